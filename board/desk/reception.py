@@ -1,0 +1,151 @@
+"""Taking things in: chat lines, service requests, comments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from guardia.board import audit
+from guardia.board.chain import clean
+from guardia.board.desk.core import Desk, issue_of, wake
+from guardia.board.lifecycle import State
+from guardia.board.model import ChatMessage, Comment, Issue, Task
+from guardia.errors import Invalid
+from guardia.org import registry
+
+_TITLE = 80
+_BODY = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A service request as a channel received it; ``text`` is untrusted."""
+
+    text: str
+    channel: str
+    sender: str
+    title: str = ""
+    room: str = ""
+    requester_id: str | None = None
+    institution: str | None = None
+    external_id: str | None = None
+    """The channel's own id, so that a repeated delivery opens nothing twice."""
+
+
+def receive(desk: Desk, request: Request) -> int:
+    """Open an issue with its task (RECEIVED) and wake the dispatcher; returns its number.
+
+    A repeated delivery returns the number that the first one got.
+    """
+    with desk.database.transaction() as session:
+        return _receive(session, request, desk.clock())
+
+
+def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None:
+    """Log a line of a messenger room; opens an issue when ``rule`` fired. Repeats are dropped."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        known = session.scalar(
+            insert(ChatMessage)
+            .values(
+                channel=request.channel,
+                external_id=request.external_id,
+                room=clean(request.room),
+                sender=clean(request.sender),
+                text=clean(request.text)[:_BODY],
+                rule=rule,
+                created_at=now,
+            )
+            .on_conflict_do_nothing()
+            .returning(ChatMessage.message_id)
+        )
+        if known is None:
+            return session.scalar(
+                select(ChatMessage.sr_id).where(
+                    ChatMessage.channel == request.channel,
+                    ChatMessage.external_id == request.external_id,
+                )
+            )
+        if rule is None:
+            return None
+        sr_id = _receive(session, request, now)
+        message = session.get(ChatMessage, known)
+        assert message is not None
+        message.sr_id = sr_id
+        return sr_id
+
+
+def comment(desk: Desk, sr_id: int, author: str, body: str) -> None:
+    """Add a note to an issue."""
+    text = clean(body).strip()[:_BODY]
+    if not text:
+        raise Invalid(what="comment", why="empty")
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        note(session, sr_id, author, text, now)
+
+
+def note(session: Session, sr_id: int, author: str, text: str, now: datetime) -> None:
+    """A comment inside a larger transaction."""
+    issue = issue_of(session, sr_id)
+    issue.updated_at = now
+    session.add(Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now))
+    session.flush()
+    audit.append(
+        session, "comment", actor=author, now=now, sr_id=sr_id, detail={"body": text}, who=author
+    )
+
+
+def _receive(session: Session, request: Request, now: datetime) -> int:
+    body = clean(request.text).strip()[:_BODY]
+    if not body:
+        raise Invalid(what="request", why="empty")
+    dedupe = f"{request.channel}:{request.external_id}" if request.external_id else None
+    known = dedupe and session.scalar(select(Issue.sr_id).where(Issue.dedupe_key == dedupe))
+    if known:
+        return int(known)
+    title = clean(request.title).strip() or body.splitlines()[0]
+    issue = Issue(
+        title=title[:_TITLE],
+        body=body,
+        status=State.RECEIVED.value,
+        inst_id=request.institution,
+        requester_id=request.requester_id,
+        requester_name=clean(request.sender),
+        channel=request.channel,
+        room=clean(request.room),
+        dedupe_key=dedupe,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(issue)
+    session.flush()
+    dispatcher = registry.dispatcher(session)
+    task = Task(
+        sr_id=issue.sr_id,
+        status=State.RECEIVED.value,
+        agent_id=dispatcher,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(task)
+    session.flush()
+    if dispatcher:
+        wake(session, dispatcher, "assignment", now, issue.sr_id)
+    audit.append(
+        session,
+        "received",
+        actor=f"channel:{request.channel}",
+        now=now,
+        sr_id=issue.sr_id,
+        task_id=task.task_id,
+        detail={"title": issue.title, "body": body, "sender": request.sender},
+        sr=issue.sr_id,
+        channel=request.channel,
+        who=request.sender,
+    )
+    return issue.sr_id

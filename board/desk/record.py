@@ -1,0 +1,223 @@
+"""Remote commands on the record: an intent before, a result after, each in its transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from guardia.board import audit
+from guardia.board.chain import clean, digest
+from guardia.board.desk.core import Desk, Grant, Hold, held
+from guardia.board.desk.work import approved_plan
+from guardia.board.lifecycle import State
+from guardia.board.model import ActionRun, Evidence, Task
+from guardia.board.plan import Call
+from guardia.errors import Refused
+from guardia.i18n import t
+
+_OUTPUT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Which change of a plan a command carries out."""
+
+    ordinal: int
+    phase: str
+    """``do`` or ``undo``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A command that is on the record and may now be sent."""
+
+    grant: Grant
+    call: Call
+    command: str
+    """Masked, as people may read it."""
+    step: Step | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came back."""
+
+    ok: bool
+    findings: dict[str, Any]
+    output: str
+    milliseconds: int
+
+
+def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None = None) -> Intent:
+    """Write down what is about to run; ``Refused`` or ``Stale`` where it must not.
+
+    A change is refused unless it is exactly the plan's, the chain of approvals is complete, and
+    it was never attempted before.
+    """
+    now, hold = desk.clock(), grant.hold
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        if grant.server_id != task.target_server:
+            raise Refused(why=t("desk.other_server", server=grant.server_id))
+        if step is not None:
+            _first_attempt(session, task, grant, call, step, now)
+        link = audit.append(
+            session,
+            "intent",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={
+                "server": grant.server_id,
+                "tool": call.tool,
+                "args": call.args,
+                "command": command,
+                "ordinal": step.ordinal if step else None,
+                "phase": step.phase if step else "read",
+            },
+            server=grant.server_id,
+            title=t(f"tools.{call.tool}.title"),
+        )
+        return Intent(grant, call, command, step, link.seq)
+
+
+def _first_attempt(
+    session: Session, task: Task, grant: Grant, call: Call, step: Step, now: Any
+) -> None:
+    if task.status != State.IN_PROGRESS or grant.plan_hash != task.plan_hash:
+        raise Refused(why=t("desk.not_approved"))
+    action = approved_plan(session, task).actions[step.ordinal]
+    if call != (action.call if step.phase == "do" else action.undo):
+        raise Refused(why=t("desk.plan_changed"))
+    fresh = session.scalar(
+        insert(ActionRun)
+        .values(
+            task_id=task.task_id,
+            plan_hash=grant.plan_hash,
+            ordinal=step.ordinal,
+            phase=step.phase,
+            state="INTENT",
+            fence=grant.hold.fence,
+            intent_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(ActionRun.ordinal)
+    )
+    if fresh is None:
+        raise Refused(why=t("desk.already_attempted"))
+
+
+def conclude(desk: Desk, intent: Intent, outcome: Outcome) -> None:
+    """Write down what came back. Recorded even when the hold has gone stale: it happened."""
+    hold, now = intent.grant.hold, desk.clock()
+    output = clean(outcome.output)[:_OUTPUT]
+    findings = _whole(outcome.findings)
+    sha = digest({"findings": findings, "output": output})
+    with desk.database.transaction() as session:
+        if intent.step is None:
+            session.add(
+                Evidence(
+                    sr_id=hold.sr_id,
+                    task_id=hold.task_id,
+                    tool=intent.call.tool,
+                    command=intent.command,
+                    findings=findings,
+                    output=output,
+                    sha256=sha,
+                    created_at=now,
+                )
+            )
+            session.flush()
+        else:
+            _set(session, intent, "DONE" if outcome.ok else "FAILED", now)
+        audit.append(
+            session,
+            "result" if outcome.ok else "result_failed",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={
+                "intent": intent.seq,
+                "tool": intent.call.tool,
+                "ok": outcome.ok,
+                "milliseconds": outcome.milliseconds,
+                "sha256": sha,
+            },
+            server=intent.grant.server_id,
+            title=t(f"tools.{intent.call.tool}.title"),
+            milliseconds=outcome.milliseconds,
+        )
+
+
+def _whole(value: Any) -> Any:
+    """Findings as the record can hash them: floats become text."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        return {clean(k): _whole(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(v) for v in value]
+    return clean(value)
+
+
+def _set(session: Session, intent: Intent, state: str, now: Any) -> None:
+    assert intent.step is not None
+    session.execute(
+        update(ActionRun)
+        .where(
+            ActionRun.task_id == intent.grant.hold.task_id,
+            ActionRun.plan_hash == intent.grant.plan_hash,
+            ActionRun.ordinal == intent.step.ordinal,
+            ActionRun.phase == intent.step.phase,
+            ActionRun.state == "INTENT",
+        )
+        .values(state=state, result_at=now)
+    )
+
+
+def attempts(desk: Desk, hold: Hold, plan_hash: str) -> dict[tuple[int, str], str]:
+    """State by (ordinal, phase) of everything that was attempted of a plan."""
+    with desk.database.reading() as session:
+        rows = session.execute(
+            select(ActionRun.ordinal, ActionRun.phase, ActionRun.state).where(
+                ActionRun.task_id == hold.task_id, ActionRun.plan_hash == plan_hash
+            )
+        )
+        return {(r.ordinal, r.phase): r.state for r in rows}
+
+
+def settle_unknown(desk: Desk, grant: Grant, step: Step, *, happened: bool) -> None:
+    """Close an intent that has no result, after the server was read to see what happened."""
+    hold, now = grant.hold, desk.clock()
+    state = "DONE" if happened else "UNKNOWN"
+    with desk.database.transaction() as session:
+        held(session, hold)
+        session.execute(
+            update(ActionRun)
+            .where(
+                ActionRun.task_id == hold.task_id,
+                ActionRun.plan_hash == grant.plan_hash,
+                ActionRun.ordinal == step.ordinal,
+                ActionRun.phase == step.phase,
+                ActionRun.state == "INTENT",
+            )
+            .values(state=state, result_at=now)
+        )
+        audit.append(
+            session,
+            "found_done" if happened else "found_unknown",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={"ordinal": step.ordinal, "phase": step.phase, "happened": happened},
+            server=grant.server_id,
+            ordinal=step.ordinal + 1,
+        )

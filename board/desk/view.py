@@ -1,0 +1,178 @@
+"""What agents read of the board: their task, its plan, the people who could answer for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from guardia.board.desk.core import Desk, issue_of
+from guardia.board.lifecycle import OPEN, State
+from guardia.board.model import Approval, Issue, Task
+from guardia.board.plan import Plan
+from guardia.errors import NotFound
+from guardia.org.directory import PersonName
+from guardia.org.model import Agent, Person, SystemOwner
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task with the request it serves."""
+
+    state: State
+    title: str
+    body: str
+    server: str | None
+    category: str | None
+    """The issue's category, e.g. ``DB``."""
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssueView:
+    """An issue in one line."""
+
+    state: State
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanState:
+    """A task's plan as it is filed."""
+
+    plan: Plan | None
+    plan_hash: str | None
+    approved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An engineer with what speaks for and against giving them an issue."""
+
+    person: PersonName
+    proficiency: int
+    """1 to 5 on the server in question; 0 where they do not own it."""
+    load: int
+    """Open tasks they already answer for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specialist:
+    """An agent that can be given work."""
+
+    agent_id: str
+    title: str
+    skills: tuple[str, ...]
+
+
+def task(desk: Desk, task_id: int) -> TaskView:
+    """A task; ``NotFound`` else."""
+    with desk.database.reading() as session:
+        row = session.execute(
+            select(Task, Issue)
+            .join(Issue, Issue.sr_id == Task.sr_id)
+            .where(Task.task_id == task_id)
+        ).one_or_none()
+        if row is None:
+            raise NotFound(what=f"task {task_id}")
+        found, issue = row
+        return TaskView(
+            State(found.status),
+            issue.title,
+            issue.body,
+            found.target_server,
+            issue.category,
+            issue.channel,
+        )
+
+
+def plan_state(desk: Desk, task_id: int) -> PlanState:
+    """The filed plan, or an empty state."""
+    with desk.database.reading() as session:
+        row = session.get(Task, task_id)
+        if row is None:
+            raise NotFound(what=f"task {task_id}")
+        plan = Plan.model_validate(row.plan) if row.plan else None
+        return PlanState(plan, row.plan_hash, State(row.status) is State.APPROVED)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPlan:
+    """A plan that waits for the next person of its chain."""
+
+    task_id: int
+    plan_hash: str
+    plan: Plan
+    role: str
+    """Whose turn it is."""
+
+
+def issue(desk: Desk, sr_id: int) -> IssueView:
+    """An issue in one line; ``NotFound`` else."""
+    with desk.database.reading() as session:
+        row = issue_of(session, sr_id)
+        return IssueView(State(row.status), row.title)
+
+
+def waiting_plans(desk: Desk, sr_id: int) -> list[WaitingPlan]:
+    """The plans of an issue that wait for a decision, with the role whose turn it is."""
+    turn = (
+        select(Approval.task_id, func.min(Approval.step).label("step"))
+        .where(Approval.state == "WAITING")
+        .group_by(Approval.task_id)
+        .subquery()
+    )
+    with desk.database.reading() as session:
+        rows = session.execute(
+            select(Task.task_id, Task.plan_hash, Task.plan, Approval.role)
+            .join(turn, turn.c.task_id == Task.task_id)
+            .join(
+                Approval,
+                (Approval.task_id == Task.task_id)
+                & (Approval.step == turn.c.step)
+                & (Approval.plan_hash == Task.plan_hash),
+            )
+            .where(Task.sr_id == sr_id, Task.status == State.PENDING_APPROVAL)
+            .order_by(Task.task_id)
+        )
+        return [WaitingPlan(n, bound, Plan.model_validate(p), role) for n, bound, p, role in rows]
+
+
+def specialists(desk: Desk) -> list[Specialist]:
+    """Active agents that operate servers, in the chart's order."""
+    with desk.database.reading() as session:
+        rows = session.scalars(
+            select(Agent)
+            .where(Agent.duty == "operate", Agent.state == "active")
+            .order_by(Agent.agent_id)
+        )
+        return [Specialist(a.agent_id, a.title, tuple(a.skills)) for a in rows]
+
+
+def engineers(desk: Desk, server: str | None) -> list[Candidate]:
+    """Engineers with their mastery of a server and their present load, in one query."""
+    load = (
+        select(Task.owner_id, func.count().label("tasks"))
+        .where(Task.status.in_([s.value for s in OPEN]))
+        .group_by(Task.owner_id)
+        .subquery()
+    )
+    mastery = (
+        select(SystemOwner.owner_id, func.max(SystemOwner.proficiency).label("proficiency"))
+        .where(SystemOwner.server_id == server)
+        .group_by(SystemOwner.owner_id)
+        .subquery()
+    )
+    with desk.database.reading() as session:
+        rows = session.execute(
+            select(
+                Person,
+                func.coalesce(mastery.c.proficiency, 0),
+                func.coalesce(load.c.tasks, 0),
+            )
+            .outerjoin(mastery, mastery.c.owner_id == Person.person_id)
+            .outerjoin(load, load.c.owner_id == Person.person_id)
+            .where(Person.role == "engineer", Person.active)
+            .order_by(Person.person_id)
+        )
+        return [Candidate(p.name_card(), proficiency, tasks) for p, proficiency, tasks in rows]

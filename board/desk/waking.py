@@ -1,0 +1,130 @@
+"""Beats on the board: taking the reasons, claiming a task, ending the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import case, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from guardia.board.desk.core import Desk, Hold, wake
+from guardia.board.lifecycle import State
+from guardia.board.model import Issue, Run, Task, Tick, Wake
+from guardia.org.model import Agent
+
+WORKABLE = (State.RECEIVED, State.PARSED, State.APPROVED, State.IN_PROGRESS)
+"""States in which it is an agent's turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waking:
+    """One beat that has begun."""
+
+    run_id: int
+    agent_id: str
+    reasons: tuple[str, ...]
+    issues: tuple[int, ...]
+    """Issues that the reasons name, each once, in order."""
+
+
+def begin(desk: Desk, agent_id: str) -> Waking | None:
+    """Take all waiting reasons of an agent as one beat; ``None`` where there are none.
+
+    Coalesces: however many reasons wait, one beat takes them all. A paused agent keeps them.
+    The queue runs one beat of an agent at a time, so a run that never ended has died with its
+    process: it is closed as lost, and its task is taken up again.
+    """
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        state = session.scalar(select(Agent.state).where(Agent.agent_id == agent_id))
+        if state != "active":
+            return None
+        lost = _close_lost(session, agent_id, now)
+        waiting = session.execute(
+            select(Wake.wake_id, Wake.reason, Wake.sr_id)
+            .where(Wake.agent_id == agent_id, Wake.run_id.is_(None))
+            .order_by(Wake.wake_id)
+            .with_for_update(skip_locked=True)
+        ).all()
+        if not waiting and not lost:
+            return None
+        reasons = tuple(dict.fromkeys(["recovery"] * bool(lost) + [w.reason for w in waiting]))
+        run = Run(agent_id=agent_id, reasons=list(reasons), started_at=now)
+        session.add(run)
+        session.flush()
+        session.execute(
+            update(Wake)
+            .where(Wake.wake_id.in_([w.wake_id for w in waiting]))
+            .values(run_id=run.run_id)
+        )
+        issues = tuple(dict.fromkeys(w.sr_id for w in waiting if w.sr_id is not None))
+        return Waking(run.run_id, agent_id, reasons, issues)
+
+
+def _close_lost(session: Session, agent_id: str, now: datetime) -> bool:
+    lost = session.scalars(
+        update(Run)
+        .where(Run.agent_id == agent_id, Run.ended_at.is_(None))
+        .values(outcome="lost", ended_at=now)
+        .returning(Run.run_id)
+    ).all()
+    session.execute(update(Task).where(Task.run_id.in_(lost)).values(run_id=None))
+    return bool(lost)
+
+
+def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hold | None:
+    """Claim the agent's most urgent workable task atomically; ``None`` when there is none.
+
+    The claim raises the fence, so whoever held the task before can write no more.
+    """
+    urgency = case((Issue.priority.is_(None), "P3"), else_=Issue.priority)
+    with desk.database.transaction() as session:
+        task = session.scalar(
+            select(Task)
+            .join(Issue, Issue.sr_id == Task.sr_id)
+            .where(
+                Task.agent_id == waking.agent_id,
+                Task.status.in_(WORKABLE),
+                Task.task_id.not_in(done),
+            )
+            .order_by(urgency, Task.task_id)
+            .limit(1)
+            .with_for_update(of=Task, skip_locked=True)
+        )
+        if task is None:
+            return None
+        task.fence += 1
+        task.run_id = waking.run_id
+        return Hold(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
+
+
+def end(
+    desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps: int, tokens: int = 0
+) -> None:
+    """Close a beat and let go of whatever it still holds."""
+    with desk.database.transaction() as session:
+        session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
+        session.execute(
+            update(Run)
+            .where(Run.run_id == waking.run_id)
+            .values(
+                outcome=outcome, task_id=task_id, steps=steps, tokens=tokens, ended_at=desk.clock()
+            )
+        )
+
+
+def tick(desk: Desk, agent_id: str, moment: datetime) -> bool:
+    """Wake an agent for one moment of its schedule; ``False`` where another host already has."""
+    with desk.database.transaction() as session:
+        first = session.scalar(
+            insert(Tick)
+            .values(agent_id=agent_id, tick=moment)
+            .on_conflict_do_nothing()
+            .returning(Tick.agent_id)
+        )
+        if first is None:
+            return False
+        wake(session, agent_id, "schedule", desk.clock())
+        return True

@@ -1,0 +1,291 @@
+"""What agents do to a task they hold: parse, plan, start, complete, fail, hand over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from guardia.board import audit
+from guardia.board.chain import clean, digest
+from guardia.board.desk.core import (
+    Desk,
+    Grant,
+    Hold,
+    held,
+    issue_of,
+    move,
+    reply,
+    send,
+    settle,
+    wake,
+)
+from guardia.board.desk.reception import note
+from guardia.board.lifecycle import Actor, Move, State
+from guardia.board.model import Approval, Issue, Task
+from guardia.board.plan import Category, Plan
+from guardia.errors import Refused
+from guardia.i18n import t
+from guardia.org import chart, registry
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What the dispatcher decided, with its reasons."""
+
+    kind: str
+    category: str
+    priority: str
+    institution: str | None
+    servers: tuple[str, ...]
+    action_type: str | None
+    agent_id: str
+    engineer_id: str | None
+    reasons: tuple[str, ...]
+
+
+def plan_hash(task_id: int, plan: Plan) -> str:
+    """What an approval is bound to: the plan and the task it is for."""
+    return digest({"task": task_id, "plan": plan.model_dump(mode="json")})
+
+
+def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
+    """RECEIVED -> PARSED: file the triage, one task per server, and wake the specialist."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        issue = issue_of(session, hold.sr_id)
+        issue.kind, issue.category, issue.priority = given.kind, given.category, given.priority
+        issue.inst_id = given.institution or issue.inst_id
+        issue.agent_id, issue.assignee_id = given.agent_id, given.engineer_id
+        issue.triage = {"servers": list(given.servers), "reasons": list(given.reasons)}
+        values: dict[str, Any] = {
+            "agent_id": given.agent_id,
+            "owner_id": given.engineer_id,
+            "action_type": given.action_type,
+            "run_id": None,
+        }
+        first = given.servers[0] if given.servers else None
+        move(
+            session,
+            task,
+            Move.PARSE,
+            actor=Actor.AGENT,
+            now=now,
+            target_server=first,
+            **values,
+        )
+        for server in given.servers[1:]:
+            session.add(
+                Task(
+                    sr_id=hold.sr_id,
+                    status=State.PARSED.value,
+                    target_server=server,
+                    created_at=now,
+                    updated_at=now,
+                    **values,
+                )
+            )
+        session.flush()
+        settle(session, hold.sr_id, now)
+        wake(session, given.agent_id, "assignment", now, hold.sr_id)
+        audit.append(
+            session,
+            "parsed",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={
+                "kind": given.kind,
+                "category": given.category,
+                "priority": given.priority,
+                "servers": list(given.servers),
+                "action_type": given.action_type,
+                "agent": given.agent_id,
+                "engineer": given.engineer_id,
+                "reasons": list(given.reasons),
+            },
+            kind_name=given.kind,
+            category=given.category,
+            priority=given.priority,
+            agent=given.agent_id,
+        )
+
+
+def observe(desk: Desk, hold: Hold) -> Grant:
+    """A grant for reads on the task's own server."""
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        if task.target_server is None:
+            raise Refused(why=t("desk.no_server"))
+        return Grant(hold, task.target_server, Category.READ_ONLY, None)
+
+
+def file_plan(desk: Desk, hold: Hold, plan: Plan) -> bool:
+    """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED)."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        if plan.server != task.target_server:
+            raise Refused(why=t("desk.other_server", server=plan.server))
+        roles = chart.approval_chain(chart.running(session), plan.category)
+        body = clean(plan.model_dump(mode="json"))
+        bound = plan_hash(hold.task_id, plan)
+        step = Move.ASK if roles else Move.WAIVE
+        move(
+            session,
+            task,
+            step,
+            actor=Actor.AGENT,
+            now=now,
+            plan=body,
+            plan_hash=bound,
+            category=plan.category,
+        )
+        for number, role in enumerate(roles, start=1):
+            session.add(
+                Approval(
+                    task_id=hold.task_id,
+                    plan_hash=bound,
+                    step=number,
+                    role=role,
+                    state="WAITING",
+                    created_at=now,
+                )
+            )
+        issue = issue_of(session, hold.sr_id)
+        if roles:
+            reply(session, issue, _ask_text(hold.sr_id, plan, roles[0]), now)
+        session.flush()
+        audit.append(
+            session,
+            "planned" if roles else "waived",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={"plan": body, "plan_hash": bound, "roles": list(roles)},
+            actions=len(plan.actions),
+            category=plan.category,
+            hash=bound[:12],
+        )
+        return not roles
+
+
+def _ask_text(sr_id: int, plan: Plan, role: str) -> str:
+    return t(
+        "desk.ask",
+        sr=sr_id,
+        server=plan.server,
+        because=plan.because,
+        role=t(f"org.role.{role}"),
+    )
+
+
+def start(desk: Desk, hold: Hold) -> Grant:
+    """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        plan = approved_plan(session, task)
+        if State(task.status) is not State.IN_PROGRESS:
+            move(session, task, Move.START, actor=Actor.AGENT, now=now)
+            audit.append(
+                session,
+                "started",
+                actor=f"agent:{hold.agent_id}",
+                now=now,
+                sr_id=hold.sr_id,
+                task_id=hold.task_id,
+                detail={"plan_hash": task.plan_hash},
+                server=plan.server,
+            )
+        return Grant(hold, plan.server, plan.category, task.plan_hash)
+
+
+def approved_plan(session: Session, task: Task) -> Plan:
+    """The task's plan, only if its chain of approvals is complete for exactly this plan."""
+    if task.plan is None or task.plan_hash is None:
+        raise Refused(why=t("desk.no_plan"))
+    plan = Plan.model_validate(task.plan)
+    if plan_hash(task.task_id, plan) != task.plan_hash:
+        raise Refused(why=t("desk.plan_changed"))
+    roles = chart.approval_chain(chart.running(session), plan.category)
+    given = (
+        session.query(Approval)
+        .filter_by(task_id=task.task_id, plan_hash=task.plan_hash, state="APPROVED")
+        .count()
+    )
+    if given < len(roles):
+        raise Refused(why=t("desk.not_approved"))
+    return plan
+
+
+def complete(desk: Desk, hold: Hold, text: str) -> None:
+    """IN_PROGRESS -> COMPLETED, a note, a message to the room, and a wake for the auditor."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        issue = _finish(session, hold, Move.COMPLETE, now)
+        reply(session, issue, t("desk.completed", sr=hold.sr_id, text=text), now)
+        _tell(session, hold, text, now)
+        _record_end(session, hold, "completed", text, now)
+
+
+def fail(desk: Desk, hold: Hold, text: str) -> None:
+    """IN_PROGRESS -> FAILED_ROLLBACK: failed, and everything undone and verified; an alert."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        issue = _finish(session, hold, Move.FAIL, now)
+        message = t("desk.failed", sr=hold.sr_id, text=text)
+        reply(session, issue, message, now)
+        send(session, "alert", message, now, sr_id=hold.sr_id)
+        _tell(session, hold, text, now)
+        _record_end(session, hold, "failed", text, now)
+
+
+def hand_over(desk: Desk, hold: Hold, text: str, *, emergency: bool = False) -> None:
+    """Any open state -> MANUAL: people take it from here; with an alert in an emergency."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        issue = _finish(session, hold, Move.HAND_OVER, now)
+        message = t("desk.handed_over", sr=hold.sr_id, text=text)
+        reply(session, issue, message, now)
+        if emergency:
+            send(session, "alert", message, now, sr_id=hold.sr_id)
+        _tell(session, hold, text, now)
+        _record_end(session, hold, "handed_over", text, now)
+
+
+def remark(desk: Desk, hold: Hold, text: str) -> None:
+    """A note by the agent on the issue it holds."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        held(session, hold)
+        _tell(session, hold, text, now)
+
+
+def _tell(session: Session, hold: Hold, text: str, now: Any) -> None:
+    note(session, hold.sr_id, f"agent:{hold.agent_id}", text, now)
+
+
+def _finish(session: Session, hold: Hold, step: Move, now: Any) -> Issue:
+    task = held(session, hold)
+    move(session, task, step, actor=Actor.AGENT, now=now, run_id=None)
+    for auditor in registry.auditors(session):
+        wake(session, auditor, "finished", now, hold.sr_id)
+    return issue_of(session, hold.sr_id)
+
+
+def _record_end(session: Session, hold: Hold, kind: str, text: str, now: Any) -> None:
+    audit.append(
+        session,
+        kind,
+        actor=f"agent:{hold.agent_id}",
+        now=now,
+        sr_id=hold.sr_id,
+        task_id=hold.task_id,
+        detail={"text": text},
+        text=text,
+    )

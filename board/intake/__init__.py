@@ -1,0 +1,1 @@
+"""Channels: one file each. A channel verifies its sender, is idempotent and answers at once."""

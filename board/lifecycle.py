@@ -1,0 +1,127 @@
+"""The lifecycle of a task: one pure table ``(State, Move) -> State``, and who may make which move.
+
+Nothing else decides what state follows what; ``board.desk`` only looks moves up here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class State(StrEnum):
+    """Where a task stands."""
+
+    RECEIVED = "RECEIVED"
+    PARSED = "PARSED"
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+    APPROVED = "APPROVED"
+    IN_PROGRESS = "IN_PROGRESS"
+    MANUAL = "MANUAL"
+    COMPLETED = "COMPLETED"
+    FAILED_ROLLBACK = "FAILED_ROLLBACK"
+    ROLLED_BACK = "ROLLED_BACK"
+    REJECTED = "REJECTED"
+    ABORTED = "ABORTED"
+
+
+class Move(StrEnum):
+    """What can happen to a task."""
+
+    PARSE = "parse"
+    ASK = "ask"
+    WAIVE = "waive"
+    APPROVE = "approve"
+    REJECT = "reject"
+    START = "start"
+    COMPLETE = "complete"
+    FAIL = "fail"
+    UNDO = "undo"
+    ABORT = "abort"
+    HAND_OVER = "hand_over"
+    RETURN = "return"
+
+
+class Actor(StrEnum):
+    """Who makes a move."""
+
+    AGENT = "agent"
+    PERSON = "person"
+
+
+_S, _M = State, Move
+_BEFORE_WORK = (_S.RECEIVED, _S.PARSED, _S.PENDING_APPROVAL, _S.APPROVED)
+
+TABLE: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
+    {
+        (_S.RECEIVED, _M.PARSE): _S.PARSED,
+        (_S.PARSED, _M.ASK): _S.PENDING_APPROVAL,
+        (_S.PARSED, _M.WAIVE): _S.APPROVED,
+        (_S.PENDING_APPROVAL, _M.APPROVE): _S.APPROVED,
+        (_S.PENDING_APPROVAL, _M.REJECT): _S.REJECTED,
+        (_S.RECEIVED, _M.REJECT): _S.REJECTED,
+        (_S.APPROVED, _M.START): _S.IN_PROGRESS,
+        (_S.IN_PROGRESS, _M.COMPLETE): _S.COMPLETED,
+        (_S.IN_PROGRESS, _M.FAIL): _S.FAILED_ROLLBACK,
+        (_S.COMPLETED, _M.UNDO): _S.ROLLED_BACK,
+        (_S.MANUAL, _M.COMPLETE): _S.COMPLETED,
+        (_S.MANUAL, _M.ABORT): _S.ABORTED,
+        (_S.MANUAL, _M.RETURN): _S.PARSED,
+        **{(s, _M.ABORT): _S.ABORTED for s in _BEFORE_WORK},
+        **{
+            (s, _M.HAND_OVER): _S.MANUAL
+            for s in (*_BEFORE_WORK, _S.IN_PROGRESS, _S.FAILED_ROLLBACK)
+        },
+    }
+)
+
+_AGENT, _PERSON = frozenset({Actor.AGENT}), frozenset({Actor.PERSON})
+_EITHER = _AGENT | _PERSON
+
+MAY: MappingProxyType[Move, frozenset[Actor]] = MappingProxyType(
+    {
+        _M.PARSE: _AGENT,
+        _M.ASK: _AGENT,
+        _M.WAIVE: _AGENT,
+        _M.APPROVE: _PERSON,
+        _M.REJECT: _PERSON,
+        _M.START: _AGENT,
+        _M.COMPLETE: _EITHER,
+        _M.FAIL: _AGENT,
+        _M.UNDO: _PERSON,
+        _M.ABORT: _PERSON,
+        _M.HAND_OVER: _EITHER,
+        _M.RETURN: _PERSON,
+    }
+)
+"""Who may make a move at all; roles and approval chains narrow it further."""
+
+OPEN = frozenset((*_BEFORE_WORK, _S.IN_PROGRESS, _S.MANUAL))
+"""States in which something is still to be done."""
+
+_ADVANCE = (
+    _S.RECEIVED,
+    _S.PARSED,
+    _S.PENDING_APPROVAL,
+    _S.APPROVED,
+    _S.MANUAL,
+    _S.IN_PROGRESS,
+)
+
+
+def after(state: State, move: Move, actor: Actor) -> State | None:
+    """The state that follows, or ``None`` where this actor has no such move from here."""
+    if actor not in MAY[move]:
+        return None
+    if (state, move) == (_S.MANUAL, _M.COMPLETE) and actor is not Actor.PERSON:
+        return None
+    return TABLE.get((state, move))
+
+
+def overall(states: Iterable[State]) -> State:
+    """An issue's state from those of its tasks in order of creation: the least advanced open
+    one, else the last one."""
+    known = list(states)
+    waiting = [s for s in known if s in OPEN]
+    return min(waiting, key=_ADVANCE.index) if waiting else known[-1]

@@ -1,0 +1,262 @@
+"""Tables of the board: issues, tasks, approvals, talk, runs, and the record."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.db.base import Base
+
+_ISSUE = "tb_sr_request.sr_id"
+_TASK = "tb_ops_task.task_id"
+
+
+class Issue(Base):
+    """The card on the board: an SR, an incident, a change. Its state follows its tasks."""
+
+    __tablename__ = "tb_sr_request"
+    __table_args__ = (
+        Index("ix_tb_sr_request_status", "status", sql("sr_id desc")),
+        Index("ix_tb_sr_request_inst_id", "inst_id", sql("sr_id desc")),
+    )
+
+    sr_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    title: Mapped[str]
+    body: Mapped[str]
+    status: Mapped[str]
+    kind: Mapped[str | None]
+    category: Mapped[str | None]
+    priority: Mapped[str | None]
+    inst_id: Mapped[str | None]
+    requester_id: Mapped[str | None]
+    requester_name: Mapped[str] = mapped_column(default="", server_default="")
+    channel: Mapped[str]
+    room: Mapped[str] = mapped_column(default="", server_default="")
+    dedupe_key: Mapped[str | None] = mapped_column(unique=True)
+    assignee_id: Mapped[str | None]
+    """The engineer who answers for it."""
+    agent_id: Mapped[str | None]
+    triage: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Task(Base):
+    """One piece of operations work on one server for an issue; has the lifecycle."""
+
+    __tablename__ = "tb_ops_task"
+    __table_args__ = (
+        Index("ix_tb_ops_task_work", "agent_id", "status", "task_id"),
+        Index("ix_tb_ops_task_server", "target_server", "created_at"),
+    )
+
+    task_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE), index=True)
+    status: Mapped[str]
+    target_server: Mapped[str | None]
+    action_type: Mapped[str | None]
+    owner_id: Mapped[str | None]
+    agent_id: Mapped[str | None]
+    run_id: Mapped[int | None]
+    """The waking that works on it now; ``None`` when nobody does."""
+    fence: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    """Raised by every claim and every override; an agent writes only with the one it holds."""
+    plan: Mapped[dict[str, Any] | None]
+    plan_hash: Mapped[str | None]
+    category: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
+
+
+class ActionRun(Base):
+    """One attempt at one action; its key makes a second attempt impossible."""
+
+    __tablename__ = "tb_action_run"
+    __table_args__ = (
+        CheckConstraint("phase in ('do', 'undo')", name="phase"),
+        CheckConstraint("state in ('INTENT', 'DONE', 'FAILED', 'UNKNOWN')", name="state"),
+    )
+
+    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK), primary_key=True)
+    plan_hash: Mapped[str] = mapped_column(primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    phase: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    fence: Mapped[int]
+    intent_at: Mapped[datetime]
+    result_at: Mapped[datetime | None]
+
+
+class Approval(Base):
+    """One person's decision on one step of the chain, bound to the hash of the exact plan."""
+
+    __tablename__ = "tb_approval"
+    __table_args__ = (
+        CheckConstraint("state in ('WAITING', 'APPROVED', 'REJECTED', 'VOID')", name="state"),
+        UniqueConstraint("task_id", "plan_hash", "step"),
+        Index(
+            "ix_tb_approval_waiting",
+            "role",
+            "approval_id",
+            postgresql_where=sql("state = 'WAITING'"),
+        ),
+    )
+
+    approval_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
+    plan_hash: Mapped[str]
+    step: Mapped[int]
+    role: Mapped[str]
+    state: Mapped[str]
+    decided_by: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    decided_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Comment(Base):
+    """A note on an issue, by a person or an agent; Markdown."""
+
+    __tablename__ = "tb_comment"
+    __table_args__ = (Index("ix_tb_comment_sr_id", "sr_id", "comment_id"),)
+
+    comment_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
+    author: Mapped[str]
+    body: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Evidence(Base):
+    """What a remote read found; the record holds its hash."""
+
+    __tablename__ = "tb_evidence"
+    __table_args__ = (Index("ix_tb_evidence_task_id", "task_id", "evidence_id"),)
+
+    evidence_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
+    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
+    tool: Mapped[str]
+    command: Mapped[str]
+    findings: Mapped[dict[str, Any]]
+    output: Mapped[str]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ChatMessage(Base):
+    """A line seen in a messenger room."""
+
+    __tablename__ = "tb_msg_chat_log"
+    __table_args__ = (
+        UniqueConstraint("channel", "external_id"),
+        Index("ix_tb_msg_chat_log_room", "room", "created_at"),
+    )
+
+    message_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    channel: Mapped[str]
+    external_id: Mapped[str]
+    room: Mapped[str]
+    sender: Mapped[str]
+    text: Mapped[str]
+    rule: Mapped[str | None]
+    sr_id: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class Outgoing(Base):
+    """A message or alert that must leave; written with its cause, delivered after."""
+
+    __tablename__ = "tb_outbox"
+    __table_args__ = (
+        CheckConstraint("kind in ('message', 'alert')", name="kind"),
+        Index("ix_tb_outbox_pending", "outbox_id", postgresql_where=sql("delivered_at is null")),
+    )
+
+    outbox_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    kind: Mapped[str]
+    room: Mapped[str] = mapped_column(default="", server_default="")
+    sr_id: Mapped[int | None]
+    text: Mapped[str]
+    created_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    last_error: Mapped[str | None]
+
+
+class Run(Base):
+    """One waking of one agent: why, and what came of it."""
+
+    __tablename__ = "tb_agent_run"
+    __table_args__ = (Index("ix_tb_agent_run_agent_id", "agent_id", sql("run_id desc")),)
+
+    run_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    agent_id: Mapped[str]
+    reasons: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'[]'"))
+    task_id: Mapped[int | None]
+    outcome: Mapped[str | None]
+    steps: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    tokens: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Wake(Base):
+    """A reason for an agent to wake; taken by the next beat."""
+
+    __tablename__ = "tb_wake"
+    __table_args__ = (
+        Index("ix_tb_wake_pending", "agent_id", "wake_id", postgresql_where=sql("run_id is null")),
+    )
+
+    wake_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    agent_id: Mapped[str]
+    reason: Mapped[str]
+    sr_id: Mapped[int | None]
+    created_at: Mapped[datetime]
+    run_id: Mapped[int | None]
+
+
+class Tick(Base):
+    """A moment of an agent's schedule; its key makes each tick happen once on all hosts."""
+
+    __tablename__ = "tb_tick"
+
+    agent_id: Mapped[str] = mapped_column(primary_key=True)
+    tick: Mapped[datetime] = mapped_column(primary_key=True)
+
+
+class AuditEntry(Base):
+    """Append-only link of the chain."""
+
+    __tablename__ = "tb_audit_log"
+    __table_args__ = (
+        Index("ix_tb_audit_log_sr_id", "sr_id", "seq"),
+        Index("ix_tb_audit_log_task_id", "task_id", "seq"),
+    )
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime] = mapped_column(unique=True)
+    actor: Mapped[str]
+    kind: Mapped[str]
+    sr_id: Mapped[int | None]
+    task_id: Mapped[int | None]
+    log_content: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    previous_hash: Mapped[str]
+    current_hash: Mapped[str] = mapped_column(unique=True)
+
+
+class ChainHead(Base):
+    """Where the chain ends; its row lock puts writers in order."""
+
+    __tablename__ = "tb_audit_head"
+
+    chain: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    head: Mapped[str]
+    last_at: Mapped[datetime]

@@ -1,0 +1,95 @@
+"""A plan as data: what exactly would be done, on which server, and how each step is undone.
+
+Everything is concrete when a plan is filed (no value is worked out later), so its hash binds an
+approval to exactly these commands. Standard library and pydantic only.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Risk(IntEnum):
+    """How much harm a tool can do; ordered, so that a grant can bound it."""
+
+    READ = 0
+    CHANGE = 1
+    DEPLOY = 2
+    DESTRUCTIVE = 3
+
+
+class Category(StrEnum):
+    """Approval policy categories that ship; org_chart.yaml may add an institution's own."""
+
+    READ_ONLY = "READ_ONLY"
+    MAINTENANCE = "MAINTENANCE"
+    DEPLOY_SECURE = "DEPLOY_SECURE"
+    DESTRUCTIVE = "DESTRUCTIVE"
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Call(_Value):
+    """One tool with its arguments."""
+
+    tool: str
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+class Check(_Value):
+    """A read whose parsed findings must satisfy ``expect`` (a JMESPath expression, truthy)."""
+
+    call: Call
+    expect: str
+    within: int = 0
+    """Whole seconds to keep trying; 0 is once. (No floats: a plan is hashed.)"""
+
+
+class Action(_Value):
+    """One change: its call, how it is checked before and after, and how it is undone."""
+
+    call: Call
+    risk: Risk
+    effect: str
+    """One Korean sentence: what this will do."""
+    command: str
+    """The command as it would run, masked: what a dry run shows."""
+    precheck: tuple[Check, ...] = ()
+    verify: tuple[Check, ...] = ()
+    undo: Call | None = None
+    undo_verify: tuple[Check, ...] = ()
+    irreversible: str | None = None
+    """Why there is no undo; exactly one of ``undo`` and ``irreversible`` is set."""
+
+
+class Citation(_Value):
+    """The passage a plan rests on."""
+
+    document: str
+    title: str
+    version: int
+    sha256: str
+    passage: str
+
+
+class Plan(_Value):
+    """What an agent proposes for one task."""
+
+    server: str
+    category: str
+    because: str
+    """Korean: the diagnosis, from evidence."""
+    citation: Citation
+    actions: tuple[Action, ...]
+    verify: tuple[Check, ...] = ()
+    """Checks of the whole, after the last action."""
+
+    @property
+    def risk(self) -> Risk:
+        """The greatest risk of any action."""
+        return max((a.risk for a in self.actions), default=Risk.READ)

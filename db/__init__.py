@@ -1,0 +1,1 @@
+"""PostgreSQL: the connection, the embedded server, migrations, jobs and events."""

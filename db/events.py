@@ -1,0 +1,49 @@
+"""One LISTEN/NOTIFY channel that says what has just been committed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+CHANNEL = "guardia_event"
+
+
+def announce(session: Session, **event: Any) -> None:
+    """Tell listeners, when and only when this transaction commits. Ids only, no content."""
+    session.execute(
+        text("select pg_notify(:channel, :payload)"),
+        {"channel": CHANNEL, "payload": json.dumps(event)},
+    )
+
+
+def listen(dsn: str, *, timeout: float | None = None) -> Iterator[dict[str, Any] | None]:
+    """Committed events as they come; ``None`` whenever ``timeout`` seconds pass quietly."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"listen {CHANNEL}")
+        yield None
+        while True:
+            for note in connection.notifies(timeout=timeout):
+                yield json.loads(note.payload)
+            yield None
+
+
+async def stream(dsn: str) -> AsyncIterator[dict[str, Any]]:
+    """Committed events as they come; reconnects by itself while the server restarts.
+
+    Yields an empty event after every (re)connect: read again, something may have been missed.
+    """
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+                await connection.execute(f"listen {CHANNEL}")
+                yield {}
+                async for note in connection.notifies():
+                    yield json.loads(note.payload)
+        except psycopg.OperationalError:
+            await asyncio.sleep(1)

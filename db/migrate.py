@@ -1,0 +1,53 @@
+"""Bring a database to this version: our tables, the engine's tables, the application's rights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from procrastinate.schema import SchemaManager
+from sqlalchemy.engine import make_url
+
+APPLICATION_ROLE = "guardia_app"
+
+
+def _config(owner_dsn: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = make_url(owner_dsn).set(drivername="postgresql+psycopg")
+    return config
+
+
+def head() -> str:
+    """The revision that this version of the program needs."""
+    script = ScriptDirectory(str(Path(__file__).parent / "migrations"))
+    return str(script.get_current_head())
+
+
+def current(dsn: str) -> str | None:
+    """The revision that a database is at, or ``None`` for an empty one."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("select to_regclass('alembic_version') is not null").fetchone()
+        if not (row and row[0]):
+            return None
+        found = connection.execute("select version_num from alembic_version").fetchone()
+        return str(found[0]) if found else None
+
+
+def upgrade(owner_dsn: str) -> None:
+    """Apply what is missing; does nothing on a database that is up to date."""
+    if current(owner_dsn) == head():
+        return
+    _apply_engine(owner_dsn)
+    command.upgrade(_config(owner_dsn), "head")
+
+
+def _apply_engine(owner_dsn: str) -> None:
+    # procrastinate's schema is not idempotent: only where its tables are missing.
+    with psycopg.connect(owner_dsn) as connection:
+        row = connection.execute("select to_regclass('procrastinate_jobs') is null").fetchone()
+        if row and row[0]:
+            connection.execute(SchemaManager.get_schema())

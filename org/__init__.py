@@ -1,0 +1,1 @@
+"""Who there is: institutions, servers, people, agents, and what each may do."""

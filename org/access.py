@@ -1,0 +1,97 @@
+"""Who may do what: roles, the permission table, passwords and sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from guardia.errors import Forbidden, Invalid
+from guardia.org.directory import PersonName
+from guardia.org.model import LoginSession, Person
+
+ROLES = ("customer", "engineer", "team_lead", "pm", "security_officer", "admin", "auditor")
+_STAFF = frozenset(ROLES) - {"customer"}
+
+PERMISSIONS: dict[str, frozenset[str]] = {
+    "issue.read": frozenset(ROLES),
+    "issue.create": frozenset(ROLES) - {"auditor"},
+    "issue.comment": frozenset(ROLES) - {"auditor"},
+    "plan.read": _STAFF,
+    "approval.decide": frozenset({"team_lead", "pm", "security_officer", "admin"}),
+    "audit.read": _STAFF,
+    "audit.verify": _STAFF,
+}
+"""Role by action. What is not listed is allowed to nobody."""
+
+SESSION_LIFETIME = timedelta(hours=12)
+_HASHER = PasswordHasher()
+# Verified against when there is no such account, so that both answers take as long.
+_DECOY = _HASHER.hash(secrets.token_urlsafe())
+
+
+def allowed(person: PersonName, action: str, *, institution: str | None = None) -> bool:
+    """Whether this person may; customers only within their own institution. Unknown: no."""
+    if person.role not in PERMISSIONS.get(action, frozenset()):
+        return False
+    return person.role != "customer" or institution is None or institution == person.institution
+
+
+def require(person: PersonName, action: str, *, institution: str | None = None) -> None:
+    """``Forbidden`` unless ``allowed``."""
+    if not allowed(person, action, institution=institution):
+        raise Forbidden(who=f"{person.name} {person.title}", action=action)
+
+
+def set_password(session: Session, person_id: str, password: str) -> None:
+    """Replace a person's password (kept as argon2id) and end their sessions."""
+    row = session.get(Person, person_id)
+    if row is None:
+        raise Invalid(what=person_id, why="account")
+    row.password_hash = _HASHER.hash(password)
+    session.execute(delete(LoginSession).where(LoginSession.person_id == person_id))
+
+
+def sign_in(session: Session, person_id: str, password: str, now: datetime) -> str | None:
+    """A new session token, or ``None``; never says which of the two was wrong."""
+    row = session.get(Person, person_id)
+    try:
+        _HASHER.verify((row and row.password_hash) or _DECOY, password)
+    except VerificationError:
+        return None
+    if row is None or not row.active or not row.password_hash:
+        return None
+    token = secrets.token_urlsafe(32)
+    session.execute(delete(LoginSession).where(LoginSession.expires_at < now))
+    session.add(
+        LoginSession(
+            token_hash=_digest(token),
+            person_id=person_id,
+            created_at=now,
+            expires_at=now + SESSION_LIFETIME,
+        )
+    )
+    return token
+
+
+def signed_in(session: Session, token: str, now: datetime) -> PersonName | None:
+    """Whose session this is, or ``None`` where it is unknown, over, or the account closed."""
+    found = session.get(LoginSession, _digest(token))
+    if found is None or found.expires_at <= now:
+        return None
+    row = session.get(Person, found.person_id)
+    return row.name_card() if row is not None and row.active else None
+
+
+def sign_out(session: Session, token: str) -> None:
+    """End a session."""
+    session.execute(delete(LoginSession).where(LoginSession.token_hash == _digest(token)))
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,122 @@
+"""Tables of the organization and its servers (CMDB)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.db.base import Base
+from guardia.org.directory import PersonName
+
+_EMPTY_LIST = text("'[]'")
+_EMPTY_OBJECT = text("'{}'")
+
+
+class Institution(Base):
+    """A public institution that is served."""
+
+    __tablename__ = "tb_inst_meta"
+
+    inst_id: Mapped[str] = mapped_column(primary_key=True)
+    inst_name: Mapped[str]
+    aliases: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
+
+
+class Server(Base):
+    """A server, how to reach it, and the services on it."""
+
+    __tablename__ = "tb_server_info"
+
+    server_id: Mapped[str] = mapped_column(primary_key=True)
+    inst_id: Mapped[str] = mapped_column(ForeignKey("tb_inst_meta.inst_id"), index=True)
+    kind: Mapped[str]
+    aliases: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
+    address: Mapped[str] = mapped_column(default="", server_default="")
+    port: Mapped[int] = mapped_column(default=22, server_default=text("22"))
+    account: Mapped[str] = mapped_column(default="", server_default="")
+    host_key: Mapped[str] = mapped_column(default="", server_default="")
+    credential: Mapped[str] = mapped_column(default="", server_default="")
+    services: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_EMPTY_LIST)
+
+
+class Person(Base):
+    """Someone with an account. ``role`` is one of ``org.access.ROLES``."""
+
+    __tablename__ = "tb_person"
+
+    person_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    title: Mapped[str]
+    role: Mapped[str]
+    inst_id: Mapped[str | None] = mapped_column(ForeignKey("tb_inst_meta.inst_id"))
+    skills: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
+    password_hash: Mapped[str | None]
+    active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+
+    def name_card(self) -> PersonName:
+        """The person as a value."""
+        return PersonName(
+            id=self.person_id,
+            name=self.name,
+            title=self.title,
+            role=self.role,
+            skills=tuple(self.skills),
+            institution=self.inst_id,
+        )
+
+
+class SystemOwner(Base):
+    """An engineer's charge of a server: which skill, and how proficient (1 to 5)."""
+
+    __tablename__ = "tb_system_owner"
+    __table_args__ = (CheckConstraint("proficiency between 1 and 5", name="proficiency"),)
+
+    owner_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), primary_key=True)
+    server_id: Mapped[str] = mapped_column(
+        ForeignKey("tb_server_info.server_id"), primary_key=True, index=True
+    )
+    skill: Mapped[str] = mapped_column(primary_key=True)
+    proficiency: Mapped[int]
+
+
+class OrgRevision(Base):
+    """One applied org chart, as it was written."""
+
+    __tablename__ = "tb_org_revision"
+
+    revision: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    chart: Mapped[str]
+    sha256: Mapped[str]
+    author: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Agent(Base):
+    """An agent as the applied chart defines it; ``spec`` holds its whole entry."""
+
+    __tablename__ = "tb_agent"
+    __table_args__ = (CheckConstraint("state in ('active', 'paused', 'fired')", name="state"),)
+
+    agent_id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    aliases: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
+    duty: Mapped[str]
+    reports_to: Mapped[str | None]
+    skills: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
+    spec: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY_OBJECT)
+    state: Mapped[str] = mapped_column(default="active", server_default="active")
+    revision: Mapped[int]
+
+
+class LoginSession(Base):
+    """A signed-in browser or command line; only the hash of its token is kept."""
+
+    __tablename__ = "tb_session"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]

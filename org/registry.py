@@ -1,0 +1,124 @@
+"""The organization's tables as values, and the seeding of a new installation."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.errors import NotFound
+from guardia.org import access
+from guardia.org.directory import (
+    AgentName,
+    Directory,
+    Host,
+    InstitutionName,
+    PersonName,
+    Service,
+)
+from guardia.org.model import Agent, Institution, Person, Server, SystemOwner
+
+
+def _host(row: Server) -> Host:
+    return Host(
+        server_id=row.server_id,
+        institution=row.inst_id,
+        kind=row.kind,
+        aliases=tuple(row.aliases),
+        address=row.address,
+        port=row.port,
+        account=row.account,
+        host_key=row.host_key,
+        credential=row.credential,
+        services=tuple(Service.model_validate(s) for s in row.services),
+    )
+
+
+def host(session: Session, server_id: str) -> Host:
+    """One server as the tools need it; ``NotFound`` where the CMDB has none."""
+    row = session.get(Server, server_id)
+    if row is None:
+        raise NotFound(what=server_id)
+    return _host(row)
+
+
+def directory(session: Session) -> Directory:
+    """All names, in a fixed order, so that equal tables give equal directories."""
+    institutions = session.scalars(select(Institution).order_by(Institution.inst_id))
+    servers = session.scalars(select(Server).order_by(Server.server_id))
+    people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id))
+    agents = session.scalars(select(Agent).where(Agent.state != "fired").order_by(Agent.agent_id))
+    return Directory(
+        institutions=tuple(
+            InstitutionName(id=i.inst_id, name=i.inst_name, aliases=tuple(i.aliases))
+            for i in institutions
+        ),
+        servers=tuple(_host(s) for s in servers),
+        people=tuple(p.name_card() for p in people),
+        agents=tuple(
+            AgentName(id=a.agent_id, title=a.title, aliases=tuple(a.aliases)) for a in agents
+        ),
+    )
+
+
+def dispatcher(session: Session) -> str | None:
+    """The agent that takes in new issues, or ``None`` where the chart has none at work."""
+    query = select(Agent.agent_id).where(Agent.duty == "dispatch", Agent.state == "active")
+    return session.scalar(query.order_by(Agent.agent_id).limit(1))
+
+
+def auditors(session: Session) -> list[str]:
+    """The agents that verify the record."""
+    query = select(Agent.agent_id).where(Agent.duty == "audit", Agent.state == "active")
+    return list(session.scalars(query.order_by(Agent.agent_id)))
+
+
+def enrol(session: Session, names: Directory, passwords: dict[str, str] | None = None) -> None:
+    """Write institutions, servers and people into the CMDB, replacing what is there.
+
+    ``passwords`` are set for accounts that have none. An engineer owns every server whose kind
+    is one of their skills, more proficiently where the skill is their first.
+    """
+    for i in names.institutions:
+        session.merge(Institution(inst_id=i.id, inst_name=i.name, aliases=list(i.aliases)))
+    session.flush()
+    for h in names.servers:
+        session.merge(_server(h))
+    for p in names.people:
+        _enrol_person(session, p, (passwords or {}).get(p.id))
+    session.flush()
+    for p in names.people:
+        for h in names.servers:
+            if h.kind in p.skills:
+                session.merge(
+                    SystemOwner(
+                        owner_id=p.id,
+                        server_id=h.server_id,
+                        skill=h.kind,
+                        proficiency=5 if p.skills[0] == h.kind else 3,
+                    )
+                )
+
+
+def _server(value: Host) -> Server:
+    return Server(
+        server_id=value.server_id,
+        inst_id=value.institution,
+        kind=value.kind,
+        aliases=list(value.aliases),
+        address=value.address,
+        port=value.port,
+        account=value.account,
+        host_key=value.host_key,
+        credential=value.credential,
+        services=[s.model_dump() for s in value.services],
+    )
+
+
+def _enrol_person(session: Session, value: PersonName, password: str | None) -> None:
+    row = session.get(Person, value.id) or Person(person_id=value.id)
+    row.name, row.title, row.role = value.name, value.title, value.role
+    row.inst_id, row.skills = value.institution, list(value.skills)
+    session.add(row)
+    session.flush()
+    if password is not None and row.password_hash is None:
+        access.set_password(session, value.id, password)

@@ -1,0 +1,49 @@
+"""Texts for people: Korean first, English second, one TOML catalogue per room.
+
+A key is ``<catalogue>.<path>``: ``t("web.login.title")`` reads ``locale/<lang>/web.toml``,
+table ``login``, entry ``title``. Placeholders are ``{name}`` and are filled as plain text:
+values are never parsed again, so untrusted text cannot reach other placeholders.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from contextvars import ContextVar
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+DEFAULT_LANGUAGE = "ko"
+LANGUAGES = ("ko", "en")
+language: ContextVar[str] = ContextVar("language", default=DEFAULT_LANGUAGE)
+"""The language of the person being served; the record is always in Korean."""
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@cache
+def catalogue(language: str, name: str) -> dict[str, Any]:
+    """One room's texts in one language; empty where the room has none."""
+    path = files("guardia") / "locale" / language / f"{name}.toml"
+    return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def _find(language: str, key: str) -> str | None:
+    name, _, rest = key.partition(".")
+    node: Any = catalogue(language, name)
+    for part in rest.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return None
+        node = node[part]
+    return node if isinstance(node, str) else None
+
+
+def t(key: str, /, **values: object) -> str:
+    """The text for ``key`` in the current language, else in Korean.
+
+    ``KeyError`` where there is none.
+    """
+    text = _find(language.get(), key) or _find(DEFAULT_LANGUAGE, key)
+    if text is None:
+        raise KeyError(f"no text for {key!r}; add it to src/guardia/locale")
+    return _PLACEHOLDER.sub(lambda m: str(values.get(m[1], m[0])), text)

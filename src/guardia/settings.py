@@ -1,0 +1,53 @@
+"""Every setting of an installation, read once from ``GUARDIA_*`` variables."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_home() -> Path:
+    """Where data lives unless ``GUARDIA_HOME`` says otherwise: root shares it with the
+    unprivileged account that runs the embedded PostgreSQL, so it is not below a private home."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/guardia")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "guardia"
+
+
+class Settings(BaseSettings):
+    """What an operator may set; see docs/operations.md."""
+
+    model_config = SettingsConfigDict(env_prefix="GUARDIA_", extra="ignore")
+
+    home: Path = Field(default_factory=default_home)
+    """Private folder for the embedded database, keys and the practice fleet."""
+    dsn: SecretStr | None = None
+    """The application role's DSN of an external PostgreSQL (>= 15); unset: the embedded one."""
+    owner_dsn: SecretStr | None = None
+    """The owner role's DSN of an external PostgreSQL, for migrations only."""
+    host: str = "127.0.0.1"
+    """Address on which the board listens."""
+    port: int = 8420
+    """Port of the board; 0 takes a free one."""
+    public_url: str | None = None
+    """Address under which people reach the board, for links in messages."""
+    chart: Path | None = None
+    """The org chart; unset: the shipped one."""
+    messenger_token: SecretStr | None = None
+    """Token that the messenger's outgoing webhook sends; unset: that channel is closed."""
+    messenger_url: SecretStr | None = None
+    """Incoming webhook to which replies go; unset: replies stay on the board."""
+    alert_url: SecretStr | None = None
+    """Webhook that receives alerts (FAILED_ROLLBACK, failed undo, broken chain)."""
+    model_key: SecretStr | None = None
+    """API key of the chat model server, where one is named in the chart."""
+
+    @cached_property
+    def secrets(self) -> Path:
+        """Folder of private keys, one file per credential, mode 0600."""
+        return self.home / "secrets"
