@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 ORIGIN = "0" * 64
@@ -23,17 +24,31 @@ _CONTROL = {c: None for c in range(32) if c not in (9, 10, 13)}
 
 
 def clean(value: Any) -> Any:
-    """``value`` as an entry can hold it: NFC, without control characters; ``TypeError`` else."""
+    """``value`` as an entry can hold it: NFC, without control characters; ``TypeError`` else.
+
+    Control characters go because entries are read on terminals, which obey some of them.
+    """
+    return _walk(value, _printable)
+
+
+def _printable(text: str) -> str:
+    # Lone surrogates cannot be written as UTF-8 nor kept by PostgreSQL.
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return unicodedata.normalize("NFC", whole.translate(_CONTROL))
+
+
+def _walk(value: Any, each: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        # Lone surrogates cannot be written as UTF-8 nor kept by PostgreSQL.
-        whole = value.encode("utf-8", "replace").decode("utf-8")
-        return unicodedata.normalize("NFC", whole.translate(_CONTROL))
+        return each(value)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, Mapping):
-        return {clean(str(k)): clean(v) for k, v in value.items()}
+        walked = {each(str(k)): _walk(v, each) for k, v in value.items()}
+        if len(walked) != len(value):
+            raise TypeError("two keys of one object are the same text")
+        return walked
     if isinstance(value, list | tuple):
-        return [clean(v) for v in value]
+        return [_walk(v, each) for v in value]
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
@@ -57,8 +72,12 @@ def _sorted(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 (hex) of a value that is not an entry: a plan, an output."""
-    return hashlib.sha256(_VALUE_DOMAIN + canonical(clean(value))).hexdigest()
+    """SHA-256 (hex) of a value that is not an entry: a plan, an output.
+
+    Nothing but the Unicode form is evened out: two plans that differ in one character differ.
+    """
+    even = _walk(value, partial(unicodedata.normalize, "NFC"))
+    return hashlib.sha256(_VALUE_DOMAIN + canonical(even)).hexdigest()
 
 
 def microseconds(moment: datetime) -> int:

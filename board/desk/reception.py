@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from guardia.org import registry
 
 _TITLE = 80
 _BODY = 20_000
+_EXCERPT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,13 @@ def note(session: Session, sr_id: int, author: str, text: str, now: datetime) ->
     session.add(Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now))
     session.flush()
     audit.append(
-        session, "comment", actor=author, now=now, sr_id=sr_id, detail={"body": text}, who=author
+        session,
+        "comment",
+        actor=author,
+        now=now,
+        sr_id=sr_id,
+        detail={"body": text},
+        text=text[:_EXCERPT],
     )
 
 
@@ -105,9 +112,8 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
     if not body:
         raise Invalid(what="request", why="empty")
     dedupe = f"{request.channel}:{request.external_id}" if request.external_id else None
-    known = dedupe and session.scalar(select(Issue.sr_id).where(Issue.dedupe_key == dedupe))
-    if known:
-        return int(known)
+    if dedupe and (known := _already_received(session, dedupe)):
+        return known
     title = clean(request.title).strip() or body.splitlines()[0]
     issue = Issue(
         title=title[:_TITLE],
@@ -149,3 +155,9 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
         who=request.sender,
     )
     return issue.sr_id
+
+
+def _already_received(session: Session, dedupe: str) -> int | None:
+    # Two deliveries at once queue up here, so that the second one sees the first one's issue.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(dedupe, 0))))
+    return session.scalar(select(Issue.sr_id).where(Issue.dedupe_key == dedupe))

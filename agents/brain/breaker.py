@@ -1,0 +1,61 @@
+"""A dead model server must not slow every beat: after some failures it is left alone for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+
+FAILURES = 3
+PAUSE = 60.0
+
+
+class Breaker:
+    """Counts the failures in a row of one server; safe for the threads of a process."""
+
+    def __init__(
+        self,
+        *,
+        failures: int = FAILURES,
+        pause: float = PAUSE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = failures
+        self._pause = pause
+        self._clock = clock
+        self._lock = Lock()
+        self._failed = 0
+        self._until = 0.0
+
+    def admits(self) -> bool:
+        """Whether the server may be asked now. After the pause one question goes first alone."""
+        with self._lock:
+            if self._failed < self._limit:
+                return True
+            now = self._clock()
+            if now < self._until:
+                return False
+            # Others wait until this one has succeeded, or a pause more.
+            self._until = now + self._pause
+            return True
+
+    def succeeded(self) -> None:
+        """The server answered."""
+        with self._lock:
+            self._failed = 0
+
+    def failed(self) -> None:
+        """The server did not answer, or with an error of its own."""
+        with self._lock:
+            self._failed += 1
+            self._until = self._clock() + self._pause
+
+
+_known: dict[str, Breaker] = {}
+_known_lock = Lock()
+
+
+def breaker_of(base_url: str) -> Breaker:
+    """The one breaker of this process for a model server."""
+    with _known_lock:
+        return _known.setdefault(base_url.rstrip("/"), Breaker())

@@ -1,0 +1,28 @@
+"""The embedded brain: runbooks and Korean language rules, no model and no network."""
+
+from __future__ import annotations
+
+from guardia.agents.brain.triage import Triage, triage
+from guardia.knowledge.library import Found
+
+from guardia.agents.brain.thought import Choice, Thought
+from guardia.i18n import t
+from guardia.org.directory import Directory
+
+NAME = "embedded"
+
+
+class EmbeddedBrain:
+    """Rules over morphemes for triage; the best search hit for the procedure."""
+
+    def triage(self, text: str, directory: Directory) -> Thought[Triage]:
+        """Classify by the rules, with the words that led to it as reasons."""
+        return Thought(triage(text, directory), NAME)
+
+    def choose(self, text: str, found: tuple[Found, ...]) -> Thought[Choice]:
+        """The best hit; the search has already ranked them by the request's own words."""
+        if not found:
+            return Thought(Choice(None, t("agents.nothing_found")), NAME)
+        best = found[0]
+        reason = t("agents.best_hit", title=best.runbook.title, passage=best.passage.heading)
+        return Thought(Choice(best.runbook.id, reason), NAME)

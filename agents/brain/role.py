@@ -1,0 +1,31 @@
+"""An agent's role: its instructions for a chat model, a Markdown file of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guardia.errors import Misconfigured
+from guardia.i18n import t
+
+# The rooms are links in a checkout; a role must lie below the real folder.
+_ROOM = Path(__file__).resolve().parents[1]
+_LIMIT = 8_000
+
+
+def instructions(role: str | None, room: Path = _ROOM) -> str:
+    """The text of ``role``, a path relative to ``room``; empty where an agent has none.
+
+    ``Misconfigured`` where the file is missing, too long, or lies outside of the room.
+    """
+    if role is None:
+        return ""
+    try:
+        path = (room / role).resolve()
+        if path.suffix != ".md" or not path.is_relative_to(room.resolve()):
+            raise Misconfigured(what=role, why=t("brain.role_outside"))
+        text = path.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise Misconfigured(what=role, why=t("brain.role_unreadable")) from error
+    if len(text) > _LIMIT:
+        raise Misconfigured(what=role, why=t("brain.role_too_long", limit=_LIMIT))
+    return text

@@ -1,0 +1,87 @@
+"""The embedded brain's triage: what a request is, how urgent, about which servers, asking what.
+
+Rules over Korean morphemes and a lexicon of the field; no model, no network. Every answer carries
+the words that led to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict
+
+from guardia.agents.brain.triage_lexicon import lexicon
+from guardia.agents.brain.triage_reading import read
+from guardia.agents.brain.triage_rules import Judgement, Rules
+from guardia.agents.brain.triage_servers import Mention, named
+from guardia.agents.brain.triage_text import own_words
+from guardia.i18n import t
+from guardia.org.directory import Directory
+
+
+class Triage(BaseModel):
+    """A request understood."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    """``INCIDENT REQUEST CHANGE QUESTION``."""
+    category: str
+    """``DB WAS WEB SECURITY NETWORK STORAGE OS DEPLOY ACCOUNT BACKUP GENERAL``."""
+    priority: str
+    """``P1`` (down for many, breach) to ``P4`` (can wait)."""
+    servers: tuple[str, ...] = ()
+    """Ids of the servers that the text names, in its order."""
+    action_type: str | None = None
+    """The work that the text itself asks for: ``RESTART DEPLOY …``."""
+    institution: str | None = None
+    """Of the first named server, else the institution that the text names."""
+    reasons: tuple[str, ...] = ()
+    """Korean sentences: which words led to what."""
+
+
+def triage(text: str, directory: Directory) -> Triage:
+    """Understand ``text``, which is untrusted: words that address the machine are not heard."""
+    words = lexicon()
+    own = own_words(text, words.strangers)
+    mentions = named(own, directory, words.servers)
+    servers = tuple(dict.fromkeys(m.server_id for m in mentions))
+    hosts = {h.server_id: h for h in directory.servers}
+    rules = Rules(read(_masked(own, mentions), words), words, [hosts[s].kind for s in servers])
+    kind, category = rules.kind(), rules.category()
+    priority = rules.priority(kind.value)
+    institution = hosts[servers[0]].institution if servers else _institution(own, directory)
+    judged = {"kind": kind, "category": category, "priority": priority}
+    return Triage(
+        kind=kind.value,
+        category=category.value,
+        priority=priority.value,
+        servers=servers,
+        action_type=rules.action,
+        institution=institution,
+        reasons=tuple(_reasons(judged)),
+    )
+
+
+def _masked(text: str, mentions: list[Mention]) -> str:
+    """The text with a neutral word for each server: "DB" in an id is no complaint about a DB."""
+    for mention in reversed(mentions):
+        text = f"{text[: mention.start]}SERVER{text[mention.end :]}"
+    return text
+
+
+def _institution(text: str, directory: Directory) -> str | None:
+    """The institution that the text names first."""
+    places = [
+        (place, institution.id)
+        for institution in directory.institutions
+        for name in (institution.name, *institution.aliases)
+        if (place := text.find(name)) >= 0
+    ]
+    return min(places)[1] if places else None
+
+
+def _reasons(judged: dict[str, Judgement]) -> Iterator[str]:
+    for field, judgement in judged.items():
+        words = ", ".join(f"'{w}'" for w in judgement.words)
+        yield t(f"triage.because.{judgement.because}", field=field, value=judgement.value, words=words)

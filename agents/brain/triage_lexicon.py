@@ -1,0 +1,170 @@
+"""The lexicon of the field: patterns over morphemes, read from ``lexicon.yaml``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+from guardia.knowledge.korean import Morpheme, canonical
+
+_JOINED = 5
+"""How many adjacent morphemes may spell one word of a pattern."""
+_LIGHT_REACH = 4
+_WIDE_REACH = 8
+_LIGHT_TAGS = ("J", "E", "MA", "X", "S", "V", "Z_CODA")
+_NEGATIONS = frozenset(["안", "못"])
+_ENDINGS = {"으면": "면", "은": "ᆫ", "을": "ᆯ", "습니다": "ᆸ니다", "으려면": "려면", "으시": "시"}
+
+
+class Word(NamedTuple):
+    """One word of a pattern."""
+
+    spellings: frozenset[str]
+    tag: str
+    wide: bool
+    """Other words may stand before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A row of words that says ``concept``."""
+
+    concept: str
+    words: tuple[Word, ...]
+    source: str
+
+
+class Match(NamedTuple):
+    """A pattern found in ``items[begin:end]``."""
+
+    pattern: Pattern
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """All patterns by the first morphemes they can begin with, and the other word lists."""
+
+    patterns: dict[str, tuple[Pattern, ...]]
+    categories: dict[str, str]
+    """Action type -> the category that asking for it decides."""
+    weights: dict[str, int]
+    """Topic concept -> its weight."""
+    servers: dict[str, tuple[str, ...]]
+    strangers: tuple[re.Pattern[str], ...]
+
+    def matches(self, items: Sequence[Morpheme]) -> Iterator[Match]:
+        """Every pattern that holds somewhere in ``items``."""
+        for begin in range(len(items)):
+            for spelled, end in _spellings(items, begin):
+                for pattern in self.patterns.get(spelled, ()):
+                    if _tagged(items[begin], pattern.words[0].tag):
+                        last = _rest(items, end, pattern.words[1:])
+                        if last:
+                            yield Match(pattern, begin, last)
+
+
+def _tagged(item: Morpheme, tag: str) -> bool:
+    if tag:
+        return item.tag.startswith(tag)
+    return item.tag[0] not in "JE"
+
+
+def _spellings(items: Sequence[Morpheme], begin: int) -> Iterator[tuple[str, int]]:
+    """What the morphemes from ``begin`` spell, and where that ends."""
+    raw = folded = ""
+    for end in range(begin, min(begin + _JOINED, len(items))):
+        form = _ENDINGS.get(items[end].form, items[end].form) if items[end].tag[0] == "E" else items[end].form
+        raw, folded = raw + form, folded + canonical(form)
+        for spelled in {canonical(raw), folded, raw}:
+            yield spelled, end + 1
+
+
+def _rest(items: Sequence[Morpheme], begin: int, words: tuple[Word, ...]) -> int:
+    """Where the remaining words end, or 0 where they do not follow."""
+    if not words:
+        return begin
+    word, others = words[0], words[1:]
+    reach = _WIDE_REACH if word.wide else _LIGHT_REACH
+    for start in range(begin, min(begin + reach + 1, len(items))):
+        if _tagged(items[start], word.tag):
+            for spelled, end in _spellings(items, start):
+                if spelled in word.spellings and (last := _rest(items, end, others)):
+                    return last
+        if not word.wide and not _light(items[start]):
+            return 0
+    return 0
+
+
+def _light(item: Morpheme) -> bool:
+    """May be passed over between two words of a pattern."""
+    if item.form in _NEGATIONS or item.tag == "SF":
+        return False
+    if item.tag[0] == "V":
+        return item.tag == "VX" or item.form in ("하", "되")
+    return item.tag.startswith(_LIGHT_TAGS)
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The shipped lexicon."""
+    data = YAML(typ="safe").load((files("guardia.agents.brain") / "lexicon.yaml").read_text("utf-8"))
+    macros: dict[str, list[str]] = data["macros"]
+    patterns: dict[str, list[Pattern]] = {}
+    weights: dict[str, int] = {}
+    for concept, sources in _concepts(data):
+        if concept.startswith("topic."):
+            weights[concept] = int(concept.rsplit(".", 1)[1])
+        for source in sources:
+            for words in _expanded(source, macros):
+                pattern = Pattern(concept, words, source)
+                for spelling in words[0].spellings:
+                    patterns.setdefault(spelling, []).append(pattern)
+    return Lexicon(
+        patterns={first: tuple(group) for first, group in patterns.items()},
+        categories={a: v["category"] for a, v in data["actions"].items() if "category" in v},
+        weights=weights,
+        servers={kind: tuple(ways) for kind, ways in data["servers"].items()},
+        strangers=tuple(re.compile(s, re.IGNORECASE | re.MULTILINE) for s in data["strangers"]),
+    )
+
+
+def _concepts(data: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    yield from data["concepts"].items()
+    for action, entry in data["actions"].items():
+        yield f"action.{action}", entry["words"]
+    for category, groups in data["topics"].items():
+        for weight, sources in groups.items():
+            yield f"topic.{category}.{weight}", sources
+
+
+def _expanded(source: str, macros: dict[str, list[str]]) -> Iterator[tuple[Word, ...]]:
+    """The rows of words that ``source`` stands for, its macros replaced."""
+    parts = re.findall(r"\{(\w+)\}|([^{}]+)", str(source))
+    choices = [macros[name] if name else [plain] for name, plain in parts]
+    for chosen in product(*choices):
+        yield tuple(_words(" ".join(str(c) for c in chosen)))
+
+
+def _words(row: str) -> Iterator[Word]:
+    wide = False
+    for part in row.split():
+        if part == "~":
+            wide = True
+            continue
+        spelled, _, tag = part.partition("/")
+        yield Word(frozenset(_folded(s, tag) for s in spelled.split("|")), tag, wide)
+        wide = False
+
+
+def _folded(spelling: str, tag: str) -> str:
+    lowered = spelling.lower()
+    return _ENDINGS.get(lowered, lowered) if tag == "E" else canonical(lowered)

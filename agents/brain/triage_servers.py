@@ -1,0 +1,146 @@
+"""Which servers a text names: by id or alias, however they are spaced, spelled and numbered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+from guardia.org.directory import Directory, Host
+
+# Between the parts of a name people leave a space, a hyphen, a sharp, "_" or nothing.
+_GAP = r"[\s\-_#·.]*"
+_UNIT = r"\s*(?:호기|호|번기|번)?"
+_MORE = re.compile(
+    r"\s*(?P<joint>,|/|·|&|~|및|와|과|하고|이랑|랑)\s*#?0?(?P<number>\d)(?:\s*(?:호기|번기)|(?=\d?\b)(?<=0\d))"
+)
+_PIECES = re.compile(r"[A-Za-z]+|\d+|[가-힣]+")
+_SPELLINGS = (
+    {"와스", "was", "왓스"},
+    {"디비", "db", "데이터베이스"},
+    {"웹", "web"},
+)
+_NUMBER_SUFFIX = re.compile(r"(\d+)\D*$")
+
+
+class Mention(NamedTuple):
+    """A server named at ``text[start:end]``."""
+
+    server_id: str
+    start: int
+    end: int
+
+
+def named(text: str, directory: Directory, words: Mapping[str, tuple[str, ...]]) -> list[Mention]:
+    """The servers that ``text`` names, in order, each as often as it is named.
+
+    ``words`` are the ways to name a server of each kind; together with the institution they name
+    a server where only one fits.
+    """
+    found: list[Mention] = []
+    for pattern, host in _patterns(directory, _frozen(words)):
+        for match in pattern.finditer(text):
+            found.append(Mention(host.server_id, *match.span()))
+    chosen = list(_longest(found))
+    return list(chain.from_iterable(_with_siblings(text, m, directory) for m in chosen))
+
+
+def _longest(found: list[Mention]) -> Iterator[Mention]:
+    """Mentions in order; of those that overlap, the longest."""
+    end = -1
+    for mention in sorted(found, key=lambda m: (m.start, -m.end)):
+        if mention.start >= end:
+            end = mention.end
+            yield mention
+
+
+def _with_siblings(text: str, mention: Mention, directory: Directory) -> Iterator[Mention]:
+    """The mention and what "…, 2호기" adds to it."""
+    yield mention
+    host = next(h for h in directory.servers if h.server_id == mention.server_id)
+    end = mention.end
+    while more := _MORE.match(text, end):
+        sibling = _numbered(directory, host, int(more["number"]))
+        if sibling is None:
+            return
+        yield Mention(sibling.server_id, end, more.end())
+        end = more.end()
+
+
+def _numbered(directory: Directory, host: Host, number: int) -> Host | None:
+    siblings = (h for h in directory.servers if _family(h) == _family(host))
+    return next((h for h in siblings if _number(h) == number), None)
+
+
+def _family(host: Host) -> tuple[str, str]:
+    return host.institution, host.kind
+
+
+def _number(host: Host) -> int | None:
+    match = _NUMBER_SUFFIX.search(host.server_id)
+    return int(match[1]) if match else None
+
+
+def _frozen(words: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((kind, tuple(ways)) for kind, ways in sorted(words.items()))
+
+
+@lru_cache(maxsize=8)
+def _patterns(
+    directory: Directory, words: tuple[tuple[str, tuple[str, ...]], ...]
+) -> tuple[tuple[re.Pattern[str], Host], ...]:
+    kinds = dict(words)
+    return tuple(
+        (re.compile(_bounded(name), re.IGNORECASE), host)
+        for host in directory.servers
+        for name in _names(host, directory, kinds.get(host.kind, ()))
+    )
+
+
+def _names(host: Host, directory: Directory, ways: tuple[str, ...]) -> Iterator[str]:
+    """Regular expressions of every way to name ``host``."""
+    yield _loose(host.server_id)
+    for alias in host.aliases:
+        for spelled in _institutions(alias, host, directory):
+            yield _loose(spelled)
+    siblings = [h for h in directory.servers if _family(h) == _family(host)]
+    suffix = "" if len(siblings) == 1 else rf"{_GAP}0?{_number(host)}(?!\d){_UNIT}"
+    for institution in _institution_names(host, directory):
+        for way in ways:
+            yield rf"{_loose(institution)}\s*{_loose(way)}{suffix}"
+
+
+def _institutions(alias: str, host: Host, directory: Directory) -> Iterator[str]:
+    """The alias with each name of its institution."""
+    names = _institution_names(host, directory)
+    known = next((n for n in names if alias.startswith(n)), None)
+    yield from (n + alias[len(known) :] for n in names) if known else (alias,)
+
+
+def _institution_names(host: Host, directory: Directory) -> tuple[str, ...]:
+    match = next((i for i in directory.institutions if i.id == host.institution), None)
+    return (match.name, *match.aliases, match.id) if match else (host.institution,)
+
+
+def _loose(name: str) -> str:
+    return _GAP.join(_piece(p) for p in _PIECES.findall(name))
+
+
+def _piece(piece: str) -> str:
+    if piece.isdigit():
+        return rf"0*{int(piece)}(?!\d)"
+    lowered = piece.lower()
+    group = next((g for g in _SPELLINGS if any(lowered.startswith(s) for s in g)), None)
+    if group is None:
+        return re.escape(piece)
+    word = next(s for s in sorted(group) if lowered.startswith(s))
+    rest = re.escape(piece[len(word) :])
+    ways = "|".join(r"\s*".join(w) if w.isalpha() and len(w) > 4 else w for w in sorted(group))
+    return f"(?:{ways}){_GAP}{rest}" if rest else f"(?:{ways})"
+
+
+def _bounded(pattern: str) -> str:
+    """Not inside a longer foreign word or number; "호기" may be left out after the number."""
+    return rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"

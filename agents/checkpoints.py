@@ -1,0 +1,35 @@
+"""Where sleeping graphs are kept: LangGraph's own tables in the same PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+
+# LangGraph asks a tracing service of its maker by default where its variables are set.
+os.environ["LANGSMITH_TRACING"] = "false"
+
+from langgraph.checkpoint.postgres import PostgresSaver
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool
+
+
+def setup(owner_dsn: str) -> None:
+    """Create or update the tables, as the owner."""
+    with PostgresSaver.from_conn_string(owner_dsn) as saver:
+        saver.setup()
+
+
+def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
+    """Connections for checkpoints; close it with the process."""
+    return ConnectionPool(
+        dsn,
+        min_size=1,
+        max_size=8,
+        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+        open=True,
+    )
+
+
+def saver(pool: ConnectionPool[Connection[DictRow]]) -> PostgresSaver:
+    """The checkpointer over such a pool."""
+    return PostgresSaver(pool)

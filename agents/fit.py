@@ -1,0 +1,53 @@
+"""How well an engineer fits an issue: a score with its reasons. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guardia.board.desk.view import Candidate, Specialist
+from guardia.i18n import t
+
+_SKILL = 10
+_PROFICIENCY = 2
+_LOAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A recommendation."""
+
+    candidate: Candidate
+    score: int
+    reason: str
+
+
+def best_engineer(candidates: list[Candidate], category: str) -> Fit | None:
+    """The best fit, or ``None`` where nobody has the skill or owns the server."""
+    fits = [f for f in (_fit(c, category) for c in candidates) if f is not None]
+    # Equal scores go to the first id, so that the same board always gives the same answer.
+    return max(fits, key=lambda f: f.score, default=None)
+
+
+def _fit(candidate: Candidate, category: str) -> Fit | None:
+    skilled = category in candidate.person.skills
+    if not skilled and not candidate.proficiency:
+        return None
+    score = _SKILL * skilled + _PROFICIENCY * candidate.proficiency - _LOAD * candidate.load
+    reason = t(
+        "agents.fit",
+        name=f"{candidate.person.name} {candidate.person.title}",
+        skill=category if skilled else "-",
+        proficiency=candidate.proficiency,
+        load=candidate.load,
+        score=score,
+    )
+    return Fit(candidate, score, reason)
+
+
+def specialist(agents: list[Specialist], category: str, kind: str | None) -> Specialist | None:
+    """The agent whose skills name the category, else the server's kind."""
+    for wanted in (category, kind):
+        found = next((a for a in agents if wanted in a.skills), None)
+        if found is not None:
+            return found
+    return None

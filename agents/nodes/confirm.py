@@ -1,0 +1,24 @@
+"""Verify the whole: is the service what the plan promised?"""
+
+from __future__ import annotations
+
+from langgraph.runtime import Runtime
+
+from guardia.agents.state import Context, OperateState
+from guardia.board.desk import view, work
+from guardia.i18n import t
+from guardia.tools.execute import describe
+
+
+def confirm(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+    """Look with the plan's own checks; when one does not hold, everything is undone."""
+    context = runtime.context
+    grant = work.start(context.desk, context.hold)
+    plan = view.plan_state(context.desk, context.hold.task_id).plan
+    assert plan is not None
+    unmet = context.gate.failing(grant, plan.verify)
+    if unmet is not None:
+        why = t("gate.verify", check=describe(unmet))
+        return {"failed_at": len(plan.actions) - 1, "report": why}
+    effects = "\n".join(f"- {a.effect}" for a in plan.actions)
+    return {"ending": "completed", "report": t("agents.done", because=plan.because, did=effects)}

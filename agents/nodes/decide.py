@@ -1,0 +1,49 @@
+"""Let the procedure's rules decide on the findings, and file the plan that follows."""
+
+from __future__ import annotations
+
+from langgraph.runtime import Runtime
+
+from guardia.agents import procedure
+from guardia.agents.state import Context, OperateState
+from guardia.board.desk import view, work
+from guardia.board.plan import Citation
+from guardia.errors import Refused
+from guardia.i18n import t
+
+
+def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+    """A rule that acts files a plan; one that concludes ends; none goes on to the next candidate.
+
+    Runs again from the top after a crash: a plan that is already filed is not filed twice.
+    """
+    context = runtime.context
+    runbook = context.library.runbook(state["runbook"] or "")
+    host = context.gate.host(work.observe(context.desk, context.hold))
+    situation = procedure.Situation(
+        host, host.service_of_kind(runbook.service or ""), state["params"], state["findings"]
+    )
+    _, questions = procedure.parameters(runbook, state["text"])
+    if questions:
+        return {"ending": "manual", "report": " ".join(questions)}
+    rule = procedure.decide(runbook, situation)
+    if rule is None:
+        return _next(state, runbook.title)
+    if rule.conclude:
+        words = procedure.because(rule, situation)
+        # Nothing was changed and no person decided, so a person closes it.
+        return {"rule": rule.id, "ending": "manual", "report": words}
+    try:
+        plan = procedure.plan(runbook, rule, situation, Citation.model_validate(state["citation"]))
+    except Refused as error:
+        return {"rule": rule.id, "ending": "manual", "report": str(error)}
+    filed = view.plan_state(context.desk, context.hold.task_id)
+    if filed.plan_hash != work.plan_hash(context.hold.task_id, plan):
+        return {"rule": rule.id, "waived": work.file_plan(context.desk, context.hold, plan)}
+    return {"rule": rule.id, "waived": filed.approved}
+
+
+def _next(state: OperateState, title: str) -> OperateState:
+    if state["candidates"]:
+        return {"rule": None}
+    return {"rule": None, "ending": "manual", "report": t("agents.no_rule", title=title)}

@@ -1,0 +1,45 @@
+"""Read the server as the procedure says; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from guardia.agents import procedure
+from guardia.agents.state import Context, OperateState
+from guardia.board.desk import work
+from guardia.errors import CommandFailed, Unreachable
+
+
+def diagnose(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+    """Run the diagnose calls of the next candidate and keep what they found.
+
+    A read that fails finds nothing (``null``), which rules can tell from a healthy answer.
+    """
+    context = runtime.context
+    candidate, *rest = state["candidates"]
+    runbook = context.library.runbook(candidate["runbook"])
+    params, _ = procedure.parameters(runbook, state["text"])
+    grant = work.observe(context.desk, context.hold)
+    host = context.gate.host(grant)
+    findings: dict[str, Any] = {}
+    for step in runbook.diagnose:
+        situation = procedure.Situation(
+            host, host.service_of_kind(runbook.service or ""), params, findings
+        )
+        try:
+            found = context.gate.read(grant, procedure.reading(step, situation))
+        except (CommandFailed, Unreachable) as error:
+            findings[step.as_] = None
+            findings.setdefault("errors", []).append(str(error))
+        else:
+            findings[step.as_] = found
+    return {
+        "candidates": rest,
+        "runbook": runbook.id,
+        "citation": candidate["citation"],
+        "params": params,
+        "findings": findings,
+        "rule": None,
+    }

@@ -1,0 +1,77 @@
+"""The dispatcher's steps: understand a request, choose who works on it, delegate."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from guardia.agents.brain.triage import Triage
+from langgraph.runtime import Runtime
+
+from guardia.agents import fit
+from guardia.agents.state import Context
+from guardia.board.desk import view, work
+from guardia.board.desk.work import Assignment
+from guardia.i18n import t
+from guardia.org import registry
+
+
+class DispatchState(TypedDict, total=False):
+    """One request on its way to a specialist."""
+
+    text: str
+    triage: Triage
+    thought: str
+
+
+def classify(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
+    """Triage the request."""
+    context = runtime.context
+    with context.desk.database.reading() as session:
+        directory = registry.directory(session)
+    thought = context.brain.triage(state["text"], directory)
+    return {"triage": thought.answer, "thought": f"{thought.by} {thought.remark}".strip()}
+
+
+def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
+    """Give the task to the specialist and the engineer that fit best, with the reasons."""
+    context, triage = runtime.context, state["triage"]
+    server = triage.servers[0] if triage.servers else None
+    kind = _kind(context, server)
+    agent = fit.specialist(view.specialists(context.desk), triage.category, kind)
+    reasons = [*triage.reasons, t("agents.thought_by", by=state["thought"])]
+    if server is None or agent is None:
+        why = "agents.no_server" if server is None else "agents.no_specialist"
+        text = "\n".join([t(why, category=triage.category), *(f"- {r}" for r in reasons)])
+        work.hand_over(context.desk, context.hold, text)
+        return {}
+    engineer = fit.best_engineer(view.engineers(context.desk, server), triage.category)
+    reasons.append(t("agents.chosen", agent=agent.title, category=triage.category))
+    reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
+    work.remark(
+        context.desk,
+        context.hold,
+        "\n".join([t("agents.triaged"), *(f"- {r}" for r in reasons)]),
+    )
+    work.parse(
+        context.desk,
+        context.hold,
+        Assignment(
+            kind=triage.kind,
+            category=triage.category,
+            priority=triage.priority,
+            institution=triage.institution,
+            servers=triage.servers,
+            action_type=triage.action_type,
+            agent_id=agent.agent_id,
+            engineer_id=engineer.candidate.person.id if engineer else None,
+            reasons=tuple(reasons),
+        ),
+    )
+    return {}
+
+
+def _kind(context: Context, server: str | None) -> str | None:
+    if server is None:
+        return None
+    with context.desk.database.reading() as session:
+        return registry.host(session, server).kind

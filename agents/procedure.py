@@ -1,0 +1,115 @@
+"""A runbook applied to findings: which rule decides, and which plan follows. Pure.
+
+Expressions are JMESPath over what was found (https://jmespath.org/specification.html); they can
+read and compare, and cannot call out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import jmespath
+from guardia.knowledge.runbook import Act, Rule, Runbook, Verify
+from guardia.knowledge.runbook import Call as Reading
+
+from guardia.board.plan import Call, Check, Citation, Plan
+from guardia.org.directory import Host, Service
+from guardia.tools import planning, policy
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a runbook is applied to."""
+
+    host: Host
+    service: Service | None
+    params: dict[str, str]
+    findings: dict[str, Any]
+
+    def data(self, **more: Any) -> dict[str, Any]:
+        """The names that expressions may use."""
+        return {
+            "server": self.host.model_dump(mode="json"),
+            "service": self.service.model_dump(mode="json") if self.service else None,
+            "params": self.params,
+            **self.findings,
+            **more,
+        }
+
+
+def parameters(runbook: Runbook, text: str) -> tuple[dict[str, str], list[str]]:
+    """Values that the runbook reads out of the request, and the questions that stay open."""
+    found: dict[str, str] = {}
+    questions: list[str] = []
+    for name, parameter in runbook.parameters.items():
+        match = re.search(parameter.pattern, text)
+        if match:
+            found[name] = match[0]
+        elif parameter.required:
+            questions.append(parameter.ask)
+    return found, questions
+
+
+def reading(step: Reading, situation: Situation) -> Call:
+    """The call of a diagnose step."""
+    return Call(tool=step.tool, args=_args(step.args, situation.data()))
+
+
+def decide(runbook: Runbook, situation: Situation) -> Rule | None:
+    """The first rule whose condition holds, or ``None``."""
+    data = situation.data()
+    return next((r for r in runbook.decide if jmespath.search(r.when, data)), None)
+
+
+def because(rule: Rule, situation: Situation) -> str:
+    """The rule's reason with the findings filled in."""
+    data = situation.data()
+    return _PLACEHOLDER.sub(lambda m: _words(jmespath.search(m[1], data)), rule.because).strip()
+
+
+def plan(runbook: Runbook, rule: Rule, situation: Situation, citation: Citation) -> Plan:
+    """The plan that a rule asks for, every action concrete and checked by its tool."""
+    actions = tuple(
+        planning.propose(call, situation.host)
+        for act in rule.act
+        for call in _calls(act, situation)
+    )
+    return Plan(
+        server=situation.host.server_id,
+        category=policy.at_least(runbook.category, [a.risk for a in actions]),
+        because=because(rule, situation),
+        citation=citation,
+        actions=actions,
+        verify=tuple(_check(v, situation) for v in rule.verify),
+    )
+
+
+def _calls(act: Act, situation: Situation) -> list[Call]:
+    if act.for_each is None:
+        return [Call(tool=act.tool, args=_args(act.args, situation.data()))]
+    items = jmespath.search(act.for_each, situation.data()) or []
+    return [Call(tool=act.tool, args=_args(act.args, situation.data(item=i))) for i in items]
+
+
+def _check(verify: Verify, situation: Situation) -> Check:
+    call = Call(tool=verify.tool, args=_args(verify.args, situation.data()))
+    return Check(call=call, expect=verify.expect, within=verify.within)
+
+
+def _args(args: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: jmespath.search(value[1:], data)
+        if isinstance(value, str) and value.startswith("=")
+        else value
+        for name, value in args.items()
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_words(v) for v in value)
+    return "-" if value is None else str(value)

@@ -1,0 +1,45 @@
+"""What a graph carries from step to step, and what each waking brings anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+from guardia.knowledge.library import Library
+
+from guardia.agents.brain.thought import Brain
+from guardia.board.desk import Desk, Hold
+from guardia.tools.execute import Gate
+
+Ending = Literal["completed", "failed", "manual", "emergency"]
+
+
+class OperateState(TypedDict, total=False):
+    """Operations on one server. Plain JSON values only: this is what checkpoints hold."""
+
+    text: str
+    """The request as it was received; untrusted."""
+    candidates: list[dict[str, Any]]
+    """Procedures that are still to be tried: runbook id and the passage to cite."""
+    runbook: str | None
+    citation: dict[str, Any]
+    params: dict[str, str]
+    findings: dict[str, Any]
+    rule: str | None
+    waived: bool
+    failed_at: int | None
+    """Number of the action that failed, when one did."""
+    ending: Ending
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a waking brings: never checkpointed, because a hold lives for one beat only."""
+
+    desk: Desk
+    gate: Gate
+    library: Library
+    brain: Brain
+    hold: Hold
+    skills: tuple[str, ...]

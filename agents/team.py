@@ -1,0 +1,96 @@
+"""The agents at work: one claimed task, one graph, as far as it goes in this beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from guardia.knowledge.library import Library
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Command
+
+from guardia.agents import graph
+from guardia.agents.brain.choose import brain_for
+from guardia.agents.state import Context
+from guardia.board.desk import Desk, Hold, view, work
+from guardia.board.lifecycle import State
+from guardia.errors import GuardiaError, Stale
+from guardia.org.chart import AgentEntry
+from guardia.tools.execute import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How far a task went in one beat."""
+
+    outcome: str
+    steps: int
+
+
+class Team:
+    """Everything that agents need, shared by the beats of one process."""
+
+    def __init__(
+        self, desk: Desk, gate: Gate, library: Library, checkpointer: BaseCheckpointSaver[Any]
+    ) -> None:
+        self._desk = desk
+        self._gate = gate
+        self._library = library
+        self._operate = graph.operate(checkpointer)
+        self._dispatch = graph.dispatch()
+
+    def work(self, agent: AgentEntry, hold: Hold) -> Done:
+        """Do the next steps of a task. Whatever goes wrong ends with people, never silently."""
+        context = Context(
+            desk=self._desk,
+            gate=self._gate,
+            library=self._library,
+            brain=brain_for(agent.brain),
+            hold=hold,
+            skills=agent.skills,
+        )
+        run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
+        try:
+            return run(context)
+        except Stale:
+            # A person or another worker has decided otherwise: their word stands.
+            return Done("stale", 0)
+        except GuardiaError as error:
+            work.hand_over(self._desk, hold, str(error))
+            return Done("manual", 0)
+
+    def _run_dispatch(self, context: Context) -> Done:
+        body = view.task(self._desk, context.hold.task_id).body
+        self._dispatch.invoke({"text": body}, context=context)
+        return Done("delegated", 2)
+
+    def _run_operate(self, context: Context) -> Done:
+        task_id = context.hold.task_id
+        config = {"configurable": {"thread_id": f"task-{task_id}"}}
+        steps = 0
+        given: Any = self._next_input(config, task_id)
+        while given is not _NOTHING:
+            for _ in self._operate.stream(
+                given, config, context=context, stream_mode="updates", durability="sync"
+            ):
+                steps += 1
+            given = self._next_input(config, task_id)
+        return Done(view.task(self._desk, task_id).state.value, steps)
+
+    def _next_input(self, config: dict[str, Any], task_id: int) -> Any:
+        """What moves the thread on: a start, a resume, the rest after a crash, or nothing.
+
+        The board is the truth: a sleeping graph is resumed only where the task is approved.
+        """
+        snapshot = self._operate.get_state(config)
+        task = view.task(self._desk, task_id)
+        if not snapshot.values:
+            return {"text": task.body}
+        if not snapshot.next:
+            return _NOTHING
+        if snapshot.interrupts:
+            return Command(resume=True) if task.state is State.APPROVED else _NOTHING
+        return None
+
+
+_NOTHING = object()

@@ -1,0 +1,1 @@
+"""Heartbeats: when agents wake, where their beats run, and what one beat is."""

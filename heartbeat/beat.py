@@ -1,0 +1,58 @@
+"""One waking of one agent: take the reasons, claim, do the next steps, let go."""
+
+from __future__ import annotations
+
+import logging
+
+from guardia.agents.team import Team
+from guardia.board.desk import Desk, auditing, waking
+from guardia.board.desk.waking import Waking
+from guardia.errors import ProgrammerError
+from guardia.org import chart
+from guardia.org.chart import AgentEntry
+
+log = logging.getLogger(__name__)
+
+
+def beat(desk: Desk, team: Team, agent_id: str) -> str | None:
+    """Run one beat; ``None`` where there was no reason for one. Idle costs one short query."""
+    begun = waking.begin(desk, agent_id)
+    if begun is None:
+        return None
+    outcome, task_id, steps = "error", None, 0
+    try:
+        entry = _entry(desk, agent_id)
+        if entry.duty == "audit":
+            outcome = _audit(desk, begun)
+        else:
+            outcome, task_id, steps = _work(desk, team, entry, begun)
+    finally:
+        waking.end(desk, begun, outcome, task_id=task_id, steps=steps)
+    return outcome
+
+
+def _work(desk: Desk, team: Team, entry: AgentEntry, begun: Waking) -> tuple[str, int | None, int]:
+    """All tasks that wait for this agent, most urgent first, each at most once a beat."""
+    outcome, last, steps = "idle", None, 0
+    seen: frozenset[int] = frozenset()
+    while (hold := waking.claim(desk, begun, seen)) is not None:
+        done = team.work(entry, hold)
+        log.info("%s task %s: %s", entry.id, hold.task_id, done.outcome)
+        seen |= {hold.task_id}
+        outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
+    return outcome, last, steps
+
+
+def _audit(desk: Desk, begun: Waking) -> str:
+    issue = begun.issues[-1] if begun.issues else None
+    verdict = auditing.verify(desk, f"agent:{begun.agent_id}", issue)
+    return "intact" if verdict.intact else "broken"
+
+
+def _entry(desk: Desk, agent_id: str) -> AgentEntry:
+    with desk.database.reading() as session:
+        running = chart.running(session)
+    found = next((a for a in running.agents if a.id == agent_id), None)
+    if found is None:
+        raise ProgrammerError(why=f"agent {agent_id} is active but not in the chart")
+    return found

@@ -1,0 +1,43 @@
+"""The ``guardia`` command. Its modules import light; heavy parts load in the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from guardia import __version__
+from guardia.cli import audit, database, demo, issue, lab, org, service
+from guardia.errors import GuardiaError, UserError
+from guardia.i18n import t
+
+app = typer.Typer(
+    help=t("cli.help"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+app.command("demo", help=t("cli.demo.help"))(demo.demo)
+app.command("up", help=t("cli.up.help"))(service.up)
+app.command("serve", help=t("cli.serve.help"))(service.serve)
+app.command("worker", help=t("cli.worker.help"))(service.worker)
+app.command("approve", help=t("cli.approve.help"))(issue.approve)
+app.command("reject", help=t("cli.reject.help"))(issue.reject)
+app.command("show", help=t("cli.show.help"))(issue.show)
+app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
+app.add_typer(database.app, name="db", help=t("cli.db.help"))
+app.add_typer(org.app, name="org", help=t("cli.org.help"))
+app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
+
+
+@app.command("version", help=t("cli.version.help"))
+def version() -> None:
+    """Print the version."""
+    sys.stdout.write(f"{__version__}\n")
+
+
+def main() -> None:
+    """Run the command; an expected error is one Korean sentence, not a trace."""
+    try:
+        app()
+    except GuardiaError as error:
+        Console(stderr=True).print(f"[bold red]{t('cli.error')}[/] {error}", highlight=False)
+        sys.exit(2 if isinstance(error, UserError) else 1)

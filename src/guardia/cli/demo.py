@@ -1,0 +1,116 @@
+"""``guardia demo``: one command from nothing to a repaired server and the proof of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.cli import stories
+from guardia.i18n import t
+from guardia.settings import Settings
+
+_STORY_SECONDS = 240.0
+
+
+def demo(
+    yes: Annotated[bool, typer.Option("--yes", help=t("cli.demo.yes"))] = False,
+    leave: Annotated[bool, typer.Option("--exit", help=t("cli.demo.exit"))] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
+    story: Annotated[
+        str, typer.Option("--story", help=t("cli.demo.story", names=", ".join(stories.STORIES)))
+    ] = "lock-chain",
+) -> None:
+    """Start everything, tell one story, and show what truly held."""
+    told = stories.find(story)
+    # An orderly end also when a supervisor stops us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What people read goes to stderr when a program reads stdout.
+    console = Console(stderr=as_json, highlight=False)
+    started = time.monotonic()
+    outcome: Outcome | None = None
+    try:
+        with ExitStack() as stack:
+            outcome = _tell(stack, console, told, yes=yes, started=started)
+            _print(console, outcome)
+            if not leave:
+                _stay(console)
+    except KeyboardInterrupt:
+        pass
+    console.print(t("cli.demo.stopped"))
+    if as_json:
+        sys.stdout.write(json.dumps(outcome.as_json() if outcome else {"ok": False}) + "\n")
+    raise typer.Exit(0 if outcome is not None and outcome.ok else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a story, as it was seen from outside."""
+
+    story: str
+    issue: int
+    status: str
+    seconds: float
+    steps: int
+    audit_entries: int
+    chain: bool
+    checks: dict[str, bool]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything truly held."""
+        return self.chain and all(self.checks.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """The last line of ``--json``."""
+        return {
+            "ok": self.ok,
+            "story": self.story,
+            "issue": self.issue,
+            "status": self.status,
+            "seconds": round(self.seconds, 2),
+            "steps": self.steps,
+            "audit_entries": self.audit_entries,
+            "chain": self.chain,
+            "checks": self.checks,
+        }
+
+
+def _tell(
+    stack: ExitStack, console: Console, story: stories.Story, *, yes: bool, started: float
+) -> Outcome:
+    from guardia.cli.stage import Stage
+    from guardia.cli.telling import Telling
+
+    stage = stack.enter_context(Stage(Settings(), console).opened())
+    console.print(t("cli.demo.ready", address=stage.address))
+    stage.print_accounts()
+    telling = Telling(stage, story, console, yes=yes, patience=_STORY_SECONDS if yes else None)
+    telling.begin()
+    telling.follow()
+    return telling.outcome(time.monotonic() - started)
+
+
+def _print(console: Console, outcome: Outcome) -> None:
+    table = Table(title=t("cli.demo.result"), show_header=False)
+    rows = {
+        **outcome.checks,
+        t("cli.demo.check_chain", entries=outcome.audit_entries): outcome.chain,
+    }
+    for what, held in rows.items():
+        words = f"[blue]{t('cli.demo.held')}[/]" if held else f"[red]{t('cli.demo.broken')}[/]"
+        table.add_row(what, words)
+    console.print(table)
+
+
+def _stay(console: Console) -> None:
+    console.print(t("cli.demo.stay"))
+    signal.pause()

@@ -1,0 +1,64 @@
+"""The database of this installation: the embedded one, or the external one that is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from guardia.board.desk import Desk
+from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
+from guardia.db.engine import Database
+from guardia.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How the two roles reach the database."""
+
+    app_dsn: str
+    owner_dsn: str | None
+    """``None`` for an external database whose owner is not told to this host."""
+
+    @contextmanager
+    def desk(self) -> Iterator[Desk]:
+        """The desk over a small pool, closed afterwards."""
+        database = Database(self.app_dsn, pool_size=4)
+        try:
+            yield Desk(database)
+        finally:
+            database.close()
+
+
+def cluster(settings: Settings) -> Cluster:
+    """The embedded PostgreSQL of this installation, not started."""
+    return Cluster(settings.home / "postgres")
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Installation]:
+    """The database, started where it is embedded and not running, and stopped again by us."""
+    if settings.dsn is not None:
+        owner = settings.owner_dsn
+        yield Installation(
+            settings.dsn.get_secret_value(), owner.get_secret_value() if owner else None
+        )
+        return
+    server = cluster(settings)
+    with server:
+        server.create_roles()
+        yield Installation(server.dsn(APPLICATION_ROLE), server.dsn(OWNER_ROLE))
+
+
+def migrate(installation: Installation) -> None:
+    """Bring the tables to this version; does nothing where they are, or without the owner."""
+    from guardia.db import migrate as migration
+
+    if installation.owner_dsn is None or migration.current(installation.owner_dsn) == (
+        migration.head()
+    ):
+        return
+    from guardia.agents import checkpoints
+
+    checkpoints.setup(installation.owner_dsn)
+    migration.upgrade(installation.owner_dsn)

@@ -1,0 +1,104 @@
+"""``guardia show | approve | reject``: decide on the command line what the page also offers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.board.desk import Desk
+from guardia.cli.installation import opened
+from guardia.errors import Forbidden, NotFound
+from guardia.i18n import t
+from guardia.org.directory import PersonName
+from guardia.settings import Settings
+
+_Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
+_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
+
+
+def show(number: _Number) -> None:
+    """An issue with its plans and their decisions."""
+    with opened(Settings()) as installation, installation.desk() as desk:
+        _show(desk, _parse(number))
+
+
+def approve(
+    number: _Number,
+    who: _As,
+    reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))] = "",
+) -> None:
+    """Approve the plan that waits on an issue, after it has been shown."""
+    _decide(number, who, reason, approve=True)
+
+
+def reject(
+    number: _Number,
+    who: _As,
+    reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))],
+) -> None:
+    """Reject the plan that waits on an issue, with a reason."""
+    _decide(number, who, reason, approve=False)
+
+
+def _decide(number: str, who: str, reason: str, *, approve: bool) -> None:
+    from guardia.board.desk import decisions, view
+
+    sr_id = _parse(number)
+    with opened(Settings()) as installation, installation.desk() as desk:
+        _show(desk, sr_id)
+        person = _sign_in(desk, who)
+        for waiting in view.waiting_plans(desk, sr_id):
+            state = decisions.decide(
+                desk,
+                person,
+                waiting.task_id,
+                approve=approve,
+                plan_hash=waiting.plan_hash,
+                reason=reason,
+            )
+            sys.stdout.write(t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}")) + "\n")
+
+
+def _show(desk: Desk, sr_id: int) -> None:
+    from guardia.board.desk import view
+
+    issue = view.issue(desk, sr_id)
+    console = Console()
+    console.print(f"[bold]SR-{sr_id}[/] {t(f'state.{issue.state}')}", highlight=False)
+    console.print(issue.title, markup=False, highlight=False)
+    for waiting in view.waiting_plans(desk, sr_id):
+        console.print(waiting.plan.because, markup=False, highlight=False)
+        table = Table(t("cli.issue.effect"), t("cli.issue.command"))
+        for action in waiting.plan.actions:
+            table.add_row(action.effect, action.command)
+        console.print(table, markup=False)
+
+
+def _sign_in(desk: Desk, who: str) -> PersonName:
+    """The person behind an id, proven by the password: from the environment or asked for."""
+    from guardia.org import access
+
+    password = os.environ.get("GUARDIA_PASSWORD") or typer.prompt(
+        t("cli.issue.password", who=who), hide_input=True
+    )
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        token = access.sign_in(session, who, password, now)
+        person = access.signed_in(session, token, now) if token else None
+        if token:
+            access.sign_out(session, token)
+    if person is None:
+        raise Forbidden(who=who, action=t("cli.issue.sign_in"))
+    return person
+
+
+def _parse(number: str) -> int:
+    digits = number.upper().removeprefix("SR-").removeprefix("#")
+    if not digits.isdecimal() or len(digits) > 18:
+        raise NotFound(what=number)
+    return int(digits)

@@ -1,0 +1,68 @@
+"""The stories that ``guardia demo`` can tell, as data; none has code of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guardia.errors import Invalid
+from guardia.i18n import t
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A message in a room, what is wrong by then, and how it must end."""
+
+    name: str
+    server: str
+    fault: str | None
+    """Put on the server before the message; ``None`` where the request itself is the trouble."""
+    oracle: str
+    """Looks at the service itself, before and after."""
+    text: str
+    ends: str = "COMPLETED"
+    alert: bool = False
+    """Whether the alert webhook must fire."""
+
+
+STORIES = {
+    story.name: story
+    for story in (
+        Story(
+            "lock-chain",
+            "MOF-DB-01",
+            "lock-chain",
+            "lock-chain",
+            "기재부 운영DB 쿼리가 너무 느려요",
+        ),
+        Story(
+            "hung-was",
+            "MOF-WAS-01",
+            "hung-was",
+            "hung-was",
+            "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다",
+        ),
+        Story(
+            "full-volume",
+            "MOIS-WAS-01",
+            "full-volume",
+            "full-volume",
+            "행안부 와스 로그 볼륨이 꽉 차서 오류가 납니다",
+        ),
+        Story(
+            "failing-deploy",
+            "MOF-WAS-02",
+            None,
+            "failing-deploy",
+            "기재부 와스 2호기에 3.1.1 버전 배포해 주세요",
+            ends="FAILED_ROLLBACK",
+            alert=True,
+        ),
+    )
+}
+
+
+def find(name: str) -> Story:
+    """The story of that name; ``Invalid`` with the names there are."""
+    if name not in STORIES:
+        raise Invalid(what=name, why=t("cli.demo.unknown_story", names=", ".join(STORIES)))
+    return STORIES[name]

@@ -1,0 +1,84 @@
+"""The record of one issue as it grows, on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+from sqlalchemy import select
+
+from guardia.board.desk import Desk
+from guardia.board.model import AuditEntry
+from guardia.org import registry
+
+_SEOUL = ZoneInfo("Asia/Seoul")
+_COLOURS = {
+    "approved": "green",
+    "completed": "bold blue",
+    "failed": "bold red",
+    "rejected": "red",
+    "broken": "bold red",
+    "handed_over": "magenta",
+    "planned": "cyan",
+    "verified": "green",
+    "intent": "dim",
+    "result": "dim",
+}
+_ACTOR_WIDTH = 14
+_INDENT = _ACTOR_WIDTH + 14
+
+
+class Timeline:
+    """Prints every new entry of an issue once, with the actor's Korean name."""
+
+    def __init__(self, desk: Desk, console: Console, sr_id: int) -> None:
+        self._desk = desk
+        self._console = console
+        self._sr_id = sr_id
+        self._last = 0
+        with desk.database.reading() as session:
+            names = registry.directory(session)
+        self._names = {f"agent:{a.id}": a.title for a in names.agents} | {
+            f"person:{p.id}": f"{p.name} {p.title}" for p in names.people
+        }
+
+    def show_new(self) -> list[str]:
+        """Print what has come since the last call; returns the kinds of those entries."""
+        with self._desk.database.reading() as session:
+            rows = session.execute(
+                select(
+                    AuditEntry.seq,
+                    AuditEntry.created_at,
+                    AuditEntry.actor,
+                    AuditEntry.kind,
+                    AuditEntry.log_content,
+                )
+                .where(AuditEntry.sr_id == self._sr_id, AuditEntry.seq > self._last)
+                .order_by(AuditEntry.seq)
+            ).all()
+        for row in rows:
+            self._last = row.seq
+            self._line(row.created_at, row.actor, row.kind, row.log_content)
+        return [row.kind for row in rows]
+
+    def _line(self, moment: datetime, actor: str, kind: str, sentence: str) -> None:
+        line = Text()
+        line.append(f"{moment.astimezone(_SEOUL):%H:%M:%S.%f}"[:-5], style="dim")
+        line.append("  ")
+        name = Text(self._names.get(actor, actor))
+        name.pad_right(max(0, _ACTOR_WIDTH - name.cell_len))
+        line.append_text(name)
+        line.append("  ")
+        line.append(sentence.replace("\n", "\n" + " " * _INDENT), _COLOURS.get(kind, ""))
+        self._console.print(line, soft_wrap=False)
+
+    @contextmanager
+    def waiting(self, words: str) -> Iterator[Status]:
+        """A moving line below the entries while something is awaited."""
+        with self._console.status(words) as status:
+            yield status

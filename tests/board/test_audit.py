@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import psycopg
+import pytest
+from cast import Cast
+
+from guardia.board import audit
+
+
+def append(cast: Cast, n: int) -> None:
+    with cast.desk.database.transaction() as session:
+        audit.append(
+            session,
+            "comment",
+            actor="person:lead",
+            now=cast.desk.clock(),
+            sr_id=None,
+            detail={"n": n},
+            text=str(n),
+        )
+
+
+def verdict(cast: Cast) -> audit.Verdict:
+    with cast.desk.database.reading() as session:
+        return audit.verify_all(session)
+
+
+def test_concurrent_writers_make_one_chain_in_time_order(cast: Cast) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: append(cast, n), range(80)))
+    assert verdict(cast).intact
+    with cast.desk.database.reading() as session:
+        times = [link.created_at for link in audit.links(session)]
+    assert len(times) >= 80
+    assert all(a < b for a, b in pairwise(times))
+
+
+def test_what_is_rolled_back_leaves_no_link(cast: Cast) -> None:
+    before = verdict(cast).size
+
+    class Failure(Exception):
+        pass
+
+    with pytest.raises(Failure), cast.desk.database.transaction() as session:
+        audit.append(session, "comment", actor="x", now=cast.desk.clock(), text="x")
+        raise Failure
+    append(cast, 1)
+    assert verdict(cast).size == before + 1
+    assert verdict(cast).intact
+
+
+@pytest.mark.parametrize("word", ["update", "delete", "truncate"])
+def test_the_application_cannot_rewrite_the_record(cast: Cast, word: str) -> None:
+    sql = {
+        "update": "update tb_audit_log set actor = 'x'",
+        "delete": "delete from tb_audit_log",
+        "truncate": "truncate tb_audit_log",
+    }[word]
+    with psycopg.connect(cast.dsn) as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(sql)
+
+
+def test_even_the_owner_is_stopped_by_the_trigger(cast: Cast, database: object) -> None:
+    with psycopg.connect(database.owner) as connection:  # type: ignore[attr-defined]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+            connection.execute("update tb_audit_log set actor = 'x'")
+
+
+TAMPERING = {
+    "content": "update tb_audit_log set log_content = 'x' where seq = 4",
+    "deletion": "delete from tb_audit_log where seq = 4",
+    "swap": "update tb_audit_log set seq = case seq when 4 then 5000 else seq end",
+}
+
+
+@pytest.mark.parametrize("how", TAMPERING)
+def test_a_superuser_who_disables_the_trigger_is_found(
+    cast: Cast, database: object, how: str
+) -> None:
+    for n in range(6):
+        append(cast, n)
+    with psycopg.connect(database.superuser) as connection:  # type: ignore[attr-defined]
+        connection.execute("alter table tb_audit_log disable trigger append_only")
+        connection.execute(TAMPERING[how])
+    assert verdict(cast).bad == 4
+
+
+def test_a_cut_off_tail_is_found(cast: Cast, database: object) -> None:
+    for n in range(6):
+        append(cast, n)
+    with psycopg.connect(database.superuser) as connection:  # type: ignore[attr-defined]
+        connection.execute("alter table tb_audit_log disable trigger append_only")
+        connection.execute("delete from tb_audit_log where seq > 3")
+    found = verdict(cast)
+    assert (found.bad, found.fault) == (4, "tail")
+
+
+def test_the_view_calls_an_untouched_first_link_valid(cast: Cast) -> None:
+    append(cast, 1)
+    with psycopg.connect(cast.dsn) as connection:
+        rows = connection.execute("select integrity_status from v_audit_integrity").fetchall()
+    assert {row[0] for row in rows} == {"VALID"}
+
+
+def test_hostile_text_is_kept_as_text(cast: Cast) -> None:
+    hostile = "'); drop table tb_audit_log; -- \x00\ud800 {who} {text}"
+    with cast.desk.database.transaction() as session:
+        audit.append(
+            session,
+            "comment",
+            actor="x",
+            now=cast.desk.clock(),
+            detail={"t": hostile},
+            text=hostile,
+        )
+    assert verdict(cast).intact

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardia.board.chain import (
+    ORIGIN,
+    Link,
+    canonical,
+    clean,
+    digest,
+    microseconds,
+    verify,
+)
+
+texts = st.text(max_size=30)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**80), 2**80) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+START = datetime(2026, 11, 20, 5, tzinfo=UTC)
+
+
+def chain(length: int) -> list[Link]:
+    made: list[Link] = []
+    for n in range(1, length + 1):
+        link = Link(
+            seq=n,
+            created_at=START + timedelta(microseconds=n),
+            actor="agent:db-agent",
+            kind="comment",
+            sr_id=n % 3 or None,
+            task_id=None,
+            log_content=f"기록 {n}",
+            detail={"n": n},
+            previous_hash=made[-1].current_hash if made else ORIGIN,
+        )
+        made.append(replace(link, current_hash=link.hash()))
+    return made
+
+
+@given(values)
+def test_cleaned_values_survive_json_and_keep_their_bytes(value: Any) -> None:
+    try:
+        held = clean(value)
+    except TypeError as error:
+        assert "same text" in str(error)
+        return
+    assert canonical(json.loads(json.dumps(held))) == canonical(held)
+    assert clean(held) == held
+
+
+@given(texts)
+def test_composed_and_decomposed_text_have_one_digest(text: str) -> None:
+    assert digest(unicodedata.normalize("NFD", text)) == digest(unicodedata.normalize("NFC", text))
+
+
+def test_control_characters_are_dropped_from_entries_and_kept_apart_in_digests() -> None:
+    assert clean("가\x1b[31m\x00나\n") == "가[31m나\n"
+    assert digest("a\x08") != digest("a")
+
+
+def test_keys_that_become_the_same_text_are_refused() -> None:
+    with pytest.raises(TypeError):
+        clean({"a": 1, "a\x08": 2})
+
+
+keys = st.text(st.characters(codec="ascii"), max_size=9)
+
+
+@given(st.dictionaries(keys, st.integers(), min_size=2, max_size=6))
+def test_key_order_does_not_matter(value: dict[str, int]) -> None:
+    assert digest(dict(reversed(value.items()))) == digest(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"b": 1, "a": [True, None, "한글"]}, '{"a":[true,null,"한글"],"b":1}'),
+        # RFC 8785 section 3.2.3: keys sort by UTF-16 code units, so U+1F600 before U+FB33.
+        ({"\ufb33": 1, "\U0001f600": 2}, '{"\U0001f600":2,"\ufb33":1}'),
+        ('"\\\n', '"\\"\\\\\\n"'),
+    ],
+)
+def test_canonical_form_is_that_of_rfc_8785(value: Any, expected: str) -> None:
+    assert canonical(value).decode() == expected
+
+
+@pytest.mark.parametrize("value", [1.5, {"a": 0.1}, object(), {"a": {1, 2}}])
+def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError):
+        digest(value)
+
+
+def test_time_is_counted_in_exact_microseconds() -> None:
+    assert microseconds(datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)) == 1767225600000001
+
+
+def test_an_untouched_chain_holds() -> None:
+    links = chain(5)
+    assert verify(links, size=5, head=links[-1].current_hash).intact
+    assert verify([], size=0, head=ORIGIN).intact
+
+
+CHANGES: dict[str, Callable[[Link], Link]] = {
+    "created_at": lambda x: replace(x, created_at=x.created_at + timedelta(microseconds=0.5e6)),
+    "actor": lambda x: replace(x, actor="agent:was-agent"),
+    "kind": lambda x: replace(x, kind="approved"),
+    "sr_id": lambda x: replace(x, sr_id=99),
+    "task_id": lambda x: replace(x, task_id=99),
+    "log_content": lambda x: replace(x, log_content="다른 말"),
+    "detail": lambda x: replace(x, detail={"n": -1}),
+    "previous_hash": lambda x: replace(x, previous_hash="f" * 64),
+    "current_hash": lambda x: replace(x, current_hash="f" * 64),
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_a_change_of_any_field_is_named(field: str) -> None:
+    links = chain(5)
+    links[2] = CHANGES[field](links[2])
+    assert verify(links).bad == 3
+
+
+@given(st.integers(2, 8), st.data())
+def test_deletion_insertion_and_swap_are_named(length: int, data: st.DataObject) -> None:
+    links = chain(length)
+    at = data.draw(st.integers(0, length - 2))
+    gone = links[:at] + links[at + 1 :]
+    doubled = [*links[: at + 1], links[at], *links[at + 1 :]]
+    swapped = [*links[:at], links[at + 1], links[at], *links[at + 2 :]]
+    head = links[-1].current_hash
+    assert verify(gone, size=length, head=head).bad == at + 1
+    assert verify(doubled, size=length, head=head).bad == at + 2
+    assert verify(swapped, size=length, head=head).bad == at + 1
+
+
+def test_a_cut_off_tail_is_named() -> None:
+    links = chain(5)
+    verdict = verify(links[:3], size=5, head=links[-1].current_hash)
+    assert (verdict.bad, verdict.fault) == (4, "tail")
+
+
+def test_a_chain_recomputed_after_an_edit_does_not_end_in_the_known_head() -> None:
+    links = chain(4)
+    head = links[-1].current_hash
+    forged: list[Link] = []
+    for link in links:
+        before = forged[-1].current_hash if forged else ORIGIN
+        text = "위조" if link.seq == 2 else link.log_content
+        fresh = replace(link, log_content=text, previous_hash=before)
+        forged.append(replace(fresh, current_hash=fresh.hash()))
+    assert verify(forged).intact
+    assert verify(forged, size=4, head=head).fault == "tail"

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardia.board.lifecycle import MAY, OPEN, TABLE, Actor, Move, State, after, overall
+
+FINAL = set(State) - OPEN
+moves = st.lists(st.tuples(st.sampled_from(Move), st.sampled_from(Actor)), max_size=40)
+
+
+def walk(steps: list[tuple[Move, Actor]]) -> list[State]:
+    path = [State.RECEIVED]
+    for move, actor in steps:
+        following = after(path[-1], move, actor)
+        if following is not None:
+            path.append(following)
+    return path
+
+
+def reachable(start: State) -> set[State]:
+    seen, rest = {start}, [start]
+    while rest:
+        here = rest.pop()
+        for (state, _), following in TABLE.items():
+            if state is here and following not in seen:
+                seen.add(following)
+                rest.append(following)
+    return seen
+
+
+def test_every_state_is_reachable_from_received() -> None:
+    assert reachable(State.RECEIVED) == set(State)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_can_end(state: State) -> None:
+    assert reachable(state) & FINAL
+
+
+def test_only_approved_leads_into_progress() -> None:
+    into = {state for (state, _), following in TABLE.items() if following is State.IN_PROGRESS}
+    assert into == {State.APPROVED}
+
+
+def test_every_move_names_who_may_make_it() -> None:
+    assert set(MAY) == set(Move)
+    assert all(MAY.values())
+
+
+def test_agents_never_approve_reject_or_abort() -> None:
+    for move in (Move.APPROVE, Move.REJECT, Move.ABORT, Move.UNDO, Move.RETURN):
+        assert all(after(state, move, Actor.AGENT) is None for state in State)
+
+
+def test_only_a_person_completes_manual_work() -> None:
+    assert after(State.MANUAL, Move.COMPLETE, Actor.AGENT) is None
+    assert after(State.MANUAL, Move.COMPLETE, Actor.PERSON) is State.COMPLETED
+
+
+@given(moves)
+def test_work_never_starts_without_an_approval_or_a_waiver(
+    steps: list[tuple[Move, Actor]],
+) -> None:
+    path = walk(steps)
+    for before, here in pairwise(path):
+        if here is State.IN_PROGRESS:
+            assert before is State.APPROVED
+
+
+@given(moves)
+def test_what_has_ended_stays_ended_but_for_people_who_undo_or_take_over(
+    steps: list[tuple[Move, Actor]],
+) -> None:
+    path = walk(steps)
+    for before, here in pairwise(path):
+        if before in FINAL:
+            assert (before, here) in {
+                (State.COMPLETED, State.ROLLED_BACK),
+                (State.FAILED_ROLLBACK, State.MANUAL),
+            }
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([State.RECEIVED], State.RECEIVED),
+        ([State.COMPLETED, State.PARSED, State.IN_PROGRESS], State.PARSED),
+        ([State.COMPLETED, State.MANUAL], State.MANUAL),
+        ([State.COMPLETED, State.FAILED_ROLLBACK], State.FAILED_ROLLBACK),
+        ([State.FAILED_ROLLBACK, State.COMPLETED], State.COMPLETED),
+    ],
+)
+def test_an_issue_follows_its_least_advanced_open_task_else_the_last(
+    states: list[State], expected: State
+) -> None:
+    assert overall(states) is expected

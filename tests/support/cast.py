@@ -1,0 +1,130 @@
+"""A seeded board for tests: the shipped chart and a fixed cast of people and servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from guardia.board.desk import Desk, Hold, organization, reception, waking, work
+from guardia.board.desk.work import Assignment
+from guardia.board.plan import Action, Call, Check, Citation, Plan, Risk
+from guardia.db.engine import Database
+from guardia.org import chart
+from guardia.org.directory import Directory, Host, InstitutionName, PersonName, Service
+
+LEAD = PersonName(id="lead", name="정다은", title="팀장", role="team_lead")
+LEAD2 = PersonName(id="lead2", name="구본석", title="팀장", role="team_lead")
+PM = PersonName(id="pm", name="최현우", title="PM", role="pm")
+OFFICER = PersonName(id="officer", name="한지민", title="보안책임자", role="security_officer")
+ENGINEER = PersonName(id="eng", name="김철수", title="대리", role="engineer", skills=("DB",))
+CUSTOMER = PersonName(id="cus", name="장하늘", title="주무관", role="customer", institution="MOF")
+CAST = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER)
+SERVER = Host(
+    server_id="MOF-DB-01",
+    institution="MOF",
+    kind="DB",
+    services=(Service(name="budgetdb", kind="postgresql", port=5432, database="budget"),),
+)
+SECOND = Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS")
+TERMINATE = Call(
+    tool="database.terminate_session",
+    args={"service": "budgetdb", "pid": 7, "backend_start": "2026-11-20 05:00:00+00"},
+)
+
+
+@dataclass
+class Cast:
+    """The desk with shortcuts that bring work to where a test begins."""
+
+    desk: Desk
+    dsn: str
+
+    def received(self, **more: str) -> int:
+        """A new issue's number."""
+        words = {"text": "운영DB가 느려요", "channel": "web", "sender": "장하늘", "room": "방"}
+        return reception.receive(self.desk, reception.Request(**{**words, **more}))
+
+    def hold(self, agent: str) -> Hold:
+        """What the agent's next beat claims."""
+        begun = waking.begin(self.desk, agent)
+        assert begun is not None
+        found = waking.claim(self.desk, begun)
+        assert found is not None
+        return found
+
+    def parsed(self, *servers: str) -> Hold:
+        """A hold by the DB specialist on a PARSED task."""
+        self.received()
+        work.parse(self.desk, self.hold("dispatcher"), assignment(*(servers or ("MOF-DB-01",))))
+        return self.hold("db-agent")
+
+    def planned(self, given: Plan | None = None) -> tuple[Hold, Plan, str]:
+        """A task whose plan is filed."""
+        held = self.parsed()
+        filed = given or plan()
+        work.file_plan(self.desk, held, filed)
+        return held, filed, work.plan_hash(held.task_id, filed)
+
+
+def assignment(*servers: str) -> Assignment:
+    """What a dispatcher would decide."""
+    return Assignment(
+        kind="INCIDENT",
+        category="DB",
+        priority="P2",
+        institution="MOF",
+        servers=servers,
+        action_type=None,
+        agent_id="db-agent",
+        engineer_id="eng",
+        reasons=("'느려요' → 성능 저하",),
+    )
+
+
+def plan(category: str = "MAINTENANCE", *actions: Action) -> Plan:
+    """A plan for the database server."""
+    return Plan(
+        server="MOF-DB-01",
+        category=category,
+        because="세션 7이 잠금을 쥐고 있습니다.",
+        citation=Citation(document="d", title="잠금", version=1, sha256="0", passage="절차"),
+        actions=actions or (action(),),
+        verify=(
+            Check(
+                call=Call(tool="database.locks", args={"service": "budgetdb"}),
+                expect="waiting == `0`",
+                within=5,
+            ),
+        ),
+    )
+
+
+def action() -> Action:
+    """One irreversible change."""
+    return Action(
+        call=TERMINATE,
+        risk=Risk.CHANGE,
+        effect="세션 7을 끝냅니다.",
+        command="psql …",
+        irreversible="되돌릴 수 없음",
+    )
+
+
+@contextmanager
+def seated(dsn: str) -> Iterator[Cast]:
+    """The board over ``dsn`` with the shipped chart and the cast enrolled."""
+    connected = Database(dsn, pool_size=4)
+    desk = Desk(connected)
+    organization.apply_chart(desk, chart.shipped().read_text("utf-8"), "operator:test")
+    organization.enrol(
+        desk,
+        Directory(
+            institutions=(InstitutionName(id="MOF", name="기획재정부"),),
+            servers=(SERVER, SECOND),
+            people=CAST,
+        ),
+        {},
+    )
+    yield Cast(desk, dsn)
+    connected.close()

@@ -1,0 +1,173 @@
+"""The one gate: every remote command passes here, with a grant, and is on the record.
+
+A read needs any grant. A change must be the granted plan's own action, within the risk that its
+category allows, and its commands must still be the ones that were approved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import ValidationError
+
+from guardia.board.desk import Desk, Grant, record
+from guardia.board.desk.record import Intent, Outcome, Step
+from guardia.board.plan import Action, Call, Check, Risk
+from guardia.errors import CommandFailed, Refused, Unreachable
+from guardia.i18n import t
+from guardia.org import registry
+from guardia.org.directory import Host
+from guardia.tools import catalog, planning, policy
+from guardia.tools.command import Command
+from guardia.tools.ssh import Output
+from guardia.tools.tool import Tool
+
+_PAUSES = (0.2, 0.4, 0.8, 1.5)
+"""Seconds between looks while a check waits; the last one repeats."""
+
+
+class Hands(Protocol):
+    """What carries a command to a host: ``tools.ssh.Connections``."""
+
+    def run(self, host: Host, command: Command, *, timeout: float) -> Output:
+        """Run it and wait; ``Unreachable`` where the host does not answer."""
+        ...
+
+
+class Result(StrEnum):
+    """How one action ended."""
+
+    DONE = "done"
+    NOT_STARTED = "not_started"
+    """A precheck did not hold: the server is not as the plan assumed. Nothing was changed."""
+    FAILED = "failed"
+    """The command failed or its effect could not be verified: undo it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How one action ended, and why."""
+
+    result: Result
+    why: str = ""
+
+
+class Gate:
+    """Reads, changes and undoes on servers, one recorded command at a time."""
+
+    def __init__(
+        self, desk: Desk, hands: Hands, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._desk = desk
+        self._hands = hands
+        self._sleep = sleep
+
+    def host(self, grant: Grant) -> Host:
+        """The server that a grant is for."""
+        with self._desk.database.reading() as session:
+            return registry.host(session, grant.server_id)
+
+    def read(self, grant: Grant, call: Call) -> dict[str, Any]:
+        """Run a read and return its findings; ``CommandFailed``, ``Unreachable`` or ``Refused``."""
+        tool = catalog.find(call.tool)
+        if tool.risk is not Risk.READ:
+            raise Refused(why=t("gate.not_a_read", tool=call.tool))
+        return self._run(grant, tool, call, None)
+
+    def check(self, grant: Grant, check: Check) -> bool:
+        """Whether a check holds, looking again until ``within`` seconds have passed."""
+        deadline = time.monotonic() + check.within
+        for look in range(10_000):
+            if self._holds(grant, check):
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            self._sleep(_PAUSES[min(look, len(_PAUSES) - 1)])
+        return False
+
+    def failing(self, grant: Grant, checks: tuple[Check, ...]) -> Check | None:
+        """The first of ``checks`` that does not hold, or ``None``."""
+        return next((c for c in checks if not self.check(grant, c)), None)
+
+    def carry_out(self, grant: Grant, ordinal: int, action: Action) -> Report:
+        """Pre-check, do and verify one action of the granted plan."""
+        tool = self._within(grant, action)
+        unmet = self.failing(grant, action.precheck)
+        if unmet is not None:
+            return Report(Result.NOT_STARTED, t("gate.precheck", check=describe(unmet)))
+        try:
+            self._run(grant, tool, action.call, Step(ordinal, "do"))
+        except (CommandFailed, Unreachable) as error:
+            return Report(Result.FAILED, str(error))
+        unmet = self.failing(grant, action.verify)
+        if unmet is not None:
+            return Report(Result.FAILED, t("gate.verify", check=describe(unmet)))
+        return Report(Result.DONE)
+
+    def undo(self, grant: Grant, ordinal: int, action: Action) -> Report:
+        """Undo one action and verify that it is undone."""
+        if action.undo is None:
+            return Report(Result.FAILED, action.irreversible or "")
+        tool = self._within(grant, action)
+        try:
+            self._run(grant, catalog.find(action.undo.tool), action.undo, Step(ordinal, "undo"))
+        except (CommandFailed, Unreachable) as error:
+            return Report(Result.FAILED, str(error))
+        unmet = self.failing(grant, action.undo_verify)
+        if unmet is not None:
+            return Report(Result.FAILED, t("gate.verify", check=describe(unmet)))
+        assert tool is not None
+        return Report(Result.DONE)
+
+    def _within(self, grant: Grant, action: Action) -> Tool[Any]:
+        """The action's tool, if the grant's category allows it and nothing changed since."""
+        tool = catalog.find(action.call.tool)
+        if not policy.covers(grant.category, tool.risk):
+            raise Refused(why=t("gate.risk", tool=tool.name, category=grant.category))
+        if planning.propose(action.call, self.host(grant)) != action:
+            raise Refused(why=t("gate.drift", tool=tool.name))
+        return tool
+
+    def _holds(self, grant: Grant, check: Check) -> bool:
+        try:
+            return bool(jmespath.search(check.expect, self.read(grant, check.call)))
+        except (CommandFailed, Unreachable, JMESPathError):
+            # A service that does not answer the question does not fulfil the expectation.
+            return False
+
+    def _run(self, grant: Grant, tool: Tool[Any], call: Call, step: Step | None) -> dict[str, Any]:
+        host = self.host(grant)
+        try:
+            args = tool.args.model_validate(call.args)
+        except ValidationError as error:
+            raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
+        command = tool.command(args, host)
+        intent = record.intend(self._desk, grant, call, command.masked, step)
+        started = time.monotonic()
+        try:
+            output = self._hands.run(host, command, timeout=tool.timeout)
+            findings = tool.parse(output)
+        except (CommandFailed, Unreachable) as error:
+            self._conclude(intent, started, Outcome(False, {}, str(error), 0))
+            raise
+        self._conclude(intent, started, Outcome(True, findings, output.stdout, 0))
+        return findings
+
+    def _conclude(self, intent: Intent, started: float, outcome: Outcome) -> None:
+        milliseconds = round((time.monotonic() - started) * 1000)
+        record.conclude(
+            self._desk,
+            intent,
+            Outcome(outcome.ok, outcome.findings, outcome.output, milliseconds),
+        )
+
+
+def describe(check: Check) -> str:
+    """A check in words: the tool's title and what was expected of it."""
+    return f"{t(f'tools.{check.call.tool}.title')}: {check.expect}"
