@@ -1,0 +1,67 @@
+"""Which account runs the embedded server, and what that account can reach."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+# PostgreSQL refuses to run as root. An account that exists is used, none is made.
+CANDIDATES = ("guardia", "postgres", "nobody")
+
+
+@dataclass(frozen=True)
+class Account:
+    """An unprivileged account of this machine."""
+
+    name: str
+    uid: int
+    gid: int
+
+    def reaches(self, path: Path) -> bool:
+        """Whether every folder down to ``path`` lets this account through."""
+        return self.obstacle(path) is None
+
+    def obstacle(self, path: Path) -> Path | None:
+        """The first folder (or the file itself) that this account cannot enter or read."""
+        path = path.resolve()
+        for step in [*reversed(path.parents), path]:
+            needs = 0o1 if step.is_dir() else 0o4
+            if step.exists() and not self._allowed(step.stat(), needs):
+                return step
+        return None
+
+    def _allowed(self, found: os.stat_result, needs: int) -> bool:
+        if found.st_uid == self.uid:
+            needs <<= 6
+        elif found.st_gid == self.gid:
+            needs <<= 3
+        return bool(stat.S_IMODE(found.st_mode) & needs)
+
+
+def server_account(data: Path) -> Account | None:
+    """Who runs a server on ``data``: nobody else (``None``) unless we are root.
+
+    The owner of data that exists wins, so a new account on the machine changes nothing.
+    """
+    if os.geteuid() != 0:
+        return None
+    if data.exists() and data.stat().st_uid != 0:
+        owner = data.stat()
+        return Account(_name(owner.st_uid), owner.st_uid, owner.st_gid)
+    for name in CANDIDATES:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name, entry.pw_uid, entry.pw_gid)
+    return Account("65534", 65534, 65534)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

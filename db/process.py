@@ -1,0 +1,74 @@
+"""Processes that end with us, and how to know a process again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from guardia.db import lifeline
+from guardia.db.account import Account
+
+
+@cache
+def _starter() -> ThreadPoolExecutor:
+    # The kernel ties a child to the thread that made it, so all are made by one that stays.
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres-starter")
+
+
+os.register_at_fork(after_in_child=_starter.cache_clear)
+
+
+def spawn(
+    program: list[str], ending: int, account: Account | None, log: BinaryIO, lock: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program that is sent ``ending`` when we end; it keeps the lock's descriptor."""
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            lifeline.command(program, ending, (account.uid, account.gid) if account else None),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"},
+            cwd="/",
+            umask=0o077,
+            start_new_session=True,  # a terminal's Ctrl-C is for us, not for the server
+            pass_fds=() if lock is None else (lock,),
+        )
+
+    if threading.current_thread() is threading.main_thread():
+        return start()
+    return _starter().submit(start).result()
+
+
+def identity(pid: int) -> list[int]:
+    """A process by number and start time: numbers are used again."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+    except OSError:
+        return [pid, 0]
+    return [pid, int(text.rpartition(")")[2].split()[19])]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+    except OSError:
+        return True
+    return text.rpartition(")")[2].split()[0] in "ZX"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

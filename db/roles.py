@@ -1,0 +1,50 @@
+"""Roles and databases of a cluster, made once, by its superuser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def create(
+    connection: Connection, name: str, password: Callable[[], str], groups: tuple[str, ...]
+) -> None:
+    """A role that may log in and is a member of ``groups``; nothing where it exists.
+
+    The server is given the password's verifier, so the password is in none of its logs.
+    """
+    if connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone():
+        return
+    verifier = connection.pgconn.encrypt_password(
+        password().encode(), name.encode(), b"scram-sha-256"
+    )
+    role = sql.Identifier(name)
+    made = sql.SQL("create role {} login password {}")
+    connection.execute(made.format(role, sql.Literal(verifier.decode())))
+    for group in groups:
+        connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), role))
+
+
+def create_database(connection: Connection, name: str, owner: str, template: str | None) -> None:
+    """An empty database of ``owner``, or a copy of ``template``; nothing where it exists."""
+    if connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
+        return
+    made = sql.SQL("create database {} owner {}").format(
+        sql.Identifier(name), sql.Identifier(owner)
+    )
+    if template is not None:
+        copy = sql.SQL(" template {} strategy file_copy").format(sql.Identifier(template))
+        made = sql.Composed([made, copy])
+    connection.execute(made)
+
+
+def drop_database(connection: Connection, name: str) -> None:
+    """Remove a database, ending its sessions; nothing where there is none."""
+    connection.execute(
+        sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    )
