@@ -14,7 +14,7 @@ import jmespath
 from guardia.knowledge.runbook import Act, Rule, Runbook, Verify
 from guardia.knowledge.runbook import Call as Reading
 
-from guardia.board.plan import Call, Check, Citation, Plan
+from guardia.board.plan import Action, Call, Check, Citation, Plan
 from guardia.org.directory import Host, Service
 from guardia.tools import planning, policy
 
@@ -80,12 +80,20 @@ def plan(runbook: Runbook, rule: Rule, situation: Situation, citation: Citation)
     )
     return Plan(
         server=situation.host.server_id,
-        category=policy.at_least(runbook.category, [a.risk for a in actions]),
+        category=_category(runbook, actions),
         because=because(rule, situation),
         citation=citation,
         actions=actions,
         verify=tuple(_check(v, situation) for v in rule.verify),
     )
+
+
+def _category(runbook: Runbook, actions: tuple[Action, ...]) -> str:
+    """The runbook's category, raised where an action risks more than it covers."""
+    risks = [a.risk for a in actions]
+    if risks and all(policy.covers(runbook.category, risk) for risk in risks):
+        return runbook.category
+    return policy.least(risks)
 
 
 def _calls(act: Act, situation: Situation) -> list[Call]:

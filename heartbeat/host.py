@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from guardia.board.desk import Desk
@@ -51,21 +51,23 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    tasks = []
-    if parts.board:
-        tasks.append(asyncio.create_task(_board(settings, desk, stop, announce)))
-    if parts.worker:
-        tasks.append(asyncio.create_task(_worker(settings, dsn, desk)))
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-    stop.set()
-    for task in tasks[::-1]:
-        if task not in done and not (parts.board and task is tasks[0]):
-            task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done - {stopping}:
-        # A part that ended by itself has failed: say why, instead of serving half.
-        task.result()
+    # A part that fails takes the others with it, instead of leaving half a house.
+    async with asyncio.TaskGroup() as group:
+        if parts.board:
+            group.create_task(_board(settings, desk, stop, announce))
+        if parts.worker:
+            group.create_task(_until(stop, _worker(settings, dsn, desk)))
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Run ``work``, and cancel it when told to stop."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
 
 
 async def _board(
@@ -86,7 +88,9 @@ async def _board(
     while not server.started and not serving.done():
         await asyncio.sleep(0.02)
     announce(f"http://{settings.host}:{listener.getsockname()[1]}")
-    await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when="FIRST_COMPLETED")
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
     server.should_exit = True
     await serving
 
@@ -105,5 +109,4 @@ async def _worker(settings: Settings, dsn: str, desk: Desk) -> None:
         stack.callback(shop.clock.shutdown, wait=False)
         engine = queue.app(dsn, {"beat": shop.beat, "deliver": shop.deliver})
         async with engine.open_async():
-            name = f"{socket.gethostname()}"
-            await queue.work(engine, concurrency=_CONCURRENCY, name=name)
+            await queue.work(engine, concurrency=_CONCURRENCY, name=socket.gethostname())

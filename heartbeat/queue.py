@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 import procrastinate
+from procrastinate import exceptions
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,14 @@ async def work(engine: procrastinate.App, *, concurrency: int, name: str) -> Non
 async def rescue(engine: procrastinate.App) -> None:
     """Give jobs of dead workers back to the queue; every host does, and none needs a lock."""
     while True:
-        stalled = await engine.job_manager.get_stalled_jobs(seconds_since_heartbeat=_DEAD_AFTER)
-        for job in stalled:
-            log.warning("job %s (%s) lost its worker; queued again", job.id, job.task_name)
-            await engine.job_manager.retry_job(job)
+        try:
+            await _rescue_once(engine)
+        except exceptions.ConnectorException as error:
+            log.warning("the database does not answer: %s", error)
         await asyncio.sleep(_DEAD_AFTER / 2)
+
+
+async def _rescue_once(engine: procrastinate.App) -> None:
+    for job in await engine.job_manager.get_stalled_jobs(seconds_since_heartbeat=_DEAD_AFTER):
+        log.warning("job %s (%s) lost its worker; queued again", job.id, job.task_name)
+        await engine.job_manager.retry_job(job)

@@ -66,7 +66,7 @@ def triage(text: str, directory: Directory) -> Triage:
 def _masked(text: str, mentions: list[Mention]) -> str:
     """The text with a neutral word for each server: "DB" in an id is no complaint about a DB."""
     for mention in reversed(mentions):
-        text = f"{text[: mention.start]}SERVER{text[mention.end :]}"
+        text = f"{text[: mention.start]}SRV{text[mention.end :]}"
     return text
 
 

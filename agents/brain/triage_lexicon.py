@@ -1,4 +1,4 @@
-"""The lexicon of the field: patterns over morphemes, read from ``lexicon.yaml``."""
+"""The lexicon of the field: patterns over morphemes, read from ``lexicon/*.yaml``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import product
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -58,6 +57,8 @@ class Lexicon:
     """Action type -> the category that asking for it decides."""
     weights: dict[str, int]
     """Topic concept -> its weight."""
+    followers: frozenset[str]
+    """Nouns that may follow the name of asked work."""
     servers: dict[str, tuple[str, ...]]
     strangers: tuple[re.Pattern[str], ...]
 
@@ -82,10 +83,14 @@ def _spellings(items: Sequence[Morpheme], begin: int) -> Iterator[tuple[str, int
     """What the morphemes from ``begin`` spell, and where that ends."""
     raw = folded = ""
     for end in range(begin, min(begin + _JOINED, len(items))):
-        form = _ENDINGS.get(items[end].form, items[end].form) if items[end].tag[0] == "E" else items[end].form
+        form, tag = items[end].form, items[end].tag
+        form = _ENDINGS.get(form, form) if tag[0] == "E" else form
         raw, folded = raw + form, folded + canonical(form)
-        for spelled in {canonical(raw), folded, raw}:
-            yield spelled, end + 1
+        spelled = {canonical(raw), folded, raw}
+        if tag[0] == "V" and len(form) > 1 and form[-1] in "하되":
+            spelled.add(raw[:-1])
+        for one in spelled:
+            yield one, end + 1
 
 
 def _rest(items: Sequence[Morpheme], begin: int, words: tuple[Word, ...]) -> int:
@@ -116,42 +121,60 @@ def _light(item: Morpheme) -> bool:
 @cache
 def lexicon() -> Lexicon:
     """The shipped lexicon."""
-    data = YAML(typ="safe").load((files("guardia.agents.brain") / "lexicon.yaml").read_text("utf-8"))
-    macros: dict[str, list[str]] = data["macros"]
+    data = _data()
     patterns: dict[str, list[Pattern]] = {}
     weights: dict[str, int] = {}
     for concept, sources in _concepts(data):
         if concept.startswith("topic."):
             weights[concept] = int(concept.rsplit(".", 1)[1])
-        for source in sources:
-            for words in _expanded(source, macros):
-                pattern = Pattern(concept, words, source)
-                for spelling in words[0].spellings:
-                    patterns.setdefault(spelling, []).append(pattern)
+        for pattern in _patterns(concept, sources, data["macros"]):
+            for spelling in pattern.words[0].spellings:
+                patterns.setdefault(spelling, []).append(pattern)
     return Lexicon(
         patterns={first: tuple(group) for first, group in patterns.items()},
         categories={a: v["category"] for a, v in data["actions"].items() if "category" in v},
         weights=weights,
+        followers=frozenset(str(f) for f in data["followers"]),
         servers={kind: tuple(ways) for kind, ways in data["servers"].items()},
         strangers=tuple(re.compile(s, re.IGNORECASE | re.MULTILINE) for s in data["strangers"]),
     )
+
+
+def _data() -> dict[str, Any]:
+    """All files of the lexicon in one; their ``concepts`` are put together."""
+    together: dict[str, Any] = {"concepts": {}}
+    folder = files("guardia.agents.brain") / "lexicon"
+    for name in ("symptoms", "times", "asks", "actions", "topics", "names"):
+        part = YAML(typ="safe").load((folder / f"{name}.yaml").read_text("utf-8"))
+        together["concepts"].update(part.pop("concepts", {}))
+        together.update(part)
+    return together
 
 
 def _concepts(data: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield from data["concepts"].items()
     for action, entry in data["actions"].items():
         yield f"action.{action}", entry["words"]
+        yield f"short.{action}", entry.get("short", [])
     for category, groups in data["topics"].items():
         for weight, sources in groups.items():
             yield f"topic.{category}.{weight}", sources
 
 
-def _expanded(source: str, macros: dict[str, list[str]]) -> Iterator[tuple[Word, ...]]:
-    """The rows of words that ``source`` stands for, its macros replaced."""
-    parts = re.findall(r"\{(\w+)\}|([^{}]+)", str(source))
-    choices = [macros[name] if name else [plain] for name, plain in parts]
-    for chosen in product(*choices):
-        yield tuple(_words(" ".join(str(c) for c in chosen)))
+def _patterns(concept: str, sources: list[str], macros: dict[str, list[str]]) -> Iterator[Pattern]:
+    for source in sources:
+        for row in _expanded(str(source), macros):
+            yield Pattern(concept, tuple(_words(row)), str(source))
+
+
+def _expanded(source: str, macros: dict[str, list[str]]) -> Iterator[str]:
+    """The rows that ``source`` stands for, its macros replaced."""
+    name = re.search(r"\{(\w+)\}", source)
+    if name is None:
+        yield source
+        return
+    for chosen in macros[name[1]]:
+        yield from _expanded(source.replace(name[0], str(chosen), 1), macros)
 
 
 def _words(row: str) -> Iterator[Word]:
@@ -161,7 +184,10 @@ def _words(row: str) -> Iterator[Word]:
             wide = True
             continue
         spelled, _, tag = part.partition("/")
-        yield Word(frozenset(_folded(s, tag) for s in spelled.split("|")), tag, wide)
+        spellings = spelled.split("|")
+        if _NEGATIONS.issuperset(spellings):
+            tag = "MA"
+        yield Word(frozenset(_folded(s, tag) for s in spellings), tag, wide)
         wide = False
 
 

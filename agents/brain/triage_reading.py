@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from guardia.agents.brain.triage_lexicon import Lexicon, Match
 from guardia.agents.brain.triage_text import Clause, clauses
@@ -60,11 +60,26 @@ def read(text: str, lexicon: Lexicon) -> Reading:
     """The reading of ``text``, which is free of strangers' words already."""
     parts = tuple(clauses(text))
     hits = [
-        _hit(match, number, parts[number], text)
+        _hit(match, number, part, text)
         for number, part in enumerate(parts)
         for match in lexicon.matches(part.items)
     ]
+    hits += _across(parts, text, lexicon)
     return Reading(parts, tuple(_after_conditions(_distinct(hits), parts)))
+
+
+def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[Hit]:
+    """Work whose object stands in the clause before its verb: "쿼리가 도는데 죽여 주세요"."""
+    for number in range(1, len(parts)):
+        before, part = parts[number - 1], parts[number]
+        if before.sentence != part.sentence:
+            continue
+        shift = len(before.items)
+        both = replace(part, items=before.items + part.items)
+        for match in lexicon.matches(both.items):
+            if match.pattern.concept.startswith("action.") and match.begin < shift < match.end:
+                hit = _hit(match, number, both, text)
+                yield replace(hit, begin=0, end=hit.end - shift)
 
 
 def _distinct(hits: Iterable[Hit]) -> list[Hit]:
@@ -88,13 +103,9 @@ def _after_conditions(hits: list[Hit], parts: Sequence[Clause]) -> Iterator[Hit]
         sentence = parts[hit.clause].sentence
         follows = any(s == sentence and c < hit.clause for s, c in troubled)
         if follows and hit.concept.startswith("fault."):
-            yield Hit(**{**_fields(hit), "supposed": True})
+            yield replace(hit, supposed=True)
         else:
             yield hit
-
-
-def _fields(hit: Hit) -> dict[str, object]:
-    return {name: getattr(hit, name) for name in Hit.__slots__}
 
 
 def _hit(match: Match, number: int, clause: Clause, text: str) -> Hit:
@@ -109,8 +120,18 @@ def _hit(match: Match, number: int, clause: Clause, text: str) -> Hit:
         words=_surface(text, items[begin].start, max(stop, last.start + 1)),
         denied=_denied(items, begin, end),
         supposed=_supposed(clause, end),
-        past=any(m.tag == "EP" and m.form in ("었", "았") for m in items[end : end + 3]),
+        past=_past(items[end:]),
     )
+
+
+def _past(rest: Sequence[Morpheme]) -> bool:
+    """The verb that the hit belongs to is in the past."""
+    for item in rest:
+        if item.tag == "EP" and item.form in ("었", "았"):
+            return True
+        if item.tag[0] in "NS" or item.tag in ("EF", "ETM"):
+            return False
+    return False
 
 
 def _surface(text: str, begin: int, stop: int) -> str:

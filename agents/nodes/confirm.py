@@ -20,5 +20,7 @@ def confirm(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     if unmet is not None:
         why = t("gate.verify", check=describe(unmet))
         return {"failed_at": len(plan.actions) - 1, "report": why}
+    if not plan.actions:
+        return {"ending": "completed", "report": plan.because}
     effects = "\n".join(f"- {a.effect}" for a in plan.actions)
     return {"ending": "completed", "report": t("agents.done", because=plan.because, did=effects)}

@@ -13,7 +13,8 @@ from guardia.i18n import t
 
 
 def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
-    """A rule that acts files a plan; one that concludes ends; none goes on to the next candidate.
+    """A rule files a plan, of no actions where there is nothing to do; or hands over; no rule goes
+    on to the next candidate.
 
     Runs again from the top after a crash: a plan that is already filed is not filed twice.
     """
@@ -29,9 +30,8 @@ def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     rule = procedure.decide(runbook, situation)
     if rule is None:
         return _next(state, runbook.title)
-    if rule.conclude:
+    if rule.conclude == "hand_over":
         words = procedure.because(rule, situation)
-        # Nothing was changed and no person decided, so a person closes it.
         return {"rule": rule.id, "ending": "manual", "report": words}
     try:
         plan = procedure.plan(runbook, rule, situation, Citation.model_validate(state["citation"]))

@@ -19,7 +19,8 @@ def undo(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     plan = view.plan_state(context.desk, context.hold.task_id).plan
     assert plan is not None and grant.plan_hash is not None
     tried = record.attempts(context.desk, context.hold, grant.plan_hash)
-    restored, lost = [], []
+    restored: list[str] = []
+    lost: list[str] = []
     for ordinal in range(len(plan.actions) - 1, -1, -1):
         if (ordinal, "do") not in tried:
             continue

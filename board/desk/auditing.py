@@ -25,9 +25,16 @@ def verify(desk: Desk, actor: str, sr_id: int | None = None) -> Verdict:
                 size=verdict.size,
             )
             return verdict
-        words = {"bad": verdict.bad or 0, "fault": verdict.fault or ""}
-        send(session, "alert", t("audit.broken", **words), now, sr_id=sr_id)
+        bad, fault = verdict.bad or 0, verdict.fault or ""
+        send(session, "alert", t("audit.broken", bad=bad, fault=fault), now, sr_id=sr_id)
         audit.append(
-            session, "broken", actor=actor, now=now, sr_id=sr_id, detail=dict(words), **words
+            session,
+            "broken",
+            actor=actor,
+            now=now,
+            sr_id=sr_id,
+            detail={"bad": bad, "fault": fault},
+            bad=bad,
+            fault=fault,
         )
         return verdict

@@ -27,9 +27,12 @@ def verify(
     """Walk the whole chain; exit code 1 and the first bad entry where it does not hold."""
     from guardia.board import audit
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        with desk.database.reading() as session:
-            verdict = audit.verify_all(session)
+    with (
+        opened(Settings()) as installation,
+        installation.desk() as desk,
+        desk.database.reading() as session,
+    ):
+        verdict = audit.verify_all(session)
     if as_json:
         words = {"intact": verdict.intact, "size": verdict.size, "bad": verdict.bad}
         sys.stdout.write(json.dumps({**words, "fault": verdict.fault}) + "\n")

@@ -7,14 +7,14 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from guardia.cli import stories
+from guardia.cli.stories import Outcome
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -49,39 +49,6 @@ def demo(
     if as_json:
         sys.stdout.write(json.dumps(outcome.as_json() if outcome else {"ok": False}) + "\n")
     raise typer.Exit(0 if outcome is not None and outcome.ok else 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a story, as it was seen from outside."""
-
-    story: str
-    issue: int
-    status: str
-    seconds: float
-    steps: int
-    audit_entries: int
-    chain: bool
-    checks: dict[str, bool]
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything truly held."""
-        return self.chain and all(self.checks.values())
-
-    def as_json(self) -> dict[str, Any]:
-        """The last line of ``--json``."""
-        return {
-            "ok": self.ok,
-            "story": self.story,
-            "issue": self.issue,
-            "status": self.status,
-            "seconds": round(self.seconds, 2),
-            "steps": self.steps,
-            "audit_entries": self.audit_entries,
-            "chain": self.chain,
-            "checks": self.checks,
-        }
 
 
 def _tell(

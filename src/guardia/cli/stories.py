@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from guardia.errors import Invalid
 from guardia.i18n import t
@@ -22,6 +23,39 @@ class Story:
     ends: str = "COMPLETED"
     alert: bool = False
     """Whether the alert webhook must fire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a story, as it was seen from outside."""
+
+    story: str
+    issue: int
+    status: str
+    seconds: float
+    steps: int
+    audit_entries: int
+    chain: bool
+    checks: dict[str, bool]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything truly held."""
+        return self.chain and all(self.checks.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """The last line of ``--json``."""
+        return {
+            "ok": self.ok,
+            "story": self.story,
+            "issue": self.issue,
+            "status": self.status,
+            "seconds": round(self.seconds, 2),
+            "steps": self.steps,
+            "audit_entries": self.audit_entries,
+            "chain": self.chain,
+            "checks": self.checks,
+        }
 
 
 STORIES = {

@@ -13,9 +13,8 @@ from guardia.board import audit
 from guardia.board.desk import decisions, view
 from guardia.board.lifecycle import OPEN, State
 from guardia.board.model import AuditEntry, Run
-from guardia.cli.demo import Outcome
 from guardia.cli.stage import Stage
-from guardia.cli.stories import Story
+from guardia.cli.stories import Outcome, Story
 from guardia.cli.timeline import Timeline
 from guardia.db import events
 from guardia.errors import Invalid, OperatorError
@@ -97,9 +96,7 @@ class Telling:
         state = view.issue(desk, self._sr_id).state
         with desk.database.reading() as session:
             verdict = audit.verify_all(session)
-            entries = session.scalar(
-                select(func.count()).where(AuditEntry.sr_id == self._sr_id)
-            )
+            entries = session.scalar(select(func.count()).where(AuditEntry.sr_id == self._sr_id))
             steps = session.scalar(select(func.coalesce(func.sum(Run.steps), 0)))
         checks = {
             t("cli.demo.check_status", status=t(f"state.{story.ends}")): state == story.ends,

@@ -1,0 +1,177 @@
+"""What a demo needs to be running: database, fleet, board and worker, and the way they end."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from guardia.board.desk import Desk, organization
+from guardia.cli.installation import Installation, migrate, opened
+from guardia.db import lifeline
+from guardia.errors import Invalid, Misconfigured
+from guardia.i18n import t
+from guardia.org import chart
+from guardia.org.keys import FileKeys
+from guardia.settings import Settings
+from guardia.tools.lab.running import RunningFleet
+
+_ADDRESS = re.compile(r"http://\S+")
+_PATIENCE = 15
+
+
+@dataclass
+class Stage:
+    """Everything on one machine, started in one go and ended in one go."""
+
+    settings: Settings
+    console: Console
+    address: str = ""
+    dsn: str = ""
+    messenger_token: str = ""
+    password: str = ""
+    fleet: RunningFleet = field(init=False)
+    desk: Desk = field(init=False)
+    _board: subprocess.Popen[str] = field(init=False)
+
+    @property
+    def log(self) -> Path:
+        """What the board and the worker write."""
+        return self.settings.home / "board.log"
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Stage]:
+        """Start all of it; whatever happens, nothing is left running."""
+        home = self.settings.home
+        home.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_alone(home))
+            self._secrets()
+            self._say("database")
+            # The children are tied to the thread that starts them, so only this one does.
+            self.fleet = RunningFleet.spawn(home / "lab")
+            stack.callback(self.fleet.stop)
+            installation = stack.enter_context(opened(self.settings))
+            self.dsn = installation.app_dsn
+            self.desk = stack.enter_context(installation.desk())
+            self._prepare(installation)
+            self._say("fleet")
+            self._enrol()
+            self._say("board")
+            self._start_board()
+            stack.callback(self._stop_board)
+            self._await_board()
+            yield self
+
+    def require_alive(self) -> None:
+        """``Misconfigured`` where the board's process has stopped by itself."""
+        if self._board.poll() is not None:
+            why = t("cli.demo.child_died", name="guardia up", log=self.log)
+            raise Misconfigured(what="guardia up", why=why)
+
+    def print_accounts(self) -> None:
+        """The demo's accounts, for people to sign in with."""
+        self.console.print(t("cli.demo.accounts", password=self.password), markup=False)
+        for person in self.fleet.directory().people:
+            role = t(f"org.role.{person.role}")
+            words = {"id": person.id, "name": person.name, "title": person.title, "role": role}
+            self.console.print("  " + t("cli.demo.account", **words), markup=False)
+
+    def _prepare(self, installation: Installation) -> None:
+        migrate(installation)
+        path = self.settings.chart or chart.shipped()
+        organization.apply_chart(self.desk, path.read_text("utf-8"), "operator:demo")
+
+    def _enrol(self) -> None:
+        self.fleet.ready()
+        names = self.fleet.directory()
+        FileKeys(self.settings.secrets).put(*self.fleet.credential())
+        passwords = {p.id: self.password for p in names.people}
+        organization.enrol(self.desk, names, passwords)
+
+    def _secrets(self) -> None:
+        """The demo's password and token: made once, kept privately, the same at every start."""
+        path = self.settings.home / "demo.json"
+        if path.is_file():
+            known = json.loads(path.read_text("utf-8"))
+        else:
+            known = {"password": f"guardia-{secrets.token_hex(4)}", "token": secrets.token_hex(16)}
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(known), "utf-8")
+        self.password, self.messenger_token = known["password"], known["token"]
+
+    def _start_board(self) -> None:
+        environment = {
+            **os.environ,
+            "GUARDIA_HOME": str(self.settings.home),
+            "GUARDIA_PORT": str(_free_port(self.settings)),
+            "GUARDIA_MESSENGER_TOKEN": self.messenger_token,
+            "GUARDIA_MESSENGER_URL": self.fleet.messenger_url,
+            "GUARDIA_ALERT_URL": self.fleet.alert_url,
+        }
+        program = [sys.executable, "-m", "guardia", "up"]
+        with self.log.open("a", encoding="utf-8") as log:
+            self._board = subprocess.Popen(
+                lifeline.command(program, signal.SIGTERM, None),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+
+    def _await_board(self) -> None:
+        assert self._board.stdout is not None
+        for line in self._board.stdout:
+            found = _ADDRESS.search(line)
+            if found:
+                self.address = found[0]
+                return
+        self._board.wait(_PATIENCE)
+        self.require_alive()
+
+    def _stop_board(self) -> None:
+        self._board.terminate()
+        try:
+            self._board.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._board.kill()
+            self._board.wait()
+
+    def _say(self, part: str) -> None:
+        self.console.print(t("cli.demo.starting", what=t(f"cli.demo.part.{part}")), style="dim")
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One demo per folder: a second one is told so instead of disturbing the first."""
+    with (home / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Invalid(what="guardia demo", why=t("cli.demo.busy", home=home)) from None
+        yield
+
+
+def _free_port(settings: Settings) -> int:
+    """The configured port, or any free one where something else has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            return 0
+        return settings.port
