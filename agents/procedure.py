@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jmespath
-from guardia.knowledge.runbook import Act, Rule, Runbook, Verify
-from guardia.knowledge.runbook import Call as Reading
+from guardia.knowledge.runbook import Act, Reading, Rule, Runbook, Verify
 
 from guardia.board.plan import Action, Call, Check, Citation, Plan
 from guardia.org.directory import Host, Service

@@ -19,6 +19,13 @@ _LIGHT_REACH = 4
 _WIDE_REACH = 8
 _LIGHT_TAGS = ("J", "E", "MA", "X", "S", "V", "Z_CODA")
 _NEGATIONS = frozenset(["안", "못"])
+_SORTS = {
+    "<code>": re.compile(r"(?:ora|tns|pls|rman|err|error|sql|bea|jeus|ajp|http)[-_][\w-]+"),
+    "<version>": re.compile(r"v?\d+(?:\.\d+){1,3}"),
+    "<package>": re.compile(r"[\w.-]+\.(?:war|jar|ear|zip|tar|gz|html|jsp|js|rpm)"),
+    "<oracle>": re.compile(r"(?:ora|tns|pls|rman)-\d+"),
+    "<path>": re.compile(r"/[\w./-]+"),
+}
 _ENDINGS = {"으면": "면", "은": "ᆫ", "을": "ᆯ", "습니다": "ᆸ니다", "으려면": "려면", "으시": "시"}
 
 
@@ -59,6 +66,10 @@ class Lexicon:
     """Topic concept -> its weight."""
     followers: frozenset[str]
     """Nouns that may follow the name of asked work."""
+    remedies: frozenset[str]
+    """What one asks for when something is wrong, whatever it is."""
+    benign: frozenset[str]
+    """Words of a statement that reports no trouble."""
     servers: dict[str, tuple[str, ...]]
     strangers: tuple[re.Pattern[str], ...]
 
@@ -87,10 +98,17 @@ def _spellings(items: Sequence[Morpheme], begin: int) -> Iterator[tuple[str, int
         form = _ENDINGS.get(form, form) if tag[0] == "E" else form
         raw, folded = raw + form, folded + canonical(form)
         spelled = {canonical(raw), folded, raw}
+        if end == begin and tag == "SL":
+            spelled |= _sorts(form)
         if tag[0] == "V" and len(form) > 1 and form[-1] in "하되":
             spelled.add(raw[:-1])
         for one in spelled:
             yield one, end + 1
+
+
+def _sorts(form: str) -> set[str]:
+    """What kinds of name a foreign word is: patterns write ``<version>``."""
+    return {sort for sort, pattern in _SORTS.items() if pattern.fullmatch(form)}
 
 
 def _rest(items: Sequence[Morpheme], begin: int, words: tuple[Word, ...]) -> int:
@@ -135,6 +153,8 @@ def lexicon() -> Lexicon:
         categories={a: v["category"] for a, v in data["actions"].items() if "category" in v},
         weights=weights,
         followers=frozenset(str(f) for f in data["followers"]),
+        remedies=frozenset(data["remedies"]),
+        benign=frozenset(data["benign"]),
         servers={kind: tuple(ways) for kind, ways in data["servers"].items()},
         strangers=tuple(re.compile(s, re.IGNORECASE | re.MULTILINE) for s in data["strangers"]),
     )

@@ -10,6 +10,9 @@ from guardia.agents.brain.triage_text import Clause, clauses
 from guardia.knowledge.korean import Morpheme
 
 _THINGS = frozenset(["것", "거", "건", "게", "줄", "일", "상황", "상태"])
+_SIGNS = frozenset(
+    ["정황", "흔적", "사실", "징후", "증상", "상황", "사례", "기록", "건", "발생", "것", "거", "현상", "문제", "상태", "우려"]
+)
 _NOT = frozenset(["않", "말", "못하", "못", "아니하"])
 _POSSIBLE = frozenset(["수", "것", "거", "듯", "듯하", "지", "가능성", "우려", "위험", "때", "경우", "시", "까", "뻔", "정도"])
 
@@ -102,7 +105,7 @@ def _after_conditions(hits: list[Hit], parts: Sequence[Clause]) -> Iterator[Hit]
     for hit in hits:
         sentence = parts[hit.clause].sentence
         follows = any(s == sentence and c < hit.clause for s, c in troubled)
-        if follows and hit.concept.startswith("fault."):
+        if follows and hit.concept.startswith(("fault.", "scope.")):
             yield replace(hit, supposed=True)
         else:
             yield hit
@@ -157,6 +160,9 @@ def _denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
     if forms[0] in ("안", "못") and rest[0].tag == "MAG":
         return items[end - 1].tag.startswith("N")
     nominal = items[end - 1].tag[0] in "NSX"
+    if nominal:
+        while len(rest) > 1 and (forms[0] in _SIGNS or forms[:2] == ["필요", "없"]):
+            rest, forms = rest[1:], forms[1:]
     return rest[0].tag == "VCN" or (nominal and forms[0] in ("없", "말") and rest[0].tag[0] == "V")
 
 

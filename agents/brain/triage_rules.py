@@ -10,15 +10,14 @@ from functools import cached_property
 from guardia.agents.brain.triage_lexicon import Lexicon
 from guardia.agents.brain.triage_reading import Hit, Reading
 
-_KIND_WEIGHT = 3.0
+_KIND_WEIGHT = 5.0
 _BROKEN = ("fault.outage", "fault.down")
-_SECURITY = ("fault.breach", "fault.attack")
 _QUIET = ("fault.weak", "fault.waiting")
 
 # After the name of a trouble these make it a topic of talk: "장애 대비", "감염 여부".
 _SHADOWS = frozenset(
     ["대비", "예방", "방지", "훈련", "교육", "여부", "시", "우려", "가능성", "매뉴얼", "이력", "통계"]
-    + ["보고서", "목록", "내역", "기준", "테스트", "모의", "유무", "관련", "대응책", "점검표"]
+    + ["보고서", "목록", "내역", "기준", "테스트", "모의", "유무", "관련", "대응책", "점검표", "유형", "집계", "건수", "현황", "패턴"]
 )
 _ASKING_WORDS = frozenset(
     ["어떻게", "어떻", "어디", "언제", "며칠", "얼마", "무엇", "뭐", "뭘", "몇", "차이", "방법", "절차", "법"]
@@ -75,7 +74,7 @@ class Rules:
         if clause.question and any(self.reading.clauses[n].conditional for n in same):
             return True
         curious = any(h.clause in same for h in self.reading.facts("ask.curious"))
-        return curious and not self.wishes and not self.reading.all("when.urgent")
+        return curious and not self.wishes and not self.reading.facts("when.urgent")
 
     def _asks_what(self, clause: int, begin: int = 0) -> bool:
         items = self.reading.clauses[clause].items[begin:]
@@ -92,13 +91,14 @@ class Rules:
             for h in self.reading.all("ask.do")
             if not h.denied
             and not any(r.clause == h.clause for r in replies)
+            and not self.reading.clauses[h.clause].conditional
             and not (self.reading.clauses[h.clause].question and self._asks_what(h.clause))
         ]
 
     def _wanted(self, hit: Hit) -> bool:
         """The work of ``hit`` is wished, not told, denied or asked about."""
         clause = self.reading.clauses[hit.clause]
-        if hit.denied or hit.past or self._belongs_to_other(hit):
+        if hit.denied or hit.past or self._belongs_to_other(hit) or self._describes(hit):
             return False
         if clause.question and self._asks_what(hit.clause):
             return False
@@ -114,9 +114,17 @@ class Rules:
         """The next noun takes the word for itself: "배포 일정", "백업 실패"."""
         items = self.reading.clauses[hit.clause].items
         following = items[hit.end] if hit.end < len(items) else None
+        if following and following.tag == "JKB" and hit.concept == "ask.change":
+            return following.form in ("로", "으로")
         if following is None or following.tag not in ("NNG", "NNP", "NNB", "ETM"):
             return False
         return following.form not in self.lexicon.followers
+
+    def _describes(self, hit: Hit) -> bool:
+        """"등록된 정책": the word describes the next noun."""
+        rest = self.reading.clauses[hit.clause].items[hit.end :]
+        rest = [m for m in rest[:3] if m.tag not in ("XSV", "XSA", "EP") and m.form not in ("하", "되")]
+        return bool(rest) and rest[0].tag == "ETM" and rest[0].form in ("ᆫ", "은", "는", "던")
 
     def _ends_bare(self, hit: Hit) -> bool:
         """Telegram style: the sentence ends with the work itself."""
@@ -158,19 +166,43 @@ class Rules:
         """INCIDENT, CHANGE, QUESTION or REQUEST."""
         solid = [h for h in self.faults if h.concept not in _QUIET]
         waiting = [h for h in self.faults if h.concept == "fault.waiting"]
+        if release := self._release():
+            return _judge("REQUEST", "wish", release)
+        if asked := self._patient_question():
+            return _judge("QUESTION", "question", asked)
         if solid or (waiting and self.wide):
             return _judge("INCIDENT", "fault", solid or waiting)
-        if changes := self._changes():
+        changes = self._changes()
+        reported = self._reported()
+        if changes and not (reported and all(self._is_bare(h) for h in changes)):
             return _judge("CHANGE", "change", changes)
         weak = [h for h in self.faults if h.concept == "fault.weak"]
-        if weak and (not self.asked or self.reading.facts("when.today")):
+        if weak and (self.reading.facts("when.today") or self._wants_remedy()):
             return _judge("INCIDENT", "fault", weak)
+        if reported:
+            return _judge("INCIDENT", "reported", reported)
         questions = self._questions()
         if questions and not self.asked and not self._wants_work():
             return _judge("QUESTION", "question", questions)
         if self.asked or self.wishes or waiting:
             return _judge("REQUEST", "wish", self.asked or self.wishes or waiting)
         return _judge("REQUEST", "default", [])
+
+    def _release(self) -> list[Hit]:
+        """The wish to be let in again to an account; not where many are shut out."""
+        if self.wide or self._best_topic() != "ACCOUNT":
+            return []
+        return [h for h in self.reading.all("ask.release") if self._wanted(h)]
+
+    def _patient_question(self) -> list[Hit]:
+        """"… 막혀요, 신청은 어디로 하나요? 급하지 않아요": to know is enough."""
+        if self.wishes or self.asked or not self._times("when.wait") or self._first_priority():
+            return []
+        asking = [n for n, c in enumerate(self.reading.clauses) if c.question and self._asks_what(n)]
+        return [h for h in self.reading.all("ask.info") if h.clause in asking]
+
+    def _wants_remedy(self) -> bool:
+        return not self.asked and all(self._is_remedy(w) for w in self.wishes)
 
     def _changes(self) -> list[Hit]:
         """Asked changes of what is installed or configured."""
@@ -184,13 +216,61 @@ class Rules:
             found = [h for h in found if self.reading.in_clause(h.clause, "change.object")]
         return found
 
+    def _reported(self) -> list[Hit]:
+        """Statements about the state of something, with no wish but that somebody look after it.
+
+        The words for trouble are countless; a report that asks for "확인", "조치" or nothing at all
+        is one even where the lexicon knows none of its words.
+        """
+        if self._questions() or not self._wants_remedy():
+            return []
+        if self.reading.facts("calm.now", "fault.waiting"):
+            return []
+        return [h for h in self._topics if self._states(h.clause)]
+
+    def _is_remedy(self, wish: Hit) -> bool:
+        forms = {m.form for m in self.reading.clauses[wish.clause].items[: wish.end]}
+        return self._is_bare(wish) or bool(forms & self.lexicon.remedies)
+
+    def _is_bare(self, hit: Hit) -> bool:
+        """The clause names no object: "이번 주 내로 수정 부탁드립니다"."""
+        said = self.reading.in_clause(hit.clause, "when.", "ask.do", "scope.", "ask.change")
+        return not any(
+            m.tag.startswith("NN") and not any(h.begin <= n < h.end for h in said)
+            for n, m in enumerate(self.reading.clauses[hit.clause].items)
+        )
+
+    def _states(self, clause: int) -> bool:
+        """The clause states something that is not benign."""
+        part = self.reading.clauses[clause]
+        if part.conditional or part.question:
+            return False
+        if self.reading.in_clause(clause, "ask.", "when.wait", "when.later", "calm."):
+            return False
+        verbs = [
+            m.form
+            for before, m in zip((None, *part.items), part.items, strict=False)
+            if m.tag in ("VV", "VA") or (m.tag == "NNG" and before is not None)
+            if m.form not in self.lexicon.benign
+        ]
+        ends = part.items[-1].tag in ("EF", "EC", "SF") or clause + 1 == len(self.reading.clauses)
+        predicate = any(m.tag in ("VV", "VA", "XSV", "XSA") for m in part.items)
+        return bool(verbs) and ends and predicate
+
     def _questions(self) -> list[Hit]:
         asking = {n for n, c in enumerate(self.reading.clauses) if c.question}
         asking |= {h.clause for h in self.reading.facts("ask.curious", "ask.reply")}
         return [h for h in self.reading.all("ask.info") if asking & {h.clause, h.clause + 1}]
 
     def _wants_work(self) -> bool:
+        if self._pleases():
+            return True
         return bool(self.wishes) and not self.reading.facts("ask.curious")
+
+    def _pleases(self) -> bool:
+        """"… 해 주실 수 있나요": asked as a question, meant as a wish."""
+        replies = {h.clause for h in self.reading.all("ask.reply")}
+        return any(h.clause not in replies for h in self.reading.facts("ask.please"))
 
     # --- category ----------------------------------------------------------------------------
 
@@ -204,39 +284,41 @@ class Rules:
         return _judge(best, "topic" if words else "server" if self.kinds else "no_topic", words)
 
     def _best_topic(self) -> str:
+        if any(h.concept in ("fault.breach", "fault.attack") for h in self.faults):
+            return "SECURITY"
         scores: dict[str, float] = defaultdict(float)
         if self.kinds:
             scores[self.kinds[0]] = _KIND_WEIGHT
-        told = {h.clause for h in self.faults} | {h.clause for h in self.wishes}
+        told = {h.clause for h in (*self.faults, *self.wishes, *self._questions())}
         for hit in self._topics:
             # In Korean the head of a phrase comes last: "와이파이 계정 발급" is about an account.
             weight = self.lexicon.weights[hit.concept] + 0.05 * hit.begin
-            scores[hit.concept.split(".")[1]] += weight * (2 if hit.clause in told else 1)
-        if any(h.concept in _SECURITY for h in self.faults):
-            scores["SECURITY"] += 10
+            scores[_category(hit)] += weight * (2 if hit.clause in told else 1)
         return max(scores, key=lambda c: scores[c]) if scores else "GENERAL"
 
     @cached_property
     def _topics(self) -> list[Hit]:
         """Topic words, each once, without those inside longer ones and those said to be well."""
-        hits = self.reading.all("topic.")
-        found = {(h.concept, h.words): h for h in reversed(hits)}
-        return [
-            h
-            for h in hits
-            if found[h.concept, h.words] is h
-            and not _inside(h, hits)
-            and not self._is_well(h)
-            and not self._is_circumstance(h)
-        ]
+        hits = sorted(self.reading.all("topic."), key=lambda h: -self.lexicon.weights[h.concept])
+        kept: dict[tuple[str, str], Hit] = {}
+        for hit in hits:
+            beside = _inside(hit, hits) or self._is_well(hit) or self._is_circumstance(hit)
+            # What a named server has is no office matter.
+            if not beside and not (self.kinds and _category(hit) == "GENERAL"):
+                kept.setdefault((_category(hit), hit.words), hit)
+        return list(kept.values())
 
     def _is_well(self, hit: Hit) -> bool:
         well = self.reading.in_clause(hit.clause, "calm.component")
         bad = any(f.clause == hit.clause for f in self.faults)
-        return not bad and any(w.begin >= hit.end and not w.denied for w in well)
+        if bad:
+            return False
+        return hit.denied or any(w.begin >= hit.end and not w.denied for w in well)
 
     def _is_circumstance(self, hit: Hit) -> bool:
         """"배포 후 오류": when it happened, not what it is."""
+        if not self.faults:
+            return False
         rest = [m for m in self.reading.clauses[hit.clause].items[hit.end :] if m.tag[0] not in "XE"]
         return bool(rest) and rest[0].form in _CIRCUMSTANCES
 
@@ -314,6 +396,10 @@ class Rules:
         if calm := facts("calm.noimpact"):
             return _judge("P3", "no_impact", calm)
         return _judge("P2", "degraded", self.faults)
+
+
+def _category(hit: Hit) -> str:
+    return hit.concept.split(".")[1]
 
 
 def _action(hit: Hit) -> str:

@@ -1,0 +1,145 @@
+"""The demo's figures: first and second start, wake -> first step, memory, idle CPU.
+
+    make install && .venv/bin/python benchmarks/demo.py [--idle SECONDS]
+
+Peer, on this kind of machine (Paperclip 2026.916): nothing -> usable API 78 s; wake -> work 224 ms
+p50; server memory 0.6 GB at start; idle 29% of a core. A new data folder is used and removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+
+GUARDIA = [sys.executable, "-m", "guardia"]
+WAKES = """
+select extract(epoch from min(r.started_at - w.created_at)) * 1000
+from tb_wake w join tb_agent_run r using (run_id) where r.started_at > w.created_at group by w.wake_id
+"""
+
+
+def told(environment: dict[str, str], *more: str) -> dict[str, object]:
+    """One whole demo, and the line of JSON that it ends with."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [*GUARDIA, "demo", "--yes", "--exit", "--json", *more],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {**found, "exit": done.returncode, "process_seconds": time.monotonic() - started}
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """A process and everything below it."""
+    return [process, *process.children(recursive=True)]
+
+
+def role(process: psutil.Process) -> str:
+    """What a process is, in a word."""
+    words = " ".join(process.cmdline())
+    for sign, name in (
+        (" demo", "demo (command line)"),
+        ("guardia up", "board + clock + worker"),
+        ("postgres", "PostgreSQL (ours and the fleet's)"),
+        ("lab", "practice fleet"),
+    ):
+        if sign in words:
+            return name
+    return "practice fleet"
+
+
+def cpu(processes: list[psutil.Process]) -> dict[str, float]:
+    """CPU seconds so far by role."""
+    spent: dict[str, float] = {}
+    for process in processes:
+        try:
+            times = process.cpu_times()
+            spent[role(process)] = spent.get(role(process), 0.0) + times.user + times.system
+        except psutil.NoSuchProcess:
+            continue
+    return spent
+
+
+def memory(processes: list[psutil.Process]) -> dict[str, float]:
+    """Proportional memory (MB) by role: shared pages are counted once."""
+    held: dict[str, float] = {}
+    for process in processes:
+        try:
+            held[role(process)] = held.get(role(process), 0.0) + process.memory_full_info().pss / 1e6
+        except psutil.NoSuchProcess:
+            continue
+    return held
+
+
+def stay(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """A demo that has told its story and keeps running."""
+    with log.open("wb") as out:
+        running = subprocess.Popen(
+            [*GUARDIA, "demo", "--yes"], env=environment, stdout=out, stderr=out
+        )
+    while "Ctrl-C" not in log.read_text("utf-8", "replace"):
+        if running.poll() is not None:
+            raise SystemExit(log.read_text("utf-8"))
+        time.sleep(0.2)
+    return running
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds to watch idle CPU")
+    idle = parser.parse_args().idle
+    home = Path(tempfile.mkdtemp(prefix="guardia-bench-"))
+    home.chmod(0o711)
+    environment = {**os.environ, "GUARDIA_HOME": str(home), "LANGSMITH_TRACING": "false"}
+    try:
+        for name in ("first start to COMPLETED", "second start to COMPLETED"):
+            found = told(environment)
+            print(f"{name}: {found['seconds']} s, ok={found['ok']}, {found['audit_entries']} entries")
+        running = stay(environment, home / "bench.log")
+        try:
+            watch(running, environment, idle)
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.wait(60)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def watch(running: subprocess.Popen[bytes], environment: dict[str, str], idle: float) -> None:
+    """Figures of a demo at rest."""
+    dsn = subprocess.run(
+        [*GUARDIA, "db", "url"], env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    with psycopg.connect(dsn) as connection:
+        waits = sorted(float(row[0]) for row in connection.execute(WAKES).fetchall())
+    print(f"wake -> beat begins: p50 {statistics.median(waits):.0f} ms of {len(waits)} wakes")
+    processes = family(psutil.Process(running.pid))
+    for name, size in sorted(memory(processes).items()):
+        print(f"memory after the demo, {name}: {size:.0f} MB")
+    before, started = cpu(processes), time.monotonic()
+    time.sleep(idle)
+    after, seconds = cpu(processes), time.monotonic() - started
+    for name in sorted(after):
+        share = (after[name] - before.get(name, 0.0)) / seconds * 100
+        print(f"idle CPU over {seconds:.0f} s, {name}: {share:.2f}% of a core")
+
+
+if __name__ == "__main__":
+    main()

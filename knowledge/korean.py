@@ -1,0 +1,96 @@
+"""Korean morphemes: Kiwi behind a small interface.
+
+Kiwi is loaded on first use, once per process. Its dictionaries of proper names from encyclopaedias
+are left out: the texts of this field do not need them, and they double memory and start-up time.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+from ruamel.yaml import YAML
+
+if TYPE_CHECKING:
+    from kiwipiepy import Kiwi
+
+_load_lock = Lock()
+_loaded: list[Kiwi] = []
+
+# Server ids, versions, addresses, file names, error numbers: one token each, never taken apart.
+_WHOLE = re.compile(
+    r"(?<![A-Za-z0-9])(?:v?\d+(?:\.\d+)+|[A-Za-z0-9]+(?:[-_.]+[A-Za-z0-9]+)+|(?:/[\w.-]*\w)+)",
+    re.ASCII,
+)
+_CONTENT = frozenset(
+    ["NNG", "NNP", "XR", "VV", "VA", "VV-I", "VV-R", "VA-I", "VA-R", "SL", "SH", "SN", "W_SERIAL"]
+)
+_EMPTY_STEMS = frozenset(["하", "되", "있", "보", "주", "드리", "바라", "같", "이렇", "그렇", "알"])
+
+
+class Morpheme(NamedTuple):
+    """One morpheme; ``form`` is the dictionary stem, ``start`` its place in the text."""
+
+    form: str
+    tag: str
+    """Sejong tag without Kiwi's conjugation mark: ``NNG``, ``VV``, ``JKS``, ``EF`` …"""
+    start: int
+
+
+def morphemes(text: str) -> list[Morpheme]:
+    """The morphemes of ``text``; foreign words in lower case, ids and versions in one piece."""
+    spans = [(m.start(), m.end(), "SL") for m in _WHOLE.finditer(text)]
+    found = _kiwi().tokenize(text, normalize_coda=True, pretokenized=spans or None)
+    return [Morpheme(t.form.lower(), t.tag.split("-")[0], t.start) for t in found]
+
+
+def tokens(text: str) -> list[str]:
+    """The words of ``text`` that carry meaning, for search; variants under one name."""
+    return [
+        canonical(m.form)
+        for m in morphemes(text)
+        if m.tag in _CONTENT and m.form not in _EMPTY_STEMS
+    ]
+
+
+def canonical(form: str) -> str:
+    """The one name for words of the same meaning: ``db`` and ``데이터베이스`` are ``디비``."""
+    return _same().get(form, form)
+
+
+def _kiwi() -> Kiwi:
+    if not _loaded:
+        with _load_lock:
+            if not _loaded:
+                _loaded.append(_load())
+    return _loaded[0]
+
+
+def _load() -> Kiwi:
+    from kiwipiepy import Kiwi  # noqa: PLC0415 - 0.1 s and 15 MB that a CLI call need not pay
+
+    kiwi = Kiwi(num_workers=1, load_default_dict=False, load_multi_dict=False)
+    for word in _nouns():
+        kiwi.add_user_word(word, "NNG", 3.0)
+    return kiwi
+
+
+@cache
+def _words() -> dict[str, object]:
+    text = (files("guardia.knowledge") / "words.yaml").read_text("utf-8")
+    words: dict[str, object] = YAML(typ="safe").load(text)
+    return words
+
+
+def _nouns() -> list[str]:
+    return str(_words()["nouns"]).split()
+
+
+@cache
+def _same() -> dict[str, str]:
+    groups = _words()["same"]
+    assert isinstance(groups, list)
+    return {variant: first for first, *others in groups for variant in others}
