@@ -32,8 +32,13 @@ class Workshop:
     clock: BackgroundScheduler
 
     def beat(self, agent_id: str) -> None:
-        """Job ``beat``: one waking of one agent."""
-        beat(self.desk, self.team, agent_id)
+        """Job ``beat``: an agent's beats until no reason is left.
+
+        Reasons that come while it works are taken here: the next job of the same lock would not be
+        notified when this one lets it go.
+        """
+        while beat(self.desk, self.team, agent_id) is not None:
+            pass
 
     def deliver(self, outbox_id: int) -> None:
         """Job ``deliver``: one message or alert."""
@@ -49,6 +54,8 @@ def workshop(settings: Settings, dsn: str, desk: Desk) -> Iterator[Workshop]:
     pool = checkpoints.open_pool(dsn)
     try:
         library = Library.shipped()
+        # The first search loads the morphological analyser; not while someone waits for it.
+        library.find("서버 점검", limit=1)
         team = Team(desk, Gate(desk, connections), library, checkpoints.saver(pool))
         yield Workshop(desk, team, settings, schedule.clock(desk, running))
     finally:

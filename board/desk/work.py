@@ -23,7 +23,7 @@ from guardia.board.desk.core import (
 )
 from guardia.board.desk.reception import note
 from guardia.board.lifecycle import Actor, Move, State
-from guardia.board.model import Approval, Issue, Task
+from guardia.board.model import Approval, Comment, Issue, Task
 from guardia.board.plan import Category, Plan
 from guardia.errors import Refused
 from guardia.i18n import t
@@ -229,7 +229,6 @@ def complete(desk: Desk, hold: Hold, text: str) -> None:
     with desk.database.transaction() as session:
         issue = _finish(session, hold, Move.COMPLETE, now)
         reply(session, issue, t("desk.completed", sr=hold.sr_id, text=text), now)
-        _tell(session, hold, text, now)
         _record_end(session, hold, "completed", text, now)
 
 
@@ -241,7 +240,6 @@ def fail(desk: Desk, hold: Hold, text: str) -> None:
         message = t("desk.failed", sr=hold.sr_id, text=text)
         reply(session, issue, message, now)
         send(session, "alert", message, now, sr_id=hold.sr_id)
-        _tell(session, hold, text, now)
         _record_end(session, hold, "failed", text, now)
 
 
@@ -254,7 +252,6 @@ def hand_over(desk: Desk, hold: Hold, text: str, *, emergency: bool = False) -> 
         reply(session, issue, message, now)
         if emergency:
             send(session, "alert", message, now, sr_id=hold.sr_id)
-        _tell(session, hold, text, now)
         _record_end(session, hold, "handed_over", text, now)
 
 
@@ -279,6 +276,10 @@ def _finish(session: Session, hold: Hold, step: Move, now: Any) -> Issue:
 
 
 def _record_end(session: Session, hold: Hold, kind: str, text: str, now: Any) -> None:
+    """The closing note, whose text the closing entry carries."""
+    author = f"agent:{hold.agent_id}"
+    session.add(Comment(sr_id=hold.sr_id, author=author, body=clean(text), created_at=now))
+    session.flush()
     audit.append(
         session,
         kind,

@@ -68,13 +68,11 @@ def _tell(
 
 def _print(console: Console, outcome: Outcome) -> None:
     table = Table(title=t("cli.demo.result"), show_header=False)
-    rows = {
-        **outcome.checks,
-        t("cli.demo.check_chain", entries=outcome.audit_entries): outcome.chain,
-    }
-    for what, held in rows.items():
+    state = t(f"state.{outcome.status}")
+    for what, held in {**outcome.checks, "chain": outcome.chain}.items():
+        label = t(f"cli.demo.check.{what}", status=state, entries=outcome.audit_entries)
         words = f"[blue]{t('cli.demo.held')}[/]" if held else f"[red]{t('cli.demo.broken')}[/]"
-        table.add_row(what, words)
+        table.add_row(label, words)
     console.print(table)
 
 

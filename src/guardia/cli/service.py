@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 from guardia.cli.installation import migrate, opened
@@ -31,12 +30,9 @@ def _run(*, board: bool, worker: bool) -> None:
     from guardia.heartbeat import host
     from guardia.org import chart
 
-    # PostgreSQL has no guess about the machine's name for it, and tracing must stay off.
-    os.environ["LANGSMITH_TRACING"] = "false"
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for noisy in ("procrastinate", "apscheduler", "httpx", "paramiko", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = Settings()
     with opened(settings) as installation:
         migrate(installation)

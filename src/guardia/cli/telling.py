@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 from guardia.board import audit
 from guardia.board.desk import decisions, view
 from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import AuditEntry, Run
+from guardia.board.model import Run, Task
 from guardia.cli.stage import Stage
 from guardia.cli.stories import Outcome, Story
 from guardia.cli.timeline import Timeline
 from guardia.db import events
-from guardia.errors import Invalid, OperatorError
+from guardia.errors import Invalid, Misconfigured, OperatorError
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.directory import PersonName
@@ -56,20 +56,25 @@ class Telling:
         if story.fault:
             self._stage.fleet.fault(story.fault)
             self._say("fault", server=story.server, fault=t(f"lab.fault.{story.fault}"))
-        answer = httpx.post(
-            f"{self._stage.address}/intake/mattermost",
-            json={
-                "token": self._stage.messenger_token,
-                "post_id": f"demo{time.time_ns()}",
-                "channel_name": _ROOM,
-                "user_name": _SENDER,
-                "text": story.text,
-            },
-            timeout=10,
-        )
-        answer.raise_for_status()
-        self._sr_id = int(answer.json()["text"].split("SR-")[1].split()[0])
+        self._sr_id = self._post(story.text)
         self._say("posted", room=_ROOM, text=story.text)
+
+    def _post(self, text: str) -> int:
+        """What the messenger's outgoing webhook would send; returns the issue's number."""
+        body = {
+            "token": self._stage.messenger_token,
+            "post_id": f"demo{time.time_ns()}",
+            "channel_name": _ROOM,
+            "user_name": _SENDER,
+            "text": text,
+        }
+        try:
+            answer = httpx.post(f"{self._stage.address}/intake/mattermost", json=body, timeout=10)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            self._stage.require_alive()
+            raise Misconfigured(what="/intake/mattermost", why=type(error).__name__) from error
+        return int(answer.json()["text"].split("SR-")[1].split()[0])
 
     def follow(self) -> None:
         """Show the record grow until the issue has ended and the auditor has looked."""
@@ -96,22 +101,25 @@ class Telling:
         state = view.issue(desk, self._sr_id).state
         with desk.database.reading() as session:
             verdict = audit.verify_all(session)
-            entries = session.scalar(select(func.count()).where(AuditEntry.sr_id == self._sr_id))
-            steps = session.scalar(select(func.coalesce(func.sum(Run.steps), 0)))
+            steps = session.scalar(
+                select(func.coalesce(func.sum(Run.steps), 0))
+                .join(Task, Task.task_id == Run.task_id)
+                .where(Task.sr_id == self._sr_id)
+            )
         checks = {
-            t("cli.demo.check_status", status=t(f"state.{story.ends}")): state == story.ends,
-            t("cli.demo.check_oracle"): self._stage.fleet.healthy(story.oracle),
-            t("cli.demo.check_reply"): self._stage.fleet.told(self._sr_id, "message"),
+            "status": state == story.ends,
+            "oracle": self._stage.fleet.healthy(story.oracle),
+            "reply": self._stage.fleet.told(self._sr_id, "message"),
         }
         if story.alert:
-            checks[t("cli.demo.check_alert")] = self._stage.fleet.told(self._sr_id, "alert")
+            checks["alert"] = self._stage.fleet.told(self._sr_id, "alert")
         return Outcome(
             story.name,
             self._sr_id,
             state.value,
             seconds,
             int(steps or 0),
-            int(entries or 0),
+            verdict.size,
             verdict.intact,
             checks,
         )

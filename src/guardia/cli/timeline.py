@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 from sqlalchemy import select
 
@@ -30,7 +31,7 @@ _COLOURS = {
     "result": "dim",
 }
 _ACTOR_WIDTH = 14
-_INDENT = _ACTOR_WIDTH + 14
+_TIME_WIDTH = 10
 
 
 class Timeline:
@@ -67,15 +68,14 @@ class Timeline:
         return [row.kind for row in rows]
 
     def _line(self, moment: datetime, actor: str, kind: str, sentence: str) -> None:
-        line = Text()
-        line.append(f"{moment.astimezone(_SEOUL):%H:%M:%S.%f}"[:-5], style="dim")
-        line.append("  ")
-        name = Text(self._names.get(actor, actor))
-        name.pad_right(max(0, _ACTOR_WIDTH - name.cell_len))
-        line.append_text(name)
-        line.append("  ")
-        line.append(sentence.replace("\n", "\n" + " " * _INDENT), _COLOURS.get(kind, ""))
-        self._console.print(line, soft_wrap=False)
+        row = Table.grid(padding=(0, 2))
+        row.add_column(width=_TIME_WIDTH, style="dim")
+        row.add_column(width=_ACTOR_WIDTH)
+        row.add_column(ratio=1)
+        clock = f"{moment.astimezone(_SEOUL):%H:%M:%S.%f}"[:_TIME_WIDTH]
+        name = self._names.get(actor, actor.removeprefix("channel:"))
+        row.add_row(clock, Text(name), Text(sentence, _COLOURS.get(kind, "")))
+        self._console.print(row)
 
     @contextmanager
     def waiting(self, words: str) -> Iterator[Status]:
