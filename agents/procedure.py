@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jmespath
-from guardia.knowledge.runbook import Act, Reading, Rule, Runbook, Verify
 
 from guardia.board.plan import Action, Call, Check, Citation, Plan
+from guardia.knowledge import runbook as book
+from guardia.knowledge.runbook import Act, Rule, Runbook, Verify
 from guardia.org.directory import Host, Service
 from guardia.tools import planning, policy
 
@@ -53,7 +54,7 @@ def parameters(runbook: Runbook, text: str) -> tuple[dict[str, str], list[str]]:
     return found, questions
 
 
-def reading(step: Reading, situation: Situation) -> Call:
+def reading(step: book.Call, situation: Situation) -> Call:
     """The call of a diagnose step."""
     return Call(tool=step.tool, args=_args(step.args, situation.data()))
 
@@ -104,7 +105,7 @@ def _calls(act: Act, situation: Situation) -> list[Call]:
 
 def _check(verify: Verify, situation: Situation) -> Check:
     call = Call(tool=verify.tool, args=_args(verify.args, situation.data()))
-    return Check(call=call, expect=verify.expect, within=verify.within)
+    return Check(call=call, expect=verify.expect, within=round(verify.within))
 
 
 def _args(args: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from guardia.knowledge.library import Library
-
 from guardia.agents.brain.thought import Brain
 from guardia.board.desk import Desk, Hold
+from guardia.knowledge.library import Library
 from guardia.tools.execute import Gate
 
 Ending = Literal["completed", "failed", "manual", "emergency"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
-from guardia.knowledge.library import Library
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
+from sqlalchemy.exc import DBAPIError
 
 from guardia.agents import graph
 from guardia.agents.brain.choose import brain_for
@@ -15,8 +16,12 @@ from guardia.agents.state import Context
 from guardia.board.desk import Desk, Hold, view, work
 from guardia.board.lifecycle import State
 from guardia.errors import GuardiaError, Stale
+from guardia.i18n import t
+from guardia.knowledge.library import Library
 from guardia.org.chart import AgentEntry
 from guardia.tools.execute import Gate
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Team:
             desk=self._desk,
             gate=self._gate,
             library=self._library,
-            brain=brain_for(agent.brain),
+            brain=brain_for(agent.brain, agent.role),
             hold=hold,
             skills=agent.skills,
         )
@@ -55,9 +60,21 @@ class Team:
         except Stale:
             # A person or another worker has decided otherwise: their word stands.
             return Done("stale", 0)
+        except DBAPIError:
+            # Nothing can be written now; the beat is taken up again when the database is back.
+            raise
         except GuardiaError as error:
-            work.hand_over(self._desk, hold, str(error))
-            return Done("manual", 0)
+            return self._give_up(hold, str(error))
+        except Exception as error:
+            log.exception("%s on task %s", agent.id, hold.task_id)
+            return self._give_up(hold, t("agents.internal", kind=type(error).__name__))
+
+    def _give_up(self, hold: Hold, why: str) -> Done:
+        try:
+            work.hand_over(self._desk, hold, why)
+        except Stale:
+            return Done("stale", 0)
+        return Done("manual", 0)
 
     def _run_dispatch(self, context: Context) -> Done:
         body = view.task(self._desk, context.hold.task_id).body

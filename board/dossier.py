@@ -305,7 +305,7 @@ def _planned(session: Session, sr_id: int) -> dict[int | None, datetime]:
         .where(AuditEntry.sr_id == sr_id, AuditEntry.kind.in_(("planned", "waived")))
         .group_by(AuditEntry.task_id)
     )
-    return {task_id: moment for task_id, moment in found}
+    return {row[0]: row[1] for row in found}
 
 
 def _comments(session: Session, sr_id: int, *, staff: bool) -> tuple[Note, ...]:

@@ -71,7 +71,8 @@ class Cluster:
 
     ``data`` holds the database files, passwords (0600), log and socket. ``port`` opens TCP on
     127.0.0.1 as well. ``settings`` are server settings over ``SETTINGS``. ``copies`` is where the
-    binaries are copied when the server's account cannot reach them (default: ``data``).
+    binaries are copied when the server's account cannot reach them (default: ``data``), ``log``
+    the file of the server's messages (default: in ``data``).
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Cluster:
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
         copies: Path | None = None,
+        log: Path | None = None,
     ) -> None:
         self.data = data.absolute()
         self.superuser = superuser
@@ -89,6 +91,7 @@ class Cluster:
         self.settings = {**SETTINGS, **(settings or {})}
         self.settings["listen_addresses"] = "127.0.0.1" if port else ""
         self._copies = copies or self.data
+        self._log = log or self.data / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._installation: Path | None = None
 
@@ -102,7 +105,7 @@ class Cluster:
     @property
     def log(self) -> Path:
         """What the server writes to its standard error."""
-        return self.data / "server.log"
+        return self._log
 
     @property
     def socket(self) -> Path:
@@ -277,7 +280,7 @@ class Cluster:
     def _prepare_folder(self) -> None:
         account = self._account()
         mode = 0o700 if account is None else 0o711
-        self.data.mkdir(mode=mode, parents=True, exist_ok=True)
+        _make_folders(self.data, mode)
         obstacle = account.obstacle(self.data) if account else None
         if account and obstacle:
             why = t("db.embedded.unreachable", account=account.name, folder=obstacle)
@@ -331,7 +334,7 @@ class Cluster:
         for name, value in given.items():
             program += ["-c", f"{name}={value}"]
         with self._open_log() as log:
-            process = spawn(program, signal.SIGINT, account, log, lock)
+            process = spawn(program, signal.SIGINT, account, log, lock=lock)
         self._process = process
         state = {"pid": process.pid, "starter": identity(os.getpid()), "port": self.port}
         write_json(self.data / "state.json", {**state, "socket": str(socket)})
@@ -412,3 +415,11 @@ class Cluster:
         if socket != self.data / "run":
             shutil.rmtree(socket, ignore_errors=True)
         (self.data / "state.json").unlink(missing_ok=True)
+
+
+def _make_folders(path: Path, mode: int) -> None:
+    """Make ``path`` and the missing ones above it with this mode, whatever the umask."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(mode)

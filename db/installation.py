@@ -38,7 +38,7 @@ def reachable(source: Path, account: Account | None, copies: Path) -> Path:
     place = Path("server", source.name)
     copy = copies / f"postgresql-{int((source / 'bin' / 'postgres').stat().st_mtime)}"
     if not copy.is_dir():
-        copies.mkdir(mode=0o711, parents=True, exist_ok=True)
+        copies.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix="postgresql-", dir=copies))
         _copy(source, fresh, fresh / place)
         try:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -25,8 +25,17 @@ def _starter() -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_starter.cache_clear)
 
 
+CLEAN: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+
+
 def spawn(
-    program: list[str], ending: int, account: Account | None, log: BinaryIO, lock: int | None = None
+    program: list[str],
+    ending: int,
+    account: Account | None,
+    log: BinaryIO,
+    *,
+    lock: int | None = None,
+    environment: Mapping[str, str] = CLEAN,
 ) -> subprocess.Popen[bytes]:
     """Start a program that is sent ``ending`` when we end; it keeps the lock's descriptor."""
 
@@ -36,7 +45,7 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"},
+            env=dict(environment),
             cwd="/",
             umask=0o077,
             start_new_session=True,  # a terminal's Ctrl-C is for us, not for the server

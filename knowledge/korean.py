@@ -28,7 +28,10 @@ _WHOLE = re.compile(
 _CONTENT = frozenset(
     ["NNG", "NNP", "XR", "VV", "VA", "VV-I", "VV-R", "VA-I", "VA-R", "SL", "SH", "SN", "W_SERIAL"]
 )
-_EMPTY_STEMS = frozenset(["하", "되", "있", "보", "주", "드리", "바라", "같", "이렇", "그렇", "알"])
+# Politeness and light verbs say nothing of the matter.
+_EMPTY = frozenset(
+    "하 되 있 보 주 드리 바라 같 이렇 그렇 알 나 나오 가 오 부탁 요청 신청 감사 안녕 수고".split()
+)
 
 
 class Morpheme(NamedTuple):
@@ -52,7 +55,7 @@ def tokens(text: str) -> list[str]:
     return [
         canonical(m.form)
         for m in morphemes(text)
-        if m.tag in _CONTENT and m.form not in _EMPTY_STEMS
+        if m.tag in _CONTENT and m.form not in _EMPTY
     ]
 
 
@@ -81,7 +84,7 @@ def _load() -> Kiwi:
 @cache
 def _words() -> dict[str, object]:
     text = (files("guardia.knowledge") / "words.yaml").read_text("utf-8")
-    words: dict[str, object] = YAML(typ="safe").load(text)
+    words: dict[str, object] = YAML(typ="safe", pure=True).load(text)
     return words
 
 

@@ -1,22 +1,23 @@
-"""The library: which runbook answers a request, and the passage that says so."""
+"""The documents that answers and plans rest on, found by the words of a request."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from guardia.errors import NotFound
-from guardia.knowledge import runbook as runbooks
 from guardia.knowledge.index import Index
-from guardia.knowledge.runbook import Passage, Runbook
+from guardia.knowledge.runbook import Passage, Runbook, shipped
 
-_SYMPTOMS = 2.0
-"""How much more a symptom counts than the prose: it is how people say it."""
+_SYMPTOM_BOOST = 3.0
+"""A symptom says what people write when they need the procedure; prose only explains it."""
+_OPENING_BONUS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A runbook that fits, and its best passage."""
+    """A runbook that fits, and its passage that fits best."""
 
     runbook: Runbook
     passage: Passage
@@ -24,25 +25,27 @@ class Found:
 
 
 class Library:
-    """Searchable runbooks; made once per process."""
+    """Runbooks and their passages. The index is built on the first search."""
 
-    def __init__(self, books: Collection[Runbook]) -> None:
-        self._books = {book.id: book for book in books}
-        self._passages = [p for book in books for p in book.passages]
-        self._symptoms = [(book.id, s) for book in books for s in (*book.symptoms, book.title)]
-        self._by_passage = Index([f"{p.heading}\n{p.text}" for p in self._passages])
-        self._by_symptom = Index([text for _, text in self._symptoms])
+    def __init__(self, runbooks: Sequence[Runbook]) -> None:
+        self._runbooks = tuple(runbooks)
 
     @classmethod
     def shipped(cls) -> Library:
-        """The runbooks that the product brings."""
-        return cls(runbooks.shipped())
+        """The documents of this package."""
+        return cls(shipped())
 
-    def runbook(self, document: str) -> Runbook:
-        """A runbook by its id; ``NotFound`` else."""
-        if document not in self._books:
-            raise NotFound(what=document)
-        return self._books[document]
+    @property
+    def runbooks(self) -> tuple[Runbook, ...]:
+        """All procedures."""
+        return self._runbooks
+
+    def runbook(self, name: str) -> Runbook:
+        """The procedure of that id; ``NotFound`` where there is none."""
+        match = next((r for r in self._runbooks if r.id == name), None)
+        if match is None:
+            raise NotFound(what=name)
+        return match
 
     def find(
         self,
@@ -50,35 +53,48 @@ class Library:
         *,
         skills: Collection[str] | None = None,
         kinds: Collection[str] | None = None,
-        action_type: str | None = None,
+        service: str | None = None,
         limit: int = 3,
     ) -> list[Found]:
-        """The best runbooks for ``query`` among those that fit an agent's skills and a server's
-        kind; one whose work was asked for by name comes first."""
-        fitting = {b.id for b in self._books.values() if _fits(b, skills, kinds)}
-        scores: dict[str, float] = {}
-        for number, score in self._by_symptom.search(query):
-            document = self._symptoms[number][0]
-            scores[document] = max(scores.get(document, 0.0), score * _SYMPTOMS)
-        best: dict[str, tuple[float, Passage]] = {}
-        for number, score in self._by_passage.search(query):
-            passage = self._passages[number]
-            best.setdefault(passage.document, (score, passage))
-        for document, (score, _) in best.items():
-            scores[document] = scores.get(document, 0.0) + score
-        hits = [
-            Found(book, best[book.id][1] if book.id in best else book.passages[0], scores[book.id])
-            for book in self._books.values()
-            if book.id in fitting and book.id in scores
-        ]
-        asked = action_type or ""
-        hits.sort(key=lambda f: (f.runbook.action_type != asked, -f.score, f.runbook.id))
-        return hits[:limit]
+        """The procedures that fit ``query`` best, one passage each, best first.
+
+        Only those for one of ``skills``, one of the server ``kinds`` and the kind of ``service``,
+        each where given. Nothing that shares no word with the query is found.
+        """
+        scores = iter(self._index.scores(query))
+        found = []
+        for runbook in self._runbooks:
+            symptoms = next(scores) * _SYMPTOM_BOOST
+            best, passage = _best([(next(scores), p) for p in runbook.passages])
+            if symptoms + best > 0 and _fits(runbook, skills, kinds, service):
+                found.append(Found(runbook, passage, symptoms + best))
+        return sorted(found, key=lambda f: -f.score)[:limit]
+
+    @cached_property
+    def _index(self) -> Index:
+        texts = []
+        for runbook in self._runbooks:
+            texts.append(" ".join((runbook.title, *runbook.symptoms)))
+            texts.extend(f"{p.heading} {p.text}" for p in runbook.passages)
+        return Index(texts)
+
+
+def _best(scored: Sequence[tuple[float, Passage]]) -> tuple[float, Passage]:
+    """The passage to cite: the opening, which says when the procedure applies, unless another
+    fits far better. The score is the best one all the same."""
+    score, passage = max(scored, key=lambda pair: pair[0])
+    opening, first = scored[0]
+    return (score, first) if opening * _OPENING_BONUS >= score else (score, passage)
 
 
 def _fits(
-    book: Runbook, skills: Collection[str] | None, kinds: Collection[str] | None
+    runbook: Runbook,
+    skills: Collection[str] | None,
+    kinds: Collection[str] | None,
+    service: str | None,
 ) -> bool:
-    return (skills is None or bool(set(skills) & set(book.skills))) and (
-        kinds is None or bool(set(kinds) & set(book.kinds))
+    return (
+        (skills is None or not set(skills).isdisjoint(runbook.skills))
+        and (kinds is None or not set(kinds).isdisjoint(runbook.kinds))
+        and (service is None or runbook.service in (None, service))
     )

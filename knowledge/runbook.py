@@ -1,30 +1,18 @@
-"""Runbooks: a procedure that people read and agents follow, in one Markdown file.
-
-The front matter says by which symptoms it is found, what to read, which findings lead to what,
-and how the whole is verified; the prose says why. Expressions are JMESPath.
-"""
+"""Runbooks: procedures as documents. Front matter is what runs, prose is what people read and plans cite."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
-from io import StringIO
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -32,177 +20,202 @@ from guardia.errors import Misconfigured
 from guardia.i18n import t
 
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
-_HEADING = re.compile(r"^#{1,3} +(.+)$", re.MULTILINE)
+_HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_MIN_SECTIONS = 4
+# "!a.b" is "(!a).b" in JMESPath: always null, and never what the author meant.
+_LOOSE_NOT = re.compile(r"![A-Za-z_]\w*\.")
 
 
 def _expression(text: str) -> str:
+    if _LOOSE_NOT.search(text):
+        raise ValueError(t("knowledge.loose_not", text=text))
     try:
         jmespath.compile(text)
     except JMESPathError as error:
-        raise ValueError(f"JMESPath: {error}") from error
+        raise ValueError(t("knowledge.not_an_expression", text=text, why=error)) from None
     return text
-
-
-def _sentence(text: str) -> str:
-    for inner in _PLACEHOLDER.findall(text):
-        _expression(inner)
-    return text
-
-
-def _arguments(args: dict[str, Any]) -> dict[str, Any]:
-    for value in args.values():
-        if isinstance(value, str) and value.startswith("="):
-            _expression(value[1:])
-    return args
 
 
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"regular expression: {error}") from error
+        raise ValueError(t("knowledge.not_a_pattern", text=text, why=error)) from None
     return text
 
 
+def _filled(text: str) -> str:
+    for placeholder in _PLACEHOLDER.findall(text):
+        _expression(placeholder)
+    return text
+
+
+def _arguments(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    for value in args.values():
+        if isinstance(value, str) and value.startswith("="):
+            _expression(value[1:])
+    return args
+
+
 Expression = Annotated[str, AfterValidator(_expression)]
-Sentence = Annotated[str, AfterValidator(_sentence)]
+"""JMESPath over ``server``, ``service``, ``params`` and what was found under its name."""
+Sentence = Annotated[str, Field(min_length=1), AfterValidator(_filled)]
+"""Korean text whose ``{…}`` are expressions."""
 Arguments = Annotated[dict[str, Any], AfterValidator(_arguments)]
+"""Values of a tool's arguments; a string after ``=`` is an expression, all else is literal."""
+ToolName = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Tag = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]*$")]
+
+ActionType = Literal[
+    "RESTART", "DEPLOY", "LOG_ANALYSIS", "HEALTH_CHECK",
+    "DISK_CLEANUP", "KILL_QUERY", "CERT_CHECK", "BACKUP",
+]  # fmt: skip
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Parameter(_Entry):
-    """A value that is read out of the request's text."""
+class Call(_Part):
+    """A read whose findings are bound under the name ``as``."""
 
-    pattern: Annotated[str, AfterValidator(_pattern)]
-    required: bool = False
-    ask: str = ""
-    """What to ask where it is missing."""
-
-
-class Reading(_Entry):
-    """A read-only call whose findings are bound to a name."""
-
-    as_: str = Field(alias="as", pattern=r"^[a-z][a-z0-9_]*$")
-    tool: str
+    as_: Name = Field(alias="as")
+    tool: ToolName
     args: Arguments = Field(default_factory=dict)
 
 
-class Act(_Entry):
-    """A change, once or for each element of a list (bound as ``item``)."""
+class Act(_Part):
+    """A change; with ``for_each`` once for every element, bound as ``item``."""
 
-    tool: str
+    tool: ToolName
     args: Arguments = Field(default_factory=dict)
     for_each: Expression | None = None
 
 
-class Verify(_Entry):
-    """A read that must find what is expected, within so many seconds."""
+class Verify(_Part):
+    """A read of the whole after the last action, that must come to hold ``within`` seconds."""
 
-    tool: str
+    tool: ToolName
     args: Arguments = Field(default_factory=dict)
     expect: Expression
-    within: int = Field(default=0, ge=0, le=600)
+    within: float = Field(default=0.0, ge=0.0, le=600.0)
 
 
-class Rule(_Entry):
-    """What certain findings lead to."""
+class Rule(_Part):
+    """What follows when ``when`` is truthy: actions, or the end of the procedure."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    id: Name
     when: Expression
     because: Sentence
     act: tuple[Act, ...] = ()
-    conclude: Literal["nothing_to_do", "hand_over"] | None = None
     verify: tuple[Verify, ...] = ()
+    conclude: Literal["nothing_to_do", "hand_over"] | None = None
 
     @model_validator(mode="after")
-    def _acts_or_concludes(self) -> Rule:
+    def _one_way(self) -> Rule:
         if bool(self.act) == bool(self.conclude):
-            raise ValueError("a rule has either act or conclude")
+            raise ValueError(t("knowledge.act_or_conclude"))
         if self.act and not self.verify:
-            raise ValueError("a rule that acts verifies the whole")
+            raise ValueError(t("knowledge.act_without_verify"))
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One section of a document: what is found and cited."""
+class Parameter(_Part):
+    """A value that is read out of the request's own text."""
+
+    pattern: Annotated[str, AfterValidator(_pattern)]
+    required: bool = False
+    ask: str = ""
+    """What to ask the customer where the text does not hold it."""
+
+
+class FrontMatter(_Part):
+    """The part of a runbook that runs."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    title: Annotated[str, Field(min_length=1)]
+    version: Annotated[int, Field(ge=1)]
+    skills: tuple[Tag, ...] = Field(min_length=1)
+    kinds: tuple[Tag, ...] = Field(min_length=1)
+    service: Annotated[str, Field(pattern=r"^[a-z]+$")] | None = None
+    category: Tag
+    action_type: ActionType
+    symptoms: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    parameters: dict[Name, Parameter] = Field(default_factory=dict)
+    diagnose: tuple[Call, ...] = Field(min_length=1)
+    decide: tuple[Rule, ...] = Field(min_length=1)
+
+
+class Passage(_Part):
+    """One section of a document's prose: what is found and cited."""
 
     document: str
+    title: str
+    version: int
+    sha256: str
     heading: str
     text: str
 
 
-class Runbook(_Entry):
-    """One procedure."""
+class Runbook(FrontMatter):
+    """A procedure with its prose. ``sha256`` is of the whole file."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
-    title: str
-    version: int = Field(ge=1)
-    skills: tuple[str, ...] = Field(min_length=1)
-    kinds: tuple[str, ...] = Field(min_length=1)
-    service: str | None = None
-    """Kind of the service that it works on."""
-    category: str
-    action_type: str | None = None
-    symptoms: tuple[str, ...] = Field(min_length=1)
-    parameters: dict[str, Parameter] = Field(default_factory=dict)
-    diagnose: tuple[Reading, ...] = ()
-    decide: tuple[Rule, ...] = Field(min_length=1)
-
-    _body: str = PrivateAttr(default="")
-    _sha256: str = PrivateAttr(default="")
-
-    @property
-    def body(self) -> str:
-        """The prose, as Markdown."""
-        return self._body
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the whole file: which text a citation meant."""
-        return self._sha256
-
-    @property
-    def passages(self) -> tuple[Passage, ...]:
-        """The prose by section."""
-        parts = _HEADING.split(self._body)
-        return tuple(
-            Passage(self.id, heading.strip(), text.strip())
-            for heading, text in zip(parts[1::2], parts[2::2], strict=True)
-            if text.strip()
-        )
+    sha256: str
+    passages: tuple[Passage, ...]
 
 
-def parse(text: str, name: str) -> Runbook:
-    """A runbook from its file's text; ``Misconfigured`` names the field that does not hold."""
-    found = _FRONT.match(text)
-    if found is None:
-        raise Misconfigured(what=name, why=t("knowledge.no_front_matter"))
-    try:
-        runbook = Runbook.model_validate(YAML(typ="safe").load(StringIO(found[1])))
-    except YAMLError as error:
-        raise Misconfigured(what=name, why=" ".join(str(error).split())) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Misconfigured(what=f"{name}: {place}", why=first["msg"]) from error
-    if runbook.id != Path(name).stem:
-        raise Misconfigured(what=f"{name}: id", why=t("knowledge.id_is_not_name"))
-    runbook._body = found[2].strip()
-    runbook._sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return runbook
+def load(path: Traversable) -> Runbook:
+    """The runbook at ``path``; ``Misconfigured`` names the file and the field that do not hold."""
+    data = path.read_bytes()
+    match = _FRONT.match(data.decode("utf-8").replace("\r\n", "\n"))
+    if match is None:
+        raise Misconfigured(what=path.name, why=t("knowledge.no_front_matter"))
+    front = _front_matter(path.name, match[1])
+    if f"{front.id}.md" != path.name:
+        raise Misconfigured(what=path.name, why=t("knowledge.other_id", id=front.id))
+    digest = hashlib.sha256(data).hexdigest()
+    passages = tuple(_passages(match[2], front, digest))
+    if len(passages) < _MIN_SECTIONS:
+        raise Misconfigured(what=path.name, why=t("knowledge.few_sections", least=_MIN_SECTIONS))
+    fields = {name: getattr(front, name) for name in FrontMatter.model_fields}
+    return Runbook.model_construct(**fields, sha256=digest, passages=passages)
 
 
-def load(path: Path) -> Runbook:
-    """A runbook from a file."""
-    return parse(path.read_text("utf-8"), path.name)
-
-
+@cache
 def shipped() -> tuple[Runbook, ...]:
-    """The runbooks that the product brings, by name."""
-    folder = Path(str(files("guardia.knowledge"))) / "runbooks"
-    return tuple(load(path) for path in sorted(folder.glob("*.md")))
+    """The runbooks of this package, by id."""
+    folder = files("guardia.knowledge") / "runbooks"
+    found = [p for p in folder.iterdir() if p.name.endswith(".md")]
+    return tuple(load(path) for path in sorted(found, key=lambda p: p.name))
+
+
+def _front_matter(name: str, text: str) -> FrontMatter:
+    try:
+        return FrontMatter.model_validate(YAML(typ="safe", pure=True).load(text))
+    except ValidationError as error:
+        raise Misconfigured(what=name, why="; ".join(_complaints(error))) from None
+    except YAMLError as error:
+        why = " ".join(str(error).split())
+        raise Misconfigured(what=name, why=why) from None
+
+
+def _complaints(error: ValidationError) -> Iterator[str]:
+    for part in error.errors():
+        field = ".".join(str(p) for p in part["loc"])
+        yield f"{field}: {part['msg']}" if field else part["msg"]
+
+
+def _passages(body: str, front: FrontMatter, digest: str) -> Iterator[Passage]:
+    pieces = _HEADING.split(body)
+    for heading, text in zip(pieces[1::2], pieces[2::2], strict=True):
+        if text.strip():
+            yield Passage(
+                document=front.id,
+                title=front.title,
+                version=front.version,
+                sha256=digest,
+                heading=heading,
+                text=text.strip(),
+            )

@@ -6,6 +6,7 @@ category allows, and its commands must still be the ones that were approved.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from guardia.tools.command import Command
 from guardia.tools.ssh import Output
 from guardia.tools.tool import Tool
 
-_PAUSES = (0.2, 0.4, 0.8, 1.5)
+_PAUSES = (0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between looks while a check waits; the last one repeats."""
 
 
@@ -58,6 +59,23 @@ class Report:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A check that does not hold, with what was found instead."""
+
+    check: Check
+    found: dict[str, Any] | None
+
+    def __str__(self) -> str:
+        plain = {k: v for k, v in (self.found or {}).items() if not isinstance(v, list | dict)}
+        return t(
+            "gate.unmet",
+            title=t(f"tools.{self.check.call.tool}.title"),
+            expect=self.check.expect,
+            found=", ".join(f"{k}={v}" for k, v in plain.items()) or "-",
+        )
+
+
 class Gate:
     """Reads, changes and undoes on servers, one recorded command at a time."""
 
@@ -80,34 +98,23 @@ class Gate:
             raise Refused(why=t("gate.not_a_read", tool=call.tool))
         return self._run(grant, tool, call, None)
 
-    def check(self, grant: Grant, check: Check) -> bool:
-        """Whether a check holds, looking again until ``within`` seconds have passed."""
-        deadline = time.monotonic() + check.within
-        for look in range(10_000):
-            if self._holds(grant, check):
-                return True
-            if time.monotonic() >= deadline:
-                return False
-            self._sleep(_PAUSES[min(look, len(_PAUSES) - 1)])
-        return False
-
-    def failing(self, grant: Grant, checks: tuple[Check, ...]) -> Check | None:
+    def failing(self, grant: Grant, checks: tuple[Check, ...]) -> Unmet | None:
         """The first of ``checks`` that does not hold, or ``None``."""
-        return next((c for c in checks if not self.check(grant, c)), None)
+        return next((unmet for c in checks if (unmet := self._unmet(grant, c))), None)
 
     def carry_out(self, grant: Grant, ordinal: int, action: Action) -> Report:
         """Pre-check, do and verify one action of the granted plan."""
         tool = self._within(grant, action)
         unmet = self.failing(grant, action.precheck)
         if unmet is not None:
-            return Report(Result.NOT_STARTED, t("gate.precheck", check=describe(unmet)))
+            return Report(Result.NOT_STARTED, t("gate.precheck", check=unmet))
         try:
             self._run(grant, tool, action.call, Step(ordinal, "do"))
         except (CommandFailed, Unreachable) as error:
             return Report(Result.FAILED, str(error))
         unmet = self.failing(grant, action.verify)
         if unmet is not None:
-            return Report(Result.FAILED, t("gate.verify", check=describe(unmet)))
+            return Report(Result.FAILED, t("gate.verify", check=unmet))
         return Report(Result.DONE)
 
     def undo(self, grant: Grant, ordinal: int, action: Action) -> Report:
@@ -121,7 +128,7 @@ class Gate:
             return Report(Result.FAILED, str(error))
         unmet = self.failing(grant, action.undo_verify)
         if unmet is not None:
-            return Report(Result.FAILED, t("gate.verify", check=describe(unmet)))
+            return Report(Result.FAILED, t("gate.verify", check=unmet))
         assert tool is not None
         return Report(Result.DONE)
 
@@ -134,12 +141,24 @@ class Gate:
             raise Refused(why=t("gate.drift", tool=tool.name))
         return tool
 
-    def _holds(self, grant: Grant, check: Check) -> bool:
+    def _unmet(self, grant: Grant, check: Check) -> Unmet | None:
+        """Look again and again until the check holds or ``within`` seconds have passed."""
+        deadline = time.monotonic() + check.within
+        pauses = itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1]))
+        while True:
+            found = self._look(grant, check)
+            if _holds(check, found):
+                return None
+            if time.monotonic() >= deadline:
+                return Unmet(check, found)
+            self._sleep(next(pauses))
+
+    def _look(self, grant: Grant, check: Check) -> dict[str, Any] | None:
         try:
-            return bool(jmespath.search(check.expect, self.read(grant, check.call)))
-        except (CommandFailed, Unreachable, JMESPathError):
+            return self.read(grant, check.call)
+        except (CommandFailed, Unreachable):
             # A service that does not answer the question does not fulfil the expectation.
-            return False
+            return None
 
     def _run(self, grant: Grant, tool: Tool[Any], call: Call, step: Step | None) -> dict[str, Any]:
         host = self.host(grant)
@@ -168,6 +187,8 @@ class Gate:
         )
 
 
-def describe(check: Check) -> str:
-    """A check in words: the tool's title and what was expected of it."""
-    return f"{t(f'tools.{check.call.tool}.title')}: {check.expect}"
+def _holds(check: Check, found: dict[str, Any] | None) -> bool:
+    try:
+        return bool(jmespath.search(check.expect, found))
+    except JMESPathError:
+        return False

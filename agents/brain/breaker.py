@@ -1,4 +1,4 @@
-"""A dead model server must not slow every beat: after some failures it is left alone for a while."""
+"""A model server that fails several times in a row is left alone for a while."""
 
 from __future__ import annotations
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.triage import Triage, triage
-from guardia.knowledge.library import Found
-
 from guardia.agents.brain.thought import Choice, Thought
+from guardia.agents.brain.triage import Triage, triage
 from guardia.i18n import t
+from guardia.knowledge.library import Found
 from guardia.org.directory import Directory
 
 NAME = "embedded"

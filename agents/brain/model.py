@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import ssl
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any
@@ -58,6 +60,9 @@ class ChatModel:
         """
         import langchain_openai  # noqa: F401 - its 2 s are not the server's
 
+        # Where an answer has odd types, these repeat what the server sent.
+        warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
+
         try:
             message = _within(self.timeout, lambda: self._invoke(role, question))
         except Exception as error:  # Whatever it was, it came of what the server sent.
@@ -69,7 +74,8 @@ class ChatModel:
         from langsmith import tracing_context
 
         transport = _Bounded(time.monotonic() + self.timeout)
-        timeout = httpx.Timeout(self.timeout, connect=min(_CONNECT, self.timeout))
+        # As a tuple (connect, read, write, pool): langchain keeps one client for each hashable one.
+        timeout = (min(_CONNECT, self.timeout), self.timeout, self.timeout, self.timeout)
         # No proxy or address of the environment comes between this host and the model server.
         with (
             httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client,
@@ -144,12 +150,17 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
     return value
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """The system's certificates, among which an institution installs its own authority."""
+    return ssl.create_default_context()
+
+
 class _Bounded(httpx.HTTPTransport):
     """Ends an answer that is longer than any right one, or that drips on after its time."""
 
     def __init__(self, deadline: float) -> None:
-        # The system's certificates, where an institution's own authority is installed.
-        super().__init__(verify=ssl.create_default_context(), trust_env=False)
+        super().__init__(verify=_authorities(), trust_env=False)
         self._deadline = deadline
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

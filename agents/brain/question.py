@@ -27,7 +27,7 @@ MAX_SERVERS = 200
 _TEXT = 4_000
 _PASSAGE = 800
 # <|im_start|>, </request>, [INST], [|user|]: none of these can be spelled without one of them.
-_ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>[]|"}
+_MARKS = frozenset("<>[]|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,7 @@ def _offered(text: str, directory: Directory) -> tuple[Host, ...]:
     if len(directory.servers) <= MAX_SERVERS:
         return directory.servers
     said = "".join(text.lower().split())
-    institutions = {
-        i.id for i in directory.institutions if _stands(said, i.id, i.name, *i.aliases)
-    }
+    institutions = {i.id for i in directory.institutions if _stands(said, i.id, i.name, *i.aliases)}
 
     def distance(host: Host) -> int:
         if _stands(said, host.server_id, *host.aliases):
@@ -126,7 +124,15 @@ def encoded(value: Any) -> str:
     if isinstance(value, str):
         # A lone surrogate could not be sent at all.
         value = value.encode("utf-8", "replace").decode("utf-8")
-    return json.dumps(value, ensure_ascii=False).translate(_ESCAPED)
+    return "".join(map(_harmless, json.dumps(value, ensure_ascii=False)))
+
+
+def _harmless(character: str) -> str:
+    """Marks, and characters that nobody sees (line separators, tags), as JSON escapes."""
+    if character.isprintable() and character not in _MARKS:
+        return character
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 @cache

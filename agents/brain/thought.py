@@ -7,7 +7,6 @@ from typing import Generic, Protocol, TypeVar
 
 from guardia.agents.brain.triage import Triage
 from guardia.knowledge.library import Found
-
 from guardia.org.directory import Directory
 
 T = TypeVar("T")

@@ -84,4 +84,6 @@ def _institution(text: str, directory: Directory) -> str | None:
 def _reasons(judged: dict[str, Judgement]) -> Iterator[str]:
     for field, judgement in judged.items():
         words = ", ".join(f"'{w}'" for w in judgement.words)
-        yield t(f"triage.because.{judgement.because}", field=field, value=judgement.value, words=words)
+        yield t(
+            f"triage.because.{judgement.because}", field=field, value=judgement.value, words=words
+        )

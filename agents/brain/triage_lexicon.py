@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,6 +24,7 @@ _SORTS = {
     "<version>": re.compile(r"v?\d+(?:\.\d+){1,3}"),
     "<package>": re.compile(r"[\w.-]+\.(?:war|jar|ear|zip|tar|gz|html|jsp|js|rpm)"),
     "<oracle>": re.compile(r"(?:ora|tns|pls|rman)-\d+"),
+    "<etc>": re.compile(r"/etc/[\w./-]+"),
     "<path>": re.compile(r"/[\w./-]+"),
 }
 _ENDINGS = {"으면": "면", "은": "ᆫ", "을": "ᆯ", "습니다": "ᆸ니다", "으려면": "려면", "으시": "시"}
@@ -32,8 +33,8 @@ _ENDINGS = {"으면": "면", "은": "ᆫ", "을": "ᆯ", "습니다": "ᆸ니다
 class Word(NamedTuple):
     """One word of a pattern."""
 
-    spellings: frozenset[str]
-    tag: str
+    spellings: Mapping[str, str]
+    """What may be spelled, each with the beginning of the tag that it needs, or ""."""
     wide: bool
     """Other words may stand before it."""
 
@@ -78,7 +79,7 @@ class Lexicon:
         for begin in range(len(items)):
             for spelled, end in _spellings(items, begin):
                 for pattern in self.patterns.get(spelled, ()):
-                    if _tagged(items[begin], pattern.words[0].tag):
+                    if _tagged(items[begin], pattern.words[0].spellings[spelled]):
                         last = _rest(items, end, pattern.words[1:])
                         if last:
                             yield Match(pattern, begin, last)
@@ -118,9 +119,10 @@ def _rest(items: Sequence[Morpheme], begin: int, words: tuple[Word, ...]) -> int
     word, others = words[0], words[1:]
     reach = _WIDE_REACH if word.wide else _LIGHT_REACH
     for start in range(begin, min(begin + reach + 1, len(items))):
-        if _tagged(items[start], word.tag):
-            for spelled, end in _spellings(items, start):
-                if spelled in word.spellings and (last := _rest(items, end, others)):
+        for spelled, end in _spellings(items, start):
+            tag = word.spellings.get(spelled)
+            if tag is not None and _tagged(items[start], tag):
+                if last := _rest(items, end, others):
                     return last
         if not word.wide and not _light(items[start]):
             return 0
@@ -165,7 +167,7 @@ def _data() -> dict[str, Any]:
     together: dict[str, Any] = {"concepts": {}}
     folder = files("guardia.agents.brain") / "lexicon"
     for name in ("symptoms", "times", "asks", "actions", "topics", "names"):
-        part = YAML(typ="safe").load((folder / f"{name}.yaml").read_text("utf-8"))
+        part = YAML(typ="safe", pure=True).load((folder / f"{name}.yaml").read_text("utf-8"))
         together["concepts"].update(part.pop("concepts", {}))
         together.update(part)
     return together
@@ -203,14 +205,13 @@ def _words(row: str) -> Iterator[Word]:
         if part == "~":
             wide = True
             continue
-        spelled, _, tag = part.partition("/")
-        spellings = spelled.split("|")
-        if _NEGATIONS.issuperset(spellings):
-            tag = "MA"
-        yield Word(frozenset(_folded(s, tag) for s in spellings), tag, wide)
+        yield Word(dict(_spelling(a) for a in part.split("|")), wide)
         wide = False
 
 
-def _folded(spelling: str, tag: str) -> str:
-    lowered = spelling.lower()
-    return _ENDINGS.get(lowered, lowered) if tag == "E" else canonical(lowered)
+def _spelling(alternative: str) -> tuple[str, str]:
+    spelled, _, tag = alternative.lower().partition("/")
+    if spelled in _NEGATIONS:
+        return spelled, tag.upper() or "MA"
+    folded = _ENDINGS.get(spelled, spelled) if tag == "e" else canonical(spelled)
+    return folded, tag.upper()

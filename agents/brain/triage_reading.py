@@ -11,10 +11,47 @@ from guardia.knowledge.korean import Morpheme
 
 _THINGS = frozenset(["것", "거", "건", "게", "줄", "일", "상황", "상태"])
 _SIGNS = frozenset(
-    ["정황", "흔적", "사실", "징후", "증상", "상황", "사례", "기록", "건", "발생", "것", "거", "현상", "문제", "상태", "우려"]
+    [
+        "정황",
+        "흔적",
+        "사실",
+        "징후",
+        "증상",
+        "상황",
+        "사례",
+        "기록",
+        "건",
+        "발생",
+        "것",
+        "거",
+        "현상",
+        "문제",
+        "상태",
+        "우려",
+    ]
 )
+_CALLED_OFF = frozenset(["취소", "보류", "연기", "철회", "미루"])
+_HAPPEN = frozenset(["하", "되", "나", "나오", "생기", "발생", "일어나", "시키"])
 _NOT = frozenset(["않", "말", "못하", "못", "아니하"])
-_POSSIBLE = frozenset(["수", "것", "거", "듯", "듯하", "지", "가능성", "우려", "위험", "때", "경우", "시", "까", "뻔", "정도"])
+_POSSIBLE = frozenset(
+    [
+        "수",
+        "것",
+        "거",
+        "듯",
+        "듯하",
+        "지",
+        "가능성",
+        "우려",
+        "위험",
+        "때",
+        "경우",
+        "시",
+        "까",
+        "뻔",
+        "정도",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +183,12 @@ def _surface(text: str, begin: int, stop: int) -> str:
 
 def _denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
     before = items[begin - 1] if begin else None
-    if before and before.form in ("안", "못") and before.tag == "MAG" and items[begin].tag[0] == "V":
+    if (
+        before
+        and before.form in ("안", "못")
+        and before.tag == "MAG"
+        and items[begin].tag[0] == "V"
+    ):
         return True
     rest = [m for m in items[end : end + 9] if m.tag[0] not in "JS" and not _adverb(m)]
     rest = _past_light_verbs(rest)
@@ -158,11 +200,14 @@ def _denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
     if rest[0].tag == "ETM" and len(rest) > 2 and forms[1] in _THINGS:
         return rest[2].tag == "VCN"
     if forms[0] in ("안", "못") and rest[0].tag == "MAG":
-        return items[end - 1].tag.startswith("N")
+        happens = len(forms) > 1 and forms[1] in _HAPPEN
+        return happens and items[end - 1].tag.startswith("N")
     nominal = items[end - 1].tag[0] in "NSX"
     if nominal:
         while len(rest) > 1 and (forms[0] in _SIGNS or forms[:2] == ["필요", "없"]):
             rest, forms = rest[1:], forms[1:]
+    if nominal and forms[0] in _CALLED_OFF:
+        return True
     return rest[0].tag == "VCN" or (nominal and forms[0] in ("없", "말") and rest[0].tag[0] == "V")
 
 
@@ -173,7 +218,8 @@ def _adverb(item: Morpheme) -> bool:
 def _past_light_verbs(rest: list[Morpheme]) -> list[Morpheme]:
     i = 0
     while i < len(rest) and (
-        rest[i].tag in ("EP", "XSV", "XSA", "XSN") or (rest[i].form in ("하", "되") and rest[i].tag[0] == "V")
+        rest[i].tag in ("EP", "XSV", "XSA", "XSN")
+        or (rest[i].form in ("하", "되") and rest[i].tag[0] == "V")
     ):
         i += 1
     return rest[i:]

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from guardia.agents.brain.triage_lexicon import Lexicon
 from guardia.agents.brain.triage_reading import Hit, Reading
+from guardia.agents.brain.triage_text import Clause
 
 _KIND_WEIGHT = 5.0
 _BROKEN = ("fault.outage", "fault.down")
@@ -16,13 +17,58 @@ _QUIET = ("fault.weak", "fault.waiting")
 
 # After the name of a trouble these make it a topic of talk: "장애 대비", "감염 여부".
 _SHADOWS = frozenset(
-    ["대비", "예방", "방지", "훈련", "교육", "여부", "시", "우려", "가능성", "매뉴얼", "이력", "통계"]
-    + ["보고서", "목록", "내역", "기준", "테스트", "모의", "유무", "관련", "대응책", "점검표", "유형", "집계", "건수", "현황", "패턴"]
+    [
+        "대비",
+        "예방",
+        "방지",
+        "훈련",
+        "교육",
+        "여부",
+        "시",
+        "우려",
+        "가능성",
+        "매뉴얼",
+        "이력",
+        "통계",
+    ]
+    + [
+        "보고서",
+        "목록",
+        "내역",
+        "기준",
+        "테스트",
+        "모의",
+        "유무",
+        "관련",
+        "대응책",
+        "점검표",
+        "유형",
+        "집계",
+        "건수",
+        "현황",
+        "패턴",
+    ]
 )
 _ASKING_WORDS = frozenset(
-    ["어떻게", "어떻", "어디", "언제", "며칠", "얼마", "무엇", "뭐", "뭘", "몇", "차이", "방법", "절차", "법"]
-    + ["누구", "누가", "어느", "어떤"]
+    [
+        "어떻게",
+        "어떻",
+        "어디",
+        "언제",
+        "며칠",
+        "얼마",
+        "무엇",
+        "뭐",
+        "뭘",
+        "몇",
+        "차이",
+        "방법",
+        "절차",
+        "법",
+    ]
+    + ["누구", "누가", "어느", "어떤", "얼마나"]
 )
+_REASONS = frozenset(["어서", "아서", "니까", "으니까", "느라", "느라고"])
 _CIRCUMSTANCES = frozenset(["후", "뒤", "이후", "직후"])
 
 
@@ -65,7 +111,19 @@ class Rules:
                 break
             if item.form in _SHADOWS:
                 return True
-        return self._asks_what(hit.clause, hit.end) or self._only_curious(hit)
+        if self._asks_what(hit.clause, hit.end) or self._only_curious(hit):
+            return True
+        if self._idly_asked(hit):
+            return True
+        changes = self.reading.in_clause(hit.clause, "ask.change", "action.DEPLOY")
+        return any(c.begin >= hit.end and self._wanted(c) for c in changes)
+
+    def _idly_asked(self, hit: Hit) -> bool:
+        """ "배포하면 끊기나요? 급하지 않아요": whether, not that."""
+        clause = self.reading.clauses[hit.clause]
+        if not clause.question or any(m.form == "왜" for m in clause.items):
+            return False
+        return bool(self.reading.facts("ask.curious") or self._times("when.wait"))
 
     def _only_curious(self, hit: Hit) -> bool:
         """The sentence wants to know, or asks what would follow, and no work is wished."""
@@ -74,7 +132,8 @@ class Rules:
         if clause.question and any(self.reading.clauses[n].conditional for n in same):
             return True
         curious = any(h.clause in same for h in self.reading.facts("ask.curious"))
-        return curious and not self.wishes and not self.reading.facts("when.urgent")
+        idle = not self.wishes and not self.reading.facts("when.urgent")
+        return curious and (idle or hit.past)
 
     def _asks_what(self, clause: int, begin: int = 0) -> bool:
         items = self.reading.clauses[clause].items[begin:]
@@ -102,6 +161,8 @@ class Rules:
             return False
         if clause.question and self._asks_what(hit.clause):
             return False
+        if _ending(clause) in _REASONS:
+            return False
         for wish in self.reading.all("ask.do"):
             where = self.reading.clauses[wish.clause]
             near = wish.clause == hit.clause and wish.end > hit.begin
@@ -121,9 +182,11 @@ class Rules:
         return following.form not in self.lexicon.followers
 
     def _describes(self, hit: Hit) -> bool:
-        """"등록된 정책": the word describes the next noun."""
+        """ "등록된 정책": the word describes the next noun."""
         rest = self.reading.clauses[hit.clause].items[hit.end :]
-        rest = [m for m in rest[:3] if m.tag not in ("XSV", "XSA", "EP") and m.form not in ("하", "되")]
+        rest = [
+            m for m in rest[:3] if m.tag not in ("XSV", "XSA", "EP") and m.form not in ("하", "되")
+        ]
         return bool(rest) and rest[0].tag == "ETM" and rest[0].form in ("ᆫ", "은", "는", "던")
 
     def _ends_bare(self, hit: Hit) -> bool:
@@ -170,7 +233,7 @@ class Rules:
             return _judge("REQUEST", "wish", release)
         if asked := self._patient_question():
             return _judge("QUESTION", "question", asked)
-        if solid or (waiting and self.wide):
+        if solid or (waiting and (self.wide or not (self.wishes or self.asked))):
             return _judge("INCIDENT", "fault", solid or waiting)
         changes = self._changes()
         reported = self._reported()
@@ -186,6 +249,8 @@ class Rules:
             return _judge("QUESTION", "question", questions)
         if self.asked or self.wishes or waiting:
             return _judge("REQUEST", "wish", self.asked or self.wishes or waiting)
+        if questions or any(c.question for c in self.reading.clauses):
+            return _judge("QUESTION", "question", questions)
         return _judge("REQUEST", "default", [])
 
     def _release(self) -> list[Hit]:
@@ -195,10 +260,12 @@ class Rules:
         return [h for h in self.reading.all("ask.release") if self._wanted(h)]
 
     def _patient_question(self) -> list[Hit]:
-        """"… 막혀요, 신청은 어디로 하나요? 급하지 않아요": to know is enough."""
+        """ "… 막혀요, 신청은 어디로 하나요? 급하지 않아요": to know is enough."""
         if self.wishes or self.asked or not self._times("when.wait") or self._first_priority():
             return []
-        asking = [n for n, c in enumerate(self.reading.clauses) if c.question and self._asks_what(n)]
+        asking = [
+            n for n, c in enumerate(self.reading.clauses) if c.question and self._asks_what(n)
+        ]
         return [h for h in self.reading.all("ask.info") if h.clause in asking]
 
     def _wants_remedy(self) -> bool:
@@ -230,13 +297,15 @@ class Rules:
 
     def _is_remedy(self, wish: Hit) -> bool:
         forms = {m.form for m in self.reading.clauses[wish.clause].items[: wish.end]}
-        return self._is_bare(wish) or bool(forms & self.lexicon.remedies)
+        if forms & self.lexicon.remedies:
+            return True
+        return self._is_bare(wish) and not self.reading.in_clause(wish.clause, "ask.change")
 
     def _is_bare(self, hit: Hit) -> bool:
         """The clause names no object: "이번 주 내로 수정 부탁드립니다"."""
         said = self.reading.in_clause(hit.clause, "when.", "ask.do", "scope.", "ask.change")
         return not any(
-            m.tag.startswith("NN") and not any(h.begin <= n < h.end for h in said)
+            m.tag in ("NNG", "NNP") and not any(h.begin <= n < h.end for h in said)
             for n, m in enumerate(self.reading.clauses[hit.clause].items)
         )
 
@@ -255,7 +324,8 @@ class Rules:
         ]
         ends = part.items[-1].tag in ("EF", "EC", "SF") or clause + 1 == len(self.reading.clauses)
         predicate = any(m.tag in ("VV", "VA", "XSV", "XSA") for m in part.items)
-        return bool(verbs) and ends and predicate
+        negated = any(m.form in ("안", "못") and m.tag == "MAG" for m in part.items)
+        return (bool(verbs) or negated) and ends and predicate
 
     def _questions(self) -> list[Hit]:
         asking = {n for n, c in enumerate(self.reading.clauses) if c.question}
@@ -268,7 +338,7 @@ class Rules:
         return bool(self.wishes) and not self.reading.facts("ask.curious")
 
     def _pleases(self) -> bool:
-        """"… 해 주실 수 있나요": asked as a question, meant as a wish."""
+        """ "… 해 주실 수 있나요": asked as a question, meant as a wish."""
         replies = {h.clause for h in self.reading.all("ask.reply")}
         return any(h.clause not in replies for h in self.reading.facts("ask.please"))
 
@@ -290,10 +360,20 @@ class Rules:
         if self.kinds:
             scores[self.kinds[0]] = _KIND_WEIGHT
         told = {h.clause for h in (*self.faults, *self.wishes, *self._questions())}
+        if not self.faults:
+            told |= {h.clause for h in self._topics if self._states(h.clause)}
         for hit in self._topics:
             # In Korean the head of a phrase comes last: "와이파이 계정 발급" is about an account.
             weight = self.lexicon.weights[hit.concept] + 0.05 * hit.begin
-            scores[_category(hit)] += weight * (2 if hit.clause in told else 1)
+            weight *= 2 if hit.clause in told else 1
+            category = _category(hit)
+            if category == "SAME":
+                if not self.kinds:
+                    continue
+                category = self.kinds[0]
+            # The most telling word counts; many faint ones do not outweigh it.
+            more, less = max(scores[category], weight), min(scores[category], weight)
+            scores[category] = more + 0.25 * less
         return max(scores, key=lambda c: scores[c]) if scores else "GENERAL"
 
     @cached_property
@@ -316,10 +396,12 @@ class Rules:
         return hit.denied or any(w.begin >= hit.end and not w.denied for w in well)
 
     def _is_circumstance(self, hit: Hit) -> bool:
-        """"배포 후 오류": when it happened, not what it is."""
+        """ "배포 후 오류": when it happened, not what it is."""
         if not self.faults:
             return False
-        rest = [m for m in self.reading.clauses[hit.clause].items[hit.end :] if m.tag[0] not in "XE"]
+        rest = [
+            m for m in self.reading.clauses[hit.clause].items[hit.end :] if m.tag[0] not in "XE"
+        ]
         return bool(rest) and rest[0].form in _CIRCUMSTANCES
 
     # --- priority ----------------------------------------------------------------------------
@@ -349,7 +431,8 @@ class Rules:
         return _judge("P4" if kind == "QUESTION" else "P3", "normal", [])
 
     def _times(self, concept: str) -> list[Hit]:
-        return [h for h in self.reading.all(concept) if not h.denied]
+        calm = self.reading.all("calm.noimpact")
+        return [h for h in self.reading.all(concept) if not h.denied and not _inside(h, calm)]
 
     def _told(self, hit: Hit) -> bool:
         """The day belongs to what happened, not to what is wanted."""
@@ -366,10 +449,15 @@ class Rules:
         if facts("calm.works") or self.reading.facts("calm.noimpact"):
             return None
         down = self._broken()
-        if down and self.wide:
+        office = self._best_topic() == "GENERAL" and not facts("scope.heavy")
+        if down and self.wide and not office:
             return _judge("P1", "outage", [*self.wide, *down])
         outage = [h for h in down if h.concept == "fault.outage"]
-        if outage and self.kinds and not facts("scope.one", "scope.some", "when.wait", "when.later"):
+        if (
+            outage
+            and self.kinds
+            and not facts("scope.one", "scope.some", "when.wait", "when.later")
+        ):
             return _judge("P1", "outage", outage)
         return None
 
@@ -396,6 +484,10 @@ class Rules:
         if calm := facts("calm.noimpact"):
             return _judge("P3", "no_impact", calm)
         return _judge("P2", "degraded", self.faults)
+
+
+def _ending(clause: Clause) -> str:
+    return clause.items[-1].form if clause.items and clause.items[-1].tag == "EC" else ""
 
 
 def _category(hit: Hit) -> str:

@@ -16,6 +16,7 @@ _UNIT = r"\s*(?:호기|호|번기|번)?"
 _MORE = re.compile(
     r"\s*(?P<joint>,|/|·|&|~|및|와|과|하고|이랑|랑)\s*#?0?(?P<number>\d)(?:\s*(?:호기|번기)|(?=\d?\b)(?<=0\d))"
 )
+_BARE = re.compile(r"(?<![\w#])0?(\d)\s*호기")
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[가-힣]+")
 _SPELLINGS = (
     {"와스", "was", "왓스"},
@@ -44,7 +45,18 @@ def named(text: str, directory: Directory, words: Mapping[str, tuple[str, ...]])
         for match in pattern.finditer(text):
             found.append(Mention(host.server_id, *match.span()))
     chosen = list(_longest(found))
-    return list(chain.from_iterable(_with_siblings(text, m, directory) for m in chosen))
+    chosen = list(chain.from_iterable(_with_siblings(text, m, directory) for m in chosen))
+    return list(_longest([*chosen, *_bare_numbers(text, chosen, directory)]))
+
+
+def _bare_numbers(text: str, mentions: list[Mention], directory: Directory) -> Iterator[Mention]:
+    """ "기재부 와스 2호기는 … 1호기는 …": a bare number is of the family named before."""
+    hosts = {h.server_id: h for h in directory.servers}
+    for match in _BARE.finditer(text):
+        before = [m for m in mentions if m.end <= match.start()]
+        sibling = before and _numbered(directory, hosts[before[-1].server_id], int(match[1]))
+        if sibling:
+            yield Mention(sibling.server_id, *match.span())
 
 
 def _longest(found: list[Mention]) -> Iterator[Mention]:

@@ -14,11 +14,11 @@ from guardia.knowledge.korean import Morpheme, morphemes
 
 _RULE = re.compile(r"^\s*(?:[-=_*~─━]{3,}.*|#{3,}\s*)$", re.MULTILINE)
 _QUOTE = re.compile(r"^\s*(?:>|From:|보낸\s?사람:|-+\s*(?:Original|원본)).*$", re.MULTILINE)
-_BLOCK = re.compile(r"```.*?(?:```|\Z)|<(system|assistant|instruction|prompt)\b.*?(?:</\1>|\Z)", re.S | re.I)
-_TITLES = (
-    "주무관|사무관|서기관|연구관|연구사|행정관|과장|팀장|실장|국장|부장|차장|대리|사원|주임|계장|교사|선생님"
+_BLOCK = re.compile(
+    r"```.*?(?:```|\Z)|<(system|assistant|instruction|prompt)\b.*?(?:</\1>|\Z)", re.S | re.I
 )
-_UNITS = "부|청|처|실|국|과|팀|관|원|센터|담당|담당자|담당관|본부|위원회|공단|학교"
+_TITLES = "주무관|사무관|서기관|연구관|연구사|행정관|과장|팀장|실장|국장|부장|차장|대리|사원|주임|계장|교사|선생님"
+_UNITS = "(?<![외내일전세])부|청|처|실|국|과|팀|관|원|센터|담당|담당자|담당관|본부|위원회|공단|학교"
 _GREETING = re.compile(
     r"^\W*(?:[\w ]{0,20}(?:님|님들|님께|께)\W+)?(?:안녕(?:하세요|하십니까|하신가요|하신지요)?"
     r"|(?:늘 |항상 )?(?:수고|고생|노고)(?:가|에|를)?\s?(?:많으십니다|많으세요|많습니다|하십니다|하세요|하시네요)"
@@ -28,7 +28,10 @@ _ADDRESS = re.compile(r"^\W*[\w ]{0,20}(?:님께|님|님들|께|귀하)\s*[.,!:]
 _INTRO = re.compile(
     rf"^[\w ,]{{2,40}}(?:{_TITLES}|{_UNITS}|[가-힣]{{2,4}})\s*(?:입니다|이에요|예요|라고 합니다|올시다)[.,!]?\s*$"
 )
-_PERSON = re.compile(rf"(?:{_TITLES}|{_UNITS})\s*(?:[가-힣]{{2,4}})?\s*(?:입니다|이에요|예요|라고 합니다)")
+_PERSON = re.compile(
+    rf"(?:{_TITLES}|{_UNITS})\s*(?:[가-힣]{{2,4}})?\s*(?:입니다|이에요|예요|라고 합니다)"
+)
+_WISH = re.compile("신청|요청|부탁|주세요|바랍|바라|확인|필요|안 |않|못")
 _SIGNED = re.compile(r"^[\w ,.·()/-]{0,40}(?:드림|올림|배상|拜上)\W*$")
 _SIGNATURE = re.compile(
     rf"^(?:[가-힣A-Za-z]{{2,20}}(?:{_UNITS})\s*)+(?:[가-힣]{{2,4}})?\s*(?:{_TITLES}|담당자?)?\W*$"
@@ -88,7 +91,7 @@ def _greeted(line: str) -> str:
     for _ in range(3):
         line = _GREETING.sub("", line, count=1)
         first, dot, rest = line.partition(". ")
-        if dot and _PERSON.search(first) and _INTRO.match(first):
+        if dot and _introduces(first):
             line = rest
     return line
 
@@ -96,7 +99,14 @@ def _greeted(line: str) -> str:
 def _is_manners(line: str) -> bool:
     if _SIGNED.match(line) or _ADDRESS.match(line):
         return True
-    return bool(_INTRO.match(line) and _PERSON.search(line))
+    return _introduces(line)
+
+
+def _introduces(sentence: str) -> bool:
+    """ "교육부 서지호 사무관입니다.": who writes, and nothing else."""
+    if _WISH.search(sentence):
+        return False
+    return bool(_INTRO.match(sentence) and _PERSON.search(sentence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +120,30 @@ class Clause:
     question: bool
 
 
-_CONDITION = frozenset(["면", "으면", "다면", "ᆫ다면", "는다면", "라면", "자면", "거든", "려면", "으려면"])
-_ASKING = ("나요", "ᆫ가요", "은가요", "는가요", "까요", "ᆸ니까", "습니까", "는지요", "ᆫ지요", "죠", "나", "ᆫ가", "는가", "은가", "니")
+_CONDITION = frozenset(
+    ["면", "으면", "다면", "ᆫ다면", "는다면", "라면", "자면", "거든", "려면", "으려면"]
+)
+_ASKING = (
+    "나요",
+    "ᆫ가요",
+    "은가요",
+    "는가요",
+    "까요",
+    "ᆸ니까",
+    "습니까",
+    "는지요",
+    "ᆫ지요",
+    "죠",
+    "나",
+    "ᆫ가",
+    "는가",
+    "은가",
+    "니",
+)
 _IDIOM = frozenset(["되", "하", "좋", "감사", "고맙", "충분", "괜찮", "안"])
-_INSIDE = frozenset(["게", "게끔", "도록", "다고", "ᆫ다고", "는다고", "라고", "지", "러", "려고", "으려고", "자마자"])
+_INSIDE = frozenset(
+    ["게", "게끔", "도록", "다고", "ᆫ다고", "는다고", "라고", "지", "러", "려고", "으려고", "자마자"]
+)
 
 
 def clauses(text: str) -> list[Clause]:
@@ -133,14 +163,15 @@ def clauses(text: str) -> list[Clause]:
 
 
 def _clause(items: list[Morpheme], text: str, sentence: int) -> Clause:
+    items = [m for m in items if m.form != ","]
     endings = [m.form for m in items if m.tag in ("EC", "EF")]
     last = endings[-1] if endings else ""
     asked = any(m.tag == "SF" and "?" in m.form for m in items)
     return Clause(
         tuple(items),
         sentence,
-        conditional=last in _CONDITION and items[-1].tag != "SF" and not asked,
-        question=asked or (last.endswith(_ASKING) and items[-1].tag != "EC"),
+        conditional=last in _CONDITION and bool(items) and items[-1].tag != "SF" and not asked,
+        question=asked or (last.endswith(_ASKING) and bool(items) and items[-1].tag != "EC"),
     )
 
 
@@ -159,7 +190,9 @@ def _stops(text: str, items: list[Morpheme], i: int) -> bool:
 
 
 def _joins(items: list[Morpheme], i: int) -> bool:
-    """A clause ends after item ``i`` with a connective that leaves the clause closed."""
+    """A clause ends after item ``i``: a connective that closes it, or a comma after a particle."""
+    if items[i].form == "," and i and items[i - 1].tag[0] in "JE":
+        return True
     if items[i].tag != "EC" or items[i].form in _INSIDE:
         return False
     rest = [m for m in items[i + 1 : i + 5] if m.tag != "JX" and m.form not in ("안", "못")]

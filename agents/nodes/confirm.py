@@ -7,7 +7,6 @@ from langgraph.runtime import Runtime
 from guardia.agents.state import Context, OperateState
 from guardia.board.desk import view, work
 from guardia.i18n import t
-from guardia.tools.execute import describe
 
 
 def confirm(state: OperateState, runtime: Runtime[Context]) -> OperateState:
@@ -18,7 +17,7 @@ def confirm(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     assert plan is not None
     unmet = context.gate.failing(grant, plan.verify)
     if unmet is not None:
-        why = t("gate.verify", check=describe(unmet))
+        why = t("gate.verify", check=unmet)
         return {"failed_at": len(plan.actions) - 1, "report": why}
     if not plan.actions:
         return {"ending": "completed", "report": plan.because}

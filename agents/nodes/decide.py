@@ -30,7 +30,9 @@ def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     rule = procedure.decide(runbook, situation)
     if rule is None:
         return _next(state, runbook.title)
-    if rule.conclude == "hand_over":
+    incident = view.task(context.desk, context.hold.task_id).kind == "INCIDENT"
+    if rule.conclude == "hand_over" or (rule.conclude and incident):
+        # Someone has said that it is broken: finding nothing to do does not close that.
         words = procedure.because(rule, situation)
         return {"rule": rule.id, "ending": "manual", "report": words}
     try:
@@ -39,7 +41,10 @@ def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
         return {"rule": rule.id, "ending": "manual", "report": str(error)}
     filed = view.plan_state(context.desk, context.hold.task_id)
     if filed.plan_hash != work.plan_hash(context.hold.task_id, plan):
-        return {"rule": rule.id, "waived": work.file_plan(context.desk, context.hold, plan)}
+        waived = work.file_plan(
+            context.desk, context.hold, plan, action_type=runbook.action_type
+        )
+        return {"rule": rule.id, "waived": waived}
     return {"rule": rule.id, "waived": filed.approved}
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from guardia.agents.brain.triage import Triage
 from langgraph.runtime import Runtime
 
 from guardia.agents import fit
+from guardia.agents.brain.triage import Triage
 from guardia.agents.state import Context
 from guardia.board.desk import view, work
 from guardia.board.desk.work import Assignment

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from guardia.knowledge.library import Found
 from langgraph.runtime import Runtime
 
 from guardia.agents.state import Context, OperateState
 from guardia.board.desk import work
 from guardia.board.plan import Citation
 from guardia.i18n import t
+from guardia.knowledge.library import Found
 
 _TRIED = 3
 

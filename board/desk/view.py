@@ -23,9 +23,8 @@ class TaskView:
     title: str
     body: str
     server: str | None
-    category: str | None
-    """The issue's category, e.g. ``DB``."""
-    channel: str
+    kind: str | None
+    """The issue's kind, e.g. ``INCIDENT``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,7 @@ def task(desk: Desk, task_id: int) -> TaskView:
             issue.title,
             issue.body,
             found.target_server,
-            issue.category,
-            issue.channel,
+            issue.kind,
         )
 
 

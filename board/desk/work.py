@@ -123,8 +123,11 @@ def observe(desk: Desk, hold: Hold) -> Grant:
         return Grant(hold, task.target_server, Category.READ_ONLY, None)
 
 
-def file_plan(desk: Desk, hold: Hold, plan: Plan) -> bool:
-    """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED)."""
+def file_plan(desk: Desk, hold: Hold, plan: Plan, *, action_type: str | None = None) -> bool:
+    """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED).
+
+    ``action_type`` is the kind of work it is, where the request itself named none.
+    """
     now = desk.clock()
     with desk.database.transaction() as session:
         task = held(session, hold)
@@ -143,6 +146,7 @@ def file_plan(desk: Desk, hold: Hold, plan: Plan) -> bool:
             plan=body,
             plan_hash=bound,
             category=plan.category,
+            action_type=task.action_type or action_type,
         )
         for number, role in enumerate(roles, start=1):
             session.add(

@@ -1,10 +1,104 @@
-"""``guardia lab``."""
+"""``guardia lab``: the practice fleet, its faults and their oracles."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+import threading
+from typing import Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.i18n import t
+from guardia.settings import Settings
+from guardia.tools.lab.running import RunningFleet
 
 app = typer.Typer(no_args_is_help=True)
+_JSON = typer.Option(False, "--json", help=t("lab.cli.json"))
+_NAME = typer.Argument(help=t("lab.cli.name"))
 
 
-@app.callback()
-def _group() -> None:
-    """Placeholder."""
+@app.command("up", help=t("lab.cli.up"))
+def up(as_json: bool = _JSON) -> None:
+    """Start the fleet and stay until asked to end."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    fleet = RunningFleet.spawn(Settings().home / "lab")
+    with fleet:
+        if as_json:
+            _print_json(json.loads(fleet.inventory.model_dump_json()))
+        else:
+            _show(fleet)
+        if not fleet.owned:
+            Console().print(t("lab.cli.already"))
+            return
+        # Looked at now and then, so that a fleet that ends by itself does not leave us here.
+        while not ended.wait(1.0) and fleet.alive():
+            pass
+
+
+@app.command("status", help=t("lab.cli.status"))
+def status(as_json: bool = _JSON) -> None:
+    """Look at everything."""
+    fleet = _found()
+    if as_json:
+        _print_json(fleet.status())
+    else:
+        _show(fleet)
+
+
+@app.command("fault", help=t("lab.cli.fault"))
+def fault(name: str = _NAME, as_json: bool = _JSON) -> None:
+    """Make a server go wrong."""
+    finding = _found().fault(name)
+    if as_json:
+        _print_json({"name": name, "good": finding.good, "evidence": finding.evidence})
+    else:
+        Console().print(t(f"lab.fault.{name}"), str(finding.evidence), markup=False)
+
+
+@app.command("heal", help=t("lab.cli.heal"))
+def heal(name: str = _NAME, as_json: bool = _JSON) -> None:
+    """Put it right from outside."""
+    _found().heal(name)
+    if as_json:
+        _print_json({"name": name, "good": True})
+    else:
+        Console().print(t("lab.cli.healed", name=name), markup=False)
+
+
+def _found() -> RunningFleet:
+    return RunningFleet.find(Settings().home / "lab")
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _show(fleet: RunningFleet) -> None:
+    found, console = fleet.status(), Console()
+    table = Table("server", "address", "service", "state", "commands", box=None)
+    for column in table.columns:
+        column.header = t(f"lab.cli.{column.header}")
+    for server in found["servers"]:
+        state, commands = t(f"lab.state.{server['state']}"), str(len(server["commands"]))
+        table.add_row(server["server"], server["address"], server["service"], state, commands)
+    console.print(table)
+    for name, finding in found["oracles"].items():
+        verdict = t("lab.cli.good" if finding["good"] else "lab.cli.bad")
+        console.print(
+            f"{t('lab.cli.oracle')} {name}: {verdict} {finding['evidence']}", markup=False
+        )
+    host, key = fleet.inventory.hosts[0], fleet.inventory.key
+    command = shlex.join(
+        ["ssh", "-i", str(key), "-p", str(host.port), f"{host.account}@{host.address}"]
+    )
+    console.print(t("lab.cli.login", command=command), markup=False, soft_wrap=True)
+    if fleet.owned:
+        console.print(t("lab.cli.ready"))

@@ -71,7 +71,7 @@ class Timeline:
         row = Table.grid(padding=(0, 2))
         row.add_column(width=_TIME_WIDTH, style="dim")
         row.add_column(width=_ACTOR_WIDTH)
-        row.add_column(ratio=1)
+        row.add_column(ratio=1, overflow="fold")
         clock = f"{moment.astimezone(_SEOUL):%H:%M:%S.%f}"[:_TIME_WIDTH]
         name = self._names.get(actor, actor.removeprefix("channel:"))
         row.add_row(clock, Text(name), Text(sentence, _COLOURS.get(kind, "")))
