@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 
-# LangGraph asks a tracing service of its maker by default where its variables are set.
-os.environ["LANGSMITH_TRACING"] = "false"
+# LangGraph sends traces to its maker's service where one of these is set in the environment.
+for _name in (
+    "LANGSMITH_TRACING",
+    "LANGSMITH_TRACING_V2",
+    "LANGCHAIN_TRACING",
+    "LANGCHAIN_TRACING_V2",
+):
+    os.environ[_name] = "false"
 
 from langgraph.checkpoint.postgres import PostgresSaver
 from psycopg import Connection

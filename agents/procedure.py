@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import jmespath
+from jmespath.exceptions import JMESPathError
 
 from guardia.board.plan import Action, Call, Check, Citation, Plan
+from guardia.errors import Refused
+from guardia.i18n import t
 from guardia.knowledge import runbook as book
 from guardia.knowledge.runbook import Act, Rule, Runbook, Verify
 from guardia.org.directory import Host, Service
 from guardia.tools import planning, policy
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_WORDS = 200
+"""Characters that one finding may take in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +67,27 @@ def reading(step: book.Call, situation: Situation) -> Call:
 def decide(runbook: Runbook, situation: Situation) -> Rule | None:
     """The first rule whose condition holds, or ``None``."""
     data = situation.data()
-    return next((r for r in runbook.decide if jmespath.search(r.when, data)), None)
+    return next((r for r in runbook.decide if _search(r.when, data)), None)
 
 
 def because(rule: Rule, situation: Situation) -> str:
     """The rule's reason with the findings filled in."""
     data = situation.data()
-    return _PLACEHOLDER.sub(lambda m: _words(jmespath.search(m[1], data)), rule.because).strip()
+    return _PLACEHOLDER.sub(lambda m: _words(_search(m[1], data)), rule.because).strip()
 
 
 def plan(runbook: Runbook, rule: Rule, situation: Situation, citation: Citation) -> Plan:
-    """The plan that a rule asks for, every action concrete and checked by its tool."""
+    """The plan that a rule asks for, every action concrete and checked by its tool.
+
+    ``Refused`` where the findings leave nothing to act on.
+    """
     actions = tuple(
         planning.propose(call, situation.host)
         for act in rule.act
         for call in _calls(act, situation)
     )
+    if not actions:
+        raise Refused(why=t("agents.no_rule", title=runbook.title))
     return Plan(
         server=situation.host.server_id,
         category=_category(runbook, actions),
@@ -99,7 +109,9 @@ def _category(runbook: Runbook, actions: tuple[Action, ...]) -> str:
 def _calls(act: Act, situation: Situation) -> list[Call]:
     if act.for_each is None:
         return [Call(tool=act.tool, args=_args(act.args, situation.data()))]
-    items = jmespath.search(act.for_each, situation.data()) or []
+    items = _search(act.for_each, situation.data())
+    if not isinstance(items, list):
+        return []
     return [Call(tool=act.tool, args=_args(act.args, situation.data(item=i))) for i in items]
 
 
@@ -110,14 +122,30 @@ def _check(verify: Verify, situation: Situation) -> Check:
 
 def _args(args: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: jmespath.search(value[1:], data)
+        name: _search(value[1:], data)
         if isinstance(value, str) and value.startswith("=")
         else value
         for name, value in args.items()
     }
 
 
+def _search(expression: str, data: dict[str, Any]) -> Any:
+    """What is found, or nothing: also where a read failed and functions get ``null``."""
+    try:
+        return jmespath.search(expression, data)
+    except (JMESPathError, TypeError):  # the library compares a text with a number
+        return None
+
+
 def _words(value: Any) -> str:
+    """A finding as plain words of one line: servers and their users write it."""
     if isinstance(value, list):
-        return ", ".join(_words(v) for v in value)
-    return "-" if value is None else str(value)
+        text = ", ".join(_words(v) for v in value)
+    elif value is None:
+        text = "-"
+    elif isinstance(value, bool):
+        text = t("agents.yes" if value else "agents.no")
+    else:
+        text = str(value)
+    printable = "".join(c if c.isprintable() else " " for c in text[: 2 * _WORDS])
+    return " ".join(printable.split())[:_WORDS]

@@ -29,9 +29,12 @@ _CONTENT = frozenset(
     ["NNG", "NNP", "XR", "VV", "VA", "VV-I", "VV-R", "VA-I", "VA-R", "SL", "SH", "SN", "W_SERIAL"]
 )
 # Politeness and light verbs say nothing of the matter.
-_EMPTY = frozenset(
-    "하 되 있 보 주 드리 바라 같 이렇 그렇 알 나 나오 가 오 부탁 요청 신청 감사 안녕 수고".split()
-)
+# fmt: off
+_EMPTY = frozenset({
+    "하", "되", "있", "보", "주", "드리", "바라", "같", "이렇", "그렇", "알", "나",
+    "나오", "가", "오", "부탁", "요청", "신청", "감사", "안녕", "수고",
+})
+# fmt: on
 
 
 class Morpheme(NamedTuple):
@@ -53,9 +56,7 @@ def morphemes(text: str) -> list[Morpheme]:
 def tokens(text: str) -> list[str]:
     """The words of ``text`` that carry meaning, for search; variants under one name."""
     return [
-        canonical(m.form)
-        for m in morphemes(text)
-        if m.tag in _CONTENT and m.form not in _EMPTY
+        canonical(m.form) for m in morphemes(text) if m.tag in _CONTENT and m.form not in _EMPTY
     ]
 
 
@@ -73,7 +74,7 @@ def _kiwi() -> Kiwi:
 
 
 def _load() -> Kiwi:
-    from kiwipiepy import Kiwi  # noqa: PLC0415 - 0.1 s and 15 MB that a CLI call need not pay
+    from kiwipiepy import Kiwi
 
     kiwi = Kiwi(num_workers=1, load_default_dict=False, load_multi_dict=False)
     for word in _nouns():

@@ -1,4 +1,4 @@
-"""Runbooks: procedures as documents. Front matter is what runs, prose is what people read and plans cite."""
+"""Runbooks: front matter is what runs, prose is what people read and plans cite."""
 
 from __future__ import annotations
 

@@ -190,5 +190,6 @@ class Gate:
 def _holds(check: Check, found: dict[str, Any] | None) -> bool:
     try:
         return bool(jmespath.search(check.expect, found))
-    except JMESPathError:
+    except (JMESPathError, TypeError):
+        # A finding of another type than expected does not fulfil the expectation either.
         return False

@@ -46,8 +46,8 @@ class Assignment:
 
 
 def plan_hash(task_id: int, plan: Plan) -> str:
-    """What an approval is bound to: the plan and the task it is for."""
-    return digest({"task": task_id, "plan": plan.model_dump(mode="json")})
+    """What an approval is bound to: the plan as it is stored, and the task it is for."""
+    return digest({"task": task_id, "plan": printable(plan).model_dump(mode="json")})
 
 
 def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
@@ -123,18 +123,23 @@ def observe(desk: Desk, hold: Hold) -> Grant:
         return Grant(hold, task.target_server, Category.READ_ONLY, None)
 
 
+def printable(plan: Plan) -> Plan:
+    """The plan as the board can keep it; what people approve is then what is stored."""
+    return Plan.model_validate(clean(plan.model_dump(mode="json")))
+
+
 def file_plan(desk: Desk, hold: Hold, plan: Plan, *, action_type: str | None = None) -> bool:
     """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED).
 
     ``action_type`` is the kind of work it is, where the request itself named none.
     """
-    now = desk.clock()
+    now, plan = desk.clock(), printable(plan)
     with desk.database.transaction() as session:
         task = held(session, hold)
         if plan.server != task.target_server:
             raise Refused(why=t("desk.other_server", server=plan.server))
         roles = chart.approval_chain(chart.running(session), plan.category)
-        body = clean(plan.model_dump(mode="json"))
+        body = plan.model_dump(mode="json")
         bound = plan_hash(hold.task_id, plan)
         step = Move.ASK if roles else Move.WAIVE
         move(

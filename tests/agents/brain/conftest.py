@@ -1,0 +1,15 @@
+"""The model server of the brain's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from model_server import ModelServer
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    """A model server with no key."""
+    with ModelServer() as running:
+        yield running

@@ -1,0 +1,68 @@
+"""A server in trouble is left alone, and tried again by one question at a time."""
+
+from __future__ import annotations
+
+from guardia.agents.brain.breaker import Breaker, breaker_of
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def broken(clock: Clock) -> Breaker:
+    breaker = Breaker(failures=3, pause=60, clock=clock)
+    for _ in range(3):
+        assert breaker.admits()
+        breaker.failed()
+    return breaker
+
+
+def test_three_failures_in_a_row_close_it_for_the_pause() -> None:
+    clock = Clock()
+    breaker = broken(clock)
+    assert not breaker.admits()
+    clock.now += 59.9
+    assert not breaker.admits()
+
+
+def test_a_success_between_failures_starts_the_count_anew() -> None:
+    breaker = Breaker(failures=3, clock=Clock())
+    for _ in range(5):
+        breaker.failed()
+        breaker.failed()
+        breaker.succeeded()
+    assert breaker.admits()
+
+
+def test_after_the_pause_one_question_goes_first_alone() -> None:
+    clock = Clock()
+    breaker = broken(clock)
+    clock.now += 60
+    assert breaker.admits()
+    assert not breaker.admits()
+    breaker.succeeded()
+    assert breaker.admits()
+    assert breaker.admits()
+
+
+def test_a_failed_first_question_pauses_again_and_a_lost_one_does_not_pause_for_ever() -> None:
+    clock = Clock()
+    breaker = broken(clock)
+    clock.now += 60
+    assert breaker.admits()
+    clock.now += 10
+    breaker.failed()
+    clock.now += 59
+    assert not breaker.admits()
+    clock.now += 1
+    assert breaker.admits()  # and its asker dies without a word
+    clock.now += 60
+    assert breaker.admits()
+
+
+def test_agents_of_one_server_share_its_breaker() -> None:
+    assert breaker_of("http://vllm:8000/v1") is breaker_of("http://vllm:8000/v1/")
+    assert breaker_of("http://vllm:8000/v1") is not breaker_of("http://vllm:8001/v1")

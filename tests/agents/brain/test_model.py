@@ -1,0 +1,199 @@
+"""The wire to a model server: what is sent, what is not, and every way in which it can fail."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from threading import enumerate as enumerate_threads
+from typing import Any
+
+import httpx
+import pytest
+from chatting import DIRECTORY, GOOD, TEXT, brain, fell_back
+from model_server import KEY, MODEL, ModelServer, Say, completion
+
+
+def test_what_is_sent_is_strict_cold_and_plain(server: ModelServer) -> None:
+    server.says(Say(GOOD))
+    brain(server, role="roles/dispatcher.md").triage(TEXT, DIRECTORY)
+    (sent,) = server.asked
+    form = sent["response_format"]
+    assert form["type"] == "json_schema"
+    assert form["json_schema"]["strict"] is True
+    assert form["json_schema"]["schema"]["properties"]["servers"]["items"]["enum"] == [
+        "MOF-DB-01",
+        "MOF-WAS-01",
+        "NONE",
+    ]
+    assert sent["temperature"] == 0
+    assert 0 < sent["max_completion_tokens"] <= 2_000
+    assert not {"tools", "functions", "guided_json", "stop", "n"} & set(sent)
+    assert not sent.get("stream")
+    system, user = sent["messages"]
+    assert (system["role"], user["role"]) == ("system", "user")
+    assert "# 역할: 디스패처" in system["content"]
+    assert "따르지 않습니다" in system["content"]
+    assert TEXT not in system["content"]
+    assert TEXT in user["content"]
+
+
+def test_the_server_of_these_tests_refuses_what_strict_servers_refuse(server: ModelServer) -> None:
+    def status(schema: dict[str, Any]) -> int:
+        form = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, **schema}}
+        body = {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": "?"}],
+            "response_format": form,
+        }
+        return httpx.post(f"{server.url}/chat/completions", json=body).status_code
+
+    server.says(Say("{}"))
+    name = {"type": "string", "maxLength": 5}
+    good: dict[str, Any] = {
+        "type": "object",
+        "properties": {},
+        "required": [],
+        "additionalProperties": False,
+    }
+    assert status({"schema": good}) == 200
+    assert status({"schema": {**good, "additionalProperties": True}}) == 400
+    assert status({"schema": {**good, "properties": {"a": name}, "required": ["a"]}}) == 400
+    assert status({"schema": {**good, "properties": {"a": {"type": "string"}}}}) == 400
+
+
+# --- keys and silence about them --------------------------------------------------------------
+
+
+def test_the_key_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with ModelServer(key=KEY) as server:
+        server.says(Say(GOOD))
+        assert brain(server, key=KEY).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
+        refused = brain(server, key="sk-wrong-77aa").triage(TEXT, DIRECTORY)
+        fell_back(refused, "HTTP 401")
+        assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+    for secret in (KEY, "sk-wrong-77aa"):
+        assert secret not in caplog.text + refused.remark + repr(vars(brain(server, key=secret)))
+
+
+def test_the_key_comes_from_the_settings(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-someone-else")
+    server.says(Say(GOOD))
+    brain(server).triage(TEXT, DIRECTORY)
+    monkeypatch.setenv("GUARDIA_MODEL_KEY", KEY)
+    brain(server).triage(TEXT, DIRECTORY)
+    assert [h["authorization"] for h in server.headers] == ["Bearer none", f"Bearer {KEY}"]
+
+
+def test_nothing_but_the_question_leaves_the_process(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither tracing, nor a proxy, nor another address of the environment has a say."""
+    from langchain_core.tracers.langchain import wait_for_all_tracers
+    from langsmith import utils
+
+    environment: Any = utils.get_env_var
+
+    with ModelServer() as elsewhere:
+        for name in ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING_V2"):
+            monkeypatch.setenv(name, "true")
+        monkeypatch.setenv("LANGSMITH_API_KEY", "ls-key")
+        for name in ("LANGSMITH_ENDPOINT", "HTTP_PROXY", "OPENAI_PROXY", "OPENAI_BASE_URL"):
+            monkeypatch.setenv(name, elsewhere.url)
+        looked_up: list[str] = []
+        look_up = socket.getaddrinfo
+
+        def recorded(host: Any, *args: Any, **more: Any) -> Any:
+            looked_up.append(host)
+            return look_up(host, *args, **more)
+
+        monkeypatch.setattr(socket, "getaddrinfo", recorded)
+        environment.cache_clear()
+        server.says(Say(GOOD))
+        thought = brain(server).triage(TEXT, DIRECTORY)
+        wait_for_all_tracers()
+        assert thought.by == f"chat:{MODEL}"
+        assert server.paths == ["/v1/chat/completions"]
+        assert elsewhere.paths == []
+        assert set(looked_up) <= {"127.0.0.1"}
+    environment.cache_clear()
+
+
+# --- a model that does not work ---------------------------------------------------------------
+
+
+QUICK = 0.5
+
+
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("said", "because"),
+    [
+        (Say(status=500), "HTTP 500"),
+        (Say(status=429, headers={"retry-after": "50"}), "HTTP 429"),
+        (Say(status=503), "HTTP 503"),
+        (Say(status=400), "HTTP 400"),
+        (Say(status=307, headers={"location": "http://127.0.0.1:9/"}), "HTTP 307"),
+        (Say(status=502, body=b"<html>Bad Gateway</html>"), "HTTP 502"),
+        (Say(GOOD, finish="length"), "중간에 끊겼습니다"),
+        (Say('{"reasons": ["', finish="length"), "중간에 끊겼습니다"),
+        (Say(GOOD, finish="content_filter"), "형식이 맞지 않습니다"),
+        (Say(GOOD, finish="tool_calls"), "형식이 맞지 않습니다"),
+        (Say("네, DB 문제 같네요!"), "형식이 맞지 않습니다"),
+        (Say({**GOOD, "priority": "P0"}), "형식이 맞지 않습니다(priority)"),
+        (Say({**GOOD, "servers": ["ROOT-01"]}), "보기에 없는 것을 골랐습니다(servers)"),
+        (Say(body=b"not json"), "형식이 맞지 않습니다"),
+        (Say(body=b"{}"), "형식이 맞지 않습니다"),
+        (Say(body=b"[" * 100_000), "형식이 맞지 않습니다"),
+        (Say(body=completion(Say(GOOD)) + b" " * 1_000_000), "형식이 맞지 않습니다"),
+        (Say(hang_up=True), "접속할 수 없습니다"),
+    ],
+)
+def test_each_failure_falls_back_at_once_and_says_so(
+    server: ModelServer, said: Say, because: str
+) -> None:
+    server.says(said)
+    begun = time.monotonic()
+    fell_back(brain(server).triage(TEXT, DIRECTORY), because)
+    assert time.monotonic() - begun < 4
+    assert len(server.paths) == 1
+
+
+@pytest.mark.parametrize("said", [Say(GOOD, delay=30), Say(GOOD, drip=0.1)], ids=["slow", "drips"])
+def test_an_answer_that_takes_too_long_is_not_waited_for(server: ModelServer, said: Say) -> None:
+    import langchain_openai  # noqa: F401 - the first import takes seconds
+
+    server.says(said)
+    begun = time.monotonic()
+    thought = brain(server, timeout=QUICK).triage(TEXT, DIRECTORY)
+    assert time.monotonic() - begun < QUICK + 3
+    fell_back(thought, "0.5초 안에 답이 오지 않았습니다")
+    while "chat-model" in {thread.name for thread in enumerate_threads()}:
+        assert time.monotonic() - begun < QUICK + 5, "its thread never ends"
+        time.sleep(0.05)
+
+
+def test_a_server_that_is_not_there_is_refused() -> None:
+    there = f"http://127.0.0.1:{closed_port()}/v1"
+    fell_back(brain(there).triage(TEXT, DIRECTORY), "접속을 거부했습니다")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://", "ftp://127.0.0.1/v1", "http://[::1"])
+def test_an_address_that_is_none_falls_back(url: str) -> None:
+    fell_back(brain(url).triage(TEXT, DIRECTORY), "모델")
+
+
+def test_tokens_of_an_unusable_answer_are_counted_too(server: ModelServer) -> None:
+    server.says(Say("아니요"), Say(GOOD, finish="length"), Say(GOOD, tokens=-5), Say(status=500))
+    asking = brain(server)
+    tokens = [asking.triage(TEXT, DIRECTORY).tokens for _ in range(4)]
+    assert tokens == [42, 42, 0, 0]

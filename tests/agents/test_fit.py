@@ -1,0 +1,101 @@
+"""Who fits an issue, and why."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardia.agents import fit
+from guardia.board.desk.view import Candidate, Specialist
+from guardia.org.directory import PersonName
+
+
+def engineer(name: str, *skills: str, proficiency: int = 0, load: int = 0) -> Candidate:
+    """An engineer as the board knows them."""
+    person = PersonName(id=name, name=name, title="대리", role="engineer", skills=skills)
+    return Candidate(person, proficiency, load)
+
+
+def best(*candidates: Candidate, category: str = "DB") -> str | None:
+    """The id of the recommended engineer."""
+    found = fit.best_engineer(list(candidates), category)
+    return found.candidate.person.id if found else None
+
+
+def test_nobody_is_recommended_without_the_skill_or_the_system() -> None:
+    assert best() is None
+    assert best(engineer("a", "WAS"), engineer("b")) is None
+
+
+def test_the_skill_counts_more_than_knowing_the_server_a_little() -> None:
+    assert best(engineer("owner", proficiency=4), engineer("skilled", "DB")) == "skilled"
+    assert best(engineer("owner", proficiency=4)) == "owner"
+
+
+def test_mastery_of_the_server_decides_among_the_skilled() -> None:
+    assert best(engineer("a", "DB", proficiency=2), engineer("b", "DB", proficiency=5)) == "b"
+
+
+def test_present_work_counts_against() -> None:
+    assert best(engineer("busy", "DB", proficiency=5, load=4), engineer("free", "DB")) == "free"
+
+
+def test_equals_are_told_apart_by_their_order_alone() -> None:
+    assert best(engineer("a", "DB"), engineer("b", "DB")) == "a"
+    assert best(engineer("b", "DB"), engineer("a", "DB")) == "b"
+
+
+def test_the_reason_names_the_person_and_every_figure() -> None:
+    found = fit.best_engineer([engineer("김철수", "DB", proficiency=3, load=2)], "DB")
+    assert found is not None
+    assert found.score == 10 + 6 - 6
+    for part in ("김철수 대리", "DB", "3/5", "2건", "10점"):
+        assert part in found.reason
+
+
+@settings(deadline=None)
+@given(st.booleans(), st.integers(1, 5), st.integers(0, 20), st.integers(0, 5), st.integers(1, 20))
+def test_more_work_never_helps_and_more_mastery_never_hurts(
+    skilled: bool, proficiency: int, load: int, better: int, more: int
+) -> None:
+    skills = ("DB",) if skilled else ()
+
+    def score(proficiency: int, load: int) -> int:
+        found = fit.best_engineer(
+            [engineer("a", *skills, proficiency=proficiency, load=load)], "DB"
+        )
+        assert found is not None
+        return found.score
+
+    assert score(proficiency, load + more) < score(proficiency, load)
+    assert score(proficiency + better, load) >= score(proficiency, load)
+
+
+AGENTS = [
+    Specialist("db-agent", "DB 전문가", ("DB", "BACKUP")),
+    Specialist("was-agent", "WAS 전문가", ("WAS", "STORAGE")),
+    Specialist("sec-agent", "보안 전문가", ("SECURITY",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("category", "kind", "expected"),
+    [
+        ("DB", None, "db-agent"),
+        ("STORAGE", "DB", "was-agent"),  # the category comes before the server's kind
+        ("GENERAL", "SECURITY", "sec-agent"),
+        ("GENERAL", None, None),
+        ("GENERAL", "MAINFRAME", None),
+        ("", "", None),
+    ],
+)
+def test_the_specialist_is_who_answers_for_the_category_else_for_the_kind(
+    category: str, kind: str | None, expected: str | None
+) -> None:
+    found = fit.specialist(AGENTS, category, kind)
+    assert (found.agent_id if found else None) == expected
+
+
+def test_without_agents_there_is_no_specialist() -> None:
+    assert fit.specialist([], "DB", "DB") is None

@@ -1,0 +1,322 @@
+"""The shipped runbooks over hand-made findings, and over findings that a hostile server sends."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jmespath
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from guardia.agents import procedure
+from guardia.agents.procedure import Situation
+from guardia.board.plan import Action, Citation, Plan, Risk
+from guardia.errors import GuardiaError
+from guardia.knowledge.runbook import Act, Rule, Runbook, shipped
+from guardia.org.directory import Host
+from guardia.tools import catalog, policy
+
+DATA = YAML(typ="safe").load(Path(__file__).with_name("cases") / "procedures.yaml")
+CASES: list[dict[str, Any]] = DATA["cases"]
+CITED = Citation(document="d", title="t", version=1, sha256="0", passage="p")
+HOSTS = {
+    name: Host.model_validate({"server_id": name, "institution": "MOF", **host})
+    for name, host in DATA["hosts"].items()
+}
+
+
+@cache
+def books() -> dict[str, Runbook]:
+    """The shipped runbooks by id."""
+    return {book.id: book for book in shipped()}
+
+
+def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> Situation:
+    """Where a case stands."""
+    host = HOSTS[case["host"]]
+    service = host.service_of_kind(books()[case["runbook"]].service or "")
+    found = case["findings"] if findings is None else findings
+    return Situation(host, service, case.get("params", {}), copy.deepcopy(found))
+
+
+def decided(case: dict[str, Any]) -> tuple[Runbook, Rule, Situation]:
+    """The rule that a case's findings lead to."""
+    book, at = books()[case["runbook"]], situation(case)
+    rule = procedure.decide(book, at)
+    assert rule is not None
+    return book, rule, at
+
+
+def name(case: dict[str, Any]) -> str:
+    """A case's name in reports."""
+    return f"{case['runbook']}-{case['rule']}"
+
+
+HUNG = next(case for case in CASES if case["rule"] == "stopped")
+ACTING = [case for case in CASES if "actions" in case]
+
+
+# --- each rule of each runbook ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_findings_lead_to_their_rule_and_its_reason(case: dict[str, Any]) -> None:
+    _, rule, at = decided(case)
+    assert rule.id == case["rule"]
+    assert rule.conclude == case.get("conclude")
+    words = procedure.because(rule, at)
+    for part in case["because"]:
+        assert part in words
+    assert not re.search(r"[{}]|None|True|False", words)
+
+
+def test_every_rule_of_these_runbooks_has_a_case() -> None:
+    tried = {(case["runbook"], case["rule"]) for case in CASES}
+    for book in {case["runbook"] for case in CASES}:
+        assert {(book, rule.id) for rule in books()[book].decide} <= tried
+
+
+@pytest.mark.parametrize("case", ACTING, ids=name)
+def test_a_plan_is_concrete_checked_and_leads_back(case: dict[str, Any]) -> None:
+    book, rule, at = decided(case)
+    plan = procedure.plan(book, rule, at, CITED)
+    assert [[a.call.tool, a.call.args] for a in plan.actions] == case["actions"]
+    assert (plan.server, plan.category, plan.citation) == (case["host"], case["category"], CITED)
+    assert plan.because == procedure.because(rule, at)
+    assert at.service is not None
+    for action in plan.actions:
+        well_formed(action)
+    for check in plan.verify:
+        assert check.call.args == {"service": at.service.name}
+        assert catalog.find(check.call.tool).risk is Risk.READ
+        jmespath.compile(check.expect)
+    assert len(plan.verify) == len(rule.verify) > 0
+
+
+def well_formed(action: Action) -> None:
+    """It says what it does, and has exactly one of an undo and a reason why not."""
+    assert action.risk > Risk.READ
+    assert (action.undo is None) != (action.irreversible is None)
+    assert re.search("[가-힣]", action.effect)
+    assert action.command
+    assert action.verify
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_diagnosing_reads_the_service_and_changes_nothing(case: dict[str, Any]) -> None:
+    at = situation(case, {})
+    assert at.service is not None
+    for step in books()[case["runbook"]].diagnose:
+        call = procedure.reading(step, at)
+        assert catalog.find(call.tool).risk is Risk.READ
+        assert call.args.get("service", at.service.name) == at.service.name
+
+
+# --- what is not there ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("book", sorted({case["runbook"] for case in CASES}))
+def test_without_any_finding_nothing_is_done(book: str) -> None:
+    case = next(c for c in CASES if c["runbook"] == book)
+    for nothing in ({step.as_: None for step in books()[book].diagnose}, {}):
+        at = situation({**case, "params": {}}, nothing)
+        rule = procedure.decide(books()[book], at)
+        assert rule is not None
+        assert rule.conclude == "hand_over"
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_a_failed_read_neither_raises_nor_leads_to_another_change(case: dict[str, Any]) -> None:
+    book = books()[case["runbook"]]
+    for lost in case["findings"]:
+        at = situation(case, {**case["findings"], lost: None})
+        rule = procedure.decide(book, at)
+        if rule is not None and rule.act:
+            wanted = {a[0] for a in case.get("actions", ())}
+            assert {a.tool for a in rule.act} <= wanted
+            assert "{" not in procedure.because(rule, at)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["length(gone)", "length(gone.deeper[?x=='y'])", "contains(gone, 'x')", "gone.a > `1`", "gone"],
+)
+def test_an_expression_over_nothing_does_not_hold(expression: str) -> None:
+    book = books()["was-hung"]
+    rule = book.decide[0].model_copy(update={"when": expression, "because": f"{{{expression}}}."})
+    at = situation(HUNG, {"gone": None})
+    assert procedure.decide(book.model_copy(update={"decide": (rule,)}), at) is None
+    assert procedure.because(rule, at) == "-."
+
+
+# --- what a hostile server finds --------------------------------------------------------------
+
+HOSTILE = [
+    "",
+    "`1`",
+    "=service.name",
+    "{server.account}",
+    "'; drop table x; --",
+    "$(reboot)",
+    "../../etc/passwd",
+    "idle in transaction",
+    "2026-99-99 99:99:99+00",
+    "2026-11-20 05:00:00+99",
+    "\u0663.\u0661.\u0661",
+    "a\nb",
+    "-rf",
+    "\u202e",
+    "x" * 500,
+]
+WORDS = st.sampled_from(HOSTILE)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=8)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A case, and its findings with some of the values replaced by anything."""
+    case = draw(st.sampled_from(CASES))
+    findings = copy.deepcopy(case["findings"])
+    for _ in range(draw(st.integers(1, 4))):
+        node, last = findings, draw(st.sampled_from(sorted(findings)))
+        while isinstance(node[last], dict | list) and node[last] and draw(st.booleans()):
+            node = node[last]
+            keys = sorted(node) if isinstance(node, dict) else range(len(node))
+            last = draw(st.sampled_from(list(keys)))
+        node[last] = draw(JSON)
+    return case, findings
+
+
+@settings(deadline=None)
+@given(spoilt())
+def test_hostile_findings_choose_no_tool_and_break_nothing(
+    given_case: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    follow(*given_case)
+
+
+def leaves(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """Where the single values of findings are."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, below in inner:
+        if isinstance(below, dict | list) and below:
+            yield from leaves(below, *path, key)
+        else:
+            yield *path, key
+
+
+@pytest.mark.parametrize("case", ACTING, ids=name)
+def test_no_single_value_of_a_server_breaks_out(case: dict[str, Any]) -> None:
+    for *path, last in leaves(case["findings"]):
+        for value in (*HOSTILE, None, True, -1, 0.5, 2**40, [], {}, ["x"], {"x": 1}):
+            findings = copy.deepcopy(case["findings"])
+            node: Any = findings
+            for key in path:
+                node = node[key]
+            node[last] = value
+            follow(case, findings)
+
+
+def follow(case: dict[str, Any], findings: dict[str, Any]) -> None:
+    """Decide on ``findings`` and plan; errors are only those that end with people."""
+    book, at = books()[case["runbook"]], situation(case, findings)
+    rule = procedure.decide(book, at)
+    if rule is None:
+        return
+    procedure.because(rule, at)
+    if rule.conclude:
+        return
+    try:
+        plan = procedure.plan(book, rule, at, CITED)
+    except GuardiaError:
+        return
+    stays_inside(plan, book, rule, at)
+
+
+def stays_inside(plan: Plan, book: Runbook, rule: Rule, at: Situation) -> None:
+    """Only the rule's own tools, on the service that the directory names, as risky as allowed."""
+    assert plan.actions
+    assert at.service is not None
+    assert {a.call.tool for a in plan.actions} <= {act.tool for act in rule.act}
+    assert plan.server == at.host.server_id
+    assert plan.category == book.category
+    assert policy.covers(plan.category, plan.risk)
+    assert plan.because.isprintable()
+    for action in plan.actions:
+        well_formed(action)
+        assert action.call.args["service"] == at.service.name
+    assert [c.call.tool for c in plan.verify] == [v.tool for v in rule.verify]
+    assert [c.expect for c in plan.verify] == [v.expect for v in rule.verify]
+    for check in plan.verify:
+        assert check.call.args == {"service": at.service.name}
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(max_size=30))
+def test_findings_are_words_and_never_placeholders(before: str, hostile: str) -> None:
+    rule = books()["was-hung"].decide[0].model_copy(update={"because": "A {a} B {b} C"})
+    at = situation(HUNG, {"a": "{b}" + before, "b": hostile})
+    words = procedure.because(rule, at)
+    assert words.startswith("A {b}")
+    assert words.endswith(" C")
+    assert "\n" not in words
+    assert len(words) < 600
+
+
+@pytest.mark.parametrize("items", [[], None, "abc", 5, {"a": 1}])
+def test_a_rule_without_anything_to_act_on_makes_no_plan(items: Any) -> None:
+    book = books()["was-hung"]
+    each = Act(tool="service.restart", args={"service": "=service.name"}, for_each="items")
+    rule = book.decide[0].model_copy(update={"act": (each,)})
+    at = situation(HUNG, {**HUNG["findings"], "items": items})
+    with pytest.raises(GuardiaError):
+        procedure.plan(book, rule, at, CITED)
+
+
+def test_a_category_too_mild_for_its_actions_is_raised() -> None:
+    case = next(c for c in CASES if c["rule"] == "activate")
+    book, rule, at = decided(case)
+    mild = book.model_copy(update={"category": "MAINTENANCE"})
+    assert procedure.plan(mild, rule, at, CITED).category == "DEPLOY_SECURE"
+    unknown = book.model_copy(update={"category": "SOMETHING"})
+    assert procedure.plan(unknown, rule, at, CITED).category == "DEPLOY_SECURE"
+    strict = book.model_copy(update={"category": "DESTRUCTIVE"})
+    assert procedure.plan(strict, rule, at, CITED).category == "DESTRUCTIVE"
+
+
+# --- values out of the request ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "params"),
+    [
+        ("3.1.1 버전 배포해 주세요", {"version": "3.1.1"}),
+        ("budget v3.1.1로 올려주세요", {"version": "3.1.1"}),
+        ("3.1.1 배포, 안 되면 3.1.0 으로", {"version": "3.1.1"}),
+        ("신규 버전 배포 부탁드립니다", {}),
+        ("", {}),
+    ],
+)
+def test_a_version_is_read_out_of_the_request_or_asked_for(
+    text: str, params: dict[str, str]
+) -> None:
+    found, questions = procedure.parameters(books()["was-deploy"], text)
+    assert found == params
+    assert len(questions) == (not params)
+    assert all("버전" in question for question in questions)
+
+
+def test_a_runbook_without_parameters_asks_nothing() -> None:
+    assert procedure.parameters(books()["was-hung"], "3.1.1") == ({}, [])

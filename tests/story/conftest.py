@@ -1,0 +1,26 @@
+"""The house over a database of its own and the healed practice fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house import House, furnish, opened
+
+from guardia.tools.lab.running import RunningFleet
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """Where the house keeps the fleet's key."""
+    return tmp_path / "secrets"
+
+
+@pytest.fixture
+def house(database: Any, fleet: RunningFleet, keys: Path) -> Iterator[House]:
+    """Everything but queue and pages."""
+    furnish(database.owner, database.app, fleet, keys)
+    with opened(database.app, fleet, keys) as found:
+        yield found

@@ -1,0 +1,129 @@
+"""``guardia demo`` as a newcomer runs it: one process tree, real ports, one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+GUARDIA = [sys.executable, "-m", "guardia"]
+QUERY = """
+select status, count(*) from tb_ops_task group by status;
+select count(*) as broken from v_audit_integrity where integrity_status <> 'VALID';
+"""
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A data folder that the database's unprivileged account can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="guardia-demo-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(place: Path) -> dict[str, str]:
+    return {**os.environ, "GUARDIA_HOME": str(place), "GUARDIA_PORT": "0"}
+
+
+def relatives(place: Path) -> list[psutil.Process]:
+    """Every process that has to do with that folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = " ".join(process.cmdline())
+            if process.pid != os.getpid() and (
+                str(place) in words or process.environ().get("GUARDIA_HOME") == str(place)
+            ):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def gone(place: Path, within: float) -> list[psutil.Process]:
+    deadline = time.monotonic() + within
+    while (left := relatives(place)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+def told(place: Path, *more: str) -> tuple[int, dict[str, object]]:
+    done = subprocess.run(
+        [*GUARDIA, "demo", "--yes", "--exit", "--json", *more],
+        env=environment(place),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_demo_tells_its_story_and_leaves_nothing_running(place: Path) -> None:
+    code, found = told(place)
+    assert (code, found["ok"], found["status"]) == (0, True, "COMPLETED")
+    assert found["chain"] is True
+    assert gone(place, 5) == []
+
+
+def test_afterwards_the_record_verifies_and_sql_runs(place: Path, tmp_path: Path) -> None:
+    verified = subprocess.run(
+        [*GUARDIA, "audit", "verify"], env=environment(place), check=False, capture_output=True
+    )
+    assert verified.returncode == 0
+    file = tmp_path / "q.sql"
+    file.write_text(QUERY)
+    rows = subprocess.run(
+        [*GUARDIA, "db", "sql", str(file)],
+        env=environment(place),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "COMPLETED\t1" in rows
+    assert "broken\n0" in rows
+    assert gone(place, 5) == []
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 9.0])
+def test_killed_at_any_moment_it_leaves_nothing_running(place: Path, seconds: float) -> None:
+    running = subprocess.Popen(
+        [*GUARDIA, "demo"],
+        env=environment(place),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(seconds)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert gone(place, 15) == []
+
+
+def test_after_all_that_it_starts_again_and_ctrl_c_ends_it(place: Path) -> None:
+    running = subprocess.Popen(
+        [*GUARDIA, "demo"], env=environment(place), stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    for line in running.stdout:
+        if "guardia approve" in line:
+            break
+    else:
+        pytest.fail("it did not come to the approval")
+    running.send_signal(signal.SIGINT)
+    running.wait(60)
+    assert gone(place, 5) == []
+    code, found = told(place)
+    assert (code, found["ok"]) == (0, True)

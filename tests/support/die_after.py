@@ -1,0 +1,40 @@
+"""A worker that dies (SIGKILL, by its own hand) right after a change has reached the server.
+
+``python die_after.py DSN FLEET KEYS AGENT``: runs one beat of AGENT. The command is carried out for
+real; the process is gone before the result can be written down.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from house import opened
+
+from guardia.heartbeat.beat import beat
+from guardia.tools.lab.running import RunningFleet
+
+
+class Dying:
+    """Hands that carry out a terminating command and take the process with them."""
+
+    def __init__(self, hands: Any) -> None:
+        self._hands = hands
+
+    def run(self, host: Any, command: Any, *, timeout: float) -> Any:
+        output = self._hands.run(host, command, timeout=timeout)
+        if "pg_terminate_backend" in command.render():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return output
+
+    def close(self) -> None:
+        self._hands.close()
+
+
+if __name__ == "__main__":
+    dsn, home, keys, agent = sys.argv[1:]
+    with opened(dsn, RunningFleet.find(Path(home)), Path(keys), Dying) as house:
+        beat(house.desk, house.team, agent)

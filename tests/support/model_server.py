@@ -1,0 +1,231 @@
+"""A chat model server on loopback that speaks OpenAI's true protocol, and says what a test wants.
+
+It is as strict as the real ones: a wrong key, an unknown model, a malformed message or a schema
+that strict decoding cannot honour is refused with the error that OpenAI and vLLM would give.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+MODEL = "guardia-test-8b"
+KEY = "sk-test-0f3c"
+_STRICT_KEYWORDS = {
+    "object": {"type", "properties", "required", "additionalProperties"},
+    "array": {"type", "items", "maxItems", "minItems"},
+    "string": {"type", "enum", "pattern"},
+}
+
+
+@dataclass(frozen=True)
+class Say:
+    """One answer of the server."""
+
+    content: Any = None
+    """What the model says: a text as it is, anything else as JSON."""
+    finish: str = "stop"
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    """Seconds of silence before the answer."""
+    drip: float = 0.0
+    """Seconds between the bytes of the answer."""
+    body: bytes | None = None
+    """The whole HTTP body, where it is not a completion."""
+    hang_up: bool = False
+    tokens: Any = 42
+
+
+Responder = Callable[[dict[str, Any]], Say]
+
+
+class Refused(Exception):
+    """The request is not one that the protocol allows."""
+
+    def __init__(self, status: int, message: str, code: str) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code = status, message, code
+
+
+class ModelServer:
+    """The running server; ``asked`` and ``headers`` are what it was sent, in order."""
+
+    def __init__(self, *, key: str | None = None) -> None:
+        self.key = key
+        self.asked: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
+        self.refusals: list[str] = []
+        self._respond: Responder = lambda _: Say(status=500)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.daemon_threads = True
+        self._thread = Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> ModelServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """What an org chart names as ``base_url``."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def says(self, *answers: Say) -> None:
+        """Give these answers in turn; the last one for ever."""
+        turn: Iterator[Say] = iter(answers)
+        last = answers[-1]
+        self._respond = lambda _: next(turn, last)
+
+    def responds(self, respond: Responder) -> None:
+        """Answer by what was asked."""
+        self._respond = respond
+
+    def answer(self, headers: dict[str, str], body: dict[str, Any]) -> Say:
+        """The answer to a request that holds; ``Refused`` else."""
+        self.headers.append(headers)
+        if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
+            raise Refused(401, "Incorrect API key provided.", "invalid_api_key")
+        self.asked.append(body)
+        _check_request(body)
+        return self._respond(body)
+
+
+def _check_request(body: dict[str, Any]) -> None:
+    if body.get("model") != MODEL:
+        raise Refused(404, f"The model `{body.get('model')}` does not exist.", "model_not_found")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise Refused(400, "'messages' must not be empty.", "invalid_request_error")
+    for message in messages:
+        if message.get("role") not in ("system", "user", "assistant"):
+            raise Refused(400, f"Invalid role {message.get('role')!r}.", "invalid_request_error")
+        if not isinstance(message.get("content"), str):
+            raise Refused(400, "'content' must be a string.", "invalid_request_error")
+    form = body.get("response_format", {"type": "text"})
+    if form["type"] == "json_schema":
+        _check_strict(form["json_schema"]["schema"], "root")
+
+
+def _check_strict(schema: dict[str, Any], place: str) -> None:
+    kind = schema.get("type")
+    if kind not in _STRICT_KEYWORDS:
+        raise _bad_schema(place, f"type {kind!r}")
+    strange = set(schema) - _STRICT_KEYWORDS[kind]
+    if strange:
+        raise _bad_schema(place, f"{sorted(strange)} not permitted")
+    if kind == "object":
+        if schema.get("additionalProperties") is not False:
+            raise _bad_schema(place, "'additionalProperties' is required to be false")
+        if set(schema.get("required", ())) != set(schema["properties"]):
+            raise _bad_schema(place, "'required' must name every property")
+        for name, inner in schema["properties"].items():
+            _check_strict(inner, f"{place}.{name}")
+    if kind == "array":
+        _check_strict(schema["items"], f"{place}[]")
+    if kind == "string" and "enum" in schema and not schema["enum"]:
+        raise _bad_schema(place, "'enum' must not be empty")
+
+
+def _bad_schema(place: str, why: str) -> Refused:
+    message = f"Invalid schema for response_format: In context={place}, {why}."
+    return Refused(400, message, "invalid_request_error")
+
+
+def completion(said: Say) -> bytes:
+    """A chat completion as it goes over the wire."""
+    content = said.content
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return json.dumps(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1_790_000_000,
+            "model": MODEL,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": text, "refusal": None},
+                    "logprobs": None,
+                    "finish_reason": said.finish,
+                }
+            ],
+            "usage": {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": said.tokens},
+        },
+        ensure_ascii=False,
+    ).encode()
+
+
+def _error(status: int, message: str, code: str) -> bytes:
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    return json.dumps(
+        {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    ).encode()
+
+
+def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            server.paths.append(self.path)
+            models = {"object": "list", "data": [{"id": MODEL, "object": "model"}]}
+            self._send(200, json.dumps(models).encode(), {}, 0.0)
+
+        def do_POST(self) -> None:
+            server.paths.append(self.path)
+            raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if self.path != "/v1/chat/completions":
+                self._send(404, _error(404, "Not Found", "not_found"), {}, 0.0)
+                return
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            try:
+                said = server.answer(headers, json.loads(raw))
+            except Refused as refused:
+                server.refusals.append(refused.message)
+                problem = _error(refused.status, refused.message, refused.code)
+                self._send(refused.status, problem, {}, 0.0)
+                return
+            time.sleep(said.delay)
+            if said.hang_up:
+                self.close_connection = True
+                return
+            self._send(said.status, _body(said), said.headers, said.drip)
+
+        def _send(self, status: int, body: bytes, headers: dict[str, str], drip: float) -> None:
+            # A client that has given up meanwhile is no trouble of the server's.
+            with suppress(OSError):
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                for start in range(0, len(body), 1 if drip else max(len(body), 1)):
+                    self.wfile.write(body[start : start + (1 if drip else len(body))])
+                    self.wfile.flush()
+                    time.sleep(drip)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the tests' output quiet."""
+
+    return Handler
+
+
+def _body(said: Say) -> bytes:
+    if said.body is not None:
+        return said.body
+    if said.status >= 400:
+        return _error(said.status, "The server had an error.", "error")
+    return completion(said)

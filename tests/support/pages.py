@@ -1,0 +1,273 @@
+"""The board's pages over a seeded board: more people, a realistic plan, a server on a free port."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from argon2 import PasswordHasher
+from cast import SERVER, Cast, assignment
+from fastapi import FastAPI
+from sqlalchemy import event, update
+from starlette.testclient import TestClient
+
+from guardia.board.desk import Desk, Hold, record, waking, work
+from guardia.board.desk.record import Outcome
+from guardia.board.plan import Action, Call, Check, Citation, Plan, Risk
+from guardia.board.web.app import create_app
+from guardia.board.web.server import BoardServer
+from guardia.org import registry
+from guardia.org.directory import Directory, Host, InstitutionName, PersonName
+from guardia.org.model import Person
+from guardia.settings import Settings
+
+PASSWORD = "맞는-암호-1234"
+# The product's parameters take a tenth of a second by design; a test has other things to do.
+_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+ADMIN = PersonName(id="admin", name="윤서준", title="부장", role="admin")
+AUDITOR = PersonName(id="audit", name="백서윤", title="감사인", role="auditor")
+STRANGER = PersonName(id="cus2", name="서지호", title="사무관", role="customer", institution="MOE")
+HOMELESS = PersonName(id="cus3", name="무소속", title="주무관", role="customer")
+_MORE = (ADMIN, AUDITOR, STRANGER, HOMELESS)
+_SERVICE = {"service": "budgetdb"}
+_LOCKS = Call(tool="database.locks", args=_SERVICE)
+_SESSION = {**_SERVICE, "pid": 4711, "backend_start": "2026-11-20 05:00:00+00"}
+_TOGGLE = Call(
+    tool="service.set_log_level", args={**_SERVICE, "level": "INFO", "previous": "DEBUG"}
+)
+LOCKED = {
+    "waiting": 2,
+    "roots": [
+        {
+            "pid": 4711,
+            "backend_start": "2026-11-20 05:00:00+00",
+            "state": "idle in transaction",
+            "user": "batch",
+            "application": "budget-closing",
+            "xact_seconds": 1843,
+            "query": "update budget_item set amount = amount + 1 where budget_id = 20261120 and "
+            "institution_code = 'MOF' and closed_at is null",
+            "blocked": 2,
+        }
+    ],
+    "waiters": [
+        {"pid": 4720, "blocked_by": [4711], "seconds": 611, "query": "select … for update"},
+        {"pid": 4733, "blocked_by": [4711, 4720], "seconds": 95, "query": "update budget_item …"},
+    ],
+}
+
+
+def realistic(category: str = "MAINTENANCE") -> Plan:
+    """A plan with everything a page can show of one."""
+    free = Check(call=_LOCKS, expect="waiting == `0`", within=10)
+    return Plan(
+        server=SERVER.server_id,
+        category=category,
+        because="세션 4711(batch)이 트랜잭션을 연 채 30분째 쉬고 있어, "
+        "세션 2개가 그 잠금을 기다립니다.",
+        citation=Citation(
+            document="db-lock-chain",
+            title="잠금 대기 사슬 해소",
+            version=3,
+            sha256="8c1f" + "0" * 60,
+            passage="언제 쓰는가\n"
+            "- 조회가 **갑자기** 느려지고\n- `idle in transaction` 세션이 있을 때",
+        ),
+        actions=(
+            Action(
+                call=Call(tool="database.terminate_session", args=_SESSION),
+                risk=Risk.CHANGE,
+                effect="MOF-DB-01의 budgetdb DB에서 다른 세션을 막고 있는 세션 4711을 종료합니다.",
+                command="PGPASSWORD=•••••• psql -X -h 127.0.0.1 -p 5432 -d budget -c "
+                "'select pg_terminate_backend(pid) from pg_stat_activity where pid = 4711'",
+                precheck=(Check(call=_LOCKS, expect="length(roots[?pid==`4711`]) > `0`"),),
+                verify=(
+                    Check(
+                        call=Call(tool="database.session", args=_SESSION),
+                        expect="!present",
+                        within=10,
+                    ),
+                ),
+                irreversible="종료한 세션은 되살릴 수 없습니다. 클라이언트는 다시 접속합니다.",
+            ),
+            Action(
+                call=_TOGGLE,
+                risk=Risk.CHANGE,
+                effect="budgetdb의 로그 수준을 DEBUG에서 INFO로 바꿉니다.",
+                command="printf INFO > /home/svc/srv/budgetdb/conf/log_level",
+                undo=Call(
+                    tool="service.set_log_level",
+                    args={**_SERVICE, "level": "DEBUG", "previous": "INFO"},
+                ),
+                undo_verify=(
+                    Check(
+                        call=Call(tool="service.log_level", args=_SERVICE), expect="level=='DEBUG'"
+                    ),
+                ),
+            ),
+        ),
+        verify=(free,),
+    )
+
+
+def enrol_more(board: Cast) -> None:
+    """A second institution, the roles that the cast lacks, and a password for everyone."""
+    other = Host(server_id="MOE-DB-01", institution="MOE", kind="DB")
+    with board.desk.database.transaction() as session:
+        registry.enrol(
+            session,
+            Directory(
+                institutions=(InstitutionName(id="MOE", name="교육부"),),
+                servers=(other,),
+                people=_MORE,
+            ),
+        )
+        session.execute(update(Person).values(password_hash=_HASH))
+
+
+@dataclass
+class Story:
+    """An issue on its way, step by step, as the agents would move it."""
+
+    board: Cast
+    sr_id: int = 0
+    hold: Hold = field(init=False)
+    plan: Plan = field(default_factory=realistic)
+
+    @property
+    def plan_hash(self) -> str:
+        """What an approval of the filed plan names."""
+        return work.plan_hash(self.hold.task_id, self.plan)
+
+    def receive(self, text: str = "기재부 운영DB 쿼리가 너무 느려요", **more: str) -> Story:
+        """RECEIVED."""
+        self.sr_id = self.board.received(text=text, **more)
+        return self
+
+    def parse(self) -> Story:
+        """PARSED, claimed by the DB specialist."""
+        work.parse(self.board.desk, self._claim("dispatcher"), assignment(SERVER.server_id))
+        self.hold = self._claim("db-agent")
+        return self
+
+    def _claim(self, agent: str) -> Hold:
+        """This issue's task, whatever else waits for the agent."""
+        begun = waking.begin(self.board.desk, agent)
+        assert begun is not None
+        others: frozenset[int] = frozenset()
+        while (found := waking.claim(self.board.desk, begun, others)) is not None:
+            if found.sr_id == self.sr_id:
+                return found
+            others |= {found.task_id}
+        raise AssertionError(f"{agent} has nothing to do for SR-{self.sr_id}")
+
+    def diagnose(self, findings: dict[str, object] | None = None, output: str = "") -> Story:
+        """One read on the record, with its evidence."""
+        desk = self.board.desk
+        grant = work.observe(desk, self.hold)
+        intent = record.intend(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
+        found = LOCKED if findings is None else findings
+        record.conclude(desk, intent, Outcome(True, found, output or repr(found), 84))
+        work.remark(desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다.")
+        return self
+
+    def file(self) -> Story:
+        """PENDING_APPROVAL."""
+        work.file_plan(self.board.desk, self.hold, self.plan)
+        return self
+
+    def waiting(self, **more: str) -> Story:
+        """Everything up to the approval."""
+        return self.receive(**more).parse().diagnose().file()
+
+    def start(self) -> Story:
+        """IN_PROGRESS, once it is approved."""
+        self.hold = self._claim("db-agent")
+        grant = work.start(self.board.desk, self.hold)
+        for ordinal, action in enumerate(self.plan.actions):
+            step = record.Step(ordinal, "do")
+            intent = record.intend(self.board.desk, grant, action.call, action.command, step)
+            record.conclude(self.board.desk, intent, Outcome(True, {}, "t", 37))
+        return self
+
+    def complete(self) -> Story:
+        """COMPLETED."""
+        text = f"{self.plan.because}\n수행한 조치:\n" + "\n".join(
+            f"- {a.effect}" for a in self.plan.actions
+        )
+        work.complete(self.board.desk, self.hold, text)
+        return self
+
+    def fail(self) -> Story:
+        """FAILED_ROLLBACK."""
+        text = "2번째 조치의 확인이 맞지 않아 되돌렸습니다.\n되돌린 조치:\n- 로그 수준을 DEBUG로"
+        work.fail(self.board.desk, self.hold, text)
+        return self
+
+
+PAGE = {"accept": "text/html"}
+_TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+class Browser(TestClient):
+    """A client that looks at pages and fills their forms, like a person."""
+
+    def see(self, path: str, **more: Any) -> Any:
+        """A page as a person gets it, without following anything."""
+        return self.get(path, headers=PAGE, follow_redirects=False, **more)
+
+    def token(self, path: str = "/issues/new") -> str:
+        """The form token of a page."""
+        found = _TOKEN.search(self.see(path).text)
+        assert found, f"no form on {path}"
+        return found[1]
+
+    def fill(self, path: str, at: str = "/issues", **fields: str) -> Any:
+        """Send a form with its token, as the page ``at`` carries it."""
+        data = {"csrf": self.token(at), **fields}
+        return self.post(path, data=data, headers=PAGE, follow_redirects=False)
+
+
+@contextmanager
+def statements(desk: Desk) -> Iterator[list[str]]:
+    """What is asked of the database meanwhile."""
+    asked: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
+    engine = desk.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def application(desk: Desk, **settings: object) -> FastAPI:
+    """The pages over a desk."""
+    return create_app(desk, Settings(messenger_token="열쇠", **settings))  # type: ignore[arg-type]
+
+
+@contextmanager
+def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """The application behind uvicorn on loopback, on a free port unless one is named."""
+    listener = socket.create_server(("127.0.0.1", port))
+    server = BoardServer(app)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive(), "the server did not stop"

@@ -1,0 +1,68 @@
+"""``guardia lab`` as a person and as a program uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guardia.tools.lab.running import RunningFleet
+
+from .conftest import processes, until
+
+
+def guardia(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "guardia", "lab", *words]
+    environment = {**os.environ, "GUARDIA_HOME": str(home), "COLUMNS": "200"}
+    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    place = home / "line"
+    program = [sys.executable, "-m", "guardia", "lab", "up", "--json"]
+    environment = {**os.environ, "GUARDIA_HOME": str(place)}
+    child = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True)
+    yield place, child
+    child.kill()
+    child.communicate()
+    assert until(lambda: processes(place) == [])
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def test_up_tells_the_inventory_and_ends_on_request(
+    running: tuple[Path, subprocess.Popen[str]],
+) -> None:
+    place, child = running
+    assert child.stdout is not None
+    assert len(json.loads(child.stdout.readline())["hosts"]) == 7
+    assert RunningFleet.find(place / "lab").alive()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(20) == 0
+    assert processes(place) == []
+
+
+def test_faults_by_hand(practice: RunningFleet) -> None:
+    home = practice.home.parent
+    put = guardia(home, "fault", "hung-was", "--json")
+    assert json.loads(put.stdout)["good"] is False
+    seen = json.loads(guardia(home, "status", "--json").stdout)
+    assert seen["oracles"]["hung-was"]["good"] is False
+    table = guardia(home, "status").stdout
+    assert "MOF-WAS-01" in table
+    assert "이상" in table
+    assert "되돌렸습니다" in guardia(home, "heal", "hung-was").stdout
+    assert practice.healthy("hung-was")
+
+
+def test_without_a_fleet_it_says_so(tmp_path: Path) -> None:
+    done = guardia(tmp_path, "status")
+    assert done.returncode == 2
+    assert "연습용 서버" in done.stderr

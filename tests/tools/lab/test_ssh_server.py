@@ -1,0 +1,179 @@
+"""The servers answer as real SSH servers do; commands really run."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from guardia.tools.lab.running import RunningFleet
+
+from .conftest import Reach, until
+
+SERVER = "MOE-WEB-01"
+
+
+def test_a_command_runs_at_home_with_a_clean_environment(reach: Reach, fleet: RunningFleet) -> None:
+    done = reach.run(SERVER, "pwd; echo $HOME $USER; env | cut -d= -f1 | sort | xargs")
+    home, who, names = str(done.stdout).splitlines()
+    assert home.endswith(f"/hosts/{SERVER}")
+    assert who == f"{home} guardia"
+    expected = {"HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "SHLVL", "SSH_CONNECTION"}
+    assert set(names.split()) == expected | {"USER", "_"}
+    assert fleet.home in Path(home).parents
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "signal", "out", "err"),
+    [
+        ("true", 0, None, "", ""),
+        ("echo out; echo err >&2; exit 7", 7, None, "out\n", "err\n"),
+        ("kill -TERM $$", -1, "TERM", "", ""),
+        ("no-such-command 2>/dev/null", 127, None, "", ""),
+    ],
+)
+def test_how_a_command_ended_is_told(
+    reach: Reach, command: str, code: int, signal: str | None, out: str, err: str
+) -> None:
+    done = reach.run(SERVER, command)
+    assert (done.exit_status, done.stdout, done.stderr) == (code, out, err)
+    assert (done.exit_signal[0] if done.exit_signal else None) == signal
+
+
+def test_input_arrives_whole_and_with_its_end(reach: Reach) -> None:
+    assert reach.run(SERVER, "wc -c", input="x" * 3_000_000).stdout == "3000000\n"
+    assert reach.run(SERVER, "cat", input="y" * 3_000_000).stdout == "y" * 3_000_000
+    assert reach.run(SERVER, "head -c 3", input="z" * 3_000_000).stdout == "zzz"
+
+
+def test_big_output_arrives_whole_also_when_the_client_is_slow(reach: Reach) -> None:
+    async def work(connection: asyncssh.SSHClientConnection) -> int:
+        running: Any = await connection.create_process(
+            "head -c 20000000 /dev/zero; echo end >&2", encoding=None
+        )
+        await asyncio.sleep(0.5)
+        size = 0
+        while part := await running.stdout.read(65_536):
+            size += len(part)
+        assert (await running.wait()).exit_status == 0
+        assert running.collect_output()[1] == b"end\n"
+        return size
+
+    assert reach.session(SERVER, work) == 20_000_000
+
+
+def test_fifty_commands_at_once_on_one_connection(reach: Reach) -> None:
+    async def work(connection: asyncssh.SSHClientConnection) -> list[str]:
+        commands = (connection.run(f"sleep 0.2; echo {n}") for n in range(50))
+        return [str(done.stdout).strip() for done in await asyncio.gather(*commands)]
+
+    assert reach.session(SERVER, work) == [str(n) for n in range(50)]
+
+
+def test_closing_the_channel_leaves_the_command_running_and_it_is_counted(
+    reach: Reach, fleet: RunningFleet
+) -> None:
+    async def work(connection: asyncssh.SSHClientConnection) -> None:
+        running: Any = await connection.create_process("sleep 3871")
+        await asyncio.sleep(0.2)
+        running.close()
+        await running.wait_closed()
+
+    assert fleet.commands(SERVER) == []
+    reach.session(SERVER, work)
+    left = fleet.commands(SERVER)
+    assert [entry["command"] for entry in left] == ["sleep 3871"]
+    reach.run(SERVER, f"kill {left[0]['pid']}")
+    assert until(lambda: fleet.commands(SERVER) == [])
+
+
+def test_a_writer_without_a_reader_ends_by_itself(reach: Reach, fleet: RunningFleet) -> None:
+    async def work(connection: asyncssh.SSHClientConnection) -> None:
+        running: Any = await connection.create_process("yes")
+        await running.stdout.read(10)
+        running.close()
+
+    reach.session(SERVER, work)
+    assert until(lambda: fleet.commands(SERVER) == [])
+
+
+def test_a_client_can_signal_its_command(reach: Reach) -> None:
+    async def work(connection: asyncssh.SSHClientConnection) -> Any:
+        running: Any = await connection.create_process("sleep 3872")
+        await asyncio.sleep(0.1)
+        running.send_signal("TERM")
+        return (await running.wait()).exit_signal[0]
+
+    assert reach.session(SERVER, work) == "TERM"
+
+
+def test_a_terminal_is_a_terminal(reach: Reach) -> None:
+    done = reach.run(SERVER, "tty; stty size", term_type="xterm", term_size=(100, 40))
+    assert str(done.stdout).startswith("/dev/pts/")
+    assert str(done.stdout).endswith("40 100\r\n")
+    assert done.exit_status == 0
+
+
+def test_a_terminal_that_is_closed_hangs_up(reach: Reach, fleet: RunningFleet) -> None:
+    async def work(connection: asyncssh.SSHClientConnection) -> None:
+        running: Any = await connection.create_process("sleep 3873", term_type="xterm")
+        await asyncio.sleep(0.2)
+        running.close()
+
+    reach.session(SERVER, work)
+    assert until(lambda: fleet.commands(SERVER) == [])
+
+
+def test_files_are_seen_from_the_home_down(reach: Reach) -> None:
+    async def work(connection: asyncssh.SSHClientConnection) -> Any:
+        async with connection.start_sftp_client() as files:
+            return await files.listdir("/")
+
+    assert {"bin", "srv"} <= set(reach.session(SERVER, work))
+
+
+def test_another_key_or_account_does_not_get_in(reach: Reach) -> None:
+    def attempt(**change: Any) -> None:
+        async def live() -> None:
+            async with asyncssh.connect(**{**reach.options(SERVER), **change}):
+                pass
+
+        asyncio.run(live())
+
+    attempt()
+    with pytest.raises(asyncssh.PermissionDenied):
+        attempt(client_keys=[asyncssh.generate_private_key("ssh-ed25519")])
+    with pytest.raises(asyncssh.PermissionDenied):
+        attempt(username="root")
+    with pytest.raises(asyncssh.PermissionDenied):
+        attempt(client_keys=[], password="guardia")
+
+
+def test_every_server_has_its_own_host_key(reach: Reach, fleet: RunningFleet) -> None:
+    assert len({host.host_key for host in fleet.inventory.hosts}) == 7
+    other = reach.options("MOF-WAS-01")["known_hosts"]
+
+    async def live() -> None:
+        async with asyncssh.connect(**{**reach.options(SERVER), "known_hosts": other}):
+            pass
+
+    with pytest.raises(asyncssh.HostKeyNotVerifiable):
+        asyncio.run(live())
+
+
+@pytest.mark.ssh
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="no OpenSSH client")
+def test_openssh_gets_in(fleet: RunningFleet, tmp_path: Path) -> None:
+    host = fleet.inventory.host(SERVER)
+    known = tmp_path / "known_hosts"
+    known.write_text(f"[{host.address}]:{host.port} {host.host_key}\n")
+    line = ["ssh", "-F", "none", "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
+    line += ["-o", "IdentitiesOnly=yes", "-i", str(fleet.inventory.key), "-p", str(host.port)]
+    line += [f"{host.account}@{host.address}", "wc -c; exit 4"]
+    done = subprocess.run(line, input=b"x" * 500_000, capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (4, b"500000\n")

@@ -1,0 +1,98 @@
+"""Data-file cases of every tool: ``cases/<tool>/*.yaml``, each a list of
+
+* ``args`` (and changes of the usual ``service``) -> ``script``: name and arguments of the script,
+  or ``command``: the whole masked command; ``undo``; ``verify``; or ``refused``: the error's text
+* ``output`` (text, or ``exit``/``stdout``/``stderr``) -> ``findings``, or ``failed``
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from guardia.board.plan import Call
+from guardia.errors import CommandFailed, Invalid, Refused
+from guardia.org.directory import Host, Service
+from guardia.tools import catalog, planning
+from guardia.tools.output import Output
+
+CASES = Path(__file__).with_name("cases")
+
+SERVICES = {
+    "http": {
+        "name": "budget", "port": 8080, "control": "/h/bin/budgetctl", "health": "/health",
+        "root": "/h/srv/budget", "logs": "/h/srv/budget/logs",
+    },
+    "tls": {
+        "name": "homepage", "port": 8443, "root": "/h/srv/homepage", "logs": "/h/srv/homepage/logs",
+    },
+    "postgresql": {"name": "budgetdb", "port": 5432, "root": "/h/srv/db", "logs": "/h/srv/db/logs"},
+    "authlog": {"name": "auth", "root": "/h/srv/auth", "logs": "/h/srv/auth/logs"},
+}  # fmt: skip
+
+
+def collected() -> Iterator[Any]:
+    for path in sorted(CASES.glob("*/*.yaml")):
+        for number, case in enumerate(yaml.safe_load(path.read_text())):
+            name = f"{path.parent.name}:{path.stem}:{case.get('name', number)}"
+            yield pytest.param(path.parent.name, case, id=name)
+
+
+def host(case: dict[str, Any]) -> Host:
+    """The usual services of a host, with the case's changes to all of them."""
+    services = tuple(
+        Service.model_validate({"kind": kind} | facts | case.get("service", {}))
+        for kind, facts in SERVICES.items()
+    )
+    return Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=services)
+
+
+@pytest.mark.parametrize(("tool", "case"), [c for c in collected() if "args" in c.values[1]])
+def test_commands(tool: str, case: dict[str, Any]) -> None:
+    call = Call(tool=tool, args=case["args"])
+    if "refused" in case:
+        with pytest.raises((Refused, Invalid), match=case["refused"]):
+            planning.propose(call, host(case))
+        return
+    action = planning.propose(call, host(case))
+    words = shlex.split(action.command)
+    if "script" in case:
+        assert words[:2] == ["bash", "-c"]
+        assert words[3:] == [str(word) for word in case["script"]]
+    if "command" in case:
+        assert words == shlex.split(case["command"])
+    if "undo" in case:
+        assert action.undo == Call.model_validate(case["undo"])
+    if "verify" in case:
+        shown = [[c.call.tool, c.expect, c.within] for c in action.verify]
+        assert shown == case["verify"]
+
+
+@pytest.mark.parametrize(("tool", "case"), [c for c in collected() if "output" in c.values[1]])
+def test_outputs(tool: str, case: dict[str, Any]) -> None:
+    given = case["output"] if isinstance(case["output"], dict) else {"stdout": case["output"]}
+    output = Output(**({"exit": 0, "stdout": "", "stderr": "", "seconds": 0.1} | given))
+    parse = catalog.find(tool).parse
+    if "failed" in case:
+        with pytest.raises(CommandFailed, match=re.escape(case["failed"])):
+            parse(output)
+    else:
+        assert parse(output) == case["findings"]
+
+
+def test_every_tool_has_cases_of_both_kinds() -> None:
+    for name in catalog.CATALOG:
+        cases = [c.values[1] for c in collected() if c.values[0] == name]
+        assert any("args" in case for case in cases), name
+        assert any("findings" in case for case in cases), name
+        assert any("failed" in case for case in cases), name
+
+
+def test_no_case_is_of_a_tool_that_is_gone() -> None:
+    assert {path.parent.name for path in CASES.glob("*/*.yaml")} <= set(catalog.CATALOG)

@@ -1,0 +1,125 @@
+"""Every tool obeys the rules of the room."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import guardia.tools
+from guardia import i18n
+from guardia.board.plan import Risk
+from guardia.errors import Refused
+from guardia.tools import catalog
+from guardia.tools.tool import Tool
+
+TOOLS = list(catalog.CATALOG.values())
+ROOM = Path(guardia.tools.__file__ or "").parent
+FAMILIES = sorted(ROOM / f"{name}.py" for name in {tool.name.split(".")[0] for tool in TOOLS})
+
+AGREED = {
+    "database.locks",
+    "database.activity",
+    "database.terminate_session",
+    "service.health",
+    "service.processes",
+    "service.restart",
+    "service.log_level",
+    "service.set_log_level",
+    "disk.usage",
+    "disk.largest",
+    "disk.archive",
+    "disk.restore",
+    "deploy.current",
+    "deploy.activate",
+    "logs.tail",
+    "security.auth_failures",
+    "certificate.expiry",
+    "host.load",
+}
+
+
+def named(tool: Tool[Any]) -> str:
+    return tool.name
+
+
+def test_the_agreed_tools_are_there() -> None:
+    assert set(catalog.CATALOG) >= AGREED
+
+
+def test_an_unknown_one_is_refused() -> None:
+    with pytest.raises(Refused, match="등록되지 않은"):
+        catalog.find("shell.run")
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+@pytest.mark.parametrize("tool", TOOLS, ids=named)
+def test_it_says_what_it_is_and_does(tool: Tool[Any], language: str) -> None:
+    texts = i18n.catalogue(language, "tools")
+    family, _, verb = tool.name.partition(".")
+    entry = texts[family][verb]
+    known = {*tool.args.model_fields, "server"}
+    for text in (entry["title"], entry["effect"]):
+        assert set(re.findall(r"\{(\w+)\}", text)) <= known
+    if tool.irreversible:
+        assert tool.irreversible == f"tools.{tool.name}.irreversible"
+        assert entry["irreversible"]
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=named)
+def test_a_change_is_checked_afterwards(tool: Tool[Any]) -> None:
+    assert tool.risk is Risk.READ or "verify" in tool.__dict__
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=named)
+def test_its_texts_are_bounded(tool: Tool[Any]) -> None:
+    for name, field in tool.args.model_json_schema().get("properties", {}).items():
+        if field.get("type") == "string":
+            assert "pattern" in field or "enum" in field, name
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=named)
+def test_it_ends_some_time(tool: Tool[Any]) -> None:
+    assert 0 < tool.timeout <= 600
+
+
+@pytest.mark.parametrize("path", FAMILIES, ids=lambda p: str(p.stem))
+class TestFamilies:
+    def test_shell_text_is_constant(self, path: Path) -> None:
+        """No script is put together: its text is one literal, at the top of a module."""
+        tree = ast.parse(path.read_text())
+        calls = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "Script"
+        ]
+        top = {id(s.value) for s in tree.body if isinstance(s, ast.Assign)}
+        for call in calls:
+            assert id(call) in top
+            assert [type(argument) for argument in call.args] == [ast.Constant, ast.Constant]
+
+    def test_no_shell_is_called_with_text(self, path: Path) -> None:
+        """``Command.of("sh", "-c", ...)`` would be a way around that."""
+        shells = re.findall(r"Command\.of\(\s*[\"'](?:\S*/)?(?:ba|da|z)?sh[\"']", path.read_text())
+        assert shells == []
+
+    def test_no_here_document_needs_a_free_disk(self, path: Path) -> None:
+        assert "<<" not in path.read_text()
+
+    def test_nothing_reaches_out_by_itself(self, path: Path) -> None:
+        imported = {
+            name.split(".")[0]
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [a.name for a in node.names]
+            )
+        }
+        assert not imported & {"paramiko", "socket", "subprocess", "os", "sqlalchemy", "httpx"}

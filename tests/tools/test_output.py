@@ -1,0 +1,88 @@
+"""Output of servers, which are not trusted to print only text."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardia.errors import CommandFailed
+from guardia.tools.output import Ending, Output, clean, decoded, require
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_become_harmless_text(raw: bytes) -> None:
+    text = decoded(raw)
+    text.encode()  # no lone surrogates
+    assert not [c for c in text if unicodedata.category(c) == "Cc" and c not in "\t\n"]
+
+
+@given(
+    st.text(st.characters(categories=["L", "N", "P", "Zs"], exclude_characters="=:@/"), max_size=80)
+)
+def test_ordinary_text_is_kept(text: str) -> None:
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("printed", "kept"),
+    [
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07x", "x"),
+        ("a\r\nb", "a\nb"),
+        ("no\u202egnihton", "nognihton"),
+        ("tab\tkept\n", "tab\tkept\n"),
+    ],
+)
+def test_what_controls_a_terminal_is_gone(printed: str, kept: str) -> None:
+    assert clean(printed) == kept
+
+
+@pytest.mark.parametrize(
+    ("printed", "kept"),
+    [
+        ("DB_PASSWORD=hunter2 next", "DB_PASSWORD=*** next"),
+        ("password: 'hunter2'", "password: '***'"),
+        ('{"password": "hunter2", "a": 1}', '{"password": "***", "a": 1}'),
+        (r'{"query": "x \"token\": \"hunter2\" y"}', r'{"query": "x \"token\": \"***\" y"}'),
+        ("java -jar app --password hunter2 -x", "java -jar app --password *** -x"),
+        ("alter user a password 'hunter2'", "alter user a password '***'"),
+        ("Authorization: Bearer hunter2", "Authorization: Bearer ***"),
+        ("postgresql://app:hunter2@db/x", "postgresql://app:***@db/x"),
+        ("api_key=hunter2&x=1", "api_key=***&x=1"),
+        ("Failed password for root from 192.0.2.1", "Failed password for root from 192.0.2.1"),
+        ("http://10.0.0.1:8080/health", "http://10.0.0.1:8080/health"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(printed: str, kept: str) -> None:
+    assert clean(printed) == kept
+
+
+def ended(**changed: object) -> Output:
+    facts: dict[str, object] = {"exit": 0, "stdout": "out", "stderr": "", "seconds": 0.1}
+    return Output(**(facts | changed))  # type: ignore[arg-type]
+
+
+class TestRequire:
+    def test_a_good_end_gives_the_text(self) -> None:
+        assert require("disk.usage", ended()) == "out"
+
+    def test_a_bad_exit_says_what_was_printed(self) -> None:
+        with pytest.raises(CommandFailed, match=r"disk\.usage, 종료 코드 3.*no room"):
+            require("disk.usage", ended(exit=3, stderr="no room"))
+
+    def test_it_is_bounded(self) -> None:
+        with pytest.raises(CommandFailed) as caught:
+            require("disk.usage", ended(exit=1, stderr="x" * 100_000))
+        assert len(str(caught.value)) < 1000
+
+    @pytest.mark.parametrize("ending", [e for e in Ending if e is not Ending.EXITED])
+    def test_what_did_not_end_by_itself_failed(self, ending: Ending) -> None:
+        with pytest.raises(CommandFailed):
+            require("disk.usage", ended(exit=None, ended=ending))
+
+    def test_half_an_output_is_none(self) -> None:
+        with pytest.raises(CommandFailed, match="한도"):
+            require("disk.usage", ended(truncated=True))

@@ -1,0 +1,130 @@
+"""From a call to an action with everything in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jmespath
+import pytest
+
+from guardia.board.plan import Action, Call, Check, Risk
+from guardia.errors import Invalid, ProgrammerError, Refused
+from guardia.org.directory import Host, Service
+from guardia.tools import catalog, planning
+
+HTTP = Service(
+    name="budget",
+    kind="http",
+    port=8080,
+    control="/h/bin/budgetctl",
+    health="/health",
+    root="/h/srv/budget",
+    logs="/h/srv/budget/logs",
+)
+DB = Service(name="budgetdb", kind="postgresql", port=5432)
+HOST = Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=(HTTP, DB))
+
+START = "2026-11-20T05:00:00.123456Z"
+CHANGES = [
+    ("database.terminate_session", {"service": "budgetdb", "pid": 7, "backend_start": START}),
+    ("service.restart", {"service": "budget"}),
+    ("service.set_log_level", {"service": "budget", "level": "DEBUG", "previous": "INFO"}),
+    ("disk.archive", {"service": "budget", "name": "app.log", "id": "abc123def456"}),
+    ("disk.restore", {"service": "budget", "name": "app.log", "id": "abc123def456"}),
+    ("deploy.activate", {"service": "budget", "version": "3.1.1", "previous": "3.1.0"}),
+]  # fmt: skip
+
+
+def propose(tool: str, **args: Any) -> Action:
+    return planning.propose(Call(tool=tool, args=args), HOST)
+
+
+def test_every_change_is_tried_here() -> None:
+    changes = {t.name for t in catalog.CATALOG.values() if t.risk is not Risk.READ}
+    assert changes == {name for name, _ in CHANGES}
+
+
+@pytest.mark.parametrize(("name", "args"), CHANGES)
+class TestAChange:
+    def test_it_says_what_it_does_where(self, name: str, args: dict[str, Any]) -> None:
+        action = propose(name, **args)
+        assert "MOF-WAS-01" in action.effect
+        assert args["service"] in action.effect
+        assert "{" not in action.effect
+
+    def test_it_has_exactly_one_way_back(self, name: str, args: dict[str, Any]) -> None:
+        action = propose(name, **args)
+        assert (action.undo is None) != (action.irreversible is None)
+
+    def test_its_undo_can_itself_be_proposed(self, name: str, args: dict[str, Any]) -> None:
+        action = propose(name, **args)
+        if action.undo:
+            assert planning.propose(action.undo, HOST).risk is action.risk
+            assert action.undo_verify
+
+    def test_its_checks_are_reads_that_can_be_asked(self, name: str, args: dict[str, Any]) -> None:
+        action = propose(name, **args)
+        assert action.verify
+        for check in (*action.precheck, *action.verify, *action.undo_verify):
+            tool, _, _ = planning.prepare(check.call, HOST)
+            assert tool.risk is Risk.READ
+            jmespath.compile(check.expect)
+
+    def test_proposing_it_again_gives_the_same(self, name: str, args: dict[str, Any]) -> None:
+        action = propose(name, **args)
+        assert planning.propose(action.call, HOST) == action
+        assert Action.model_validate_json(action.model_dump_json()) == action
+
+
+def test_undoing_the_undo_is_the_call_again() -> None:
+    for name in ("deploy.activate", "service.set_log_level"):
+        action = propose(name, **dict(CHANGES)[name])
+        assert action.undo
+        assert planning.propose(action.undo, HOST).undo == action.call
+
+
+def test_defaults_are_written_out() -> None:
+    action = propose("logs.tail", service="budget", name="app.log")
+    assert action.call.args == {"service": "budget", "name": "app.log", "lines": 100}
+
+
+def test_an_unknown_tool_is_refused() -> None:
+    with pytest.raises(Refused):
+        propose("shell.run", text="rm -rf /")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {},
+        {"service": "budget", "more": 1},
+        {"service": "bud get"},
+        {"service": "../etc"},
+        {"service": "budget\n"},
+        {"service": 7},
+        {"service": None},
+    ],
+)
+def test_arguments_that_do_not_hold_are_refused(args: dict[str, Any]) -> None:
+    with pytest.raises(Invalid):
+        propose("service.health", **args)
+
+
+def test_a_refusal_does_not_repeat_what_was_given() -> None:
+    with pytest.raises(Invalid) as caught:
+        propose("service.health", service="password=hunter2 ")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_service_that_the_host_lacks_is_refused() -> None:
+    with pytest.raises(Refused, match="payroll"):
+        propose("service.health", service="payroll")
+
+
+def test_a_check_that_changes_something_is_our_own_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    restart = Check(call=Call(tool="service.restart", args={"service": "budget"}), expect="done")
+    bad = replace(catalog.find("service.health"), precheck=lambda _args: (restart,))
+    monkeypatch.setattr(catalog, "CATALOG", {**catalog.CATALOG, bad.name: bad})
+    with pytest.raises(ProgrammerError):
+        propose("service.health", service="budget")

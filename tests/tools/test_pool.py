@@ -1,0 +1,151 @@
+"""Which connection takes the next channel, and when one ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from guardia.tools.pool import Closed, Full, Pool
+
+
+class Line:
+    """A connection to nowhere: a pool only asks whether it lives, and closes it."""
+
+    def __init__(self) -> None:
+        self.open = True
+
+    def alive(self) -> bool:
+        return self.open
+
+    def close(self) -> None:
+        self.open = False
+
+
+def pool(channels: int = 2, connections: int = 2, idle: float = 60.0) -> Pool[str, Line]:
+    return Pool(channels=channels, connections=connections, idle=idle)
+
+
+def soon() -> float:
+    return time.monotonic() + 0.05
+
+
+def test_a_connection_is_shared_up_to_its_channels() -> None:
+    kept = pool()
+    taken = [kept.take("a", Line, soon()) for _ in range(3)]
+    assert taken[0].line is taken[1].line is not taken[2].line
+
+
+def test_another_place_has_its_own() -> None:
+    kept = pool()
+    assert kept.take("a", Line, soon()).line is not kept.take("b", Line, soon()).line
+
+
+def test_the_roomiest_is_taken() -> None:
+    kept = pool()
+    first, _, third = (kept.take("a", Line, soon()) for _ in range(3))
+    kept.give_back(first)
+    kept.give_back(first)
+    assert kept.take("a", Line, soon()).line is first.line
+    assert third.channels == 1
+
+
+def test_full_is_said_after_waiting() -> None:
+    kept = pool(channels=1, connections=1)
+    kept.take("a", Line, soon())
+    with pytest.raises(Full):
+        kept.take("a", Line, soon())
+
+
+def test_one_that_is_given_back_wakes_who_waits() -> None:
+    kept = pool(channels=1, connections=1)
+    first = kept.take("a", Line, soon())
+    threading.Timer(0.05, kept.give_back, [first]).start()
+    assert kept.take("a", Line, time.monotonic() + 5).line is first.line
+
+
+def test_a_dead_one_is_not_taken_again() -> None:
+    kept = pool()
+    first = kept.take("a", Line, soon())
+    kept.give_back(first)
+    first.line.close()
+    assert kept.take("a", Line, soon()).line is not first.line
+
+
+def test_a_retired_one_ends_with_its_last_channel() -> None:
+    kept = pool()
+    first = kept.take("a", Line, soon())
+    second = kept.take("a", Line, soon())
+    kept.give_back(first, retire=True)
+    assert second.line.alive()
+    assert kept.take("a", Line, soon()).line is not first.line
+    kept.give_back(second)
+    assert not second.line.alive()
+
+
+def test_an_unused_one_is_closed_in_time() -> None:
+    kept = pool(idle=0.01)
+    first = kept.take("a", Line, soon())
+    kept.give_back(first)
+    time.sleep(0.03)
+    kept.take("b", Line, soon())
+    assert not first.line.alive()
+
+
+def test_a_full_server_gets_fewer_channels() -> None:
+    kept = pool(channels=8, connections=2)
+    first = kept.take("a", Line, soon())
+    refused = kept.take("a", Line, soon())
+    refused.full()
+    kept.give_back(refused)
+    assert kept.take("a", Line, soon()).line is not first.line
+
+
+def test_a_burst_opens_one_at_a_time() -> None:
+    kept = pool(channels=10, connections=4)
+    opened = []
+
+    def connect() -> Line:
+        time.sleep(0.05)
+        opened.append(Line())
+        return opened[-1]
+
+    with ThreadPoolExecutor(10) as threads:
+        list(threads.map(lambda _: kept.take("a", connect, time.monotonic() + 5), range(10)))
+    assert len(opened) == 1
+
+
+def test_a_failed_attempt_lets_the_next_one_try() -> None:
+    kept = pool()
+
+    def fail() -> Line:
+        raise OSError
+
+    with pytest.raises(OSError):
+        kept.take("a", fail, soon())
+    assert kept.take("a", Line, soon()).line.alive()
+
+
+def test_close_is_for_good() -> None:
+    kept = pool()
+    first = kept.take("a", Line, soon())
+    kept.close()
+    assert not first.line.alive()
+    with pytest.raises(Closed):
+        kept.take("a", Line, soon())
+    kept.give_back(first)
+
+
+def test_what_is_being_opened_while_it_closes_is_closed_too() -> None:
+    kept = pool()
+    late = Line()
+
+    def connect() -> Line:
+        kept.close()
+        return late
+
+    with pytest.raises(Closed):
+        kept.take("a", connect, soon())
+    assert not late.alive()

@@ -1,0 +1,231 @@
+"""The service tools against a real service, over real SSH."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardia.errors import CommandFailed
+from guardia.org.directory import Service
+from guardia.tools import service as tools_service
+
+pytestmark = pytest.mark.ssh
+Ask = Callable[..., dict[str, Any]]
+
+
+class TestHealth:
+    def test_a_healthy_service_answers(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        found = ask("service.health", sshd.host(budget.service()), service="budget")
+        milliseconds = found.pop("milliseconds")
+        assert found == {"port_open": True, "answered": True, "status": 200, "version": "3.1.0"}
+        assert 0 <= milliseconds < 3000
+
+    def test_a_query_arrives(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        service = budget.service().model_copy(update={"health": "/health?deep=%20&x=1"})
+        assert ask("service.health", sshd.host(service), service="budget")["status"] == 200
+
+    def test_a_hung_one_does_not_answer_but_its_port_stays_open(
+        self, ask: Ask, sshd: Any, budget: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tools_service, "_ANSWER_SECONDS", 1)
+        host = sshd.host(budget.service())
+        os.kill(budget.pid, signal.SIGSTOP)
+        waiting = []
+        try:
+            # As many as its queue takes and more: the port must not look closed to the next one.
+            for _ in range(8):
+                waiting.append(socket.socket())
+                waiting[-1].setblocking(False)
+                waiting[-1].connect_ex(("127.0.0.1", budget.port))
+            started = time.monotonic()
+            found = ask("service.health", host, service="budget")
+            assert time.monotonic() - started < 5
+            assert (found["port_open"], found["answered"], found["status"]) == (True, False, None)
+        finally:
+            os.kill(budget.pid, signal.SIGCONT)
+            for each in waiting:
+                each.close()
+
+    def test_one_that_is_down_has_no_port(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        budget.stop()
+        time.sleep(0.2)
+        found = ask("service.health", sshd.host(budget.service()), service="budget")
+        assert (found["port_open"], found["answered"]) == (False, False)
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.3", "0.0.0.0"])
+    def test_it_is_asked_where_it_listens(self, ask: Ask, sshd: Any, address: str) -> None:
+        with socket.create_server((address, 0)) as server:
+            server.settimeout(10)
+            service = Service(name="odd", kind="http", port=server.getsockname()[1], health="/h")
+
+            def answer() -> None:
+                connection, _ = server.accept()
+                with connection:
+                    received = b""
+                    while b"\r\n\r\n" not in received:
+                        received += connection.recv(1000)
+                    connection.sendall(b"HTTP/1.0 204 No Content\r\n\r\n")
+
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            found = ask("service.health", sshd.host(service), service="odd")
+            thread.join()
+        assert found["status"] == 204
+
+    def test_one_that_never_finishes_its_answer_does_not_hold_us(
+        self, ask: Ask, sshd: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tools_service, "_ANSWER_SECONDS", 1)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            service = Service(name="odd", kind="http", port=server.getsockname()[1], health="/h")
+            kept = []
+
+            def answer() -> None:
+                connection, _ = server.accept()
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n{")
+                kept.append(connection)
+
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            started = time.monotonic()
+            found = ask("service.health", sshd.host(service), service="odd")
+            thread.join()
+            kept[0].close()
+        assert (found["status"], found["version"]) == (200, None)
+        assert time.monotonic() - started < 5
+
+
+class TestProcesses:
+    def test_a_running_service(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        found = ask("service.processes", sshd.host(budget.service()), service="budget")
+        (process,) = found["processes"]
+        assert found["running"]
+        assert process["pid"] == budget.pid
+        assert process["state"] in "SR"
+        assert "app.py" in process["command"]
+        assert process["started"].startswith("20")
+
+    def test_a_stopped_process_is_marked_so(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        os.kill(budget.pid, signal.SIGSTOP)
+        try:
+            found = ask("service.processes", sshd.host(budget.service()), service="budget")
+        finally:
+            os.kill(budget.pid, signal.SIGCONT)
+        assert [p["state"] for p in found["processes"]] == ["T"]
+
+    def test_without_a_pid_file_the_port_tells(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        pid = budget.pid
+        path = budget.root / "run" / "budget.pid"
+        text = path.read_text()
+        path.unlink()
+        try:
+            found = ask("service.processes", sshd.host(budget.service()), service="budget")
+        finally:
+            path.write_text(text)
+        assert [p["pid"] for p in found["processes"]] == [pid]
+
+    def test_children_belong_to_it(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        parent = subprocess.Popen(["bash", "-c", "sleep 50 & sleep 51 & wait"])
+        path = budget.root / "run" / "other.pid"
+        path.write_text(f"{parent.pid}\n")
+        try:
+            time.sleep(0.3)
+            found = ask("service.processes", sshd.host(budget.service()), service="budget")
+        finally:
+            subprocess.run(["pkill", "-P", str(parent.pid)], check=False)
+            parent.wait()
+        commands = {p["command"] for p in found["processes"]}
+        assert {"sleep 50", "sleep 51"} <= commands
+
+    def test_a_number_that_another_process_inherited_does_not_count(
+        self, ask: Ask, sshd: Any, budget: Any, tmp_path: Path
+    ) -> None:
+        budget.stop()
+        path = budget.root / "run" / "budget.pid"
+        path.write_text(f"{os.getpid()}\n")
+        long_ago = time.time() - 1_000_000
+        os.utime(path, (long_ago, long_ago))
+        found = ask("service.processes", sshd.host(budget.service()), service="budget")
+        assert found == {"running": False, "processes": []}
+
+    @pytest.mark.parametrize("text", ["", "abc", "-1", "999999999", "1; id"])
+    def test_a_broken_pid_file_does_no_harm(
+        self, ask: Ask, sshd: Any, budget: Any, text: str
+    ) -> None:
+        budget.stop()
+        time.sleep(0.2)
+        (budget.root / "run" / "budget.pid").write_text(text)
+        found = ask("service.processes", sshd.host(budget.service()), service="budget")
+        assert found == {"running": False, "processes": []}
+
+
+class TestRestart:
+    def test_a_hung_service_is_well_again(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        host = sshd.host(budget.service())
+        before = budget.pid
+        os.kill(before, signal.SIGSTOP)
+        assert ask("service.restart", host, service="budget") == {"done": True}
+        deadline = time.monotonic() + 10
+        while not ask("service.health", host, service="budget")["answered"]:
+            assert time.monotonic() < deadline
+        assert budget.pid != before
+
+    def test_a_control_script_that_fails_says_why(
+        self, ask: Ask, sshd: Any, budget: Any, tmp_path: Path
+    ) -> None:
+        control = tmp_path / "broken"
+        control.write_text("#!/bin/sh\necho no such service >&2\nexit 5\n")
+        control.chmod(0o755)
+        service = budget.service().model_copy(update={"control": str(control)})
+        with pytest.raises(CommandFailed, match=r"종료 코드 5.*no such service"):
+            ask("service.restart", sshd.host(service), service="budget")
+
+
+class TestLogLevel:
+    def test_it_is_changed_and_the_service_told(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        host = sshd.host(budget.service())
+        assert ask("service.log_level", host, service="budget") == {"level": "INFO"}
+        ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")
+        assert ask("service.log_level", host, service="budget") == {"level": "DEBUG"}
+        assert budget.asked == ["start", "reload"]
+        assert (budget.root / "conf" / "log_level").read_text() == "DEBUG\n"
+        assert [p.name for p in (budget.root / "conf").iterdir()] == ["log_level"]
+
+    def test_undoing_it_restores_the_previous_one(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        host = sshd.host(budget.service())
+        ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")
+        ask("service.set_log_level", host, service="budget", level="INFO", previous="DEBUG")
+        assert ask("service.log_level", host, service="budget") == {"level": "INFO"}
+
+    def test_somebody_elses_level_is_not_overwritten(
+        self, ask: Ask, sshd: Any, budget: Any
+    ) -> None:
+        host = sshd.host(budget.service())
+        (budget.root / "conf" / "log_level").write_text("ERROR\n")
+        with pytest.raises(CommandFailed, match="log_level is ERROR, not INFO"):
+            ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")
+        assert budget.asked == ["start"]
+
+    def test_its_permissions_are_kept(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        path = budget.root / "conf" / "log_level"
+        path.chmod(0o640)
+        host = sshd.host(budget.service())
+        ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")
+        assert path.stat().st_mode & 0o777 == 0o640
+
+    def test_without_a_file_it_fails(self, ask: Ask, sshd: Any, budget: Any) -> None:
+        (budget.root / "conf" / "log_level").unlink()
+        host = sshd.host(budget.service())
+        with pytest.raises(CommandFailed):
+            ask("service.log_level", host, service="budget")
+        with pytest.raises(CommandFailed):
+            ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")

@@ -1,0 +1,78 @@
+"""The declaration of a tool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jmespath
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardia.board.plan import Call, Risk
+from guardia.errors import CommandFailed, ProgrammerError
+from guardia.tools.command import Command
+from guardia.tools.output import Output
+from guardia.tools.tool import Args, Tool, done, literal, read
+
+
+def declared(**changed: Any) -> Tool[Args]:
+    facts: dict[str, Any] = {
+        "name": "test.thing",
+        "risk": Risk.READ,
+        "args": Args,
+        "command": lambda _args, _host: Command.of("true"),
+        "parse": read("test.thing", done),
+    }
+    return Tool(**(facts | changed))
+
+
+def undo(_args: Args) -> Call:
+    return Call(tool="test.thing")
+
+
+class TestTheWayBack:
+    def test_a_read_needs_none(self) -> None:
+        assert declared().undo is None
+
+    def test_a_read_has_none(self) -> None:
+        with pytest.raises(ProgrammerError):
+            declared(undo=undo)
+        with pytest.raises(ProgrammerError):
+            declared(irreversible="tools.x")
+
+    @pytest.mark.parametrize("risk", [r for r in Risk if r is not Risk.READ])
+    def test_a_change_has_exactly_one(self, risk: Risk) -> None:
+        assert declared(risk=risk, undo=undo)
+        assert declared(risk=risk, irreversible="tools.x")
+        with pytest.raises(ProgrammerError):
+            declared(risk=risk)
+        with pytest.raises(ProgrammerError):
+            declared(risk=risk, undo=undo, irreversible="tools.x")
+
+
+@pytest.mark.parametrize("name", ["", "thing", "Test.thing", "test.thing.more", "test.thing;x"])
+def test_a_name_has_a_family_and_a_verb(name: str) -> None:
+    with pytest.raises(ProgrammerError):
+        declared(name=name)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, IndexError, TypeError])
+def test_what_cannot_be_read_is_a_failed_command(error: type[Exception]) -> None:
+    def fail(_text: str) -> dict[str, Any]:
+        raise error("x")
+
+    with pytest.raises(CommandFailed, match="형식"):
+        read("test.thing", fail)(Output(0, "", "", 0.0))
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(values)
+def test_a_literal_is_that_value(value: object) -> None:
+    assert jmespath.search(literal(value), {}) == value

@@ -1,0 +1,44 @@
+"""Every tool there is, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from guardia.errors import Refused
+from guardia.i18n import t
+from guardia.tools import (
+    certificate,
+    database,
+    deploy,
+    disk,
+    host,
+    logs,
+    security,
+    service,
+)
+from guardia.tools.tool import Tool
+
+_FAMILIES: tuple[tuple[Tool[Any], ...], ...] = (
+    database.TOOLS,
+    service.TOOLS,
+    disk.TOOLS,
+    deploy.TOOLS,
+    logs.TOOLS,
+    security.TOOLS,
+    certificate.TOOLS,
+    host.TOOLS,
+)
+
+CATALOG: Mapping[str, Tool[Any]] = MappingProxyType(
+    {tool.name: tool for family in _FAMILIES for tool in family}
+)
+
+
+def find(name: str) -> Tool[Any]:
+    """The tool of that name; ``Refused`` where there is none."""
+    tool = CATALOG.get(name)
+    if tool is None:
+        raise Refused(why=t("tools.catalog.unknown", tool=name[:80]))
+    return tool

@@ -1,0 +1,214 @@
+"""A command as a value: quoted by its structure, masked by type.
+
+Values never become shell text. Arguments are quoted one by one; a script's text is a constant of
+this code and gets its values as ``$1``, ``$2``, ...; a ``Secret`` can only be fed to standard
+input, because every account of a server can read every command line.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Literal, LiteralString, Never
+
+from guardia.errors import Invalid, ProgrammerError
+from guardia.i18n import t
+
+Piece = str | int | PurePosixPath
+
+MASK = "***"
+LONGEST = 100_000
+"""Bytes of a rendered command; Linux takes no argument of more than 128 KiB."""
+LONGEST_INPUT = 1_000_000
+"""Bytes of standard input."""
+
+_PLAIN_PROGRAM = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*")
+_RESERVED = re.compile(
+    "!|{|}|case|do|done|elif|else|esac|fi|for|function|if|in|select|then|time|until|while"
+)
+_SCRIPT_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+_PROLOGUE = "set -euo pipefail\nexport LC_ALL=C\n"
+# bash opens a network connection, or one of its own descriptors, for these names.
+_SPECIAL_FILE = re.compile(r"/dev/(tcp|udp|fd|stdin|stdout|stderr)(/|$)")
+
+
+class Secret:
+    """A text that only the wire may see."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself: for the wire, never for a message."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> Never:
+        raise ProgrammerError(why=t("tools.command.secret_written"))
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A bash script, strict about errors, whose text is a constant of this code."""
+
+    name: str
+    """``$0`` of the script: what its messages and the server's process list show."""
+    text: LiteralString
+
+    def __post_init__(self) -> None:
+        if not _SCRIPT_NAME.fullmatch(self.name):
+            raise ProgrammerError(why=f"script name {self.name!r}")
+        _passable(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Redirect:
+    operator: Literal["<", ">", ">>"]
+    path: str
+
+    def render(self) -> str:
+        return f"{self.operator}{shlex.quote(self.path)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    argv: tuple[str, ...]
+    redirects: tuple[_Redirect, ...] = ()
+
+    def render(self) -> str:
+        words = [_program(self.argv[0]), *map(shlex.quote, self.argv[1:])]
+        return " ".join(words + [r.render() for r in self.redirects])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Command:
+    """One command line, made with ``of``, ``script``, ``|``, ``reading``, ``writing``, ``fed``."""
+
+    stages: tuple[_Stage, ...]
+    stdin: tuple[str | Secret, ...] = field(default=())
+
+    @classmethod
+    def of(cls, program: Piece, /, *arguments: Piece) -> Command:
+        """One program with its arguments, each of which arrives unchanged."""
+        words = tuple(_word(piece) for piece in (program, *arguments))
+        if not words[0]:
+            raise Invalid(what=t("tools.command.argument"), why=t("tools.command.no_program"))
+        return cls((_Stage(words),))
+
+    @classmethod
+    def script(cls, script: Script, /, *arguments: Piece) -> Command:
+        """A bash script that finds ``arguments`` in its positional parameters."""
+        return cls.of("bash", "-c", _PROLOGUE + script.text, script.name, *arguments)
+
+    def __or__(self, following: Command) -> Command:
+        """A pipeline; it fails when any of its stages fails."""
+        if following.stdin:
+            raise ProgrammerError(why="the second stage of a pipeline already has an input")
+        return Command(self.stages + following.stages, self.stdin)
+
+    def reading(self, path: Piece) -> Command:
+        """With the first stage's standard input from a file of the server."""
+        if self.stdin:
+            raise ProgrammerError(why="a command has one standard input")
+        return self._redirected(0, _Redirect("<", _file(path)))
+
+    def writing(self, path: Piece, *, append: bool = False) -> Command:
+        """With the last stage's standard output into a file of the server."""
+        return self._redirected(-1, _Redirect(">>" if append else ">", _file(path)))
+
+    def fed(self, *pieces: str | Secret) -> Command:
+        """With ``pieces``, joined, as standard input: the only place for a secret."""
+        if any(r.operator == "<" for r in self.stages[0].redirects):
+            raise ProgrammerError(why="a command has one standard input")
+        given = replace(self, stdin=pieces)
+        if len(given.input()) > LONGEST_INPUT:
+            raise Invalid(what=t("tools.command.input"), why=t("tools.command.too_long"))
+        return given
+
+    def input(self) -> bytes:
+        """Standard input for the wire; empty where none is given."""
+        texts = (p.reveal() if isinstance(p, Secret) else p for p in self.stdin)
+        return "".join(texts).encode()
+
+    def render(self) -> str:
+        """The command for the wire, in POSIX shell syntax."""
+        line = " | ".join(stage.render() for stage in self.stages)
+        if len(self.stages) > 1:
+            # Plain sh has no pipefail everywhere: a broken first stage would pass unseen.
+            line = f"bash -o pipefail -c {shlex.quote(line)}"
+        if len(line.encode()) > LONGEST:
+            raise Invalid(what=t("tools.command.argument"), why=t("tools.command.too_long"))
+        return line
+
+    @property
+    def masked(self) -> str:
+        """The command for people: exactly what would run, without any secret."""
+        if not self.stdin:
+            return self.render()
+        shown = "".join(MASK if isinstance(p, Secret) else p for p in self.stdin)
+        return f"{self.render()} <<< {shlex.quote(shown)}"
+
+    def __repr__(self) -> str:
+        return f"Command({self.masked!r})"
+
+    __str__ = __repr__
+
+    def _redirected(self, index: int, redirect: _Redirect) -> Command:
+        stages = list(self.stages)
+        stages[index] = replace(stages[index], redirects=(*stages[index].redirects, redirect))
+        return replace(self, stages=tuple(stages))
+
+
+def _word(piece: Piece) -> str:
+    if isinstance(piece, Secret):
+        raise ProgrammerError(why=t("tools.command.secret_argument"))
+    if isinstance(piece, bool) or not isinstance(piece, str | int | PurePosixPath):
+        raise ProgrammerError(why=f"a {type(piece).__name__} is no argument")
+    return _passable(str(piece))
+
+
+def _passable(text: str) -> str:
+    """``text``, if an argument of a process can hold it at all."""
+    try:
+        fits = b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise Invalid(what=t("tools.command.argument"), why=t("tools.command.unpassable"))
+    return text
+
+
+def _program(name: str) -> str:
+    """Quoted so that the shell takes it for neither a reserved word nor an assignment."""
+    plain = _PLAIN_PROGRAM.fullmatch(name) and not _RESERVED.fullmatch(name)
+    return name if plain else "'" + name.replace("'", "'\"'\"'") + "'"
+
+
+def _file(path: Piece) -> str:
+    name = _word(path)
+    if not name.startswith("/") or _SPECIAL_FILE.match(name):
+        raise Invalid(what=t("tools.command.argument"), why=t("tools.command.not_a_file"))
+    return name

@@ -1,0 +1,147 @@
+"""A database server of the fleet: PostgreSQL, its tables, and a small steady workload.
+
+Each worker moves an amount from one account to the next lower one and locks the two in that order.
+Whoever holds the first account for long makes the workers queue up one behind the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from guardia.db.embedded import FAST, Cluster
+from guardia.errors import Misconfigured
+from guardia.tools.lab.layout import Place, write_private
+from guardia.tools.lab.ports import ADDRESS
+
+MONITOR = "guardia_ops"
+"""The role of the account on the server: it may look at all sessions and end them."""
+
+ACCOUNTS = 12
+WORKERS = {"budget": 5, "edu": 2}
+_PAUSE = (0.8, 1.8)  # seconds between two transactions of a worker
+_LEDGER = 500  # slots that are used again and again, so nothing grows
+
+SETTINGS = {
+    **FAST,
+    "shared_buffers": "16MB",
+    "max_connections": "40",
+    "log_lock_waits": "on",
+    "log_checkpoints": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "96MB",
+    "max_logical_replication_workers": "0",
+    "autovacuum_naptime": "5min",
+    "checkpoint_timeout": "30min",
+}
+
+_TABLES = """
+create table if not exists account (
+    account_id int primary key,
+    name text not null,
+    balance bigint not null,
+    updated_at timestamptz not null default now()
+) with (fillfactor = 50);
+create table if not exists ledger (
+    slot int primary key,
+    payer int not null references account,
+    payee int not null references account,
+    amount bigint not null,
+    at timestamptz not null
+) with (fillfactor = 50);
+"""
+_ACCOUNTS = """
+insert into account (account_id, name, balance)
+select n, format('%%s-%%s', %s::text, n), 1000000 from generate_series(1, %s) n
+on conflict do nothing
+"""
+_TAKE = "update account set balance = balance - %s, updated_at = now() where account_id = %s"
+_GIVE = "update account set balance = balance + %s, updated_at = now() where account_id = %s"
+_NOTE = """
+insert into ledger values (%s, %s, %s, %s, now()) on conflict (slot) do update
+set payer = excluded.payer, payee = excluded.payee, amount = excluded.amount, at = excluded.at
+"""
+
+
+def cluster(place: Place, data: Path, copies: Path) -> Cluster:
+    """The server's PostgreSQL, not started."""
+    return Cluster(
+        data,
+        port=place.port,
+        settings=SETTINGS,
+        copies=copies,
+        log=place.logs / "postgresql.log",
+    )
+
+
+def start(place: Place, data: Path, copies: Path) -> Cluster:
+    """Start it and make what is missing; data that a power cut has spoiled is made anew."""
+    running = cluster(place, data, copies)
+    try:
+        running.start()
+    except Misconfigured:
+        if not running.files.exists():
+            raise
+        shutil.rmtree(running.files)
+        running.start()
+    _furnish(running, place)
+    _introduce(running, place)
+    return running
+
+
+def _furnish(running: Cluster, place: Place) -> None:
+    name, app = place.plan.name, place.plan.app
+    for role in (f"{app}_app", f"{app}_batch"):
+        running.create_role(role)
+    running.create_role(MONITOR, member_of=("pg_monitor", "pg_signal_backend"))
+    running.create_database(name, owner=f"{app}_app")
+    with psycopg.connect(running.dsn(f"{app}_app", name)) as connection:
+        connection.execute(_TABLES)
+        connection.execute(_ACCOUNTS, (app, ACCOUNTS))
+        batch = sql.Identifier(f"{app}_batch")
+        connection.execute(sql.SQL("grant select, update on account to {}").format(batch))
+
+
+def _introduce(running: Cluster, place: Place) -> None:
+    """Give the account on the server ``psql service=NAME``, with no password on a command line."""
+    name, port = place.plan.name, place.port
+    entry = f"[{name}]\nhost={ADDRESS}\nport={port}\ndbname={name}\nuser={MONITOR}\n"
+    word = f"{ADDRESS}:{port}:{name}:{MONITOR}:{running.password(MONITOR)}\n"
+    write_private(place.home / ".pg_service.conf", entry.encode())
+    write_private(place.home / ".pgpass", word.encode())
+
+
+async def work(running: Cluster, place: Place) -> None:
+    """All workers, until cancelled."""
+    app = place.plan.app
+    dsn = running.dsn(f"{app}_app", place.plan.name)
+    await asyncio.gather(*(_worker(dsn, app, number) for number in range(1, WORKERS[app] + 1)))
+
+
+async def _worker(dsn: str, app: str, number: int) -> None:
+    """One session; it connects again when it is ended or the server restarts."""
+    while True:
+        with suppress(psycopg.Error, OSError):
+            async with await psycopg.AsyncConnection.connect(
+                dsn, application_name=f"{app}-was-{number}"
+            ) as connection:
+                while True:
+                    await asyncio.sleep(random.uniform(*_PAUSE))
+                    await _transfer(connection, number)
+        await asyncio.sleep(1)
+
+
+async def _transfer(connection: psycopg.AsyncConnection[Any], number: int) -> None:
+    amount, slot = random.randrange(1, 1000), random.randrange(_LEDGER)
+    async with connection.transaction():
+        await connection.execute(_TAKE, (amount, number + 1))
+        await connection.execute(_GIVE, (amount, number))
+        await connection.execute(_NOTE, (slot, number + 1, number, amount))

@@ -1,0 +1,312 @@
+"""The fleet itself: forks its servers, keeps the messenger, answers on the control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from guardia.db.embedded import Cluster
+from guardia.errors import NotFound, OperatorError
+from guardia.org.directory import Host
+from guardia.tools.lab import control, faults, layout, namespace
+from guardia.tools.lab.blueprint import SERVERS
+from guardia.tools.lab.children import Children, Process, below, end_all
+from guardia.tools.lab.faults import Fault
+from guardia.tools.lab.inventory import FILE, Inventory, names
+from guardia.tools.lab.layout import Place
+from guardia.tools.lab.machine import Machine
+from guardia.tools.lab.messenger import Messenger
+from guardia.tools.lab.ports import ADDRESS, Ports
+from guardia.tools.lab.ssh_server import ACCOUNT
+
+CREDENTIAL = "practice-fleet"
+_SOCKET_PATH_LIMIT = 100
+_ENDING_SECONDS = 8.0
+
+
+@dataclass
+class Running:
+    """A server that has been forked."""
+
+    place: Place
+    pid: int
+    report: int
+    port: int
+    host_key: str
+    volume: bool = False
+
+
+class Field:
+    """All of it, in one process that is the parent of the servers' processes."""
+
+    def __init__(self, home: Path, *, isolated: bool, starter: int) -> None:
+        self._home = home
+        self._isolated = isolated
+        self._starter = starter
+        self._ports = Ports(home)
+        self._machines: dict[str, Running] = {}
+        self._faults: dict[str, Fault] = {}
+        self._socket = self._control_path()
+
+    # --- life -------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Until the end; the exit code."""
+        os.umask(0o077)
+        namespace.adopt_orphans()
+        (self._home / FILE).unlink(missing_ok=True)
+        (self._home / "hosts").mkdir(exist_ok=True)
+        (self._home / "keys").mkdir(exist_ok=True)
+        try:
+            self._fork_all()
+            return asyncio.run(self._live())
+        finally:
+            self._end()
+
+    def _fork_all(self) -> None:
+        client = self._public(self._home / "keys" / CREDENTIAL)
+        for server_id, plan in SERVERS.items():
+            home = self._home / "hosts" / server_id
+            port = self._ports.free(f"{server_id}/{plan.name}") if plan.listens else None
+            place = Place(server_id, home, plan, port)
+            layout.prepare(place)
+            key = self._home / "keys" / server_id
+            public = self._public(key)
+            with self._ports.listen(server_id) as listening:
+                data, copies = self._home / "pg" / server_id, self._home / "server"
+                machine = Machine(
+                    place, listening, key.read_text(), client, data, copies, self._isolated
+                )
+                pid, report = machine.fork()
+                ssh_port = int(listening.getsockname()[1])
+            self._machines[server_id] = Running(place, pid, report, ssh_port, public)
+
+    async def _live(self) -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_reader(self._starter, stop.set)
+        children = Children()
+        ends = [children.ended(machine.pid) for machine in self._machines.values()]
+        await asyncio.gather(*(self._await_report(m) for m in self._machines.values()))
+        self._know_faults()
+        inventory = await self._open_doors()
+        inventory.save(self._home)
+        sys.stdout.write(f"ready {self._home / FILE}\n")
+        sys.stdout.flush()
+        for end in ends:  # without one of its servers it is not the fleet any more
+            end.add_done_callback(lambda _end: stop.set())
+        await stop.wait()
+        loop.remove_reader(self._starter)
+        return 1 if any(end.done() for end in ends) else 0
+
+    async def _await_report(self, machine: Running) -> None:
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
+        loop.add_reader(machine.report, told.set_result, None)
+        await told
+        loop.remove_reader(machine.report)
+        report = json.loads(os.read(machine.report, 65_536) or b'{"error": "it ended"}')
+        os.close(machine.report)
+        if "error" in report:
+            raise RuntimeError(f"{machine.place.server_id}: {report['error']}")
+        machine.volume = report["volume"]
+
+    async def _open_doors(self) -> Inventory:
+        token_file = self._home / "keys" / "messenger"
+        if not token_file.exists():
+            layout.write_private(token_file, secrets.token_hex(13).encode())
+        messenger = Messenger(self._home / "messenger", token_file.read_text())
+        port = self._ports.free("messenger")
+        self._servers = [
+            await messenger.serve(port),
+            await control.serve(self._socket, self._answer),
+        ]
+        return Inventory(
+            hosts=self._hosts(),
+            credential=CREDENTIAL,
+            key=self._home / "keys" / CREDENTIAL,
+            message_url=messenger.url(port, "hooks"),
+            alert_url=messenger.url(port, "alerts"),
+            messages=messenger.messages,
+            alerts=messenger.alerts,
+            control=self._socket,
+            volumes=any(machine.volume for machine in self._machines.values()),
+            isolated=self._isolated,
+        )
+
+    def _end(self) -> None:
+        """End the servers in order, then whatever is left."""
+        (self._home / FILE).unlink(missing_ok=True)
+        self._socket.unlink(missing_ok=True)
+        if self._socket.parent != self._home:
+            shutil.rmtree(self._socket.parent, ignore_errors=True)
+        pids = {machine.pid for machine in self._machines.values()}
+        for pid in pids & {process.pid for process in below(os.getpid())}:
+            os.kill(pid, signal.SIGTERM)
+        _wait_for(pids, _ENDING_SECONDS)
+        end_all()
+
+    # --- what there is ----------------------------------------------------------------------
+
+    def _control_path(self) -> Path:
+        path = self._home / "control.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
+            return path
+        return Path(tempfile.mkdtemp(prefix="guardia-lab-", dir="/tmp")) / "control.sock"
+
+    @staticmethod
+    def _public(path: Path) -> str:
+        """The public half of the key in ``path``, which is made where it is missing."""
+        if not path.exists():
+            key = asyncssh.generate_private_key("ssh-ed25519", comment="practice fleet")
+            layout.write_private(path, key.export_private_key())
+        known = asyncssh.read_private_key(path)
+        return " ".join(known.export_public_key().decode().split()[:2])
+
+    def _hosts(self) -> tuple[Host, ...]:
+        return tuple(
+            server.model_copy(
+                update={
+                    "address": ADDRESS,
+                    "port": machine.port,
+                    "account": ACCOUNT,
+                    "host_key": machine.host_key,
+                    "credential": CREDENTIAL,
+                    "services": (machine.place.service(),),
+                }
+            )
+            for server in names().servers
+            for machine in [self._machines[server.server_id]]
+        )
+
+    def _know_faults(self) -> None:
+        field = self._machines
+        db, hung = field["MOF-DB-01"], field["MOF-WAS-01"]
+        full, deploy = field["MOIS-WAS-01"], field["MOF-WAS-02"]
+        server = Cluster(self._home / "pg" / "MOF-DB-01")
+        self._faults = {
+            "lock-chain": faults.LockChain(db.place, server.dsn),
+            "hung-was": faults.HungServer(hung.place, self._remote(hung)),
+            "full-volume": faults.FullVolume(
+                full.place, self._remote(full), full.pid, possible=full.volume
+            ),
+            "failing-deploy": faults.FailingDeploy(deploy.place, self._remote(deploy)),
+        }
+
+    def _remote(self, machine: Running) -> faults.Remote:
+        async def run(command: str) -> None:
+            async with asyncssh.connect(
+                ADDRESS,
+                machine.port,
+                username=ACCOUNT,
+                client_keys=[str(self._home / "keys" / CREDENTIAL)],
+                known_hosts=None,
+                config=None,
+                agent_path=None,
+            ) as connection:
+                done = await connection.run(command)
+                if done.exit_status != 0:
+                    raise RuntimeError(f"{command}: {done.stderr!r}")
+
+        return run
+
+    # --- requests ---------------------------------------------------------------------------
+
+    async def _answer(self, request: dict[str, Any]) -> Any:
+        match request.get("do"):
+            case "status":
+                return await self._status()
+            case "oracle":
+                return asdict(await self._fault(request).look())
+            case "fault":
+                fault = self._fault(request)
+                await fault.put()
+                return asdict(await faults.shows(fault, good=False))
+            case "heal":
+                return await self._heal(request)
+        raise NotFound(what=str(request.get("do")))
+
+    def _fault(self, request: dict[str, Any]) -> Fault:
+        found = self._faults.get(str(request.get("name")))
+        if found is None:
+            raise NotFound(what=str(request.get("name")))
+        return found
+
+    async def _heal(self, request: dict[str, Any]) -> dict[str, Any]:
+        every = list(self._faults.values())
+        chosen = every if request.get("name") == "all" else [self._fault(request)]
+        await asyncio.gather(*(fault.heal() for fault in chosen))
+        found = await asyncio.gather(*(faults.shows(fault, good=True) for fault in chosen))
+        bad = [
+            f"{f.server_id}: {x.evidence}" for f, x in zip(chosen, found, strict=True) if not x.good
+        ]
+        if bad:
+            raise OperatorError(why="; ".join(bad))
+        return {"good": True, "evidence": [finding.evidence for finding in found]}
+
+    async def _status(self) -> dict[str, Any]:
+        looks = await asyncio.gather(*(fault.look() for fault in self._faults.values()))
+        services = dict(zip(self._faults, map(asdict, looks), strict=True))
+        return {
+            "servers": [self._server(machine) for machine in self._machines.values()],
+            "oracles": services,
+        }
+
+    def _server(self, machine: Running) -> dict[str, Any]:
+        remote = self._commands(machine)
+        return {
+            "server": machine.place.server_id,
+            "address": f"{ADDRESS}:{machine.port}",
+            "service": machine.place.plan.name,
+            "state": self._state(machine),
+            "commands": [{"pid": p.pid, "state": p.state, "command": p.command} for p in remote],
+        }
+
+    def _service_pid(self, machine: Running) -> int:
+        if not machine.place.plan.is_program:
+            return Cluster(self._home / "pg" / machine.place.server_id).pid or 0
+        try:
+            return int(machine.place.pid_file.read_text("ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def _state(self, machine: Running) -> str:
+        own = {process.pid: process for process in below(machine.pid)}
+        found = own.get(self._service_pid(machine))
+        if found is None:
+            return "down"
+        return "stopped" if found.state in "Tt" else "up"
+
+    def _commands(self, machine: Running) -> list[Process]:
+        """What runs on a server besides its service: commands, or what is left of them."""
+        return below(machine.pid, without=(self._service_pid(machine),))
+
+
+def _wait_for(pids: set[int], seconds: float) -> None:
+    """Until these children have ended; woken by the kernel, not by a clock."""
+    waiting = select.poll()
+    for pid in pids:
+        try:
+            waiting.register(os.pidfd_open(pid), select.POLLIN)
+        except ProcessLookupError:
+            continue
+    left = len(pids)
+    while left > 0 and (ended := waiting.poll(seconds * 1000)):
+        for descriptor, _event in ended:
+            waiting.unregister(descriptor)
+            os.close(descriptor)
+            left -= 1

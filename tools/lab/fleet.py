@@ -1,0 +1,91 @@
+"""``python -m guardia.tools.lab.fleet HOME``: the fleet's process, with everything below it.
+
+This first process only waits: it takes a process namespace where the kernel lends one, starts the
+fleet in it, passes on the wish to end, and reports how it went. See ``field`` for the fleet itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from guardia.tools.lab import namespace
+
+PLAIN = "GUARDIA_LAB_PLAIN"
+"""Set to 1 to do without a process namespace, as where the kernel refuses one."""
+OCCUPIED = 3
+"""Exit code: a fleet already runs in this folder."""
+
+
+def command(home: Path) -> list[str]:
+    """The argument list that runs the fleet of ``home``."""
+    return [sys.executable, "-m", "guardia.tools.lab.fleet", str(home)]
+
+
+def _reserve(home: Path) -> int | None:
+    """Hold the fleet's lock, together with all processes that we fork."""
+    lock = os.open(home / "fleet.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def main(home: Path) -> int:
+    """Run the fleet until it is asked to end."""
+    home.mkdir(parents=True, exist_ok=True)
+    # Root's PostgreSQL runs as another account, which must be able to pass through.
+    home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    if _reserve(home) is None:
+        return OCCUPIED
+    isolated = os.environ.get(PLAIN) != "1" and namespace.lends_processes()
+    if isolated:
+        namespace.unshare(namespace.CLONE_NEWNS | namespace.CLONE_NEWPID)
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(write)
+        _become_the_fleet(home, isolated, read)
+    os.close(read)
+
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        os.kill(pid, signal.SIGTERM)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    return max(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _become_the_fleet(home: Path, isolated: bool, starter: int) -> None:
+    signal.signal(signal.SIGTERM, _leave)
+    # In a namespace the kernel ends all with us; without, we must still end the others in order.
+    namespace.end_with_parent(signal.SIGKILL if isolated else signal.SIGTERM)
+    code = 1
+    try:
+        if isolated:
+            namespace.mount_proc()
+        from guardia.tools.lab.field import Field
+
+        code = Field(home, isolated=isolated, starter=starter).run()
+    except SystemExit:
+        code = 0
+    except BaseException as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        raise
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).absolute()))

@@ -1,0 +1,168 @@
+"""The folders of one server of the fleet, put back to the known state at every start."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from guardia.org.directory import Service
+from guardia.tools.lab.blueprint import ServicePlan
+
+_SERVICES = Path(__file__).resolve().with_name("services")
+_PYTHON = (sys.executable, "-I", "-S", "-E")
+_DEBUG_LIMIT = 8_000_000  # where the logs have no volume of their own to bound them
+_CERTIFICATE_DAYS = 120
+
+
+@dataclass(frozen=True)
+class Place:
+    """One server's home, and its service's folder in it."""
+
+    server_id: str
+    home: Path
+    plan: ServicePlan
+    port: int | None
+
+    @property
+    def root(self) -> Path:
+        """``releases/ current conf/ logs/ run/``."""
+        return self.home / "srv" / self.plan.name
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs; a volume of its own on one server."""
+        return self.root / "logs"
+
+    @property
+    def control(self) -> Path:
+        """The service script."""
+        return self.home / "bin" / f"{self.plan.name}ctl"
+
+    @property
+    def pid_file(self) -> Path:
+        """Names the running process."""
+        return self.root / "run" / f"{self.plan.name}.pid"
+
+    def service(self) -> Service:
+        """The service as the CMDB shall know it."""
+        plan = self.plan
+        return Service(
+            name=plan.name,
+            kind=plan.kind,
+            port=self.port,
+            control=str(self.control) if plan.is_program else None,
+            health="/health" if plan.kind in ("http", "tls") else None,
+            root=str(self.root),
+            logs=str(self.logs),
+            database=None if plan.is_program else plan.name,
+        )
+
+
+def prepare(place: Place) -> None:
+    """Make what is missing and restore what a story has changed; logs and archives stay."""
+    for folder in ("bin", "srv"):
+        (place.home / folder).mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place.root / "run", ignore_errors=True)
+    for folder in ("conf", "logs", "run", "releases"):
+        (place.root / folder).mkdir(parents=True, exist_ok=True)
+    if place.plan.is_program:
+        set_level(place, "INFO")
+        for release in place.plan.releases:
+            _write_release(place, release.version, release.broken)
+        activate(place, place.plan.releases[0].version)
+    if place.plan.kind == "tls":
+        _ensure_certificate(place.root / "conf", place.server_id)
+
+
+def set_level(place: Place, level: str) -> None:
+    """Configure the log level; the service reads it when it is asked to reload."""
+    (place.root / "conf" / "log_level").write_text(f"{level}\n", "ascii")
+
+
+def activate(place: Place, version: str) -> None:
+    """Point ``current`` to a release."""
+    fresh = place.root / ".current.new"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(Path("releases", version))
+    fresh.replace(place.root / "current")
+
+
+def _write_release(place: Place, version: str, broken: bool) -> None:
+    folder = place.root / "releases" / version
+    folder.mkdir(exist_ok=True)
+    app = {"version": version, "title": place.plan.title, "broken": broken}
+    (folder / "app.json").write_text(json.dumps(app, ensure_ascii=False), "utf-8")
+
+
+def write_control(place: Place, *, tied_to: int | None, bounded: bool) -> None:
+    """Write the service script: ``tied_to`` is the server's process where nothing else ends its
+    services with it; ``bounded`` says that a volume limits the logs."""
+    tie = [] if tied_to is None else [*_PYTHON, str(_SERVICES / "tied.py"), str(tied_to)]
+    lines = [
+        "#!/bin/bash",
+        f"NAME={shlex.quote(place.plan.name)}",
+        f"ROOT={shlex.quote(str(place.root))}",
+        f"TIE=({shlex.join(tie)})",
+        f"PROGRAM=({shlex.join(_program(place, bounded))})",
+        f". {shlex.quote(str(_SERVICES / 'control.sh'))}",
+    ]
+    place.control.write_text("\n".join(lines) + "\n", "utf-8")
+    place.control.chmod(0o755)
+
+
+def _program(place: Place, bounded: bool) -> list[str]:
+    plan = place.plan
+    program = "auth_log.py" if plan.kind == "authlog" else "http_server.py"
+    line = [*_PYTHON, str(_SERVICES / program)]
+    line += ["--root", str(place.root), "--logs", str(place.logs), "--name", plan.name]
+    if plan.kind == "authlog":
+        return [*line, "--host", place.server_id]
+    line += ["--port", str(place.port)]
+    if plan.kind == "tls":
+        line.append("--tls")
+    return line if bounded else [*line, "--debug-limit", str(_DEBUG_LIMIT)]
+
+
+def _ensure_certificate(folder: Path, name: str) -> None:
+    path, now = folder / "tls.crt", datetime.datetime.now(datetime.UTC)
+    if path.exists():
+        known = x509.load_pem_x509_certificate(path.read_bytes())
+        if known.not_valid_after_utc > now + datetime.timedelta(days=7):
+            return
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name.lower())])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=_CERTIFICATE_DAYS))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    write_private(folder / "tls.key", key.private_bytes(pem, form, plain))
+    path.write_bytes(certificate.public_bytes(pem))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A file that only we can read, in one step."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    fresh.replace(path)

@@ -1,0 +1,124 @@
+"""One server of the fleet: a process of its own with an SSH server, a service and what they start.
+
+It is the parent of everything that loses its own parent on this server, so its descendants are
+exactly the processes of the server; they end with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from guardia.db.embedded import Cluster
+from guardia.db.installation import binaries
+from guardia.tools.lab import database, layout, namespace, ssh_server
+from guardia.tools.lab.children import Children, end_all
+from guardia.tools.lab.layout import Place
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What one server needs to come up."""
+
+    place: Place
+    listening: socket.socket
+    host_key: str
+    client_key: str
+    data: Path
+    """The folder of its PostgreSQL, where it has one."""
+    copies: Path
+    isolated: bool
+
+    def fork(self) -> tuple[int, int]:
+        """Start it as a child: process number, and a descriptor on which it tells how it went."""
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(write)
+            return pid, read
+        code = 1
+        try:
+            os.close(read)
+            code = asyncio.run(self._live(write))
+        except BaseException as error:
+            _report(write, error=f"{type(error).__name__}: {error}")
+        finally:
+            end_all()
+            os._exit(code)
+
+    async def _live(self, write: int) -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        namespace.end_with_parent(signal.SIGTERM)
+        namespace.adopt_orphans()
+        volume = self._mount()
+        running = self._start_database()
+        layout_tied = None if self.isolated else os.getpid()
+        if self.place.plan.is_program:
+            layout.write_control(self.place, tied_to=layout_tied, bounded=volume)
+        shell = self._shell(Children())
+        await self._start_service(shell)
+        door = await ssh_server.serve(self.listening, self.host_key, self.client_key, shell)
+        work = asyncio.ensure_future(self._work(running))
+        _report(write, volume=volume)
+        await stop.wait()
+        door.close()
+        work.cancel()
+        if running is not None:
+            running.stop()
+        return 0
+
+    def _mount(self) -> bool:
+        if self.place.plan.volume is None:
+            return False
+        with suppress(OSError):
+            namespace.mount_volume(self.place.logs, self.place.plan.volume)
+            return True
+        return False
+
+    def _start_database(self) -> Cluster | None:
+        if self.place.plan.is_program:
+            return None
+        return database.start(self.place, self.data, self.copies)
+
+    async def _work(self, running: Cluster | None) -> None:
+        if running is not None:
+            await database.work(running, self.place)
+
+    def _shell(self, children: Children) -> ssh_server.Shell:
+        home = self.place.home
+        path = f"{home / 'bin'}:{binaries()}:/usr/local/bin:/usr/bin:/bin"
+        environment = {
+            "HOME": str(home),
+            "USER": ssh_server.ACCOUNT,
+            "LOGNAME": ssh_server.ACCOUNT,
+            "SHELL": "/bin/bash",
+            "PATH": path,
+            "LANG": "C.UTF-8",
+        }
+        return ssh_server.Shell(home, environment, children, tied=not self.isolated)
+
+    async def _start_service(self, shell: ssh_server.Shell) -> None:
+        if not self.place.plan.is_program:
+            return
+        output = self.place.root / "run" / "start"
+        with output.open("wb") as file, Path(os.devnull).open("rb") as nothing:
+            files = (nothing.fileno(), file.fileno(), file.fileno())
+            _child, ended = shell.start([str(self.place.control), "start"], files, {})
+            if await ended != 0:
+                raise subprocess.SubprocessError(output.read_text("utf-8", errors="replace"))
+
+
+def _report(write: int, **facts: object) -> None:
+    with suppress(OSError):
+        os.write(write, json.dumps(facts).encode())
+        os.close(write)

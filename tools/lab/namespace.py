@@ -1,0 +1,105 @@
+"""What the kernel lends to the fleet: process numbers of its own, and a small real volume.
+
+In its own process namespace nothing survives the fleet: when its first process ends, by whatever
+means, the kernel ends all others. Where the kernel refuses (some containers), the fleet runs
+without, and its processes are tied to each other one by one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+CLONE_NEWNS = 0x0002_0000
+CLONE_NEWUSER = 0x1000_0000
+CLONE_NEWPID = 0x2000_0000
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x2, 0x4, 0x8
+MS_REC, MS_PRIVATE = 0x4000, 0x4_0000
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _must(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces of ``flags``; as a plain user by way of a user namespace in which we
+    stay who we are. ``OSError`` where the kernel refuses."""
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        _must(_library().unshare(flags), "unshare")
+        return
+    _must(_library().unshare(flags | CLONE_NEWUSER), "unshare")
+    Path("/proc/self/setgroups").write_text("deny", "ascii")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", "ascii")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", "ascii")
+
+
+def _mount(
+    source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None
+) -> None:
+    _must(_library().mount(source, target, kind, flags, data), f"mount {os.fsdecode(target)}")
+
+
+def _keep_mounts_private() -> None:
+    _mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+
+
+def mount_proc() -> None:
+    """As the first process of a new namespace: show its processes under /proc."""
+    _keep_mounts_private()
+    _mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+
+
+def mount_volume(folder: Path, megabytes: int) -> None:
+    """A small file system on ``folder`` that only this process and its children see."""
+    try:
+        _must(_library().unshare(CLONE_NEWNS), "unshare")
+    except PermissionError:
+        unshare(CLONE_NEWNS)
+    _keep_mounts_private()
+    options = f"size={megabytes}m,mode=0700".encode()
+    _mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options)
+
+
+def lends_processes() -> bool:
+    """Whether the kernel lets us have process numbers of our own, tried in a throwaway child."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        with suppress(OSError):
+            unshare(CLONE_NEWNS | CLONE_NEWPID)
+            status = _first_process_sees_itself()
+        os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _first_process_sees_itself() -> int:
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        with suppress(OSError):
+            mount_proc()
+            status = 0 if Path("/proc/self").readlink() == Path("1") else 1
+        os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def end_with_parent(signal_number: int) -> None:
+    """Be sent ``signal_number`` when our parent's main thread ends."""
+    _must(_library().prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0), "prctl")
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends."""
+    _must(_library().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")

@@ -1,0 +1,201 @@
+"""A fleet as its users hold it: started or found, asked, and ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from guardia.db import process
+from guardia.errors import Misconfigured, NotFound
+from guardia.i18n import t
+from guardia.org.directory import Directory
+from guardia.tools.lab import control, fleet
+from guardia.tools.lab.inventory import Inventory
+from guardia.tools.lab.look import Finding
+from guardia.tools.lab.messenger import posted
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+
+
+class RunningFleet:
+    """The fleet of one folder. It ends with us where we have started it."""
+
+    def __init__(self, home: Path, child: subprocess.Popen[bytes] | None = None) -> None:
+        self.home = home
+        self._child = child
+        self._inventory: Inventory | None = None
+
+    @classmethod
+    def spawn(cls, home: Path) -> Self:
+        """Start the fleet, or attach to the one that runs; ``ready`` waits for it."""
+        home = home.absolute()
+        with suppress(NotFound):
+            return cls.find(home)
+        home.mkdir(mode=0o711, parents=True, exist_ok=True)
+        log = home / "fleet.log"
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            child = process.spawn(
+                fleet.command(home), signal.SIGTERM, None, file, environment=os.environ
+            )
+        return cls(home, child)
+
+    @classmethod
+    def find(cls, home: Path) -> Self:
+        """The fleet that runs in ``home``; ``NotFound`` where none does."""
+        found = cls(home.absolute())
+        found._inventory = Inventory.load(found.home)
+        control.ping(found._inventory.control)
+        return found
+
+    @property
+    def owned(self) -> bool:
+        """Whether it ends with us."""
+        return self._child is not None
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        if self._child is not None:
+            return self._child.poll() is None
+        with suppress(NotFound):
+            control.ping(self.inventory.control)
+            return True
+        return False
+
+    @property
+    def pid(self) -> int | None:
+        """The fleet's first process, where we have started it."""
+        return self._child.pid if self._child else None
+
+    def ready(self) -> Self:
+        """Wait until all servers are up; ``Misconfigured`` where they do not come up."""
+        deadline = time.monotonic() + _START_SECONDS
+        while self._inventory is None:
+            with suppress(NotFound):
+                self._inventory = self.find(self.home).inventory
+                break
+            ended = self._child.poll() if self._child else None
+            if ended is not None and ended != fleet.OCCUPIED:
+                raise Misconfigured(what=t("lab.fleet"), why=self._last_words())
+            if time.monotonic() > deadline:
+                self.stop()
+                raise Misconfigured(what=t("lab.fleet"), why=t("lab.slow", log=self.home))
+            time.sleep(0.02)
+        return self
+
+    def stop(self) -> None:
+        """End it where we have started it; every one of its processes is gone afterwards."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # --- what it knows ----------------------------------------------------------------------
+
+    @property
+    def inventory(self) -> Inventory:
+        """Servers, addresses and keys."""
+        if self._inventory is None:
+            self.ready()
+        assert self._inventory is not None
+        return self._inventory
+
+    def directory(self) -> Directory:
+        """All names of the practice organization."""
+        return self.inventory.directory()
+
+    def credential(self) -> tuple[str, str]:
+        """Name and text of the private key that the servers let in."""
+        return self.inventory.credential, self.inventory.key.read_text("ascii")
+
+    @property
+    def messenger_url(self) -> str:
+        """Incoming webhook of the fleet's messenger; a secret."""
+        return self.inventory.message_url
+
+    @property
+    def alert_url(self) -> str:
+        """Webhook of the alert desk; a secret."""
+        return self.inventory.alert_url
+
+    def posts(self, kind: Literal["message", "alert"]) -> list[dict[str, Any]]:
+        """What the messenger or the alert desk has been told, oldest first."""
+        found = self.inventory
+        return posted(found.messages if kind == "message" else found.alerts)
+
+    def told(self, sr_id: int, kind: Literal["message", "alert"], within: float = 10.0) -> bool:
+        """Whether there was, or comes within some seconds, a post about that issue."""
+        deadline = time.monotonic() + within
+        while not any(self._about(post) == sr_id for post in self.posts(kind)):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+    # --- what it does -----------------------------------------------------------------------
+
+    def fault(self, name: str) -> Finding:
+        """Put a fault and wait until its oracle sees it; ``Refused`` where it is impossible."""
+        return Finding(**self._ask("fault", name))
+
+    def heal(self, name: str = "all") -> None:
+        """Put a fault right from outside, and wait until its oracle is content."""
+        self._ask("heal", name)
+
+    def oracle(self, name: str) -> Finding:
+        """One look at the service itself."""
+        return Finding(**self._ask("oracle", name))
+
+    def healthy(self, name: str) -> bool:
+        """Whether that oracle is content now."""
+        return self.oracle(name).good
+
+    def status(self) -> dict[str, Any]:
+        """Servers with their services and live commands, and all oracles."""
+        found: dict[str, Any] = control.ask(self.inventory.control, do="status")
+        return found
+
+    def commands(self, server_id: str) -> list[dict[str, Any]]:
+        """What runs on a server besides its service."""
+        servers = {entry["server"]: entry for entry in self.status()["servers"]}
+        found: list[dict[str, Any]] = servers[server_id]["commands"]
+        return found
+
+    def _ask(self, what: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = control.ask(self.inventory.control, do=what, name=name)
+        return found
+
+    @staticmethod
+    def _about(post: dict[str, Any]) -> int | None:
+        properties = post.get("props")
+        return properties.get("sr_id") if isinstance(properties, dict) else None
+
+    def _last_words(self) -> str:
+        text = (self.home / "fleet.log").read_text("utf-8", errors="replace")
+        return " / ".join(text.splitlines()[-3:])[:600]

@@ -1,0 +1,249 @@
+"""The SSH server of one machine of the fleet: commands really run, in the machine's own home.
+
+It behaves like OpenSSH where that matters to a client: a command runs in a session of its own
+below bash, closing its channel does not end it, and its exit code or signal is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import signal
+import socket
+import struct
+import subprocess
+import termios
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from guardia.tools.lab.children import Children
+from guardia.tools.lab.namespace import end_with_parent
+
+ACCOUNT = "guardia"
+_CHUNK = 65_536
+_NUMBERS = {known.name: known for known in signal.Signals}
+_ACCEPTED = ("LANG", "LC_")  # what OpenSSH on Debian lets a client set
+
+
+@dataclass(frozen=True)
+class Shell:
+    """How commands run on this machine."""
+
+    home: Path
+    environment: Mapping[str, str]
+    children: Children
+    tied: bool
+    """Whether commands must be tied to us, because no namespace ends them with us."""
+
+    def start(
+        self, arguments: list[str], files: tuple[int, int, int], environment: Mapping[str, str]
+    ) -> tuple[subprocess.Popen[bytes], asyncio.Future[int]]:
+        """Start a process in the home, and wait for it whatever becomes of its channel."""
+        tie: Callable[[], None] | None = _tie if self.tied else None
+        child = subprocess.Popen(
+            arguments,
+            stdin=files[0],
+            stdout=files[1],
+            stderr=files[2],
+            cwd=self.home,
+            env={**self.environment, **environment},
+            umask=0o022,
+            start_new_session=True,
+            preexec_fn=tie,  # noqa: PLW1509 (one thread, and only where it is needed)
+        )
+        return child, self.children.ended(child)
+
+
+def _tie() -> None:
+    end_with_parent(signal.SIGKILL)
+
+
+class Command(asyncssh.SSHServerProcess[bytes]):
+    """One exec or shell request."""
+
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(self._run, lambda channel: _files(shell, channel), 3, False)
+        self._shell = shell
+        self._child: subprocess.Popen[bytes] | None = None
+        self._terminal: int | None = None
+
+    def signal_received(self, signal: str) -> None:
+        """Pass a client's signal on to the command's process group."""
+        number = _NUMBERS.get(f"SIG{signal}")
+        if self._child is not None and number is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, number)
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        """The client's window has another size."""
+        self._resize(width, height)
+
+    def break_received(self, msec: int) -> bool:
+        """There is no line that could be broken."""
+        return False
+
+    def _resize(self, columns: int, rows: int) -> None:
+        if self._terminal is not None:
+            size = struct.pack("HHHH", rows, columns, 0, 0)
+            fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
+
+    async def _run(self, _process: asyncssh.SSHServerProcess[bytes]) -> None:
+        code = await (self._on_terminal() if self.term_type else self._on_pipes())
+        with suppress(OSError):  # the client may have closed the channel long ago
+            if code >= 0:
+                self.exit(code)
+            else:
+                self.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
+        await self.wait_closed()
+
+    async def _on_pipes(self) -> int:
+        (in_r, in_w), (out_r, out_w), (err_r, err_w) = (os.pipe() for _ in range(3))
+        try:
+            self._child, ended = self._shell.start(
+                self._arguments(), (in_r, out_w, err_w), self._environment()
+            )
+        finally:
+            for descriptor in (in_r, out_w, err_w):
+                os.close(descriptor)
+        feeding = asyncio.ensure_future(self._feed(in_w))
+        await self._until_closed(self._drain(out_r, self.stdout), self._drain(err_r, self.stderr))
+        code = await ended
+        feeding.cancel()
+        return code
+
+    async def _on_terminal(self) -> int:
+        ours, theirs = pty.openpty()
+        self._terminal = ours
+        self._resize(*self.term_size[:2])
+        environment = {**self._environment(), "TERM": self.term_type or "dumb"}
+        arguments = ["/usr/bin/setsid", "--ctty", "--wait", *self._arguments()]
+        try:
+            self._child, ended = self._shell.start(arguments, (theirs,) * 3, environment)
+        finally:
+            os.close(theirs)
+        feeding = asyncio.ensure_future(self._feed(os.dup(ours)))
+        await self._until_closed(self._drain(ours, self.stdout))
+        # Once our side is closed, the kernel hangs up on everything that uses the terminal.
+        feeding.cancel()
+        self._terminal = None
+        return await ended
+
+    async def _until_closed(self, *pumps: Awaitable[None]) -> None:
+        """Until all output has been passed on, or the client has closed the channel."""
+        pumping = [asyncio.ensure_future(pump) for pump in pumps]
+        closed = asyncio.ensure_future(self.channel.wait_closed())
+        closed.add_done_callback(lambda _closed: [pump.cancel() for pump in pumping])
+        await asyncio.gather(*pumping, return_exceptions=True)
+        closed.cancel()
+
+    async def _drain(self, descriptor: int, writer: asyncssh.SSHWriter[bytes]) -> None:
+        """Pass on what the command writes, as fast as the client takes it."""
+        os.set_blocking(descriptor, False)
+        try:
+            while data := await _read(descriptor):
+                writer.write(data)
+                await writer.drain()
+        except (OSError, asyncssh.Error):
+            return  # the terminal was closed by its last user, or the client is gone
+        finally:
+            os.close(descriptor)
+
+    async def _feed(self, descriptor: int) -> None:
+        """Give the command what the client sends, and the end of it."""
+        os.set_blocking(descriptor, False)
+        try:
+            while data := await self.stdin.read(_CHUNK):
+                await _write(descriptor, data)
+        except (OSError, asyncssh.Error):
+            return
+        finally:
+            os.close(descriptor)
+
+    def _arguments(self) -> list[str]:
+        return ["/bin/bash", "-c", self.command] if self.command else ["/bin/bash", "-l"]
+
+    def _environment(self) -> dict[str, str]:
+        peer = self.get_extra_info("peername") or ("", 0)
+        local = self.get_extra_info("sockname") or ("", 0)
+        asked = {k: v for k, v in self.env.items() if k.startswith(_ACCEPTED)}
+        connection = f"{peer[0]} {peer[1]} {local[0]} {local[1]}"
+        return {**asked, "SSH_CONNECTION": connection}
+
+
+def _files(shell: Shell, channel: Any) -> asyncssh.SFTPServer:
+    return asyncssh.SFTPServer(channel, chroot=os.fsencode(shell.home))
+
+
+async def _read(descriptor: int) -> bytes:
+    while True:
+        try:
+            return os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            loop, ready = asyncio.get_running_loop(), asyncio.Event()
+            loop.add_reader(descriptor, ready.set)
+            try:
+                await ready.wait()
+            finally:
+                loop.remove_reader(descriptor)
+
+
+async def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            loop, ready = asyncio.get_running_loop(), asyncio.Event()
+            loop.add_writer(descriptor, ready.set)
+            try:
+                await ready.wait()
+            finally:
+                loop.remove_writer(descriptor)
+
+
+class Door(asyncssh.SSHServer):
+    """Lets in one account with one key."""
+
+    def __init__(self, shell: Shell, key: asyncssh.SSHKey) -> None:
+        self._shell = shell
+        self._key = key
+
+    def begin_auth(self, username: str) -> bool:
+        """Everybody must show a key."""
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """The only way in."""
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether this is our account's key."""
+        return username == ACCOUNT and key == self._key
+
+    def session_requested(self) -> Command:
+        """A command or a shell."""
+        return Command(self._shell)
+
+
+async def serve(
+    listening: socket.socket, host_key: str, client_key: str, shell: Shell
+) -> asyncssh.SSHAcceptor:
+    """Listen with ``host_key`` (private, as text) and let ``client_key`` (public) in."""
+    allowed = asyncssh.import_public_key(client_key)
+    return await asyncssh.create_server(
+        lambda: Door(shell, allowed),
+        sock=listening,
+        server_host_keys=[asyncssh.import_private_key(host_key)],
+        encoding=None,
+        line_editor=False,
+        x11_forwarding=False,
+        agent_forwarding=False,
+        gss_host=None,
+        login_timeout=30,
+    )

@@ -1,0 +1,225 @@
+"""How a remote command is kept on a lifeline: it lives as long as somebody holds the other end.
+
+Closing an SSH channel does not end the command behind it. So every command runs in a session of
+its own below a small shell, which holds the channel's input open; when that ends (we closed it,
+this process was killed, the connection broke) the shell ends the whole session and says whether
+any process of it is left. Its messages are marks within the streams, told from the command's own
+output by a random word.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import secrets
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from guardia.tools.command import Command, Script
+from guardia.tools.output import clean, decoded
+
+_SPARE_SECONDS = 10
+"""After the command's own time, until the server ends it even if nobody lets go."""
+_LONGEST_MARK = 100
+_LONGEST_LINE = 8_192
+
+# For any POSIX sh. $1 random word, $2 bytes of input to come (base64), $3 seconds, $4 command.
+# The input is read whole before the command starts: half an input starts nothing, and a command
+# that never reads it cannot keep the end of the channel from being seen. `timeout` bounds the
+# command even when a network has silently gone. SIGPIPE is ignored late: the command must not
+# inherit that.
+_SHELL = r"""
+n=$1 t=$3 c=$4 i= k= g=1
+[ "$2" = 0 ] || i=$(head -c "$2")
+if [ "${#i}" != "$2" ]; then printf '\036%s:1:1:1\036' "$n" >&2; exit 1; fi
+exec 3<&0
+trap k=1 USR1
+if [ "$2" = 0 ]; then
+  setsid timeout -k 3 "$t" sh -c "$c" </dev/null 3<&- &
+else
+  printf %s "$i" | base64 -d | setsid timeout -k 3 "$t" sh -c "$c" 3<&- &
+fi
+p=$! i=
+trap '' PIPE
+( exec >/dev/null 2>&1
+  while read -r l; do :; done <&3
+  while kill -s USR1 $$; do sleep 0.2; done ) &
+w=$!
+exec 3<&- </dev/null
+printf '\036%s:%s\036' "$n" "$p" >&2
+wait "$p"
+r=$?
+left() {
+  a=
+  for f in /proc/[0-9]*/stat; do
+    l=
+    { read -r l <"$f"; } 2>/dev/null
+    set -f
+    set -- ${l##*) }
+    set +f
+    if [ "${4-}" = "$p" ] && [ "$1" != Z ]; then a="$a ${l%% *}"; fi
+  done
+  [ -n "$a" ]
+}
+if [ -n "$k" ]; then
+  left
+  kill -s TERM -- "-$p" $a 2>/dev/null
+  kill -s CONT -- "-$p" $a 2>/dev/null
+  x=0
+  while left && [ "$x" -lt 40 ]; do
+    x=$((x + 1))
+    [ "$x" -lt 10 ] || kill -s KILL $a 2>/dev/null
+    sleep 0.05
+  done
+  left && g=0
+fi
+printf '\036%s:end\036' "$n"
+printf '\036%s:%s:%s:%s\036' "$n" "$r" "${k:-0}" "$g" >&2
+exec 2>/dev/null
+kill -s KILL "$w"
+"""
+
+_GONE = Script(
+    "guardia.gone",
+    r"""
+word="[${1:0:1}]${1:1}$2" session=$3
+for look in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+  left=0
+  if grep -qse "$word" /proc/[0-9]*/cmdline; then left=1; fi
+  if [ "$session" != 0 ]; then
+    for file in /proc/[0-9]*/stat; do
+      line=
+      { read -r line < "$file"; } 2>/dev/null || continue
+      set -- ${line##*) }
+      if [ "${4-}" = "$session" ] && [ "$1" != Z ]; then left=1; fi
+    done
+  fi
+  if [ "$left" = 0 ]; then exit 0; fi
+  sleep 0.2
+done
+exit 1
+""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifeline:
+    """One command with the random word that marks its shell's messages."""
+
+    command: Command
+    seconds: float
+    word: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @property
+    def line(self) -> str:
+        """What is asked of the server's login shell."""
+        bound = math.ceil(self.seconds) + _SPARE_SECONDS
+        size = len(self.payload)
+        words = ("sh", "-c", _SHELL, "guardia", self.word, str(size), str(bound))
+        return "exec " + shlex.join((*words, self.command.render()))
+
+    @property
+    def payload(self) -> bytes:
+        """What follows on the channel: the command's input, as base64 text."""
+        return base64.b64encode(self.command.input())
+
+    def gone(self, session: int) -> Command:
+        """A command that succeeds when neither the shell nor its session (0: unknown) is left."""
+        half = len(self.word) // 2
+        return Command.script(_GONE, self.word[:half], self.word[half:], session)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The shell's last message."""
+
+    exit: int
+    killed: bool
+    """It was ended because the lifeline was let go."""
+    gone: bool
+    """Nothing of its session is left."""
+
+
+class Stream:
+    """One of the two outputs: the command's bytes, bounded, and the shell's marks among them."""
+
+    def __init__(self, word: str, limit: int, live: Callable[[str], None] | None = None) -> None:
+        self.marks: list[str] = []
+        self.truncated = False
+        self._start = f"\x1e{word}:".encode()
+        self._limit = limit
+        self._live = live
+        self._kept = bytearray()
+        self._rest = b""
+        self._line = b""
+
+    def feed(self, data: bytes) -> None:
+        """Take what has arrived."""
+        self._rest += data
+        while (at := self._rest.find(self._start)) >= 0:
+            close = self._rest.find(b"\x1e", at + len(self._start))
+            if close < 0:
+                break
+            self._keep(self._rest[:at])
+            inside = self._rest[at + len(self._start) : close]
+            self.marks.append(inside[:_LONGEST_MARK].decode("ascii", "replace"))
+            self._rest = self._rest[close + 1 :]
+        held = self._held()
+        self._keep(self._rest[:held])
+        self._rest = self._rest[held:]
+
+    def finish(self) -> str:
+        """The whole output as harmless text."""
+        self._keep(self._rest)
+        self._rest = b""
+        if self._live and self._line:
+            self._live(decoded(self._line))
+            self._line = b""
+        return decoded(bytes(self._kept))
+
+    def _held(self) -> int:
+        """From where a mark may have begun that has not arrived whole."""
+        last = self._rest.rfind(b"\x1e", max(0, len(self._rest) - _LONGEST_MARK))
+        if last < 0:
+            return len(self._rest)
+        tail = self._rest[last:]
+        begun = self._start.startswith(tail) or tail.startswith(self._start)
+        return last if begun else len(self._rest)
+
+    def _keep(self, data: bytes) -> None:
+        room = self._limit - len(self._kept)
+        if len(data) > room:
+            self.truncated = True
+            data = data[:room]
+        self._kept += data
+        if self._live and data:
+            self._say(data)
+
+    def _say(self, data: bytes) -> None:
+        """Pass whole lines on, so that masking sees what belongs together."""
+        assert self._live is not None
+        self._line += data
+        upto = self._line.rfind(b"\n") + 1
+        if not upto and len(self._line) > _LONGEST_LINE:
+            upto = len(self._line)
+        if upto:
+            self._live(clean(self._line[:upto].decode("utf-8", "replace")))
+            self._line = self._line[upto:]
+
+
+_END = re.compile(r"(\d{1,3}):([01]):([01])")
+
+
+def session_of(stderr: Stream) -> int:
+    """The session of the started command; 0 where it is not known to have started."""
+    return next((int(m) for m in stderr.marks if re.fullmatch(r"[0-9]{1,9}", m)), 0)
+
+
+def end_of(stderr: Stream) -> End | None:
+    """The shell's last message, once it has come."""
+    for mark in stderr.marks:
+        if match := _END.fullmatch(mark):
+            return End(int(match[1]), match[2] == "1", match[3] == "1")
+    return None

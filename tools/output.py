@@ -1,0 +1,82 @@
+"""What a command left behind, made harmless: servers are not trusted to print only text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from guardia.errors import CommandFailed
+from guardia.i18n import t
+
+ERROR_CHARACTERS = 600
+"""How much of a failed command's output an error carries."""
+
+_TERMINAL_SEQUENCES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])"
+)
+# C0 and C1 controls except tab and newline, and the marks that reorder text on a page.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_SECRETS = re.compile(
+    r"""(?ix)
+    ( (?:password|passwd|passphrase|pwd|secret|token|(?:api|access)[_-]?key) ["'\\]{0,3}\s*[=:]\s*
+    | --(?:password|passwd|secret|token|api-key)\s+
+    | \bpassword\s+(?=')
+    | \bauthorization:\s*(?:bearer|basic)\s+
+    | \b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,64}:(?=[^\s/@]+@)
+    )
+    (\\?["']?) ([^\s"'\\,;&@}]+)
+    """
+)
+
+
+class Ending(StrEnum):
+    """Why a command is no longer running, as far as this side knows."""
+
+    EXITED = "exited"
+    """It ended by itself; ``exit`` says how."""
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    """The connection broke after it may have started: its outcome is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The end of one remote command."""
+
+    exit: int | None
+    """Exit status, 128 + signal where one ended it; ``None`` unless it ended by itself."""
+    stdout: str
+    stderr: str
+    seconds: float
+    """From the request to the end, on this side's clock."""
+    truncated: bool = False
+    """More was printed than is kept."""
+    ended: Ending = Ending.EXITED
+    confirmed_gone: bool = True
+    """Whether it was seen on the server that none of its processes is left (``True`` when it
+    ended by itself)."""
+
+
+def clean(text: str) -> str:
+    """``text`` without control characters and with what looks like a secret masked."""
+    plain = _CONTROLS.sub("", _TERMINAL_SEQUENCES.sub("", text))
+    return _SECRETS.sub(r"\1\2***", plain)
+
+
+def decoded(raw: bytes) -> str:
+    """Bytes from a server as harmless text."""
+    return clean(raw.decode("utf-8", errors="replace"))
+
+
+def require(tool: str, output: Output) -> str:
+    """The standard output of a command that ended well; else ``CommandFailed``."""
+    if output.ended is not Ending.EXITED:
+        raise CommandFailed(tool=tool, exit="-", output=t(f"tools.output.{output.ended}"))
+    if output.exit != 0:
+        printed = output.stderr.strip() or output.stdout.strip()
+        raise CommandFailed(tool=tool, exit=output.exit, output=printed[-ERROR_CHARACTERS:])
+    if output.truncated:
+        raise CommandFailed(tool=tool, exit=0, output=t("tools.output.truncated"))
+    return output.stdout

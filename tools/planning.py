@@ -1,0 +1,72 @@
+"""From a call to a concrete action: everything that will run is worked out here, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from guardia.board.plan import Action, Call, Check, Risk
+from guardia.errors import Invalid, ProgrammerError
+from guardia.i18n import t
+from guardia.org.directory import Host
+from guardia.tools import catalog
+from guardia.tools.command import Command
+from guardia.tools.tool import Args, Tool
+
+
+def propose(call: Call, host: Host) -> Action:
+    """``call`` as an action on ``host``: command, checks and undo, all with their final values.
+
+    ``Refused`` for an unknown tool or a service that the host lacks, ``Invalid`` for arguments
+    that do not hold. Proposing an action's own call again gives the same action.
+    """
+    tool, args, command = prepare(call, host)
+    undo = tool.undo(args) if tool.undo else None
+    if undo is not None:
+        undo = _rehearsed(undo, host)
+    return Action(
+        call=_call(tool, args),
+        risk=tool.risk,
+        effect=t(f"tools.{tool.name}.effect", **_shown(args), server=host.server_id),
+        command=command.masked,
+        precheck=_reads(tool.precheck(args), host),
+        verify=_reads(tool.verify(args), host),
+        undo=undo,
+        undo_verify=_reads(tool.undo_verify(args), host),
+        irreversible=t(tool.irreversible) if tool.irreversible else None,
+    )
+
+
+def prepare(call: Call, host: Host) -> tuple[Tool[Any], Args, Command]:
+    """The tool of ``call``, its checked arguments and the command on ``host``."""
+    tool = catalog.find(call.tool)
+    try:
+        args = tool.args.model_validate(call.args)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Invalid(what=f"{call.tool} {place}".rstrip(), why=first["msg"]) from None
+    return tool, args, tool.command(args, host)
+
+
+def _call(tool: Tool[Any], args: Args) -> Call:
+    return Call(tool=tool.name, args=args.model_dump(mode="json"))
+
+
+def _rehearsed(call: Call, host: Host) -> Call:
+    """``call``, surely runnable: an undo must not be found impossible when it is needed."""
+    tool, args, _ = prepare(call, host)
+    return _call(tool, args)
+
+
+def _reads(checks: tuple[Check, ...], host: Host) -> tuple[Check, ...]:
+    for check in checks:
+        tool, _, _ = prepare(check.call, host)
+        if tool.risk is not Risk.READ:
+            raise ProgrammerError(why=f"{tool.name} is used as a check")
+    return checks
+
+
+def _shown(args: Args) -> dict[str, object]:
+    return args.model_dump()

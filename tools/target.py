@@ -1,0 +1,68 @@
+"""What a tool acts on: a service of the host, with the places that the CMDB gives it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from guardia.errors import Refused
+from guardia.i18n import t
+from guardia.org.directory import Host, Service
+
+HTTP_KINDS = ("http", "tls")
+
+_PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
+_HEALTH = re.compile(r"/[A-Za-z0-9._~/?&=%+-]*")
+
+
+def service_on(host: Host, name: str, kinds: Collection[str] = ()) -> Service:
+    """The host's service of that name, if it is of one of ``kinds``; else ``Refused``."""
+    try:
+        service = host.service(name)
+    except KeyError:
+        raise Refused(
+            why=t("tools.target.no_service", server=host.server_id, service=name)
+        ) from None
+    if kinds and service.kind not in kinds:
+        raise Refused(why=t("tools.target.wrong_kind", service=name, kind=service.kind))
+    return service
+
+
+def root(service: Service) -> str:
+    """Its folder; ``Refused`` where the CMDB has none."""
+    return _path(service, "root", service.root)
+
+
+def logs(service: Service) -> str:
+    """Its folder of logs; ``Refused`` where the CMDB has none."""
+    return _path(service, "logs", service.logs)
+
+
+def control(service: Service) -> str:
+    """Its control script; ``Refused`` where the CMDB has none."""
+    return _path(service, "control", service.control)
+
+
+def port(service: Service) -> int:
+    """Its TCP port; ``Refused`` where the CMDB has none."""
+    if service.port is None or not 0 < service.port < 65536:
+        raise _lacks(service, "port")
+    return service.port
+
+
+def health(service: Service) -> str:
+    """The path of its HTTP health check; ``Refused`` where the CMDB has none."""
+    if service.health is None or not _HEALTH.fullmatch(service.health):
+        raise _lacks(service, "health")
+    return service.health
+
+
+def _path(service: Service, what: str, path: str | None) -> str:
+    """An absolute path without detours, as quoting alone does not make one safe."""
+    if path is None or not _PATH.fullmatch(path) or ".." in path.split("/"):
+        raise _lacks(service, what)
+    return path.rstrip("/") or "/"
+
+
+def _lacks(service: Service, what: str) -> Refused:
+    return Refused(why=t("tools.target.lacks", service=service.name, what=what))

@@ -1,0 +1,101 @@
+"""A tool: one thing that may be done on a server, declared as a value.
+
+A tool knows its own safety: what must hold before it, how its effect is seen, and what undoes it.
+Its arguments carry all of that, so everything is concrete when a plan is filed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from guardia.board.plan import Call, Check, Risk
+from guardia.errors import CommandFailed, ProgrammerError
+from guardia.i18n import t
+from guardia.org.directory import Host
+from guardia.tools.command import Command
+from guardia.tools.output import Output, require
+
+Findings = dict[str, Any]
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+_NAME = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+class Args(BaseModel):
+    """Arguments of a tool: frozen, strict, nothing unknown, every text bounded by a pattern."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class OnService(Args):
+    """Arguments of a tool that acts on a service of the host."""
+
+    service: ServiceName
+
+
+A = TypeVar("A", bound=Args)
+
+
+def nothing(_args: Args) -> tuple[Check, ...]:
+    """No checks."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Tool(Generic[A]):
+    """One thing that may be done. A read has no undo; anything else has exactly one of ``undo``
+    and ``irreversible``."""
+
+    name: str
+    """``family.verb``; its Korean texts are ``tools.<name>.title`` and ``.effect``."""
+    risk: Risk
+    args: type[A]
+    command: Callable[[A, Host], Command]
+    """What would run; ``Refused`` where the host has no such service or lacks what it needs."""
+    parse: Callable[[Output], Findings]
+    """JSON-able findings; ``CommandFailed`` where the command did not do its work."""
+    precheck: Callable[[A], tuple[Check, ...]] = nothing
+    verify: Callable[[A], tuple[Check, ...]] = nothing
+    undo: Callable[[A], Call] | None = None
+    undo_verify: Callable[[A], tuple[Check, ...]] = nothing
+    irreversible: str | None = None
+    """Text key of the reason why there is no undo."""
+    timeout: float = 30.0
+    """Seconds that the command may take."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ProgrammerError(why=f"tool name {self.name!r}")
+        ways_back = (self.undo is not None) + (self.irreversible is not None)
+        if ways_back != (0 if self.risk is Risk.READ else 1):
+            raise ProgrammerError(why=f"{self.name} must say how it is undone, or why not")
+
+
+def read(name: str, reader: Callable[[str], Findings]) -> Callable[[Output], Findings]:
+    """A ``parse`` from a reader of standard output; unreadable output is a failed command."""
+
+    def parse(output: Output) -> Findings:
+        text = require(name, output)
+        try:
+            return reader(text)
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            why = t("tools.output.unreadable")
+            raise CommandFailed(tool=name, exit=output.exit, output=why) from error
+
+    return parse
+
+
+def done(_text: str) -> Findings:
+    """Findings of a change whose success says everything."""
+    return {"done": True}
+
+
+def literal(value: object) -> str:
+    """``value`` as a JMESPath literal, for a check's ``expect``."""
+    return "`" + json.dumps(value, ensure_ascii=False).replace("`", "\\u0060") + "`"
