@@ -15,12 +15,6 @@ PYTHON =
 INPUTS = pyproject.toml hatch_build.py package.json package-lock.json src/guardia/__init__.py
 STATE = { cat $(INPUTS); echo "$(CURDIR)"; } | cksum
 ASSETS = board/web/static/vendor/.lock-sha256
-# As root the embedded PostgreSQL runs under an unprivileged account, which may not be able to
-# see the checkout; so data then lives outside of it, one folder for each checkout.
-HOME_OF_DATA = if [ "$$(id -u)" = 0 ]; then \
-	echo "/var/lib/guardia/$$(printf %s "$(CURDIR)" | cksum | cut -d' ' -f1)"; \
-	else echo "$(CURDIR)/.guardia"; fi
-RUN = GUARDIA_HOME="$${GUARDIA_HOME:-$$($(HOME_OF_DATA))}"; export GUARDIA_HOME; exec
 
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
@@ -72,7 +66,7 @@ dev:
 	@$(call pip_install,[dev],.guardia-installed .guardia-dev)
 
 demo: install
-	@$(RUN) "$(VENV)/bin/guardia" demo $(ARGS)
+	@exec "$(VENV)/bin/guardia" demo $(ARGS)
 
 # What the tests drive for real: a browser with Korean type, OpenSSH's server, TLS, ps.
 DEBIAN = chromium fonts-noto-cjk openssh-client openssh-server openssl procps

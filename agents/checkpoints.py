@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 
-# LangGraph sends traces to its maker's service where one of these is set in the environment.
-for _name in (
-    "LANGSMITH_TRACING",
-    "LANGSMITH_TRACING_V2",
-    "LANGCHAIN_TRACING",
-    "LANGCHAIN_TRACING_V2",
-):
-    os.environ[_name] = "false"
-
 from langgraph.checkpoint.postgres import PostgresSaver
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
+
+# LangGraph sends traces to its maker's service where one of these is set in the environment.
+_TRACING = (
+    "LANGSMITH_TRACING",
+    "LANGSMITH_TRACING_V2",
+    "LANGCHAIN_TRACING",
+    "LANGCHAIN_TRACING_V2",
+)
+os.environ.update(dict.fromkeys(_TRACING, "false"))
 
 
 def setup(owner_dsn: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +11,26 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+def _checkout() -> Path | None:
+    """The source checkout that this program runs from, or ``None`` where it was installed."""
+    top = Path(__file__).resolve().parents[2]
+    return top if (top / "pyproject.toml").is_file() and (top / "org").is_dir() else None
+
+
 def default_home() -> Path:
-    """Where data lives unless ``GUARDIA_HOME`` says otherwise: root shares it with the
-    unprivileged account that runs the embedded PostgreSQL, so it is not below a private home."""
+    """Where data lives unless ``GUARDIA_HOME`` says otherwise; every checkout has its own.
+
+    Root shares it with the unprivileged account that runs the embedded PostgreSQL, so then it is
+    never below a private folder.
+    """
+    checkout = _checkout()
     if os.geteuid() == 0:
-        return Path("/var/lib/guardia")
+        shared = Path("/var/lib/guardia")
+        if checkout is None:
+            return shared
+        return shared / hashlib.sha256(str(checkout).encode()).hexdigest()[:12]
+    if checkout is not None:
+        return checkout / ".guardia"
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "guardia"
 

@@ -25,6 +25,8 @@ def url(owner: Annotated[bool, typer.Option("--owner", help=t("cli.db.owner"))] 
         if dsn is None:
             raise Invalid(what="--owner", why=t("cli.db.no_owner"))
         sys.stdout.write(f"{dsn}\n")
+        if installation.ours:
+            sys.stderr.write(t("cli.db.not_running") + "\n")
 
 
 @app.command("migrate", help=t("cli.db.migrate"))

@@ -19,6 +19,8 @@ class Installation:
     app_dsn: str
     owner_dsn: str | None
     """``None`` for an external database whose owner is not told to this host."""
+    ours: bool = False
+    """Whether this process has started the database, which then ends with it."""
 
     @contextmanager
     def desk(self) -> Iterator[Desk]:
@@ -47,7 +49,7 @@ def opened(settings: Settings) -> Iterator[Installation]:
     server = cluster(settings)
     with server:
         server.create_roles()
-        yield Installation(server.dsn(APPLICATION_ROLE), server.dsn(OWNER_ROLE))
+        yield Installation(server.dsn(APPLICATION_ROLE), server.dsn(OWNER_ROLE), ours=server.owned)
 
 
 def migrate(installation: Installation) -> None:

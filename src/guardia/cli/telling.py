@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 from rich.console import Console
@@ -143,7 +147,7 @@ class Telling:
             self._say("waiting", role=role)
             if not self._yes:
                 url = f"{self._stage.address}/issues/{self._sr_id}"
-                command = f"guardia approve {self._sr_id} --as {person.id}"
+                command = f"{_program()} approve {self._sr_id} --as {person.id}"
                 self._say("decide", url=url, command=command)
                 continue
             decisions.decide(
@@ -164,3 +168,12 @@ class Telling:
 
     def _say(self, key: str, **words: object) -> None:
         self._console.print(t(f"cli.demo.{key}", **words), markup=False)
+
+
+def _program() -> str:
+    """How the reader can call this very program, on the same data."""
+    path = Path(sys.argv[0]).absolute()
+    here = Path.cwd()
+    name = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    home = os.environ.get("GUARDIA_HOME")
+    return f"GUARDIA_HOME={shlex.quote(home)} {shlex.quote(name)}" if home else shlex.quote(name)
