@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from guardia.board.chain import Link, Verdict, clean, verify
 from guardia.board.model import AuditEntry, ChainHead
 from guardia.db import events
-from guardia.i18n import t
+from guardia.i18n import t_record
 
 _CHAIN = "main"
 _TICK = timedelta(microseconds=1)
@@ -48,7 +48,7 @@ def append(
         kind=kind,
         sr_id=sr_id,
         task_id=task_id,
-        log_content=clean(t(f"audit.{kind}", **words)),
+        log_content=clean(t_record(f"audit.{kind}", **words)),
         detail=clean(detail or {}),
         previous_hash=head.head,
     )

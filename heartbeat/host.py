@@ -73,15 +73,11 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
 async def _board(
     settings: Settings, desk: Desk, stop: asyncio.Event, announce: Callable[[str], None]
 ) -> None:
-    import uvicorn
-
     from guardia.board.web.app import create_app
+    from guardia.board.web.server import BoardServer
 
     listener = socket.create_server((settings.host, settings.port), reuse_port=False)
-    app = create_app(desk, settings)
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
-    )
+    server = BoardServer(create_app(desk, settings))
     # We handle the signals ourselves: worker and board stop together.
     server.capture_signals = _no_signals  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve(sockets=[listener]))

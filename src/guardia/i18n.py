@@ -43,7 +43,16 @@ def t(key: str, /, **values: object) -> str:
 
     ``KeyError`` where there is none.
     """
-    text = _find(language.get(), key) or _find(DEFAULT_LANGUAGE, key)
+    return _filled(language.get(), key, values)
+
+
+def t_record(key: str, /, **values: object) -> str:
+    """The text for ``key`` in the language of the record, whoever is being served."""
+    return _filled(DEFAULT_LANGUAGE, key, values)
+
+
+def _filled(chosen: str, key: str, values: dict[str, object]) -> str:
+    text = _find(chosen, key) or _find(DEFAULT_LANGUAGE, key)
     if text is None:
         raise KeyError(f"no text for {key!r}; add it to src/guardia/locale")
     return _PLACEHOLDER.sub(lambda m: str(values.get(m[1], m[0])), text)

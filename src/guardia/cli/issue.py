@@ -12,7 +12,7 @@ from rich.table import Table
 
 from guardia.board.desk import Desk
 from guardia.cli.installation import opened
-from guardia.errors import Forbidden, NotFound
+from guardia.errors import Forbidden, Invalid, NotFound
 from guardia.i18n import t
 from guardia.org.directory import PersonName
 from guardia.settings import Settings
@@ -52,7 +52,10 @@ def _decide(number: str, who: str, reason: str, *, approve: bool) -> None:
     with opened(Settings()) as installation, installation.desk() as desk:
         _show(desk, sr_id)
         person = _sign_in(desk, who)
-        for waiting in view.waiting_plans(desk, sr_id):
+        plans = view.waiting_plans(desk, sr_id)
+        if not plans:
+            raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
+        for waiting in plans:
             state = decisions.decide(
                 desk,
                 person,
@@ -81,17 +84,12 @@ def _show(desk: Desk, sr_id: int) -> None:
 
 def _sign_in(desk: Desk, who: str) -> PersonName:
     """The person behind an id, proven by the password: from the environment or asked for."""
-    from guardia.org import access
+    from guardia.board.desk import entrance
 
     password = os.environ.get("GUARDIA_PASSWORD") or typer.prompt(
         t("cli.issue.password", who=who), hide_input=True
     )
-    now = desk.clock()
-    with desk.database.transaction() as session:
-        token = access.sign_in(session, who, password, now)
-        person = access.signed_in(session, token, now) if token else None
-        if token:
-            access.sign_out(session, token)
+    person = entrance.person_behind(desk, who, password)
     if person is None:
         raise Forbidden(who=who, action=t("cli.issue.sign_in"))
     return person

@@ -1,0 +1,221 @@
+"""The list of issues, filing one, and the page of one with what people do there."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+
+from guardia.board import dossier, listing
+from guardia.board.desk import Desk, decisions, reception
+from guardia.board.web import faults, render
+from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
+from guardia.errors import Invalid, NotFound, UserError
+from guardia.org.access import require
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+CHANNEL = "web"
+_MAX = 2**63 - 1
+Number = Annotated[int, Path(ge=1, le=_MAX)]
+Cursor = Annotated[int | None, Query(ge=0, le=_MAX)]
+States = Literal["open", "closed", "all"]
+
+
+@router.get("/")
+def home() -> Response:
+    """The start page is the list."""
+    return RedirectResponse("/issues", status_code=303)
+
+
+@router.get("/issues")
+def index(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    state: States = "open",
+    q: Annotated[str, Query(max_length=200)] = "",
+    before: Cursor = None,
+    after: Cursor = None,
+) -> Response:
+    """The list, or, for its own live refresh, only what changes of it."""
+    query = listing.Query(state=state, words=q, before=before, after=after)
+    found = listing.issues(desk, here.person, query)
+    fragment = request.headers.get("hx-request") == "true"
+    return render.page(
+        request,
+        "issues_live.html" if fragment else "issues.html",
+        visitor=here,
+        listing=found,
+        query=query,
+        address=f"/issues?{request.url.query}" if request.url.query else "/issues",
+    )
+
+
+@router.get("/issues/new")
+def blank(request: Request, here: Here) -> Response:
+    """The form for a new request."""
+    require(here.person, "issue.create")
+    return _form(request, here)
+
+
+def _form(
+    request: Request,
+    here: Visitor,
+    *,
+    title: str = "",
+    body: str = "",
+    ticket: str = "",
+    fault: str | None = None,
+) -> Response:
+    return render.page(
+        request,
+        "issue_new.html",
+        status=422 if fault else 200,
+        visitor=here,
+        title=title,
+        body=body,
+        # A form that is sent twice opens one issue.
+        ticket=ticket or secrets.token_urlsafe(12),
+        fault=fault,
+    )
+
+
+@router.post("/issues")
+def file(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    title: Annotated[str, Form(max_length=200)] = "",
+    body: Annotated[str, Form(max_length=20_000)] = "",
+    ticket: Annotated[str, Form(max_length=64)] = "",
+) -> Response:
+    """Receive a request from a person; the title alone is enough."""
+    require(here.person, "issue.create")
+    if not (title.strip() or body.strip()):
+        return _form(request, here, ticket=ticket, fault="empty")
+    person = here.person
+    wish = reception.Request(
+        text=body.strip() or title,
+        title=title,
+        channel=CHANNEL,
+        sender=f"{person.name} {person.title}".strip(),
+        requester_id=person.id,
+        institution=person.institution,
+        external_id=f"{person.id}:{ticket}" if ticket else None,
+    )
+    sr_id = reception.receive(desk, wish)
+    return RedirectResponse(f"/issues/{sr_id}", status_code=303)
+
+
+@router.get("/issues/{sr_id}")
+def show(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+    """The page of an issue."""
+    return _page(request, desk, here, sr_id)
+
+
+def _page(
+    request: Request,
+    desk: Desk,
+    here: Visitor,
+    sr_id: int,
+    *,
+    status: int = 200,
+    notice: str = "",
+    draft: str = "",
+) -> Response:
+    found = dossier.issue(desk, here.person, sr_id)
+    return render.page(
+        request,
+        "issue.html",
+        status=status,
+        visitor=here,
+        issue=found,
+        notice=notice,
+        draft=draft,
+    )
+
+
+@router.get("/issues/{sr_id}/live")
+def live(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr_id: Number,
+    seen: Annotated[int, Query(ge=0, le=_MAX)] = 0,
+) -> Response:
+    """What has changed of an issue's page since it has seen so much of the record."""
+    found = dossier.issue(desk, here.person, sr_id, seen=seen)
+    return render.page(request, "issue_live.html", visitor=here, issue=found)
+
+
+@router.get("/issues/{sr_id}/evidence/{evidence_id}")
+def output(desk: AtDesk, here: Here, sr_id: Number, evidence_id: Number) -> Response:
+    """The whole raw output of one read, as text."""
+    return PlainTextResponse(dossier.output(desk, here.person, sr_id, evidence_id))
+
+
+@router.post("/issues/{sr_id}/tasks/{task_id}/decision")
+def decide(
+    *,
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr_id: Number,
+    task_id: Number,
+    decision: Annotated[Literal["approve", "reject"], Form()],
+    plan_hash: Annotated[str, Form(min_length=1, max_length=128)],
+    reason: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Decide one step, for exactly the plan that the form showed."""
+    found = dossier.issue(desk, here.person, sr_id)
+    if all(w.task_id != task_id for w in found.works):
+        raise NotFound(what=f"SR-{sr_id}/{task_id}")
+    approve = decision == "approve"
+
+    def act() -> Any:
+        return decisions.decide(
+            desk, here.person, task_id, approve=approve, plan_hash=plan_hash, reason=reason
+        )
+
+    return _act(request, desk, here, sr_id, act)
+
+
+@router.post("/issues/{sr_id}/comments")
+def comment(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr_id: Number,
+    body: Annotated[str, Form(max_length=20_000)] = "",
+) -> Response:
+    """Add a note."""
+    if not listing.sees(desk, here.person, sr_id):
+        raise NotFound(what=f"SR-{sr_id}")
+    require(here.person, "issue.comment")
+
+    def act() -> Any:
+        if not body.strip():
+            with render.speaking(request):
+                raise Invalid(what=render.word("issue", "comment"), why=render.word("new", "empty"))
+        return reception.comment(desk, sr_id, f"person:{here.person.id}", body)
+
+    return _act(request, desk, here, sr_id, act, draft=body)
+
+
+def _act(
+    request: Request, desk: Desk, here: Visitor, sr_id: int, act: Any, *, draft: str = ""
+) -> Response:
+    """Do it and show the page; where it is refused, say why on the page as it is now."""
+    try:
+        act()
+    except UserError as error:
+        if not faults.wants_page(request):
+            raise
+        with render.speaking(request):
+            notice = faults.sentence(error)
+        status = faults.status_of(error)
+        return _page(request, desk, here, sr_id, status=status, notice=notice, draft=draft)
+    return RedirectResponse(f"/issues/{sr_id}", status_code=303)

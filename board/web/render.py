@@ -1,0 +1,194 @@
+"""Turning templates into answers: the environment, the words of a page, its parts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from guardia.board.lifecycle import State
+from guardia.board.plan import Call, Risk
+from guardia.board.web import findings, visit
+from guardia.board.web.markup import markdown
+from guardia.board.web.visit import Visitor
+from guardia.i18n import LANGUAGES, language, t
+from guardia.org.access import allowed
+
+STATIC = Path(__file__).parent / "static"
+# Korea has no summer time, and small systems have no time zone database.
+SEOUL = timezone(timedelta(hours=9), "KST")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+# Everyone finds their language under the name that it has for itself.
+ENDONYMS = {"ko": "한국어", "en": "English"}
+STATUS_BADGE = {
+    State.FAILED_ROLLBACK: "bg-danger",
+    State.COMPLETED: "bg-primary",
+    State.IN_PROGRESS: "bg-warning",
+}
+RISK_BADGE = {
+    Risk.READ: "bg-light-success",
+    Risk.CHANGE: "bg-light-warning",
+    Risk.DEPLOY: "bg-light-point",
+    Risk.DESTRUCTIVE: "bg-danger",
+}
+
+
+@contextmanager
+def speaking(request: Request) -> Iterator[None]:
+    """The visitor's language while a page is written. Use cases run outside of it: what they
+    write into the record is Korean whoever asked."""
+    token = language.set(visit.language_of(request))
+    try:
+        yield
+    finally:
+        language.reset(token)
+
+
+def page(
+    request: Request,
+    name: str,
+    *,
+    status: int = 200,
+    visitor: Visitor | None = None,
+    **words: Any,
+) -> HTMLResponse:
+    """A template as an answer; every page and fragment goes through here."""
+    with speaking(request):
+        html = _template(name).render(_frame(request, visitor), **words)
+    response = HTMLResponse(html, status_code=status)
+    visit.keep_visit(request, response)
+    return response
+
+
+def _frame(request: Request, visitor: Visitor | None) -> dict[str, Any]:
+    # A page that answers a form cannot be asked for again under the form's address.
+    again = request.method == "GET" or request.url.path == "/login"
+    address = request.url if again else request.url.replace(path="/issues", query="")
+    return {
+        "lang": visit.language_of(request),
+        "languages": {code: address.include_query_params(lang=code) for code in LANGUAGES},
+        "path": request.url.path,
+        "csrf": visit.form_token(request),
+        "person": visitor.person if visitor else None,
+        "may": _may(visitor),
+    }
+
+
+def _may(visitor: Visitor | None) -> Any:
+    return lambda action: visitor is not None and allowed(visitor.person, action)
+
+
+@cache
+def environment() -> Environment:
+    """Templates with autoescape, where a forgotten value is an error."""
+    found = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(
+        moment=moment, iso=iso, markdown=markdown, value=value, blocks=findings.blocks
+    )
+    found.globals.update(
+        t=t,
+        word=word,
+        tool=tool_title,
+        asset=asset,
+        part=part,
+        endonyms=ENDONYMS,
+        actor=actor,
+        arguments=arguments,
+        status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
+        risk_badge=RISK_BADGE.__getitem__,
+    )
+    return found
+
+
+def _template(name: str) -> Any:
+    return environment().get_template(name)
+
+
+def part(name: str, tag: str = "div", *, swap: bool = False, **words: Any) -> Markup:
+    """A piece of a page that renews itself: with its version, so that what has not changed is
+    not touched in the browser."""
+    html = _template(f"parts/{name}.html").render(words)
+    version = hashlib.sha256(html.encode()).hexdigest()[:12]
+    out_of_band = Markup(' hx-swap-oob="true"') if swap else ""
+    return Markup('<{} id="part-{}" data-version="{}"{}>{}</{}>').format(
+        tag, name, version, out_of_band, Markup(html), tag
+    )
+
+
+# --- words -----------------------------------------------------------------------------------
+
+
+def word(table: str, name: object) -> str:
+    """``web.<table>.<name>`` where the catalogue has it, else the name itself."""
+    try:
+        return t(f"web.{table}.{name}")
+    except KeyError:
+        return str(name)
+
+
+def tool_title(name: str) -> str:
+    """A tool's title, or its name where the catalogue has none."""
+    try:
+        return t(f"tools.{name}.title")
+    except KeyError:
+        return name
+
+
+def actor(names: Mapping[str, str], who: str) -> str:
+    """The name of ``agent:…``, ``person:…`` or ``channel:…``."""
+    if who in names:
+        return names[who]
+    kind, _, name = who.partition(":")
+    return word("channel", name) if kind == "channel" else name or who
+
+
+def arguments(call: Call) -> list[tuple[str, str]]:
+    """A call's arguments as people read them."""
+    return [(word("field", n), value(call.args[n])) for n in findings.ordered(call.args)]
+
+
+def value(given: object) -> str:
+    """A finding as text; a time that names its zone as one in Seoul."""
+    if given is None:
+        return "–"
+    if isinstance(given, bool):
+        return t("web.yes") if given else t("web.no")
+    text = str(given)
+    if _MOMENT.fullmatch(text):
+        with suppress(ValueError):
+            return moment(datetime.fromisoformat(text))
+    return text
+
+
+def moment(given: datetime, style: str = "full") -> str:
+    """A time in Seoul: ``full`` with the year and seconds, ``short`` for lists."""
+    local = given.astimezone(SEOUL)
+    return local.strftime("%m-%d %H:%M" if style == "short" else "%Y-%m-%d %H:%M:%S")
+
+
+def iso(given: datetime) -> str:
+    """A time for machines."""
+    return given.astimezone(SEOUL).isoformat(timespec="seconds")
+
+
+@cache
+def asset(path: str) -> str:
+    """The address of a static file, changing with its content so that it can be kept for ever."""
+    digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
+    return f"/static/{path}?v={digest}"

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import psycopg
+import pytest
+from cast import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast
+from pages import (
+    ADMIN,
+    AUDITOR,
+    HOMELESS,
+    LOCKED,
+    STRANGER,
+    Story,
+    enrol_more,
+    realistic,
+    statements,
+)
+
+from guardia.board import dossier
+from guardia.board.desk import decisions, reception, work
+from guardia.board.lifecycle import State
+from guardia.errors import Forbidden, NotFound
+from guardia.org.directory import PersonName
+
+EVERYONE = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER, AUDITOR, ADMIN)
+
+
+@pytest.fixture
+def board(cast: Cast) -> Cast:
+    """The seeded board with a second institution."""
+    enrol_more(cast)
+    return cast
+
+
+def test_staff_read_the_whole_story(board: Cast) -> None:
+    story = Story(board).waiting()
+    reception.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
+    page = dossier.issue(board.desk, ENGINEER, story.sr_id)
+    (task,) = page.works
+    assert (page.status, task.plan, task.plan_hash) == (
+        State.PENDING_APPROVAL,
+        story.plan,
+        story.plan_hash,
+    )
+    assert task.genuine
+    assert [(s.number, s.role, s.state, s.current) for s in task.steps] == [
+        (1, "team_lead", "WAITING", True)
+    ]
+    (reading,) = task.readings
+    assert (reading.tool, reading.findings, reading.before_plan) == ("database.locks", LOCKED, True)
+    assert page.reasons == ("'느려요' → 성능 저하",)
+    assert [c.author for c in page.comments] == ["agent:db-agent", "person:eng"]
+    assert page.names == {
+        "agent:db-agent": "DB 전문가",
+        "agent:dispatcher": "디스패처",
+        "person:eng": "김철수 대리",
+    }
+    assert [e.kind for e in page.entries] == [
+        "received",
+        "parsed",
+        "intent",
+        "result",
+        "comment",
+        "planned",
+        "comment",
+    ]
+    assert page.position == page.entries[-1].seq
+
+
+def test_customers_read_the_request_its_progress_and_what_people_wrote(board: Cast) -> None:
+    story = Story(board).waiting()
+    reception.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
+    page = dossier.issue(board.desk, CUSTOMER, story.sr_id)
+    assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
+    assert [c.author for c in page.comments] == ["person:eng"]
+    # Nothing else may be in there at all: not in a field, not in a field of a field.
+    told = repr(page)
+    for secret in ("4711", "pg_locks", "db-lock-chain", story.plan_hash, "성능 저하", "잠금"):
+        assert secret not in told
+
+
+@pytest.mark.parametrize("viewer", [STRANGER, HOMELESS])
+def test_for_another_institution_the_issue_does_not_exist(board: Cast, viewer: PersonName) -> None:
+    story = Story(board).waiting()
+    with pytest.raises(NotFound):
+        dossier.issue(board.desk, viewer, story.sr_id)
+    with pytest.raises(NotFound):
+        dossier.issue(board.desk, viewer, story.sr_id + 1000)
+
+
+def test_raw_output_is_for_staff_and_belongs_to_its_issue(board: Cast) -> None:
+    story = Story(board).receive().parse().diagnose(output="줄\n" * 3000)
+    other = board.received()
+    (reading,) = dossier.issue(board.desk, ENGINEER, story.sr_id).works[0].readings
+    assert (len(reading.output), reading.length) == (4000, 6000)
+    whole = dossier.output(board.desk, AUDITOR, story.sr_id, reading.evidence_id)
+    assert whole == "줄\n" * 3000
+    for viewer, sr_id in ((CUSTOMER, story.sr_id), (STRANGER, story.sr_id), (ENGINEER, other)):
+        with pytest.raises(NotFound):
+            dossier.output(board.desk, viewer, sr_id, reading.evidence_id)
+
+
+@pytest.mark.parametrize(
+    ("decided", "requester"),
+    [((), None), ((), "lead"), ((LEAD,), None), ((LEAD,), "pm"), ((LEAD, PM), None)],
+)
+def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
+    board: Cast, decided: tuple[PersonName, ...], requester: str | None
+) -> None:
+    for person in EVERYONE:
+        story = Story(board, plan=realistic("DEPLOY_SECURE"))
+        story.waiting(**({"requester_id": requester} if requester else {}))
+        task, bound = story.hold.task_id, story.plan_hash
+        for earlier in decided:
+            decisions.decide(board.desk, earlier, task, approve=True, plan_hash=bound)
+        steps = dossier.issue(board.desk, person, story.sr_id).works[0].steps
+        offered = any(s.mine for s in steps)
+        try:
+            decisions.decide(board.desk, person, task, approve=True, plan_hash=bound)
+        except Forbidden:
+            allowed = False
+        else:
+            allowed = True
+        assert offered is allowed, person
+
+
+def test_evidence_before_and_after_the_plan_is_told_apart(board: Cast) -> None:
+    story = Story(board).waiting()
+    decisions.decide(board.desk, LEAD, story.hold.task_id, approve=True, plan_hash=story.plan_hash)
+    story.start().diagnose({"waiting": 0})
+    task = dossier.issue(board.desk, LEAD, story.sr_id).works[0]
+    assert [(r.before_plan, r.findings["waiting"]) for r in task.readings] == [
+        (True, 2),
+        (False, 0),
+    ]
+    assert task.attempts == {(0, "do"): "DONE", (1, "do"): "DONE"}
+
+
+def test_a_plan_that_was_changed_behind_the_desk_is_shown_as_such(
+    board: Cast, database: object
+) -> None:
+    story = Story(board).waiting()
+    with psycopg.connect(database.superuser, autocommit=True) as connection:  # type: ignore[attr-defined]
+        connection.execute(
+            "update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"아무 일 없음\"')"
+        )
+    (task,) = dossier.issue(board.desk, LEAD, story.sr_id).works
+    assert not task.genuine
+    assert task.plan is not None
+
+
+def test_only_what_a_page_has_not_seen_is_read_again(board: Cast) -> None:
+    story = Story(board).receive().parse()
+    seen = dossier.issue(board.desk, LEAD, story.sr_id).position
+    board.received(text="다른 요청")
+    story.diagnose()
+    fresh = dossier.issue(board.desk, LEAD, story.sr_id, seen=seen)
+    assert [e.kind for e in fresh.entries] == ["intent", "result", "comment"]
+    nothing = dossier.issue(board.desk, LEAD, story.sr_id, seen=fresh.position)
+    assert nothing.entries == ()
+
+
+def test_how_it_ended_is_told_to_those_who_read_the_record(board: Cast) -> None:
+    story = Story(board).receive().parse()
+    work.hand_over(board.desk, story.hold, "사람이 확인해 주세요: 포트 5432")
+    assert "5432" in dossier.issue(board.desk, ENGINEER, story.sr_id).outcome
+    assert dossier.issue(board.desk, CUSTOMER, story.sr_id).outcome == ""
+
+
+def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(board: Cast) -> None:
+    story = Story(board).receive().parse().diagnose()
+    with statements(board.desk) as few:
+        dossier.issue(board.desk, LEAD, story.sr_id)
+    for _ in range(5):
+        story.diagnose()
+        reception.comment(board.desk, story.sr_id, "person:eng", "또 봤습니다")
+    with statements(board.desk) as many:
+        dossier.issue(board.desk, LEAD, story.sr_id)
+    assert len(many) == len(few) <= 14

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI
+from pages import PAGE, Browser
+
+from guardia import errors
+from guardia.board.web import faults
+from guardia.errors import GuardiaError
+
+SECRET = "postgresql://guardia_app:hunter2@10.0.0.1/guardia"
+
+
+def raising(app: FastAPI, error: Exception) -> Browser:
+    """The application with one more address, which fails so."""
+
+    def fail() -> None:
+        raise error
+
+    app.add_api_route("/fail", fail)
+    return Browser(app, raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.NotFound(what="SR-1"), 404),
+        (errors.Forbidden(who="a", action="b"), 403),
+        (errors.Invalid(what="a", why="b"), 422),
+        (errors.Stale(what="SR-1"), 409),
+        (errors.IllegalMove(state="a", move="b"), 409),
+        (errors.Refused(why="b"), 409),
+        (errors.UserError(), 400),
+    ],
+)
+def test_what_the_asker_can_mend_is_said_in_both_shapes(
+    app: FastAPI, error: GuardiaError, status: int
+) -> None:
+    browser = raising(app, error)
+    page, data = browser.see("/fail"), browser.get("/fail")
+    assert page.status_code == data.status_code == status
+    assert str(error) in page.text.replace("&#39;", "'")
+    assert data.json() == {"message": str(error), "documentation_url": "/docs"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.Unreachable(server="MOF-DB-01", why=SECRET),
+        errors.CommandFailed(tool="t", exit=1, output=SECRET),
+        errors.Misconfigured(what="dsn", why=SECRET),
+        errors.ProgrammerError(why=SECRET),
+        RuntimeError(SECRET),
+        KeyError(SECRET),
+    ],
+)
+def test_what_others_must_mend_is_said_without_any_detail(
+    app: FastAPI, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = raising(app, error)
+    page, data = browser.see("/fail"), browser.get("/fail")
+    assert page.status_code == data.status_code == 500
+    for answer in (page, data):
+        assert "시스템에 문제가 생겼습니다" in answer.text
+        for hidden in ("hunter2", "10.0.0.1", "Traceback", "RuntimeError", "MOF-DB-01"):
+            assert hidden not in answer.text
+        assert "content-security-policy" in answer.headers
+        assert answer.headers["cache-control"] == "no-store"
+    # What was told to the asker leads the operator to the trace.
+    assert data.json()["reference"] in caplog.text
+    assert "hunter2" in caplog.text
+
+
+def test_every_error_of_ours_has_a_status() -> None:
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, GuardiaError):
+            assert faults.status_of(kind.__new__(kind)) in range(400, 600)
+
+
+def test_unknown_addresses_and_methods_in_korean(anyone: Browser) -> None:
+    assert "찾을 수 없습니다" in anyone.see("/nowhere").text
+    assert anyone.get("/nowhere").json()["message"].startswith("주소가 바뀌었거나")
+    wrong = anyone.put("/login", headers=PAGE)
+    assert wrong.status_code == 405
+    assert "지원하지 않는 요청입니다" in wrong.text
+    assert anyone.put("/healthz").json()["message"]
+
+
+def test_a_form_that_lacks_fields_says_which(browse: Callable[[str], Browser]) -> None:
+    browser = browse("lead")
+    path = "/issues/1/tasks/1/decision"
+    page = browser.fill(path)
+    assert page.status_code == 422
+    assert "필수 항목입니다" in page.text
+    assert "승인 또는 반려" in page.text
+    data = browser.post(path, data={"csrf": browser.token(), "reason": "가" * 1001})
+    found = {(e["field"], e["code"]) for e in data.json()["errors"]}
+    assert found == {
+        ("decision", "missing_field"),
+        ("plan_hash", "missing_field"),
+        ("reason", "invalid"),
+    }
+    assert all(set(e) == {"resource", "field", "code", "message"} for e in data.json()["errors"])
+
+
+def test_a_fragment_that_needs_a_sign_in_sends_the_whole_page_there(anyone: Browser) -> None:
+    answer = anyone.get("/issues", headers={"hx-request": "true"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
+
+
+def test_english_faults_for_english_readers(anyone: Browser) -> None:
+    assert "Not found" in anyone.see("/nowhere?lang=en").text

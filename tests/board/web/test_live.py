@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, Queue
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from cast import Cast
+from fastapi import FastAPI
+from pages import Browser, Story, serving
+from sqlalchemy import text
+
+from guardia.board.web import live
+
+
+@pytest.fixture
+def site(app: FastAPI) -> Iterator[str]:
+    """The application behind a real server."""
+    with serving(app) as address:
+        yield address
+
+
+@contextmanager
+def listening(
+    site: str, browser: Browser, query: str = ""
+) -> Iterator[Callable[[float], str | None]]:
+    """An open event stream; calling it waits for the next event."""
+    arrived: Queue[str] = Queue()
+    cookies = {"guardia_session": browser.cookies["guardia_session"]}
+    ended = threading.Event()
+    with (
+        httpx.Client(cookies=cookies, timeout=30) as client,
+        client.stream("GET", f"{site}/events{query}") as stream,
+    ):
+        assert stream.status_code == 200
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry:")
+
+        def read() -> None:
+            try:
+                for line in lines:
+                    if line.startswith("event:"):
+                        arrived.put(line)
+            except httpx.HTTPError:
+                pass
+            ended.set()
+            arrived.put("")
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+
+        def following(seconds: float) -> str | None:
+            try:
+                return arrived.get(timeout=seconds)
+            except Empty:
+                return None
+
+        yield following
+
+
+def position(board: Cast) -> int:
+    with board.desk.database.reading() as session:
+        return session.scalar(text("select size from tb_audit_head")) or 0
+
+
+def test_whoever_looks_at_an_issue_hears_of_it_and_of_no_other(
+    site: str, browse: Callable[[str], Browser], board: Cast
+) -> None:
+    story = Story(board).receive()
+    other = board.received()
+    query = f"?sr={story.sr_id}&seen={position(board)}"
+    with listening(site, browse("eng"), query) as following:
+        assert following(0.5) is None
+        Story(board, sr_id=other).parse()
+        assert following(0.7) is None
+        story.parse()
+        assert following(5) == "event: issue"
+
+
+def test_the_list_hears_of_everything(
+    site: str, browse: Callable[[str], Browser], board: Cast
+) -> None:
+    with listening(site, browse("eng"), f"?seen={position(board)}") as following:
+        board.received()
+        assert following(5) == "event: issue"
+
+
+def test_customers_hear_of_their_own_institution_only(
+    site: str, browse: Callable[[str], Browser], board: Cast
+) -> None:
+    seen = f"?seen={position(board)}"
+    with (
+        listening(site, browse("cus"), seen) as theirs,
+        listening(site, browse("cus2"), seen) as strangers,
+    ):
+        board.received()
+        # Nobody knows yet whose it is.
+        assert theirs(0.7) is None
+        Story(board, sr_id=1).parse()
+        assert theirs(5) == "event: issue"
+        assert strangers(0.7) is None
+
+
+def test_a_burst_is_told_in_few_words(
+    site: str, browse: Callable[[str], Browser], board: Cast
+) -> None:
+    with listening(site, browse("eng"), f"?seen={position(board)}") as following:
+        started = time.monotonic()
+        for _ in range(30):
+            board.received()
+        told = 0
+        while following(0.8):
+            told += 1
+        assert 1 <= told <= (time.monotonic() - started) / 0.3 + 1 < 30
+
+
+def test_what_happened_between_page_and_stream_is_told_at_once(
+    site: str, browse: Callable[[str], Browser], board: Cast
+) -> None:
+    before = position(board)
+    story = Story(board).receive()
+    time.sleep(0.5)
+    for query in (f"?seen={before}", f"?sr={story.sr_id}&seen={before}"):
+        with listening(site, browse("eng"), query) as following:
+            assert following(3) == "event: issue"
+
+
+def test_after_the_database_was_away_every_page_reads_again(
+    site: str, browse: Callable[[str], Browser], board: Cast, database: Any
+) -> None:
+    with listening(site, browse("eng"), f"?seen={position(board)}") as following:
+        with psycopg.connect(database.superuser, autocommit=True) as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where query ilike 'listen%' and datname = current_database()"
+            )
+        assert following(8) == "event: issue"
+        time.sleep(0.5)
+        board.received()
+        assert following(5) == "event: issue"
+
+
+def test_a_stream_ends_with_its_session(
+    site: str,
+    browse: Callable[[str], Browser],
+    board: Cast,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "_HEARTBEAT", 0.3)
+    browser = browse("eng")
+    with listening(site, browser, f"?seen={position(board)}") as following:
+        assert following(1) is None
+        with board.desk.database.transaction() as session:
+            session.execute(text("delete from tb_session"))
+        assert following(5) == ""
+
+
+def test_one_connection_listens_for_all_pages(
+    site: str, browse: Callable[[str], Browser], board: Cast, database: Any
+) -> None:
+    browser, seen = browse("eng"), f"?seen={position(board)}"
+    with (
+        listening(site, browser, seen),
+        listening(site, browser, seen),
+        listening(site, browser, seen),
+        psycopg.connect(database.superuser) as connection,
+    ):
+        count = connection.execute(
+            "select count(*) from pg_stat_activity where query ilike 'listen%'"
+            " and datname = current_database()"
+        ).fetchone()
+    assert count == (1,)
+
+
+def test_too_many_pages_are_sent_away(
+    site: str, browse: Callable[[str], Browser], monkeypatch: pytest.MonkeyPatch, app: FastAPI
+) -> None:
+    monkeypatch.setattr(live, "_PAGES", 0)
+    answer = browse("eng").get("/events")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "30"
+    assert json.loads(answer.text)["message"]
+
+
+def test_pages_that_leave_are_forgotten(
+    site: str, browse: Callable[[str], Browser], app: FastAPI
+) -> None:
+    cookies = {"guardia_session": browse("eng").cookies["guardia_session"]}
+    with httpx.Client(cookies=cookies) as client, client.stream("GET", f"{site}/events") as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry:")
+        assert len(app.state.feed._pages) == 1
+    deadline = time.monotonic() + 5
+    while app.state.feed._pages and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not app.state.feed._pages

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from guardia.board.lifecycle import State
+from guardia.board.plan import Call, Risk
+from guardia.board.web import render
+from guardia.i18n import LANGUAGES, catalogue, language
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (None, "–"),
+        (True, "예"),
+        (False, "아니요"),
+        (0, "0"),
+        ("5.7", "5.7"),
+        ("2026-11-23T16:55:01.809914Z", "2026-11-24 01:55:01"),
+        ("2026-11-23 16:55:01+00:00", "2026-11-24 01:55:01"),
+        ("2026-13-23T16:55:01Z", "2026-13-23T16:55:01Z"),
+        ("2026-11-23 16:55:01", "2026-11-23 16:55:01"),
+    ],
+)
+def test_values_as_people_read_them(given: object, shown: str) -> None:
+    assert render.value(given) == shown
+
+
+def test_times_are_told_in_seoul() -> None:
+    at = datetime(2026, 12, 31, 15, 0, 1, tzinfo=UTC)
+    assert render.moment(at) == "2027-01-01 00:00:01"
+    assert render.moment(at, "short") == "01-01 00:00"
+    assert render.iso(at) == "2027-01-01T00:00:01+09:00"
+
+
+def test_a_part_is_versioned_by_what_it_says() -> None:
+    class Issue:
+        reasons = ("하나",)
+
+    first = render.part("triage", issue=Issue(), swap=True)
+    same = render.part("triage", issue=Issue(), swap=True)
+    Issue.reasons = ("둘 <b>",)
+    other = render.part("triage", issue=Issue())
+    assert first == same
+    assert first.split(">")[0].split("data-version=")[1] not in other
+    assert first.startswith('<div id="part-triage" data-version="')
+    assert 'hx-swap-oob="true"' in first
+    assert "hx-swap-oob" not in other
+    assert "둘 &lt;b&gt;" in other
+
+
+def test_actors_by_name_else_by_what_is_known() -> None:
+    names = {"agent:db-agent": "DB 전문가"}
+    assert render.actor(names, "agent:db-agent") == "DB 전문가"
+    assert render.actor(names, "agent:gone") == "gone"
+    assert render.actor(names, "channel:mattermost") == "메신저"
+    assert render.actor(names, "system") == "system"
+
+
+def test_arguments_come_with_their_names_in_order() -> None:
+    call = Call(tool="t.x", args={"pid": 7, "service": "budgetdb"})
+    assert render.arguments(call) == [("서비스", "budgetdb"), ("프로세스", "7")]
+
+
+def test_an_address_changes_with_its_file() -> None:
+    address = render.asset("guardia.css")
+    assert address.startswith("/static/guardia.css?v=")
+    assert address != render.asset("guardia.js")
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_state_and_risk_has_its_words(code: str) -> None:
+    words = catalogue(code, "web")
+    assert set(words["status"]) == {s.value for s in State}
+    assert set(words["risk"]) == {r.name for r in Risk}
+    assert set(render.RISK_BADGE) == set(Risk)
+
+
+def test_words_follow_the_language_of_the_reader() -> None:
+    token = language.set("en")
+    try:
+        assert render.word("status", "COMPLETED") == "Completed"
+        assert render.word("status", "NEW_KIND") == "NEW_KIND"
+    finally:
+        language.reset(token)
+    assert render.word("status", "COMPLETED") == "완료"

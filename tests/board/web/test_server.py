@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from pages import Browser, serving
+
+CHILD = """
+import socket, sys
+from guardia.board.desk import Desk
+from guardia.board.web.app import create_app
+from guardia.board.web.server import BoardServer
+from guardia.db.engine import Database
+from guardia.settings import Settings
+
+listener = socket.socket(fileno=int(sys.argv[1]))
+BoardServer(create_app(Desk(Database(sys.stdin.readline().strip())), Settings())).run([listener])
+"""
+
+
+def test_it_stops_at_once_while_pages_are_open(
+    database: Any, browse: Callable[[str], Browser]
+) -> None:
+    """Ctrl-C ends the process in well under the time that open connections would be waited for."""
+    token = browse("lead").cookies["guardia_session"]
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(listener.fileno())],
+        pass_fds=[listener.fileno()],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdin
+        child.stdin.write(database.app + "\n")
+        child.stdin.close()
+        with httpx.Client(cookies={"guardia_session": token}, timeout=30) as client:
+            assert client.get(f"{address}/healthz").status_code == 200
+            with client.stream("GET", f"{address}/events") as stream:
+                lines = stream.iter_lines()
+                assert next(lines).startswith("retry:")
+                started = time.monotonic()
+                os.kill(child.pid, signal.SIGINT)
+                child.wait(10)
+        seconds = time.monotonic() - started
+        assert seconds < 1.5
+        assert child.stderr
+        assert "graceful shutdown exceeded" not in child.stderr.read()
+    finally:
+        child.kill()
+        child.wait()
+        listener.close()
+
+
+def test_answers_leave_at_once(anyone: Browser) -> None:
+    """Headers and body are two packets; held back, each answer would take at least 40 ms."""
+    app = anyone.app
+    assert isinstance(app, FastAPI)
+    with serving(app) as site, httpx.Client() as client:
+        seconds = []
+        for _ in range(40):
+            started = time.monotonic()
+            assert client.get(f"{site}/healthz").status_code == 200
+            seconds.append(time.monotonic() - started)
+    # A fresh connection is acknowledged at once for a while; then the waiting shows.
+    assert min(seconds[-15:]) < 0.03

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from cast import Cast
+from fastapi import FastAPI
+from pages import PASSWORD, Browser
+from sqlalchemy import text
+
+from guardia.board.web.signin import Throttle
+
+
+def _cookies(answer: object) -> dict[str, str]:
+    found = answer.headers.get_list("set-cookie")  # type: ignore[attr-defined]
+    return {c.split("=", 1)[0]: c for c in found}
+
+
+def test_signing_in_opens_a_session_that_scripts_cannot_read(anyone: Browser) -> None:
+    answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/issues")
+    cookie = _cookies(answer)["guardia_session"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "secure" not in cookie
+    assert anyone.see("/issues").status_code == 200
+
+
+def test_over_https_the_cookie_never_travels_in_the_clear(app: FastAPI) -> None:
+    browser = Browser(app, base_url="https://testserver")
+    answer = browser.fill("/login", "/login", account="lead", password=PASSWORD)
+    assert "secure" in _cookies(answer)["guardia_session"].lower()
+
+
+@pytest.mark.parametrize(
+    ("account", "password"), [("lead", "틀림"), ("nobody", PASSWORD), ("", "")]
+)
+def test_a_wrong_pair_never_says_which_half_was_wrong(
+    anyone: Browser, account: str, password: str
+) -> None:
+    answer = anyone.fill("/login", "/login", account=account, password=password)
+    assert answer.status_code == 401
+    assert "아이디 또는 비밀번호가 맞지 않습니다" in answer.text
+    assert "guardia_session" not in _cookies(answer)
+    assert anyone.see("/issues").status_code == 303
+
+
+def test_control_characters_in_the_account_are_a_wrong_account(anyone: Browser) -> None:
+    answer = anyone.fill("/login", "/login", account="le\0ad\x1b", password="x")
+    assert answer.status_code == 401
+
+
+def test_guessing_is_slowed_down_even_with_the_right_password(anyone: Browser) -> None:
+    for _ in range(5):
+        anyone.fill("/login", "/login", account="lead", password="틀림")
+    answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD)
+    assert answer.status_code == 429
+    assert "5분 뒤에" in answer.text
+    # Someone else at the same desk is not locked out.
+    assert anyone.fill("/login", "/login", account="pm", password=PASSWORD).status_code == 303
+
+
+def test_the_count_ends_with_its_window_and_with_success() -> None:
+    now = [0.0]
+    throttle = Throttle(lambda: now[0])
+    for _ in range(3):
+        throttle.failed("a")
+    assert not throttle.allows("a", 3)
+    assert throttle.allows("b", 3)
+    now[0] = 301
+    assert throttle.allows("a", 3)
+    throttle.failed("a")
+    throttle.forget("a")
+    assert throttle.allows("a", 1)
+
+
+def test_the_counter_forgets_old_keys_before_it_grows_without_end() -> None:
+    throttle = Throttle(lambda: 0.0)
+    for number in range(10_050):
+        throttle.failed(str(number))
+    assert throttle.allows("0", 1)
+    assert not throttle.allows("10049", 1)
+
+
+@pytest.mark.parametrize(
+    ("wish", "leads_to"),
+    [
+        ("/issues/7", "/issues/7"),
+        ("https://evil.example/", "/issues"),
+        ("//evil.example/", "/issues"),
+        ("/\\evil.example", "/issues"),
+        ("/issues\r\nset-cookie: x=1", "/issues"),
+    ],
+)
+def test_signing_in_leads_to_a_page_of_ours_only(anyone: Browser, wish: str, leads_to: str) -> None:
+    answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD, next=wish)
+    assert answer.headers["location"] == leads_to
+
+
+def test_signing_out_ends_the_session_on_the_server_too(
+    browse: Callable[[str], Browser], board: Cast
+) -> None:
+    browser = browse("lead")
+    stolen = browser.cookies["guardia_session"]
+    answer = browser.fill("/logout")
+    assert answer.headers["location"] == "/login"
+    with board.desk.database.reading() as session:
+        assert session.scalar(text("select count(*) from tb_session")) == 0
+    browser.cookies.clear()
+    browser.cookies.set("guardia_session", stolen)
+    assert browser.see("/issues").status_code == 303
+
+
+def test_a_closed_account_is_out_at_once(browse: Callable[[str], Browser], board: Cast) -> None:
+    browser = browse("lead")
+    with board.desk.database.transaction() as session:
+        session.execute(text("update tb_person set active = false where person_id = 'lead'"))
+    assert browser.see("/issues").headers["location"] == "/login?next=%2Fissues"
+
+
+def test_an_expired_session_leads_back_to_the_page_after_signing_in(
+    browse: Callable[[str], Browser], board: Cast
+) -> None:
+    browser = browse("lead")
+    with board.desk.database.transaction() as session:
+        session.execute(text("update tb_session set expires_at = now() - interval '1 second'"))
+    away = browser.see("/issues/12")
+    assert away.headers["location"] == "/login?next=%2Fissues%2F12"
+    # The old cookie must not stand in the way of the form.
+    again = browser.fill("/login", "/login", account="lead", password=PASSWORD, next="/issues/12")
+    assert again.headers["location"] == "/issues/12"
+
+
+def test_korean_unless_english_is_asked_for_and_kept(anyone: Browser) -> None:
+    assert '<html lang="ko">' in anyone.see("/login").text
+    assert "Sign in" in anyone.see("/login?lang=en").text
+    assert '<html lang="en">' in anyone.see("/login").text
+    assert '<html lang="ko">' in anyone.see("/login?lang=ko").text
+    assert '<html lang="ko">' in anyone.see("/login?lang=xx").text

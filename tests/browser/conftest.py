@@ -1,0 +1,102 @@
+"""A real browser against the real server; nothing may leave this host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import Cast, seated
+from pages import PASSWORD, application, enrol_more, serving
+from playwright.sync_api import BrowserContext, Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+DESK = {"width": 1440, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Debian's chromium, without its own traffic."""
+    if not CHROMIUM.exists():
+        pytest.skip("no /usr/bin/chromium here")
+    quiet = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-default-apps",
+        "--disable-domain-reliability",
+        "--disable-sync",
+        "--metrics-recording-only",
+        "--no-first-run",
+        "--no-pings",
+        # Any name that is not an address of this host cannot be looked up.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ]
+    alone = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {**browser_type_launch_args, "executable_path": str(CHROMIUM), "args": quiet + alone}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A Korean desk."""
+    return {
+        **browser_context_args,
+        "locale": "ko-KR",
+        "timezone_id": "Asia/Seoul",
+        "viewport": DESK,
+    }
+
+
+@pytest.fixture
+def board(database: Any) -> Iterator[Cast]:
+    """The seeded board with everyone's passwords."""
+    with seated(database.app) as found:
+        enrol_more(found)
+        yield found
+
+
+@pytest.fixture
+def site(board: Cast) -> Iterator[str]:
+    """The running server's address."""
+    with serving(application(board.desk)) as address:
+        yield address
+
+
+@pytest.fixture
+def watched(context: BrowserContext) -> Iterator[BrowserContext]:
+    """The context, which fails the test for a request elsewhere or an error in the console."""
+    elsewhere: list[str] = []
+    errors: list[str] = []
+    context.on(
+        "request",
+        lambda r: (
+            None if r.url.startswith(("http://127.0.0.1:", "data:")) else elsewhere.append(r.url)
+        ),
+    )
+    context.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    context.on("weberror", lambda e: errors.append(str(e.error)))
+    yield context
+    assert not elsewhere, elsewhere
+    assert not errors, errors
+
+
+@pytest.fixture
+def tab(watched: BrowserContext, site: str) -> Page:
+    """A page that opens addresses of the site."""
+    return watched.new_page()
+
+
+@pytest.fixture
+def sign_in(tab: Page, site: str) -> Callable[..., Page]:
+    """``sign_in("lead", "/issues/1")``: sign in as a person would, and land there."""
+
+    def signed_in(account: str, path: str = "/issues") -> Page:
+        tab.goto(f"{site}{path}")
+        tab.get_by_label("아이디").fill(account)
+        tab.get_by_label("비밀번호").fill(PASSWORD)
+        tab.get_by_role("button", name="로그인").click()
+        tab.wait_for_url(f"{site}{path}")
+        return tab
+
+    return signed_in

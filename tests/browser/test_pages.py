@@ -1,0 +1,209 @@
+"""The pages as people use them. Every test also fails on a request elsewhere or a console error."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cast import LEAD, Cast
+from pages import PASSWORD, Story, application, realistic, serving
+from playwright.sync_api import Browser, Page, expect
+
+from guardia.board.desk import decisions, reception
+
+pytestmark = pytest.mark.browser
+
+SignIn = Callable[..., Page]
+WIDTHS = {"wide": 1440, "phone": 390}
+
+
+def approved(board: Cast, **more: str) -> Story:
+    story = Story(board).waiting(**more)
+    decisions.decide(board.desk, LEAD, story.hold.task_id, approve=True, plan_hash=story.plan_hash)
+    return story
+
+
+def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, board: Cast) -> None:
+    story = Story(board).waiting()
+    page = sign_in("lead")
+    expect(page.get_by_role("heading", name=re.compile("내 승인 대기"))).to_be_visible()
+    page.get_by_role("table").get_by_role("link", name=re.compile("운영DB 쿼리")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("기재부 운영DB 쿼리가 너무 느려요")
+    page.get_by_role("link", name="계획과 근거를 검토한 뒤 결정하기").click()
+    expect(page.get_by_role("button", name="승인")).to_be_in_viewport()
+    page.get_by_label("의견", exact=True).fill("영향 범위를 확인했습니다.")
+    page.get_by_role("button", name="승인").click()
+    expect(page.locator(".badges .status")).to_have_text("승인됨")
+    expect(page.get_by_role("button", name="승인")).to_have_count(0)
+    expect(page.locator(".live.on").first).to_be_visible()
+    timeline = page.locator("#timeline > li")
+    before = timeline.count()
+    page.evaluate("window.same = true")
+    # From here on nobody touches the page.
+    story.start()
+    expect(page.locator(".badges .status")).to_have_text("조치 중")
+    expect(page.locator(".badges .status")).to_have_class(re.compile("bg-warning"))
+    story.complete()
+    expect(page.locator(".badges .status")).to_have_text("완료")
+    expect(page.locator(".banner .ending")).to_contain_text("처리가 끝났고")
+    # started, two commands with intent and result, completed
+    expect(timeline).to_have_count(before + 6)
+    expect(timeline.last).to_contain_text("완료:")
+    assert page.evaluate("window.same") is True
+    numbers = [int(n) for n in re.findall(r"(\d+)번", "\n".join(timeline.all_inner_texts()))]
+    assert numbers == sorted(set(numbers))
+
+
+def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, board: Cast) -> None:
+    story = Story(board).waiting()
+    page = sign_in("lead", f"/issues/{story.sr_id}")
+    expect(page.locator(".live.on").first).to_be_visible()
+    page.get_by_text("명령과 원본 출력").first.click()
+    page.locator(".evidence > li > details > summary").first.click()
+    reason = page.get_by_label("의견", exact=True)
+    reason.fill("쓰는 중인 의")
+    page.get_by_label("의견 쓰기").fill("쓰는 중인 댓글")
+    reason.focus()
+    # A second read changes the part in which all of that stands.
+    story.diagnose({"waiting": 3})
+    reception.comment(board.desk, story.sr_id, "person:eng", "먼저 봤습니다")
+    expect(page.get_by_text("먼저 봤습니다").first).to_be_visible()
+    expect(page.locator(".work .evidence > li")).to_have_count(2)
+    expect(reason).to_have_value("쓰는 중인 의")
+    expect(reason).to_be_focused()
+    expect(page.get_by_label("의견 쓰기")).to_have_value("쓰는 중인 댓글")
+    expect(page.locator(".evidence > li > details").first).not_to_have_attribute("open", "")
+    assert page.locator("#output-1").evaluate("d => d.open") is True
+
+
+def test_the_list_renews_itself_where_the_reader_stands(sign_in: SignIn, board: Cast) -> None:
+    for number in range(25):
+        board.received(text=f"요청 {number}")
+    page = sign_in("eng")
+    expect(page.locator(".live.on")).to_be_visible()
+    page.set_viewport_size({"width": 1440, "height": 500})
+    page.evaluate("window.scrollTo(0, 400)")
+    page.locator("#sr-20").focus()
+    top = page.evaluate("window.scrollY")
+    board.received(text="방금 들어온 요청")
+    expect(page.get_by_text("방금 들어온 요청")).to_be_attached()
+    assert page.evaluate("window.scrollY") == top
+    expect(page.locator("#sr-20")).to_be_focused()
+
+
+def test_a_customer_files_a_request_and_sees_only_its_progress(
+    sign_in: SignIn, board: Cast
+) -> None:
+    page = sign_in("cus")
+    page.get_by_role("link", name="새 요청").first.click()
+    page.get_by_label("제목").fill("운영DB 조회가 느립니다")
+    page.get_by_role("button", name="접수하기").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("운영DB 조회가 느립니다")
+    expect(page.locator("#timeline")).to_contain_text("요청을 접수했습니다")
+    expect(page.locator(".live.on").first).to_be_visible()
+    story = Story(board, sr_id=1).parse().diagnose().file()
+    expect(page.locator("#timeline")).to_contain_text("조치 계획을 세우고")
+    expect(page.locator(".badges .status")).to_have_text("승인 대기")
+    assert story.plan_hash[:12] not in page.content()
+    expect(page.get_by_text("조치 계획", exact=True)).to_have_count(0)
+
+
+def test_everything_is_reached_by_keyboard(sign_in: SignIn, board: Cast) -> None:
+    story = Story(board).waiting()
+    page = sign_in("lead", f"/issues/{story.sr_id}")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="본문으로 건너뛰기")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    page.get_by_label("의견", exact=True).focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="승인")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".badges .status")).to_have_text("승인됨")
+
+
+def test_a_page_outlives_a_restart_of_the_board(browser: Browser, board: Cast) -> None:
+    # Not the watched context: a server that is away is an error in the console.
+    board.received()
+    page = browser.new_page(locale="ko-KR")
+    with serving(application(board.desk)) as site:
+        page.goto(f"{site}/issues/1")
+        page.get_by_label("아이디").fill("eng")
+        page.get_by_label("비밀번호").fill(PASSWORD)
+        page.get_by_role("button", name="로그인").click()
+        mark = page.locator(".live").first
+        expect(mark).to_have_text("실시간")
+    expect(mark).to_have_text(re.compile("연결 끊김"))
+    reception.comment(board.desk, 1, "person:eng", "꺼져 있는 사이")
+    with serving(application(board.desk), port=int(site.rpartition(":")[2])):
+        expect(mark).to_have_text("실시간", timeout=15_000)
+        expect(page.get_by_text("꺼져 있는 사이").first).to_be_visible()
+        page.close()
+
+
+def test_hidden_tabs_rest_and_catch_up(sign_in: SignIn, board: Cast) -> None:
+    board.received()
+    page = sign_in("eng", "/issues/1")
+    expect(page.locator(".live.on").first).to_be_visible()
+    hide = """on => {
+        Object.defineProperty(document, 'hidden', {value: on, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    page.evaluate(hide, True)
+    reception.comment(board.desk, 1, "person:eng", "자리를 비운 사이")
+    page.wait_for_timeout(700)
+    expect(page.get_by_text("자리를 비운 사이")).to_have_count(0)
+    page.evaluate(hide, False)
+    expect(page.get_by_text("자리를 비운 사이").first).to_be_visible()
+
+
+def test_the_api_page_needs_nothing_from_elsewhere(tab: Page, site: str) -> None:
+    tab.goto(f"{site}/docs")
+    expect(tab.get_by_text("/intake/mattermost")).to_be_visible()
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing sticks out to the side."""
+    return bool(
+        page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_is_wider_than_its_window(
+    sign_in: SignIn, site: str, board: Cast, width: str
+) -> None:
+    """At both widths; with GUARDIA_SHOTS a picture of each is left in that folder."""
+    unbroken = "/var/log/" + "a" * 200
+    waiting = Story(board, plan=realistic("DEPLOY_SECURE")).waiting(text=unbroken)
+    waiting.diagnose({"files": [{"path": unbroken, "bytes": 10**12}]}, unbroken)
+    done = approved(board)
+    done.start().diagnose({"waiting": 0}).complete()
+    failed = approved(board)
+    failed.start().fail()
+    reception.comment(board.desk, done.sr_id, "person:eng", f"`{unbroken}`\n\n    {unbroken}")
+    page = sign_in("lead")
+    page.set_viewport_size({"width": WIDTHS[width], "height": 900})
+    folder = os.environ.get("GUARDIA_SHOTS")
+    addresses = {
+        "login": "/login",
+        "list": "/issues?state=all",
+        "list-empty": "/issues?q=없는말",
+        "new": "/issues/new",
+        "issue-waiting": f"/issues/{waiting.sr_id}",
+        "issue-completed": f"/issues/{done.sr_id}",
+        "issue-failed": f"/issues/{failed.sr_id}",
+        "english-list": "/issues?lang=en&state=all",
+        "english-issue": f"/issues/{waiting.sr_id}",
+    }
+    for name, path in addresses.items():
+        page.goto(f"{site}{path}")
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        assert fits(page), (name, width)
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=True)
