@@ -10,13 +10,17 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
 
+from guardia.agents.brain import triage_rules as rules
+from guardia.agents.brain.triage_facts import Facts
 from guardia.agents.brain.triage_lexicon import lexicon
 from guardia.agents.brain.triage_reading import read
-from guardia.agents.brain.triage_rules import Judgement, Rules
 from guardia.agents.brain.triage_servers import Mention, named
-from guardia.agents.brain.triage_text import own_words
+from guardia.agents.brain.triage_text import own_words, unheard
 from guardia.i18n import t
 from guardia.org.directory import Directory
+
+_MASK = "SRV"
+"""Stands for a named server, in the lexicon's patterns too."""
 
 
 class Triage(BaseModel):
@@ -47,26 +51,32 @@ def triage(text: str, directory: Directory) -> Triage:
     mentions = named(own, directory, words.servers)
     servers = tuple(dict.fromkeys(m.server_id for m in mentions))
     hosts = {h.server_id: h for h in directory.servers}
-    rules = Rules(read(_masked(own, mentions), words), words, [hosts[s].kind for s in servers])
-    kind, category = rules.kind(), rules.category()
-    priority = rules.priority(kind.value)
+    reading = read(_masked(own, mentions), words)
+    facts = Facts(reading, words, [hosts[s].kind for s in servers])
+    kind, category = rules.kind(facts), rules.category(facts)
+    priority = rules.priority(facts, kind.value)
     institution = hosts[servers[0]].institution if servers else _institution(own, directory)
-    judged = {"kind": kind, "category": category, "priority": priority}
     return Triage(
         kind=kind.value,
         category=category.value,
         priority=priority.value,
         servers=servers,
-        action_type=rules.action,
+        action_type=facts.action,
         institution=institution,
-        reasons=tuple(_reasons(judged)),
+        reasons=(
+            _because(kind, "kind"),
+            _because(category, "category"),
+            _because(priority),
+            *_named(own, mentions, facts),
+            *([t("triage.named.unheard")] if unheard(text, words.strangers) else []),
+        ),
     )
 
 
 def _masked(text: str, mentions: list[Mention]) -> str:
     """The text with a neutral word for each server: "DB" in an id is no complaint about a DB."""
     for mention in reversed(mentions):
-        text = f"{text[: mention.start]}SRV{text[mention.end :]}"
+        text = f"{text[: mention.start]}{_MASK}{text[mention.end :]}"
     return text
 
 
@@ -81,9 +91,20 @@ def _institution(text: str, directory: Directory) -> str | None:
     return min(places)[1] if places else None
 
 
-def _reasons(judged: dict[str, Judgement]) -> Iterator[str]:
-    for field, judgement in judged.items():
-        words = ", ".join(f"'{w}'" for w in judgement.words)
-        yield t(
-            f"triage.because.{judgement.because}", field=field, value=judgement.value, words=words
-        )
+def _because(judgement: rules.Judgement, field: str | None = None) -> str:
+    value = t(f"triage.{field}.{judgement.value}") if field else judgement.value
+    words = ", ".join(f"'{w}'" for w in judgement.words)
+    return t(f"triage.because.{judgement.because}", value=value, words=words)
+
+
+def _named(text: str, mentions: list[Mention], facts: Facts) -> Iterator[str]:
+    """The sentences about the servers and the asked work."""
+    if mentions:
+        servers = ", ".join(dict.fromkeys(m.server_id for m in mentions))
+        words = dict.fromkeys(text[m.start : m.end].strip() for m in mentions)
+        yield t("triage.named.servers", servers=servers, words=", ".join(f"'{w}'" for w in words))
+    else:
+        yield t("triage.named.nobody")
+    if facts.action:
+        action = t(f"triage.action.{facts.action}")
+        yield t("triage.named.asked", action=action, words=f"'{facts.asked[0].words}'")

@@ -65,12 +65,8 @@ class Lexicon:
     """Action type -> the category that asking for it decides."""
     weights: dict[str, int]
     """Topic concept -> its weight."""
-    followers: frozenset[str]
-    """Nouns that may follow the name of asked work."""
-    remedies: frozenset[str]
-    """What one asks for when something is wrong, whatever it is."""
-    benign: frozenset[str]
-    """Words of a statement that reports no trouble."""
+    lists: dict[str, frozenset[str]]
+    """Plain words by the rule that uses them."""
     servers: dict[str, tuple[str, ...]]
     strangers: tuple[re.Pattern[str], ...]
 
@@ -121,9 +117,9 @@ def _rest(items: Sequence[Morpheme], begin: int, words: tuple[Word, ...]) -> int
     for start in range(begin, min(begin + reach + 1, len(items))):
         for spelled, end in _spellings(items, start):
             tag = word.spellings.get(spelled)
-            if tag is not None and _tagged(items[start], tag):
-                if last := _rest(items, end, others):
-                    return last
+            fits = tag is not None and _tagged(items[start], tag)
+            if fits and (last := _rest(items, end, others)):
+                return last
         if not word.wide and not _light(items[start]):
             return 0
     return 0
@@ -154,9 +150,7 @@ def lexicon() -> Lexicon:
         patterns={first: tuple(group) for first, group in patterns.items()},
         categories={a: v["category"] for a, v in data["actions"].items() if "category" in v},
         weights=weights,
-        followers=frozenset(str(f) for f in data["followers"]),
-        remedies=frozenset(data["remedies"]),
-        benign=frozenset(data["benign"]),
+        lists={name: frozenset(str(w).split()) for name, w in data["lists"].items()},
         servers={kind: tuple(ways) for kind, ways in data["servers"].items()},
         strangers=tuple(re.compile(s, re.IGNORECASE | re.MULTILINE) for s in data["strangers"]),
     )

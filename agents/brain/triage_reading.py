@@ -1,57 +1,14 @@
-"""What a request says: which concepts of the lexicon stand in which clause, denied or only supposed."""
+"""What a request says: the concepts of the lexicon, where they stand, and whether as a fact."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from guardia.agents.brain import triage_grammar as grammar
+from guardia.agents.brain.triage_clauses import Clause, clauses
 from guardia.agents.brain.triage_lexicon import Lexicon, Match
-from guardia.agents.brain.triage_text import Clause, clauses
 from guardia.knowledge.korean import Morpheme
-
-_THINGS = frozenset(["것", "거", "건", "게", "줄", "일", "상황", "상태"])
-_SIGNS = frozenset(
-    [
-        "정황",
-        "흔적",
-        "사실",
-        "징후",
-        "증상",
-        "상황",
-        "사례",
-        "기록",
-        "건",
-        "발생",
-        "것",
-        "거",
-        "현상",
-        "문제",
-        "상태",
-        "우려",
-    ]
-)
-_CALLED_OFF = frozenset(["취소", "보류", "연기", "철회", "미루"])
-_HAPPEN = frozenset(["하", "되", "나", "나오", "생기", "발생", "일어나", "시키"])
-_NOT = frozenset(["않", "말", "못하", "못", "아니하"])
-_POSSIBLE = frozenset(
-    [
-        "수",
-        "것",
-        "거",
-        "듯",
-        "듯하",
-        "지",
-        "가능성",
-        "우려",
-        "위험",
-        "때",
-        "경우",
-        "시",
-        "까",
-        "뻔",
-        "정도",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +47,10 @@ class Reading:
     def facts(self, *prefixes: str) -> list[Hit]:
         """The hits of these concepts that are said as facts."""
         return [h for h in self.all(*prefixes) if h.holds]
+
+    def items(self, hit: Hit) -> tuple[Morpheme, ...]:
+        """The morphemes of the clause that ``hit`` stands in."""
+        return self.clauses[hit.clause].items
 
     def in_clause(self, clause: int, *prefixes: str) -> list[Hit]:
         """The hits of these concepts in one clause."""
@@ -137,7 +98,7 @@ def _after_conditions(hits: list[Hit], parts: Sequence[Clause]) -> Iterator[Hit]
     } | {
         (part.sentence, number)
         for number, part in enumerate(parts)
-        if part.conditional and any(m.form in _NOT | {"안"} for m in part.items)
+        if part.conditional and grammar.negated(part)
     }
     for hit in hits:
         sentence = parts[hit.clause].sentence
@@ -158,80 +119,16 @@ def _hit(match: Match, number: int, clause: Clause, text: str) -> Hit:
         begin=begin,
         end=end,
         words=_surface(text, items[begin].start, max(stop, last.start + 1)),
-        denied=_denied(items, begin, end),
-        supposed=_supposed(clause, end),
-        past=_past(items[end:]),
+        denied=grammar.denied(items, begin, end),
+        supposed=grammar.supposed(clause, end),
+        past=grammar.past(items[end:]),
     )
 
 
-def _past(rest: Sequence[Morpheme]) -> bool:
-    """The verb that the hit belongs to is in the past."""
-    for item in rest:
-        if item.tag == "EP" and item.form in ("었", "았"):
-            return True
-        if item.tag[0] in "NS" or item.tag in ("EF", "ETM"):
-            return False
-    return False
-
-
 def _surface(text: str, begin: int, stop: int) -> str:
-    """The written words around ``text[begin:stop]``, up to white space."""
+    """The written words around ``text[begin:stop]``, from white space to white space."""
+    while begin and not text[begin - 1].isspace():
+        begin -= 1
     while stop < len(text) and not text[stop].isspace() and not text[stop - 1].isspace():
         stop += 1
     return text[begin:stop].strip(" \n.,!?~()")
-
-
-def _denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
-    before = items[begin - 1] if begin else None
-    if (
-        before
-        and before.form in ("안", "못")
-        and before.tag == "MAG"
-        and items[begin].tag[0] == "V"
-    ):
-        return True
-    rest = [m for m in items[end : end + 9] if m.tag[0] not in "JS" and not _adverb(m)]
-    rest = _past_light_verbs(rest)
-    if not rest:
-        return False
-    forms = [m.form for m in rest]
-    if forms[0] == "지":
-        return len(forms) > 1 and forms[1] in _NOT
-    if rest[0].tag == "ETM" and len(rest) > 2 and forms[1] in _THINGS:
-        return rest[2].tag == "VCN"
-    if forms[0] in ("안", "못") and rest[0].tag == "MAG":
-        happens = len(forms) > 1 and forms[1] in _HAPPEN
-        return happens and items[end - 1].tag.startswith("N")
-    nominal = items[end - 1].tag[0] in "NSX"
-    if nominal:
-        while len(rest) > 1 and (forms[0] in _SIGNS or forms[:2] == ["필요", "없"]):
-            rest, forms = rest[1:], forms[1:]
-    if nominal and forms[0] in _CALLED_OFF:
-        return True
-    return rest[0].tag == "VCN" or (nominal and forms[0] in ("없", "말") and rest[0].tag[0] == "V")
-
-
-def _adverb(item: Morpheme) -> bool:
-    return item.tag.startswith("MA") and item.form not in ("안", "못")
-
-
-def _past_light_verbs(rest: list[Morpheme]) -> list[Morpheme]:
-    i = 0
-    while i < len(rest) and (
-        rest[i].tag in ("EP", "XSV", "XSA", "XSN")
-        or (rest[i].form in ("하", "되") and rest[i].tag[0] == "V")
-    ):
-        i += 1
-    return rest[i:]
-
-
-def _supposed(clause: Clause, end: int) -> bool:
-    if clause.conditional:
-        return True
-    rest = [m for m in clause.items[end:] if m.tag[0] not in "S"]
-    for i, item in enumerate(rest):
-        if item.tag == "ETM" and item.form in ("ᆯ", "을"):
-            return i + 1 < len(rest) and rest[i + 1].form in _POSSIBLE
-        if item.tag in ("EF", "EC"):
-            return item.form.endswith(("까요", "까"))
-    return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 from guardia.org.directory import Directory, Host
@@ -13,8 +12,10 @@ from guardia.org.directory import Directory, Host
 # Between the parts of a name people leave a space, a hyphen, a sharp, "_" or nothing.
 _GAP = r"[\s\-_#·.]*"
 _UNIT = r"\s*(?:호기|호|번기|번)?"
+# "…, 2호기" or "…/02": what goes on needs a unit or a leading zero, or "오후 1, 2시" would be one.
 _MORE = re.compile(
-    r"\s*(?P<joint>,|/|·|&|~|및|와|과|하고|이랑|랑)\s*#?0?(?P<number>\d)(?:\s*(?:호기|번기)|(?=\d?\b)(?<=0\d))"
+    r"\s*(?:,|/|·|&|~|및|와|과|하고|이랑|랑)\s*#?"
+    r"(?:0?(?P<unit>\d)\s*(?:호기|번기)|0(?P<zero>\d)(?!\d))"
 )
 _BARE = re.compile(r"(?<![\w#])0?(\d)\s*호기")
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[가-힣]+")
@@ -24,6 +25,16 @@ _SPELLINGS = (
     {"웹", "web"},
 )
 _NUMBER_SUFFIX = re.compile(r"(\d+)\D*$")
+
+
+_Patterns = tuple[tuple[re.Pattern[str], Host], ...]
+
+
+class _Ways(NamedTuple):
+    exact: _Patterns
+    """Each names one server."""
+    families: _Patterns
+    """Each names an institution's servers of one kind."""
 
 
 class Mention(NamedTuple):
@@ -40,21 +51,26 @@ def named(text: str, directory: Directory, words: Mapping[str, tuple[str, ...]])
     ``words`` are the ways to name a server of each kind; together with the institution they name
     a server where only one fits.
     """
-    found: list[Mention] = []
-    for pattern, host in _patterns(directory, _frozen(words)):
-        for match in pattern.finditer(text):
-            found.append(Mention(host.server_id, *match.span()))
-    chosen = list(_longest(found))
-    chosen = list(chain.from_iterable(_with_siblings(text, m, directory) for m in chosen))
-    return list(_longest([*chosen, *_bare_numbers(text, chosen, directory)]))
+    patterns = _patterns(directory, _frozen(words))
+    found = [Mention(h.server_id, *m.span()) for p, h in patterns.exact for m in p.finditer(text)]
+    chosen = [n for m in _longest(found) for n in _with_siblings(text, m, directory)]
+    bare = _bare_numbers(text, chosen, patterns.families, directory)
+    return list(_longest([*chosen, *bare]))
 
 
-def _bare_numbers(text: str, mentions: list[Mention], directory: Directory) -> Iterator[Mention]:
-    """ "기재부 와스 2호기는 … 1호기는 …": a bare number is of the family named before."""
+def _bare_numbers(
+    text: str, mentions: list[Mention], families: _Patterns, directory: Directory
+) -> Iterator[Mention]:
+    """A bare number is of the family named before: "기재부 와스 2호기는 … 1호기는 …"."""
     hosts = {h.server_id: h for h in directory.servers}
+    named_before = [(m.end, hosts[m.server_id]) for m in mentions]
+    named_before += [(m.end(), h) for p, h in families for m in p.finditer(text)]
     for match in _BARE.finditer(text):
-        before = [m for m in mentions if m.end <= match.start()]
-        sibling = before and _numbered(directory, hosts[before[-1].server_id], int(match[1]))
+        before = [(end, host) for end, host in named_before if end <= match.start()]
+        if not before:
+            continue
+        _, host = max(before, key=lambda pair: pair[0])
+        sibling = _numbered(directory, host, int(match[1]))
         if sibling:
             yield Mention(sibling.server_id, *match.span())
 
@@ -74,7 +90,7 @@ def _with_siblings(text: str, mention: Mention, directory: Directory) -> Iterato
     host = next(h for h in directory.servers if h.server_id == mention.server_id)
     end = mention.end
     while more := _MORE.match(text, end):
-        sibling = _numbered(directory, host, int(more["number"]))
+        sibling = _numbered(directory, host, int(more["unit"] or more["zero"]))
         if sibling is None:
             return
         yield Mention(sibling.server_id, end, more.end())
@@ -100,15 +116,14 @@ def _frozen(words: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, tuple[str,
 
 
 @lru_cache(maxsize=8)
-def _patterns(
-    directory: Directory, words: tuple[tuple[str, tuple[str, ...]], ...]
-) -> tuple[tuple[re.Pattern[str], Host], ...]:
+def _patterns(directory: Directory, words: tuple[tuple[str, tuple[str, ...]], ...]) -> _Ways:
     kinds = dict(words)
-    return tuple(
-        (re.compile(_bounded(name), re.IGNORECASE), host)
-        for host in directory.servers
-        for name in _names(host, directory, kinds.get(host.kind, ()))
-    )
+    exact, families = [], []
+    for host in directory.servers:
+        ways = kinds.get(host.kind, ())
+        exact += [(_bounded(name), host) for name in _names(host, directory, ways)]
+        families += [(_bounded(name), host) for name in _of_family(host, directory, ways)]
+    return _Ways(tuple(exact), tuple(families))
 
 
 def _names(host: Host, directory: Directory, ways: tuple[str, ...]) -> Iterator[str]:
@@ -119,9 +134,15 @@ def _names(host: Host, directory: Directory, ways: tuple[str, ...]) -> Iterator[
             yield _loose(spelled)
     siblings = [h for h in directory.servers if _family(h) == _family(host)]
     suffix = "" if len(siblings) == 1 else rf"{_GAP}0?{_number(host)}(?!\d){_UNIT}"
+    for name in _of_family(host, directory, ways):
+        yield f"{name}{suffix}"
+
+
+def _of_family(host: Host, directory: Directory, ways: tuple[str, ...]) -> Iterator[str]:
+    """Institution and kind: "기재부 와스"."""
     for institution in _institution_names(host, directory):
         for way in ways:
-            yield rf"{_loose(institution)}\s*{_loose(way)}{suffix}"
+            yield rf"{_loose(institution)}\s*{_loose(way)}"
 
 
 def _institutions(alias: str, host: Host, directory: Directory) -> Iterator[str]:
@@ -153,6 +174,6 @@ def _piece(piece: str) -> str:
     return f"(?:{ways}){_GAP}{rest}" if rest else f"(?:{ways})"
 
 
-def _bounded(pattern: str) -> str:
-    """Not inside a longer foreign word or number; "호기" may be left out after the number."""
-    return rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
+def _bounded(pattern: str) -> re.Pattern[str]:
+    """Not inside a longer foreign word or number."""
+    return re.compile(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", re.IGNORECASE)

@@ -1,0 +1,89 @@
+"""Sentences and clauses: how far a negation, a condition or a question reaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guardia.knowledge.korean import Morpheme, morphemes
+
+# fmt: off
+_CONDITION = frozenset({
+    "면", "으면", "다면", "ᆫ다면", "는다면", "라면", "자면", "거든", "려면", "으려면",
+})
+_ASKING = (
+    "나요", "ᆫ가요", "은가요", "는가요", "까요", "ᆸ니까", "습니까", "는지요", "ᆫ지요", "죠",
+    "나", "ᆫ가", "는가", "은가", "니",
+)
+# After a condition these make it a wish: "주시면 됩니다", "해 주시면 감사하겠습니다".
+_IDIOM = frozenset({"되", "하", "좋", "감사", "고맙", "충분", "괜찮", "안"})
+# Connectives that leave the clause open.
+_INSIDE = frozenset({
+    "게", "게끔", "도록", "다고", "ᆫ다고", "는다고", "라고", "지", "러", "려고", "으려고", "자마자",
+})
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Morphemes up to a connective or final ending, and what the ending does to them."""
+
+    items: tuple[Morpheme, ...]
+    sentence: int
+    conditional: bool
+    """It is a condition: what it says has not happened."""
+    question: bool
+
+
+def clauses(text: str) -> list[Clause]:
+    """The clauses of ``text``."""
+    items = morphemes(text)
+    found: list[Clause] = []
+    begin = sentence = 0
+    for i in range(len(items)):
+        stops = _stops(text, items, i)
+        if stops or _joins(items, i):
+            found.append(_clause(items[begin : i + 1], sentence))
+            begin, sentence = i + 1, sentence + stops
+    return found
+
+
+def _clause(items: list[Morpheme], sentence: int) -> Clause:
+    items = [m for m in items if m.form != ","]
+    last = next((m for m in reversed(items) if m.tag in ("EC", "EF")), None)
+    ending, tag = (last.form, items[-1].tag) if last else ("", "")
+    asked = any(m.tag == "SF" and "?" in m.form for m in items)
+    return Clause(
+        items=tuple(items),
+        sentence=sentence,
+        conditional=ending in _CONDITION and tag != "SF" and not asked,
+        question=asked or (ending.endswith(_ASKING) and tag != "EC"),
+    )
+
+
+def _stops(text: str, items: list[Morpheme], i: int) -> bool:
+    """A sentence ends after item ``i``."""
+    if i + 1 == len(items):
+        return True
+    item, following = items[i], items[i + 1]
+    if "\n" in text[item.start : following.start]:
+        return True
+    if item.tag == "SF":
+        return following.tag not in ("SF", "SW")
+    if item.tag == "EF" or (item.tag, item.form) == ("JX", "요"):
+        return following.tag[0] != "S" and following.form not in ("요", "ᆼ", "ᆷ")
+    return False
+
+
+def _joins(items: list[Morpheme], i: int) -> bool:
+    """A clause ends after item ``i``: a connective that closes it, or a comma after a particle."""
+    item = items[i]
+    if item.form == "," and i and items[i - 1].tag[0] in "JE":
+        return True
+    if item.tag != "EC" or item.form in _INSIDE:
+        return False
+    rest = [m for m in items[i + 1 : i + 5] if m.tag != "JX" and m.form not in ("안", "못")]
+    if not rest:
+        return True
+    if item.form in _CONDITION:
+        return rest[0].form not in _IDIOM
+    return rest[0].tag != "VX" and not (item.form in ("고", "어") and rest[0].form == "있")

@@ -1,0 +1,68 @@
+"""How often the embedded brain's triage is exactly right, and how long it takes.
+
+    .venv/bin/python benchmarks/triage.py requests.jsonl --directory directory.yaml
+
+One line of the file is ``{"id", "text", "expect": {kind, category, priority, servers,
+action_type}}``. Without a path the cases of the tests are read; ``--misses`` shows what was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from guardia.agents.brain.triage import triage
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from names import CASES, read_directory
+
+FIELDS = ("kind", "category", "priority", "servers", "action_type")
+
+
+def main() -> None:
+    """Print one JSON object; misses go to standard error."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", nargs="?", type=Path, default=CASES / "triage.jsonl")
+    parser.add_argument("--directory", type=Path, default=CASES / "directory.yaml")
+    parser.add_argument("--half", help="only the lines of this half (tune, held)")
+    parser.add_argument("--misses", action="store_true")
+    given = parser.parse_args()
+    rows = [json.loads(line) for line in given.path.read_text("utf-8").splitlines() if line.strip()]
+    rows = [row for row in rows if given.half in (None, row.get("half"))]
+    print(json.dumps(measured(rows, given.directory, given.misses), ensure_ascii=False, indent=2))
+
+
+def measured(rows: list[dict[str, Any]], names: Path, misses: bool) -> dict[str, Any]:
+    """Accuracies from 0 to 1, milliseconds for the first text (loads the analyser) and the rest."""
+    directory = read_directory(names)
+    right: Counter[str] = Counter()
+    seconds = []
+    for row in rows:
+        begin = time.perf_counter()
+        found = triage(row["text"], directory)
+        seconds.append(time.perf_counter() - begin)
+        got = {**found.model_dump(include=set(FIELDS)), "servers": list(found.servers)}
+        wrong = {f: (got[f], row["expect"][f]) for f in FIELDS if got[f] != row["expect"][f]}
+        right.update(f for f in FIELDS if f not in wrong)
+        right["exact"] += not wrong
+        if wrong and misses:
+            print(row["id"], repr(row["text"]), wrong, *found.reasons, sep="\n  ", file=sys.stderr)
+    rest = sorted(seconds[1:]) or seconds
+    return {
+        "texts": len(rows),
+        **{name: round(right[name] / len(rows), 4) for name in ("exact", *FIELDS)},
+        "first_ms": round(seconds[0] * 1000, 1),
+        "median_ms": round(rest[len(rest) // 2] * 1000, 2),
+        "p99_ms": round(rest[int(len(rest) * 0.99)] * 1000, 2),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+if __name__ == "__main__":
+    main()

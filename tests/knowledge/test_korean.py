@@ -1,0 +1,82 @@
+"""Morphemes and search words of the field's Korean."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from guardia.knowledge import korean
+from guardia.knowledge.korean import canonical, morphemes, tokens
+
+
+def forms(text: str) -> list[str]:
+    return [m.form for m in morphemes(text)]
+
+
+@pytest.mark.parametrize(
+    "word", ["와스", "디비", "슬로우쿼리", "데드락", "락", "재기동", "핫픽스", "랜섬웨어", "이중화"]
+)
+def test_words_of_the_field_stay_whole(word: str) -> None:
+    assert word in forms(f"{word}에 문제가 있습니다")
+
+
+def test_verbs_are_reduced_to_their_stems() -> None:
+    assert {"느리"} == {f for f in forms("느려요 느립니다 느렸어요") if f.startswith("느")}
+    assert forms("안돼요")[:2] == forms("안 됩니다")[:2] == ["안", "되"]
+
+
+def test_messenger_endings() -> None:
+    assert forms("안됩니당ㅋㅋ")[:2] == ["안", "되"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MOF-WAS-01", "10.20.1.15", "3.1.1", "v2.4.1", "minwon-2.8.war", "/var/log", "ORA-01034"],
+)
+def test_names_are_one_token_each(name: str) -> None:
+    assert name.lower() in tokens(f"{name}에서 오류가 납니다")
+
+
+def test_tokens_fold_what_means_the_same() -> None:
+    assert tokens("DB") == tokens("디비") == tokens("데이터베이스")
+    assert tokens("재시작") == tokens("재부팅") == tokens("restart")
+    assert canonical("아무거나") == "아무거나"
+
+
+def test_tokens_leave_out_what_says_nothing() -> None:
+    assert tokens("안녕하세요 확인 좀 부탁드립니다.") == ["확인"]
+
+
+def test_start_is_the_place_in_the_text() -> None:
+    text = "기재부 디비가 느려요"
+    found = {m.form: m.start for m in morphemes(text)}
+    assert text[found["디비"] :].startswith("디비") and text[found["느리"] :].startswith("느려")
+
+
+def test_one_analyser_for_all_threads() -> None:
+    korean._loaded.clear()
+    texts = ["기재부 운영DB 쿼리가 너무 느려요", "행안부 와스 로그 볼륨이 꽉 찼어요"] * 20
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(forms, texts))
+    assert len(korean._loaded) == 1
+    assert found == [forms(t) for t in texts]
+
+
+def test_nothing_is_loaded_before_the_first_text() -> None:
+    code = "import sys, guardia.knowledge.library; print('kiwipiepy' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
+
+
+@pytest.mark.slow
+def test_memory() -> None:
+    """Without the dictionaries of proper names an analyser is half as large (515 MB with them)."""
+    code = (
+        "from guardia.knowledge.korean import morphemes; morphemes('느려요');"
+        "print(next(l for l in open('/proc/self/status') if l.startswith('VmRSS')).split()[1])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(out.stdout) < 340_000

@@ -1,0 +1,355 @@
+"""The shipped runbooks are valid, and an invalid one is named with the field that does not hold."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jmespath
+import pytest
+from pydantic import ValidationError
+
+from guardia.errors import Misconfigured
+from guardia.i18n import catalogue
+from guardia.knowledge.runbook import Runbook, load, shipped
+
+FOLDER = files("guardia.knowledge") / "runbooks"
+IDS = [r.id for r in shipped()]
+
+VALID = """---
+id: sample
+title: 표본
+version: 1
+skills: [DB]
+kinds: [DB]
+service: postgresql
+category: MAINTENANCE
+action_type: KILL_QUERY
+symptoms: [느리다]
+parameters:
+  version: {pattern: '\\d+', required: true, ask: "버전을 알려 주세요."}
+diagnose:
+  - {as: locks, tool: database.locks, args: {service: "=service.name"}}
+decide:
+  - id: blocked
+    when: "locks.waiting > `0`"
+    because: "{locks.waiting}개가 기다립니다."
+    act: [{tool: database.terminate_session, for_each: "locks.roots", args: {pid: "=item.pid"}}]
+    verify: [{tool: database.locks, expect: "waiting == `0`", within: 5}]
+  - {id: fine, when: "locks.waiting == `0`", because: 괜찮습니다, conclude: nothing_to_do}
+---
+## 하나
+
+글
+
+## 둘
+
+글
+
+## 셋
+
+글
+
+## 넷
+
+글
+"""
+
+
+def written(folder: Path, text: str, name: str = "sample.md") -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_a_valid_runbook(tmp_path: Path) -> None:
+    path = written(tmp_path, VALID)
+    runbook = load(path)
+    assert runbook.diagnose[0].as_ == "locks"
+    assert runbook.decide[0].act[0].for_each == "locks.roots"
+    assert runbook.decide[0].verify[0].within == 5
+    assert runbook.decide[1].conclude == "nothing_to_do"
+    assert runbook.parameters["version"].required
+    assert [p.heading for p in runbook.passages] == ["하나", "둘", "셋", "넷"]
+    assert runbook.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    passage = runbook.passages[0]
+    assert (passage.document, passage.version, passage.sha256) == ("sample", 1, runbook.sha256)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("version: 1\n", "version: one\n", "version"),
+        ("version: 1\n", "", "version"),
+        ("title: 표본\n", "title: 표본\nowner: me\n", "owner"),
+        ("kinds: [DB]", "kinds: []", "kinds"),
+        ("action_type: KILL_QUERY", "action_type: DANCE", "action_type"),
+        ("symptoms: [느리다]", "symptoms: []", "symptoms"),
+        ("'\\d+'", "'('", "parameters.version.pattern"),
+        ("as: locks", "as: Locks!", "diagnose.0.as"),
+        ("tool: database.locks, args", "tool: rm -rf, args", "diagnose.0.tool"),
+        ('"=service.name"', '"=service..name"', "diagnose.0.args"),
+        ('"locks.waiting > `0`"', '"locks.waiting >"', "decide.0.when"),
+        ("{locks.waiting}개", "{locks.}개", "decide.0.because"),
+        ('for_each: "locks.roots"', 'for_each: "[["', "decide.0.act.0.for_each"),
+        ('expect: "waiting == `0`"', 'expect: "=="', "decide.0.verify.0.expect"),
+        ("conclude: nothing_to_do", "conclude: shrug", "decide.1.conclude"),
+        (", conclude: nothing_to_do", "", "decide.1"),
+        ("because: 괜찮습니다, conclude", "because: '', conclude", "decide.1.because"),
+        ("within: 5", "within: -5", "decide.0.verify.0.within"),
+    ],
+)
+def test_the_field_that_does_not_hold_is_named(
+    old: str, new: str, field: str, tmp_path: Path
+) -> None:
+    assert old in VALID
+    with pytest.raises(Misconfigured) as caught:
+        load(written(tmp_path, VALID.replace(old, new, 1)))
+    assert "sample.md" in str(caught.value)
+    assert f"{field}:" in str(caught.value) or f"{field} " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("# 제목뿐\n", "sample.md"),
+        (VALID, "other.md"),
+        (VALID.replace("## 넷\n\n글\n", ""), "sample.md"),
+        (VALID.replace("skills: [DB]", "skills: [DB"), "sample.md"),
+        (VALID.replace("title: 표본", "title: 표본\ntitle: 둘"), "sample.md"),
+    ],
+)
+def test_files_that_are_no_runbook(text: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=name):
+        load(written(tmp_path, text, name))
+
+
+def test_an_act_needs_a_verify(tmp_path: Path) -> None:
+    line = '    verify: [{tool: database.locks, expect: "waiting == `0`", within: 5}]\n'
+    with pytest.raises(Misconfigured, match=r"decide\.0"):
+        load(written(tmp_path, VALID.replace(line, "")))
+
+
+def test_a_runbook_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        shipped()[0].title = "다른 제목"  # type: ignore[misc]
+
+
+def test_all_eight_are_shipped() -> None:
+    files_there = sorted(p.name for p in FOLDER.iterdir() if p.name.endswith(".md"))
+    assert files_there == [f"{i}.md" for i in IDS]
+    assert {"db-lock-chain", "was-hung", "disk-log-full", "was-deploy"} <= set(IDS)
+
+
+# Findings as the tools give them. Every rule of every runbook must be the one that decides for
+# one of these, and every runbook must decide for each of its own.
+LOCKS: dict[str, Any] = {
+    "waiting": 3,
+    "roots": [
+        {
+            "pid": 71,
+            "backend_start": "2026-11-20T05:00:00Z",
+            "state": "idle in transaction",
+            "user": "app",
+            "application": "budget",
+            "xact_seconds": 812.4,
+            "query": "update t",
+            "blocked": 3,
+        }
+    ],
+    "waiters": [],
+}
+ACTIVE = {**LOCKS, "roots": [{**LOCKS["roots"][0], "state": "active"}]}
+CALM = {"waiting": 0, "roots": [], "waiters": []}
+ACTIVITY = {"sessions": 9, "active": 1, "idle_in_transaction": 0, "longest_seconds": 2}
+UP = {"port_open": True, "answered": True, "status": 200, "milliseconds": 12, "version": "3.1.0"}
+MUTE = {**UP, "answered": False, "status": None, "milliseconds": None, "version": None}
+GONE = {**MUTE, "port_open": False}
+RUNS = {"running": True, "processes": [{"pid": 5, "state": "S"}]}
+STOPPED = {"running": True, "processes": [{"pid": 5, "state": "T"}]}
+DEAD: dict[str, Any] = {"running": False, "processes": []}
+BIG = {"name": "app-debug.log", "bytes": 9_000_000, "growing": True, "id": "abcdef123456"}
+STILL = {**BIG, "name": "access.log", "growing": False}
+LARGEST = {"files": [STILL, BIG]}
+USAGE = {"path": "/srv/budget/logs", "percent": 97}
+LOAD = {"load1": 0.4, "load5": 0.3, "cores": 2, "memory_percent": 40}
+CURRENT = {"version": "3.1.0", "releases": ["3.1.0", "3.1.1"]}
+WANTED = {"params": {"version": "3.1.1"}}
+CERTIFICATE = {"subject": "CN=moe", "not_after": "2027-01-01T00:00:00+00:00", "days": 90}
+FAILURES: dict[str, Any] = {"failures": 7, "sources": [{"address": "192.0.2.1", "count": 7}]}
+SPREAD = {"failures": 130, "sources": [{"address": f"192.0.2.{n}", "count": 10} for n in range(13)]}
+DISK = {"usage": USAGE, "largest": LARGEST, "health": UP}
+
+DECIDED: list[tuple[str, dict[str, Any], str]] = [
+    ("db-lock-chain", {"locks": None, "activity": None}, "unreadable"),
+    ("db-lock-chain", {"locks": LOCKS, "activity": ACTIVITY}, "idle_blocker"),
+    ("db-lock-chain", {"locks": ACTIVE, "activity": ACTIVITY}, "running_blocker"),
+    ("db-lock-chain", {"locks": {**LOCKS, "roots": []}, "activity": ACTIVITY}, "hidden_blocker"),
+    (
+        "db-lock-chain",
+        {"locks": CALM, "activity": {**ACTIVITY, "longest_seconds": 900}},
+        "long_running",
+    ),
+    ("db-lock-chain", {"locks": CALM, "activity": ACTIVITY}, "healthy"),
+    ("db-lock-chain", {"locks": CALM, "activity": None}, "healthy"),
+    ("was-hung", {"health": None, "processes": RUNS}, "unreadable"),
+    ("was-hung", {"health": MUTE, "processes": STOPPED}, "stopped"),
+    ("was-hung", {"health": MUTE, "processes": RUNS}, "hung"),
+    ("was-hung", {"health": GONE, "processes": DEAD}, "down"),
+    ("was-hung", {"health": GONE, "processes": RUNS}, "port_closed"),
+    ("was-hung", {"health": {**UP, "status": 500}, "processes": RUNS}, "failing"),
+    ("was-hung", {"health": {**UP, "milliseconds": 9000}, "processes": RUNS}, "slow"),
+    ("was-hung", {"health": UP, "processes": RUNS}, "healthy"),
+    ("disk-log-full", {**DISK, "usage": None, "level": None}, "unreadable"),
+    ("disk-log-full", {**DISK, "usage": {**USAGE, "percent": 40}, "level": None}, "roomy"),
+    ("disk-log-full", {**DISK, "usage": {**USAGE, "percent": 85}, "level": None}, "filling"),
+    ("disk-log-full", {**DISK, "level": {"level": "DEBUG"}}, "debug_runaway"),
+    ("disk-log-full", {**DISK, "level": {"level": "INFO"}}, "large_log"),
+    ("disk-log-full", {**DISK, "level": None}, "large_log"),
+    ("disk-log-full", {**DISK, "largest": {"files": []}, "level": {"level": "DEBUG"}}, "not_logs"),
+    ("was-deploy", {**WANTED, "current": None, "health": UP}, "unreadable"),
+    ("was-deploy", {**WANTED, "current": CURRENT, "health": UP}, "activate"),
+    ("was-deploy", {**WANTED, "current": CURRENT, "health": None}, "activate"),
+    (
+        "was-deploy",
+        {**WANTED, "current": {**CURRENT, "releases": ["3.1.0"]}, "health": UP},
+        "not_staged",
+    ),
+    (
+        "was-deploy",
+        {**WANTED, "current": {**CURRENT, "version": "3.1.1"}, "health": UP},
+        "already_there",
+    ),
+    (
+        "was-deploy",
+        {**WANTED, "current": {**CURRENT, "version": "3.1.1"}, "health": None},
+        "already_failing",
+    ),
+    (
+        "was-health-check",
+        {"health": UP, "processes": RUNS, "usage": USAGE, "load": None},
+        "unreadable",
+    ),
+    (
+        "was-health-check",
+        {"health": UP, "processes": RUNS, "usage": USAGE, "load": LOAD},
+        "disk_short",
+    ),
+    *(
+        ("was-health-check", {"processes": RUNS, "usage": {**USAGE, "percent": 9}, **more}, rule)
+        for more, rule in (
+            ({"health": UP, "load": {**LOAD, "memory_percent": 95}}, "memory_short"),
+            ({"health": {**UP, "milliseconds": 4000}, "load": LOAD}, "slow"),
+            ({"health": UP, "load": LOAD}, "healthy"),
+            ({"health": MUTE, "load": LOAD}, "unhealthy"),
+        )
+    ),
+    ("certificate-check", {"certificate": None}, "unreadable"),
+    ("certificate-check", {"certificate": {**CERTIFICATE, "days": -1}}, "expired"),
+    ("certificate-check", {"certificate": {**CERTIFICATE, "days": 12}}, "expiring"),
+    ("certificate-check", {"certificate": CERTIFICATE}, "valid"),
+    ("log-analysis", {"health": None, "largest": None, "tail": None}, "unreadable"),
+    ("log-analysis", {"health": UP, "tail": {"lines": ["INFO a", "ERROR b"]}}, "errors"),
+    ("log-analysis", {"health": UP, "tail": {"lines": ["INFO a", "WARN b"]}}, "clean"),
+    ("log-analysis", {"health": None, "tail": {"lines": []}}, "clean"),
+    ("auth-failures", {"failures": None}, "unreadable"),
+    (
+        "auth-failures",
+        {"failures": {**FAILURES, "sources": [{"address": "192.0.2.1", "count": 80}]}},
+        "concentrated",
+    ),
+    ("auth-failures", {"failures": SPREAD}, "spread"),
+    ("auth-failures", {"failures": FAILURES}, "usual"),
+]
+
+SITUATION = {
+    "server": {"server_id": "MOF-WAS-01"},
+    "service": {"name": "budget", "port": 8081, "health": "/health"},
+    "params": {},
+}
+
+
+def runbook(name: str) -> Runbook:
+    return next(r for r in shipped() if r.id == name)
+
+
+@pytest.mark.parametrize(("name", "findings", "rule"), DECIDED)
+def test_the_rule_that_decides(name: str, findings: dict[str, Any], rule: str) -> None:
+    data = {**SITUATION, **findings}
+    decided = next(r for r in runbook(name).decide if jmespath.search(r.when, data))
+    assert decided.id == rule
+
+
+def test_every_rule_is_reached() -> None:
+    reached = {(name, rule) for name, _, rule in DECIDED}
+    assert reached == {(r.id, rule.id) for r in shipped() for rule in r.decide}
+
+
+@pytest.mark.parametrize(("name", "findings", "rule"), DECIDED)
+def test_sentences_and_arguments_have_their_values(
+    name: str, findings: dict[str, Any], rule: str
+) -> None:
+    """Nothing that is written into a plan or a report is empty."""
+    from guardia.knowledge.runbook import _PLACEHOLDER
+
+    data = {**SITUATION, **findings}
+    decided = next(r for r in runbook(name).decide if r.id == rule)
+    hidden = {v for v in data.values() if v is None}
+    for expression in _PLACEHOLDER.findall(decided.because):
+        value = jmespath.search(expression, data)
+        assert value not in (None, [], "") or hidden or "status" in expression, expression
+    for act in decided.act:
+        items = jmespath.search(act.for_each, data) if act.for_each else [None]
+        assert items
+        for item in items:
+            for value in act.args.values():
+                if isinstance(value, str) and value.startswith("="):
+                    assert jmespath.search(value[1:], {**data, "item": item}) is not None
+
+
+def test_the_growing_file_is_archived_before_a_larger_one_that_rests() -> None:
+    act = next(r for r in runbook("disk-log-full").decide if r.id == "large_log").act[0]
+    assert act.for_each is not None
+    chosen = jmespath.search(act.for_each, {"largest": LARGEST})
+    assert [f["name"] for f in chosen] == ["app-debug.log"]
+    chosen = jmespath.search(act.for_each, {"largest": {"files": [STILL]}})
+    assert [f["name"] for f in chosen] == ["access.log"]
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("3.1.1 버전 배포해 주세요", "3.1.1"),
+        ("v2.4.1을 배포", "2.4.1"),
+        ("핫픽스(3.1.1) 배포", "3.1.1"),
+        ("minwon-2.8.1.war 배포", "2.8.1"),
+        ("3.1.1.", "3.1.1"),
+        ("10.20.1.15 서버에 배포", None),
+        ("배포해 주세요", None),
+    ],
+)
+def test_the_version_in_a_request(text: str, version: str | None) -> None:
+    import re
+
+    match = re.search(runbook("was-deploy").parameters["version"].pattern, text)
+    assert (match[0] if match else None) == version
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_prose_is_there_to_cite(name: str) -> None:
+    passages = runbook(name).passages
+    assert 4 <= len(passages) <= 6
+    assert passages[0].heading == "언제 쓰는가"
+    assert all(len(p.text) >= 60 for p in passages)
+
+
+def test_read_only_runbooks_change_nothing() -> None:
+    for book in shipped():
+        acts = any(rule.act for rule in book.decide)
+        assert acts == (book.category != "READ_ONLY")
+
+
+def test_texts_in_both_languages() -> None:
+    assert catalogue("ko", "knowledge").keys() == catalogue("en", "knowledge").keys()
