@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from guardia.agents import graph
 from guardia.agents.brain.choose import brain_for
+from guardia.agents.brain.triage import heard
 from guardia.agents.state import Context
 from guardia.board.desk import Desk, Hold, view, work
 from guardia.board.lifecycle import State
@@ -102,7 +103,7 @@ class Team:
         snapshot = self._operate.get_state(config)
         task = view.task(self._desk, task_id)
         if not snapshot.values:
-            return {"text": task.body}
+            return {"text": heard(task.body)}
         if not snapshot.next:
             return _NOTHING
         if snapshot.interrupts:

@@ -73,6 +73,12 @@ def triage(text: str, directory: Directory) -> Triage:
     )
 
 
+def heard(text: str) -> str:
+    """What a request says to the desk: without quotations, manners, and words that speak to the
+    machine. Searches and parameters are taken from this alone."""
+    return own_words(text, lexicon().strangers)
+
+
 def _masked(text: str, mentions: list[Mention]) -> str:
     """The text with a neutral word for each server: "DB" in an id is no complaint about a DB."""
     for mention in reversed(mentions):

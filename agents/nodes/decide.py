@@ -41,9 +41,7 @@ def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
         return {"rule": rule.id, "ending": "manual", "report": str(error)}
     filed = view.plan_state(context.desk, context.hold.task_id)
     if filed.plan_hash != work.plan_hash(context.hold.task_id, plan):
-        waived = work.file_plan(
-            context.desk, context.hold, plan, action_type=runbook.action_type
-        )
+        waived = work.file_plan(context.desk, context.hold, plan, action_type=runbook.action_type)
         return {"rule": rule.id, "waived": waived}
     return {"rule": rule.id, "waived": filed.approved}
 
