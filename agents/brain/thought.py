@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from guardia.agents.brain.triage import Triage
+from guardia.i18n import t
 from guardia.knowledge.library import Found
 from guardia.org.directory import Directory
 
@@ -22,6 +23,11 @@ class Thought(Generic[T]):
     remark: str = ""
     """E.g. that the chat model failed and the embedded brain took over."""
     tokens: int = 0
+
+
+def named(by: str) -> str:
+    """Who thought, as people read it."""
+    return t("agents.embedded") if by == "embedded" else by
 
 
 @dataclass(frozen=True, slots=True)

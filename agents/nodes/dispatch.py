@@ -7,6 +7,7 @@ from typing import TypedDict
 from langgraph.runtime import Runtime
 
 from guardia.agents import fit
+from guardia.agents.brain.thought import named
 from guardia.agents.brain.triage import Triage
 from guardia.agents.state import Context
 from guardia.board.desk import view, work
@@ -29,7 +30,7 @@ def classify(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
     with context.desk.database.reading() as session:
         directory = registry.directory(session)
     thought = context.brain.triage(state["text"], directory)
-    return {"triage": thought.answer, "thought": f"{thought.by} {thought.remark}".strip()}
+    return {"triage": thought.answer, "thought": f"{named(thought.by)} {thought.remark}".strip()}
 
 
 def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from langgraph.runtime import Runtime
 
+from guardia.agents.brain.thought import named
 from guardia.agents.state import Context, OperateState
 from guardia.board.desk import work
 from guardia.board.plan import Citation
@@ -28,7 +29,12 @@ def recall(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     work.remark(
         context.desk,
         context.hold,
-        t("agents.recalled", reason=thought.answer.reason, by=thought.by, remark=thought.remark),
+        t(
+            "agents.recalled",
+            reason=thought.answer.reason,
+            by=named(thought.by),
+            remark=thought.remark,
+        ),
     )
     return {
         "candidates": [
