@@ -33,7 +33,7 @@ import psycopg
 from guardia.db import roles
 from guardia.db.account import Account, server_account
 from guardia.db.installation import installation, reachable
-from guardia.db.private import locked, read_json, try_lock, write_json
+from guardia.db.private import locked, make_folders, read_json, try_lock, write_json
 from guardia.db.process import identity, is_gone, spawn, wait_until
 from guardia.errors import Misconfigured
 from guardia.i18n import t
@@ -280,7 +280,7 @@ class Cluster:
     def _prepare_folder(self) -> None:
         account = self._account()
         mode = 0o700 if account is None else 0o711
-        _make_folders(self.data, mode)
+        make_folders(self.data, mode)
         obstacle = account.obstacle(self.data) if account else None
         if account and obstacle:
             why = t("db.embedded.unreachable", account=account.name, folder=obstacle)
@@ -415,11 +415,3 @@ class Cluster:
         if socket != self.data / "run":
             shutil.rmtree(socket, ignore_errors=True)
         (self.data / "state.json").unlink(missing_ok=True)
-
-
-def _make_folders(path: Path, mode: int) -> None:
-    """Make ``path`` and the missing ones above it with this mode, whatever the umask."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(mode)

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from guardia.db.account import Account
+from guardia.db.private import make_folders
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 
@@ -38,7 +39,7 @@ def reachable(source: Path, account: Account | None, copies: Path) -> Path:
     place = Path("server", source.name)
     copy = copies / f"postgresql-{int((source / 'bin' / 'postgres').stat().st_mtime)}"
     if not copy.is_dir():
-        copies.mkdir(parents=True, exist_ok=True)
+        make_folders(copies, 0o711)
         fresh = Path(tempfile.mkdtemp(prefix="postgresql-", dir=copies))
         _copy(source, fresh, fresh / place)
         try:

@@ -55,3 +55,11 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(value, file)
     Path(name).replace(path)
+
+
+def make_folders(path: Path, mode: int) -> None:
+    """Make ``path`` and the missing ones above it with this mode, whatever the umask."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(mode)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from guardia.db.embedded import APPLICATION_ROLE, FAST, OWNER_ROLE, Cluster
+from guardia.tools.lab.running import RunningFleet
 
 TEMPLATE = "guardia_template"
 _numbers = itertools.count(1)
@@ -66,3 +67,17 @@ def database(cluster: Cluster, template: str) -> Iterator[Dsns]:
         cluster.dsn(cluster.superuser, name),
     )
     cluster.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def fleet(home: Path) -> Iterator[RunningFleet]:
+    """The practice fleet, once for the whole run. Tests that only look may use it directly."""
+    with RunningFleet.spawn(home / "lab") as running:
+        yield running
+
+
+@pytest.fixture
+def practice(fleet: RunningFleet) -> Iterator[RunningFleet]:
+    """The fleet for one test that puts faults or deploys: everything is put right afterwards."""
+    yield fleet
+    fleet.heal("all")

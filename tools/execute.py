@@ -110,7 +110,10 @@ class Gate:
             return Report(Result.NOT_STARTED, t("gate.precheck", check=unmet))
         try:
             self._run(grant, tool, action.call, Step(ordinal, "do"))
-        except (CommandFailed, Unreachable) as error:
+        except Unreachable as error:
+            # The hands raise this only for what has surely not begun.
+            return Report(Result.NOT_STARTED, str(error))
+        except CommandFailed as error:
             return Report(Result.FAILED, str(error))
         unmet = self.failing(grant, action.verify)
         if unmet is not None:

@@ -6,8 +6,6 @@ never sent again, and ``run`` returns what is known of its end.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import logging
 import random
@@ -16,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 import paramiko
@@ -25,10 +22,13 @@ from paramiko.ssh_exception import IncompatiblePeer
 from guardia.errors import GuardiaError, Misconfigured, Unreachable
 from guardia.i18n import t
 from guardia.org.directory import Host
+from guardia.tools import hostkey
 from guardia.tools.command import Command
 from guardia.tools.lifeline import Lifeline, Stream, end_of, session_of
+from guardia.tools.limits import Limits
 from guardia.tools.output import Ending, Output
 from guardia.tools.pool import Closed, Full, Kept, Pool
+from guardia.tools.waiting import Bounded, Wake
 
 __all__ = ["Connections", "Ending", "Limits", "Output", "Secrets"]
 
@@ -54,23 +54,6 @@ class Secrets(Protocol):
     def get(self, name: str) -> str:
         """The PEM text of the private key of that name."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of connections and commands; times in seconds."""
-
-    connect: float = 10.0
-    """From the first packet to an open channel."""
-    keepalive: float = 15.0
-    idle: float = 600.0
-    """After which an unused connection is closed."""
-    channels: int = 8
-    """Commands at once on one connection; OpenSSH allows 10."""
-    connections: int = 4
-    """Connections to one host."""
-    output: int = 1_000_000
-    """Bytes kept of each stream of a command."""
 
 
 class Connections:
@@ -186,30 +169,6 @@ class _Connection:
         _close(self.transport)
 
 
-class _Wake(threading.Event):
-    """Set by either of a channel's two pipes. Neither may clear it: the other may hold data."""
-
-    def clear(self) -> None:
-        pass
-
-    def rearm(self) -> None:
-        """Forget; to be called before looking, so that nothing is missed."""
-        super().clear()
-
-
-class _Bounded(threading.Event):
-    """An event that nobody waits for endlessly: paramiko would, for a request's answer."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if not super().wait(self._seconds if timeout is None else timeout):
-            raise TimeoutError
-        return True
-
-
 class _Following:
     """One command on one channel, from its request to its end."""
 
@@ -227,7 +186,7 @@ class _Following:
             Stream(lifeline.word, limits.output, _told(on_output, name))
             for name in ("stdout", "stderr")
         )
-        self._wake = _Wake()
+        self._wake = Wake()
         self._started = time.monotonic()
         self._ending = Ending.LOST
         self.heard = False
@@ -255,7 +214,7 @@ class _Following:
         """Ask for the command; ``False`` where it may have started, but nothing will be heard."""
         channel = self._channel
         channel.settimeout(self._limits.connect)
-        channel.event = _Bounded(self._limits.connect)
+        channel.event = Bounded(self._limits.connect)
         channel.in_buffer.set_event(self._wake)
         channel.in_stderr_buffer.set_event(self._wake)
         try:
@@ -339,7 +298,10 @@ def _told(on_output: OnOutput | None, stream: str) -> Callable[[str], None] | No
 def _connected(host: Host, secrets: Secrets, limits: Limits, deadline: float) -> paramiko.Transport:
     """A new, verified and authenticated connection."""
     key = _private_key(secrets, host.credential)
-    pinned = _pinned(host)
+    try:
+        pinned = hostkey.parse(host.host_key)
+    except ValueError:
+        raise _unreachable(host, "no_host_key") from None
     while True:
         try:
             return _attempt(host, pinned, key, limits)
@@ -362,7 +324,7 @@ def _attempt(
     transport.banner_timeout = transport.handshake_timeout = limits.connect
     transport.auth_timeout = limits.connect
     try:
-        transport.get_security_options().key_types = _algorithms(pinned[0])
+        transport.get_security_options().key_types = hostkey.algorithms(pinned[0])
         transport.start_client(timeout=limits.connect)
         offered = transport.get_remote_server_key()
         if (offered.get_name(), offered.asbytes()) != pinned:
@@ -408,21 +370,6 @@ def _private_key(secrets: Secrets, name: str) -> paramiko.PKey:
         except (paramiko.SSHException, ValueError):
             continue  # another kind of key
     raise Misconfigured(what=name, why=t("tools.ssh.no_key"))
-
-
-def _pinned(host: Host) -> tuple[str, bytes]:
-    """Type and bytes of the host key that the CMDB holds."""
-    words = host.host_key.split()
-    try:
-        kind, blob = words[0], base64.b64decode(words[1], validate=True)
-    except (IndexError, binascii.Error, ValueError):
-        raise _unreachable(host, "no_host_key") from None
-    return kind, blob
-
-
-def _algorithms(kind: str) -> tuple[str, ...]:
-    """How a host may prove that it has a key of this type."""
-    return ("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,)
 
 
 def _explained(host: Host, error: Exception) -> Unreachable:

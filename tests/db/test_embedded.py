@@ -255,9 +255,14 @@ def test_binaries_below_a_private_folder_are_copied(
     shutil.copytree(source.parents[1] / libraries, hidden / libraries)
     hidden.chmod(0o700)
     monkeypatch.setattr(embedded, "installation", lambda: hidden / "package" / source.name)
-    with small(data) as running:
-        assert running.binaries().is_relative_to(data)
-        assert running.ready()
+    copies = data.parent / "new" / "copies"
+    umask = os.umask(0o077)
+    try:
+        with Cluster(data, settings=FAST, copies=copies) as running:
+            assert running.binaries().is_relative_to(copies)
+            assert running.ready()
+    finally:
+        os.umask(umask)
 
 
 def test_an_account_sees_by_its_own_rights(tmp_path: Path) -> None:

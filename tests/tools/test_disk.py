@@ -23,6 +23,7 @@ from guardia.board.plan import Call
 from guardia.errors import CommandFailed
 from guardia.org.directory import Host, Service
 from guardia.tools import planning
+from guardia.tools.ssh import Connections
 
 pytestmark = pytest.mark.ssh
 Ask = Callable[..., dict[str, Any]]
@@ -183,6 +184,31 @@ class TestArchive:
         assert not list((root / "archive").glob("*.later"))
         ask(action.undo.tool, host, **action.undo.args)
         assert log.read_bytes() == data + b"later\n"  # once more changes nothing
+
+    def test_a_copy_that_differs_is_not_trusted(
+        self, start_sshd: Callable[..., Any], root: Path, tmp_path: Path
+    ) -> None:
+        """A server whose gzip (or disk, or memory) changes a letter on the way."""
+        gzip_program = tmp_path / "path" / "gzip"
+        gzip_program.parent.mkdir()
+        gzip_program.write_text(
+            '#!/bin/sh\n[ "$1" = -c ] && exec sh -c "tr t T | /usr/bin/gzip -c"\n'
+            'exec /usr/bin/gzip "$@"\n'
+        )
+        gzip_program.chmod(0o755)
+        server = start_sshd(environment={"PATH": f"{gzip_program.parent}:/usr/bin:/bin"})
+        service = Service(name="minwon", kind="http", root=str(root), logs=str(root / "logs"))
+        log, data = root / "logs" / "app.log", lines(100)
+        log.write_bytes(data)
+        call = Call(tool="disk.archive", args={"service": "minwon", "name": "app.log", "id": ID})
+        host = server.host(service)
+        tool, _, command = planning.prepare(call, host)
+        with Connections(server) as connections:
+            output = connections.run(host, command, timeout=tool.timeout)
+        with pytest.raises(CommandFailed, match="the copy differs"):
+            tool.parse(output)
+        assert log.read_bytes() == data
+        assert list((root / "archive").iterdir()) == []
 
     def test_a_deleted_log_is_restored(self, ask: Ask, host: Host, root: Path) -> None:
         log = root / "logs" / "app.log"

@@ -38,13 +38,18 @@ def marked() -> str:
     return f"{1000 + secrets.randbelow(1000)}.{secrets.randbelow(10**9):09d}"
 
 
-def alive(mark: str) -> list[int]:
-    """The processes with ``mark`` on their command line, from /proc; zombies do not count."""
+def alive(mark: str, *, shell_too: bool = False) -> list[int]:
+    """The processes with ``mark`` on their command line, from /proc; zombies have none.
+
+    The shell of the lifeline, which names its command, has still to exit when it has told the end.
+    """
     found = []
-    for entry in Path("/proc").iterdir():
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
+            words = entry.read_bytes().split(b"\0")
+            ours = words[3:4] == [b"guardia"]
+            if any(mark.encode() in word for word in words) and (shell_too or not ours):
+                found.append(int(entry.parent.name))
     return found
 
 
@@ -302,6 +307,7 @@ class TestNothingIsLeftBehind:
         )
         assert alive(mark) == []
         assert counted[0] >= 20
+        until(lambda: not alive(mark, shell_too=True), 2)
         assert output.ended is Ending.CANCELLED
         assert output.exit is None
         assert output.confirmed_gone
@@ -503,9 +509,9 @@ def test_a_connection_that_opens_no_channel_is_made_anew_once(
     sshd: Any, mute: tuple[int, list[Any]]
 ) -> None:
     port, seen = mute
-    with Connections(sshd, Limits(connect=1.0)) as connections:
-        with pytest.raises(Unreachable, match="연결이 끊어졌습니다"):
-            connections.run(sshd.host(port=port), Command.of("true"), timeout=10)
+    limits, lost = Limits(connect=1.0), "연결이 끊어졌습니다"
+    with Connections(sshd, limits) as connections, pytest.raises(Unreachable, match=lost):
+        connections.run(sshd.host(port=port), Command.of("true"), timeout=10)
     assert len(seen) == 2
 
 
@@ -545,9 +551,9 @@ class TestManyAtOnce:
         self, start_sshd: Callable[..., Any]
     ) -> None:
         server = start_sshd(more="MaxSessions 0")
-        with Connections(server, Limits(connect=0.5)) as connections:
-            with pytest.raises(Unreachable, match="MaxSessions"):
-                connections.run(server.host(), Command.of("true"), timeout=10)
+        limits, full = Limits(connect=0.5), "MaxSessions"
+        with Connections(server, limits) as connections, pytest.raises(Unreachable, match=full):
+            connections.run(server.host(), Command.of("true"), timeout=10)
 
     def test_when_all_are_busy_one_is_told_so(self, sshd: Any) -> None:
         limits = Limits(connect=0.5, channels=1, connections=1)
@@ -590,7 +596,7 @@ def test_small_packets_are_not_held_back(sshd: Any) -> None:
 
 
 def test_paramiko_still_has_what_the_hands_lean_on() -> None:
-    """``Channel.event`` is where paramiko waits for a request's answer; see ``_Bounded``."""
+    """``Channel.event`` is where paramiko waits for a request's answer; see ``Bounded``."""
     channel = paramiko.Channel(0)
     assert isinstance(channel.event, threading.Event)
     assert hasattr(channel.in_buffer, "set_event")

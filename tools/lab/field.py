@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from guardia.tools.lab.machine import Machine
 from guardia.tools.lab.messenger import Messenger
 from guardia.tools.lab.ports import ADDRESS, Ports
 from guardia.tools.lab.ssh_server import ACCOUNT
+from guardia.tools.lab.terms import Terms
 
 CREDENTIAL = "practice-fleet"
 _SOCKET_PATH_LIMIT = 100
@@ -51,14 +53,13 @@ class Running:
 class Field:
     """All of it, in one process that is the parent of the servers' processes."""
 
-    def __init__(self, home: Path, *, isolated: bool, starter: int) -> None:
+    def __init__(self, home: Path, terms: Terms) -> None:
         self._home = home
-        self._isolated = isolated
-        self._starter = starter
+        self._terms = terms
         self._ports = Ports(home)
         self._machines: dict[str, Running] = {}
         self._faults: dict[str, Fault] = {}
-        self._socket = self._control_path()
+        self._socket = home / "control.sock"
 
     # --- life -------------------------------------------------------------------------------
 
@@ -66,7 +67,7 @@ class Field:
         """Until the end; the exit code."""
         os.umask(0o077)
         namespace.adopt_orphans()
-        (self._home / FILE).unlink(missing_ok=True)
+        self._forget()
         (self._home / "hosts").mkdir(exist_ok=True)
         (self._home / "keys").mkdir(exist_ok=True)
         try:
@@ -87,7 +88,13 @@ class Field:
             with self._ports.listen(server_id) as listening:
                 data, copies = self._home / "pg" / server_id, self._home / "server"
                 machine = Machine(
-                    place, listening, key.read_text(), client, data, copies, self._isolated
+                    place=place,
+                    listening=listening,
+                    host_key=key.read_text("ascii"),
+                    client_key=client,
+                    data=data,
+                    copies=copies,
+                    terms=self._terms,
                 )
                 pid, report = machine.fork()
                 ssh_port = int(listening.getsockname()[1])
@@ -98,7 +105,7 @@ class Field:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_reader(self._starter, stop.set)
+        loop.add_reader(self._terms.starter, stop.set)
         children = Children()
         ends = [children.ended(machine.pid) for machine in self._machines.values()]
         await asyncio.gather(*(self._await_report(m) for m in self._machines.values()))
@@ -110,7 +117,7 @@ class Field:
         for end in ends:  # without one of its servers it is not the fleet any more
             end.add_done_callback(lambda _end: stop.set())
         await stop.wait()
-        loop.remove_reader(self._starter)
+        loop.remove_reader(self._terms.starter)
         return 1 if any(end.done() for end in ends) else 0
 
     async def _await_report(self, machine: Running) -> None:
@@ -131,11 +138,13 @@ class Field:
             layout.write_private(token_file, secrets.token_hex(13).encode())
         messenger = Messenger(self._home / "messenger", token_file.read_text())
         port = self._ports.free("messenger")
+        self._socket = self._control_path()
         self._servers = [
             await messenger.serve(port),
             await control.serve(self._socket, self._answer),
         ]
         return Inventory(
+            pid=self._terms.launcher,
             hosts=self._hosts(),
             credential=CREDENTIAL,
             key=self._home / "keys" / CREDENTIAL,
@@ -145,27 +154,32 @@ class Field:
             alerts=messenger.alerts,
             control=self._socket,
             volumes=any(machine.volume for machine in self._machines.values()),
-            isolated=self._isolated,
+            isolated=self._terms.isolated,
         )
 
     def _end(self) -> None:
         """End the servers in order, then whatever is left."""
-        (self._home / FILE).unlink(missing_ok=True)
-        self._socket.unlink(missing_ok=True)
-        if self._socket.parent != self._home:
-            shutil.rmtree(self._socket.parent, ignore_errors=True)
+        self._forget()
         pids = {machine.pid for machine in self._machines.values()}
         for pid in pids & {process.pid for process in below(os.getpid())}:
             os.kill(pid, signal.SIGTERM)
         _wait_for(pids, _ENDING_SECONDS)
         end_all()
 
+    def _forget(self) -> None:
+        """Remove the inventory and its control socket, also those of a fleet that was killed."""
+        with suppress(NotFound, ValueError):
+            socket = Inventory.load(self._home).control
+            socket.unlink(missing_ok=True)
+            if socket.parent != self._home:
+                shutil.rmtree(socket.parent, ignore_errors=True)
+        (self._home / FILE).unlink(missing_ok=True)
+
     # --- what there is ----------------------------------------------------------------------
 
     def _control_path(self) -> Path:
-        path = self._home / "control.sock"
-        if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
-            return path
+        if len(os.fsencode(self._socket)) <= _SOCKET_PATH_LIMIT:
+            return self._socket
         return Path(tempfile.mkdtemp(prefix="guardia-lab-", dir="/tmp")) / "control.sock"
 
     @staticmethod
@@ -298,15 +312,14 @@ class Field:
 
 def _wait_for(pids: set[int], seconds: float) -> None:
     """Until these children have ended; woken by the kernel, not by a clock."""
-    waiting = select.poll()
+    waiting, open_ones = select.poll(), set()
     for pid in pids:
-        try:
-            waiting.register(os.pidfd_open(pid), select.POLLIN)
-        except ProcessLookupError:
-            continue
-    left = len(pids)
-    while left > 0 and (ended := waiting.poll(seconds * 1000)):
+        with suppress(ProcessLookupError):
+            open_ones.add(os.pidfd_open(pid))
+    for descriptor in open_ones:
+        waiting.register(descriptor, select.POLLIN)
+    while open_ones and (ended := waiting.poll(seconds * 1000)):
         for descriptor, _event in ended:
             waiting.unregister(descriptor)
             os.close(descriptor)
-            left -= 1
+            open_ones.remove(descriptor)

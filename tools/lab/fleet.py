@@ -10,15 +10,19 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 
+from guardia.errors import NotFound
 from guardia.tools.lab import namespace
+from guardia.tools.lab.terms import Terms
 
 PLAIN = "GUARDIA_LAB_PLAIN"
-"""Set to 1 to do without a process namespace, as where the kernel refuses one."""
+"""Set to 1 to use nothing that a kernel may refuse: no process namespace, no volume."""
 OCCUPIED = 3
 """Exit code: a fleet already runs in this folder."""
+_HANDOVER_SECONDS = 20.0
 
 
 def command(home: Path) -> list[str]:
@@ -26,15 +30,29 @@ def command(home: Path) -> list[str]:
     return [sys.executable, "-m", "guardia.tools.lab.fleet", str(home)]
 
 
-def _reserve(home: Path) -> int | None:
-    """Hold the fleet's lock, together with all processes that we fork."""
+def _reserve(home: Path) -> bool:
+    """Hold the fleet's lock, together with all processes that we fork. One that is just ending is
+    waited for; where one is up, or does not let go, we are not needed: ``False``."""
     lock = os.open(home / "fleet.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + _HANDOVER_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if _is_up(home) or time.monotonic() > deadline:
+                os.close(lock)
+                return False
+            time.sleep(0.05)
+
+
+def _is_up(home: Path) -> bool:
+    from guardia.tools.lab.running import RunningFleet
+
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
+        return RunningFleet.find(home).alive()
+    except NotFound:
+        return False
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
@@ -46,16 +64,18 @@ def main(home: Path) -> int:
     home.mkdir(parents=True, exist_ok=True)
     # Root's PostgreSQL runs as another account, which must be able to pass through.
     home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    if _reserve(home) is None:
+    if not _reserve(home):
         return OCCUPIED
-    isolated = os.environ.get(PLAIN) != "1" and namespace.lends_processes()
+    plain = os.environ.get(PLAIN) == "1"
+    isolated = not plain and namespace.lends_processes()
     if isolated:
         namespace.unshare(namespace.CLONE_NEWNS | namespace.CLONE_NEWPID)
     read, write = os.pipe()
+    terms = Terms(isolated=isolated, volumes=not plain, starter=read, launcher=os.getpid())
     pid = os.fork()
     if pid == 0:
         os.close(write)
-        _become_the_fleet(home, isolated, read)
+        _become_the_fleet(home, terms)
     os.close(read)
 
     def pass_on(_number: int, _frame: FrameType | None) -> None:
@@ -66,17 +86,17 @@ def main(home: Path) -> int:
     return max(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
-def _become_the_fleet(home: Path, isolated: bool, starter: int) -> None:
+def _become_the_fleet(home: Path, terms: Terms) -> None:
     signal.signal(signal.SIGTERM, _leave)
     # In a namespace the kernel ends all with us; without, we must still end the others in order.
-    namespace.end_with_parent(signal.SIGKILL if isolated else signal.SIGTERM)
+    namespace.end_with_parent(signal.SIGKILL if terms.isolated else signal.SIGTERM)
     code = 1
     try:
-        if isolated:
+        if terms.isolated:
             namespace.mount_proc()
         from guardia.tools.lab.field import Field
 
-        code = Field(home, isolated=isolated, starter=starter).run()
+        code = Field(home, terms).run()
     except SystemExit:
         code = 0
     except BaseException as error:

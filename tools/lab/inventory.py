@@ -22,6 +22,8 @@ class Inventory(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    pid: int
+    """The fleet's first process, as its starter sees it."""
     hosts: tuple[Host, ...]
     credential: str
     """The name under which the hosts know the private key."""

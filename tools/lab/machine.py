@@ -21,6 +21,7 @@ from guardia.db.installation import binaries
 from guardia.tools.lab import database, layout, namespace, ssh_server
 from guardia.tools.lab.children import Children, end_all
 from guardia.tools.lab.layout import Place
+from guardia.tools.lab.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Machine:
     data: Path
     """The folder of its PostgreSQL, where it has one."""
     copies: Path
-    isolated: bool
+    terms: Terms
 
     def fork(self) -> tuple[int, int]:
         """Start it as a child: process number, and a descriptor on which it tells how it went."""
@@ -62,9 +63,9 @@ class Machine:
         namespace.adopt_orphans()
         volume = self._mount()
         running = self._start_database()
-        layout_tied = None if self.isolated else os.getpid()
         if self.place.plan.is_program:
-            layout.write_control(self.place, tied_to=layout_tied, bounded=volume)
+            server = None if self.terms.isolated else os.getpid()
+            layout.write_control(self.place, tied_to=server, bounded=volume)
         shell = self._shell(Children())
         await self._start_service(shell)
         door = await ssh_server.serve(self.listening, self.host_key, self.client_key, shell)
@@ -78,7 +79,7 @@ class Machine:
         return 0
 
     def _mount(self) -> bool:
-        if self.place.plan.volume is None:
+        if self.place.plan.volume is None or not self.terms.volumes:
             return False
         with suppress(OSError):
             namespace.mount_volume(self.place.logs, self.place.plan.volume)
@@ -105,7 +106,7 @@ class Machine:
             "PATH": path,
             "LANG": "C.UTF-8",
         }
-        return ssh_server.Shell(home, environment, children, tied=not self.isolated)
+        return ssh_server.Shell(home, environment, children, tied=not self.terms.isolated)
 
     async def _start_service(self, shell: ssh_server.Shell) -> None:
         if not self.place.plan.is_program:

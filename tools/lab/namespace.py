@@ -35,10 +35,14 @@ def _must(result: int, what: str) -> None:
 def unshare(flags: int) -> None:
     """Leave the namespaces of ``flags``; as a plain user by way of a user namespace in which we
     stay who we are. ``OSError`` where the kernel refuses."""
-    uid, gid = os.geteuid(), os.getegid()
-    if uid == 0:
+    if os.geteuid() == 0:
         _must(_library().unshare(flags), "unshare")
-        return
+    else:
+        _unshare_as_user(flags)
+
+
+def _unshare_as_user(flags: int) -> None:
+    uid, gid = os.geteuid(), os.getegid()
     _must(_library().unshare(flags | CLONE_NEWUSER), "unshare")
     Path("/proc/self/setgroups").write_text("deny", "ascii")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", "ascii")
@@ -66,7 +70,7 @@ def mount_volume(folder: Path, megabytes: int) -> None:
     try:
         _must(_library().unshare(CLONE_NEWNS), "unshare")
     except PermissionError:
-        unshare(CLONE_NEWNS)
+        _unshare_as_user(CLONE_NEWNS)
     _keep_mounts_private()
     options = f"size={megabytes}m,mode=0700".encode()
     _mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options)

@@ -78,11 +78,9 @@ class RunningFleet:
         deadline = time.monotonic() + _START_SECONDS
         while self._inventory is None:
             with suppress(NotFound):
-                self._inventory = self.find(self.home).inventory
+                self._take(self.find(self.home).inventory)
                 break
-            ended = self._child.poll() if self._child else None
-            if ended is not None and ended != fleet.OCCUPIED:
-                raise Misconfigured(what=t("lab.fleet"), why=self._last_words())
+            self._require_start()
             if time.monotonic() > deadline:
                 self.stop()
                 raise Misconfigured(what=t("lab.fleet"), why=t("lab.slow", log=self.home))
@@ -195,6 +193,16 @@ class RunningFleet:
     def _about(post: dict[str, Any]) -> int | None:
         properties = post.get("props")
         return properties.get("sr_id") if isinstance(properties, dict) else None
+
+    def _take(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        if self._child is not None and self._child.pid != inventory.pid:
+            self.stop()  # somebody else's fleet was quicker, and ours never began
+
+    def _require_start(self) -> None:
+        ended = self._child.poll() if self._child else None
+        if ended is not None and ended != fleet.OCCUPIED:
+            raise Misconfigured(what=t("lab.fleet"), why=self._last_words())
 
     def _last_words(self) -> str:
         text = (self.home / "fleet.log").read_text("utf-8", errors="replace")

@@ -31,8 +31,9 @@ def demo(
 ) -> None:
     """Start everything, tell one story, and show what truly held."""
     told = stories.find(story)
-    # An orderly end also when a supervisor stops us.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # An orderly end also when a supervisor stops us, or a shell started us with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     # What people read goes to stderr when a program reads stdout.
     console = Console(stderr=as_json, highlight=False)
     started = time.monotonic()

@@ -38,8 +38,9 @@ def up(as_json: bool = _JSON) -> None:
             Console().print(t("lab.cli.already"))
             return
         # Looked at now and then, so that a fleet that ends by itself does not leave us here.
-        while not ended.wait(1.0) and fleet.alive():
-            pass
+        while not ended.wait(1.0):
+            if not fleet.alive():
+                raise typer.Exit(1)
 
 
 @app.command("status", help=t("lab.cli.status"))

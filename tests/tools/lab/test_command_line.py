@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from reach import processes, until
 
 from guardia.tools.lab.running import RunningFleet
-
-from .conftest import processes, until
 
 
 def guardia(home: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from reach import Reach, until
 
 from guardia.tools.lab.running import RunningFleet
-
-from .conftest import Reach, until
 
 
 def ask(reach: Reach, server: str, service: str, text: str) -> str:

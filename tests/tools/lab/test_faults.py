@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from reach import Reach, until
 
 from guardia.errors import NotFound, Refused
 from guardia.tools.lab.running import RunningFleet
-
-from .conftest import Reach, until
-
-
 
 
 def available(fleet: RunningFleet, name: str) -> None:

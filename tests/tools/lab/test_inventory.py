@@ -31,7 +31,9 @@ def test_every_server_can_be_reached_as_written(fleet: RunningFleet) -> None:
 
 def test_names_and_blueprint_speak_of_the_same_servers() -> None:
     assert {server.server_id for server in names().servers} == set(SERVERS)
-    assert {server.institution for server in names().servers} <= {i.id for i in names().institutions}
+    assert {server.institution for server in names().servers} <= {
+        i.id for i in names().institutions
+    }
     assert len(names().people) == 12
     assert len(names().agents) == 5
 

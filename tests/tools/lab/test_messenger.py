@@ -72,7 +72,11 @@ def test_what_is_wrong_is_refused_and_not_kept(
 
 @pytest.mark.parametrize(
     "request_text",
-    [b"nonsense\r\n\r\n", b"POST /hooks/secret HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"\r\n\r\n"],
+    [
+        b"nonsense\r\n\r\n",
+        b"POST /hooks/secret HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        b"\r\n\r\n",
+    ],
 )
 def test_broken_requests_do_not_break_it(tmp_path: Path, request_text: bytes) -> None:
     async def live() -> Any:

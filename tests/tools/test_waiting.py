@@ -1,0 +1,31 @@
+"""Events that lose no wake-up and do not wait endlessly."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from guardia.tools.waiting import Bounded, Wake
+
+
+def test_a_pipe_that_ran_empty_does_not_silence_the_other() -> None:
+    wake = Wake()
+    wake.set()
+    wake.clear()
+    assert wake.is_set()
+    wake.rearm()
+    assert not wake.is_set()
+
+
+def test_nobody_waits_endlessly() -> None:
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        Bounded(0.05).wait()
+    assert time.monotonic() - started < 2
+
+
+def test_what_has_come_is_not_waited_for() -> None:
+    event = Bounded(0.05)
+    event.set()
+    assert event.wait()
