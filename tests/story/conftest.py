@@ -19,8 +19,8 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(database: Any, fleet: RunningFleet, keys: Path) -> Iterator[House]:
+def house(database: Any, practice: RunningFleet, keys: Path) -> Iterator[House]:
     """Everything but queue and pages."""
-    furnish(database.owner, database.app, fleet, keys)
-    with opened(database.app, fleet, keys) as found:
+    furnish(database.owner, database.app, practice, keys)
+    with opened(database.app, practice, keys) as found:
         yield found

@@ -1,0 +1,95 @@
+"""Worker processes on the real queue: who dies loses and doubles nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house import House, furnish, opened
+
+from guardia.board.lifecycle import State
+from guardia.tools.lab.running import RunningFleet
+
+pytestmark = pytest.mark.slow
+
+TEXT = "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
+
+
+@contextmanager
+def worker(dsn: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """``guardia worker`` as a process of its own."""
+    environment = {**os.environ, "GUARDIA_DSN": dsn, "GUARDIA_HOME": str(home)}
+    with (home / "worker.log").open("ab") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "guardia", "worker"], env=environment, stdout=log, stderr=log
+        )
+    try:
+        yield running
+    finally:
+        running.terminate()
+        try:
+            running.wait(30)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+
+
+def until(true: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def house(database: Any, practice: RunningFleet, tmp_path: Path) -> Iterator[House]:
+    furnish(database.owner, database.app, practice, tmp_path / "secrets")
+    with opened(database.app, practice, tmp_path / "secrets") as found:
+        yield found
+
+
+def test_another_worker_takes_over_from_one_that_was_killed_while_a_command_ran(
+    house: House, database: Any, tmp_path: Path
+) -> None:
+    house.fleet.fault("hung-was")
+    sr_id = house.request(TEXT)
+    with worker(database.app, tmp_path) as first:
+        until(lambda: house.state(sr_id) is State.PENDING_APPROVAL, 60, "no plan")
+        house.decide(sr_id)
+        until(lambda: house.changes(sr_id) == ["service.restart"], 30, "no restart")
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    with worker(database.app, tmp_path):
+        until(lambda: house.state(sr_id) is not State.IN_PROGRESS, 60, "not taken over")
+    assert house.changes(sr_id) == ["service.restart"]
+    kinds = [e.kind for e in house.entries(sr_id)]
+    assert {"found_done", "found_unknown"} & set(kinds)
+    assert house.state(sr_id) in {State.COMPLETED, State.MANUAL}
+    assert house.fleet.commands("MOF-WAS-01") == []
+
+
+def test_two_workers_share_the_work_and_each_issue_is_worked_on_once(
+    house: House, database: Any, tmp_path: Path
+) -> None:
+    numbers = [house.request("회의실 프린터 토너 교체 부탁드려요") for _ in range(12)]
+    with worker(database.app, tmp_path), worker(database.app, tmp_path):
+        until(lambda: all(house.state(n) is State.MANUAL for n in numbers), 60, "unfinished")
+    for number in numbers:
+        kinds = [e.kind for e in house.entries(number)]
+        assert kinds.count("handed_over") == 1
+
+
+def test_told_to_stop_it_drains_and_ends(database: Any, tmp_path: Path, house: House) -> None:
+    with worker(database.app, tmp_path) as running:
+        sr_id = house.request("회의실 프린터 토너 교체 부탁드려요")
+        until(lambda: house.state(sr_id) is State.MANUAL, 60, "unfinished")
+        running.terminate()
+        assert running.wait(30) == 0

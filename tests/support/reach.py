@@ -1,0 +1,80 @@
+"""How tests reach the servers of the practice fleet, and count what runs there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from guardia.tools.lab.running import RunningFleet
+
+Session = Callable[[asyncssh.SSHClientConnection], Coroutine[Any, Any, Any]]
+
+
+class Reach:
+    """Real SSH to a server of a fleet, with its pinned host key."""
+
+    def __init__(self, fleet: RunningFleet) -> None:
+        self.fleet = fleet
+
+    def options(self, server_id: str) -> dict[str, Any]:
+        host = self.fleet.inventory.host(server_id)
+        pinned = f"[{host.address}]:{host.port} {host.host_key}\n"
+        return {
+            "host": host.address,
+            "port": host.port,
+            "username": host.account,
+            "client_keys": [str(self.fleet.inventory.key)],
+            "known_hosts": asyncssh.import_known_hosts(pinned),
+            "config": None,
+            "agent_path": None,
+        }
+
+    def session(self, server_id: str, work: Session) -> Any:
+        """Run ``work`` on one connection."""
+
+        async def live() -> Any:
+            async with asyncio.timeout(60):
+                async with asyncssh.connect(**self.options(server_id)) as connection:
+                    return await work(connection)
+
+        return asyncio.run(live())
+
+    def run(self, server_id: str, command: str, **options: Any) -> asyncssh.SSHCompletedProcess:
+        """One command."""
+
+        async def work(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHCompletedProcess:
+            return await connection.run(command, **options)
+
+        done = self.session(server_id, work)
+        assert isinstance(done, asyncssh.SSHCompletedProcess)
+        return done
+
+
+def processes(home: Path) -> list[str]:
+    """Every live process of the machine that belongs to the fleet of ``home``, as we see it from
+    outside: by its command line or by where it works."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(home) in line or (entry / "cwd").readlink().is_relative_to(home):
+                found.append(f"{entry.name} {line[:120]}")
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
