@@ -82,8 +82,9 @@ debian:
 	  fi; \
 	fi
 
+# Three processes on two cores: much of the time is waiting for real services. A file stays in one.
 test: dev debian
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile $(ARGS)
 
 lint: dev
 	@$(PY) -m ruff check

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,11 +118,14 @@ def test_after_all_that_it_starts_again_and_ctrl_c_ends_it(place: Path) -> None:
         [*GUARDIA, "demo"], env=environment(place), stdout=subprocess.PIPE, text=True
     )
     assert running.stdout is not None
+    impatience = threading.Timer(90, running.kill)
+    impatience.start()
     for line in running.stdout:
         if "guardia approve" in line:
             break
     else:
         pytest.fail("it did not come to the approval")
+    impatience.cancel()
     running.send_signal(signal.SIGINT)
     running.wait(60)
     assert gone(place, 5) == []

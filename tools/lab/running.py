@@ -22,6 +22,7 @@ from guardia.tools.lab.messenger import posted
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
+_LOG_LIMIT = 1_000_000
 
 
 class RunningFleet:
@@ -40,7 +41,10 @@ class RunningFleet:
             return cls.find(home)
         home.mkdir(mode=0o711, parents=True, exist_ok=True)
         log = home / "fleet.log"
-        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        if log.exists() and log.stat().st_size > _LOG_LIMIT:
+            log.unlink()
+        # Appended to, since a second start may find that another fleet already writes here.
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
             child = process.spawn(
                 fleet.command(home), signal.SIGTERM, None, file, environment=os.environ
             )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from guardia.board.desk import Desk
-from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
-from guardia.db.engine import Database
 from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.desk import Desk
+    from guardia.db.embedded import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,9 @@ class Installation:
     @contextmanager
     def desk(self) -> Iterator[Desk]:
         """The desk over a small pool, closed afterwards."""
+        from guardia.board.desk import Desk
+        from guardia.db.engine import Database
+
         database = Database(self.app_dsn, pool_size=4)
         try:
             yield Desk(database)
@@ -34,6 +39,8 @@ class Installation:
 
 def cluster(settings: Settings) -> Cluster:
     """The embedded PostgreSQL of this installation, not started."""
+    from guardia.db.embedded import Cluster
+
     return Cluster(settings.home / "postgres")
 
 
@@ -46,6 +53,8 @@ def opened(settings: Settings) -> Iterator[Installation]:
             settings.dsn.get_secret_value(), owner.get_secret_value() if owner else None
         )
         return
+    from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE
+
     server = cluster(settings)
     with server:
         server.create_roles()

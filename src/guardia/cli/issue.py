@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.board.desk import Desk
 from guardia.cli.installation import opened
 from guardia.errors import Forbidden, Invalid, NotFound
 from guardia.i18n import t
-from guardia.org.directory import PersonName
 from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.desk import Desk
+    from guardia.org.directory import PersonName
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
 _As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]

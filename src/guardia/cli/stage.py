@@ -123,8 +123,9 @@ class Stage:
         }
         program = [sys.executable, "-m", "guardia", "up"]
         with self.log.open("a", encoding="utf-8") as log:
+            # Should we be killed, it goes at once; in order it is told to stop (see below).
             self._board = subprocess.Popen(
-                lifeline.command(program, signal.SIGTERM, None),
+                lifeline.command(program, signal.SIGKILL, None),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -167,13 +167,16 @@ class Telling:
         return found
 
     def _say(self, key: str, **words: object) -> None:
-        self._console.print(t(f"cli.demo.{key}", **words), markup=False)
+        # Not wrapped: people copy addresses and commands from here.
+        self._console.print(t(f"cli.demo.{key}", **words), markup=False, soft_wrap=True)
 
 
 def _program() -> str:
     """How the reader can call this very program, on the same data."""
-    path = Path(sys.argv[0]).absolute()
-    here = Path.cwd()
-    name = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    path, here = Path(sys.argv[0]).absolute(), Path.cwd()
+    if path.name == "__main__.py":
+        words = [sys.executable, "-m", "guardia"]
+    else:
+        words = [str(path.relative_to(here) if path.is_relative_to(here) else path)]
     home = os.environ.get("GUARDIA_HOME")
-    return f"GUARDIA_HOME={shlex.quote(home)} {shlex.quote(name)}" if home else shlex.quote(name)
+    return (f"GUARDIA_HOME={shlex.quote(home)} " if home else "") + shlex.join(words)
