@@ -15,6 +15,7 @@ from rich.table import Table
 
 from guardia.cli import stories
 from guardia.cli.stories import Outcome
+from guardia.errors import GuardiaError
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -38,6 +39,7 @@ def demo(
     console = Console(stderr=as_json, highlight=False)
     started = time.monotonic()
     outcome: Outcome | None = None
+    trouble = ""
     try:
         with ExitStack() as stack:
             outcome = _tell(stack, console, told, yes=yes, started=started)
@@ -45,10 +47,14 @@ def demo(
             if not leave:
                 _stay(console)
     except KeyboardInterrupt:
-        pass
+        trouble = t("cli.demo.interrupted")
+    except GuardiaError as error:
+        trouble = str(error)
+        console.print(f"[bold red]{t('cli.error')}[/]", trouble)
     console.print(t("cli.demo.stopped"))
     if as_json:
-        sys.stdout.write(json.dumps(outcome.as_json() if outcome else {"ok": False}) + "\n")
+        found = outcome.as_json() if outcome else {"ok": False, "story": story, "error": trouble}
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
     raise typer.Exit(0 if outcome is not None and outcome.ok else 1)
 
 
