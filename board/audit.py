@@ -7,14 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Session
 
-from guardia.board.chain import Link, Verdict, clean, verify
-from guardia.board.model import AuditEntry, ChainHead
-from guardia.db import events
+from guardia.board.chain import Link, Place, Verdict, clean, verify
+from guardia.board.checkpoint import Checkpoint
+from guardia.board.model import AuditCheckpoint, AuditEntry, ChainHead
+from guardia.db import events, jobs
 from guardia.i18n import t_record
 
-_CHAIN = "main"
+CHAIN = "main"
+SEAL_EVERY = 1000
+"""Entries after which a checkpoint is due, however little time has passed."""
 _TICK = timedelta(microseconds=1)
 _BATCH = 2000
 
@@ -35,14 +39,14 @@ def append(
     The sentence is ``audit.<kind>`` of the catalogue, filled with ``words``. Appends are in
     order because each locks the chain's head until its transaction ends: so call this last.
     """
-    head = session.execute(
+    end = session.execute(
         text("select size, head, last_at from tb_audit_head where chain = :chain for update"),
-        {"chain": _CHAIN},
+        {"chain": CHAIN},
     ).one()
     # Clocks step back and hosts disagree; along the chain time only goes forward.
-    moment = max(now, head.last_at + _TICK)
+    moment = max(now, end.last_at + _TICK)
     unsigned = Link(
-        seq=head.size + 1,
+        seq=end.size + 1,
         created_at=moment,
         actor=clean(actor),
         kind=kind,
@@ -50,39 +54,87 @@ def append(
         task_id=task_id,
         log_content=clean(t_record(f"audit.{kind}", **words)),
         detail=clean(detail or {}),
-        previous_hash=head.head,
+        previous_hash=end.head,
     )
     fields = {name: getattr(unsigned, name) for name in unsigned.__slots__}
     link = Link(**{**fields, "current_hash": unsigned.hash()})
     session.execute(insert(AuditEntry).values(**{n: getattr(link, n) for n in link.__slots__}))
     session.execute(
         text("update tb_audit_head set size = :size, head = :head, last_at = :at where chain = :c"),
-        {"size": link.seq, "head": link.current_hash, "at": link.created_at, "c": _CHAIN},
+        {"size": link.seq, "head": link.current_hash, "at": link.created_at, "c": CHAIN},
     )
     events.announce(session, seq=link.seq, kind=kind, sr_id=sr_id, task_id=task_id)
+    if link.seq % SEAL_EVERY == 0:
+        jobs.defer(session, "seal", lock="seal")
     return link
 
 
-def links(session: Session, after: int = 0) -> Iterator[Link]:
+def links(session: Session, after: int = 0, until: int | None = None) -> Iterator[Link]:
     """All links after number ``after``, read in batches."""
     while True:
-        rows = session.execute(
-            select(*AuditEntry.__table__.columns)
-            .where(AuditEntry.seq > after)
-            .order_by(AuditEntry.seq)
-            .limit(_BATCH)
-        ).all()
-        if not rows:
-            return
+        query = select(*AuditEntry.__table__.columns).where(AuditEntry.seq > after)
+        if until is not None:
+            query = query.where(AuditEntry.seq <= until)
+        rows = session.execute(query.order_by(AuditEntry.seq).limit(_BATCH)).all()
         for row in rows:
             yield Link(**row._mapping)
+        if len(rows) < _BATCH:
+            return
         after = rows[-1].seq
+
+
+def link_at(session: Session, seq: int) -> Link | None:
+    """One link."""
+    return next(links(session, seq - 1, seq), None)
+
+
+def head(session: Session) -> Place:
+    """Where the writers say that the chain ends."""
+    row = session.scalars(select(ChainHead).where(ChainHead.chain == CHAIN)).one()
+    return Place(row.size, row.head, row.last_at)
+
+
+def checkpoints(session: Session, after: int = 0, until: int | None = None) -> Iterator[Checkpoint]:
+    """The signed checkpoints of more than ``after`` entries, read in batches."""
+    table = AuditCheckpoint.__table__
+    while True:
+        query = select(*table.columns).where(table.c.chain == CHAIN, table.c.size > after)
+        if until is not None:
+            query = query.where(table.c.size <= until)
+        rows = session.execute(query.order_by(table.c.size).limit(_BATCH)).all()
+        for row in rows:
+            yield Checkpoint(**row._mapping)
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1].size
+
+
+def last_checkpoint(session: Session, until: int | None = None) -> Checkpoint | None:
+    """The newest signed checkpoint, of at most ``until`` entries."""
+    table = AuditCheckpoint.__table__
+    query = select(*table.columns).where(table.c.chain == CHAIN)
+    if until is not None:
+        query = query.where(table.c.size <= until)
+    row = session.execute(query.order_by(table.c.size.desc()).limit(1)).first()
+    return Checkpoint(**row._mapping) if row else None
+
+
+def add_checkpoint(session: Session, signed: Checkpoint) -> bool:
+    """Keep a checkpoint; ``False`` where someone else has gone on from the one before it."""
+    fields = {name: getattr(signed, name) for name in signed.__slots__}
+    added = session.execute(
+        postgres_insert(AuditCheckpoint)
+        .values(**fields)
+        .on_conflict_do_nothing()
+        .returning(AuditCheckpoint.size)
+    )
+    return added.first() is not None
 
 
 def verify_all(session: Session) -> Verdict:
     """Walk the whole chain and compare its end with the head that the writers keep."""
-    head = session.scalars(select(ChainHead).where(ChainHead.chain == _CHAIN)).one()
-    return verify(links(session), size=head.size, head=head.head)
+    end = head(session)
+    return verify(links(session), size=end.size, head=end.head)
 
 
 def size(session: Session) -> int:

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 ORIGIN = "0" * 64
 _ENTRY_DOMAIN = b"guardia.audit.entry.v1\n"
 _VALUE_DOMAIN = b"guardia.value.v1\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _CONTROL = {c: None for c in range(32) if c not in (9, 10, 13)}
 
 
@@ -54,15 +56,14 @@ def _walk(value: Any, each: Callable[[str], str]) -> Any:
 
 def canonical(value: Any) -> bytes:
     """The one byte string of a cleaned value."""
-    # RFC 8785 sorts keys by UTF-16 code units; ours are compared so too.
-    return json.dumps(
-        _sorted(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    ).encode("utf-8")
+    return _JSON.encode(_sorted(value)).encode("utf-8")
 
 
 def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
-        keys = sorted(value, key=lambda k: k.encode("utf-16-be"))
+        # RFC 8785 sorts keys by UTF-16 code units, which only differs beyond ASCII.
+        plain = all(map(str.isascii, value))
+        keys = sorted(value) if plain else sorted(value, key=lambda k: k.encode("utf-16-be"))
         return {k: _sorted(value[k]) for k in keys}
     if isinstance(value, list):
         return [_sorted(v) for v in value]
@@ -85,6 +86,11 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def moment(count: int) -> datetime:
+    """The time that ``count`` microseconds since 1970 UTC are; ``OverflowError`` beyond years."""
+    return _EPOCH + timedelta(microseconds=count)
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One entry of the record, as it is hashed."""
@@ -102,7 +108,15 @@ class Link:
 
     def hash(self) -> str:
         """What ``current_hash`` must be."""
-        body = {
+        return hashlib.sha256(self.signed()).hexdigest()
+
+    def signed(self) -> bytes:
+        """The bytes that are hashed."""
+        return _ENTRY_DOMAIN + canonical(self.body())
+
+    def body(self) -> dict[str, Any]:
+        """Everything but its own hash, as JSON knows it."""
+        return {
             "seq": self.seq,
             "created_at": microseconds(self.created_at),
             "actor": self.actor,
@@ -113,7 +127,32 @@ class Link:
             "detail": self.detail,
             "previous_hash": self.previous_hash,
         }
-        return hashlib.sha256(_ENTRY_DOMAIN + canonical(body)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a walk along the chain stands."""
+
+    size: int
+    head: str
+    """Hash of entry ``size``."""
+    time: datetime | None = None
+    """Its time, or ``None`` where nobody knows it."""
+
+
+START = Place(0, ORIGIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a witness says: that entry ``size`` has the hash ``head``."""
+
+    size: int
+    head: str
+    witness: str
+    """``checkpoint``, ``memory`` or ``copy``."""
+    fault: str | None = None
+    """Why the witness itself is not to be believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,37 +166,108 @@ class Verdict:
     bad: int | None = None
     """Number of the first entry that does not hold, or ``None``."""
     fault: str | None = None
-    """``gap``, ``link``, ``content``, ``time`` or ``tail``."""
+    """Of an entry: ``gap``, ``link``, ``content``, ``time``, ``tail``, ``rewritten``; of a
+    checkpoint: what ``board.checkpoint`` calls it. ``None`` where everything holds."""
+    witness: str | None = None
+    """Who contradicts the entry."""
+    checkpoint: int | None = None
+    """Size at which the first bad checkpoint stands."""
+    sealed: int = 0
+    """Entries that a signed checkpoint vouches for."""
 
     @property
     def intact(self) -> bool:
-        """Whether every entry holds."""
-        return self.bad is None
+        """Whether everything holds."""
+        return self.fault is None
 
 
-def verify(links: Iterable[Link], *, size: int | None = None, head: str | None = None) -> Verdict:
-    """Walk ``links`` from the first entry on and name the first bad one.
+class Walk:
+    """A verification under way: entries and marks in order; the first bad one ends it.
+
+    Memory use does not grow with the chain.
+    """
+
+    def __init__(self, start: Place = START) -> None:
+        self.place = start
+        self.sealed = 0
+
+    def entry(self, link: Link) -> Verdict | None:
+        """The next entry; a verdict where it does not hold."""
+        fault = _fault(link, self.place)
+        if fault:
+            return self._bad(fault)
+        self.place = Place(link.seq, link.current_hash, link.created_at)
+        return None
+
+    def mark(self, mark: Mark) -> Verdict | None:
+        """What a witness says of the entry that was just walked; a verdict where it differs."""
+        place = self.place
+        if mark.fault:
+            return Verdict(
+                place.size, place.head, None, mark.fault, mark.witness, mark.size, self.sealed
+            )
+        if mark.size > place.size:
+            return self._bad("tail", mark.witness)
+        if (mark.size, mark.head) != (place.size, place.head):
+            return Verdict(
+                self.sealed, place.head, mark.size, "rewritten", mark.witness, None, self.sealed
+            )
+        if mark.witness == "checkpoint":
+            self.sealed = mark.size
+        return None
+
+    def end(self, size: int | None = None, head: str | None = None) -> Verdict:
+        """The verdict after the last entry; ``size`` and ``head`` are what the writer last said."""
+        place = self.place
+        if (size is not None and size != place.size) or (head is not None and head != place.head):
+            return self._bad("tail")
+        return Verdict(place.size, place.head, sealed=self.sealed)
+
+    def _bad(self, fault: str, witness: str | None = None) -> Verdict:
+        place = self.place
+        return Verdict(place.size, place.head, place.size + 1, fault, witness, None, self.sealed)
+
+
+def verify(
+    links: Iterable[Link],
+    *,
+    size: int | None = None,
+    head: str | None = None,
+    marks: Iterable[Mark] = (),
+    start: Place = START,
+) -> Verdict:
+    """Walk ``links`` from ``start`` on and name the first bad entry or witness.
 
     ``size`` and ``head`` are what the writer last said of the chain: with them a cut-off tail
-    is found too. Memory use does not grow with the chain.
+    is found too. ``marks`` come in order of their size.
     """
-    count, last, moment = 0, ORIGIN, None
+    walk, waiting = Walk(start), iter(marks)
+    mark = next(waiting, None)
     for link in links:
-        fault = _fault(link, count + 1, last, moment)
-        if fault:
-            return Verdict(count, last, count + 1, fault)
-        count, last, moment = link.seq, link.current_hash, link.created_at
-    if (size is not None and size != count) or (head is not None and head != last):
-        return Verdict(count, last, count + 1, "tail")
-    return Verdict(count, last)
+        found = walk.entry(link)
+        while found is None and mark is not None and mark.size <= walk.place.size:
+            found = walk.mark(mark)
+            mark = next(waiting, None)
+        if found is not None:
+            return found
+    while mark is not None:
+        found = walk.mark(mark)
+        if found is not None:
+            return found
+        mark = next(waiting, None)
+    return walk.end(size, head)
 
 
-def _fault(link: Link, seq: int, previous: str, moment: datetime | None) -> str | None:
-    if link.seq != seq:
+by_size = attrgetter("size")
+"""The order of marks, for merging those of several witnesses."""
+
+
+def _fault(link: Link, place: Place) -> str | None:
+    if link.seq != place.size + 1:
         return "gap"
-    if link.previous_hash != previous:
+    if link.previous_hash != place.head:
         return "link"
-    if moment is not None and link.created_at <= moment:
+    if place.time is not None and link.created_at <= place.time:
         return "time"
     try:
         return None if link.current_hash == link.hash() else "content"

@@ -260,3 +260,21 @@ class ChainHead(Base):
     size: Mapped[int]
     head: Mapped[str]
     last_at: Mapped[datetime]
+
+
+class AuditCheckpoint(Base):
+    """What the holder of the chain's key has signed about the record; append-only."""
+
+    __tablename__ = "tb_audit_checkpoint"
+    __table_args__ = (
+        CheckConstraint("size > 0", name="size"),
+        UniqueConstraint("chain", "previous"),
+    )
+
+    chain: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    head: Mapped[str]
+    time: Mapped[datetime]
+    previous: Mapped[str]
+    key: Mapped[str]
+    signature: Mapped[str]

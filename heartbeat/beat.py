@@ -45,8 +45,9 @@ def _work(desk: Desk, team: Team, entry: AgentEntry, begun: Waking) -> tuple[str
 
 def _audit(desk: Desk, begun: Waking) -> str:
     issue = begun.issues[-1] if begun.issues else None
-    verdict = auditing.verify(desk, f"agent:{begun.agent_id}", issue)
-    return "intact" if verdict.intact else "broken"
+    daily = auditing.DAILY in begun.reasons
+    found = auditing.verify(desk, f"agent:{begun.agent_id}", issue, daily=daily)
+    return "intact" if found.intact else "broken"
 
 
 def _entry(desk: Desk, agent_id: str) -> AgentEntry:

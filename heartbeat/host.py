@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from guardia.board.desk import Desk
+from guardia.board.desk.checkpoints import Notary
+from guardia.board.desk.places import Places
 from guardia.db.engine import Database
 from guardia.settings import Settings
 
@@ -31,15 +33,15 @@ def run(
     settings: Settings, dsn: str, parts: Parts, announce: Callable[[str], None] = log.info
 ) -> None:
     """Serve until SIGINT or SIGTERM; ``announce`` is given the board's address once it answers."""
-    with _desk(dsn) as desk:
+    with _desk(settings, dsn) as desk:
         asyncio.run(_run(settings, dsn, parts, desk, announce))
 
 
 @contextmanager
-def _desk(dsn: str) -> Iterator[Desk]:
+def _desk(settings: Settings, dsn: str) -> Iterator[Desk]:
     database = Database(dsn, pool_size=_CONCURRENCY)
     try:
-        yield Desk(database)
+        yield Desk(database, notary=Notary(Places.of(settings)))
     finally:
         database.close()
 
@@ -103,6 +105,6 @@ async def _worker(settings: Settings, dsn: str, desk: Desk) -> None:
     with ExitStack() as stack:
         shop = await asyncio.to_thread(lambda: stack.enter_context(workshop(settings, dsn, desk)))
         stack.callback(shop.clock.shutdown, wait=False)
-        engine = queue.app(dsn, {"beat": shop.beat, "deliver": shop.deliver})
+        engine = queue.app(dsn, {"beat": shop.beat, "deliver": shop.deliver, "seal": shop.seal})
         async with engine.open_async():
             await queue.work(engine, concurrency=_CONCURRENCY, name=socket.gethostname())

@@ -21,11 +21,12 @@ Job = Callable[..., object]
 
 
 def app(dsn: str, jobs: dict[str, Job]) -> procrastinate.App:
-    """The engine with its two kinds of job; ``jobs`` maps a name to what runs in a thread."""
+    """The engine with its kinds of job; ``jobs`` maps a name to what runs in a thread."""
     engine = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn))
     engine.task(name="beat")(jobs["beat"])
     again = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=2)
     engine.task(name="deliver", retry=again)(jobs["deliver"])
+    engine.task(name="seal")(jobs["seal"])
     return engine
 
 

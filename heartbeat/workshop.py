@@ -44,6 +44,11 @@ class Workshop:
         """Job ``deliver``: one message or alert."""
         deliver(self.desk, self.settings, outbox_id)
 
+    def seal(self) -> None:
+        """Job ``seal``: a signed checkpoint of the record."""
+        if self.desk.notary is not None:
+            self.desk.notary.seal(self.desk)
+
 
 @contextmanager
 def workshop(settings: Settings, dsn: str, desk: Desk) -> Iterator[Workshop]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from guardia.errors import Misconfigured
@@ -34,6 +38,21 @@ class FileKeys:
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text(value, "utf-8")
+
+    def obtain(self, name: str, make: Callable[[], str]) -> str:
+        """The credential, made first where there is none; of two makers at once, one wins."""
+        path = self._path(name)
+        if not path.is_file():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, fresh = tempfile.mkstemp(dir=self._folder, prefix=".new-")
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(make())
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(fresh, path)
+            Path(fresh).unlink()
+        return self.get(name)
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

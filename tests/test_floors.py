@@ -100,6 +100,35 @@ def test_what_decides_imports_nothing_that_acts(path: str) -> None:
     assert not {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
 
 
+ALONE = {
+    "board/checkpoint.py": {"guardia.board.chain"},
+    "board/verifier.py": {"guardia.board", "guardia.board.chain", "guardia.board.checkpoint"},
+}
+"""What others run to check us: the signature library, and so much of ours."""
+
+
+@pytest.mark.parametrize("path", ALONE)
+def test_the_verifier_stands_alone(path: str) -> None:
+    imported = _imported(ROOT / path)
+    assert {name for name in imported if name.split(".")[0] == "guardia"} <= ALONE[path]
+    others = {name.split(".")[0] for name in imported} - sys.stdlib_module_names
+    assert others <= {"guardia", "cryptography"}
+
+
+def test_the_verifier_loads_nothing_else_of_ours() -> None:
+    program = (
+        "import sys, guardia.board.verifier;"
+        "print(*sorted(m for m in sys.modules if m.startswith('guardia')))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    rooms = {"guardia", "guardia.board"}
+    assert set(ended.stdout.split()) == rooms | ALONE["board/verifier.py"] | {
+        "guardia.board.verifier"
+    }
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_the_bare_room_name_is_refused_as_an_import(room: str) -> None:
     ended = subprocess.run(

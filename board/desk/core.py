@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
@@ -16,6 +16,9 @@ from guardia.db import jobs
 from guardia.db.engine import Database
 from guardia.errors import IllegalMove, NotFound, Stale
 
+if TYPE_CHECKING:
+    from guardia.board.desk.checkpoints import Notary
+
 
 def utc_now() -> datetime:
     """The wall clock."""
@@ -24,10 +27,12 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where use cases find the database and the clock."""
+    """Where use cases find the database, the clock and the record's notary."""
 
     database: Database
     clock: Callable[[], datetime] = utc_now
+    notary: Notary | None = None
+    """Signs checkpoints; ``None`` where this process carries nothing out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,16 +115,17 @@ def end(
         )
 
 
-def tick(desk: Desk, agent_id: str, moment: datetime) -> bool:
+def tick(desk: Desk, agent_id: str, moment: datetime, reason: str = "schedule") -> bool:
     """Wake an agent for one moment of its schedule; ``False`` where another host already has."""
+    series = agent_id if reason == "schedule" else f"{agent_id}:{reason}"
     with desk.database.transaction() as session:
         first = session.scalar(
             insert(Tick)
-            .values(agent_id=agent_id, tick=moment)
+            .values(agent_id=series, tick=moment)
             .on_conflict_do_nothing()
             .returning(Tick.agent_id)
         )
         if first is None:
             return False
-        wake(session, agent_id, "schedule", desk.clock())
+        wake(session, agent_id, reason, desk.clock())
         return True

@@ -194,7 +194,17 @@ def _ask_text(sr_id: int, plan: Plan, role: str) -> str:
 
 
 def start(desk: Desk, hold: Hold) -> Grant:
-    """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant."""
+    """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant.
+
+    A signed checkpoint of the record comes before whatever the grant is used for.
+    """
+    grant = _start(desk, hold)
+    if desk.notary is not None:
+        desk.notary.seal(desk)
+    return grant
+
+
+def _start(desk: Desk, hold: Hold) -> Grant:
     now = desk.clock()
     with desk.database.transaction() as session:
         task = held(session, hold)

@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     """Incoming webhook to which replies go; unset: replies stay on the board."""
     alert_url: SecretStr | None = None
     """Webhook that receives alerts (FAILED_ROLLBACK, failed undo, broken chain)."""
+    checkpoint_key: Path | None = None
+    """File of the private key that signs the record's checkpoints; unset: one in ``secrets``."""
+    checkpoint_copy: Path | None = None
+    """Second folder for copies of the checkpoints, best on another machine; it must exist."""
     model_key: SecretStr | None = None
     """API key of the chat model server, where one is named in the chart."""
 

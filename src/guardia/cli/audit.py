@@ -1,44 +1,122 @@
-"""``guardia audit``: prove that the record is whole."""
+"""``guardia audit``: prove that the record is whole, here or from an export."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from guardia.cli.installation import opened
+from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.chain import Verdict
+    from guardia.board.desk import Desk
 
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps ``verify`` a command of its own while it is the only one."""
-
-
 @app.command("verify", help=t("cli.audit.verify"))
 def verify(
+    full: Annotated[bool, typer.Option("--full", help=t("cli.audit.full"))] = False,
+    since: Annotated[int | None, typer.Option(min=0, help=t("cli.audit.since"))] = None,
+    export: Annotated[Path | None, typer.Option("--export", help=t("cli.audit.file"))] = None,
+    key: Annotated[Path | None, typer.Option("--key", help=t("cli.audit.key"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
 ) -> None:
-    """Walk the whole chain; exit code 1 and the first bad entry where it does not hold."""
-    from guardia.board import audit
-
-    with (
-        opened(Settings()) as installation,
-        installation.desk() as desk,
-        desk.database.reading() as session,
-    ):
-        verdict = audit.verify_all(session)
-    if as_json:
-        words = {"intact": verdict.intact, "size": verdict.size, "bad": verdict.bad}
-        sys.stdout.write(json.dumps({**words, "fault": verdict.fault}) + "\n")
-    elif verdict.intact:
-        sys.stdout.write(t("cli.audit.intact", size=verdict.size, head=verdict.head) + "\n")
+    """Verify the record; exit code 1 and the first bad entry where it does not hold."""
+    if export is not None:
+        verdict, words = _exported(export, key)
     else:
-        fault = t(f"cli.audit.fault.{verdict.fault}")
-        sys.stdout.write(t("cli.audit.broken", bad=verdict.bad, fault=fault) + "\n")
+        verdict, words = _here(full=full, since=since)
+    if as_json:
+        sys.stdout.write(json.dumps(words) + "\n")
+    else:
+        _print(verdict, words)
     raise typer.Exit(0 if verdict.intact else 1)
+
+
+@app.command("export", help=t("cli.audit.export"))
+def export(file: Annotated[Path, typer.Argument(help=t("cli.audit.file"))]) -> None:
+    """Sign the record as it stands, and write all of it to a file for the stand-alone verifier."""
+    from guardia.board.desk import exporting
+
+    with _desk(Settings()) as desk:
+        entries, key = exporting.export(desk, file)
+    sys.stdout.write(t("cli.audit.exported", entries=entries, file=file, key=key) + "\n")
+
+
+@app.command("key", help=t("cli.audit.public"))
+def public() -> None:
+    """Print the public key of the checkpoints, to be kept where nobody here can change it."""
+    from guardia.board.checkpoint import public_pem
+    from guardia.board.desk.checkpoints import Notary
+    from guardia.board.desk.places import Places
+
+    places = Places.of(Settings())
+    found = Notary(places).public()
+    if found is None:
+        raise Invalid(what=str(places.public), why=t("cli.audit.no_key"))
+    sys.stdout.write(public_pem(found))
+
+
+@contextmanager
+def _desk(settings: Settings) -> Iterator[Desk]:
+    from guardia.board.desk.checkpoints import Notary
+    from guardia.board.desk.places import Places
+
+    with opened(settings) as installation, installation.desk() as desk:
+        yield replace(desk, notary=Notary(Places.of(settings)))
+
+
+def _here(*, full: bool, since: int | None) -> tuple[Verdict, dict[str, Any]]:
+    from guardia.board.desk import verification
+
+    with _desk(Settings()) as desk:
+        found = verification.examine(desk, full=full, since=since)
+    return found.verdict, found.words()
+
+
+def _exported(file: Path, key: Path | None) -> tuple[Verdict, dict[str, Any]]:
+    from guardia.board import verifier
+    from guardia.board.checkpoint import public_key
+
+    if key is None:
+        raise Invalid(what="--key", why=t("cli.audit.needs_key"))
+    try:
+        known = public_key(key.read_text("ascii"))
+    except (OSError, ValueError) as error:
+        raise Invalid(what=str(key), why=t("audit.bad_key")) from error
+    try:
+        with file.open("rb") as opened_file:
+            verdict = verifier.verify(opened_file, known)
+    except OSError as error:
+        raise Invalid(what=str(file), why=error.strerror or "") from error
+    return verdict, verifier.words(verdict, known)
+
+
+def _print(verdict: Verdict, words: dict[str, Any]) -> None:
+    say = sys.stdout.write
+    if verdict.intact:
+        say(t("cli.audit.intact", size=verdict.size, head=verdict.head) + "\n")
+        say(t("cli.audit.sealed", sealed=verdict.sealed) + "\n")
+    else:
+        fault = t(f"audit.fault.{verdict.fault}")
+        if verdict.bad is not None:
+            say(t("audit.at_entry", bad=verdict.bad, fault=fault) + "\n")
+        else:
+            say(t("audit.at_checkpoint", size=verdict.checkpoint, fault=fault) + "\n")
+        if verdict.witness:
+            say(t("cli.audit.witness", witness=verdict.witness) + "\n")
+    for seq in words.get("unsettled", ()):
+        say(t("cli.audit.unsettled", seq=seq) + "\n")
+    for place in words.get("missing", ()):
+        say(t("cli.audit.no_copy", place=place) + "\n")

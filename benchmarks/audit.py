@@ -1,0 +1,182 @@
+"""What the record costs: appending to it, and verifying it against bare SHA-256.
+
+    .venv/bin/python benchmarks/audit.py --entries 1000000 --appends 2000
+
+Appends run on an embedded PostgreSQL of its own with its usual durability: the transaction of a
+comment alone, the same with its entry in the record, and entries by several writers at once.
+Verification walks entries that are made in batches, so that neither side waits for a disk; the
+bare figure is SHA-256 over the very same bytes. Memory must not grow with the chain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from guardia.board import audit
+from guardia.board.chain import ORIGIN, START, Link, Walk
+from guardia.board.model import Comment, Issue
+from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
+from guardia.db.engine import Database
+from guardia.db.migrate import upgrade
+
+BATCH = 20_000
+BEGIN = datetime(2026, 11, 20, tzinfo=UTC)
+DETAIL = {
+    "server": "MOF-DB-01",
+    "tool": "database.locks",
+    "args": {"service": "budgetdb"},
+    "command": "psql -XAtq -f -",
+    "ordinal": None,
+    "phase": "read",
+}
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def batch(after: int, previous: str, count: int) -> list[Link]:
+    """Entries as an intent leaves them."""
+    made = []
+    for n in range(after + 1, after + count + 1):
+        link = Link(
+            seq=n,
+            created_at=BEGIN + timedelta(milliseconds=n),
+            actor="agent:db-agent",
+            kind="intent",
+            sr_id=n // 20,
+            task_id=n // 20,
+            log_content="MOF-DB-01 명령 준비: 잠금 대기 확인",
+            detail=DETAIL,
+            previous_hash=previous,
+        )
+        previous = link.hash()
+        made.append(replace(link, current_hash=previous))
+    return made
+
+
+def verification(entries: int) -> dict[str, float]:
+    """Entries per second, ours and bare, over the same bytes."""
+    walk, ours, bare, early = Walk(START), 0.0, 0.0, 0.0
+    done, head = 0, ORIGIN
+    while done < entries:
+        links = batch(done, head, min(BATCH, entries - done))
+        started = time.perf_counter()
+        for link in links:
+            if walk.entry(link) is not None:
+                raise SystemExit(f"entry {link.seq} does not hold")
+        ours += time.perf_counter() - started
+        data = [link.signed() for link in links]
+        started = time.perf_counter()
+        for each in data:
+            hashlib.sha256(each).hexdigest()
+        bare += time.perf_counter() - started
+        done, head = done + len(links), links[-1].current_hash
+        early = early or peak_mb()
+    return {
+        "entries": done,
+        "entries_per_second": round(done / ours),
+        "bare_sha256_per_second": round(done / bare),
+        "ratio": round(ours / bare, 2),
+        "peak_mb_after_first_batch": round(early, 1),
+        "peak_mb": round(peak_mb(), 1),
+    }
+
+
+def per_second(database: Database, count: int, body: Callable[[Session], None]) -> float:
+    """Transactions of ``body``, one after the other."""
+    started = time.perf_counter()
+    for _ in range(count):
+        with database.transaction() as session:
+            body(session)
+    return count / (time.perf_counter() - started)
+
+
+def appends(count: int, writers: int) -> dict[str, float]:
+    """Transactions per second without an entry, with one, and of entries alone."""
+    folder = Path(tempfile.mkdtemp(prefix="gb-"))
+    folder.chmod(0o711)
+    try:
+        with Cluster(folder / "pg") as cluster:
+            cluster.create_roles()
+            upgrade(cluster.dsn(OWNER_ROLE))
+            database = Database(cluster.dsn(APPLICATION_ROLE), pool_size=writers)
+            try:
+                return _appends(database, count, writers)
+            finally:
+                database.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        issue = Issue(
+            title="t", body="b", status="RECEIVED", channel="web", created_at=now, updated_at=now
+        )
+        session.add(issue)
+        session.flush()
+        sr_id = issue.sr_id
+
+    def note(session: Session) -> None:
+        session.add(Comment(sr_id=sr_id, author="a", body="의견", created_at=datetime.now(UTC)))
+        session.flush()
+
+    def entry(session: Session) -> None:
+        audit.append(
+            session,
+            "comment",
+            actor="a",
+            now=datetime.now(UTC),
+            sr_id=sr_id,
+            detail=DETAIL,
+            text="의견",
+        )
+
+    def both(session: Session) -> None:
+        note(session)
+        entry(session)
+
+    per_second(database, count // 10, both)
+    without, alone = per_second(database, count, note), per_second(database, count, entry)
+    together = per_second(database, count, both)
+    each = max(1, count // writers)
+    started = time.perf_counter()
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(lambda _: per_second(database, each, entry), range(writers)))
+    concurrent = each * writers / (time.perf_counter() - started)
+    return {
+        "appends_per_second": round(alone),
+        "transaction_per_second": round(without),
+        "with_entry_per_second": round(together),
+        "ratio": round(without / together, 2),
+        f"appends_per_second_of_{writers}_writers": round(concurrent),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--appends", type=int, default=2000)
+    parser.add_argument("--writers", type=int, default=8)
+    chosen = parser.parse_args()
+    print(json.dumps({"verify": verification(min(chosen.entries, 10_000_000))}))
+    print(json.dumps({"append": appends(min(chosen.appends, 100_000), chosen.writers)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Signing checkpoints of the record and carrying them out of the database.
+
+Due every minute of activity, every 1,000 entries, and before each privileged action. Nothing is
+signed that does not follow from the checkpoint before: a rewritten record is found here first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from guardia.board import audit
+from guardia.board import checkpoint as checkpoints
+from guardia.board.chain import ORIGIN, START, Place, Verdict, verify
+from guardia.board.checkpoint import Checkpoint, fingerprint
+from guardia.board.desk.core import Desk, send
+from guardia.board.desk.places import Copy, Places
+from guardia.errors import Misconfigured, Refused, Stale
+from guardia.i18n import t
+from guardia.org.keys import FileKeys
+
+log = logging.getLogger(__name__)
+
+_TICK = timedelta(microseconds=1)
+_ATTEMPTS = 8
+_PATIENCE = 5.0
+"""Seconds that a copy may take before work goes on without it."""
+_BATCH = 2000
+
+
+class Notary:
+    """Holds the key of the record's checkpoints; one for each process that acts."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self._lock = threading.Lock()
+        self._carriers = [_Carrier(f, ours=f == places.copies[0]) for f in places.copies]
+        self._refused: int | None = None
+
+    def seal(self, desk: Desk) -> Checkpoint | None:
+        """Sign the record as it stands, if it has grown; returns its newest checkpoint.
+
+        ``Refused`` where the record does not follow from what was signed before: an alert has
+        then left. ``Misconfigured`` where this host has not the key that signed before.
+        """
+        newest = self._signed(desk)
+        self._carry(desk)
+        return newest
+
+    def public(self) -> Ed25519PublicKey | None:
+        """The key that checkpoints are verified with, or ``None`` before there is one."""
+        try:
+            return checkpoints.public_key(self.places.public.read_text("ascii"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            why = t("audit.bad_key")
+            raise Misconfigured(what=str(self.places.public), why=why) from error
+
+    def _signed(self, desk: Desk) -> Checkpoint | None:
+        for _ in range(_ATTEMPTS):
+            with desk.database.reading() as session:
+                last, end = audit.last_checkpoint(session), audit.head(session)
+                if end == START or (last and (last.size, last.head) == (end.size, end.head)):
+                    return last
+                start = Place(last.size, last.head) if last else START
+                links = audit.links(session, after=start.size)
+                verdict = verify(links, size=end.size, head=end.head, start=start)
+            if not verdict.intact:
+                self._refuse(desk, verdict)
+            signed = self._sign(desk, last, end)
+            with desk.database.transaction() as session:
+                if audit.add_checkpoint(session, signed):
+                    return signed
+        raise Stale(what=audit.CHAIN)
+
+    def _sign(self, desk: Desk, last: Checkpoint | None, end: Place) -> Checkpoint:
+        key = self._key(last)
+        now = max(desk.clock(), last.time + _TICK) if last else desk.clock()
+        previous = last.identity() if last else ORIGIN
+        return checkpoints.sign(Checkpoint(audit.CHAIN, end.size, end.head, now, previous), key)
+
+    def _key(self, last: Checkpoint | None) -> Ed25519PrivateKey:
+        """Our key. It is made only where nothing was ever signed: with a second key, nobody
+        could tell a forger's series from ours."""
+        path = self.places.key
+        keys = FileKeys(path.parent)
+        given = keys.get(path.name) if last else keys.obtain(path.name, checkpoints.generate)
+        try:
+            key = checkpoints.private_key(given)
+        except ValueError as error:
+            raise Misconfigured(what=str(path), why=t("audit.bad_key")) from error
+        if last and fingerprint(key.public_key()) != last.key:
+            raise Misconfigured(what=str(path), why=t("audit.other_key", key=last.key[:16]))
+        self._publish(key.public_key())
+        return key
+
+    def _publish(self, key: Ed25519PublicKey) -> None:
+        path, pem = self.places.public, checkpoints.public_pem(key)
+        if not path.is_file():
+            fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+            fresh.write_text(pem, "ascii")
+            fresh.chmod(0o644)
+            fresh.replace(path)
+
+    def _refuse(self, desk: Desk, verdict: Verdict) -> None:
+        text = t("audit.unsigned", bad=verdict.bad, fault=verdict.fault)
+        with self._lock:
+            first, self._refused = self._refused != verdict.bad, verdict.bad
+        if first:
+            with desk.database.transaction() as session:
+                send(session, "alert", text, desk.clock(), sr_id=None)
+        raise Refused(why=text)
+
+    def _carry(self, desk: Desk) -> None:
+        """Bring every copy up to date. One that fails is told once, and does not stop work."""
+        for carrier in self._carriers:
+            why = carrier.carry(desk)
+            if why is None:
+                continue
+            log.error("checkpoint copy %s: %s", carrier.folder, why)
+            now, place = desk.clock(), str(carrier.folder)
+            with desk.database.transaction() as session:
+                text = t("audit.copy_failed", place=place, why=why)
+                send(session, "alert", text, now, sr_id=None)
+                audit.append(
+                    session,
+                    "copy_failed",
+                    actor="system:notary",
+                    now=now,
+                    detail={"place": place, "why": why},
+                    place=place,
+                    why=why,
+                )
+
+
+class _Carrier:
+    """Keeps one copy up to date, in a thread: a dead network mount hangs for ever."""
+
+    def __init__(self, folder: Path, *, ours: bool) -> None:
+        self.folder = folder
+        self._ours = ours
+        self._copy = Copy(folder)
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._why: str | None = None
+        self._told: str | None = None
+
+    def carry(self, desk: Desk) -> str | None:
+        """What is wrong with this place, when it is new; ``None`` while nothing is."""
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, args=(desk,), daemon=True)
+                self._thread.start()
+            slow = t("audit.copy_slow")
+            # Once it is known to hang, nobody waits for it again.
+            self._thread.join(0 if self._told == slow else _PATIENCE)
+            why = slow if self._thread.is_alive() else self._why
+            new, self._told = why != self._told, why
+            return why if new else None
+
+    def _run(self, desk: Desk) -> None:
+        self._why = None
+        try:
+            if self._ours:
+                self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self._copy.extend(lambda last: _after(desk, last))
+        except OSError as error:
+            self._why = error.strerror or type(error).__name__
+        except ValueError:
+            self._why = t("audit.copy_damaged")
+        except Refused as error:
+            self._why = str(error)
+        except Exception as error:
+            log.exception("checkpoint copy %s", self.folder)
+            self._why = type(error).__name__
+
+
+def _after(desk: Desk, last: Checkpoint | None) -> Iterator[list[Checkpoint]]:
+    """Batches of what was signed after ``last``; ``Refused`` where the database never had it."""
+    if last is not None:
+        with desk.database.reading() as session:
+            ours = next(audit.checkpoints(session, last.size - 1, last.size), None)
+        if ours != last:
+            raise Refused(why=t("audit.copy_differs", size=last.size))
+    size = last.size if last else 0
+    while True:
+        with desk.database.reading() as session:
+            batch = list(islice(audit.checkpoints(session, size), _BATCH))
+        if not batch:
+            return
+        yield batch
+        size = batch[-1].size

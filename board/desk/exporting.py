@@ -1,0 +1,70 @@
+"""Writing the whole record to a file that others can verify without us."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from guardia.board import audit
+from guardia.board.chain import canonical
+from guardia.board.desk.core import Desk
+from guardia.board.verifier import FORMAT
+from guardia.errors import Invalid, ProgrammerError
+from guardia.i18n import t
+
+_BATCH = 2000
+
+
+def export(desk: Desk, file: Path) -> tuple[int, str]:
+    """Write all entries up to a fresh checkpoint; returns their number and the key's fingerprint.
+
+    The file appears whole or not at all. Memory use does not grow with the record.
+    """
+    if desk.notary is None:
+        raise ProgrammerError(why="an export needs the notary's key")
+    newest = desk.notary.seal(desk)
+    if newest is None:
+        raise Invalid(what="export", why=t("audit.empty"))
+    try:
+        _write(file, _lines(desk, newest.size, newest.key))
+    except OSError as error:
+        raise Invalid(what=str(file), why=error.strerror or "") from error
+    return newest.size, newest.key
+
+
+def _lines(desk: Desk, until: int, key: str) -> Iterator[bytes]:
+    yield _line(export={"format": FORMAT, "chain": audit.CHAIN, "key": key})
+    count, after = 0, 0
+    while after < until:
+        # Entries never change, so short transactions read the same as one long one.
+        up_to = min(after + _BATCH, until)
+        with desk.database.reading() as session:
+            links = list(audit.links(session, after, up_to))
+            signed = {c.size: c for c in audit.checkpoints(session, after, up_to)}
+        for link in links:
+            yield _line(entry={**link.body(), "current_hash": link.current_hash})
+            if link.seq in signed:
+                count += 1
+                yield _line(checkpoint=signed.pop(link.seq).written())
+        after = up_to
+    yield _line(end={"entries": until, "checkpoints": count})
+
+
+def _line(**value: Any) -> bytes:
+    return canonical(value) + b"\n"
+
+
+def _write(file: Path, lines: Iterator[bytes]) -> None:
+    descriptor, name = tempfile.mkstemp(dir=file.absolute().parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.writelines(lines)
+            opened.flush()
+            os.fsync(opened.fileno())
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

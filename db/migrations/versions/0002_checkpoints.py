@@ -1,0 +1,23 @@
+"""Signed checkpoints of the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
+    op.get_bind().exec_driver_sql(sql)
+
+
+def downgrade() -> None:
+    """The record must not be dropped by a tool."""
+    raise NotImplementedError("this revision holds checkpoints of the record; restore a backup")

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import psycopg
+import pytest
+from sealing import Sealed
+
+from guardia.board import audit
+from guardia.board.desk import work
+from guardia.board.desk.checkpoints import Notary
+from guardia.db.engine import Database
+from guardia.errors import Misconfigured
+
+
+def alerts(sealed: Sealed) -> list[str]:
+    with psycopg.connect(sealed.superuser) as connection:
+        rows = connection.execute("select text from tb_outbox where kind = 'alert' order by 1")
+        return [row[0] for row in rows]
+
+
+def sizes(sealed: Sealed, place: int) -> list[int]:
+    text = (sealed.places.copies[place] / "main.jsonl").read_text()
+    return [json.loads(line)["size"] for line in text.splitlines()]
+
+
+def test_the_key_is_made_once_and_is_ours_alone(sealed: Sealed) -> None:
+    assert sealed.desk.notary is not None
+    assert sealed.desk.notary.public() is None
+    sealed.seal()
+    key, public = sealed.places.key, sealed.places.public
+    made = key.read_text()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(public.stat().st_mode) == 0o644
+    assert "PRIVATE" not in public.read_text()
+    sealed.write(1)
+    sealed.seal()
+    assert key.read_text() == made
+
+
+def test_it_signs_what_is_new_and_only_that(sealed: Sealed) -> None:
+    first = sealed.seal()
+    assert sealed.seal() == first
+    sealed.write(2)
+    assert sealed.seal() == first + 2
+    assert sizes(sealed, 0) == sizes(sealed, 1) == [first, first + 2]
+
+
+def test_a_host_without_the_key_makes_no_second_one(sealed: Sealed) -> None:
+    sealed.seal()
+    sealed.places.key.unlink()
+    sealed.write(1)
+    with pytest.raises(Misconfigured):
+        sealed.seal()
+    assert not sealed.places.key.exists()
+
+
+def test_a_checkpoint_comes_before_the_first_command(sealed: Sealed) -> None:
+    hold = sealed.approved()
+    work.start(sealed.desk, hold)
+    with sealed.desk.database.reading() as session:
+        last = audit.last_checkpoint(session)
+        assert last is not None
+        covered = audit.link_at(session, last.size)
+    assert covered is not None
+    assert covered.kind == "started"
+    assert sizes(sealed, 1) == [last.size]
+
+
+def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: Sealed) -> None:
+    shutil.rmtree(sealed.places.copies[1])
+    hold = sealed.approved()
+    work.start(sealed.desk, hold)
+    sealed.write(1)
+    sealed.seal()
+    assert len(alerts(sealed)) == 1
+    assert str(sealed.places.copies[1]) in alerts(sealed)[0]
+    assert sealed.verify().missing == (str(sealed.places.copies[1] / "main.jsonl"),)
+    # Back again, it gets what it has missed.
+    sealed.places.copies[1].mkdir()
+    sealed.seal()
+    assert sizes(sealed, 1) == sizes(sealed, 0)
+    assert sealed.verify().intact
+
+
+def test_a_place_that_hangs_does_not_hang_us(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardia.board.desk.checkpoints._PATIENCE", 0.2)
+    path = sealed.places.copies[1] / "main.jsonl"
+    path.touch()
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl = pytest.importorskip("fcntl")
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    sealed.seal()
+    sealed.write(1)
+    sealed.seal()
+    assert len(alerts(sealed)) == 1
+    os.close(descriptor)
+
+
+def test_a_line_that_was_half_written_is_written_again(sealed: Sealed) -> None:
+    sealed.seal()
+    sealed.write(1)
+    sealed.seal()
+    path = sealed.places.copies[0] / "main.jsonl"
+    path.write_bytes(path.read_bytes()[:-10])
+    sealed.seal()
+    assert sizes(sealed, 0) == sizes(sealed, 1)
+    assert sealed.verify().intact
+
+
+def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed: Sealed) -> None:
+    sealed.seal()
+    sealed.write(1)
+    newest = sealed.seal()
+    sealed.attack("delete from tb_audit_checkpoint where size = %(n)s", n=newest)
+    sealed.write(1)
+    sealed.seal()
+    assert sizes(sealed, 0)[-1] == newest
+    assert len(alerts(sealed)) == 2
+    verdict = sealed.verify().verdict
+    assert (verdict.fault, verdict.checkpoint) == ("missing", newest)
+
+
+def test_hosts_that_sign_at_once_make_one_series(sealed: Sealed) -> None:
+    sealed.seal()
+    hosts = [replace(sealed, desk=replace(sealed.desk, notary=Notary(sealed.places)))] * 4
+
+    def work_on(host: Sealed) -> None:
+        for _ in range(5):
+            host.write(1)
+            host.seal()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work_on, hosts))
+    found = sealed.verify()
+    assert found.intact
+    assert found.verdict.sealed == sealed.size()
+    assert sizes(sealed, 0) == sizes(sealed, 1) == sorted(set(sizes(sealed, 0)))
+
+
+def test_fifty_writers_and_a_notary_keep_the_order(sealed: Sealed) -> None:
+    database = Database(sealed.desk.database.dsn, pool_size=51)
+    many = replace(sealed, desk=replace(sealed.desk, database=database))
+    done = threading.Event()
+
+    def notary() -> None:
+        while not done.is_set():
+            many.seal()
+
+    watching = threading.Thread(target=notary)
+    watching.start()
+    try:
+        with ThreadPoolExecutor(50) as pool:
+            list(pool.map(many.write, [4] * 50))
+    finally:
+        done.set()
+        watching.join()
+        database.close()
+    sealed.seal()
+    assert sealed.verify().verdict.sealed == sealed.size() >= 200
+
+
+def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: Sealed) -> None:
+    def asked() -> int:
+        with psycopg.connect(sealed.superuser) as connection:
+            query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
+            row = connection.execute(query).fetchone()
+            return int(row[0]) if row else 0
+
+    sealed.attack(
+        "update tb_audit_head set size = %(size)s", size=audit.SEAL_EVERY - 2
+    )  # a chain that long takes its time to write
+    sealed.write(1)
+    assert asked() == 0
+    sealed.write(2)
+    assert asked() == 1
+
+
+def test_a_second_look_begins_where_the_first_ended(sealed: Sealed) -> None:
+    sealed.write(4)
+    sealed.seal()
+    assert sealed.verify(full=False).start == 0
+    sealed.write(2)
+    found = sealed.verify(full=False)
+    assert (found.start, found.intact) == (5, True)
+    assert found.verdict.size == sealed.size() == 7
+
+
+def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: Sealed) -> None:
+    sealed.seal()
+    sealed.verify()
+    assert stat.S_IMODE(sealed.places.memory.stat().st_mode) == 0o600
+    sealed.places.memory.write_text('{"size": 1}')
+    with pytest.raises(Misconfigured):
+        sealed.verify()
+
+
+def test_a_long_copy_is_searched_not_read(sealed: Sealed) -> None:
+    """Lines before what is looked at are skipped, and none after it is."""
+    from guardia.board.checkpoint import read
+    from guardia.board.desk.places import Copy
+
+    sealed.seal()
+    path = sealed.places.copies[0] / "main.jsonl"
+    line = json.loads(path.read_text())
+    path.write_text("".join(json.dumps({**line, "size": n}) + "\n" for n in range(1, 2001)))
+    copy = Copy(sealed.places.copies[0])
+    length = copy.length()
+    assert length is not None
+    for after in (0, 1, 777, 1999, 2000):
+        assert [c.size for c in copy.read(length, after)] == list(range(after + 1, 2001))
+    assert read(line).size == line["size"]

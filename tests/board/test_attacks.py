@@ -1,0 +1,437 @@
+"""Attacks on the record by someone who owns the database; each is found, by name, or refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg
+import pytest
+from cast import LEAD, OFFICER, PM, TERMINATE, Cast, assignment, plan
+from psycopg.types.json import Jsonb
+from sealing import Sealed
+
+from guardia.board import checkpoint as checkpoints
+from guardia.board.chain import Link
+from guardia.board.checkpoint import Checkpoint, fingerprint, private_key, public_pem, sign
+from guardia.board.desk import decisions, record, work
+from guardia.board.desk.record import Outcome, Step
+from guardia.board.plan import Call
+from guardia.errors import Forbidden, Misconfigured, Refused
+
+READ = Call(tool="database.locks", args={"service": "budgetdb"})
+Told = tuple[int | None, str | None]
+
+
+def told(sealed: Sealed, *, full: bool = True) -> Told:
+    """First bad entry and its fault."""
+    verdict = sealed.verify(full=full).verdict
+    return verdict.bad, verdict.fault
+
+
+@pytest.fixture
+def grown(sealed: Sealed) -> Sealed:
+    """Twelve entries and two checkpoints, not yet looked at by the verifier."""
+    sealed.write(6 - sealed.size())
+    sealed.seal()
+    sealed.write(12 - sealed.size())
+    sealed.seal()
+    return sealed
+
+
+def test_an_untouched_record_holds(grown: Sealed) -> None:
+    for full in (True, False, True):
+        found = grown.verify(full=full)
+        assert found.intact
+        assert (found.verdict.size, found.verdict.sealed) == (12, 12)
+        assert not found.missing
+
+
+COLUMNS = {
+    "seq": ("seq = 99", "gap"),
+    "created_at": ("created_at = created_at + interval '1 microsecond'", "content"),
+    "actor": ("actor = 'agent:was-agent'", "content"),
+    "kind": ("kind = 'approved'", "content"),
+    "sr_id": ("sr_id = 77", "content"),
+    "task_id": ("task_id = 77", "content"),
+    "log_content": ("log_content = log_content || ' '", "content"),
+    "detail": ("detail = detail || '{\"n\": 1.5}'", "content"),
+    "previous_hash": ("previous_hash = repeat('f', 64)", "link"),
+    "current_hash": ("current_hash = repeat('f', 64)", "content"),
+}
+
+
+def test_the_columns_below_are_all_there_are() -> None:
+    assert set(COLUMNS) == set(Link.__slots__)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_change_of_any_column(grown: Sealed, column: str) -> None:
+    change, fault = COLUMNS[column]
+    grown.attack(f"update tb_audit_log set {change} where seq = 5")
+    assert told(grown) == (5, fault)
+
+
+HEAD = """update tb_audit_head set
+    size = (select max(seq) from tb_audit_log),
+    head = (select current_hash from tb_audit_log order by seq desc limit 1)"""
+DELETIONS = {
+    "first": ("delete from tb_audit_log where seq = 1", (1, "gap")),
+    "middle": ("delete from tb_audit_log where seq in (5, 6)", (5, "gap")),
+    "last": ("delete from tb_audit_log where seq > 9", (10, "tail")),
+    "all": ("delete from tb_audit_log", (1, "tail")),
+}
+
+
+@pytest.mark.parametrize("which", DELETIONS)
+@pytest.mark.parametrize("hide", [False, True], ids=["plain", "head-too"])
+def test_deletion(grown: Sealed, which: str, hide: bool) -> None:
+    statement, expected = DELETIONS[which]
+    head = HEAD if which != "all" else "update tb_audit_head set size = 0, head = repeat('0', 64)"
+    grown.attack(statement, *([head] if hide else []))
+    assert told(grown) == expected
+
+
+def test_insertion(grown: Sealed) -> None:
+    copied = grown.links()[4]
+    grown.attack(
+        "update tb_audit_log set seq = -seq where seq >= 5",
+        "update tb_audit_log set seq = 1 - seq where seq < 0",
+    )
+    forged = replace(copied, created_at=copied.created_at - timedelta(microseconds=1))
+    grown.insert(replace(forged, current_hash=forged.hash()))
+    assert told(grown) == (6, "link")
+
+
+def test_swap(grown: Sealed) -> None:
+    grown.attack(
+        "update tb_audit_log set seq = 0 where seq = 5",
+        "update tb_audit_log set seq = 5 where seq = 6",
+        "update tb_audit_log set seq = 6 where seq = 0",
+    )
+    assert told(grown) == (5, "link")
+
+
+def test_replay_of_an_old_entry(grown: Sealed) -> None:
+    old = grown.links()[4]
+    later = replace(old, seq=13, created_at=old.created_at + timedelta(days=1))
+    grown.insert(replace(later, current_hash=later.hash()))
+    grown.attack(HEAD)
+    assert told(grown) == (13, "link")
+
+
+def edited(grown: Sealed) -> list[Link]:
+    links = grown.links()
+    links[4] = replace(links[4], log_content="위조")
+    return links
+
+
+def without(place: str) -> Callable[[Sealed], None]:
+    def forget(grown: Sealed) -> None:
+        if place in ("checkpoints", "copies", "first-copy"):
+            grown.attack("delete from tb_audit_checkpoint")
+        if place in ("copies", "first-copy"):
+            shutil.rmtree(grown.places.copies[0])
+        if place == "copies":
+            shutil.rmtree(grown.places.copies[1])
+
+    return forget
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"),
+    [
+        # The first checkpoint after the edit contradicts, then each copy, and at last the memory.
+        ("nothing", (6, "rewritten")),
+        ("checkpoints", (6, "rewritten")),
+        ("first-copy", (6, "rewritten")),
+        ("copies", (12, "rewritten")),
+    ],
+)
+def test_the_whole_chain_recomputed_after_an_edit(
+    sealed: Sealed, lost: str, expected: Told
+) -> None:
+    sealed.write(6 - sealed.size())
+    sealed.seal()
+    sealed.write(6)
+    sealed.seal()
+    if lost == "copies":
+        assert sealed.verify().intact  # so that the verifier remembers
+    sealed.rewrite(edited(sealed))
+    without(lost)(sealed)
+    assert told(sealed) == expected
+
+
+def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
+    sealed: Sealed,
+) -> None:
+    hold = sealed.approved()
+    sealed.seal()
+    links = sealed.links()
+    sealed.rewrite([replace(links[0], log_content="위조"), *links[1:]])
+    with pytest.raises(Refused):
+        work.start(sealed.desk, hold)
+    with psycopg.connect(sealed.superuser) as connection:
+        alerts = connection.execute("select text from tb_outbox where kind = 'alert'").fetchall()
+    assert len(alerts) == 1
+    assert "서명하지 않았습니다" in alerts[0][0]
+
+
+def test_yesterdays_backup_restored(grown: Sealed) -> None:
+    grown.backup()
+    grown.write(5)
+    grown.seal()
+    assert grown.verify(full=False).intact
+    grown.restore()
+    assert told(grown, full=False) == (13, "tail")
+    assert told(grown) == (13, "tail")
+    # The copies alone know it too.
+    grown.places.memory.unlink()
+    assert told(grown) == (13, "tail")
+
+
+def test_a_backup_that_has_grown_again(grown: Sealed) -> None:
+    grown.backup()
+    grown.write(5)
+    grown.seal()
+    assert grown.verify().intact
+    grown.restore()
+    grown.write(9)
+    assert told(grown, full=False) == (17, "rewritten")
+    grown.places.memory.unlink()
+    assert told(grown) == (17, "rewritten")
+
+
+def test_the_newest_checkpoint_deleted(grown: Sealed) -> None:
+    assert grown.verify().intact
+    grown.attack("delete from tb_audit_checkpoint where size = 12")
+    for memory in (True, False):
+        if not memory:
+            grown.places.memory.unlink()
+        for full in (True, False):
+            verdict = grown.verify(full=full).verdict
+            assert (verdict.fault, verdict.checkpoint) == ("missing", 12)
+
+
+def test_an_old_checkpoint_replayed(grown: Sealed) -> None:
+    grown.attack(
+        "delete from tb_audit_checkpoint where size = 12",
+        "insert into tb_audit_checkpoint select chain, 12, head, time, head, key, signature"
+        " from tb_audit_checkpoint",
+    )
+    verdict = grown.verify().verdict
+    assert (verdict.fault, verdict.checkpoint) == ("signature", 12)
+
+
+CHECKPOINT_COLUMNS = {
+    "chain": "chain = 'other'",
+    "size": "size = 11",
+    "head": "head = repeat('f', 64)",
+    "time": "time = time + interval '1 second'",
+    "previous": "previous = repeat('f', 64)",
+    "key": "key = repeat('f', 64)",
+    "signature": "signature = repeat('f', 128)",
+}
+
+
+def test_the_checkpoint_columns_below_are_all_there_are() -> None:
+    assert set(CHECKPOINT_COLUMNS) == set(Checkpoint.__slots__)
+
+
+@pytest.mark.parametrize("column", CHECKPOINT_COLUMNS)
+def test_a_change_of_any_column_of_a_checkpoint(grown: Sealed, column: str) -> None:
+    grown.attack(f"update tb_audit_checkpoint set {CHECKPOINT_COLUMNS[column]} where size = 12")
+    verdict = grown.verify().verdict
+    expected = {"key": (12, "key"), "chain": (12, "missing"), "size": (11, "signature")}
+    assert (verdict.checkpoint, verdict.fault) == expected.get(column, (12, "signature"))
+
+
+def resigned(grown: Sealed) -> None:
+    """Every checkpoint signed anew with another key, whose files replace ours."""
+    pem, path = checkpoints.generate(), grown.places.key
+    path.write_text(pem)
+    key = private_key(pem)
+    grown.places.public.write_text(public_pem(key.public_key()))
+    shutil.rmtree(grown.places.copies[0])
+    with psycopg.connect(grown.superuser) as connection:
+        rows = connection.execute("select * from tb_audit_checkpoint order by size").fetchall()
+    grown.attack("delete from tb_audit_checkpoint")
+    before = rows[0][4]
+    for row in rows:
+        made = sign(Checkpoint(row[0], row[1], row[2], row[3], before), key)
+        before = made.identity()
+        grown.attack(
+            "insert into tb_audit_checkpoint values (%(chain)s, %(size)s, %(head)s, %(time)s,"
+            " %(previous)s, %(key)s, %(signature)s)",
+            **{name: getattr(made, name) for name in made.__slots__},
+        )
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_the_key_swapped(grown: Sealed, memory: bool) -> None:
+    assert grown.verify().intact
+    if not memory:
+        grown.places.memory.unlink()
+    resigned(grown)
+    verdict = grown.verify().verdict
+    # Without a memory, only the second place still knows; and it cannot tell who is right.
+    assert verdict.fault == ("key" if memory else "copy_damaged")
+
+
+def test_the_public_key_swapped(grown: Sealed) -> None:
+    other = private_key(checkpoints.generate()).public_key()
+    grown.places.public.write_text(public_pem(other))
+    verdict = grown.verify().verdict
+    assert (verdict.checkpoint, verdict.fault) == (6, "key")
+    grown.places.public.unlink()
+    assert grown.verify().verdict.fault == "key"
+
+
+def test_another_private_key_signs_nothing(grown: Sealed) -> None:
+    grown.places.key.write_text(checkpoints.generate())
+    grown.write(1)
+    with pytest.raises(Misconfigured):
+        grown.seal()
+
+
+def test_two_heads(grown: Sealed) -> None:
+    key = private_key(grown.places.key.read_text())
+    first = json.loads((grown.places.copies[0] / "main.jsonl").read_text().splitlines()[0])
+    root = checkpoints.read(first)
+    other = sign(replace(root, size=13, head="e" * 64), key)
+    # The database refuses a second series that goes on from the same checkpoint ...
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        grown.attack(
+            "insert into tb_audit_checkpoint"
+            " values ('main', 13, 'e', now(), %(previous)s, 'k', 's')",
+            previous=other.previous,
+        )
+    # ... and one that was shown to somebody else contradicts ours.
+    lines = (grown.places.copies[1] / "main.jsonl").read_text().splitlines()
+    forged = sign(replace(checkpoints.read(json.loads(lines[1])), head="e" * 64), key)
+    lines[1] = json.dumps(forged.written())
+    (grown.places.copies[1] / "main.jsonl").write_text("\n".join(lines) + "\n")
+    assert told(grown) == (12, "rewritten")
+    assert fingerprint(key.public_key()) == forged.key
+
+
+def test_the_end_of_a_copy_cut_off(grown: Sealed) -> None:
+    path = grown.places.copies[1] / "main.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])
+    later = replace(grown.desk, clock=lambda: grown.links()[-1].created_at + timedelta(hours=1))
+    # It may be on its way: so it is told, and not called a forgery.
+    assert grown.verify().missing == ()
+    assert replace(grown, desk=later).verify().missing == (str(path),)
+
+
+@pytest.mark.parametrize("how", ["garbage", "line-lost", "changed"])
+def test_a_copy_tampered_with(grown: Sealed, how: str) -> None:
+    path = grown.places.copies[1] / "main.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    changed = {
+        "garbage": "".join(lines) + "not json\n",
+        "line-lost": lines[1],
+        "changed": lines[0].replace('"size": 6', '"size": 5') + lines[1],
+    }[how]
+    path.write_text(changed)
+    assert grown.verify().verdict.fault == "copy_damaged"
+
+
+def test_decomposed_text(sealed: Sealed) -> None:
+    sealed.write(3)
+    at = sealed.size()
+    text = unicodedata.normalize("NFD", sealed.links()[-1].log_content)
+    sealed.attack("update tb_audit_log set log_content = %(t)s where seq = %(n)s", t=text, n=at)
+    assert told(sealed) == (at, "content")
+
+
+def test_the_application_cannot_switch_the_trigger_off(cast: Cast) -> None:
+    for table in ("tb_audit_log", "tb_audit_checkpoint"):
+        with (
+            psycopg.connect(cast.dsn) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute(f"alter table {table} disable trigger append_only")
+
+
+def read_once(sealed: Sealed, *, conclude: bool = True) -> int:
+    """A remote read on the record; the number of its intent."""
+    hold = sealed.cast.parsed()
+    intent = record.intend(sealed.desk, work.observe(sealed.desk, hold), READ, "psql …")
+    if conclude:
+        record.conclude(sealed.desk, intent, Outcome(True, {"waiting": 3}, "출력 가", 12))
+    return intent.seq
+
+
+def test_an_intent_without_a_result(sealed: Sealed) -> None:
+    seq = read_once(sealed, conclude=False)
+    assert sealed.verify().unsettled == ()  # it may still be running
+    later = replace(sealed.desk, clock=lambda: sealed.links()[-1].created_at + timedelta(hours=1))
+    found = replace(sealed, desk=later).verify()
+    assert (found.unsettled, found.intact) == ((seq,), True)
+
+
+@pytest.mark.parametrize("which", ["never", "twice"])
+def test_a_result_without_an_intent(sealed: Sealed, which: str) -> None:
+    seq = read_once(sealed)
+    links = sealed.links()
+    result = replace(links[-1], created_at=links[-1].created_at + timedelta(seconds=1))
+    if which == "never":
+        result = replace(result, detail={**result.detail, "intent": 1})
+    sealed.rewrite([*links, result])
+    assert told(sealed) == (seq + 2, "orphan")
+
+
+EVIDENCE = {
+    "output": "update tb_evidence set output = output || ' '",
+    "decomposed": "update tb_evidence set output = normalize(output, NFD)",
+    "findings": "update tb_evidence set findings = '{\"waiting\": 0}'",
+    "float": "update tb_evidence set findings = '{\"waiting\": 0.5}'",
+    "hash": "update tb_evidence set sha256 = repeat('f', 64)",
+    "deleted": "delete from tb_evidence",
+    "moved": "insert into tb_evidence (sr_id, task_id, tool, command, findings, output, sha256,"
+    " created_at) select sr_id, task_id, tool, command, findings, output, sha256, created_at"
+    " from tb_evidence",
+}
+
+
+@pytest.mark.parametrize("how", EVIDENCE)
+def test_kept_outputs(sealed: Sealed, how: str) -> None:
+    result = read_once(sealed) + 1
+    assert sealed.verify().intact
+    sealed.attack(EVIDENCE[how])
+    assert told(sealed) == (result, "evidence")
+
+
+def test_a_plan_changed_after_its_approval_is_refused(sealed: Sealed) -> None:
+    hold = sealed.approved()
+    grant = work.start(sealed.desk, hold)
+    body = plan().model_dump(mode="json")
+    body["because"] = "다른 까닭"
+    sealed.attack(
+        "update tb_ops_task set plan = %(plan)s where task_id = %(task)s",
+        plan=Jsonb(body),
+        task=hold.task_id,
+    )
+    with pytest.raises(Refused):
+        work.start(sealed.desk, hold)
+    with pytest.raises(Refused):
+        record.intend(sealed.desk, grant, TERMINATE, "psql …", Step(0, "do"))
+
+
+def test_who_asked_does_not_approve(sealed: Sealed) -> None:
+    sealed.cast.received(requester_id=LEAD.id)
+    work.parse(sealed.desk, sealed.cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    hold = sealed.cast.hold("db-agent")
+    work.file_plan(sealed.desk, hold, plan())
+    bound = work.plan_hash(hold.task_id, plan())
+    with pytest.raises(Forbidden):
+        decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
+    # Another account of the right role may: the tables hold accounts, not identities.
+    for other in (PM, OFFICER):
+        with pytest.raises(Forbidden):
+            decisions.decide(sealed.desk, other, hold.task_id, approve=True, plan_hash=bound)

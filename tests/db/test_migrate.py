@@ -1,0 +1,91 @@
+"""The tables that migrations make are the tables that the code describes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+import guardia.board.model
+import guardia.org.model  # noqa: F401  (both describe their tables when they are imported)
+from guardia.db import migrate
+from guardia.db.base import Base
+from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def empty(cluster: Cluster) -> Iterator[str]:
+    """An empty database's name."""
+    name = f"migrate_{next(_numbers)}"
+    cluster.create_database(name, owner=OWNER_ROLE)
+    yield name
+    cluster.drop_database(name)
+
+
+def ours(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
+    """Other libraries (queue, graphs) keep tables of their own beside ours."""
+    table = name if kind == "table" else thing.table.name
+    return str(table).startswith("tb_")
+
+
+def test_tables_and_code_agree(database: Any) -> None:
+    engine = create_engine(
+        database.owner.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool
+    )
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": ours})
+        assert compare_metadata(context, Base.metadata) == []
+        # The comparison above must be able to fail.
+        connection.exec_driver_sql("alter table tb_audit_checkpoint drop column signature")
+        assert compare_metadata(context, Base.metadata) != []
+
+
+def test_upgrading_twice_changes_nothing(database: Any) -> None:
+    def tables() -> list[tuple[Any, ...]]:
+        with psycopg.connect(database.owner) as connection:
+            return connection.execute("select oid, relname from pg_class order by oid").fetchall()
+
+    before = tables()
+    migrate.upgrade(database.owner)
+    assert tables() == before
+    assert migrate.current(database.owner) == migrate.head()
+
+
+def test_an_installation_with_a_record_is_brought_up(cluster: Cluster, empty: str) -> None:
+    owner, app = cluster.dsn(OWNER_ROLE, empty), cluster.dsn(APPLICATION_ROLE, empty)
+    migrate._apply_engine(owner)
+    command.upgrade(migrate._config(owner), "0001")
+    with psycopg.connect(owner) as connection:
+        connection.execute(
+            "insert into tb_audit_log values"
+            " (1, now(), 'a', 'comment', null, null, 't', '{}', 'p', 'c')"
+        )
+    migrate.upgrade(owner)
+    with psycopg.connect(app) as connection:
+        assert connection.execute("select count(*) from tb_audit_log").fetchone() == (1,)
+        assert connection.execute("select count(*) from tb_audit_checkpoint").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("word", ["update", "delete", "truncate"])
+def test_nobody_rewrites_checkpoints(database: Any, word: str) -> None:
+    sql = {
+        "update": "update tb_audit_checkpoint set head = 'x'",
+        "delete": "delete from tb_audit_checkpoint",
+        "truncate": "truncate tb_audit_checkpoint",
+    }[word]
+    for dsn in (database.app, database.owner):
+        with (
+            psycopg.connect(dsn) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute(sql)
