@@ -26,7 +26,8 @@ import psycopg
 GUARDIA = [sys.executable, "-m", "guardia"]
 WAKES = """
 select extract(epoch from min(r.started_at - w.created_at)) * 1000
-from tb_wake w join tb_agent_run r using (run_id) where r.started_at > w.created_at group by w.wake_id
+from tb_wake w join tb_agent_run r using (run_id)
+where r.started_at > w.created_at group by w.wake_id
 """
 
 
@@ -81,7 +82,8 @@ def memory(processes: list[psutil.Process]) -> dict[str, float]:
     held: dict[str, float] = {}
     for process in processes:
         try:
-            held[role(process)] = held.get(role(process), 0.0) + process.memory_full_info().pss / 1e6
+            size = process.memory_full_info().pss / 1e6
+            held[role(process)] = held.get(role(process), 0.0) + size
         except psutil.NoSuchProcess:
             continue
     return held
@@ -111,7 +113,8 @@ def main() -> None:
     try:
         for name in ("first start to COMPLETED", "second start to COMPLETED"):
             found = told(environment)
-            print(f"{name}: {found['seconds']} s, ok={found['ok']}, {found['audit_entries']} entries")
+            seconds, entries = found["seconds"], found["audit_entries"]
+            print(f"{name}: {seconds} s, ok={found['ok']}, {entries} entries")
         running = stay(environment, home / "bench.log")
         try:
             watch(running, environment, idle)

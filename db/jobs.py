@@ -22,7 +22,7 @@ def _deferring_app() -> procrastinate.App:
 
 
 def defer(session: Session, name: str, *, lock: str | None = None, **args: Any) -> None:
-    """Enqueue job ``name`` in the session's transaction; jobs that share ``lock`` never run at once.
+    """Enqueue job ``name`` in the session's transaction; jobs of one ``lock`` run one by one.
 
     Duplicates are not dropped here: a dropped job may begin before this transaction commits and
     miss its cause. A job that finds nothing to do ends at once instead.

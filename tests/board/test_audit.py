@@ -59,15 +59,19 @@ def test_the_application_cannot_rewrite_the_record(cast: Cast, word: str) -> Non
         "delete": "delete from tb_audit_log",
         "truncate": "truncate tb_audit_log",
     }[word]
-    with psycopg.connect(cast.dsn) as connection:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(sql)
+    with (
+        psycopg.connect(cast.dsn) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(sql)
 
 
 def test_even_the_owner_is_stopped_by_the_trigger(cast: Cast, database: object) -> None:
-    with psycopg.connect(database.owner) as connection:  # type: ignore[attr-defined]
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
-            connection.execute("update tb_audit_log set actor = 'x'")
+    with (
+        psycopg.connect(database.owner) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
+    ):  # type: ignore[attr-defined]
+        connection.execute("update tb_audit_log set actor = 'x'")
 
 
 TAMPERING = {
