@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+from loops import run
 
 from guardia.tools.lab.running import RunningFleet
 
@@ -44,7 +45,7 @@ class Reach:
                 async with asyncssh.connect(**self.options(server_id)) as connection:
                     return await work(connection)
 
-        return asyncio.run(live())
+        return run(live())
 
     def run(self, server_id: str, command: str, **options: Any) -> asyncssh.SSHCompletedProcess:
         """One command."""

@@ -22,7 +22,9 @@ from guardia.db.engine import Database
 from guardia.settings import Settings
 
 listener = socket.socket(fileno=int(sys.argv[1]))
-BoardServer(create_app(Desk(Database(sys.stdin.readline().strip())), Settings())).run([listener])
+server = BoardServer(create_app(Desk(Database(sys.stdin.readline().strip())), Settings()))
+server.config.timeout_graceful_shutdown = 300
+server.run([listener])
 """
 
 
@@ -49,11 +51,9 @@ def test_it_stops_at_once_while_pages_are_open(
             with client.stream("GET", f"{address}/events") as stream:
                 lines = stream.iter_lines()
                 assert next(lines).startswith("retry:")
-                started = time.monotonic()
                 os.kill(child.pid, signal.SIGINT)
-                child.wait(10)
-        seconds = time.monotonic() - started
-        assert seconds < 1.5
+                # Waiting for the open stream would take the five minutes set above.
+                assert child.wait(60) is not None
         assert child.stderr
         assert "graceful shutdown exceeded" not in child.stderr.read()
     finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loops import run
 
 from guardia.tools.lab.messenger import Messenger, posted
 from guardia.tools.lab.running import RunningFleet
@@ -91,4 +92,4 @@ def test_broken_requests_do_not_break_it(tmp_path: Path, request_text: bytes) ->
         server.close()
         return answer
 
-    assert asyncio.run(live()) == (200, "ok")
+    assert run(live()) == (200, "ok")

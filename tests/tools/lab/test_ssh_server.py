@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+from loops import run
 from reach import Reach, until
 
 from guardia.tools.lab.running import RunningFleet
@@ -143,7 +144,7 @@ def test_another_key_or_account_does_not_get_in(reach: Reach) -> None:
             async with asyncssh.connect(**{**reach.options(SERVER), **change}):
                 pass
 
-        asyncio.run(live())
+        run(live())
 
     attempt()
     with pytest.raises(asyncssh.PermissionDenied):
@@ -163,7 +164,7 @@ def test_every_server_has_its_own_host_key(reach: Reach, fleet: RunningFleet) ->
             pass
 
     with pytest.raises(asyncssh.HostKeyNotVerifiable):
-        asyncio.run(live())
+        run(live())
 
 
 @pytest.mark.ssh

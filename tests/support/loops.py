@@ -1,0 +1,17 @@
+"""Running a coroutine to its end, also where another loop runs in this thread.
+
+Playwright's synchronous interface keeps a loop running in the main thread for the whole session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """What ``work`` returns; it has a thread and a loop of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
