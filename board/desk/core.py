@@ -107,6 +107,8 @@ def move(
 
 def settle(session: Session, sr_id: int, now: datetime) -> None:
     """Set an issue's state from those of its tasks."""
+    # Whoever moves another task of it meanwhile waits here, and then sees this one moved.
+    session.execute(select(Issue.sr_id).where(Issue.sr_id == sr_id).with_for_update())
     states = session.scalars(
         select(Task.status).where(Task.sr_id == sr_id).order_by(Task.task_id)
     ).all()
