@@ -38,7 +38,7 @@ PROGRESS = (
     "handed_over",
 )
 """Kinds of entries whose bare fact a customer may know."""
-_ENDINGS = ("completed", "failed", "handed_over", "rejected")
+_ENDINGS = ("completed", "failed", "handed_over", "rejected", "undone", "not_restored")
 _OUTPUT = 4000
 _ENTRIES = 500
 _READINGS = 200
@@ -236,7 +236,7 @@ def _works(
             category=task.category,
             plan=plan,
             plan_hash=task.plan_hash,
-            genuine=plan is None or plan_hash(task.task_id, plan) == task.plan_hash,
+            genuine=plan is None or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
             steps=tuple(_steps(viewer, found, task, own)),
             attempts={
                 (a.ordinal, a.phase): a.state

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.lifecycle import Actor, Move, State, after, overall
@@ -58,6 +58,16 @@ class Grant:
     server_id: str
     category: str
     plan_hash: str | None
+    order: int | None = None
+    """The person's directive that this grant obeys: it undoes and reads, also under the switch."""
+
+
+def stopped(session: Session) -> bool:
+    """Whether the kill switch is on; nobody can turn it until this transaction ends.
+
+    Call it before a task is locked: whoever turns the switch locks in that order too.
+    """
+    return bool(session.scalar(select(func.kill_switch_is_on())))
 
 
 def task_of(session: Session, task_id: int) -> Task:

@@ -62,3 +62,55 @@ create trigger lifecycle before insert or update of status on tb_sr_request
     for each row execute function issue_follows_its_tasks();
 
 revoke insert, update, delete, truncate on tb_lifecycle from guardia_app;
+
+-- The kill switch: on while a stop is not released. -------------------------------------------------
+
+create table tb_kill (
+    kill_id bigint generated always as identity constraint pk_tb_kill primary key,
+    ordered_by text not null,
+    reason text not null default '',
+    room text not null default '',
+    ordered_at timestamptz not null,
+    reported_at timestamptz,
+    released_by text,
+    release_reason text not null default '',
+    released_at timestamptz
+);
+create unique index uq_tb_kill_on on tb_kill ((true)) where released_at is null;
+
+-- Whoever starts something shares this lock until the end of its transaction; whoever turns the
+-- switch has it alone. So nothing starts between the order and its effect.
+create function kill_switch_is_on() returns boolean language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock_shared(7127051);
+    return exists (select from tb_kill where released_at is null);
+end $$;
+create function hold_kill_switch() returns void language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(7127051);
+end $$;
+
+-- What people ordered of running work. UNDOING: an agent has still to undo what was done. -----------
+
+create table tb_directive (
+    directive_id bigint generated always as identity constraint pk_tb_directive primary key,
+    task_id bigint not null constraint fk_tb_directive_task_id_tb_ops_task references tb_ops_task,
+    sr_id bigint not null constraint fk_tb_directive_sr_id_tb_sr_request references tb_sr_request,
+    kill_id bigint constraint fk_tb_directive_kill_id_tb_kill references tb_kill,
+    verb text not null,
+    detail jsonb not null default '{}',
+    ordered_by text not null,
+    reason text not null default '',
+    found text not null,
+    state text not null constraint ck_tb_directive_state
+        check (state in ('DONE', 'UNDOING', 'RESTORED', 'NOT_RESTORED')),
+    outcome text not null default '',
+    ordered_at timestamptz not null,
+    ended_at timestamptz
+);
+create index ix_tb_directive_task_id on tb_directive (task_id, directive_id);
+create index ix_tb_directive_kill_id on tb_directive (kill_id);
+create unique index uq_tb_directive_undoing on tb_directive (task_id) where state = 'UNDOING';
+
+alter table tb_ops_task add column paused boolean not null default false;
+alter table tb_ops_task add column attempt bigint not null default 0;
