@@ -90,11 +90,11 @@ class Gate:
         self._desk = desk
         self._hands = hands
         self._sleep = sleep
-        self._in_flight = InFlight()
+        self.in_flight = InFlight()
 
     def interrupt(self) -> int:
         """End the commands whose agents no longer hold their task; how many were told to."""
-        return self._in_flight.interrupt(self._desk)
+        return self.in_flight.interrupt(self._desk)
 
     def host(self, grant: Grant) -> Host:
         """The server that a grant is for."""
@@ -180,7 +180,7 @@ class Gate:
         except ValidationError as error:
             raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
         command = tool.command(args, host)
-        with self._in_flight.entered(grant.hold) as cancel:
+        with self.in_flight.entered(grant.hold) as cancel:
             intent = record.intend(self._desk, grant, call, command.masked, step)
             return self._sent(intent, tool, host, command, cancel)
 

@@ -44,5 +44,7 @@ class InFlight:
             cancel.set()
         return len(ended)
 
-    def __len__(self) -> int:
-        return len(self._running)
+    def untold(self) -> int:
+        """How many commands run that nobody has interrupted."""
+        with self._lock:
+            return sum(not cancel.is_set() for cancel in self._running)
