@@ -96,17 +96,17 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     """The activation itself is real; its verification is where the agent is caught."""
-    verifying = threading.Event()
 
     class Caught(Slow):
+        """Slow once: at the first command after the activation."""
+
+        steps = 0
+
         def run(self, host: Any, command: Any, **more: Any) -> Any:
-            if verifying.is_set():
-                verifying.clear()
-                self._only = lambda _: True
+            self._only = lambda _: self.steps == 1
             output = super().run(host, command, **more)
-            self._only = lambda _: False
-            if "releases" in command.render() and "mv" in command.render():
-                verifying.set()
+            if self.steps or "mv -fT" in command.render():
+                self.steps += 1
             return output
 
     with (
@@ -115,7 +115,6 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
     ):
         sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
         with at_work(house, "was-agent"):
-            verifying.clear()
             killing.kill(house.desk, house.person("team_lead"), "잘못된 배포")
         house.work()
         assert house.state(sr_id) is State.FAILED_ROLLBACK
