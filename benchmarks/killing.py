@@ -2,8 +2,8 @@
 
     PYTHONPATH=src:tests/support .venv/bin/python benchmarks/killing.py
 
-Everything is real: an own PostgreSQL, the practice fleet, commands over SSH. Times run from the call
-until it returns (the order stands: nothing new starts), until every worker has told its commands
+Everything is real: an own PostgreSQL, the practice fleet, commands over SSH. Times run from the
+call until it returns (the order stands: nothing new starts), until every worker has told its commands
 to end, and until no process of any of them is left, counted on the machine that hosts the fleet.
 """
 
@@ -26,7 +26,9 @@ COUNTS = (1, 10, 50)
 REPEATS = 3
 
 
-def measure(cluster: Cluster, fleet: RunningFleet, keys: Path, count: int, name: str) -> list[float]:
+def measure(
+    cluster: Cluster, fleet: RunningFleet, keys: Path, count: int, name: str
+) -> list[float]:
     """Seconds until ordered, until interrupted, until gone; then how many are left."""
     cluster.create_database(name, owner=OWNER_ROLE)
     upgrade(cluster.dsn(OWNER_ROLE, name))

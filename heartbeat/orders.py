@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 
 from guardia.board.desk import Desk
 from guardia.db import events
@@ -23,10 +24,11 @@ async def listen(desk: Desk, gate: Gate) -> None:
     with ThreadPoolExecutor(1, "orders") as alone:
         while True:
             try:
-                async for event in events.stream(desk.database.dsn):
-                    # An empty event: while nobody listened an order may have been given.
-                    if not event or event.get("kind") in _ORDERS:
-                        await loop.run_in_executor(alone, gate.interrupt)
+                async with aclosing(events.stream(desk.database.dsn)) as stream:
+                    async for event in stream:
+                        # An empty event: while nobody listened an order may have been given.
+                        if not event or event.get("kind") in _ORDERS:
+                            await loop.run_in_executor(alone, gate.interrupt)
             except Exception:
                 log.exception("people's orders")
                 await asyncio.sleep(1)

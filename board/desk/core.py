@@ -71,8 +71,13 @@ def stopped(session: Session) -> bool:
 
 
 def task_of(session: Session, task_id: int) -> Task:
-    """A task, locked for this transaction; ``NotFound`` else."""
-    task = session.scalar(select(Task).where(Task.task_id == task_id).with_for_update())
+    """A task, locked for this transaction; ``NotFound`` else.
+
+    Rows that merely refer to it (evidence, directives) can still be written: otherwise two who
+    lock task and issue in different orders would wait for each other.
+    """
+    query = select(Task).where(Task.task_id == task_id)
+    task = session.scalar(query.with_for_update(key_share=True))
     if task is None:
         raise NotFound(what=f"task {task_id}")
     return task
@@ -118,7 +123,7 @@ def move(
 def settle(session: Session, sr_id: int, now: datetime) -> None:
     """Set an issue's state from those of its tasks."""
     # Whoever moves another task of it meanwhile waits here, and then sees this one moved.
-    session.execute(select(Issue.sr_id).where(Issue.sr_id == sr_id).with_for_update())
+    session.execute(select(Issue.sr_id).where(Issue.sr_id == sr_id).with_for_update(key_share=True))
     states = session.scalars(
         select(Task.status).where(Task.sr_id == sr_id).order_by(Task.task_id)
     ).all()

@@ -113,7 +113,7 @@ def _take_all(session: Session, kill_id: int) -> list[Task]:
     here = (Task.status.in_(_AGENTS_TURN), Task.task_id.not_in(UNDOING))
     under_way = or_(Task.status == State.IN_PROGRESS, Task.run_id.is_not(None))
     running = session.scalars(
-        select(Task).where(*here, under_way).order_by(Task.task_id).with_for_update()
+        select(Task).where(*here, under_way).order_by(Task.task_id).with_for_update(key_share=True)
     ).all()
     session.execute(
         update(Task)
@@ -157,7 +157,7 @@ def release(desk: Desk, person: PersonName, reason: str) -> None:
     by = giver(person)
     with desk.database.transaction() as session:
         session.execute(select(func.hold_kill_switch()))
-        order = session.scalar(select(Kill).where(Kill.released_at.is_(None)).with_for_update())
+        order = session.scalar(select(Kill).where(Kill.released_at.is_(None)))
         if order is None:
             raise Invalid(what=t("desk.switch"), why=t("desk.switch_off"))
         order.released_by, order.release_reason, order.released_at = by.actor, text, now

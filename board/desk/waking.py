@@ -98,7 +98,7 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
             )
             .order_by(urgency, Task.task_id)
             .limit(1)
-            .with_for_update(of=Task, skip_locked=True)
+            .with_for_update(of=Task, skip_locked=True, key_share=True)
         )
         if task is None:
             return None
