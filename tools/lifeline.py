@@ -29,9 +29,9 @@ _LONGEST_LINE = 8_192
 # The input is read whole before the command starts: half an input starts nothing, and a command
 # that never reads it cannot keep the end of the channel from being seen. `timeout` bounds the
 # command even when a network has silently gone. SIGPIPE is ignored late: the command must not
-# inherit that. Looking at every process costs a host some ten milliseconds, fifty commands of it a
-# second: so the group is ended first, and one look mostly finds nothing left. The second `wait`
-# never lasts: the signal that ended the first is repeated.
+# inherit that. Looking at every process costs a host some milliseconds, times fifty when all are
+# stopped at once: so the group is ended first, and one look mostly finds nothing left. The second
+# `wait` never lasts: the signal that ended the first is repeated.
 _SHELL = r"""
 n=$1 t=$3 c=$4 i= k= g=1
 [ "$2" = 0 ] || i=$(head -c "$2")
@@ -55,13 +55,9 @@ wait "$p"
 r=$?
 left() {
   a=
-  for f in /proc/[0-9]*/stat; do
-    l=
-    { read -r l <"$f"; } 2>/dev/null
-    set -f
-    set -- ${l##*) }
-    set +f
-    if [ "${4-}" = "$p" ] && [ "$1" != Z ]; then a="$a ${l%% *}"; fi
+  for f in $(grep -lsE "\\) [^Z] [0-9]+ [0-9]+ $p " /proc/[0-9]*/stat); do
+    f=${f#/proc/}
+    a="$a ${f%/stat}"
   done
   [ -n "$a" ]
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,8 @@ from guardia.board.plan import Call
 from guardia.heartbeat import orders
 from guardia.tools.command import Command
 
-MARK = "300.0701"
-"""Seconds of a sleep that nobody else asks for: it can be told from everything else."""
+MARK = f"300.{os.getpid():08d}"
+"""Seconds of a sleep that no other process asks for: so it can be told from everything else."""
 SERVERS = {
     "MOF-DB-01": "budgetdb",
     "MOE-DB-01": "edudb",
