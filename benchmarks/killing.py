@@ -3,8 +3,8 @@
     PYTHONPATH=src:tests/support .venv/bin/python benchmarks/killing.py
 
 Everything is real: an own PostgreSQL, the practice fleet, commands over SSH. Times run from the
-call until it returns (the order stands: nothing new starts), until every worker has told its commands
-to end, and until no process of any of them is left, counted on the machine that hosts the fleet.
+call until it returns (the order stands: nothing new starts), until every worker has told its
+commands to end, and until no process of any is left, counted on the machine that hosts the fleet.
 """
 
 from __future__ import annotations
