@@ -13,8 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from guardia.agents import graph
 from guardia.agents.brain.choose import brain_for
 from guardia.agents.brain.triage import heard
+from guardia.agents.nodes.undo import reverse
 from guardia.agents.state import Context
-from guardia.board.desk import Desk, Hold, view, work
+from guardia.board.desk import Desk, Hold, orders, view, work
+from guardia.board.desk.orders import Order
 from guardia.board.lifecycle import State
 from guardia.errors import GuardiaError, Stale
 from guardia.i18n import t
@@ -70,6 +72,24 @@ class Team:
             log.exception("%s on task %s", agent.id, hold.task_id)
             return self._give_up(hold, t("agents.internal", kind=type(error).__name__))
 
+    def obey(self, order: Order) -> Done:
+        """Undo a task on a person's order; what cannot be undone ends with people and an alert."""
+        try:
+            grant, plan = orders.grant(self._desk, order)
+            done = reverse(self._desk, self._gate, grant, plan)
+            orders.end(self._desk, order, done.restored, done.lost)
+        except Stale:
+            return Done("stale", 0)
+        except DBAPIError:
+            raise
+        except Exception as error:
+            log.exception("order %s on task %s", order.directive_id, order.hold.task_id)
+            known = isinstance(error, GuardiaError)
+            why = str(error) if known else t("agents.internal", kind=type(error).__name__)
+            orders.end(self._desk, order, [], [why])
+            return Done("not_restored", 1)
+        return Done("not_restored" if done.lost else "restored", 1)
+
     def _give_up(self, hold: Hold, why: str) -> Done:
         try:
             work.hand_over(self._desk, hold, why)
@@ -84,7 +104,9 @@ class Team:
 
     def _run_operate(self, context: Context) -> Done:
         task_id = context.hold.task_id
-        config = {"configurable": {"thread_id": f"task-{task_id}"}}
+        attempt = view.task(self._desk, task_id).attempt
+        thread = f"task-{task_id}-{attempt}" if attempt else f"task-{task_id}"
+        config = {"configurable": {"thread_id": thread}}
         steps = 0
         given: Any = self._next_input(config, task_id)
         while given is not _NOTHING:

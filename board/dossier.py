@@ -15,10 +15,19 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board import listing
-from guardia.board.desk import Desk
+from guardia.board.desk import Desk, directives
 from guardia.board.desk.work import plan_hash
 from guardia.board.lifecycle import State
-from guardia.board.model import ActionRun, Approval, AuditEntry, Comment, Evidence, Issue, Task
+from guardia.board.model import (
+    ActionRun,
+    Approval,
+    AuditEntry,
+    Comment,
+    Directive,
+    Evidence,
+    Issue,
+    Task,
+)
 from guardia.board.plan import Plan
 from guardia.errors import NotFound
 from guardia.org.access import allowed
@@ -38,7 +47,7 @@ PROGRESS = (
     "handed_over",
 )
 """Kinds of entries whose bare fact a customer may know."""
-_ENDINGS = ("completed", "failed", "handed_over", "rejected")
+_ENDINGS = ("completed", "failed", "handed_over", "rejected", "undone", "not_restored")
 _OUTPUT = 4000
 _ENTRIES = 500
 _READINGS = 200
@@ -117,6 +126,11 @@ class Work:
     attempts: dict[tuple[int, str], str]
     """State by (ordinal, ``do`` or ``undo``)."""
     readings: tuple[Reading, ...]
+    paused: bool = False
+    undoing: bool = False
+    """Whether its agent has still to undo it on a person's order."""
+    orders: tuple[str, ...] = ()
+    """What the viewer may order of it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +240,13 @@ def _works(
     attempts = session.scalars(select(ActionRun).where(ActionRun.task_id.in_(ids))).all()
     readings = _readings(session, found.sr_id)
     planned = _planned(session, found.sr_id)
+    undoing = set(
+        session.scalars(
+            select(Directive.task_id).where(
+                Directive.task_id.in_(ids), Directive.state == "UNDOING"
+            )
+        )
+    )
     for task in known:
         plan = Plan.model_validate(task.plan) if task.plan else None
         own = [s for s in steps if (s.task_id, s.plan_hash) == (task.task_id, task.plan_hash)]
@@ -236,7 +257,7 @@ def _works(
             category=task.category,
             plan=plan,
             plan_hash=task.plan_hash,
-            genuine=plan is None or plan_hash(task.task_id, plan) == task.plan_hash,
+            genuine=plan is None or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
             steps=tuple(_steps(viewer, found, task, own)),
             attempts={
                 (a.ordinal, a.phase): a.state
@@ -246,7 +267,15 @@ def _works(
             readings=tuple(
                 _reading(r, planned.get(task.task_id)) for r in readings if r[1] == task.task_id
             ),
+            paused=task.paused,
+            undoing=task.task_id in undoing,
+            orders=_orders(viewer, task, undoing=task.task_id in undoing),
         )
+
+
+def _orders(viewer: PersonName, task: Task, *, undoing: bool) -> tuple[str, ...]:
+    known = directives.possible(State(task.status), paused=task.paused, undoing=undoing)
+    return tuple(verb for verb in known if allowed(viewer, f"directive.{verb}"))
 
 
 def _steps(viewer: PersonName, found: Issue, task: Task, chain: list[Approval]) -> Iterable[Step]:

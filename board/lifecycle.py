@@ -65,6 +65,8 @@ TABLE: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
         (_S.IN_PROGRESS, _M.COMPLETE): _S.COMPLETED,
         (_S.IN_PROGRESS, _M.FAIL): _S.FAILED_ROLLBACK,
         (_S.COMPLETED, _M.UNDO): _S.ROLLED_BACK,
+        # Only where an undo that a person ordered has failed: never silently.
+        (_S.COMPLETED, _M.HAND_OVER): _S.MANUAL,
         (_S.MANUAL, _M.COMPLETE): _S.COMPLETED,
         (_S.MANUAL, _M.ABORT): _S.ABORTED,
         (_S.MANUAL, _M.RETURN): _S.PARSED,

@@ -68,6 +68,10 @@ class Task(Base):
     plan: Mapped[dict[str, Any] | None]
     plan_hash: Mapped[str | None]
     category: Mapped[str | None]
+    paused: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
+    """A person wants it to rest; nobody claims it."""
+    attempt: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    """How often people have given it back to agents, who then begin anew."""
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
 
@@ -116,6 +120,53 @@ class Approval(Base):
     reason: Mapped[str] = mapped_column(default="", server_default="")
     decided_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+
+class Kill(Base):
+    """One use of the kill switch, which is on while one of these is not released."""
+
+    __tablename__ = "tb_kill"
+
+    kill_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    ordered_by: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    room: Mapped[str] = mapped_column(default="", server_default="")
+    ordered_at: Mapped[datetime]
+    reported_at: Mapped[datetime | None]
+    released_by: Mapped[str | None]
+    release_reason: Mapped[str] = mapped_column(default="", server_default="")
+    released_at: Mapped[datetime | None]
+
+
+class Directive(Base):
+    """A person's command to running work; outranks agents."""
+
+    __tablename__ = "tb_directive"
+    __table_args__ = (
+        CheckConstraint("state in ('DONE', 'UNDOING', 'RESTORED', 'NOT_RESTORED')", name="state"),
+        Index("ix_tb_directive_task_id", "task_id", "directive_id"),
+        Index(
+            "uq_tb_directive_undoing",
+            "task_id",
+            unique=True,
+            postgresql_where=sql("state = 'UNDOING'"),
+        ),
+    )
+
+    directive_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
+    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
+    kill_id: Mapped[int | None] = mapped_column(ForeignKey("tb_kill.kill_id"), index=True)
+    verb: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    ordered_by: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    found: Mapped[str]
+    """The task's state when the order came."""
+    state: Mapped[str]
+    outcome: Mapped[str] = mapped_column(default="", server_default="")
+    ordered_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class Comment(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import psycopg
@@ -33,7 +33,7 @@ def listen(dsn: str, *, timeout: float | None = None) -> Iterator[dict[str, Any]
             yield None
 
 
-async def stream(dsn: str) -> AsyncIterator[dict[str, Any]]:
+async def stream(dsn: str) -> AsyncGenerator[dict[str, Any], None]:
     """Committed events as they come; reconnects by itself while the server restarts.
 
     Yields an empty event after every (re)connect: read again, something may have been missed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from guardia.agents.team import Team
-from guardia.board.desk import Desk, auditing, waking
+from guardia.board.desk import Desk, auditing, orders, waking
 from guardia.board.desk.waking import Waking
 from guardia.errors import ProgrammerError
 from guardia.org import chart
@@ -32,15 +32,22 @@ def beat(desk: Desk, team: Team, agent_id: str) -> str | None:
 
 
 def _work(desk: Desk, team: Team, entry: AgentEntry, begun: Waking) -> tuple[str, int | None, int]:
-    """All tasks that wait for this agent, most urgent first, each at most once a beat."""
+    """All tasks that wait for this agent, each at most once a beat: first what people have
+    ordered to be undone, then the most urgent."""
     outcome, last, steps = "idle", None, 0
     seen: frozenset[int] = frozenset()
-    while (hold := waking.claim(desk, begun, seen)) is not None:
-        done = team.work(entry, hold)
+    obeyed: frozenset[int] = frozenset()
+    while True:
+        if (order := orders.claim(desk, begun, obeyed)) is not None:
+            hold, done = order.hold, team.obey(order)
+            obeyed |= {hold.task_id}
+        elif (found := waking.claim(desk, begun, seen)) is not None:
+            hold, done = found, team.work(entry, found)
+            seen |= {hold.task_id}
+        else:
+            return outcome, last, steps
         log.info("%s task %s: %s", entry.id, hold.task_id, done.outcome)
-        seen |= {hold.task_id}
         outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
-    return outcome, last, steps
 
 
 def _audit(desk: Desk, begun: Waking) -> str:

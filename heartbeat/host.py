@@ -99,12 +99,14 @@ def _no_signals() -> Iterator[None]:
 
 
 async def _worker(settings: Settings, dsn: str, desk: Desk) -> None:
-    from guardia.heartbeat import queue
+    from guardia.heartbeat import orders, queue
     from guardia.heartbeat.workshop import workshop
 
     with ExitStack() as stack:
         shop = await asyncio.to_thread(lambda: stack.enter_context(workshop(settings, dsn, desk)))
         stack.callback(shop.clock.shutdown, wait=False)
         engine = queue.app(dsn, {"beat": shop.beat, "deliver": shop.deliver, "seal": shop.seal})
-        async with engine.open_async():
+        async with asyncio.TaskGroup() as group, engine.open_async():
+            listening = group.create_task(orders.listen(desk, shop.gate))
             await queue.work(engine, concurrency=_CONCURRENCY, name=socket.gethostname())
+            listening.cancel()

@@ -28,6 +28,7 @@ class Workshop:
 
     desk: Desk
     team: Team
+    gate: Gate
     settings: Settings
     clock: BackgroundScheduler
 
@@ -61,8 +62,9 @@ def workshop(settings: Settings, dsn: str, desk: Desk) -> Iterator[Workshop]:
         library = Library.shipped()
         # The first search loads the morphological analyser; not while someone waits for it.
         library.find("서버 점검", limit=1)
-        team = Team(desk, Gate(desk, connections), library, checkpoints.saver(pool))
-        yield Workshop(desk, team, settings, schedule.clock(desk, running))
+        gate = Gate(desk, connections)
+        team = Team(desk, gate, library, checkpoints.saver(pool))
+        yield Workshop(desk, team, gate, settings, schedule.clock(desk, running))
     finally:
         connections.close()
         pool.close()

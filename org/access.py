@@ -17,13 +17,25 @@ from guardia.org.model import LoginSession, Person
 
 ROLES = ("customer", "engineer", "team_lead", "pm", "security_officer", "admin", "auditor")
 _STAFF = frozenset(ROLES) - {"customer"}
+_LEADERS = frozenset({"team_lead", "pm", "security_officer", "admin"})
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "issue.read": frozenset(ROLES),
     "issue.create": frozenset(ROLES) - {"auditor"},
     "issue.comment": frozenset(ROLES) - {"auditor"},
     "plan.read": _STAFF,
-    "approval.decide": frozenset({"team_lead", "pm", "security_officer", "admin"}),
+    "approval.decide": _LEADERS,
+    "control.kill": _STAFF - {"auditor"},
+    "control.release": _LEADERS - {"team_lead"},
+    "directive.abort": _STAFF - {"auditor"},
+    "directive.pause": _STAFF - {"auditor"},
+    "directive.resume": _STAFF - {"auditor"},
+    "directive.manual": _STAFF - {"auditor"},
+    "directive.return": _STAFF - {"auditor"},
+    "directive.complete": _STAFF - {"auditor"},
+    "directive.reassign": _STAFF - {"auditor"},
+    "directive.priority": _STAFF - {"auditor"},
+    "directive.rollback": _LEADERS,
     "audit.read": _STAFF,
     "audit.verify": _STAFF,
 }

@@ -7,11 +7,12 @@ category allows, and its commands must still be the ones that were approved.
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -20,13 +21,14 @@ from pydantic import ValidationError
 from guardia.board.desk import Desk, Grant, record
 from guardia.board.desk.record import Intent, Outcome, Step
 from guardia.board.plan import Action, Call, Check, Risk
-from guardia.errors import CommandFailed, Refused, Unreachable
+from guardia.errors import CommandFailed, Interrupted, Refused, Unreachable
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
 from guardia.tools.command import Command
-from guardia.tools.ssh import Output
+from guardia.tools.inflight import InFlight
+from guardia.tools.ssh import Ending, Output
 from guardia.tools.tool import Tool
 
 _PAUSES = (0.2, 0.4, 0.8, 1.5, 3.0)
@@ -36,8 +38,11 @@ _PAUSES = (0.2, 0.4, 0.8, 1.5, 3.0)
 class Hands(Protocol):
     """What carries a command to a host: ``tools.ssh.Connections``."""
 
-    def run(self, host: Host, command: Command, *, timeout: float) -> Output:
-        """Run it and wait; ``Unreachable`` where the host does not answer."""
+    def run(
+        self, host: Host, command: Command, *, timeout: float, cancel: threading.Event | None = None
+    ) -> Output:
+        """Run it and wait; ``Unreachable`` where the host does not answer. Setting ``cancel``
+        ends it on the host."""
         ...
 
 
@@ -85,6 +90,11 @@ class Gate:
         self._desk = desk
         self._hands = hands
         self._sleep = sleep
+        self.in_flight = InFlight()
+
+    def interrupt(self) -> int:
+        """End the commands whose agents no longer hold their task; how many were told to."""
+        return self.in_flight.interrupt(self._desk)
 
     def host(self, grant: Grant) -> Host:
         """The server that a grant is for."""
@@ -170,16 +180,35 @@ class Gate:
         except ValidationError as error:
             raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
         command = tool.command(args, host)
-        intent = record.intend(self._desk, grant, call, command.masked, step)
+        with self.in_flight.entered(grant.hold) as cancel:
+            intent = record.intend(self._desk, grant, call, command.masked, step)
+            return self._sent(intent, tool, host, command, cancel)
+
+    def _sent(
+        self,
+        intent: Intent,
+        tool: Tool[Any],
+        host: Host,
+        command: Command,
+        cancel: threading.Event,
+    ) -> dict[str, Any]:
         started = time.monotonic()
         try:
-            output = self._hands.run(host, command, timeout=tool.timeout)
+            output = self._hands.run(host, command, timeout=tool.timeout, cancel=cancel)
+            if output.ended is Ending.CANCELLED:
+                return self._interrupted(intent, started, output)
             findings = tool.parse(output)
         except (CommandFailed, Unreachable) as error:
             self._conclude(intent, started, Outcome(False, {}, str(error), 0))
             raise
         self._conclude(intent, started, Outcome(True, findings, output.stdout, 0))
         return findings
+
+    def _interrupted(self, intent: Intent, started: float, output: Output) -> NoReturn:
+        """A person has ordered otherwise: the agent learns nothing from it and goes no further."""
+        gone = "gone" if output.confirmed_gone else "not_gone"
+        self._conclude(intent, started, Outcome(False, {}, t(f"gate.interrupted.{gone}"), 0))
+        raise Interrupted(what=f"SR-{intent.grant.hold.sr_id}")
 
     def _conclude(self, intent: Intent, started: float, outcome: Outcome) -> None:
         milliseconds = round((time.monotonic() - started) * 1000)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from langgraph.runtime import Runtime
 
 from guardia.agents.state import Context, OperateState
-from guardia.board.desk import Grant, record, view, work
+from guardia.board.desk import Desk, Grant, record, view, work
 from guardia.board.desk.record import Step
-from guardia.board.plan import Action
+from guardia.board.plan import Action, Plan
+from guardia.errors import Refused
 from guardia.i18n import t
-from guardia.tools.execute import Report, Result
+from guardia.tools.execute import Gate, Report, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What was undone, and what could not be: one line each."""
+
+    restored: list[str]
+    lost: list[str]
 
 
 def undo(state: OperateState, runtime: Runtime[Context]) -> OperateState:
@@ -17,41 +28,66 @@ def undo(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     context = runtime.context
     grant = work.start(context.desk, context.hold)
     plan = view.plan_state(context.desk, context.hold.task_id).plan
-    assert plan is not None and grant.plan_hash is not None
-    tried = record.attempts(context.desk, context.hold, grant.plan_hash)
-    restored: list[str] = []
-    lost: list[str] = []
+    assert plan is not None
+    done = reverse(context.desk, context.gate, grant, plan)
+    text = _text(state["report"], done)
+    return {"ending": "emergency" if done.lost else "failed", "report": text}
+
+
+def reverse(desk: Desk, gate: Gate, grant: Grant, plan: Plan) -> Reversal:
+    """Undo whatever of the plan was attempted, newest first; never the same one twice."""
+    assert grant.plan_hash is not None
+    tried = record.attempts(desk, grant.hold, grant.plan_hash)
+    done = Reversal([], [])
     for ordinal in range(len(plan.actions) - 1, -1, -1):
         if (ordinal, "do") not in tried:
             continue
         action = plan.actions[ordinal]
-        report = _one(context, grant, ordinal, action, tried.get((ordinal, "undo")))
-        (restored if report.result is Result.DONE else lost).append(_line(action, report))
-    text = _text(state["report"], restored, lost)
-    return {"ending": "emergency" if lost else "failed", "report": text}
+        whole = tried[ordinal, "do"] == "DONE"
+        report = _one(desk, gate, grant, ordinal, action, tried.get((ordinal, "undo")), whole=whole)
+        (done.restored if report.result is Result.DONE else done.lost).append(_line(action, report))
+    return done
 
 
 def _one(
-    context: Context, grant: Grant, ordinal: int, action: Action, before: str | None
+    desk: Desk,
+    gate: Gate,
+    grant: Grant,
+    ordinal: int,
+    action: Action,
+    before: str | None,
+    *,
+    whole: bool,
 ) -> Report:
-    if before is None:
-        return context.gate.undo(grant, ordinal, action)
     if before == "DONE":
         return Report(Result.DONE)
-    held = bool(action.undo_verify) and context.gate.failing(grant, action.undo_verify) is None
+    if before is None:
+        if not whole and _as_before(gate, grant, action):
+            return Report(Result.DONE, t("agents.had_no_effect"))
+        try:
+            return gate.undo(grant, ordinal, action)
+        except Refused as error:
+            return Report(Result.FAILED, str(error))
+    held = bool(action.undo_verify) and gate.failing(grant, action.undo_verify) is None
     if before == "INTENT":
-        record.settle_unknown(context.desk, grant, Step(ordinal, "undo"), happened=held)
+        record.settle_unknown(desk, grant, Step(ordinal, "undo"), happened=held)
     return Report(Result.DONE if held else Result.FAILED, t("agents.unknown", ordinal=ordinal + 1))
+
+
+def _as_before(gate: Gate, grant: Grant, action: Action) -> bool:
+    """Whether one look shows that an interrupted or failed action has changed nothing."""
+    look = tuple(check.model_copy(update={"within": 0}) for check in action.undo_verify)
+    return bool(look) and gate.failing(grant, look) is None
 
 
 def _line(action: Action, report: Report) -> str:
     return f"- {action.effect}" + (f" ({report.why})" if report.why else "")
 
 
-def _text(why: str, restored: list[str], lost: list[str]) -> str:
+def _text(why: str, done: Reversal) -> str:
     parts = [why]
-    if restored:
-        parts += [t("agents.restored"), *restored]
-    if lost:
-        parts += [t("agents.not_restored"), *lost]
+    if done.restored:
+        parts += [t("agents.restored"), *done.restored]
+    if done.lost:
+        parts += [t("agents.not_restored"), *done.lost]
     return "\n".join(parts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.lifecycle import Actor, Move, State, after, overall
@@ -58,11 +58,26 @@ class Grant:
     server_id: str
     category: str
     plan_hash: str | None
+    order: int | None = None
+    """The person's directive that this grant obeys: it undoes and reads, also under the switch."""
+
+
+def stopped(session: Session) -> bool:
+    """Whether the kill switch is on; nobody can turn it until this transaction ends.
+
+    Call it before a task is locked: whoever turns the switch locks in that order too.
+    """
+    return bool(session.scalar(select(func.kill_switch_is_on())))
 
 
 def task_of(session: Session, task_id: int) -> Task:
-    """A task, locked for this transaction; ``NotFound`` else."""
-    task = session.scalar(select(Task).where(Task.task_id == task_id).with_for_update())
+    """A task, locked for this transaction; ``NotFound`` else.
+
+    Rows that merely refer to it (evidence, directives) can still be written: otherwise two who
+    lock task and issue in different orders would wait for each other.
+    """
+    query = select(Task).where(Task.task_id == task_id)
+    task = session.scalar(query.with_for_update(key_share=True))
     if task is None:
         raise NotFound(what=f"task {task_id}")
     return task
@@ -107,6 +122,8 @@ def move(
 
 def settle(session: Session, sr_id: int, now: datetime) -> None:
     """Set an issue's state from those of its tasks."""
+    # Whoever moves another task of it meanwhile waits here, and then sees this one moved.
+    session.execute(select(Issue.sr_id).where(Issue.sr_id == sr_id).with_for_update(key_share=True))
     states = session.scalars(
         select(Task.status).where(Task.sr_id == sr_id).order_by(Task.task_id)
     ).all()

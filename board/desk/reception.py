@@ -50,20 +50,7 @@ def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None
     """Log a line of a messenger room; opens an issue when ``rule`` fired. Repeats are dropped."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        known = session.scalar(
-            insert(ChatMessage)
-            .values(
-                channel=request.channel,
-                external_id=request.external_id,
-                room=clean(request.room),
-                sender=clean(request.sender),
-                text=clean(request.text)[:_BODY],
-                rule=rule,
-                created_at=now,
-            )
-            .on_conflict_do_nothing()
-            .returning(ChatMessage.message_id)
-        )
+        known = log_line(session, request, rule, now)
         if known is None:
             return session.scalar(
                 select(ChatMessage.sr_id).where(
@@ -78,6 +65,24 @@ def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None
         assert message is not None
         message.sr_id = sr_id
         return sr_id
+
+
+def log_line(session: Session, request: Request, rule: str | None, now: datetime) -> int | None:
+    """Keep a line of a room; ``None`` where it has been delivered before."""
+    return session.scalar(
+        insert(ChatMessage)
+        .values(
+            channel=request.channel,
+            external_id=request.external_id,
+            room=clean(request.room),
+            sender=clean(request.sender),
+            text=clean(request.text)[:_BODY],
+            rule=rule,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(ChatMessage.message_id)
+    )
 
 
 def comment(desk: Desk, sr_id: int, author: str, body: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
-from guardia.board.desk.core import Desk, Grant, Hold, held
-from guardia.board.desk.work import approved_plan
+from guardia.board.desk.core import Desk, Grant, Hold, held, stopped
+from guardia.board.desk.work import approved_plan, stored_plan
 from guardia.board.lifecycle import State
-from guardia.board.model import ActionRun, Evidence, Task
-from guardia.board.plan import Call
+from guardia.board.model import ActionRun, Directive, Evidence, Task
+from guardia.board.plan import Action, Call
 from guardia.errors import Refused
 from guardia.i18n import t
 
@@ -61,9 +62,14 @@ def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None
     """
     now, hold = desk.clock(), grant.hold
     with desk.database.transaction() as session:
+        switched_off = stopped(session)
         task = held(session, hold)
         if grant.server_id != task.target_server:
             raise Refused(why=t("desk.other_server", server=grant.server_id))
+        if grant.order is not None:
+            _obeying(session, task, grant.order, step)
+        elif switched_off:
+            raise Refused(why=t("desk.switch_on"))
         if step is not None:
             _first_attempt(session, task, grant, call, step, now)
         link = audit.append(
@@ -87,12 +93,30 @@ def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None
         return Intent(grant, call, command, step, link.seq)
 
 
+def _obeying(session: Session, task: Task, order: int, step: Step | None) -> None:
+    """A person's order to undo lets an agent undo and look, and nothing else."""
+    directive = session.get(Directive, order)
+    known = directive is not None and directive.task_id == task.task_id
+    if directive is None or not known or directive.state != "UNDOING":
+        raise Refused(why=t("desk.no_order"))
+    if step is not None and step.phase != "undo":
+        raise Refused(why=t("desk.only_undo"))
+
+
+def _planned_action(session: Session, task: Task, grant: Grant, step: Step) -> Action:
+    if grant.plan_hash != task.plan_hash:
+        raise Refused(why=t("desk.not_approved"))
+    if grant.order is not None:
+        return stored_plan(task).actions[step.ordinal]
+    if task.status != State.IN_PROGRESS:
+        raise Refused(why=t("desk.not_approved"))
+    return approved_plan(session, task).actions[step.ordinal]
+
+
 def _first_attempt(
     session: Session, task: Task, grant: Grant, call: Call, step: Step, now: Any
 ) -> None:
-    if task.status != State.IN_PROGRESS or grant.plan_hash != task.plan_hash:
-        raise Refused(why=t("desk.not_approved"))
-    action = approved_plan(session, task).actions[step.ordinal]
+    action = _planned_action(session, task, grant, step)
     if call != (action.call if step.phase == "do" else action.undo):
         raise Refused(why=t("desk.plan_changed"))
     fresh = session.scalar(
@@ -191,6 +215,14 @@ def attempts(desk: Desk, hold: Hold, plan_hash: str) -> dict[tuple[int, str], st
             )
         )
         return {(r.ordinal, r.phase): r.state for r in rows}
+
+
+def overtaken(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Which of these (task, fence) pairs are no longer current: what runs under them must end."""
+    with desk.database.reading() as session:
+        numbers = {task_id for task_id, _ in fences}
+        rows = session.execute(select(Task.task_id, Task.fence).where(Task.task_id.in_(numbers)))
+        return set(fences) - {(r.task_id, r.fence) for r in rows}
 
 
 def settle_unknown(desk: Desk, grant: Grant, step: Step, *, happened: bool) -> None:

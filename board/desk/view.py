@@ -25,6 +25,8 @@ class TaskView:
     server: str | None
     kind: str | None
     """The issue's kind, e.g. ``INCIDENT``."""
+    attempt: int
+    """How often people have given it back to agents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def task(desk: Desk, task_id: int) -> TaskView:
             issue.body,
             found.target_server,
             issue.kind,
+            found.attempt,
         )
 
 

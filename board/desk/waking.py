@@ -9,13 +9,15 @@ from sqlalchemy import case, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.desk.core import Desk, Hold, wake
+from guardia.board.desk.core import Desk, Hold, stopped, wake
 from guardia.board.lifecycle import State
-from guardia.board.model import Issue, Run, Task, Tick, Wake
+from guardia.board.model import Directive, Issue, Run, Task, Tick, Wake
 from guardia.org.model import Agent
 
 WORKABLE = (State.RECEIVED, State.PARSED, State.APPROVED, State.IN_PROGRESS)
 """States in which it is an agent's turn."""
+UNDOING = select(Directive.task_id).where(Directive.state == "UNDOING")
+"""Tasks that an agent has still to undo on a person's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,13 @@ def _close_lost(session: Session, agent_id: str, now: datetime) -> bool:
 def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hold | None:
     """Claim the agent's most urgent workable task atomically; ``None`` when there is none.
 
-    The claim raises the fence, so whoever held the task before can write no more.
+    The claim raises the fence, so whoever held the task before can write no more. Nothing is
+    claimed while the kill switch is on, nor what people let rest or have ordered to be undone.
     """
     urgency = case((Issue.priority.is_(None), "P3"), else_=Issue.priority)
     with desk.database.transaction() as session:
+        if stopped(session):
+            return None
         task = session.scalar(
             select(Task)
             .join(Issue, Issue.sr_id == Task.sr_id)
@@ -88,10 +93,12 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
                 Task.agent_id == waking.agent_id,
                 Task.status.in_(WORKABLE),
                 Task.task_id.not_in(done),
+                ~Task.paused,
+                Task.task_id.not_in(UNDOING),
             )
             .order_by(urgency, Task.task_id)
             .limit(1)
-            .with_for_update(of=Task, skip_locked=True)
+            .with_for_update(of=Task, skip_locked=True, key_share=True)
         )
         if task is None:
             return None

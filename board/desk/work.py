@@ -45,9 +45,13 @@ class Assignment:
     reasons: tuple[str, ...]
 
 
-def plan_hash(task_id: int, plan: Plan) -> str:
-    """What an approval is bound to: the plan as it is stored, and the task it is for."""
-    return digest({"task": task_id, "plan": printable(plan).model_dump(mode="json")})
+def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
+    """What an approval is bound to: the plan as it is stored, and the task it is for.
+
+    The same plan after people have given the task back is another one, to be approved anew.
+    """
+    again = {"attempt": attempt} if attempt else {}
+    return digest({"task": task_id, "plan": printable(plan).model_dump(mode="json"), **again})
 
 
 def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
@@ -140,7 +144,7 @@ def file_plan(desk: Desk, hold: Hold, plan: Plan, *, action_type: str | None = N
             raise Refused(why=t("desk.other_server", server=plan.server))
         roles = chart.approval_chain(chart.running(session), plan.category)
         body = plan.model_dump(mode="json")
-        bound = plan_hash(hold.task_id, plan)
+        bound = plan_hash(hold.task_id, plan, task.attempt)
         step = Move.ASK if roles else Move.WAIVE
         move(
             session,
@@ -226,11 +230,7 @@ def _start(desk: Desk, hold: Hold) -> Grant:
 
 def approved_plan(session: Session, task: Task) -> Plan:
     """The task's plan, only if its chain of approvals is complete for exactly this plan."""
-    if task.plan is None or task.plan_hash is None:
-        raise Refused(why=t("desk.no_plan"))
-    plan = Plan.model_validate(task.plan)
-    if plan_hash(task.task_id, plan) != task.plan_hash:
-        raise Refused(why=t("desk.plan_changed"))
+    plan = stored_plan(task)
     roles = chart.approval_chain(chart.running(session), plan.category)
     given = (
         session.query(Approval)
@@ -239,6 +239,16 @@ def approved_plan(session: Session, task: Task) -> Plan:
     )
     if given < len(roles):
         raise Refused(why=t("desk.not_approved"))
+    return plan
+
+
+def stored_plan(task: Task) -> Plan:
+    """The task's plan, only if it is the one that was filed."""
+    if task.plan is None or task.plan_hash is None:
+        raise Refused(why=t("desk.no_plan"))
+    plan = Plan.model_validate(task.plan)
+    if plan_hash(task.task_id, plan, task.attempt) != task.plan_hash:
+        raise Refused(why=t("desk.plan_changed"))
     return plan
 
 

@@ -14,7 +14,9 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.desk import Desk, reception
+from guardia.board.desk import Desk, killing, reception
+from guardia.board.desk.killing import Killed
+from guardia.board.intake.stopword import orders_stop
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -43,21 +45,25 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
     async def receive(request: Request) -> dict[str, str]:
         post = _parse(await _payload(request))
         _verify(settings, post.token)
-        sr_id = await run_in_threadpool(
-            reception.hear,
-            desk,
-            reception.Request(
-                text=post.text,
-                channel=CHANNEL,
-                sender=post.user_name,
-                room=post.channel_name,
-                external_id=post.post_id,
-            ),
-            rule=_RULE,
+        line = reception.Request(
+            text=post.text,
+            channel=CHANNEL,
+            sender=post.user_name,
+            room=post.channel_name,
+            external_id=post.post_id,
         )
+        if orders_stop(post.text):
+            return {"text": _stopped(await run_in_threadpool(killing.hear, desk, line))}
+        sr_id = await run_in_threadpool(reception.hear, desk, line, rule=_RULE)
         return {"text": t("intake.received", sr=sr_id or "-")}
 
     return routes
+
+
+def _stopped(killed: Killed | None) -> str:
+    if killed is None or killed.already:
+        return t("intake.stopped_already")
+    return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
 
 
 def outgoing(room: str, text: str, sr_id: int | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from starlette.types import Scope
 import guardia
 from guardia.board.desk import Desk
 from guardia.board.intake import mattermost
-from guardia.board.web import apidocs, faults, issues, live, signin
+from guardia.board.web import apidocs, control, faults, issues, live, signin
 from guardia.board.web.guard import Guard
 from guardia.board.web.render import STATIC
 from guardia.board.web.visit import AtDesk, ours
@@ -41,7 +41,13 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(mattermost.router(desk, settings))
     app.include_router(health)
-    for router in (signin.router, issues.router, live.router, apidocs.router):
+    for router in (
+        signin.router,
+        issues.router,
+        control.router,
+        live.router,
+        apidocs.router,
+    ):
         app.include_router(router, dependencies=[Depends(ours)])
     faults.install(app)
     return app

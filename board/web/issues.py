@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from guardia.board import dossier, listing
-from guardia.board.desk import Desk, decisions, reception
+from guardia.board.desk import Desk, decisions, directives, reception
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.errors import Invalid, NotFound, UserError
@@ -179,6 +179,30 @@ def decide(
         return decisions.decide(
             desk, here.person, task_id, approve=approve, plan_hash=plan_hash, reason=reason
         )
+
+    return _act(request, desk, here, sr_id, act)
+
+
+@router.post("/issues/{sr_id}/tasks/{task_id}/orders")
+def order(
+    *,
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr_id: Number,
+    task_id: Number,
+    verb: Annotated[str, Form(min_length=1, max_length=20)],
+    argument: Annotated[str, Form(max_length=64)] = "",
+    reason: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Order something of a task; it takes effect while its commands run."""
+    found = dossier.issue(desk, here.person, sr_id)
+    if all(w.task_id != task_id for w in found.works):
+        raise NotFound(what=f"SR-{sr_id}/{task_id}")
+    wish = directives.Wish(verb, reason, argument)
+
+    def act() -> Any:
+        return directives.give(desk, here.person, task_id, wish)
 
     return _act(request, desk, here, sr_id, act)
 

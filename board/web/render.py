@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from guardia.board.desk import killing
 from guardia.board.lifecycle import State
 from guardia.board.plan import Call, Risk
 from guardia.board.web import findings, visit
@@ -81,6 +82,7 @@ def _frame(request: Request, visitor: Visitor | None) -> dict[str, Any]:
         "csrf": visit.form_token(request),
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
+        "switch": killing.switch(visit.desk_of(request)) if visitor else None,
     }
 
 

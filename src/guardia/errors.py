@@ -48,6 +48,10 @@ class Stale(UserError):
     """Someone decided otherwise meanwhile; read again. Details: ``what``."""
 
 
+class Interrupted(Stale):
+    """A person's order ended what was running. Details: ``what``."""
+
+
 class IllegalMove(UserError):
     """The lifecycle has no such move from here. Details: ``state``, ``move``."""
 

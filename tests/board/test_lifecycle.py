@@ -80,6 +80,7 @@ def test_what_has_ended_stays_ended_but_for_people_who_undo_or_take_over(
         if before in FINAL:
             assert (before, here) in {
                 (State.COMPLETED, State.ROLLED_BACK),
+                (State.COMPLETED, State.MANUAL),
                 (State.FAILED_ROLLBACK, State.MANUAL),
             }
 

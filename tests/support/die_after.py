@@ -24,8 +24,8 @@ class Dying:
     def __init__(self, hands: Any) -> None:
         self._hands = hands
 
-    def run(self, host: Any, command: Any, *, timeout: float) -> Any:
-        output = self._hands.run(host, command, timeout=timeout)
+    def run(self, host: Any, command: Any, *, timeout: float, cancel: Any = None) -> Any:
+        output = self._hands.run(host, command, timeout=timeout, cancel=cancel)
         if "pg_terminate_backend" in command.render():
             os.kill(os.getpid(), signal.SIGKILL)
         return output

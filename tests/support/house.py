@@ -35,6 +35,7 @@ class House:
 
     desk: Desk
     team: Team
+    gate: Gate
     fleet: RunningFleet
 
     def request(self, text: str) -> int:
@@ -101,7 +102,7 @@ def opened(dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None) -> Iter
     try:
         desk = Desk(database)
         gate = Gate(desk, hands(connections) if hands else connections)
-        yield House(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), fleet)
+        yield House(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
     finally:
         connections.close()  # type: ignore[attr-defined]
         pool.close()

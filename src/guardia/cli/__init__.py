@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from guardia import __version__
-from guardia.cli import audit, database, demo, issue, lab, org, service
+from guardia.cli import audit, control, database, demo, issue, lab, org, service
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t
 
@@ -21,6 +21,9 @@ app.command("serve", help=t("cli.serve.help"))(service.serve)
 app.command("worker", help=t("cli.worker.help"))(service.worker)
 app.command("approve", help=t("cli.approve.help"))(issue.approve)
 app.command("reject", help=t("cli.reject.help"))(issue.reject)
+app.command("kill", help=t("cli.control.kill"))(control.kill)
+app.command("release", help=t("cli.control.release"))(control.release)
+app.command("directive", help=t("cli.control.directive"))(control.directive)
 app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))

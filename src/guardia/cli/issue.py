@@ -26,7 +26,7 @@ _As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 def show(number: _Number) -> None:
     """An issue with its plans and their decisions."""
     with opened(Settings()) as installation, installation.desk() as desk:
-        _show(desk, _parse(number))
+        _show(desk, parse_number(number))
 
 
 def approve(
@@ -50,10 +50,10 @@ def reject(
 def _decide(number: str, who: str, reason: str, *, approve: bool) -> None:
     from guardia.board.desk import decisions, view
 
-    sr_id = _parse(number)
+    sr_id = parse_number(number)
     with opened(Settings()) as installation, installation.desk() as desk:
         _show(desk, sr_id)
-        person = _sign_in(desk, who)
+        person = sign_in(desk, who)
         plans = view.waiting_plans(desk, sr_id)
         if not plans:
             raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
@@ -84,7 +84,7 @@ def _show(desk: Desk, sr_id: int) -> None:
         console.print(table, markup=False)
 
 
-def _sign_in(desk: Desk, who: str) -> PersonName:
+def sign_in(desk: Desk, who: str) -> PersonName:
     """The person behind an id, proven by the password: from the environment or asked for."""
     from guardia.board.desk import entrance
 
@@ -97,7 +97,8 @@ def _sign_in(desk: Desk, who: str) -> PersonName:
     return person
 
 
-def _parse(number: str) -> int:
+def parse_number(number: str) -> int:
+    """The number of an issue as people write it: ``12``, ``SR-12``, ``#12``."""
     digits = number.upper().removeprefix("SR-").removeprefix("#")
     if not digits.isdecimal() or len(digits) > 18:
         raise NotFound(what=number)

@@ -1,0 +1,73 @@
+"""How long the kill switch takes with 1, 10 and 50 remote commands in flight on the fleet.
+
+    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/killing.py
+
+Everything is real: an own PostgreSQL, the practice fleet, commands over SSH. Times run from the
+call until it returns (the order stands: nothing new starts), until every worker has told its
+commands to end, and until no process of any is left, counted on the machine that hosts the fleet.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from flight import Slow, flying, held, listening, sleeping
+from house import furnish, opened
+
+from guardia.board.desk import killing
+from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
+from guardia.db.migrate import upgrade
+from guardia.tools.lab.running import RunningFleet
+
+COUNTS = (1, 10, 50)
+REPEATS = 3
+
+
+def measure(
+    cluster: Cluster, fleet: RunningFleet, keys: Path, count: int, name: str
+) -> list[float]:
+    """Seconds until ordered, until interrupted, until gone; then how many are left."""
+    cluster.create_database(name, owner=OWNER_ROLE)
+    upgrade(cluster.dsn(OWNER_ROLE, name))
+    furnish(cluster.dsn(OWNER_ROLE, name), cluster.dsn(APPLICATION_ROLE, name), fleet, keys)
+    with opened(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, Slow) as house, listening(house):
+        holds = held(house, count)
+        with flying(house, holds) as reads:
+            began = time.perf_counter()
+            killing.kill(house.desk, house.person("engineer"), "benchmark")
+            ordered = time.perf_counter() - began
+            while house.gate.in_flight.untold():
+                time.sleep(0.002)
+            told = time.perf_counter() - began
+            while sleeping():
+                time.sleep(0.02)
+            gone = time.perf_counter() - began
+            for read in reads:
+                read.exception(timeout=20)
+        return [ordered, told, gone, float(sleeping())]
+
+
+def main() -> int:
+    """Print the median of each."""
+    home = Path(tempfile.mkdtemp(prefix="guardia-bench-"))
+    home.chmod(0o711)
+    with Cluster(home / "pg") as cluster, RunningFleet.spawn(home / "lab") as fleet:
+        cluster.create_roles()
+        print("commands  ordered ms  told ms  gone ms  left")
+        for count in COUNTS:
+            runs = [
+                measure(cluster, fleet, home / "keys", count, f"kill_{count}_{n}")
+                for n in range(REPEATS)
+            ]
+            middle = [sorted(column)[len(column) // 2] for column in zip(*runs, strict=True)]
+            ordered, told, gone = (round(seconds * 1000) for seconds in middle[:3])
+            left = max(int(run[3]) for run in runs)
+            print(f"{count:8}  {ordered:10}  {told:7}  {gone:7}  {left:4}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The kill switch on the pages: its state, the red button with its confirmation, and lifting it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from guardia.board.desk import Desk, killing
+from guardia.board.web import faults, render
+from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
+from guardia.errors import UserError
+from guardia.org.access import require
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+_Reason = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/control")
+def show(request: Request, desk: AtDesk, here: Here) -> Response:
+    """What the switch does, whether it is on, and what it has stopped."""
+    require(here.person, "plan.read")
+    return _page(request, desk, here)
+
+
+def _page(
+    request: Request, desk: Desk, here: Visitor, *, status: int = 200, notice: str = ""
+) -> Response:
+    on = killing.switch(desk)
+    stopped = killing.report(desk, on.kill_id) if on else []
+    return render.page(
+        request, "control.html", status=status, visitor=here, stopped=stopped, notice=notice
+    )
+
+
+@router.post("/kill")
+def kill(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") -> Response:
+    """Stop everything."""
+    try:
+        killing.kill(desk, here.person, reason)
+    except UserError as error:
+        return _refused(request, desk, here, error)
+    return RedirectResponse("/control", status_code=303)
+
+
+@router.post("/release")
+def release(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") -> Response:
+    """Lift the switch."""
+    try:
+        killing.release(desk, here.person, reason)
+    except UserError as error:
+        return _refused(request, desk, here, error)
+    return RedirectResponse("/control", status_code=303)
+
+
+def _refused(request: Request, desk: Desk, here: Visitor, error: UserError) -> Response:
+    if not faults.wants_page(request):
+        raise error
+    require(here.person, "plan.read")
+    with render.speaking(request):
+        notice = faults.sentence(error)
+    return _page(request, desk, here, status=faults.status_of(error), notice=notice)

@@ -1,0 +1,23 @@
+"""Control by people: the lifecycle in the database, the kill switch, directives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
+    op.get_bind().exec_driver_sql(sql.replace("%", "%%"))
+
+
+def downgrade() -> None:
+    """People's orders are part of the record and must not be dropped by a tool."""
+    raise NotImplementedError("this revision holds people's orders; restore a backup instead")

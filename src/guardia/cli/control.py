@@ -1,0 +1,66 @@
+"""``guardia kill | release | directive``: people's orders from the command line."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from guardia.cli.installation import opened
+from guardia.cli.issue import parse_number, sign_in
+from guardia.errors import Invalid
+from guardia.i18n import t
+from guardia.settings import Settings
+
+_Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
+_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
+_Reason = Annotated[str, typer.Option("--reason", help=t("cli.control.reason"))]
+
+
+def kill(
+    who: Annotated[str, typer.Option("--as", help=t("cli.control.as_or_operator"))] = "",
+    reason: _Reason = "",
+) -> None:
+    """Stop everything at once; whoever can reach this installation's database may."""
+    from guardia.board.desk import killing
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        done = killing.kill(desk, sign_in(desk, who) if who else "operator:cli", reason)
+    key = "already" if done.already else "killed"
+    words = {"tasks": done.stopped, "undoing": done.undoing}
+    sys.stdout.write(t(f"cli.control.{key}", **words) + "\n")
+
+
+def release(who: _As, reason: _Reason) -> None:
+    """Lift the kill switch, with the right role and a reason."""
+    from guardia.board.desk import killing
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        killing.release(desk, sign_in(desk, who), reason)
+    sys.stdout.write(t("cli.control.released") + "\n")
+
+
+def directive(
+    number: _Number,
+    verb: Annotated[str, typer.Argument(help=t("cli.control.verb"))],
+    who: _As,
+    argument: Annotated[str, typer.Argument(help=t("cli.control.argument"))] = "",
+    reason: _Reason = "",
+) -> None:
+    """Give an order to every task of an issue that can take it now."""
+    from guardia.board.desk import directives
+
+    sr_id = parse_number(number)
+    if verb not in directives.VERBS:
+        raise Invalid(what=verb, why=", ".join(directives.VERBS))
+    with opened(Settings()) as installation, installation.desk() as desk:
+        person = sign_in(desk, who)
+        tasks = directives.tasks(desk, sr_id, verb)
+        if not tasks:
+            raise Invalid(what=f"SR-{sr_id}", why=t("cli.control.impossible"))
+        wish = directives.Wish(verb, reason, argument)
+        for task_id in tasks:
+            state = directives.give(desk, person, task_id, wish)
+            words = {"sr": sr_id, "verb": t(f"desk.verb.{verb}"), "state": t(f"state.{state}")}
+            sys.stdout.write(t("cli.control.given", **words) + "\n")

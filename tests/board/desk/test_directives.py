@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import psycopg
+import pytest
+from cast import CUSTOMER, ENGINEER, LEAD, Cast, action, assignment, plan
+
+from guardia.board import audit
+from guardia.board.desk import Hold, decisions, directives, killing, orders, record, waking, work
+from guardia.board.desk.directives import Wish
+from guardia.board.desk.record import Outcome, Step
+from guardia.board.lifecycle import TABLE, Move, State
+from guardia.board.plan import Action, Call, Risk
+from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
+
+READ = Call(tool="database.locks", args={"service": "budgetdb"})
+GOOD = Outcome(True, {"waiting": 0}, "출력", 3)
+INFO = {"service": "budgetdb", "level": "INFO", "previous": "DEBUG"}
+DEBUG = {"service": "budgetdb", "level": "DEBUG", "previous": "INFO"}
+LEVEL = Action(
+    call=Call(tool="service.set_log_level", args=INFO),
+    risk=Risk.CHANGE,
+    effect="로그 수준 변경",
+    command="…",
+    undo=Call(tool="service.set_log_level", args=DEBUG),
+)
+
+
+def started(cast: Cast, *actions: Action) -> Hold:
+    held, _, bound = cast.planned(plan("MAINTENANCE", *actions))
+    decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    again = cast.hold("db-agent")
+    work.start(cast.desk, again)
+    return again
+
+
+def completed(cast: Cast, *actions: Action) -> Hold:
+    hold = started(cast, *actions)
+    grant = work.start(cast.desk, hold)
+    for number, one in enumerate(actions or (action(),)):
+        intent = record.intend(cast.desk, grant, one.call, "…", Step(number, "do"))
+        record.conclude(cast.desk, intent, GOOD)
+    work.complete(cast.desk, hold, "끝")
+    return hold
+
+
+def give(cast: Cast, hold: Hold, verb: str, reason: str = "사유", argument: str = "") -> State:
+    return directives.give(cast.desk, LEAD, hold.task_id, Wish(verb, reason, argument))
+
+
+def one(cast: Cast, query: str) -> object:
+    with psycopg.connect(cast.dsn) as connection:
+        row = connection.execute(query).fetchone()  # type: ignore[arg-type]
+    return row[0] if row and len(row) == 1 else row
+
+
+def test_a_task_that_has_not_begun_is_aborted_and_its_approvals_are_void(cast: Cast) -> None:
+    hold, _, bound = cast.planned()
+    assert give(cast, hold, "abort") is State.ABORTED
+    assert one(cast, "select state from tb_approval") == "VOID"
+    with pytest.raises(Stale):
+        decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
+
+
+def test_a_running_one_is_undone_by_its_agent(cast: Cast) -> None:
+    hold = started(cast, LEVEL)
+    assert give(cast, hold, "abort") is State.IN_PROGRESS
+    with pytest.raises(IllegalMove):
+        give(cast, hold, "abort")
+    begun = waking.begin(cast.desk, "db-agent")
+    assert begun is not None and "order" in begun.reasons
+    order = orders.claim(cast.desk, begun)
+    assert order is not None and order.hold.task_id == hold.task_id
+    assert orders.end(cast.desk, order, [], []) is State.FAILED_ROLLBACK
+
+
+def test_a_paused_task_rests_until_it_is_resumed(cast: Cast) -> None:
+    hold = cast.parsed()
+    give(cast, hold, "pause")
+    begun = waking.begin(cast.desk, "db-agent")
+    assert begun is None or waking.claim(cast.desk, begun) is None
+    with pytest.raises(Stale):
+        work.file_plan(cast.desk, hold, plan())
+    give(cast, hold, "resume")
+    assert cast.hold("db-agent").task_id == hold.task_id
+
+
+def test_a_person_takes_over_does_it_by_hand_and_closes_it(cast: Cast) -> None:
+    hold = started(cast)
+    wish = Wish("manual", "직접 처리")
+    assert directives.give(cast.desk, ENGINEER, hold.task_id, wish) is State.MANUAL
+    assert one(cast, "select owner_id from tb_ops_task") == "eng"
+    with pytest.raises(Invalid):
+        give(cast, hold, "complete", reason="")
+    assert give(cast, hold, "complete", "세션을 정리함") is State.COMPLETED
+
+
+def test_a_person_may_take_over_what_an_agent_is_undoing(cast: Cast) -> None:
+    hold = started(cast, LEVEL)
+    killing.kill(cast.desk, LEAD, "정지")
+    assert give(cast, hold, "manual") is State.MANUAL
+    assert killing.report(cast.desk, 1)[0].outcome == "NOT_RESTORED"
+    begun = waking.begin(cast.desk, "db-agent")
+    assert begun is None or orders.claim(cast.desk, begun) is None
+
+
+def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(cast: Cast) -> None:
+    hold, filed, bound = cast.planned()
+    give(cast, hold, "manual")
+    assert give(cast, hold, "return") is State.PARSED
+    again = cast.hold("db-agent")
+    assert work.file_plan(cast.desk, again, filed) is False
+    with pytest.raises(Stale):
+        decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
+
+
+def test_what_has_no_server_cannot_be_given_back(cast: Cast) -> None:
+    cast.received()
+    hold = cast.hold("dispatcher")
+    work.hand_over(cast.desk, hold, "서버를 모름")
+    with pytest.raises(Refused):
+        give(cast, hold, "return")
+
+
+def test_a_completed_task_is_rolled_back_by_its_agent_once_it_is_verified(cast: Cast) -> None:
+    hold = completed(cast, LEVEL)
+    assert give(cast, hold, "rollback") is State.COMPLETED
+    begun = waking.begin(cast.desk, "db-agent")
+    assert begun is not None
+    order = orders.claim(cast.desk, begun)
+    assert order is not None
+    grant, _ = orders.grant(cast.desk, order)
+    assert LEVEL.undo is not None
+    record.intend(cast.desk, grant, LEVEL.undo, "…", Step(0, "undo"))
+    assert orders.end(cast.desk, order, ["- 로그"], []) is State.ROLLED_BACK
+
+
+def test_a_rollback_that_fails_is_never_silent(cast: Cast) -> None:
+    hold = completed(cast, LEVEL)
+    give(cast, hold, "rollback")
+    begun = waking.begin(cast.desk, "db-agent")
+    assert begun is not None
+    order = orders.claim(cast.desk, begun)
+    assert order is not None
+    assert orders.end(cast.desk, order, [], ["- 로그"]) is State.MANUAL
+    assert one(cast, "select count(*) from tb_outbox where kind = 'alert'") == 1
+
+
+def test_what_is_irreversible_is_listed_and_refused(cast: Cast) -> None:
+    hold = completed(cast)
+    with pytest.raises(Refused, match="세션 7을 끝냅니다"):
+        give(cast, hold, "rollback")
+
+
+def test_another_agent_or_engineer_takes_it(cast: Cast) -> None:
+    hold = cast.parsed()
+    give(cast, hold, "reassign", argument="was-agent")
+    assert cast.hold("was-agent").task_id == hold.task_id
+    give(cast, hold, "reassign", argument="eng")
+    assert one(cast, "select assignee_id from tb_sr_request") == "eng"
+    for nobody in ("lead", "dispatcher", "", "x"):
+        with pytest.raises(Invalid):
+            give(cast, hold, "reassign", argument=nobody)
+
+
+def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(cast: Cast) -> None:
+    first = cast.parsed()
+    cast.received()
+    second = cast.hold("dispatcher")
+    work.parse(cast.desk, second, assignment("MOF-DB-01"))
+    give(cast, second, "priority", argument="p1")
+    assert cast.hold("db-agent").task_id == second.task_id != first.task_id
+    for hold in (first, second):
+        give(cast, hold, "pause")
+    running = started(cast)
+    give(cast, running, "priority", argument="P1")
+    work.remark(cast.desk, running, "계속합니다")
+    with pytest.raises(Invalid):
+        give(cast, running, "priority", argument="P9")
+
+
+def test_orders_need_their_right_and_a_known_verb(cast: Cast) -> None:
+    hold = cast.parsed()
+    for verb in directives.VERBS:
+        with pytest.raises(Forbidden):
+            directives.give(cast.desk, CUSTOMER, hold.task_id, Wish(verb, "x"))
+    with pytest.raises(Forbidden):
+        directives.give(cast.desk, ENGINEER, hold.task_id, Wish("rollback", "x"))
+    with pytest.raises(NotFound):
+        give(cast, hold, "explode")
+    assert one(cast, "select count(*) from tb_directive") == 0
+
+
+@pytest.mark.parametrize("state", State)
+def test_what_is_offered_is_a_move_of_the_lifecycle(state: State) -> None:
+    moves = {
+        "abort": Move.ABORT,
+        "manual": Move.HAND_OVER,
+        "return": Move.RETURN,
+        "complete": Move.COMPLETE,
+        "rollback": Move.UNDO,
+    }
+    for verb in directives.possible(state, paused=False, undoing=False):
+        step = Move.FAIL if (state, verb) == (State.IN_PROGRESS, "abort") else moves.get(verb)
+        assert step is None or (state, step) in TABLE
+
+
+def test_in_200_interleavings_no_agents_write_lands_after_the_persons(cast: Cast) -> None:
+    """Threads on the real database; the record's own order is the judge."""
+    chance = random.Random(20261123)
+    decided: list[tuple[Hold, str, bool]] = []
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(200):
+            deep = chance.random() < 0.4
+            hold = started(cast, LEVEL) if deep else cast.parsed()
+            verb = chance.choice(("abort", "manual", "pause"))
+            wait = chance.random() * 0.03
+            agent = threads.submit(_work_on, cast, hold, deep)
+            time.sleep(wait)
+            try:
+                give(cast, hold, verb)
+            except IllegalMove:
+                verb = ""  # the agent had already ended it
+            lost = agent.result()
+            decided.append((hold, verb, lost))
+    assert sum(lost for _, _, lost in decided) > 40, "the orders came too late to prove anything"
+    assert sum(bool(verb) for _, verb, _ in decided) > 100
+    with cast.desk.database.reading() as session:
+        assert audit.verify_all(session).intact
+        links = list(audit.links(session))
+    for hold, verb, _ in decided:
+        if not verb:
+            continue
+        mine = [link for link in links if link.sr_id == hold.sr_id]
+        order = next(n for n, link in enumerate(mine) if link.kind == "ordered")
+        late = [x.kind for x in mine[order + 1 :] if x.actor.startswith("agent:")]
+        # What the server had already been told is still written down; nothing else is.
+        assert set(late) <= {"result", "result_failed"}, (verb, late)
+
+
+def _work_on(cast: Cast, hold: Hold, deep: bool) -> bool:
+    """What an agent does with a task, until it has lost it; whether it has."""
+    desk = cast.desk
+    with suppress(Refused):
+        try:
+            grant = work.start(desk, hold) if deep else work.observe(desk, hold)
+            for _ in range(2):
+                record.conclude(desk, record.intend(desk, grant, READ, "…"), GOOD)
+                work.remark(desk, hold, "봅니다")
+            if deep:
+                step = record.intend(desk, grant, LEVEL.call, "…", Step(0, "do"))
+                record.conclude(desk, step, GOOD)
+                work.complete(desk, hold, "끝")
+            else:
+                work.file_plan(desk, hold, plan())
+        except Stale:
+            return True
+    return False

@@ -1,0 +1,218 @@
+"""People outrank agents on real servers: what runs is ended there, counted, undone and verified."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flight import Slow, flying, held, listening, sleeping, until
+from house import House, furnish, opened
+
+from guardia.board.desk import directives, killing, view
+from guardia.board.desk.directives import Wish
+from guardia.board.lifecycle import State
+from guardia.errors import Interrupted, Refused
+from guardia.heartbeat.beat import beat
+from guardia.tools.lab.running import RunningFleet
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def furnished(database: Any, fleet: RunningFleet, keys: Path) -> Any:
+    """A database that a house may open with hands of its own."""
+    furnish(database.owner, database.app, fleet, keys)
+    return database
+
+
+def task_of(house: House, sr_id: int) -> int:
+    return int(house.entries(sr_id)[0].task_id or 0)
+
+
+def commands(fleet: RunningFleet) -> list[Any]:
+    return [command for server in fleet.status()["servers"] for command in server["commands"]]
+
+
+def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left(
+    furnished: Any, fleet: RunningFleet, keys: Path
+) -> None:
+    with (
+        opened(furnished.app, fleet, keys, Slow) as first,
+        opened(furnished.app, fleet, keys, Slow) as second,
+        listening(first, second),
+    ):
+        holds = held(first, 50)
+        with flying(first, holds[:25]) as here, flying(second, holds[25:]) as there:
+            assert until(lambda: sleeping() >= 50)
+            began = time.monotonic()
+            done = killing.kill(first.desk, first.person("engineer"), "시험")
+            assert until(lambda: sleeping() == 0)
+            seconds = time.monotonic() - began
+            faults = [read.exception(timeout=10) for read in here + there]
+        assert done.stopped == 50
+        assert seconds < 2.0
+        assert all(isinstance(fault, Interrupted) for fault in faults)
+        assert until(lambda: commands(fleet) == [], 5.0)
+        assert len(killing.report(first.desk, done.kill_id)) == 50
+    with opened(furnished.app, fleet, keys) as restarted:
+        sr_id = restarted.request("기재부 와스 1호기 상태 점검해 주세요")
+        restarted.work()
+        assert restarted.state(sr_id) is State.RECEIVED
+        killing.release(restarted.desk, restarted.person("pm"), "시험 끝")
+        restarted.work()
+        assert restarted.state(sr_id) is not State.RECEIVED
+
+
+@contextmanager
+def at_work(house: House, agent: str) -> Iterator[None]:
+    """An agent's beat that is in the middle of a slow command."""
+    beating = threading.Thread(target=beat, args=(house.desk, house.team, agent))
+    beating.start()
+    try:
+        assert until(lambda: sleeping() > 0), house.desk
+        yield
+    finally:
+        beating.join(30)
+        assert not beating.is_alive()
+
+
+def slow_at(word: str) -> Any:
+    return lambda hands: Slow(hands, lambda command: word in command)
+
+
+def approved(house: House, text: str) -> int:
+    sr_id = house.request(text)
+    house.work()
+    house.decide(sr_id)
+    return sr_id
+
+
+def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
+    furnished: Any, fleet: RunningFleet, keys: Path
+) -> None:
+    """The activation itself is real; its verification is where the agent is caught."""
+
+    class Caught(Slow):
+        """Slow once: at the first command after the activation."""
+
+        steps = 0
+
+        def run(self, host: Any, command: Any, **more: Any) -> Any:
+            self._only = lambda _: self.steps == 1
+            output = super().run(host, command, **more)
+            if self.steps or "mv -fT" in command.render():
+                self.steps += 1
+            return output
+
+    with (
+        opened(furnished.app, fleet, keys, lambda h: Caught(h, lambda _: False)) as house,
+        listening(house),
+    ):
+        sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
+        with at_work(house, "was-agent"):
+            killing.kill(house.desk, house.person("team_lead"), "잘못된 배포")
+        house.work()
+        assert house.state(sr_id) is State.FAILED_ROLLBACK
+        assert house.changes(sr_id) == ["deploy.activate", "deploy.activate"]
+        assert fleet.healthy("failing-deploy")
+        stopped = killing.report(house.desk, 1)
+        assert [(s.sr_id, s.outcome) for s in stopped] == [(sr_id, "RESTORED")]
+        assert killing.switch(house.desk) is not None
+        assert commands(fleet) == []
+
+
+def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
+    furnished: Any, fleet: RunningFleet, keys: Path
+) -> None:
+    with (
+        opened(furnished.app, fleet, keys, slow_at("budgetctl restart")) as house,
+        listening(house),
+    ):
+        assert not fleet.fault("hung-was").good
+        sr_id = approved(
+            house, "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
+        )
+        task_id = task_of(house, sr_id)
+        with at_work(house, "was-agent"):
+            began = time.monotonic()
+            directives.give(house.desk, house.person("engineer"), task_id, Wish("abort", "그만"))
+            assert until(lambda: sleeping() == 0)
+            assert time.monotonic() - began < 2.0
+        house.work()
+        # A restart cannot be undone: people and an alert.
+        assert house.state(sr_id) is State.MANUAL
+        kinds = [e.kind for e in house.entries(sr_id)]
+        assert "ordered" in kinds and "not_restored" in kinds and "completed" not in kinds
+        assert commands(fleet) == []
+
+
+def test_a_take_over_ends_the_running_command_and_the_agent_writes_nothing_more(
+    furnished: Any, fleet: RunningFleet, keys: Path
+) -> None:
+    with opened(furnished.app, fleet, keys, slow_at("pg_")) as house, listening(house):
+        sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
+        beat(house.desk, house.team, "dispatcher")
+        with at_work(house, "db-agent"):
+            person = house.person("engineer")
+            directives.give(house.desk, person, task_of(house, sr_id), Wish("manual"))
+        house.work()
+        assert house.state(sr_id) is State.MANUAL
+        after = [e.kind for e in house.entries(sr_id)]
+        assert after[after.index("ordered") :] == ["ordered", "result_failed"]
+
+
+def test_a_completed_cleanup_is_rolled_back_restored_and_verified(house: House) -> None:
+    if not house.fleet.inventory.volumes:
+        pytest.skip("the kernel gives no small volume here")
+    assert not house.fleet.fault("full-volume").good
+    sr_id = approved(house, "행안부 와스 로그 볼륨이 꽉 차서 오류가 납니다")
+    house.work()
+    assert house.state(sr_id) is State.COMPLETED
+    lead = house.person("team_lead")
+    directives.give(house.desk, lead, task_of(house, sr_id), Wish("rollback", "감사 자료 보존"))
+    assert house.state(sr_id) is State.COMPLETED
+    house.work()
+    assert house.state(sr_id) is State.ROLLED_BACK
+    assert house.changes(sr_id) == [
+        "service.set_log_level",
+        "disk.archive",
+        "disk.restore",
+        "service.set_log_level",
+    ]
+    undone = next(e for e in house.entries(sr_id) if e.kind == "undone")
+    assert len(undone.detail["restored"]) == 2 and undone.detail["lost"] == []
+
+
+def test_what_cannot_be_undone_is_not_rolled_back(house: House) -> None:
+    assert not house.fleet.fault("lock-chain").good
+    sr_id = approved(house, "기재부 운영DB 쿼리가 너무 느려요")
+    house.work()
+    assert house.state(sr_id) is State.COMPLETED
+    with pytest.raises(Refused, match="되돌릴 수 없는"):
+        directives.give(
+            house.desk, house.person("team_lead"), task_of(house, sr_id), Wish("rollback", "취소")
+        )
+    assert house.state(sr_id) is State.COMPLETED
+
+
+def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(house: House) -> None:
+    assert not house.fleet.fault("lock-chain").good
+    sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
+    house.work()
+    before = view.waiting_plans(house.desk, sr_id)[0]
+    engineer = house.person("engineer")
+    directives.give(house.desk, engineer, before.task_id, Wish("manual"))
+    assert house.state(sr_id) is State.MANUAL and not view.waiting_plans(house.desk, sr_id)
+    directives.give(house.desk, engineer, before.task_id, Wish("return"))
+    house.work()
+    again = view.waiting_plans(house.desk, sr_id)[0]
+    assert again.plan.actions and again.plan_hash != before.plan_hash
+    house.decide(sr_id)
+    house.work()
+    assert house.state(sr_id) is State.COMPLETED
+    assert house.fleet.healthy("lock-chain")

@@ -1,0 +1,50 @@
+"""The commands that this process has in flight, so that a person's order reaches them.
+
+A command belongs to the fence that its agent held when it was sent. Where the board has raised the
+fence since, the command is interrupted, not awaited.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from guardia.board.desk import Desk, Hold, record
+
+
+class InFlight:
+    """Running commands of one process; safe for all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[threading.Event, tuple[int, int]] = {}
+
+    @contextmanager
+    def entered(self, hold: Hold) -> Iterator[threading.Event]:
+        """Enter before the intent is written, so that no order can pass unseen in between."""
+        cancel = threading.Event()
+        with self._lock:
+            self._running[cancel] = (hold.task_id, hold.fence)
+        try:
+            yield cancel
+        finally:
+            with self._lock:
+                del self._running[cancel]
+
+    def interrupt(self, desk: Desk) -> int:
+        """Interrupt whatever no longer has the board's word; returns how many commands."""
+        with self._lock:
+            running = dict(self._running)
+        if not running:
+            return 0
+        overtaken = record.overtaken(desk, set(running.values()))
+        ended = [cancel for cancel, fence in running.items() if fence in overtaken]
+        for cancel in ended:
+            cancel.set()
+        return len(ended)
+
+    def untold(self) -> int:
+        """How many commands run that nobody has interrupted."""
+        with self._lock:
+            return sum(not cancel.is_set() for cancel in self._running)
