@@ -24,9 +24,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def furnished(database: Any, fleet: RunningFleet, keys: Path) -> Any:
+def furnished(database: Any, practice: RunningFleet, keys: Path) -> Any:
     """A database that a house may open with hands of its own."""
-    furnish(database.owner, database.app, fleet, keys)
+    furnish(database.owner, database.app, practice, keys)
     return database
 
 
