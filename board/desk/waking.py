@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -88,6 +88,8 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
                 Task.agent_id == waking.agent_id,
                 Task.status.in_(WORKABLE),
                 Task.task_id.not_in(done),
+                # Approved now, run later.
+                or_(Task.run_after.is_(None), Task.run_after <= desk.clock()),
             )
             .order_by(urgency, Task.task_id)
             .limit(1)

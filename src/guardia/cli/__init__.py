@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from guardia import __version__
-from guardia.cli import audit, database, demo, issue, lab, org, service
+from guardia.cli import audit, database, delegation, demo, issue, lab, org, rights, service
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t
 
@@ -21,6 +21,8 @@ app.command("serve", help=t("cli.serve.help"))(service.serve)
 app.command("worker", help=t("cli.worker.help"))(service.worker)
 app.command("approve", help=t("cli.approve.help"))(issue.approve)
 app.command("reject", help=t("cli.reject.help"))(issue.reject)
+app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.ask_changes)
+app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
 app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))
@@ -32,6 +34,9 @@ app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 def version() -> None:
     """Print the version."""
     sys.stdout.write(f"{__version__}\n")
+
+
+rights.enforce(app)
 
 
 def main() -> None:
