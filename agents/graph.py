@@ -25,8 +25,9 @@ def operate(checkpointer: BaseCheckpointSaver[Any]) -> Any:
     ::
 
         recall -> diagnose -> decide -> approval -> apply -> confirm -> report
-                     ^           |                    |         |
-                     +- next one +-> report           +-> undo <+
+                     ^           |          |         |         |
+                     +- next one +-> report |         +-> undo <+
+                     +---- changes wanted --+
     """
     graph = StateGraph(OperateState, context_schema=Context)
     for node in (recall, diagnose, decide, approval, apply, confirm, undo, report):
@@ -35,7 +36,7 @@ def operate(checkpointer: BaseCheckpointSaver[Any]) -> Any:
     graph.add_conditional_edges("recall", _unless_ended("diagnose"))
     graph.add_edge("diagnose", "decide")
     graph.add_conditional_edges("decide", _after_decide)
-    graph.add_edge("approval", "apply")
+    graph.add_conditional_edges("approval", _after_approval)
     graph.add_conditional_edges("apply", _after_change("confirm"))
     graph.add_conditional_edges("confirm", _after_change("report"))
     graph.add_edge("undo", "report")
@@ -54,6 +55,10 @@ def _after_decide(state: OperateState) -> str:
     if state.get("ending"):
         return "report"
     return "approval" if state.get("rule") else "diagnose"
+
+
+def _after_approval(state: OperateState) -> str:
+    return "apply" if state.get("returned") is None else "diagnose"
 
 
 def _after_change(following: str) -> Any:

@@ -26,6 +26,8 @@ class OperateState(TypedDict, total=False):
     findings: dict[str, Any]
     rule: str | None
     waived: bool
+    returned: str | None
+    """What people want to be different, when they have sent the plan back."""
     failed_at: int | None
     """Number of the action that failed, when one did."""
     ending: Ending

@@ -120,7 +120,8 @@ class Team:
     def _next_input(self, config: dict[str, Any], task_id: int) -> Any:
         """What moves the thread on: a start, a resume, the rest after a crash, or nothing.
 
-        The board is the truth: a sleeping graph is resumed only where the task is approved.
+        The board is the truth: a sleeping graph is resumed only where the task is approved, or
+        where people have sent its plan back.
         """
         snapshot = self._operate.get_state(config)
         task = view.task(self._desk, task_id)
@@ -129,6 +130,8 @@ class Team:
         if not snapshot.next:
             return _NOTHING
         if snapshot.interrupts:
+            if task.state is State.PARSED:
+                return Command(resume=view.changes_wanted(self._desk, task_id) or "")
             return Command(resume=True) if task.state is State.APPROVED else _NOTHING
         return None
 

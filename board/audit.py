@@ -69,6 +69,14 @@ def append(
     return link
 
 
+def head_held(session: Session) -> str:
+    """The hash that the next entry will name, locked until this transaction ends."""
+    found = session.execute(
+        text("select head from tb_audit_head where chain = :chain for update"), {"chain": CHAIN}
+    )
+    return str(found.scalar_one())
+
+
 def links(session: Session, after: int = 0, until: int | None = None) -> Iterator[Link]:
     """All links after number ``after``, read in batches."""
     while True:

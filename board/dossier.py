@@ -6,7 +6,7 @@ people wrote; plans, evidence, commands and the record are for staff.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guardia.board import listing
-from guardia.board.desk import Desk, directives
+from guardia.board import listing, steps
+from guardia.board.desk import Desk, asking, directives
 from guardia.board.desk.work import plan_hash
 from guardia.board.lifecycle import State
 from guardia.board.model import (
@@ -29,6 +29,8 @@ from guardia.board.model import (
     Task,
 )
 from guardia.board.plan import Plan
+from guardia.board.policy import Capacity
+from guardia.board.steps import Step
 from guardia.errors import NotFound
 from guardia.org.access import allowed
 from guardia.org.directory import PersonName
@@ -41,6 +43,7 @@ PROGRESS = (
     "waived",
     "approved",
     "rejected",
+    "changes_asked",
     "started",
     "completed",
     "failed",
@@ -77,22 +80,6 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a plan's chain of approvals."""
-
-    number: int
-    role: str
-    state: str
-    decided_by: str | None
-    reason: str
-    decided_at: datetime | None
-    current: bool
-    """Whether the chain waits for this step."""
-    mine: bool
-    """Whether the viewer can decide it now."""
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """What a remote read found."""
 
@@ -120,6 +107,8 @@ class Work:
     category: str | None
     plan: Plan | None
     plan_hash: str | None
+    run_after: datetime | None
+    """Approved, but not to be run before."""
     genuine: bool
     """Whether the plan is the one that its hash names."""
     steps: tuple[Step, ...]
@@ -173,7 +162,8 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
     with desk.database.reading() as session:
         found = _issue(session, viewer, sr_id)
         tasks = session.scalars(select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id))
-        works = tuple(_works(session, viewer, found, tasks.all(), detail=staff))
+        capacities = asking.capacities(session, viewer, desk.clock())
+        works = tuple(_works(session, viewer, capacities, found, tasks.all(), detail=staff))
         comments = _comments(session, sr_id, staff=staff)
         entries = _entries(session, sr_id, seen, whole=reads_record)
         names = _names(session, found, works, comments, entries)
@@ -223,16 +213,24 @@ def _issue(session: Session, viewer: PersonName, sr_id: int) -> Issue:
 
 
 def _works(
-    session: Session, viewer: PersonName, found: Issue, tasks: Iterable[Task], *, detail: bool
+    session: Session,
+    viewer: PersonName,
+    capacities: Sequence[Capacity],
+    found: Issue,
+    tasks: Iterable[Task],
+    *,
+    detail: bool,
 ) -> Iterable[Work]:
     known = list(tasks)
     if not detail:
         for task in known:
             state = State(task.status)
-            yield Work(task.task_id, state, task.target_server, None, None, None, True, (), {}, ())
+            yield Work(
+                task.task_id, state, task.target_server, None, None, None, None, True, (), {}, ()
+            )
         return
     ids = [t.task_id for t in known]
-    steps = session.scalars(
+    asked = session.scalars(
         select(Approval)
         .where(Approval.task_id.in_(ids))
         .order_by(Approval.approval_id, Approval.step)
@@ -249,7 +247,7 @@ def _works(
     )
     for task in known:
         plan = Plan.model_validate(task.plan) if task.plan else None
-        own = [s for s in steps if (s.task_id, s.plan_hash) == (task.task_id, task.plan_hash)]
+        own = steps.latest(asked, task)
         yield Work(
             task_id=task.task_id,
             status=State(task.status),
@@ -257,8 +255,9 @@ def _works(
             category=task.category,
             plan=plan,
             plan_hash=task.plan_hash,
+            run_after=task.run_after if task.status == State.APPROVED else None,
             genuine=plan is None or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
-            steps=tuple(_steps(viewer, found, task, own)),
+            steps=tuple(steps.seen(session, capacities, viewer, found, task, own)),
             attempts={
                 (a.ordinal, a.phase): a.state
                 for a in attempts
@@ -276,29 +275,6 @@ def _works(
 def _orders(viewer: PersonName, task: Task, *, undoing: bool) -> tuple[str, ...]:
     known = directives.possible(State(task.status), paused=task.paused, undoing=undoing)
     return tuple(verb for verb in known if allowed(viewer, f"directive.{verb}"))
-
-
-def _steps(viewer: PersonName, found: Issue, task: Task, chain: list[Approval]) -> Iterable[Step]:
-    """The chain; the rules of ``mine`` are those of ``desk.decisions``, which has the last word."""
-    pending = task.status == State.PENDING_APPROVAL
-    current = next((s.step for s in chain if s.state == "WAITING"), None) if pending else None
-    free = (
-        allowed(viewer, "approval.decide")
-        and viewer.id != found.requester_id
-        and all(s.decided_by != viewer.id for s in chain)
-    )
-    for step in chain:
-        now = step.step == current
-        yield Step(
-            number=step.step,
-            role=step.role,
-            state=step.state,
-            decided_by=f"person:{step.decided_by}" if step.decided_by else None,
-            reason=step.reason,
-            decided_at=step.decided_at,
-            current=now,
-            mine=now and free and viewer.role == step.role,
-        )
 
 
 def _readings(session: Session, sr_id: int) -> list[Any]:
@@ -378,7 +354,8 @@ def _names(
 ) -> dict[str, str]:
     actors = {f"agent:{found.agent_id}"}
     actors |= {f"person:{p}" for p in (found.requester_id, found.assignee_id) if p}
-    actors |= {s.decided_by for w in works for s in w.steps if s.decided_by}
+    votes = [v for w in works for s in w.steps for v in s.votes]
+    actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
     actors |= {c.author for c in comments} | {e.actor for e in entries}
     people = [a.removeprefix("person:") for a in actors if a.startswith("person:")]
     agents = [a.removeprefix("agent:") for a in actors if a.startswith("agent:")]

@@ -70,6 +70,9 @@ TABLE: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
         (_S.MANUAL, _M.COMPLETE): _S.COMPLETED,
         (_S.MANUAL, _M.ABORT): _S.ABORTED,
         (_S.MANUAL, _M.RETURN): _S.PARSED,
+        # A person asks for another plan, or changes it.
+        (_S.PENDING_APPROVAL, _M.RETURN): _S.PARSED,
+        (_S.APPROVED, _M.RETURN): _S.PARSED,
         **{(s, _M.ABORT): _S.ABORTED for s in _BEFORE_WORK},
         **{
             (s, _M.HAND_OVER): _S.MANUAL
@@ -84,8 +87,8 @@ _EITHER = _AGENT | _PERSON
 MAY: MappingProxyType[Move, frozenset[Actor]] = MappingProxyType(
     {
         _M.PARSE: _AGENT,
-        _M.ASK: _AGENT,
-        _M.WAIVE: _AGENT,
+        _M.ASK: _EITHER,
+        _M.WAIVE: _EITHER,
         _M.APPROVE: _PERSON,
         _M.REJECT: _PERSON,
         _M.START: _AGENT,

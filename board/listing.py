@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, false, func, or_, select, true
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, false, func, or_, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
 from guardia.board.chain import clean
-from guardia.board.desk import Desk
+from guardia.board.desk import Desk, asking
 from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Approval, ChainHead, Issue, Task
+from guardia.board.model import Approval, ChainHead, Decision, Issue, Task
+from guardia.board.policy import Capacity
 from guardia.org.access import allowed
 from guardia.org.directory import PersonName
 from guardia.org.model import Agent, Institution, Person
@@ -67,6 +68,8 @@ class Waiting:
     category: str | None
     priority: str | None
     since: datetime
+    due: datetime | None
+    """When it escalates or expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def issues(desk: Desk, viewer: PersonName, query: Query) -> Listing:
     with desk.database.reading() as session:
         return Listing(
             *_page(session, viewer, query),
-            waiting=_waiting(session, viewer),
+            waiting=_waiting(session, viewer, desk.clock()),
             position=position(session),
         )
 
@@ -201,17 +204,33 @@ def _matches(word: str) -> ColumnElement[bool]:
     return or_(*ways, Issue.sr_id == int(number[1])) if number else or_(*ways)
 
 
-def _waiting(session: Session, viewer: PersonName) -> tuple[Waiting, ...]:
-    if not allowed(viewer, "approval.decide"):
-        return ()
+def _fillable(viewer: PersonName, capacity: Capacity) -> ColumnElement[bool]:
+    """Steps whose turn it is and that the viewer may fill so; ``board.policy`` as a query."""
+    parties = [p for p in (viewer.id, capacity.principal) if p]
     other = aliased(Approval)
-    same_plan = (other.task_id == Approval.task_id) & (other.plan_hash == Approval.plan_hash)
-    # Not yet their turn, or they have filled another step of this chain already.
-    blocked = select(other.approval_id).where(
-        same_plan,
-        ((other.state == "WAITING") & (other.step < Approval.step))
-        | (other.decided_by == viewer.id),
+    spent = (
+        select(Decision.decision_id)
+        .join(other, other.approval_id == Decision.approval_id)
+        .where(
+            other.task_id == Approval.task_id,
+            other.plan_hash == Approval.plan_hash,
+            other.state.in_(asking.STANDING),
+            or_(Decision.person_id.in_(parties), Decision.principal_id.in_(parties)),
+        )
     )
+    escalated = Approval.escalated_at.is_not(None) & (Approval.escalate_to == capacity.role)
+    return and_(
+        or_(Approval.role == capacity.role, escalated),
+        or_(Issue.requester_id.is_(None), Issue.requester_id.not_in(parties)),
+        or_(Task.plan_author.is_(None), Task.plan_author.not_in([f"person:{p}" for p in parties])),
+        ~spent.exists(),
+    )
+
+
+def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiting, ...]:
+    capacities = asking.capacities(session, viewer, now)
+    if not capacities:
+        return ()
     found = session.execute(
         select(
             Issue.sr_id,
@@ -219,16 +238,16 @@ def _waiting(session: Session, viewer: PersonName) -> tuple[Waiting, ...]:
             Task.target_server.label("server"),
             Task.category,
             Issue.priority,
-            Approval.created_at.label("since"),
+            Approval.opened_at.label("since"),
+            Approval.due_at.label("due"),
         )
         .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
         .join(Issue, Issue.sr_id == Task.sr_id)
         .where(
-            Approval.role == viewer.role,
+            or_(*(_fillable(viewer, c) for c in capacities)),
             Approval.state == "WAITING",
+            Approval.opened_at.is_not(None),
             Task.status == State.PENDING_APPROVAL.value,
-            or_(Issue.requester_id.is_(None), Issue.requester_id != viewer.id),
-            ~blocked.exists(),
             visible(viewer),
         )
         .order_by(func.coalesce(Issue.priority, "P3"), Approval.approval_id)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from guardia.board.desk import Desk
 from guardia.board.desk.checkpoints import Notary
 from guardia.board.desk.places import Places
+from guardia.board.seal import Seal
 from guardia.db.engine import Database
+from guardia.org.keys import FileKeys
 from guardia.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,11 @@ def run(
 def _desk(settings: Settings, dsn: str) -> Iterator[Desk]:
     database = Database(dsn, pool_size=_CONCURRENCY)
     try:
-        yield Desk(database, notary=Notary(Places.of(settings)))
+        yield Desk(
+            database,
+            notary=Notary(Places.of(settings)),
+            seal=Seal.kept(FileKeys(settings.secrets)),
+        )
     finally:
         database.close()
 

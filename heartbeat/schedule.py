@@ -12,12 +12,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from guardia.board.desk import Desk, auditing, waking
+from guardia.board.desk import Desk, auditing, due, waking
 from guardia.org.chart import OrgChart
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEAL_EVERY = 60
 _HOUR = 3600
+_LOOK = 60
+"""Seconds between two looks at approvals that are due and windows that open."""
 
 
 def clock(desk: Desk, chart: OrgChart) -> BackgroundScheduler:
@@ -36,6 +38,15 @@ def clock(desk: Desk, chart: OrgChart) -> BackgroundScheduler:
             misfire_grace_time=seconds,
         )
     _record(scheduler, desk)
+    scheduler.add_job(
+        due.look,
+        IntervalTrigger(seconds=_LOOK, start_date=_EPOCH, timezone=UTC),
+        args=(desk,),
+        id="due",
+        coalesce=True,
+        max_instances=1,
+        misfire_grace_time=_LOOK,
+    )
     scheduler.start()
     return scheduler
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -16,30 +17,65 @@ from guardia.org.directory import PersonName
 from guardia.org.model import LoginSession, Person
 
 ROLES = ("customer", "engineer", "team_lead", "pm", "security_officer", "admin", "auditor")
-_STAFF = frozenset(ROLES) - {"customer"}
-_LEADERS = frozenset({"team_lead", "pm", "security_officer", "admin"})
+_EVERYONE = frozenset(ROLES)
+_STAFF = _EVERYONE - {"customer"}
+_WORKING = _STAFF - {"auditor"}
+_DECIDING = frozenset({"team_lead", "pm", "security_officer", "admin"})
 
 PERMISSIONS: dict[str, frozenset[str]] = {
-    "issue.read": frozenset(ROLES),
-    "issue.create": frozenset(ROLES) - {"auditor"},
-    "issue.comment": frozenset(ROLES) - {"auditor"},
+    "session.end": _EVERYONE,
+    "issue.read": _EVERYONE,
+    "issue.create": _EVERYONE - {"auditor"},
+    "issue.comment": _EVERYONE - {"auditor"},
     "plan.read": _STAFF,
-    "approval.decide": _LEADERS,
-    "control.kill": _STAFF - {"auditor"},
-    "control.release": _LEADERS - {"team_lead"},
-    "directive.abort": _STAFF - {"auditor"},
-    "directive.pause": _STAFF - {"auditor"},
-    "directive.resume": _STAFF - {"auditor"},
-    "directive.manual": _STAFF - {"auditor"},
-    "directive.return": _STAFF - {"auditor"},
-    "directive.complete": _STAFF - {"auditor"},
-    "directive.reassign": _STAFF - {"auditor"},
-    "directive.priority": _STAFF - {"auditor"},
-    "directive.rollback": _LEADERS,
+    "control.kill": _WORKING,
+    "control.release": _DECIDING - {"team_lead"},
+    "directive.abort": _WORKING,
+    "directive.pause": _WORKING,
+    "directive.resume": _WORKING,
+    "directive.manual": _WORKING,
+    "directive.return": _WORKING,
+    "directive.complete": _WORKING,
+    "directive.reassign": _WORKING,
+    "directive.priority": _WORKING,
+    "directive.rollback": _DECIDING,
+    "plan.edit": _WORKING,
+    "approval.decide": _DECIDING,
+    "approval.answer": _WORKING,
+    "delegation.set": _DECIDING,
+    "delegation.set_others": frozenset({"admin"}),
     "audit.read": _STAFF,
     "audit.verify": _STAFF,
 }
-"""Role by action. What is not listed is allowed to nobody."""
+"""Role by action. What is not listed is allowed to nobody.
+
+``approval.decide`` is the right itself; ``approval.answer`` is to use one that was delegated.
+"""
+
+OPERATIONS = frozenset(
+    {
+        "audit.verify",
+        "database.operate",
+        "demo.run",
+        "installation.run",
+        "issue.read",
+        "lab.operate",
+        "org.apply",
+        "org.validate",
+        "version.read",
+    }
+)
+"""What the operator may do on the command line: whoever has the installation's own account, and
+with it its files and database. Never a decision: those take a person's password."""
+
+
+class Scope(StrEnum):
+    """On what a right reaches."""
+
+    ALL = "all"
+    INSTITUTION = "institution"
+    """Only what belongs to the person's own institution."""
+
 
 SESSION_LIFETIME = timedelta(hours=12)
 _HASHER = PasswordHasher()
@@ -47,11 +83,36 @@ _HASHER = PasswordHasher()
 _DECOY = _HASHER.hash(secrets.token_urlsafe())
 
 
+def scope(role: str, action: str) -> Scope | None:
+    """How far a role's right reaches; ``None``: it has not got it."""
+    if role not in PERMISSIONS.get(action, frozenset()):
+        return None
+    return Scope.INSTITUTION if role == "customer" else Scope.ALL
+
+
 def allowed(person: PersonName, action: str, *, institution: str | None = None) -> bool:
     """Whether this person may; customers only within their own institution. Unknown: no."""
-    if person.role not in PERMISSIONS.get(action, frozenset()):
+    reach = scope(person.role, action)
+    if reach is None:
         return False
-    return person.role != "customer" or institution is None or institution == person.institution
+    return reach is Scope.ALL or institution is None or institution == person.institution
+
+
+def require_operator(action: str) -> None:
+    """``Forbidden`` unless the command line may do this without a person."""
+    if action not in OPERATIONS:
+        raise Forbidden(who="operator", action=action)
+
+
+def as_table() -> str:
+    """The permission table as docs/security.md shows it."""
+    columns = (*ROLES, "operator")
+    lines = ["| action | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for action in sorted({*PERMISSIONS, *OPERATIONS}):
+        cells = [str(scope(role, action) or "") for role in ROLES]
+        cells.append(str(Scope.ALL) if action in OPERATIONS else "")
+        lines.append(f"| `{action}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def require(person: PersonName, action: str, *, institution: str | None = None) -> None:

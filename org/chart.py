@@ -5,19 +5,30 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import datetime
+from functools import lru_cache
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.errors import Invalid, Misconfigured
-from guardia.org.access import ROLES
+from guardia.org.access import PERMISSIONS, ROLES
+from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.model import Agent, OrgRevision
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -82,13 +93,29 @@ class Company(_Entry):
     name: str
     timezone: str = "Asia/Seoul"
 
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"모르는 시간대 {name}") from error
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of windows and freezes."""
+        return ZoneInfo(self.timezone)
+
 
 class OrgChart(_Entry):
     """The whole file."""
 
     company: Company
     agents: tuple[AgentEntry, ...]
-    approvals: dict[str, tuple[str, ...]]
+    approvals: dict[str, ApprovalPolicy]
+    """By category; ``MAINTENANCE: [team_lead]`` is the short form of ``{steps: [team_lead]}``."""
+    freezes: tuple[Freeze, ...] = ()
 
     @model_validator(mode="after")
     def _holds_together(self) -> OrgChart:
@@ -100,10 +127,15 @@ class OrgChart(_Entry):
                 raise ValueError(f"{agent.id}: 상급자 {agent.reports_to} 이(가) 없습니다")
         if sum(a.duty == "dispatch" for a in self.agents) != 1:
             raise ValueError("duty: dispatch 인 에이전트가 정확히 하나여야 합니다")
-        for category, chain in self.approvals.items():
-            for role in chain:
+        for category, policy in self.approvals.items():
+            for role in policy.roles:
                 if role not in ROLES:
                     raise ValueError(f"승인 단계 {category}: 모르는 역할 {role}")
+                if role not in PERMISSIONS["approval.decide"]:
+                    raise ValueError(f"승인 단계 {category}: 승인 권한이 없는 역할 {role}")
+        for freeze in self.freezes:
+            if unknown := set(freeze.categories) - set(self.approvals):
+                raise ValueError(f"freezes: 모르는 범주 {', '.join(sorted(unknown))}")
         return self
 
 
@@ -173,11 +205,17 @@ def running(session: Session) -> OrgChart:
     )
     if text is None:
         raise Misconfigured(what="org_chart.yaml", why="아직 적용된 조직도가 없습니다")
+    return _parsed(text)
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> OrgChart:
+    # Read for every command; a chart is frozen, so all readers may share it.
     return parse(text)
 
 
-def approval_chain(chart: OrgChart, category: str) -> tuple[str, ...]:
-    """Roles that decide in order; ``Invalid`` for a category the chart does not know."""
+def approval_policy(chart: OrgChart, category: str) -> ApprovalPolicy:
+    """What a category demands; ``Invalid`` for one the chart does not know: nobody approves it."""
     if category not in chart.approvals:
         raise Invalid(what=category, why="조직도의 approvals 에 없는 범주입니다")
     return chart.approvals[category]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
@@ -80,6 +80,39 @@ class SystemOwner(Base):
     )
     skill: Mapped[str] = mapped_column(primary_key=True)
     proficiency: Mapped[int]
+
+
+class Delegation(Base):
+    """A person's decisions, given to another for a time."""
+
+    __tablename__ = "tb_delegation"
+    __table_args__ = (
+        CheckConstraint("begins_at < ends_at", name="order"),
+        CheckConstraint("principal_id <> delegate_id", name="persons"),
+        Index(
+            "ix_tb_delegation_delegate_id",
+            "delegate_id",
+            "ends_at",
+            postgresql_where=text("revoked_at is null"),
+        ),
+        Index(
+            "ix_tb_delegation_principal_id",
+            "principal_id",
+            "ends_at",
+            postgresql_where=text("revoked_at is null"),
+        ),
+    )
+
+    delegation_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    principal_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    delegate_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    begins_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    absent: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether the principal is away: only the delegate is notified."""
+    set_by: Mapped[str]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
 
 
 class OrgRevision(Base):

@@ -8,7 +8,13 @@ from guardia.agents.state import OperateState
 
 
 def approval(state: OperateState) -> OperateState:
-    """Sleep until the board has decided; the board, not the answer, is what counts."""
-    if not state["waived"]:
-        interrupt("approval")
-    return {}
+    """Sleep until the board has decided; the answer only says where to go on, the board what may
+    be done there.
+
+    A text is what people want to be different: the server is read again by the same procedure.
+    """
+    answer = None if state["waived"] else interrupt("approval")
+    if not isinstance(answer, str):
+        return {"returned": None}
+    again = {"runbook": state["runbook"], "citation": state["citation"]}
+    return {"returned": answer, "candidates": [again, *state["candidates"]]}

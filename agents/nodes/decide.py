@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from guardia.agents import procedure
 from guardia.agents.state import Context, OperateState
 from guardia.board.desk import view, work
-from guardia.board.plan import Citation
+from guardia.board.plan import Call, Citation, Plan
 from guardia.errors import Refused
 from guardia.i18n import t
 
@@ -39,11 +39,28 @@ def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
         plan = procedure.plan(runbook, rule, situation, Citation.model_validate(state["citation"]))
     except Refused as error:
         return {"rule": rule.id, "ending": "manual", "report": str(error)}
+    return _file(state, context, rule.id, plan, runbook.action_type)
+
+
+def _file(
+    state: OperateState, context: Context, rule: str, plan: Plan, action_type: str
+) -> OperateState:
     filed = view.plan_state(context.desk, context.hold.task_id)
-    if filed.plan_hash != work.plan_hash(context.hold.task_id, plan):
-        waived = work.file_plan(context.desk, context.hold, plan, action_type=runbook.action_type)
-        return {"rule": rule.id, "waived": waived}
-    return {"rule": rule.id, "waived": filed.approved}
+    if not filed.stands and filed.plan is not None and _deeds(filed.plan) == _deeds(plan):
+        # A procedure cannot think of something else: what people want, people must plan.
+        words = t("agents.same_plan", wanted=state.get("returned") or "")
+        return {"rule": rule, "ending": "manual", "report": words}
+    attempt = view.task(context.desk, context.hold.task_id).attempt
+    bound = work.plan_hash(context.hold.task_id, plan, attempt)
+    if not filed.stands or filed.plan_hash != bound:
+        waived = work.file_plan(context.desk, context.hold, plan, action_type=action_type)
+        return {"rule": rule, "waived": waived}
+    return {"rule": rule, "waived": filed.approved}
+
+
+def _deeds(plan: Plan) -> list[Call]:
+    """What would be done, without the words and figures around it."""
+    return [action.call for action in plan.actions]
 
 
 def _next(state: OperateState, title: str) -> OperateState:

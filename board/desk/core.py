@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.lifecycle import Actor, Move, State, after, overall
 from guardia.board.model import Issue, Outgoing, Task, Wake
+from guardia.board.seal import Seal
 from guardia.db import jobs
 from guardia.db.engine import Database
 from guardia.errors import IllegalMove, NotFound, Stale
@@ -31,6 +32,8 @@ class Desk:
 
     database: Database
     clock: Callable[[], datetime] = utc_now
+    seal: Seal = field(default_factory=Seal.passing)
+    """Signs people's decisions; the product gives the installation's own."""
     notary: Notary | None = None
     """Signs checkpoints; ``None`` where this process carries nothing out."""
 

@@ -1,23 +1,41 @@
-"""What people decide: approve or reject one step of a plan's chain."""
+"""What people decide on a plan: approve or reject one step of its chain, or ask for changes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board import audit
+from guardia.board import audit, policy
 from guardia.board.chain import clean
+from guardia.board.desk import asking
 from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
 from guardia.board.lifecycle import Actor, Move, State
-from guardia.board.model import Approval, Issue, Task
+from guardia.board.model import Approval, Decision, Issue, Task
+from guardia.board.policy import Denial, Standing, Verdict
 from guardia.errors import Forbidden, Invalid, Stale
 from guardia.i18n import t
 from guardia.org.access import require
 from guardia.org.directory import PersonName
 
 _REASON = 1000
+_KIND = {
+    Verdict.APPROVE: "approved",
+    Verdict.REJECT: "rejected",
+    Verdict.CHANGE: "changes_asked",
+}
+_STATE = {Verdict.REJECT: "REJECTED", Verdict.CHANGE: "CHANGES"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One decision in the making."""
+
+    person: PersonName
+    word: policy.Decision
+    reason: str
+    now: datetime
 
 
 def decide(
@@ -29,112 +47,164 @@ def decide(
     plan_hash: str,
     reason: str = "",
 ) -> State:
-    """Decide the step that waits, for exactly the plan that the person saw.
+    """Approve or reject the step that waits, for exactly the plan that the person saw.
 
-    The requester never approves, and one person never fills two steps. A rejection needs a
-    reason. Returns the task's state after it.
+    Neither the requester nor the plan's author approves, and one person counts once in a chain.
+    A rejection needs a reason. Returns the task's state after it.
     """
-    require(person, "approval.decide")
+    verdict = Verdict.APPROVE if approve else Verdict.REJECT
+    return _decide(desk, person, task_id, verdict, plan_hash, reason)
+
+
+def ask_changes(
+    desk: Desk, person: PersonName, task_id: int, *, plan_hash: str, reason: str
+) -> State:
+    """Send the plan back (PARSED) with what must be different; the agent is woken with it."""
+    return _decide(desk, person, task_id, Verdict.CHANGE, plan_hash, reason)
+
+
+def _decide(
+    desk: Desk, person: PersonName, task_id: int, verdict: Verdict, plan_hash: str, reason: str
+) -> State:
     text = clean(reason).strip()[:_REASON]
-    if not approve and not text:
-        raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
     now = desk.clock()
     with desk.database.transaction() as session:
         task = task_of(session, task_id)
-        step = _waiting(session, task, plan_hash)
+        if task.plan_hash != plan_hash or task.status != State.PENDING_APPROVAL:
+            raise Stale(what=f"SR-{task.sr_id}")
         issue = issue_of(session, task.sr_id)
-        _may_decide(session, person, step, issue)
-        step.state = "APPROVED" if approve else "REJECTED"
-        step.decided_by, step.reason, step.decided_at = person.id, text, now
+        steps = asking.steps_of(session, task)
+        word, before = _word(session, person, issue, task, steps, verdict, now)
+        if verdict is not Verdict.APPROVE and not text:
+            raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
+        said = _Said(person, word, text, now)
+        step = steps[word.step - 1]
+        _keep(session, step, said)
+        after = policy.standing(asking.chain_asked(issue, task, steps), (*before.given, word))
+        _settle_step(step, said, after)
         session.flush()
-        state = _advance(session, task, step, now, approve=approve)
-        _announce(session, issue, task, step, person, state, now)
+        state = _advance(session, issue, task, after, said)
+        _tell(session, issue, task, said, state)
+        given = sum(d.step == step.step for d in after.given)
+        _record(session, desk, task, step, said, given)
         return state
 
 
-def _waiting(session: Session, task: Task, plan_hash: str) -> Approval:
-    if task.plan_hash != plan_hash or task.status != State.PENDING_APPROVAL:
-        raise Stale(what=f"SR-{task.sr_id}")
-    step = session.scalar(
-        select(Approval)
-        .where(
-            Approval.task_id == task.task_id,
-            Approval.plan_hash == plan_hash,
-            Approval.state == "WAITING",
-        )
-        .order_by(Approval.step)
-        .limit(1)
-        .with_for_update()
-    )
-    if step is None:
-        raise Stale(what=f"SR-{task.sr_id}")
-    return step
-
-
-def _may_decide(session: Session, person: PersonName, step: Approval, issue: Issue) -> None:
-    who = f"{person.name} {person.title}"
-    if person.role != step.role:
-        raise Forbidden(who=who, action=t("desk.step_of", role=t(f"org.role.{step.role}")))
-    if person.id == issue.requester_id:
-        raise Forbidden(who=who, action=t("desk.own_request"))
-    earlier = session.scalar(
-        select(Approval.approval_id).where(
-            Approval.task_id == step.task_id,
-            Approval.plan_hash == step.plan_hash,
-            Approval.decided_by == person.id,
-        )
-    )
-    if earlier is not None:
-        raise Forbidden(who=who, action=t("desk.second_step"))
-
-
-def _advance(
-    session: Session, task: Task, step: Approval, now: datetime, *, approve: bool
-) -> State:
-    if not approve:
-        return move(session, task, Move.REJECT, actor=Actor.PERSON, now=now)
-    further = session.scalar(
-        select(Approval.step)
-        .where(
-            Approval.task_id == task.task_id,
-            Approval.plan_hash == step.plan_hash,
-            Approval.state == "WAITING",
-        )
-        .limit(1)
-    )
-    if further is not None:
-        return State(task.status)
-    return move(session, task, Move.APPROVE, actor=Actor.PERSON, now=now)
-
-
-def _announce(
+def _word(
     session: Session,
+    person: PersonName,
     issue: Issue,
     task: Task,
-    step: Approval,
-    person: PersonName,
-    state: State,
+    steps: list[Approval],
+    verdict: Verdict,
     now: datetime,
-) -> None:
-    kind = "approved" if step.state == "APPROVED" else "rejected"
-    who = f"{person.name} {person.title}"
+) -> tuple[policy.Decision, Standing]:
+    """The decision that this person may make now, and where the chain stands before it."""
+    capacities = asking.capacities(session, person, now)
+    if not capacities:
+        require(person, "approval.decide")
+    chain = asking.chain_asked(issue, task, steps)
+    before = policy.standing(chain, asking.words_on(session, steps))
+    word, why = policy.choose(chain, before, person.id, capacities, verdict)
+    if word is not None:
+        return word, before
+    if why is Denial.NO_TURN or before.current is None:
+        raise Stale(what=f"SR-{task.sr_id}")
+    role = t(f"org.role.{steps[before.current - 1].role}")
+    raise Forbidden(
+        who=f"{person.name} {person.title}", action=t(f"desk.denial.{why.value}", role=role)
+    )
+
+
+def _keep(session: Session, step: Approval, said: _Said) -> None:
+    word = said.word
+    session.add(
+        Decision(
+            approval_id=step.approval_id,
+            person_id=word.person,
+            role=word.capacity.role,
+            principal_id=word.capacity.principal,
+            verdict=word.verdict.value,
+            reason=said.reason,
+            decided_at=said.now,
+        )
+    )
+
+
+def _settle_step(step: Approval, said: _Said, after: Standing) -> None:
+    """The step's own row: still waiting for others of its quorum, or decided."""
+    if not after.refused and after.current == step.step:
+        return
+    step.state = _STATE.get(said.word.verdict, "APPROVED")
+    step.decided_by, step.reason, step.decided_at = said.person.id, said.reason, said.now
+    step.look_at = None
+
+
+def _advance(session: Session, issue: Issue, task: Task, after: Standing, said: _Said) -> State:
+    """The move that follows, if any: all three verdicts go through the lifecycle."""
+    now, verdict = said.now, said.word.verdict
+    if verdict is Verdict.REJECT:
+        asking.void(session, task)
+        return move(session, task, Move.REJECT, actor=Actor.PERSON, now=now)
+    if verdict is Verdict.CHANGE:
+        asking.void(session, task)
+        # Whatever the agent still has in flight was about the plan that is refused.
+        fence = task.fence + 1
+        return move(
+            session, task, Move.RETURN, actor=Actor.PERSON, now=now, fence=fence, run_id=None
+        )
+    if not after.complete:
+        terms = asking.terms(session, task.category)
+        asking.open_next(session, issue, task, task.plan_hash or "", terms, now)
+        return State(task.status)
+    later = asking.runs_from(session, issue, task.category or "", now)
+    return move(session, task, Move.APPROVE, actor=Actor.PERSON, now=now, run_after=later)
+
+
+def _tell(session: Session, issue: Issue, task: Task, said: _Said, state: State) -> None:
+    """The room, and the agent where it is its turn again."""
+    kind, who = _KIND[said.word.verdict], f"{said.person.name} {said.person.title}"
     if task.agent_id and state is not State.PENDING_APPROVAL:
-        wake(session, task.agent_id, "approval_decided", now, issue.sr_id)
-    reply(session, issue, t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=step.reason), now)
+        wake(session, task.agent_id, "approval_decided", said.now, issue.sr_id)
+    reply(session, issue, t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=said.reason), said.now)
+    if task.run_after is not None and state is State.APPROVED:
+        at = asking.local(session, task.run_after)
+        reply(session, issue, t("desk.runs_later", sr=issue.sr_id, at=at), said.now)
+
+
+def _record(
+    session: Session, desk: Desk, task: Task, step: Approval, said: _Said, given: int
+) -> None:
+    """The entry, with the sealed statement of who decided what, at this very place."""
+    word = said.word
+    statement = {
+        "issue": task.sr_id,
+        "task": task.task_id,
+        "plan_hash": step.plan_hash,
+        "step": step.step,
+        "person": word.person,
+        "principal": word.capacity.principal,
+        "verdict": word.verdict.value,
+        "chain_head": audit.head_held(session),
+    }
     audit.append(
         session,
-        kind,
-        actor=f"person:{person.id}",
-        now=now,
-        sr_id=issue.sr_id,
+        _KIND[word.verdict],
+        actor=f"person:{said.person.id}",
+        now=said.now,
+        sr_id=task.sr_id,
         task_id=task.task_id,
         detail={
             "step": step.step,
-            "role": step.role,
+            "role": word.capacity.role,
             "plan_hash": step.plan_hash,
-            "reason": step.reason,
+            "reason": said.reason,
+            "given": given,
+            "quorum": step.quorum,
+            "statement": statement,
+            **desk.seal.sign(statement),
         },
-        who=who,
+        who=f"{said.person.name} {said.person.title}",
         step=step.step,
-        reason=step.reason,
+        reason=said.reason,
     )

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import clean
-from guardia.board.desk import killing, orders
+from guardia.board.desk import asking, killing, orders
 from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
 from guardia.board.desk.orders import Giver
 from guardia.board.desk.work import stored_plan
 from guardia.board.lifecycle import OPEN, Actor, Move, State
-from guardia.board.model import ActionRun, Approval, Directive, Issue, Task
+from guardia.board.model import ActionRun, Directive, Issue, Task
 from guardia.errors import IllegalMove, Invalid, NotFound, Refused
 from guardia.i18n import t
 from guardia.org import registry
@@ -299,12 +299,9 @@ VERBS = tuple(_ACTS)
 
 
 def _void(case: _Case) -> None:
-    """Nobody need decide on a plan that will not run."""
-    case.session.execute(
-        update(Approval)
-        .where(Approval.task_id == case.task.task_id, Approval.state == "WAITING")
-        .values(state="VOID")
-    )
+    """Nobody need decide on a plan that will not run, and nothing waits for its window."""
+    asking.void(case.session, case.task)
+    case.task.run_after = None
 
 
 def _wake_agent(case: _Case, reason: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 
 from guardia.board.desk.core import Desk, issue_of
 from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Approval, Issue, Task
+from guardia.board.model import Approval, Decision, Issue, Task
 from guardia.board.plan import Plan
 from guardia.errors import NotFound
 from guardia.org.directory import PersonName
@@ -44,6 +45,8 @@ class PlanState:
     plan: Plan | None
     plan_hash: str | None
     approved: bool
+    stands: bool
+    """Whether it still counts: not where people have sent it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,29 @@ def plan_state(desk: Desk, task_id: int) -> PlanState:
         if row is None:
             raise NotFound(what=f"task {task_id}")
         plan = Plan.model_validate(row.plan) if row.plan else None
-        return PlanState(plan, row.plan_hash, State(row.status) is State.APPROVED)
+        state = State(row.status)
+        return PlanState(plan, row.plan_hash, state is State.APPROVED, state is not State.PARSED)
+
+
+def changes_wanted(desk: Desk, task_id: int) -> str | None:
+    """What people want to be different of a plan that they sent back; ``None`` where they have
+    not."""
+    with desk.database.reading() as session:
+        row = session.get(Task, task_id)
+        if row is None or row.status != State.PARSED:
+            return None
+        said = session.scalar(
+            select(Decision.reason)
+            .join(Approval, Approval.approval_id == Decision.approval_id)
+            .where(
+                Approval.task_id == task_id,
+                Approval.plan_hash == row.plan_hash,
+                Decision.verdict == "change",
+            )
+            .order_by(Decision.decision_id.desc())
+            .limit(1)
+        )
+        return said or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +131,10 @@ class WaitingPlan:
     plan: Plan
     role: str
     """Whose turn it is."""
+    quorum: int = 1
+    given: int = 0
+    """How many of the quorum have approved."""
+    due_at: datetime | None = None
 
 
 def issue(desk: Desk, sr_id: int) -> IssueView:
@@ -117,26 +146,47 @@ def issue(desk: Desk, sr_id: int) -> IssueView:
 
 def waiting_plans(desk: Desk, sr_id: int) -> list[WaitingPlan]:
     """The plans of an issue that wait for a decision, with the role whose turn it is."""
-    turn = (
-        select(Approval.task_id, func.min(Approval.step).label("step"))
-        .where(Approval.state == "WAITING")
-        .group_by(Approval.task_id)
-        .subquery()
+    given = (
+        select(func.count())
+        .where(Decision.approval_id == Approval.approval_id)
+        .correlate(Approval)
+        .scalar_subquery()
     )
     with desk.database.reading() as session:
         rows = session.execute(
-            select(Task.task_id, Task.plan_hash, Task.plan, Approval.role)
-            .join(turn, turn.c.task_id == Task.task_id)
+            select(
+                Task.task_id,
+                Task.plan_hash,
+                Task.plan,
+                Approval.role,
+                Approval.quorum,
+                given.label("given"),
+                Approval.due_at,
+            )
             .join(
                 Approval,
-                (Approval.task_id == Task.task_id)
-                & (Approval.step == turn.c.step)
-                & (Approval.plan_hash == Task.plan_hash),
+                (Approval.task_id == Task.task_id) & (Approval.plan_hash == Task.plan_hash),
             )
-            .where(Task.sr_id == sr_id, Task.status == State.PENDING_APPROVAL)
+            .where(
+                Task.sr_id == sr_id,
+                Task.status == State.PENDING_APPROVAL,
+                Approval.state == "WAITING",
+                Approval.opened_at.is_not(None),
+            )
             .order_by(Task.task_id)
         )
-        return [WaitingPlan(n, bound, Plan.model_validate(p), role) for n, bound, p, role in rows]
+        return [
+            WaitingPlan(
+                r.task_id,
+                r.plan_hash,
+                Plan.model_validate(r.plan),
+                r.role,
+                r.quorum,
+                r.given,
+                r.due_at,
+            )
+            for r in rows
+        ]
 
 
 def specialists(desk: Desk) -> list[Specialist]:

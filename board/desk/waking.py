@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -95,6 +95,8 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
                 Task.task_id.not_in(done),
                 ~Task.paused,
                 Task.task_id.not_in(UNDOING),
+                # Approved now, run later.
+                or_(Task.run_after.is_(None), Task.run_after <= desk.clock()),
             )
             .order_by(urgency, Task.task_id)
             .limit(1)

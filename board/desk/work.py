@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
+from guardia.board.desk import asking
 from guardia.board.desk.core import (
     Desk,
     Grant,
@@ -19,15 +21,18 @@ from guardia.board.desk.core import (
     reply,
     send,
     settle,
+    task_of,
     wake,
 )
 from guardia.board.desk.reception import note
 from guardia.board.lifecycle import Actor, Move, State
-from guardia.board.model import Approval, Comment, Issue, Task
+from guardia.board.model import Comment, Issue, Task
 from guardia.board.plan import Category, Plan
-from guardia.errors import Refused
+from guardia.errors import Refused, Stale
 from guardia.i18n import t
 from guardia.org import chart, registry
+from guardia.org.access import require
+from guardia.org.directory import PersonName
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,70 +142,85 @@ def file_plan(desk: Desk, hold: Hold, plan: Plan, *, action_type: str | None = N
 
     ``action_type`` is the kind of work it is, where the request itself named none.
     """
-    now, plan = desk.clock(), printable(plan)
+    now = desk.clock()
     with desk.database.transaction() as session:
         task = held(session, hold)
-        if plan.server != task.target_server:
-            raise Refused(why=t("desk.other_server", server=plan.server))
-        roles = chart.approval_chain(chart.running(session), plan.category)
-        body = plan.model_dump(mode="json")
-        bound = plan_hash(hold.task_id, plan, task.attempt)
-        step = Move.ASK if roles else Move.WAIVE
+        task.action_type = task.action_type or action_type
+        session.flush()
+        return _file(session, task, plan, f"agent:{hold.agent_id}", now)
+
+
+def refile(desk: Desk, task_id: int, plan: Plan, author: PersonName) -> State:
+    """Put a person's plan in the place of the one that waits or is approved, and ask anew.
+
+    Every approval that waits or was given is void, the author has no say in it, and whatever an
+    agent still has in flight fails. The category stays: a plan cannot be edited into a milder one.
+    """
+    require(author, "plan.edit")
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        task = task_of(session, task_id)
+        if plan.category != task.category:
+            raise Refused(why=t("desk.other_category"))
         move(
             session,
             task,
-            step,
-            actor=Actor.AGENT,
+            Move.RETURN,
+            actor=Actor.PERSON,
             now=now,
-            plan=body,
-            plan_hash=bound,
-            category=plan.category,
-            action_type=task.action_type or action_type,
+            fence=task.fence + 1,
+            run_id=None,
         )
-        for number, role in enumerate(roles, start=1):
-            session.add(
-                Approval(
-                    task_id=hold.task_id,
-                    plan_hash=bound,
-                    step=number,
-                    role=role,
-                    state="WAITING",
-                    created_at=now,
-                )
-            )
-        issue = issue_of(session, hold.sr_id)
-        if roles:
-            reply(session, issue, _ask_text(hold.sr_id, plan, roles[0]), now)
-        session.flush()
-        audit.append(
-            session,
-            "planned" if roles else "waived",
-            actor=f"agent:{hold.agent_id}",
-            now=now,
-            sr_id=hold.sr_id,
-            task_id=hold.task_id,
-            detail={"plan": body, "plan_hash": bound, "roles": list(roles)},
-            actions=len(plan.actions),
-            category=plan.category,
-            hash=bound[:12],
-        )
-        return not roles
+        _file(session, task, plan, f"person:{author.id}", now)
+        return State(task.status)
 
 
-def _ask_text(sr_id: int, plan: Plan, role: str) -> str:
-    return t(
-        "desk.ask",
-        sr=sr_id,
-        server=plan.server,
-        because=plan.because,
-        role=t(f"org.role.{role}"),
+def _file(session: Session, task: Task, plan: Plan, author: str, now: datetime) -> bool:
+    plan = printable(plan)
+    if plan.server != task.target_server:
+        raise Refused(why=t("desk.other_server", server=plan.server))
+    policy = chart.approval_policy(chart.running(session), plan.category)
+    issue = issue_of(session, task.sr_id)
+    body, bound = plan.model_dump(mode="json"), plan_hash(task.task_id, plan, task.attempt)
+    asking.void(session, task)
+    move(
+        session,
+        task,
+        Move.ASK if policy.steps else Move.WAIVE,
+        actor=Actor.PERSON if author.startswith("person:") else Actor.AGENT,
+        now=now,
+        plan=body,
+        plan_hash=bound,
+        plan_author=author,
+        category=plan.category,
+        run_after=None if policy.steps else asking.runs_from(session, issue, plan.category, now),
     )
+    asking.ask(session, issue, task, bound, policy, now)
+    audit.append(
+        session,
+        "planned" if policy.steps else "waived",
+        actor=author,
+        now=now,
+        sr_id=task.sr_id,
+        task_id=task.task_id,
+        detail={
+            "plan": body,
+            "plan_hash": bound,
+            "roles": [s.role for s in policy.steps],
+            "quorums": [s.quorum for s in policy.steps],
+        },
+        actions=len(plan.actions),
+        category=plan.category,
+        hash=bound[:12],
+    )
+    return not policy.steps
 
 
 def start(desk: Desk, hold: Hold) -> Grant:
     """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant.
 
     A signed checkpoint of the record comes before whatever the grant is used for.
+    ``Stale`` where its window has closed meanwhile: the task then waits until it opens.
     """
     grant = _start(desk, hold)
     if desk.notary is not None:
@@ -213,7 +233,11 @@ def _start(desk: Desk, hold: Hold) -> Grant:
     with desk.database.transaction() as session:
         task = held(session, hold)
         plan = approved_plan(session, task)
-        if State(task.status) is not State.IN_PROGRESS:
+        begun = State(task.status) is State.IN_PROGRESS
+        issue = issue_of(session, task.sr_id)
+        closed = None if begun else asking.runs_from(session, issue, plan.category, now)
+        task.run_after = closed
+        if not begun and closed is None:
             move(session, task, Move.START, actor=Actor.AGENT, now=now)
             audit.append(
                 session,
@@ -225,19 +249,17 @@ def _start(desk: Desk, hold: Hold) -> Grant:
                 detail={"plan_hash": task.plan_hash},
                 server=plan.server,
             )
-        return Grant(hold, plan.server, plan.category, task.plan_hash)
+        grant = Grant(hold, plan.server, plan.category, task.plan_hash)
+    if closed is not None:
+        raise Stale(what=f"SR-{hold.sr_id}")
+    return grant
 
 
 def approved_plan(session: Session, task: Task) -> Plan:
     """The task's plan, only if its chain of approvals is complete for exactly this plan."""
     plan = stored_plan(task)
-    roles = chart.approval_chain(chart.running(session), plan.category)
-    given = (
-        session.query(Approval)
-        .filter_by(task_id=task.task_id, plan_hash=task.plan_hash, state="APPROVED")
-        .count()
-    )
-    if given < len(roles):
+    policy = chart.approval_policy(chart.running(session), plan.category)
+    if not asking.satisfied(session, task, policy):
         raise Refused(why=t("desk.not_approved"))
     return plan
 

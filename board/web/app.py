@@ -16,7 +16,7 @@ from starlette.types import Scope
 import guardia
 from guardia.board.desk import Desk
 from guardia.board.intake import mattermost
-from guardia.board.web import apidocs, control, faults, issues, live, signin
+from guardia.board.web import apidocs, control, faults, issues, live, rights, signin
 from guardia.board.web.guard import Guard
 from guardia.board.web.render import STATIC
 from guardia.board.web.visit import AtDesk, ours
@@ -33,8 +33,10 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_alive,
+        dependencies=[Depends(rights.ruled)],
     )
     app.state.desk, app.state.settings = desk, settings
+    app.state.rules = dict(rights.ROUTES)
     app.state.throttle = signin.Throttle()
     app.state.feed = live.Feed(desk)
     app.add_middleware(Guard)

@@ -165,7 +165,7 @@ def decide(
     here: Here,
     sr_id: Number,
     task_id: Number,
-    decision: Annotated[Literal["approve", "reject"], Form()],
+    decision: Annotated[Literal["approve", "change", "reject"], Form()],
     plan_hash: Annotated[str, Form(min_length=1, max_length=128)],
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
@@ -173,9 +173,13 @@ def decide(
     found = dossier.issue(desk, here.person, sr_id)
     if all(w.task_id != task_id for w in found.works):
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
-    approve = decision == "approve"
 
     def act() -> Any:
+        if decision == "change":
+            return decisions.ask_changes(
+                desk, here.person, task_id, plan_hash=plan_hash, reason=reason
+            )
+        approve = decision == "approve"
         return decisions.decide(
             desk, here.person, task_id, approve=approve, plan_hash=plan_hash, reason=reason
         )

@@ -61,12 +61,17 @@ def still_signed_in(desk: Desk, token: str) -> PersonName | None:
 
 
 def visitor(request: Request) -> Visitor:
-    """The person who is signed in; ``SignInNeeded`` else."""
+    """The person who is signed in; ``SignInNeeded`` else. Looked up once a request."""
+    known: Visitor | None = getattr(request.state, "visitor", None)
+    if known is not None:
+        return known
     token = request.cookies.get(SESSION, "")
     person = still_signed_in(desk_of(request), token) if token else None
     if person is None:
         raise SignInNeeded()
-    return Visitor(person, token)
+    found = Visitor(person, token)
+    request.state.visitor = found
+    return found
 
 
 Here = Annotated[Visitor, Depends(visitor)]

@@ -44,7 +44,8 @@ def test_tables_and_code_agree(database: Any) -> None:
     )
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": ours})
-        assert compare_metadata(context, Base.metadata) == []
+        found = compare_metadata(context, Base.metadata)
+        assert found == [], "\n".join(str(f) for f in found)
         # The comparison above must be able to fail.
         connection.exec_driver_sql("alter table tb_audit_checkpoint drop column signature")
         assert compare_metadata(context, Base.metadata) != []

@@ -53,7 +53,7 @@ def alive(mark: str, *, shell_too: bool = False) -> list[int]:
     return found
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for ``condition``; fail where it does not come true."""
     deadline = time.monotonic() + seconds
     while not condition():

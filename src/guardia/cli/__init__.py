@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from guardia import __version__
-from guardia.cli import audit, control, database, demo, issue, lab, org, service
+from guardia.cli import audit, control, database, delegation, demo, issue, lab, org, rights, service
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t
 
@@ -24,6 +24,8 @@ app.command("reject", help=t("cli.reject.help"))(issue.reject)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
 app.command("release", help=t("cli.control.release"))(control.release)
 app.command("directive", help=t("cli.control.directive"))(control.directive)
+app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.ask_changes)
+app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
 app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))
@@ -35,6 +37,9 @@ app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 def version() -> None:
     """Print the version."""
     sys.stdout.write(f"{__version__}\n")
+
+
+rights.enforce(app)
 
 
 def main() -> None:

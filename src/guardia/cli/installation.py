@@ -12,6 +12,7 @@ from guardia.settings import Settings
 if TYPE_CHECKING:
     from guardia.board.desk import Desk
     from guardia.db.embedded import Cluster
+    from guardia.org.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Installation:
     app_dsn: str
     owner_dsn: str | None
     """``None`` for an external database whose owner is not told to this host."""
+    keys: Keys
+    """Where the key lies that signs people's decisions."""
     ours: bool = False
     """Whether this process has started the database, which then ends with it."""
 
@@ -28,11 +31,12 @@ class Installation:
     def desk(self) -> Iterator[Desk]:
         """The desk over a small pool, closed afterwards."""
         from guardia.board.desk import Desk
+        from guardia.board.seal import Seal
         from guardia.db.engine import Database
 
         database = Database(self.app_dsn, pool_size=4)
         try:
-            yield Desk(database)
+            yield Desk(database, seal=Seal.kept(self.keys))
         finally:
             database.close()
 
@@ -47,10 +51,13 @@ def cluster(settings: Settings) -> Cluster:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Installation]:
     """The database, started where it is embedded and not running, and stopped again by us."""
+    from guardia.org.keys import FileKeys
+
+    keys = FileKeys(settings.secrets)
     if settings.dsn is not None:
         owner = settings.owner_dsn
         yield Installation(
-            settings.dsn.get_secret_value(), owner.get_secret_value() if owner else None
+            settings.dsn.get_secret_value(), owner.get_secret_value() if owner else None, keys
         )
         return
     from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE
@@ -58,7 +65,9 @@ def opened(settings: Settings) -> Iterator[Installation]:
     server = cluster(settings)
     with server:
         server.create_roles()
-        yield Installation(server.dsn(APPLICATION_ROLE), server.dsn(OWNER_ROLE), ours=server.owned)
+        yield Installation(
+            server.dsn(APPLICATION_ROLE), server.dsn(OWNER_ROLE), keys, ours=server.owned
+        )
 
 
 def migrate(installation: Installation) -> None:

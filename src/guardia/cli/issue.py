@@ -1,4 +1,4 @@
-"""``guardia show | approve | reject``: decide on the command line what the page also offers."""
+"""``guardia show | approve | reject | ask-changes``: what the page also offers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.desk import Desk
+    from guardia.board.desk.view import WaitingPlan
     from guardia.org.directory import PersonName
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
@@ -35,7 +36,7 @@ def approve(
     reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))] = "",
 ) -> None:
     """Approve the plan that waits on an issue, after it has been shown."""
-    _decide(number, who, reason, approve=True)
+    _decide(number, who, reason, "approve")
 
 
 def reject(
@@ -44,10 +45,19 @@ def reject(
     reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))],
 ) -> None:
     """Reject the plan that waits on an issue, with a reason."""
-    _decide(number, who, reason, approve=False)
+    _decide(number, who, reason, "reject")
 
 
-def _decide(number: str, who: str, reason: str, *, approve: bool) -> None:
+def ask_changes(
+    number: _Number,
+    who: _As,
+    reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))],
+) -> None:
+    """Send the plan that waits on an issue back to the agent, with what must be different."""
+    _decide(number, who, reason, "change")
+
+
+def _decide(number: str, who: str, reason: str, verdict: str) -> None:
     from guardia.board.desk import decisions, view
 
     sr_id = parse_number(number)
@@ -58,14 +68,12 @@ def _decide(number: str, who: str, reason: str, *, approve: bool) -> None:
         if not plans:
             raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
         for waiting in plans:
-            state = decisions.decide(
-                desk,
-                person,
-                waiting.task_id,
-                approve=approve,
-                plan_hash=waiting.plan_hash,
-                reason=reason,
-            )
+            words = {"plan_hash": waiting.plan_hash, "reason": reason}
+            if verdict == "change":
+                state = decisions.ask_changes(desk, person, waiting.task_id, **words)
+            else:
+                approve = verdict == "approve"
+                state = decisions.decide(desk, person, waiting.task_id, approve=approve, **words)
             sys.stdout.write(t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}")) + "\n")
 
 
@@ -78,10 +86,17 @@ def _show(desk: Desk, sr_id: int) -> None:
     console.print(issue.title, markup=False, highlight=False)
     for waiting in view.waiting_plans(desk, sr_id):
         console.print(waiting.plan.because, markup=False, highlight=False)
+        console.print(_turn(waiting), markup=False, highlight=False)
         table = Table(t("cli.issue.effect"), t("cli.issue.command"))
         for action in waiting.plan.actions:
             table.add_row(action.effect, action.command)
         console.print(table, markup=False)
+
+
+def _turn(waiting: WaitingPlan) -> str:
+    words = {"role": t(f"org.role.{waiting.role}")}
+    due = f"{waiting.due_at.astimezone():%Y-%m-%d %H:%M}" if waiting.due_at else "-"
+    return t("cli.issue.turn", given=waiting.given, quorum=waiting.quorum, due=due, **words)
 
 
 def sign_in(desk: Desk, who: str) -> PersonName:

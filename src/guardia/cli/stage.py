@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import secrets
@@ -103,14 +102,9 @@ class Stage:
 
     def _secrets(self) -> None:
         """The demo's password and token: made once, kept privately, the same at every start."""
-        path = self.settings.home / "demo.json"
-        if path.is_file():
-            known = json.loads(path.read_text("utf-8"))
-        else:
-            known = {"password": f"guardia-{secrets.token_hex(4)}", "token": secrets.token_hex(16)}
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(known), "utf-8")
-        self.password, self.messenger_token = known["password"], known["token"]
+        keys = FileKeys(self.settings.secrets)
+        self.password = keys.obtain("demo-password", lambda: f"guardia-{secrets.token_hex(4)}")
+        self.messenger_token = keys.obtain("demo-token", lambda: secrets.token_hex(16))
 
     def _start_board(self) -> None:
         environment = {

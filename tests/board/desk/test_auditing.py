@@ -113,6 +113,5 @@ def test_an_ordinary_verification_is_no_daily_report(sealed: Sealed) -> None:
 
 def test_a_time_zone_that_nobody_knows(sealed: Sealed) -> None:
     text = chart.shipped().read_text("utf-8").replace("Asia/Seoul", "Asia/Nowhere")
-    organization.apply_chart(sealed.desk, text, "operator:test")
     with pytest.raises(Misconfigured):
-        auditing.zone(sealed.desk)
+        organization.apply_chart(sealed.desk, text, "operator:test")

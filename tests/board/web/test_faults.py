@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pages import PAGE, Browser
 
 from guardia import errors
-from guardia.board.web import faults
+from guardia.board.web import faults, rights
 from guardia.errors import GuardiaError
 
 SECRET = "postgresql://guardia_app:hunter2@10.0.0.1/guardia"
@@ -20,6 +20,7 @@ def raising(app: FastAPI, error: Exception) -> Browser:
         raise error
 
     app.add_api_route("/fail", fail)
+    app.state.rules["GET", "/fail"] = rights.OPEN
     return Browser(app, raise_server_exceptions=False)
 
 

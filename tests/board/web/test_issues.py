@@ -399,3 +399,16 @@ def test_the_engineer_and_the_decision_appear_by_name(browse: Browse, board: Cas
     approval = html[html.index('class="steps"') :]
     assert "정다은 팀장" in approval[:1500]
     assert "영향 없음" in approval[:1500]
+
+
+def test_changes_are_asked_for_with_a_reason_on_the_page(browse: Browse, board: Cast) -> None:
+    story = Story(board).waiting()
+    browser = browse("lead")
+    at = f"/issues/{story.sr_id}"
+    page = browser.see(at).text
+    assert 'value="change"' in page and "기한" in page
+    assert decision(browser, story, decision="change", reason=" ").status_code == 422
+    assert decision(browser, story, decision="change", reason="야간에").status_code == 303
+    after = browser.see(at).text
+    assert "야간에" in after and PLAN_HASH.search(after) is None
+    assert decision(browser, story, decision="change", reason="야간에").status_code == 409

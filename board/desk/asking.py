@@ -1,0 +1,230 @@
+"""Asking people: the steps of a plan's chain, whose turn it is, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, tzinfo
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from guardia.board.desk.core import issue_of, reply
+from guardia.board.model import Approval, Decision, Issue, Notice, Task
+from guardia.board.policy import Capacity, Chain, Verdict, calendar, opens, standing
+from guardia.board.policy import Decision as Word
+from guardia.i18n import t
+from guardia.org import chart, delegation
+from guardia.org.access import allowed
+from guardia.org.approvals import ApprovalPolicy, ApprovalStep
+from guardia.org.directory import PersonName
+
+STANDING = ("WAITING", "APPROVED")
+"""States of steps that still count."""
+_LOOK_AGAIN = timedelta(days=1)
+
+
+def ask(
+    session: Session, issue: Issue, task: Task, bound: str, policy: ApprovalPolicy, now: datetime
+) -> None:
+    """File the steps of a chain for the plan ``bound`` and open the first."""
+    for number, step in enumerate(policy.steps, start=1):
+        session.add(
+            Approval(
+                task_id=task.task_id,
+                plan_hash=bound,
+                step=number,
+                role=step.role,
+                quorum=step.quorum,
+                escalate_to=policy.escalate_to,
+                state="WAITING",
+                created_at=now,
+            )
+        )
+    session.flush()
+    open_next(session, issue, task, bound, policy, now)
+
+
+def void(session: Session, task: Task) -> None:
+    """Nothing that was asked or given for this task counts any longer."""
+    session.execute(
+        update(Approval)
+        .where(Approval.task_id == task.task_id, Approval.state.in_(STANDING))
+        .values(state="VOID", look_at=None)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def steps_of(session: Session, task: Task) -> list[Approval]:
+    """The steps that count for the task's present plan, in order."""
+    return list(
+        session.scalars(
+            select(Approval)
+            .where(
+                Approval.task_id == task.task_id,
+                Approval.plan_hash == task.plan_hash,
+                Approval.state.in_(STANDING),
+            )
+            .order_by(Approval.step)
+        )
+    )
+
+
+def words_on(session: Session, steps: Iterable[Approval]) -> list[Word]:
+    """What was decided on these steps, in the order it was."""
+    numbers = {s.approval_id: s.step for s in steps}
+    if not numbers:
+        return []
+    if not numbers:
+        return []
+    found = session.scalars(
+        select(Decision)
+        .where(Decision.approval_id.in_(list(numbers)))
+        .order_by(Decision.decision_id)
+    )
+    return [
+        Word(
+            numbers[d.approval_id],
+            d.person_id,
+            Capacity(d.role, d.principal_id),
+            Verdict(d.verdict),
+        )
+        for d in found
+    ]
+
+
+def barred(issue: Issue, task: Task) -> frozenset[str]:
+    """Who has no say: the requester and the plan's author."""
+    author = (task.plan_author or "").removeprefix("person:")
+    return frozenset(who for who in (issue.requester_id, author) if who)
+
+
+def chain_asked(issue: Issue, task: Task, steps: Iterable[Approval]) -> Chain:
+    """The chain as it was asked."""
+    known = list(steps)
+    return Chain(
+        tuple(ApprovalStep(role=s.role, quorum=s.quorum) for s in known),
+        barred(issue, task),
+        {s.step: s.escalate_to for s in known if s.escalated_at and s.escalate_to},
+    )
+
+
+def chain_demanded(
+    issue: Issue, task: Task, steps: Iterable[Approval], policy: ApprovalPolicy
+) -> Chain:
+    """The chain as the running chart demands it, whatever was asked."""
+    asked = chain_asked(issue, task, steps)
+    escalated = {n: role for n, role in asked.escalated.items() if role == policy.escalate_to}
+    return Chain(policy.steps, asked.barred, escalated)
+
+
+def satisfied(session: Session, task: Task, policy: ApprovalPolicy) -> bool:
+    """Whether the running policy is satisfied by the decisions on the task's present plan."""
+    steps = steps_of(session, task)
+    chain = chain_demanded(issue_of(session, task.sr_id), task, steps, policy)
+    return standing(chain, words_on(session, steps)).complete
+
+
+def capacities(session: Session, person: PersonName, now: datetime) -> tuple[Capacity, ...]:
+    """In which roles, and in whose name, a person may decide now."""
+    own = (Capacity(person.role),) if allowed(person, "approval.decide") else ()
+    lent = (
+        Capacity(p.role, p.id)
+        for p in delegation.principals(session, person.id, now)
+        if allowed(p, "approval.decide")
+    )
+    return (*own, *lent)
+
+
+def terms(session: Session, category: str | None) -> ApprovalPolicy:
+    """The running policy's terms; the default ones where the category has left the chart."""
+    return chart.running(session).approvals.get(category or "") or ApprovalPolicy()
+
+
+def open_next(
+    session: Session,
+    issue: Issue,
+    task: Task,
+    bound: str,
+    policy: ApprovalPolicy,
+    now: datetime,
+) -> None:
+    """Start the time of the step whose turn it is, and tell everyone who may fill it."""
+    step = session.scalar(
+        select(Approval)
+        .where(
+            Approval.task_id == task.task_id,
+            Approval.plan_hash == bound,
+            Approval.state == "WAITING",
+        )
+        .order_by(Approval.step)
+        .limit(1)
+    )
+    if step is None or step.opened_at is not None:
+        return
+    step.opened_at, step.due_at = now, now + policy.expires
+    step.look_at = min(now + policy.remind, step.due_at) if policy.remind else step.due_at
+    names = notify(session, issue, task, step, "due", now)
+    because = (task.plan or {}).get("because", "")
+    words = {"sr": issue.sr_id, "server": task.target_server, "because": because}
+    reply(session, issue, t("desk.ask", **words, role=_role(step), who=names), now)
+
+
+def notify(
+    session: Session, issue: Issue, task: Task, step: Approval, kind: str, now: datetime
+) -> str:
+    """A notice for everyone who may fill a step now; returns their names."""
+    roles = {step.role, *([step.escalate_to] if step.escalated_at and step.escalate_to else [])}
+    steps = steps_of(session, task)
+    spent = {party for word in words_on(session, steps) for party in word.parties}
+    out = spent | barred(issue, task)
+    names = []
+    for person, principal in delegation.responsible(session, roles, now):
+        if {person.id, *([principal.id] if principal else [])} & out:
+            continue
+        session.add(
+            Notice(
+                person_id=person.id,
+                kind=kind,
+                sr_id=issue.sr_id,
+                approval_id=step.approval_id,
+                principal_id=principal.id if principal else None,
+                created_at=now,
+            )
+        )
+        names.append(_name(person, principal))
+    session.flush()
+    return ", ".join(dict.fromkeys(names)) or t("desk.nobody")
+
+
+def _name(person: PersonName, principal: PersonName | None) -> str:
+    own = f"{person.name} {person.title}"
+    return t("desk.proxy", who=own, principal=principal.name) if principal else own
+
+
+def _role(step: Approval) -> str:
+    role = t(f"org.role.{step.role}")
+    return t("desk.quorum", role=role, quorum=step.quorum) if step.quorum > 1 else role
+
+
+def local(session: Session, moment: datetime) -> str:
+    """A moment as the company's clocks show it."""
+    return moment.astimezone(zone(session)).strftime("%Y-%m-%d %H:%M")
+
+
+def zone(session: Session) -> tzinfo:
+    """The company's time zone."""
+    return chart.running(session).company.zone
+
+
+def runs_from(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
+    """From when approved work of a category may run; ``None``: at once.
+
+    A calendar that never opens is looked at again every day: the chart may change.
+    """
+    running = chart.running(session)
+    policy = running.approvals.get(category) or ApprovalPolicy()
+    when = calendar(policy, running.freezes, running.company.zone, category, issue.inst_id)
+    moment = opens(when, now)
+    if moment == now:
+        return None
+    return moment or now + _LOOK_AGAIN

@@ -1,0 +1,235 @@
+"""The approval policy applied: whose decision counts, when a chain is complete, when work may run.
+
+Pure: no database, no clock. Whoever cannot be proven to be allowed is not; a decision that does
+not fit where the chain stands counts for nothing. Standard library and the policy's types only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
+from enum import StrEnum
+
+from guardia.org.approvals import DAYS, ApprovalPolicy, ApprovalStep, Freeze, Window
+
+_HORIZON = 400
+"""Days in which a window must open; beyond it, work never may run."""
+_READS = "READ_ONLY"
+
+
+class Verdict(StrEnum):
+    """What a person can say to a plan."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    CHANGE = "change"
+
+
+class Denial(StrEnum):
+    """Why a decision does not count."""
+
+    NO_TURN = "no_turn"
+    """Nothing waits, or it is another step's turn."""
+    ROLE = "role"
+    OWN = "own"
+    """The requester and the plan's author have no say in it."""
+    TWICE = "twice"
+    """One person counts once in a chain, in whoever's name they act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """In which role, and in whose name, a person acts."""
+
+    role: str
+    principal: str | None = None
+    """Who has delegated; ``None`` in one's own right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One person's word on one step (counted from 1)."""
+
+    step: int
+    person: str
+    capacity: Capacity
+    verdict: Verdict = Verdict.APPROVE
+
+    @property
+    def parties(self) -> frozenset[str]:
+        """Everyone whose authority it uses up."""
+        principal = self.capacity.principal
+        return frozenset({self.person} | ({principal} if principal else set()))
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What must be decided, by whom not, and which steps have escalated."""
+
+    steps: tuple[ApprovalStep, ...]
+    barred: frozenset[str] = frozenset()
+    """The requester, the plan's author."""
+    escalated: Mapping[int, str] = field(default_factory=dict)
+    """The role that may fill a step as well, by the number of the step."""
+
+    def roles(self, step: int) -> frozenset[str]:
+        """Who may fill a step."""
+        further = self.escalated.get(step)
+        return frozenset({self.steps[step - 1].role} | ({further} if further else set()))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a chain has come."""
+
+    current: int | None
+    """The step whose turn it is; ``None`` where it is complete or has been refused."""
+    given: tuple[Decision, ...]
+    """The decisions that count."""
+    refused: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that is demanded has been given."""
+        return self.current is None and not self.refused
+
+
+def standing(chain: Chain, decisions: Iterable[Decision]) -> Standing:
+    """Where a chain stands after decisions in the order they were made."""
+    now = Standing(1 if chain.steps else None, ())
+    for decision in decisions:
+        if denial(chain, now, decision) is None:
+            now = _after(chain, now, decision)
+    return now
+
+
+def denial(chain: Chain, now: Standing, decision: Decision) -> Denial | None:
+    """Why a decision would not count here, or ``None``."""
+    if now.current is None or decision.step != now.current:
+        return Denial.NO_TURN
+    if decision.capacity.role not in chain.roles(now.current):
+        return Denial.ROLE
+    if decision.parties & chain.barred:
+        return Denial.OWN
+    if any(decision.parties & earlier.parties for earlier in now.given):
+        return Denial.TWICE
+    return None
+
+
+def _after(chain: Chain, now: Standing, decision: Decision) -> Standing:
+    given = (*now.given, decision)
+    if decision.verdict is not Verdict.APPROVE:
+        return Standing(None, given, refused=True)
+    assert now.current is not None
+    filled = sum(d.step == now.current for d in given)
+    if filled < chain.steps[now.current - 1].quorum:
+        return Standing(now.current, given)
+    following = now.current + 1
+    return Standing(following if following <= len(chain.steps) else None, given)
+
+
+def choose(
+    chain: Chain,
+    now: Standing,
+    person: str,
+    capacities: Sequence[Capacity],
+    verdict: Verdict = Verdict.APPROVE,
+) -> tuple[Decision | None, Denial]:
+    """The first capacity in which a person may decide now; else the most telling denial."""
+    if now.current is None:
+        return None, Denial.NO_TURN
+    why = Denial.ROLE
+    for capacity in capacities:
+        decision = Decision(now.current, person, capacity, verdict)
+        refusal = denial(chain, now, decision)
+        if refusal is None:
+            return decision, why
+        if refusal is not Denial.ROLE and why is Denial.ROLE:
+            why = refusal
+    return None, why
+
+
+# When approved work may run ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Windows and freezes of one piece of work."""
+
+    windows: tuple[Window, ...]
+    freezes: tuple[Freeze, ...]
+    zone: tzinfo
+
+
+def calendar(
+    policy: ApprovalPolicy,
+    freezes: Iterable[Freeze],
+    zone: tzinfo,
+    category: str,
+    institution: str | None,
+) -> Calendar:
+    """What of a policy concerns this category and institution.
+
+    Work whose institution nobody knows is bound by everyone's windows and freezes.
+    """
+
+    def concerns(institutions: tuple[str, ...]) -> bool:
+        return not institutions or institution is None or institution in institutions
+
+    return Calendar(
+        tuple(w for w in policy.windows if concerns(w.institutions)),
+        tuple(
+            f
+            for f in freezes
+            if concerns(f.institutions)
+            and (category in f.categories if f.categories else category != _READS)
+        ),
+        zone,
+    )
+
+
+def opens(when: Calendar, now: datetime) -> datetime | None:
+    """The first moment from ``now`` on at which work may run; ``None``: never that we can see."""
+    moment, last = now, now + timedelta(days=_HORIZON)
+    while moment <= last:
+        frozen = [_at(f.ends, when.zone) for f in when.freezes if _holds(f, moment, when.zone)]
+        if frozen:
+            moment = max(frozen)
+            continue
+        starts = [s for w in when.windows if (s := _opening(w, moment, when.zone)) is not None]
+        if not when.windows or moment in starts:
+            return moment
+        if not starts:
+            return None
+        moment = min(starts)
+    return None
+
+
+def _at(moment: datetime, zone: tzinfo) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _holds(freeze: Freeze, moment: datetime, zone: tzinfo) -> bool:
+    return _at(freeze.begins, zone) <= moment < _at(freeze.ends, zone)
+
+
+def _opening(window: Window, moment: datetime, zone: tzinfo) -> datetime | None:
+    """``moment`` itself where the window is open then, else when it opens next."""
+    today = moment.astimezone(zone).date()
+    for offset in range(-1, 9):
+        day = today + timedelta(days=offset)
+        if DAYS[day.weekday()] not in window.days:
+            continue
+        begin, end = _span(window, day, zone)
+        if begin <= moment < end:
+            return moment
+        if begin > moment:
+            return begin
+    return None
+
+
+def _span(window: Window, day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    begin = datetime.combine(day, window.begins, zone)
+    ends_on = day if window.ends > window.begins else day + timedelta(days=1)
+    return begin, datetime.combine(ends_on, window.ends, zone)

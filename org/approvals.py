@@ -1,0 +1,127 @@
+"""How people must approve, as org_chart.yaml says it: chains, terms, windows and freezes.
+
+Types and their validation only; ``board.policy`` applies them. Standard library and pydantic only.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, time, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _period(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    found = re.fullmatch(r"([1-9]\d{0,4})([smhd])", given)
+    if found is None:
+        raise ValueError("10m, 1h, 2d 처럼 적어 주세요")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+Period = Annotated[timedelta, BeforeValidator(_period)]
+
+
+def _clock(given: Any) -> Any:
+    # YAML 1.1 readers make 22:00 a number; only quoted text is a time of day without doubt.
+    if not isinstance(given, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", given):
+        raise ValueError('"22:00" 처럼 따옴표로 적어 주세요')
+    return time.fromisoformat(given)
+
+
+Clock = Annotated[time, BeforeValidator(_clock)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ApprovalStep(_Entry):
+    """One step: so many different persons of one role."""
+
+    role: str
+    quorum: int = Field(default=1, ge=1, le=9)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        return {"role": given} if isinstance(given, str) else given
+
+
+class Window(_Entry):
+    """When approved work may run; past midnight where it ends before it begins."""
+
+    days: tuple[Day, ...] = DAYS
+    """Days on which it begins."""
+    begins: Clock = Field(alias="from")
+    ends: Clock = Field(alias="until")
+    institutions: tuple[str, ...] = ()
+    """Whose servers; empty: everybody's."""
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Window:
+        if self.begins == self.ends or not self.days:
+            raise ValueError("시작과 끝이 다르고 요일이 하나는 있어야 합니다")
+        return self
+
+
+class Freeze(_Entry):
+    """A period in which nothing of these categories and institutions runs."""
+
+    begins: datetime = Field(alias="from")
+    ends: datetime = Field(alias="until")
+    """Moments without an offset are in the company's time zone."""
+    categories: tuple[str, ...] = ()
+    """Empty: all but READ_ONLY."""
+    institutions: tuple[str, ...] = ()
+    because: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Freeze:
+        if self.begins.replace(tzinfo=None) >= self.ends.replace(tzinfo=None):
+            raise ValueError("끝(until)이 시작(from)보다 늦어야 합니다")
+        return self
+
+
+class ApprovalPolicy(_Entry):
+    """What one category demands. No steps: nobody is asked."""
+
+    steps: tuple[ApprovalStep, ...] = ()
+    expires: Period = timedelta(hours=24)
+    """How long each step may wait; then it escalates, and after the same time again it expires."""
+    remind: Period | None = None
+    """How often those who are due are reminded."""
+    escalate_to: str | None = None
+    """A role whose people may then decide as well."""
+    windows: tuple[Window, ...] = ()
+    """Empty: at any time."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        return {"steps": given} if isinstance(given, list | tuple) else given
+
+    @model_validator(mode="after")
+    def _terms(self) -> ApprovalPolicy:
+        if self.expires <= timedelta(0) or (
+            self.remind is not None and self.remind <= timedelta(0)
+        ):
+            raise ValueError("기간은 0보다 길어야 합니다")
+        return self
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Every role that is named."""
+        named = {s.role for s in self.steps}
+        return frozenset(named | ({self.escalate_to} if self.escalate_to else set()))
+
+    @property
+    def demanded(self) -> int:
+        """How many different persons it takes."""
+        return sum(s.quorum for s in self.steps)

@@ -1,0 +1,60 @@
+"""Whose decisions a person may make besides their own: delegations and absences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session, aliased
+
+from guardia.org.directory import PersonName
+from guardia.org.model import Delegation, Person
+
+
+def _in_force(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Delegation.revoked_at.is_(None),
+        Delegation.begins_at <= now,
+        Delegation.ends_at > now,
+    )
+
+
+def principals(session: Session, delegate_id: str, now: datetime) -> list[PersonName]:
+    """Who has delegated to this person now. Never passed on: only one's own role is delegated."""
+    found = session.scalars(
+        select(Person)
+        .join(Delegation, Delegation.principal_id == Person.person_id)
+        .where(Delegation.delegate_id == delegate_id, Person.active, *_in_force(now))
+        .order_by(Delegation.delegation_id)
+    )
+    return [p.name_card() for p in found]
+
+
+def responsible(
+    session: Session, roles: Iterable[str], now: datetime
+) -> list[tuple[PersonName, PersonName | None]]:
+    """Everyone who may act in one of these roles now, with whose name they act in.
+
+    An absent person is not among them; their delegate is.
+    """
+    people = session.scalars(
+        select(Person).where(Person.role.in_(set(roles)), Person.active).order_by(Person.person_id)
+    ).all()
+    delegate = aliased(Person)
+    given = session.execute(
+        select(Delegation.principal_id, Delegation.absent, delegate)
+        .join(delegate, delegate.person_id == Delegation.delegate_id)
+        .where(
+            Delegation.principal_id.in_([p.person_id for p in people]),
+            delegate.active,
+            *_in_force(now),
+        )
+        .order_by(Delegation.delegation_id)
+    ).all()
+    away = {principal for principal, absent, _ in given if absent}
+    cards = {p.person_id: p.name_card() for p in people}
+    return [
+        *((card, None) for card in cards.values() if card.id not in away),
+        *((proxy.name_card(), cards[principal]) for principal, _, proxy in given),
+    ]

@@ -1,0 +1,61 @@
+"""``guardia delegate``: let someone else decide in one's name for a time."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta, tzinfo
+from typing import Annotated
+
+import typer
+
+from guardia.cli.installation import opened
+from guardia.cli.issue import sign_in
+from guardia.errors import Invalid
+from guardia.i18n import t
+from guardia.settings import Settings
+
+
+def delegate(
+    who: Annotated[str, typer.Option("--as", help=t("cli.delegate.as"))],
+    to: Annotated[str, typer.Option("--to", help=t("cli.delegate.to"))],
+    until: Annotated[str, typer.Option("--until", help=t("cli.delegate.until"))] = "",
+    begins: Annotated[str, typer.Option("--from", help=t("cli.delegate.from"))] = "",
+    principal: Annotated[str, typer.Option("--for", help=t("cli.delegate.for"))] = "",
+    absent: Annotated[bool, typer.Option("--absent", help=t("cli.delegate.absent"))] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help=t("cli.delegate.revoke"))] = False,
+) -> None:
+    """Delegate, or end a delegation."""
+    from guardia.board.desk import asking, delegating
+
+    if not (until or revoke):
+        raise Invalid(what="--until", why=t("cli.delegate.missing"))
+    with opened(Settings()) as installation, installation.desk() as desk:
+        person = sign_in(desk, who)
+        if revoke:
+            ended = delegating.revoke(desk, person, to, principal=principal or None)
+            sys.stdout.write(t("cli.delegate.revoked", count=ended) + "\n")
+            return
+        with desk.database.reading() as session:
+            zone = asking.zone(session)
+        ends = _moment(until, zone, last=True)
+        delegating.delegate(
+            desk,
+            person,
+            to,
+            begins=_moment(begins, zone) if begins else None,
+            ends=ends,
+            principal=principal or None,
+            absent=absent,
+        )
+        sys.stdout.write(t("cli.delegate.done", to=to, until=f"{ends:%Y-%m-%d %H:%M}") + "\n")
+
+
+def _moment(text: str, zone: tzinfo, *, last: bool = False) -> datetime:
+    """A moment in the company's time; a date alone is its beginning, or its end where ``last``."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(what=text, why=t("cli.delegate.format")) from None
+    if last and len(text) <= len("2026-11-23"):
+        found += timedelta(days=1)
+    return found if found.tzinfo else found.replace(tzinfo=zone)

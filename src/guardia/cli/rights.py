@@ -1,0 +1,71 @@
+"""Which right each command needs. A command that is not listed here does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import typer
+
+from guardia.errors import Forbidden
+
+COMMANDS: dict[str, str] = {
+    "version": "version.read",
+    "demo": "demo.run",
+    "up": "installation.run",
+    "serve": "installation.run",
+    "worker": "installation.run",
+    "show": "issue.read",
+    "approve": "approval.answer",
+    "reject": "approval.answer",
+    "ask-changes": "approval.answer",
+    "delegate": "delegation.set",
+    "kill": "control.kill",
+    "release": "control.release",
+    "directive": "plan.read",
+    "audit verify": "audit.verify",
+    "audit export": "audit.verify",
+    "audit key": "audit.verify",
+    "db url": "database.operate",
+    "db migrate": "database.operate",
+    "db sql": "database.operate",
+    "org validate": "org.validate",
+    "org apply": "org.apply",
+    "lab up": "lab.operate",
+    "lab status": "lab.operate",
+    "lab fault": "lab.operate",
+    "lab heal": "lab.operate",
+}
+
+
+def commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command of an app with its whole name."""
+    for command in app.registered_commands:
+        name = command.name or getattr(command.callback, "__name__", "").replace("_", "-")
+        yield f"{before}{name}", command
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            yield from commands(group.typer_instance, f"{before}{group.name} ")
+
+
+def enforce(app: typer.Typer) -> None:
+    """Put the rule before every command."""
+    for name, command in commands(app):
+        command.callback = _ruled(name, command.callback)
+
+
+def _ruled(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(run)
+    def ruled(*args: Any, **words: Any) -> Any:
+        from guardia.org.access import OPERATIONS, PERMISSIONS, require_operator
+
+        action = COMMANDS.get(name)
+        if action is None:
+            raise Forbidden(who="guardia", action=name)
+        # What is a person's right is asked of the person who signs in, by the desk.
+        if action in OPERATIONS or action not in PERMISSIONS:
+            require_operator(action)
+        return run(*args, **words)
+
+    return ruled

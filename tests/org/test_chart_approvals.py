@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from guardia.errors import Misconfigured
+from guardia.org import chart
+from guardia.org.approvals import ApprovalPolicy
+
+SHIPPED = chart.shipped().read_text("utf-8")
+HEAD = SHIPPED.split("\napprovals:")[0]
+
+
+def approvals(text: str, more: str = "") -> ApprovalPolicy:
+    return chart.parse(f"{HEAD}\napprovals:\n  OWN: {text}\n{more}").approvals["OWN"]
+
+
+def test_the_short_form_is_the_long_form_with_defaults() -> None:
+    assert approvals("[team_lead, pm]") == approvals("{steps: [team_lead, {role: pm, quorum: 1}]}")
+    assert approvals("[]").demanded == 0
+
+
+def test_the_shipped_chains_demand_as_many_persons_as_they_say() -> None:
+    found = chart.parse(SHIPPED).approvals
+    assert {name: p.demanded for name, p in found.items()} == {
+        "READ_ONLY": 0,
+        "MAINTENANCE": 1,
+        "DEPLOY_SECURE": 3,
+        "DESTRUCTIVE": 4,
+    }
+
+
+def test_terms_windows_and_freezes_are_read() -> None:
+    found = approvals(
+        "{steps: [{role: security_officer, quorum: 2}], expires: 90m, remind: 30s, "
+        'escalate_to: admin, windows: [{days: [sat], from: "22:00", until: "06:00"}]}',
+        "freezes: [{from: 2026-12-24T00:00:00, until: 2027-01-04T00:00:00, categories: [OWN]}]\n",
+    )
+    assert (found.expires, found.remind) == (timedelta(minutes=90), timedelta(seconds=30))
+    assert found.demanded == 2 and found.windows[0].days == ("sat",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[nobody]",
+        "[engineer]",
+        "[{role: pm, quorum: 0}]",
+        "{steps: [pm], expires: 0s}",
+        "{steps: [pm], expires: soon}",
+        "{steps: [pm], escalate_to: customer}",
+        "{steps: [pm], unknown: 1}",
+        "{steps: [pm], windows: [{from: 2200, until: '23:00'}]}",
+        "{steps: [pm], windows: [{from: '24:00', until: '23:00'}]}",
+        '{steps: [pm], windows: [{from: "22:00", until: "22:00"}]}',
+        '{steps: [pm], windows: [{days: [], from: "22:00", until: "23:00"}]}',
+    ],
+)
+def test_what_does_not_hold_together_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured):
+        approvals(text)
+
+
+@pytest.mark.parametrize(
+    "freeze",
+    [
+        "{from: 2026-12-24T00:00:00, until: 2026-12-24T00:00:00}",
+        "{from: 2026-12-24T00:00:00, until: 2026-12-25T00:00:00, categories: [NONE]}",
+    ],
+)
+def test_a_freeze_ends_after_it_begins_and_names_what_there_is(freeze: str) -> None:
+    with pytest.raises(Misconfigured):
+        approvals("[pm]", f"freezes: [{freeze}]\n")
+
+
+def test_an_unknown_time_zone_is_refused() -> None:
+    with pytest.raises(Misconfigured):
+        chart.parse(SHIPPED.replace("Asia/Seoul", "Asia/Nowhere"))

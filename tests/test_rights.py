@@ -1,0 +1,90 @@
+"""Nothing can be reached that nobody has thought about: every route and command has a rule."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from cast import Cast, seated
+from fastapi import FastAPI
+from pages import Browser, application
+
+from guardia.board.web import rights as web
+from guardia.cli import app as cli
+from guardia.cli import rights as command
+from guardia.errors import Forbidden
+from guardia.org import access
+
+SECURITY = Path(__file__).resolve().parents[1] / "docs" / "security.md"
+BEGIN, END = "<!-- permissions: generated -->\n", "\n<!-- end -->"
+
+
+@pytest.fixture
+def board(database: Any) -> Any:
+    with seated(database.app) as found:
+        yield found
+
+
+def routes(app: Any) -> set[tuple[str, str]]:
+    """Method and path of everything that an application answers, mounts included."""
+    found: set[tuple[str, str]] = set()
+    for route in app.routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            found |= routes(inner)
+        else:
+            methods = (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}
+            found |= {(method, route.path) for method in methods}
+    return found
+
+
+def test_every_route_has_a_rule_and_every_rule_a_route(board: Cast) -> None:
+    assert routes(application(board.desk)) == set(web.ROUTES)
+
+
+def test_every_rule_names_a_right_that_someone_has() -> None:
+    assert {r for r in web.ROUTES.values() if r != web.OPEN} <= set(access.PERMISSIONS)
+    assert set(command.COMMANDS.values()) <= set(access.PERMISSIONS) | access.OPERATIONS
+    assert all(access.PERMISSIONS.values())
+
+
+def test_a_route_without_a_rule_answers_nobody(board: Cast) -> None:
+    app: FastAPI = application(board.desk)
+    app.add_api_route("/planted", lambda: {"open": "to all"})
+    assert ("GET", "/planted") in routes(app) - set(web.ROUTES)
+    answer = Browser(app, raise_server_exceptions=False).get("/planted")
+    assert answer.status_code == 403 and "open" not in answer.text
+
+
+def test_every_command_has_a_rule_and_every_rule_a_command() -> None:
+    assert {name for name, _ in command.commands(cli)} == set(command.COMMANDS)
+
+
+def test_a_command_without_a_rule_does_not_run() -> None:
+    planted = typer.Typer()
+    ran: list[int] = []
+    planted.command("planted")(lambda: ran.append(1))
+    command.enforce(planted)
+    with pytest.raises(Forbidden):
+        planted.registered_commands[0].callback()  # type: ignore[misc]
+    assert not ran
+
+
+def test_decisions_are_nothing_that_an_operator_can_do_without_a_person() -> None:
+    for action in ("approval.decide", "approval.answer", "plan.edit", "delegation.set"):
+        with pytest.raises(Forbidden):
+            access.require_operator(action)
+
+
+def test_the_document_shows_the_table_that_is_enforced() -> None:
+    """``UPDATE_DOCS=1`` writes it anew."""
+    text = SECURITY.read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    shown, after = rest.split(END, 1)
+    if os.environ.get("UPDATE_DOCS"):
+        SECURITY.write_text(before + BEGIN + access.as_table() + END + after, "utf-8")
+    else:
+        assert shown == access.as_table()
