@@ -22,6 +22,7 @@ from guardia.board.desk import decisions, record, work
 from guardia.board.desk.record import Outcome, Step
 from guardia.board.plan import Call
 from guardia.errors import Forbidden, Misconfigured, Refused
+from guardia.org.keys import FileKeys
 
 READ = Call(tool="database.locks", args={"service": "budgetdb"})
 Told = tuple[int | None, str | None]
@@ -299,7 +300,8 @@ def test_another_private_key_signs_nothing(grown: Sealed) -> None:
 
 
 def test_two_heads(grown: Sealed) -> None:
-    key = private_key(grown.places.key.read_text())
+    place = grown.places.key
+    key = private_key(FileKeys(place.parent).get(place.name))
     first = json.loads((grown.places.copies[0] / "main.jsonl").read_text().splitlines()[0])
     root = checkpoints.read(first)
     other = sign(replace(root, size=13, head="e" * 64), key)
