@@ -307,7 +307,7 @@ class TestNothingIsLeftBehind:
         )
         assert alive(mark) == []
         assert counted[0] >= 20
-        until(lambda: not alive(mark, shell_too=True), 2)
+        until(lambda: not alive(mark, shell_too=True))
         assert output.ended is Ending.CANCELLED
         assert output.exit is None
         assert output.confirmed_gone

@@ -123,6 +123,8 @@ def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: P
     assert winner.pid
     os.kill(winner.pid, signal.SIGKILL)
     assert until(lambda: not pair[0].alive() and not pair[1].alive())
+    # The kernel ends a killed fleet's servers one after another.
+    assert until(lambda: processes(place) == [])
     with RunningFleet.spawn(place) as third:
         assert third.owned
         assert third.healthy("hung-was")
