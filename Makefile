@@ -82,9 +82,9 @@ debian:
 	  fi; \
 	fi
 
-# Three processes on two cores: much of the time is waiting for real services. A file stays in one.
+# Two processes: much of the time is waiting for real services. A file stays in one.
 test: dev debian
-	@$(PY) -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: dev
 	@$(PY) -m ruff check
