@@ -19,7 +19,7 @@ from markupsafe import Markup
 from guardia.board.desk import killing
 from guardia.board.lifecycle import State
 from guardia.board.plan import Call, Risk
-from guardia.board.web import findings, visit
+from guardia.board.web import findings, navigation, visit
 from guardia.board.web.markup import markdown
 from guardia.board.web.visit import Visitor
 from guardia.i18n import LANGUAGES, language, t
@@ -78,7 +78,8 @@ def _frame(request: Request, visitor: Visitor | None) -> dict[str, Any]:
     return {
         "lang": visit.language_of(request),
         "languages": {code: address.include_query_params(lang=code) for code in LANGUAGES},
-        "path": request.url.path,
+        "places": navigation.places(visitor.person) if visitor else [],
+        "here": navigation.current(request.url.path),
         "csrf": visit.form_token(request),
         "person": visitor.person if visitor else None,
         "may": _may(visitor),

@@ -1,0 +1,43 @@
+"""The navigation: what leads where, for whom."""
+
+from __future__ import annotations
+
+import pytest
+from cast import CUSTOMER, LEAD
+
+from guardia.board.web import navigation, rights
+from guardia.i18n import LANGUAGES, language, t
+
+
+@pytest.mark.parametrize("place", navigation.PLACES, ids=lambda p: p.path)
+def test_a_place_is_shown_to_those_whom_its_page_admits(place: navigation.Place) -> None:
+    assert rights.ROUTES["GET", place.path] == place.action
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_place_has_a_name(code: str) -> None:
+    token = language.set(code)
+    try:
+        assert all(t(place.key) for place in navigation.PLACES)
+    finally:
+        language.reset(token)
+
+
+def test_a_customer_is_not_led_to_the_kill_switch() -> None:
+    assert "/control" in [p.path for p in navigation.places(LEAD)]
+    assert "/control" not in [p.path for p in navigation.places(CUSTOMER)]
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/issues", "/issues"),
+        ("/issues/42", "/issues"),
+        ("/issues/new", "/issues/new"),
+        ("/issuesque", None),
+        ("/login", None),
+    ],
+)
+def test_the_present_place_is_the_nearest(path: str, place: str | None) -> None:
+    found = navigation.current(path)
+    assert (found.path if found else None) == place
