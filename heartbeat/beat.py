@@ -8,7 +8,7 @@ from guardia.agents.team import Team
 from guardia.board.desk import Desk, auditing, orders, waking
 from guardia.board.desk.waking import Waking
 from guardia.errors import ProgrammerError
-from guardia.org import chart
+from guardia.org import revisions
 from guardia.org.chart import AgentEntry
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def _audit(desk: Desk, begun: Waking) -> str:
 
 def _entry(desk: Desk, agent_id: str) -> AgentEntry:
     with desk.database.reading() as session:
-        running = chart.running(session)
+        running = revisions.running(session)
     found = next((a for a in running.agents if a.id == agent_id), None)
     if found is None:
         raise ProgrammerError(why=f"agent {agent_id} is active but not in the chart")

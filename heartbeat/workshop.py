@@ -15,7 +15,7 @@ from guardia.heartbeat import schedule
 from guardia.heartbeat.beat import beat
 from guardia.heartbeat.deliver import deliver
 from guardia.knowledge.library import Library
-from guardia.org import chart
+from guardia.org import revisions
 from guardia.org.keys import FileKeys
 from guardia.settings import Settings
 from guardia.tools.execute import Gate
@@ -55,7 +55,7 @@ class Workshop:
 def workshop(settings: Settings, dsn: str, desk: Desk) -> Iterator[Workshop]:
     """Everything a worker needs, closed at its end."""
     with desk.database.reading() as session:
-        running = chart.running(session)
+        running = revisions.running(session)
     connections = Connections(FileKeys(settings.secrets))
     pool = checkpoints.open_pool(dsn)
     try:

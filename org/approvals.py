@@ -1,6 +1,6 @@
 """How people must approve, as org_chart.yaml says it: chains, terms, windows and freezes.
 
-Types and their validation only; ``board.policy`` applies them. Standard library and pydantic only.
+Types and their validation only; ``board.policy`` applies them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from guardia.i18n import t
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -21,7 +23,7 @@ def _period(given: Any) -> Any:
         return given
     found = re.fullmatch(r"([1-9]\d{0,4})([smhd])", given)
     if found is None:
-        raise ValueError("10m, 1h, 2d 처럼 적어 주세요")
+        raise ValueError(t("org.chart.period"))
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -31,7 +33,7 @@ Period = Annotated[timedelta, BeforeValidator(_period)]
 def _clock(given: Any) -> Any:
     # YAML 1.1 readers make 22:00 a number; only quoted text is a time of day without doubt.
     if not isinstance(given, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", given):
-        raise ValueError('"22:00" 처럼 따옴표로 적어 주세요')
+        raise ValueError(t("org.chart.clock"))
     return time.fromisoformat(given)
 
 
@@ -67,7 +69,7 @@ class Window(_Entry):
     @model_validator(mode="after")
     def _lasts(self) -> Window:
         if self.begins == self.ends or not self.days:
-            raise ValueError("시작과 끝이 다르고 요일이 하나는 있어야 합니다")
+            raise ValueError(t("org.chart.window"))
         return self
 
 
@@ -85,7 +87,7 @@ class Freeze(_Entry):
     @model_validator(mode="after")
     def _ordered(self) -> Freeze:
         if self.begins.replace(tzinfo=None) >= self.ends.replace(tzinfo=None):
-            raise ValueError("끝(until)이 시작(from)보다 늦어야 합니다")
+            raise ValueError(t("org.chart.order"))
         return self
 
 
@@ -112,7 +114,7 @@ class ApprovalPolicy(_Entry):
         if self.expires <= timedelta(0) or (
             self.remind is not None and self.remind <= timedelta(0)
         ):
-            raise ValueError("기간은 0보다 길어야 합니다")
+            raise ValueError(t("org.chart.positive"))
         return self
 
     @property

@@ -13,7 +13,7 @@ from guardia.board.model import Approval, Decision, Issue, Notice, Task
 from guardia.board.policy import Capacity, Chain, Verdict, calendar, opens, standing
 from guardia.board.policy import Decision as Word
 from guardia.i18n import t
-from guardia.org import chart, delegation
+from guardia.org import delegation, revisions
 from guardia.org.access import allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
 from guardia.org.directory import PersonName
@@ -137,7 +137,7 @@ def capacities(session: Session, person: PersonName, now: datetime) -> tuple[Cap
 
 def terms(session: Session, category: str | None) -> ApprovalPolicy:
     """The running policy's terms; the default ones where the category has left the chart."""
-    return chart.running(session).approvals.get(category or "") or ApprovalPolicy()
+    return revisions.running(session).approvals.get(category or "") or ApprovalPolicy()
 
 
 def open_next(
@@ -213,7 +213,7 @@ def local(session: Session, moment: datetime) -> str:
 
 def zone(session: Session) -> tzinfo:
     """The company's time zone."""
-    return chart.running(session).company.zone
+    return revisions.running(session).company.zone
 
 
 def runs_from(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
@@ -221,7 +221,7 @@ def runs_from(session: Session, issue: Issue, category: str, now: datetime) -> d
 
     A calendar that never opens is looked at again every day: the chart may change.
     """
-    running = chart.running(session)
+    running = revisions.running(session)
     policy = running.approvals.get(category) or ApprovalPolicy()
     when = calendar(policy, running.freezes, running.company.zone, category, issue.inst_id)
     moment = opens(when, now)

@@ -16,7 +16,7 @@ from guardia.board.desk.verification import Finding
 from guardia.board.model import AuditEntry, Tick
 from guardia.errors import Misconfigured
 from guardia.i18n import t_record
-from guardia.org import chart, registry
+from guardia.org import registry, revisions
 
 DAILY = "daily"
 """The reason with which the auditor wakes for the full verification of the day."""
@@ -65,7 +65,7 @@ def where(found: Finding) -> str:
 def zone(desk: Desk) -> ZoneInfo:
     """The company's time zone; ``Misconfigured`` where this host does not know it."""
     with desk.database.reading() as session:
-        name = chart.running(session).company.timezone
+        name = revisions.running(session).company.timezone
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:

@@ -1,0 +1,73 @@
+"""A chart's text as YAML: its plain values, and its nodes with their places in the text."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, SequenceNode
+
+from guardia.errors import Misconfigured
+from guardia.i18n import t
+
+MAX_LENGTH = 4_000_000
+"""Characters; a thousand agents need a tenth of it."""
+
+
+def load(text: str, name: str = "org_chart.yaml") -> Any:
+    """The plain values; ``Misconfigured`` with line and column where it is not YAML."""
+    return _read(text, name, YAML(typ="safe").load)
+
+
+def compose(text: str, name: str = "org_chart.yaml") -> Node:
+    """The tree of nodes; every node knows where it begins and ends."""
+    found = _read(text, name, YAML(typ="safe", pure=True).compose)
+    if not isinstance(found, Node):
+        raise Misconfigured(what=name, why=t("org.chart.empty"))
+    return found
+
+
+def child(node: Node | None, key: str) -> Node | None:
+    """The value of a mapping's key."""
+    pairs = node.value if isinstance(node, MappingNode) else []
+    return next((value for name, value in pairs if name.value == key), None)
+
+
+def items(node: Node | None) -> list[Node]:
+    """The entries of a list."""
+    return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def last_line(node: Node) -> int:
+    """The line, from 0, on which the node's own text ends; comments after it are not its own."""
+    if isinstance(node, CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return last_line(last[1] if isinstance(last, tuple) else last)
+    end = node.end_mark
+    # A block of text ends where the next line begins.
+    return int(end.line - 1 if end.column == 0 and end.line > node.start_mark.line else end.line)
+
+
+def last_index(node: Node) -> int:
+    """The index in the text right after the node's own text."""
+    if isinstance(node, CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return last_index(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.index)
+
+
+def _read(text: str, name: str, read: Any) -> Any:
+    if len(text) > MAX_LENGTH:
+        raise Misconfigured(what=name, why=t("org.chart.too_long", limit=MAX_LENGTH))
+    try:
+        return read(StringIO(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = t("org.chart.at", line=mark.line + 1, column=mark.column + 1) if mark else ""
+        why = t("org.chart.not_yaml", problem=error.problem or error.context or "")
+        raise Misconfigured(what=f"{name} {where}".strip(), why=why) from error
+    except (YAMLError, RecursionError) as error:
+        why = t("org.chart.not_yaml", problem=" ".join(str(error).split()))
+        raise Misconfigured(what=name, why=why) from error

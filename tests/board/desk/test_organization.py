@@ -1,0 +1,76 @@
+"""Applying a chart: numbered, audited with author and differences, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from cast import Cast, seated
+from sqlalchemy import select
+
+from guardia.board.desk import organization
+from guardia.board.model import AuditEntry
+from guardia.errors import Misconfigured, Stale
+from guardia.org import chart, edit, revisions
+
+SHIPPED = chart.shipped().read_text("utf-8")
+CLERK = {
+    "id": "net-agent",
+    "title": "네트워크 전문가",
+    "duty": "operate",
+    "reports_to": "dispatcher",
+}
+
+
+@pytest.fixture
+def board(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as found:
+        yield found
+
+
+def latest_entry(board: Cast) -> AuditEntry:
+    with board.desk.database.reading() as session:
+        query = select(AuditEntry).where(AuditEntry.kind == "org_applied")
+        return session.scalars(query.order_by(AuditEntry.seq.desc())).first()  # type: ignore[return-value]
+
+
+def test_a_revision_is_on_record_with_author_and_differences(board: Cast) -> None:
+    text = edit.set_field(edit.hire(SHIPPED, CLERK), "db-agent", "heartbeat.every", "3m")
+    text = edit.fire(text, "sec-agent")
+    assert organization.apply_chart(board.desk, text, "operator:test", expected_revision=1) == 2
+    entry = latest_entry(board)
+    assert (entry.actor, entry.detail["before"]) == ("operator:test", 1)
+    assert entry.detail["changes"] == [
+        "해고: sec-agent (보안 전문가)",
+        "채용: net-agent (네트워크 전문가)",
+        "변경: db-agent.heartbeat.every: 10m → 3m",
+    ]
+    organization.apply_chart(board.desk, text + "# 글\n", "operator:test")
+    assert latest_entry(board).detail["changes"] == ["내용은 같고 글과 주석만 바뀜"]
+    with board.desk.database.reading() as session:
+        found = revisions.history(session, limit=2)
+        assert [r.number for r in found] == [3, 2]
+        assert [r.number for r in revisions.history(session, before=2)] == [1]
+        assert revisions.chart_text(session, 1) == SHIPPED
+
+
+def test_a_bad_or_an_unchanged_chart_changes_nothing(board: Cast) -> None:
+    with pytest.raises(Misconfigured):
+        organization.apply_chart(board.desk, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
+    assert organization.apply_chart(board.desk, SHIPPED, "operator:test") == 1
+    assert latest_entry(board).detail["revision"] == 1
+
+
+def test_of_two_who_have_seen_the_same_revision_one_is_told(board: Cast) -> None:
+    def hire(number: int) -> int | None:
+        text = edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
+        try:
+            return organization.apply_chart(board.desk, text, f"person:{number}", 1)
+        except Stale:
+            return None
+
+    with ThreadPoolExecutor(4) as several:
+        results = list(several.map(hire, range(4)))
+    assert sorted(r or 0 for r in results) == [0, 0, 0, 2]
