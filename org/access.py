@@ -24,6 +24,7 @@ _DECIDING = frozenset({"team_lead", "pm", "security_officer", "admin"})
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "session.end": _EVERYONE,
+    "token.own": _EVERYONE,
     "issue.read": _EVERYONE,
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},
@@ -93,7 +94,7 @@ def scope(role: str, action: str) -> Scope | None:
 def allowed(person: PersonName, action: str, *, institution: str | None = None) -> bool:
     """Whether this person may; customers only within their own institution. Unknown: no."""
     reach = scope(person.role, action)
-    if reach is None:
+    if reach is None or (person.only is not None and action not in person.only):
         return False
     return reach is Scope.ALL or institution is None or institution == person.institution
 

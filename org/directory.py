@@ -80,6 +80,8 @@ class PersonName(_Value):
     """``customer engineer team_lead pm security_officer admin auditor``."""
     skills: tuple[str, ...] = ()
     institution: str | None = None
+    only: frozenset[str] | None = None
+    """The rights to which an access token limits its holder; ``None``: all of the role's."""
 
 
 class AgentName(_Value):

@@ -144,6 +144,23 @@ class Agent(Base):
     revision: Mapped[int]
 
 
+class AccessToken(Base):
+    """What a person's own program proves itself with; only the hash of its secret is kept."""
+
+    __tablename__ = "tb_access_token"
+    __table_args__ = (Index("ix_tb_access_token_person_id", "person_id", text("token_id desc")),)
+
+    token_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    name: Mapped[str]
+    rights: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
+    """The only actions of the permission table that it may be used for."""
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
 class LoginSession(Base):
     """A signed-in browser or command line; only the hash of its token is kept."""
 

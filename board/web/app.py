@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 import guardia
+from guardia.board.api import killswitch
 from guardia.board.desk import Desk
 from guardia.board.intake import mattermost
 from guardia.board.web import apidocs, control, faults, issues, live, rights, signin
@@ -42,6 +43,7 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
     app.add_middleware(Guard)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(mattermost.router(desk, settings))
+    app.include_router(killswitch.router)
     app.include_router(health)
     for router in (
         signin.router,

@@ -37,7 +37,7 @@ STATUS: dict[type[GuardiaError], int] = {
     errors.IllegalMove: 409,
     errors.Refused: 409,
 }
-_MACHINES = ("/intake/", "/healthz", "/openapi.json", "/events")
+_MACHINES = ("/api/", "/intake/", "/healthz", "/openapi.json", "/events")
 _DOCS = "/docs"
 
 

@@ -37,6 +37,9 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/kill"): "control.kill",
     ("POST", "/release"): "control.release",
     ("GET", "/events"): "issue.read",
+    ("GET", "/api/v3/kill-switch"): "plan.read",
+    ("PUT", "/api/v3/kill-switch"): "control.kill",
+    ("POST", "/api/v3/kill-switch/release"): "control.release",
 }
 
 
@@ -51,3 +54,4 @@ async def ruled(request: Request) -> None:
         await ours(request)
         here = await run_in_threadpool(visitor, request)
         require(here.person, action)
+        request.state.person = here.person

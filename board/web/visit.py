@@ -14,11 +14,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from guardia.board.desk import Desk
+from guardia.board.api import caller
+from guardia.board.desk import Desk, tokens
 from guardia.errors import UserError
 from guardia.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from guardia.org import access
 from guardia.org.directory import PersonName
+from guardia.org.tokens import PREFIX
 from guardia.settings import Settings
 
 SESSION = "guardia_session"
@@ -56,6 +58,8 @@ def desk_of(request: Request) -> Desk:
 
 def still_signed_in(desk: Desk, token: str) -> PersonName | None:
     """Whose session this is now, or ``None``."""
+    if token.startswith(PREFIX):
+        return tokens.holder(desk, token)
     with desk.database.reading() as session:
         return access.signed_in(session, token, desk.clock())
 
@@ -65,7 +69,9 @@ def visitor(request: Request) -> Visitor:
     known: Visitor | None = getattr(request.state, "visitor", None)
     if known is not None:
         return known
-    token = request.cookies.get(SESSION, "")
+    token = caller.bearer(request)
+    if token is None:
+        token = request.cookies.get(SESSION, "")
     person = still_signed_in(desk_of(request), token) if token else None
     if person is None:
         raise SignInNeeded()
@@ -93,7 +99,8 @@ def _secret(request: Request) -> str:
 
 async def ours(request: Request) -> None:
     """Refuse whatever changes something and was not sent from one of our pages."""
-    if request.method in _SAFE:
+    # A browser sends an Authorization header for nobody: where one is, no page can be behind it.
+    if request.method in _SAFE or caller.bearer(request) is not None:
         return
     wanted = form_token(request)
     given = request.headers.get(TOKEN_HEADER) or (await request.form()).get(TOKEN_FIELD)

@@ -8,7 +8,19 @@ import typer
 from rich.console import Console
 
 from guardia import __version__
-from guardia.cli import audit, control, database, delegation, demo, issue, lab, org, rights, service
+from guardia.cli import (
+    audit,
+    control,
+    database,
+    delegation,
+    demo,
+    issue,
+    lab,
+    org,
+    rights,
+    service,
+    token,
+)
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t
 
@@ -27,6 +39,7 @@ app.command("directive", help=t("cli.control.directive"))(control.directive)
 app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.ask_changes)
 app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
 app.command("show", help=t("cli.show.help"))(issue.show)
+app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))

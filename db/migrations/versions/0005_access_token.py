@@ -1,0 +1,23 @@
+"""Access tokens of people's own programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file: plain statements are the clearest schema to review."""
+    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
+    op.get_bind().exec_driver_sql(sql)
+
+
+def downgrade() -> None:
+    """Programs that hold a token must not lose it to a tool."""
+    raise NotImplementedError("access tokens would be lost; restore a backup instead")

@@ -1,0 +1,92 @@
+"""Access tokens: how a person's own programs prove who they are, and what they are limited to."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.errors import NotFound
+from guardia.org.directory import PersonName
+from guardia.org.model import AccessToken, Person
+
+PREFIX = "guardia_pat_"
+"""How every token begins, so that scanners find one that was left in a file."""
+PERSONAL = frozenset(
+    {"approval.decide", "approval.answer", "delegation.set", "delegation.set_others"}
+)
+"""Rights that no token carries: a decision is a person's own, made in their session."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCard:
+    """A token as its holder sees it; the secret is never shown again."""
+
+    token_id: int
+    name: str
+    rights: tuple[str, ...]
+    expires_at: datetime
+    revoked: bool
+
+
+def issue(
+    session: Session,
+    person_id: str,
+    name: str,
+    rights: Sequence[str],
+    now: datetime,
+    ends: datetime,
+) -> tuple[int, str]:
+    """A new token's number and secret; only the secret's hash is kept."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    row = AccessToken(
+        person_id=person_id,
+        name=name,
+        rights=sorted(rights),
+        token_hash=_digest(secret),
+        created_at=now,
+        expires_at=ends,
+    )
+    session.add(row)
+    session.flush()
+    return row.token_id, secret
+
+
+def holder(session: Session, secret: str, now: datetime) -> PersonName | None:
+    """Whose token this is, limited to its rights; ``None`` where it is unknown, over or revoked,
+    or the account closed."""
+    row = session.scalar(select(AccessToken).where(AccessToken.token_hash == _digest(secret)))
+    if row is None or row.revoked_at is not None or row.expires_at <= now:
+        return None
+    person = session.get(Person, row.person_id)
+    if person is None or not person.active:
+        return None
+    only = frozenset(row.rights) - PERSONAL
+    return person.name_card().model_copy(update={"only": only})
+
+
+def listed(session: Session, person_id: str) -> list[TokenCard]:
+    """A person's tokens, the newest first."""
+    query = select(AccessToken).where(AccessToken.person_id == person_id)
+    return [
+        TokenCard(t.token_id, t.name, tuple(t.rights), t.expires_at, t.revoked_at is not None)
+        for t in session.scalars(query.order_by(AccessToken.token_id.desc()))
+    ]
+
+
+def revoke(session: Session, person_id: str, token_id: int, now: datetime) -> str:
+    """End one of a person's own tokens and return its name; ``NotFound`` else."""
+    row = session.get(AccessToken, token_id)
+    if row is None or row.person_id != person_id or row.revoked_at is not None:
+        raise NotFound(what=f"token {token_id}")
+    row.revoked_at = now
+    return row.name
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

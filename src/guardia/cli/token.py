@@ -1,0 +1,62 @@
+"""``guardia token``: access tokens for a person's own programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.cli.installation import opened
+from guardia.cli.issue import sign_in
+from guardia.i18n import t
+from guardia.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
+
+
+@app.command("create", help=t("cli.token.create"))
+def create(
+    name: Annotated[str, typer.Argument(help=t("cli.token.name"))],
+    who: _As,
+    may: Annotated[list[str], typer.Option("--may", help=t("cli.token.may"))],
+    days: Annotated[int, typer.Option("--days", help=t("cli.token.days"))] = 90,
+) -> None:
+    """A new token, printed this once."""
+    from guardia.board.desk import tokens
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        secret = tokens.issue(desk, sign_in(desk, who), name, may, days)
+    Console(stderr=True).print(t("cli.token.created"), highlight=False)
+    sys.stdout.write(secret + "\n")
+
+
+@app.command("list", help=t("cli.token.list"))
+def listing(who: _As) -> None:
+    """The person's own tokens."""
+    from guardia.board.desk import tokens
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        found = tokens.listed(desk, sign_in(desk, who))
+    columns = ("number", "name", "rights", "ends", "state")
+    table = Table(*(t(f"cli.token.column.{c}") for c in columns))
+    for card in found:
+        state = t("cli.token.revoked" if card.revoked else "cli.token.valid")
+        ends = f"{card.expires_at.astimezone():%Y-%m-%d}"
+        table.add_row(str(card.token_id), card.name, ", ".join(card.rights), ends, state)
+    Console().print(table, markup=False)
+
+
+@app.command("revoke", help=t("cli.token.revoke"))
+def revoke(
+    number: Annotated[int, typer.Argument(help=t("cli.token.column.number"))], who: _As
+) -> None:
+    """End a token at once."""
+    from guardia.board.desk import tokens
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        tokens.revoke(desk, sign_in(desk, who), number)
+    sys.stdout.write(t("cli.token.ended") + "\n")

@@ -1,0 +1,117 @@
+"""The kill switch for programs, and what an access token opens and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cast import ENGINEER, LEAD, PM, Cast, seated
+from fastapi import FastAPI
+from pages import PASSWORD, Browser, application, enrol_more
+
+from guardia.board.desk import killing, tokens, view
+from guardia.board.lifecycle import State
+
+PATH = "/api/v3/kill-switch"
+
+
+@pytest.fixture
+def board(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as found:
+        enrol_more(found)
+        yield found
+
+
+@pytest.fixture
+def app(board: Cast) -> FastAPI:
+    return application(board.desk)
+
+
+def program(app: FastAPI, secret: str) -> Browser:
+    """A client that sends a token with everything."""
+    client = Browser(app, raise_server_exceptions=False)
+    client.headers["authorization"] = f"Bearer {secret}"
+    return client
+
+
+def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, board: Cast) -> None:
+    hold = board.parsed()
+    watch = tokens.issue(board.desk, ENGINEER, "관제", ["control.kill", "plan.read"], 30)
+    lift = tokens.issue(board.desk, PM, "해제", ["control.release", "plan.read"], 30)
+    assert program(app, watch).get(PATH).json() == {
+        "on": False,
+        "ordered_by": None,
+        "reason": None,
+        "ordered_at": None,
+        "undoing": 0,
+        "stopped": [],
+    }
+    killed = program(app, watch).put(PATH, json={"reason": "이상 징후"})
+    assert killed.status_code == 200
+    found = killed.json()
+    assert found["on"] and found["ordered_by"] == "person:eng" and found["reason"] == "이상 징후"
+    assert [s["task"] for s in found["stopped"]] == [hold.task_id]
+    assert program(app, watch).put(PATH, json={}).json()["reason"] == "이상 징후"
+    release = f"{PATH}/release"
+    assert program(app, watch).post(release, json={"reason": "x"}).status_code == 403
+    assert program(app, lift).post(release, json={"reason": " "}).status_code == 422
+    assert program(app, lift).post(release, json={"reason": "확인"}).json()["on"] is False
+
+
+def test_a_token_opens_only_its_rights_and_never_a_decision(app: FastAPI, board: Cast) -> None:
+    hold, _, plan_hash = board.planned()
+    secret = tokens.issue(board.desk, LEAD, "조회", ["issue.read", "plan.read"], 30)
+    client = program(app, secret)
+    assert client.get(f"/issues/{hold.sr_id}").status_code == 200
+    assert client.put(PATH, json={}).status_code == 403
+    answer = client.post(
+        f"/issues/{hold.sr_id}/tasks/{hold.task_id}/decision",
+        data={"decision": "approve", "plan_hash": plan_hash},
+    )
+    assert answer.status_code == 403
+    assert view.task(board.desk, hold.task_id).state is State.PENDING_APPROVAL
+    assert client.post(f"/issues/{hold.sr_id}/comments", data={"body": "x"}).status_code == 403
+    assert killing.switch(board.desk) is None
+
+
+def test_no_answer_without_a_valid_token(app: FastAPI, board: Cast) -> None:
+    secret = tokens.issue(board.desk, LEAD, "조회", ["plan.read"], 1)
+    assert Browser(app).get(PATH).status_code == 401
+    for bad in ("", "x", f"{secret}x", secret.lower()):
+        answer = program(app, bad).get(PATH)
+        assert answer.status_code == 401
+        assert set(answer.json()) == {"message", "documentation_url"}
+    number = tokens.listed(board.desk, LEAD)[0].token_id
+    assert program(app, secret).get(PATH).status_code == 200
+    tokens.revoke(board.desk, LEAD, number)
+    assert program(app, secret).get(PATH).status_code == 401
+
+
+def test_a_token_ends_by_itself(app: FastAPI, board: Cast) -> None:
+    secret = tokens.issue(board.desk, LEAD, "조회", ["plan.read"], 1)
+    later = board.desk.clock() + timedelta(days=1, seconds=1)
+    after = application(type(board.desk)(board.desk.database, clock=lambda: later))
+    assert program(app, secret).get(PATH).status_code == 200
+    assert program(after, secret).get(PATH).status_code == 401
+
+
+def test_a_cookie_beside_a_token_does_not_count(app: FastAPI, board: Cast) -> None:
+    browser = Browser(app, raise_server_exceptions=False)
+    assert browser.fill("/login", "/login", account="eng", password=PASSWORD).status_code == 303
+    forged = browser.post(
+        "/kill", data={"reason": "x"}, headers={"authorization": "Bearer anything"}
+    )
+    assert forged.status_code == 401
+    assert browser.put(PATH, json={}).status_code == 403, "a cookie alone needs the form's token"
+    assert killing.switch(board.desk) is None
+
+
+def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(app: FastAPI, board: Cast) -> None:
+    secret = tokens.issue(board.desk, ENGINEER, "관제", ["control.kill"], 30)
+    answer = program(app, secret).put(PATH, content=b"{", headers={"content-type": "text/plain"})
+    assert answer.status_code == 422 and answer.json()["errors"]
+    long = program(app, secret).put(PATH, json={"reason": "가" * 1001})
+    assert long.status_code == 422
+    assert killing.switch(board.desk) is None
