@@ -90,6 +90,11 @@ class Plan(_Value):
     """Checks of the whole, after the last action."""
 
     @property
+    def irreversible(self) -> bool:
+        """Whether it changes something that cannot be undone."""
+        return any(a.irreversible for a in self.actions)
+
+    @property
     def risk(self) -> Risk:
         """The greatest risk of any action."""
         return max((a.risk for a in self.actions), default=Risk.READ)

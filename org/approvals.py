@@ -95,6 +95,8 @@ class ApprovalPolicy(_Entry):
     """What one category demands. No steps: nobody is asked."""
 
     steps: tuple[ApprovalStep, ...] = ()
+    irreversible: tuple[ApprovalStep, ...] = ()
+    """Further steps, after the others, for a plan with a change that cannot be undone."""
     expires: Period = timedelta(hours=24)
     """How long each step may wait; then it escalates, and after the same time again it expires."""
     remind: Period | None = None
@@ -120,8 +122,14 @@ class ApprovalPolicy(_Entry):
     @property
     def roles(self) -> frozenset[str]:
         """Every role that is named."""
-        named = {s.role for s in self.steps}
+        named = {s.role for s in (*self.steps, *self.irreversible)}
         return frozenset(named | ({self.escalate_to} if self.escalate_to else set()))
+
+    def of(self, *, irreversible: bool) -> ApprovalPolicy:
+        """What is demanded of one plan."""
+        if not irreversible:
+            return self
+        return self.model_copy(update={"steps": (*self.steps, *self.irreversible)})
 
     @property
     def demanded(self) -> int:

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from guardia.board.desk.core import issue_of, reply
 from guardia.board.model import Approval, Decision, Issue, Notice, Task
+from guardia.board.plan import Plan
 from guardia.board.policy import Capacity, Chain, Verdict, calendar, opens, standing
 from guardia.board.policy import Decision as Word
 from guardia.i18n import t
-from guardia.org import delegation, revisions
+from guardia.org import chart, delegation, revisions
 from guardia.org.access import allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
 from guardia.org.directory import PersonName
@@ -44,6 +45,12 @@ def ask(
     open_next(session, issue, task, bound, policy, now)
 
 
+def demanded(session: Session, plan: Plan) -> ApprovalPolicy:
+    """What the running chart demands of a plan; ``Invalid`` where it does not know its category."""
+    policy = chart.approval_policy(revisions.running(session), plan.category)
+    return policy.of(irreversible=plan.irreversible)
+
+
 def void(session: Session, task: Task) -> None:
     """Nothing that was asked or given for this task counts any longer."""
     session.execute(
@@ -72,8 +79,6 @@ def steps_of(session: Session, task: Task) -> list[Approval]:
 def words_on(session: Session, steps: Iterable[Approval]) -> list[Word]:
     """What was decided on these steps, in the order it was."""
     numbers = {s.approval_id: s.step for s in steps}
-    if not numbers:
-        return []
     if not numbers:
         return []
     found = session.scalars(
@@ -130,7 +135,7 @@ def capacities(session: Session, person: PersonName, now: datetime) -> tuple[Cap
     lent = (
         Capacity(p.role, p.id)
         for p in delegation.principals(session, person.id, now)
-        if allowed(p, "approval.decide")
+        if allowed(person, "approval.answer") and allowed(p, "approval.decide")
     )
     return (*own, *lent)
 

@@ -30,7 +30,7 @@ from guardia.board.model import Comment, Issue, Task
 from guardia.board.plan import Category, Plan
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
-from guardia.org import chart, registry, revisions
+from guardia.org import registry
 from guardia.org.access import require
 from guardia.org.directory import PersonName
 
@@ -179,7 +179,7 @@ def _file(session: Session, task: Task, plan: Plan, author: str, now: datetime) 
     plan = printable(plan)
     if plan.server != task.target_server:
         raise Refused(why=t("desk.other_server", server=plan.server))
-    policy = chart.approval_policy(revisions.running(session), plan.category)
+    policy = asking.demanded(session, plan)
     issue = issue_of(session, task.sr_id)
     body, bound = plan.model_dump(mode="json"), plan_hash(task.task_id, plan, task.attempt)
     asking.void(session, task)
@@ -258,7 +258,7 @@ def _start(desk: Desk, hold: Hold) -> Grant:
 def approved_plan(session: Session, task: Task) -> Plan:
     """The task's plan, only if its chain of approvals is complete for exactly this plan."""
     plan = stored_plan(task)
-    policy = chart.approval_policy(revisions.running(session), plan.category)
+    policy = asking.demanded(session, plan)
     if not asking.satisfied(session, task, policy):
         raise Refused(why=t("desk.not_approved"))
     return plan

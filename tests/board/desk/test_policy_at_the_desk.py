@@ -75,6 +75,13 @@ def reasons(board: Cast) -> tuple[str, ...]:
     return begun.reasons if begun else ()
 
 
+def reversible() -> Plan:
+    """A plan whose one change can be undone."""
+    action = plan().actions[0]
+    back = action.model_copy(update={"irreversible": None, "undo": action.call})
+    return plan("MAINTENANCE", back)
+
+
 def other_plan() -> Plan:
     return plan().model_copy(update={"because": "세션 7과 9가 잠금을 쥐고 있습니다."})
 
@@ -294,3 +301,35 @@ def test_who_reads_the_record_only_decides_nothing(board: Cast) -> None:
         words = {"approve": True} if verdict is decisions.decide else {}
         with pytest.raises(Forbidden):
             verdict(board.desk, auditor, held.task_id, plan_hash=bound, reason="x", **words)  # type: ignore[arg-type]
+
+
+def test_a_change_that_cannot_be_undone_takes_more(board: Cast) -> None:
+    rule(board, "{steps: [team_lead], irreversible: [pm]}")
+    hold, _, bound = board.planned(plan())
+    assert approve(board, LEAD, hold.task_id, bound) is State.PENDING_APPROVAL
+    assert approve(board, PM, hold.task_id, bound) is State.APPROVED
+
+
+def test_one_that_can_be_undone_does_not(board: Cast) -> None:
+    rule(board, "{steps: [team_lead], irreversible: [pm]}")
+    hold, _, bound = board.planned(reversible())
+    assert approve(board, LEAD, hold.task_id, bound) is State.APPROVED
+
+
+def test_more_that_the_chart_demands_after_the_approval_still_counts(board: Cast) -> None:
+    rule(board, "{steps: [team_lead]}")
+    hold, _, bound = board.planned(plan())
+    assert approve(board, LEAD, hold.task_id, bound) is State.APPROVED
+    rule(board, "{steps: [team_lead], irreversible: [pm]}")
+    with pytest.raises(Refused):
+        work.start(board.desk, board.hold("db-agent"))
+
+
+def test_a_token_decides_nothing_in_the_name_of_who_delegated(board: Cast) -> None:
+    eng = next(p for p in CAST if p.role == "engineer")
+    delegating.delegate(board.desk, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
+    hold, _, bound = board.planned(plan())
+    limited = eng.model_copy(update={"only": frozenset({"plan.read"})})
+    with pytest.raises(Forbidden):
+        approve(board, limited, hold.task_id, bound)
+    assert approve(board, eng, hold.task_id, bound) is State.APPROVED
