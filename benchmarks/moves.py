@@ -1,0 +1,116 @@
+"""What a state change costs: CPU of this process and of PostgreSQL, over a bare compare-and-set.
+
+    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/moves.py --issues 100
+
+Every issue goes RECEIVED -> PARSED -> PENDING_APPROVAL -> APPROVED -> IN_PROGRESS -> COMPLETED
+through the desk as agents and a person would take it: fence, audit entries, wakes and messages
+included, and what an agent reads in order to claim. The floor is one UPDATE with its commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from cast import LEAD, Cast, seated
+from sqlalchemy import update
+
+from guardia.board.desk import decisions, work
+from guardia.board.model import Issue
+from guardia.board.seal import Seal
+from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
+from guardia.db.migrate import upgrade
+from guardia.org.keys import FileKeys
+
+CHANGES = 5
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def server_seconds(folder: Path) -> float:
+    """CPU seconds of the PostgreSQL over ``folder`` with all that it has ended and reaped."""
+    leader = int((folder / "pgdata" / "postmaster.pid").read_text().split()[0])
+    total = 0.0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(stat.parent.name) == leader:
+            total += sum(int(fields[n]) for n in (11, 12, 13, 14))
+        elif int(fields[1]) == leader:
+            total += sum(int(fields[n]) for n in (11, 12))
+    return total / _TICK
+
+
+def cpu(folder: Path, run: Callable[[], None]) -> tuple[float, float, float]:
+    """Seconds that ``run`` takes: on the clock, of this process, of PostgreSQL."""
+    clock, own, server = time.perf_counter(), time.process_time(), server_seconds(folder)
+    run()
+    return (
+        time.perf_counter() - clock,
+        time.process_time() - own,
+        server_seconds(folder) - server,
+    )
+
+
+def lives(board: Cast, issues: int) -> None:
+    """Whole lives of issues."""
+    for _ in range(issues):
+        hold, _, bound = board.planned()
+        decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
+        hold = board.hold("db-agent")
+        work.start(board.desk, hold)
+        work.complete(board.desk, hold, "끝")
+
+
+def bare(board: Cast, changes: int) -> None:
+    """As many updates of one row, each committed."""
+    number = board.received()
+    for n in range(changes):
+        with board.desk.database.transaction() as session:
+            session.execute(update(Issue).where(Issue.sr_id == number).values(body=str(n)))
+
+
+def report(board: Cast, folder: Path, issues: int) -> dict[str, float]:
+    changes = issues * CHANGES
+    lives(board, max(1, issues // 10))
+    whole = cpu(folder, lambda: lives(board, issues))
+    floor = cpu(folder, lambda: bare(board, changes))
+    each = [1000 * seconds / changes for seconds in (*whole, *floor)]
+    return {
+        "changes": changes,
+        "ms": round(each[0], 2),
+        "process_cpu_ms": round(each[1], 2),
+        "postgresql_cpu_ms": round(each[2], 2),
+        "bare_ms": round(each[3], 2),
+        "bare_cpu_ms": round(each[4] + each[5], 2),
+        "cpu_ratio": round((each[1] + each[2]) / (each[4] + each[5]), 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--issues", type=int, default=100)
+    issues = min(parser.parse_args().issues, 2000)
+    home = Path(tempfile.mkdtemp(prefix="guardia-bench-"))
+    home.chmod(0o711)
+    try:
+        with Cluster(home / "pg") as cluster:
+            cluster.create_roles()
+            upgrade(cluster.dsn(OWNER_ROLE))
+            with seated(cluster.dsn(APPLICATION_ROLE)) as board:
+                board.desk = replace(board.desk, seal=Seal.kept(FileKeys(home / "secrets")))
+                print(json.dumps(report(board, home / "pg", issues)))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
