@@ -9,6 +9,8 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from guardia.db.engine import LASTING
+
 # LangGraph sends traces to its maker's service where one of these is set in the environment.
 _TRACING = (
     "LANGSMITH_TRACING",
@@ -31,7 +33,11 @@ def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
         dsn,
         min_size=1,
         max_size=8,
-        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, **LASTING},
+        # A connection that a restart of the database has cut is replaced, not handed out.
+        check=ConnectionPool.check_connection,
+        timeout=10.0,
+        reconnect_timeout=3.0,
         open=True,
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
-from sqlalchemy.exc import DBAPIError
 
 from guardia.agents import graph
 from guardia.agents.brain.choose import brain_for
@@ -18,6 +18,7 @@ from guardia.agents.state import Context
 from guardia.board.desk import Desk, Hold, orders, view, work
 from guardia.board.desk.orders import Order
 from guardia.board.lifecycle import State
+from guardia.db.engine import AWAY
 from guardia.errors import GuardiaError, Stale
 from guardia.i18n import t
 from guardia.knowledge.library import Library
@@ -39,11 +40,18 @@ class Team:
     """Everything that agents need, shared by the beats of one process."""
 
     def __init__(
-        self, desk: Desk, gate: Gate, library: Library, checkpointer: BaseCheckpointSaver[Any]
+        self,
+        desk: Desk,
+        gate: Gate,
+        library: Library,
+        checkpointer: BaseCheckpointSaver[Any],
+        closing: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``closing`` says that this process is to end: a task then rests after its next step."""
         self._desk = desk
         self._gate = gate
         self._library = library
+        self._closing = closing
         self._operate = graph.operate(checkpointer)
         self._dispatch = graph.dispatch()
 
@@ -63,7 +71,7 @@ class Team:
         except Stale:
             # A person or another worker has decided otherwise: their word stands.
             return Done("stale", 0)
-        except DBAPIError:
+        except AWAY:
             # Nothing can be written now; the beat is taken up again when the database is back.
             raise
         except GuardiaError as error:
@@ -80,7 +88,7 @@ class Team:
             orders.end(self._desk, order, done.restored, done.lost)
         except Stale:
             return Done("stale", 0)
-        except DBAPIError:
+        except AWAY:
             raise
         except Exception as error:
             log.exception("order %s on task %s", order.directive_id, order.hold.task_id)
@@ -114,6 +122,8 @@ class Team:
                 given, config, context=context, stream_mode="updates", durability="sync"
             ):
                 steps += 1
+                if self._closing():
+                    return Done("handed_back", steps)
             given = self._next_input(config, task_id)
         return Done(view.task(self._desk, task_id).state.value, steps)
 

@@ -11,6 +11,8 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from guardia.db.engine import LASTING
+
 CHANNEL = "guardia_event"
 
 
@@ -40,7 +42,9 @@ async def stream(dsn: str) -> AsyncGenerator[dict[str, Any], None]:
     """
     while True:
         try:
-            async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            async with await psycopg.AsyncConnection.connect(
+                dsn, autocommit=True, **LASTING
+            ) as connection:
                 await connection.execute(f"listen {CHANNEL}")
                 yield {}
                 async for note in connection.notifies():

@@ -6,13 +6,45 @@ the truth: whoever runs it reads the tables again.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import procrastinate
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from guardia.db.engine import driver_connection
+
+_RESCUE = 0x67756172  # advisory lock: one rescuer at a time
+# While the database itself was away nobody could give a sign of life.
+_DEAD = """
+    last_heartbeat < now() - make_interval(secs => :seconds)
+    and pg_postmaster_start_time() < now() - make_interval(secs => :seconds)
+"""
+_ANY_LOST = text(f"""
+    select exists (select from procrastinate_workers where {_DEAD})
+        or exists (select from procrastinate_jobs where status = 'doing' and worker_id is null)
+""")
+_BURY = text(f"delete from procrastinate_workers where {_DEAD}")
+_LOST = text("""
+    select id, task_name from procrastinate_jobs
+    where status = 'doing' and worker_id is null order by id for update
+""")
+_AGAIN = text("select procrastinate_retry_job_v2(:id, null, null, null, null)")
+_TELL = text("select pg_notify('procrastinate_any_queue_v1', :payload)")
+_CURRENT = text("""
+    select from procrastinate_jobs
+    where id = :job_id and attempts = :number and status = 'doing' for share
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One worker's turn at a job. Who was taken for dead has lost its turn, also if it wakes."""
+
+    job_id: int
+    number: int
 
 
 @cache
@@ -30,3 +62,28 @@ def defer(session: Session, name: str, *, lock: str | None = None, **args: Any) 
     _deferring_app().configure_task(name, lock=lock, connection=driver_connection(session)).defer(
         **args
     )
+
+
+def current(session: Session, attempt: Attempt) -> bool:
+    """Whether that turn is still its worker's; nobody can take it until this transaction ends."""
+    found = session.execute(_CURRENT, {"job_id": attempt.job_id, "number": attempt.number})
+    return found.first() is not None
+
+
+def rescue(session: Session, seconds: float) -> list[str]:
+    """Strike off workers without a sign of life for ``seconds`` and queue their jobs again.
+
+    Returns the kinds of those jobs. A worker that was only paused finds that it was struck off.
+    """
+    if not session.scalar(_ANY_LOST, {"seconds": seconds}):
+        return []
+    # Two rescuers at once could take a job from the worker that the first had given it to.
+    session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _RESCUE})
+    session.execute(_BURY, {"seconds": seconds})
+    lost = session.execute(_LOST).all()
+    for job in lost:
+        session.execute(_AGAIN, {"id": job.id})
+        # A retried job is not announced by itself.
+        payload = f'{{"type": "job_inserted", "job_id": {job.id}}}'
+        session.execute(_TELL, {"payload": payload})
+    return [job.task_name for job in lost]

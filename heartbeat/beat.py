@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from guardia.agents.team import Team
 from guardia.board.desk import Desk, auditing, orders, waking
 from guardia.board.desk.waking import Waking
+from guardia.db.engine import AWAY
+from guardia.db.jobs import Attempt
 from guardia.errors import ProgrammerError
 from guardia.org import revisions
 from guardia.org.chart import AgentEntry
@@ -14,9 +17,20 @@ from guardia.org.chart import AgentEntry
 log = logging.getLogger(__name__)
 
 
-def beat(desk: Desk, team: Team, agent_id: str) -> str | None:
-    """Run one beat; ``None`` where there was no reason for one. Idle costs one short query."""
-    begun = waking.begin(desk, agent_id)
+def beat(
+    desk: Desk,
+    team: Team,
+    agent_id: str,
+    *,
+    attempt: Attempt | None = None,
+    closing: Callable[[], bool] = lambda: False,
+) -> str | None:
+    """Run one beat; ``None`` where there was no reason for one. Idle costs one short query.
+
+    ``attempt`` is the worker's turn at this agent's beats, which it may lose; once ``closing``, the
+    beat begins nothing more and what is left goes to another worker.
+    """
+    begun = waking.begin(desk, agent_id, attempt)
     if begun is None:
         return None
     outcome, task_id, steps = "error", None, 0
@@ -25,19 +39,28 @@ def beat(desk: Desk, team: Team, agent_id: str) -> str | None:
         if entry.duty == "audit":
             outcome = _audit(desk, begun)
         else:
-            outcome, task_id, steps = _work(desk, team, entry, begun)
-    finally:
+            outcome, task_id, steps = _work(desk, team, entry, begun, closing)
+    except AWAY:
+        # Not closed: the next beat finds it lost, and takes its reasons and its task again.
+        raise
+    except Exception:
         waking.end(desk, begun, outcome, task_id=task_id, steps=steps)
+        raise
+    waking.end(desk, begun, outcome, task_id=task_id, steps=steps)
+    if closing():
+        waking.hand_back(desk, agent_id)
     return outcome
 
 
-def _work(desk: Desk, team: Team, entry: AgentEntry, begun: Waking) -> tuple[str, int | None, int]:
+def _work(
+    desk: Desk, team: Team, entry: AgentEntry, begun: Waking, closing: Callable[[], bool]
+) -> tuple[str, int | None, int]:
     """All tasks that wait for this agent, each at most once a beat: first what people have
     ordered to be undone, then the most urgent."""
     outcome, last, steps = "idle", None, 0
     seen: frozenset[int] = frozenset()
     obeyed: frozenset[int] = frozenset()
-    while True:
+    while not closing():
         if (order := orders.claim(desk, begun, obeyed)) is not None:
             hold, done = order.hold, team.obey(order)
             obeyed |= {hold.task_id}
@@ -48,6 +71,7 @@ def _work(desk: Desk, team: Team, entry: AgentEntry, begun: Waking) -> tuple[str
             return outcome, last, steps
         log.info("%s task %s: %s", entry.id, hold.task_id, done.outcome)
         outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
+    return outcome, last, steps
 
 
 def _audit(desk: Desk, begun: Waking) -> str:

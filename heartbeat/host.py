@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guardia.board.desk import Desk
 from guardia.board.desk.checkpoints import Notary
 from guardia.board.desk.places import Places
 from guardia.board.seal import Seal
 from guardia.db.engine import Database
+from guardia.heartbeat.life import Life
 from guardia.org.keys import FileKeys
 from guardia.settings import Settings
 
+if TYPE_CHECKING:
+    from guardia.tools.execute import Gate
+
 log = logging.getLogger(__name__)
 
-_CONCURRENCY = 8
+_GRACE = 20.0
+"""Seconds that running beats have to come to the end of a step once we are to stop."""
+_LAST_GRACE = 8.0
+"""Seconds for what was then ended on the servers to be written down."""
+_SPARE_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +42,23 @@ class Parts:
 
     board: bool = True
     worker: bool = True
+    concurrency: int = 8
+    """Jobs that the worker runs at once."""
+    alive: Path | None = None
+    """File whose time the worker renews while it is alive."""
 
 
 def run(
     settings: Settings, dsn: str, parts: Parts, announce: Callable[[str], None] = log.info
 ) -> None:
     """Serve until SIGINT or SIGTERM; ``announce`` is given the board's address once it answers."""
-    with _desk(settings, dsn) as desk:
+    with _desk(settings, dsn, parts.concurrency) as desk:
         asyncio.run(_run(settings, dsn, parts, desk, announce))
 
 
 @contextmanager
-def _desk(settings: Settings, dsn: str) -> Iterator[Desk]:
-    database = Database(dsn, pool_size=_CONCURRENCY)
+def _desk(settings: Settings, dsn: str, connections: int) -> Iterator[Desk]:
+    database = Database(dsn, pool_size=connections)
     try:
         yield Desk(
             database,
@@ -57,6 +74,8 @@ async def _run(
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Beats may occupy as many threads as there are jobs at once; the rest is never kept waiting.
+    loop.set_default_executor(ThreadPoolExecutor(parts.concurrency + _SPARE_THREADS, "work"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     # A part that fails takes the others with it, instead of leaving half a house.
@@ -64,18 +83,7 @@ async def _run(
         if parts.board:
             group.create_task(_board(settings, desk, stop, announce))
         if parts.worker:
-            group.create_task(_until(stop, _worker(settings, dsn, desk)))
-
-
-async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
-    """Run ``work``, and cancel it when told to stop."""
-    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not working.done():
-        working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
+            group.create_task(_worker(settings, dsn, parts, desk, stop))
 
 
 async def _board(
@@ -104,15 +112,41 @@ def _no_signals() -> Iterator[None]:
     yield
 
 
-async def _worker(settings: Settings, dsn: str, desk: Desk) -> None:
+async def _worker(
+    settings: Settings, dsn: str, parts: Parts, desk: Desk, stop: asyncio.Event
+) -> None:
     from guardia.heartbeat import orders, queue
     from guardia.heartbeat.workshop import workshop
 
+    life, closing = Life(parts.alive), threading.Event()
+    name = f"{socket.gethostname()}:{os.getpid()}"
     with ExitStack() as stack:
-        shop = await asyncio.to_thread(lambda: stack.enter_context(workshop(settings, dsn, desk)))
+        opening = workshop(settings, dsn, desk, closing)
+        shop = await asyncio.to_thread(stack.enter_context, opening)
         stack.callback(shop.clock.shutdown, wait=False)
-        engine = queue.app(dsn, {"beat": shop.beat, "deliver": shop.deliver, "seal": shop.seal})
-        async with asyncio.TaskGroup() as group, engine.open_async():
+        engine = queue.app(dsn, shop)
+        async with engine.open_async(), asyncio.TaskGroup() as group:
             listening = group.create_task(orders.listen(desk, shop.gate))
-            await queue.work(engine, concurrency=_CONCURRENCY, name=socket.gethostname())
+            jobs = queue.work(
+                engine, desk, stop, concurrency=parts.concurrency, name=name, alive=life.alive
+            )
+            working = group.create_task(jobs)
+            stopping = group.create_task(stop.wait())
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            life.closing()
+            closing.set()
+            await _drain(working, shop.gate)
             listening.cancel()
+
+
+async def _drain(working: asyncio.Task[None], gate: Gate) -> None:
+    """Wait for running beats, each of which rests after its next step. What takes longer than the
+    grace time is ended on its server; what does not even end then is left to other workers."""
+    if (await asyncio.wait({working}, timeout=_GRACE))[0]:
+        return
+    log.warning("still at work after %s s: ending its commands", _GRACE)
+    await asyncio.to_thread(gate.close)
+    if not (await asyncio.wait({working}, timeout=_LAST_GRACE))[0]:
+        log.warning("still at work: other workers take over")
+        logging.shutdown()
+        os._exit(0)  # threads that hang cannot be ended otherwise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from guardia.agents import checkpoints
 from guardia.agents.team import Team
 from guardia.board.desk import Desk
+from guardia.db.engine import AWAY
+from guardia.db.jobs import Attempt
 from guardia.heartbeat import schedule
 from guardia.heartbeat.beat import beat
 from guardia.heartbeat.deliver import deliver
@@ -20,6 +24,11 @@ from guardia.org.keys import FileKeys
 from guardia.settings import Settings
 from guardia.tools.execute import Gate
 from guardia.tools.ssh import Connections
+
+log = logging.getLogger(__name__)
+
+_AGAIN = 1.0
+"""Seconds until a beat that lost the database looks for it again."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +40,24 @@ class Workshop:
     gate: Gate
     settings: Settings
     clock: BackgroundScheduler
+    closing: threading.Event
+    """Set when this process is to end: beats begin nothing more."""
 
-    def beat(self, agent_id: str) -> None:
+    def beat(self, agent_id: str, attempt: Attempt) -> None:
         """Job ``beat``: an agent's beats until no reason is left.
 
         Reasons that come while it works are taken here: the next job of the same lock would not be
         notified when this one lets it go.
         """
-        while beat(self.desk, self.team, agent_id) is not None:
-            pass
+        closing = self.closing.is_set
+        while not closing():
+            try:
+                if beat(self.desk, self.team, agent_id, attempt=attempt, closing=closing) is None:
+                    return
+            except AWAY as error:
+                log.warning("%s: the database does not answer: %s", agent_id, type(error).__name__)
+                if self.closing.wait(_AGAIN):
+                    raise
 
     def deliver(self, outbox_id: int) -> None:
         """Job ``deliver``: one message or alert."""
@@ -52,7 +70,9 @@ class Workshop:
 
 
 @contextmanager
-def workshop(settings: Settings, dsn: str, desk: Desk) -> Iterator[Workshop]:
+def workshop(
+    settings: Settings, dsn: str, desk: Desk, closing: threading.Event
+) -> Iterator[Workshop]:
     """Everything a worker needs, closed at its end."""
     with desk.database.reading() as session:
         running = revisions.running(session)
@@ -63,8 +83,8 @@ def workshop(settings: Settings, dsn: str, desk: Desk) -> Iterator[Workshop]:
         # The first search loads the morphological analyser; not while someone waits for it.
         library.find("서버 점검", limit=1)
         gate = Gate(desk, connections)
-        team = Team(desk, gate, library, checkpoints.saver(pool))
-        yield Workshop(desk, team, gate, settings, schedule.clock(desk, running))
+        team = Team(desk, gate, library, checkpoints.saver(pool), closing.is_set)
+        yield Workshop(desk, team, gate, settings, schedule.clock(desk, running), closing)
     finally:
         connections.close()
         pool.close()

@@ -96,6 +96,10 @@ class Gate:
         """End the commands whose agents no longer hold their task; how many were told to."""
         return self.in_flight.interrupt(self._desk)
 
+    def close(self) -> None:
+        """End all commands on their servers and begin no more: this process is to end."""
+        self.in_flight.close()
+
     def host(self, grant: Grant) -> Host:
         """The server that a grant is for."""
         with self._desk.database.reading() as session:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from guardia.board.desk import Desk, Hold, record
+from guardia.errors import Interrupted
 
 
 class InFlight:
@@ -19,12 +20,17 @@ class InFlight:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[threading.Event, tuple[int, int]] = {}
+        self._closed = False
 
     @contextmanager
     def entered(self, hold: Hold) -> Iterator[threading.Event]:
-        """Enter before the intent is written, so that no order can pass unseen in between."""
+        """Enter before the intent is written, so that no order can pass unseen in between.
+
+        ``Interrupted`` once closed."""
         cancel = threading.Event()
         with self._lock:
+            if self._closed:
+                raise Interrupted(what=f"SR-{hold.sr_id}")
             self._running[cancel] = (hold.task_id, hold.fence)
         try:
             yield cancel
@@ -43,6 +49,13 @@ class InFlight:
         for cancel in ended:
             cancel.set()
         return len(ended)
+
+    def close(self) -> None:
+        """Interrupt everything, and let nothing more begin: the process ends."""
+        with self._lock:
+            self._closed = True
+            for cancel in self._running:
+                cancel.set()
 
     def untold(self) -> int:
         """How many commands run that nobody has interrupted."""

@@ -17,7 +17,7 @@ from guardia.board import audit
 from guardia.board.chain import clean
 from guardia.board.desk import stops
 from guardia.board.desk.core import Desk, Grant, Hold, held, issue_of, move, reply, send, wake
-from guardia.board.desk.waking import UNDOING, Waking
+from guardia.board.desk.waking import UNDOING, Waking, lasts
 from guardia.board.desk.work import stored_plan
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Directive, Task
@@ -108,6 +108,8 @@ def record_order(
 def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Order | None:
     """Claim a task of this agent that is to be undone, also while the kill switch is on."""
     with desk.database.transaction() as session:
+        if not lasts(session, waking):
+            return None
         task = session.scalar(
             select(Task)
             .where(

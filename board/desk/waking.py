@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from guardia.board.desk.core import Desk, Hold, stopped, wake
 from guardia.board.lifecycle import State
 from guardia.board.model import Directive, Issue, Run, Task, Tick, Wake
+from guardia.db import jobs
+from guardia.db.jobs import Attempt
 from guardia.org.model import Agent
 
 WORKABLE = (State.RECEIVED, State.PARSED, State.APPROVED, State.IN_PROGRESS)
@@ -31,15 +33,18 @@ class Waking:
     """Issues that the reasons name, each once, in order."""
 
 
-def begin(desk: Desk, agent_id: str) -> Waking | None:
+def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking | None:
     """Take all waiting reasons of an agent as one beat; ``None`` where there are none.
 
     Coalesces: however many reasons wait, one beat takes them all. A paused agent keeps them.
-    The queue runs one beat of an agent at a time, so a run that never ended has died with its
-    process: it is closed as lost, and its task is taken up again.
+    The queue gives one worker at a time its turn (``attempt``) at an agent's beats, so a run that
+    never ended has died with its worker: it is closed as lost, and its reasons are taken again.
+    ``None`` also for a worker that has lost its turn: that was paused, and taken for dead.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
+        if attempt is not None and not jobs.current(session, attempt):
+            return None
         state = session.scalar(select(Agent.state).where(Agent.agent_id == agent_id))
         if state != "active":
             return None
@@ -72,8 +77,17 @@ def _close_lost(session: Session, agent_id: str, now: datetime) -> bool:
         .values(outcome="lost", ended_at=now)
         .returning(Run.run_id)
     ).all()
+    if not lost:
+        return False
     session.execute(update(Task).where(Task.run_id.in_(lost)).values(run_id=None))
-    return bool(lost)
+    session.execute(update(Wake).where(Wake.run_id.in_(lost)).values(run_id=None))
+    return True
+
+
+def lasts(session: Session, waking: Waking) -> bool:
+    """Whether a beat has not been closed as lost; nobody can until this transaction ends."""
+    query = select(Run.ended_at.is_(None)).where(Run.run_id == waking.run_id)
+    return bool(session.scalar(query.with_for_update(read=True)))
 
 
 def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hold | None:
@@ -84,7 +98,7 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
     """
     urgency = case((Issue.priority.is_(None), "P3"), else_=Issue.priority)
     with desk.database.transaction() as session:
-        if stopped(session):
+        if stopped(session) or not lasts(session, waking):
             return None
         task = session.scalar(
             select(Task)
@@ -112,12 +126,12 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
 def end(
     desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps: int, tokens: int = 0
 ) -> None:
-    """Close a beat and let go of whatever it still holds."""
+    """Close a beat and let go of whatever it still holds; one that was lost stays so."""
     with desk.database.transaction() as session:
         session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
         session.execute(
             update(Run)
-            .where(Run.run_id == waking.run_id)
+            .where(Run.run_id == waking.run_id, Run.ended_at.is_(None))
             .values(
                 outcome=outcome, task_id=task_id, steps=steps, tokens=tokens, ended_at=desk.clock()
             )
@@ -138,3 +152,15 @@ def tick(desk: Desk, agent_id: str, moment: datetime, reason: str = "schedule") 
             return False
         wake(session, agent_id, reason, desk.clock())
         return True
+
+
+def hand_back(desk: Desk, agent_id: str) -> None:
+    """Let another worker go on with what this agent has still to do: this one is closing."""
+    with desk.database.transaction() as session:
+        wake(session, agent_id, "recovery", desk.clock())
+
+
+def rescue(desk: Desk, seconds: float) -> list[str]:
+    """Queue again what dead workers had; the kinds of those jobs. See ``db.jobs.rescue``."""
+    with desk.database.transaction() as session:
+        return jobs.rescue(session, seconds)

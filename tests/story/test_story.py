@@ -123,7 +123,7 @@ def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twi
 
     # What the queue does for a dead worker's job: the agent's beat runs again.
     begun = waking.begin(house.desk, "db-agent")
-    assert begun is not None and begun.reasons == ("recovery",)
+    assert begun is not None and begun.reasons == ("recovery", "approval_decided")
     waking.end(house.desk, begun, "handed to the next beat", task_id=None, steps=0)
     _wake(house, "db-agent")
     house.work()

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from guardia.cli.installation import migrate, opened
 from guardia.i18n import t
 from guardia.settings import Settings
 
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", min=1, max=64, help=t("cli.worker.concurrency"))
+]
+Alive = Annotated[Path | None, typer.Option("--alive", help=t("cli.worker.alive"))]
 
-def up() -> None:
+
+def up(concurrency: Concurrency = 8) -> None:
     """Everything on one machine: database, board, clock and worker."""
-    _run(board=True, worker=True)
+    _run(board=True, worker=True, concurrency=concurrency)
 
 
 def serve() -> None:
@@ -20,12 +29,12 @@ def serve() -> None:
     _run(board=True, worker=False)
 
 
-def worker() -> None:
+def worker(concurrency: Concurrency = 8, alive: Alive = None) -> None:
     """The clock and a worker alone; any number of hosts may run it."""
-    _run(board=False, worker=True)
+    _run(board=False, worker=True, concurrency=concurrency, alive=alive)
 
 
-def _run(*, board: bool, worker: bool) -> None:
+def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None = None) -> None:
     from guardia.board.desk import organization
     from guardia.heartbeat import host
     from guardia.org import chart
@@ -40,7 +49,8 @@ def _run(*, board: bool, worker: bool) -> None:
             if not organization.has_chart(desk):
                 path = settings.chart or chart.shipped()
                 organization.apply_chart(desk, path.read_text("utf-8"), "operator:cli")
-        host.run(settings, installation.app_dsn, host.Parts(board, worker), _say)
+        parts = host.Parts(board, worker, concurrency, alive)
+        host.run(settings, installation.app_dsn, parts, _say)
 
 
 def _say(address: str) -> None:

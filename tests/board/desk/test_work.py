@@ -61,7 +61,7 @@ def test_a_plan_that_was_changed_in_the_table_does_not_start(cast: Cast) -> None
 def test_a_later_claim_makes_the_earlier_hold_worthless(cast: Cast) -> None:
     first = cast.parsed()
     begun = waking.begin(cast.desk, "db-agent")
-    assert begun is not None and begun.reasons == ("recovery",)
+    assert begun is not None and begun.reasons == ("recovery", "assignment")
     second = waking.claim(cast.desk, begun)
     assert second is not None and second.fence > first.fence
     for late in (

@@ -1,0 +1,125 @@
+"""A worker's turns at jobs, on the record of procrastinate: each ends once, by whoever has it.
+
+The database may go away at any moment. What a turn came to is then written when it is back, a job
+that was given to us while the answer got lost is queued again, and a worker that was taken for
+dead changes nothing of what others have taken over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from procrastinate import connector, exceptions, jobs, manager
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 0.5
+_MINE = """
+    select id from procrastinate_jobs
+    where id = %(job_id)s and attempts = %(attempt)s and status = 'doing' for update
+"""
+_FINISH = f"""
+    select procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) from ({_MINE}) as mine
+"""
+_RETRY = f"""
+    select procrastinate_retry_job_v2(
+        id, %(retry_at)s, %(priority)s, %(queue)s, %(lock)s) from ({_MINE}) as mine
+"""
+_SIGN = """
+    update procrastinate_workers set last_heartbeat = now() where id = %(worker_id)s
+    returning array(select job.id from procrastinate_jobs as job
+                    where job.worker_id = %(worker_id)s and job.status = 'doing') as doing
+"""
+_NEVER_BEGUN = """
+    select procrastinate_retry_job_v2(id, null, null, null, null) from (
+        select id from procrastinate_jobs
+        where id = any(%(lost)s) and worker_id = %(worker_id)s and status = 'doing' for update
+    ) as lost
+"""
+
+
+class Attempts(manager.JobManager):
+    """procrastinate's job manager for one worker process."""
+
+    def __init__(self, through: connector.BaseConnector) -> None:
+        super().__init__(through)
+        self._begun: dict[int, int] = {}
+        self._missing: set[int] = set()
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
+        """The next job; none while the database is away."""
+        try:
+            job = await super().fetch_job(queues, worker_id)
+        except exceptions.ConnectorException as error:
+            await _away(error)
+            return None
+        if job is not None and job.id is not None:
+            self._begun[job.id] = job.attempts
+        return job
+
+    async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
+        """End this turn, unless it is no longer ours."""
+        await self._persist(_FINISH, job, status=status.value, delete_job=delete_job)
+
+    async def retry_job(
+        self,
+        job: jobs.Job,
+        retry_at: datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        lock: str | None = None,
+    ) -> None:
+        """Queue it again after this turn, unless that is no longer ours."""
+        values = {"retry_at": retry_at, "priority": priority, "queue": queue, "lock": lock}
+        await self._persist(_RETRY, job, **values)
+
+    async def listen_for_jobs(self, **more: Any) -> None:
+        """Hear of new jobs, and connect again whenever the database was away."""
+        while True:
+            try:
+                await super().listen_for_jobs(**more)
+            except exceptions.ConnectorException as error:
+                await _away(error)
+
+    async def sign(self, worker_id: int) -> bool:
+        """Give a sign of life; ``False`` where this worker has been struck off as dead."""
+        rows = await self.connector.execute_query_all_async(query=_SIGN, worker_id=worker_id)
+        if not rows:
+            return False
+        await self._give_back(worker_id, set(rows[0]["doing"]))
+        return True
+
+    async def _give_back(self, worker_id: int, doing: set[int]) -> None:
+        """Jobs that the queue gave us in an answer which never came. Seen twice, since one may
+        just be on its way."""
+        unknown = doing - self._begun.keys()
+        lost = unknown & self._missing
+        self._missing = unknown - lost
+        if lost:
+            log.warning("jobs %s never reached this worker; queued again", sorted(lost))
+            await self.connector.execute_query_async(
+                query=_NEVER_BEGUN, lost=sorted(lost), worker_id=worker_id
+            )
+
+    async def _persist(self, query: Any, job: jobs.Job, **values: Any) -> None:
+        assert job.id is not None
+        while True:
+            try:
+                await self.connector.execute_query_async(
+                    query=query, job_id=job.id, attempt=job.attempts, **values
+                )
+                break
+            except exceptions.ConnectorException as error:
+                await _away(error)
+        # The same job may meanwhile have come back to us as another turn.
+        if self._begun.get(job.id) == job.attempts:
+            del self._begun[job.id]
+
+
+async def _away(error: exceptions.ConnectorException) -> None:
+    log.warning("the database does not answer: %s", error.__cause__ or error)
+    await asyncio.sleep(_PAUSE)

@@ -1,0 +1,150 @@
+"""Whose turn a job is: after a pause, a death, or an answer that the database could not give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import procrastinate
+import psycopg
+import pytest
+from cast import Cast, seated
+from loops import run
+from procrastinate.jobs import Job, Status
+
+from guardia.board.desk import waking
+from guardia.db.jobs import Attempt
+from guardia.heartbeat import queue
+from guardia.heartbeat.attempts import Attempts
+
+DEAD = 8.0
+
+
+class Nothing:
+    """Jobs of a worker that does nothing."""
+
+    def beat(self, agent_id: str, attempt: Attempt) -> None: ...
+
+    def deliver(self, outbox_id: int) -> None: ...
+
+    def seal(self) -> None: ...
+
+
+@pytest.fixture
+def cast(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as board:
+        board.received()  # which wakes the dispatcher: one job
+        yield board
+
+
+def opened(cast: Cast, work: Any) -> Any:
+    """What ``work`` makes of an open engine."""
+
+    async def live() -> Any:
+        engine = queue.app(cast.dsn, Nothing())
+        async with engine.open_async():
+            return await work(engine, engine.job_manager)
+
+    return run(live())
+
+
+def sql(cast: Cast, statement: str) -> list[Any]:
+    with psycopg.connect(cast.dsn, autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def silent(cast: Cast) -> None:
+    """As if no worker had given a sign of life for long, though the database was there."""
+    sql(cast, "update procrastinate_workers set last_heartbeat = now() - interval '1 day'")
+
+
+async def begun(attempts: Attempts) -> tuple[int, Job]:
+    number = await attempts.register_worker()
+    job = await attempts.fetch_job(None, number)
+    assert job is not None
+    return number, job
+
+
+def rescued(cast: Cast, seconds: float = 0.0) -> list[str]:
+    return waking.rescue(cast.desk, seconds)
+
+
+def attempt(job: Job) -> Attempt:
+    assert job.id is not None
+    return Attempt(job.id, job.attempts)
+
+
+def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_turn(
+    cast: Cast,
+) -> None:
+    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+        paused, first = await begun(attempts)
+        held = waking.begin(cast.desk, "dispatcher", attempt(first))
+        assert held is not None
+        assert rescued(cast) == ["beat"]
+        assert await attempts.sign(paused) is False
+        _other, second = await begun(attempts)
+        assert second.id == first.id
+        # It wakes up: its turn is over, whatever it tries.
+        assert waking.begin(cast.desk, "dispatcher", attempt(first)) is None
+        await attempts.finish_job(first, Status.SUCCEEDED, True)
+        await attempts.retry_job(first)
+        # The other one's turn stands, and takes the reasons that the lost beat had.
+        taken = waking.begin(cast.desk, "dispatcher", attempt(second))
+        assert taken is not None and taken.reasons == ("recovery", "assignment")
+        assert taken.issues == held.issues
+        assert waking.claim(cast.desk, held) is None
+        waking.end(cast.desk, held, "late", task_id=None, steps=9)
+        assert waking.claim(cast.desk, taken) is not None
+        await attempts.finish_job(second, Status.SUCCEEDED, True)
+
+    opened(cast, work)
+    assert sql(cast, "select 1 from procrastinate_jobs") == []
+    assert sql(cast, "select outcome, steps from tb_agent_run order by run_id") == [
+        ("lost", 0),
+        (None, 0),
+    ]
+
+
+def test_a_living_worker_keeps_its_job_and_a_fresh_database_takes_nobody_for_dead(
+    cast: Cast,
+) -> None:
+    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+        number, _job = await begun(attempts)
+        assert rescued(cast, DEAD) == []
+        silent(cast)
+        # Longer than the database itself has been there.
+        assert rescued(cast, 86_000.0) == []
+        assert await attempts.sign(number) is True
+
+    opened(cast, work)
+
+
+def test_a_job_that_was_given_in_an_answer_that_got_lost_is_queued_again(cast: Cast) -> None:
+    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+        number = await attempts.register_worker()
+        # Another manager of the same worker took it: this one never heard of it.
+        job = await Attempts(engine.connector).fetch_job(None, number)
+        assert job is not None
+        assert await attempts.sign(number) is True
+        assert sql(cast, "select status::text from procrastinate_jobs") == [("doing",)]
+        assert await attempts.sign(number) is True
+        again = await attempts.fetch_job(None, number)
+        assert again is not None and (again.id, again.attempts) == (job.id, job.attempts + 1)
+        assert await attempts.sign(number) and await attempts.sign(number)
+        assert sql(cast, "select attempts from procrastinate_jobs") == [(again.attempts,)]
+
+    opened(cast, work)
+
+
+def test_the_jobs_of_the_dead_are_announced(cast: Cast) -> None:
+    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+        _number, job = await begun(attempts)
+        with psycopg.connect(cast.dsn, autocommit=True) as listening:
+            listening.execute("listen procrastinate_any_queue_v1")
+            assert rescued(cast) == ["beat"]
+            note = next(listening.notifies(timeout=10))
+        assert f'"job_id": {job.id}' in note.payload
+
+    opened(cast, work)
