@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board import listing, steps
+from guardia.board.actors import named
 from guardia.board.desk import Desk, asking, directives
 from guardia.board.desk.work import plan_hash
 from guardia.board.lifecycle import State
@@ -34,7 +35,7 @@ from guardia.board.steps import Step
 from guardia.errors import NotFound
 from guardia.org.access import allowed
 from guardia.org.directory import PersonName
-from guardia.org.model import Agent, Institution, Person
+from guardia.org.model import Institution
 
 PROGRESS = (
     "received",
@@ -357,16 +358,4 @@ def _names(
     votes = [v for w in works for s in w.steps for v in s.votes]
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
     actors |= {c.author for c in comments} | {e.actor for e in entries}
-    people = [a.removeprefix("person:") for a in actors if a.startswith("person:")]
-    agents = [a.removeprefix("agent:") for a in actors if a.startswith("agent:")]
-    names = {
-        f"person:{p.person_id}": f"{p.name} {p.title}".strip()
-        for p in session.execute(
-            select(Person.person_id, Person.name, Person.title).where(Person.person_id.in_(people))
-        )
-    }
-    for agent in session.execute(
-        select(Agent.agent_id, Agent.title).where(Agent.agent_id.in_(agents))
-    ):
-        names[f"agent:{agent.agent_id}"] = agent.title
-    return names
+    return named(session, actors)

@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.actors import named
 from guardia.board.chain import clean
 from guardia.board.desk import reception, stops
 from guardia.board.desk.core import Desk, send, wake
@@ -189,6 +190,12 @@ def switch(desk: Desk) -> Switch | None:
             select(func.count()).select_from(Directive).where(Directive.state == "UNDOING")
         )
         return Switch(order.kill_id, order.ordered_by, order.reason, order.ordered_at, undoing or 0)
+
+
+def names(desk: Desk, on: Switch) -> dict[str, str]:
+    """What people call whoever turned the switch."""
+    with desk.database.reading() as session:
+        return named(session, [on.ordered_by])
 
 
 def report(desk: Desk, kill_id: int) -> list[Stopped]:

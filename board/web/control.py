@@ -31,7 +31,13 @@ def _page(
     on = killing.switch(desk)
     stopped = killing.report(desk, on.kill_id) if on else []
     return render.page(
-        request, "control.html", status=status, visitor=here, stopped=stopped, notice=notice
+        request,
+        "control.html",
+        status=status,
+        visitor=here,
+        stopped=stopped,
+        ordered_by=render.actor(killing.names(desk, on), on.ordered_by) if on else "",
+        notice=notice,
     )
 
 

@@ -154,10 +154,12 @@ def tool_title(name: str) -> str:
 
 
 def actor(names: Mapping[str, str], who: str) -> str:
-    """The name of ``agent:…``, ``person:…`` or ``channel:…``."""
+    """The name of ``agent:…``, ``person:…``, ``channel:…`` or ``operator:…``."""
     if who in names:
         return names[who]
     kind, _, name = who.partition(":")
+    if kind == "operator":
+        return t("web.operator")
     return word("channel", name) if kind == "channel" else name or who
 
 

@@ -22,6 +22,7 @@ def test_staff_stop_everything_with_one_confirmed_button(browse: Browse, board: 
     assert browser.fill("/kill", "/control", reason="이상 동작").status_code == 303
     switch = killing.switch(board.desk)
     assert switch is not None and switch.reason == "이상 동작"
+    assert "김철수 대리 지시" in browser.see("/control").text
     for path in ("/issues", "/issues/new", "/control"):
         assert BANNER in browser.see(path).text
     assert BANNER in browse("cus").see("/issues").text
