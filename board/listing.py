@@ -6,6 +6,7 @@ Everything here reads one snapshot and is limited to what the viewer may see.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from guardia.board.desk import Desk, asking
 from guardia.board.lifecycle import OPEN, State
 from guardia.board.model import Approval, ChainHead, Decision, Issue, Task
 from guardia.board.policy import Capacity
+from guardia.org import identity
 from guardia.org.access import allowed
 from guardia.org.directory import PersonName
 from guardia.org.model import Agent, Institution, Person
@@ -204,9 +206,15 @@ def _matches(word: str) -> ColumnElement[bool]:
     return or_(*ways, Issue.sr_id == int(number[1])) if number else or_(*ways)
 
 
-def _fillable(viewer: PersonName, capacity: Capacity) -> ColumnElement[bool]:
-    """Steps whose turn it is and that the viewer may fill so; ``board.policy`` as a query."""
-    parties = [p for p in (viewer.id, capacity.principal) if p]
+def _fillable(
+    viewer: PersonName, capacity: Capacity, kin: Mapping[str, str]
+) -> ColumnElement[bool]:
+    """Steps whose turn it is and that the viewer may fill so; ``board.policy`` as a query.
+
+    ``kin``: every account of the humans who are concerned.
+    """
+    humans = {kin.get(p, p) for p in (viewer.id, capacity.principal) if p}
+    parties = [account for account, human in kin.items() if human in humans]
     other = aliased(Approval)
     spent = (
         select(Decision.decision_id)
@@ -231,6 +239,8 @@ def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiti
     capacities = asking.capacities(session, viewer, now)
     if not capacities:
         return ()
+    accounts = [viewer.id, *(c.principal for c in capacities if c.principal)]
+    kin = identity.kin(session, accounts)
     found = session.execute(
         select(
             Issue.sr_id,
@@ -244,7 +254,7 @@ def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiti
         .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
         .join(Issue, Issue.sr_id == Task.sr_id)
         .where(
-            or_(*(_fillable(viewer, c) for c in capacities)),
+            or_(*(_fillable(viewer, c, kin) for c in capacities)),
             Approval.state == "WAITING",
             Approval.opened_at.is_not(None),
             Task.status == State.PENDING_APPROVAL.value,

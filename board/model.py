@@ -22,6 +22,11 @@ class Issue(Base):
     __table_args__ = (
         Index("ix_tb_sr_request_status", "status", sql("sr_id desc")),
         Index("ix_tb_sr_request_inst_id", "inst_id", sql("sr_id desc")),
+        Index(
+            "ix_tb_sr_request_requester_account",
+            "requester_account",
+            postgresql_where=sql("requester_account is not null and requester_id is null"),
+        ),
     )
 
     sr_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -33,6 +38,8 @@ class Issue(Base):
     priority: Mapped[str | None]
     inst_id: Mapped[str | None]
     requester_id: Mapped[str | None]
+    requester_account: Mapped[str | None]
+    """``channel:account`` of who asked in a messenger, whoever that turns out to be."""
     requester_name: Mapped[str] = mapped_column(default="", server_default="")
     channel: Mapped[str]
     room: Mapped[str] = mapped_column(default="", server_default="")
@@ -300,6 +307,8 @@ class ChatMessage(Base):
     external_id: Mapped[str]
     room: Mapped[str]
     sender: Mapped[str]
+    account: Mapped[str] = mapped_column(default="", server_default="")
+    """The messenger's own id of the sender; names there are anybody's choice."""
     text: Mapped[str]
     rule: Mapped[str | None]
     sr_id: Mapped[int | None]

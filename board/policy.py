@@ -33,9 +33,9 @@ class Denial(StrEnum):
     """Nothing waits, or it is another step's turn."""
     ROLE = "role"
     OWN = "own"
-    """The requester and the plan's author have no say in it."""
+    """The requester and the plan's author have no say in it, under whatever account."""
     TWICE = "twice"
-    """One person counts once in a chain, in whoever's name they act."""
+    """One human counts once in a chain, in whoever's name and under whatever account they act."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,12 @@ class Chain:
     """The requester, the plan's author."""
     escalated: Mapping[int, str] = field(default_factory=dict)
     """The role that may fill a step as well, by the number of the step."""
+    humans: Mapping[str, str] = field(default_factory=dict)
+    """Who is behind an account that is one of several; any other stands for itself."""
+
+    def behind(self, accounts: Iterable[str]) -> frozenset[str]:
+        """The humans of these accounts."""
+        return frozenset(self.humans.get(account, account) for account in accounts)
 
     def roles(self, step: int) -> frozenset[str]:
         """Who may fill a step."""
@@ -110,9 +116,10 @@ def denial(chain: Chain, now: Standing, decision: Decision) -> Denial | None:
         return Denial.NO_TURN
     if decision.capacity.role not in chain.roles(now.current):
         return Denial.ROLE
-    if decision.parties & chain.barred:
+    humans = chain.behind(decision.parties)
+    if humans & chain.behind(chain.barred):
         return Denial.OWN
-    if any(decision.parties & earlier.parties for earlier in now.given):
+    if any(humans & chain.behind(earlier.parties) for earlier in now.given):
         return Denial.TWICE
     return None
 

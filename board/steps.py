@@ -59,7 +59,7 @@ def seen(
     pending = task.status == State.PENDING_APPROVAL
     votes = _votes(session, chain)
     asked = [s for s in chain if s.state in asking.STANDING]
-    rules = asking.chain_asked(found, task, asked)
+    rules = asking.chain_asked(session, found, task, asked)
     stand = standing(rules, asking.words_on(session, asked)) if pending else None
     mine = stand is not None and choose(rules, stand, viewer.id, capacities)[0] is not None
     for step in chain:

@@ -25,6 +25,8 @@ _DECIDING = frozenset({"team_lead", "pm", "security_officer", "admin"})
 PERMISSIONS: dict[str, frozenset[str]] = {
     "session.end": _EVERYONE,
     "token.own": _EVERYONE,
+    "account.link": frozenset({"admin"}),
+    "account.link_own": _EVERYONE,
     "issue.read": _EVERYONE,
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},
@@ -63,6 +65,7 @@ OPERATIONS = frozenset(
         "lab.operate",
         "org.apply",
         "org.validate",
+        "person.manage",
         "version.read",
     }
 )

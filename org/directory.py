@@ -82,6 +82,8 @@ class PersonName(_Value):
     institution: str | None = None
     only: frozenset[str] | None = None
     """The rights to which an access token limits its holder; ``None``: all of the role's."""
+    identity: str | None = None
+    """The human behind the account, such as a staff number; accounts that share it are one."""
 
 
 class AgentName(_Value):

@@ -43,9 +43,10 @@ class Server(Base):
 
 
 class Person(Base):
-    """Someone with an account. ``role`` is one of ``org.access.ROLES``."""
+    """Someone's account. ``role`` is one of ``org.access.ROLES``."""
 
     __tablename__ = "tb_person"
+    __table_args__ = (Index("ix_tb_person_human", text("coalesce(identity, person_id)")),)
 
     person_id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
@@ -55,6 +56,8 @@ class Person(Base):
     skills: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
     password_hash: Mapped[str | None]
     active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    identity: Mapped[str | None]
+    """The human behind it, such as a staff number; ``None``: nobody but this account."""
 
     def name_card(self) -> PersonName:
         """The person as a value."""
@@ -65,7 +68,41 @@ class Person(Base):
             role=self.role,
             skills=tuple(self.skills),
             institution=self.inst_id,
+            identity=self.identity,
         )
+
+
+class ChannelAccount(Base):
+    """Whose account of a messenger it is; ``account`` is the messenger's own id of its user."""
+
+    __tablename__ = "tb_channel_account"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), index=True)
+    linked_by: Mapped[str]
+    linked_at: Mapped[datetime]
+
+
+class LinkCode(Base):
+    """A one-time code that proves a messenger account a person's; only its hash is kept."""
+
+    __tablename__ = "tb_link_code"
+
+    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    expires_at: Mapped[datetime]
+
+
+class Attempt(Base):
+    """One try to prove oneself; ``key`` is a hash of who tried from where."""
+
+    __tablename__ = "tb_attempt"
+    __table_args__ = (Index("ix_tb_attempt_key", "key", "tried_at"),)
+
+    attempt_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    key: Mapped[str]
+    tried_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class SystemOwner(Base):

@@ -118,6 +118,7 @@ def _enrol_person(session: Session, value: PersonName, password: str | None) -> 
     row = session.get(Person, value.id) or Person(person_id=value.id)
     row.name, row.title, row.role = value.name, value.title, value.role
     row.inst_id, row.skills = value.institution, list(value.skills)
+    row.identity = value.identity or row.identity
     session.add(row)
     session.flush()
     if password is not None and row.password_hash is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
 from sqlalchemy import select, update
@@ -14,7 +15,7 @@ from guardia.board.plan import Plan
 from guardia.board.policy import Capacity, Chain, Verdict, calendar, opens, standing
 from guardia.board.policy import Decision as Word
 from guardia.i18n import t
-from guardia.org import chart, delegation, revisions
+from guardia.org import chart, delegation, identity, revisions
 from guardia.org.access import allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
 from guardia.org.directory import PersonName
@@ -103,29 +104,34 @@ def barred(issue: Issue, task: Task) -> frozenset[str]:
     return frozenset(who for who in (issue.requester_id, author) if who)
 
 
-def chain_asked(issue: Issue, task: Task, steps: Iterable[Approval]) -> Chain:
-    """The chain as it was asked."""
-    known = list(steps)
+def chain_asked(session: Session, issue: Issue, task: Task, steps: Iterable[Approval]) -> Chain:
+    """The chain as it was asked, with every account of those who have no say or have spent it."""
+    known, out = list(steps), barred(issue, task)
     return Chain(
         tuple(ApprovalStep(role=s.role, quorum=s.quorum) for s in known),
-        barred(issue, task),
+        out,
         {s.step: s.escalate_to for s in known if s.escalated_at and s.escalate_to},
+        identity.kin(session, out | _spent(session, known)),
     )
 
 
+def _spent(session: Session, steps: Iterable[Approval]) -> frozenset[str]:
+    return frozenset(party for word in words_on(session, steps) for party in word.parties)
+
+
 def chain_demanded(
-    issue: Issue, task: Task, steps: Iterable[Approval], policy: ApprovalPolicy
+    session: Session, issue: Issue, task: Task, steps: Iterable[Approval], policy: ApprovalPolicy
 ) -> Chain:
     """The chain as the running chart demands it, whatever was asked."""
-    asked = chain_asked(issue, task, steps)
+    asked = chain_asked(session, issue, task, steps)
     escalated = {n: role for n, role in asked.escalated.items() if role == policy.escalate_to}
-    return Chain(policy.steps, asked.barred, escalated)
+    return replace(asked, steps=policy.steps, escalated=escalated)
 
 
 def satisfied(session: Session, task: Task, policy: ApprovalPolicy) -> bool:
     """Whether the running policy is satisfied by the decisions on the task's present plan."""
     steps = steps_of(session, task)
-    chain = chain_demanded(issue_of(session, task.sr_id), task, steps, policy)
+    chain = chain_demanded(session, issue_of(session, task.sr_id), task, steps, policy)
     return standing(chain, words_on(session, steps)).complete
 
 
@@ -180,11 +186,11 @@ def notify(
     """A notice for everyone who may fill a step now; returns their names."""
     roles = {step.role, *([step.escalate_to] if step.escalated_at and step.escalate_to else [])}
     steps = steps_of(session, task)
-    spent = {party for word in words_on(session, steps) for party in word.parties}
-    out = spent | barred(issue, task)
+    chain = chain_asked(session, issue, task, steps)
+    out = chain.behind(_spent(session, steps) | chain.barred)
     names = []
     for person, principal in delegation.responsible(session, roles, now):
-        if {person.id, *([principal.id] if principal else [])} & out:
+        if chain.behind({person.id, *([principal.id] if principal else [])}) & out:
             continue
         session.add(
             Notice(

@@ -80,7 +80,9 @@ def _decide(
         said = _Said(person, word, text, now)
         step = steps[word.step - 1]
         _keep(session, step, said)
-        after = policy.standing(asking.chain_asked(issue, task, steps), (*before.given, word))
+        after = policy.standing(
+            asking.chain_asked(session, issue, task, steps), (*before.given, word)
+        )
         _settle_step(step, said, after)
         session.flush()
         state = _advance(session, issue, task, after, said)
@@ -103,7 +105,7 @@ def _word(
     capacities = asking.capacities(session, person, now)
     if not capacities:
         require(person, "approval.decide")
-    chain = asking.chain_asked(issue, task, steps)
+    chain = asking.chain_asked(session, issue, task, steps)
     before = policy.standing(chain, asking.words_on(session, steps))
     word, why = policy.choose(chain, before, person.id, capacities, verdict)
     if word is not None:

@@ -21,6 +21,7 @@ from guardia.board.lifecycle import State
 from guardia.board.model import Directive, Kill, Task
 from guardia.errors import Invalid
 from guardia.i18n import t
+from guardia.org import identity
 from guardia.org.access import require
 from guardia.org.directory import PersonName
 
@@ -79,11 +80,22 @@ def hear(desk: Desk, request: reception.Request) -> Killed | None:
     with desk.database.transaction() as session:
         if reception.log_line(session, request, RULE, now) is None:
             return None
-        by = Giver(f"channel:{request.channel}", clean(request.sender))
-        return _kill(session, by, clean(request.text).strip()[:_REASON], clean(request.room), now)
+        by = _sender(session, request)
+        reason = clean(request.text).strip()[:_REASON]
+        return _kill(session, by, reason, clean(request.room), now, clean(request.account))
 
 
-def _kill(session: Session, by: Giver, reason: str, room: str, now: datetime) -> Killed:
+def _sender(session: Session, request: reception.Request) -> Giver:
+    """The person whose account it is; else the channel, under the name that it gave."""
+    known = identity.holder(session, request.channel, clean(request.account))
+    if known is not None and known.active:
+        return giver(known.name_card())
+    return Giver(f"channel:{request.channel}", clean(request.sender))
+
+
+def _kill(
+    session: Session, by: Giver, reason: str, room: str, now: datetime, account: str = ""
+) -> Killed:
     session.execute(select(func.hold_kill_switch()))
     before = session.scalar(select(Kill).where(Kill.released_at.is_(None)))
     if before is not None:
@@ -98,7 +110,7 @@ def _kill(session: Session, by: Giver, reason: str, room: str, now: datetime) ->
         for task in running
     ]
     send(session, "alert", _text(by, reason, running), now, sr_id=None)
-    _record(session, order, by, running, now)
+    _record(session, order, by, running, now, account)
     for task, directive in zip(running, orders, strict=True):
         record_order(session, directive, by, now, task.target_server)
     stops.report_if_over(session, order.kill_id, now)
@@ -129,7 +141,9 @@ def _text(by: Giver, reason: str, running: list[Task]) -> str:
     return t("desk.killed", who=by.name, reason=reason or "-", tasks=len(running))
 
 
-def _record(session: Session, order: Kill, by: Giver, running: list[Task], now: datetime) -> None:
+def _record(
+    session: Session, order: Kill, by: Giver, running: list[Task], now: datetime, account: str
+) -> None:
     audit.append(
         session,
         "killed",
@@ -140,6 +154,7 @@ def _record(session: Session, order: Kill, by: Giver, running: list[Task], now: 
             "reason": order.reason,
             "room": order.room,
             "sender": by.name,
+            "account": account,
             "tasks": [task.task_id for task in running],
             "states": dict(Counter(task.status for task in running)),
         },

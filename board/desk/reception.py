@@ -15,7 +15,7 @@ from guardia.board.desk.core import Desk, issue_of, wake
 from guardia.board.lifecycle import State
 from guardia.board.model import ChatMessage, Comment, Issue, Task
 from guardia.errors import Invalid
-from guardia.org import registry
+from guardia.org import identity, registry
 
 _TITLE = 80
 _BODY = 20_000
@@ -33,8 +33,10 @@ class Request:
     room: str = ""
     requester_id: str | None = None
     institution: str | None = None
+    account: str = ""
+    """The channel's own id of the sender, where it has one."""
     external_id: str | None = None
-    """The channel's own id, so that a repeated delivery opens nothing twice."""
+    """The channel's own id of the message, so that a repeated delivery opens nothing twice."""
 
 
 def receive(desk: Desk, request: Request) -> int:
@@ -67,8 +69,13 @@ def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None
         return sr_id
 
 
-def log_line(session: Session, request: Request, rule: str | None, now: datetime) -> int | None:
-    """Keep a line of a room; ``None`` where it has been delivered before."""
+def log_line(
+    session: Session, request: Request, rule: str | None, now: datetime, *, text: str | None = None
+) -> int | None:
+    """Keep a line of a room; ``None`` where it has been delivered before.
+
+    ``text`` is kept instead where what was said is not for everyone's eyes.
+    """
     return session.scalar(
         insert(ChatMessage)
         .values(
@@ -76,7 +83,8 @@ def log_line(session: Session, request: Request, rule: str | None, now: datetime
             external_id=request.external_id,
             room=clean(request.room),
             sender=clean(request.sender),
-            text=clean(request.text)[:_BODY],
+            account=clean(request.account),
+            text=clean(request.text if text is None else text)[:_BODY],
             rule=rule,
             created_at=now,
         )
@@ -117,15 +125,18 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
     if not body:
         raise Invalid(what="request", why="empty")
     dedupe = f"{request.channel}:{request.external_id}" if request.external_id else None
-    if dedupe and (known := _already_received(session, dedupe)):
-        return known
+    if dedupe and (earlier := _already_received(session, dedupe)):
+        return earlier
     title = clean(request.title).strip() or body.splitlines()[0]
+    account = clean(request.account)
+    known = identity.holder(session, request.channel, account)
     issue = Issue(
         title=title[:_TITLE],
         body=body,
         status=State.RECEIVED.value,
-        inst_id=request.institution,
-        requester_id=request.requester_id,
+        inst_id=request.institution or (known.inst_id if known else None),
+        requester_id=request.requester_id or (known.person_id if known else None),
+        requester_account=f"{request.channel}:{account}" if account else None,
         requester_name=clean(request.sender),
         channel=request.channel,
         room=clean(request.room),
@@ -154,7 +165,13 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
         now=now,
         sr_id=issue.sr_id,
         task_id=task.task_id,
-        detail={"title": issue.title, "body": body, "sender": request.sender},
+        detail={
+            "title": issue.title,
+            "body": body,
+            "sender": request.sender,
+            "requester": issue.requester_id,
+            "account": issue.requester_account,
+        },
         sr=issue.sr_id,
         channel=request.channel,
         who=request.sender,

@@ -14,9 +14,11 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.desk import Desk, killing, reception
+from guardia.board.desk import Desk, accounts, killing, reception
 from guardia.board.desk.killing import Killed
+from guardia.board.intake.linkcode import said_code
 from guardia.board.intake.stopword import orders_stop
+from guardia.errors import Throttled
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -33,6 +35,7 @@ class Post(BaseModel):
     token: str
     post_id: str = Field(min_length=1, max_length=64)
     channel_name: str = Field(default="", max_length=128)
+    user_id: str = Field(default="", max_length=64)
     user_name: str = Field(default="", max_length=128)
     text: str = Field(min_length=1, max_length=16_384)
 
@@ -50,10 +53,13 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             channel=CHANNEL,
             sender=post.user_name,
             room=post.channel_name,
+            account=post.user_id,
             external_id=post.post_id,
         )
         if orders_stop(post.text):
             return {"text": _stopped(await run_in_threadpool(killing.hear, desk, line))}
+        if (code := said_code(post.text)) is not None:
+            return {"text": await run_in_threadpool(_claimed, desk, line, code)}
         sr_id = await run_in_threadpool(reception.hear, desk, line, rule=_RULE)
         return {"text": t("intake.received", sr=sr_id or "-")}
 
@@ -64,6 +70,14 @@ def _stopped(killed: Killed | None) -> str:
     if killed is None or killed.already:
         return t("intake.stopped_already")
     return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
+
+
+def _claimed(desk: Desk, line: reception.Request, code: str) -> str:
+    try:
+        found = accounts.claim(desk, line, code)
+    except Throttled as error:
+        return str(error)
+    return t(f"intake.claim.{found or accounts.Claim.LINKED}")
 
 
 def outgoing(room: str, text: str, sr_id: int | None) -> dict[str, Any]:

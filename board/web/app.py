@@ -38,7 +38,6 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
     )
     app.state.desk, app.state.settings = desk, settings
     app.state.rules = dict(rights.ROUTES)
-    app.state.throttle = signin.Throttle()
     app.state.feed = live.Feed(desk)
     app.add_middleware(Guard)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))

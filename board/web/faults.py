@@ -33,6 +33,7 @@ STATUS: dict[type[GuardiaError], int] = {
     NotOurForm: 403,
     SignInNeeded: 401,
     errors.Invalid: 422,
+    errors.Throttled: 429,
     errors.Stale: 409,
     errors.IllegalMove: 409,
     errors.Refused: 409,

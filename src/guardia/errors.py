@@ -44,6 +44,10 @@ class Invalid(UserError):
     """The input does not hold. Details: ``what``, ``why``."""
 
 
+class Throttled(UserError):
+    """Too many failures in a short time; wait."""
+
+
 class Stale(UserError):
     """Someone decided otherwise meanwhile; read again. Details: ``what``."""
 

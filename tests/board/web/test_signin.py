@@ -5,10 +5,8 @@ from collections.abc import Callable
 import pytest
 from cast import Cast
 from fastapi import FastAPI
-from pages import PASSWORD, Browser
+from pages import PASSWORD, Browser, application
 from sqlalchemy import text
-
-from guardia.board.web.signin import Throttle
 
 
 def _cookies(answer: object) -> dict[str, str]:
@@ -60,26 +58,18 @@ def test_guessing_is_slowed_down_even_with_the_right_password(anyone: Browser) -
     assert anyone.fill("/login", "/login", account="pm", password=PASSWORD).status_code == 303
 
 
-def test_the_count_ends_with_its_window_and_with_success() -> None:
-    now = [0.0]
-    throttle = Throttle(lambda: now[0])
+@pytest.mark.parametrize("account", ["lead", "nobody"])
+def test_several_board_processes_count_together_and_tell_nobody_which_accounts_exist(
+    board: Cast, account: str
+) -> None:
+    said = []
     for _ in range(3):
-        throttle.failed("a")
-    assert not throttle.allows("a", 3)
-    assert throttle.allows("b", 3)
-    now[0] = 301
-    assert throttle.allows("a", 3)
-    throttle.failed("a")
-    throttle.forget("a")
-    assert throttle.allows("a", 1)
-
-
-def test_the_counter_forgets_old_keys_before_it_grows_without_end() -> None:
-    throttle = Throttle(lambda: 0.0)
-    for number in range(10_050):
-        throttle.failed(str(number))
-    assert throttle.allows("0", 1)
-    assert not throttle.allows("10049", 1)
+        # Each application is what one process has; only the database is shared.
+        anyone = Browser(application(board.desk))
+        for _ in range(2):
+            answer = anyone.fill("/login", "/login", account=account, password="틀림")
+            said.append((answer.status_code, "5분 뒤에" in answer.text))
+    assert said == [(401, False)] * 5 + [(429, True)]
 
 
 @pytest.mark.parametrize(

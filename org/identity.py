@@ -1,0 +1,32 @@
+"""Who is behind an account: one human may hold several, on the board and in messengers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from guardia.org.model import ChannelAccount, Person
+
+_HUMAN = func.coalesce(Person.identity, Person.person_id)
+
+
+def kin(session: Session, accounts: Collection[str]) -> dict[str, str]:
+    """Every account of the humans behind these, closed ones too, with the human's identity.
+
+    Accounts that nobody knows are not among them: they stand for themselves.
+    """
+    if not accounts:
+        return {}
+    behind = select(_HUMAN).where(Person.person_id.in_(accounts))
+    found = session.execute(select(Person.person_id, _HUMAN).where(_HUMAN.in_(behind)))
+    return {row.person_id: row[1] for row in found}
+
+
+def holder(session: Session, channel: str, account: str) -> Person | None:
+    """Whose account of a messenger it is, or ``None`` where nobody has linked it."""
+    if not account:
+        return None
+    link = session.get(ChannelAccount, (channel, account))
+    return session.get(Person, link.person_id) if link else None

@@ -1,0 +1,205 @@
+"""``guardia person``: accounts of people, who is behind them, and their messenger accounts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.cli.installation import opened
+from guardia.errors import Invalid
+from guardia.i18n import t
+from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.desk import Desk
+    from guardia.org.directory import PersonName
+
+app = typer.Typer(no_args_is_help=True)
+BY = "operator:cli"
+_Id = Annotated[str, typer.Argument(help=t("cli.person.id"))]
+_Role = Annotated[str, typer.Argument(help=t("cli.person.role"))]
+
+
+@contextmanager
+def _desk() -> Iterator[Desk]:
+    with opened(Settings()) as installation, installation.desk() as desk:
+        yield desk
+
+
+def _done(key: str, **words: object) -> None:
+    sys.stdout.write(t(f"cli.person.{key}", **words) + "\n")
+
+
+@app.command("list", help=t("cli.person.list"))
+def everyone() -> None:
+    """All accounts, those of one human together."""
+    from guardia.board.desk import people
+
+    heads = ("id", "name", "role", "institution", "identity", "messengers", "state")
+    table = Table(*(t(f"cli.person.column.{name}") for name in heads))
+    with _desk() as desk:
+        for found in people.everyone(desk):
+            p = found.person
+            name = f"{p.name} {p.title}".strip()
+            state = t("cli.person.open") if found.active else t("cli.person.closed")
+            row = (p.id, name, t(f"org.role.{p.role}"), p.institution, p.identity)
+            table.add_row(*(cell or "-" for cell in row), "\n".join(found.messengers) or "-", state)
+    Console().print(table, markup=False)
+
+
+@app.command("add", help=t("cli.person.add"))
+def add(
+    account: _Id,
+    name: Annotated[str, typer.Option("--name", help=t("cli.person.name"))],
+    role: Annotated[str, typer.Option("--role", help=t("cli.person.role"))],
+    title: Annotated[str, typer.Option("--title", help=t("cli.person.title"))] = "",
+    institution: Annotated[str, typer.Option("--institution", help=t("cli.person.inst"))] = "",
+    identity: Annotated[str, typer.Option("--identity", help=t("cli.person.identity"))] = "",
+    skills: Annotated[list[str] | None, typer.Option("--skill", help=t("cli.person.skill"))] = None,
+) -> None:
+    """Open an account; its password is asked for."""
+    from guardia.board.desk import people
+    from guardia.org.directory import PersonName
+
+    person = PersonName(
+        id=account,
+        name=name,
+        title=title,
+        role=role,
+        skills=tuple(skills or ()),
+        institution=institution or None,
+        identity=identity or None,
+    )
+    with _desk() as desk:
+        people.add(desk, BY, person, _new_password(account))
+    _done("added", id=account)
+
+
+@app.command("load", help=t("cli.person.load"))
+def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> None:
+    """Write the people of a directory file: new accounts, and what has changed of others."""
+    from guardia.board.desk import people
+
+    named = _read(file)
+    with _desk() as desk:
+        _done("loaded", count=people.load(desk, BY, named), all=len(named))
+
+
+@app.command("role", help=t("cli.person.set_role"))
+def role(account: _Id, role: _Role) -> None:
+    """Give an account another role."""
+    from guardia.board.desk import people
+
+    with _desk() as desk:
+        people.set_role(desk, BY, account, role)
+    _done("changed", id=account)
+
+
+@app.command("deactivate", help=t("cli.person.deactivate"))
+def deactivate(account: _Id) -> None:
+    """Close an account at once."""
+    _set_active(account, active=False)
+
+
+@app.command("activate", help=t("cli.person.activate"))
+def activate(account: _Id) -> None:
+    """Open a closed account again."""
+    _set_active(account, active=True)
+
+
+def _set_active(account: str, *, active: bool) -> None:
+    from guardia.board.desk import people
+
+    with _desk() as desk:
+        people.set_active(desk, BY, account, active=active)
+    _done("changed", id=account)
+
+
+@app.command("link", help=t("cli.person.link"))
+def link(
+    account: _Id,
+    other: Annotated[str, typer.Argument(help=t("cli.person.other"))],
+) -> None:
+    """Say that one human is behind two accounts, or whose a messenger account is."""
+    from guardia.board.desk import accounts, people
+
+    channel, colon, name = other.partition(":")
+    with _desk() as desk:
+        if colon:
+            accounts.link(desk, BY, account, channel, name)
+            _done("linked", id=account, account=other)
+            return
+        human = people.join(desk, BY, account, other)
+        _done("joined", id=account, other=other, identity=human)
+
+
+@app.command("unlink", help=t("cli.person.unlink"))
+def unlink(other: Annotated[str, typer.Argument(help=t("cli.person.messenger"))]) -> None:
+    """Forget whose a messenger account is."""
+    from guardia.board.desk import accounts
+
+    channel, _, name = other.partition(":")
+    with _desk() as desk:
+        accounts.unlink(desk, BY, channel, name)
+    _done("unlinked", account=other)
+
+
+@app.command("identity", help=t("cli.person.set_identity"))
+def identity(
+    account: _Id,
+    human: Annotated[str, typer.Argument(help=t("cli.person.identity"))] = "",
+) -> None:
+    """Say which human is behind an account; without one, nobody but itself."""
+    from guardia.board.desk import people
+
+    with _desk() as desk:
+        people.set_identity(desk, BY, account, human or None)
+    _done("changed", id=account)
+
+
+@app.command("password", help=t("cli.person.password"))
+def password(account: _Id) -> None:
+    """Replace an account's password."""
+    from guardia.board.desk import people
+
+    with _desk() as desk:
+        people.set_password(desk, BY, account, _new_password(account))
+    _done("changed", id=account)
+
+
+def _new_password(account: str) -> str:
+    given = os.environ.get("GUARDIA_PASSWORD")
+    if given:
+        return given
+    asked: str = typer.prompt(
+        t("cli.issue.password", who=account), hide_input=True, confirmation_prompt=True
+    )
+    return asked
+
+
+def _read(file: Path) -> list[PersonName]:
+    from pydantic import TypeAdapter, ValidationError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    from guardia.org.directory import PersonName
+
+    try:
+        data = YAML(typ="safe", pure=True).load(file.read_text("utf-8"))
+        return TypeAdapter(list[PersonName]).validate_python((data or {}).get("people"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(what=str(file), why=t("cli.db.no_file")) from error
+    except (YAMLError, AttributeError) as error:
+        raise Invalid(what=str(file), why=t("cli.person.form")) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Invalid(what=f"{file}: people.{place}", why=t("cli.person.form")) from error

@@ -1,0 +1,162 @@
+"""Messenger accounts belong to people, so that who speaks in a room is someone, or nobody."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cast import LEAD, LEAD2, Cast, assignment, plan
+from pages import ADMIN, application, enrol_more
+from sqlalchemy import select, text
+from starlette.testclient import TestClient
+
+from guardia.board.desk import accounts, decisions, killing, people, reception, work
+from guardia.board.desk.accounts import Claim
+from guardia.board.lifecycle import State
+from guardia.board.model import AuditEntry, ChatMessage, Issue
+from guardia.errors import Forbidden, Invalid, NotFound, Throttled
+
+BY = "operator:test"
+
+
+def line(text: str, account: str = "u1", post: str = "") -> reception.Request:
+    return reception.Request(
+        text=text,
+        channel="mattermost",
+        sender="아무 이름",
+        room="기재부-운영",
+        account=account,
+        external_id=post or f"{account}:{text}",
+    )
+
+
+def planned(cast: Cast, sr_id: int) -> tuple[int, str]:
+    """The request's plan, waiting for a team lead."""
+    work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    held, filed = cast.hold("db-agent"), plan()
+    assert held.sr_id == sr_id
+    work.file_plan(cast.desk, held, filed)
+    return held.task_id, work.plan_hash(held.task_id, filed)
+
+
+def approve(cast: Cast, who: Any, task: tuple[int, str]) -> State:
+    return decisions.decide(cast.desk, who, task[0], approve=True, plan_hash=task[1])
+
+
+def heard(cast: Cast, request: reception.Request) -> Issue:
+    sr_id = reception.hear(cast.desk, request, rule="webhook")
+    with cast.desk.database.reading() as session:
+        found = session.get(Issue, sr_id)
+        assert found is not None
+        return found
+
+
+@pytest.mark.parametrize("linked", ["before", "after", "to another account of theirs"])
+def test_who_asked_in_a_room_does_not_approve_it(cast: Cast, linked: str) -> None:
+    whose = "cus" if linked.startswith("to") else "lead"
+    if whose == "cus":
+        people.join(cast.desk, BY, "lead", "cus")
+    if linked == "before":
+        accounts.link(cast.desk, BY, whose, "mattermost", "u1")
+    issue = heard(cast, line("운영DB가 느려요"))
+    assert issue.requester_id == ("lead" if linked == "before" else None)
+    task = planned(cast, issue.sr_id)
+    if linked != "before":
+        accounts.link(cast.desk, BY, whose, "mattermost", "u1")
+    with pytest.raises(Forbidden):
+        approve(cast, LEAD, task)
+    assert approve(cast, LEAD2, task) is State.APPROVED
+
+
+def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: Cast) -> None:
+    accounts.link(cast.desk, BY, "cus", "mattermost", "u1")
+    assert heard(cast, line("느려요")).inst_id == "MOF"
+    # The same id in another messenger is somebody else.
+    stranger = heard(cast, replace(line("느려요"), channel="slack"))
+    assert (stranger.requester_id, stranger.inst_id) == (None, None)
+
+
+@pytest.mark.parametrize("who", ["known", "closed", "unknown", "nameless"])
+def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(cast: Cast, who: str) -> None:
+    accounts.link(cast.desk, BY, "cus", "mattermost", "u1")
+    if who == "closed":
+        people.set_active(cast.desk, BY, "cus", active=False)
+    account = {"unknown": "u2", "nameless": ""}.get(who, "u1")
+    assert killing.hear(cast.desk, line("정지", account)) is not None
+    assert killing.switch(cast.desk) is not None
+    with cast.desk.database.reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "killed")).one()
+    assert entry.actor == ("person:cus" if who == "known" else "channel:mattermost")
+    assert entry.detail["account"] == account
+    assert entry.detail["sender"] == ("장하늘 주무관" if who == "known" else "아무 이름")
+
+
+def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Cast) -> None:
+    desk = cast.desk
+    first = accounts.issue_code(desk, LEAD)
+    code = accounts.issue_code(desk, LEAD)
+    assert accounts.claim(desk, line(f"연결 {first}"), first) is Claim.UNKNOWN
+    late = replace(desk, clock=lambda: desk.clock() + accounts.LIFETIME + timedelta(seconds=1))
+    assert accounts.claim(late, line(f"연결 {code}", post="late"), code) is Claim.UNKNOWN
+    assert accounts.claim(desk, line(f"연결 {code}", account=""), code) is Claim.NAMELESS
+    said = line(f"연결 {code}")
+    assert accounts.claim(desk, said, code) is Claim.LINKED
+    assert accounts.claim(desk, said, code) is None
+    assert accounts.claim(desk, line(f"연결 {code}", "thief"), code) is Claim.UNKNOWN
+    other = accounts.issue_code(desk, LEAD2)
+    assert accounts.claim(desk, line(f"연결 {other}"), other) is Claim.TAKEN
+    assert [link.person.id for link in accounts.links(desk, LEAD)] == ["lead"]
+    assert accounts.links(desk, LEAD2) == []
+    with desk.database.reading() as session:
+        kept = session.scalars(select(ChatMessage.text)).all()
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "account_linked")).one()
+        rows = session.execute(text("select x::text from tb_link_code x")).scalars().all()
+    assert entry.actor == "person:lead"
+    everything = str([kept, rows, entry.detail])
+    assert not any(c in everything or c.replace("-", "") in everything for c in (code, other))
+
+
+def test_who_guesses_codes_is_stopped(cast: Cast) -> None:
+    for n in range(5):
+        found = accounts.claim(cast.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA")
+        assert found is Claim.UNKNOWN
+    with pytest.raises(Throttled):
+        accounts.claim(cast.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
+
+
+def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_account(
+    cast: Cast,
+) -> None:
+    enrol_more(cast)
+    for act in (
+        lambda: accounts.link(cast.desk, LEAD, "lead", "mattermost", "u1"),
+        lambda: accounts.unlink(cast.desk, LEAD, "mattermost", "u1"),
+        lambda: accounts.links(cast.desk, LEAD, everybody=True),
+    ):
+        with pytest.raises(Forbidden):
+            act()
+    accounts.link(cast.desk, ADMIN, "lead", "mattermost", "u1")
+    accounts.link(cast.desk, ADMIN, "lead", "mattermost", "u1")
+    with pytest.raises(Invalid):
+        accounts.link(cast.desk, ADMIN, "cus", "mattermost", "u1")
+    for channel, account in (("irc", "u1"), ("mattermost", " "), ("mattermost", "x" * 200)):
+        with pytest.raises(Invalid):
+            accounts.link(cast.desk, ADMIN, "cus", channel, account)
+    assert [x.account for x in accounts.links(cast.desk, ADMIN, everybody=True)] == ["u1"]
+    accounts.unlink(cast.desk, ADMIN, "mattermost", "u1")
+    with pytest.raises(NotFound):
+        accounts.unlink(cast.desk, ADMIN, "mattermost", "u1")
+
+
+def test_the_room_answers_a_code_and_opens_no_request_for_it(cast: Cast) -> None:
+    code = accounts.issue_code(cast.desk, LEAD)
+    room = TestClient(application(cast.desk))
+    post = {"token": "열쇠", "post_id": "p1", "user_name": "x", "user_id": "u7"}
+    answer = room.post("/intake/mattermost", json={**post, "text": f" 연결 {code.lower()} "})
+    assert answer.json()["text"].startswith("이 메신저 계정을")
+    room.post("/intake/mattermost", json={**post, "post_id": "p2", "text": "DB 가 느려요"})
+    with cast.desk.database.reading() as session:
+        found = session.scalars(select(Issue)).one()
+    assert (found.requester_id, found.requester_account) == ("lead", "mattermost:u7")

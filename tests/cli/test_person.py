@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import seated
+from typer.testing import CliRunner
+
+from guardia.cli import app
+from guardia.errors import Invalid
+
+PASSWORD = "넉넉히-기나긴-암호"
+
+
+def test_an_operator_keeps_accounts(
+    database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
+    monkeypatch.setenv("GUARDIA_DSN", database.app)
+    monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def said(*words: str) -> str:
+        done = CliRunner().invoke(app, ["person", *words], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    with seated(database.app):
+        said("add", "lead9", "--name", "새 팀장", "--role", "team_lead", "--identity", "사번 9")
+        assert "한 사람(사번 9)" in said("link", "lead9", "cus")
+        said("link", "lead9", "mattermost:u9")
+        said("role", "lead9", "pm")
+        said("deactivate", "lead9")
+        rows = [line for line in said("list").splitlines() if "사번 9" in line]
+        assert [r.split()[1] for r in rows] == ["cus", "lead9"]
+        assert all(word in rows[1] for word in ("새 팀장", "PM", "mattermost:u9", "닫힘"))
+        said("unlink", "mattermost:u9")
+        assert "mattermost:u9" not in said("list")
+        file = tmp_path / "people.yaml"
+        file.write_text("people:\n  - {id: new, name: 명부, title: 과장, role: engineer}\n")
+        assert "1명 가운데 1명" in said("load", str(file))
+        assert "1명 가운데 0명" in said("load", str(file))
+        for wrong in ("people: [{id: a}]", "- a", "people: {", "people:\n"):
+            file.write_text(wrong)
+            with pytest.raises(Invalid):
+                said("load", str(file))

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from cast import Cast, seated
+
+from guardia.board.desk.core import utc_now
+from guardia.org import throttle
+
+NOW = utc_now()
+
+
+@pytest.fixture
+def board(database: Any) -> Any:
+    with seated(database.app) as found:
+        yield found
+
+
+def tried(board: Cast, limits: dict[str, int], late: float = 0) -> list[int] | None:
+    with board.desk.database.transaction() as session:
+        return throttle.admit(session, limits, NOW + timedelta(seconds=late))
+
+
+def test_the_count_ends_with_its_window_and_with_success(board: Cast) -> None:
+    assert all(tried(board, {"a": 3}) for _ in range(3))
+    assert tried(board, {"a": 3}) is None
+    # One reached limit is enough, and what is refused counts under no key.
+    assert tried(board, {"a": 3, "b": 1}) is None
+    assert tried(board, {"b": 1})
+    assert tried(board, {"a": 3}, late=299) is None
+    numbers = tried(board, {"a": 3, "c": 1}, late=300)
+    assert numbers
+    with board.desk.database.transaction() as session:
+        throttle.succeeded(session, numbers, "a")
+    assert tried(board, {"a": 1, "c": 1}, late=300)
+
+
+def test_many_at_once_from_several_processes_get_no_further(board: Cast) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(lambda _: tried(board, {"x": 5, "place": 50}), range(24)))
+    assert sum(f is not None for f in found) == 5
+
+
+def test_nothing_of_what_was_typed_is_kept_and_old_tries_go(board: Cast, database: Any) -> None:
+    tried(board, {"비밀번호를 잘못 적음": 5})
+    tried(board, {"other": 5}, late=600)
+    with psycopg.connect(database.superuser) as connection:
+        rows = connection.execute("select key from tb_attempt").fetchall()
+    assert len(rows) == 1 and len(rows[0][0]) == 64
