@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres import PostgresSaver
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from guardia.board.desk import Hold
 from guardia.db.engine import LASTING
+from guardia.errors import Stale
+
+_HOLD: ContextVar[Hold] = ContextVar("hold")
+_HELD = "select true from tb_ops_task where task_id = %s and fence = %s and run_id = %s for share"
 
 # LangGraph sends traces to its maker's service where one of these is set in the environment.
 _TRACING = (
@@ -44,4 +54,42 @@ def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
 
 def saver(pool: ConnectionPool[Connection[DictRow]]) -> PostgresSaver:
     """The checkpointer over such a pool."""
-    return PostgresSaver(pool)
+    return _Fenced(pool)
+
+
+@contextmanager
+def writing(hold: Hold) -> Iterator[None]:
+    """Within it, checkpoints are written for this hold and only while it is worth something."""
+    before = _HOLD.set(hold)
+    try:
+        yield
+    finally:
+        _HOLD.reset(before)
+
+
+class _Fenced(PostgresSaver):
+    """Otherwise a paused worker that wakes up would put a task's graph back to where it was."""
+
+    def __init__(self, pool: ConnectionPool[Connection[DictRow]]) -> None:
+        super().__init__(pool)
+        self._pool = pool
+
+    def put(self, *given: Any, **more: Any) -> RunnableConfig:
+        """As ``PostgresSaver.put``; ``Stale`` where the hold is worth nothing any more."""
+        with self._held() as held:
+            return held.put(*given, **more)
+
+    def put_writes(self, *given: Any, **more: Any) -> None:
+        """As ``PostgresSaver.put_writes``; ``Stale`` as above."""
+        with self._held() as held:
+            held.put_writes(*given, **more)
+
+    @contextmanager
+    def _held(self) -> Iterator[PostgresSaver]:
+        hold = _HOLD.get()
+        with self._pool.connection() as connection, connection.transaction():
+            # Shared until the write is committed: nobody can take the task in between.
+            found = connection.execute(_HELD, (hold.task_id, hold.fence, hold.run_id)).fetchone()
+            if found is None:
+                raise Stale(what=f"SR-{hold.sr_id}")
+            yield PostgresSaver(connection)

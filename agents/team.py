@@ -10,7 +10,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
-from guardia.agents import graph
+from guardia.agents import checkpoints, graph
 from guardia.agents.brain.choose import brain_for
 from guardia.agents.brain.triage import heard
 from guardia.agents.nodes.undo import reverse
@@ -67,7 +67,8 @@ class Team:
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:
-            return run(context)
+            with checkpoints.writing(hold):
+                return run(context)
         except Stale:
             # A person or another worker has decided otherwise: their word stands.
             return Done("stale", 0)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 import jmespath
@@ -21,13 +22,14 @@ from pydantic import ValidationError
 from guardia.board.desk import Desk, Grant, record
 from guardia.board.desk.record import Intent, Outcome, Step
 from guardia.board.plan import Action, Call, Check, Risk
-from guardia.errors import CommandFailed, Interrupted, Refused, Unreachable
+from guardia.errors import CommandFailed, Interrupted, Refused, Stale, Unreachable
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
 from guardia.tools.command import Command
 from guardia.tools.inflight import InFlight
+from guardia.tools.lifeline import Leash
 from guardia.tools.ssh import Ending, Output
 from guardia.tools.tool import Tool
 
@@ -39,10 +41,20 @@ class Hands(Protocol):
     """What carries a command to a host: ``tools.ssh.Connections``."""
 
     def run(
-        self, host: Host, command: Command, *, timeout: float, cancel: threading.Event | None = None
+        self,
+        host: Host,
+        command: Command,
+        *,
+        timeout: float,
+        cancel: threading.Event | None = None,
+        leash: Leash | None = None,
     ) -> Output:
         """Run it and wait; ``Unreachable`` where the host does not answer. Setting ``cancel``
-        ends it on the host."""
+        ends it on the host; with a ``leash`` it starts only while that holds."""
+        ...
+
+    def end(self, host: Host, tag: str) -> bool:
+        """End whatever is on that leash on the host; whether nothing of it is left."""
         ...
 
 
@@ -149,6 +161,14 @@ class Gate:
         assert tool is not None
         return Report(Result.DONE)
 
+    def quiet(self, grant: Grant, step: Step) -> None:
+        """Before looking at what became of a step whose worker has told nothing: make sure that
+        nothing of it runs on the server any more, or ever will. ``Unreachable`` where that cannot
+        be made sure of."""
+        host = self.host(grant)
+        if not self._hands.end(host, _tag(grant, step)):
+            raise Unreachable(server=host.server_id, why=t("gate.still_runs"))
+
     def _within(self, grant: Grant, action: Action) -> Tool[Any]:
         """The action's tool, if the grant's category allows it and nothing changed since."""
         tool = catalog.find(action.call.tool)
@@ -197,16 +217,27 @@ class Gate:
         cancel: threading.Event,
     ) -> dict[str, Any]:
         started = time.monotonic()
+        leash = self._leash(intent)
         try:
-            output = self._hands.run(host, command, timeout=tool.timeout, cancel=cancel)
-            if output.ended is Ending.CANCELLED:
-                return self._interrupted(intent, started, output)
-            findings = tool.parse(output)
-        except (CommandFailed, Unreachable) as error:
+            output = self._hands.run(
+                host, command, timeout=tool.timeout, cancel=cancel, leash=leash
+            )
+            if output.ended is not Ending.CANCELLED:
+                findings = tool.parse(output)
+        except (CommandFailed, Unreachable, Stale) as error:
             self._conclude(intent, started, Outcome(False, {}, str(error), 0))
             raise
+        if output.ended is Ending.CANCELLED:
+            self._interrupted(intent, started, output)
         self._conclude(intent, started, Outcome(True, findings, output.stdout, 0))
         return findings
+
+    def _leash(self, intent: Intent) -> Leash | None:
+        """A change reaches the server only while its agent holds the task, to the last moment."""
+        if intent.step is None:
+            return None
+        holds = partial(record.still, self._desk, intent.grant.hold)
+        return Leash(_tag(intent.grant, intent.step), holds)
 
     def _interrupted(self, intent: Intent, started: float, output: Output) -> NoReturn:
         """A person has ordered otherwise: the agent learns nothing from it and goes no further."""
@@ -221,6 +252,12 @@ class Gate:
             intent,
             Outcome(outcome.ok, outcome.findings, outcome.output, milliseconds),
         )
+
+
+def _tag(grant: Grant, step: Step) -> str:
+    """Names one step of one task's plan among a server's processes."""
+    plan = (grant.plan_hash or "")[:12]
+    return f"guardia:{grant.hold.task_id}:{plan}:{step.ordinal}:{step.phase}"
 
 
 def _holds(check: Check, found: dict[str, Any] | None) -> bool:

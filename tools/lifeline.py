@@ -25,20 +25,23 @@ _SPARE_SECONDS = 10
 _LONGEST_MARK = 100
 _LONGEST_LINE = 8_192
 
-# For any POSIX sh. $1 random word, $2 bytes of input to come (base64), $3 seconds, $4 command.
+# For any POSIX sh. $0 the leash's tag, $1 random word, $2 bytes of input to come (base64),
+# $3 seconds, $4 command.
 # The input is read whole before the command starts: half an input starts nothing, and a command
-# that never reads it cannot keep the end of the channel from being seen. `timeout` bounds the
+# that never reads it cannot keep the end of the channel from being seen. A leashed command has at
+# least a dot to wait for, which is not part of its input. `timeout` bounds the
 # command even when a network has silently gone. SIGPIPE is ignored late: the command must not
 # inherit that. Looking at every process costs a host some milliseconds, times fifty when all are
 # stopped at once: so the group is ended first, and one look mostly finds nothing left. The second
 # `wait` never lasts: the signal that ended the first is repeated.
 _SHELL = r"""
 n=$1 t=$3 c=$4 i= k= g=1
-[ "$2" = 0 ] || i=$(head -c "$2")
+if [ "$2" != 0 ]; then printf '\036%s:ready\036' "$n" >&2; i=$(head -c "$2"); fi
 if [ "${#i}" != "$2" ]; then printf '\036%s:1:1:1\036' "$n" >&2; exit 1; fi
+i=${i%.}
 exec 3<&0
 trap k=1 USR1
-if [ "$2" = 0 ]; then
+if [ -z "$i" ]; then
   setsid timeout -k 3 "$t" sh -c "$c" </dev/null 3<&- &
 else
   printf %s "$i" | base64 -d | setsid timeout -k 3 "$t" sh -c "$c" 3<&- &
@@ -103,6 +106,55 @@ exit 1
 """,
 )
 
+# Only the outermost process that carries the tag is told: the others are its children, which its
+# trap takes care of. Before it has set that trap, it has started nothing and the signal ends it.
+_END_OF = Script(
+    "guardia.end",
+    r"""
+word="[${1:0:1}]${1:1}$2"
+for look in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  found=
+  for file in $(grep -lse "$word" /proc/[0-9]*/cmdline || true); do
+    pid=${file#/proc/}
+    found="$found ${pid%/cmdline} "
+  done
+  if [ -z "$found" ]; then exit 0; fi
+  for pid in $found; do
+    line=
+    { read -r line < "/proc/$pid/stat"; } 2>/dev/null || continue
+    set -- ${line##*) }
+    case $found in *" ${2-} "*) continue ;; esac
+    kill -s USR1 "$pid" 2>/dev/null || true
+    kill -s CONT "$pid" 2>/dev/null || true
+  done
+  sleep 0.2
+done
+exit 1
+""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leash:
+    """What binds a change on a server to the hold of its agent, however late it arrives there.
+
+    The server's shell says that it is there, then ``holds`` is asked, and only then the command is
+    let go. Who takes the task over has first raised its fence and then ends, by ``tag``, whatever
+    is there. So either the shell was there to be ended, or ``holds`` is asked after the fence was
+    raised. No clock is involved, and it does not matter for how long a worker was paused.
+    """
+
+    tag: str
+    """The same for every attempt at one step of one task's plan; ``[a-z0-9:]`` only."""
+    holds: Callable[[], None]
+    """Raises ``Stale`` where someone else holds the task by now."""
+
+
+def ending(tag: str) -> Command:
+    """A command that succeeds when nothing of that leash is left on the server, which it ends."""
+    half = len(tag) // 2
+    return Command.script(_END_OF, tag[:half], tag[half:])
+
 
 @dataclass(frozen=True, slots=True)
 class Lifeline:
@@ -110,6 +162,7 @@ class Lifeline:
 
     command: Command
     seconds: float
+    leash: Leash | None = None
     word: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
@@ -117,13 +170,14 @@ class Lifeline:
         """What is asked of the server's login shell."""
         bound = math.ceil(self.seconds) + _SPARE_SECONDS
         size = len(self.payload)
-        words = ("sh", "-c", _SHELL, "guardia", self.word, str(size), str(bound))
+        name = self.leash.tag if self.leash else "guardia"
+        words = ("sh", "-c", _SHELL, name, self.word, str(size), str(bound))
         return "exec " + shlex.join((*words, self.command.render()))
 
     @property
     def payload(self) -> bytes:
         """What follows on the channel: the command's input, as base64 text."""
-        return base64.b64encode(self.command.input())
+        return base64.b64encode(self.command.input()) + (b"." if self.leash else b"")
 
     def gone(self, session: int) -> Command:
         """A command that succeeds when neither the shell nor its session (0: unknown) is left."""

@@ -24,7 +24,7 @@ from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import hostkey
 from guardia.tools.command import Command
-from guardia.tools.lifeline import Lifeline, Stream, end_of, session_of
+from guardia.tools.lifeline import Leash, Lifeline, Stream, end_of, ending, session_of
 from guardia.tools.limits import Limits
 from guardia.tools.output import Ending, Output
 from guardia.tools.pool import Closed, Full, Kept, Pool
@@ -76,17 +76,26 @@ class Connections:
         timeout: float,
         cancel: threading.Event | None = None,
         on_output: OnOutput | None = None,
+        leash: Leash | None = None,
     ) -> Output:
         """Run ``command`` and wait for its end, at most ``timeout`` seconds.
 
         ``Unreachable`` where it surely did not start. Setting ``cancel`` ends it on the server.
+        With a ``leash`` it starts only while that holds; ``Stale`` else.
         """
         cancel = cancel or threading.Event()
         if cancel.is_set():
             return Output(None, "", "", 0.0, ended=Ending.CANCELLED)
-        lifeline = Lifeline(command, timeout)
+        lifeline = Lifeline(command, timeout, leash)
         following, output = self._followed(host, lifeline, cancel, on_output)
         return output or following.output(self._gone(host, lifeline, following.session))
+
+    def end(self, host: Host, tag: str) -> bool:
+        """End whatever is on that leash on the server, also if another worker has put it there.
+
+        Whether nothing of it is left; ``Unreachable`` where the server cannot be asked.
+        """
+        return self.run(host, ending(tag), timeout=_LETTING_GO_SECONDS + 5).exit == 0
 
     def close(self) -> None:
         """End all connections, and with them whatever still runs over them."""
@@ -110,6 +119,8 @@ class Connections:
         following = _Following(channel, lifeline, self._limits, on_output)
         try:
             return following, following.through(cancel)
+        except _NotBegun as error:
+            raise _unreachable(host, "broken", error=error) from None
         finally:
             channel.close()
             # A connection that did not even tell of the end is not trusted with the next command.
@@ -169,6 +180,10 @@ class _Connection:
         _close(self.transport)
 
 
+class _NotBegun(Exception):
+    """The command was never let go."""
+
+
 class _Following:
     """One command on one channel, from its request to its end."""
 
@@ -189,6 +204,7 @@ class _Following:
         self._wake = Wake()
         self._started = time.monotonic()
         self._ending = Ending.LOST
+        self._may_start = lifeline.leash is None
         self.heard = False
         """Whether the end of the command was heard of."""
 
@@ -212,17 +228,35 @@ class _Following:
 
     def _request(self) -> bool:
         """Ask for the command; ``False`` where it may have started, but nothing will be heard."""
-        channel = self._channel
+        channel, leash = self._channel, self._lifeline.leash
         channel.settimeout(self._limits.connect)
         channel.event = Bounded(self._limits.connect)
         channel.in_buffer.set_event(self._wake)
         channel.in_stderr_buffer.set_event(self._wake)
         try:
             channel.exec_command(self._lifeline.line)
+            if leash is not None:
+                self._tied(leash)
             channel.sendall(self._lifeline.payload)
-        except _BROKEN:
+        except _BROKEN as error:
+            if leash is not None and not self._may_start:
+                raise _NotBegun(type(error).__name__) from error
             return False
         return True
+
+    def _tied(self, leash: Leash) -> None:
+        """Wait until the server's shell is there, and only then ask whether the leash holds."""
+        deadline = time.monotonic() + self._limits.connect
+        while "ready" not in self._stderr.marks:
+            left = deadline - time.monotonic()
+            if self._channel.closed or left <= 0:
+                raise _NotBegun("closed" if left > 0 else "timeout")
+            self._wake.rearm()
+            self._drain()
+            if "ready" not in self._stderr.marks:
+                self._wake.wait(min(_LOOK_SECONDS, left))
+        leash.holds()
+        self._may_start = True
 
     def _follow(self, deadline: float, cancel: threading.Event) -> None:
         let_go = False

@@ -43,8 +43,10 @@ def _one(
 
 def _after_crash(context: Context, grant: Grant, ordinal: int, action: Action) -> Report:
     """An intent without a result: read the server; never run it a second time."""
+    step = Step(ordinal, "do")
+    context.gate.quiet(grant, step)
     happened = bool(action.verify) and context.gate.failing(grant, action.verify) is None
-    record.settle_unknown(context.desk, grant, Step(ordinal, "do"), happened=happened)
+    record.settle_unknown(context.desk, grant, step, happened=happened)
     if happened:
         return Report(Result.DONE)
     return Report(Result.FAILED, t("agents.unknown", ordinal=ordinal + 1))

@@ -10,7 +10,7 @@ from guardia.agents.state import Context, OperateState
 from guardia.board.desk import Desk, Grant, record, view, work
 from guardia.board.desk.record import Step
 from guardia.board.plan import Action, Plan
-from guardia.errors import Refused
+from guardia.errors import Refused, Unreachable
 from guardia.i18n import t
 from guardia.tools.execute import Gate, Report, Result
 
@@ -43,8 +43,7 @@ def reverse(desk: Desk, gate: Gate, grant: Grant, plan: Plan) -> Reversal:
         if (ordinal, "do") not in tried:
             continue
         action = plan.actions[ordinal]
-        whole = tried[ordinal, "do"] == "DONE"
-        report = _one(desk, gate, grant, ordinal, action, tried.get((ordinal, "undo")), whole=whole)
+        report = _one(desk, gate, grant, ordinal, action, tried)
         (done.restored if report.result is Result.DONE else done.lost).append(_line(action, report))
     return done
 
@@ -55,19 +54,22 @@ def _one(
     grant: Grant,
     ordinal: int,
     action: Action,
-    before: str | None,
-    *,
-    whole: bool,
+    tried: dict[tuple[int, str], str],
 ) -> Report:
+    before = tried.get((ordinal, "undo"))
     if before == "DONE":
         return Report(Result.DONE)
-    if before is None:
-        if not whole and _as_before(gate, grant, action):
-            return Report(Result.DONE, t("agents.had_no_effect"))
-        try:
+    try:
+        for phase in ("do", "undo"):
+            if tried.get((ordinal, phase)) == "INTENT":
+                gate.quiet(grant, Step(ordinal, phase))
+        if before is None:
+            whole = tried[ordinal, "do"] == "DONE"
+            if not whole and _as_before(gate, grant, action):
+                return Report(Result.DONE, t("agents.had_no_effect"))
             return gate.undo(grant, ordinal, action)
-        except Refused as error:
-            return Report(Result.FAILED, str(error))
+    except (Refused, Unreachable) as error:
+        return Report(Result.FAILED, str(error))
     held = bool(action.undo_verify) and gate.failing(grant, action.undo_verify) is None
     if before == "INTENT":
         record.settle_unknown(desk, grant, Step(ordinal, "undo"), happened=held)

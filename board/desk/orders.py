@@ -119,7 +119,7 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Ord
             )
             .order_by(Task.task_id)
             .limit(1)
-            .with_for_update(of=Task, skip_locked=True, key_share=True)
+            .with_for_update(of=Task, key_share=True)
         )
         directive = _undoing(session, task.task_id) if task else None
         if task is None or directive is None:

@@ -17,7 +17,7 @@ from guardia.board.desk.work import approved_plan, stored_plan
 from guardia.board.lifecycle import State
 from guardia.board.model import ActionRun, Directive, Evidence, Task
 from guardia.board.plan import Action, Call
-from guardia.errors import Refused
+from guardia.errors import Refused, Stale
 from guardia.i18n import t
 
 _OUTPUT = 20_000
@@ -223,6 +223,16 @@ def overtaken(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[int,
         numbers = {task_id for task_id, _ in fences}
         rows = session.execute(select(Task.task_id, Task.fence).where(Task.task_id.in_(numbers)))
         return set(fences) - {(r.task_id, r.fence) for r in rows}
+
+
+def still(desk: Desk, hold: Hold) -> None:
+    """``Stale`` where someone has claimed the task or decided otherwise since."""
+    with desk.database.reading() as session:
+        row = session.execute(
+            select(Task.fence, Task.run_id).where(Task.task_id == hold.task_id)
+        ).one()
+    if (row.fence, row.run_id) != (hold.fence, hold.run_id):
+        raise Stale(what=f"SR-{hold.sr_id}")
 
 
 def settle_unknown(desk: Desk, grant: Grant, step: Step, *, happened: bool) -> None:

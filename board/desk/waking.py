@@ -114,7 +114,8 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
             )
             .order_by(urgency, Task.task_id)
             .limit(1)
-            .with_for_update(of=Task, skip_locked=True, key_share=True)
+            # A person who is writing on it is awaited: a task that is passed over is forgotten.
+            .with_for_update(of=Task, key_share=True)
         )
         if task is None:
             return None
@@ -128,7 +129,6 @@ def end(
 ) -> None:
     """Close a beat and let go of whatever it still holds; one that was lost stays so."""
     with desk.database.transaction() as session:
-        session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
         session.execute(
             update(Run)
             .where(Run.run_id == waking.run_id, Run.ended_at.is_(None))
@@ -136,6 +136,7 @@ def end(
                 outcome=outcome, task_id=task_id, steps=steps, tokens=tokens, ended_at=desk.clock()
             )
         )
+        session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
 
 
 def tick(desk: Desk, agent_id: str, moment: datetime, reason: str = "schedule") -> bool:

@@ -24,11 +24,14 @@ class Dying:
     def __init__(self, hands: Any) -> None:
         self._hands = hands
 
-    def run(self, host: Any, command: Any, *, timeout: float, cancel: Any = None) -> Any:
-        output = self._hands.run(host, command, timeout=timeout, cancel=cancel)
+    def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
+        output = self._hands.run(host, command, timeout=timeout, **more)
         if "pg_terminate_backend" in command.render():
             os.kill(os.getpid(), signal.SIGKILL)
         return output
+
+    def end(self, host: Any, tag: str) -> Any:
+        return self._hands.end(host, tag)
 
     def close(self) -> None:
         self._hands.close()

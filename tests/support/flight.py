@@ -38,10 +38,13 @@ class Slow:
         self._hands = hands
         self._only = only
 
-    def run(self, host: Any, command: Any, *, timeout: float, cancel: Any = None) -> Any:
+    def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
         if self._only(command.render()):
             command, timeout = Command.of("sleep", MARK), 400
-        return self._hands.run(host, command, timeout=timeout, cancel=cancel)
+        return self._hands.run(host, command, timeout=timeout, **more)
+
+    def end(self, host: Any, tag: str) -> Any:
+        return self._hands.end(host, tag)
 
     def close(self) -> None:
         self._hands.close()

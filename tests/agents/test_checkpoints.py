@@ -1,0 +1,53 @@
+"""Checkpoints are written by whoever holds the task, and by nobody who once did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cast import Cast, seated
+from langgraph.checkpoint.base import empty_checkpoint
+
+from guardia.agents import checkpoints
+from guardia.board.desk import Hold, waking
+from guardia.errors import Stale
+
+THREAD: Any = {"configurable": {"thread_id": "task-1", "checkpoint_ns": ""}}
+
+
+@pytest.fixture
+def cast(database: Any) -> Iterator[Cast]:
+    checkpoints.setup(database.owner)
+    with seated(database.app) as board:
+        yield board
+
+
+def put(saver: Any, hold: Hold) -> Any:
+    with checkpoints.writing(hold):
+        config = saver.put(THREAD, empty_checkpoint(), {}, {})
+        saver.put_writes(config, [("messages", "late")], "node")
+        return config
+
+
+def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(cast: Cast) -> None:
+    first = cast.parsed()
+    pool = checkpoints.open_pool(cast.dsn)
+    try:
+        saver = checkpoints.saver(pool)
+        put(saver, first)
+        begun = waking.begin(cast.desk, "db-agent")  # as after the first worker's death
+        assert begun is not None
+        second = waking.claim(cast.desk, begun)
+        assert second is not None
+        latest = put(saver, second)
+        with pytest.raises(Stale):
+            put(saver, first)
+        with checkpoints.writing(first), pytest.raises(Stale):
+            saver.put_writes(latest, [("messages", "late")], "node")
+        found = saver.get_tuple(THREAD)
+        assert found is not None
+        assert found.config == latest
+        assert len(list(saver.list(THREAD))) == 2
+    finally:
+        pool.close()
