@@ -12,6 +12,7 @@ from langgraph.types import Command
 
 from guardia.agents import checkpoints, graph
 from guardia.agents.brain.choose import brain_for
+from guardia.agents.brain.meter import DeskMeter
 from guardia.agents.brain.triage import heard
 from guardia.agents.nodes.undo import reverse
 from guardia.agents.state import Context
@@ -61,7 +62,7 @@ class Team:
             desk=self._desk,
             gate=self._gate,
             library=self._library,
-            brain=brain_for(agent.brain, agent.role),
+            brain=brain_for(agent.brain, agent.role, meter=DeskMeter(self._desk, hold)),
             hold=hold,
             skills=agent.skills,
         )

@@ -348,6 +348,8 @@ class Run(Base):
     outcome: Mapped[str | None]
     steps: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     tokens: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    commands: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    """Remote commands sent."""
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

@@ -49,6 +49,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "delegation.set_others": frozenset({"admin"}),
     "audit.read": _STAFF,
     "audit.verify": _STAFF,
+    "costs.read": _STAFF,
+    "budget.raise": frozenset({"pm", "admin"}),
 }
 """Role by action. What is not listed is allowed to nobody.
 
@@ -58,6 +60,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 OPERATIONS = frozenset(
     {
         "audit.verify",
+        "costs.read",
         "database.operate",
         "demo.run",
         "installation.run",

@@ -24,6 +24,8 @@ from guardia.i18n import t
 from guardia.org import source
 from guardia.org.access import PERMISSIONS, ROLES
 from guardia.org.approvals import ApprovalPolicy, Freeze
+from guardia.org.brains import BrainChoice
+from guardia.org.budgets import AgentBudget, Budgets, Price, unpriced
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -49,23 +51,6 @@ class Heartbeat(_Entry):
         return int(self.every[:-1]) * _UNITS[self.every[-1]]
 
 
-class BrainChoice(_Entry):
-    """What thinks for an agent: the embedded brain, or a chat model with it as the fallback."""
-
-    kind: Literal["embedded", "chat"] = "embedded"
-    base_url: str | None = None
-    """OpenAI-compatible address, e.g. ``http://vllm:8000/v1``."""
-    model: str | None = None
-    timeout: float = Field(default=30.0, gt=0, le=600)
-    """Seconds until the embedded brain takes over."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> BrainChoice:
-        if self.kind == "chat" and not (self.base_url and self.model):
-            raise ValueError(t("org.chart.chat"))
-        return self
-
-
 class AgentEntry(_Entry):
     """One agent."""
 
@@ -78,6 +63,7 @@ class AgentEntry(_Entry):
     role: str | None = None
     """Instructions for a chat model, relative to ``agents/``."""
     brain: BrainChoice = BrainChoice()
+    budget: AgentBudget = AgentBudget()
     heartbeat: Heartbeat = Heartbeat()
 
 
@@ -110,6 +96,9 @@ class OrgChart(_Entry):
     approvals: dict[str, ApprovalPolicy]
     """By category; ``MAINTENANCE: [team_lead]`` is the short form of ``{steps: [team_lead]}``."""
     freezes: tuple[Freeze, ...] = ()
+    prices: dict[str, Price] = {}
+    """By model, in won per million tokens."""
+    budgets: Budgets = Budgets()
 
     @model_validator(mode="after")
     def _holds_together(self) -> OrgChart:
@@ -121,6 +110,8 @@ class OrgChart(_Entry):
                 raise ValueError(t("org.chart.superior", agent=agent.id, superior=agent.reports_to))
         if sum(a.duty == "dispatch" for a in self.agents) != 1:
             raise ValueError(t("org.chart.dispatchers"))
+        for agent_id, model in unpriced(self.agents, self.budgets, self.prices):
+            raise ValueError(t("org.chart.unpriced", agent=agent_id, model=model))
         for category, policy in self.approvals.items():
             for role in policy.roles:
                 if role not in ROLES:

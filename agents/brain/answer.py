@@ -6,6 +6,7 @@ sets as ``enum``, texts bounded by ``pattern``, lists by ``maxItems``.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -63,6 +64,10 @@ class _ChoiceAnswer(_Answer):
 
 
 A = TypeVar("A", bound=_Answer)
+
+TRIAGE_SHAPE = json.dumps(_TriageAnswer.model_json_schema(), sort_keys=True)
+CHOICE_SHAPE = json.dumps(_ChoiceAnswer.model_json_schema(), sort_keys=True)
+"""The forms without what is offered: they change with this file only."""
 
 
 def triage_schema(servers: Sequence[Host], institutions: Sequence[InstitutionName]) -> Any:

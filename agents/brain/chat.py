@@ -1,25 +1,32 @@
-"""The chat-model brain: a model chooses from what it is given; else the embedded brain answers."""
+"""The chat-model brain: models in order choose from what they are given; else the embedded brain
+answers."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from guardia.agents.brain import meter as metering
 from guardia.agents.brain import question, role
 from guardia.agents.brain.breaker import Breaker, breaker_of
-from guardia.agents.brain.model import ChatModel, Reply
+from guardia.agents.brain.meter import Meter
+from guardia.agents.brain.model import ChatModel, system
 from guardia.agents.brain.question import Question
 from guardia.agents.brain.thought import Brain, Choice, Thought
 from guardia.agents.brain.triage import Triage
+from guardia.agents.brain.wires import NOTHING, Reply, Usage
+from guardia.board.desk.spending import Refusal
 from guardia.errors import Misconfigured, ModelError
 from guardia.i18n import t
 from guardia.knowledge.library import Found
-from guardia.org.chart import BrainChoice
+from guardia.org.brains import BrainChoice, ModelChoice
 from guardia.org.directory import Directory
+from guardia.org.keys import FileKeys
 from guardia.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,11 +34,24 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class ChatBrain:
-    """Asks the model of a chart entry, and ``fallback`` whenever its answer cannot be used.
+def installed_key(choice: ModelChoice) -> SecretStr | None:
+    """The model's own API key, else the installation's."""
+    settings = Settings()
+    if choice.credential is None:
+        return settings.model_key
+    return SecretStr(FileKeys(settings.secrets).get(choice.credential))
 
-    ``role_file`` is the agent's instructions, relative to ``agents/``. ``key`` and ``breaker``
-    are the installation's key and the server's own breaker unless given.
+
+def own_breaker(choice: ModelChoice) -> Breaker:
+    """The one of the model's server."""
+    return breaker_of(choice.base_url or choice.provider)
+
+
+class ChatBrain:
+    """Asks the models of a chart entry in turn, and ``fallback`` where no answer can be used.
+
+    ``meter`` is asked before each question and told of each answer. ``role_file`` is the agent's
+    instructions, relative to ``agents/``.
     """
 
     def __init__(
@@ -40,27 +60,28 @@ class ChatBrain:
         fallback: Brain,
         role_file: str | None = None,
         *,
-        key: SecretStr | None = None,
-        breaker: Breaker | None = None,
+        meter: Meter,
+        key: Callable[[ModelChoice], SecretStr | None] = installed_key,
+        breaker: Callable[[ModelChoice], Breaker] = own_breaker,
     ) -> None:
-        if not choice.base_url or not choice.model:
+        if not choice.chain:
             raise Misconfigured(what="brain", why=t("brain.incomplete"))
-        self._model = ChatModel(
-            choice.base_url, choice.model, choice.timeout, key or Settings().model_key
-        )
+        self._choice = choice
         self._fallback = fallback
         self._role_file = role_file
-        self._breaker = breaker or breaker_of(choice.base_url)
+        self._meter = meter
+        self._key = key
+        self._breaker = breaker
 
     def triage(self, text: str, directory: Directory) -> Thought[Triage]:
-        """Classify by the model, choosing from the directory."""
+        """Classify by a model, choosing from the directory."""
         return self._think(
             question.about_request(text, directory),
             otherwise=lambda: self._fallback.triage(text, directory),
         )
 
     def choose(self, text: str, found: tuple[Found, ...]) -> Thought[Choice]:
-        """Let the model pick one of ``found``; without any there is nothing to ask."""
+        """Let a model pick one of ``found``; without any there is nothing to ask."""
         if not found:
             return self._fallback.choose(text, found)
         return self._think(
@@ -69,31 +90,72 @@ class ChatBrain:
         )
 
     def _think(self, asked: Question[T], *, otherwise: Callable[[], Thought[T]]) -> Thought[T]:
-        tokens = 0
-        try:
-            reply = self._ask(asked)
-            tokens = reply.tokens
-            answer = asked.read(reply.text)
-        except (ModelError, Misconfigured) as error:
-            why = str(error.detail["why"])
-            log.warning("chat model %s, %s: %s", self._model.name, asked.name, why)
-            remark = t("brain.fell_back", model=self._model.name, why=why)
-            tokens = int(error.detail.get("tokens", tokens))  # type: ignore[call-overload]
-            return replace(otherwise(), remark=remark, tokens=tokens)
-        return Thought(answer, f"chat:{self._model.name}", tokens=tokens)
+        deadline = time.monotonic() + self._choice.limit
+        tried: list[str] = []
+        refused: Refusal | None = None
+        for choice in self._choice.chain:
+            seconds = min(choice.timeout, deadline - time.monotonic())
+            if seconds <= 0:
+                break
+            try:
+                answer = self._ask(choice, asked, seconds)
+            except (ModelError, Misconfigured) as error:
+                why = str(error.detail["why"])
+                log.warning("chat model %s, %s: %s", choice.model, asked.name, why)
+                tried.append(f"{choice.model}: {why}")
+                found = error.detail.get("refusal")
+                refused = found if isinstance(found, Refusal) else refused
+                continue
+            remark = t("brain.went_on", tried="; ".join(tried)) if tried else ""
+            return Thought(answer, f"chat:{choice.model}", remark)
+        if refused is not None and refused.pauses:
+            self._meter.rest(refused)
+        return replace(otherwise(), remark=t("brain.fell_back", tried="; ".join(tried)))
 
-    def _ask(self, asked: Question[T]) -> Reply:
+    def _ask(self, choice: ModelChoice, asked: Question[T], seconds: float) -> T:
+        """One model's answer, paid for whatever it was; ``ModelError`` where it is none."""
         instructions = role.instructions(self._role_file)
-        if not self._breaker.admits():
+        model, breaker = ChatModel(choice, self._key(choice)), self._breaker(choice)
+        if not breaker.admits():
             raise ModelError(why=t("brain.paused"))
+        bid = metering.bid(choice, system(instructions, asked), asked, seconds)
+        call = self._meter.reserve(bid)
+        if isinstance(call, Refusal):
+            raise ModelError(why=call.why, refusal=call)
+        begun = time.monotonic()
+        usage, outcome, why = NOTHING, "failed", ""
         try:
-            reply = self._model.answer(instructions, asked)
+            reply = _sent(model, breaker, instructions, asked, seconds)
+            usage, outcome = reply.usage, "unusable"
+            answer = asked.read(reply.text)
+            outcome = "used"
+            return answer
         except ModelError as error:
-            # Bad answers are not counted: a request that provokes them must not silence the model.
-            if error.detail.get("down"):
-                self._breaker.failed()
-            else:
-                self._breaker.succeeded()
+            why = str(error.detail["why"])
+            usage = _used(error, usage)
+            outcome = "unusable" if error.detail.get("answered") else outcome
             raise
-        self._breaker.succeeded()
-        return reply
+        finally:
+            milliseconds = round((time.monotonic() - begun) * 1000)
+            self._meter.settle(call, metering.ended(outcome, usage, milliseconds, why))
+
+
+def _used(error: ModelError, before: Usage) -> Usage:
+    usage = error.detail.get("usage", before)
+    return usage if isinstance(usage, Usage) else before
+
+
+def _sent(
+    model: ChatModel, breaker: Breaker, instructions: str, asked: Question[Any], seconds: float
+) -> Reply:
+    try:
+        reply = model.answer(instructions, asked, seconds)
+    except ModelError as error:
+        # Bad answers are not counted: a request that provokes them must not silence the model.
+        if error.detail.get("down"):
+            breaker.failed()
+        else:
+            breaker.succeeded()
+        raise
+    breaker.succeeded()
+    return reply

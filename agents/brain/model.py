@@ -1,7 +1,6 @@
-"""The wire to a chat model server: one question, one answer, within its time, or ``ModelError``.
+"""The way to a chat model server: one question, one answer, within its time, or ``ModelError``.
 
-The server is any that speaks OpenAI's chat completions with ``response_format`` json_schema, e.g.
-vLLM. Heavy libraries are imported with the first question.
+What a server speaks is in ``wires``. Heavy libraries are imported with the first question.
 """
 
 from __future__ import annotations
@@ -20,110 +19,108 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from guardia.agents.brain import wires
 from guardia.agents.brain.question import Question
+from guardia.agents.brain.wires import NOTHING, UNKNOWN, Call, Reply, Trouble, Usage, Wire
 from guardia.errors import ModelError
 from guardia.i18n import t
+from guardia.org.brains import ModelChoice
 
 log = logging.getLogger(__name__)
 
 _CONNECT = 5.0
-_MAX_TOKENS = 1_500
 _MAX_BYTES = 256 * 1024
 # What says that the question was not liked, not that the server is unwell.
 _QUESTION_REFUSED = (400, 413, 422)
+# What may be over soon, where the server says when.
+_LATER = (429, 500, 502, 503, 504, 529)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a model said."""
-
-    text: str
-    tokens: int
-    """Of question and answer, as the server counts them; 0 where it does not say."""
+# Second tries: at once where nobody listens (a server that restarts), else when the server says.
+_REFUSED_WAIT = 0.3
+_LONGEST_WAIT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChatModel:
     """One model on one server."""
 
-    base_url: str
-    name: str
-    timeout: float
-    """Seconds for everything: name, connection, thinking, answer."""
+    choice: ModelChoice
     key: SecretStr | None = None
 
-    def answer(self, role: str, question: Question[Any]) -> Reply:
-        """Ask; ``ModelError`` with a Korean ``why``, and ``down=True`` where the server is unwell.
+    @property
+    def name(self) -> str:
+        """As the chart names it."""
+        return self.choice.model
 
-        Asked once: the embedded brain is a better second try than a server in trouble, and the
-        client's own retries would sleep as long as the server likes.
+    def answer(self, role: str, question: Question[Any], seconds: float) -> Reply:
+        """Ask; ``ModelError`` with a Korean ``why``, ``down=True`` where the server is unwell,
+        ``answered=True`` where it said something unusable, and the ``usage`` so far as known.
+
+        Asked once, because the next model or the embedded brain is a better second try than a
+        server in trouble, and clients' own retries would sleep as long as the server likes. A
+        second time only where that promises something: the server names a moment (``Retry-After``)
+        within half of the time, or nobody listens yet. Neither has used anything.
         """
-        import langchain_openai  # noqa: F401 - its 2 s are not the server's
+        deadline = time.monotonic() + seconds
+        try:
+            return self._once(role, question, seconds)
+        except ModelError as error:
+            wait = error.detail.get("again_in")
+            left = deadline - time.monotonic()
+            if not isinstance(wait, float) or not 0 <= wait <= min(_LONGEST_WAIT, left / 2):
+                raise
+        time.sleep(wait)
+        return self._once(role, question, deadline - time.monotonic())
 
+    def _once(self, role: str, question: Question[Any], seconds: float) -> Reply:
+        wire = wires.of(self.choice.provider)
         # Where an answer has odd types, these repeat what the server sent.
         warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
-
         try:
-            message = _within(self.timeout, lambda: self._invoke(role, question))
+            message = _within(seconds, lambda: self._invoke(wire, role, question, seconds))
         except Exception as error:  # Whatever it was, it came of what the server sent.
-            raise self._why(error) from None
-        return _reply(message)
+            raise self._why(wire, error, seconds) from None
+        return wire.reply(message)
 
-    def _invoke(self, role: str, question: Question[Any]) -> Any:
-        from langchain_openai import ChatOpenAI
+    def _invoke(self, wire: Wire, role: str, question: Question[Any], seconds: float) -> Any:
         from langsmith import tracing_context
 
-        transport = _Bounded(time.monotonic() + self.timeout)
+        transport = _Bounded(time.monotonic() + seconds)
         # As a tuple (connect, read, write, pool): langchain keeps one client for each hashable one.
-        timeout = (min(_CONNECT, self.timeout), self.timeout, self.timeout, self.timeout)
+        timeout = (min(_CONNECT, seconds), seconds, seconds, seconds)
         # No proxy or address of the environment comes between this host and the model server.
         with (
             httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client,
             tracing_context(enabled=False),
         ):
-            chat = ChatOpenAI(
-                model=self.name,
-                base_url=self.base_url,
-                api_key=self.key or SecretStr("none"),
-                http_client=client,
-                openai_proxy="",
-                timeout=timeout,
-                max_retries=0,
-                temperature=0,
-                max_completion_tokens=_MAX_TOKENS,
-                use_responses_api=False,
-                streaming=False,
-            )
-            messages = [
-                ("system", "\n\n".join(filter(None, [role, question.instructions]))),
-                ("user", question.data),
-            ]
-            form = {"name": question.name, "strict": True, "schema": question.schema}
-            return chat.invoke(
-                messages, response_format={"type": "json_schema", "json_schema": form}
-            )
+            call = Call(self.choice, self.key, system(role, question), question, client, timeout)
+            return wire.invoke(call)
 
-    def _why(self, error: Exception) -> ModelError:
-        import openai
-
-        match error:
-            case TimeoutError() | openai.APITimeoutError():
-                why = t("brain.timed_out", seconds=f"{self.timeout:g}")
-                return ModelError(why=why, down=True)
-            case openai.APIStatusError():
-                refused = error.status_code in _QUESTION_REFUSED
-                return ModelError(
-                    why=t("brain.http_error", status=error.status_code), down=not refused
-                )
-            case openai.APIConnectionError():
-                return ModelError(why=_unconnected(error), down=True)
-            case openai.LengthFinishReasonError():
-                usage = getattr(error.completion, "usage", None)
-                tokens = _count(getattr(usage, "total_tokens", 0))
-                return ModelError(why=t("brain.cut_off"), tokens=tokens)
+    def _why(self, wire: Wire, error: Exception, seconds: float) -> ModelError:
+        match wire.trouble(error):
+            case Trouble.SLOW:
+                why = t("brain.timed_out", seconds=f"{seconds:.3g}")
+                return ModelError(why=why, down=True, usage=_unless_unsent(error))
+            case Trouble.UNCONNECTED:
+                again_in = _REFUSED_WAIT if _was_refused(error) else None
+                why = t("brain.refused" if again_in else "brain.unreachable")
+                usage = _unless_unsent(error)
+                return ModelError(why=why, down=True, usage=usage, again_in=again_in)
+            case int(status):
+                down = status not in _QUESTION_REFUSED
+                again_in = _retry_after(error) if status in _LATER else None
+                why = t("brain.http_error", status=status)
+                return ModelError(why=why, down=down, usage=NOTHING, again_in=again_in)
         # Its own message may repeat what the server sent; the kind says enough.
         log.warning("chat model %s: unusable answer (%s)", self.name, type(error).__name__)
-        return ModelError(why=t("brain.not_valid", place="HTTP"))
+        why = t("brain.not_valid", place="HTTP")
+        return ModelError(why=why, answered=True, usage=UNKNOWN)
+
+
+def system(role: str, question: Question[Any]) -> str:
+    """What the model is told before the data."""
+    return "\n\n".join(filter(None, [role, question.instructions]))
 
 
 def _within(seconds: float, work: Callable[[], Any]) -> Any:
@@ -189,25 +186,27 @@ class _BoundedBody(httpx.SyncByteStream):
         self._body.close()
 
 
-def _unconnected(error: BaseException) -> str:
-    """Refused, or not reached for another reason; the address is not repeated."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ConnectionRefusedError):
-            return t("brain.refused")
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return t("brain.unreachable")
 
 
-def _reply(message: Any) -> Reply:
-    tokens = _count((message.usage_metadata or {}).get("total_tokens", 0))
-    ended = message.response_metadata.get("finish_reason")
-    if ended == "length":
-        raise ModelError(why=t("brain.cut_off"), tokens=tokens)
-    if ended != "stop" or not isinstance(message.content, str):
-        raise ModelError(why=t("brain.not_valid", place="finish_reason"), tokens=tokens)
-    return Reply(message.content, tokens)
+def _was_refused(error: BaseException) -> bool:
+    return any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error))
 
 
-def _count(tokens: object) -> int:
-    return tokens if isinstance(tokens, int) and 0 <= tokens < 10_000_000 else 0
+def _unless_unsent(error: BaseException) -> Usage:
+    """Nothing was used where there was no connection; else nobody knows."""
+    unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, OSError)
+    found = any(isinstance(c, unsent) and not isinstance(c, TimeoutError) for c in _causes(error))
+    return NOTHING if found else UNKNOWN
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Seconds after which the server wants to be asked again, if it says so as a number."""
+    try:
+        return float(error.response.headers.get("retry-after"))  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        return None

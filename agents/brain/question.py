@@ -7,6 +7,7 @@ their place in the message.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +41,18 @@ class Question(Generic[T]):
     schema: dict[str, Any]
     read: Callable[[str], T]
     """From the model's text to a choice of what was offered; ``ModelError`` else."""
+    shape: str
+    """The form of an answer without what is offered this time."""
+
+    @property
+    def form(self) -> str:
+        """The schema as it is sent."""
+        return json.dumps(self.schema, ensure_ascii=False)
+
+    def version(self, system: str) -> str:
+        """Which prompt this is: the same for all requests, another after a change of the
+        instructions (``system``, with the role) or of the answer's form."""
+        return hashlib.sha256(f"{system}\n{self.shape}".encode()).hexdigest()[:12]
 
 
 def about_request(text: str, directory: Directory) -> Question[Triage]:
@@ -58,6 +71,7 @@ def about_request(text: str, directory: Directory) -> Question[Triage]:
         ),
         schema=answer.triage_schema(servers, institutions),
         read=lambda said: answer.read_triage(said, servers, institutions),
+        shape=answer.TRIAGE_SHAPE,
     )
 
 
@@ -70,6 +84,7 @@ def about_procedures(text: str, found: tuple[Found, ...]) -> Question[Choice]:
         data=_sections(procedures=[_procedure(f) for f in found], request=text[:_TEXT]),
         schema=answer.choice_schema(runbooks),
         read=lambda said: answer.read_choice(said, runbooks),
+        shape=answer.CHOICE_SHAPE,
     )
 
 

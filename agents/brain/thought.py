@@ -22,7 +22,6 @@ class Thought(Generic[T]):
     """``embedded`` or ``chat:<model>``."""
     remark: str = ""
     """E.g. that the chat model failed and the embedded brain took over."""
-    tokens: int = 0
 
 
 def named(by: str) -> str:

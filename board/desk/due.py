@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.desk import asking
+from guardia.board.desk import asking, budgets
 from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Approval, Issue, Task
@@ -32,7 +32,8 @@ def look(desk: Desk) -> int:
         later = session.scalars(
             select(Task.task_id).where(Task.run_after <= now).order_by(Task.run_after).limit(_BATCH)
         ).all()
-    done = sum(_step_due(desk, task_id, approval_id) for task_id, approval_id in waiting)
+    done = budgets.look(desk)
+    done += sum(_step_due(desk, task_id, approval_id) for task_id, approval_id in waiting)
     return done + sum(_work_due(desk, task_id) for task_id in later)
 
 

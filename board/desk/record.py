@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
+from guardia.board.desk import sums
 from guardia.board.desk.core import Desk, Grant, Hold, held, stopped
 from guardia.board.desk.work import approved_plan, stored_plan
 from guardia.board.lifecycle import State
@@ -160,6 +161,7 @@ def conclude(desk: Desk, intent: Intent, outcome: Outcome) -> None:
             session.flush()
         else:
             _set(session, intent, "DONE" if outcome.ok else "FAILED", now)
+        sums.add_command(session, hold, outcome.milliseconds, now)
         audit.append(
             session,
             "result" if outcome.ok else "result_failed",

@@ -9,6 +9,7 @@ from sqlalchemy import case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from guardia.board.desk import sums
 from guardia.board.desk.core import Desk, Hold, stopped, wake
 from guardia.board.lifecycle import State
 from guardia.board.model import Directive, Issue, Run, Task, Tick, Wake
@@ -124,19 +125,20 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
         return Hold(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
 
 
-def end(
-    desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps: int, tokens: int = 0
-) -> None:
+def end(desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps: int) -> None:
     """Close a beat and let go of whatever it still holds; one that was lost stays so."""
+    now = desk.clock()
     with desk.database.transaction() as session:
-        session.execute(
+        begun = session.scalar(
             update(Run)
             .where(Run.run_id == waking.run_id, Run.ended_at.is_(None))
-            .values(
-                outcome=outcome, task_id=task_id, steps=steps, tokens=tokens, ended_at=desk.clock()
-            )
+            .values(outcome=outcome, task_id=task_id, steps=steps, ended_at=now)
+            .returning(Run.started_at)
         )
         session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
+        if task_id is not None and begun is not None:
+            # Wakings that found nothing to do are no cost.
+            sums.add_run(session, waking.agent_id, task_id, begun, now)
 
 
 def tick(desk: Desk, agent_id: str, moment: datetime, reason: str = "schedule") -> bool:

@@ -56,6 +56,10 @@ class Interrupted(Stale):
     """A person's order ended what was running. Details: ``what``."""
 
 
+class Exhausted(Stale):
+    """An agent's budget is used up; it rests until people raise it. Details: ``what``."""
+
+
 class IllegalMove(UserError):
     """The lifecycle has no such move from here. Details: ``state``, ``move``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from model_server import MODEL, ModelServer
@@ -11,7 +12,10 @@ from guardia.agents.brain.breaker import Breaker
 from guardia.agents.brain.chat import ChatBrain
 from guardia.agents.brain.embedded import EmbeddedBrain
 from guardia.agents.brain.thought import Thought
-from guardia.org.chart import BrainChoice
+from guardia.board.desk.costs import Bid, Ended
+from guardia.board.desk.spending import Refusal
+from guardia.errors import Exhausted
+from guardia.org.brains import BrainChoice, ModelChoice
 from guardia.org.directory import Directory, Host, InstitutionName
 
 TEXT = "기재부 운영DB 쿼리가 너무 느려요"
@@ -33,6 +37,30 @@ GOOD = {
 }
 
 
+@dataclass
+class Ledger:
+    """A meter that notes what it is told; ``refuse`` says no from now on."""
+
+    bids: list[Bid] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    refuse: Refusal | None = None
+
+    def reserve(self, bid: Bid) -> int | Refusal:
+        """Permit, unless told otherwise."""
+        if self.refuse is not None:
+            return self.refuse
+        self.bids.append(bid)
+        return len(self.bids)
+
+    def settle(self, call: int, ended: Ended) -> None:
+        """Calls of one thread are settled in order."""
+        self.ended.append(ended)
+
+    def rest(self, refused: Refusal) -> None:
+        """As the desk's own does."""
+        raise Exhausted(what="agent")
+
+
 def brain(
     server: ModelServer | str,
     *,
@@ -40,15 +68,30 @@ def brain(
     key: str | None = None,
     role: str | None = None,
     breaker: Breaker | None = None,
+    ledger: Ledger | None = None,
 ) -> ChatBrain:
     """A brain that asks ``server``, with a breaker of its own."""
     url = server if isinstance(server, str) else server.url
+    own = breaker or Breaker()
+    keys = {"key": lambda _: SecretStr(key)} if key else {}
     return ChatBrain(
         BrainChoice(kind="chat", base_url=url, model=MODEL, timeout=timeout),
         EmbeddedBrain(),
         role,
-        key=SecretStr(key) if key else None,
-        breaker=breaker or Breaker(),
+        meter=ledger or Ledger(),
+        breaker=lambda _: own,
+        **keys,
+    )
+
+
+def chain(*models: ModelChoice, ledger: Ledger | None = None, limit: float = 30.0) -> ChatBrain:
+    """A brain with a list of models, whose servers each have a breaker of their own."""
+    breakers = {choice: Breaker() for choice in models}
+    return ChatBrain(
+        BrainChoice(kind="chat", models=models, limit=limit),
+        EmbeddedBrain(),
+        meter=ledger or Ledger(),
+        breaker=breakers.__getitem__,
     )
 
 

@@ -40,7 +40,9 @@ class Say:
     body: bytes | None = None
     """The whole HTTP body, where it is not a completion."""
     hang_up: bool = False
-    tokens: Any = 42
+    usage: Any = field(
+        default_factory=lambda: {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
+    )
 
 
 Responder = Callable[[dict[str, Any]], Say]
@@ -161,7 +163,7 @@ def completion(said: Say) -> bytes:
                     "finish_reason": said.finish,
                 }
             ],
-            "usage": {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": said.tokens},
+            "usage": said.usage,
         },
         ensure_ascii=False,
     ).encode()

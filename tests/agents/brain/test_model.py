@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from chatting import DIRECTORY, GOOD, TEXT, brain, fell_back
+from chatting import DIRECTORY, GOOD, TEXT, Ledger, brain, fell_back
 from model_server import KEY, MODEL, ModelServer, Say, completion
 
 
@@ -192,8 +193,64 @@ def test_an_address_that_is_none_falls_back(url: str) -> None:
     fell_back(brain(url).triage(TEXT, DIRECTORY), "모델")
 
 
-def test_tokens_of_an_unusable_answer_are_counted_too(server: ModelServer) -> None:
-    server.says(Say("아니요"), Say(GOOD, finish="length"), Say(GOOD, tokens=-5), Say(status=500))
-    asking = brain(server)
-    tokens = [asking.triage(TEXT, DIRECTORY).tokens for _ in range(4)]
-    assert tokens == [42, 42, 0, 0]
+def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelServer) -> None:
+    """The desk believes no server; here only what nothing was sent for counts as nothing."""
+    hostile = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": 1}
+    server.says(
+        Say("아니요"),
+        Say(GOOD, finish="length"),
+        Say(GOOD, usage=hostile),
+        Say(GOOD, usage=None),
+        Say(status=500),
+        Say(hang_up=True),
+    )
+    ledger = Ledger()
+    asking = brain(server, ledger=ledger)
+    for _ in range(6):
+        asking.triage(TEXT, DIRECTORY)
+    fell_back(
+        brain(f"http://127.0.0.1:{closed_port()}/v1", ledger=ledger).triage(TEXT, DIRECTORY),
+        "거부했습니다",
+    )
+    assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.ended] == [
+        ("unusable", 30, 12),
+        ("unusable", 30, 12),
+        ("used", -5, 10**12),
+        ("used", None, None),
+        ("failed", 0, 0),
+        ("failed", None, None),
+        ("failed", 0, 0),
+    ]
+    assert len(ledger.bids) == 7
+    sent = json.dumps(server.asked[0], ensure_ascii=False).encode()
+    assert len(sent) / 2 < ledger.bids[0].most_in
+    assert ledger.bids[0].most_out == server.asked[0]["max_completion_tokens"]
+
+
+# --- second tries -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_names_a_moment_is_asked_once_more(server: ModelServer, status: int) -> None:
+    server.says(Say(status=status, headers={"retry-after": "0.2"}), Say(GOOD))
+    ledger = Ledger()
+    assert brain(server, ledger=ledger).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
+    assert len(server.paths) == 2
+    assert [e.outcome for e in ledger.ended] == ["used"]
+
+
+def test_it_is_asked_no_third_time(server: ModelServer) -> None:
+    server.says(Say(status=503, headers={"retry-after": "0.1"}))
+    fell_back(brain(server).triage(TEXT, DIRECTORY), "HTTP 503")
+    assert len(server.paths) == 2
+
+
+@pytest.mark.parametrize(
+    "later", ["4", "-1", "nan", "inf", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"]
+)
+def test_a_moment_that_is_too_late_or_none_is_not_waited_for(
+    server: ModelServer, later: str
+) -> None:
+    server.says(Say(status=503, headers={"retry-after": later}), Say(GOOD))
+    fell_back(brain(server).triage(TEXT, DIRECTORY), "HTTP 503")
+    assert len(server.paths) == 1

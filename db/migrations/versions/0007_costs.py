@@ -1,0 +1,23 @@
+"""Costs: calls of models, accounts of budgets, daily sums, agents that rest without budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file: plain statements are the clearest schema to review."""
+    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
+    op.get_bind().exec_driver_sql(sql)
+
+
+def downgrade() -> None:
+    """Accounts are not dropped by a tool."""
+    raise NotImplementedError("accounts would be lost; restore a backup instead")

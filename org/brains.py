@@ -1,0 +1,72 @@
+"""What thinks for an agent, as org_chart.yaml says it: the embedded brain, or chat models in order.
+
+Types and their validation only; ``agents.brain`` asks the models.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from guardia.i18n import t
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelChoice(_Entry):
+    """One chat model on one server."""
+
+    provider: Literal["openai", "anthropic"] = "openai"
+    """``openai``: any server with that protocol, e.g. vLLM."""
+    base_url: str | None = None
+    """E.g. ``http://vllm:8000/v1``."""
+    model: str = Field(min_length=1, max_length=200)
+    timeout: float = Field(default=30.0, gt=0, le=600)
+    """Seconds for this model, a second try included."""
+    max_tokens: int = Field(default=1_500, ge=64, le=32_000)
+    """Tokens that an answer may have at most."""
+    credential: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    """Name of the API key in the credential store; unset: ``GUARDIA_MODEL_KEY``."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> ModelChoice:
+        if self.provider == "openai" and not self.base_url:
+            raise ValueError(t("org.chart.incomplete_model", model=self.model))
+        return self
+
+
+class BrainChoice(_Entry):
+    """The embedded brain, or chat models in the order in which they are asked, with the embedded
+    one behind them.
+
+    One model may be written directly (``base_url``, ``model``, ``timeout``), several as ``models``.
+    """
+
+    kind: Literal["embedded", "chat"] = "embedded"
+    base_url: str | None = None
+    model: str | None = None
+    timeout: float = Field(default=30.0, gt=0, le=600)
+    models: tuple[ModelChoice, ...] = Field(default=(), max_length=8)
+    limit: float = Field(default=120.0, gt=0, le=600)
+    """Seconds for all models of one decision together, until the embedded brain takes over."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> BrainChoice:
+        short = bool(self.base_url and self.model)
+        if self.kind == "chat" and not (short or self.models):
+            raise ValueError(t("org.chart.chat"))
+        if self.models and (self.base_url or self.model):
+            raise ValueError(t("org.chart.both_models"))
+        return self
+
+    @property
+    def chain(self) -> tuple[ModelChoice, ...]:
+        """The models to ask, in order; none for the embedded brain."""
+        if self.kind == "embedded":
+            return ()
+        if self.models:
+            return self.models
+        return (ModelChoice(base_url=self.base_url, model=self.model or "", timeout=self.timeout),)

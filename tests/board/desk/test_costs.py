@@ -1,0 +1,401 @@
+"""Accounts of models: reserved before, settled after, never beyond a cap, whoever asks at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from cast import LEAD, PM, Cast
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from guardia.board import audit
+from guardia.board.desk import Desk, Hold, budgets, costs, organization, waking
+from guardia.board.desk.costs import Bid, Ended, Reported
+from guardia.board.desk.spending import Refusal
+from guardia.board.ledger import BudgetAccount, CostDay, CostIssue, ModelCall
+from guardia.board.model import AuditEntry, Outgoing, Run, Task
+from guardia.errors import Exhausted, Forbidden, Invalid, Stale
+from guardia.org import chart
+from guardia.org.budgets import WON, Amount
+from guardia.org.model import Agent
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+BID = Bid("triage", "openai", "qwen", "0123456789ab", 600, 400, 30)
+WORST = 1000
+PRICES = "prices: {qwen: {input: 100, output: 1000}}\n"
+_fresh = itertools.count()
+
+
+def charter(board: Cast, budget: str = "", more: str = PRICES) -> None:
+    """The shipped chart with a budget of the DB specialist."""
+    text = chart.shipped().read_text("utf-8")
+    if budget:
+        text = text.replace("  - id: db-agent\n", f"  - id: db-agent\n    budget: {budget}\n")
+    organization.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
+
+
+def at(board: Cast, now: datetime) -> Desk:
+    """The same desk at another time."""
+    return replace(board.desk, clock=lambda: now)
+
+
+@pytest.fixture
+def desk(cast: Cast) -> Desk:
+    return at(cast, NOW)
+
+
+def reserved(desk: Desk, hold: Hold, bid: Bid = BID) -> int:
+    """A permitted call's number."""
+    call = costs.reserve(desk, hold, bid)
+    assert isinstance(call, int), call
+    return call
+
+
+def account(desk: Desk, span: str = "month", scope: str = "agent", of: str = "db-agent") -> Any:
+    """The newest account of a kind."""
+    with desk.database.reading() as session:
+        return session.scalar(
+            select(BudgetAccount)
+            .where(
+                BudgetAccount.scope == scope,
+                BudgetAccount.scope_id == of,
+                BudgetAccount.span == span,
+            )
+            .order_by(BudgetAccount.begins.desc())
+            .limit(1)
+        )
+
+
+def kinds(desk: Desk, *wanted: str) -> list[str]:
+    """Those entries of the record, which holds."""
+    with desk.database.reading() as session:
+        assert audit.verify_all(session).intact
+        found = select(AuditEntry.kind).where(AuditEntry.kind.in_(wanted)).order_by(AuditEntry.seq)
+        return list(session.scalars(found))
+
+
+def state(desk: Desk, agent: str = "db-agent") -> str:
+    with desk.database.reading() as session:
+        return str(session.scalar(select(Agent.state).where(Agent.agent_id == agent)))
+
+
+# --- one call ---------------------------------------------------------------------------------
+
+
+def test_a_call_is_booked_on_every_account_with_what_it_was(cast: Cast, desk: Desk) -> None:
+    charter(cast)
+    hold = cast.parsed()
+    call = reserved(desk, hold)
+    assert account(desk).reserved_tokens == WORST
+    assert account(desk).reserved_cost == 600 * 100 + 400 * 1000
+    used = costs.settle(desk, call, Ended("used", "", 500, 40, 812))
+    assert used == Amount(540, 500 * 100 + 40 * 1000)
+    for scope, of in (("agent", "db-agent"), ("institution", "MOF"), ("company", "")):
+        for span, begins in (("month", date(2026, 11, 1)), ("day", date(2026, 11, 23))):
+            found = account(desk, span, scope, of)
+            assert (found.spent_tokens, found.spent_cost) == (540, used.cost)
+            assert (found.reserved_tokens, found.reserved_cost, found.begins) == (0, 0, begins)
+    with desk.database.reading() as session:
+        row = session.get_one(ModelCall, call)
+        assert (row.outcome, row.latency_ms, row.cost) == ("used", 812, used.cost)
+        assert (row.run_id, row.task_id, row.sr_id) == (hold.run_id, hold.task_id, hold.sr_id)
+        assert (row.inst_id, row.prompt_version) == ("MOF", "0123456789ab")
+        assert session.get_one(Run, hold.run_id).tokens == 540
+        day = session.get_one(CostDay, (date(2026, 11, 23), "db-agent", "MOF", "qwen"))
+        assert (day.calls, day.unused, day.tokens_in, day.cost) == (1, 0, 500, used.cost)
+        issue = session.get_one(CostIssue, (date(2026, 11, 1), hold.sr_id))
+        assert (issue.calls, issue.cost) == (1, used.cost)
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "model_asked")).one()
+        assert entry.sr_id == hold.sr_id and entry.detail["tokens_out"] == 40
+    assert costs.settle(desk, call, Ended("used", "", 500, 40)) == Amount(), "settled once"
+    assert account(desk).spent_tokens == 540
+    waking.end(desk, waking.Waking(hold.run_id, "db-agent", (), ()), "x", task_id=None, steps=0)
+    with desk.database.reading() as session:
+        assert session.get_one(Run, hold.run_id).tokens == 540, "the end of a beat keeps them"
+
+
+HOSTILE = st.one_of(
+    st.integers(), st.sampled_from([None, True, -1, 2**63, 10**30, 4.5, "12", [], {}])
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(HOSTILE, HOSTILE)
+def test_whatever_a_server_claims_the_accounts_hold(
+    cast: Cast, desk: Desk, tokens_in: Any, tokens_out: Any
+) -> None:
+    hold = _standing(cast, desk)
+    before = account(desk) or BudgetAccount(spent_tokens=0, spent_cost=0)
+    used = costs.settle(desk, reserved(desk, hold), Ended("used", "", tokens_in, tokens_out))
+    after = account(desk)
+    assert 0 <= used.tokens <= WORST and 0 <= used.cost <= 460_000
+    assert after.spent_tokens == before.spent_tokens + used.tokens
+    assert after.spent_cost == before.spent_cost + used.cost
+    assert (after.reserved_tokens, after.reserved_cost) == (0, 0)
+
+
+def _standing(cast: Cast, desk: Desk) -> Hold:
+    """The hold on the only task, which the first example makes."""
+    with desk.database.reading() as session:
+        task = session.scalar(select(Task))
+    if task is None:
+        charter(cast)
+        return cast.parsed()
+    assert task.run_id is not None
+    return Hold(task.task_id, task.sr_id, "db-agent", task.run_id, task.fence)
+
+
+def test_a_later_price_does_not_change_what_was_spent(cast: Cast, desk: Desk) -> None:
+    charter(cast)
+    hold = cast.parsed()
+    first, second = reserved(desk, hold), reserved(desk, hold)
+    costs.settle(desk, first, Ended("used", "", 100, 10))
+    charter(cast, more="prices: {qwen: {input: 7, output: 9}}\n")
+    assert costs.settle(desk, second, Ended("used", "", 100, 10)).cost == 20_000
+    third = costs.settle(desk, reserved(desk, hold), Ended("used", "", 100, 10))
+    assert third.cost == 100 * 7 + 10 * 9
+    assert account(desk).spent_cost == 20_000 * 2 + third.cost
+
+
+def test_overtaken_work_spends_nothing(cast: Cast, desk: Desk) -> None:
+    hold = cast.parsed()
+    with pytest.raises(Stale):
+        costs.reserve(desk, replace(hold, fence=hold.fence - 1), BID)
+    assert account(desk) is None
+
+
+def test_what_a_dead_worker_reserved_counts_at_its_worst(cast: Cast, desk: Desk) -> None:
+    hold = cast.parsed()
+    call = reserved(desk, hold)
+    assert budgets.look(at(cast, NOW + timedelta(seconds=80))) == 0
+    later = at(cast, NOW + timedelta(seconds=100))
+    assert (budgets.look(later), budgets.look(later)) == (1, 0)
+    assert (account(desk).spent_tokens, account(desk).reserved_tokens) == (WORST, 0)
+    assert costs.settle(later, call, Ended("used", "", 1, 1)) == Amount(), "it comes too late"
+
+
+# --- caps -------------------------------------------------------------------------------------
+
+
+def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: Cast, desk: Desk) -> None:
+    charter(cast, "{tokens: 3000}")
+    hold = cast.parsed()
+    for _ in range(2):
+        costs.settle(desk, reserved(desk, hold), Ended("used", "", 600, 400))
+    assert kinds(desk, "budget_warned") == []
+    costs.settle(desk, reserved(desk, hold), Ended("used", "", 400, 1))
+    assert kinds(desk, "budget_warned") == ["budget_warned"]
+    for _ in range(3):
+        refused = costs.reserve(desk, hold, BID)
+        assert isinstance(refused, Refusal) and refused.exhausted and not refused.pauses
+        assert "db-agent" in refused.why
+    assert kinds(desk, "budget_warned", "budget_exhausted") == ["budget_warned", "budget_exhausted"]
+    with desk.database.reading() as session:
+        alerts = session.scalars(select(Outgoing.text).where(Outgoing.kind == "alert")).all()
+        refusals = select(func.count()).where(ModelCall.outcome == "refused")
+        assert len(alerts) == 2 and "80%" in alerts[0]
+        assert session.scalar(refusals) == 3
+    assert state(desk) == "active"
+    december = at(cast, datetime(2026, 11, 30, 15, 0, tzinfo=UTC))  # 1 December in Seoul
+    assert isinstance(costs.reserve(december, hold, BID), int)
+
+
+@pytest.mark.parametrize(
+    ("budget", "more"),
+    [
+        ("{won: 1}", ""),
+        ("{daily_tokens: 1500}", ""),
+        ("{daily_won: 1}", ""),
+        ("", "budgets: {company: {tokens: 1500}}\n"),
+        ("", "budgets: {institutions: {MOF: {daily_tokens: 1500}}}\n"),
+    ],
+)
+def test_every_kind_of_cap_holds(cast: Cast, desk: Desk, budget: str, more: str) -> None:
+    """One question costs at most 0.46 won and 1,000 tokens."""
+    charter(cast, budget, PRICES + more)
+    hold = cast.parsed()
+    permitted = 0
+    while isinstance(call := costs.reserve(desk, hold, BID), int):
+        costs.settle(desk, call, Ended("used", "", None, None))
+        permitted += 1
+        assert permitted < 5
+    assert call.exhausted
+    assert permitted == (2 if "won" in budget else 1)
+    tomorrow = at(cast, NOW + timedelta(days=1))
+    assert isinstance(costs.reserve(tomorrow, hold, BID), int) == ("daily" in budget + more)
+
+
+def test_what_others_hold_for_now_is_not_used_up(cast: Cast, desk: Desk) -> None:
+    charter(cast, "", PRICES + "budgets: {company: {tokens: 1500}}\n")
+    hold = cast.parsed()
+    under_way = reserved(desk, hold)
+    busy = costs.reserve(desk, hold, BID)
+    assert isinstance(busy, Refusal) and not busy.exhausted
+    assert kinds(desk, "budget_exhausted") == []
+    costs.settle(desk, under_way, Ended("used", "", 10, 10))
+    assert isinstance(costs.reserve(desk, hold, BID), int)
+
+
+CALLS = st.lists(
+    st.tuples(st.integers(1, 900), st.integers(1, 900), st.integers(0, 3000), st.booleans()),
+    min_size=2,
+    max_size=8,
+)
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(CALLS, st.integers(500, 4000))
+def test_two_workers_at_once_never_pass_a_cap(
+    cast: Cast, calls: list[tuple[int, int, int, bool]], cap: int
+) -> None:
+    """Each call: the most it may use, what the server says, and whether its worker lives."""
+    moment = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=40 * next(_fresh))
+    here = at(cast, moment)
+    hold = _standing(cast, here)
+    charter(cast, f"{{tokens: {cap}, won: 2}}")
+
+    def work(call: tuple[int, int, int, bool]) -> int:
+        most_in, most_out, said, lives = call
+        number = costs.reserve(here, hold, replace(BID, most_in=most_in, most_out=most_out))
+        if isinstance(number, Refusal) or not lives:
+            return 0
+        return costs.settle(here, number, Ended("used", "", said, said)).tokens
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sum(pool.map(work, calls))
+    found = account(here)
+    assert found.spent_tokens == told
+    assert found.spent_tokens + found.reserved_tokens <= cap
+    assert found.spent_cost + found.reserved_cost <= 2 * WON
+    while budgets.look(at(cast, moment + timedelta(hours=1))):
+        pass
+    found = account(here)
+    assert found.reserved_tokens == 0 and found.spent_tokens <= cap
+
+
+# --- rest and approval ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def resting(cast: Cast, desk: Desk) -> Iterator[Hold]:
+    """An agent whose budget is used up, which waits for people."""
+    charter(cast, "{tokens: 1500, on_exhausted: pause}")
+    hold = cast.parsed()
+    costs.settle(desk, reserved(desk, hold), Ended("used", "", 600, 400))
+    refused = costs.reserve(desk, hold, BID)
+    assert isinstance(refused, Refusal) and refused.pauses
+    for _ in range(2):
+        with pytest.raises(Exhausted):
+            budgets.rest(desk, hold, refused)
+    yield hold
+
+
+def test_an_agent_rests_until_people_raise_its_budget(
+    cast: Cast, desk: Desk, resting: Hold
+) -> None:
+    assert state(desk) == "paused"
+    assert kinds(desk, "budget_paused") == ["budget_paused"]
+    assert waking.begin(desk, "db-agent") is None
+    assert budgets.look(desk) == 0
+    raise_ = {"tokens": 100, "reason": "월말까지"}
+    assert not budgets.raise_cap(desk, PM, "agent", "db-agent", **raise_), "still too little"
+    assert state(desk) == "paused"
+    assert budgets.raise_cap(desk, PM, "agent", "db-agent", **{**raise_, "tokens": 2000})
+    assert state(desk) == "active"
+    waking.end(desk, waking.Waking(resting.run_id, "db-agent", (), ()), "x", task_id=None, steps=0)
+    again = cast.hold("db-agent")
+    assert again.task_id == resting.task_id, "its task waited where it was"
+    reserved(desk, again)
+    assert kinds(desk, "budget_raised") == ["budget_raised"] * 2
+    assert account(desk).extra_tokens == 2100
+
+
+def test_a_new_month_or_a_larger_budget_ends_the_rest_too(
+    cast: Cast, desk: Desk, resting: Hold
+) -> None:
+    assert budgets.look(at(cast, NOW + timedelta(days=1))) == 0
+    assert budgets.look(at(cast, NOW + timedelta(days=10))) == 1
+    assert state(desk) == "active"
+    assert kinds(desk, "budget_renewed") == ["budget_renewed"]
+
+
+def test_a_person_who_paused_it_is_not_overruled(cast: Cast, desk: Desk, resting: Hold) -> None:
+    with desk.database.transaction() as session:
+        session.get_one(Agent, "db-agent").state = "active"
+    raised = {"tokens": 2000, "reason": "계속"}
+    assert not budgets.raise_cap(desk, PM, "agent", "db-agent", **raised)
+    with desk.database.transaction() as session:
+        session.get_one(Agent, "db-agent").state = "paused"
+    assert not budgets.raise_cap(desk, PM, "agent", "db-agent", **raised)
+    assert state(desk) == "paused"
+
+
+NONSENSE: list[dict[str, Any]] = [
+    {"tokens": 0},
+    {"tokens": -1},
+    {"won": -5, "tokens": 10},
+    {"tokens": 10**13},
+    {"tokens": 5, "reason": "  "},
+    {"won": 5},
+    {"scope_id": "nobody", "tokens": 5},
+    {"scope": "institution", "scope_id": "NIX", "tokens": 5},
+    {"scope": "company", "tokens": 5},
+    {"scope": "planet", "tokens": 5},
+]
+
+
+def test_a_raise_must_make_sense(cast: Cast, desk: Desk, resting: Hold) -> None:
+    for wrong in NONSENSE:
+        words = {"scope": "agent", "scope_id": "db-agent", "reason": "이유", **wrong}
+        with pytest.raises(Invalid):
+            budgets.raise_cap(desk, PM, **words)
+    assert state(desk) == "paused" and account(desk).extra_tokens == 0
+
+
+def test_only_who_may_raises(desk: Desk, resting: Hold) -> None:
+    with pytest.raises(Forbidden):
+        budgets.raise_cap(desk, LEAD, "agent", "db-agent", tokens=1000, reason="계속")
+    assert account(desk).extra_tokens == 0
+
+
+# --- outside agents ---------------------------------------------------------------------------
+
+
+def test_an_outside_agent_reports_what_it_used(cast: Cast, desk: Desk) -> None:
+    charter(cast, "{tokens: 3000, won: 10}")
+    hold = cast.parsed()
+    assert costs.allowance(desk, hold) == costs.Allowance(3000, 10 * WON)
+    left = costs.report_usage(desk, hold, Reported("claude", 1000, 500, won=4))
+    assert left == costs.Allowance(1500, 6 * WON) == costs.allowance(desk, hold)
+    stale = replace(hold, fence=0)
+    left = costs.report_usage(desk, stale, Reported("qwen", 9000, 0, won=4))
+    assert left == costs.Allowance(0, 6 * WON - 900_000), (
+        "the chart's price counts, and it happened"
+    )
+    assert kinds(desk, "budget_warned", "model_asked") == [
+        "model_asked", "budget_warned", "model_asked",
+    ]  # fmt: skip
+    refused = costs.reserve(desk, hold, BID)
+    assert isinstance(refused, Refusal) and refused.exhausted
+
+
+@pytest.mark.parametrize(
+    "wrong", [(-1, 0, None), (0, 10**9, None), (1, 1, -1), (1, 1, 10**10), (10**30, 0, 0)]
+)
+def test_a_report_that_cannot_be_is_refused(cast: Cast, desk: Desk, wrong: Any) -> None:
+    hold = cast.parsed()
+    tokens_in, tokens_out, won = wrong
+    with pytest.raises(Invalid):
+        costs.report_usage(desk, hold, Reported("m", tokens_in, tokens_out, won=won))
+    assert account(desk) is None

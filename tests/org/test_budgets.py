@@ -1,0 +1,83 @@
+"""Models, prices and budgets as the chart says them, and the arithmetic of money."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from guardia.errors import Misconfigured
+from guardia.org import chart
+from guardia.org.brains import BrainChoice
+from guardia.org.budgets import WON, Amount, Budget, Cap, Price, in_won
+
+SHIPPED = chart.shipped().read_text("utf-8")
+CHAT = "brain: {kind: chat, base_url: 'http://vllm:8000/v1', model: qwen}"
+
+
+def charted(budget: str = "", more: str = "") -> chart.OrgChart:
+    """The shipped chart whose dispatcher asks a chat model."""
+    text = SHIPPED.replace("brain: {kind: embedded}", CHAT, 1)
+    if budget:
+        text = text.replace(CHAT, f"{CHAT}\n    budget: {budget}", 1)
+    return chart.parse(f"{text}\n{more}")
+
+
+def test_a_chart_without_any_of_it_is_what_it_was() -> None:
+    agents = chart.parse(SHIPPED).agents
+    assert all(a.brain.chain == () and a.budget.cap("month").open for a in agents)
+
+
+def test_the_short_form_names_one_model() -> None:
+    (model,) = charted().agents[0].brain.chain
+    assert (model.base_url, model.model, model.timeout) == ("http://vllm:8000/v1", "qwen", 30)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "chat"},
+        {"kind": "chat", "base_url": "http://a"},
+        {"kind": "chat", "models": [{"model": "m"}]},
+        {"kind": "chat", "models": [{"model": "m", "base_url": "http://a", "timeout": 0}]},
+        {"kind": "chat", "base_url": "http://a", "model": "m",
+         "models": [{"model": "m", "base_url": "http://a"}]},
+        {"kind": "chat", "models": [{"model": "m", "base_url": "http://a",
+                                     "credential": "../key"}]},
+    ],
+)  # fmt: skip
+def test_a_brain_that_could_ask_nobody_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        BrainChoice.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("budget", "more"),
+    [("{won: 100}", ""), ("{daily_won: 1}", ""), ("", "budgets: {company: {won: 5}}"),
+     ("", "budgets: {institutions: {MOF: {daily_won: 5}}}")],
+)  # fmt: skip
+def test_a_cap_on_money_needs_prices(budget: str, more: str) -> None:
+    with pytest.raises(Misconfigured, match="qwen"):
+        charted(budget, more)
+    charted(budget, f"{more}\nprices: {{qwen: {{input: 0, output: 0}}}}")
+    charted("{tokens: 100}")
+
+
+@pytest.mark.parametrize("budget", ["{won: -1}", "{tokens: 1.5}", "{on_exhausted: stop}", "{x: 1}"])
+def test_a_budget_that_is_none_is_refused(budget: str) -> None:
+    with pytest.raises(Misconfigured):
+        charted(budget)
+
+
+def test_money_is_never_rounded_while_it_is_counted() -> None:
+    price = Price(input=3, output=7)
+    assert sum(price.cost(1, 1) for _ in range(100_000)) == price.cost(100_000, 100_000) == WON
+    assert (in_won(0), in_won(20_000), in_won(1_234_567 * WON)) == ("0", "0.02", "1,234,567")
+
+
+def test_a_cap_counts_the_scarcer_kind() -> None:
+    cap = Budget(tokens=100, won=1).cap("month")
+    assert cap.share(Amount(10, WON // 2)) == 50 and not cap.nearly(Amount(79, 0))
+    assert cap.nearly(Amount(80, 0)) and cap.holds(Amount(100, WON))
+    assert not cap.holds(Amount(0, WON + 1)) and not cap.holds(Amount(101, 0))
+    assert cap.raised(Amount(1, 0)).holds(Amount(101, 0))
+    assert Budget(tokens=100).cap("day").open and Cap().share(Amount(1, 1)) is None
