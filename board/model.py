@@ -27,6 +27,7 @@ class Issue(Base):
             "requester_account",
             postgresql_where=sql("requester_account is not null and requester_id is null"),
         ),
+        Index("ix_tb_sr_request_stalled", "sr_id", postgresql_where=sql("stalled_at is not null")),
     )
 
     sr_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -48,6 +49,10 @@ class Issue(Base):
     """The engineer who answers for it."""
     agent_id: Mapped[str | None]
     triage: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    stalled_at: Mapped[datetime | None]
+    """Since when agents go round in circles on it: none of them works on it until a person acts."""
+    stalled_on: Mapped[str | None]
+    """The reason whose wakes were spent."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -339,11 +344,18 @@ class Run(Base):
     """One waking of one agent: why, and what came of it."""
 
     __tablename__ = "tb_agent_run"
-    __table_args__ = (Index("ix_tb_agent_run_agent_id", "agent_id", sql("run_id desc")),)
+    __table_args__ = (
+        Index("ix_tb_agent_run_agent_id", "agent_id", sql("run_id desc")),
+        Index("ix_tb_agent_run_open", "agent_id", postgresql_where=sql("ended_at is null")),
+    )
 
     run_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     agent_id: Mapped[str]
     reasons: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'[]'"))
+    causes: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
+    """What exactly woke it: ``{"reason": "mention", "issue": 3, "comment": 12}``."""
+    revision: Mapped[int | None]
+    """The org chart's, under which it began and ends."""
     task_id: Mapped[int | None]
     outcome: Mapped[str | None]
     steps: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
@@ -355,19 +367,29 @@ class Run(Base):
 
 
 class Wake(Base):
-    """A reason for an agent to wake; taken by the next beat."""
+    """A reason for an agent to wake; the next beat takes it into its run."""
 
     __tablename__ = "tb_wake"
-    __table_args__ = (
-        Index("ix_tb_wake_pending", "agent_id", "wake_id", postgresql_where=sql("run_id is null")),
-    )
+    __table_args__ = (Index("ix_tb_wake_agent_id", "agent_id", "wake_id"),)
 
     wake_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     agent_id: Mapped[str]
     reason: Mapped[str]
     sr_id: Mapped[int | None]
+    cause: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    """The delta: ``{"comment": 12}``."""
     created_at: Mapped[datetime]
-    run_id: Mapped[int | None]
+
+
+class WakeBudget(Base):
+    """How often an issue has woken agents for one reason since a person last acted on it."""
+
+    __tablename__ = "tb_wake_budget"
+
+    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE), primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    spent: Mapped[int]
+    since: Mapped[datetime]
 
 
 class Tick(Base):

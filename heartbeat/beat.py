@@ -1,31 +1,35 @@
-"""One waking of one agent: take the reasons, claim, do the next steps, let go."""
+"""One waking of one agent: take the reasons, claim, do the next steps, let go.
+
+Light to import: the team, and with it everything that thinks, is made by the first beat that has
+something to do.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from guardia.agents.team import Team
 from guardia.board.desk import Desk, auditing, orders, waking
 from guardia.board.desk.waking import Waking
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
-from guardia.errors import ProgrammerError
-from guardia.org import revisions
-from guardia.org.chart import AgentEntry
+
+if TYPE_CHECKING:
+    from guardia.agents.team import Team
 
 log = logging.getLogger(__name__)
 
 
 def beat(
     desk: Desk,
-    team: Team,
+    team: Callable[[], Team],
     agent_id: str,
     *,
     attempt: Attempt | None = None,
     closing: Callable[[], bool] = lambda: False,
 ) -> str | None:
-    """Run one beat; ``None`` where there was no reason for one. Idle costs one short query.
+    """Run one beat; ``None`` where there was no reason for one. Idle is one short transaction.
 
     ``attempt`` is the worker's turn at this agent's beats, which it may lose; once ``closing``, the
     beat begins nothing more and what is left goes to another worker.
@@ -33,13 +37,14 @@ def beat(
     begun = waking.begin(desk, agent_id, attempt)
     if begun is None:
         return None
+    if not begun.works:
+        return "idle"
     outcome, task_id, steps = "error", None, 0
     try:
-        entry = _entry(desk, agent_id)
-        if entry.duty == "audit":
+        if begun.entry.duty == "audit":
             outcome = _audit(desk, begun)
         else:
-            outcome, task_id, steps = _work(desk, team, entry, begun, closing)
+            outcome, task_id, steps = _work(desk, team, begun, closing)
     except AWAY:
         # Not closed: the next beat finds it lost, and takes its reasons and its task again.
         raise
@@ -53,7 +58,7 @@ def beat(
 
 
 def _work(
-    desk: Desk, team: Team, entry: AgentEntry, begun: Waking, closing: Callable[[], bool]
+    desk: Desk, team: Callable[[], Team], begun: Waking, closing: Callable[[], bool]
 ) -> tuple[str, int | None, int]:
     """All tasks that wait for this agent, each at most once a beat: first what people have
     ordered to be undone, then the most urgent."""
@@ -62,14 +67,14 @@ def _work(
     obeyed: frozenset[int] = frozenset()
     while not closing():
         if (order := orders.claim(desk, begun, obeyed)) is not None:
-            hold, done = order.hold, team.obey(order)
+            hold, done = order.hold, team().obey(order)
             obeyed |= {hold.task_id}
         elif (found := waking.claim(desk, begun, seen)) is not None:
-            hold, done = found, team.work(entry, found)
+            hold, done = found, team().work(begun.entry, found)
             seen |= {hold.task_id}
         else:
             return outcome, last, steps
-        log.info("%s task %s: %s", entry.id, hold.task_id, done.outcome)
+        log.info("%s task %s: %s", begun.agent_id, hold.task_id, done.outcome)
         outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
     return outcome, last, steps
 
@@ -79,12 +84,3 @@ def _audit(desk: Desk, begun: Waking) -> str:
     daily = auditing.DAILY in begun.reasons
     found = auditing.verify(desk, f"agent:{begun.agent_id}", issue, daily=daily)
     return "intact" if found.intact else "broken"
-
-
-def _entry(desk: Desk, agent_id: str) -> AgentEntry:
-    with desk.database.reading() as session:
-        running = revisions.running(session)
-    found = next((a for a in running.agents if a.id == agent_id), None)
-    if found is None:
-        raise ProgrammerError(why=f"agent {agent_id} is active but not in the chart")
-    return found

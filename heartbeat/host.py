@@ -115,7 +115,7 @@ def _no_signals() -> Iterator[None]:
 async def _worker(
     settings: Settings, dsn: str, parts: Parts, desk: Desk, stop: asyncio.Event
 ) -> None:
-    from guardia.heartbeat import orders, queue
+    from guardia.heartbeat import listening, queue
     from guardia.heartbeat.workshop import workshop
 
     life, closing = Life(parts.alive), threading.Event()
@@ -123,10 +123,9 @@ async def _worker(
     with ExitStack() as stack:
         opening = workshop(settings, dsn, desk, closing)
         shop = await asyncio.to_thread(stack.enter_context, opening)
-        stack.callback(shop.clock.shutdown, wait=False)
         engine = queue.app(dsn, shop)
         async with engine.open_async(), asyncio.TaskGroup() as group:
-            listening = group.create_task(orders.listen(desk, shop.gate))
+            reacting = group.create_task(listening.listen(desk, shop.reactions))
             jobs = queue.work(
                 engine, desk, stop, concurrency=parts.concurrency, name=name, alive=life.alive
             )
@@ -136,7 +135,7 @@ async def _worker(
             life.closing()
             closing.set()
             await _drain(working, shop.gate)
-            listening.cancel()
+            reacting.cancel()
 
 
 async def _drain(working: asyncio.Task[None], gate: Gate) -> None:

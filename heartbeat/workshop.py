@@ -1,4 +1,4 @@
-"""What a worker process holds ready for its beats: the gate, the library, the checkpoints."""
+"""What a worker process holds ready for its beats: the gate, the crew, the clock."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from apscheduler.schedulers.background import BackgroundScheduler
-
-from guardia.agents import checkpoints
-from guardia.agents.team import Team
 from guardia.board.desk import Desk
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
-from guardia.heartbeat import schedule
 from guardia.heartbeat.beat import beat
+from guardia.heartbeat.crew import Crew
 from guardia.heartbeat.deliver import deliver
-from guardia.knowledge.library import Library
-from guardia.org import revisions
+from guardia.heartbeat.listening import CHART, ORDERS, Reaction
+from guardia.heartbeat.schedule import Clock
 from guardia.org.keys import FileKeys
 from guardia.settings import Settings
 from guardia.tools.execute import Gate
@@ -36,12 +32,20 @@ class Workshop:
     """The jobs of a worker, bound to what they need."""
 
     desk: Desk
-    team: Team
+    crew: Crew
     gate: Gate
     settings: Settings
-    clock: BackgroundScheduler
+    clock: Clock
     closing: threading.Event
     """Set when this process is to end: beats begin nothing more."""
+
+    @property
+    def reactions(self) -> tuple[Reaction, ...]:
+        """What this process does at once when the board says that something has happened."""
+        return (
+            Reaction(ORDERS, self.gate.interrupt),
+            Reaction(CHART, self.clock.follow, missed=self.clock.resume),
+        )
 
     def beat(self, agent_id: str, attempt: Attempt) -> None:
         """Job ``beat``: an agent's beats until no reason is left.
@@ -52,7 +56,7 @@ class Workshop:
         closing = self.closing.is_set
         while not closing():
             try:
-                if beat(self.desk, self.team, agent_id, attempt=attempt, closing=closing) is None:
+                if beat(self.desk, self.crew, agent_id, attempt=attempt, closing=closing) is None:
                     return
             except AWAY as error:
                 log.warning("%s: the database does not answer: %s", agent_id, type(error).__name__)
@@ -74,17 +78,13 @@ def workshop(
     settings: Settings, dsn: str, desk: Desk, closing: threading.Event
 ) -> Iterator[Workshop]:
     """Everything a worker needs, closed at its end."""
-    with desk.database.reading() as session:
-        running = revisions.running(session)
     connections = Connections(FileKeys(settings.secrets))
-    pool = checkpoints.open_pool(dsn)
+    gate = Gate(desk, connections)
+    crew, clock = Crew(desk, gate, dsn, closing.is_set), Clock(desk)
     try:
-        library = Library.shipped()
-        # The first search loads the morphological analyser; not while someone waits for it.
-        library.find("서버 점검", limit=1)
-        gate = Gate(desk, connections)
-        team = Team(desk, gate, library, checkpoints.saver(pool), closing.is_set)
-        yield Workshop(desk, team, gate, settings, schedule.clock(desk, running), closing)
+        clock.start()
+        yield Workshop(desk, crew, gate, settings, clock, closing)
     finally:
+        clock.stop()
         connections.close()
-        pool.close()
+        crew.close()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,29 +24,11 @@ from guardia.org.access import PERMISSIONS, ROLES
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price, unpriced
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,4}[smhd]", text):
-        raise ValueError(t("org.chart.interval"))
-    return text
+from guardia.org.heartbeats import Heartbeat
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Heartbeat(_Entry):
-    """How often an agent wakes when nothing wakes it."""
-
-    every: Annotated[str, AfterValidator(_seconds)] = "10m"
-
-    @property
-    def seconds(self) -> int:
-        """The interval in seconds."""
-        return int(self.every[:-1]) * _UNITS[self.every[-1]]
 
 
 class AgentEntry(_Entry):
@@ -99,6 +79,18 @@ class OrgChart(_Entry):
     prices: dict[str, Price] = {}
     """By model, in won per million tokens."""
     budgets: Budgets = Budgets()
+
+    @model_validator(mode="after")
+    def _in_company_time(self) -> OrgChart:
+        """Who names no time zone lives in the company's."""
+        zone = {"timezone": self.company.timezone}
+        agents = tuple(
+            a
+            if a.heartbeat.timezone
+            else a.model_copy(update={"heartbeat": a.heartbeat.model_copy(update=zone)})
+            for a in self.agents
+        )
+        return self.model_copy(update={"agents": agents})
 
     @model_validator(mode="after")
     def _holds_together(self) -> OrgChart:

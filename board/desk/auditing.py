@@ -14,11 +14,12 @@ from guardia.board.desk import verification, waking
 from guardia.board.desk.core import Desk, send
 from guardia.board.desk.verification import Finding
 from guardia.board.model import AuditEntry, Tick
+from guardia.board.reasons import Reason
 from guardia.errors import Misconfigured
 from guardia.i18n import t_record
 from guardia.org import registry, revisions
 
-DAILY = "daily"
+DAILY = Reason.DAILY
 """The reason with which the auditor wakes for the full verification of the day."""
 _GRACE = timedelta(hours=1)
 """How long the day's verification may take until its report is missed."""

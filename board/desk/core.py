@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
+from guardia.board.desk import stalling
 from guardia.board.lifecycle import Actor, Move, State, after, overall
 from guardia.board.model import Issue, Outgoing, Task, Wake
+from guardia.board.reasons import CAN_WAIT, URGENT, Reason
 from guardia.board.seal import Seal
 from guardia.db import jobs
 from guardia.db.engine import Database
 from guardia.errors import IllegalMove, NotFound, Stale
+from guardia.i18n import t
+from guardia.org.heartbeats import Heartbeat
+from guardia.org.model import Agent
 
 if TYPE_CHECKING:
     from guardia.board.desk.checkpoints import Notary
@@ -138,12 +143,74 @@ def settle(session: Session, sr_id: int, now: datetime) -> None:
 
 
 def wake(
-    session: Session, agent_id: str, reason: str, now: datetime, sr_id: int | None = None
-) -> None:
-    """Give an agent a reason to wake, from the moment this transaction commits."""
-    session.add(Wake(agent_id=agent_id, reason=reason, sr_id=sr_id, created_at=now))
+    session: Session,
+    agent_id: str,
+    reason: Reason | str,
+    now: datetime,
+    sr_id: int | None = None,
+    *,
+    cause: dict[str, Any] | None = None,
+    by: str = "",
+) -> bool:
+    """Give an agent a reason to wake, from the moment this transaction commits.
+
+    ``cause`` names the delta, ``by`` the actor behind it. ``False`` where it is not woken: an
+    agent's own writes never wake it, and an issue whose agents go round in circles wakes nobody
+    until a person acts on it. What can wait waits through the agent's quiet hours.
+    """
+    reason = Reason(reason)
+    if by == f"agent:{agent_id}":
+        return False
+    if sr_id is not None and not may_wake(session, agent_id, reason, now, sr_id, by):
+        return False
+    row = Wake(
+        agent_id=agent_id, reason=reason.value, sr_id=sr_id, cause=cause or {}, created_at=now
+    )
+    session.add(row)
     session.flush()
-    jobs.defer(session, "beat", lock=f"agent:{agent_id}", agent_id=agent_id)
+    if not _waits(session, agent_id, reason, now, sr_id, by):
+        jobs.defer(session, "beat", lock=f"agent:{agent_id}", agent_id=agent_id)
+    return True
+
+
+def may_wake(
+    session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int, by: str = ""
+) -> bool:
+    """Whether an issue may wake an agent once more; marks it as stalled where it may not.
+
+    A person who acts on it lifts the mark and renews its budgets.
+    """
+    if reason is Reason.ORDER:
+        # Outranks everything, and the kill switch must wait for no budget's row.
+        return True
+    if stalling.by_people(by):
+        stalling.renew(session, sr_id, by, now)
+        return True
+    if stalling.spend(session, sr_id, reason, now):
+        return True
+    if stalling.mark(session, sr_id, reason, now):
+        issue = issue_of(session, sr_id)
+        text = t("desk.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
+        reply(session, issue, text, now)
+        send(session, "alert", text, now, sr_id=sr_id)
+        stalling.record(session, sr_id, reason, agent_id, now)
+    return False
+
+
+def _waits(
+    session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int | None, by: str
+) -> bool:
+    """Whether quiet hours hold it back; the clock wakes the agent at their end."""
+    if reason not in CAN_WAIT or by.startswith("person:"):
+        return False
+    spec = session.scalar(select(Agent.spec["heartbeat"]).where(Agent.agent_id == agent_id))
+    if not spec or Heartbeat.model_validate(spec).quiet_until(now) is None:
+        return False
+    if sr_id is None:
+        return True
+    # What nobody has judged yet may be urgent.
+    priority = session.scalar(select(Issue.priority).where(Issue.sr_id == sr_id))
+    return priority not in (None, URGENT)
 
 
 def send(

@@ -14,6 +14,7 @@ from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Approval, Decision, Issue, Task
 from guardia.board.policy import Denial, Standing, Verdict
+from guardia.board.reasons import Reason
 from guardia.errors import Forbidden, Invalid, Stale
 from guardia.i18n import t
 from guardia.org.access import require
@@ -79,14 +80,14 @@ def _decide(
             raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
         said = _Said(person, word, text, now)
         step = steps[word.step - 1]
-        _keep(session, step, said)
+        kept = _keep(session, step, said)
         after = policy.standing(
             asking.chain_asked(session, issue, task, steps), (*before.given, word)
         )
         _settle_step(step, said, after)
         session.flush()
         state = _advance(session, issue, task, after, said)
-        _tell(session, issue, task, said, state)
+        _tell(session, issue, task, said, state, kept)
         given = sum(d.step == step.step for d in after.given)
         _record(session, desk, task, step, said, given)
         return state
@@ -118,19 +119,19 @@ def _word(
     )
 
 
-def _keep(session: Session, step: Approval, said: _Said) -> None:
+def _keep(session: Session, step: Approval, said: _Said) -> Decision:
     word = said.word
-    session.add(
-        Decision(
-            approval_id=step.approval_id,
-            person_id=word.person,
-            role=word.capacity.role,
-            principal_id=word.capacity.principal,
-            verdict=word.verdict.value,
-            reason=said.reason,
-            decided_at=said.now,
-        )
+    kept = Decision(
+        approval_id=step.approval_id,
+        person_id=word.person,
+        role=word.capacity.role,
+        principal_id=word.capacity.principal,
+        verdict=word.verdict.value,
+        reason=said.reason,
+        decided_at=said.now,
     )
+    session.add(kept)
+    return kept
 
 
 def _settle_step(step: Approval, said: _Said, after: Standing) -> None:
@@ -163,11 +164,23 @@ def _advance(session: Session, issue: Issue, task: Task, after: Standing, said: 
     return move(session, task, Move.APPROVE, actor=Actor.PERSON, now=now, run_after=later)
 
 
-def _tell(session: Session, issue: Issue, task: Task, said: _Said, state: State) -> None:
+def _tell(
+    session: Session, issue: Issue, task: Task, said: _Said, state: State, kept: Decision
+) -> None:
     """The room, and the agent where it is its turn again."""
     kind, who = _KIND[said.word.verdict], f"{said.person.name} {said.person.title}"
     if task.agent_id and state is not State.PENDING_APPROVAL:
-        wake(session, task.agent_id, "approval_decided", said.now, issue.sr_id)
+        cause = {"decision": kept.decision_id, "verdict": kept.verdict}
+        by = f"person:{said.person.id}"
+        wake(
+            session,
+            task.agent_id,
+            Reason.APPROVAL_DECIDED,
+            said.now,
+            issue.sr_id,
+            cause=cause,
+            by=by,
+        )
     reply(session, issue, t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=said.reason), said.now)
     if task.run_after is not None and state is State.APPROVED:
         at = asking.local(session, task.run_after)

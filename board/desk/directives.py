@@ -15,12 +15,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import clean
-from guardia.board.desk import asking, killing, orders
+from guardia.board.desk import asking, killing, orders, stalling
 from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
 from guardia.board.desk.orders import Giver
 from guardia.board.desk.work import stored_plan
 from guardia.board.lifecycle import OPEN, Actor, Move, State
 from guardia.board.model import ActionRun, Directive, Issue, Task
+from guardia.board.reasons import Reason
 from guardia.errors import IllegalMove, Invalid, NotFound, Refused
 from guardia.i18n import t
 from guardia.org import registry
@@ -116,6 +117,7 @@ def give(desk: Desk, person: PersonName, task_id: int, wish: Wish) -> State:
             raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"desk.verb.{wish.verb}"))
         issue = issue_of(session, task.sr_id)
         case = _Case(session, task, issue, wish, killing.giver(person), now)
+        stalling.renew(session, task.sr_id, case.giver.actor, now)
         directive = act(case)
         session.flush()
         _tell(case)
@@ -177,7 +179,7 @@ def _pause(case: _Case) -> Directive:
 def _resume(case: _Case) -> Directive:
     directive = case.place()
     case.task.paused = False
-    _wake_agent(case, "resumed")
+    _wake_agent(case, directive)
     return directive
 
 
@@ -200,7 +202,7 @@ def _return(case: _Case) -> Directive:
         raise case.refuse("nobody_to_return_to")
     directive = case.place()
     case.move(Move.RETURN, attempt=case.task.attempt + 1, plan=None, plan_hash=None, category=None)
-    _wake_agent(case, "returned")
+    _wake_agent(case, directive)
     return directive
 
 
@@ -250,7 +252,7 @@ def _reassign(case: _Case) -> Directive:
     directive = case.place()
     case.task.owner_id = case.issue.assignee_id = wanted
     if case.task.status != _S.MANUAL:
-        _wake_agent(case, "reassigned")
+        _wake_agent(case, directive)
     return directive
 
 
@@ -263,7 +265,7 @@ def _to_agent(case: _Case, wanted: str) -> Directive:
     case.task.agent_id = case.issue.agent_id = wanted
     case.task.attempt += 1
     if case.task.status != _S.MANUAL:
-        _wake_agent(case, "reassigned")
+        _wake_agent(case, directive)
     return directive
 
 
@@ -278,7 +280,7 @@ def _priority(case: _Case) -> Directive:
     if case.task.status == _S.IN_PROGRESS:
         case.task.run_id, case.task.fence = held_by, fence
     case.issue.priority = wanted
-    _wake_agent(case, "priority")
+    _wake_agent(case, directive)
     return directive
 
 
@@ -304,11 +306,21 @@ def _void(case: _Case) -> None:
     case.task.run_after = None
 
 
-def _wake_agent(case: _Case, reason: str) -> None:
+def _wake_agent(case: _Case, directive: Directive) -> None:
     if case.task.agent_id:
-        wake(case.session, case.task.agent_id, reason, case.now, case.issue.sr_id)
+        cause = {"directive": directive.directive_id, "verb": directive.verb}
+        wake(
+            case.session,
+            case.task.agent_id,
+            Reason.DIRECTIVE,
+            case.now,
+            case.issue.sr_id,
+            cause=cause,
+            by=case.giver.actor,
+        )
 
 
 def _finished(case: _Case) -> None:
     for auditor in registry.auditors(case.session):
-        wake(case.session, auditor, "finished", case.now, case.issue.sr_id)
+        cause = {"task": case.task.task_id, "verb": case.wish.verb}
+        wake(case.session, auditor, Reason.FINISHED, case.now, case.issue.sr_id, cause=cause)

@@ -13,6 +13,7 @@ from guardia.board.desk import asking, budgets
 from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Approval, Issue, Task
+from guardia.board.reasons import Reason
 from guardia.i18n import t
 
 _ACTOR = "system:clock"
@@ -103,7 +104,8 @@ def _work_due(desk: Desk, task_id: int) -> bool:
             asking.runs_from(session, issue, task.category or "", now) if waits else None
         )
         if waits and task.run_after is None and task.agent_id:
-            wake(session, task.agent_id, "window_open", now, task.sr_id)
+            cause = {"task": task.task_id}
+            wake(session, task.agent_id, Reason.WINDOW_OPEN, now, task.sr_id, cause=cause)
         return True
 
 

@@ -19,6 +19,7 @@ from guardia.board.desk.stops import Stopped
 from guardia.board.desk.waking import UNDOING, WORKABLE
 from guardia.board.lifecycle import State
 from guardia.board.model import Directive, Kill, Task
+from guardia.board.reasons import Reason
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import identity
@@ -182,7 +183,7 @@ def release(desk: Desk, person: PersonName, reason: str) -> None:
             Task.status.in_(WORKABLE), ~Task.paused, Task.agent_id.is_not(None)
         )
         for agent_id in session.scalars(waiting.distinct().order_by(Task.agent_id)).all():
-            wake(session, str(agent_id), "released", now)
+            wake(session, str(agent_id), Reason.RELEASED, now, cause={"kill": order.kill_id})
         send(session, "alert", t("desk.released", who=by.name, reason=text), now, sr_id=None)
         audit.append(
             session,

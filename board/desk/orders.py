@@ -22,6 +22,7 @@ from guardia.board.desk.work import stored_plan
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Directive, Task
 from guardia.board.plan import Category, Plan
+from guardia.board.reasons import Reason
 from guardia.errors import Stale
 from guardia.i18n import t, t_record
 from guardia.org import registry
@@ -75,7 +76,8 @@ def place(
     session.add(directive)
     session.flush()
     if undo and task.agent_id:
-        wake(session, task.agent_id, "order", now, task.sr_id)
+        cause = {"directive": directive.directive_id, "verb": verb}
+        wake(session, task.agent_id, Reason.ORDER, now, task.sr_id, cause=cause, by=giver.actor)
     return directive
 
 
@@ -163,7 +165,8 @@ def end(desk: Desk, order: Order, restored: list[str], lost: list[str]) -> State
         if lost or directive.verb != "kill":
             send(session, "alert", message, now, sr_id=hold.sr_id)
         for auditor in registry.auditors(session):
-            wake(session, auditor, "finished", now, hold.sr_id)
+            cause = {"directive": directive.directive_id}
+            wake(session, auditor, Reason.FINISHED, now, hold.sr_id, cause=cause)
         _record_end(session, order, directive, text, restored, lost, now)
         stops.report_if_over(session, directive.kill_id, now)
         return state

@@ -14,6 +14,7 @@ from guardia.board.chain import clean
 from guardia.board.desk.core import Desk, issue_of, wake
 from guardia.board.lifecycle import State
 from guardia.board.model import ChatMessage, Comment, Issue, Task
+from guardia.board.reasons import Reason
 from guardia.errors import Invalid
 from guardia.org import identity, registry
 
@@ -157,7 +158,8 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
     session.add(task)
     session.flush()
     if dispatcher:
-        wake(session, dispatcher, "assignment", now, issue.sr_id)
+        cause = {"task": task.task_id}
+        wake(session, dispatcher, Reason.ASSIGNMENT, now, issue.sr_id, cause=cause)
     audit.append(
         session,
         "received",

@@ -1,26 +1,32 @@
-"""Beats on the board: taking the reasons, claiming a task, ending the run."""
+"""Beats on the board: looking for work, taking the reasons, claiming a task, ending the run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from guardia.board.desk import sums
-from guardia.board.desk.core import Desk, Hold, stopped, wake
+from guardia.board.desk.core import Desk, Hold, may_wake, stopped, wake
 from guardia.board.lifecycle import State
 from guardia.board.model import Directive, Issue, Run, Task, Tick, Wake
+from guardia.board.reasons import Reason
 from guardia.db import jobs
 from guardia.db.jobs import Attempt
-from guardia.org.model import Agent
+from guardia.org.chart import AgentEntry
+from guardia.org.model import Agent, OrgRevision
 
 WORKABLE = (State.RECEIVED, State.PARSED, State.APPROVED, State.IN_PROGRESS)
 """States in which it is an agent's turn."""
 UNDOING = select(Directive.task_id).where(Directive.state == "UNDOING")
 """Tasks that an agent has still to undo on a person's order."""
+_STALLED = select(Issue.sr_id).where(Issue.stalled_at.is_not(None))
+_CAUSES = 50
+"""How many causes a run keeps; a storm's later ones say nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,30 @@ class Waking:
     reasons: tuple[str, ...]
     issues: tuple[int, ...]
     """Issues that the reasons name, each once, in order."""
+    entry: AgentEntry
+    """The agent as the chart defined it when the beat began; a change waits for the next one."""
+    works: bool = True
+    """Whether something waits for it; where nothing does, the run has already ended."""
+
+
+def workable(agent_id: ColumnElement[str] | Any, now: datetime) -> ColumnElement[bool]:
+    """Tasks that an agent may claim now."""
+    return and_(
+        Task.agent_id == agent_id,
+        Task.status.in_(WORKABLE),
+        ~Task.paused,
+        Task.task_id.not_in(UNDOING),
+        Task.sr_id.not_in(_STALLED),
+        # Approved now, run later.
+        or_(Task.run_after.is_(None), Task.run_after <= now),
+    )
+
+
+def _works(now: datetime) -> ColumnElement[bool]:
+    """Whether a row of ``Agent`` has something to do: one look over small indexes."""
+    undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(UNDOING))
+    open_task = select(Task.task_id).where(workable(Agent.agent_id, now))
+    return or_(Agent.duty == "audit", open_task.exists(), undo.exists())
 
 
 def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking | None:
@@ -41,48 +71,81 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
     The queue gives one worker at a time its turn (``attempt``) at an agent's beats, so a run that
     never ended has died with its worker: it is closed as lost, and its reasons are taken again.
     ``None`` also for a worker that has lost its turn: that was paused, and taken for dead.
+    A beat that finds nothing to do ends here.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
         if attempt is not None and not jobs.current(session, attempt):
             return None
-        state = session.scalar(select(Agent.state).where(Agent.agent_id == agent_id))
-        if state != "active":
+        # First the reasons, then the look for work: what comes in between brings its own reason.
+        taken = _take(session, agent_id)
+        agent = _look(session, agent_id, now)
+        if agent is None or agent.state != "active":
             return None
-        lost = _close_lost(session, agent_id, now)
-        waiting = session.execute(
-            select(Wake.wake_id, Wake.reason, Wake.sr_id)
-            .where(Wake.agent_id == agent_id, Wake.run_id.is_(None))
-            .order_by(Wake.wake_id)
-            .with_for_update(skip_locked=True)
-        ).all()
-        if not waiting and not lost:
+        lost = _close_lost(session, agent_id, now) if agent.unfinished else []
+        if not taken and not lost:
             return None
-        reasons = tuple(dict.fromkeys(["recovery"] * bool(lost) + [w.reason for w in waiting]))
-        run = Run(agent_id=agent_id, reasons=list(reasons), started_at=now)
+        causes = [*lost, *(_cause(w) for w in taken)]
+        reasons = tuple(dict.fromkeys(str(c["reason"]) for c in causes))
+        works = bool(agent.works or lost)
+        run = Run(
+            agent_id=agent_id,
+            reasons=list(reasons),
+            causes=causes[:_CAUSES],
+            revision=agent.revision,
+            started_at=now,
+            ended_at=None if works else now,
+            outcome=None if works else "idle",
+        )
         session.add(run)
         session.flush()
-        session.execute(
-            update(Wake)
-            .where(Wake.wake_id.in_([w.wake_id for w in waiting]))
-            .values(run_id=run.run_id)
-        )
-        issues = tuple(dict.fromkeys(w.sr_id for w in waiting if w.sr_id is not None))
-        return Waking(run.run_id, agent_id, reasons, issues)
+        issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
+        entry = AgentEntry.model_validate(agent.spec)
+        return Waking(run.run_id, agent_id, reasons, issues, entry, works)
 
 
-def _close_lost(session: Session, agent_id: str, now: datetime) -> bool:
-    lost = session.scalars(
+def _take(session: Session, agent_id: str) -> list[Any]:
+    awake = select(Agent.agent_id).where(Agent.agent_id == agent_id, Agent.state == "active")
+    found = session.execute(
+        delete(Wake)
+        .where(Wake.agent_id == agent_id, awake.exists())
+        .returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
+    )
+    return sorted(found, key=lambda w: int(w.wake_id))
+
+
+def _look(session: Session, agent_id: str, now: datetime) -> Any:
+    unfinished = select(Run.run_id).where(Run.agent_id == agent_id, Run.ended_at.is_(None))
+    revision = select(func.max(OrgRevision.revision)).scalar_subquery()
+    columns = (
+        Agent.state,
+        Agent.spec,
+        revision.label("revision"),
+        unfinished.exists().label("unfinished"),
+        _works(now).label("works"),
+    )
+    return session.execute(select(*columns).where(Agent.agent_id == agent_id)).one_or_none()
+
+
+def _cause(row: Any) -> dict[str, Any]:
+    issue = {} if row.sr_id is None else {"issue": row.sr_id}
+    return {"reason": row.reason, **issue, **row.cause}
+
+
+def _close_lost(session: Session, agent_id: str, now: datetime) -> list[dict[str, Any]]:
+    """Close runs that died and free what they held; the recovery as a cause, and their own."""
+    runs = session.execute(
         update(Run)
         .where(Run.agent_id == agent_id, Run.ended_at.is_(None))
         .values(outcome="lost", ended_at=now)
-        .returning(Run.run_id)
+        .returning(Run.run_id, Run.causes)
     ).all()
-    if not lost:
-        return False
-    session.execute(update(Task).where(Task.run_id.in_(lost)).values(run_id=None))
-    session.execute(update(Wake).where(Wake.run_id.in_(lost)).values(run_id=None))
-    return True
+    held = update(Task).where(Task.run_id.in_([r.run_id for r in runs]))
+    issues = session.scalars(held.values(run_id=None).returning(Task.sr_id)).all()
+    for sr_id in issues:
+        may_wake(session, agent_id, Reason.RECOVERY, now, sr_id)
+    again = [{"reason": Reason.RECOVERY.value, "run": r.run_id} for r in runs]
+    return again + [cause for r in runs for cause in r.causes if cause not in again]
 
 
 def lasts(session: Session, waking: Waking) -> bool:
@@ -95,7 +158,8 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
     """Claim the agent's most urgent workable task atomically; ``None`` when there is none.
 
     The claim raises the fence, so whoever held the task before can write no more. Nothing is
-    claimed while the kill switch is on, nor what people let rest or have ordered to be undone.
+    claimed while the kill switch is on, nor what people let rest or have ordered to be undone,
+    nor what belongs to a stalled issue.
     """
     urgency = case((Issue.priority.is_(None), "P3"), else_=Issue.priority)
     with desk.database.transaction() as session:
@@ -104,15 +168,7 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
         task = session.scalar(
             select(Task)
             .join(Issue, Issue.sr_id == Task.sr_id)
-            .where(
-                Task.agent_id == waking.agent_id,
-                Task.status.in_(WORKABLE),
-                Task.task_id.not_in(done),
-                ~Task.paused,
-                Task.task_id.not_in(UNDOING),
-                # Approved now, run later.
-                or_(Task.run_after.is_(None), Task.run_after <= desk.clock()),
-            )
+            .where(workable(waking.agent_id, desk.clock()), Task.task_id.not_in(done))
             .order_by(urgency, Task.task_id)
             .limit(1)
             # A person who is writing on it is awaited: a task that is passed over is forgotten.
@@ -141,29 +197,50 @@ def end(desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps:
             sums.add_run(session, waking.agent_id, task_id, begun, now)
 
 
-def tick(desk: Desk, agent_id: str, moment: datetime, reason: str = "schedule") -> bool:
-    """Wake an agent for one moment of its schedule; ``False`` where another host already has."""
-    series = agent_id if reason == "schedule" else f"{agent_id}:{reason}"
+def tick(desk: Desk, agent_id: str, moment: datetime, reason: Reason = Reason.SCHEDULE) -> bool:
+    """Keep one moment of an agent's schedule, once on all hosts, and wake it where work waits.
+
+    One statement where there is none: an idle agent is not woken. ``False`` where nothing was to
+    be done, or another host has been here before.
+    """
+    now, daily = desk.clock(), reason is not Reason.SCHEDULE
+    series = f"{agent_id}:{reason}" if daily else agent_id
+    row = insert(Tick).values(agent_id=series, tick=moment).on_conflict_do_nothing()
+    first = row.returning(Tick.agent_id).cte("first")
+    kept = select(Wake.wake_id).where(Wake.agent_id == Agent.agent_id)
+    due = and_(Agent.state == "active", or_(_works(now), kept.exists()))
+    look = select(due).join(first, true()).where(Agent.agent_id == agent_id)
     with desk.database.transaction() as session:
-        first = session.scalar(
-            insert(Tick)
-            .values(agent_id=series, tick=moment)
-            .on_conflict_do_nothing()
-            .returning(Tick.agent_id)
-        )
-        if first is None:
+        found = session.scalar(look)
+        if found is None or not (found or daily):
             return False
-        wake(session, agent_id, reason, desk.clock())
+        wake(session, agent_id, reason, now, cause={"tick": moment.isoformat()})
         return True
 
 
 def hand_back(desk: Desk, agent_id: str) -> None:
     """Let another worker go on with what this agent has still to do: this one is closing."""
     with desk.database.transaction() as session:
-        wake(session, agent_id, "recovery", desk.clock())
+        wake(session, agent_id, Reason.RECOVERY, desk.clock())
 
 
 def rescue(desk: Desk, seconds: float) -> list[str]:
     """Queue again what dead workers had; the kinds of those jobs. See ``db.jobs.rescue``."""
     with desk.database.transaction() as session:
         return jobs.rescue(session, seconds)
+
+
+def last_ticks(desk: Desk) -> dict[str, datetime]:
+    """The latest kept moment of every series."""
+    query = select(Tick.agent_id, func.max(Tick.tick)).group_by(Tick.agent_id)
+    with desk.database.reading() as session:
+        return {row[0]: row[1] for row in session.execute(query)}
+
+
+def forget(desk: Desk, before: datetime) -> int:
+    """Delete old moments, but never a series' latest: catching up begins there."""
+    other = aliased(Tick)
+    newer = select(other.tick).where(other.agent_id == Tick.agent_id, other.tick > Tick.tick)
+    old = delete(Tick).where(Tick.tick < before, newer.exists()).returning(Tick.tick)
+    with desk.database.transaction() as session:
+        return len(session.scalars(old).all())

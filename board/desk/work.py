@@ -28,6 +28,7 @@ from guardia.board.desk.reception import note
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Issue, Task
 from guardia.board.plan import Category, Plan
+from guardia.board.reasons import Reason
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
 from guardia.org import registry
@@ -98,7 +99,15 @@ def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
             )
         session.flush()
         settle(session, hold.sr_id, now)
-        wake(session, given.agent_id, "assignment", now, hold.sr_id)
+        wake(
+            session,
+            given.agent_id,
+            Reason.ASSIGNMENT,
+            now,
+            hold.sr_id,
+            cause={"task": hold.task_id},
+            by=f"agent:{hold.agent_id}",
+        )
         audit.append(
             session,
             "parsed",
@@ -322,7 +331,8 @@ def _finish(session: Session, hold: Hold, step: Move, now: Any) -> Issue:
     task = held(session, hold)
     move(session, task, step, actor=Actor.AGENT, now=now, run_id=None)
     for auditor in registry.auditors(session):
-        wake(session, auditor, "finished", now, hold.sr_id)
+        cause = {"task": task.task_id, "move": step.value}
+        wake(session, auditor, Reason.FINISHED, now, hold.sr_id, cause=cause)
     return issue_of(session, hold.sr_id)
 
 

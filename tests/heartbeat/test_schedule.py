@@ -1,9 +1,12 @@
-"""What the clock is set to; that each tick counts once is the desk's business."""
+"""What the clock is set to, and how it follows the org chart."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +18,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from cast import seated
 from sealing import Sealed, sealing
 
+from guardia.board.desk import Desk, organization, waking
 from guardia.heartbeat import schedule
+from guardia.heartbeat.listening import CHART, Reaction, listen
 from guardia.org import chart
 
 
@@ -27,10 +32,10 @@ def sealed(database: Any, tmp_path: Path) -> Iterator[Sealed]:
 
 @pytest.fixture
 def clock(sealed: Sealed) -> Iterator[BackgroundScheduler]:
-    running = chart.parse(chart.shipped().read_text("utf-8"))
-    found = schedule.clock(sealed.desk, running)
-    yield found
-    found.shutdown()
+    found = schedule.Clock(sealed.desk)
+    found.start()
+    yield found._scheduler
+    found.stop()
 
 
 def test_the_day_is_verified_at_midnight_of_the_company(clock: BackgroundScheduler) -> None:
@@ -54,15 +59,16 @@ def test_the_record_is_signed_every_minute_that_it_grew(
 def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: Sealed) -> None:
     later = sealed.desk.clock() + timedelta(days=1, hours=2)
     desk = replace(sealed.desk, clock=lambda: later)
-    clock = schedule.clock(desk, chart.parse(chart.shipped().read_text("utf-8")))
+    clock = schedule.Clock(desk)
+    clock.start()
     try:
-        assert clock.get_job("record:miss").trigger.interval.total_seconds() == 3600
+        assert clock._scheduler.get_job("record:miss").trigger.interval.total_seconds() == 3600
         deadline = time.monotonic() + 10
         while not alerted(sealed) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert alerted(sealed)
     finally:
-        clock.shutdown()
+        clock.stop()
 
 
 def alerted(sealed: Sealed) -> bool:
@@ -73,3 +79,88 @@ def alerted(sealed: Sealed) -> bool:
 
 def test_what_is_due_is_looked_at_once_a_minute(clock: BackgroundScheduler) -> None:
     assert clock.get_job("due").trigger.interval.total_seconds() == 60
+
+
+def chart_with(every: str, *, catch_up: str = "once") -> str:
+    text = chart.shipped().read_text("utf-8")
+    text = text.replace(
+        "heartbeat: {every: 10m}", f"heartbeat: {{every: 10m, catch_up: {catch_up}}}"
+    )
+    return text.replace("{every: 1h}", f"{{every: {every}}}")
+
+
+@contextmanager
+def following(clock: schedule.Clock, desk: Desk) -> Iterator[None]:
+    """A worker's ear on the board, for this clock alone."""
+    loop = asyncio.new_event_loop()
+    reaction = Reaction(CHART, clock.follow, missed=clock.resume)
+    task = loop.create_task(listen(desk, (reaction,)))
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        loop.close()
+
+
+def until(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return true()
+
+
+def every(clock: schedule.Clock, agent: str) -> str | None:
+    found = clock.job(agent)
+    return found.heartbeat.every if found else None
+
+
+def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
+    sealed: Sealed, database: Any
+) -> None:
+    clock = schedule.Clock(sealed.desk)
+    clock.start()
+    try:
+        assert every(clock, "auditor") == "1h"
+        with following(clock, sealed.desk):
+            organization.apply_chart(sealed.desk, chart_with("2h"), "operator:test")
+            assert until(lambda: every(clock, "auditor") == "2h")
+            # While nobody can listen the chart changes again.
+            with psycopg.connect(database.superuser, autocommit=True) as connection:
+                connection.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where query like 'listen%' and datname = current_database()"
+                )
+            hired = chart_with("3h").replace("- id: sec-agent", "- id: net-agent")
+            organization.apply_chart(sealed.desk, hired, "operator:test")
+            assert until(lambda: every(clock, "auditor") == "3h")
+            assert every(clock, "net-agent") == "10m" and every(clock, "sec-agent") is None
+    finally:
+        clock.stop()
+
+
+@pytest.mark.parametrize(("policy", "told"), [("skip", 0), ("once", 1), ("all", 3)])
+def test_ticks_that_nobody_saw_are_made_up_for_as_the_chart_says(
+    sealed: Sealed, policy: str, told: int
+) -> None:
+    organization.apply_chart(sealed.desk, chart_with("1h", catch_up=policy), "operator:test")
+    sealed.cast.received()
+    start = sealed.desk.clock()
+    ten = timedelta(minutes=10)
+    last = start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % ten
+    assert waking.tick(sealed.desk, "dispatcher", last)
+    waking.begin(sealed.desk, "dispatcher")
+    clock = schedule.Clock(replace(sealed.desk, clock=lambda: last + 3 * ten))
+    clock.follow()
+    clock.catch_up()
+    clock.catch_up()
+    with psycopg.connect(sealed.superuser) as connection:
+        kept = connection.execute("select count(*) from tb_tick where agent_id = 'dispatcher'")
+        assert kept.fetchone() == (1 + told,)

@@ -156,7 +156,7 @@ def test_a_take_over_ends_the_running_command_and_the_agent_writes_nothing_more(
 ) -> None:
     with opened(furnished.app, fleet, keys, slow_at("pg_")) as house, listening(house):
         sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
-        beat(house.desk, house.team, "dispatcher")
+        beat(house.desk, lambda: house.team, "dispatcher")
         with at_work(house, "db-agent"):
             person = house.person("engineer")
             directives.give(house.desk, person, task_of(house, sr_id), Wish("manual"))

@@ -40,4 +40,4 @@ class Dying:
 if __name__ == "__main__":
     dsn, home, keys, agent = sys.argv[1:]
     with opened(dsn, RunningFleet.find(Path(home)), Path(keys), Dying) as house:
-        beat(house.desk, house.team, agent)
+        beat(house.desk, lambda: house.team, agent)

@@ -17,7 +17,7 @@ from house import House
 
 from guardia.board.desk import Hold, reception, waking, work
 from guardia.board.plan import Call
-from guardia.heartbeat import orders
+from guardia.heartbeat.listening import ORDERS, Reaction, listen
 from guardia.tools.command import Command
 
 MARK = f"300.{os.getpid():08d}"
@@ -77,7 +77,8 @@ def listening(*houses: House) -> Iterator[None]:
     loop = asyncio.new_event_loop()
 
     async def all_of_them() -> None:
-        await asyncio.gather(*(orders.listen(h.desk, h.gate) for h in houses))
+        reactions = [(h.desk, (Reaction(ORDERS, h.gate.interrupt),)) for h in houses]
+        await asyncio.gather(*(listen(*each) for each in reactions))
 
     task = loop.create_task(all_of_them())
 

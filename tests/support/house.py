@@ -48,7 +48,7 @@ class House:
     def work(self) -> None:
         """Run beats until nobody has a reason to wake."""
         while (agent := self._next()) is not None:
-            beat(self.desk, self.team, agent)
+            beat(self.desk, lambda: self.team, agent)
 
     def state(self, sr_id: int) -> State:
         """Where an issue stands."""
@@ -88,9 +88,7 @@ class House:
 
     def _next(self) -> str | None:
         with self.desk.database.reading() as session:
-            return session.scalar(
-                select(Wake.agent_id).where(Wake.run_id.is_(None)).order_by(Wake.wake_id).limit(1)
-            )
+            return session.scalar(select(Wake.agent_id).order_by(Wake.wake_id).limit(1))
 
 
 @contextmanager

@@ -1,0 +1,78 @@
+"""crontab's five fields, checked and spelled so that nobody counts the week days differently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_PART = re.compile(r"(\*|\w+)(?:-(\w+))?(?:/(\d{1,2}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    first: int
+    last: int
+    names: tuple[str, ...] = ()
+
+    def values(self, text: str) -> list[int]:
+        """The numbers that a field stands for; ``ValueError`` where it stands for none."""
+        return sorted({n for part in text.split(",") for n in self._part(part)})
+
+    def _part(self, part: str) -> Iterator[int]:
+        found = _PART.fullmatch(part)
+        if found is None:
+            raise ValueError(part)
+        every, step = found[1] == "*", int(found[3] or 1)
+        begin = self.first if every else self._number(found[1])
+        end = self._number(found[2]) if found[2] else self.last if every or found[3] else begin
+        if step < 1 or begin > end or (every and found[2]):
+            raise ValueError(part)
+        yield from range(begin, end + 1, step)
+
+    def _number(self, word: str) -> int:
+        if word.lower() in self.names:
+            return self.first + self.names.index(word.lower())
+        number = int(word)
+        if not self.first <= number <= self.last:
+            raise ValueError(word)
+        return number
+
+
+_FIELDS = (
+    _Field(0, 59),
+    _Field(0, 23),
+    _Field(1, 31),
+    _Field(1, 12, _MONTHS),
+    _Field(0, 7, (*_DAYS, "sun")),
+)
+
+
+def values(text: str) -> list[list[int]]:
+    """The numbers of each field; ``ValueError`` where it is no expression or never comes true."""
+    fields = text.split()
+    if len(fields) != len(_FIELDS):
+        raise ValueError(text)
+    found = [field.values(part) for field, part in zip(_FIELDS, fields, strict=True)]
+    if not any(found[2][0] <= _LONGEST[month - 1] for month in found[3]):
+        raise ValueError(text)
+    return found
+
+
+def names_both_days(text: str) -> bool:
+    """Whether it limits days of the month and of the week: crontab then means either, other
+    programs both, and whoever reads it cannot know."""
+    fields = text.split()
+    return fields[2] != "*" and fields[4] != "*"
+
+
+def spelled(text: str) -> str:
+    """The same with week days by name: crontab counts them from Sunday, APScheduler from Monday."""
+    *rest, days = text.split()
+    if days == "*":
+        return text
+    named = dict.fromkeys(_DAYS[n % 7] for n in _FIELDS[4].values(days))
+    return " ".join([*rest, ",".join(named)])

@@ -1,0 +1,152 @@
+"""When an agent wakes by itself, as org_chart.yaml says it. Types and their validation only;
+``heartbeat.moments`` computes the moments."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from guardia.i18n import t
+from guardia.org import cron as crontab
+from guardia.org.approvals import DAYS, Day
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _period(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,4}[smhd]", text):
+        raise ValueError(t("org.heartbeat.period"))
+    return text
+
+
+def _clock(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError(t("org.heartbeat.clock"))
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(t("org.heartbeat.zone", name=name)) from error
+    return name
+
+
+def _cron(text: str) -> str:
+    try:
+        crontab.values(text)
+    except ValueError as error:
+        raise ValueError(t("org.heartbeat.cron")) from error
+    if crontab.names_both_days(text):
+        raise ValueError(t("org.heartbeat.two_days"))
+    return text
+
+
+Period = Annotated[str, AfterValidator(_period)]
+Clock = Annotated[str, AfterValidator(_clock)]
+
+
+def period(text: str) -> timedelta:
+    """The duration that ``10m`` or ``2d`` stands for."""
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+
+
+class _Entry(BaseModel):
+    # Kept as it is written, so that a stored entry is read again like the file.
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Quiet(_Entry):
+    """Hours in which an agent is not woken by what can wait."""
+
+    begins: Clock = Field(alias="from", description='조용한 시간의 시작, 예: "22:00"')
+    ends: Clock = Field(alias="until", description="조용한 시간의 끝. 시작보다 이르면 다음 날")
+    days: tuple[Day, ...] = Field(default=DAYS, description="시작하는 요일. 적지 않으면 매일")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Quiet:
+        if self.begins == self.ends or not self.days:
+            raise ValueError(t("org.heartbeat.quiet"))
+        return self
+
+    def until(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+        """When the quiet hours that hold at ``moment`` end; ``None`` where none do."""
+        spans = self._spans(moment, zone)
+        return next((end for begin, end in spans if begin <= moment < end), None)
+
+    def next_end(self, moment: datetime, zone: ZoneInfo) -> datetime:
+        """The first end of quiet hours later than ``moment``."""
+        return min(end for _, end in self._spans(moment, zone) if end > moment)
+
+    def _spans(self, moment: datetime, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+        """Around that day, in UTC: wall clocks of one zone compare without their offset."""
+        today = moment.astimezone(zone).date()
+        days = [today + timedelta(days=n) for n in range(-1, 9)]
+        return [self._span(day, zone) for day in days if DAYS[day.weekday()] in self.days]
+
+    def _span(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        begin, end = time.fromisoformat(self.begins), time.fromisoformat(self.ends)
+        ends_on = day if end > begin else day + timedelta(days=1)
+        return (
+            datetime.combine(day, begin, zone).astimezone(UTC),
+            datetime.combine(ends_on, end, zone).astimezone(UTC),
+        )
+
+
+class Heartbeat(_Entry):
+    """When an agent wakes when nothing wakes it, and how long a beat may take."""
+
+    every: Period = Field(
+        default="10m", description="깨어나는 간격: 30s, 10m, 1h, 1d. cron 이 있으면 쓰지 않음"
+    )
+    cron: Annotated[str, AfterValidator(_cron)] | None = Field(
+        default=None,
+        description="crontab 다섯 칸(분 시 일 월 요일). 요일 0과 7은 일요일, 이름(mon)도 됨",
+    )
+    timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        default=None, description="cron 과 quiet 의 시간대. 적지 않으면 company.timezone"
+    )
+    quiet: Quiet | None = Field(
+        default=None,
+        description=(
+            "조용한 시간. 정기 기상, 에이전트끼리의 언급, 급하지 않은 배정은 끝날 때 한 번에 깨움. "
+            "P1 배정과 사람의 지시·결정·언급, 정지는 기다리지 않음"
+        ),
+    )
+    jitter: Period | None = Field(
+        default=None,
+        description="모두가 한꺼번에 깨지 않도록 늦추는 최대 시간. 에이전트마다 늘 같은 값",
+    )
+    timeout: Period = Field(
+        default="1h", description="한 번 깨어 일하는 시간의 한도. 넘으면 실행을 멈추고 일을 놓음"
+    )
+    catch_up: Literal["skip", "once", "all"] = Field(
+        default="once",
+        description=(
+            "서버가 멈춘 동안 지나간 기상: skip 버림, once 마지막 하나, all 최근 24개까지"
+        ),
+    )
+
+    @property
+    def interval(self) -> timedelta:
+        """Between two beats, where there is no cron."""
+        return period(self.every)
+
+    @property
+    def limit(self) -> timedelta:
+        """How long one beat may take."""
+        return period(self.timeout)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of cron and quiet hours; a chart fills in the company's."""
+        return ZoneInfo(self.timezone or "UTC")
+
+    def quiet_until(self, moment: datetime) -> datetime | None:
+        """When what can wait wakes the agent; ``None`` where it need not wait."""
+        return self.quiet.until(moment, self.zone) if self.quiet else None

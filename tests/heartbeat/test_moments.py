@@ -1,0 +1,130 @@
+"""Which moments an agent wakes at: the same for whoever computes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from guardia.heartbeat.moments import CATCH_UP, Moments
+from guardia.org.heartbeats import Heartbeat
+
+SEOUL = "Asia/Seoul"
+NOON = datetime(2026, 11, 23, 3, tzinfo=UTC)  # a Monday, 12:00 in Seoul
+
+
+def moments(agent: str = "db-agent", **fields: Any) -> Moments:
+    return Moments(agent, Heartbeat.model_validate({"timezone": SEOUL, **fields}))
+
+
+def following(found: Moments, begin: datetime, count: int) -> list[str]:
+    named = []
+    for _ in range(count):
+        begin = found.after(begin)  # type: ignore[assignment]
+        named.append(begin.astimezone(found.heartbeat.zone).strftime("%a %H:%M"))
+    return named
+
+
+def test_cron_counts_week_days_as_crontab_does() -> None:
+    workdays = moments(cron="0 9 * * 1-5")
+    assert following(workdays, NOON + timedelta(days=3), 3) == [
+        "Fri 09:00",
+        "Mon 09:00",
+        "Tue 09:00",
+    ]
+    assert following(moments(cron="0 9 * * 0,7"), NOON, 2) == ["Sun 09:00", "Sun 09:00"]
+    assert following(moments(cron="0 9 * * */3"), NOON, 3) == [
+        "Wed 09:00",
+        "Sat 09:00",
+        "Sun 09:00",
+    ]
+    assert following(moments(cron="0 9 * * fri"), NOON, 1) == ["Fri 09:00"]
+
+
+def test_what_falls_into_quiet_hours_is_due_once_at_their_end() -> None:
+    night = moments(every="1h", quiet={"from": "22:00", "until": "07:30"})
+    late = NOON.replace(hour=12, minute=0)  # 21:00 in Seoul
+    assert following(night, late, 3) == ["Tue 07:30", "Tue 08:00", "Tue 09:00"]
+    weekend = moments(cron="0 12 * * *", quiet={"from": "00:00", "until": "23:59", "days": ["sat"]})
+    assert following(weekend, NOON + timedelta(days=4), 2) == ["Sat 23:59", "Sun 12:00"]
+
+
+def test_clocks_that_are_put_forward_or_back_skip_and_double_nothing() -> None:
+    daily = moments(cron="30 2 * * *", timezone="America/New_York")
+    begin = datetime(2026, 3, 6, 12, tzinfo=UTC)
+    found = [begin]
+    while found[-1] < begin + timedelta(days=250):
+        found.append(daily.after(found[-1]))  # type: ignore[arg-type]
+    gaps = {b - a for a, b in pairwise(found[1:])}
+    # 02:30 does not exist on one day; whatever becomes of it, no day is lost for longer.
+    assert gaps <= {timedelta(hours=h) for h in (23, 24, 25, 47, 48)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    agent=st.sampled_from(["a1", "db-agent", "was-agent", "z9"]),
+    heartbeat=st.fixed_dictionaries(
+        {"jitter": st.sampled_from([None, "5s", "90s", "2h"])},
+        optional={
+            "every": st.sampled_from(["30s", "7m", "1h", "1d"]),
+            "cron": st.sampled_from(["*/5 * * * *", "0 9 * * mon-fri", "15 3 1 * *"]),
+            "quiet": st.sampled_from(
+                [{"from": "22:00", "until": "07:00"}, {"from": "12:00", "until": "13:00"}]
+            ),
+        },
+    ),
+    at=st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)),
+    late=st.floats(0, 0.9),
+)
+def test_every_host_names_the_moment_that_fired_alike(
+    agent: str, heartbeat: dict[str, Any], at: datetime, late: float
+) -> None:
+    """Whichever host computes it, and however late within the interval it looks."""
+    one, other = moments(agent, **heartbeat), moments(agent, **heartbeat)
+    now = at.replace(tzinfo=UTC)
+    fires = one.get_next_fire_time(None, now)
+    following = one.get_next_fire_time(fires, now)
+    assert fires is not None and following is not None and now < fires < following
+    named = one.last(fires)
+    assert named is not None and named + one.delay == fires
+    assert other.last(fires + (following - fires) * late) == named
+    quiet = one.heartbeat.quiet_until
+    assert quiet(named) is None
+    assert one.between(named, following - one.delay) == [following - one.delay]
+
+
+def test_what_was_missed_is_told_up_to_a_bound() -> None:
+    found = moments(every="1m").between(NOON - timedelta(days=30), NOON)
+    assert len(found) == CATCH_UP and found[-1] == NOON and found == sorted(found)
+    assert moments(every="1d").between(NOON, NOON) == []
+    rare = moments(cron="0 0 1 1 *").between(NOON - timedelta(days=3650), NOON)
+    assert len(rare) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"every": "10"},
+        {"every": "0m"},
+        {"cron": "* * * *"},
+        {"cron": "61 * * * *"},
+        {"cron": "0 9 1 * mon"},
+        {"cron": "0 9 * * 5-1"},
+        {"cron": "0 9 30 feb *"},
+        {"cron": "*/0 * * * *"},
+        {"timezone": "Asia/Nowhere"},
+        {"quiet": {"from": "9:00", "until": "10:00"}},
+        {"quiet": {"from": "09:00", "until": "09:00"}},
+        {"jitter": "soon"},
+        {"catch_up": "twice"},
+        {"retries": 3},
+    ],
+)
+def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Heartbeat.model_validate(wrong)
