@@ -150,6 +150,9 @@ class Dossier:
     outcome: str
     """What the last ending said, for those who may read the record."""
     position: int
+    stalled_at: datetime | None = None
+    """Since when its agents go round in circles, for which reason."""
+    stalled_on: str | None = None
     names: dict[str, str] = field(default_factory=dict)
     """Names of ``agent:`` and ``person:`` ids that appear."""
 
@@ -192,6 +195,8 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
             entries=entries,
             outcome=_outcome(session, sr_id) if reads_record else "",
             position=listing.position(session),
+            stalled_at=found.stalled_at,
+            stalled_on=found.stalled_on,
             names=names,
         )
 

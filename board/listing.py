@@ -58,6 +58,8 @@ class Row:
     engineer: str | None
     created_at: datetime
     updated_at: datetime
+    stalled_at: datetime | None = None
+    """Since when its agents go round in circles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ def _rows() -> Select[Any]:
             (Person.name + " " + Person.title).label("engineer"),
             Issue.created_at,
             Issue.updated_at,
+            Issue.stalled_at,
         )
         .outerjoin(Institution, Institution.inst_id == Issue.inst_id)
         .outerjoin(Agent, Agent.agent_id == Issue.agent_id)

@@ -42,6 +42,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "directive.reassign": _WORKING,
     "directive.priority": _WORKING,
     "directive.rollback": _DECIDING,
+    "stall.lift": _WORKING,
     "plan.edit": _WORKING,
     "approval.decide": _DECIDING,
     "approval.answer": _WORKING,

@@ -66,6 +66,13 @@ def dispatcher(session: Session) -> str | None:
     return session.scalar(query.order_by(Agent.agent_id).limit(1))
 
 
+def agent_names(session: Session) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Everything that each agent at work is called, by its id."""
+    query = select(Agent.agent_id, Agent.title, Agent.aliases).where(Agent.state == "active")
+    rows = session.execute(query.order_by(Agent.agent_id))
+    return tuple((agent, (agent, title, *aliases)) for agent, title, aliases in rows)
+
+
 def auditors(session: Session) -> list[str]:
     """The agents that verify the record."""
     query = select(Agent.agent_id).where(Agent.duty == "audit", Agent.state == "active")

@@ -178,13 +178,12 @@ def may_wake(
 ) -> bool:
     """Whether an issue may wake an agent once more; marks it as stalled where it may not.
 
-    A person who acts on it lifts the mark and renews its budgets.
+    What people say may always.
     """
     if reason is Reason.ORDER:
         # Outranks everything, and the kill switch must wait for no budget's row.
         return True
     if stalling.by_people(by):
-        stalling.renew(session, sr_id, by, now)
         return True
     if stalling.spend(session, sr_id, reason, now):
         return True

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit, policy
 from guardia.board.chain import clean
-from guardia.board.desk import asking
+from guardia.board.desk import asking, stalling
 from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Approval, Decision, Issue, Task
@@ -74,6 +74,7 @@ def _decide(
         if task.plan_hash != plan_hash or task.status != State.PENDING_APPROVAL:
             raise Stale(what=f"SR-{task.sr_id}")
         issue = issue_of(session, task.sr_id)
+        stalling.renew(session, task.sr_id, f"person:{person.id}", now)
         steps = asking.steps_of(session, task)
         word, before = _word(session, person, issue, task, steps, verdict, now)
         if verdict is not Verdict.APPROVE and not text:

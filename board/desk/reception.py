@@ -13,6 +13,7 @@ from guardia.board import audit
 from guardia.board.chain import clean
 from guardia.board.desk.core import Desk, issue_of, wake
 from guardia.board.lifecycle import State
+from guardia.board.mention import mentioned
 from guardia.board.model import ChatMessage, Comment, Issue, Task
 from guardia.board.reasons import Reason
 from guardia.errors import Invalid
@@ -105,11 +106,14 @@ def comment(desk: Desk, sr_id: int, author: str, body: str) -> None:
 
 
 def note(session: Session, sr_id: int, author: str, text: str, now: datetime) -> None:
-    """A comment inside a larger transaction."""
+    """A comment inside a larger transaction; wakes the agents that it mentions."""
     issue = issue_of(session, sr_id)
     issue.updated_at = now
-    session.add(Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now))
+    row = Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now)
+    session.add(row)
     session.flush()
+    if "@" in row.body:
+        _call(session, row, now)
     audit.append(
         session,
         "comment",
@@ -119,6 +123,13 @@ def note(session: Session, sr_id: int, author: str, text: str, now: datetime) ->
         detail={"body": text},
         text=text[:_EXCERPT],
     )
+
+
+def _call(session: Session, row: Comment, now: datetime) -> None:
+    """Wake the agents that a comment mentions; its author never."""
+    cause = {"comment": row.comment_id}
+    for agent in mentioned(row.body, registry.agent_names(session)):
+        wake(session, agent, Reason.MENTION, now, row.sr_id, cause=cause, by=row.author)
 
 
 def _receive(session: Session, request: Request, now: datetime) -> int:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from guardia.board import dossier, listing
-from guardia.board.desk import Desk, decisions, directives, reception
+from guardia.board.desk import Desk, decisions, directives, lifting, reception
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.errors import Invalid, NotFound, UserError
@@ -209,6 +209,14 @@ def order(
         return directives.give(desk, here.person, task_id, wish)
 
     return _act(request, desk, here, sr_id, act)
+
+
+@router.post("/issues/{sr_id}/stall/lift")
+def lift(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+    """Let the agents go on where they went round in circles."""
+    if not listing.sees(desk, here.person, sr_id):
+        raise NotFound(what=f"SR-{sr_id}")
+    return _act(request, desk, here, sr_id, lambda: lifting.lift(desk, here.person, sr_id))
 
 
 @router.post("/issues/{sr_id}/comments")

@@ -33,6 +33,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/issues/{sr_id}/tasks/{task_id}/decision"): "issue.read",
     ("POST", "/issues/{sr_id}/comments"): "issue.comment",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/orders"): "issue.read",
+    ("POST", "/issues/{sr_id}/stall/lift"): "issue.read",
     ("GET", "/control"): "plan.read",
     ("POST", "/kill"): "control.kill",
     ("POST", "/release"): "control.release",

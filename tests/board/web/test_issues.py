@@ -11,7 +11,7 @@ from cast import ENGINEER, Cast
 from pages import Browser, Story, realistic
 from sqlalchemy import text
 
-from guardia.board.desk import decisions, reception
+from guardia.board.desk import decisions, reception, stalling
 
 Browse = Callable[[str], Browser]
 PLAN_HASH = re.compile(r'name="plan_hash" value="([^"]+)"')
@@ -412,3 +412,25 @@ def test_changes_are_asked_for_with_a_reason_on_the_page(browse: Browse, board: 
     after = browser.see(at).text
     assert "야간에" in after and PLAN_HASH.search(after) is None
     assert decision(browser, story, decision="change", reason="야간에").status_code == 409
+
+
+# --- a stalled issue -------------------------------------------------------------------------
+
+
+def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
+    browse: Browse, board: Cast
+) -> None:
+    sr_id = board.received()
+    for _ in range(stalling.BUDGET + 1):
+        reception.comment(board.desk, sr_id, "agent:auditor", "@was-agent 확인")
+    lead, path = browse("lead"), f"/issues/{sr_id}/stall/lift"
+    assert "되풀이로 멈춤" in lead.see("/issues").text
+    page = lead.see(f"/issues/{sr_id}").text
+    assert "멈추었습니다" in page and "언급 사유로" in page and path in page
+    assert path not in browse("audit").see(f"/issues/{sr_id}").text
+    assert browse("audit").fill(path).status_code == 403
+    assert browse("cus2").fill(path).status_code == 404
+    assert lead.fill(path).status_code == 303
+    assert "되풀이로 멈춤" not in lead.see("/issues").text
+    again = lead.fill(path)
+    assert again.status_code >= 400 and "되풀이로 멈춘 이슈가 아닙니다" in again.text

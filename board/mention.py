@@ -1,0 +1,39 @@
+"""Whom a comment mentions: ``@db-agent``, or an agent's title or alias: ``@DB 에이전트``. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+Names = tuple[tuple[str, tuple[str, ...]], ...]
+"""By agent's id, everything it is called."""
+
+
+def mentioned(text: str, names: Names) -> list[str]:
+    """Ids of the agents that ``text`` mentions outside of code, each once, in order."""
+    pattern, ids = _known(names)
+    plain = _CODE.sub(" ", unicodedata.normalize("NFC", text))
+    found = (ids[_plain(m[1])] for m in pattern.finditer(plain)) if ids else ()
+    return list(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=4)
+def _known(names: Names) -> tuple[re.Pattern[str], dict[str, str]]:
+    ids = {_plain(name): agent for agent, all_names in names for name in all_names if name}
+    # The longest first: "DB 에이전트 2" is not "DB 에이전트".
+    words = sorted((n for _, all_names in names for n in all_names if n), key=len, reverse=True)
+    either = "|".join(_spelled(word) for word in words)
+    return re.compile(rf"(?<![\w@.])@({either})", re.IGNORECASE), ids
+
+
+def _spelled(word: str) -> str:
+    """A name as people write it: with or without its blanks, and Korean particles right after."""
+    pieces = unicodedata.normalize("NFC", word).split()
+    end = r"(?![A-Za-z0-9_-])" if pieces[-1][-1].isascii() else ""
+    return r"\s?".join(re.escape(piece) for piece in pieces) + end
+
+
+def _plain(name: str) -> str:
+    return "".join(unicodedata.normalize("NFC", name).split()).casefold()

@@ -1,0 +1,147 @@
+"""Agents that wake each other in circles: bounded, marked once, and set going again by people."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from cast import CUSTOMER, ENGINEER, LEAD, Cast, seated
+
+from guardia.board.desk import directives, lifting, organization, reception, stalling, waking
+from guardia.board.desk.directives import Wish
+from guardia.board.reasons import Reason
+from guardia.errors import Forbidden, Invalid
+from guardia.org import chart
+
+
+@pytest.fixture
+def cast(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as board:
+        yield board
+
+
+def rows(cast: Cast, query: str) -> list[Any]:
+    with psycopg.connect(cast.dsn) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+def crowd(cast: Cast, count: int) -> list[str]:
+    """So many more agents in the chart."""
+    names = [f"talker-{n}" for n in range(count)]
+    entries = "".join(f"  - {{id: {n}, title: {n}, duty: operate, skills: [X]}}\n" for n in names)
+    text = chart.shipped().read_text("utf-8").replace("agents:\n", f"agents:\n{entries}", 1)
+    organization.apply_chart(cast.desk, text, "operator:test")
+    return names
+
+
+def storm(cast: Cast, names: list[str], issues: list[int], width: int, seed: int) -> int:
+    """Beats until nobody wakes any more; each answers by mentioning ``width`` others."""
+    dice, beats = random.Random(seed), 0
+    for sr_id in issues:
+        words = " ".join(f"@{n}" for n in dice.sample(names, width))
+        reception.comment(cast.desk, sr_id, "agent:auditor", words)
+    waiting = "select distinct agent_id from tb_wake where agent_id like 'talker-%'"
+    while awake := rows(cast, waiting):
+        begun = waking.begin(cast.desk, dice.choice(sorted(awake))[0])
+        assert begun is not None
+        beats += 1
+        assert beats <= 10 * len(issues) * stalling.BUDGET, "it does not end"
+        for sr_id in begun.issues:
+            words = " ".join(f"@{n}" for n in dice.sample(names, width))
+            reception.comment(cast.desk, sr_id, f"agent:{begun.agent_id}", words)
+    return beats
+
+
+@pytest.mark.parametrize(("issues", "width", "seed"), [(1, 50, 1), (3, 4, 2)])
+def test_a_storm_of_fifty_agents_ends_with_one_mark_an_issue_and_no_new_ticket(
+    cast: Cast, issues: int, width: int, seed: int
+) -> None:
+    names = crowd(cast, 50)
+    numbers = [cast.received() for _ in range(issues)]
+    beats = storm(cast, names, numbers, width, seed)
+    assert beats <= issues * stalling.BUDGET
+    stalled = rows(cast, "select sr_id, stalled_on from tb_sr_request order by sr_id")
+    assert stalled == [(n, "mention") for n in numbers]
+    marks = rows(cast, "select sr_id from tb_audit_log where kind = 'stalled' order by sr_id")
+    assert [m[0] for m in marks] == numbers
+    alerts = rows(cast, "select sr_id from tb_outbox where kind = 'alert' order by sr_id")
+    assert [a[0] for a in alerts] == numbers
+
+
+def exhausted(cast: Cast) -> int:
+    """An issue whose agents have spent its budget."""
+    sr_id = cast.received()
+    for number in range(stalling.BUDGET + 3):
+        reception.comment(cast.desk, sr_id, "agent:auditor", f"{number} @was-agent")
+    return sr_id
+
+
+def test_an_agents_own_words_never_wake_it(cast: Cast) -> None:
+    sr_id = cast.received()
+    reception.comment(cast.desk, sr_id, "agent:db-agent", "@DB 에이전트 @was-agent 는?")
+    query = "select agent_id, reason, cause from tb_wake where agent_id <> 'dispatcher'"
+    assert rows(cast, query) == [("was-agent", "mention", {"comment": 1})]
+
+
+def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(cast: Cast) -> None:
+    hold = cast.parsed()
+    waking.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
+    for _ in range(stalling.BUDGET + 1):
+        reception.comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
+    assert not waking.tick(cast.desk, "was-agent", cast.desk.clock())
+    begun = waking.begin(cast.desk, "db-agent")
+    assert begun is not None and not begun.works
+    reception.comment(cast.desk, hold.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
+    assert rows(cast, "select reason from tb_wake where agent_id = 'db-agent'") == [("mention",)]
+    assert rows(cast, "select count(*) from tb_sr_request where stalled_at is not null") == [(1,)]
+
+
+def begun_of(hold: Any) -> Any:
+    class Begun:
+        run_id, agent_id = hold.run_id, hold.agent_id
+
+    return Begun
+
+
+def test_a_person_lifts_the_mark_and_the_agents_go_on(cast: Cast) -> None:
+    hold = cast.parsed()
+    waking.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
+    for _ in range(stalling.BUDGET + 1):
+        reception.comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
+    waking.begin(cast.desk, "db-agent")
+    with pytest.raises(Forbidden):
+        lifting.lift(cast.desk, CUSTOMER, hold.sr_id)
+    lifting.lift(cast.desk, ENGINEER, hold.sr_id)
+    with pytest.raises(Invalid):
+        lifting.lift(cast.desk, ENGINEER, hold.sr_id)
+    begun = waking.begin(cast.desk, "db-agent")
+    assert begun is not None and begun.works and begun.reasons == ("resumed",)
+    assert waking.claim(cast.desk, begun) is not None
+    assert rows(cast, "select kind, actor from tb_audit_log order by seq desc limit 1") == [
+        ("stall_lifted", f"person:{ENGINEER.id}")
+    ]
+
+
+def test_an_order_lifts_it_too(cast: Cast) -> None:
+    sr_id = exhausted(cast)
+    task = rows(cast, "select task_id from tb_ops_task")[0][0]
+    directives.give(cast.desk, LEAD, task, Wish("priority", argument="P1"))
+    assert rows(cast, f"select stalled_at from tb_sr_request where sr_id = {sr_id}") == [(None,)]
+
+
+def test_a_task_whose_beats_die_again_and_again_is_left_to_people(cast: Cast) -> None:
+    hold = cast.parsed()
+    claimed = 1
+    while True:
+        begun = waking.begin(cast.desk, "db-agent")
+        assert begun is not None
+        if waking.claim(cast.desk, begun) is None:
+            break
+        claimed += 1
+        assert claimed < 20
+    assert claimed == 1 + stalling.allowance(Reason.RECOVERY)
+    query = f"select stalled_on from tb_sr_request where sr_id = {hold.sr_id}"
+    assert rows(cast, query) == [("recovery",)]
