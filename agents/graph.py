@@ -44,6 +44,26 @@ def operate(checkpointer: BaseCheckpointSaver[Any]) -> Any:
     return graph.compile(checkpointer=checkpointer)
 
 
+def carry() -> Any:
+    """An approved plan whose author is not us: apply, confirm, report; from the top after a crash.
+
+    ::
+
+        apply -> confirm -> report
+          +-> undo <+         ^
+                +-------------+
+    """
+    graph = StateGraph(OperateState, context_schema=Context)
+    for node in (apply, confirm, undo, report):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "apply")
+    graph.add_conditional_edges("apply", _after_change("confirm"))
+    graph.add_conditional_edges("confirm", _after_change("report"))
+    graph.add_edge("undo", "report")
+    graph.add_edge("report", END)
+    return graph.compile()
+
+
 def _unless_ended(following: str) -> Any:
     def choose(state: OperateState) -> str:
         return "report" if state.get("ending") else following

@@ -11,6 +11,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from guardia.agents import checkpoints, graph
+from guardia.agents.adapters.employer import Employer
 from guardia.agents.brain.choose import brain_for
 from guardia.agents.brain.meter import DeskMeter
 from guardia.agents.brain.triage import heard
@@ -20,7 +21,7 @@ from guardia.board.desk import Desk, Hold, orders, view, work
 from guardia.board.desk.orders import Order
 from guardia.board.lifecycle import State
 from guardia.db.engine import AWAY
-from guardia.errors import GuardiaError, Stale
+from guardia.errors import GuardiaError, Misconfigured, Stale
 from guardia.i18n import t
 from guardia.knowledge.library import Library
 from guardia.org.chart import AgentEntry
@@ -47,12 +48,14 @@ class Team:
         library: Library,
         checkpointer: BaseCheckpointSaver[Any],
         closing: Callable[[], bool] = lambda: False,
+        employer: Employer | None = None,
     ) -> None:
         """``closing`` says that this process is to end: a task then rests after its next step."""
         self._desk = desk
         self._gate = gate
         self._library = library
         self._closing = closing
+        self._employer = employer
         self._operate = graph.operate(checkpointer)
         self._dispatch = graph.dispatch()
 
@@ -68,6 +71,8 @@ class Team:
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:
+            if agent.adapter is not None:
+                return self._run_outside(context, agent)
             with checkpoints.writing(hold):
                 return run(context)
         except Stale:
@@ -111,6 +116,13 @@ class Team:
         body = view.task(self._desk, context.hold.task_id).body
         self._dispatch.invoke({"text": body}, context=context)
         return Done("delegated", 2)
+
+    def _run_outside(self, context: Context, agent: AgentEntry) -> Done:
+        if self._employer is None:
+            raise Misconfigured(what=agent.id, why=t("agents.outside.no_employer"))
+        if not self._employer.work(context, agent, self._closing):
+            return Done("handed_back", 1)
+        return Done(view.task(self._desk, context.hold.task_id).state.value, 1)
 
     def _run_operate(self, context: Context) -> Done:
         task_id = context.hold.task_id

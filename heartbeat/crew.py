@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from guardia.board.desk import Desk
+from guardia.org.keys import FileKeys
+from guardia.settings import Settings
 from guardia.tools.execute import Gate
 
 if TYPE_CHECKING:
@@ -21,8 +23,16 @@ if TYPE_CHECKING:
 class Crew:
     """Calling it gives the team; safe for all threads. Close it with the process."""
 
-    def __init__(self, desk: Desk, gate: Gate, dsn: str, closing: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        gate: Gate,
+        settings: Settings,
+        dsn: str,
+        closing: Callable[[], bool],
+    ) -> None:
         self._desk, self._gate, self._dsn, self._closing = desk, gate, dsn, closing
+        self._settings = settings
         self._lock = threading.Lock()
         self._team: Team | None = None
         self._held = ExitStack()
@@ -40,6 +50,8 @@ class Crew:
 
     def _made(self) -> Team:
         from guardia.agents import checkpoints
+        from guardia.agents.adapters.employer import Employer
+        from guardia.agents.adapters.errand import Means
         from guardia.agents.team import Team
         from guardia.knowledge.library import Library
 
@@ -48,7 +60,10 @@ class Crew:
         threading.Thread(target=_warm, args=(library,), name="warm", daemon=True).start()
         pool = checkpoints.open_pool(self._dsn)
         self._held.callback(pool.close)
-        return Team(self._desk, self._gate, library, checkpoints.saver(pool), self._closing)
+        means = Means(self._settings.home / "outside", FileKeys(self._settings.secrets))
+        employer = Employer(self._settings.board_address, means)
+        saver = checkpoints.saver(pool)
+        return Team(self._desk, self._gate, library, saver, self._closing, employer)
 
 
 def _warm(library: Library) -> None:

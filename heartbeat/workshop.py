@@ -80,7 +80,7 @@ def workshop(
     """Everything a worker needs, closed at its end."""
     connections = Connections(FileKeys(settings.secrets))
     gate = Gate(desk, connections)
-    crew, clock = Crew(desk, gate, dsn, closing.is_set), Clock(desk)
+    crew, clock = Crew(desk, gate, settings, dsn, closing.is_set), Clock(desk)
     try:
         clock.start()
         yield Workshop(desk, crew, gate, settings, clock, closing)

@@ -60,6 +60,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 
 OPERATIONS = frozenset(
     {
+        "agent.serve",
         "audit.verify",
         "costs.read",
         "database.operate",

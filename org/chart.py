@@ -21,6 +21,7 @@ from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 from guardia.org import source
 from guardia.org.access import PERMISSIONS, ROLES
+from guardia.org.adapters import Adapter
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price, unpriced
@@ -45,6 +46,8 @@ class AgentEntry(_Entry):
     brain: BrainChoice = BrainChoice()
     budget: AgentBudget = AgentBudget()
     heartbeat: Heartbeat = Heartbeat()
+    adapter: Adapter | None = None
+    """An outside agent that works in place of our graph."""
 
 
 class Company(_Entry):
@@ -100,6 +103,8 @@ class OrgChart(_Entry):
         for agent in self.agents:
             if agent.reports_to is not None and agent.reports_to not in ids:
                 raise ValueError(t("org.chart.superior", agent=agent.id, superior=agent.reports_to))
+            if agent.adapter is not None and agent.duty != "operate":
+                raise ValueError(t("org.adapter.duty", agent=agent.id))
         if sum(a.duty == "dispatch" for a in self.agents) != 1:
             raise ValueError(t("org.chart.dispatchers"))
         for agent_id, model in unpriced(self.agents, self.budgets, self.prices):

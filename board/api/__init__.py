@@ -1,1 +1,1 @@
-"""The board's interface for programs, in the dialect of GitHub's REST API."""
+"""The board's interfaces for programs: GitHub's dialect of REST, and the one of outside agents."""

@@ -81,6 +81,11 @@ class Allowance:
     cost: int | None
     """Millionths of a won."""
 
+    @property
+    def spent(self) -> bool:
+        """Whether a cap is reached."""
+        return self.tokens == 0 or self.cost == 0
+
 
 def reserve(desk: Desk, hold: Hold, bid: Bid) -> int | Refusal:
     """Set the worst case of a call aside in every account, all or none; the call's number.

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 import guardia
-from guardia.board.api import killswitch
+from guardia.board.api import agent, killswitch
 from guardia.board.desk import Desk
 from guardia.board.intake import mattermost
 from guardia.board.web import apidocs, control, faults, issues, live, rights, signin
@@ -43,6 +43,7 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(mattermost.router(desk, settings))
     app.include_router(killswitch.router)
+    app.include_router(agent.router)
     app.include_router(health)
     for router in (
         signin.router,

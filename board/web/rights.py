@@ -12,6 +12,9 @@ from guardia.org.access import require
 OPEN = "open"
 """Needs no right: the entrance, what tells nothing, and channels that prove themselves by token."""
 
+AGENT = "agent"
+"""Needs the token of an outside agent's turn, which ``board.api.agent`` asks of every request."""
+
 ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/healthz"): OPEN,
     ("GET", "/openapi.json"): OPEN,
@@ -20,6 +23,19 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/login"): OPEN,
     ("POST", "/login"): OPEN,
     ("POST", "/intake/mattermost"): OPEN,
+    ("GET", "/api/agent/tasks/{task_id}"): AGENT,
+    ("GET", "/api/agent/tasks/{task_id}/server"): AGENT,
+    ("GET", "/api/agent/tasks/{task_id}/tools"): AGENT,
+    ("GET", "/api/agent/tasks/{task_id}/evidence"): AGENT,
+    ("POST", "/api/agent/tasks/{task_id}/reads"): AGENT,
+    ("POST", "/api/agent/tasks/{task_id}/plan"): AGENT,
+    ("POST", "/api/agent/tasks/{task_id}/apply"): AGENT,
+    ("POST", "/api/agent/tasks/{task_id}/finish"): AGENT,
+    ("GET", "/api/agent/tasks/{task_id}/calls/{call_id}"): AGENT,
+    ("POST", "/api/agent/tasks/{task_id}/notes"): AGENT,
+    ("POST", "/api/agent/tasks/{task_id}/handover"): AGENT,
+    ("POST", "/api/agent/tasks/{task_id}/usage"): AGENT,
+    ("POST", "/api/agent/tasks/{task_id}/end"): AGENT,
     ("POST", "/logout"): "session.end",
     ("GET", "/"): "issue.read",
     ("GET", "/issues"): "issue.read",
@@ -50,7 +66,7 @@ async def ruled(request: Request) -> None:
     action = request.app.state.rules.get((request.method, path))
     if action is None:
         raise Forbidden(who=request.method, action=path)
-    if action != OPEN:
+    if action not in {OPEN, AGENT}:
         # What would change something must be proven to come from our pages before anything else.
         await ours(request)
         here = await run_in_threadpool(visitor, request)

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """Port of the board; 0 takes a free one."""
     public_url: str | None = None
     """Address under which people reach the board, for links in messages."""
+    board_url: str | None = None
+    """Address under which outside agents reach the board; unset: ``http://host:port``."""
     chart: Path | None = None
     """The org chart; unset: the shipped one."""
     messenger_token: SecretStr | None = None
@@ -66,6 +68,11 @@ class Settings(BaseSettings):
     """Second folder for copies of the checkpoints, best on another machine; it must exist."""
     model_key: SecretStr | None = None
     """API key of the chat model server, where one is named in the chart."""
+
+    @property
+    def board_address(self) -> str:
+        """Where outside agents reach the board."""
+        return self.board_url or f"http://{self.host}:{self.port}"
 
     @cached_property
     def secrets(self) -> Path:

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 import guardia.board.model
+import guardia.board.outside_model
 import guardia.org.model  # noqa: F401  (both describe their tables when they are imported)
 from guardia.db import migrate
 from guardia.db.base import Base

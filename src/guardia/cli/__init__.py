@@ -17,6 +17,7 @@ from guardia.cli import (
     issue,
     lab,
     org,
+    outside,
     person,
     rights,
     service,
@@ -34,6 +35,7 @@ app.command("serve", help=t("cli.serve.help"))(service.serve)
 app.command("worker", help=t("cli.worker.help"))(service.worker)
 app.command("approve", help=t("cli.approve.help"))(issue.approve)
 app.command("reject", help=t("cli.reject.help"))(issue.reject)
+app.command("mcp", help=t("cli.mcp.help"))(outside.mcp)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
 app.command("release", help=t("cli.control.release"))(control.release)
 app.command("directive", help=t("cli.control.directive"))(control.directive)

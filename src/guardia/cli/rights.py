@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "up": "installation.run",
     "serve": "installation.run",
     "worker": "installation.run",
+    "mcp": "agent.serve",
     "show": "issue.read",
     "approve": "approval.answer",
     "reject": "approval.answer",

@@ -1,0 +1,40 @@
+"""What an outside agent is offered: its server as far as it needs to know it, and its tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardia.i18n import t
+from guardia.org.adapters import Adapter
+from guardia.org.directory import Host
+from guardia.tools.catalog import CATALOG
+
+
+def offer(adapter: Adapter, host: Host) -> dict[str, Any]:
+    """The directory entry of the server and the tools that the chart allows, as JSON."""
+    return {"host": entry(host), "tools": tools(adapter)}
+
+
+def entry(host: Host) -> dict[str, Any]:
+    """The server without what it takes to reach it: no address, account, key or folder."""
+    return {
+        "server_id": host.server_id,
+        "institution": host.institution,
+        "kind": host.kind,
+        "aliases": list(host.aliases),
+        "services": [{"name": s.name, "kind": s.kind} for s in host.services],
+    }
+
+
+def tools(adapter: Adapter) -> list[dict[str, Any]]:
+    """The tools with the JSON Schema of their arguments."""
+    return [
+        {
+            "name": tool.name,
+            "risk": tool.risk.name,
+            "title": t(f"tools.{tool.name}.title"),
+            "args": tool.args.model_json_schema(),
+        }
+        for tool in CATALOG.values()
+        if adapter.allows(tool.name)
+    ]

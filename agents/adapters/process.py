@@ -1,0 +1,230 @@
+"""A program as an employee: in a private folder, with limits, and with nothing of ours to read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from guardia.agents.adapters import ward
+from guardia.agents.adapters.errand import Errand, Means
+from guardia.board.desk.outside import Ending
+from guardia.errors import Misconfigured
+from guardia.i18n import t
+from guardia.org.adapters import ClaudeCode, Limits, Process
+from guardia.tools.output import clean
+
+PATH = "/usr/local/bin:/usr/bin:/bin"
+_KEPT = 256 * 1024
+_FLOOD = 16 * 1024 * 1024
+"""Bytes of one stream: what is kept, and what ends the program."""
+_PATIENCE = 20.0
+"""Seconds that its ward may take to end everything."""
+_TRANSIENT = range(61184, 65520)
+"""Numbers that belong to no account (systemd's DynamicUser takes from the same): one a turn."""
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What a program is started with."""
+
+    command: Sequence[str]
+    stdin: bytes
+    environment: dict[str, str]
+    files: dict[str, str]
+    """Written into its folder before."""
+
+
+def kit(adapter: Process, errand: Errand, folder: Path) -> Kit:
+    """The program of the chart, with the task as JSON on standard input and in a file."""
+    text = json.dumps(errand.task, ensure_ascii=False)
+    return Kit(
+        adapter.command,
+        text.encode(),
+        {**common(errand, folder), **adapter.environment},
+        {"task.json": text},
+    )
+
+
+def common(errand: Errand, folder: Path) -> dict[str, str]:
+    """The environment of every program: nothing is inherited."""
+    return {
+        "PATH": PATH,
+        "LANG": "C.UTF-8",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "GUARDIA_TASK_FILE": str(folder / "task.json"),
+        "GUARDIA_API": errand.api,
+        "GUARDIA_TOKEN": errand.token,
+    }
+
+
+def account(adapter: Process | ClaudeCode, session_id: int) -> tuple[int, int] | None:
+    """Whom the program runs as: ``None`` stays who we are, if the chart trusts it with that.
+
+    ``Misconfigured`` where it would have our own rights without the chart saying so.
+    """
+    if os.geteuid() != 0:
+        if adapter.trust_account and adapter.account is None:
+            return None
+        raise Misconfigured(what="adapter", why=t("agents.outside.needs_root"))
+    if adapter.account is None:
+        number = _TRANSIENT[session_id % len(_TRANSIENT)]
+        return number, number
+    try:
+        found = pwd.getpwnam(adapter.account)
+    except KeyError:
+        found = None
+    if found is None or found.pw_uid == 0:
+        raise Misconfigured(what="adapter.account", why=t("agents.outside.bad_account"))
+    return found.pw_uid, found.pw_gid
+
+
+def limits(found: Limits) -> str:
+    """Limits as the ward takes them."""
+    data, file = found.memory_mb * _MIB, found.file_mb * _MIB
+    return f"{found.processes}:{data}:{found.cpu_seconds}:{file}"
+
+
+class Program:
+    """One program at work, below its ward."""
+
+    def __init__(self, adapter: Process | ClaudeCode, errand: Errand, means: Means) -> None:
+        self.adapter, self.errand = adapter, errand
+        self.folder = means.folder / f"run-{errand.session_id}"
+        self._means = means
+        self._running: asyncio.subprocess.Process | None = None
+        self._life: socket.socket | None = None
+        self._streams: list[asyncio.Task[bytes]] = []
+        self._flooded = asyncio.Event()
+
+    def outfit(self) -> Kit:
+        """What it is started with."""
+        assert isinstance(self.adapter, Process)
+        return kit(self.adapter, self.errand, self.folder)
+
+    async def start(self) -> None:
+        """Make its folder and start it; ``Misconfigured`` where the host does not allow it."""
+        who, outfit = account(self.adapter, self.errand.session_id), self.outfit()
+        await asyncio.to_thread(self._furnish, who, outfit)
+        ours, theirs = socket.socketpair()
+        self._life = ours
+        ours.setblocking(False)
+        with theirs:
+            self._running = await asyncio.create_subprocess_exec(
+                *self._launcher(theirs.fileno(), who),
+                *outfit.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=self.folder,
+                env=outfit.environment,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        assert self._running.stdin and self._running.stdout and self._running.stderr
+        feeding = self._feed(self._running.stdin, outfit.stdin)
+        self._streams = [
+            asyncio.create_task(self._read(self._running.stdout)),
+            asyncio.create_task(self._read(self._running.stderr)),
+            asyncio.create_task(feeding),
+        ]
+
+    def _launcher(self, life: int, who: tuple[int, int] | None) -> list[str]:
+        named = f"{who[0]}:{who[1]}" if who else "-"
+        ward_file = os.path.abspath(ward.__file__)
+        bounds = limits(self.adapter.limits)
+        return [sys.executable, "-I", "-S", ward_file, str(life), named, bounds]
+
+    def _furnish(self, who: tuple[int, int] | None, outfit: Kit) -> None:
+        self._means.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(mode=0o700)
+        for name, text in outfit.files.items():
+            path = self.folder / name
+            path.touch(mode=0o600)
+            path.write_text(text, "utf-8")
+            if who:
+                os.chown(path, *who)
+        if who:
+            os.chown(self.folder, *who)
+
+    async def _feed(self, stream: asyncio.StreamWriter, text: bytes) -> bytes:
+        # A program need not read what it is given.
+        with suppress(ConnectionError):
+            stream.write(text)
+            await stream.drain()
+        stream.close()
+        return b""
+
+    async def _read(self, stream: asyncio.StreamReader) -> bytes:
+        """The beginning of a stream; the rest is read and dropped, up to a flood."""
+        kept, total = bytearray(), 0
+        while piece := await stream.read(65536):
+            kept += piece[: max(0, _KEPT - len(kept))]
+            total += len(piece)
+            if total > _FLOOD:
+                self._flooded.set()
+        return bytes(kept)
+
+    async def wait(self) -> None:
+        """Until the program ends, or floods us."""
+        assert self._running
+        tasks = [asyncio.ensure_future(self._running.wait())]
+        tasks.append(asyncio.ensure_future(self._flooded.wait()))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def stop(self) -> Ending:
+        """Kill it with everything that it has started; its folder goes too."""
+        try:
+            code, left = await self._ended()
+            texts = [await self._text(task) for task in self._streams[:2]]
+        finally:
+            if self._life:
+                self._life.close()
+            await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        how = "flooded" if self._flooded.is_set() else "ended" if code == 0 else "failed"
+        return self.told(Ending(how, code, left, ""), *texts)
+
+    def told(self, ending: Ending, printed: str = "", complained: str = "") -> Ending:
+        """What it has printed, as people may read it: never its token."""
+        text = "\n".join(part.strip() for part in (printed, complained) if part.strip())
+        return Ending(ending.how, ending.exit, ending.left, self.masked(text))
+
+    def masked(self, text: str) -> str:
+        """``text`` without the token."""
+        return clean(text).replace(self.errand.token, "••••••")
+
+    async def _text(self, task: asyncio.Task[bytes]) -> str:
+        return (await task).decode("utf-8", "replace")
+
+    async def _ended(self) -> tuple[int | None, int]:
+        """Exit code, and how many processes had to be killed after the program."""
+        if self._running is None or self._life is None:
+            return None, 0
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                with suppress(OSError):
+                    self._life.shutdown(socket.SHUT_WR)
+                words = (await loop.sock_recv(self._life, 64)).split()
+                await self._running.wait()
+        except TimeoutError:
+            words = []
+            with suppress(ProcessLookupError):
+                os.killpg(self._running.pid, signal.SIGKILL)
+        return (int(words[0]), int(words[1])) if len(words) == 2 else (None, 0)

@@ -1,0 +1,146 @@
+"""Run a program so that nothing of it outlives its turn: limits before, nothing left after.
+
+``python -I -S ward.py LIFE ACCOUNT LIMITS PROGRAM [ARGUMENT...]``: runs PROGRAM as a child under
+ACCOUNT (``-`` or ``UID:GID``) and LIMITS (``processes:data:cpu:file``, as the kernel counts them).
+When the program ends, or LIFE (a socket's descriptor) is closed because our starter ended it or
+died, every process that it has left is killed, wherever it has hidden: all of them stay our
+descendants. Then ``CODE LEFT`` is written to LIFE.
+
+Standard library only and importable without GUARDiA, because it runs before anything is reachable.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_PATIENCE = 10.0
+"""Seconds to go on killing what goes on forking."""
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
+
+
+def main(arguments: list[str]) -> None:
+    """Start the program, wait for its end or ours, leave nothing behind."""
+    life, account, limits, *program = arguments
+    line = int(life)
+    _control(_PR_SET_CHILD_SUBREAPER, 1)
+    child = os.fork()
+    if child == 0:
+        os.close(line)
+        _become(account, limits, program)
+    watch = os.pidfd_open(child)
+    select.select([watch, line], [], [])
+    ended = _collect(child)
+    left = end_all()
+    if ended is None:
+        ended = _collect(child, block=True)
+    with suppress(OSError):
+        os.write(line, f"{ended} {left}".encode())
+
+
+def _control(option: int, value: int) -> None:
+    if _LIBRARY.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _become(account: str, limits: str, program: list[str]) -> None:
+    """In the child: drop every right, take the limits, become the program."""
+    try:
+        os.setsid()
+        numbers = [int(part) for part in account.split(":")] if account != "-" else None
+        processes, data, cpu, file = (int(part) for part in limits.split(":"))
+        present = _tasks_of(numbers[0] if numbers else os.getuid())
+        _limit(resource.RLIMIT_CORE, 0)
+        _limit(resource.RLIMIT_DATA, data)
+        _limit(resource.RLIMIT_CPU, cpu)
+        _limit(resource.RLIMIT_FSIZE, file)
+        _limit(resource.RLIMIT_NPROC, present + processes)
+        if numbers:
+            os.setgroups([])
+            os.setresgid(numbers[1], numbers[1], numbers[1])
+            os.setresuid(numbers[0], numbers[0], numbers[0])
+        _control(_PR_SET_NO_NEW_PRIVS, 1)
+        _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.umask(0o077)
+        os.execvp(program[0], program)
+    except BaseException as error:  # whatever it is, this child must not go on as its parent
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    os._exit(127)
+
+
+def _limit(what: int, most: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
+
+
+def _tasks_of(uid: int) -> int:
+    """Processes and threads that an account has already; the kernel's limit counts them too."""
+    count = 0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with suppress(OSError):
+                if os.stat(f"/proc/{entry}").st_uid == uid:
+                    count += len(os.listdir(f"/proc/{entry}/task"))
+    return count
+
+
+def _collect(child: int, *, block: bool = False) -> int | None:
+    try:
+        found, status = os.waitpid(child, 0 if block else os.WNOHANG)
+    except ChildProcessError:
+        return -signal.SIGKILL
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def end_all() -> int:
+    """Kill every descendant until none is left; how many there were at first."""
+    deadline = time.monotonic() + _PATIENCE
+    first = left = below(os.getpid())
+    while left and time.monotonic() < deadline:
+        # Stopped first, so that nothing forks while others are being killed.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        time.sleep(0.005)
+        _reap()
+        left = below(os.getpid())
+    return len(first)
+
+
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+
+
+def below(root: int) -> list[int]:
+    """The live descendants of a process."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with suppress(OSError, IndexError):
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                    state, parent = file.read().rpartition(")")[2].split()[:2]
+                if state not in "ZX":
+                    children.setdefault(int(parent), []).append(int(entry))
+    found, todo = [], [root]
+    while todo:
+        for pid in children.get(todo.pop(), []):
+            found.append(pid)
+            todo.append(pid)
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

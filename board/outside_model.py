@@ -1,0 +1,71 @@
+"""Tables of outside agents: their tokens, and what they asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.db.base import Base
+
+_ISSUE = "tb_sr_request.sr_id"
+_TASK = "tb_ops_task.task_id"
+
+
+class OutsideSession(Base):
+    """One outside agent at work on one task: its token is worth what this hold is worth."""
+
+    __tablename__ = "tb_outside_session"
+    __table_args__ = (
+        Index(
+            "ix_tb_outside_session_task_id", "task_id", postgresql_where=sql("closed_at is null")
+        ),
+    )
+
+    session_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    agent_id: Mapped[str]
+    run_id: Mapped[int]
+    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
+    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
+    fence: Mapped[int]
+    offer: Mapped[dict[str, Any]]
+    """Server and tools that it may use, as the worker put them together."""
+    budget: Mapped[int]
+    """Requests that it may make."""
+    calls: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    refusals: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class OutsideCall(Base):
+    """What an outside agent asks the worker that holds its task to do."""
+
+    __tablename__ = "tb_outside_call"
+    __table_args__ = (
+        CheckConstraint("kind in ('read', 'plan', 'apply', 'finish')", name="kind"),
+        CheckConstraint("state in ('WAITING', 'RUNNING', 'ENDED')", name="state"),
+        Index("ix_tb_outside_call_session_id", "session_id", "call_id"),
+        Index(
+            "uq_tb_outside_call_open",
+            "session_id",
+            unique=True,
+            postgresql_where=sql("state <> 'ENDED'"),
+        ),
+    )
+
+    call_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("tb_outside_session.session_id"))
+    kind: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    status: Mapped[int | None]
+    """What the API answers, as an HTTP status."""
+    result: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

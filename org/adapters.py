@@ -1,0 +1,139 @@
+"""Outside agents as employees: what works in place of our own graph, and within which limits.
+
+An entry of the chart names one ``adapter``. Whatever it is, it gets one task at a time, a token
+that is worth something only while its beat holds that task, and the board's API; never a key, a
+database or a shell of a server.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from guardia.i18n import t
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_RESERVED = ("GUARDIA_", "LD_")
+_LONGEST = 4 * 3600
+
+
+def _duration(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,3}[smh]", text):
+        raise ValueError(t("org.adapter.duration"))
+    if int(text[:-1]) * _UNITS[text[-1]] > _LONGEST:
+        raise ValueError(t("org.adapter.longest"))
+    return text
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(t("org.adapter.address"))
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError(t("org.adapter.secret_in_address"))
+    return text
+
+
+def _variables(found: dict[str, str]) -> dict[str, str]:
+    for name in found:
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", name) or name.startswith(_RESERVED):
+            raise ValueError(t("org.adapter.variable", name=name[:64]))
+    return found
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+Address = Annotated[str, AfterValidator(_address)]
+Variables = Annotated[dict[str, str], AfterValidator(_variables)]
+CredentialName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.(\*|[a-z_]+)$")]
+AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+Argument = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
+
+
+class _Adapter(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout: Duration = "15m"
+    """How long one beat of it may take."""
+    calls: int = Field(default=200, ge=1, le=10_000)
+    """Requests to the board that one beat may make."""
+    tools: tuple[Pattern, ...] = ()
+    """Tools it may use, by name or ``family.*``; empty: all that the catalogue has."""
+
+    @property
+    def seconds(self) -> int:
+        """``timeout`` in seconds."""
+        return int(self.timeout[:-1]) * _UNITS[self.timeout[-1]]
+
+    def allows(self, tool: str) -> bool:
+        """Whether it may use this tool of the catalogue."""
+        family = tool.partition(".")[0]
+        return not self.tools or tool in self.tools or f"{family}.*" in self.tools
+
+
+class Limits(BaseModel):
+    """What the kernel holds a program and all its children to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    processes: int = Field(default=64, ge=1, le=4096)
+    """Processes and threads at once."""
+    memory_mb: int = Field(default=2048, ge=16, le=1 << 20)
+    """Data of one process, MiB."""
+    cpu_seconds: int = Field(default=900, ge=1, le=86_400)
+    """Processor time of one process."""
+    file_mb: int = Field(default=64, ge=1, le=1 << 16)
+    """Size of one file that it writes, MiB."""
+
+
+class _Program(_Adapter):
+    account: AccountName | None = None
+    """Account that it runs under; unset: an unprivileged number of its own, which takes a worker
+    that runs as root."""
+    trust_account: bool = False
+    """Let it run under the worker's own account where that is not root. It could then read what
+    the worker can, so only for programs that you trust with that."""
+    environment: Variables = {}
+    """Further environment variables; nothing secret."""
+    limits: Limits = Limits()
+
+
+class Process(_Program):
+    """Any program: it gets the task as JSON on standard input and in a file."""
+
+    kind: Literal["process"]
+    command: tuple[Argument, ...] = Field(min_length=1, max_length=64)
+    """Program and arguments, run without a shell."""
+
+
+class Http(_Adapter):
+    """A service that is told by a signed webhook and works through the board's API."""
+
+    kind: Literal["http"]
+    url: Address
+    """The only address that is called; redirects are not followed."""
+    secret: CredentialName
+    """Name of the key in the credential store that signs the webhook."""
+
+
+class ClaudeCode(_Program):
+    """The Claude Code CLI, headless, with our MCP server as its only tools."""
+
+    kind: Literal["claude_code"]
+    command: tuple[Argument, ...] = Field(default=("claude",), min_length=1, max_length=8)
+    """How the CLI is called here."""
+    model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]{1,120}$")] | None = None
+    max_turns: int = Field(default=40, ge=1, le=1000)
+    max_budget_usd: float = Field(default=2.0, gt=0, le=1000)
+    """The CLI's own bound on what one beat may cost, US dollars."""
+    base_url: Address | None = None
+    """Address of the model's API, e.g. a gateway inside the closed network."""
+    api_key: CredentialName | None = None
+    """Name of its key in the credential store."""
+
+
+Adapter = Annotated[Process | Http | ClaudeCode, Field(discriminator="kind")]
+"""What an agent's entry may name as ``adapter``."""

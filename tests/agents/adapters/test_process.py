@@ -1,0 +1,227 @@
+"""A program and all that it starts: bounded gone afterwards, with nothing of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loops import run
+from outsiders import private_folder, program
+
+from guardia.agents.adapters.errand import Errand, Means
+from guardia.agents.adapters.process import Program, account
+from guardia.board.desk.outside import Ending
+from guardia.errors import Misconfigured
+from guardia.org.adapters import Process
+from guardia.org.keys import FileKeys
+
+TOKEN = "token-5f2c9ab1"
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to run it as someone else")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with private_folder() as found:
+        yield found
+
+
+def parsed(adapter: dict[str, Any]) -> Process:
+    return Process.model_validate(adapter)
+
+
+def turn(folder: Path, source: str, *, seconds: float = 30, **more: Any) -> Ending:
+    """How a program's turn ends; after ``seconds`` it is stopped."""
+    adapter = parsed(program(folder, source, **more))
+    errand = Errand(7, {"task": 1, "state": "PARSED"}, "http://board/api", TOKEN)
+    keys = FileKeys(folder / "secrets")
+
+    async def whole() -> Ending:
+        engaged = Program(adapter, errand, Means(folder / "outside", keys))
+        try:
+            await engaged.start()
+            async with asyncio.timeout(seconds):
+                await engaged.wait()
+        except TimeoutError:
+            pass
+        finally:
+            ending = await engaged.stop()
+        return ending
+
+    ending: Ending = run(whole())
+    assert list((folder / "outside").iterdir()) == []
+    return ending
+
+
+def marked(mark: str) -> int:
+    """How many processes of this machine carry a mark in their arguments."""
+    count = 0
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            count += mark.encode() in file.read_bytes()
+        except OSError:
+            continue
+    return count
+
+
+LOOK = """
+import json, os, sys
+task = json.load(sys.stdin)
+same = json.load(open(os.environ["GUARDIA_TASK_FILE"])) == task
+def read(path):
+    try: return open(path).read()[:50]
+    except OSError as error: return type(error).__name__
+print(json.dumps({
+    "task": task, "same": same, "environment": sorted(os.environ), "uid": os.getuid(),
+    "token": os.environ["GUARDIA_TOKEN"], "arguments": sys.argv, "cwd": os.getcwd(),
+    "parent": read(f"/proc/{os.getppid()}/environ"), "opened": read(sys.argv[1]),
+    "groups": os.getgroups(), "descriptors": len(os.listdir("/proc/self/fd")),
+}))
+"""
+
+
+def test_it_gets_its_task_and_nothing_of_ours(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUARDIA_DSN", "postgresql://planted-secret")
+    secret = folder / "planted.key"
+    secret.write_text("planted-secret")
+    secret.chmod(0o600)
+    adapter = program(folder, LOOK)
+    command = [*adapter["command"], str(secret)]
+    ending = turn(folder, LOOK, command=command)
+    assert ending == Ending("ended", 0, 0, ending.output)
+    found = json.loads(ending.output)
+    assert found["task"] == {"task": 1, "state": "PARSED"} and found["same"]
+    assert set(found["environment"]) <= {
+        "GUARDIA_API", "GUARDIA_TASK_FILE", "GUARDIA_TOKEN", "HOME", "LANG", "PATH", "TMPDIR",
+        "LC_CTYPE",
+    }  # fmt: skip
+    assert found["descriptors"] <= 4
+    # The token is not in its arguments, and not in what is kept of what it prints.
+    assert TOKEN not in ending.output and found["token"] == "***"
+    assert not [argument for argument in found["arguments"] if TOKEN in argument]
+    if os.geteuid() == 0:
+        assert "planted-secret" not in ending.output
+        assert found["uid"] >= 61184 and found["groups"] == []
+        assert found["parent"] == found["opened"] == "PermissionError"
+
+
+HIDDEN = """
+import os, subprocess, sys, time
+mark = sys.argv[1]
+sleeper = [sys.executable, "-c", "import time; time.sleep(300)", mark]
+subprocess.Popen(sleeper)
+subprocess.Popen(sleeper, start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, sleeper)
+    os._exit(0)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("stay", ["0.5", "300"])
+def test_whatever_it_leaves_behind_is_ended_wherever_it_hides(folder: Path, stay: str) -> None:
+    mark = f"mark-{os.getpid()}-{stay}"
+    command = [*program(folder, HIDDEN)["command"], mark, stay]
+    ending = turn(folder, HIDDEN, seconds=3, command=command)
+    assert marked(mark) == 0
+    assert ending.left >= 3
+    assert ending.exit == (0 if stay == "0.5" else -9)
+
+
+BOMB = """
+import os, sys, time
+made = 0
+while True:
+    try:
+        if os.fork() == 0:
+            time.sleep(300)
+        made += 1
+    except OSError as error:
+        print(f"{made} {type(error).__name__}", flush=True)
+        time.sleep(300)
+"""
+
+
+@AS_ROOT
+def test_a_fork_bomb_meets_its_limit_and_its_end(folder: Path) -> None:
+    bounds = {"processes": 20}
+    ending = turn(folder, BOMB, seconds=2, limits=bounds)
+    made, error = ending.output.split()
+    assert int(made) == 19 and error == "BlockingIOError"
+    assert ending.left == 20
+
+
+def test_floods_big_files_and_big_memory_are_bounded(folder: Path) -> None:
+    flood = turn(folder, "while True: print('x' * 4000)")
+    assert flood.how == "flooded" and len(flood.output) < 300_000
+    big = "open('big', 'wb').write(b'x' * (2 << 20))"
+    assert turn(folder, big, limits={"file_mb": 1}).exit != 0
+    assert "MemoryError" in turn(folder, "b'x' * (200 << 20)", limits={"memory_mb": 50}).output
+
+
+def test_a_program_that_cannot_be_started_says_so(folder: Path) -> None:
+    ending = turn(folder, "", command=["/nowhere/at-all"])
+    assert ending.exit == 127 and "FileNotFoundError" in ending.output
+
+
+def test_its_end_comes_with_ours(folder: Path) -> None:
+    """A worker that is killed cannot stop anyone; the program's ward sees that it is gone."""
+    import subprocess
+    import sys
+
+    mark = f"orphan-{os.getpid()}"
+    adapter = program(folder, "import time; time.sleep(300)")
+    source = f"""
+import asyncio, sys
+from pathlib import Path
+from guardia.agents.adapters.errand import Errand, Means
+from guardia.agents.adapters.process import Program
+from guardia.org.adapters import Process
+from guardia.org.keys import FileKeys
+async def main():
+    adapter = Process.model_validate({ {**adapter, "command": [*adapter["command"], mark]}!r})
+    place = Path({str(folder)!r})
+    engaged = Program(adapter, Errand(1, {{}}, "http://b", "t"), Means(place, FileKeys(place)))
+    await engaged.start()
+    print("started", flush=True)
+    await engaged.wait()
+asyncio.run(main())
+"""
+    worker = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+    assert worker.stdout and worker.stdout.readline() == "started\n"
+    deadline = time.monotonic() + 20
+    while marked(mark) < 2:  # the ward, and the program
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    worker.kill()
+    worker.wait()
+    while marked(mark):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_never_has_our_own_rights_unless_the_chart_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Process.model_validate({"kind": "process", "command": ["/bin/true"]})
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(Misconfigured, match="trust_account"):
+        account(plain, 1)
+    assert account(plain.model_copy(update={"trust_account": True}), 1) is None
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    first, second = account(plain, 1), account(plain.model_copy(update={"trust_account": True}), 2)
+    assert first and second and first != second and 61184 <= first[0] < 65520
+    for name in ("root", "no-such-account"):
+        with pytest.raises(Misconfigured):
+            account(plain.model_copy(update={"account": name}), 1)
+    found = account(plain.model_copy(update={"account": "nobody"}), 1)
+    assert found and found[0] != 0

@@ -1,0 +1,145 @@
+"""The signed webhook: only to its address, only fresh, only ours; then it works by the API."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import Cast
+from hypothesis import given
+from hypothesis import strategies as st
+from outsiders import on_record
+from pages import application, serving
+from turns import LOCKS, employ
+
+from guardia.agents.adapters import signature
+from guardia.board.desk import view
+from guardia.board.lifecycle import State
+from guardia.errors import Misconfigured
+from guardia.org.keys import FileKeys
+
+SECRET = "webhook-key-1"
+Receiver = Callable[[Any, bytes], int]
+
+
+@contextmanager
+def receiving(answer: Receiver) -> Iterator[str]:
+    """A service; ``answer`` sees each request and says the status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(answer(self, body))
+            self.send_header("location", "http://127.0.0.1:9/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    folder = tmp_path / "secrets"
+    FileKeys(folder).put("hook", SECRET)
+    return folder
+
+
+def adapter(url: str, **more: Any) -> dict[str, Any]:
+    return {"kind": "http", "url": url, "secret": "hook", **more}
+
+
+def post(told: dict[str, Any], path: str, body: dict[str, Any]) -> int:
+    request = urllib.request.Request(
+        told["api"] + path,
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {told['token']}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return int(answer.status)
+
+
+def test_a_service_is_told_answers_at_once_and_works_by_the_api(
+    cast: Cast, keys: Path, tmp_path: Path
+) -> None:
+    verified: list[bool] = []
+    statuses: list[int] = []
+
+    def work(told: dict[str, Any]) -> None:
+        statuses.append(post(told, "/reads", LOCKS))
+        statuses.append(post(told, "/handover", {"text": "사람이 봐 주세요"}))
+
+    def take(request: Any, body: bytes) -> int:
+        moment, signed = (request.headers[n] for n in (signature.TIMESTAMP, signature.SIGNATURE))
+        verified.append(signature.verify(SECRET, moment, signed, body))
+        assert SECRET.encode() not in body
+        threading.Thread(target=work, args=(json.loads(body),)).start()
+        return 202
+
+    with serving(application(cast.desk)) as board, receiving(take) as url:
+        hold, hands = employ(cast, adapter(url), board, tmp_path, keys, grace=0.2)
+    assert verified == [True] and statuses == [200, 204] and len(hands.sent) == 1
+    assert view.task(cast.desk, hold.task_id).state is State.MANUAL
+    assert on_record(cast.desk, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
+
+
+@pytest.mark.parametrize("status", [302, 307, 401, 500])
+def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
+    cast: Cast, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardia.agents.adapters.webhook._PAUSES", (0.01, None))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    seen: list[str] = []
+
+    def take(request: Any, _body: bytes) -> int:
+        seen.append(request.headers[signature.DELIVERY])
+        return status
+
+    with receiving(take) as url:
+        hold, _ = employ(cast, adapter(url), "http://127.0.0.1:9", tmp_path, keys)
+    assert view.task(cast.desk, hold.task_id).state is State.MANUAL
+    # A failing service is tried again under the same number; a redirection is not followed.
+    assert len(seen) == (2 if status == 500 else 1) and len(set(seen)) == 1
+    assert str(status) in on_record(cast.desk, "outside_ended")[0].detail["output"]
+
+
+def test_a_service_that_never_ends_runs_out_of_time(cast: Cast, keys: Path, tmp_path: Path) -> None:
+    with receiving(lambda *_: 202) as url:
+        hold, _ = employ(cast, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys)
+    assert view.task(cast.desk, hold.task_id).state is State.MANUAL
+    assert on_record(cast.desk, "outside_ended")[0].detail["how"] == "timeout"
+
+
+def test_without_its_key_nothing_is_sent(cast: Cast, tmp_path: Path) -> None:
+    with receiving(lambda *_: pytest.fail("it was sent")) as url:
+        employ(cast, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")
+    ended = on_record(cast.desk, "outside_ended")[0].detail
+    assert ended["how"] == "failed" and "hook" in ended["output"]
+    assert Misconfigured.__name__ not in ended["output"]
+
+
+@given(st.binary(max_size=200), st.integers(0, 2**33), st.integers(-900, 900))
+def test_only_what_we_signed_lately_is_ours(body: bytes, moment: int, late: int) -> None:
+    signed = signature.sign(SECRET, moment, body)
+    fresh = abs(late) <= signature.WINDOW
+    assert signature.verify(SECRET, str(moment), signed, body, moment + late) == fresh
+    assert not signature.verify(SECRET, str(moment), signed, body + b"x", moment)
+    assert not signature.verify("another", str(moment), signed, body, moment)
+    assert not signature.verify(SECRET, str(moment + 1), signed, body, moment)
+    assert not signature.verify(SECRET, f"{moment}.0", signed, body, moment)

@@ -1,0 +1,224 @@
+"""What an outside agent can do through the API, and everything else that it may try."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cast import LEAD, Cast, plan
+from outsiders import on_record
+from turns import FREE, LOCKS, TERMINATE, AtWork, at_work
+
+from guardia.board.desk import decisions, directives, killing, outside, view, work
+from guardia.board.desk.core import Desk
+from guardia.board.desk.directives import Wish
+from guardia.board.lifecycle import State
+from guardia.board.web import rights
+
+PLAN = {"because": "세션 7이 잠금을 쥐고 있습니다.", "actions": [TERMINATE]}
+
+
+def state(found: AtWork) -> State:
+    return view.task(found.cast.desk, found.hold.task_id).state
+
+
+def refusals(found: AtWork) -> list[str]:
+    """What is on the record of it."""
+    return [e.detail["error"] for e in on_record(found.cast.desk, "outside_refused")]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_reads_its_task_and_server_and_asks_for_reads(cast: Cast) -> None:
+    with at_work(cast, tools=["database.*"]) as found:
+        task = found.ask("GET", "").json()
+        assert (task["task"], task["state"]) == (found.hold.task_id, "PARSED")
+        assert task["request"] and task["calls_left"] == 199
+        host = found.ask("GET", "/server").json()
+        assert host["server_id"] == "MOF-DB-01"
+        assert not {"address", "account", "credential", "host_key"} & set(host)
+        names = [t["name"] for t in found.ask("GET", "/tools").json()]
+        assert names and all(name.startswith("database.") for name in names)
+        answer = found.ask("POST", "/reads", LOCKS)
+        assert (answer.status_code, answer.json()) == (200, {"ok": True, "findings": FREE})
+        evidence = found.ask("GET", "/evidence").json()
+        assert [piece["tool"] for piece in evidence] == ["database.locks"]
+        later = found.ask("GET", f"/evidence?after={evidence[0]['evidence_id']}").json()
+        assert later == []
+        assert found.ask("POST", "/notes", {"text": "읽어 보았습니다"}).status_code == 204
+        assert found.ask("POST", "/usage", {
+            "model": "m", "input_tokens": 5, "output_tokens": 2}).status_code == 204  # fmt: skip
+        assert refusals(found) == [] and len(found.hands.sent) == 1
+    assert found.endings[0].how == "ended"
+
+
+def test_nothing_is_reached_without_a_live_token_on_its_own_task(cast: Cast) -> None:
+    agent_routes = [r for r, rule in rights.ROUTES.items() if rule == rights.AGENT]
+    with at_work(cast) as found:
+        for method, path in agent_routes:
+            address = path.replace("{task_id}", "1").replace("{call_id}", "1")
+            for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": found.token}):
+                assert found.browser.request(method, address, headers=headers).status_code == 401
+        # A known token on another task: it does not exist for it, and that is on the record.
+        other = found.cast.received()
+        assert found.ask("GET", "", task=other + 1).status_code == 404
+        assert found.ask("POST", "/notes", {"text": "x"}, task=999).status_code == 404
+        assert refusals(found) == ["NotFound", "NotFound"]
+        # Nor is the token worth anything elsewhere.
+        bearer = {"authorization": f"Bearer {found.token}"}
+        assert found.browser.put("/api/v3/kill-switch", headers=bearer).status_code in {401, 403}
+        decision = f"/issues/{found.hold.sr_id}/tasks/{found.hold.task_id}/decision"
+        assert found.browser.post(decision, headers=bearer).status_code in {401, 403}
+        assert found.browser.get("/issues", headers=bearer).status_code == 401
+
+
+WRONG: dict[str, tuple[str, Any, int]] = {
+    "unknown tool": ("/reads", {"tool": "shell.run", "args": {"cmd": "id"}}, 409),
+    "not a name": ("/reads", {"tool": "database.locks; id", "args": {}}, 422),
+    "not in its chart": ("/reads", {"tool": "disk.usage", "args": {}}, 403),
+    "not in its chart, planned": ("/plan", {**PLAN, "actions": [
+        {"tool": "service.restart", "args": {"service": "budgetdb"}}]}, 403),
+    "a change as a read": ("/reads", TERMINATE, 409),
+    "a read as a change": ("/plan", {**PLAN, "actions": [LOCKS]}, 409),
+    "a change as a check": ("/plan", {**PLAN, "verify": [{**TERMINATE, "expect": "acted"}]}, 409),
+    "shell in an argument": ("/reads", {"tool": "database.locks",
+        "args": {"service": "budgetdb; rm -rf /"}}, 422),
+    "substitution": ("/reads", {"tool": "database.locks", "args": {"service": "$(id)"}}, 422),
+    "new line": ("/reads", {"tool": "database.locks", "args": {"service": "budgetdb\nid"}}, 422),
+    "another service": ("/reads", {"tool": "database.locks", "args": {"service": "edudb"}}, 409),
+    "SQL in an argument": ("/plan", {**PLAN, "actions": [{"tool": TERMINATE["tool"],
+        "args": {**TERMINATE["args"], "backend_start": "' or '1'='1"}}]}, 422),
+    "one argument more": ("/reads", {"tool": "database.locks",
+        "args": {"service": "budgetdb", "host": "other"}}, 422),
+    "another server": ("/plan", {**PLAN, "server": "MOF-WAS-01"}, 422),
+    "a command of its own": ("/plan", {**PLAN, "actions": [
+        {**TERMINATE, "command": "rm -rf /"}]}, 422),
+    "a milder category": ("/plan", {**PLAN, "category": "READ_ONLY"}, 422),
+    "a fraction": ("/reads", {"tool": "database.locks", "args": {"service": 1.5}}, 422),
+    "two keys that are one": ("/reads", {"tool": "database.locks",
+        "args": {"\u1112\u1161": 1, "\ud558": 2}}, 422),
+    "a broken expectation": ("/plan", {**PLAN, "verify": [{**LOCKS, "expect": "waiting =="}]}, 422),
+    "too many actions": ("/plan", {**PLAN, "actions": [TERMINATE] * 21}, 422),
+    "apply what was never filed": ("/apply", {"plan_hash": "0" * 64}, 409),
+    "an oversized text": ("/notes", {"text": "x" * 5000}, 422),
+    "an oversized body": ("/notes", {"text": "x" * 300_000}, 413),
+}  # fmt: skip
+
+
+def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(cast: Cast) -> None:
+    with at_work(cast, tools=["database.*"]) as found:
+        outcomes = {name: found.ask("POST", path, body) for name, (path, body, _) in WRONG.items()}
+        assert {n: a.status_code for n, a in outcomes.items()} == {
+            name: wanted for name, (_, _, wanted) in WRONG.items()
+        }
+        assert all(a.json()["message"] for a in outcomes.values())
+        assert found.hands.sent == [] and state(found) is State.PARSED
+        # What had the right shape reached the worker, which put its refusal on the record.
+        entries = on_record(cast.desk, "outside_refused")
+        assert {e.detail["error"] for e in entries} == {"Refused", "Forbidden", "Invalid"}
+        assert all(e.actor == "agent:db-agent" and e.detail["why"] for e in entries)
+        assert len(entries) == 14
+
+
+def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Cast) -> None:
+    with at_work(cast, tools=["database.*"]) as found:
+        answer = found.ask("POST", "/plan", PLAN).json()
+        assert (answer["state"], answer["category"]) == ("PENDING_APPROVAL", "MAINTENANCE")
+        bound = {"plan_hash": answer["plan_hash"]}
+        early = found.ask("POST", "/apply", bound)
+        assert early.status_code == 409 and found.hands.sent == []
+        until(lambda: bool(found.endings))
+        assert found.endings[0].how == "turn_over"
+        assert found.ask("GET", "").status_code == 401
+    desk = cast.desk
+    decisions.decide(desk, LEAD, found.hold.task_id, approve=True, plan_hash=answer["plan_hash"])
+    with at_work(cast, cast.hold("db-agent")) as again:
+        assert again.ask("GET", "").json()["state"] == "APPROVED"
+        changed = again.ask("POST", "/apply", {"plan_hash": "f" * 64})
+        assert changed.status_code == 409 and again.hands.sent == []
+        assert again.ask("POST", "/finish", {"text": "됐습니다"}).status_code == 409
+        # A person changes the plan after its approval: the hold is over, and so is the approval.
+        person = next(p for p in (LEAD,))
+        work.refile(desk, again.hold.task_id, plan("MAINTENANCE"), person)
+        late = again.ask("POST", "/apply", bound)
+        assert late.status_code in {401, 409} and again.hands.sent == []
+        assert state(again) is State.PENDING_APPROVAL
+        until(lambda: bool(again.endings))
+    assert again.endings[0].how == "overruled"
+
+
+def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: Cast) -> None:
+    def abort(found: AtWork) -> None:
+        directives.give(cast.desk, LEAD, found.hold.task_id, Wish("abort", "그만"))
+
+    def kill(_: AtWork) -> None:
+        killing.kill(cast.desk, LEAD, "시험")
+
+    for order in (abort, kill):
+        with at_work(cast) as found:
+            order(found)
+            late = found.ask("POST", "/reads", LOCKS)
+            assert late.status_code in {401, 409}
+            until(lambda: bool(found.endings))
+            assert found.endings[0].how == "overruled"
+            assert found.ask("POST", "/notes", {"text": "그래도"}).status_code == 401
+            assert found.hands.sent == []
+        assert {"TokenNeeded"} <= set(refusals(found))
+
+
+def test_a_token_ends_with_its_time_and_with_its_run(cast: Cast) -> None:
+    with at_work(cast) as found:
+        later = Desk(cast.desk.database, clock=lambda: cast.desk.clock() + timedelta(hours=1))
+        with pytest.raises(outside.TokenNeeded):
+            outside.enter(later, found.token, found.hold.task_id, "GET")
+        assert refusals(found) == ["TokenNeeded"]
+        # Another worker takes the task over: the older token opens nothing.
+        hold = cast.hold("db-agent")
+        assert hold.task_id == found.hold.task_id
+        assert found.ask("GET", "").status_code == 409
+        _, newer = outside.open_session(
+            cast.desk, hold, {"host": {}, "tools": []}, kind="http", seconds=60, budget=9
+        )
+        assert found.ask("GET", "").status_code == 401
+        assert found.ask("GET", "", token=newer).status_code == 200
+        until(lambda: bool(found.endings))
+        assert "Stale" in refusals(found)
+
+
+def test_requests_are_counted_and_refusals_end_the_turn(cast: Cast) -> None:
+    with at_work(cast, calls=3) as found:
+        answers = [found.ask("GET", "").status_code for _ in range(6)]
+        assert answers == [200, 200, 200, 429, 429, 429]
+        for _ in range(40):
+            found.ask("GET", "")
+        until(lambda: bool(found.endings))
+        assert found.endings[0].how == "closed"
+    assert len(on_record(cast.desk, "outside_refused")) == outside.REFUSALS
+    ended = on_record(cast.desk, "outside_ended")[0]
+    assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= outside.REFUSALS
+
+
+def test_a_late_answer_is_asked_for_again(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardia.board.api.agent.WAIT", 0.0)
+    with at_work(cast) as found:
+        answer = found.ask("POST", "/reads", LOCKS)
+        assert answer.status_code == 202
+        number = answer.json()["call"].rpartition("/")[2]
+        monkeypatch.setattr("guardia.board.api.agent.WAIT", 20.0)
+        assert found.ask("GET", f"/calls/{number}").json()["findings"] == FREE
+        assert found.ask("GET", "/calls/999").status_code == 404
+
+
+def test_saying_that_nothing_needs_changing_never_closes_an_incident(cast: Cast) -> None:
+    with at_work(cast) as found:
+        answer = found.ask("POST", "/finish", {"text": "이상이 없습니다"})
+        assert answer.json() == {"state": "MANUAL"}
+    assert state(found) is State.MANUAL and found.hands.sent == []

@@ -1,0 +1,76 @@
+"""The adapter of an agent's entry: what is allowed to stand there, and what it allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from outsiders import charted
+from pydantic import TypeAdapter, ValidationError
+
+from guardia.errors import Misconfigured
+from guardia.org import chart
+from guardia.org.adapters import Adapter
+
+PARSER: TypeAdapter[Any] = TypeAdapter(Adapter)
+PROCESS = {"kind": "process", "command": ["/opt/agent"]}
+HTTP = {"kind": "http", "url": "https://agents.example/hook", "secret": "hook"}
+GOOD = (
+    PROCESS,
+    HTTP,
+    {"kind": "claude_code"},
+    {"kind": "claude_code", "base_url": "http://gateway:8080", "api_key": "claude", "model": "m"},
+    {**PROCESS, "tools": ["database.*", "logs.tail"], "timeout": "1h", "calls": 5},
+    {**PROCESS, "environment": {"MODE": "fast"}, "limits": {"processes": 5}, "account": "agent"},
+)
+BAD = (
+    {},
+    {"kind": "shell", "command": ["x"]},
+    {"kind": "process"},
+    {**PROCESS, "command": []},
+    {**PROCESS, "command": "/opt/agent --now"},
+    {**PROCESS, "command": ["a\x00b"]},
+    {**PROCESS, "shell": True},
+    {**PROCESS, "timeout": "5h"},
+    {**PROCESS, "timeout": "soon"},
+    {**PROCESS, "calls": 0},
+    {**PROCESS, "tools": ["*"]},
+    {**PROCESS, "account": "root; id"},
+    {**PROCESS, "environment": {"LD_PRELOAD": "x"}},
+    {**PROCESS, "environment": {"GUARDIA_TOKEN": "x"}},
+    {**PROCESS, "limits": {"processes": 0}},
+    {**HTTP, "url": "file:///etc/passwd"},
+    {**HTTP, "url": "http://user:secret@host/"},
+    {**HTTP, "secret": "../key"},
+    {"kind": "http", "url": "https://agents.example/hook"},
+    {"kind": "claude_code", "max_budget_usd": 0},
+    {"kind": "claude_code", "model": "m --dangerously-skip-permissions"},
+)
+
+
+@pytest.mark.parametrize("adapter", GOOD)
+def test_what_holds_is_taken_into_the_chart(adapter: dict[str, Any]) -> None:
+    entry = chart.parse(charted(adapter)).agents[1]
+    assert entry.adapter == PARSER.validate_python(adapter)
+
+
+@pytest.mark.parametrize("adapter", BAD)
+def test_what_does_not_hold_is_refused(adapter: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PARSER.validate_python(adapter)
+    with pytest.raises(Misconfigured):
+        chart.parse(charted(adapter))
+
+
+def test_only_who_operates_servers_can_be_an_outsider() -> None:
+    for agent in ("dispatcher", "auditor"):
+        with pytest.raises(Misconfigured, match="operate"):
+            chart.parse(charted(PROCESS, agent))
+
+
+def test_tools_are_allowed_by_name_or_family() -> None:
+    some = PARSER.validate_python({**PROCESS, "tools": ["database.*", "logs.tail"]})
+    allowed = {t for t in ("database.locks", "logs.tail", "logs.grep", "disk.usage")
+               if some.allows(t)}  # fmt: skip
+    assert allowed == {"database.locks", "logs.tail"}
+    assert PARSER.validate_python(PROCESS).allows("disk.usage")

@@ -1,0 +1,97 @@
+"""Outside agents at work in a house: the board behind a real port, and programs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house import House, opened
+from pages import application, serving
+from sqlalchemy import select
+
+from guardia.agents.adapters.employer import Employer
+from guardia.agents.adapters.errand import Means
+from guardia.board.desk import Desk, organization
+from guardia.board.model import AuditEntry
+from guardia.db.engine import Database
+from guardia.org import chart
+from guardia.org.keys import FileKeys
+from guardia.tools.lab.running import RunningFleet
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "outside_agent.py"
+PYTHON = "/usr/bin/python3"
+"""The system's own: programs run under an account that need not reach our environment."""
+
+
+def charted(adapter: dict[str, Any], agent: str = "db-agent") -> str:
+    """The shipped chart, with an adapter in one agent's entry."""
+    text = chart.shipped().read_text("utf-8")
+    before, entry, after = text.partition(f"  - id: {agent}\n")
+    assert entry
+    return f"{before}{entry}    adapter: {json.dumps(adapter)}\n{after}"
+
+
+def program(scripts: Path, source: str | Path, **more: Any) -> dict[str, Any]:
+    """An adapter that runs a Python program, given as its text or its file; ``scripts`` is a
+    folder that its account reaches."""
+    text = source.read_text("utf-8") if isinstance(source, Path) else source
+    path = scripts / "program.py"
+    path.write_text(text, "utf-8")
+    path.chmod(0o644)
+    return trusted({"kind": "process", "command": [PYTHON, str(path)], **more})
+
+
+def trusted(adapter: dict[str, Any]) -> dict[str, Any]:
+    """As it must be written where the tests do not run as root."""
+    return adapter if os.geteuid() == 0 else {**adapter, "trust_account": True}
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder that other accounts can pass through; pytest's own they cannot."""
+    folder = Path(tempfile.mkdtemp(prefix="guardia-outside-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def employing(
+    dsn: str,
+    fleet: RunningFleet,
+    keys: Path,
+    adapter: dict[str, Any],
+    *,
+    agent: str = "db-agent",
+    grace: float = 10.0,
+) -> Iterator[House]:
+    """A house in which one agent is an outside one; the board is another part of it."""
+    if not Path(PYTHON).exists():
+        pytest.skip("no system Python")
+    database = Database(dsn, pool_size=4)
+    board = Desk(database)
+    organization.apply_chart(board, charted(adapter, agent), "operator:test")
+    try:
+        with private_folder() as folder, serving(application(board)) as address:
+            employer = Employer(address, Means(folder, FileKeys(keys)), grace=grace)
+            with opened(dsn, fleet, keys, employer=employer) as house:
+                yield house
+            assert list(folder.iterdir()) == []
+    finally:
+        database.close()
+
+
+def on_record(desk: Desk, *kinds: str) -> list[AuditEntry]:
+    """The entries of these kinds, in order."""
+    with desk.database.reading() as session:
+        query = select(AuditEntry).where(AuditEntry.kind.in_(kinds)).order_by(AuditEntry.seq)
+        return list(session.scalars(query))
