@@ -13,6 +13,13 @@ from guardia.agents.nodes.confirm import confirm
 from guardia.agents.nodes.decide import decide
 from guardia.agents.nodes.diagnose import diagnose
 from guardia.agents.nodes.dispatch import DispatchState, classify, delegate
+from guardia.agents.nodes.goal import (
+    GoalContext,
+    PursuitState,
+    divide_goal,
+    propose,
+    understand,
+)
 from guardia.agents.nodes.recall import recall
 from guardia.agents.nodes.report import report
 from guardia.agents.nodes.undo import undo
@@ -98,4 +105,17 @@ def dispatch() -> Any:
     graph.add_edge(START, "classify")
     graph.add_edge("classify", "delegate")
     graph.add_edge("delegate", END)
+    return graph.compile()
+
+
+def pursue() -> Any:
+    """The head, given a goal: divide, understand, propose. It keeps no checkpoint: until the plan
+    is filed nothing has an effect."""
+    graph = StateGraph(PursuitState, context_schema=GoalContext)
+    for node in (divide_goal, understand, propose):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "divide_goal")
+    graph.add_edge("divide_goal", "understand")
+    graph.add_edge("understand", "propose")
+    graph.add_edge("propose", END)
     return graph.compile()

@@ -15,9 +15,11 @@ from guardia.agents.adapters.employer import Employer
 from guardia.agents.brain.choose import brain_for
 from guardia.agents.brain.meter import DeskMeter
 from guardia.agents.brain.triage import heard
+from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.nodes.undo import reverse
 from guardia.agents.state import Context
-from guardia.board.desk import Desk, Hold, orders, view, work
+from guardia.board.desk import Desk, Hold, goals, orders, view, work
+from guardia.board.desk.core import GoalHold
 from guardia.board.desk.orders import Order
 from guardia.board.lifecycle import State
 from guardia.db.engine import AWAY
@@ -58,6 +60,7 @@ class Team:
         self._employer = employer
         self._operate = graph.operate(checkpointer)
         self._dispatch = graph.dispatch()
+        self._pursue = graph.pursue()
 
     def work(self, agent: AgentEntry, hold: Hold) -> Done:
         """Do the next steps of a task. Whatever goes wrong ends with people, never silently."""
@@ -86,6 +89,30 @@ class Team:
         except Exception as error:
             log.exception("%s on task %s", agent.id, hold.task_id)
             return self._give_up(hold, t("agents.internal", kind=type(error).__name__))
+
+    def pursue(self, agent: AgentEntry, hold: GoalHold) -> Done:
+        """Break a goal down and file its plan; what goes wrong is said on the goal."""
+        meter = DeskMeter(self._desk, hold)
+        context = GoalContext(self._desk, brain_for(agent.brain, agent.role, meter=meter), hold)
+        try:
+            self._pursue.invoke({}, context=context)
+        except Stale:
+            return Done("stale", 0)
+        except AWAY:
+            raise
+        except Exception as error:
+            log.exception("%s on goal %s", agent.id, hold.sr_id)
+            known = isinstance(error, GuardiaError)
+            why = str(error) if known else t("agents.internal", kind=type(error).__name__)
+            return self._ask_back(hold, why)
+        return Done("goal", 3)
+
+    def _ask_back(self, hold: GoalHold, why: str) -> Done:
+        try:
+            goals.ask(self._desk, hold, why)
+        except Stale:
+            return Done("stale", 0)
+        return Done("goal_asked", 0)
 
     def obey(self, order: Order) -> Done:
         """Undo a task on a person's order; what cannot be undone ends with people and an alert."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guardia.board import listing, steps
+from guardia.board import kinship, listing, steps
 from guardia.board.actors import named
 from guardia.board.desk import Desk, asking, directives
 from guardia.board.desk.work import plan_hash
+from guardia.board.kinship import Relative
 from guardia.board.lifecycle import State
 from guardia.board.model import (
     ActionRun,
@@ -153,6 +154,9 @@ class Dossier:
     stalled_at: datetime | None = None
     """Since when its agents go round in circles, for which reason."""
     stalled_on: str | None = None
+    parent: Relative | None = None
+    children: tuple[Relative, ...] = ()
+    due_on: date | None = None
     names: dict[str, str] = field(default_factory=dict)
     """Names of ``agent:`` and ``person:`` ids that appear."""
 
@@ -197,6 +201,9 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
             position=listing.position(session),
             stalled_at=found.stalled_at,
             stalled_on=found.stalled_on,
+            parent=kinship.parent(session, viewer, found),
+            children=kinship.children(session, viewer, sr_id),
+            due_on=found.due_on,
             names=names,
         )
 

@@ -26,6 +26,8 @@ from guardia.org.directory import PersonName
 from guardia.org.model import Agent, Institution, Person
 
 _NUMBER = re.compile(r"(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
+_KIN = re.compile(r"(parent|goal):(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
+"""``parent:12``: its children; ``goal:12``: all that serves the goal."""
 _WORDS = 6
 _OPEN = sorted(s.value for s in OPEN)
 
@@ -60,6 +62,8 @@ class Row:
     updated_at: datetime
     stalled_at: datetime | None = None
     """Since when its agents go round in circles."""
+    kind: str | None = None
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,8 @@ def _rows() -> Select[Any]:
             Issue.created_at,
             Issue.updated_at,
             Issue.stalled_at,
+            Issue.kind,
+            Issue.parent_id.label("parent"),
         )
         .outerjoin(Institution, Institution.inst_id == Issue.inst_id)
         .outerjoin(Agent, Agent.agent_id == Issue.agent_id)
@@ -190,8 +196,14 @@ def _filters(query: Query) -> list[ColumnElement[bool]]:
         is_open = Issue.status.in_(_OPEN)
         conditions.append(is_open if query.state == "open" else ~is_open)
     for word in clean(query.words).split()[:_WORDS]:
-        conditions.append(_matches(word))
+        kin = _KIN.fullmatch(word)
+        conditions.append(_is_kin(kin) if kin else _matches(word))
     return conditions
+
+
+def _is_kin(kin: re.Match[str]) -> ColumnElement[bool]:
+    column = Issue.parent_id if kin[1].lower() == "parent" else Issue.goal_id
+    return column == int(kin[2])
 
 
 def _matches(word: str) -> ColumnElement[bool]:

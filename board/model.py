@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
+# The tables that issues and tasks refer to.
+import guardia.board.goal_model  # noqa: F401
 from guardia.db.base import Base
 
 _ISSUE = "tb_sr_request.sr_id"
@@ -28,6 +30,18 @@ class Issue(Base):
             postgresql_where=sql("requester_account is not null and requester_id is null"),
         ),
         Index("ix_tb_sr_request_stalled", "sr_id", postgresql_where=sql("stalled_at is not null")),
+        Index(
+            "ix_tb_sr_request_parent_id",
+            "parent_id",
+            "sr_id",
+            postgresql_where=sql("parent_id is not null"),
+        ),
+        Index(
+            "ix_tb_sr_request_goal_id",
+            "goal_id",
+            "status",
+            postgresql_where=sql("goal_id is not null"),
+        ),
     )
 
     sr_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -53,6 +67,10 @@ class Issue(Base):
     """Since when agents go round in circles on it: none of them works on it until a person acts."""
     stalled_on: Mapped[str | None]
     """The reason whose wakes were spent."""
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey(_ISSUE))
+    goal_id: Mapped[int | None] = mapped_column(ForeignKey(_ISSUE))
+    """The goal that it serves, however deep below it."""
+    due_on: Mapped[date | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -67,6 +85,7 @@ class Task(Base):
         Index(
             "ix_tb_ops_task_run_after", "run_after", postgresql_where=sql("run_after is not null")
         ),
+        Index("ix_tb_ops_task_hire_id", "hire_id", postgresql_where=sql("hire_id is not null")),
     )
 
     task_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -91,6 +110,8 @@ class Task(Base):
     """Who made the plan, ``agent:`` or ``person:``; never one of its approvers."""
     run_after: Mapped[datetime | None]
     """Approved now, run later: no agent claims it before."""
+    hire_id: Mapped[int | None] = mapped_column(ForeignKey("tb_hire.hire_id"))
+    """The colleague who has to be hired for it; nobody claims it before."""
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
 

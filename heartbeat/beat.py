@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guardia.board.desk import Desk, auditing, orders, waking
+from guardia.board.desk import Desk, auditing, goals, orders, pursuit, waking
 from guardia.board.desk.waking import Waking
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
@@ -63,7 +63,11 @@ def _work(
     """All tasks that wait for this agent, each at most once a beat: first what people have
     ordered to be undone, then the most urgent."""
     outcome, last, steps = "idle", None, 0
+    head = begun.entry.duty == "dispatch"
+    if head:
+        pursuit.review(desk, begun.agent_id)
     seen: frozenset[int] = frozenset()
+    planned: frozenset[int] = frozenset()
     obeyed: frozenset[int] = frozenset()
     while not closing():
         if (order := orders.claim(desk, begun, obeyed)) is not None:
@@ -72,6 +76,11 @@ def _work(
         elif (found := waking.claim(desk, begun, seen)) is not None:
             hold, done = found, team().work(begun.entry, found)
             seen |= {hold.task_id}
+        elif head and (goal := goals.claim(desk, begun, planned)) is not None:
+            done = team().pursue(begun.entry, goal)
+            planned |= {goal.sr_id}
+            outcome, steps = done.outcome, steps + done.steps
+            continue
         else:
             return outcome, last, steps
         log.info("%s task %s: %s", begun.agent_id, hold.task_id, done.outcome)

@@ -7,6 +7,7 @@ are left out: the texts of this field do not need them, and they double memory a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from threading import Lock
@@ -51,6 +52,11 @@ def morphemes(text: str) -> list[Morpheme]:
     spans = [(m.start(), m.end(), "SL") for m in _WHOLE.finditer(text)]
     found = _kiwi().tokenize(text, normalize_coda=True, pretokenized=spans or None)
     return [Morpheme(t.form.lower(), t.tag.split("-")[0], t.start) for t in found]
+
+
+def spelled(parts: Iterable[tuple[str, str]]) -> str:
+    """Morphemes (form, tag) as they are written together: ``바꾸 + 어`` is ``바꿔``."""
+    return str(_kiwi().join(parts))
 
 
 def tokens(text: str) -> list[str]:

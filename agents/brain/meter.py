@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from guardia.agents.brain.question import Question
 from guardia.agents.brain.wires import Usage
 from guardia.board.desk import Desk, Hold, budgets, costs
+from guardia.board.desk.core import GoalHold
 from guardia.board.desk.costs import Bid, Ended
 from guardia.board.desk.spending import Refusal
 from guardia.org.brains import ModelChoice
@@ -34,10 +35,10 @@ class Meter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeskMeter:
-    """The desk's accounts, for one claimed task."""
+    """The desk's accounts, for one claimed task or goal."""
 
     desk: Desk
-    hold: Hold
+    hold: Hold | GoalHold
 
     def reserve(self, bid: Bid) -> int | Refusal:
         """In the agent's, the institution's and the company's accounts."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from guardia.board import audit
 from guardia.board.chain import clean
 from guardia.board.desk import costs, spending
-from guardia.board.desk.core import Desk, Hold, held, send, wake
+from guardia.board.desk.core import Desk, GoalHold, Hold, send, stands, wake
 from guardia.board.desk.spending import SYSTEM, Refusal
 from guardia.board.ledger import BudgetPause
 from guardia.errors import Exhausted, Invalid
@@ -27,14 +27,14 @@ _REASON = 1000
 _BATCH = 200
 
 
-def rest(desk: Desk, hold: Hold, refused: Refusal) -> None:
+def rest(desk: Desk, hold: Hold | GoalHold, refused: Refusal) -> None:
     """Let the agent rest until people raise its budget, and ask them; always raises ``Exhausted``.
 
     Its task waits where it is.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        held(session, hold)
+        stands(session, hold)
         # Open already where a person has resumed the agent without raising the budget.
         pause = _open(session, hold.agent_id) or BudgetPause(agent_id=hold.agent_id)
         agent = session.get(Agent, hold.agent_id, with_for_update=True)
@@ -48,7 +48,9 @@ def rest(desk: Desk, hold: Hold, refused: Refusal) -> None:
     raise Exhausted(what=hold.agent_id)
 
 
-def _tell_rest(session: Session, agent: Agent, hold: Hold, refused: Refusal, now: datetime) -> None:
+def _tell_rest(
+    session: Session, agent: Agent, hold: Hold | GoalHold, refused: Refusal, now: datetime
+) -> None:
     words = {"agent": agent.title, "why": refused.why}
     send(session, "alert", t("costs.rests", **words), now, sr_id=hold.sr_id)
     audit.append(

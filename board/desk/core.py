@@ -11,7 +11,8 @@ from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.desk import stalling
-from guardia.board.lifecycle import Actor, Move, State, after, overall
+from guardia.board.goal_model import Goal
+from guardia.board.lifecycle import OPEN, Actor, Move, State, after, overall
 from guardia.board.model import Issue, Outgoing, Task, Wake
 from guardia.board.reasons import CAN_WAIT, URGENT, Reason
 from guardia.board.seal import Seal
@@ -19,6 +20,7 @@ from guardia.db import jobs
 from guardia.db.engine import Database
 from guardia.errors import IllegalMove, NotFound, Stale
 from guardia.i18n import t
+from guardia.org import registry
 from guardia.org.heartbeats import Heartbeat
 from guardia.org.model import Agent
 
@@ -52,6 +54,21 @@ class Hold:
     agent_id: str
     run_id: int
     fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoalHold:
+    """An agent's claim on a goal; worth something only while its fence is still this."""
+
+    sr_id: int
+    agent_id: str
+    run_id: int
+    fence: int
+
+    @property
+    def task_id(self) -> None:
+        """A goal has no task."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +124,23 @@ def held(session: Session, hold: Hold) -> Task:
     return task
 
 
+def held_goal(session: Session, hold: GoalHold) -> Goal:
+    """The goal of a hold, locked; ``Stale`` where someone has claimed or decided since."""
+    query = select(Goal).where(Goal.sr_id == hold.sr_id)
+    goal = session.scalar(query.with_for_update(key_share=True))
+    if goal is None or (goal.fence, goal.run_id) != (hold.fence, hold.run_id):
+        raise Stale(what=f"SR-{hold.sr_id}")
+    return goal
+
+
+def stands(session: Session, hold: Hold | GoalHold) -> None:
+    """``Stale`` unless the hold is still worth something, until this transaction ends."""
+    if isinstance(hold, GoalHold):
+        held_goal(session, hold)
+    else:
+        held(session, hold)
+
+
 def move(
     session: Session, task: Task, step: Move, *, actor: Actor, now: datetime, **values: Any
 ) -> State:
@@ -131,15 +165,20 @@ def move(
 def settle(session: Session, sr_id: int, now: datetime) -> None:
     """Set an issue's state from those of its tasks."""
     # Whoever moves another task of it meanwhile waits here, and then sees this one moved.
-    session.execute(select(Issue.sr_id).where(Issue.sr_id == sr_id).with_for_update(key_share=True))
+    goal = session.scalar(
+        select(Issue.goal_id).where(Issue.sr_id == sr_id).with_for_update(key_share=True)
+    )
     states = session.scalars(
         select(Task.status).where(Task.sr_id == sr_id).order_by(Task.task_id)
     ).all()
+    state = overall(State(s) for s in states)
     session.execute(
-        update(Issue)
-        .where(Issue.sr_id == sr_id)
-        .values(status=overall(State(s) for s in states).value, updated_at=now)
+        update(Issue).where(Issue.sr_id == sr_id).values(status=state.value, updated_at=now)
     )
+    if goal is not None and state not in OPEN and (head := registry.dispatcher(session)):
+        # It looks whether the goal is reached. The goal's own issue is not named: its row would be
+        # locked, and issues of one goal must never wait for one another.
+        wake(session, head, Reason.GOAL, now, cause={"goal": goal, "ended": sr_id})
 
 
 def wake(

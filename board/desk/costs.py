@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from guardia.board import audit
 from guardia.board.chain import clean
 from guardia.board.desk import spending, sums
-from guardia.board.desk.core import Desk, Hold, held
+from guardia.board.desk.core import Desk, GoalHold, Hold, stands
 from guardia.board.desk.spending import Refusal
 from guardia.board.ledger import BudgetAccount, ModelCall
 from guardia.errors import Invalid
@@ -87,14 +87,14 @@ class Allowance:
         return self.tokens == 0 or self.cost == 0
 
 
-def reserve(desk: Desk, hold: Hold, bid: Bid) -> int | Refusal:
+def reserve(desk: Desk, hold: Hold | GoalHold, bid: Bid) -> int | Refusal:
     """Set the worst case of a call aside in every account, all or none; the call's number.
 
     ``Stale`` where the hold is no longer worth anything: nothing is spent on overtaken work.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        held(session, hold)
+        stands(session, hold)
         running = revisions.running(session)
         price = running.prices.get(bid.model, FREE)
         call = _call(session, hold, bid, price, spending.today(running, now), now)
@@ -198,7 +198,7 @@ def expired(desk: Desk, limit: int) -> Sequence[int]:
 
 
 def _call(
-    session: Session, hold: Hold, bid: Bid, price: Price, day: date, now: datetime
+    session: Session, hold: Hold | GoalHold, bid: Bid, price: Price, day: date, now: datetime
 ) -> ModelCall:
     return ModelCall(
         run_id=hold.run_id,

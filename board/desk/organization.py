@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -24,31 +26,55 @@ def apply_chart(desk: Desk, text: str, author: str, expected_revision: int | Non
 
     ``Stale`` where another revision runs than the one that the author has seen.
     """
-    after = chart.parse(text)
     now = desk.clock()
     with desk.database.transaction() as session:
-        held = revisions.hold(session)
-        if expected_revision is not None and expected_revision != held:
-            raise Stale(what=t("org.chart.name"))
-        before = _understood(session) if held is not None else None
-        revision = revisions.apply(session, text, author, now)
-        if revision != held:
-            found = changes.changes(before, after)
-            audit.append(
-                session,
-                "org_applied",
-                actor=author,
-                now=now,
-                detail={
-                    "revision": revision,
-                    "before": held,
-                    "sha256": chart.fingerprint(text),
-                    "changes": _recorded(found),
-                },
-                revision=revision,
-                changes=len(found),
-            )
-        return revision
+        applied = replace(session, text, author, now, expected_revision)
+        record(session, applied, author, now)
+        return applied.revision
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A chart that has become the running one, or is it already."""
+
+    revision: int
+    before: int | None
+    sha256: str
+    changes: tuple[Change, ...]
+
+
+def replace(
+    session: Session, text: str, author: str, now: datetime, expected_revision: int | None = None
+) -> Applied:
+    """``apply_chart`` inside a larger transaction, which calls ``record`` at its end."""
+    after = chart.parse(text)
+    held = revisions.hold(session)
+    if expected_revision is not None and expected_revision != held:
+        raise Stale(what=t("org.chart.name"))
+    before = _understood(session) if held is not None else None
+    revision = revisions.apply(session, text, author, now)
+    found = tuple(changes.changes(before, after))
+    return Applied(revision, held, chart.fingerprint(text), found)
+
+
+def record(session: Session, applied: Applied, author: str, now: datetime) -> None:
+    """Put an applied chart on record; nothing where it was the running one before."""
+    if applied.revision == applied.before:
+        return
+    audit.append(
+        session,
+        "org_applied",
+        actor=author,
+        now=now,
+        detail={
+            "revision": applied.revision,
+            "before": applied.before,
+            "sha256": applied.sha256,
+            "changes": _recorded(applied.changes),
+        },
+        revision=applied.revision,
+        changes=len(applied.changes),
+    )
 
 
 def _understood(session: Session) -> OrgChart | None:

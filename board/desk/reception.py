@@ -137,7 +137,7 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
     if not body:
         raise Invalid(what="request", why="empty")
     dedupe = f"{request.channel}:{request.external_id}" if request.external_id else None
-    if dedupe and (earlier := _already_received(session, dedupe)):
+    if dedupe and (earlier := already_received(session, dedupe)):
         return earlier
     title = clean(request.title).strip() or body.splitlines()[0]
     account = clean(request.account)
@@ -192,7 +192,8 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
     return issue.sr_id
 
 
-def _already_received(session: Session, dedupe: str) -> int | None:
+def already_received(session: Session, dedupe: str) -> int | None:
+    """The issue that a delivery of this key has opened before, or ``None``."""
     # Two deliveries at once queue up here, so that the second one sees the first one's issue.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(dedupe, 0))))
     return session.scalar(select(Issue.sr_id).where(Issue.dedupe_key == dedupe))

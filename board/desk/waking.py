@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, tru
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from guardia.board.desk import sums
+from guardia.board.desk import goal_work, sums
 from guardia.board.desk.core import Desk, Hold, may_wake, stopped, wake
 from guardia.board.lifecycle import State
 from guardia.board.model import Directive, Issue, Run, Task, Tick, Wake
@@ -61,7 +61,8 @@ def _works(now: datetime) -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to do: one look over small indexes."""
     undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(UNDOING))
     open_task = select(Task.task_id).where(workable(Agent.agent_id, now))
-    return or_(Agent.duty == "audit", open_task.exists(), undo.exists())
+    goal = and_(Agent.duty == "dispatch", goal_work.waits_for(Agent.agent_id))
+    return or_(Agent.duty == "audit", open_task.exists(), undo.exists(), goal)
 
 
 def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking | None:

@@ -22,6 +22,7 @@ class Place:
 PLACES = (
     Place("web.nav.issues", "/issues", "issue.read"),
     Place("web.nav.new", "/issues/new", "issue.create"),
+    Place("goals.page.title", "/goals", "goal.read"),
     Place("web.control.title", "/control", "plan.read", "stop"),
 )
 

@@ -14,6 +14,7 @@ from guardia.cli import (
     database,
     delegation,
     demo,
+    goal,
     issue,
     lab,
     org,
@@ -36,6 +37,7 @@ app.command("worker", help=t("cli.worker.help"))(service.worker)
 app.command("approve", help=t("cli.approve.help"))(issue.approve)
 app.command("reject", help=t("cli.reject.help"))(issue.reject)
 app.command("mcp", help=t("cli.mcp.help"))(outside.mcp)
+app.command("goal", help=t("goals.cli.help"))(goal.goal)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
 app.command("release", help=t("cli.control.release"))(control.release)
 app.command("directive", help=t("cli.control.directive"))(control.directive)

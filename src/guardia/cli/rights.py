@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "reject": "approval.answer",
     "ask-changes": "approval.answer",
     "delegate": "delegation.set",
+    "goal": "goal.give",
     "kill": "control.kill",
     "release": "control.release",
     "directive": "plan.read",

@@ -1,0 +1,126 @@
+"""Dates until which a Korean text wants something: "연말까지", "다음 주 금요일까지"."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import NamedTuple
+
+_DAYS = "월화수목금토일"
+_FRIDAY = 4
+# What makes a date a deadline; without one of these it is a moment, or a part of a name.
+_UNTIL = r"\s*(?:까지|안에|안으로|이내|내로|내에|중으로|전에|전까지)"
+_WEEK = r"(?P<{0}>이번|금|다음|차|내)\s*주"
+
+
+class Deadline(NamedTuple):
+    """A deadline named at ``text[start:end]``."""
+
+    on: date
+    start: int
+    end: int
+
+
+def deadlines(text: str, today: date) -> list[Deadline]:
+    """The deadlines of ``text`` in its order, counted from ``today``; impossible dates are none."""
+    found: list[Deadline] = []
+    for pattern, when in _FORMS:
+        for match in pattern.finditer(text):
+            on = _possible(when, match, today)
+            if on is not None and not any(
+                d.start < match.end() and match.start() < d.end for d in found
+            ):
+                found.append(Deadline(on, *match.span()))
+    return sorted(found, key=lambda d: d.start)
+
+
+def _possible(
+    when: Callable[[re.Match[str], date], date], match: re.Match[str], today: date
+) -> date | None:
+    try:
+        return when(match, today)
+    except (ValueError, OverflowError):  # the 31st of a month that has 30 days
+        return None
+
+
+def _full(match: re.Match[str], _today: date) -> date:
+    return date(int(match["y"]), int(match["m"]), int(match["d"]))
+
+
+def _month_day(match: re.Match[str], today: date) -> date:
+    """The next such day: what has passed this year is of the next one."""
+    found = date(today.year, int(match["m"]), int(match["d"]))
+    return found if found >= today else found.replace(year=today.year + 1)
+
+
+def _month_end(match: re.Match[str], today: date) -> date:
+    month = int(match["m"])
+    year = today.year if month >= today.month else today.year + 1
+    return _last_day(year, month)
+
+
+def _this_month_end(match: re.Match[str], today: date) -> date:
+    if match[0].startswith(("다음", "내")):
+        first = today.replace(day=1) + timedelta(days=32)
+        return _last_day(first.year, first.month)
+    return _last_day(today.year, today.month)
+
+
+def _year_end(match: re.Match[str], today: date) -> date:
+    return date(today.year + match[0].startswith("내"), 12, 31)
+
+
+def _within(match: re.Match[str], today: date) -> date:
+    days = {"일": 1, "주": 7, "주일": 7}.get(match["unit"])
+    if days is not None:
+        return today + timedelta(days=int(match["n"]) * days)
+    month = today.month - 1 + int(match["n"])
+    year, month = today.year + month // 12, month % 12 + 1
+    return date(year, month, min(today.day, calendar.monthrange(year, month)[1]))
+
+
+def _near(match: re.Match[str], today: date) -> date:
+    return today + timedelta(days={"오늘": 0, "금일": 0, "내일": 1, "명일": 1, "모레": 2}[match[1]])
+
+
+def _weekday(match: re.Match[str], today: date) -> date:
+    """Weeks begin on Monday; a day without a week is the next one of that name."""
+    monday = today - timedelta(days=today.weekday())
+    day = _DAYS.index(match["day"])
+    if match["week"]:
+        return monday + timedelta(days=day + 7 * (match["week"] in ("다음", "차", "내")))
+    return today + timedelta(days=(day - today.weekday()) % 7)
+
+
+def _week(match: re.Match[str], today: date) -> date:
+    """A week ends, for work, on its Friday."""
+    monday = today - timedelta(days=today.weekday())
+    return monday + timedelta(days=_FRIDAY + 7 * (match["only"] in ("다음", "차", "내")))
+
+
+def _last_day(year: int, month: int) -> date:
+    return date(year, month, calendar.monthrange(year, month)[1])
+
+
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], date]], ...] = tuple(
+    (re.compile(pattern + _UNTIL), when)
+    for pattern, when in (
+        (r"(?P<y>20\d\d)\s*[-./년]\s*(?P<m>\d{1,2})\s*[-./월]\s*(?P<d>\d{1,2})\s*[.일]?", _full),
+        (r"(?<!\d)(?P<m>\d{1,2})\s*월\s*(?P<d>\d{1,2})\s*일", _month_day),
+        (r"(?<![\d.])(?P<m>\d{1,2})/(?P<d>\d{1,2})", _month_day),
+        (r"(?<!\d)(?P<m>\d{1,2})\s*월\s*(?:말|중)?", _month_end),
+        (r"(?:이번\s*달|이달|당월|다음\s*달|내달)\s*말?", _this_month_end),
+        (r"(?<![가-힣\d])월\s*말", _this_month_end),
+        (r"(?:올해|금년|내년)\s*(?:말|내)?", _year_end),
+        (r"(?<![가-힣])연\s*말?", _year_end),
+        (r"(?<!\d)(?<!월)(?<!월 )(?P<n>\d{1,3})\s*(?P<unit>주일|일|주|개월|달)", _within),
+        (r"(오늘|금일|내일|명일|모레)\s*(?:중)?", _near),
+        (
+            rf"(?:{_WEEK.format('week')}\s*)?(?<![가-힣])(?P<day>[{_DAYS}])요일",
+            _weekday,
+        ),
+        (_WEEK.format("only") + r"(?:\s*중|\s*말)?", _week),
+    )
+)

@@ -1,0 +1,70 @@
+"""Which servers "모든", "전체" and "각" mean: those of the named institutions and kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from guardia.org.directory import Directory, Host
+
+_ALL = r"(?:모든|전체|전부|모두|각각|각|온)"
+_SERVERS = r"(?:서버|시스템|장비|호스트)"
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """What a quantifier means."""
+
+    hosts: tuple[Host, ...]
+    words: str
+    """The words that say so."""
+
+
+def fan_out(
+    text: str,
+    directory: Directory,
+    ways: Mapping[str, tuple[str, ...]],
+    institution: str | None = None,
+) -> Fan | None:
+    """The servers of a text that wants all or each of them; ``None`` where it does not.
+
+    ``ways`` are the words for each kind of server, ``institution`` the one that the text around is
+    about, for texts that name none themselves.
+    """
+    kinds = {kind: any_of(words) for kind, words in ways.items()}
+    named = {i.id: any_of((i.name, *i.aliases, i.id)) for i in directory.institutions}
+    match = _quantified(text, [*kinds.values()], [*named.values()])
+    if match is None:
+        return None
+    wanted = {i for i, p in named.items() if re.search(p, text)} or ({institution} - {None})
+    asked = {k for k, p in kinds.items() if re.search(p, text, re.IGNORECASE)}
+    hosts = tuple(
+        host
+        for host in directory.servers
+        if (not wanted or host.institution in wanted) and (not asked or host.kind in asked)
+    )
+    return Fan(hosts, " ".join(match.split()))
+
+
+def _quantified(text: str, kinds: list[str], institutions: list[str]) -> str | None:
+    """The words that want all: "모든 기재부 WAS", "기재부 서버 전체", "각 기관"."""
+    owners = "|".join([*institutions, "기관"])
+    things = "|".join([_SERVERS, *kinds])
+    forms = (
+        rf"{_ALL}\s*(?:(?:{owners})의?\s*)?(?:\S{{1,6}}\s+)?(?:{things})",
+        rf"(?:^|\s)전\s*(?:{_SERVERS}|기관)",
+        rf"{_ALL}\s*(?:{owners})",
+        rf"(?:{owners})의?\s*{_ALL}",
+        rf"(?:{things})(?:\s*{_SERVERS})?(?:들)?(?:을|를|의)?\s*{_ALL}",
+    )
+    for form in forms:
+        if found := re.search(form, text, re.IGNORECASE):
+            return found[0].strip()
+    return None
+
+
+def any_of(words: tuple[str, ...]) -> str:
+    """A regular expression of these words, however they are spaced; the longest first."""
+    longest = sorted(set(words), key=lambda w: (-len(w), w))
+    return "(?:" + "|".join(r"\s*".join(map(re.escape, w)) for w in longest) + ")"

@@ -1,0 +1,167 @@
+"""The head's steps for a goal: divide it, understand the pieces, propose a plan of issues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, TypedDict
+
+from langgraph.runtime import Runtime
+
+from guardia.agents import fit, goal_plan
+from guardia.agents.brain.breakdown import Piece, divide
+from guardia.agents.brain.thought import Brain, named
+from guardia.agents.brain.triage import Triage
+from guardia.agents.brain.triage_lexicon import lexicon
+from guardia.agents.goal_plan import Understood
+from guardia.board.desk import Desk, goals, view
+from guardia.board.desk.core import GoalHold
+from guardia.board.desk.goals import Breakdown, Part
+from guardia.board.desk.hiring import Opening
+from guardia.board.desk.view import Specialist
+from guardia.i18n import t
+from guardia.org import registry
+from guardia.org.directory import Directory
+
+
+class PursuitState(TypedDict, total=False):
+    """One goal on its way to a plan."""
+
+    pieces: list[Piece]
+    today: date
+    work: list[Understood]
+    thought_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoalContext:
+    """What a waking brings for a goal."""
+
+    desk: Desk
+    brain: Brain
+    hold: GoalHold
+
+
+def divide_goal(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
+    """Into the pieces that people have worded since, or anew from the text."""
+    context = runtime.context
+    brief = goals.brief(context.desk, context.hold)
+    pieces = [piece for kept in brief.pieces for piece in _again(kept)] or divide(brief.text)
+    return {"pieces": list(pieces), "today": brief.today}
+
+
+def _again(kept: dict[str, Any]) -> list[Piece]:
+    if not kept.get("reworded"):
+        return [Piece(kept["text"], kept["request"], kept["sentence"], kept["wish"])]
+    # What a person says when asked is wanted, whatever its form.
+    return [replace(p, sentence=kept["sentence"], wish=True) for p in divide(kept["text"])]
+
+
+def understand(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
+    """Triage each piece; the servers that it means, its deadline, or what must be asked."""
+    context = runtime.context
+    with context.desk.database.reading() as session:
+        directory = registry.directory(session)
+    voices: dict[str, None] = {}
+
+    def think(text: str) -> Triage:
+        thought = context.brain.triage(text, directory)
+        voices[f"{named(thought.by)} {thought.remark}".strip()] = None
+        return thought.answer
+
+    ways = lexicon().servers
+    work = goal_plan.understand(state["pieces"], directory, ways, state["today"], think)
+    return {"work": work, "thought_by": ", ".join(voices)}
+
+
+def propose(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
+    """File the plan: an issue for each server, its specialist, a hire where none has the skill."""
+    context = runtime.context
+    staff = view.specialists(context.desk)
+    with context.desk.database.reading() as session:
+        directory = registry.directory(session)
+    parts = [
+        _part(context, found, server, staff, directory)
+        for found in state["work"]
+        for server in (found.servers or (None,))
+    ]
+    dues = [p.due_on for p in parts if p.due_on]
+    goals.file(
+        context.desk,
+        context.hold,
+        Breakdown(
+            pieces=tuple(_kept(p) for p in state["pieces"]),
+            parts=tuple(parts),
+            thought_by=state["thought_by"],
+            due_on=max(dues, default=None),
+        ),
+    )
+    return {}
+
+
+def _kept(piece: Piece) -> dict[str, Any]:
+    return {
+        "text": piece.text,
+        "request": piece.request,
+        "sentence": piece.sentence,
+        "wish": piece.wish,
+    }
+
+
+def _part(
+    context: GoalContext,
+    found: Understood,
+    server: str | None,
+    staff: list[Specialist],
+    directory: Directory,
+) -> Part:
+    read, reasons = found.triage, list(found.reasons or found.triage.reasons)
+    agent, engineer, opening = None, None, None
+    if not found.question:
+        skill = _skill(read, server, directory)
+        agent = fit.specialist(staff, skill, None)
+        best = fit.best_engineer(view.engineers(context.desk, server), read.category)
+        engineer = best.candidate.person.id if best else None
+        if agent is None:
+            opening = _opening(skill, found, context.hold.agent_id)
+            reasons.append(t("goals.because.no_skill", title=opening.title))
+        else:
+            reasons.append(t("agents.chosen", agent=agent.title, category=skill))
+        reasons += [best.reason] if best else []
+    return Part(
+        piece=found.piece,
+        text=found.text,
+        kind=read.kind,
+        category=read.category,
+        priority=read.priority,
+        institution=read.institution,
+        server=server,
+        action_type=read.action_type,
+        agent_id=agent.agent_id if agent else None,
+        engineer_id=engineer,
+        due_on=found.due,
+        reasons=tuple(reasons),
+        question=found.question,
+        opening=opening,
+    )
+
+
+def _skill(read: Triage, server: str | None, directory: Directory) -> str:
+    """What it takes: the field of the work, or where that is none of ours, the kind of server."""
+    if read.category != goal_plan.GENERAL:
+        return read.category
+    return next((h.kind for h in directory.servers if h.server_id == server), read.category)
+
+
+def _opening(skill: str, found: Understood, head: str) -> Opening:
+    """A specialist for one skill. The embedded brain that it begins with costs no tokens."""
+    name = t(f"triage.category.{skill}")
+    title = t("goals.role_title", skill=name)
+    return Opening(
+        agent_id=f"{skill.lower()}-agent",
+        title=title,
+        skills=(skill,),
+        reports_to=head,
+        reason=t("goals.hire_reason", skill=name, text=found.text),
+        monthly_won=0,
+    )

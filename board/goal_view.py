@@ -1,0 +1,282 @@
+"""What pages and commands show of goals: the list, and one with its plan, hires and issues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board import kinship, listing
+from guardia.board.actors import named
+from guardia.board.desk import Desk, pursuit
+from guardia.board.dossier import Note
+from guardia.board.goal import OPEN_GOALS, GoalState, Progress
+from guardia.board.goal_model import Goal, GoalPart, Hire
+from guardia.board.kinship import Relative
+from guardia.board.model import Comment, Issue
+from guardia.errors import NotFound
+from guardia.org.access import require
+from guardia.org.directory import PersonName
+
+_SIZE = 25
+_OPEN = sorted(s.value for s in OPEN_GOALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One goal in the list."""
+
+    sr_id: int
+    title: str
+    state: GoalState
+    stuck: bool
+    due_on: date | None
+    giver: str
+    progress: Progress
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GoalList:
+    """One page of the goals, newest first."""
+
+    rows: tuple[Row, ...]
+    older: int | None
+    """Cursor for ``before``; ``None`` on the last page."""
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """A part of a plan."""
+
+    ordinal: int
+    piece: int
+    text: str
+    kind: str
+    category: str
+    priority: str
+    server: str | None
+    action_type: str | None
+    agent: str | None
+    engineer: str | None
+    due_on: date | None
+    reasons: tuple[str, ...]
+    question: str
+    state: str
+    hire_id: int | None
+    child_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HireView:
+    """A request for a colleague."""
+
+    hire_id: int
+    sr_id: int | None
+    agent_id: str
+    title: str
+    skills: tuple[str, ...]
+    superior: str | None
+    monthly_won: int | None
+    reason: str
+    requester: str
+    state: str
+    decided_by: str | None
+    decision_reason: str
+    revision: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoalPage:
+    """Everything one page shows of one goal."""
+
+    sr_id: int
+    title: str
+    body: str
+    state: GoalState
+    stuck: bool
+    due_on: date | None
+    giver: str
+    agent: str | None
+    thought_by: str
+    plan_hash: str | None
+    end_reason: str
+    created_at: datetime
+    parts: tuple[PartView, ...]
+    hires: tuple[HireView, ...]
+    children: tuple[Relative, ...]
+    progress: Progress
+    comments: tuple[Note, ...]
+    position: int
+    names: dict[str, str]
+
+
+def goals(
+    desk: Desk, viewer: PersonName, *, closed: bool = False, before: int | None = None
+) -> GoalList:
+    """One page of the open or the ended goals, with their progress: three queries in all."""
+    require(viewer, "goal.read")
+    query = (
+        select(Issue, Goal)
+        .join(Goal, Goal.sr_id == Issue.sr_id)
+        .where(Goal.state.not_in(_OPEN) if closed else Goal.state.in_(_OPEN))
+    )
+    if before is not None:
+        query = query.where(Goal.sr_id < before)
+    with desk.database.reading() as session:
+        found = session.execute(query.order_by(Goal.sr_id.desc()).limit(_SIZE + 1)).all()
+        shown = found[:_SIZE]
+        progress = pursuit.counts(session, [goal.sr_id for _, goal in shown])
+        rows = tuple(_row(issue, goal, progress[goal.sr_id]) for issue, goal in shown)
+        older = rows[-1].sr_id if len(found) > _SIZE else None
+        return GoalList(rows, older, listing.position(session))
+
+
+def _row(issue: Issue, goal: Goal, progress: Progress) -> Row:
+    state = GoalState(goal.state)
+    return Row(
+        issue.sr_id,
+        issue.title,
+        state,
+        _stuck(goal, progress),
+        goal.due_on,
+        issue.requester_name,
+        progress,
+        issue.updated_at,
+    )
+
+
+def _stuck(goal: Goal, progress: Progress) -> bool:
+    ended = goal.state == GoalState.ACTIVE and progress.total > 0 and not progress.open
+    return ended and progress.failed > 0
+
+
+def page(desk: Desk, viewer: PersonName, sr_id: int) -> GoalPage:
+    """One goal; ``NotFound`` where there is none."""
+    require(viewer, "goal.read")
+    with desk.database.reading() as session:
+        goal, issue = session.get(Goal, sr_id), session.get(Issue, sr_id)
+        if goal is None or issue is None:
+            raise NotFound(what=f"SR-{sr_id}")
+        progress = pursuit.counts(session, [sr_id])[sr_id]
+        parts = session.scalars(
+            select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
+        ).all()
+        hires, comments = _hires(session, sr_id, parts), _comments(session, sr_id)
+        names = _names(session, goal, parts, hires, comments)
+        return GoalPage(
+            sr_id=sr_id,
+            title=issue.title,
+            body=issue.body,
+            state=GoalState(goal.state),
+            stuck=_stuck(goal, progress),
+            due_on=goal.due_on,
+            giver=issue.requester_name,
+            agent=names.get(f"agent:{goal.agent_id}"),
+            thought_by=goal.thought_by,
+            plan_hash=goal.plan_hash,
+            end_reason=goal.end_reason,
+            created_at=issue.created_at,
+            parts=tuple(_part(row, names) for row in parts),
+            hires=tuple(_hire(row, names) for row in hires),
+            children=kinship.children(session, viewer, sr_id),
+            progress=progress,
+            comments=comments,
+            position=listing.position(session),
+            names=names,
+        )
+
+
+def _part(row: GoalPart, names: dict[str, str]) -> PartView:
+    return PartView(
+        ordinal=row.ordinal,
+        piece=row.piece,
+        text=row.text,
+        kind=row.kind,
+        category=row.category,
+        priority=row.priority,
+        server=row.server,
+        action_type=row.action_type,
+        agent=names.get(f"agent:{row.agent_id}"),
+        engineer=names.get(f"person:{row.engineer_id}"),
+        due_on=row.due_on,
+        reasons=tuple(row.reasons),
+        question=row.question,
+        state=row.state,
+        hire_id=row.hire_id,
+        child_id=row.child_id,
+    )
+
+
+def _hires(session: Session, sr_id: int, parts: Sequence[GoalPart]) -> Sequence[Hire]:
+    """The goal's own requests and those of others that its parts wait for too."""
+    wanted = [p.hire_id for p in parts if p.hire_id]
+    query = select(Hire).where((Hire.sr_id == sr_id) | Hire.hire_id.in_(wanted))
+    return session.scalars(query.order_by(Hire.hire_id)).all()
+
+
+def waiting_hires(desk: Desk, viewer: PersonName) -> tuple[HireView, ...]:
+    """All requests that a person has still to decide."""
+    require(viewer, "goal.read")
+    with desk.database.reading() as session:
+        query = select(Hire).where(Hire.state == "WAITING").order_by(Hire.hire_id)
+        rows = session.scalars(query).all()
+        actors = [a for row in rows for a in (row.requested_by, f"agent:{row.reports_to}")]
+        names = named(session, actors)
+        return tuple(_hire(row, names) for row in rows)
+
+
+def _hire(row: Hire, names: dict[str, str]) -> HireView:
+    return HireView(
+        hire_id=row.hire_id,
+        sr_id=row.sr_id,
+        agent_id=row.agent_id,
+        title=row.title,
+        skills=tuple(row.skills),
+        superior=names.get(f"agent:{row.reports_to}"),
+        monthly_won=row.monthly_won,
+        reason=row.reason,
+        requester=names.get(row.requested_by, row.requested_by),
+        state=row.state,
+        decided_by=names.get(f"person:{row.decided_by}"),
+        decision_reason=row.decision_reason,
+        revision=row.revision,
+    )
+
+
+def _comments(session: Session, sr_id: int) -> tuple[Note, ...]:
+    rows = session.scalars(
+        select(Comment).where(Comment.sr_id == sr_id).order_by(Comment.comment_id).limit(200)
+    )
+    return tuple(Note(c.comment_id, c.author, c.body, c.created_at) for c in rows)
+
+
+def _names(
+    session: Session,
+    goal: Goal,
+    parts: Sequence[GoalPart],
+    hires: Sequence[Hire],
+    talk: Sequence[Note],
+) -> dict[str, str]:
+    people = [goal.given_by, *(p.engineer_id for p in parts), *(h.decided_by for h in hires)]
+    agents = [goal.agent_id, *(p.agent_id for p in parts), *(h.reports_to for h in hires)]
+    return named(
+        session,
+        [
+            *(f"person:{p}" for p in people),
+            *(f"agent:{a}" for a in agents),
+            *(h.requested_by for h in hires),
+            *(note.author for note in talk),
+        ],
+    )
+
+
+def hire_goal(desk: Desk, hire_id: int) -> int | None:
+    """The goal that asked for a hire; ``None`` where it was an agent by itself."""
+    with desk.database.reading() as session:
+        query = select(Goal.sr_id).join(Hire, Hire.sr_id == Goal.sr_id)
+        return session.scalar(query.where(Hire.hire_id == hire_id))

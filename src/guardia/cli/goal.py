@@ -1,0 +1,72 @@
+"""``guardia goal``: give the organization's head a goal, and see how goals go."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.cli.installation import opened
+from guardia.cli.issue import parse_number, sign_in
+from guardia.errors import Invalid
+from guardia.i18n import t
+from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.goal_view import GoalPage
+
+
+def goal(
+    text: Annotated[str, typer.Argument(help=t("goals.cli.text"))],
+    who: Annotated[str, typer.Option("--as", help=t("goals.cli.as"))],
+    *,
+    drop: Annotated[bool, typer.Option("--drop", help=t("goals.cli.drop"))] = False,
+    approve: Annotated[bool, typer.Option("--approve", help=t("goals.cli.approve"))] = False,
+    reason: Annotated[str, typer.Option("--reason", help=t("cli.control.reason"))] = "",
+) -> None:
+    """Give a goal; with a number (``SR-12``) show it, approve its plan or drop it."""
+    from guardia.board import goal_view
+    from guardia.board.desk import goal_decisions, goals
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        person = sign_in(desk, who)
+        if not _is_number(text):
+            if approve or drop:
+                raise Invalid(what=text, why=t("goals.cli.needs_number"))
+            sr_id = goals.give(desk, person, text, channel="cli")
+            sys.stdout.write(t("goals.cli.given", sr=sr_id) + "\n")
+            return
+        sr_id = parse_number(text)
+        page = goal_view.page(desk, person, sr_id)
+        _show(page)
+        if approve:
+            bound = page.plan_hash or ""
+            numbers = goal_decisions.approve(desk, person, sr_id, plan_hash=bound)
+            sys.stdout.write(t("goals.cli.approved", count=len(numbers)) + "\n")
+        elif drop:
+            goal_decisions.drop(desk, person, sr_id, reason)
+            sys.stdout.write(t("goals.cli.dropped", sr=sr_id) + "\n")
+
+
+def _is_number(text: str) -> bool:
+    return text.upper().removeprefix("SR-").removeprefix("#").isdecimal()
+
+
+def _show(page: GoalPage) -> None:
+    console = Console()
+    state = t(f"goals.state.{page.state}")
+    console.print(f"[bold]SR-{page.sr_id}[/] {state} {page.progress.percent}%", highlight=False)
+    console.print(page.title, markup=False, highlight=False)
+    table = Table(*(t(f"goals.cli.column.{c}") for c in ("work", "server", "who", "due")))
+    for part in page.parts:
+        who = part.question or part.agent or t("goals.page.people")
+        work = f"SR-{part.child_id} {part.text}" if part.child_id else part.text
+        table.add_row(work, part.server or "-", who, str(part.due_on or "-"))
+    if page.parts:
+        console.print(table, markup=False)
+    for hire in page.hires:
+        line = f"{t('goals.hire')} {hire.title}: {t(f'goals.page.hire.{hire.state}')}"
+        console.print(line, markup=False, highlight=False)

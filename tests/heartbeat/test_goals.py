@@ -1,0 +1,123 @@
+"""A goal from the board to its issues and back, through real beats over real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import LEAD, PM
+from office import Office, at_work
+from sqlalchemy import select
+
+from guardia.board.desk import goal_decisions, hiring, view
+from guardia.board.goal import GoalState
+from guardia.board.lifecycle import State
+from guardia.board.model import Comment
+from guardia.heartbeat.beat import beat
+from guardia.org import revisions
+
+
+@pytest.fixture
+def office(database: Any, tmp_path: Path) -> Iterator[Office]:
+    with at_work(database.owner, database.app, tmp_path) as found:
+        yield found
+
+
+def test_a_goal_is_planned_approved_worked_and_achieved(office: Office) -> None:
+    page = office.give(
+        "연말 결산이 다가옵니다. 2030-12-20까지 기획재정부 모든 WAS 서버의 상태를 점검하고, "
+        "교육부 DB 백업을 확인해 주세요. 보안을 더 좋게 해 주세요."
+    )
+    assert page.state is GoalState.PLANNED
+    clear = [(p.server, p.agent, p.category) for p in page.parts if not p.question]
+    assert clear == [
+        ("MOF-WAS-01", "WAS 전문가", "WAS"),
+        ("MOF-WAS-02", "WAS 전문가", "WAS"),
+        ("MOE-DB-01", "DB 전문가", "BACKUP"),
+    ]
+    assert str(page.due_on) == "2030-12-20" and str(page.parts[0].due_on) == "2030-12-20"
+    assert [p.text for p in page.parts if p.question] == ["보안을 더 좋게 해 주세요."]
+    assert not page.children
+
+    numbers = office.approve(page, 1)
+    assert [office.task(n).agent_id for n in numbers] == ["was-agent", "db-agent"]
+    page = office.page(page.sr_id)
+    assert page.state is GoalState.ACTIVE and [c.sr_id for c in page.children] == list(numbers)
+    assert view.issue(office.board.desk, page.sr_id).state is State.IN_PROGRESS
+    office.work()
+    assert {view.issue(office.board.desk, n).state for n in numbers} == {State.MANUAL}
+
+    office.finish(numbers[0])
+    office.work()
+    page = office.page(page.sr_id)
+    assert (page.progress.done, page.progress.open) == (1, 1) and page.state is GoalState.ACTIVE
+    office.finish(numbers[1])
+    office.work()
+    assert office.page(page.sr_id).state is GoalState.ACHIEVED
+    assert view.issue(office.board.desk, page.sr_id).state is State.COMPLETED
+    assert office.kinds(page.sr_id) == [
+        "goal_given",
+        "goal_planned",
+        "goal_approved",
+        "goal_achieved",
+    ]
+
+
+def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(office: Office) -> None:
+    page = office.give("서비스를 더 좋게 만들어 줘")
+    assert page.state is GoalState.ASKED
+    (part,) = page.parts
+    goal_decisions.answer(
+        office.board.desk, LEAD, page.sr_id, {part.piece: "MOF-WAS-01 로그를 분석해 줘"}
+    )
+    office.work()
+    page = office.page(page.sr_id)
+    assert page.state is GoalState.PLANNED
+    assert [(p.server, p.action_type) for p in page.parts] == [("MOF-WAS-01", "LOG_ANALYSIS")]
+
+
+def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
+    office: Office,
+) -> None:
+    office.fire("sec-agent")
+    page = office.give("MOF-WAS-01 서버의 계정 잠금을 점검하고 MOF-DB-01 방화벽 네트워크를 점검해")
+    assert [h.skills for h in page.hires] == [("ACCOUNT",), ("NETWORK",)]
+    account, network = page.hires
+    first, second = office.approve(page)
+    office.work()
+    assert office.task(first).agent_id is None
+    assert office.task(first).status == State.RECEIVED
+
+    revision = hiring.approve(office.board.desk, PM, account.hire_id)
+    with office.board.desk.database.reading() as session:
+        assert revisions.latest(session) == revision
+        assert revisions.of(session, revision).author == "person:pm"
+        assert "account-agent" in {a.id for a in revisions.running(session).agents}
+    beat(office.board.desk, lambda: office.team, "account-agent")
+    assert (office.task(first).agent_id, office.task(first).status) == ("account-agent", "MANUAL")
+    with office.board.desk.database.reading() as session:
+        authors = set(session.scalars(select(Comment.author).where(Comment.sr_id == first)))
+    assert authors == {"agent:account-agent"}
+
+    hiring.reject(office.board.desk, PM, network.hire_id, "사람이 맡습니다")
+    assert office.task(second).status == State.MANUAL
+    assert [h.state for h in office.page(page.sr_id).hires] == ["APPROVED", "REJECTED"]
+    assert {"hire_approved", "hire_rejected"} <= set(office.kinds(page.sr_id))
+    assert "handed_over" in office.kinds(second)
+
+
+def test_what_does_not_end_well_is_put_before_people_once(office: Office) -> None:
+    page = office.give("MOF-WAS-01 로그를 분석하고 MOE-DB-01 백업을 확인해 주세요")
+    numbers = office.approve(page)
+    office.finish(numbers[0])
+    office.finish(numbers[1], verb="abort")
+    office.work()
+    office.work()
+    page = office.page(page.sr_id)
+    assert page.state is GoalState.ACTIVE and page.stuck
+    assert (page.progress.done, page.progress.failed) == (1, 1)
+    assert len(page.comments) == 1
+    goal_decisions.achieve(office.board.desk, LEAD, page.sr_id, "백업은 다음 분기에")
+    assert office.page(page.sr_id).state is GoalState.ACHIEVED
