@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from guardia.board.chain import Link, Place, Verdict, clean, verify
 from guardia.board.checkpoint import Checkpoint
 from guardia.board.model import AuditCheckpoint, AuditEntry, ChainHead
+from guardia.board.signers import KIND
 from guardia.db import events, jobs
 from guardia.i18n import t_record
 
@@ -137,6 +138,24 @@ def add_checkpoint(session: Session, signed: Checkpoint) -> bool:
         .returning(AuditCheckpoint.size)
     )
     return added.first() is not None
+
+
+def announcements(
+    session: Session, use: str, after: int = 0, until: int | None = None
+) -> list[tuple[int, dict[str, Any]]]:
+    """Entries after number ``after`` that announce another key for ``use``, in order."""
+    query = select(AuditEntry.seq, AuditEntry.detail).where(
+        AuditEntry.kind == KIND, AuditEntry.detail["use"].as_string() == use, AuditEntry.seq > after
+    )
+    if until is not None:
+        query = query.where(AuditEntry.seq <= until)
+    return [(row.seq, row.detail) for row in session.execute(query.order_by(AuditEntry.seq))]
+
+
+def announced_key(session: Session, use: str) -> str | None:
+    """The key that was announced last for ``use`` (hex), or ``None`` where none ever was."""
+    found = announcements(session, use)
+    return str(found[-1][1].get("public")) if found else None
 
 
 def verify_all(session: Session) -> Verdict:

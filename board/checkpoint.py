@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from guardia.board.chain import ORIGIN, Mark, canonical, microseconds, moment
+from guardia.board.signers import Succession
 
 _DOMAIN = b"guardia.audit.checkpoint.v1\n"
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
@@ -131,7 +132,7 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> Checkpoint:
 
 
 def fault(
-    checkpoint: Checkpoint, before: Checkpoint | None, chain: str, key: Ed25519PublicKey
+    checkpoint: Checkpoint, before: Checkpoint | None, chain: str, key: Ed25519PublicKey | None
 ) -> str | None:
     """Why a checkpoint does not hold after the one before it, or ``None``.
 
@@ -141,7 +142,7 @@ def fault(
     """
     if checkpoint.chain != chain:
         return "chain"
-    if checkpoint.key != fingerprint(key):
+    if key is None or checkpoint.key != fingerprint(key):
         return "key"
     if not _signature_holds(checkpoint, key):
         return "signature"
@@ -163,13 +164,27 @@ def _signature_holds(checkpoint: Checkpoint, key: Ed25519PublicKey) -> bool:
 def marks(
     checkpoints: Iterable[Checkpoint],
     chain: str,
-    key: Ed25519PublicKey,
+    line: Succession,
     before: Checkpoint | None = None,
+    announced: Iterable[tuple[int, Any]] = (),
 ) -> Iterator[Mark]:
-    """What a series of checkpoints says of the chain; ends with the first that does not hold."""
+    """What a series of checkpoints says of the chain; ends with the first that does not hold.
+
+    ``announced``: the entries after ``before`` that announce a successor of the key, in order.
+    """
+    entries = iter(announced)
+    entry = next(entries, None)
     for checkpoint in checkpoints:
-        wrong = fault(checkpoint, before, chain, key)
+        while entry is not None and entry[0] <= checkpoint.size:
+            if not line.announced(entry[1]):
+                yield Mark(entry[0], "", "checkpoint", "succession")
+                return
+            entry = next(entries, None)
+        wrong = fault(checkpoint, before, chain, line.key)
         yield Mark(checkpoint.size, checkpoint.head, "checkpoint", wrong)
         if wrong:
             return
         before = checkpoint
+        line.takes_over()
+    if entry is not None and not line.announced(entry[1]):
+        yield Mark(entry[0], "", "checkpoint", "succession")

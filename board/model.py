@@ -429,6 +429,7 @@ class AuditEntry(Base):
     __table_args__ = (
         Index("ix_tb_audit_log_sr_id", "sr_id", "seq"),
         Index("ix_tb_audit_log_task_id", "task_id", "seq"),
+        Index("ix_tb_audit_log_keys", "seq", postgresql_where=sql("kind = 'key_succeeded'")),
     )
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

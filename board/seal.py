@@ -7,56 +7,83 @@ place in the record without the key, which lies outside the database.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from guardia.board.chain import canonical, clean
+from guardia.board.signers import raw, statement_bytes
+from guardia.errors import Misconfigured
+from guardia.i18n import t
 from guardia.org.keys import Keys
 
 NAME = "decision-key"
-_DOMAIN = b"guardia.decision.v1\n"
+NEXT = f"{NAME}.next"
+"""The successor, from before it is announced until it has the place of the first."""
+Ring = tuple[Ed25519PrivateKey, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Seal:
-    """The installation's key. ``Seal.passing()`` is one that ends with the process."""
+    """The installation's keys: the present one, and while it is being replaced its successor."""
 
-    _key: Ed25519PrivateKey
+    def __init__(self, read: Callable[[], Ring]) -> None:
+        self._read, self._ring = read, read()
 
     @classmethod
     def passing(cls) -> Seal:
-        """A key that nobody keeps: what it signs is proven only against its entry's own key."""
-        return cls(Ed25519PrivateKey.generate())
+        """A key that ends with the process: what it signs is proven only against itself."""
+        ring = (Ed25519PrivateKey.generate(),)
+        return cls(lambda: ring)
 
     @classmethod
     def kept(cls, keys: Keys) -> Seal:
         """The installation's key, made at its first use."""
-        raw = keys.obtain(NAME, lambda: Ed25519PrivateKey.generate().private_bytes_raw().hex())
-        return cls(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(raw)))
+
+        def read() -> Ring:
+            present = keys.obtain(NAME, generate)
+            return tuple(map(key_of, (present, *keys.found(NEXT))))
+
+        return cls(read)
 
     @property
     def public(self) -> str:
-        """The public half, hex."""
-        return self._key.public_key().public_bytes_raw().hex()
+        """The public half of the present key, hex."""
+        return raw(self._ring[0].public_key())
 
-    def sign(self, said: Mapping[str, Any]) -> dict[str, str]:
-        """Signature and public key, hex, as the entry keeps them."""
-        return {"signature": self._key.sign(_bytes(said)).hex(), "key": self.public}
+    def sign(self, said: Mapping[str, Any], announced: str | None) -> dict[str, str]:
+        """Signature and public key, hex, as the entry keeps them.
+
+        ``announced``: the key that the record has announced last, if any; only that one counts.
+        """
+        key = self.key(announced)
+        signature = key.sign(statement_bytes(said)).hex()
+        return {"signature": signature, "key": raw(key.public_key())}
+
+    def key(self, announced: str | None) -> Ed25519PrivateKey:
+        """The key that signs now; ``Misconfigured`` where this host has not got it."""
+        if announced is None:
+            return self._ring[0]
+        found = self._held(announced)
+        if found is None:
+            # Replaced since we read: seldom, so nothing is read again while nothing changes.
+            self._ring = self._read()
+            found = self._held(announced)
+        if found is None:
+            raise Misconfigured(what=NAME, why=t("audit.other_seal", key=announced[:16]))
+        return found
+
+    def _held(self, public: str) -> Ed25519PrivateKey | None:
+        return next((k for k in self._ring if raw(k.public_key()) == public), None)
 
 
-def genuine(said: Mapping[str, Any], signature: str, key: str) -> bool:
-    """Whether ``key`` signed exactly this."""
+def generate() -> str:
+    """A new key as the store keeps it."""
+    return Ed25519PrivateKey.generate().private_bytes_raw().hex()
+
+
+def key_of(kept: str) -> Ed25519PrivateKey:
+    """The key that ``kept`` is; ``Misconfigured`` where it is none."""
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
-        public.verify(bytes.fromhex(signature), _bytes(said))
-    except (ValueError, InvalidSignature):
-        return False
-    return True
-
-
-def _bytes(said: Mapping[str, Any]) -> bytes:
-    return _DOMAIN + canonical(clean(dict(said)))
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept))
+    except ValueError as error:
+        raise Misconfigured(what=NAME, why=t("audit.bad_key")) from error

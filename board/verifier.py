@@ -2,7 +2,8 @@
 
 It needs no database, no settings and nothing of GUARDiA but the chain and its checkpoints, so
 that who checks the record need not trust the installation that wrote it. FILE is what ``guardia
-audit export`` wrote, PUB the public key of the checkpoints, kept from a time that is trusted.
+audit export`` wrote, PUB a public key of the checkpoints, kept from a time that is trusted: keys
+that it has announced are followed, others refused.
 Prints one line of JSON for programs and people of any language; exit code 0, or 1 with the first
 bad entry or checkpoint. Memory use does not grow with the file.
 
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from guardia.board import checkpoint as checkpoints
 from guardia.board.chain import Link, Mark, Verdict, Walk, moment
 from guardia.board.checkpoint import Checkpoint, fingerprint
+from guardia.board.signers import DECISIONS, KIND, RECORD, Seals, Succession, public, raw
 
 FORMAT = "guardia.audit.export.v1"
 _LINE = 64 * 1024 * 1024
@@ -37,18 +39,26 @@ _ENTRY = {
 
 
 class Reading:
-    """An export as it is read, line by line."""
+    """An export as it is read, line by line.
 
-    def __init__(self, chain: str, key: Ed25519PublicKey) -> None:
-        self._chain, self._key = chain, key
+    ``root`` is the key that the record says it began with, where that is not the trusted one; then
+    the trusted one must have followed it and have signed.
+    """
+
+    def __init__(
+        self, chain: str, key: Ed25519PublicKey, root: Ed25519PublicKey | None = None
+    ) -> None:
+        self._chain, self._trusted = chain, raw(key)
         self._walk = Walk()
+        self._line, self._seals = Succession(RECORD, root or key), Seals()
         self._before: Checkpoint | None = None
         self._checkpoints = 0
+        self._vouched = root is None
 
     def line(self, name: str, value: Any) -> Verdict | None:
         """The next line; a verdict where the reading ends with it."""
         if name == "entry":
-            return self._walk.entry(entry(value))
+            return self._entry(entry(value))
         if name == "checkpoint":
             return self._checkpoint(checkpoints.read(value))
         if name == "end":
@@ -60,10 +70,27 @@ class Reading:
         place, sealed = self._walk.place, self._walk.sealed
         return Verdict(place.size, place.head, place.size + 1, fault, sealed=sealed)
 
+    def _entry(self, link: Link) -> Verdict | None:
+        found = self._walk.entry(link)
+        if found is not None:
+            return found
+        fault = self._seals.fault(link)
+        if link.kind == KIND and link.detail.get("use") != DECISIONS:
+            fault = None if self._line.announced(link.detail) else "succession"
+        if fault is None:
+            return None
+        sealed = self._walk.sealed
+        return Verdict(link.seq - 1, link.previous_hash, link.seq, fault, sealed=sealed)
+
     def _checkpoint(self, given: Checkpoint) -> Verdict | None:
-        wrong = checkpoints.fault(given, self._before, self._chain, self._key)
+        key = self._line.key
+        wrong = checkpoints.fault(given, self._before, self._chain, key)
         self._before, self._checkpoints = given, self._checkpoints + 1
-        return self._walk.mark(Mark(given.size, given.head, "checkpoint", wrong))
+        found = self._walk.mark(Mark(given.size, given.head, "checkpoint", wrong))
+        if found is None:
+            self._vouched = self._vouched or (key is not None and raw(key) == self._trusted)
+            self._line.takes_over()
+        return found
 
     def _end(self, value: Any) -> Verdict:
         place, sealed = self._walk.place, self._walk.sealed
@@ -73,6 +100,9 @@ class Reading:
         if sealed < place.size:
             # Nobody has signed for these: whoever wrote the file may have written them.
             return Verdict(place.size, place.head, sealed + 1, "unsealed", sealed=sealed)
+        if not self._vouched:
+            # Somebody else's key began this record, and the trusted one has signed nothing of it.
+            return Verdict(place.size, place.head, None, "key", "checkpoint", place.size)
         return self._walk.end()
 
 
@@ -104,8 +134,9 @@ def verify(file: BinaryIO, key: Ed25519PublicKey) -> Verdict:
 def _opened(name: str, value: Any, key: Ed25519PublicKey) -> Reading:
     if name != "export" or not isinstance(value, dict) or value.get("format") != FORMAT:
         raise ValueError("not an export")
-    reading = Reading(str(value.get("chain")), key)
-    return reading
+    root = value.get("root")
+    first = public(root) if isinstance(root, str) else None
+    return Reading(str(value.get("chain")), key, first)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[str, Any]]:

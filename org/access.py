@@ -71,6 +71,7 @@ OPERATIONS = frozenset(
         "demo.run",
         "installation.run",
         "issue.read",
+        "keys.operate",
         "lab.operate",
         "org.apply",
         "org.validate",

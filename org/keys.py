@@ -1,19 +1,18 @@
 """Private keys and other credentials by name, encrypted at rest; read when needed, never kept.
 
 One file per credential, AES-256-GCM under one master key, bound to its name so that files cannot
-be exchanged. The master key comes, in this order, from ``GUARDIA_SECRETS_KEY``, from a systemd
-credential, or from a key file that is made beside the folder at the first use.
+be exchanged. While the master key is replaced, both it and its successor open them.
 """
 
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import re
 import secrets
-import stat
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -22,15 +21,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from guardia.errors import Misconfigured
 from guardia.i18n import t
+from guardia.org import masterkey
+from guardia.org.masterkey import MasterKey, place, private_file, require_private
 
-VARIABLE = "GUARDIA_SECRETS_KEY"
-"""Base64 of 32 random bytes."""
-CREDENTIAL = "guardia-secrets-key"
-"""Name of the same in a systemd credential (``LoadCredential=``)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MAGIC = b"guardia-secret.v1\n"
-_KEY_BYTES, _NONCE_BYTES = 32, 12
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_NONCE_BYTES = 12
 
 
 class Keys(Protocol):
@@ -39,11 +35,17 @@ class Keys(Protocol):
     def get(self, name: str) -> str:
         """The credential; ``Misconfigured`` where there is none."""
 
+    def found(self, name: str) -> tuple[str, ...]:
+        """The credential, or nothing."""
+
     def put(self, name: str, value: str) -> None:
         """Store a credential."""
 
     def obtain(self, name: str, make: Callable[[], str]) -> str:
         """The credential, made and stored where there is none."""
+
+    def remove(self, name: str) -> None:
+        """Forget a credential, if there is one."""
 
 
 class FileKeys:
@@ -60,57 +62,96 @@ class FileKeys:
         path = self._path(name)
         if not path.is_file():
             raise Misconfigured(what=name, why=t("org.no_key", folder=self._folder))
-        _require_private(path, name)
-        held = path.read_bytes()
-        if held.startswith(_MAGIC):
-            return self._decrypted(name, held[len(_MAGIC) :])
+        with self._locked(fcntl.LOCK_SH):
+            require_private(path, name)
+            held = path.read_bytes()
+            if held.startswith(_MAGIC):
+                return _decrypted(name, held, self._masters())
         value = held.decode("utf-8")
         self.put(name, value)
         return value
+
+    def found(self, name: str) -> tuple[str, ...]:
+        """The credential, or nothing."""
+        try:
+            return (self.get(name),) if self._path(name).is_file() else ()
+        except FileNotFoundError:
+            return ()
 
     def put(self, name: str, value: str) -> None:
         """Store a credential, readable by us alone."""
         path = self._path(name)
         self._prepare()
-        os.replace(self._written(name, value), path)
+        with self._locked(fcntl.LOCK_SH):
+            os.replace(self._written(name, value, self._masters()[-1]), path)
 
     def obtain(self, name: str, make: Callable[[], str]) -> str:
         """The credential, made and stored where there is none; several processes agree on one."""
         path = self._path(name)
         if not path.is_file():
             self._prepare()
-            _place(self._written(name, make()), path)
+            with self._locked(fcntl.LOCK_SH):
+                place(self._written(name, make(), self._masters()[-1]), path)
         return self.get(name)
+
+    def remove(self, name: str) -> None:
+        """Forget a credential, if there is one."""
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        """What is stored."""
+        return sorted(path.name for path in self._files())
+
+    def master(self) -> MasterKey:
+        """The key under which it is encrypted."""
+        return masterkey.present(self._folder)
+
+    def rotate(self) -> int:
+        """Encrypt every credential under the next master key; how many there are.
+
+        Whoever dies meanwhile loses nothing: both keys are there until the last one is done and
+        read again, and the next call goes on. ``Invalid`` where the next key must be given first.
+        """
+        self._prepare()
+        with self._locked(fcntl.LOCK_EX):
+            before, heir = masterkey.present(self._folder), masterkey.prepare(self._folder)
+            paths = list(self._files())
+            for path in paths:
+                value = _decrypted(path.name, path.read_bytes(), (before, heir))
+                os.replace(self._written(path.name, value, heir), path)
+            masterkey.sync(self._folder)
+            for path in paths:
+                _decrypted(path.name, path.read_bytes(), (heir,))
+            masterkey.finish(self._folder, heir)
+            return len(paths)
+
+    def _files(self) -> Iterator[Path]:
+        if self._folder.is_dir():
+            for path in sorted(self._folder.iterdir()):
+                if _NAME.fullmatch(path.name) and path.is_file() and _is_sealed(path):
+                    yield path
+
+    def _masters(self) -> tuple[MasterKey, ...]:
+        heir = masterkey.following(self._folder)
+        return (masterkey.present(self._folder), *((heir,) if heir else ()))
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        """Nobody's master key is replaced while one reads or writes. The kernel frees the lock."""
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _prepare(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def _written(self, name: str, value: str) -> Path:
+    def _written(self, name: str, value: str, master: MasterKey) -> Path:
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = AESGCM(self._master()).encrypt(nonce, value.encode("utf-8"), name.encode())
-        return _private_file(self._folder, _MAGIC + base64.b64encode(nonce + sealed))
-
-    def _decrypted(self, name: str, body: bytes) -> str:
-        try:
-            raw = base64.b64decode(body, validate=True)
-            nonce, sealed = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
-            return AESGCM(self._master()).decrypt(nonce, sealed, name.encode()).decode("utf-8")
-        except (InvalidTag, ValueError):
-            raise Misconfigured(what=name, why=t("org.wrong_key")) from None
-
-    def _master(self) -> bytes:
-        if given := os.environ.get(VARIABLE):
-            return _key(given, VARIABLE)
-        granted = Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nonexistent") / CREDENTIAL
-        if granted.is_file():
-            # systemd guards the folder itself, partly by access lists that modes do not show.
-            return _key(granted.read_text("ascii"), CREDENTIAL)
-        path = self._folder.with_name(f"{self._folder.name}.key")
-        if not path.is_file():
-            made = base64.b64encode(secrets.token_bytes(_KEY_BYTES))
-            _place(_private_file(path.parent, made), path)
-        _require_private(path, path.name)
-        return _key(path.read_text("ascii"), str(path))
+        sealed = AESGCM(master.key).encrypt(nonce, value.encode("utf-8"), name.encode())
+        return private_file(self._folder, _MAGIC + base64.b64encode(nonce + sealed))
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -118,37 +159,22 @@ class FileKeys:
         return self._folder / name
 
 
-def _key(text: str, source: str) -> bytes:
+def _is_sealed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _decrypted(name: str, held: bytes, masters: Sequence[MasterKey]) -> str:
     try:
-        key = base64.b64decode(text.strip(), validate=True)
+        raw = base64.b64decode(held[len(_MAGIC) :], validate=True)
     except ValueError:
-        key = b""
-    if len(key) != _KEY_BYTES:
-        raise Misconfigured(what=source, why=t("org.master_key"))
-    return key
-
-
-def _require_private(path: Path, name: str) -> None:
-    found = path.stat()
-    if found.st_mode & _OTHERS or found.st_uid != os.geteuid():
-        raise Misconfigured(what=name, why=t("org.open_key", path=path))
-
-
-def _private_file(folder: Path, content: bytes) -> Path:
-    """A new file that only we can read, complete before it gets its name."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return Path(name)
-
-
-def _place(new: Path, path: Path) -> None:
-    """Give ``new`` its name unless somebody was faster; theirs stays."""
-    try:
-        os.link(new, path)
-    except FileExistsError:
-        pass
-    finally:
-        new.unlink()
+        raise Misconfigured(what=name, why=t("org.wrong_key")) from None
+    for master in masters:
+        try:
+            opened = AESGCM(master.key).decrypt(
+                raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()
+            )
+        except (InvalidTag, ValueError):
+            continue
+        return opened.decode("utf-8")
+    raise Misconfigured(what=name, why=t("org.wrong_key"))

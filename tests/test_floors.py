@@ -101,8 +101,14 @@ def test_what_decides_imports_nothing_that_acts(path: str) -> None:
 
 
 ALONE = {
-    "board/checkpoint.py": {"guardia.board.chain"},
-    "board/verifier.py": {"guardia.board", "guardia.board.chain", "guardia.board.checkpoint"},
+    "board/signers.py": {"guardia.board.chain"},
+    "board/checkpoint.py": {"guardia.board.chain", "guardia.board.signers"},
+    "board/verifier.py": {
+        "guardia.board",
+        "guardia.board.chain",
+        "guardia.board.checkpoint",
+        "guardia.board.signers",
+    },
 }
 """What others run to check us: the signature library, and so much of ours."""
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board import checkpoint as checkpoints
@@ -22,6 +25,7 @@ from guardia.board.chain import ORIGIN, START, Place, Verdict, verify
 from guardia.board.checkpoint import Checkpoint, fingerprint
 from guardia.board.desk.core import Desk, send
 from guardia.board.desk.places import Copy, Places
+from guardia.board.signers import RECORD, Succession
 from guardia.errors import Misconfigured, Refused, Stale
 from guardia.i18n import t
 from guardia.org.keys import FileKeys
@@ -33,6 +37,8 @@ _ATTEMPTS = 8
 _PATIENCE = 5.0
 """Seconds that a copy may take before work goes on without it."""
 _BATCH = 2000
+NEXT = ".next"
+"""Behind the name of the key: its successor, until its turn has come."""
 
 
 class Notary:
@@ -55,7 +61,7 @@ class Notary:
         return newest
 
     def public(self) -> Ed25519PublicKey | None:
-        """The key that checkpoints are verified with, or ``None`` before there is one."""
+        """The first key of all, from which the present one is followed; ``None`` before any."""
         try:
             return checkpoints.public_key(self.places.public.read_text("ascii"))
         except FileNotFoundError:
@@ -64,6 +70,16 @@ class Notary:
             why = t("audit.bad_key")
             raise Misconfigured(what=str(self.places.public), why=why) from error
 
+    def key(self, desk: Desk) -> Ed25519PrivateKey:
+        """The key that signs the next checkpoint; ``Misconfigured`` where this host has not got it.
+
+        A successor whose turn has come gets the place of the key before it.
+        """
+        with desk.database.reading() as session:
+            last = audit.last_checkpoint(session)
+            line = self._line(session, last)
+        return self._key(last, line)
+
     def _signed(self, desk: Desk) -> Checkpoint | None:
         for _ in range(_ATTEMPTS):
             with desk.database.reading() as session:
@@ -71,38 +87,61 @@ class Notary:
                 if end == START or (last and (last.size, last.head) == (end.size, end.head)):
                     return last
                 start = Place(last.size, last.head) if last else START
-                links = audit.links(session, after=start.size)
-                verdict = verify(links, size=end.size, head=end.head, start=start)
+                verdict = verify(
+                    audit.links(session, after=start.size),
+                    size=end.size,
+                    head=end.head,
+                    start=start,
+                )
+                line = self._line(session, last)
+                said = audit.announcements(session, RECORD, start.size)
             if not verdict.intact:
                 self._refuse(desk, verdict)
-            signed = self._sign(desk, last, end)
+            key = self._key(last, line)
+            if (forged := _forged(key, said)) is not None:
+                self._refuse(desk, replace(verdict, bad=forged, fault="succession"))
+            signed = _sign(desk, last, end, key)
             with desk.database.transaction() as session:
                 if audit.add_checkpoint(session, signed):
                     return signed
         raise Stale(what=audit.CHAIN)
 
-    def _sign(self, desk: Desk, last: Checkpoint | None, end: Place) -> Checkpoint:
-        key = self._key(last)
-        now = max(desk.clock(), last.time + _TICK) if last else desk.clock()
-        previous = last.identity() if last else ORIGIN
-        return checkpoints.sign(Checkpoint(audit.CHAIN, end.size, end.head, now, previous), key)
+    def _line(self, session: Session, last: Checkpoint | None) -> Succession:
+        """The keys up to the one that signs after ``last``; no key where no other was announced."""
+        said = audit.announcements(session, RECORD, until=last.size) if last else []
+        line = Succession(RECORD, self.public() if said else None)
+        for _, one in said:
+            # What does not hold is named by the verification; here it only counts for nothing.
+            if line.announced(one):
+                line.takes_over()
+        return line
 
-    def _key(self, last: Checkpoint | None) -> Ed25519PrivateKey:
-        """Our key. It is made only where nothing was ever signed: with a second key, nobody
-        could tell a forger's series from ours."""
+    def _key(self, last: Checkpoint | None, line: Succession) -> Ed25519PrivateKey:
+        """Our key. It is made only where nothing was ever signed: with a second key that nobody
+        has announced, nobody could tell a forger's series from ours."""
         path = self.places.key
         keys = FileKeys(path.parent)
         given = keys.get(path.name) if last else keys.obtain(path.name, checkpoints.generate)
-        try:
-            key = checkpoints.private_key(given)
-        except ValueError as error:
-            raise Misconfigured(what=str(path), why=t("audit.bad_key")) from error
-        if last and fingerprint(key.public_key()) != last.key:
-            raise Misconfigured(what=str(path), why=t("audit.other_key", key=last.key[:16]))
-        self._publish(key.public_key())
+        wanted = fingerprint(line.key) if line.key else last.key if last else None
+        key = _readable(path, given)
+        if wanted is not None and fingerprint(key.public_key()) != wanted:
+            key = self._heir(keys, wanted)
+        if line.key is None:
+            self._publish(key.public_key())
         return key
 
+    def _heir(self, keys: FileKeys, wanted: str) -> Ed25519PrivateKey:
+        path = self.places.key
+        for given in keys.found(f"{path.name}{NEXT}"):
+            key = _readable(path, given)
+            if fingerprint(key.public_key()) == wanted:
+                keys.put(path.name, given)
+                keys.remove(f"{path.name}{NEXT}")
+                return key
+        raise Misconfigured(what=str(path), why=t("audit.other_key", key=wanted[:16]))
+
     def _publish(self, key: Ed25519PublicKey) -> None:
+        """The first key of all, which whoever trusts it follows to the present one."""
         path, pem = self.places.public, checkpoints.public_pem(key)
         if not path.is_file():
             fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
@@ -139,6 +178,25 @@ class Notary:
                     place=place,
                     why=why,
                 )
+
+
+def _sign(desk: Desk, last: Checkpoint | None, end: Place, key: Ed25519PrivateKey) -> Checkpoint:
+    now = max(desk.clock(), last.time + _TICK) if last else desk.clock()
+    previous = last.identity() if last else ORIGIN
+    return checkpoints.sign(Checkpoint(audit.CHAIN, end.size, end.head, now, previous), key)
+
+
+def _forged(key: Ed25519PrivateKey, said: Iterable[tuple[int, Any]]) -> int | None:
+    """The first entry that announces a key and that the present one has not signed."""
+    line = Succession(RECORD, key.public_key())
+    return next((seq for seq, one in said if not line.announced(one)), None)
+
+
+def _readable(path: Path, given: str) -> Ed25519PrivateKey:
+    try:
+        return checkpoints.private_key(given)
+    except ValueError as error:
+        raise Misconfigured(what=str(path), why=t("audit.bad_key")) from error
 
 
 class _Carrier:

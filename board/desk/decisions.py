@@ -15,6 +15,7 @@ from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Approval, Decision, Issue, Task
 from guardia.board.policy import Denial, Standing, Verdict
 from guardia.board.reasons import Reason
+from guardia.board.signers import DECISIONS
 from guardia.errors import Forbidden, Invalid, Stale
 from guardia.i18n import t
 from guardia.org.access import require
@@ -218,7 +219,7 @@ def _record(
             "given": given,
             "quorum": step.quorum,
             "statement": statement,
-            **desk.seal.sign(statement),
+            **desk.seal.sign(statement, audit.announced_key(session, DECISIONS)),
         },
         who=f"{said.person.name} {said.person.title}",
         step=step.step,

@@ -11,6 +11,7 @@ from typing import Any
 from guardia.board import audit
 from guardia.board.chain import canonical
 from guardia.board.desk.core import Desk
+from guardia.board.signers import raw
 from guardia.board.verifier import FORMAT
 from guardia.errors import Invalid, ProgrammerError
 from guardia.i18n import t
@@ -29,14 +30,15 @@ def export(desk: Desk, file: Path) -> tuple[int, str]:
     if newest is None:
         raise Invalid(what="export", why=t("audit.empty"))
     try:
-        _write(file, _lines(desk, newest.size, newest.key))
+        root = desk.notary.public()
+        _write(file, _lines(desk, newest.size, newest.key, raw(root) if root else ""))
     except OSError as error:
         raise Invalid(what=str(file), why=error.strerror or "") from error
     return newest.size, newest.key
 
 
-def _lines(desk: Desk, until: int, key: str) -> Iterator[bytes]:
-    yield _line(export={"format": FORMAT, "chain": audit.CHAIN, "key": key})
+def _lines(desk: Desk, until: int, key: str, root: str) -> Iterator[bytes]:
+    yield _line(export={"format": FORMAT, "chain": audit.CHAIN, "key": key, "root": root})
     count, after = 0, 0
     while after < until:
         # Entries never change, so short transactions read the same as one long one.

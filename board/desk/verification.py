@@ -23,6 +23,7 @@ from guardia.board.checkpoint import Checkpoint, fingerprint
 from guardia.board.desk.core import Desk
 from guardia.board.desk.places import Copy, Memory, Places, remember, remembered
 from guardia.board.evidence import Settlement
+from guardia.board.signers import RECORD, Seals, Succession
 from guardia.errors import Invalid
 from guardia.i18n import t
 
@@ -99,23 +100,26 @@ def _inside(
     since: int | None,
 ) -> tuple[Finding, Checkpoint | None]:
     """The walk over the database; the file of the memory has been read before."""
-    settlement = Settlement()
+    settlement, seals = Settlement(), Seals()
     with desk.database.reading() as session:
         start = _start(session, memory, full=full, since=since)
         links: Iterable[Link] = audit.links(session, start.size)
         if start is START:
-            links = settlement.watch(links)
+            links = seals.watch(settlement.watch(links))
         end = audit.head(session)
         marks = heapq.merge(
             _signed(session, key, memory, start.size), _said(memory, key, start.size), key=by_size
         )
         verdict = verify(links, size=end.size, head=end.head, marks=marks, start=start)
+        if verdict.fault == "succession":
+            # Not the checkpoint is bad, but the entry that announces a key.
+            verdict = replace(verdict, bad=verdict.checkpoint, checkpoint=None)
         if verdict.intact and memory is not None and not _kept(session, memory):
             verdict = replace(
                 verdict, fault="missing", witness="memory", checkpoint=memory.checkpoint
             )
         if verdict.intact and start is START:
-            verdict = _surroundings(session, verdict, settlement)
+            verdict = _surroundings(session, verdict, settlement, seals)
         last = audit.last_checkpoint(session)
     if verdict.intact and last is not None:
         verdict = replace(verdict, sealed=max(verdict.sealed, last.size))
@@ -159,10 +163,29 @@ def _signed(
 ) -> Iterator[Mark]:
     before = audit.last_checkpoint(session, start) if start else None
     series = audit.checkpoints(session, before.size if before else 0)
-    if key is not None:
-        yield from checkpoints.marks(series, audit.CHAIN, key, before)
-    else:
+    if key is None:
         yield from (Mark(c.size, c.head, "checkpoint", "key") for c in series)
+        return
+    line, known = Succession(RECORD, key), before.size if before else 0
+    for seq, said in audit.announcements(session, RECORD, until=known):
+        if not line.announced(said):
+            yield Mark(seq, "", "checkpoint", "succession")
+            return
+        line.takes_over()
+    said_since = audit.announcements(session, RECORD, after=known)
+    yield from checkpoints.marks(series, audit.CHAIN, line, before, said_since)
+
+
+def _keys(desk: Desk, key: Ed25519PublicKey) -> dict[str, Ed25519PublicKey]:
+    """Every key that ever signed in turn, by its fingerprint."""
+    line, found = Succession(RECORD, key), {fingerprint(key): key}
+    with desk.database.reading() as session:
+        for _, said in audit.announcements(session, RECORD):
+            if line.announced(said):
+                line.takes_over()
+            if line.key is not None:
+                found[fingerprint(line.key)] = line.key
+    return found
 
 
 def _said(memory: Memory | None, key: Ed25519PublicKey | None, start: int) -> Iterator[Mark]:
@@ -175,7 +198,12 @@ def _said(memory: Memory | None, key: Ed25519PublicKey | None, start: int) -> It
         yield Mark(memory.size, memory.head, "memory")
 
 
-def _surroundings(session: Session, verdict: Verdict, settlement: Settlement) -> Verdict:
+def _surroundings(
+    session: Session, verdict: Verdict, settlement: Settlement, seals: Seals
+) -> Verdict:
+    if seals.broken is not None:
+        bad, fault = seals.broken
+        return replace(verdict, bad=bad, fault=fault)
     if settlement.orphan is not None:
         return replace(verdict, bad=settlement.orphan, fault="orphan")
     altered = evidence.first_altered(session)
@@ -228,7 +256,7 @@ def _told_apart(
     desk: Desk, key: Ed25519PublicKey, theirs: Checkpoint, place: str, verdict: Verdict
 ) -> Verdict:
     """Which is wrong where a copy and the database differ: what the key signed is right."""
-    wrong = checkpoints.fault(theirs, None, audit.CHAIN, key)
+    wrong = checkpoints.fault(theirs, None, audit.CHAIN, _keys(desk, key).get(theirs.key))
     if wrong in {"chain", "key", "signature"}:
         return replace(verdict, fault="copy_damaged", witness=place, checkpoint=theirs.size)
     with desk.database.reading() as session:

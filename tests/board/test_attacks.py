@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,12 +17,15 @@ from cast import LEAD, OFFICER, PM, TERMINATE, Cast, assignment, plan
 from psycopg.types.json import Jsonb
 from sealing import Sealed
 
+from guardia.board import audit, signers, verifier
 from guardia.board import checkpoint as checkpoints
 from guardia.board.chain import Link
 from guardia.board.checkpoint import Checkpoint, fingerprint, private_key, public_pem, sign
-from guardia.board.desk import decisions, record, work
+from guardia.board.desk import decisions, exporting, record, rotation, work
 from guardia.board.desk.record import Outcome, Step
 from guardia.board.plan import Call
+from guardia.board.seal import Seal
+from guardia.board.signers import raw
 from guardia.errors import Forbidden, Misconfigured, Refused
 from guardia.org.keys import FileKeys
 
@@ -297,6 +302,164 @@ def test_another_private_key_signs_nothing(grown: Sealed) -> None:
     grown.write(1)
     with pytest.raises(Misconfigured):
         grown.seal()
+
+
+def rotated(grown: Sealed) -> tuple[str, str]:
+    """The key of the checkpoints before and after it was replaced."""
+    notary = grown.desk.notary
+    assert notary is not None
+    before = raw(notary.key(grown.desk).public_key())
+    return before, rotation.rotate_record(grown.desk, "operator:test")
+
+
+def test_a_replaced_key_is_followed_everywhere(grown: Sealed) -> None:
+    assert grown.verify().intact
+    root = grown.places.public.read_text()
+    for _ in range(2):
+        before, after = rotated(grown)
+        assert before != after
+        grown.write(2)
+        grown.seal()
+        for full in (False, True):
+            found = grown.verify(full=full)
+            assert (found.intact, found.verdict.sealed) == (True, grown.size()), found.verdict
+    assert grown.places.public.read_text() == root
+    assert FileKeys(grown.places.key.parent).found(f"{grown.places.key.name}.next") == ()
+    assert len({c["key"] for c in copied(grown)}) == 3
+
+
+def copied(grown: Sealed) -> list[dict[str, Any]]:
+    lines = (grown.places.copies[1] / "main.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
+    grown: Sealed, tmp_path: Path
+) -> None:
+    first = grown.places.public.read_text()
+    rotated(grown)
+    exporting.export(grown.desk, tmp_path / "export")
+    notary = grown.desk.notary
+    assert notary is not None
+    keys = {
+        "first": checkpoints.public_key(first),
+        "last": notary.key(grown.desk).public_key(),
+        "other": private_key(checkpoints.generate()).public_key(),
+    }
+    found = {}
+    for name, key in keys.items():
+        with (tmp_path / "export").open("rb") as file:
+            found[name] = verifier.verify(file, key).intact
+    assert found == {"first": True, "last": True, "other": False}
+
+
+def announce(grown: Sealed, by: str, **changes: str) -> int:
+    """An entry by which ``by`` hands over, appended by who owns the database."""
+    heir = private_key(checkpoints.generate()).public_key()
+    said = {**signers.announcement("record", private_key(by), heir), **changes}
+    with grown.desk.database.transaction() as session:
+        audit.append(
+            session,
+            signers.KIND,
+            actor="operator:x",
+            now=grown.desk.clock(),
+            detail=dict(said),
+            use="",
+            key="",
+        )
+    return grown.size()
+
+
+@pytest.mark.parametrize("who", ["another key", "the old key", "a changed one"])
+def test_a_key_that_the_present_one_has_not_announced(grown: Sealed, who: str) -> None:
+    store = FileKeys(grown.places.key.parent)
+    old = store.get(grown.places.key.name)
+    rotated(grown)
+    by = {"another key": checkpoints.generate(), "the old key": old}.get(
+        who, store.get(grown.places.key.name)
+    )
+    changes = {"public": "ab" * 32} if who == "a changed one" else {}
+    at = announce(grown, by, **changes)
+    # It is not signed, nothing privileged begins on it, and the verification names it.
+    with pytest.raises(Refused):
+        grown.seal()
+    assert told(grown) == (at, "succession")
+    assert told(grown, full=False) == (at, "succession")
+
+
+def test_the_old_key_signs_nothing_more(grown: Sealed) -> None:
+    store = FileKeys(grown.places.key.parent)
+    old = store.get(grown.places.key.name)
+    rotated(grown)
+    store.put(grown.places.key.name, old)
+    grown.write(1)
+    with pytest.raises(Misconfigured):
+        grown.seal()
+
+
+@pytest.mark.parametrize("step", ["announced", "sealed", "placed"])
+def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: Sealed, step: str) -> None:
+    notary, path = grown.desk.notary, grown.places.key
+    assert notary is not None
+    store = FileKeys(path.parent)
+    heir = store.obtain(f"{path.name}.next", checkpoints.generate)
+    rotation._announce(
+        grown.desk, "operator:x", "record", notary.key(grown.desk), private_key(heir)
+    )
+    if step != "announced":
+        grown.seal()
+    if step == "placed":
+        store.put(path.name, heir)
+    grown.write(1)
+    grown.seal()
+    grown.write(1)
+    grown.seal()
+    assert grown.verify().intact
+    assert copied(grown)[-1]["key"] == fingerprint(private_key(heir).public_key())
+    rotated(grown)
+    grown.write(1)
+    grown.seal()
+    assert grown.verify().intact
+
+
+def decided(grown: Sealed) -> int:
+    """A decision on a fresh plan; its entry."""
+    held, _, bound = grown.cast.planned()
+    words = {"approve": False, "plan_hash": bound, "reason": "반려"}
+    decisions.decide(grown.desk, LEAD, held.task_id, **words)  # type: ignore[arg-type]
+    return max(x.seq for x in grown.links() if x.kind == "rejected")
+
+
+def kept_seal(grown: Sealed) -> tuple[Sealed, FileKeys]:
+    """The same board with an installation's kept seal."""
+    store = FileKeys(grown.places.key.parent)
+    desk = replace(grown.desk, seal=Seal.kept(store))
+    return replace(grown, desk=desk, cast=Cast(desk, grown.cast.dsn)), store
+
+
+def test_the_key_of_decisions_is_replaced_while_boards_run(grown: Sealed) -> None:
+    board, store = kept_seal(grown)
+    decided(board)
+    operator, _ = kept_seal(grown)
+    before = operator.desk.seal.public
+    after = rotation.rotate_decisions(operator.desk, "operator:x", store)
+    at = decided(board)
+    assert board.links()[at - 1].detail["key"] == after != before
+    rotation.rotate_decisions(operator.desk, "operator:x", store)
+    decided(board)
+    assert board.verify().intact
+
+
+def test_a_decision_under_a_key_that_was_never_announced(grown: Sealed) -> None:
+    board, store = kept_seal(grown)
+    decided(board)
+    # Whoever can write the database but has not the key; and another host's own key.
+    forger = replace(board.desk, seal=Seal.passing())
+    at = decided(replace(board, desk=forger, cast=Cast(forger, board.cast.dsn)))
+    assert told(board) == (at, "seal")
+    rotation.rotate_decisions(board.desk, "operator:x", store)
+    with pytest.raises(Misconfigured):
+        decided(replace(board, desk=forger, cast=Cast(forger, board.cast.dsn)))
 
 
 def test_two_heads(grown: Sealed) -> None:

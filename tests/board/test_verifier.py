@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mutants import Modules, limited, mutants
 
-from guardia.board import chain, checkpoint, verifier
+from guardia.board import chain, checkpoint, signers, verifier
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 11, 20, 5, tzinfo=UTC)
@@ -33,6 +34,7 @@ class Board:
     """The modules under test, ours or mutated ones."""
 
     chain: types.ModuleType
+    signers: types.ModuleType
     checkpoint: types.ModuleType
     verifier: types.ModuleType
 
@@ -74,13 +76,16 @@ class Board:
                 lines.append({"checkpoint": marks[link.seq].written()})
         return [*lines, {"end": {"entries": len(links), "checkpoints": len(signed)}}]
 
-    def verify(self, lines: Lines, more: bytes = b"") -> Any:
+    def verify(self, lines: Lines, more: bytes = b"", pem: str = PEM) -> Any:
         data = b"".join(json.dumps(line).encode() + b"\n" for line in lines) + more
-        return self.verifier.verify(io.BytesIO(data), self.key().public_key())
+        return self.verifier.verify(io.BytesIO(data), self.key(pem).public_key())
+
+    def line(self, pem: str = PEM) -> Any:
+        return self.signers.Succession("record", self.key(pem).public_key())
 
 
 def board() -> Board:
-    return Board(chain, checkpoint, verifier)
+    return Board(chain, signers, checkpoint, verifier)
 
 
 def told(verdict: Any) -> Told:
@@ -194,9 +199,127 @@ def unsealed(b: Board) -> Lines:
     return b.export(links, b.signed(links, (3, 6)))
 
 
+D1, D2 = (Ed25519PrivateKey.generate() for _ in range(2))
+Special = Callable[[Board, str], tuple[str, dict[str, Any]]]
+"""An entry's kind and detail, after the hash of the entry before it."""
+
+
+def announced(by: str = PEM, heir: str = OTHER, use: str = "record", **changes: object) -> Special:
+    """The entry by which one key of the checkpoints hands over to another."""
+
+    def made(b: Board, _: str) -> tuple[str, dict[str, Any]]:
+        said = b.signers.announcement(use, b.key(by), b.key(heir).public_key())
+        return "key_succeeded", {**said, **changes}
+
+    return made
+
+
+def replaced(by: Ed25519PrivateKey = D1, heir: Ed25519PrivateKey = D2, **changes: str) -> Special:
+    """The same for decisions."""
+    return lambda b, _: (
+        "key_succeeded",
+        {**b.signers.announcement("decisions", by, heir.public_key()), **changes},
+    )
+
+
+def decided(key: Ed25519PrivateKey = D1, kind: str = "approved", **changes: Any) -> Special:
+    """A decision on task 7; ``changes`` of what is signed, ``lost`` names what is left out."""
+    lost = changes.pop("lost", "")
+
+    def made(b: Board, before: str) -> tuple[str, dict[str, Any]]:
+        said = {"task": 7, "verdict": "approve", "chain_head": before, **changes}
+        signature = key.sign(b.signers.statement_bytes(said)).hex()
+        sealed = {"statement": said, "signature": signature, "key": b.signers.raw(key.public_key())}
+        return kind, {name: value for name, value in sealed.items() if name != lost}
+
+    return made
+
+
+TURN: dict[int, Special] = {2: decided(), 5: announced(), 6: replaced(), 8: decided(D2)}
+BY = (PEM, PEM, OTHER)
+
+
+def turned(
+    special: dict[int, Special] | None = None, by: tuple[str, ...] = BY, root: str | None = PEM
+) -> Callable[[Board], Lines]:
+    """A record in which both keys are replaced; ``special`` are the entries that are not plain."""
+
+    def made(b: Board) -> Lines:
+        links: list[Any] = []
+        for plain in b.links():
+            before = links[-1].current_hash if links else b.chain.ORIGIN
+            kind, detail = plain.kind, plain.detail
+            if plain.seq in (found := {**TURN, **(special or {})}):
+                kind, detail = found[plain.seq](b, before)
+            task = 7 if "statement" in detail else None
+            fresh = replace(plain, kind=kind, detail=detail, previous_hash=before, task_id=task)
+            links.append(replace(fresh, current_hash=fresh.hash()))
+        signed: list[Any] = []
+        for size, pem in zip(SEALED, by, strict=True):
+            previous = signed[-1].identity() if signed else b.chain.ORIGIN
+            at = START + timedelta(minutes=size)
+            head = links[size - 1].current_hash
+            given = b.checkpoint.Checkpoint("main", size, head, at, previous)
+            signed.append(b.checkpoint.sign(given, b.key(pem)))
+        lines = b.export(links, signed)
+        if root is not None:
+            lines[0]["export"]["root"] = b.signers.raw(b.key(root).public_key())
+        return lines
+
+    return made
+
+
+def plain(b: Board, _: str) -> tuple[str, dict[str, Any]]:
+    return "comment", {}
+
+
 F = "f" * 64
+KEYS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
+    "keys are replaced": (turned(), (None, None, None, 9, 9)),
+    "keys are replaced, no root": (turned(root=None), (None, None, None, 9, 9)),
+    "a root that is none": (
+        lambda b: [{"export": {**turned()(b)[0]["export"], "root": "x"}}, *turned()(b)[1:]],
+        (None, None, None, 9, 9),
+    ),
+    "handed over twice": (
+        turned({4: announced(), 5: plain, 7: announced(OTHER, PEM)}, (PEM, PEM, OTHER)),
+        (None, None, None, 9, 9),
+    ),
+    "never announced": (turned({5: plain}), (None, 9, "key", 9, 6)),
+    "the old key goes on": (turned(by=(PEM, PEM, PEM)), (None, 9, "key", 9, 6)),
+    "the new key seals itself": (turned(by=(PEM, OTHER, OTHER)), (None, 6, "key", 6, 3)),
+    "announced by the new key": (turned({5: announced(OTHER)}), (5, None, "succession", 4, 3)),
+    "announced by nobody": (turned({5: announced(signature="")}), (5, None, "succession", 4, 3)),
+    "signature is no text": (turned({5: announced(signature=7)}), (5, None, "succession", 4, 3)),
+    "another key put in": (turned({5: announced(public=F)}), (5, None, "succession", 4, 3)),
+    "for something else": (turned({5: announced(use="x")}), (5, None, "succession", 4, 3)),
+    "two heirs": (turned({4: announced(heir=PEM)}), (5, None, "succession", 4, 3)),
+    "an old announcement again": (turned({9: announced()}), (9, None, "succession", 8, 6)),
+    "heir of decisions for the record": (
+        turned({5: lambda b, _: ("key_succeeded", {**replaced()(b, "")[1], "use": "record"})}),
+        (5, None, "succession", 4, 3),
+    ),
+    "decisions announced by another": (
+        turned({6: replaced(D2, D1)}),
+        (6, None, "succession", 5, 3),
+    ),
+    "decisions never announced": (turned({6: plain}), (8, None, "seal", 7, 6)),
+    "the old key decides": (turned({8: decided(D1)}), (8, None, "seal", 7, 6)),
+    "decided for another task": (turned({2: decided(task=8)}), (2, None, "seal", 1, 0)),
+    "moved from elsewhere": (turned({2: decided(chain_head=F)}), (2, None, "seal", 1, 0)),
+    **{
+        f"decision without {name}": (turned({2: decided(lost=name)}), (2, None, "seal", 1, 0))
+        for name in ("statement", "signature", "key")
+    },
+    "another kind without a true seal": (
+        turned({2: decided(kind="forced", lost="signature")}),
+        (2, None, "seal", 1, 0),
+    ),
+    "another kind with one": (turned({2: decided(kind="forced")}), (None, None, None, 9, 9)),
+}
 ATTACKS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
     "nothing": (whole, (None, None, None, 9, 9)),
+    **KEYS,
     "empty": (lambda b: b.export([], []), (None, None, None, 0, 0)),
     **{
         f"entry {name}={value!r:.20}": (entry_changed(name, value), (5, None, fault, 4, 3))
@@ -318,6 +441,31 @@ def test_attacks_on_an_export(name: str) -> None:
     assert told(board().verify(attack(board()))) == expected
 
 
+# Who trusts the second key alone: what it has sealed holds from the first entry on.
+TRUSTED: dict[str, tuple[Callable[[Board], Lines], Told]] = {
+    "signed by it at last": (turned(), (None, None, None, 9, 9)),
+    "no root": (turned(root=None), (None, 3, "key", 3, 0)),
+    "announced, and signed nothing": (
+        turned({5: plain, 8: plain, 6: plain, 9: announced()}, (PEM, PEM, PEM)),
+        (None, 9, "key", 9, 9),
+    ),
+    "not its record": (
+        turned({5: plain, 8: plain, 6: plain}, (PEM, PEM, PEM)),
+        (None, 9, "key", 9, 9),
+    ),
+}
+
+
+def trusted(b: Board) -> None:
+    for name, (_, expected) in TRUSTED.items():
+        found = b.verify(SECOND[name], pem=OTHER)
+        assert (found.bad, found.checkpoint, found.fault) == expected[:3], name
+
+
+def test_any_key_of_the_line_can_be_the_one_that_is_trusted() -> None:
+    trusted(board())
+
+
 @pytest.mark.parametrize("name", MORE)
 def test_what_is_no_export(name: str) -> None:
     more, expected = MORE[name]
@@ -331,10 +479,9 @@ def series(b: Board) -> None:
     """The walk over the database: entries and marks from two places."""
     links = b.links()
     made = b.signed(links, SEALED)
-    key = b.key().public_key()
 
     def walk(given: list[Any], signed: list[Any], before: Any = None, **more: Any) -> Told:
-        marks = list(b.checkpoint.marks(signed, "main", key, before))
+        marks = list(b.checkpoint.marks(signed, "main", b.line(), before))
         return told(b.chain.verify(given, marks=marks, **more))
 
     assert walk(links, made, size=9, head=links[8].current_hash) == (None, None, None, 9, 9)
@@ -348,7 +495,7 @@ def series(b: Board) -> None:
     assert walk(links[4:], made[1:], made[0], start=start) == (4, None, "gap", 3, 0)
     assert walk(links, [made[0], made[2]]) == (None, 9, "previous", 9, 3)
     # Nothing is said after the first checkpoint that does not hold.
-    found = list(b.checkpoint.marks(made, "x", key))
+    found = list(b.checkpoint.marks(made, "x", b.line()))
     assert [(m.size, m.fault, m.witness) for m in found] == [(3, "chain", "checkpoint")]
     memory = b.chain.Mark(5, links[4].current_hash, "memory")
     found = b.chain.verify(links, marks=[memory])
@@ -362,8 +509,38 @@ def series(b: Board) -> None:
     assert b.chain.verify(links).head == links[8].current_hash
 
 
+def succession(b: Board) -> None:
+    """The database's marks and decisions where keys are replaced."""
+    lines = SECOND["signed by it at last"]
+    links = [b.verifier.entry(line["entry"]) for line in lines if "entry" in line]
+    signed = [b.checkpoint.read(line["checkpoint"]) for line in lines if "checkpoint" in line]
+    said = [(5, links[4].detail)]
+
+    def found(given: list[tuple[int, Any]], series: Any = None, before: Any = None) -> Any:
+        marks = b.checkpoint.marks(series or signed, "main", b.line(), before, given)
+        return [(m.size, m.witness, m.fault) for m in marks]
+
+    good = [(size, "checkpoint", None) for size in SEALED]
+    assert found(said) == good
+    assert found(said, signed[1:], signed[0]) == good[1:]
+    assert found([]) == [*good[:2], (9, "checkpoint", "key")]
+    forged = {**links[4].detail, "public": "00" * 32}
+    assert found([(5, forged)]) == [good[0], (5, "checkpoint", "succession")]
+    # At the very end of what is sealed, and beyond it.
+    assert found([(6, said[0][1])]) == good
+    assert found(said, signed[:1]) == good[:1]
+    assert found([(5, forged)], signed[:1]) == [good[0], (5, "checkpoint", "succession")]
+    seals = b.signers.Seals()
+    assert list(seals.watch(links)) == links
+    assert seals.broken is None
+    seals = b.signers.Seals()
+    assert len(list(seals.watch([links[1], *links[6:], links[7]]))) == 5
+    assert seals.broken == (8, "seal")
+
+
 def test_a_walk_over_the_database() -> None:
     series(board())
+    succession(board())
 
 
 def everything(b: Board) -> None:
@@ -384,11 +561,15 @@ def everything(b: Board) -> None:
     assert (found["verdict"], found["intact"]) == ("intact", True)
     assert found["key"] == checkpoint.fingerprint(checkpoint.private_key(PEM).public_key())
     series(b)
+    trusted(b)
+    succession(b)
 
 
+SECOND = {name: attack(board()) for name, (attack, _) in TRUSTED.items()}
 LINES = {name: attack(board()) for name, (attack, _) in ATTACKS.items()}
 MUTATED = {
     "guardia.board.chain": {"verify", "_fault", "Walk", "Verdict"},
+    "guardia.board.signers": {"Succession", "Seals", "genuine", "public", "_holds"},
     "guardia.board.checkpoint": {"fault", "marks", "_signature_holds", "read", "signed"},
     "guardia.board.verifier": {"Reading", "entry", "verify", "_opened", "_lines", "words"},
 }

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from guardia.errors import Misconfigured
-from guardia.org.keys import CREDENTIAL, VARIABLE, FileKeys
+from guardia.errors import Invalid, Misconfigured
+from guardia.org.keys import FileKeys
+from guardia.org.masterkey import CREDENTIAL, VARIABLE
 
 SECRET = "-----BEGIN KEY-----\n비밀 hunter2\n-----END KEY-----\n"
 
@@ -99,3 +103,134 @@ def test_processes_that_start_at_once_agree_on_one_key(folder: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(made, range(16)))) == 1
     assert not list(folder.glob(".new-*"))
+
+
+NAMES = [f"secret-{n}" for n in range(5)]
+
+
+def filled(folder: Path) -> None:
+    for name in NAMES:
+        FileKeys(folder).put(name, f"{SECRET} {name}")
+
+
+def whole(folder: Path) -> bool:
+    return all(FileKeys(folder).get(name) == f"{SECRET} {name}" for name in NAMES)
+
+
+def test_a_new_master_key_opens_everything_and_the_old_one_nothing(
+    folder: Path, tmp_path: Path
+) -> None:
+    filled(folder)
+    (folder / "plain").write_text(SECRET)
+    (folder / "plain").chmod(0o600)
+    old = folder.with_name("secrets.key").read_text()
+    before = {name: (folder / name).read_bytes() for name in NAMES}
+    assert FileKeys(folder).rotate() == len(NAMES)
+    assert whole(folder)
+    assert folder.with_name("secrets.key").read_text() != old
+    assert not folder.with_name("secrets.key.next").exists()
+    assert all((folder / name).read_bytes() != held for name, held in before.items())
+    folder.with_name("secrets.key").write_text(old)
+    with pytest.raises(Misconfigured):
+        FileKeys(folder).get(NAMES[0])
+    assert FileKeys(folder).get("plain") == SECRET
+
+
+# What a rotation does to names on the disk, one after the other.
+CALLS = ("link", "replace", "unlink")
+
+
+def killed_at(folder: Path, moment: int) -> bool:
+    """Rotate in a process that is killed before its n-th change; whether it lived to the end."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    left = [moment]
+
+    def dying(true: Any) -> Any:
+        def called(*given: Any, **words: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return true(*given, **words)
+
+        return called
+
+    try:
+        for name in CALLS:
+            setattr(os, name, dying(getattr(os, name)))
+        FileKeys(folder).rotate()
+    finally:
+        os._exit(0 if left[0] >= 0 else 1)
+
+
+def test_a_rotation_killed_at_any_moment_loses_nothing_and_goes_on(tmp_path: Path) -> None:
+    moment, lived = 0, False
+    while not lived:
+        folder = tmp_path / str(moment) / "secrets"
+        folder.parent.mkdir()
+        filled(folder)
+        lived = killed_at(folder, moment)
+        assert whole(folder), moment
+        # What is written in between is not lost either, whichever key it is under.
+        FileKeys(folder).put(NAMES[0], f"{SECRET} {NAMES[0]}")
+        again = FileKeys(folder)
+        assert again.rotate() == len(NAMES) and whole(folder), moment
+        assert not folder.with_name("secrets.key.next").exists()
+        moment += 1
+    assert moment > len(NAMES) + 3
+
+
+def test_who_writes_while_the_key_is_replaced_writes_under_the_right_one(folder: Path) -> None:
+    filled(folder)
+    over = threading.Event()
+
+    def write() -> int:
+        count = 0
+        while not over.is_set():
+            FileKeys(folder).put("busy", f"{count}")
+            assert FileKeys(folder).get("busy") == f"{count}"
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        for _ in range(5):
+            FileKeys(folder).rotate()
+        over.set()
+        assert writing.result() > 0
+    assert FileKeys(folder).found("busy") and whole(folder)
+
+
+@pytest.mark.parametrize("source", ["environment", "systemd"])
+def test_a_master_key_from_outside_is_replaced_by_one_from_outside(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    old, new = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    granted = tmp_path / "credentials"
+    granted.mkdir()
+
+    def give(variable: str, credential: str, key: str) -> None:
+        if source == "systemd":
+            (granted / credential).write_text(key + "\n")
+            monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(granted))
+        else:
+            monkeypatch.setenv(variable, key)
+
+    give(VARIABLE, CREDENTIAL, old)
+    filled(folder)
+    with pytest.raises(Invalid, match="GUARDIA_SECRETS_KEY_NEXT"):
+        FileKeys(folder).rotate()
+    give(f"{VARIABLE}_NEXT", f"{CREDENTIAL}-next", new)
+    assert whole(folder)
+    assert FileKeys(folder).rotate() == len(NAMES)
+    # Until every process has been told, both are given; then the new one alone.
+    assert whole(folder)
+    monkeypatch.delenv(f"{VARIABLE}_NEXT", raising=False)
+    (granted / f"{CREDENTIAL}-next").unlink(missing_ok=True)
+    give(VARIABLE, CREDENTIAL, new)
+    assert whole(folder)
+    give(VARIABLE, CREDENTIAL, old)
+    with pytest.raises(Misconfigured):
+        FileKeys(folder).get(NAMES[0])
+    assert not folder.with_name("secrets.key").exists()

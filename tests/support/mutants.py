@@ -145,7 +145,14 @@ class Modules:
         attributes = {n: getattr(parent, n.rpartition(".")[2], None) for n in self._names}
         made = []
         try:
+            reached = False
             for each, path in zip(self._names, self._paths, strict=True):
+                reached = reached or each == name
+                ours = kept[each]
+                if not reached and ours is not None:
+                    # It imports none of those behind it: the mutation cannot reach it.
+                    made.append(ours)
+                    continue
                 changed = each == name and tree is not None
                 code = compile(tree, str(path), "exec") if changed and tree else self._code[each]
                 module = types.ModuleType(each)

@@ -16,6 +16,7 @@ from guardia.cli import (
     demo,
     goal,
     issue,
+    keys,
     lab,
     org,
     outside,
@@ -48,6 +49,7 @@ app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))
+app.add_typer(keys.app, name="keys", help=t("cli.keys.help"))
 app.add_typer(person.app, name="person", help=t("cli.person.help"))
 app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 

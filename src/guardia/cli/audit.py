@@ -55,7 +55,9 @@ def export(file: Annotated[Path, typer.Argument(help=t("cli.audit.file"))]) -> N
 
 
 @app.command("key", help=t("cli.audit.public"))
-def public() -> None:
+def public(
+    present: Annotated[bool, typer.Option("--present", help=t("cli.audit.present"))] = False,
+) -> None:
     """Print the public key of the checkpoints, to be kept where nobody here can change it."""
     from guardia.board.checkpoint import public_pem
     from guardia.board.desk.checkpoints import Notary
@@ -65,6 +67,9 @@ def public() -> None:
     found = Notary(places).public()
     if found is None:
         raise Invalid(what=str(places.public), why=t("cli.audit.no_key"))
+    if present:
+        with _desk(Settings()) as desk:
+            found = Notary(places).key(desk).public_key()
     sys.stdout.write(public_pem(found))
 
 

@@ -37,6 +37,8 @@ COMMANDS: dict[str, str] = {
     "db sql": "database.operate",
     "org validate": "org.validate",
     "org apply": "org.apply",
+    "keys list": "keys.operate",
+    "keys rotate": "keys.operate",
     "person list": "person.manage",
     "person add": "person.manage",
     "person load": "person.manage",

@@ -9,7 +9,7 @@ import pytest
 from cast import CAST, LEAD, LEAD2, PM, Cast, plan
 from sqlalchemy import select
 
-from guardia.board import audit, dossier, listing, seal
+from guardia.board import audit, dossier, listing, seal, signers
 from guardia.board.desk import decisions, delegating, due, organization, view, waking, work
 from guardia.board.lifecycle import State
 from guardia.board.model import Approval, AuditEntry, Notice, Outgoing, Task
@@ -287,11 +287,11 @@ def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(board: Cas
     said, detail = entry.detail["statement"], entry.detail
     assert said["plan_hash"] == bound and said["issue"] == held.sr_id
     assert said["chain_head"] == entry.previous_hash
-    assert seal.genuine(said, detail["signature"], detail["key"])
+    assert signers.genuine(said, detail["signature"], detail["key"])
     assert detail["key"] == board.desk.seal.public
     for name, value in {"plan_hash": "0" * 64, "person": "pm", "chain_head": "0" * 64}.items():
-        assert not seal.genuine({**said, name: value}, detail["signature"], detail["key"])
-    assert not seal.genuine(said, detail["signature"], seal.Seal.passing().public)
+        assert not signers.genuine({**said, name: value}, detail["signature"], detail["key"])
+    assert not signers.genuine(said, detail["signature"], seal.Seal.passing().public)
 
 
 def test_who_reads_the_record_only_decides_nothing(board: Cast) -> None:

@@ -1,0 +1,23 @@
+"""Entries that announce signing keys are found without a walk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file: plain statements are the clearest schema to review."""
+    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
+    op.get_bind().exec_driver_sql(sql)
+
+
+def downgrade() -> None:
+    """Only forward, as everything here."""
+    raise NotImplementedError("restore a backup instead")

@@ -1,0 +1,108 @@
+"""``guardia keys``: which keys and credentials there are, and replacing them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.cli.installation import opened
+from guardia.errors import Invalid
+from guardia.i18n import t
+from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.desk import Desk
+    from guardia.board.desk.places import Places
+    from guardia.org.keys import FileKeys
+
+app = typer.Typer(no_args_is_help=True)
+_BY = "operator:cli"
+
+
+@contextmanager
+def _desk(settings: Settings) -> Iterator[Desk]:
+    from guardia.board.desk.checkpoints import Notary
+    from guardia.board.desk.places import Places
+
+    with opened(settings) as installation, installation.desk() as desk:
+        yield replace(desk, notary=Notary(Places.of(settings)))
+
+
+def _stores(settings: Settings, places: Places) -> list[Path]:
+    """Every folder of credentials: usually one."""
+    return [f for f in dict.fromkeys((settings.secrets, places.key.parent)) if f.is_dir()]
+
+
+@app.command("list", help=t("cli.keys.list"))
+def show() -> None:
+    """The keys that sign and what is stored; never a secret itself."""
+    from guardia.board.desk.places import Places
+    from guardia.org.keys import FileKeys
+
+    settings = Settings()
+    places = Places.of(settings)
+    table = Table(t("cli.keys.column.name"), t("cli.keys.column.what"))
+    for folder in _stores(settings, places):
+        store = FileKeys(folder)
+        table.add_row(str(folder), t("cli.keys.master", source=store.master().source))
+        for name in store.names():
+            table.add_row(f"  {name}", _what(store, name, places.key.name))
+    Console().print(table, markup=False)
+
+
+def _what(store: FileKeys, name: str, record: str) -> str:
+    from guardia.board import seal
+    from guardia.board.checkpoint import private_key
+    from guardia.board.signers import raw
+
+    if name == seal.NAME:
+        use, key = "decisions", seal.key_of(store.get(name))
+    elif name == record:
+        use, key = "record", private_key(store.get(name))
+    else:
+        return t("cli.keys.credential")
+    return t("cli.keys.signs", use=t(f"audit.use.{use}"), key=raw(key.public_key()))
+
+
+@app.command("rotate", help=t("cli.keys.rotate"))
+def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> None:
+    """Replace the master key of the store, or a key that signs."""
+    from guardia.board.desk import rotation
+    from guardia.board.desk.places import Places
+    from guardia.org.keys import FileKeys
+
+    settings = Settings()
+    if which not in ("store", "record", "decisions"):
+        raise Invalid(what=which, why="store, record, decisions")
+    with _desk(settings) as desk:
+        if which == "record":
+            key = rotation.rotate_record(desk, _BY)
+        elif which == "decisions":
+            key = rotation.rotate_decisions(desk, _BY, FileKeys(settings.secrets))
+        else:
+            for folder in _stores(settings, Places.of(settings)):
+                _rotate_store(desk, folder)
+            return
+    sys.stdout.write(t("cli.keys.rotated", use=t(f"audit.use.{which}"), key=key) + "\n")
+
+
+def _rotate_store(desk: Desk, folder: Path) -> None:
+    from guardia.board.desk import rotation
+    from guardia.org import masterkey
+    from guardia.org.keys import FileKeys
+
+    store = FileKeys(folder)
+    source = (masterkey.following(folder) or store.master()).source
+    count = store.rotate()
+    rotation.record_store(desk, _BY, str(folder), count, source)
+    sys.stdout.write(t("cli.keys.reencrypted", folder=folder, count=count) + "\n")
+    if not masterkey.present(folder).file:
+        sys.stdout.write(t("cli.keys.hand_over", variable=masterkey.VARIABLE) + "\n")

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import seated
+from typer.testing import CliRunner
+
+from guardia.board.checkpoint import public_key
+from guardia.board.desk import verification
+from guardia.board.desk.checkpoints import Notary
+from guardia.board.desk.places import Places
+from guardia.cli import app
+from guardia.errors import Invalid
+from guardia.org.keys import FileKeys
+from guardia.settings import Settings
+
+
+def test_an_operator_replaces_every_key(
+    database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
+    monkeypatch.setenv("GUARDIA_DSN", database.app)
+    monkeypatch.setenv("COLUMNS", "200")
+    store = FileKeys(tmp_path / "secrets")
+    store.put("server-key", "비밀 hunter2")
+
+    def said(*words: str) -> str:
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    with seated(database.app) as cast:
+        for which in ("record", "decisions", "store", "record"):
+            said("keys", "rotate", which)
+        shown = said("keys", "list")
+        assert "hunter2" not in shown and "server-key" in shown
+        with pytest.raises(Invalid):
+            said("keys", "rotate", "all")
+        file, first, last = (tmp_path / name for name in ("export", "first.pub", "last.pub"))
+        said("audit", "export", str(file))
+        first.write_text(said("audit", "key"))
+        last.write_text(said("audit", "key", "--present"))
+        assert public_key(first.read_text()) != public_key(last.read_text())
+        for pub in (first, last):
+            said("audit", "verify", "--export", str(file), "--key", str(pub))
+        desk = replace(cast.desk, notary=Notary(Places.of(Settings())))
+        assert verification.examine(desk, full=True).intact
+    assert store.get("server-key") == "비밀 hunter2"
