@@ -15,6 +15,7 @@ from guardia.agents.adapters.employer import Employer
 from guardia.agents.brain.choose import brain_for
 from guardia.agents.brain.meter import DeskMeter
 from guardia.agents.brain.triage import heard
+from guardia.agents.nodes.dispatch import pass_on
 from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.nodes.undo import reverse
 from guardia.agents.state import Context
@@ -140,8 +141,10 @@ class Team:
         return Done("manual", 0)
 
     def _run_dispatch(self, context: Context) -> Done:
-        body = view.task(self._desk, context.hold.task_id).body
-        self._dispatch.invoke({"text": body}, context=context)
+        task = view.task(self._desk, context.hold.task_id)
+        if task.state is not State.RECEIVED:
+            return Done("delegated" if pass_on(context) else "manual", 1)
+        self._dispatch.invoke({"text": task.body}, context=context)
         return Done("delegated", 2)
 
     def _run_outside(self, context: Context, agent: AgentEntry) -> Done:

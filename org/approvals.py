@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from guardia.i18n import t
 
@@ -27,7 +37,19 @@ def _period(given: Any) -> Any:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-Period = Annotated[timedelta, BeforeValidator(_period)]
+def _written(length: timedelta) -> str:
+    """A period as the chart writes it."""
+    seconds = int(length.total_seconds())
+    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    return next(f"{seconds // size}{unit}" for unit, size in units if seconds % size == 0)
+
+
+Period = Annotated[
+    timedelta,
+    BeforeValidator(_period),
+    PlainSerializer(_written, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[1-9]\d{0,4}[smhd]$"}),
+]
 
 
 def _clock(given: Any) -> Any:
@@ -37,15 +59,34 @@ def _clock(given: Any) -> Any:
     return time.fromisoformat(given)
 
 
-Clock = Annotated[time, BeforeValidator(_clock)]
+Clock = Annotated[
+    time,
+    BeforeValidator(_clock),
+    PlainSerializer(lambda moment: f"{moment:%H:%M}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}),
+]
+Moment = Annotated[datetime, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"})]
+"""Without an offset it is in the company's time zone."""
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    short_form: ClassVar[dict[str, Any] | None] = None
+    """What else may be written in the place of the fields, as JSON Schema."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        long = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [dict(long), cls.short_form]} if cls.short_form else long
+
 
 class ApprovalStep(_Entry):
     """One step: so many different persons of one role."""
+
+    short_form = {"type": "string"}
 
     role: str
     quorum: int = Field(default=1, ge=1, le=9)
@@ -76,9 +117,8 @@ class Window(_Entry):
 class Freeze(_Entry):
     """A period in which nothing of these categories and institutions runs."""
 
-    begins: datetime = Field(alias="from")
-    ends: datetime = Field(alias="until")
-    """Moments without an offset are in the company's time zone."""
+    begins: Moment = Field(alias="from")
+    ends: Moment = Field(alias="until")
     categories: tuple[str, ...] = ()
     """Empty: all but READ_ONLY."""
     institutions: tuple[str, ...] = ()
@@ -94,10 +134,12 @@ class Freeze(_Entry):
 class ApprovalPolicy(_Entry):
     """What one category demands. No steps: nobody is asked."""
 
+    short_form = {"type": "array", "items": {"type": ["string", "object"]}}
+
     steps: tuple[ApprovalStep, ...] = ()
     irreversible: tuple[ApprovalStep, ...] = ()
     """Further steps, after the others, for a plan with a change that cannot be undone."""
-    expires: Period = timedelta(hours=24)
+    expires: Period = Field(default=timedelta(hours=24), json_schema_extra={"default": "24h"})
     """How long each step may wait; then it escalates, and after the same time again it expires."""
     remind: Period | None = None
     """How often those who are due are reminded."""

@@ -13,18 +13,19 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
-from guardia.org import source
-from guardia.org.access import PERMISSIONS, ROLES
+from guardia.org import faults, source
 from guardia.org.adapters import Adapter
+from guardia.org.agreement import disagreements
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.brains import BrainChoice
-from guardia.org.budgets import AgentBudget, Budgets, Price, unpriced
+from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.heartbeats import Heartbeat
 
 
@@ -96,28 +97,10 @@ class OrgChart(_Entry):
         return self.model_copy(update={"agents": agents})
 
     @model_validator(mode="after")
-    def _holds_together(self) -> OrgChart:
-        ids = [a.id for a in self.agents]
-        if len(set(ids)) != len(ids):
-            raise ValueError(t("org.chart.twice"))
-        for agent in self.agents:
-            if agent.reports_to is not None and agent.reports_to not in ids:
-                raise ValueError(t("org.chart.superior", agent=agent.id, superior=agent.reports_to))
-            if agent.adapter is not None and agent.duty != "operate":
-                raise ValueError(t("org.adapter.duty", agent=agent.id))
-        if sum(a.duty == "dispatch" for a in self.agents) != 1:
-            raise ValueError(t("org.chart.dispatchers"))
-        for agent_id, model in unpriced(self.agents, self.budgets, self.prices):
-            raise ValueError(t("org.chart.unpriced", agent=agent_id, model=model))
-        for category, policy in self.approvals.items():
-            for role in policy.roles:
-                if role not in ROLES:
-                    raise ValueError(t("org.chart.role", category=category, role=role))
-                if role not in PERMISSIONS["approval.decide"]:
-                    raise ValueError(t("org.chart.powerless", category=category, role=role))
-        for freeze in self.freezes:
-            if unknown := set(freeze.categories) - set(self.approvals):
-                raise ValueError(t("org.chart.freeze", categories=", ".join(sorted(unknown))))
+    def _holds_together(self, info: ValidationInfo) -> OrgChart:
+        first = next(disagreements(self), None)
+        if first is not None and info.context != faults.PARTIAL:
+            raise ValueError(first.text)
         return self
 
 
@@ -131,13 +114,17 @@ def shipped() -> Path:
 
 
 def parse(text: str, name: str = "org_chart.yaml") -> OrgChart:
-    """The chart in ``text``; ``Misconfigured`` with place and reason where it does not hold."""
+    """The chart in ``text``; ``Misconfigured`` with every fault, its line, column and remedy."""
     try:
         return OrgChart.model_validate(source.load(text, name))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(p) for p in first["loc"])
-        raise Misconfigured(what=f"{name} {place}".strip(), why=first["msg"]) from error
+        raise wrong(name, faults.find(OrgChart, text)) from error
+
+
+def wrong(name: str, found: list[faults.Fault]) -> Misconfigured:
+    """The error that tells all faults of a chart, one a line."""
+    why = t("org.fault.count", count=len(found))
+    return Misconfigured(what=name, why="\n".join([why, *(f"  {fault}" for fault in found)]))
 
 
 def fingerprint(text: str) -> str:

@@ -64,9 +64,9 @@ class _Entry(BaseModel):
 class Quiet(_Entry):
     """Hours in which an agent is not woken by what can wait."""
 
-    begins: Clock = Field(alias="from", description='조용한 시간의 시작, 예: "22:00"')
-    ends: Clock = Field(alias="until", description="조용한 시간의 끝. 시작보다 이르면 다음 날")
-    days: tuple[Day, ...] = Field(default=DAYS, description="시작하는 요일. 적지 않으면 매일")
+    begins: Clock = Field(alias="from")
+    ends: Clock = Field(alias="until")
+    days: tuple[Day, ...] = DAYS
 
     @model_validator(mode="after")
     def _lasts(self) -> Quiet:
@@ -101,36 +101,13 @@ class Quiet(_Entry):
 class Heartbeat(_Entry):
     """When an agent wakes when nothing wakes it, and how long a beat may take."""
 
-    every: Period = Field(
-        default="10m", description="깨어나는 간격: 30s, 10m, 1h, 1d. cron 이 있으면 쓰지 않음"
-    )
-    cron: Annotated[str, AfterValidator(_cron)] | None = Field(
-        default=None,
-        description="crontab 다섯 칸(분 시 일 월 요일). 요일 0과 7은 일요일, 이름(mon)도 됨",
-    )
-    timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
-        default=None, description="cron 과 quiet 의 시간대. 적지 않으면 company.timezone"
-    )
-    quiet: Quiet | None = Field(
-        default=None,
-        description=(
-            "조용한 시간. 정기 기상, 에이전트끼리의 언급, 급하지 않은 배정은 끝날 때 한 번에 깨움. "
-            "P1 배정과 사람의 지시·결정·언급, 정지는 기다리지 않음"
-        ),
-    )
-    jitter: Period | None = Field(
-        default=None,
-        description="모두가 한꺼번에 깨지 않도록 늦추는 최대 시간. 에이전트마다 늘 같은 값",
-    )
-    timeout: Period = Field(
-        default="1h", description="한 번 깨어 일하는 시간의 한도. 넘으면 실행을 멈추고 일을 놓음"
-    )
-    catch_up: Literal["skip", "once", "all"] = Field(
-        default="once",
-        description=(
-            "서버가 멈춘 동안 지나간 기상: skip 버림, once 마지막 하나, all 최근 24개까지"
-        ),
-    )
+    every: Period = "10m"
+    cron: Annotated[str, AfterValidator(_cron)] | None = None
+    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    quiet: Quiet | None = None
+    jitter: Period | None = None
+    timeout: Period = "1h"
+    catch_up: Literal["skip", "once", "all"] = "once"
 
     @property
     def interval(self) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from io import StringIO
 from typing import Any
 
@@ -38,6 +39,37 @@ def child(node: Node | None, key: str) -> Node | None:
 def items(node: Node | None) -> list[Node]:
     """The entries of a list."""
     return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def inner(data: Any, way: Iterable[str | int]) -> Any:
+    """The plain value at the end of a way."""
+    for step in way:
+        data = data[step]
+    return data
+
+
+def locate(root: Node, place: Iterable[str | int], *, key: bool = False) -> Node:
+    """The deepest node on the way to a place; with ``key``, the name of a field and not its value.
+
+    Steps that the text does not have (a short form, a default) are passed over.
+    """
+    node = root
+    for step in place:
+        pairs = node.value if isinstance(node, MappingNode) else []
+        found = next(((name, value) for name, value in pairs if name.value == str(step)), None)
+        if found is not None:
+            root, node = found
+        elif (entry := _entry(node, step)) is not None:
+            root = node = entry
+    return root if key else node
+
+
+def _entry(node: Node, step: str | int) -> Node | None:
+    """A list's entry by its number, or by its id."""
+    for number, entry in enumerate(items(node)):
+        if step in {number, getattr(child(entry, "id"), "value", None)}:
+            return entry
+    return None
 
 
 def last_line(node: Node) -> int:

@@ -10,8 +10,9 @@ from guardia.agents import fit
 from guardia.agents.brain.thought import named
 from guardia.agents.brain.triage import Triage
 from guardia.agents.state import Context
-from guardia.board.desk import view, work
+from guardia.board.desk import succession, view, work
 from guardia.board.desk.work import Assignment
+from guardia.board.lifecycle import State
 from guardia.i18n import t
 from guardia.org import registry
 
@@ -69,6 +70,20 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
         ),
     )
     return {}
+
+
+def pass_on(context: Context) -> bool:
+    """Give an inherited task to the specialist who fits it; where there is none, to people."""
+    task = view.task(context.desk, context.hold.task_id)
+    category = task.category or ""
+    agent = fit.specialist(view.specialists(context.desk), category, _kind(context, task.server))
+    if agent is None:
+        text = t("agents.no_specialist", category=category or "-")
+        begun = task.state is State.IN_PROGRESS
+        work.hand_over(context.desk, context.hold, text, emergency=begun)
+        return False
+    succession.pass_on(context.desk, context.hold, agent.agent_id)
+    return True
 
 
 def _kind(context: Context, server: str | None) -> str | None:

@@ -9,27 +9,62 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.desk import succession
 from guardia.board.desk.core import Desk
+from guardia.board.desk.succession import Handing
 from guardia.errors import Misconfigured, Stale
 from guardia.i18n import t, t_record
 from guardia.org import changes, chart, registry, revisions
 from guardia.org.changes import Change
 from guardia.org.chart import OrgChart
 from guardia.org.directory import Directory
+from guardia.org.revisions import Revision
 
 _RECORDED = 200
 """Differences that an entry of the record names one by one; the revision keeps the whole text."""
 
 
-def apply_chart(desk: Desk, text: str, author: str, expected_revision: int | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What applying a chart would do."""
+
+    running: int | None
+    """The revision that runs now."""
+    wording: bool
+    """Whether only the text differs, not what it means."""
+    changes: list[Change]
+    handings: list[tuple[Handing, int]]
+    """Whose open tasks would go to whom, and how many there are."""
+
+    @property
+    def fired(self) -> list[str]:
+        """Agents that would be fired."""
+        return [change.place for change in self.changes if change.kind == "fired"]
+
+    @property
+    def empty(self) -> bool:
+        """Whether the chart already runs, to the letter."""
+        return not self.changes and not self.wording
+
+
+def apply_chart(
+    desk: Desk,
+    text: str,
+    author: str,
+    expected_revision: int | None = None,
+    *,
+    back_to: int | None = None,
+) -> int:
     """Make a chart the running organization; returns its revision. Unchanged: no new one.
 
-    ``Stale`` where another revision runs than the one that the author has seen.
+    ``Stale`` where another revision runs than the one that the author has seen. What agents leave
+    behind that go or change their duty passes to their superiors. ``back_to`` is the earlier
+    revision whose text this is.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
         applied = replace(session, text, author, now, expected_revision)
-        record(session, applied, author, now)
+        record(session, applied, author, now, back_to=back_to)
         return applied.revision
 
 
@@ -41,6 +76,8 @@ class Applied:
     before: int | None
     sha256: str
     changes: tuple[Change, ...]
+    handings: tuple[Handing, ...]
+    """Whose work passes to whom."""
 
 
 def replace(
@@ -51,16 +88,22 @@ def replace(
     held = revisions.hold(session)
     if expected_revision is not None and expected_revision != held:
         raise Stale(what=t("org.chart.name"))
-    before = _understood(session) if held is not None else None
+    before, seats = _understood(session), succession.seats(session)
     revision = revisions.apply(session, text, author, now)
     found = tuple(changes.changes(before, after))
-    return Applied(revision, held, chart.fingerprint(text), found)
+    passing = tuple(succession.handings(seats, after))
+    return Applied(revision, held, chart.fingerprint(text), found, passing)
 
 
-def record(session: Session, applied: Applied, author: str, now: datetime) -> None:
-    """Put an applied chart on record; nothing where it was the running one before."""
+def record(
+    session: Session, applied: Applied, author: str, now: datetime, *, back_to: int | None = None
+) -> None:
+    """Hand on what agents leave behind, and put an applied chart on record; nothing where it was
+    the running one before."""
     if applied.revision == applied.before:
         return
+    for handing in applied.handings:
+        succession.hand_on(session, handing, author, now)
     audit.append(
         session,
         "org_applied",
@@ -69,12 +112,64 @@ def record(session: Session, applied: Applied, author: str, now: datetime) -> No
         detail={
             "revision": applied.revision,
             "before": applied.before,
+            "back_to": back_to,
             "sha256": applied.sha256,
             "changes": _recorded(applied.changes),
         },
         revision=applied.revision,
         changes=len(applied.changes),
+        note="" if back_to is None else t_record("org.back_to", number=back_to),
     )
+
+
+def rollback(desk: Desk, number: int, author: str, expected_revision: int | None = None) -> int:
+    """Make an earlier revision's text the newest revision; ``NotFound`` where there is none."""
+    text = text_of(desk, number)
+    return apply_chart(desk, text, author, expected_revision, back_to=number)
+
+
+def text_of(desk: Desk, number: int) -> str:
+    """A revision's chart as it was written; ``NotFound`` where there is none."""
+    with desk.database.reading() as session:
+        return revisions.chart_text(session, number)
+
+
+def preview(desk: Desk, text: str) -> Preview:
+    """What applying a chart would do now; ``Misconfigured`` where it does not hold."""
+    after = chart.parse(text)
+    with desk.database.reading() as session:
+        running = revisions.latest(session)
+        before = _understood(session)
+        differ = running is None or revisions.of(session, running).sha256 != (
+            chart.fingerprint(text)
+        )
+        found = changes.changes(before, after)
+        passing = succession.handings(succession.seats(session), after)
+        counts = succession.open_tasks(session, [h.agent_id for h in passing])
+        going = [(h, counts[h.agent_id]) for h in passing if h.agent_id in counts]
+        return Preview(running, differ and not found, found, going)
+
+
+def between(desk: Desk, before: int, after: int) -> list[Change]:
+    """What differs between two revisions."""
+    with desk.database.reading() as session:
+        old, new = (chart.parse(revisions.chart_text(session, n)) for n in (before, after))
+    return changes.changes(old, new)
+
+
+def history(desk: Desk, *, before: int | None = None, limit: int = 50) -> list[Revision]:
+    """The revisions, newest first."""
+    with desk.database.reading() as session:
+        return revisions.history(session, before=before, limit=limit)
+
+
+def running_text(desk: Desk) -> tuple[int, str]:
+    """The running revision and its text; ``Misconfigured`` before the first apply."""
+    with desk.database.reading() as session:
+        number = revisions.latest(session)
+        if number is None:
+            raise Misconfigured(what="org_chart.yaml", why=t("org.chart.none_applied"))
+        return number, revisions.chart_text(session, number)
 
 
 def _understood(session: Session) -> OrgChart | None:

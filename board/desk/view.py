@@ -26,6 +26,8 @@ class TaskView:
     server: str | None
     kind: str | None
     """The issue's kind, e.g. ``INCIDENT``."""
+    category: str | None
+    """The issue's category, e.g. ``DB``."""
     attempt: int
     """How often people have given it back to agents."""
 
@@ -86,6 +88,7 @@ def task(desk: Desk, task_id: int) -> TaskView:
             issue.body,
             found.target_server,
             issue.kind,
+            issue.category,
             found.attempt,
         )
 

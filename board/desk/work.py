@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
-from guardia.board.desk import asking
+from guardia.board.desk import asking, succession
 from guardia.board.desk.core import (
     Desk,
     Grant,
@@ -64,6 +64,7 @@ def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
     """RECEIVED -> PARSED: file the triage, one task per server, and wake the specialist."""
     now = desk.clock()
     with desk.database.transaction() as session:
+        succession.require_seat(session, given.agent_id)
         task = held(session, hold)
         issue = issue_of(session, hold.sr_id)
         issue.kind, issue.category, issue.priority = given.kind, given.category, given.priority

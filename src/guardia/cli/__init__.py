@@ -23,6 +23,7 @@ from guardia.cli import (
     person,
     rights,
     service,
+    staff,
     token,
 )
 from guardia.errors import GuardiaError, UserError
@@ -48,6 +49,10 @@ app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))
+app.command("hire", help=t("cli.staff.hire"))(staff.hire)
+app.command("fire", help=t("cli.staff.fire"))(staff.fire)
+app.command("heartbeat", help=t("cli.staff.heartbeat"))(staff.heartbeat)
+app.add_typer(staff.app, name="agent", help=t("cli.staff.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))
 app.add_typer(keys.app, name="keys", help=t("cli.keys.help"))
 app.add_typer(person.app, name="person", help=t("cli.person.help"))

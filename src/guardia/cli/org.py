@@ -1,49 +1,183 @@
-"""``guardia org``: check and apply the org chart."""
+"""``guardia org``: the org chart as code."""
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
+from guardia.cli import chartfile
 from guardia.cli.installation import migrate, opened
-from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
 
+if TYPE_CHECKING:
+    from guardia.board.desk import Desk
+    from guardia.board.desk.organization import Preview
+    from guardia.org.changes import Change
+
 app = typer.Typer(no_args_is_help=True)
+OPERATOR = "operator:cli"
 _File = Annotated[Path | None, typer.Argument(help=t("cli.org.file"))]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help=t("cli.org.yes"))]
+_Revision = Annotated[int, typer.Argument(help=t("cli.org.number"), min=1)]
+_CHANGED = 2
+"""Exit code of ``org plan`` where applying would change something."""
+_COLOURS = {"hired": "green", "added": "green", "fired": "red", "removed": "red"}
 
 
 @app.command("validate", help=t("cli.org.validate"))
 def validate(file: _File = None) -> None:
     """Check a chart without touching anything."""
-    from guardia.org import chart
+    from guardia.cli import chartcheck
 
-    path, text = _read(file)
-    found = chart.parse(text, path.name)
-    sys.stdout.write(t("cli.org.valid", name=path.name, agents=len(found.agents)) + "\n")
+    given = chartfile.read(file)
+    found = chartcheck.checked(given)
+    words = {"name": given.path.name, "agents": len(found.agents)}
+    sys.stdout.write(t("cli.org.valid", **words) + "\n")
+
+
+@app.command("schema", help=t("cli.org.schema"))
+def schema() -> None:
+    """The chart's JSON Schema, for editors."""
+    from guardia.org import chart
+    from guardia.org import schema as described
+
+    found = described.published(chart.OrgChart)
+    sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+
+
+@app.command("show", help=t("cli.org.show"))
+def show(
+    text: Annotated[bool, typer.Option("--yaml", help=t("cli.org.show_text"))] = False,
+) -> None:
+    """The running organization as a tree, with what everybody does now; or its text."""
+    from guardia.board.desk import organization
+    from guardia.cli.orgtree import tree
+
+    with _desk() as desk:
+        if text:
+            sys.stdout.write(organization.running_text(desk)[1])
+        else:
+            Console().print(tree(desk))
+
+
+@app.command("plan", help=t("cli.org.plan"))
+def plan(file: _File = None) -> None:
+    """What applying would change; exit code 2 where it is anything."""
+    from guardia.board.desk import organization
+    from guardia.cli import chartcheck
+
+    given = chartfile.read(file)
+    chartcheck.checked(given)
+    with _desk() as desk:
+        preview = organization.preview(desk, given.text)
+    _tell(given, preview)
+    raise typer.Exit(0 if preview.empty else _CHANGED)
 
 
 @app.command("apply", help=t("cli.org.apply"))
-def apply(file: _File = None) -> None:
-    """Make a chart the running organization."""
+def apply(file: _File = None, yes: _Yes = False) -> None:
+    """Make a chart the running organization; asks before it fires someone."""
     from guardia.board.desk import organization
+    from guardia.cli import chartcheck
 
-    _, text = _read(file)
-    with opened(Settings()) as installation:
-        migrate(installation)
-        with installation.desk() as desk:
-            revision = organization.apply_chart(desk, text, "operator:cli")
+    given = chartfile.read(file)
+    chartcheck.checked(given)
+    with _desk() as desk:
+        preview = organization.preview(desk, given.text)
+        if preview.fired and not yes:
+            _tell(given, preview)
+            typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
+        revision = organization.apply_chart(desk, given.text, OPERATOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
 
 
-def _read(file: Path | None) -> tuple[Path, str]:
-    from guardia.org import chart
+@app.command("history", help=t("cli.org.history"))
+def history(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help=t("cli.org.limit"))] = 20,
+    before: Annotated[int | None, typer.Option("--before", help=t("cli.org.before"))] = None,
+) -> None:
+    """The applied revisions, newest first."""
+    from rich.table import Table
 
-    path = file or Settings().chart or chart.shipped()
-    if not path.is_file():
-        raise Invalid(what=str(path), why=t("cli.db.no_file"))
-    return path, path.read_text("utf-8")
+    from guardia.board.desk import organization
+
+    with _desk() as desk:
+        found = organization.history(desk, before=before, limit=limit)
+    table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
+    for one in found:
+        at = f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(one.number), at, escape(one.author), one.sha256[:12])
+    Console().print(table)
+
+
+@app.command("diff", help=t("cli.org.diff"))
+def diff(
+    first: _Revision,
+    second: Annotated[int | None, typer.Argument(help=t("cli.org.other"), min=1)] = None,
+) -> None:
+    """What differs between two revisions, or between one and the one that runs."""
+    from guardia.board.desk import organization
+
+    with _desk() as desk:
+        last = second if second is not None else organization.running_text(desk)[0]
+        found = organization.between(desk, first, last)
+    Console().print(t("cli.org.between", before=first, after=last), highlight=False)
+    _list(found, wording=first != last)
+
+
+@app.command("rollback", help=t("cli.org.rollback"))
+def rollback(number: _Revision, yes: _Yes = False) -> None:
+    """Apply an earlier revision's text as a new revision."""
+    from guardia.board.desk import organization
+
+    with _desk() as desk:
+        preview = organization.preview(desk, organization.text_of(desk, number))
+        if preview.fired and not yes:
+            _list(preview.changes, wording=preview.wording)
+            typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
+        revision = organization.rollback(desk, number, OPERATOR, preview.running)
+    sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
+    sys.stdout.write(t("cli.org.file_stays") + "\n")
+
+
+@contextmanager
+def _desk() -> Iterator[Desk]:
+    with opened(Settings()) as installation:
+        migrate(installation)
+        with installation.desk() as desk:
+            yield desk
+
+
+def _tell(given: chartfile.ChartFile, preview: Preview) -> None:
+    """What would change, and whose work would go where."""
+    console = Console()
+    if preview.empty:
+        words = {"name": given.path.name, "revision": preview.running}
+        console.print(t("cli.org.same", **words), highlight=False, markup=False)
+        return
+    running = preview.running or "-"
+    head = t("cli.org.drift", name=given.path.name, revision=running)
+    console.print(head, highlight=False, markup=False)
+    _list(preview.changes, wording=preview.wording)
+    for handing, tasks in preview.handings:
+        words = {"agent": handing.agent_id, "heir": handing.heir_id, "tasks": tasks}
+        console.print(t("cli.org.handing", **words), highlight=False, markup=False)
+
+
+def _list(found: list[Change], *, wording: bool) -> None:
+    console = Console()
+    for change in found:
+        style = _COLOURS.get(change.kind, "yellow")
+        console.print(f"  [{style}]{escape(str(change))}[/]", highlight=False)
+    if not found:
+        key = "org.change.wording" if wording else "cli.org.nothing"
+        console.print(f"  {t(key)}", highlight=False, markup=False)

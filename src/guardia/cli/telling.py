@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from guardia.board import audit
 from guardia.board.desk import decisions, view
 from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Run, Task
+from guardia.board.model import AuditEntry, Run, Task
 from guardia.cli.stage import Stage
 from guardia.cli.stories import Outcome, Story
 from guardia.cli.timeline import Timeline
@@ -82,7 +82,7 @@ class Telling:
 
     def follow(self) -> None:
         """Show the record grow until the issue has ended and the auditor has looked."""
-        line = Timeline(self._stage.desk, self._console, self._sr_id)
+        line = Timeline(self._stage.desk, self._console, AuditEntry.sr_id == self._sr_id)
         ended: float | None = None
         with line.waiting(t("cli.demo.working")) as status:
             for _ in self._events():

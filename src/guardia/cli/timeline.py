@@ -1,4 +1,4 @@
-"""The record of one issue as it grows, on the terminal."""
+"""Part of the record as it grows, on the terminal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
+from guardia.board import audit
 from guardia.board.desk import Desk
 from guardia.board.model import AuditEntry
 from guardia.org import registry
@@ -35,13 +36,15 @@ _TIME_WIDTH = 10
 
 
 class Timeline:
-    """Prints every new entry of an issue once, with the actor's Korean name."""
+    """Prints every new entry once that fits ``which``, with the actor's Korean name."""
 
-    def __init__(self, desk: Desk, console: Console, sr_id: int) -> None:
+    def __init__(
+        self, desk: Desk, console: Console, which: ColumnElement[bool], after: int = 0
+    ) -> None:
         self._desk = desk
         self._console = console
-        self._sr_id = sr_id
-        self._last = 0
+        self._which = which
+        self._last = after
         with desk.database.reading() as session:
             names = registry.directory(session)
         self._names = {f"agent:{a.id}": a.title for a in names.agents} | {
@@ -59,7 +62,7 @@ class Timeline:
                     AuditEntry.kind,
                     AuditEntry.log_content,
                 )
-                .where(AuditEntry.sr_id == self._sr_id, AuditEntry.seq > self._last)
+                .where(self._which, AuditEntry.seq > self._last)
                 .order_by(AuditEntry.seq)
             ).all()
         for row in rows:
@@ -82,3 +85,9 @@ class Timeline:
         """A moving line below the entries while something is awaited."""
         with self._console.status(words) as status:
             yield status
+
+
+def now_at(desk: Desk) -> int:
+    """How long the record is now."""
+    with desk.database.reading() as session:
+        return audit.head(session).size

@@ -1,0 +1,105 @@
+"""The running organization as it is now: who works on what, who rests, when each last woke."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, true
+from sqlalchemy.orm import Session
+
+from guardia.board.desk.core import Desk
+from guardia.board.lifecycle import OPEN
+from guardia.board.model import Run, Task
+from guardia.org import revisions
+from guardia.org.chart import OrgChart
+from guardia.org.model import Agent
+
+_OPEN = [state.value for state in OPEN]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One agent now."""
+
+    agent_id: str
+    title: str
+    duty: str
+    superior: str | None
+    skills: tuple[str, ...]
+    paused: bool
+    working: bool
+    """Whether a beat of it runs."""
+    sr_id: int | None
+    """The issue that it holds."""
+    open_tasks: int
+    last_beat: datetime | None
+    outcome: str | None
+    """How its last finished beat ended; ``None`` while one runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The whole, with the revision that says so."""
+
+    revision: int
+    chart: OrgChart
+    members: tuple[Member, ...]
+    """In the chart's order."""
+
+    def below(self, superior: str | None) -> list[Member]:
+        """Who reports to an agent; with ``None``, those at the top."""
+        return [m for m in self.members if m.superior == superior]
+
+
+def organization(desk: Desk) -> Organization:
+    """The organization now, in one query over agents; ``Misconfigured`` before the first apply."""
+    with desk.database.reading() as session:
+        chart = revisions.running(session)
+        order = {agent.id: number for number, agent in enumerate(chart.agents)}
+        members = sorted(_members(session), key=lambda m: order.get(m.agent_id, len(order)))
+        return Organization(revisions.latest(session) or 0, chart, tuple(members))
+
+
+def _members(session: Session) -> list[Member]:
+    last = (
+        select(Run.run_id, Run.started_at, Run.ended_at, Run.outcome)
+        .where(Run.agent_id == Agent.agent_id)
+        .order_by(Run.run_id.desc())
+        .limit(1)
+        .lateral()
+    )
+    held = (
+        select(func.max(Task.sr_id).label("sr_id"))
+        .where(Task.agent_id == Agent.agent_id, Task.run_id == last.c.run_id)
+        .lateral()
+    )
+    load = (
+        select(func.count().label("tasks"))
+        .where(Task.agent_id == Agent.agent_id, Task.status.in_(_OPEN))
+        .lateral()
+    )
+    rows = session.execute(
+        select(Agent, last, held, load)
+        .select_from(Agent)
+        .outerjoin(last, true())
+        .outerjoin(held, true())
+        .outerjoin(load, true())
+        .where(Agent.state != "fired")
+    )
+    return [
+        Member(
+            agent_id=row.Agent.agent_id,
+            title=row.Agent.title,
+            duty=row.Agent.duty,
+            superior=row.Agent.reports_to,
+            skills=tuple(row.Agent.skills),
+            paused=row.Agent.state == "paused",
+            working=row.run_id is not None and row.ended_at is None,
+            sr_id=row.sr_id if row.ended_at is None else None,
+            open_tasks=row.tasks,
+            last_beat=row.ended_at or row.started_at,
+            outcome=row.outcome,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,60 @@
+"""The org chart as a file: which one it is, reading it to the byte, replacing it atomically."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from guardia.errors import Invalid, Misconfigured
+from guardia.i18n import t
+from guardia.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ChartFile:
+    """A chart's file and its text."""
+
+    path: Path
+    text: str
+
+    @contextmanager
+    def replacing(self, text: str) -> Iterator[None]:
+        """Write ``text`` beside the file, and put it in its place once the block has succeeded."""
+        target = self.path.resolve()
+        try:
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        except OSError as error:
+            raise _unwritable(target, error) from error
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(target.stat().st_mode & 0o7777)
+            yield
+            Path(name).replace(target)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def read(file: Path | None) -> ChartFile:
+    """The named chart, else the configured one, else the shipped one."""
+    from guardia.org import chart
+
+    path = file or Settings().chart or chart.shipped()
+    if not path.is_file():
+        raise Invalid(what=str(path), why=t("cli.db.no_file"))
+    try:
+        # Line breaks stay as they are: a chart is known by the hash of its text.
+        with path.open(encoding="utf-8", newline="") as opened:
+            return ChartFile(path, opened.read())
+    except UnicodeDecodeError as error:
+        raise Invalid(what=str(path), why=t("cli.org.not_utf8")) from error
+
+
+def _unwritable(path: Path, error: OSError) -> Misconfigured:
+    return Misconfigured(what=str(path), why=t("cli.org.unwritable", problem=error.strerror or ""))

@@ -1,0 +1,174 @@
+"""``guardia hire | fire | agent | heartbeat``: the agents one by one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from guardia.cli import chartfile
+from guardia.cli.installation import migrate, opened
+from guardia.cli.org import OPERATOR
+from guardia.errors import Invalid, OperatorError, Unreachable
+from guardia.i18n import t
+from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.desk import Desk
+
+app = typer.Typer(no_args_is_help=True)
+_Agent = Annotated[str, typer.Argument(help=t("cli.staff.agent"))]
+_Chart = Annotated[Path | None, typer.Option("--file", help=t("cli.org.file"))]
+_LOOK = 1.0
+"""Seconds without an event until the board is looked at anyway."""
+
+
+def hire(
+    agent: Annotated[str, typer.Argument(help=t("cli.staff.agent"))] = "",
+    *,
+    title: Annotated[str, typer.Option("--title", help=t("cli.staff.title"))] = "",
+    duty: Annotated[str, typer.Option("--duty", help=t("cli.staff.duty"))] = "",
+    superior: Annotated[str, typer.Option("--reports-to", help=t("cli.staff.superior"))] = "",
+    skills: Annotated[str, typer.Option("--skills", help=t("cli.staff.skills"))] = "",
+    role: Annotated[str, typer.Option("--role", help=t("cli.staff.role"))] = "",
+    snippet: Annotated[Path | None, typer.Option("--from", help=t("cli.staff.snippet"))] = None,
+    file: _Chart = None,
+) -> None:
+    """Add an agent to the chart's file and apply it; comments and order stay."""
+    from guardia.org import edit
+
+    given = {"id": agent, "title": title, "duty": duty, "reports_to": superior, "role": role}
+    entry = _snippet(snippet) | {name: value for name, value in given.items() if value}
+    if skills:
+        entry["skills"] = [skill.strip() for skill in skills.split(",")]
+    entry.setdefault("duty", "operate")
+    chart = chartfile.read(file)
+    if entry["duty"] != "dispatch":
+        entry.setdefault("reports_to", _dispatcher(chart))
+    revision = _applied(chart, edit.hire(chart.text, entry))
+    words = {"agent": entry["id"], "revision": revision, "path": chart.path}
+    sys.stdout.write(t("cli.staff.hired", **words) + "\n")
+
+
+def fire(
+    agent: _Agent,
+    file: _Chart = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help=t("cli.org.yes"))] = False,
+) -> None:
+    """Take an agent out of the chart's file and apply it; its open work goes to its superior."""
+    from guardia.org import edit
+
+    chart = chartfile.read(file)
+    text = edit.fire(chart.text, agent)
+    if not yes:
+        typer.confirm(t("cli.org.fires", agents=agent), abort=True)
+    words = {"agent": agent, "revision": _applied(chart, text), "path": chart.path}
+    sys.stdout.write(t("cli.staff.fired", **words) + "\n")
+
+
+def _applied(chart: chartfile.ChartFile, text: str) -> int:
+    """Apply an edited chart and put it in the place of its file; both or nothing."""
+    from guardia.board.desk import organization
+    from guardia.org import chart as charts
+
+    with opened(Settings()) as installation:
+        migrate(installation)
+        with installation.desk() as desk:
+            number, running = organization.running_text(desk)
+            if charts.fingerprint(running) != charts.fingerprint(chart.text):
+                why = t("cli.staff.drifted", revision=number)
+                raise Invalid(what=str(chart.path), why=why)
+            with chart.replacing(text):
+                return organization.apply_chart(desk, text, OPERATOR, number)
+
+
+def _dispatcher(chart: chartfile.ChartFile) -> str:
+    from guardia.org import chart as charts
+
+    found = charts.parse(chart.text, chart.path.name)
+    return next(a.id for a in found.agents if a.duty == "dispatch")
+
+
+def _snippet(path: Path | None) -> dict[str, Any]:
+    """One agent's entry in a file, as in the chart; with ``-`` from standard input."""
+    from guardia.org import source
+
+    if path is None:
+        return {}
+    text = sys.stdin.read() if str(path) == "-" else chartfile.read(path).text
+    found = source.load(text, path.name)
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if not isinstance(found, dict):
+        raise Invalid(what=path.name, why=t("cli.staff.one_entry"))
+    return {str(name): value for name, value in found.items()}
+
+
+@app.command("pause", help=t("cli.staff.pause"))
+def pause(agent: _Agent) -> None:
+    """Begin no more beats of an agent."""
+    from guardia.board.desk import staff
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        done = staff.pause(desk, agent, OPERATOR)
+    sys.stdout.write(t("cli.staff.paused" if done else "cli.staff.as_it_was") + "\n")
+
+
+@app.command("resume", help=t("cli.staff.resume"))
+def resume(agent: _Agent) -> None:
+    """Let an agent go on."""
+    from guardia.board.desk import staff
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        done = staff.resume(desk, agent, OPERATOR)
+    sys.stdout.write(t("cli.staff.resumed" if done else "cli.staff.as_it_was") + "\n")
+
+
+@app.command("run", help=t("cli.staff.run"))
+def run(agent: _Agent) -> None:
+    """Wake an agent now and do not wait."""
+    from guardia.board.desk import staff
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        staff.run(desk, agent, OPERATOR)
+    sys.stdout.write(t("cli.staff.woken", agent=agent) + "\n")
+
+
+def heartbeat(
+    agent: _Agent,
+    patience: Annotated[float, typer.Option("--wait", min=1, help=t("cli.staff.wait"))] = 60.0,
+) -> None:
+    """Wake an agent and show that beat as it goes: why it wakes, what it does, how it ends."""
+    with opened(Settings()) as installation, installation.desk() as desk:
+        outcome = _followed(desk, agent, patience)
+    sys.stdout.write(t("cli.staff.ended", agent=agent, outcome=outcome) + "\n")
+
+
+def _followed(desk: Desk, agent: str, patience: float) -> str:
+    from guardia.board.desk import staff
+    from guardia.board.model import AuditEntry
+    from guardia.cli.timeline import Timeline, now_at
+    from guardia.db import events
+
+    console, told = Console(), False
+    events_of = events.listen(desk.database.dsn, timeout=_LOOK)
+    next(events_of)
+    line = Timeline(desk, console, AuditEntry.actor == f"agent:{agent}", after=now_at(desk))
+    last, deadline = staff.run(desk, agent, OPERATOR), time.monotonic() + patience
+    with line.waiting(t("cli.staff.waiting", agent=agent)):
+        for _ in events_of:
+            found = staff.run_after(desk, agent, last)
+            if found is not None and not told:
+                told = True
+                reasons = ", ".join(t(f"wake.reason.{reason}") for reason in found.reasons)
+                console.print(t("cli.staff.begun", run=found.run_id, reasons=reasons), markup=False)
+            line.show_new()
+            if found is not None and found.ended_at is not None:
+                return f"{found.outcome} ({t('cli.staff.steps', steps=found.steps)})"
+            if found is None and time.monotonic() > deadline:
+                raise Unreachable(server=agent, why=t("cli.staff.nobody"))
+    raise OperatorError()

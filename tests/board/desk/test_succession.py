@@ -1,0 +1,145 @@
+"""Whoever is fired hands everything open to their superior, and leaves no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from cast import LEAD, Cast, assignment, plan, seated
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from guardia.agents.nodes import dispatch
+from guardia.board import audit
+from guardia.board.desk import decisions, organization, orgview, succession, waking, work
+from guardia.board.lifecycle import State
+from guardia.board.model import Issue, Task
+from guardia.errors import Stale
+from guardia.org import chart, edit, revisions
+from guardia.org.model import Agent
+
+SHIPPED = chart.shipped().read_text("utf-8")
+FIRED = edit.fire(SHIPPED, "db-agent")
+
+
+@pytest.fixture
+def board(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as found:
+        yield found
+
+
+def test_open_work_passes_to_the_superior_and_late_effects_are_refused(board: Cast) -> None:
+    hold, _, bound = board.planned()
+    held = board.parsed("MOF-DB-01")
+    organization.apply_chart(board.desk, FIRED, "operator:test", 1)
+    with pytest.raises(Stale):
+        work.file_plan(board.desk, held, plan())
+    with board.desk.database.reading() as session:
+        tasks = session.scalars(select(Task).order_by(Task.task_id)).all()
+        assert {(task.agent_id, task.run_id) for task in tasks} == {("dispatcher", None)}
+        assert {issue.agent_id for issue in session.scalars(select(Issue))} == {"dispatcher"}
+        assert session.get(Agent, "db-agent").state == "fired"  # type: ignore[union-attr]
+        assert audit.verify_all(session).intact
+    assert waking.begin(board.desk, "db-agent") is None
+    # What people were asked stands: the plan is theirs to decide, whoever will carry it out.
+    decide = {"approve": True, "plan_hash": bound}
+    state = decisions.decide(board.desk, LEAD, hold.task_id, **decide)  # type: ignore[arg-type]
+    assert state is State.APPROVED
+
+
+def test_the_dispatcher_passes_on_what_it_has_inherited(board: Cast) -> None:
+    held = board.parsed()
+    text = edit.hire(FIRED, {
+        "id": "db-two", "title": "둘째", "duty": "operate", "reports_to": "dispatcher",
+        "skills": ["DB"],
+    })  # fmt: skip
+    organization.apply_chart(board.desk, text, "operator:test")
+    taken = board.hold("dispatcher")
+    assert taken.task_id == held.task_id
+    gate = SimpleNamespace()
+    context = cast(Any, SimpleNamespace(desk=board.desk, hold=taken, gate=gate))
+    assert dispatch.pass_on(context)
+    assert board.hold("db-two").task_id == held.task_id
+
+
+def test_work_is_never_given_to_someone_who_has_gone(board: Cast) -> None:
+    board.received()
+    dispatcher = board.hold("dispatcher")
+    organization.apply_chart(board.desk, FIRED, "operator:test")
+    with pytest.raises(Stale):
+        work.parse(board.desk, dispatcher, assignment("MOF-DB-01"))
+
+
+def test_a_new_dispatcher_takes_over_what_the_old_one_had(board: Cast) -> None:
+    board.received()
+    text = SHIPPED.replace("duty: dispatch\n", "duty: audit\n", 1).replace(
+        "    duty: operate\n", "    duty: dispatch\n", 1
+    )
+    organization.apply_chart(board.desk, text, "operator:test")
+    assert board.hold("db-agent").sr_id
+
+
+def test_heirs_are_those_who_stay_and_can_work() -> None:
+    seat = succession.Seat
+    old = {
+        "ceo": seat("dispatch", None),
+        "mid": seat("operate", "ceo"),
+        "low": seat("operate", "mid"),
+        "aud": seat("audit", "ceo"),
+        "sub": seat("operate", "aud"),
+    }
+    after = SimpleNamespace(
+        agents=[SimpleNamespace(id=n, duty=d, reports_to=None) for n, d in
+                (("ceo", "dispatch"), ("aud", "audit"))]
+    )  # fmt: skip
+    found = succession.handings(old, cast(Any, after))
+    assert {h.agent_id: h.heir_id for h in found} == {"mid": "ceo", "low": "ceo", "sub": "ceo"}
+
+
+def test_any_sequence_of_charts_and_rollbacks_leaves_the_table_equal_to_the_chart(
+    database: Any,
+) -> None:
+    with seated(database.app) as board:
+        _sequences(board)
+
+
+def _sequences(board: Cast) -> None:
+    @given(st.lists(st.integers(0, 9), min_size=1, max_size=6))
+    @settings(
+        max_examples=4,
+        phases=[Phase.generate],
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    def play(steps: list[int]) -> None:
+        for step in steps:
+            number, text = organization.running_text(board.desk)
+            ids = [a.id for a in chart.parse(text).agents]
+            if step < 4:
+                organization.rollback(board.desk, 1 + step * 7 % number, "operator:test", number)
+            else:
+                name = f"clerk-{step}"
+                entry = {"id": name, "title": name, "duty": "operate", "reports_to": "dispatcher"}
+                new = edit.fire(text, name) if name in ids else edit.hire(text, entry)
+                organization.apply_chart(board.desk, new, "operator:test", number)
+            _equal(board)
+
+    play()
+    organization.rollback(board.desk, 1, "operator:test")
+    assert organization.running_text(board.desk)[1] == SHIPPED
+    _equal(board)
+
+
+def _equal(board: Cast) -> None:
+    with board.desk.database.reading() as session:
+        running = revisions.running(session)
+        rows = session.scalars(select(Agent).where(Agent.state != "fired")).all()
+        assert {r.agent_id: r.spec for r in rows} == {
+            a.id: a.model_dump(mode="json") for a in running.agents
+        }
+    assert [m.agent_id for m in orgview.organization(board.desk).members] == [
+        a.id for a in running.agents
+    ]

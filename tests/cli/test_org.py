@@ -1,0 +1,124 @@
+"""The organization as an operator works with it: ``guardia org``, ``hire``, ``fire``, ``agent``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from cast import Cast, seated
+from ruamel.yaml import YAML
+from typer.testing import CliRunner, Result
+
+from guardia.board.desk import organization
+from guardia.cli import app
+from guardia.errors import GuardiaError, Invalid, Misconfigured, NotFound, Refused
+from guardia.org import chart, edit
+
+SHIPPED = chart.shipped().read_text("utf-8")
+
+
+@pytest.fixture
+def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
+    """A running organization, and its chart's file where the commands find it."""
+    monkeypatch.setenv("GUARDIA_DSN", database.app)
+    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GUARDIA_CHART", str(tmp_path / "조직도.yaml"))
+    (tmp_path / "조직도.yaml").write_text(SHIPPED, "utf-8")
+    with seated(database.app) as cast:
+        yield cast
+
+
+def run(*words: object, answer: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words], input=answer)
+
+
+def refused(kind: type[GuardiaError], *words: object) -> str:
+    done = run(*words)
+    assert isinstance(done.exception, kind), done.output
+    return str(done.exception)
+
+
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "조직도.yaml"
+
+
+def test_a_change_is_planned_applied_compared_and_rolled_back(board: Cast, tmp_path: Path) -> None:
+    assert run("org", "plan").exit_code == 0
+    changed = edit.set_field(edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "DB 도사")
+    file(tmp_path).write_text(changed, "utf-8")
+    planned = run("org", "plan")
+    assert planned.exit_code == 2
+    assert "해고: sec-agent" in planned.output and "DB 전문가 → DB 도사" in planned.output
+    declined = run("org", "apply", answer="n\n")
+    assert declined.exit_code == 1 and organization.running_text(board.desk) == (1, SHIPPED)
+    assert "2판" in run("org", "apply", "--yes").output
+    assert "해고: sec-agent" in run("org", "diff", 1).output
+    assert "채용: sec-agent" in run("org", "diff", 2, 1).output
+    assert run("org", "rollback", 1).exit_code == 0
+    assert organization.running_text(board.desk) == (3, SHIPPED)
+    assert run("org", "plan").exit_code == 2, "the file has not followed"
+    assert run("org", "show", "--yaml").output == SHIPPED
+    shown = run("org", "history").output
+    assert [number for number in ("3", "2", "1") if f" {number} " in shown] == ["3", "2", "1"]
+    refused(NotFound, "org", "rollback", 9)
+
+
+def test_hiring_and_firing_edit_the_file_and_the_organization(board: Cast, tmp_path: Path) -> None:
+    words = ("net-agent", "--title", "네트워크 전문가", "--skills", "NETWORK, OS")
+    assert run("hire", *words).exit_code == 0
+    number, text = organization.running_text(board.desk)
+    assert (number, text) == (2, file(tmp_path).read_text("utf-8"))
+    assert chart.parse(text).agents[-1].skills == ("NETWORK", "OS")
+    assert run("fire", "net-agent", "--yes").exit_code == 0
+    assert file(tmp_path).read_text("utf-8") == SHIPPED
+    assert "유일한" in refused(Invalid, "fire", "dispatcher", "--yes")
+    snippet = tmp_path / "둘.yaml"
+    snippet.write_text("- {id: two, title: 둘}\n- {id: three, title: 셋}\n", "utf-8")
+    refused(Invalid, "hire", "--from", snippet)
+    snippet.write_text("- id: two\n  title: 둘\n  skills: [DB]\n", "utf-8")
+    assert run("hire", "--from", snippet).exit_code == 0
+    assert chart.parse(file(tmp_path).read_text("utf-8")).agents[-1].reports_to == "dispatcher"
+
+
+def test_a_file_that_differs_from_what_runs_is_not_edited(board: Cast, tmp_path: Path) -> None:
+    file(tmp_path).write_text(SHIPPED + "# 다른 글\n", "utf-8")
+    assert "guardia org plan" in refused(Invalid, "fire", "sec-agent", "--yes")
+    assert file(tmp_path).read_text("utf-8").endswith("# 다른 글\n")
+    assert organization.running_text(board.desk) == (1, SHIPPED)
+    assert len(list(tmp_path.glob(".*"))) == 0
+
+
+def test_a_bad_file_says_where_and_changes_nothing(board: Cast, tmp_path: Path) -> None:
+    file(tmp_path).write_text(SHIPPED.replace("duty: audit", "duty: sleep"), "utf-8")
+    for words in (("org", "validate"), ("org", "plan"), ("org", "apply")):
+        assert "agents.auditor.duty" in refused(Misconfigured, *words)
+    file(tmp_path).write_bytes("company: 가".encode("cp949"))
+    assert "UTF-8" in refused(Invalid, "org", "validate")
+    assert organization.running_text(board.desk) == (1, SHIPPED)
+
+
+def test_agents_rest_go_on_and_wake(board: Cast) -> None:
+    assert run("agent", "pause", "db-agent").exit_code == 0
+    assert "이미" in run("agent", "pause", "db-agent").output
+    assert "resume db-agent" in refused(Refused, "agent", "run", "db-agent")
+    shown = run("org", "show").output
+    assert "일시 중지" in shown and "GUARDiA 운영센터" in shown
+    assert run("agent", "resume", "db-agent").exit_code == 0
+    assert run("agent", "run", "db-agent").exit_code == 0
+    refused(NotFound, "agent", "pause", "nobody")
+
+
+def test_the_published_schema_fits_the_shipped_chart_and_refuses_what_we_refuse() -> None:
+    schema = json.loads(run("org", "schema").output)
+    data = YAML(typ="safe").load(SHIPPED)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    # Moments in YAML are texts to an editor.
+    assert not list(check.iter_errors(json.loads(json.dumps(data, default=str))))
+    data["agents"][0]["duty"] = "rule"
+    assert list(check.iter_errors(data))
+    assert "상급자" in schema["$defs"]["AgentEntry"]["properties"]["reports_to"]["description"]
