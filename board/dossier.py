@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guardia.board import kinship, listing, steps
+from guardia.board import kinship, listing, statement, steps
 from guardia.board.actors import named
 from guardia.board.desk import Desk, asking, directives
 from guardia.board.desk.work import plan_hash
@@ -32,6 +32,7 @@ from guardia.board.model import (
 )
 from guardia.board.plan import Plan
 from guardia.board.policy import Capacity
+from guardia.board.statement import Asked
 from guardia.board.steps import Step
 from guardia.errors import NotFound
 from guardia.org.access import allowed
@@ -157,6 +158,8 @@ class Dossier:
     parent: Relative | None = None
     children: tuple[Relative, ...] = ()
     due_on: date | None = None
+    asked: tuple[Asked, ...] = ()
+    """What models were asked about it."""
     names: dict[str, str] = field(default_factory=dict)
     """Names of ``agent:`` and ``person:`` ids that appear."""
 
@@ -174,7 +177,8 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
         works = tuple(_works(session, viewer, capacities, found, tasks.all(), detail=staff))
         comments = _comments(session, sr_id, staff=staff)
         entries = _entries(session, sr_id, seen, whole=reads_record)
-        names = _names(session, found, works, comments, entries)
+        asked = statement.asked(session, sr_id) if staff else ()
+        names = _names(session, found, works, comments, (*entries, *asked))
         inst = session.get(Institution, found.inst_id) if found.inst_id else None
         return Dossier(
             sr_id=sr_id,
@@ -204,6 +208,7 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
             parent=kinship.parent(session, viewer, found),
             children=kinship.children(session, viewer, sr_id),
             due_on=found.due_on,
+            asked=asked,
             names=names,
         )
 
@@ -363,11 +368,11 @@ def _names(
     found: Issue,
     works: Iterable[Work],
     comments: Iterable[Note],
-    entries: Iterable[Entry],
+    done: Iterable[Entry | Asked],
 ) -> dict[str, str]:
     actors = {f"agent:{found.agent_id}"}
     actors |= {f"person:{p}" for p in (found.requester_id, found.assignee_id) if p}
     votes = [v for w in works for s in w.steps for v in s.votes]
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
-    actors |= {c.author for c in comments} | {e.actor for e in entries}
+    actors |= {c.author for c in comments} | {e.actor for e in done}
     return named(session, actors)

@@ -17,7 +17,7 @@ import guardia
 from guardia.board.api import agent, killswitch
 from guardia.board.desk import Desk
 from guardia.board.intake import mattermost
-from guardia.board.web import apidocs, control, faults, goals, issues, live, rights, signin
+from guardia.board.web import apidocs, control, costs, faults, goals, issues, live, rights, signin
 from guardia.board.web.guard import Guard
 from guardia.board.web.render import STATIC
 from guardia.board.web.visit import AtDesk, ours
@@ -50,6 +50,7 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         issues.router,
         control.router,
         goals.router,
+        costs.router,
         live.router,
         apidocs.router,
     ):

@@ -23,6 +23,7 @@ PLACES = (
     Place("web.nav.issues", "/issues", "issue.read"),
     Place("web.nav.new", "/issues/new", "issue.create"),
     Place("goals.page.title", "/goals", "goal.read"),
+    Place("web.costs.title", "/costs", "costs.read"),
     Place("web.control.title", "/control", "plan.read", "stop"),
 )
 

@@ -24,6 +24,7 @@ from guardia.board.web.markup import markdown
 from guardia.board.web.visit import Visitor
 from guardia.i18n import LANGUAGES, language, t
 from guardia.org.access import allowed
+from guardia.org.budgets import in_won
 
 STATIC = Path(__file__).parent / "static"
 # Korea has no summer time, and small systems have no time zone database.
@@ -112,6 +113,7 @@ def environment() -> Environment:
         part=part,
         endonyms=ENDONYMS,
         actor=actor,
+        in_won=in_won,
         arguments=arguments,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
         risk_badge=RISK_BADGE.__getitem__,

@@ -59,6 +59,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/goals/{sr_id}/answers"): "goal.decide",
     ("POST", "/hires/{hire_id}"): "hire.decide",
     ("GET", "/control"): "plan.read",
+    ("GET", "/costs"): "costs.read",
+    ("POST", "/costs/raise"): "budget.raise",
     ("POST", "/kill"): "control.kill",
     ("POST", "/release"): "control.release",
     ("GET", "/events"): "issue.read",

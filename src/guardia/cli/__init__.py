@@ -11,6 +11,7 @@ from guardia import __version__
 from guardia.cli import (
     audit,
     control,
+    costs,
     database,
     delegation,
     demo,
@@ -46,6 +47,8 @@ app.command("directive", help=t("cli.control.directive"))(control.directive)
 app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.ask_changes)
 app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
 app.command("show", help=t("cli.show.help"))(issue.show)
+app.command("costs", help=t("cli.costs.help"))(costs.costs)
+app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))

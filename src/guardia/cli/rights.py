@@ -23,6 +23,8 @@ COMMANDS: dict[str, str] = {
     "ask-changes": "approval.answer",
     "delegate": "delegation.set",
     "goal": "goal.give",
+    "costs": "costs.read",
+    "budget raise": "budget.raise",
     "kill": "control.kill",
     "release": "control.release",
     "directive": "plan.read",

@@ -13,32 +13,22 @@ import pytest
 from cast import LEAD, PM, Cast
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from paying import BID, PRICES, charter, reserved
 from sqlalchemy import func, select
 
 from guardia.board import audit
-from guardia.board.desk import Desk, Hold, budgets, costs, organization, waking
-from guardia.board.desk.costs import Bid, Ended, Reported
+from guardia.board.desk import Desk, Hold, budgets, costs, waking
+from guardia.board.desk.costs import Ended, Reported
 from guardia.board.desk.spending import Refusal
 from guardia.board.ledger import BudgetAccount, CostDay, CostIssue, ModelCall
 from guardia.board.model import AuditEntry, Outgoing, Run, Task
 from guardia.errors import Exhausted, Forbidden, Invalid, Stale
-from guardia.org import chart
 from guardia.org.budgets import WON, Amount
 from guardia.org.model import Agent
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-BID = Bid("triage", "openai", "qwen", "0123456789ab", 600, 400, 30)
 WORST = 1000
-PRICES = "prices: {qwen: {input: 100, output: 1000}}\n"
 _fresh = itertools.count()
-
-
-def charter(board: Cast, budget: str = "", more: str = PRICES) -> None:
-    """The shipped chart with a budget of the DB specialist."""
-    text = chart.shipped().read_text("utf-8")
-    if budget:
-        text = text.replace("  - id: db-agent\n", f"  - id: db-agent\n    budget: {budget}\n")
-    organization.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
 
 
 def at(board: Cast, now: datetime) -> Desk:
@@ -49,13 +39,6 @@ def at(board: Cast, now: datetime) -> Desk:
 @pytest.fixture
 def desk(cast: Cast) -> Desk:
     return at(cast, NOW)
-
-
-def reserved(desk: Desk, hold: Hold, bid: Bid = BID) -> int:
-    """A permitted call's number."""
-    call = costs.reserve(desk, hold, bid)
-    assert isinstance(call, int), call
-    return call
 
 
 def account(desk: Desk, span: str = "month", scope: str = "agent", of: str = "db-agent") -> Any:

@@ -1,0 +1,163 @@
+"""``guardia costs`` and ``guardia budget raise``: what models and work cost, and allowing more."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.cli.installation import opened
+from guardia.cli.issue import sign_in
+from guardia.errors import Invalid
+from guardia.i18n import t
+from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.statement import Line, Standing
+    from guardia.org.budgets import Amount, Cap
+
+app = typer.Typer(no_args_is_help=True)
+
+
+def costs(
+    by: Annotated[str, typer.Option("--by", help=t("cli.costs.by"))] = "agent",
+    month: Annotated[str, typer.Option("--month", help=t("cli.costs.month"))] = "",
+    as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
+) -> None:
+    """What a month has cost, and what is left of its budgets."""
+    from guardia.board import statement
+
+    if by not in statement.GROUPS:
+        raise Invalid(what="--by", why=", ".join(statement.GROUPS))
+    with opened(Settings()) as installation, installation.desk() as desk:
+        now = statement.this_month(desk)
+        wanted = _month(month) if month else now
+        found = statement.lines(desk, by, wanted)
+        budgets = statement.standings(desk) if wanted == now else ()
+    if as_json:
+        sys.stdout.write(json.dumps(_plain(by, wanted, found, budgets), ensure_ascii=False) + "\n")
+        return
+    console = Console()
+    console.print(_costs_table(by, wanted, found), markup=False)
+    if capped := [b for b in budgets if b.share is not None or not b.day_cap.open]:
+        console.print(_budget_table(capped), markup=False)
+
+
+@app.command("raise", help=t("cli.costs.raise"))
+def raise_cap(
+    scope: Annotated[str, typer.Argument(help=t("cli.costs.scope"))],
+    who: Annotated[str, typer.Option("--as", help=t("cli.issue.as"))],
+    reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))],
+    won: Annotated[int, typer.Option("--won", help=t("cli.costs.won"))] = 0,
+    tokens: Annotated[int, typer.Option("--tokens", help=t("cli.costs.tokens"))] = 0,
+) -> None:
+    """Add to a budget for this month and today; an agent that rests for want of it goes on."""
+    from guardia.board.desk import budgets
+
+    kind, _, name = scope.partition(":")
+    if kind not in budgets.SCOPES:
+        kind, name = "agent", scope
+    with opened(Settings()) as installation, installation.desk() as desk:
+        person = sign_in(desk, who)
+        resumed = budgets.raise_cap(desk, person, kind, name, won=won, tokens=tokens, reason=reason)
+    sys.stdout.write(t("cli.costs.raised") + "\n")
+    if resumed:
+        sys.stdout.write(t("cli.costs.resumed", agent=name) + "\n")
+
+
+def _month(text: str) -> date:
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise Invalid(what="--month", why=t("cli.costs.month_format")) from None
+
+
+def _plain(
+    by: str, month: date, found: tuple[Line, ...], budgets: tuple[Standing, ...]
+) -> dict[str, Any]:
+    from guardia.org.budgets import WON
+
+    def line(one: Line) -> dict[str, Any]:
+        fields = {name: getattr(one, name) for name in one.__slots__}
+        return {**fields, "won": fields.pop("cost") / WON}
+
+    def part(spent: Amount, cap: Cap) -> dict[str, Any]:
+        caps = {"tokens": cap.tokens, "won": None if cap.cost is None else cap.cost / WON}
+        return {"spent": {"tokens": spent.tokens, "won": spent.cost / WON}, "cap": caps}
+
+    return {
+        "month": f"{month:%Y-%m}",
+        "by": by,
+        "lines": [line(one) for one in found],
+        "budgets": [
+            {
+                "scope": b.scope,
+                "id": b.scope_id,
+                "title": b.title,
+                "month": part(b.month, b.month_cap),
+                "day": part(b.day, b.day_cap),
+                "rests": b.rests,
+            }
+            for b in budgets
+        ],
+    }
+
+
+def _costs_table(by: str, month: date, found: tuple[Line, ...]) -> Table:
+    from guardia.org.budgets import in_won
+
+    table = Table(title=t("cli.costs.title", month=f"{month:%Y-%m}"), title_justify="left")
+    table.add_column(t(f"costs.by.{by}"), overflow="fold")
+    for name in ("calls", "tokens_in", "tokens_out", "won", "commands", "hours"):
+        table.add_column(t(f"costs.column.{name}"), justify="right")
+    for one in found:
+        table.add_row(
+            f"SR-{one.key} {one.title}" if by == "issue" else one.title or t("costs.unknown"),
+            f"{one.calls:,}",
+            f"{one.tokens_in:,}",
+            f"{one.tokens_out:,}",
+            in_won(one.cost),
+            f"{one.commands:,}",
+            _minutes(one.wall_ms),
+        )
+    if not found:
+        table.caption = t("costs.empty")
+    return table
+
+
+def _budget_table(budgets: list[Standing]) -> Table:
+    table = Table(title=t("costs.budgets"), title_justify="left")
+    table.add_column(t("costs.column.budget"), overflow="fold")
+    for name in ("month", "share", "day"):
+        table.add_column(t(f"costs.column.{name}"), justify="right")
+    for one in budgets:
+        share = "-" if one.share is None else f"{one.share}%"
+        rests = f" ({t('costs.resting')})" if one.rests else ""
+        table.add_row(
+            f"{one.title}{rests}",
+            _of(one.month, one.month_cap),
+            share,
+            _of(one.day, one.day_cap),
+        )
+    return table
+
+
+def _of(spent: Amount, cap: Cap) -> str:
+    from guardia.org.budgets import in_won
+
+    parts = []
+    if cap.tokens is not None:
+        parts.append(t("costs.of_tokens", spent=f"{spent.tokens:,}", cap=f"{cap.tokens:,}"))
+    if cap.cost is not None:
+        parts.append(t("costs.of_won", spent=in_won(spent.cost), cap=in_won(cap.cost)))
+    return "\n".join(parts) or "-"
+
+
+def _minutes(milliseconds: int) -> str:
+    seconds = milliseconds // 1000
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
