@@ -32,7 +32,7 @@ RULE = "link"
 """Under which the messenger's log keeps a line that said a code."""
 LIFETIME = timedelta(minutes=10)
 _GUESSES = 5
-_CHANNELS = ("mattermost", "slack", "jandi")
+CHANNELS = ("mattermost", "slack", "jandi")
 # Without letters and digits that look alike; 8 of them are 39 bits.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LONGEST = 128
@@ -78,8 +78,8 @@ def link(desk: Desk, by: PersonName | str, person_id: str, channel: str, account
     """Say whose an account is; ``Invalid`` where it is another's, who must be unlinked first."""
     actor = _right(by)
     account = clean(account).strip()
-    if channel not in _CHANNELS or not account or len(account) > _LONGEST:
-        why = t("desk.account.form", channels=", ".join(_CHANNELS))
+    if channel not in CHANNELS or not account or len(account) > _LONGEST:
+        why = t("desk.account.form", channels=", ".join(CHANNELS))
         raise Invalid(what=f"{channel}:{account}"[:_LONGEST], why=why)
     with desk.database.transaction() as session:
         person = session.get(Person, person_id)

@@ -17,7 +17,19 @@ import guardia
 from guardia.board.api import agent, killswitch
 from guardia.board.desk import Desk
 from guardia.board.intake import mattermost
-from guardia.board.web import apidocs, control, costs, faults, goals, issues, live, rights, signin
+from guardia.board.web import (
+    account,
+    apidocs,
+    control,
+    costs,
+    delegations,
+    faults,
+    goals,
+    issues,
+    live,
+    rights,
+    signin,
+)
 from guardia.board.web.guard import Guard
 from guardia.board.web.render import STATIC
 from guardia.board.web.visit import AtDesk, ours
@@ -49,6 +61,8 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         signin.router,
         issues.router,
         control.router,
+        delegations.router,
+        account.router,
         goals.router,
         costs.router,
         live.router,

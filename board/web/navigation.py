@@ -24,6 +24,7 @@ PLACES = (
     Place("web.nav.new", "/issues/new", "issue.create"),
     Place("goals.page.title", "/goals", "goal.read"),
     Place("web.costs.title", "/costs", "costs.read"),
+    Place("web.delegation.nav", "/delegations", "approval.answer"),
     Place("web.control.title", "/control", "plan.read", "stop"),
 )
 
