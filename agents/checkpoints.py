@@ -19,7 +19,8 @@ from guardia.db.engine import LASTING
 from guardia.errors import Stale
 
 _HOLD: ContextVar[Hold] = ContextVar("hold")
-_HELD = "select true from tb_ops_task where task_id = %s and fence = %s and run_id = %s for share"
+# By the fence alone: the step that ends a task lets it go before its checkpoint is written.
+_HELD = "select true from tb_ops_task where task_id = %s and fence = %s for share"
 
 # LangGraph sends traces to its maker's service where one of these is set in the environment.
 _TRACING = (
@@ -89,7 +90,7 @@ class _Fenced(PostgresSaver):
         hold = _HOLD.get()
         with self._pool.connection() as connection, connection.transaction():
             # Shared until the write is committed: nobody can take the task in between.
-            found = connection.execute(_HELD, (hold.task_id, hold.fence, hold.run_id)).fetchone()
+            found = connection.execute(_HELD, (hold.task_id, hold.fence)).fetchone()
             if found is None:
                 raise Stale(what=f"SR-{hold.sr_id}")
             yield PostgresSaver(connection)

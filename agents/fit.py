@@ -45,9 +45,10 @@ def _fit(candidate: Candidate, category: str) -> Fit | None:
 
 
 def specialist(agents: list[Specialist], category: str, kind: str | None) -> Specialist | None:
-    """The agent whose skills name the category, else the server's kind."""
+    """The agent whose skills name the category, else the server's kind; of several the one with
+    the least to do, so that hiring a second one halves the wait."""
     for wanted in (category, kind):
-        found = next((a for a in agents if wanted in a.skills), None)
-        if found is not None:
-            return found
+        able = [a for a in agents if wanted in a.skills]
+        if able:
+            return min(able, key=lambda a: a.load)
     return None

@@ -12,7 +12,14 @@ from sqlalchemy import Engine, create_engine, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-AWAY = (exc.OperationalError, exc.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+AWAY = (
+    exc.OperationalError,
+    exc.InterfaceError,
+    exc.InternalError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,  # how a session ends that idled in a transaction
+)
 """What a restart or loss of the database looks like: try the same again later."""
 LASTING: Mapping[str, Any] = MappingProxyType(
     {
@@ -21,10 +28,13 @@ LASTING: Mapping[str, Any] = MappingProxyType(
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
+        # Transactions are short and wait for nothing but the database. Who is paused in one would
+        # hold its locks, the record's among them, for as long as the pause.
+        "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=5s",
     }
 )
-"""libpq's parameters of every kept connection, so that a host that vanished is noticed in seconds
-instead of a quarter of an hour."""
+"""libpq's parameters of every kept connection: a host that vanished is noticed in seconds instead
+of a quarter of an hour, on either side."""
 
 
 class Database:
@@ -42,7 +52,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
-            connect_args={"options": "-c timezone=UTC", **LASTING},
+            connect_args=dict(LASTING),
         )
 
     @contextmanager

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 
 from guardia.board.desk import Desk, outbox
 from guardia.board.intake import mattermost
+from guardia.db.engine import AWAY
 from guardia.settings import Settings
 
 _TIMEOUT = 10.0
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def deliver(desk: Desk, settings: Settings, outbox_id: int) -> None:
-    """Send one message once; raises so that the queue tries again later."""
+    """Send one message; raises so that the queue tries again later.
+
+    At least once: who dies between the answer and its mark leaves a message that is sent again,
+    under the same ``Idempotency-Key``.
+    """
     message = outbox.waiting(desk, outbox_id)
     if message is None:
         return
@@ -24,6 +32,7 @@ def deliver(desk: Desk, settings: Settings, outbox_id: int) -> None:
         answer = httpx.post(
             url.get_secret_value(),
             json=mattermost.outgoing(message.room, message.text, message.sr_id),
+            headers={"Idempotency-Key": f"guardia-{outbox_id}"},
             timeout=_TIMEOUT,
         )
         answer.raise_for_status()
@@ -31,4 +40,14 @@ def deliver(desk: Desk, settings: Settings, outbox_id: int) -> None:
         # The address is a secret (it holds the webhook's token), so only the kind is kept.
         outbox.failed(desk, outbox_id, type(error).__name__)
         raise OSError(f"webhook: {type(error).__name__}") from None
+    _delivered(desk, outbox_id)
+
+
+def _delivered(desk: Desk, outbox_id: int) -> None:
+    """The room has it: a database that restarts just now is no reason to tell it again."""
+    for pause in _PAUSES:
+        try:
+            return outbox.delivered(desk, outbox_id)
+        except AWAY:
+            time.sleep(pause)
     outbox.delivered(desk, outbox_id)

@@ -7,16 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import psycopg
 import pytest
 from ruamel.yaml import YAML
 
+from guardia.heartbeat.life import Life
 from guardia.settings import Settings
-
-if TYPE_CHECKING:
-    from conftest import Dsns
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.yml")
@@ -106,7 +103,7 @@ def test_every_volume_and_config_is_declared_and_mounted() -> None:
 
 @pytest.mark.parametrize("service", OURS)
 def test_the_commands_exist(service: str) -> None:
-    (command,) = SERVICES[service]["command"]
+    command, *_options = SERVICES[service]["command"]
     ended = subprocess.run(
         [sys.executable, "-m", "guardia", command, "--help"],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -114,23 +111,28 @@ def test_the_commands_exist(service: str) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_the_workers_health_check_asks_for_a_beat(database: Dsns) -> None:
-    command = [sys.executable, *SERVICES["worker"]["healthcheck"]["test"][2:]]
+def test_the_workers_health_check_looks_at_the_file_that_the_worker_keeps_fresh(
+    tmp_path: Path,
+) -> None:
+    options = SERVICES["worker"]["command"]
+    kept = options[options.index("--alive") + 1]
+    check = SERVICES["worker"]["healthcheck"]["test"][-1]
+    assert kept in check
+    file = tmp_path / "alive"
 
     def healthy() -> bool:
-        env = {**os.environ, "GUARDIA_DSN": database.app}
-        ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert not ended.stderr
-        return ended.returncode == 0
+        asked = [sys.executable, "-c", check.replace(kept, str(file))]
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
     assert not healthy()
-    with psycopg.connect(database.app) as connection:
-        connection.execute("insert into procrastinate_workers default values")
+    life = Life(file)
+    life.alive()
     assert healthy()
-    with psycopg.connect(database.app) as connection:
-        connection.execute(
-            "update procrastinate_workers set last_heartbeat = now() - interval '2 minutes'"
-        )
+    os.utime(file, (0, 0))
+    assert not healthy()
+    life.alive()
+    assert healthy()
+    life.closing()
     assert not healthy()
 
 

@@ -90,6 +90,12 @@ def _as_planned(args: Activate) -> tuple[Check, ...]:
     return (Check(call=look, expect=f"{current} && contains(releases, {literal(args.version)})"),)
 
 
+def _current_is(args: Activate) -> tuple[Check, ...]:
+    """That a restart would bring the release back which was there before."""
+    look = Call(tool="deploy.current", args={"service": args.service})
+    return (Check(call=look, expect=f"version == {literal(args.previous)}"),)
+
+
 def _serves(service: str, version: str) -> tuple[Check, ...]:
     return healthy(service, 20.0, also=f" && version == {literal(version)}")
 
@@ -116,7 +122,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         precheck=_as_planned,
         verify=lambda args: _serves(args.service, args.version),
         undo=_swapped,
-        undo_verify=lambda args: _serves(args.service, args.previous),
+        undo_verify=lambda args: (*_current_is(args), *_serves(args.service, args.previous)),
         timeout=90.0,
     ),
 )

@@ -26,6 +26,7 @@ from guardia.board.checkpoint import Checkpoint, fingerprint
 from guardia.board.desk.core import Desk, send
 from guardia.board.desk.places import Copy, Places
 from guardia.board.signers import RECORD, Succession
+from guardia.db.engine import AWAY
 from guardia.errors import Misconfigured, Refused, Stale
 from guardia.i18n import t
 from guardia.org.keys import FileKeys
@@ -236,6 +237,9 @@ class _Carrier:
             self._why = t("audit.copy_damaged")
         except Refused as error:
             self._why = str(error)
+        except AWAY as error:
+            # Nothing is wrong with the copy, and the next one carries what this one could not.
+            log.warning("checkpoint copy %s: no database: %s", self.folder, type(error).__name__)
         except Exception as error:
             log.exception("checkpoint copy %s", self.folder)
             self._why = type(error).__name__

@@ -69,6 +69,8 @@ class Specialist:
     agent_id: str
     title: str
     skills: tuple[str, ...]
+    load: int = 0
+    """Tasks that it has still to work on."""
 
 
 def task(desk: Desk, task_id: int) -> TaskView:
@@ -193,14 +195,21 @@ def waiting_plans(desk: Desk, sr_id: int) -> list[WaitingPlan]:
 
 
 def specialists(desk: Desk) -> list[Specialist]:
-    """Active agents that operate servers, in the chart's order."""
+    """Active agents that operate servers with their open tasks, by id, in one query."""
+    load = (
+        select(Task.agent_id, func.count().label("tasks"))
+        .where(Task.status.in_([s.value for s in OPEN - {State.MANUAL}]))
+        .group_by(Task.agent_id)
+        .subquery()
+    )
     with desk.database.reading() as session:
-        rows = session.scalars(
-            select(Agent)
+        rows = session.execute(
+            select(Agent, func.coalesce(load.c.tasks, 0))
+            .outerjoin(load, load.c.agent_id == Agent.agent_id)
             .where(Agent.duty == "operate", Agent.state == "active")
             .order_by(Agent.agent_id)
         )
-        return [Specialist(a.agent_id, a.title, tuple(a.skills)) for a in rows]
+        return [Specialist(a.agent_id, a.title, tuple(a.skills), tasks) for a, tasks in rows]
 
 
 def engineers(desk: Desk, server: str | None) -> list[Candidate]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
@@ -321,7 +322,15 @@ def remark(desk: Desk, hold: Hold, text: str) -> None:
     now = desk.clock()
     with desk.database.transaction() as session:
         held(session, hold)
-        _tell(session, hold, text, now)
+        if not _just_said(session, hold, text):
+            _tell(session, hold, text, now)
+
+
+def _just_said(session: Session, hold: Hold, text: str) -> bool:
+    """Whether these are the agent's last words: a step that died after them runs again."""
+    by = f"agent:{hold.agent_id}"
+    last = select(Comment.body).where(Comment.sr_id == hold.sr_id, Comment.author == by)
+    return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)) == clean(text))
 
 
 def _tell(session: Session, hold: Hold, text: str, now: Any) -> None:

@@ -99,3 +99,11 @@ def test_the_specialist_is_who_answers_for_the_category_else_for_the_kind(
 
 def test_without_agents_there_is_no_specialist() -> None:
     assert fit.specialist([], "DB", "DB") is None
+
+
+def test_of_several_specialists_the_one_with_the_least_to_do_is_chosen() -> None:
+    twins = [
+        Specialist(name, name, ("WAS",), load) for name, load in (("a", 3), ("b", 1), ("c", 1))
+    ]
+    found = fit.specialist(twins, "WAS", None)
+    assert found is not None and found.agent_id == "b"

@@ -21,6 +21,7 @@ class Room(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Hook)
         self.posts: list[dict[str, Any]] = []
+        self.keys: list[str] = []
         self.status = 200
 
     @property
@@ -34,6 +35,7 @@ class Hook(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.posts.append(json.loads(body))
+        self.server.keys.append(self.headers["idempotency-key"])
         self.send_response(self.server.status)
         self.end_headers()
 
@@ -95,6 +97,7 @@ def test_a_refusal_is_kept_without_the_address_and_tried_again(cast: Cast, room:
     room.status = 200
     deliver(cast.desk, Settings(messenger_url=room.url), number)
     assert row(cast)[1:] == (True, 2, None)
+    assert room.keys == [f"guardia-{number}"] * 2
 
 
 def test_without_a_webhook_the_message_waits_and_says_why(cast: Cast) -> None:

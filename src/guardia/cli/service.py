@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -39,6 +40,8 @@ def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None 
     from guardia.heartbeat import host
     from guardia.org import chart
 
+    # Until the loop takes the signals over: whoever is told to stop while starting stops in order.
+    signal.signal(signal.SIGTERM, _leave)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     for noisy in ("procrastinate", "apscheduler", "httpx", "paramiko", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -51,6 +54,10 @@ def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None 
                 organization.apply_chart(desk, path.read_text("utf-8"), "operator:cli")
         parts = host.Parts(board, worker, concurrency, alive)
         host.run(settings, installation.app_dsn, parts, _say)
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _say(address: str) -> None:

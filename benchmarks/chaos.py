@@ -1,0 +1,166 @@
+"""What many workers lose, double and delay when they are killed, paused, stopped and cut off.
+
+    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/chaos.py [--issues 200] [--seed 1]
+
+Three worker processes carry out a deployment on each of 200 services of the practice fleet, over
+an own PostgreSQL. A schedule drawn from the seed kills (SIGKILL), pauses (SIGSTOP) and stops
+(SIGTERM) workers, starts others, and ends PostgreSQL at once or in order. The report is JSON:
+what became of the issues, counted where the changes happened; and the seconds until a beat whose
+worker was killed or paused was taken over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from turmoil import Turmoil, Worker, turmoil
+
+from guardia.db.embedded import Cluster
+from guardia.tools.lab.running import RunningFleet
+
+EVENTS = ("kill",) * 4 + ("pause",) * 3 + ("stop",) * 2 + ("database",) * 2
+LONG = 10.0
+"""Seconds of a pause after which a worker was surely taken for dead."""
+
+
+@dataclass
+class Schedule:
+    """What happens when, from a seed."""
+
+    made: Turmoil
+    chance: random.Random
+    workers: list[Worker]
+    happened: Counter[str] = field(default_factory=Counter)
+    exits: Counter[int] = field(default_factory=Counter)
+
+    def run(self) -> None:
+        """One event after another until all issues have ended."""
+        made = self.made
+        made.until(lambda: made.done() >= 1, "no change")
+        while not made.settled():
+            name = self.chance.choice(EVENTS)
+            self.happened[name] += 1
+            {"kill": self.kill, "pause": self.pause, "stop": self.stop, "database": self.database}[
+                name
+            ]()
+            self.wait(self.chance.uniform(1.0, 6.0))
+
+    def wait(self, seconds: float) -> None:
+        """People go on deciding meanwhile."""
+        deadline = time.monotonic() + seconds
+        self.made.until(lambda: time.monotonic() >= deadline, "time stands still")
+
+    def pick(self) -> Worker:
+        return self.chance.choice(self.workers)
+
+    def replace(self, gone: Worker) -> None:
+        self.workers[self.workers.index(gone)] = self.made.worker()
+
+    def struck(self, worker: Worker, number: signal.Signals) -> None:
+        """The database stays until others have taken over, so that the time means something."""
+        self.made.strike(worker, number)
+        self.made.until(self.made.settled_losses, "not taken over")
+
+    def kill(self) -> None:
+        worker = self.pick()
+        self.struck(worker, signal.SIGKILL)
+        self.replace(worker)
+
+    def pause(self) -> None:
+        worker, seconds = self.pick(), self.chance.uniform(1.0, 20.0)
+        if seconds >= LONG:
+            self.struck(worker, signal.SIGSTOP)
+        else:
+            worker.signal(signal.SIGSTOP)
+            self.wait(seconds)
+        worker.signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        worker = self.pick()
+        self.made.until(lambda: bool(worker.numbers), "it does not start")
+        self.exits[worker.stop()] += 1
+        self.replace(worker)
+
+    def database(self) -> None:
+        immediate = self.chance.random() < 0.5
+        self.made.restart_database(immediate=immediate, down=self.chance.uniform(0.0, 5.0))
+
+
+def report(made: Turmoil, schedule: Schedule, seconds: float) -> dict[str, Any]:
+    """Everything that was counted."""
+    delays = made.takeovers()
+    kinds = ("once", "restored", "people", "twice", "lost")
+    verdicts = made.verdicts()
+    return {
+        "issues": len(made.issues),
+        "ended": dict(made.states()),
+        "effects": {kind: verdicts[kind] for kind in kinds},
+        "messages_by_times_told": {str(k): v for k, v in sorted(made.messages().items())},
+        "events": dict(schedule.happened),
+        "exits_after_sigterm": {str(k): v for k, v in schedule.exits.items()},
+        "takeover_seconds": {
+            "count": len(delays),
+            "p50": quantile(delays, 0.5),
+            "p99": quantile(delays, 0.99),
+            "max": quantile(delays, 1.0),
+        },
+        "runs_left_open": made.open_runs(),
+        "record_intact": made.record_holds(),
+        "seconds": round(seconds, 1),
+    }
+
+
+def quantile(ordered: list[float], share: float) -> float | None:
+    """Of an ordered list."""
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2) if ordered else None
+
+
+def sound(found: dict[str, Any]) -> bool:
+    """Whether nothing was lost, doubled or left behind."""
+    effects, exits = found["effects"], found["exits_after_sigterm"]
+    return bool(
+        effects["twice"] == effects["lost"] == found["runs_left_open"] == 0
+        and set(exits) <= {"0"}
+        and found["record_intact"]
+    )
+
+
+def main() -> int:
+    """Run the schedule and print the report; exit code 1 where something was lost or doubled."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--issues", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="keep the workers' logs")
+    given = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="guardia-chaos-"))
+    home.chmod(0o711)
+    (home / "home").mkdir()
+    with Cluster(home / "pg") as cluster, RunningFleet.spawn(home / "lab") as fleet:
+        cluster.create_roles()
+        with turmoil(cluster, fleet, home / "home", given.issues) as made:
+            began = time.monotonic()
+            workers = [made.worker() for _ in range(given.workers)]
+            schedule = Schedule(made, random.Random(given.seed), workers)
+            schedule.run()
+            took = time.monotonic() - began
+            schedule.exits.update(w.stop() for w in schedule.workers)
+            found = report(made, schedule, took)
+    print(json.dumps({"seed": given.seed, **found}, indent=2))
+    if given.keep:
+        print(home, file=sys.stderr)
+    return 0 if sound(found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Three workers under load: one is killed, one paused, one told to stop, and PostgreSQL crashes.
+
+What is asserted are counts on the servers and on the board, never times. The long form, with a
+random schedule of such events and a report, is ``benchmarks/chaos.py``.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from turmoil import Turmoil, Worker, turmoil
+
+from guardia.db.embedded import FAST, Cluster
+from guardia.tools.lab.running import RunningFleet
+
+pytestmark = pytest.mark.slow
+
+ISSUES = 10
+
+
+@pytest.fixture
+def under_load(home: Path, fleet: RunningFleet) -> Iterator[Turmoil]:
+    """A PostgreSQL of its own, since this one crashes."""
+    folder = home / "chaos"
+    folder.mkdir(mode=0o711)
+    with Cluster(folder / "pg", settings=FAST) as cluster:
+        cluster.create_roles()
+        (folder / "home").mkdir()
+        with turmoil(cluster, fleet, folder / "home", ISSUES) as made:
+            yield made
+
+
+def busiest(made: Turmoil, *workers: Worker) -> Worker:
+    """Who has most to lose; waits until one of them has anything."""
+    made.until(lambda: any(made.at_work(w) for w in workers), "nobody works")
+    return max(workers, key=lambda w: len(made.at_work(w)))
+
+
+def test_whatever_happens_to_workers_and_database_each_change_happens_once(
+    under_load: Turmoil,
+) -> None:
+    made = under_load
+    workers = [made.worker() for _ in range(3)]
+    made.until(lambda: made.done() >= 2, "no change")
+
+    killed = busiest(made, *workers)
+    made.strike(killed, signal.SIGKILL)
+    paused = busiest(made, *(w for w in workers if w is not killed))
+    made.strike(paused, signal.SIGSTOP)
+    (left,) = (w for w in workers if w not in (killed, paused))
+    made.until(made.settled_losses, "not taken over")
+
+    made.restart_database(immediate=True, down=2.0)
+    made.worker()
+    paused.signal(signal.SIGCONT)
+    made.until(lambda: len(paused.numbers) > 1, "the paused worker did not begin anew")
+    assert left.stop() == 0
+
+    made.until(made.settled, "unfinished")
+    verdicts = made.verdicts()
+    assert verdicts["twice"] == verdicts["lost"] == 0, verdicts
+    assert verdicts["once"] >= ISSUES - len(made.losses), verdicts
+    assert sum(verdicts.values()) == ISSUES
+    assert made.open_runs() == 0
+    assert made.record_holds()
+    assert not [found for name in made.carriers for found in made.fleet.commands(name.server_id)]
+    assert [w.stop() for w in (paused, made.workers[-1])] == [0, 0]

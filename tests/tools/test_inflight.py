@@ -1,0 +1,22 @@
+"""The commands in flight when their process is to end."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardia.board.desk import Hold
+from guardia.errors import Interrupted
+from guardia.tools.inflight import InFlight
+
+HOLD = Hold(task_id=1, sr_id=1, agent_id="a", run_id=1, fence=1)
+
+
+def test_once_closed_what_runs_is_ended_and_nothing_begins() -> None:
+    flight = InFlight()
+    with flight.entered(HOLD) as first, flight.entered(HOLD) as second:
+        assert flight.untold() == 2
+        flight.close()
+        assert first.is_set() and second.is_set()
+        with pytest.raises(Interrupted), flight.entered(HOLD):
+            pass
+    assert flight.untold() == 0
