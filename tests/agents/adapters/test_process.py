@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ def parsed(adapter: dict[str, Any]) -> Process:
     return Process.model_validate(adapter)
 
 
-def turn(folder: Path, source: str, *, seconds: float = 30, **more: Any) -> Ending:
-    """How a program's turn ends; after ``seconds`` it is stopped."""
+def turn(
+    folder: Path, source: str, *, until: Callable[[], bool] = lambda: False, **more: Any
+) -> Ending:
+    """How a program's turn ends; it is stopped when ``until`` comes true."""
     adapter = parsed(program(folder, source, **more))
     errand = Errand(7, {"task": 1, "state": "PARSED"}, "http://board/api", TOKEN)
     keys = FileKeys(folder / "secrets")
@@ -45,10 +47,11 @@ def turn(folder: Path, source: str, *, seconds: float = 30, **more: Any) -> Endi
         engaged = Program(adapter, errand, Means(folder / "outside", keys))
         try:
             await engaged.start()
-            async with asyncio.timeout(seconds):
-                await engaged.wait()
-        except TimeoutError:
-            pass
+            working = asyncio.ensure_future(engaged.wait())
+            async with asyncio.timeout(60):
+                while not working.done() and not until():
+                    await asyncio.sleep(0.02)
+            working.cancel()
         finally:
             ending = await engaged.stop()
         return ending
@@ -131,7 +134,9 @@ time.sleep(float(sys.argv[2]))
 def test_whatever_it_leaves_behind_is_ended_wherever_it_hides(folder: Path, stay: str) -> None:
     mark = f"mark-{os.getpid()}-{stay}"
     command = [*program(folder, HIDDEN)["command"], mark, stay]
-    ending = turn(folder, HIDDEN, seconds=3, command=command)
+    # The ward, the program, and the three that hide.
+    stop = (lambda: marked(mark) >= 5) if stay == "300" else (lambda: False)
+    ending = turn(folder, HIDDEN, until=stop, command=command)
     assert marked(mark) == 0
     assert ending.left >= 3
     assert ending.exit == (0 if stay == "0.5" else -9)
@@ -147,6 +152,7 @@ while True:
         made += 1
     except OSError as error:
         print(f"{made} {type(error).__name__}", flush=True)
+        open("done", "w").close()
         time.sleep(300)
 """
 
@@ -154,7 +160,8 @@ while True:
 @AS_ROOT
 def test_a_fork_bomb_meets_its_limit_and_its_end(folder: Path) -> None:
     bounds = {"processes": 20}
-    ending = turn(folder, BOMB, seconds=2, limits=bounds)
+    done = folder / "outside" / "run-7" / "done"
+    ending = turn(folder, BOMB, until=done.exists, limits=bounds)
     made, error = ending.output.split()
     assert int(made) == 19 and error == "BlockingIOError"
     assert ending.left == 20

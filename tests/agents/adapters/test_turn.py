@@ -1,0 +1,166 @@
+"""Whatever ends a turn ends its program with it, and leaves the task with those who decide."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import LEAD, SERVER, TERMINATE, Cast, plan
+from outsiders import on_record, private_folder, program
+from turns import Hands, context, entry
+
+from guardia.agents.adapters.employer import Employer
+from guardia.agents.adapters.errand import Means
+from guardia.board.desk import Hold, costs, decisions, directives, killing, view, work
+from guardia.board.desk.directives import Wish
+from guardia.board.lifecycle import State
+from guardia.errors import Stale
+from guardia.org.keys import FileKeys
+from guardia.tools import planning
+
+STAYS = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", *sys.argv[1:]],
+                 start_new_session=True)
+print("still here", flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with private_folder() as found:
+        yield found
+
+
+def running(mark: str) -> int:
+    count = 0
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            count += mark.encode() in file.read_bytes()
+        except OSError:
+            continue
+    return count
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+class Shift:
+    """One turn of a program in a thread, as a beat has it."""
+
+    def __init__(
+        self, cast: Cast, folder: Path, source: str, hold: Hold | None = None, **more: Any
+    ) -> None:
+        self.mark = f"turn-{os.getpid()}-{time.monotonic_ns()}"
+        adapter = program(folder, source, **more)
+        self.entry = entry({**adapter, "command": [*adapter["command"], self.mark]})
+        self.cast, self.hold, self.closing = cast, hold or cast.parsed(), threading.Event()
+        self.employer = Employer(
+            "http://127.0.0.1:9", Means(folder / "outside", FileKeys(folder / "keys")), grace=0.1
+        )
+        self.result: list[Any] = []
+
+    def run(self) -> None:
+        here = context(self.cast, self.hold, Hands())
+        try:
+            self.result.append(self.employer.work(here, self.entry, self.closing.is_set))
+        except Stale as error:
+            self.result.append(error)
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """The program runs, with a child that hides; at the end nothing of it is left."""
+        thread = threading.Thread(target=self.run)
+        thread.start()
+        until(lambda: running(self.mark) >= 3)  # the ward, the program, its child
+        yield
+        thread.join(30)
+        assert not thread.is_alive() and running(self.mark) == 0
+
+    @property
+    def ended(self) -> dict[str, Any]:
+        return on_record(self.cast.desk, "outside_ended")[-1].detail
+
+    @property
+    def state(self) -> State:
+        return view.task(self.cast.desk, self.hold.task_id).state
+
+
+def abort(shift: Shift) -> None:
+    directives.give(shift.cast.desk, LEAD, shift.hold.task_id, Wish("abort", "그만"))
+
+
+def kill(shift: Shift) -> None:
+    killing.kill(shift.cast.desk, LEAD, "시험")
+
+
+def take_over(shift: Shift) -> None:
+    directives.give(shift.cast.desk, LEAD, shift.hold.task_id, Wish("manual", "직접 하겠습니다"))
+
+
+@pytest.mark.parametrize(
+    ("order", "state"),
+    [(abort, State.ABORTED), (kill, State.PARSED), (take_over, State.MANUAL)],
+)
+def test_a_persons_word_ends_program_and_children_at_once(
+    cast: Cast, folder: Path, order: Callable[[Shift], None], state: State
+) -> None:
+    shift = Shift(cast, folder, STAYS)
+    with shift.begun():
+        order(shift)
+    assert shift.ended["how"] == "overruled" and shift.ended["left"] >= 2
+    assert shift.state is state
+    # After the person's word nothing of the agent lands on the issue, not even what it printed.
+    notes = [e for e in on_record(cast.desk, "comment") if e.actor == "agent:db-agent"]
+    assert notes == [] and "still here" in shift.ended["output"]
+
+
+def test_a_turn_out_of_time_is_ended_and_left_to_people(cast: Cast, folder: Path) -> None:
+    shift = Shift(cast, folder, STAYS, timeout="2s")
+    with shift.begun():
+        pass
+    assert shift.ended["how"] == "timeout" and shift.state is State.MANUAL
+    assert "still here" in on_record(cast.desk, "comment")[-1].detail["body"]
+
+
+def test_a_worker_that_is_to_end_gives_the_task_back(cast: Cast, folder: Path) -> None:
+    shift = Shift(cast, folder, STAYS)
+    with shift.begun():
+        shift.closing.set()
+    assert shift.result == [False] and shift.ended["how"] == "closing"
+    assert shift.state is State.PARSED
+
+
+def test_a_plan_that_was_begun_is_finished_without_its_author(cast: Cast, folder: Path) -> None:
+    hold, _, bound = cast.planned(plan("MAINTENANCE", planning.propose(TERMINATE, SERVER)))
+    decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
+    work.start(cast.desk, cast.hold("db-agent"))
+    shift = Shift(cast, folder, STAYS, hold=cast.hold("db-agent"))
+    assert shift.state is State.IN_PROGRESS
+    shift.run()
+    # Nothing blocks any more on that server, so nothing is changed there.
+    assert shift.result == [True] and shift.state is State.COMPLETED
+    assert on_record(cast.desk, "outside_opened") == []
+
+
+def test_an_agent_without_budget_rests_and_is_not_started(
+    cast: Cast, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shift = Shift(cast, folder, STAYS)
+    none_left = costs.Allowance(tokens=0, cost=None)
+    monkeypatch.setattr(costs, "allowance", lambda *_: none_left)
+    shift.run()
+    assert isinstance(shift.result[0], Stale) and shift.state is State.PARSED
+    assert on_record(cast.desk, "outside_opened") == []
+    assert len(on_record(cast.desk, "budget_paused")) == 1
