@@ -6,20 +6,17 @@ What a server speaks is in ``wires``. Heavy libraries are imported with the firs
 from __future__ import annotations
 
 import logging
-import ssl
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-import httpx
 from pydantic import SecretStr
 
-from guardia.agents.brain import wires
+from guardia.agents.brain import bounds, wires
 from guardia.agents.brain.question import Question
 from guardia.agents.brain.wires import NOTHING, UNKNOWN, Call, Reply, Trouble, Usage, Wire
 from guardia.errors import ModelError
@@ -29,7 +26,6 @@ from guardia.org.brains import ModelChoice
 log = logging.getLogger(__name__)
 
 _CONNECT = 5.0
-_MAX_BYTES = 256 * 1024
 # What says that the question was not liked, not that the server is unwell.
 _QUESTION_REFUSED = (400, 413, 422)
 # What may be over soon, where the server says when.
@@ -86,14 +82,9 @@ class ChatModel:
     def _invoke(self, wire: Wire, role: str, question: Question[Any], seconds: float) -> Any:
         from langsmith import tracing_context
 
-        transport = _Bounded(time.monotonic() + seconds)
         # As a tuple (connect, read, write, pool): langchain keeps one client for each hashable one.
         timeout = (min(_CONNECT, seconds), seconds, seconds, seconds)
-        # No proxy or address of the environment comes between this host and the model server.
-        with (
-            httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client,
-            tracing_context(enabled=False),
-        ):
+        with bounds.client(wire.http, timeout) as client, tracing_context(enabled=False):
             call = Call(self.choice, self.key, system(role, question), question, client, timeout)
             return wire.invoke(call)
 
@@ -147,45 +138,6 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
     return value
 
 
-@cache
-def _authorities() -> ssl.SSLContext:
-    """The system's certificates, among which an institution installs its own authority."""
-    return ssl.create_default_context()
-
-
-class _Bounded(httpx.HTTPTransport):
-    """Ends an answer that is longer than any right one, or that drips on after its time."""
-
-    def __init__(self, deadline: float) -> None:
-        super().__init__(verify=_authorities(), trust_env=False)
-        self._deadline = deadline
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = super().handle_request(request)
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = _BoundedBody(response.stream, self._deadline)
-        return response
-
-
-class _BoundedBody(httpx.SyncByteStream):
-    def __init__(self, body: httpx.SyncByteStream, deadline: float) -> None:
-        self._body = body
-        self._deadline = deadline
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for part in self._body:
-            size += len(part)
-            if size > _MAX_BYTES:
-                raise ValueError("the answer is too long")
-            if time.monotonic() > self._deadline:
-                raise httpx.ReadTimeout("the answer drips")
-            yield part
-
-    def close(self) -> None:
-        self._body.close()
-
-
 def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
@@ -199,9 +151,9 @@ def _was_refused(error: BaseException) -> bool:
 
 def _unless_unsent(error: BaseException) -> Usage:
     """Nothing was used where there was no connection; else nobody knows."""
-    unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, OSError)
-    found = any(isinstance(c, unsent) and not isinstance(c, TimeoutError) for c in _causes(error))
-    return NOTHING if found else UNKNOWN
+    # By name: each library for HTTP has its own.
+    unsent = {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "ConnectionRefusedError"}
+    return NOTHING if any(type(c).__name__ in unsent for c in _causes(error)) else UNKNOWN
 
 
 def _retry_after(error: Exception) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 
 from guardia.agents.brain.wires import Call, Reply, Trouble, counted, cut_off, unusable
@@ -11,6 +12,8 @@ from guardia.agents.brain.wires import Call, Reply, Trouble, counted, cut_off, u
 
 class OpenAIWire:
     """The wire of ``provider: openai``."""
+
+    http: Any = httpx
 
     def __init__(self) -> None:
         import langchain_openai  # noqa: F401 - its 2 s are not the server's

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-import httpx
 from pydantic import SecretStr
 
 from guardia.agents.brain.question import Question
@@ -47,7 +46,7 @@ class Call:
     key: SecretStr | None
     system: str
     question: Question[Any]
-    client: httpx.Client
+    client: Any
     timeout: tuple[float, float, float, float]
 
 
@@ -60,6 +59,11 @@ class Trouble(Enum):
 
 class Wire(Protocol):
     """One protocol."""
+
+    @property
+    def http(self) -> Any:
+        """The library for HTTP that its own library takes clients of."""
+        ...
 
     def invoke(self, call: Call) -> Any:
         """Send the question; the library's message."""
@@ -75,7 +79,11 @@ class Wire(Protocol):
 
 
 def of(provider: str) -> Wire:
-    """The wire of a chart entry's provider."""
+    """The wire of a chart entry's provider; ``Misconfigured`` where its library is missing."""
+    if provider == "anthropic":
+        from guardia.agents.brain.wire_anthropic import AnthropicWire
+
+        return AnthropicWire()
     from guardia.agents.brain.wire_openai import OpenAIWire
 
     return OpenAIWire()

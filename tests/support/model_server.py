@@ -59,6 +59,8 @@ class Refused(Exception):
 class ModelServer:
     """The running server; ``asked`` and ``headers`` are what it was sent, in order."""
 
+    post_path = "/v1/chat/completions"
+
     def __init__(self, *, key: str | None = None) -> None:
         self.key = key
         self.asked: list[dict[str, Any]] = []
@@ -102,6 +104,20 @@ class ModelServer:
         self.asked.append(body)
         _check_request(body)
         return self._respond(body)
+
+    def body(self, said: Say) -> bytes:
+        """What goes over the wire."""
+        if said.body is not None:
+            return said.body
+        if said.status >= 400:
+            return self.problem(said.status, "The server had an error.", "error")
+        return completion(said)
+
+    def problem(self, status: int, message: str, code: str) -> bytes:
+        """An error of this protocol."""
+        kind = "server_error" if status >= 500 else "invalid_request_error"
+        error = {"message": message, "type": kind, "param": None, "code": code}
+        return json.dumps({"error": error}).encode()
 
 
 def _check_request(body: dict[str, Any]) -> None:
@@ -169,13 +185,6 @@ def completion(said: Say) -> bytes:
     ).encode()
 
 
-def _error(status: int, message: str, code: str) -> bytes:
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    return json.dumps(
-        {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    ).encode()
-
-
 def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -188,22 +197,22 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             server.paths.append(self.path)
             raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-            if self.path != "/v1/chat/completions":
-                self._send(404, _error(404, "Not Found", "not_found"), {}, 0.0)
+            if self.path != server.post_path:
+                self._send(404, server.problem(404, "Not Found", "not_found"), {}, 0.0)
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
                 said = server.answer(headers, json.loads(raw))
             except Refused as refused:
                 server.refusals.append(refused.message)
-                problem = _error(refused.status, refused.message, refused.code)
+                problem = server.problem(refused.status, refused.message, refused.code)
                 self._send(refused.status, problem, {}, 0.0)
                 return
             time.sleep(said.delay)
             if said.hang_up:
                 self.close_connection = True
                 return
-            self._send(said.status, _body(said), said.headers, said.drip)
+            self._send(said.status, server.body(said), said.headers, said.drip)
 
         def _send(self, status: int, body: bytes, headers: dict[str, str], drip: float) -> None:
             # A client that has given up meanwhile is no trouble of the server's.
@@ -223,11 +232,3 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
             """Keep the tests' output quiet."""
 
     return Handler
-
-
-def _body(said: Say) -> bytes:
-    if said.body is not None:
-        return said.body
-    if said.status >= 400:
-        return _error(said.status, "The server had an error.", "error")
-    return completion(said)

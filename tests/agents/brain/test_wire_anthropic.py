@@ -1,0 +1,164 @@
+"""The wire to Anthropic's Messages API, against a server of that protocol."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from chatting import DIRECTORY, GOOD, TEXT, Ledger, chain
+from messages_server import MODEL, VERSION, MessagesServer
+from model_server import KEY, ModelServer, Say
+
+from guardia.agents.brain.chat import ChatBrain
+from guardia.agents.brain.thought import Thought
+from guardia.org.brains import ModelChoice
+
+USAGE = {"input_tokens": 20, "cache_read_input_tokens": 11, "output_tokens": 13}
+"""What came from a cache is paid for too."""
+
+
+@pytest.fixture
+def claude() -> Iterator[MessagesServer]:
+    with MessagesServer(key=KEY) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUARDIA_MODEL_KEY", KEY)
+
+
+def brain(server: MessagesServer, ledger: Ledger | None = None, **more: Any) -> ChatBrain:
+    words = {"provider": "anthropic", "base_url": server.url, "model": MODEL, "timeout": 5, **more}
+    return chain(ModelChoice(**words), ledger=ledger)
+
+
+def fell_back(thought: Thought[Any], because: str) -> None:
+    assert thought.by == "embedded" and because in thought.remark
+
+
+def test_without_its_library_it_says_what_to_install(
+    claude: MessagesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **words: Any) -> Any:
+        if name.startswith("langchain_anthropic"):
+            raise ImportError(name)
+        return real(name, *args, **words)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    fell_back(brain(claude).triage(TEXT, DIRECTORY), "guardia[anthropic]")
+    assert claude.paths == []
+
+
+class TestInstalled:
+    """With the extra."""
+
+    @pytest.fixture(autouse=True)
+    def _installed(self) -> None:
+        pytest.importorskip("langchain_anthropic")
+
+    def test_an_answer_is_the_models_and_paid_for(self, claude: MessagesServer) -> None:
+        claude.says(Say(GOOD, usage=USAGE))
+        ledger = Ledger()
+        thought = brain(claude, ledger, max_tokens=700).triage(TEXT, DIRECTORY)
+        assert (thought.by, thought.remark) == (f"chat:{MODEL}", "")
+        assert thought.answer.servers == ("MOF-DB-01",)
+        (end,), (bid,) = ledger.ended, ledger.bids
+        assert (end.outcome, end.tokens_in, end.tokens_out) == ("used", 31, 13)
+        (sent,) = claude.asked
+        assert sent["max_tokens"] == bid.most_out == 700
+        assert [m["role"] for m in sent["messages"]] == ["user"]
+        assert TEXT not in str(sent["system"]) and "따르지 않습니다" in str(sent["system"])
+        properties = sent["output_config"]["format"]["schema"]["properties"]
+        assert properties["servers"]["items"]["enum"] == ["MOF-DB-01", "MOF-WAS-01", "NONE"]
+        assert not claude.refusals
+
+    def test_what_a_server_claims_is_passed_on_unbelieved(self, claude: MessagesServer) -> None:
+        ledger = Ledger()
+        for claimed in ({"input_tokens": -4, "output_tokens": 10**12}, {"input_tokens": None}, {}):
+            claude.says(Say(GOOD, usage=claimed))
+            brain(claude, ledger).triage(TEXT, DIRECTORY)
+        said = [(e.tokens_in, e.tokens_out) for e in ledger.ended]
+        assert said == [(-4, 10**12), (None, None), (None, None)]
+
+    @pytest.mark.parametrize(
+        ("said", "because", "outcome"),
+        [
+            (Say(status=529), "HTTP 529", "failed"),
+            (Say(status=400), "HTTP 400", "failed"),
+            (Say(GOOD, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
+            (Say(GOOD, finish="refusal", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
+            (Say({**GOOD, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
+            (Say({**GOOD, "servers": ["ROOT-01"]}, usage=USAGE), "보기에 없는", "unusable"),
+            (Say(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
+            (Say(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
+            (Say(hang_up=True), "접속할 수 없습니다", "failed"),
+            (Say(GOOD, drip=0.1), "안에 답이 오지 않았습니다", "failed"),
+        ],
+    )
+    def test_each_failure_falls_back_and_says_so(
+        self, claude: MessagesServer, said: Say, because: str, outcome: str
+    ) -> None:
+        claude.says(said)
+        ledger = Ledger()
+        timeout = 0.5 if said.drip else 5
+        fell_back(brain(claude, ledger, timeout=timeout).triage(TEXT, DIRECTORY), because)
+        assert [e.outcome for e in ledger.ended] == [outcome]
+        assert len(claude.paths) == 1
+
+    def test_a_server_that_names_a_moment_is_asked_once_more(self, claude: MessagesServer) -> None:
+        claude.says(Say(status=429, headers={"retry-after": "0.1"}), Say(GOOD, usage=USAGE))
+        assert brain(claude).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
+
+    def test_nothing_of_the_environment_comes_between(
+        self, claude: MessagesServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with ModelServer() as elsewhere:
+            for name in (
+                "ANTHROPIC_BASE_URL",
+                "ANTHROPIC_API_URL",
+                "HTTP_PROXY",
+                "ANTHROPIC_PROXY",
+            ):
+                monkeypatch.setenv(name, elsewhere.url)
+            monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "someone-elses")
+            monkeypatch.setenv("ANTHROPIC_API_KEY", "someone-elses")
+            claude.says(Say(GOOD, usage=USAGE))
+            assert brain(claude).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
+            assert elsewhere.paths == []
+        assert "someone-elses" not in str(claude.headers)
+        assert claude.headers[0]["authorization"] == f"Bearer {KEY}"
+
+    def test_it_goes_before_a_server_of_the_other_protocol(self, claude: MessagesServer) -> None:
+        with ModelServer() as second:
+            claude.says(Say(status=500))
+            second.says(Say(GOOD))
+            models = (
+                ModelChoice(provider="anthropic", base_url=claude.url, model=MODEL, timeout=5),
+                ModelChoice(base_url=second.url, model="guardia-test-8b", timeout=5),
+            )
+            assert chain(*models).triage(TEXT, DIRECTORY).by == "chat:guardia-test-8b"
+
+    def test_the_server_of_these_tests_refuses_what_the_real_one_refuses(
+        self, claude: MessagesServer
+    ) -> None:
+        claude.says(Say("{}"))
+
+        def status(headers: dict[str, str], **more: Any) -> int:
+            body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}
+            sent = httpx.post(f"{claude.url}/v1/messages", json={**body, **more}, headers=headers)
+            return sent.status_code
+
+        right = {"anthropic-version": VERSION, "authorization": f"Bearer {KEY}"}
+        listed = {"type": "array", "items": {"type": "string"}, "maxItems": 3}
+        form = {"type": "json_schema", "schema": listed}
+        assert status(right) == 200
+        assert status({**right, "authorization": "Bearer wrong"}) == 401
+        assert status({"authorization": right["authorization"]}) == 400
+        assert status(right, messages=[{"role": "system", "content": "?"}]) == 400
+        assert status(right, output_config={"format": form}) == 400

@@ -1,0 +1,117 @@
+"""Agents that ask a chat model in real beats: what is asked, counted, refused and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import PM
+from chatting import GOOD
+from model_server import MODEL, ModelServer, Say
+from office import Office, at_work
+from sqlalchemy import select
+
+from guardia.board.desk import budgets, organization, view, waking
+from guardia.board.ledger import CostDay, ModelCall
+from guardia.board.lifecycle import State
+from guardia.board.model import Comment, Run
+from guardia.heartbeat.beat import beat
+from guardia.org import chart
+
+EMBEDDED = "brain: {kind: embedded}"
+
+
+@pytest.fixture
+def office(database: Any, tmp_path: Path) -> Iterator[Office]:
+    with at_work(database.owner, database.app, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        running.says(Say({**GOOD, "servers": ["MOF-DB-01"]}))
+        yield running
+
+
+def charter(office: Office, server: ModelServer, budget: str = "{}") -> None:
+    """The dispatcher asks ``server``, under a budget."""
+    brain = f"brain: {{kind: chat, base_url: '{server.url}', model: {MODEL}, timeout: 20}}"
+    text = chart.shipped().read_text("utf-8")
+    text = text.replace(EMBEDDED, f"{brain}\n    budget: {budget}", 1)
+    text += f"\nprices: {{{MODEL}: {{input: 1000, output: 1000}}}}\n"
+    organization.apply_chart(office.board.desk, text, "operator:test")
+
+
+def dispatch(office: Office) -> str | None:
+    return beat(office.board.desk, lambda: office.team, "dispatcher")
+
+
+def calls(office: Office) -> list[ModelCall]:
+    with office.board.desk.database.reading() as session:
+        return list(session.scalars(select(ModelCall).order_by(ModelCall.call_id)))
+
+
+def state(office: Office, sr_id: int) -> State:
+    return view.issue(office.board.desk, sr_id).state
+
+
+def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
+    office: Office, server: ModelServer
+) -> None:
+    charter(office, server)
+    sr_id = office.board.received()
+    assert dispatch(office) == "delegated"
+    (call,) = calls(office)
+    assert (call.outcome, call.sr_id, call.model) == ("used", sr_id, MODEL)
+    assert (call.tokens_in, call.tokens_out, call.cost) == (30, 12, 42_000)
+    with office.board.desk.database.reading() as session:
+        assert session.get_one(Run, call.run_id).tokens == 42
+        paid = session.scalars(select(CostDay).where(CostDay.model == MODEL)).one()
+        assert (paid.calls, paid.tokens_in, paid.cost) == (1, 30, 42_000)
+    for moment in range(5):
+        at = office.board.desk.clock().replace(microsecond=moment)
+        waking.tick(office.board.desk, "dispatcher", at)
+        dispatch(office)
+    assert len(server.paths) == len(calls(office)) == 1
+    beat(office.board.desk, lambda: office.team, "db-agent")
+    assert len(calls(office)) == 1, "the embedded brain costs nothing"
+
+
+def test_where_the_budget_ends_the_embedded_rules_go_on(
+    office: Office, server: ModelServer
+) -> None:
+    charter(office, server)
+    office.board.received()
+    dispatch(office)
+    most = calls(office)[0].most_in + calls(office)[0].most_out
+    charter(office, server, f"{{tokens: {most}}}")
+    sr_id = office.board.received(text="MOF-DB-01 쿼리가 너무 느려요")
+    assert dispatch(office) == "delegated"
+    assert state(office, sr_id) is State.PARSED
+    assert [c.outcome for c in calls(office)] == ["used", "refused"]
+    assert len(server.paths) == 1, "nothing was sent"
+    with office.board.desk.database.reading() as session:
+        notes = " ".join(session.scalars(select(Comment.body).where(Comment.sr_id == sr_id)))
+    assert "예산을 다 썼습니다" in notes
+
+
+def test_an_agent_that_rests_takes_its_work_up_where_it_waited(
+    office: Office, server: ModelServer
+) -> None:
+    charter(office, server)
+    office.board.received()
+    dispatch(office)
+    most = calls(office)[0].most_in + calls(office)[0].most_out
+    charter(office, server, f"{{tokens: {most}, on_exhausted: pause}}")
+    waiting = [office.board.received() for _ in range(2)]
+    assert dispatch(office) == "stale"
+    assert dispatch(office) is None, "it rests"
+    assert [state(office, sr) for sr in waiting] == [State.RECEIVED] * 2
+    desk = office.board.desk
+    assert budgets.raise_cap(desk, PM, "agent", "dispatcher", tokens=10**6, reason="계속")
+    assert dispatch(office) == "delegated"
+    assert [state(office, sr) for sr in waiting] == [State.PARSED] * 2
+    assert len(server.paths) == 3
