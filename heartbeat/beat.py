@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guardia.board.desk import Desk, auditing, goals, orders, pursuit, waking
+from guardia.board.desk import Desk, auditing, goals, orders, pursuit, timing, waking
 from guardia.board.desk.waking import Waking
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
+from guardia.heartbeat.limit import GRACE, Overdue, within
 
 if TYPE_CHECKING:
     from guardia.agents.team import Team
@@ -28,23 +29,30 @@ def beat(
     *,
     attempt: Attempt | None = None,
     closing: Callable[[], bool] = lambda: False,
+    grace: float = GRACE,
 ) -> str | None:
     """Run one beat; ``None`` where there was no reason for one. Idle is one short transaction.
 
     ``attempt`` is the worker's turn at this agent's beats, which it may lose; once ``closing``, the
-    beat begins nothing more and what is left goes to another worker.
+    beat begins nothing more and what is left goes to another worker. A beat that takes longer than
+    its entry allows is ended: it loses its hold, and ``grace`` seconds later its thread.
     """
     begun = waking.begin(desk, agent_id, attempt)
     if begun is None:
         return None
     if not begun.works:
         return "idle"
+    limit = begun.entry.heartbeat.limit
     outcome, task_id, steps = "error", None, 0
     try:
-        if begun.entry.duty == "audit":
-            outcome = _audit(desk, begun)
-        else:
-            outcome, task_id, steps = _work(desk, team, begun, closing)
+        outcome, task_id, steps = within(
+            limit.total_seconds(),
+            lambda: _work(desk, team, begun, closing),
+            lambda: timing.expire(desk, begun),
+            grace=grace,
+        )
+    except Overdue:
+        return "timeout"
     except AWAY:
         # Not closed: the next beat finds it lost, and takes its reasons and its task again.
         raise
@@ -58,6 +66,14 @@ def beat(
 
 
 def _work(
+    desk: Desk, team: Callable[[], Team], begun: Waking, closing: Callable[[], bool]
+) -> tuple[str, int | None, int]:
+    if begun.entry.duty == "audit":
+        return _audit(desk, begun), None, 0
+    return _tasks(desk, team, begun, closing)
+
+
+def _tasks(
     desk: Desk, team: Callable[[], Team], begun: Waking, closing: Callable[[], bool]
 ) -> tuple[str, int | None, int]:
     """All tasks that wait for this agent, each at most once a beat: first what people have

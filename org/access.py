@@ -42,6 +42,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "directive.reassign": _WORKING,
     "directive.priority": _WORKING,
     "directive.rollback": _DECIDING,
+    "run.read": _STAFF,
     "stall.lift": _WORKING,
     "plan.edit": _WORKING,
     "approval.decide": _DECIDING,
@@ -78,6 +79,7 @@ OPERATIONS = frozenset(
         "org.apply",
         "org.read",
         "org.validate",
+        "run.read",
         "person.manage",
         "version.read",
     }

@@ -28,6 +28,7 @@ from guardia.board.web import (
     issues,
     live,
     rights,
+    runs,
     signin,
 )
 from guardia.board.web.guard import Guard
@@ -63,6 +64,7 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         control.router,
         delegations.router,
         account.router,
+        runs.router,
         goals.router,
         costs.router,
         live.router,

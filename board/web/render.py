@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from guardia.board import wording
 from guardia.board.desk import killing
 from guardia.board.lifecycle import State
 from guardia.board.plan import Call, Risk
@@ -113,6 +114,9 @@ def environment() -> Environment:
         part=part,
         endonyms=ENDONYMS,
         actor=actor,
+        word_of=wording.word,
+        outcome_of=wording.outcome,
+        given_of=wording.given,
         in_won=in_won,
         arguments=arguments,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),

@@ -58,6 +58,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/goals/{sr_id}/decision"): "goal.decide",
     ("POST", "/goals/{sr_id}/answers"): "goal.decide",
     ("POST", "/hires/{hire_id}"): "hire.decide",
+    ("GET", "/runs"): "run.read",
     ("GET", "/control"): "plan.read",
     ("GET", "/costs"): "costs.read",
     ("POST", "/costs/raise"): "budget.raise",

@@ -23,6 +23,7 @@ from guardia.cli import (
     outside,
     person,
     rights,
+    runs,
     service,
     staff,
     token,
@@ -46,6 +47,7 @@ app.command("release", help=t("cli.control.release"))(control.release)
 app.command("directive", help=t("cli.control.directive"))(control.directive)
 app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.ask_changes)
 app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
+app.command("runs", help=t("cli.runs.help"))(runs.runs)
 app.command("show", help=t("cli.show.help"))(issue.show)
 app.command("costs", help=t("cli.costs.help"))(costs.costs)
 app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "worker": "installation.run",
     "mcp": "agent.serve",
     "show": "issue.read",
+    "runs": "run.read",
     "approve": "approval.answer",
     "reject": "approval.answer",
     "ask-changes": "approval.answer",

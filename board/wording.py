@@ -1,0 +1,28 @@
+"""Words for what the board keeps as a name: causes and outcomes of wakings."""
+
+from __future__ import annotations
+
+from guardia.i18n import t
+
+
+def word(table: str, name: str) -> str:
+    """``<table>.<name>`` of the catalogue where it has it, else the name itself."""
+    try:
+        return t(f"{table}.{name}")
+    except KeyError:
+        return name
+
+
+def outcome(name: str | None) -> str:
+    """How a waking ended: a word of its own, or the state in which it left its task."""
+    if not name:
+        return t("wake.lasts")
+    own = word("wake.outcome", name)
+    return own if own != name else word("state", name)
+
+
+def given(name: str, value: object) -> object:
+    """A cause's value as people read it."""
+    if name == "verb":
+        return word("desk.verb", str(value))
+    return word(f"wake.{name}", str(value)) if name in ("verdict", "move") else value

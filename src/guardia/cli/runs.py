@@ -1,0 +1,62 @@
+"""``guardia runs``: what woke the agents, on what they worked, and to which end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.cli.installation import opened
+from guardia.i18n import t
+from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.runs import Row
+
+
+def runs(
+    agent: Annotated[str, typer.Option("--agent", help=t("cli.runs.agent"))] = "",
+    before: Annotated[int | None, typer.Option("--before", help=t("cli.runs.before"))] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help=t("cli.runs.limit"))] = 20,
+) -> None:
+    """The newest wakings, or those before a number."""
+    from guardia.board import runs as board_runs
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        found = board_runs.runs(desk, board_runs.Query(agent=agent, before=before, size=limit))
+    heads = ("number", "begun", "agent_head", "why", "work", "outcome", "took", "revision")
+    table = Table(*(t(f"cli.runs.{head}") for head in heads))
+    for row in found.rows:
+        table.add_row(*_cells(row))
+    console = Console()
+    console.print(table, markup=False)
+    if found.older:
+        console.print(t("cli.runs.older", before=found.older), markup=False, highlight=False)
+
+
+def _cells(row: Row) -> list[str]:
+    from guardia.board.wording import outcome
+
+    return [
+        str(row.run_id),
+        f"{row.started_at.astimezone():%m-%d %H:%M:%S}",
+        row.agent,
+        "\n".join(_reason(reason, delta) for reason, delta in row.why),
+        f"SR-{row.sr_id}" if row.sr_id else "-",
+        outcome(row.outcome),
+        f"{row.took.total_seconds():.1f}" if row.took is not None else "-",
+        str(row.revision or "-"),
+    ]
+
+
+def _reason(reason: str, delta: tuple[tuple[str, object], ...]) -> str:
+    from guardia.board.wording import given as given_of
+    from guardia.board.wording import word
+
+    named = [
+        f"SR-{given}" if name == "issue" else f"{word('wake.cause', name)} {given_of(name, given)}"
+        for name, given in delta
+    ]
+    return " ".join([word("wake.reason", reason), *named])

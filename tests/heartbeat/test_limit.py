@@ -1,0 +1,111 @@
+"""One beat: light where nothing waits, ended in order where it takes too long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from cast import Cast, seated
+
+from guardia.agents.team import Done
+from guardia.board.desk import core, organization, waking, work
+from guardia.board.lifecycle import State
+from guardia.board.reasons import Reason
+from guardia.errors import Stale
+from guardia.heartbeat.beat import beat
+from guardia.heartbeat.limit import Overdue, within
+from guardia.org import chart
+
+IDLE = """
+import sys
+from guardia.board.desk import Desk
+from guardia.db.engine import Database
+from guardia.heartbeat import schedule, workshop
+from guardia.heartbeat.beat import beat
+
+desk = Desk(Database({dsn!r}))
+clock = schedule.Clock(desk)
+clock.start()
+
+def nobody():
+    raise AssertionError("an idle beat asks for the team")
+
+assert beat(desk, nobody, "was-agent") == "idle"
+assert beat(desk, nobody, "was-agent") is None
+clock.stop()
+heavy = ("langgraph", "langchain_core", "kiwipiepy", "bm25s", "openai", "numpy")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+@pytest.fixture
+def cast(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as board:
+        yield board
+
+
+def rows(cast: Cast, query: str) -> list[Any]:
+    with psycopg.connect(cast.dsn) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(cast: Cast) -> None:
+    with cast.desk.database.transaction() as session:
+        core.wake(session, "was-agent", Reason.MANUAL, cast.desk.clock())
+    command = [sys.executable, "-c", IDLE.format(dsn=cast.dsn)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+    assert rows(cast, "select outcome from tb_agent_run") == [("idle",)]
+
+
+class Slow:
+    """A team whose work takes as long as ``go`` says; then it writes under its old hold."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.cast, self.go, self.late = cast, threading.Event(), threading.Event()
+
+    def work(self, _: Any, hold: Any) -> Done:
+        self.go.wait(60)
+        try:
+            work.hand_over(self.cast.desk, hold, "늦은 글")
+        except Stale:
+            self.late.set()
+            return Done("stale", 0)
+        return Done("manual", 0)
+
+
+def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(cast: Cast) -> None:
+    text = chart.shipped().read_text("utf-8")
+    quick = text.replace("heartbeat: {every: 10m}", "heartbeat: {every: 10m, timeout: 1s}")
+    organization.apply_chart(cast.desk, quick, "operator:test")
+    sr_id, slow = cast.received(), Slow(cast)
+    try:
+        assert beat(cast.desk, lambda: slow, "dispatcher", grace=0.2) == "timeout"  # type: ignore[arg-type,return-value]
+        found = rows(cast, "select outcome, task_id is not null from tb_agent_run")
+        assert found == [("timeout", True)]
+        kinds = f"select kind from tb_audit_log where sr_id = {sr_id} order by seq desc limit 1"
+        assert rows(cast, kinds) == [("timed_out",)]
+        assert "제한 시간" in rows(cast, "select text from tb_outbox where kind = 'alert'")[0][0]
+        again = waking.begin(cast.desk, "dispatcher")
+        assert again is not None and again.reasons == ("recovery",)
+        assert waking.claim(cast.desk, again) is not None
+    finally:
+        slow.go.set()
+    assert slow.late.wait(30), "a late write landed"
+    assert rows(cast, "select status from tb_ops_task") == [(State.RECEIVED,)]
+
+
+def test_work_that_notices_in_time_ends_in_order() -> None:
+    told = threading.Event()
+    assert within(0.05, lambda: told.wait(30), told.set) is True
+    with pytest.raises(ZeroDivisionError):
+        within(30, lambda: 1 / 0, told.set)
+    never = threading.Event()
+    with pytest.raises(Overdue):
+        within(0.01, lambda: never.wait(30), lambda: None, grace=0.01)
+    never.set()
