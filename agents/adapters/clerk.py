@@ -9,7 +9,6 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from guardia.agents.state import Context
 from guardia.board.chain import digest
@@ -18,6 +17,7 @@ from guardia.board.desk.outside_calls import Answer, Request
 from guardia.board.lifecycle import State
 from guardia.board.petition import ApplyPetition, PlanPetition, Text, Use
 from guardia.board.plan import Call, Category, Check, Citation, Plan, Risk
+from guardia.db.engine import AWAY
 from guardia.errors import (
     CommandFailed,
     Forbidden,
@@ -62,7 +62,7 @@ class Clerk:
             return self._refused(request, Invalid(what=request.kind, why=_first(error)))
         except (CommandFailed, Unreachable) as error:
             return Answer(200, {"ok": False, "message": str(error)})
-        except DBAPIError:
+        except AWAY:
             raise
         except Exception as error:
             log.exception("%s for %s", request.kind, self._entry.id)

@@ -18,6 +18,8 @@ from pathlib import Path
 from guardia.agents.adapters import ward
 from guardia.agents.adapters.errand import Errand, Means
 from guardia.board.desk.outside import Ending
+from guardia.db.account import Account
+from guardia.db.private import make_folders
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.org.adapters import ClaudeCode, Limits, Process
@@ -147,7 +149,11 @@ class Program:
         return [sys.executable, "-I", "-S", ward_file, str(life), named, bounds]
 
     def _furnish(self, who: tuple[int, int] | None, outfit: Kit) -> None:
-        self._means.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        make_folders(self._means.folder, 0o711)
+        wall = Account("", *who).obstacle(self._means.folder) if who else None
+        if wall is not None:
+            why = t("agents.outside.unreachable", path=wall)
+            raise Misconfigured(what=str(self._means.folder), why=why)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700)
         for name, text in outfit.files.items():

@@ -33,18 +33,38 @@ def main(arguments: list[str]) -> None:
     life, account, limits, *program = arguments
     line = int(life)
     _control(_PR_SET_CHILD_SUBREAPER, 1)
+    news = _told_of_children()
     child = os.fork()
     if child == 0:
         os.close(line)
         _become(account, limits, program)
-    watch = os.pidfd_open(child)
-    select.select([watch, line], [], [])
-    ended = _collect(child)
-    left = end_all()
-    if ended is None:
-        ended = _collect(child, block=True)
+    codes: dict[int, int] = {}
+    while child not in codes and line not in select.select([news, line], [], [])[0]:
+        with suppress(BlockingIOError):
+            os.read(news, 4096)
+        codes |= _reaped()
+    left = end_all(codes)
     with suppress(OSError):
-        os.write(line, f"{ended} {left}".encode())
+        os.write(line, f"{codes.get(child, -signal.SIGKILL)} {left}".encode())
+
+
+def _told_of_children() -> int:
+    """A descriptor that can be read whenever a child has ended."""
+    news, writer = os.pipe()
+    os.set_blocking(news, False)
+    os.set_blocking(writer, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    return news
+
+
+def _reaped() -> dict[int, int]:
+    """Exit codes of the children, ours and adopted ones, that have ended since."""
+    codes: dict[int, int] = {}
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            codes[found[0]] = os.waitstatus_to_exitcode(found[1])
+    return codes
 
 
 def _control(option: int, value: int) -> None:
@@ -94,16 +114,11 @@ def _tasks_of(uid: int) -> int:
     return count
 
 
-def _collect(child: int, *, block: bool = False) -> int | None:
-    try:
-        found, status = os.waitpid(child, 0 if block else os.WNOHANG)
-    except ChildProcessError:
-        return -signal.SIGKILL
-    return os.waitstatus_to_exitcode(status) if found else None
+def end_all(codes: dict[int, int]) -> int:
+    """Kill every descendant until none is left; how many there were at first.
 
-
-def end_all() -> int:
-    """Kill every descendant until none is left; how many there were at first."""
+    Their exit codes go into ``codes``.
+    """
     deadline = time.monotonic() + _PATIENCE
     first = left = below(os.getpid())
     while left and time.monotonic() < deadline:
@@ -113,15 +128,9 @@ def end_all() -> int:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
         time.sleep(0.005)
-        _reap()
+        codes |= _reaped()
         left = below(os.getpid())
     return len(first)
-
-
-def _reap() -> None:
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
 
 
 def below(root: int) -> list[int]:

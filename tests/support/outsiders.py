@@ -30,12 +30,14 @@ PYTHON = "/usr/bin/python3"
 """The system's own: programs run under an account that need not reach our environment."""
 
 
-def charted(adapter: dict[str, Any], agent: str = "db-agent") -> str:
-    """The shipped chart, with an adapter in one agent's entry."""
+def charted(adapter: dict[str, Any], agent: str = "db-agent", **more: Any) -> str:
+    """The shipped chart, with an adapter, and ``more``, in one agent's entry."""
     text = chart.shipped().read_text("utf-8")
     before, entry, after = text.partition(f"  - id: {agent}\n")
     assert entry
-    return f"{before}{entry}    adapter: {json.dumps(adapter)}\n{after}"
+    lines = {"adapter": adapter, **more}.items()
+    added = "".join(f"    {name}: {json.dumps(value)}\n" for name, value in lines)
+    return f"{before}{entry}{added}{after}"
 
 
 def program(scripts: Path, source: str | Path, **more: Any) -> dict[str, Any]:

@@ -180,6 +180,13 @@ def test_a_program_that_cannot_be_started_says_so(folder: Path) -> None:
     assert ending.exit == 127 and "FileNotFoundError" in ending.output
 
 
+@AS_ROOT
+def test_a_folder_that_its_account_cannot_reach_is_named(folder: Path) -> None:
+    (folder / "outside").mkdir(mode=0o700)
+    with pytest.raises(Misconfigured, match="711"):
+        turn(folder, "")
+
+
 def test_its_end_comes_with_ours(folder: Path) -> None:
     """A worker that is killed cannot stop anyone; the program's ward sees that it is gone."""
     import subprocess

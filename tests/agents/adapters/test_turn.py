@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from cast import LEAD, SERVER, TERMINATE, Cast, plan
-from outsiders import on_record, private_folder, program
+from outsiders import charted, on_record, private_folder, program
 from turns import Hands, context, entry
 
 from guardia.agents.adapters.employer import Employer
 from guardia.agents.adapters.errand import Means
-from guardia.board.desk import Hold, costs, decisions, directives, killing, view, work
+from guardia.board.desk import Hold, costs, decisions, directives, killing, organization, view, work
+from guardia.board.desk.costs import Reported
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
 from guardia.errors import Stale
@@ -154,12 +155,11 @@ def test_a_plan_that_was_begun_is_finished_without_its_author(cast: Cast, folder
     assert on_record(cast.desk, "outside_opened") == []
 
 
-def test_an_agent_without_budget_rests_and_is_not_started(
-    cast: Cast, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_agent_without_budget_rests_and_is_not_started(cast: Cast, folder: Path) -> None:
     shift = Shift(cast, folder, STAYS)
-    none_left = costs.Allowance(tokens=0, cost=None)
-    monkeypatch.setattr(costs, "allowance", lambda *_: none_left)
+    chart = charted({"kind": "claude_code"}, budget={"tokens": 10})
+    organization.apply_chart(cast.desk, chart, "operator:test")
+    costs.report_usage(cast.desk, shift.hold, Reported("m", 8, 4))
     shift.run()
     assert isinstance(shift.result[0], Stale) and shift.state is State.PARSED
     assert on_record(cast.desk, "outside_opened") == []

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from cast import LEAD, Cast, plan
-from outsiders import on_record
+from outsiders import charted, on_record
 from turns import FREE, LOCKS, TERMINATE, AtWork, at_work
 
-from guardia.board.desk import decisions, directives, killing, outside, view, work
+from guardia.board.desk import decisions, directives, killing, organization, outside, view, work
 from guardia.board.desk.core import Desk
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
@@ -204,6 +204,19 @@ def test_requests_are_counted_and_refusals_end_the_turn(cast: Cast) -> None:
     assert len(on_record(cast.desk, "outside_refused")) == outside.REFUSALS
     ended = on_record(cast.desk, "outside_ended")[0]
     assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= outside.REFUSALS
+
+
+def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(cast: Cast) -> None:
+    chart = charted({"kind": "claude_code"}, budget={"tokens": 100})
+    organization.apply_chart(cast.desk, chart, "operator:test")
+    used = {"model": "m", "input_tokens": 40, "output_tokens": 10}
+    with at_work(cast) as found:
+        assert found.ask("POST", "/usage", used).status_code == 204
+        assert found.ask("GET", "").status_code == 200
+        assert found.ask("POST", "/usage", used).status_code == 204
+        assert found.ask("GET", "").status_code == 401
+        until(lambda: bool(found.endings))
+        assert found.endings[0].how == "closed"
 
 
 def test_a_late_answer_is_asked_for_again(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
