@@ -21,7 +21,7 @@ from guardia.board.desk.places import Places
 from guardia.board.seal import Seal
 from guardia.db.engine import Database
 from guardia.heartbeat.life import Life
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileKeys, complete
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def run(
     settings: Settings, dsn: str, parts: Parts, announce: Callable[[str], None] = log.info
 ) -> None:
     """Serve until SIGINT or SIGTERM; ``announce`` is given the board's address once it answers."""
+    settings = complete(settings, FileKeys(settings.secrets))
     with _desk(settings, dsn, parts.concurrency) as desk:
         asyncio.run(_run(settings, dsn, parts, desk, announce))
 

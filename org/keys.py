@@ -18,11 +18,13 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
 
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.org import masterkey
 from guardia.org.masterkey import MasterKey, place, private_file, require_private
+from guardia.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MAGIC = b"guardia-secret.v1\n"
@@ -157,6 +159,18 @@ class FileKeys:
         if not _NAME.fullmatch(name):
             raise Misconfigured(what=name, why=t("org.key_name"))
         return self._folder / name
+
+
+def complete(settings: Settings, keys: Keys) -> Settings:
+    """The settings, with the secrets that no variable gives from the store: ``messenger_token``
+    is the credential ``messenger-token``. Variables are seen by every program of the account."""
+    given = {
+        name: SecretStr(value.strip())
+        for name, field in type(settings).model_fields.items()
+        if field.annotation == SecretStr | None and getattr(settings, name) is None
+        for value in keys.found(name.replace("_", "-"))
+    }
+    return settings.model_copy(update=given)
 
 
 def _is_sealed(path: Path) -> bool:

@@ -26,7 +26,7 @@ from guardia.i18n import t
 from guardia.knowledge.library import Found
 from guardia.org.brains import BrainChoice, ModelChoice
 from guardia.org.directory import Directory
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileKeys, complete
 from guardia.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def installed_key(choice: ModelChoice) -> SecretStr | None:
     """The model's own API key, else the installation's."""
     settings = Settings()
     if choice.credential is None:
-        return settings.model_key
+        return complete(settings, FileKeys(settings.secrets)).model_key
     return SecretStr(FileKeys(settings.secrets).get(choice.credential))
 
 

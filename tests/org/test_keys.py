@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from guardia.errors import Invalid, Misconfigured
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileKeys, complete
 from guardia.org.masterkey import CREDENTIAL, VARIABLE
+from guardia.settings import Settings
 
 SECRET = "-----BEGIN KEY-----\n비밀 hunter2\n-----END KEY-----\n"
 
@@ -234,3 +235,17 @@ def test_a_master_key_from_outside_is_replaced_by_one_from_outside(
     with pytest.raises(Misconfigured):
         FileKeys(folder).get(NAMES[0])
     assert not folder.with_name("secrets.key").exists()
+
+
+def test_settings_take_their_secrets_from_the_store_where_no_variable_gives_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = FileKeys(folder)
+    keys.put("messenger-token", "from the store")
+    keys.put("alert-url", "http://store")
+    monkeypatch.setenv("GUARDIA_ALERT_URL", "http://variable")
+    found = complete(Settings(home=folder.parent), keys)
+    assert found.messenger_token and found.messenger_token.get_secret_value() == "from the store"
+    assert found.alert_url and found.alert_url.get_secret_value() == "http://variable"
+    assert found.model_key is None
+    assert complete(Settings(home=folder.parent), FileKeys(folder / "none")).messenger_token is None

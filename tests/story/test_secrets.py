@@ -1,53 +1,38 @@
-"""After the main story no secret is in a table, log, page or process argument."""
+"""After the real demo no secret is in a table, log, page, export, argument or environment."""
 
 from __future__ import annotations
 
-import logging
+import html
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
-from house import House
-from pages import Browser
 from sqlalchemy.engine import make_url
 
-from guardia.board.desk import organization
-from guardia.board.lifecycle import State
-from guardia.board.web.app import create_app
+from guardia.board.web import rights
 from guardia.org.keys import FileKeys
-from guardia.settings import Settings
 
 pytestmark = pytest.mark.slow
 
 PASSWORD = "demo-암호-7f3a91c2"
 TOKEN = "messenger-token-5be1d0aa93"
 TEXT = "기재부 운영DB 쿼리가 너무 느려요"
+GUARDIA = [sys.executable, "-m", "guardia"]
+_PROC = Path("/proc")
 _LINE = 40
 """Characters from which a line of a key is a secret and not a header."""
-
-
-def planted(house: House, dsns: tuple[str, ...]) -> dict[str, str]:
-    """Every secret that is in use, by what it is."""
-    _, key = house.fleet.credential()
-    found = {"demo password": PASSWORD, "messenger token": TOKEN}
-    body = [line for line in key.splitlines() if len(line) >= _LINE]
-    assert body
-    found |= {f"ssh key line {n}": line for n, line in enumerate(body)}
-    for dsn in dsns:
-        url = make_url(dsn)
-        assert isinstance(url.password, str)
-        found[f"password of {url.username}"] = url.password
-    # The monitor's password on the practice server, as its own client file holds it.
-    home = house.fleet.inventory.key.parent
-    held = sorted({p for folder in (home, home.parent) for p in folder.rglob(".pgpass")})
-    assert held
-    for path in held:
-        for number, line in enumerate(path.read_text("utf-8").splitlines()):
-            found[f"{path.name} {number}"] = line.rsplit(":", 1)[1]
-    return found
 
 
 def leaks(secrets: dict[str, str], text: str) -> set[str]:
@@ -58,12 +43,12 @@ def leaks(secrets: dict[str, str], text: str) -> set[str]:
 
 @contextmanager
 def watching(seen: set[str]) -> Iterator[None]:
-    """Collect the arguments of every process while the story runs."""
+    """Collect arguments and environment of every process while the story runs."""
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.02):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+        while not over.wait(0.1):
+            for path in (*_PROC.glob("[0-9]*/cmdline"), *_PROC.glob("[0-9]*/environ")):
                 try:
                     seen.add(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
                 except OSError:
@@ -108,54 +93,148 @@ def test_the_search_finds_what_is_planted(database: object) -> None:
     found = leaks({"demo password": PASSWORD}, "\n".join(tables(dsn).values()))
     assert found == {"demo password"}
     seen: set[str] = set()
-    with watching(seen), psycopg.connect(dsn) as connection:
-        connection.execute("select pg_sleep(0.3)")
-    assert any("pytest" in line for line in seen)
+    with watching(seen):
+        sleeping = [sys.executable, "-c", "import time; time.sleep(0.6)"]
+        planting = {**os.environ, "PLANTED": PASSWORD}
+        subprocess.run([*sleeping, TOKEN], check=True, env=planting)
+    both = {"token": TOKEN, "password": PASSWORD}
+    assert leaks(both, "\n".join(seen)) == set(both)
 
 
-def test_no_secret_is_left_behind_by_the_main_story(
-    house: House,
-    database: object,
-    keys: Path,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    dsns = (database.app, database.owner)  # type: ignore[attr-defined]
-    secrets = planted(house, dsns)
-    arguments: set[str] = set()
-    pages: list[str] = []
-    with watching(arguments):
-        people = house.fleet.directory()
-        organization.enrol(house.desk, people, {p.id: PASSWORD for p in people.people})
-        settings = Settings(messenger_token=TOKEN, home=tmp_path)
-        browser = Browser(create_app(house.desk, settings), raise_server_exceptions=False)
-        house.fleet.fault("lock-chain")
-        post = {"token": TOKEN, "post_id": "p1", "channel_name": "방", "user_name": "장하늘"}
-        answer = browser.post("/intake/mattermost", json={**post, "text": TEXT})
-        assert answer.status_code == 200
-        sr_id = int(answer.json()["text"].split("SR-")[1].split()[0])
-        house.work()
-        lead = house.person("team_lead").id
-        signed = browser.fill("/login", "/login", account=lead, password=PASSWORD)
-        assert signed.status_code == 303
-        pages += [browser.see(at).text for at in ("/issues", f"/issues/{sr_id}", "/docs")]
-        house.decide(sr_id)
-        house.work()
-        assert house.state(sr_id) is State.COMPLETED
-        pages += [browser.see(f"/issues/{sr_id}").text, answer.text, signed.text]
-    assert any(TEXT in page for page in pages)
-    stored = tables(database.superuser)  # type: ignore[attr-defined]
+@dataclass
+class Demo:
+    """``guardia demo`` as people run it, with secrets that we know."""
+
+    place: Path
+    process: subprocess.Popen[str]
+    said: list[str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment(self.place)
+
+    def until(self, text: str) -> str:
+        """Read on to the line with this text."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line)
+            if text in line:
+                return line
+        pytest.fail("the demo ended early:\n" + "".join(self.said))
+
+    def run(self, *words: str) -> str:
+        """Another command on the same data."""
+        done = subprocess.run(
+            [*GUARDIA, *words], env=self.environment, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+
+def environment(place: Path) -> dict[str, str]:
+    return {**os.environ, "GUARDIA_HOME": str(place), "GUARDIA_PORT": "0", "COLUMNS": "200"}
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    place = Path(tempfile.mkdtemp(prefix="guardia-demo-"))
+    place.chmod(0o711)
+    keys = FileKeys(place / "secrets")
+    keys.put("demo-password", PASSWORD)
+    keys.put("messenger-token", TOKEN)
+    with (place / "stderr.log").open("w") as errors:
+        process = subprocess.Popen(
+            [*GUARDIA, "demo", "--yes"],
+            env=environment(place),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    impatience = threading.Timer(240, process.kill)
+    impatience.start()
+    yield Demo(place, process, [])
+    impatience.cancel()
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    process.communicate()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def planted(demo: Demo, dsns: tuple[str, ...]) -> dict[str, str]:
+    """Every secret that is in use, by what it is."""
+    store = FileKeys(demo.place / "secrets")
+    found = {"master key": (demo.place / "secrets.key").read_text().strip()}
+    for name in store.names():
+        # Of a key in lines, each line by itself: a part of it is a leak too.
+        for number, line in enumerate(store.get(name).splitlines()):
+            if len(line) >= _LINE or (number == 0 and not line.startswith("-----")):
+                found[f"{name} {number}"] = line
+    for dsn in dsns:
+        url = make_url(dsn)
+        assert isinstance(url.password, str)
+        found[f"password of {url.username}"] = url.password
+    # The monitor's password on the practice servers, as its own client file holds it.
+    held = sorted((demo.place / "lab").rglob(".pgpass"))
+    assert held
+    for path in held:
+        for number, line in enumerate(path.read_text("utf-8").splitlines()):
+            found[f"{path.name} {number}"] = line.rsplit(":", 1)[1]
+    assert {PASSWORD, TOKEN} <= set(found.values())
+    assert len({name.split()[0] for name in found}) >= 7
+    return found
+
+
+_LINK = re.compile(r'(?:href|hx-get)="(/[^"#]*)"')
+_FORM = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+def pages(address: str, account: str) -> dict[str, str]:
+    """Everything that this person reaches by clicking, and every page without a parameter."""
+    with httpx.Client(base_url=address, headers={"accept": "text/html"}, timeout=60) as client:
+        token = _FORM.search(client.get("/login").text)
+        assert token
+        form = {"csrf": token[1], "account": account, "password": PASSWORD}
+        assert client.post("/login", data=form).status_code == 303
+        plain = {p for (m, p) in rights.ROUTES if m == "GET" and "{" not in p}
+        left = sorted(plain - {"/events", "/static"})
+        seen: dict[str, str] = {}
+        while left and len(seen) < 80:
+            path = left.pop()
+            if path in seen or path.startswith(("/static", "/events")) or "lang=" in path:
+                continue
+            answer = client.get(path)
+            seen[path] = answer.text + str(dict(answer.headers))
+            left += [html.unescape(found) for found in _LINK.findall(answer.text)]
+        return seen
+
+
+def test_no_secret_is_left_behind_by_the_real_demo(demo: Demo, tmp_path: Path) -> None:
+    """Database, logs, export, pages, and the arguments and environments of every process."""
+    processes: set[str] = set()
+    with watching(processes):
+        address = re.findall(r"http://\S+", demo.until("보드: "))[0]
+        demo.until("보드를 계속 실행")
+        read = {who: pages(address, who) for who in ("u-lead-1", "u-adm-1", "u-cus-1")}
+        demo.run("audit", "export", str(tmp_path / "export"))
+        dsns = tuple(demo.run("db", "url", *more).strip() for more in ((), ("--owner",)))
+        demo.run("keys", "list")
+    stored = tables(dsns[1])
+    secrets = planted(demo, dsns)
+    assert any("/issues/1" in seen and TEXT in seen["/issues/1"] for seen in read.values())
     assert TEXT in stored["public.tb_sr_request"]
-    written = capfd.readouterr()
+    assert any(f"GUARDIA_HOME={demo.place}" in line for line in processes)
+    logs = [demo.place / "board.log", demo.place / "stderr.log"]
+    logs += (demo.place / "postgres").rglob("*.log")
+    # What the demo prints for its user ends with the accounts that they may sign in with.
+    printed = "".join(demo.said).replace(f"비밀번호 {PASSWORD}", "")
     places = {
         **{f"table {name}": rows for name, rows in stored.items()},
-        "log": caplog.text + written.out + written.err,
-        "pages": "\n".join(pages),
-        "arguments": "\n".join(arguments),
-        "credential store": "".join(p.read_text("latin-1") for p in keys.iterdir()),
+        **{f"log {path.name}": path.read_text("utf-8", "replace") for path in logs},
+        **{f"{who} {path}": text for who, seen in read.items() for path, text in seen.items()},
+        "printed": printed,
+        "export": (tmp_path / "export").read_text("utf-8"),
+        "processes": "\n".join(processes),
+        "credential store": "".join(
+            p.read_text("latin-1") for p in (demo.place / "secrets").iterdir()
+        ),
     }
-    assert house.fleet.credential()[0] in {p.name for p in keys.iterdir()}
     assert {place: found for place, text in places.items() if (found := leaks(secrets, text))} == {}
-    assert FileKeys(keys).get(house.fleet.credential()[0]) == house.fleet.credential()[1]

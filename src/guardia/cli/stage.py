@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from guardia.board.desk import Desk, organization
+from guardia.board.desk import Desk, accounts, organization
 from guardia.cli.installation import Installation, migrate, opened
 from guardia.db import lifeline
 from guardia.errors import Invalid, Misconfigured
@@ -29,6 +29,8 @@ from guardia.tools.lab.running import RunningFleet
 
 _ADDRESS = re.compile(r"http://\S+")
 _PATIENCE = 15
+ASKING = ("u-cus-1", "mattermost", "demo-cus-1")
+"""Who asks in the room: the account here, the messenger and its id of them."""
 
 
 @dataclass
@@ -99,22 +101,24 @@ class Stage:
         FileKeys(self.settings.secrets).put(*self.fleet.credential())
         passwords = {p.id: self.password for p in names.people}
         organization.enrol(self.desk, names, passwords)
+        accounts.link(self.desk, "operator:demo", *ASKING)
 
     def _secrets(self) -> None:
         """The demo's password and token: made once, kept privately, the same at every start."""
         keys = FileKeys(self.settings.secrets)
         self.password = keys.obtain("demo-password", lambda: f"guardia-{secrets.token_hex(4)}")
-        self.messenger_token = keys.obtain("demo-token", lambda: secrets.token_hex(16))
+        self.messenger_token = keys.obtain("messenger-token", lambda: secrets.token_hex(16))
 
     def _start_board(self) -> None:
         environment = {
             **os.environ,
             "GUARDIA_HOME": str(self.settings.home),
             "GUARDIA_PORT": str(_free_port(self.settings)),
-            "GUARDIA_MESSENGER_TOKEN": self.messenger_token,
             "GUARDIA_MESSENGER_URL": self.fleet.messenger_url,
             "GUARDIA_ALERT_URL": self.fleet.alert_url,
         }
+        # The token comes from the store, where no other process sees it.
+        environment.pop("GUARDIA_MESSENGER_TOKEN", None)
         program = [sys.executable, "-m", "guardia", "up"]
         with self.log.open("a", encoding="utf-8") as log:
             # Should we be killed, it goes at once; in order it is told to stop (see below).

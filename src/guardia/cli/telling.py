@@ -17,7 +17,7 @@ from guardia.board import audit
 from guardia.board.desk import decisions, view
 from guardia.board.lifecycle import OPEN, State
 from guardia.board.model import AuditEntry, Run, Task
-from guardia.cli.stage import Stage
+from guardia.cli.stage import ASKING, Stage
 from guardia.cli.stories import Outcome, Story
 from guardia.cli.timeline import Timeline
 from guardia.db import events
@@ -69,6 +69,7 @@ class Telling:
             "token": self._stage.messenger_token,
             "post_id": f"demo{time.time_ns()}",
             "channel_name": _ROOM,
+            "user_id": ASKING[2],
             "user_name": _SENDER,
             "text": text,
         }
