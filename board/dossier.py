@@ -173,7 +173,7 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
     with desk.database.reading() as session:
         found = _issue(session, viewer, sr_id)
         tasks = session.scalars(select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id))
-        capacities = asking.capacities(session, viewer, desk.clock())
+        capacities = asking.capacities(session, viewer, desk.clock(), found.inst_id)
         works = tuple(_works(session, viewer, capacities, found, tasks.all(), detail=staff))
         comments = _comments(session, sr_id, staff=staff)
         entries = _entries(session, sr_id, seen, whole=reads_record)

@@ -23,6 +23,7 @@ from guardia.board.policy import Capacity
 from guardia.org import identity
 from guardia.org.access import allowed
 from guardia.org.directory import PersonName
+from guardia.org.duties import Reach
 from guardia.org.model import Agent, Institution, Person
 
 _NUMBER = re.compile(r"(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
@@ -250,11 +251,18 @@ def _fillable(
     )
 
 
+def _covered(reach: Reach) -> ColumnElement[bool]:
+    """Issues of the institutions for which somebody holds a role."""
+    if reach.default:
+        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.but))
+    return Issue.inst_id.in_(reach.but)
+
+
 def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiting, ...]:
-    capacities = asking.capacities(session, viewer, now)
-    if not capacities:
+    offices = asking.offices(session, viewer, now)
+    if not offices:
         return ()
-    accounts = [viewer.id, *(c.principal for c in capacities if c.principal)]
+    accounts = [viewer.id, *(o.capacity.principal for o in offices if o.capacity.principal)]
     kin = identity.kin(session, accounts)
     found = session.execute(
         select(
@@ -269,7 +277,7 @@ def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiti
         .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
         .join(Issue, Issue.sr_id == Task.sr_id)
         .where(
-            or_(*(_fillable(viewer, c, kin) for c in capacities)),
+            or_(*(_fillable(viewer, o.capacity, kin) & _covered(o.reach) for o in offices)),
             Approval.state == "WAITING",
             Approval.opened_at.is_not(None),
             Task.status == State.PENDING_APPROVAL.value,

@@ -14,7 +14,7 @@ from guardia.db import events
 
 log = logging.getLogger(__name__)
 
-ORDERS = frozenset({"killed", "ordered", "timed_out"})
+ORDERS = frozenset({"killed", "ordered", "timed_out", "handed_on"})
 """Entries of the record after which a running command may have lost its agent's hold."""
 CHART = frozenset({"org_applied"})
 """Entries after which the clock must look at the org chart."""

@@ -33,6 +33,8 @@ def disagreements(chart: OrgChart) -> Iterator[Disagreement]:
     yield from _chains(chart)
     yield from _calendar(chart)
     yield from _adapters(chart)
+    yield from _remits(chart)
+    yield from _duties(chart)
     yield from _prices(chart)
 
 
@@ -109,6 +111,27 @@ def _adapters(chart: OrgChart) -> Iterator[Disagreement]:
         if agent.adapter is not None and agent.duty != "operate":
             place = ("agents", number, "adapter")
             yield Disagreement(place, t("org.adapter.duty", agent=agent.id))
+
+
+def _remits(chart: OrgChart) -> Iterator[Disagreement]:
+    for number, agent in enumerate(chart.agents):
+        for entry, category in enumerate(agent.autonomy or ()):
+            if category not in chart.approvals:
+                place = ("agents", number, "autonomy", entry)
+                known = ", ".join(chart.approvals)
+                words = {"category": category, "known": known}
+                yield Disagreement(place, t("org.chart.autonomy", **words))
+
+
+def _duties(chart: OrgChart) -> Iterator[Disagreement]:
+    seen: set[tuple[str, str | None]] = set()
+    for number, duty in enumerate(chart.duties):
+        if (why := _powerless(duty.role)) is not None:
+            yield Disagreement(("duties", number, "role"), why)
+        if (duty.role, duty.institution) in seen:
+            words = {"role": duty.role, "institution": duty.institution or "-"}
+            yield Disagreement(("duties", number), t("org.chart.duty_twice", **words))
+        seen.add((duty.role, duty.institution))
 
 
 def _prices(chart: OrgChart) -> Iterator[Disagreement]:

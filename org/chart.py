@@ -26,7 +26,9 @@ from guardia.org.agreement import disagreements
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
+from guardia.org.duties import Duty
 from guardia.org.heartbeats import Heartbeat
+from guardia.org.remit import ToolPattern, WorkLimits
 
 
 class _Entry(BaseModel):
@@ -48,6 +50,11 @@ class AgentEntry(_Entry):
     budget: AgentBudget = AgentBudget()
     heartbeat: Heartbeat = Heartbeat()
     adapter: Adapter | None = None
+    tools: tuple[ToolPattern, ...] | None = None
+    """``None``: all; none: nothing on any server."""
+    autonomy: tuple[str, ...] | None = None
+    """Categories on which it plans and acts of its own accord; the others' work goes to people."""
+    limits: WorkLimits = WorkLimits()
     """An outside agent that works in place of our graph."""
 
 
@@ -80,6 +87,7 @@ class OrgChart(_Entry):
     approvals: dict[str, ApprovalPolicy]
     """By category; ``MAINTENANCE: [team_lead]`` is the short form of ``{steps: [team_lead]}``."""
     freezes: tuple[Freeze, ...] = ()
+    duties: tuple[Duty, ...] = ()
     prices: dict[str, Price] = {}
     """By model, in won per million tokens."""
     budgets: Budgets = Budgets()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
@@ -32,15 +32,12 @@ def principals(session: Session, delegate_id: str, now: datetime) -> list[Person
 
 
 def responsible(
-    session: Session, roles: Iterable[str], now: datetime
+    session: Session, people: Sequence[Person], now: datetime
 ) -> list[tuple[PersonName, PersonName | None]]:
-    """Everyone who may act in one of these roles now, with whose name they act in.
+    """Everyone who may act for those who hold an office now, with whose name they act in.
 
     An absent person is not among them; their delegate is.
     """
-    people = session.scalars(
-        select(Person).where(Person.role.in_(set(roles)), Person.active).order_by(Person.person_id)
-    ).all()
     delegate = aliased(Person)
     given = session.execute(
         select(Delegation.principal_id, Delegation.absent, delegate)

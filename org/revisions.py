@@ -76,6 +76,11 @@ def running(session: Session) -> OrgChart:
     return _parsed(found)
 
 
+def chart_at(session: Session, number: int) -> OrgChart:
+    """A revision's chart; ``NotFound`` where there is none."""
+    return _parsed(chart_text(session, number))
+
+
 def chart_text(session: Session, number: int) -> str:
     """A revision's chart as it was written; ``NotFound`` where there is none."""
     found = session.scalar(select(OrgRevision.chart).where(OrgRevision.revision == number))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from sqlalchemy import select, update
@@ -19,6 +19,7 @@ from guardia.org import chart, delegation, identity, revisions
 from guardia.org.access import allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
 from guardia.org.directory import PersonName
+from guardia.org.duties import Reach, holders, reaches
 
 STANDING = ("WAITING", "APPROVED")
 """States of steps that still count."""
@@ -135,15 +136,39 @@ def satisfied(session: Session, task: Task, policy: ApprovalPolicy) -> bool:
     return standing(chain, words_on(session, steps)).complete
 
 
-def capacities(session: Session, person: PersonName, now: datetime) -> tuple[Capacity, ...]:
-    """In which roles, and in whose name, a person may decide now."""
-    own = (Capacity(person.role),) if allowed(person, "approval.decide") else ()
-    lent = (
-        Capacity(p.role, p.id)
-        for p in delegation.principals(session, person.id, now)
-        if allowed(person, "approval.answer") and allowed(p, "approval.decide")
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A capacity in which somebody may decide, and for which institutions."""
+
+    capacity: Capacity
+    reach: Reach
+
+
+def offices(session: Session, person: PersonName, now: datetime) -> tuple[Office, ...]:
+    """In which roles, in whose name and for whom a person may decide now.
+
+    The chart's duties say who holds a role; where they do not, the account's own role does.
+    """
+    duties = revisions.running(session).duties
+    parties: list[tuple[PersonName, str | None]] = []
+    if allowed(person, "approval.decide"):
+        parties.append((person, None))
+    if allowed(person, "approval.answer"):
+        given = delegation.principals(session, person.id, now)
+        parties += [(p, p.id) for p in given if allowed(p, "approval.decide")]
+    return tuple(
+        Office(Capacity(role, principal), reach)
+        for party, principal in parties
+        for role, reach in reaches(session, duties, party, now).items()
     )
-    return (*own, *lent)
+
+
+def capacities(
+    session: Session, person: PersonName, now: datetime, institution: str | None
+) -> tuple[Capacity, ...]:
+    """The capacities in which a person may decide on an institution's work now."""
+    found = offices(session, person, now)
+    return tuple(office.capacity for office in found if office.reach.covers(institution))
 
 
 def terms(session: Session, category: str | None) -> ApprovalPolicy:
@@ -189,7 +214,13 @@ def notify(
     chain = chain_asked(session, issue, task, steps)
     out = chain.behind(_spent(session, steps) | chain.barred)
     names = []
-    for person, principal in delegation.responsible(session, roles, now):
+    duties = revisions.running(session).duties
+    people = [
+        p
+        for p in holders(session, duties, roles, issue.inst_id, now)
+        if allowed(p.name_card(), "approval.decide")
+    ]
+    for person, principal in delegation.responsible(session, people, now):
         if chain.behind({person.id, *([principal.id] if principal else [])}) & out:
             continue
         session.add(

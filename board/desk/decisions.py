@@ -105,7 +105,7 @@ def _word(
     now: datetime,
 ) -> tuple[policy.Decision, Standing]:
     """The decision that this person may make now, and where the chain stands before it."""
-    capacities = asking.capacities(session, person, now)
+    capacities = asking.capacities(session, person, now, issue.inst_id)
     if not capacities:
         require(person, "approval.decide")
     chain = asking.chain_asked(session, issue, task, steps)

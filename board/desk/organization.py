@@ -14,7 +14,7 @@ from guardia.board.desk.core import Desk
 from guardia.board.desk.succession import Handing
 from guardia.errors import Misconfigured, Stale
 from guardia.i18n import t, t_record
-from guardia.org import changes, chart, registry, revisions
+from guardia.org import changes, chart, duties, registry, revisions
 from guardia.org.changes import Change
 from guardia.org.chart import OrgChart
 from guardia.org.directory import Directory
@@ -35,6 +35,8 @@ class Preview:
     changes: list[Change]
     handings: list[tuple[Handing, int]]
     """Whose open tasks would go to whom, and how many there are."""
+    strangers: list[str]
+    """People whom duties name and who have no open account: they could decide nothing."""
 
     @property
     def fired(self) -> list[str]:
@@ -147,7 +149,9 @@ def preview(desk: Desk, text: str) -> Preview:
         passing = succession.handings(succession.seats(session), after)
         counts = succession.open_tasks(session, [h.agent_id for h in passing])
         going = [(h, counts[h.agent_id]) for h in passing if h.agent_id in counts]
-        return Preview(running, differ and not found, found, going)
+        named = {p for d in after.duties for p in (*d.people, *d.substitutes)}
+        strangers = sorted(named - duties.accounts(session, after.duties))
+        return Preview(running, differ and not found, found, going, strangers)
 
 
 def between(desk: Desk, before: int, after: int) -> list[Change]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
-from guardia.board.desk import sums
+from guardia.board.desk import remits, sums
 from guardia.board.desk.core import Desk, Grant, Hold, held, stopped
 from guardia.board.desk.work import approved_plan, stored_plan
 from guardia.board.lifecycle import State
@@ -71,6 +71,9 @@ def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None
             _obeying(session, task, grant.order, step)
         elif switched_off:
             raise Refused(why=t("desk.switch_on"))
+        elif step is None or step.phase == "do":
+            # What was done may be undone, whatever the chart says by then.
+            remits.require_tool(session, hold, call.tool)
         if step is not None:
             _first_attempt(session, task, grant, call, step, now)
         link = audit.append(

@@ -22,6 +22,8 @@ from guardia.org.model import Agent, OrgRevision
 
 WORKABLE = (State.RECEIVED, State.PARSED, State.APPROVED, State.IN_PROGRESS)
 """States in which it is an agent's turn."""
+_BEGUN = (State.PENDING_APPROVAL, State.APPROVED, State.IN_PROGRESS)
+_UNLIMITED = 1_000_000
 UNDOING = select(Directive.task_id).where(Directive.state == "UNDOING")
 """Tasks that an agent has still to undo on a person's order."""
 _STALLED = select(Issue.sr_id).where(Issue.stalled_at.is_not(None))
@@ -54,7 +56,19 @@ def workable(agent_id: ColumnElement[str] | Any, now: datetime) -> ColumnElement
         Task.sr_id.not_in(_STALLED),
         # Approved now, run later.
         or_(Task.run_after.is_(None), Task.run_after <= now),
+        or_(Task.status != State.PARSED, _has_room()),
     )
+
+
+def _has_room() -> ColumnElement[bool]:
+    """Whether a task's agent may begin another one beside those that it has begun."""
+    begun, agent = aliased(Task), aliased(Agent)
+    count = select(func.count()).where(begun.agent_id == Task.agent_id, begun.status.in_(_BEGUN))
+    limit = select(agent.spec["limits"]["parallel_tasks"].as_integer()).where(
+        agent.agent_id == Task.agent_id
+    )
+    most = func.coalesce(limit.correlate(Task).scalar_subquery(), _UNLIMITED)
+    return count.correlate(Task).scalar_subquery() < most
 
 
 def _works(now: datetime) -> ColumnElement[bool]:

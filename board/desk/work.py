@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
-from guardia.board.desk import asking, succession
+from guardia.board.desk import asking, remits, succession
 from guardia.board.desk.core import (
     Desk,
     Grant,
@@ -190,6 +190,7 @@ def _file(session: Session, task: Task, plan: Plan, author: str, now: datetime) 
     plan = printable(plan)
     if plan.server != task.target_server:
         raise Refused(why=t("desk.other_server", server=plan.server))
+    _permitted(session, task, plan, author)
     policy = asking.demanded(session, plan)
     issue = issue_of(session, task.sr_id)
     body, bound = plan.model_dump(mode="json"), plan_hash(task.task_id, plan, task.attempt)
@@ -227,6 +228,15 @@ def _file(session: Session, task: Task, plan: Plan, author: str, now: datetime) 
     return not policy.steps
 
 
+def _permitted(session: Session, task: Task, plan: Plan, author: str) -> None:
+    """An agent plans what the chart lets it; a person, what the agent has the tools for."""
+    if author.startswith("agent:"):
+        entry = remits.entry_of(session, author.removeprefix("agent:"), task.run_id)
+        remits.require_plan(entry, plan)
+    elif task.agent_id is not None:
+        remits.require_tools(remits.entry_of(session, task.agent_id), plan)
+
+
 def start(desk: Desk, hold: Hold) -> Grant:
     """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant.
 
@@ -245,6 +255,9 @@ def _start(desk: Desk, hold: Hold) -> Grant:
         task = held(session, hold)
         plan = approved_plan(session, task)
         begun = State(task.status) is State.IN_PROGRESS
+        if not begun and (task.plan_author or "").startswith("agent:"):
+            entry = remits.entry_of(session, hold.agent_id, hold.run_id)
+            remits.require_category(entry, plan.category)
         issue = issue_of(session, task.sr_id)
         closed = None if begun else asking.runs_from(session, issue, plan.category, now)
         task.run_after = closed

@@ -83,7 +83,7 @@ def test_the_list_asks_as_much_for_many_issues_as_for_few(board: Cast) -> None:
     board.hold("dispatcher")
     with statements(board.desk) as many:
         assert len(listing.issues(board.desk, LEAD, Query()).rows) == 21
-    assert len(many) == len(few) <= 5
+    assert len(many) == len(few) <= 6
 
 
 def test_open_closed_and_all(board: Cast) -> None:
@@ -169,6 +169,9 @@ def test_approvals_wait_for_whoever_has_the_step_that_is_due(board: Cast) -> Non
     approve(board, story, PM)
     assert {p.id for p in everyone if waiting(board, p)} == {"officer"}
     approve(board, story, OFFICER)
+    # Its plan ends a session, which nothing brings back: the shipped chart asks one more.
+    assert {p.id for p in everyone if waiting(board, p)} == {"admin"}
+    approve(board, story, ADMIN)
     assert not {p.id for p in everyone if waiting(board, p)}
 
 

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from guardia.cli.chartfile import ChartFile
+from guardia.i18n import t
 
 if TYPE_CHECKING:
+    from guardia.org.agreement import Disagreement
     from guardia.org.chart import OrgChart
+
+_SHOWN = 5
 
 
 def checked(given: ChartFile) -> OrgChart:
-    """The chart in a file; ``Misconfigured`` with every fault."""
-    from guardia.org import chart
+    """The chart in a file; ``Misconfigured`` with every fault, unknown tools included."""
+    from guardia.org import chart, faults
 
-    return chart.parse(given.text, given.path.name)
+    found = chart.parse(given.text, given.path.name)
+    wrong = faults.located(given.text, _unknown_tools(found))
+    if wrong:
+        raise chart.wrong(given.path.name, wrong)
+    return found
+
+
+def _unknown_tools(chart: OrgChart) -> Iterator[Disagreement]:
+    from guardia.org.agreement import Disagreement
+    from guardia.tools.catalog import CATALOG
+
+    families = {f"{name.partition('.')[0]}.*" for name in CATALOG}
+    known = [*sorted(families), *CATALOG, "*"]
+    for agent in chart.agents:
+        for number, tool in enumerate(agent.tools or ()):
+            if tool not in known:
+                close = difflib.get_close_matches(tool, known, n=_SHOWN, cutoff=0.5)
+                words = {"tool": tool, "known": ", ".join(close or sorted(families))}
+                place = ("agents", agent.id, "tools", number)
+                yield Disagreement(place, t("org.chart.unknown_tool", **words))

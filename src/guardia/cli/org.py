@@ -160,6 +160,8 @@ def _desk() -> Iterator[Desk]:
 def _tell(given: chartfile.ChartFile, preview: Preview) -> None:
     """What would change, and whose work would go where."""
     console = Console()
+    for person in preview.strangers:
+        console.print(t("cli.org.stranger", person=person), style="yellow", markup=False)
     if preview.empty:
         words = {"name": given.path.name, "revision": preview.running}
         console.print(t("cli.org.same", **words), highlight=False, markup=False)

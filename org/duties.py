@@ -1,0 +1,121 @@
+"""Who holds which duty: people by office and institution as the chart names them, with substitutes.
+
+Where the chart names a role's people, only they hold it, and nobody where none of them can act;
+where it does not, everyone with an account of that role does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.org.directory import PersonName
+from guardia.org.model import Delegation, Person
+
+
+class Duty(BaseModel):
+    """One office: its role, whose servers, and the accounts of those who hold it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: str
+    institution: str | None = None
+    """``None``: of every institution that has no duty of its own for this role."""
+    people: tuple[str, ...] = Field(min_length=1)
+    substitutes: tuple[str, ...] = ()
+    """Who acts while all of ``people`` are absent or without an open account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """For which institutions somebody holds a role: ``default``, and the opposite in ``but``."""
+
+    default: bool
+    but: frozenset[str]
+
+    def covers(self, institution: str | None) -> bool:
+        """Whether it reaches an institution's servers."""
+        return self.default is not (institution in self.but)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it reaches nothing."""
+        return not self.default and not self.but
+
+
+def duty_of(duties: Iterable[Duty], role: str, institution: str | None) -> Duty | None:
+    """The duty that says who holds a role for an institution, or ``None``."""
+    fitting = {d.institution: d for d in duties if d.role == role}
+    return fitting.get(institution) or fitting.get(None)
+
+
+def reaches(
+    session: Session, duties: Sequence[Duty], person: PersonName, now: datetime
+) -> dict[str, Reach]:
+    """The roles that a person holds now, and how far each reaches."""
+    present = _present(session, duties, now)
+    roles = {person.role, *(d.role for d in duties if person.id in (*d.people, *d.substitutes))}
+    found = {}
+    for role in sorted(roles):
+        held = {d.institution: person.id in _holders(d, present) for d in duties if d.role == role}
+        default = held.pop(None, person.role == role)
+        but = frozenset(i for i, holds in held.items() if i is not None and holds is not default)
+        found[role] = Reach(default, but)
+    return {role: reach for role, reach in found.items() if not reach.empty}
+
+
+def holders(
+    session: Session,
+    duties: Sequence[Duty],
+    roles: Iterable[str],
+    institution: str | None,
+    now: datetime,
+) -> list[Person]:
+    """The accounts that hold one of these roles for an institution now, absent ones included."""
+    named: set[str] = set()
+    free: set[str] = set()
+    present = _present(session, duties, now)
+    for role in roles:
+        duty = duty_of(duties, role, institution)
+        if duty is None:
+            free.add(role)
+        else:
+            named |= _holders(duty, present)
+    query = select(Person).where(Person.role.in_(free) | Person.person_id.in_(named), Person.active)
+    return list(session.scalars(query.order_by(Person.person_id)))
+
+
+def accounts(session: Session, duties: Sequence[Duty]) -> set[str]:
+    """Those whom duties name and who have an open account."""
+    named = {p for d in duties for p in (*d.people, *d.substitutes)}
+    query = select(Person.person_id).where(Person.person_id.in_(named), Person.active)
+    return set(session.scalars(query))
+
+
+def _holders(duty: Duty, present: set[str]) -> set[str]:
+    """Who holds it: its people, and their substitutes while none of them is there."""
+    away = present.isdisjoint(duty.people)
+    return {*duty.people, *(duty.substitutes if away else ())}
+
+
+def _present(session: Session, duties: Sequence[Duty], now: datetime) -> set[str]:
+    """Those whom duties name and who are there: an open account, and no absence."""
+    if not duties:
+        return set()
+    absent = select(Delegation.principal_id).where(
+        Delegation.absent,
+        Delegation.revoked_at.is_(None),
+        Delegation.begins_at <= now,
+        Delegation.ends_at > now,
+    )
+    query = select(Person.person_id).where(
+        Person.person_id.in_({p for d in duties for p in d.people}),
+        Person.active,
+        Person.person_id.not_in(absent),
+    )
+    return set(session.scalars(query))

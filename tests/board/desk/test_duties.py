@@ -1,0 +1,115 @@
+"""The chart names who holds a role: they decide and are told, nobody else; else as by account."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cast import LEAD, LEAD2, OFFICER, PM, Cast
+from sqlalchemy import select
+
+from guardia.board import dossier, listing
+from guardia.board.desk import decisions, delegating, organization
+from guardia.board.lifecycle import State
+from guardia.board.model import Notice
+from guardia.errors import Forbidden, Misconfigured
+from guardia.org import chart
+from guardia.org.directory import PersonName
+
+SHIPPED = chart.shipped().read_text("utf-8")
+
+
+def name_people(board: Cast, *duties: str) -> None:
+    text = SHIPPED + "duties:\n" + "".join(f"  - {{{duty}}}\n" for duty in duties)
+    organization.apply_chart(board.desk, text, "operator:test")
+
+
+def told(board: Cast) -> set[str]:
+    with board.desk.database.reading() as session:
+        return set(session.scalars(select(Notice.person_id)))
+
+
+def waits_for(board: Cast, who: PersonName, sr_id: int = 1) -> bool:
+    """On the list and on the page alike."""
+    mine = any(s.mine for s in dossier.issue(board.desk, who, sr_id).works[0].steps)
+    assert mine is bool(listing.issues(board.desk, who, listing.Query()).waiting)
+    return mine
+
+
+def may_decide(board: Cast, who: PersonName, task: int, bound: str) -> bool:
+    assert waits_for(board, who) is (who.id in told(board))
+    try:
+        decisions.decide(board.desk, who, task, approve=True, plan_hash=bound)
+    except Forbidden:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "duties",
+    [
+        ("role: team_lead, people: [lead2]",),
+        ("role: team_lead, institution: MOF, people: [lead2]",),
+        (
+            "role: team_lead, people: [lead]",
+            "role: team_lead, institution: MOF, people: [lead2, nobody], substitutes: [lead]",
+        ),
+        ("role: team_lead, people: [ghost], substitutes: [lead2]",),
+    ],
+)
+def test_only_those_whom_the_chart_names_decide_and_are_told(
+    cast: Cast, duties: tuple[str, ...]
+) -> None:
+    name_people(cast, *duties)
+    held, _, bound = cast.planned()
+    assert told(cast) == {"lead2"}
+    assert not may_decide(cast, LEAD, held.task_id, bound)
+    assert may_decide(cast, LEAD2, held.task_id, bound)
+
+
+def test_another_institutions_duty_changes_nothing_here(cast: Cast) -> None:
+    name_people(cast, "role: team_lead, institution: MOE, people: [lead2]")
+    held, _, bound = cast.planned()
+    assert told(cast) == {"lead", "lead2"}
+    assert may_decide(cast, LEAD, held.task_id, bound)
+
+
+def test_a_named_person_holds_the_role_whatever_their_accounts_role(cast: Cast) -> None:
+    name_people(cast, "role: team_lead, people: [pm]")
+    held, _, bound = cast.planned()
+    assert may_decide(cast, PM, held.task_id, bound)
+
+
+@pytest.mark.parametrize("people", ["ghost", "eng", "cus"])
+def test_who_may_not_approve_holds_nothing_and_nobody_else_does(cast: Cast, people: str) -> None:
+    name_people(cast, f"role: team_lead, people: [{people}]")
+    held, _, bound = cast.planned()
+    assert told(cast) == set()
+    for person in (LEAD, LEAD2, PM, OFFICER):
+        assert not may_decide(cast, person, held.task_id, bound)
+
+
+def test_a_substitute_acts_only_while_all_are_away(cast: Cast) -> None:
+    name_people(cast, "role: team_lead, people: [lead], substitutes: [lead2]")
+    held, _, bound = cast.planned()
+    assert told(cast) == {"lead"} and not waits_for(cast, LEAD2)
+    with pytest.raises(Forbidden):
+        decisions.decide(cast.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
+    ends = cast.desk.clock() + timedelta(days=1)
+    delegating.delegate(cast.desk, LEAD, "pm", ends=ends, absent=True)
+    assert waits_for(cast, LEAD2) and waits_for(cast, PM), "the absent one's delegate too"
+    state = decisions.decide(cast.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
+    assert state is State.APPROVED
+
+
+def test_a_duty_is_a_role_that_can_approve_and_named_once() -> None:
+    for duty in ("role: engineer, people: [eng]", "role: pm, people: []"):
+        with pytest.raises(Misconfigured):
+            chart.parse(SHIPPED + f"duties:\n  - {{{duty}}}\n")
+    with pytest.raises(Misconfigured, match="두 번"):
+        chart.parse(SHIPPED + "duties:\n" + "  - {role: pm, people: [a]}\n" * 2)
+
+
+def test_people_without_an_account_are_told_before_a_chart_is_applied(cast: Cast) -> None:
+    text = SHIPPED + "duties:\n  - {role: pm, people: [pm, ghost], substitutes: [nobody]}\n"
+    assert organization.preview(cast.desk, text).strangers == ["ghost", "nobody"]
