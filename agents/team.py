@@ -24,7 +24,7 @@ from guardia.board.desk.core import GoalHold
 from guardia.board.desk.orders import Order
 from guardia.board.lifecycle import State
 from guardia.db.engine import AWAY
-from guardia.errors import GuardiaError, Misconfigured, Stale
+from guardia.errors import Forged, GuardiaError, Misconfigured, Stale
 from guardia.i18n import t
 from guardia.knowledge.library import Library
 from guardia.org.chart import AgentEntry
@@ -62,6 +62,7 @@ class Team:
         self._operate = graph.operate(checkpointer)
         self._dispatch = graph.dispatch()
         self._pursue = graph.pursue()
+        self._carry = graph.carry()
 
     def work(self, agent: AgentEntry, hold: Hold) -> Done:
         """Do the next steps of a task. Whatever goes wrong ends with people, never silently."""
@@ -75,6 +76,8 @@ class Team:
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:
+            if view.task(self._desk, hold.task_id).written:
+                return self._run_written(context)
             if agent.adapter is not None:
                 return self._run_outside(context, agent)
             with checkpoints.writing(hold):
@@ -86,7 +89,7 @@ class Team:
             # Nothing can be written now; the beat is taken up again when the database is back.
             raise
         except GuardiaError as error:
-            return self._give_up(hold, str(error))
+            return self._give_up(hold, str(error), alert=isinstance(error, Forged))
         except Exception as error:
             log.exception("%s on task %s", agent.id, hold.task_id)
             return self._give_up(hold, t("agents.internal", kind=type(error).__name__))
@@ -118,9 +121,9 @@ class Team:
     def obey(self, order: Order) -> Done:
         """Undo a task on a person's order; what cannot be undone ends with people and an alert."""
         try:
-            grant, plan = orders.grant(self._desk, order)
-            done = reverse(self._desk, self._gate, grant, plan)
-            orders.end(self._desk, order, done.restored, done.lost)
+            found = orders.grant(self._desk, order)
+            done = reverse(self._desk, self._gate, found.grant, found.plan, found.kept)
+            orders.end(self._desk, order, done.restored, done.lost, found.kept)
         except Stale:
             return Done("stale", 0)
         except AWAY:
@@ -133,9 +136,9 @@ class Team:
             return Done("not_restored", 1)
         return Done("not_restored" if done.lost else "restored", 1)
 
-    def _give_up(self, hold: Hold, why: str) -> Done:
+    def _give_up(self, hold: Hold, why: str, *, alert: bool = False) -> Done:
         try:
-            work.hand_over(self._desk, hold, why)
+            work.hand_over(self._desk, hold, why, emergency=alert)
         except Stale:
             return Done("stale", 0)
         return Done("manual", 0)
@@ -146,6 +149,11 @@ class Team:
             return Done("delegated" if pass_on(context) else "manual", 1)
         self._dispatch.invoke({"text": task.body}, context=context)
         return Done("delegated", 2)
+
+    def _run_written(self, context: Context) -> Done:
+        """A plan that a person has written and people have approved: it is only carried out."""
+        self._carry.invoke({}, context=context)
+        return Done(view.task(self._desk, context.hold.task_id).state.value, 3)
 
     def _run_outside(self, context: Context, agent: AgentEntry) -> Done:
         if self._employer is None:

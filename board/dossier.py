@@ -291,7 +291,8 @@ def _works(
 
 
 def _orders(viewer: PersonName, task: Task, *, undoing: bool) -> tuple[str, ...]:
-    known = directives.possible(State(task.status), paused=task.paused, undoing=undoing)
+    planned, state = task.plan is not None, State(task.status)
+    known = directives.possible(state, paused=task.paused, undoing=undoing, planned=planned)
     return tuple(verb for verb in known if allowed(viewer, f"directive.{verb}"))
 
 

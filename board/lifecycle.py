@@ -73,6 +73,8 @@ TABLE: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
         # A person asks for another plan, or changes it.
         (_S.PENDING_APPROVAL, _M.RETURN): _S.PARSED,
         (_S.APPROVED, _M.RETURN): _S.PARSED,
+        # Only once what does not fit the changed plan has been undone.
+        (_S.IN_PROGRESS, _M.RETURN): _S.PARSED,
         **{(s, _M.ABORT): _S.ABORTED for s in _BEFORE_WORK},
         **{
             (s, _M.HAND_OVER): _S.MANUAL

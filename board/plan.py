@@ -28,6 +28,8 @@ class Category(StrEnum):
     MAINTENANCE = "MAINTENANCE"
     DEPLOY_SECURE = "DEPLOY_SECURE"
     DESTRUCTIVE = "DESTRUCTIVE"
+    FORCED = "FORCED"
+    """A single action that a person orders outside of any procedure."""
 
 
 class _Value(BaseModel):

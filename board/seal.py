@@ -1,8 +1,8 @@
 """The seal under a person's decision: an Ed25519 signature by this installation's key.
 
-Signed is ``{issue, task, plan hash, step, person, verdict, chain head}`` as canonical bytes, in the
-transaction that appends the entry, so that a decision cannot be moved to another plan, person or
-place in the record without the key, which lies outside the database.
+Signed is ``{issue, task, plan hash, step, person, role, verdict, chain head}`` as canonical bytes,
+in the transaction that appends the entry, so that a decision cannot be moved to another plan,
+person or place in the record without the key, which lies outside the database.
 """
 
 from __future__ import annotations

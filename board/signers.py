@@ -24,7 +24,7 @@ RECORD, DECISIONS = "record", "decisions"
 _SUCCESSION = b"guardia.key.succession.v1\n"
 _DECISION = b"guardia.decision.v1\n"
 _SAID = ("use", "previous", "public")
-_DECIDED = frozenset({"approved", "rejected", "changes_asked"})
+SEALED = frozenset({"approved", "rejected", "changes_asked"})
 """Kinds of entries that hold a sealed statement; others may."""
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
@@ -103,6 +103,11 @@ class Seals:
         """First entry that does not hold, and why: ``seal`` or ``succession``."""
         self._line = Succession(DECISIONS, None)
 
+    @property
+    def key(self) -> str | None:
+        """The key that seals decisions after what was seen (hex); ``None`` before the first."""
+        return raw(self._line.key) if self._line.key else None
+
     def watch(self, links: Iterable[Link]) -> Iterator[Link]:
         """The same links, looked at."""
         for link in links:
@@ -119,7 +124,7 @@ class Seals:
                 return "succession"
             self._line.takes_over()
             return None
-        if link.kind not in _DECIDED and "statement" not in detail:
+        if link.kind not in SEALED and "statement" not in detail:
             return None
         return None if self._sealed(link) else "seal"
 

@@ -23,6 +23,7 @@ from guardia.db.engine import Database
 from guardia.heartbeat.life import Life
 from guardia.org.keys import FileKeys, complete
 from guardia.settings import Settings
+from guardia.tools.drafting import CatalogPlanner
 
 if TYPE_CHECKING:
     from guardia.tools.execute import Gate
@@ -65,6 +66,7 @@ def _desk(settings: Settings, dsn: str, connections: int) -> Iterator[Desk]:
             database,
             notary=Notary(Places.of(settings)),
             seal=Seal.kept(FileKeys(settings.secrets)),
+            planner=CatalogPlanner(),
         )
     finally:
         database.close()

@@ -145,5 +145,4 @@ def _record(scheduler: BackgroundScheduler, desk: Desk) -> None:
 
 
 def _seal(desk: Desk) -> None:
-    if desk.notary is not None:
-        desk.notary.seal(desk)
+    desk.attest()

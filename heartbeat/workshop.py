@@ -69,8 +69,7 @@ class Workshop:
 
     def seal(self) -> None:
         """Job ``seal``: a signed checkpoint of the record."""
-        if self.desk.notary is not None:
-            self.desk.notary.seal(self.desk)
+        self.desk.attest()
 
 
 @contextmanager

@@ -79,6 +79,8 @@ def _dispatchers(chart: OrgChart) -> Iterator[Disagreement]:
 
 
 def _chains(chart: OrgChart) -> Iterator[Disagreement]:
+    if (forced := chart.approvals.get("FORCED")) is not None and not forced.steps:
+        yield Disagreement(("approvals", "FORCED"), t("org.chart.forced"))
     for category, policy in chart.approvals.items():
         named: list[tuple[Place, str | None]] = [(("escalate_to",), policy.escalate_to)]
         for field in ("steps", "irreversible"):

@@ -76,7 +76,7 @@ def test_a_command_without_a_rule_does_not_run() -> None:
 
 
 def test_decisions_are_nothing_that_an_operator_can_do_without_a_person() -> None:
-    for action in ("approval.decide", "approval.answer", "plan.edit", "delegation.set"):
+    for action in ("approval.decide", "approval.answer", "directive.change", "delegation.set"):
         with pytest.raises(Forbidden):
             access.require_operator(action)
 

@@ -14,6 +14,19 @@ from guardia.tools import catalog
 from guardia.tools.command import Command
 from guardia.tools.tool import Args, Tool
 
+_FAULTS = frozenset(
+    {
+        "missing",
+        "extra_forbidden",
+        "string_pattern_mismatch",
+        "int_parsing",
+        "greater_than",
+        "less_than",
+        "literal_error",
+    }
+)
+"""Faults of an argument that have a text of ours."""
+
 
 def propose(call: Call, host: Host) -> Action:
     """``call`` as an action on ``host``: command, checks and undo, all with their final values.
@@ -44,10 +57,17 @@ def prepare(call: Call, host: Host) -> tuple[Tool[Any], Args, Command]:
     try:
         args = tool.args.model_validate(call.args)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Invalid(what=f"{call.tool} {place}".rstrip(), why=first["msg"]) from None
+        raise invalid(call.tool, error) from None
     return tool, args, tool.command(args, host)
+
+
+def invalid(tool: str, error: ValidationError) -> Invalid:
+    """The first argument that does not hold, by name; never what was given."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    kind, context = first["type"], first.get("ctx", {})
+    why = t(f"tools.argument.{kind}", **context) if kind in _FAULTS else first["msg"]
+    return Invalid(what=f"{tool} {place}".rstrip(), why=why)
 
 
 def _call(tool: Tool[Any], args: Args) -> Call:

@@ -16,6 +16,8 @@ LIMITS: Mapping[str, Risk] = MappingProxyType(
         "MAINTENANCE": Risk.CHANGE,
         "DEPLOY_SECURE": Risk.DEPLOY,
         "DESTRUCTIVE": Risk.DESTRUCTIVE,
+        # What a person orders outside of any procedure; its own chain of approvals guards it.
+        "FORCED": Risk.DESTRUCTIVE,
     }
 )
 """The shipped categories with the greatest risk that each allows, mildest first."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from langgraph.runtime import Runtime
 
+from guardia.agents.nodes.attempt import once
 from guardia.agents.state import Context, OperateState
 from guardia.board.desk import Desk, Grant, record, view, work
 from guardia.board.desk.record import Step
@@ -34,21 +36,28 @@ def undo(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     return {"ending": "emergency" if done.lost else "failed", "report": text}
 
 
-def reverse(desk: Desk, gate: Gate, grant: Grant, plan: Plan) -> Reversal:
-    """Undo whatever of the plan was attempted, newest first; never the same one twice."""
+def reverse(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0) -> Reversal:
+    """Undo whatever of the plan was attempted, newest first; never the same one twice.
+
+    The first ``kept`` actions stay, where they are still seen to hold.
+    """
     assert grant.plan_hash is not None
     tried = record.attempts(desk, grant.hold, grant.plan_hash)
     done = Reversal([], [])
-    for ordinal in range(len(plan.actions) - 1, -1, -1):
+    for ordinal in range(len(plan.actions) - 1, kept - 1, -1):
         if (ordinal, "do") not in tried:
             continue
         action = plan.actions[ordinal]
-        report = _one(desk, gate, grant, ordinal, action, tried)
+        report = _undone(desk, gate, grant, ordinal, action, tried)
         (done.restored if report.result is Result.DONE else done.lost).append(_line(action, report))
+    for action in plan.actions[:kept]:
+        if unmet := gate.failing(grant, action.verify):
+            why = t("gate.verify", check=unmet)
+            done.lost.append(_line(action, Report(Result.FAILED, why)))
     return done
 
 
-def _one(
+def _undone(
     desk: Desk,
     gate: Gate,
     grant: Grant,
@@ -56,24 +65,29 @@ def _one(
     action: Action,
     tried: dict[tuple[int, str], str],
 ) -> Report:
-    before = tried.get((ordinal, "undo"))
-    if before == "DONE":
-        return Report(Result.DONE)
+    """One action, undone and verified; whatever stands against it is a line for people."""
+    do, before = tried[ordinal, "do"], tried.get((ordinal, "undo"))
     try:
-        for phase in ("do", "undo"):
-            if tried.get((ordinal, phase)) == "INTENT":
-                gate.quiet(grant, Step(ordinal, phase))
-        if before is None:
-            whole = tried[ordinal, "do"] == "DONE"
-            if not whole and _as_before(gate, grant, action):
-                return Report(Result.DONE, t("agents.had_no_effect"))
-            return gate.undo(grant, ordinal, action)
+        if do == "INTENT" and before != "DONE":
+            gate.quiet(grant, Step(ordinal, "do"))
+        return once(
+            desk,
+            gate,
+            grant,
+            Step(ordinal, "undo"),
+            before,
+            shown_by=action.undo_verify,
+            run=partial(_undo, gate, grant, ordinal, action, whole=do == "DONE"),
+        )
     except (Refused, Unreachable) as error:
         return Report(Result.FAILED, str(error))
-    held = bool(action.undo_verify) and gate.failing(grant, action.undo_verify) is None
-    if before == "INTENT":
-        record.settle_unknown(desk, grant, Step(ordinal, "undo"), happened=held)
-    return Report(Result.DONE if held else Result.FAILED, t("agents.unknown", ordinal=ordinal + 1))
+
+
+def _undo(gate: Gate, grant: Grant, ordinal: int, action: Action, *, whole: bool) -> Report:
+    """``whole`` where the action is known to have been carried out to its end."""
+    if not whole and _as_before(gate, grant, action):
+        return Report(Result.DONE, t("agents.had_no_effect"))
+    return gate.undo(grant, ordinal, action)
 
 
 def _as_before(gate: Gate, grant: Grant, action: Action) -> bool:

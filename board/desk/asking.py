@@ -129,11 +129,11 @@ def chain_demanded(
     return replace(asked, steps=policy.steps, escalated=escalated)
 
 
-def satisfied(session: Session, task: Task, policy: ApprovalPolicy) -> bool:
-    """Whether the running policy is satisfied by the decisions on the task's present plan."""
+def satisfied(session: Session, task: Task, policy: ApprovalPolicy, words: Iterable[Word]) -> bool:
+    """Whether the running policy is satisfied by these decisions on the task's present plan."""
     steps = steps_of(session, task)
     chain = chain_demanded(session, issue_of(session, task.sr_id), task, steps, policy)
-    return standing(chain, words_on(session, steps)).complete
+    return standing(chain, words).complete
 
 
 @dataclass(frozen=True, slots=True)

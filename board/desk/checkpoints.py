@@ -49,15 +49,23 @@ class Notary:
         self.places = places
         self._lock = threading.Lock()
         self._carriers = [_Carrier(f, ours=f == places.copies[0]) for f in places.copies]
-        self._refused: int | None = None
+        self._told: str | None = None
 
     def seal(self, desk: Desk) -> Checkpoint | None:
         """Sign the record as it stands, if it has grown; returns its newest checkpoint.
 
-        ``Refused`` where the record does not follow from what was signed before: an alert has
-        then left. ``Misconfigured`` where this host has not the key that signed before.
+        ``Refused`` where the record does not follow from what was signed before, ``Misconfigured``
+        where this host has not the key that signed before; an alert has then left, once.
         """
-        newest = self._signed(desk)
+        try:
+            newest = self._signed(desk)
+        except (Refused, Misconfigured) as error:
+            self._alarm(desk, str(error))
+            raise
+        except OSError as error:
+            self._alarm(desk, error.strerror or type(error).__name__)
+            raise
+        self._told = None
         self._carry(desk)
         return newest
 
@@ -82,11 +90,15 @@ class Notary:
         return self._key(last, line)
 
     def _signed(self, desk: Desk) -> Checkpoint | None:
+        wanted: int | None = None
         for _ in range(_ATTEMPTS):
             with desk.database.reading() as session:
                 last, end = audit.last_checkpoint(session), audit.head(session)
                 if end == START or (last and (last.size, last.head) == (end.size, end.head)):
                     return last
+                if last and wanted is not None and wanted <= last.size < end.size:
+                    return last  # another host has signed all that we were asked to sign
+                wanted = wanted or end.size
                 start = Place(last.size, last.head) if last else START
                 verdict = verify(
                     audit.links(session, after=start.size),
@@ -97,10 +109,10 @@ class Notary:
                 line = self._line(session, last)
                 said = audit.announcements(session, RECORD, start.size)
             if not verdict.intact:
-                self._refuse(desk, verdict)
+                raise _unfit(verdict)
             key = self._key(last, line)
             if (forged := _forged(key, said)) is not None:
-                self._refuse(desk, replace(verdict, bad=forged, fault="succession"))
+                raise _unfit(replace(verdict, bad=forged, fault="succession"))
             signed = _sign(desk, last, end, key)
             with desk.database.transaction() as session:
                 if audit.add_checkpoint(session, signed):
@@ -150,14 +162,14 @@ class Notary:
             fresh.chmod(0o644)
             fresh.replace(path)
 
-    def _refuse(self, desk: Desk, verdict: Verdict) -> None:
-        text = t("audit.unsigned", bad=verdict.bad, fault=verdict.fault)
+    def _alarm(self, desk: Desk, why: str) -> None:
         with self._lock:
-            first, self._refused = self._refused != verdict.bad, verdict.bad
+            first, self._told = self._told != why, why
         if first:
+            log.error("checkpoint: %s", why)
             with desk.database.transaction() as session:
+                text = t("audit.not_signed", why=why)
                 send(session, "alert", text, desk.clock(), sr_id=None)
-        raise Refused(why=text)
 
     def _carry(self, desk: Desk) -> None:
         """Bring every copy up to date. One that fails is told once, and does not stop work."""
@@ -179,6 +191,10 @@ class Notary:
                     place=place,
                     why=why,
                 )
+
+
+def _unfit(verdict: Verdict) -> Refused:
+    return Refused(why=t("audit.unsigned", bad=verdict.bad, fault=verdict.fault))
 
 
 def _sign(desk: Desk, last: Checkpoint | None, end: Place, key: Ed25519PrivateKey) -> Checkpoint:

@@ -14,6 +14,7 @@ from guardia.board.desk import stalling
 from guardia.board.goal_model import Goal
 from guardia.board.lifecycle import OPEN, Actor, Move, State, after, overall
 from guardia.board.model import Issue, Outgoing, Task, Wake
+from guardia.board.planner import Planner
 from guardia.board.reasons import CAN_WAIT, URGENT, Reason
 from guardia.board.seal import Seal
 from guardia.db import jobs
@@ -43,6 +44,18 @@ class Desk:
     """Signs people's decisions; the product gives the installation's own."""
     notary: Notary | None = None
     """Signs checkpoints; ``None`` where this process carries nothing out."""
+
+    planner: Planner | None = None
+    """Makes what people plan concrete; ``None`` where this process takes no such orders."""
+
+    def attest(self) -> None:
+        """Sign the record as it stands, before something privileged; never in a transaction.
+
+        ``Refused`` where it was rewritten since the last checkpoint: nothing is built on that.
+        What stops work does not wait for this, nor fail by it: see ``seal_soon``.
+        """
+        if self.notary is not None:
+            self.notary.seal(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +272,15 @@ def send(
     session.add(row)
     session.flush()
     jobs.defer(session, "deliver", outbox_id=row.outbox_id)
+
+
+def seal_soon(session: Session) -> None:
+    """Have a worker sign the record once this transaction commits, whatever comes of that.
+
+    For orders that stop something: they take effect at once, and the checkpoint after them covers
+    all that was before. A signing that fails has raised its own alert.
+    """
+    jobs.defer(session, "seal", lock="seal")
 
 
 def reply(session: Session, issue: Issue, text: str, now: datetime) -> None:

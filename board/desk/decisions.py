@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from guardia.board import audit, policy
 from guardia.board.chain import clean
 from guardia.board.desk import asking, stalling
-from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
+from guardia.board.desk.core import Desk, issue_of, move, reply, seal_soon, task_of, wake
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Approval, Decision, Issue, Task
 from guardia.board.policy import Denial, Standing, Verdict
@@ -51,24 +51,29 @@ def decide(
 ) -> State:
     """Approve or reject the step that waits, for exactly the plan that the person saw.
 
+    An approval comes after a signed checkpoint; nothing is approved on a rewritten record.
+
     Neither the requester nor the plan's author approves, and one person counts once in a chain.
     A rejection needs a reason. Returns the task's state after it.
     """
     verdict = Verdict.APPROVE if approve else Verdict.REJECT
-    return _decide(desk, person, task_id, verdict, plan_hash, reason)
+    return say(desk, person, task_id, verdict, plan_hash, reason)
 
 
 def ask_changes(
     desk: Desk, person: PersonName, task_id: int, *, plan_hash: str, reason: str
 ) -> State:
     """Send the plan back (PARSED) with what must be different; the agent is woken with it."""
-    return _decide(desk, person, task_id, Verdict.CHANGE, plan_hash, reason)
+    return say(desk, person, task_id, Verdict.CHANGE, plan_hash, reason)
 
 
-def _decide(
+def say(
     desk: Desk, person: PersonName, task_id: int, verdict: Verdict, plan_hash: str, reason: str
 ) -> State:
+    """Any of the three verdicts; ``Invalid`` where a refusal has no reason."""
     text = clean(reason).strip()[:_REASON]
+    if verdict is Verdict.APPROVE:
+        desk.attest()
     now = desk.clock()
     with desk.database.transaction() as session:
         task = task_of(session, task_id)
@@ -91,6 +96,8 @@ def _decide(
         state = _advance(session, issue, task, after, said)
         _tell(session, issue, task, said, state, kept)
         given = sum(d.step == step.step for d in after.given)
+        if verdict is not Verdict.APPROVE:
+            seal_soon(session)
         _record(session, desk, task, step, said, given)
         return state
 
@@ -201,6 +208,7 @@ def _record(
         "step": step.step,
         "person": word.person,
         "principal": word.capacity.principal,
+        "role": word.capacity.role,
         "verdict": word.verdict.value,
         "chain_head": audit.head_held(session),
     }

@@ -1,4 +1,4 @@
-"""What people order of a task: stop, rest, take over, give back, roll back, pass on.
+"""What people order of a task: stop, rest, take over, give back, roll back, pass on, change.
 
 Each is one transaction that outranks agents: it takes the task from whoever holds it, goes on
 record, and wakes whom it concerns. A remote command that runs for the task is ended, not awaited.
@@ -7,22 +7,25 @@ record, and wakes whom it concerns. A remote command that runs for the task is e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import clean
 from guardia.board.desk import asking, killing, orders, stalling
-from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
+from guardia.board.desk.core import Desk, issue_of, move, reply, seal_soon, task_of, wake
 from guardia.board.desk.orders import Giver
-from guardia.board.desk.work import stored_plan
+from guardia.board.desk.work import file, printable, stored_plan
 from guardia.board.lifecycle import OPEN, Actor, Move, State
 from guardia.board.model import ActionRun, Directive, Issue, Task
+from guardia.board.plan import Plan
 from guardia.board.reasons import Reason
-from guardia.errors import IllegalMove, Invalid, NotFound, Refused
+from guardia.errors import IllegalMove, Invalid, NotFound, Refused, Stale
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.access import require
@@ -32,6 +35,8 @@ from guardia.org.model import Agent, Person
 _REASON = 1000
 _S = State
 _WAITING = (_S.RECEIVED, _S.PARSED, _S.PENDING_APPROVAL, _S.APPROVED)
+_STOPPING = frozenset({"abort", "pause", "manual"})
+"""What only stops something is never kept waiting: the record is signed right after it."""
 _PRIORITIES = ("P1", "P2", "P3", "P4")
 
 
@@ -42,7 +47,10 @@ class Wish:
     verb: str
     reason: str = ""
     argument: str = ""
-    """An agent's or engineer's id for ``reassign``, ``P1`` to ``P4`` for ``priority``."""
+    """An agent's or engineer's id for ``reassign``, ``P1`` to ``P4`` for ``priority``, the hash of
+    the plan that the person saw for ``change``."""
+    plan: Plan | None = None
+    """What ``change`` puts in its place: see ``desk.planning``."""
 
 
 @dataclass(slots=True)
@@ -55,7 +63,9 @@ class _Case:
     wish: Wish
     giver: Giver
     now: datetime
-    detail: dict[str, str] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
+    then: Callable[[], object] | None = None
+    """What follows once the order is on record."""
 
     def place(self, *, undo: bool = False) -> Directive:
         return orders.place(
@@ -76,8 +86,10 @@ class _Case:
         return Refused(why=t(f"desk.{key}", **words))
 
 
-def possible(state: State, *, paused: bool, undoing: bool) -> tuple[str, ...]:
-    """The orders that a task in this state can be given now."""
+def possible(
+    state: State, *, paused: bool, undoing: bool, planned: bool = False
+) -> tuple[str, ...]:
+    """The orders that a task in this state can be given now; ``planned``: it has a plan."""
     if undoing:
         return ("manual",)
     found = []
@@ -95,6 +107,8 @@ def possible(state: State, *, paused: bool, undoing: bool) -> tuple[str, ...]:
         found.append("reassign")
     if state in OPEN:
         found.append("priority")
+    if planned and state in OPEN:
+        found.append("change")
     return tuple(found)
 
 
@@ -108,12 +122,15 @@ def give(desk: Desk, person: PersonName, task_id: int, wish: Wish) -> State:
     if act is None:
         raise NotFound(what=wish.verb)
     require(person, f"directive.{wish.verb}")
-    wish = Wish(wish.verb, clean(wish.reason).strip()[:_REASON], clean(wish.argument).strip())
+    reason, argument = clean(wish.reason).strip()[:_REASON], clean(wish.argument).strip()
+    wish = replace(wish, reason=reason, argument=argument)
+    if wish.verb not in _STOPPING:
+        desk.attest()
     now = desk.clock()
     with desk.database.transaction() as session:
         task = task_of(session, task_id)
         undoing = _is_undone(session, task_id)
-        if wish.verb not in possible(State(task.status), paused=task.paused, undoing=undoing):
+        if wish.verb not in _possible(task, undoing=undoing):
             raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"desk.verb.{wish.verb}"))
         issue = issue_of(session, task.sr_id)
         case = _Case(session, task, issue, wish, killing.giver(person), now)
@@ -121,7 +138,11 @@ def give(desk: Desk, person: PersonName, task_id: int, wish: Wish) -> State:
         directive = act(case)
         session.flush()
         _tell(case)
+        if wish.verb in _STOPPING:
+            seal_soon(session)
         orders.record_order(session, directive, case.giver, now, task.target_server)
+        if case.then is not None:
+            case.then()
         return State(task.status)
 
 
@@ -133,13 +154,13 @@ def tasks(desk: Desk, sr_id: int, verb: str) -> list[int]:
         return [
             task.task_id
             for task in rows.all()
-            if verb
-            in possible(
-                State(task.status),
-                paused=task.paused,
-                undoing=_is_undone(session, task.task_id),
-            )
+            if verb in _possible(task, undoing=_is_undone(session, task.task_id))
         ]
+
+
+def _possible(task: Task, *, undoing: bool) -> tuple[str, ...]:
+    planned = task.plan is not None
+    return possible(State(task.status), paused=task.paused, undoing=undoing, planned=planned)
 
 
 def _is_undone(session: Session, task_id: int) -> bool:
@@ -197,12 +218,39 @@ def _manual(case: _Case) -> Directive:
 
 def _return(case: _Case) -> Directive:
     """Back to its agent, who begins anew; every approval is asked anew too."""
-    agent = case.session.get(Agent, case.task.agent_id) if case.task.agent_id else None
-    if case.task.target_server is None or agent is None or agent.duty != "operate":
-        raise case.refuse("nobody_to_return_to")
+    _require_agent(case)
     directive = case.place()
     case.move(Move.RETURN, attempt=case.task.attempt + 1, plan=None, plan_hash=None, category=None)
     _wake_agent(case, directive)
+    return directive
+
+
+def _require_agent(case: _Case) -> None:
+    agent = case.session.get(Agent, case.task.agent_id) if case.task.agent_id else None
+    if case.task.target_server is None or agent is None or agent.duty != "operate":
+        raise case.refuse("nobody_to_return_to")
+
+
+def _change(case: _Case) -> Directive:
+    """A person's plan instead of the task's own. While that is carried out, its agent first undoes
+    what is not the beginning of the new one."""
+    plan, task = case.wish.plan, case.task
+    if plan is None:
+        raise Invalid(what=t("desk.verb.change"), why=t("desk.change_how"))
+    if task.plan_hash != case.wish.argument:
+        raise Stale(what=f"SR-{task.sr_id}")
+    if plan.category != task.category:
+        raise case.refuse("other_category")
+    _require_agent(case)
+    case.detail |= {"plan": printable(plan).model_dump(mode="json")}
+    if task.status == _S.IN_PROGRESS:
+        return case.place(undo=True)
+    directive = case.place()
+    if task.status == _S.MANUAL:
+        case.move(Move.RETURN, attempt=task.attempt + 1)
+    elif task.status != _S.PARSED:
+        case.move(Move.RETURN)
+    case.then = partial(file, case.session, task, plan, case.giver.actor, case.now)
     return directive
 
 
@@ -295,9 +343,11 @@ _ACTS: MappingProxyType[str, Callable[[_Case], Directive]] = MappingProxyType(
         "rollback": _rollback,
         "reassign": _reassign,
         "priority": _priority,
+        "change": _change,
     }
 )
-VERBS = tuple(_ACTS)
+VERBS = tuple(verb for verb in _ACTS if verb != "change")
+"""What can be ordered by a word and an argument; a change needs a plan."""
 
 
 def _void(case: _Case) -> None:

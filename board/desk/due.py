@@ -1,48 +1,96 @@
 """What the clock does about people who wait and work that waits: reminders, escalation, expiry,
-and windows that open. One short look over two small indexes; each row in its own transaction."""
+and windows that open. One short look over two small indexes; each row in its own transaction, and
+a row that fails keeps no other one waiting."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from guardia.board import audit
 from guardia.board.desk import asking, budgets
-from guardia.board.desk.core import Desk, issue_of, move, reply, task_of, wake
+from guardia.board.desk.core import Desk, issue_of, move, reply, send, task_of, wake
 from guardia.board.lifecycle import Actor, Move, State
-from guardia.board.model import Approval, Issue, Task
+from guardia.board.model import Approval, Issue, Task, Tick
 from guardia.board.reasons import Reason
+from guardia.errors import GuardiaError
 from guardia.i18n import t
+
+log = logging.getLogger(__name__)
 
 _ACTOR = "system:clock"
 _BATCH = 200
 
 
 def look(desk: Desk) -> int:
-    """Do what is due now; returns how much that was. Any number of hosts may look at once."""
-    now = desk.clock()
-    with desk.database.reading() as session:
-        waiting = session.execute(
-            select(Approval.task_id, Approval.approval_id)
-            .where(Approval.state == "WAITING", Approval.look_at <= now)
-            .order_by(Approval.look_at)
-            .limit(_BATCH)
-        ).all()
-        later = session.scalars(
-            select(Task.task_id).where(Task.run_after <= now).order_by(Task.run_after).limit(_BATCH)
-        ).all()
-    done = budgets.look(desk)
-    done += sum(_step_due(desk, task_id, approval_id) for task_id, approval_id in waiting)
-    return done + sum(_work_due(desk, task_id) for task_id in later)
+    """Do what is due now; returns how much that was. Any number of hosts may look at once.
+
+    What fails is logged each time, and alarmed once for the moment at which it was due.
+    """
+    now, done = desk.clock(), 0
+    waits = Approval.state == "WAITING"
+    for due, number in _due(desk, now, Approval.look_at, Approval.approval_id, waits):
+        done += _settled(desk, "approval", number, due)
+    for due, number in _due(desk, now, Task.run_after, Task.task_id):
+        done += _settled(desk, "task", number, due)
+    return done + budgets.look(desk)
 
 
-def _step_due(desk: Desk, task_id: int, approval_id: int) -> bool:
+def _due(
+    desk: Desk,
+    now: datetime,
+    moment: InstrumentedAttribute[datetime | None],
+    number: InstrumentedAttribute[int],
+    *where: ColumnElement[bool],
+) -> Iterator[tuple[datetime, int]]:
+    """Moment and number of what is due, oldest first, in batches: also behind rows that fail."""
+    query = select(moment, number).where(moment <= now, *where)
+    query = query.order_by(moment, number).limit(_BATCH)
+    last: tuple[datetime, int] | None = None
+    while True:
+        with desk.database.reading() as session:
+            further = query.where(tuple_(moment, number) > last) if last else query
+            batch = [(due, n) for due, n in session.execute(further) if due is not None]
+        yield from batch
+        if len(batch) < _BATCH:
+            return
+        last = batch[-1]
+
+
+def _settled(desk: Desk, what: str, number: int, due: datetime) -> bool:
+    try:
+        return _step_due(desk, number) if what == "approval" else _work_due(desk, number)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise  # the database is gone: not this row's fault, and nothing can be alarmed
+        log.exception("%s %s is due and fails", what, number)
+        why = str(error) if isinstance(error, GuardiaError) else type(error).__name__
+        _alarm(desk, f"{what} {number}", why, due)
+        return False
+
+
+def _alarm(desk: Desk, what: str, why: str, due: datetime) -> None:
     now = desk.clock()
     with desk.database.transaction() as session:
-        task = task_of(session, task_id)
-        step = session.get(Approval, approval_id, with_for_update=True)
+        row = insert(Tick).values(agent_id=f"due:{what}", tick=due).on_conflict_do_nothing()
+        if session.scalar(row.returning(Tick.agent_id)) is not None:
+            send(session, "alert", t("desk.due_failed", what=what, why=why), now, sr_id=None)
+
+
+def _step_due(desk: Desk, approval_id: int) -> bool:
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        known = session.get(Approval, approval_id)
+        if known is None:
+            return False
+        task = task_of(session, known.task_id)
+        step = session.get(Approval, approval_id, with_for_update=True, populate_existing=True)
         # Another host, or a person, may have been faster.
         if step is None or step.state != "WAITING" or not step.look_at or step.look_at > now:
             return False

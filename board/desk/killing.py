@@ -13,7 +13,7 @@ from guardia.board import audit
 from guardia.board.actors import named
 from guardia.board.chain import clean
 from guardia.board.desk import reception, stops
-from guardia.board.desk.core import Desk, send, wake
+from guardia.board.desk.core import Desk, seal_soon, send, wake
 from guardia.board.desk.orders import Giver, place, record_order
 from guardia.board.desk.stops import Stopped
 from guardia.board.desk.waking import UNDOING, WORKABLE
@@ -65,7 +65,11 @@ def giver(by: PersonName | str) -> Giver:
 
 
 def kill(desk: Desk, by: PersonName | str, reason: str = "") -> Killed:
-    """Stop everything now; calling it again while it is on changes nothing."""
+    """Stop everything now; calling it again while it is on changes nothing.
+
+    Nothing is signed before: a worker does so afterwards, and the stop neither waits for that
+    nor fails by it.
+    """
     if isinstance(by, PersonName):
         require(by, "control.kill")
     with desk.database.transaction() as session:
@@ -111,6 +115,7 @@ def _kill(
         for task in running
     ]
     send(session, "alert", _text(by, reason, running), now, sr_id=None)
+    seal_soon(session)
     _record(session, order, by, running, now, account)
     for task, directive in zip(running, orders, strict=True):
         record_order(session, directive, by, now, task.target_server)
@@ -166,11 +171,15 @@ def _record(
 
 
 def release(desk: Desk, person: PersonName, reason: str) -> None:
-    """Lift the switch: the right role and a reason; every agent with work is woken."""
+    """Lift the switch: the right role and a reason; every agent with work is woken.
+
+    After a signed checkpoint: ``Refused`` where the record was rewritten.
+    """
     require(person, "control.release")
     text, now = clean(reason).strip()[:_REASON], desk.clock()
     if not text:
         raise Invalid(what=t("desk.release_reason"), why=t("desk.reason_needed"))
+    desk.attest()
     by = giver(person)
     with desk.database.transaction() as session:
         session.execute(select(func.hold_kill_switch()))

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
-from guardia.board.desk import stops
+from guardia.board.desk import record, stops
 from guardia.board.desk.core import Desk, Grant, Hold, held, issue_of, move, reply, send, wake
 from guardia.board.desk.waking import UNDOING, Waking, lasts
-from guardia.board.desk.work import stored_plan
+from guardia.board.desk.work import file, stored_plan
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Directive, Task
 from guardia.board.plan import Category, Plan
@@ -34,6 +34,16 @@ class Order:
 
     directive_id: int
     hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What an order permits, and how much of the plan it leaves as it is."""
+
+    grant: Grant
+    plan: Plan
+    kept: int
+    """So many actions at its beginning are part of what people want instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,44 +147,74 @@ def _undoing(session: Session, task_id: int) -> Directive | None:
     return session.scalar(query.with_for_update())
 
 
-def grant(desk: Desk, order: Order) -> tuple[Grant, Plan]:
+def grant(desk: Desk, order: Order) -> Undoing:
     """Permission to undo what the task's plan did, and to look at the server meanwhile."""
     with desk.database.transaction() as session:
         task = held(session, order.hold)
         plan = stored_plan(task)
+        directive = _undoing(session, task.task_id)
+        wanted = _wanted(directive) if directive else None
+        kept = record.standing(session, task, wanted) if wanted else 0
         category = task.category or Category.READ_ONLY
         given = Grant(order.hold, plan.server, category, task.plan_hash, order.directive_id)
-        return given, plan
+        return Undoing(given, plan, kept)
 
 
-def end(desk: Desk, order: Order, restored: list[str], lost: list[str]) -> State:
-    """Close an order with what came of it; people and an alert where something is not restored."""
+def _wanted(directive: Directive) -> Plan | None:
+    """The plan that people want instead; none where everything was stopped meanwhile."""
+    if directive.verb != "change" or directive.kill_id is not None:
+        return None
+    return Plan.model_validate(directive.detail["plan"])
+
+
+def end(desk: Desk, order: Order, restored: list[str], lost: list[str], kept: int = 0) -> State:
+    """Close an order with what came of it; people and an alert where something is not restored.
+
+    A changed plan is then filed, and asked anew: its author is whoever has ordered it.
+    """
     now, hold = desk.clock(), order.hold
     with desk.database.transaction() as session:
         task = held(session, hold)
         directive = _undoing(session, hold.task_id)
         if directive is None or directive.directive_id != order.directive_id:
             raise Stale(what=f"SR-{hold.sr_id}")
-        text = _text(restored, lost)
-        step, actor = _ending(State(task.status), lost)
-        state = move(session, task, step, actor=actor, now=now, run_id=None)
-        _conclude(session, directive, text, now, whole=not lost)
-        issue = issue_of(session, hold.sr_id)
-        message = t(f"desk.{'not_restored' if lost else 'undone'}", sr=hold.sr_id, text=text)
-        reply(session, issue, message, now)
-        if lost or directive.verb != "kill":
-            send(session, "alert", message, now, sr_id=hold.sr_id)
-        for auditor in registry.auditors(session):
-            cause = {"directive": directive.directive_id}
-            wake(session, auditor, Reason.FINISHED, now, hold.sr_id, cause=cause)
-        _record_end(session, order, directive, text, restored, lost, now)
+        wanted, before = _wanted(directive), task.plan_hash or ""
+        if kept and wanted is None:  # everything was stopped meanwhile: nothing is kept
+            task.run_id = None
+            cause = {"directive": directive.directive_id, "verb": "kill"}
+            wake(session, hold.agent_id, Reason.ORDER, now, hold.sr_id, cause=cause)
+            return State(task.status)
+        step, actor = _ending(State(task.status), lost, changed=wanted is not None)
+        again = {"attempt": task.attempt + 1} if step is Move.RETURN else {}
+        move(session, task, step, actor=actor, now=now, run_id=None, **again)
+        _conclude(session, directive, _text(restored, lost), now, whole=not lost)
+        _tell_end(session, directive, lost, now)
+        _record_end(session, order, directive, restored, lost, kept, now)
         stops.report_if_over(session, directive.kill_id, now)
-        return state
+        if step is Move.RETURN and wanted is not None:
+            file(session, task, wanted, directive.ordered_by, now)
+            record.carry_over(session, task.task_id, before, task.plan_hash or "", kept)
+        return State(task.status)
 
 
-def _ending(state: State, lost: list[str]) -> tuple[Move, Actor]:
+def _tell_end(session: Session, directive: Directive, lost: list[str], now: datetime) -> None:
+    """The room; an alert, which the kill switch's report is for what it stopped; the auditors."""
+    sr_id = directive.sr_id
+    key = "not_restored" if lost else "undone"
+    message = t(f"desk.{key}", sr=sr_id, text=directive.outcome)
+    reply(session, issue_of(session, sr_id), message, now)
+    if lost or directive.verb not in ("kill", "change"):
+        send(session, "alert", message, now, sr_id=sr_id)
+    for auditor in registry.auditors(session):
+        cause = {"directive": directive.directive_id}
+        wake(session, auditor, Reason.FINISHED, now, sr_id, cause=cause)
+
+
+def _ending(state: State, lost: list[str], *, changed: bool) -> tuple[Move, Actor]:
     if lost:
         return Move.HAND_OVER, Actor.AGENT
+    if changed:
+        return Move.RETURN, Actor.PERSON
     if state is State.COMPLETED:
         return Move.UNDO, Actor.PERSON  # whose order this is
     return Move.FAIL, Actor.AGENT
@@ -200,13 +240,13 @@ def _record_end(
     session: Session,
     order: Order,
     directive: Directive,
-    text: str,
     restored: list[str],
     lost: list[str],
+    kept: int,
     now: datetime,
 ) -> None:
-    hold, author = order.hold, f"agent:{order.hold.agent_id}"
-    session.add(Comment(sr_id=hold.sr_id, author=author, body=clean(text), created_at=now))
+    hold, author, text = order.hold, f"agent:{order.hold.agent_id}", directive.outcome
+    session.add(Comment(sr_id=hold.sr_id, author=author, body=text, created_at=now))
     session.flush()
     audit.append(
         session,
@@ -220,6 +260,7 @@ def _record_end(
             "verb": directive.verb,
             "restored": restored,
             "lost": lost,
+            "kept": kept,
             "text": text,
         },
         text=text,

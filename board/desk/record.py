@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from guardia.board.desk.core import Desk, Grant, Hold, held, stopped
 from guardia.board.desk.work import approved_plan, stored_plan
 from guardia.board.lifecycle import State
 from guardia.board.model import ActionRun, Directive, Evidence, Task
-from guardia.board.plan import Action, Call
+from guardia.board.plan import Action, Call, Plan
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
 
@@ -75,7 +76,8 @@ def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None
             # What was done may be undone, whatever the chart says by then.
             remits.require_tool(session, hold, call.tool)
         if step is not None:
-            _first_attempt(session, task, grant, call, step, now)
+            action = _planned_action(desk, session, task, grant, step)
+            _first_attempt(session, task, grant, action, call, step, now)
         link = audit.append(
             session,
             "intent",
@@ -107,20 +109,25 @@ def _obeying(session: Session, task: Task, order: int, step: Step | None) -> Non
         raise Refused(why=t("desk.only_undo"))
 
 
-def _planned_action(session: Session, task: Task, grant: Grant, step: Step) -> Action:
+def _planned_action(desk: Desk, session: Session, task: Task, grant: Grant, step: Step) -> Action:
     if grant.plan_hash != task.plan_hash:
         raise Refused(why=t("desk.not_approved"))
     if grant.order is not None:
         return stored_plan(task).actions[step.ordinal]
     if task.status != State.IN_PROGRESS:
         raise Refused(why=t("desk.not_approved"))
-    return approved_plan(session, task).actions[step.ordinal]
+    return approved_plan(desk, session, task).actions[step.ordinal]
 
 
 def _first_attempt(
-    session: Session, task: Task, grant: Grant, call: Call, step: Step, now: Any
+    session: Session,
+    task: Task,
+    grant: Grant,
+    action: Action,
+    call: Call,
+    step: Step,
+    now: datetime,
 ) -> None:
-    action = _planned_action(session, task, grant, step)
     if call != (action.call if step.phase == "do" else action.undo):
         raise Refused(why=t("desk.plan_changed"))
     fresh = session.scalar(
@@ -196,7 +203,7 @@ def _whole(value: Any) -> Any:
     return clean(value)
 
 
-def _set(session: Session, intent: Intent, state: str, now: Any) -> None:
+def _set(session: Session, intent: Intent, state: str, now: datetime) -> None:
     assert intent.step is not None
     session.execute(
         update(ActionRun)
@@ -220,6 +227,41 @@ def attempts(desk: Desk, hold: Hold, plan_hash: str) -> dict[tuple[int, str], st
             )
         )
         return {(r.ordinal, r.phase): r.state for r in rows}
+
+
+def standing(session: Session, task: Task, plan: Plan) -> int:
+    """How many actions at the beginning of ``plan`` the task's present plan has carried out."""
+    done = set(
+        session.scalars(
+            select(ActionRun.ordinal).where(
+                ActionRun.task_id == task.task_id,
+                ActionRun.plan_hash == task.plan_hash,
+                ActionRun.phase == "do",
+                ActionRun.state == "DONE",
+            )
+        )
+    )
+    count = 0
+    pairs = zip(stored_plan(task).actions, plan.actions, strict=False)
+    for ordinal, (old, new) in enumerate(pairs):
+        if ordinal not in done or old.call != new.call:
+            break
+        count += 1
+    return count
+
+
+def carry_over(session: Session, task_id: int, before: str, after: str, kept: int) -> None:
+    """The first ``kept`` actions count as done under another plan, so that nothing repeats them
+    and whoever undoes that plan undoes them too."""
+    columns = [ActionRun.phase, ActionRun.state, ActionRun.fence, ActionRun.intent_at]
+    columns += [ActionRun.task_id, ActionRun.ordinal, ActionRun.result_at]
+    rows = select(literal(after), *columns).where(
+        ActionRun.task_id == task_id,
+        ActionRun.plan_hash == before,
+        ActionRun.phase == "do",
+        ActionRun.ordinal < kept,
+    )
+    session.execute(insert(ActionRun).from_select([ActionRun.plan_hash, *columns], rows))
 
 
 def overtaken(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[int, int]]:

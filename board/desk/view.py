@@ -30,6 +30,9 @@ class TaskView:
     """The issue's category, e.g. ``DB``."""
     attempt: int
     """How often people have given it back to agents."""
+    plan_hash: str | None
+    written: bool
+    """Whether it is to carry out a plan that a person has written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,9 @@ def task(desk: Desk, task_id: int) -> TaskView:
             issue.kind,
             issue.category,
             found.attempt,
+            found.plan_hash,
+            found.status in (State.APPROVED, State.IN_PROGRESS)
+            and (found.plan_author or "").startswith("person:"),
         )
 
 
@@ -140,6 +146,31 @@ class WaitingPlan:
     given: int = 0
     """How many of the quorum have approved."""
     due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FiledPlan:
+    """A task's plan, whatever its state."""
+
+    task_id: int
+    state: State
+    plan_hash: str
+    plan: Plan
+
+
+def changeable_plans(desk: Desk, sr_id: int) -> list[FiledPlan]:
+    """The plans of an issue's open tasks, which people may still change."""
+    with desk.database.reading() as session:
+        issue_of(session, sr_id)
+        rows = session.scalars(
+            select(Task)
+            .where(Task.sr_id == sr_id, Task.status.in_(OPEN), Task.plan_hash.is_not(None))
+            .order_by(Task.task_id)
+        )
+        return [
+            FiledPlan(r.task_id, State(r.status), r.plan_hash or "", Plan.model_validate(r.plan))
+            for r in rows
+        ]
 
 
 def issue(desk: Desk, sr_id: int) -> IssueView:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
-from guardia.board.desk import asking, remits, succession
+from guardia.board.desk import asking, proofs, remits, succession
 from guardia.board.desk.core import (
     Desk,
     Grant,
@@ -22,7 +22,6 @@ from guardia.board.desk.core import (
     reply,
     send,
     settle,
-    task_of,
     wake,
 )
 from guardia.board.desk.reception import note
@@ -30,11 +29,9 @@ from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Issue, Task
 from guardia.board.plan import Category, Plan
 from guardia.board.reasons import Reason
-from guardia.errors import Refused, Stale
+from guardia.errors import Forged, Refused, Stale
 from guardia.i18n import t
 from guardia.org import registry
-from guardia.org.access import require
-from guardia.org.directory import PersonName
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,35 +155,14 @@ def file_plan(desk: Desk, hold: Hold, plan: Plan, *, action_type: str | None = N
         task = held(session, hold)
         task.action_type = task.action_type or action_type
         session.flush()
-        return _file(session, task, plan, f"agent:{hold.agent_id}", now)
+        return file(session, task, plan, f"agent:{hold.agent_id}", now)
 
 
-def refile(desk: Desk, task_id: int, plan: Plan, author: PersonName) -> State:
-    """Put a person's plan in the place of the one that waits or is approved, and ask anew.
+def file(session: Session, task: Task, plan: Plan, author: str, now: datetime) -> bool:
+    """File an agent's or a person's plan in the caller's transaction; ``True`` where waived.
 
-    Every approval that waits or was given is void, the author has no say in it, and whatever an
-    agent still has in flight fails. The category stays: a plan cannot be edited into a milder one.
+    Every approval that waits or was given is void, and the author has no say in the new ones.
     """
-    require(author, "plan.edit")
-    now = desk.clock()
-    with desk.database.transaction() as session:
-        task = task_of(session, task_id)
-        if plan.category != task.category:
-            raise Refused(why=t("desk.other_category"))
-        move(
-            session,
-            task,
-            Move.RETURN,
-            actor=Actor.PERSON,
-            now=now,
-            fence=task.fence + 1,
-            run_id=None,
-        )
-        _file(session, task, plan, f"person:{author.id}", now)
-        return State(task.status)
-
-
-def _file(session: Session, task: Task, plan: Plan, author: str, now: datetime) -> bool:
     plan = printable(plan)
     if plan.server != task.target_server:
         raise Refused(why=t("desk.other_server", server=plan.server))
@@ -220,11 +196,14 @@ def _file(session: Session, task: Task, plan: Plan, author: str, now: datetime) 
             "plan_hash": bound,
             "roles": [s.role for s in policy.steps],
             "quorums": [s.quorum for s in policy.steps],
+            "requester": issue.requester_id,
         },
         actions=len(plan.actions),
         category=plan.category,
         hash=bound[:12],
     )
+    if not policy.steps and task.agent_id and author.startswith("person:"):
+        wake(session, task.agent_id, Reason.DIRECTIVE, now, task.sr_id, by=author)
     return not policy.steps
 
 
@@ -244,8 +223,7 @@ def start(desk: Desk, hold: Hold) -> Grant:
     ``Stale`` where its window has closed meanwhile: the task then waits until it opens.
     """
     grant = _start(desk, hold)
-    if desk.notary is not None:
-        desk.notary.seal(desk)
+    desk.attest()
     return grant
 
 
@@ -253,7 +231,7 @@ def _start(desk: Desk, hold: Hold) -> Grant:
     now = desk.clock()
     with desk.database.transaction() as session:
         task = held(session, hold)
-        plan = approved_plan(session, task)
+        plan = approved_plan(desk, session, task)
         begun = State(task.status) is State.IN_PROGRESS
         if not begun and (task.plan_author or "").startswith("agent:"):
             entry = remits.entry_of(session, hold.agent_id, hold.run_id)
@@ -279,11 +257,17 @@ def _start(desk: Desk, hold: Hold) -> Grant:
     return grant
 
 
-def approved_plan(session: Session, task: Task) -> Plan:
-    """The task's plan, only if its chain of approvals is complete for exactly this plan."""
+def approved_plan(desk: Desk, session: Session, task: Task) -> Plan:
+    """The task's plan, only if its chain of approvals is complete for exactly this plan.
+
+    ``Forged`` where the tables hold decisions that the record does not prove.
+    """
     plan = stored_plan(task)
     policy = asking.demanded(session, plan)
-    if not asking.satisfied(session, task, policy):
+    words = asking.words_on(session, asking.steps_of(session, task))
+    if not proofs.hold(session, desk.seal, task, words):
+        raise Forged(why=t("desk.not_proven"))
+    if not asking.satisfied(session, task, policy, words):
         raise Refused(why=t("desk.not_approved"))
     return plan
 
@@ -346,11 +330,11 @@ def _just_said(session: Session, hold: Hold, text: str) -> bool:
     return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)) == clean(text))
 
 
-def _tell(session: Session, hold: Hold, text: str, now: Any) -> None:
+def _tell(session: Session, hold: Hold, text: str, now: datetime) -> None:
     note(session, hold.sr_id, f"agent:{hold.agent_id}", text, now)
 
 
-def _finish(session: Session, hold: Hold, step: Move, now: Any) -> Issue:
+def _finish(session: Session, hold: Hold, step: Move, now: datetime) -> Issue:
     task = held(session, hold)
     move(session, task, step, actor=Actor.AGENT, now=now, run_id=None)
     for auditor in registry.auditors(session):
@@ -359,7 +343,7 @@ def _finish(session: Session, hold: Hold, step: Move, now: Any) -> Issue:
     return issue_of(session, hold.sr_id)
 
 
-def _record_end(session: Session, hold: Hold, kind: str, text: str, now: Any) -> None:
+def _record_end(session: Session, hold: Hold, kind: str, text: str, now: datetime) -> None:
     """The closing note, whose text the closing entry carries."""
     author = f"agent:{hold.agent_id}"
     session.add(Comment(sr_id=hold.sr_id, author=author, body=clean(text), created_at=now))

@@ -27,6 +27,7 @@ from guardia.board.web import (
     goals,
     issues,
     live,
+    plans,
     rights,
     runs,
     signin,
@@ -61,6 +62,7 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
     for router in (
         signin.router,
         issues.router,
+        plans.router,
         control.router,
         delegations.router,
         account.router,

@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from guardia.board import dossier, listing
 from guardia.board.desk import Desk, decisions, directives, lifting, reception
+from guardia.board.policy import Verdict
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.errors import Invalid, NotFound, UserError
@@ -175,14 +176,7 @@ def decide(
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
 
     def act() -> Any:
-        if decision == "change":
-            return decisions.ask_changes(
-                desk, here.person, task_id, plan_hash=plan_hash, reason=reason
-            )
-        approve = decision == "approve"
-        return decisions.decide(
-            desk, here.person, task_id, approve=approve, plan_hash=plan_hash, reason=reason
-        )
+        return decisions.say(desk, here.person, task_id, Verdict(decision), plan_hash, reason)
 
     return _act(request, desk, here, sr_id, act)
 

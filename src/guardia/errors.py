@@ -68,6 +68,10 @@ class Refused(UserError):
     """The gate does not run this. Details: ``why``."""
 
 
+class Forged(Refused):
+    """The tables say what the record does not: somebody has written past the desk."""
+
+
 class Unreachable(OperatorError):
     """A server does not answer. Details: ``server``, ``why``."""
 

@@ -175,12 +175,15 @@ def test_the_whole_chain_recomputed_after_an_edit(
 def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
     sealed: Sealed,
 ) -> None:
+    waiting, _, bound = sealed.cast.planned()
     hold = sealed.approved()
     sealed.seal()
     links = sealed.links()
     sealed.rewrite([replace(links[0], log_content="위조"), *links[1:]])
     with pytest.raises(Refused):
         work.start(sealed.desk, hold)
+    with pytest.raises(Refused):
+        decisions.decide(sealed.desk, LEAD, waiting.task_id, approve=True, plan_hash=bound)
     with psycopg.connect(sealed.superuser) as connection:
         alerts = connection.execute("select text from tb_outbox where kind = 'alert'").fetchall()
     assert len(alerts) == 1

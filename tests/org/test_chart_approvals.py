@@ -28,6 +28,7 @@ def test_the_shipped_chains_demand_as_many_persons_as_they_say() -> None:
         "MAINTENANCE": 1,
         "DEPLOY_SECURE": 3,
         "DESTRUCTIVE": 4,
+        "FORCED": 2,
     }
 
 

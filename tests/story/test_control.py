@@ -13,9 +13,11 @@ import pytest
 from flight import Slow, flying, held, listening, sleeping, until
 from house import House, furnish, opened
 
-from guardia.board.desk import directives, killing, view
+from guardia.board.desk import directives, killing, planning, view
 from guardia.board.desk.directives import Wish
+from guardia.board.desk.planning import Revision
 from guardia.board.lifecycle import State
+from guardia.board.planner import Draft
 from guardia.errors import Interrupted, Refused
 from guardia.heartbeat.beat import beat
 from guardia.tools.lab.running import RunningFleet
@@ -71,7 +73,7 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
 @contextmanager
 def at_work(house: House, agent: str) -> Iterator[None]:
     """An agent's beat that is in the middle of a slow command."""
-    beating = threading.Thread(target=beat, args=(house.desk, house.team, agent))
+    beating = threading.Thread(target=beat, args=(house.desk, lambda: house.team, agent))
     beating.start()
     try:
         assert until(lambda: sleeping() > 0), house.desk
@@ -216,3 +218,48 @@ def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(hou
     house.work()
     assert house.state(sr_id) is State.COMPLETED
     assert house.fleet.healthy("lock-chain")
+
+
+def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_back(
+    furnished: Any, fleet: RunningFleet, keys: Path
+) -> None:
+    armed = [True]
+
+    def level(to: str) -> Draft:
+        args = {"service": "budget", "level": to, "previous": "INFO"}
+        return Draft("service.set_log_level", args)
+
+    def hands(real: Any) -> Slow:
+        return Slow(real, lambda command: armed[0] and '"$now" != "$previous"' in command)
+
+    with opened(furnished.app, fleet, keys, hands) as house, listening(house):
+        sr_id = house.request("기재부 와스 1호기 로그를 줄여 주세요")
+        pm, lead = house.person("pm"), house.person("team_lead")
+        task_id = planning.force(
+            house.desk, pm, sr_id, "MOF-WAS-01", level("ERROR"), "로그가 너무 많음"
+        )
+        agent = "was-agent"
+        house.decide(sr_id)
+        with at_work(house, agent):
+            bound = view.plan_state(house.desk, task_id).plan_hash or ""
+            wish = Revision(bound, [level("WARN")], "경고는 남겨 주세요")
+            planning.change(house.desk, pm, task_id, wish)
+            assert until(lambda: sleeping() == 0)
+        assert commands(fleet) == []
+        armed[0] = False
+        beat(house.desk, lambda: house.team, agent)
+        # Nothing runs before people have seen the changed plan.
+        assert view.task(house.desk, task_id).state is State.PENDING_APPROVAL
+        assert house.changes(sr_id) == ["service.set_log_level"]
+        house.decide(sr_id)
+        beat(house.desk, lambda: house.team, agent)
+        assert view.task(house.desk, task_id).state is State.COMPLETED
+        done = [e.detail["args"]["level"] for e in house.entries(sr_id) if was_change(e)]
+        assert done == ["ERROR", "WARN"]
+        directives.give(house.desk, lead, task_id, Wish("rollback", "원래대로"))
+        beat(house.desk, lambda: house.team, agent)
+        assert view.task(house.desk, task_id).state is State.ROLLED_BACK
+
+
+def was_change(entry: Any) -> bool:
+    return bool(entry.kind == "intent" and entry.detail["phase"] == "do")

@@ -12,6 +12,7 @@ from guardia.board.plan import Action, Call, Check, Citation, Plan, Risk
 from guardia.db.engine import Database
 from guardia.org import chart
 from guardia.org.directory import Directory, Host, InstitutionName, PersonName, Service
+from guardia.tools.drafting import CatalogPlanner
 
 LEAD = PersonName(id="lead", name="정다은", title="팀장", role="team_lead")
 LEAD2 = PersonName(id="lead2", name="구본석", title="팀장", role="team_lead")
@@ -115,7 +116,7 @@ def action() -> Action:
 def seated(dsn: str) -> Iterator[Cast]:
     """The board over ``dsn`` with the shipped chart and the cast enrolled."""
     connected = Database(dsn, pool_size=4)
-    desk = Desk(connected)
+    desk = Desk(connected, planner=CatalogPlanner())
     organization.apply_chart(desk, chart.shipped().read_text("utf-8"), "operator:test")
     organization.enrol(
         desk,

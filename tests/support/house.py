@@ -16,12 +16,14 @@ from guardia.board import audit
 from guardia.board.desk import Desk, decisions, organization, reception, view
 from guardia.board.lifecycle import State
 from guardia.board.model import AuditEntry, Wake
+from guardia.board.seal import Seal
 from guardia.db.engine import Database
 from guardia.heartbeat.beat import beat
 from guardia.knowledge.library import Library
 from guardia.org import chart
 from guardia.org.directory import PersonName
 from guardia.org.keys import FileKeys
+from guardia.tools.drafting import CatalogPlanner
 from guardia.tools.execute import Gate, Hands
 from guardia.tools.lab.running import RunningFleet
 from guardia.tools.ssh import Connections
@@ -100,7 +102,8 @@ def opened(
     pool = checkpoints.open_pool(dsn)
     connections: Hands = Connections(FileKeys(keys))
     try:
-        desk = Desk(database)
+        # Workers of one installation sign with one key.
+        desk = Desk(database, seal=Seal.kept(FileKeys(keys)), planner=CatalogPlanner())
         gate = Gate(desk, hands(connections) if hands else connections)
         yield House(
             desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool), employer=employer), gate, fleet

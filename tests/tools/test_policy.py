@@ -18,6 +18,7 @@ TABLE = {
     "MAINTENANCE": {Risk.READ, Risk.CHANGE},
     "DEPLOY_SECURE": {Risk.READ, Risk.CHANGE, Risk.DEPLOY},
     "DESTRUCTIVE": set(Risk),
+    "FORCED": set(Risk),
 }
 
 

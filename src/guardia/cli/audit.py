@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +16,6 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.chain import Verdict
-    from guardia.board.desk import Desk
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -49,7 +45,7 @@ def export(file: Annotated[Path, typer.Argument(help=t("cli.audit.file"))]) -> N
     """Sign the record as it stands, and write all of it to a file for the stand-alone verifier."""
     from guardia.board.desk import exporting
 
-    with _desk(Settings()) as desk:
+    with opened(Settings()) as installation, installation.desk() as desk:
         entries, key = exporting.export(desk, file)
     sys.stdout.write(t("cli.audit.exported", entries=entries, file=file, key=key) + "\n")
 
@@ -68,24 +64,15 @@ def public(
     if found is None:
         raise Invalid(what=str(places.public), why=t("cli.audit.no_key"))
     if present:
-        with _desk(Settings()) as desk:
+        with opened(Settings()) as installation, installation.desk() as desk:
             found = Notary(places).key(desk).public_key()
     sys.stdout.write(public_pem(found))
-
-
-@contextmanager
-def _desk(settings: Settings) -> Iterator[Desk]:
-    from guardia.board.desk.checkpoints import Notary
-    from guardia.board.desk.places import Places
-
-    with opened(settings) as installation, installation.desk() as desk:
-        yield replace(desk, notary=Notary(Places.of(settings)))
 
 
 def _here(*, full: bool, since: int | None) -> tuple[Verdict, dict[str, Any]]:
     from guardia.board.desk import verification
 
-    with _desk(Settings()) as desk:
+    with opened(Settings()) as installation, installation.desk() as desk:
         found = verification.examine(desk, full=full, since=since)
     return found.verdict, found.words()
 

@@ -25,7 +25,8 @@ def kill(
     """Stop everything at once; whoever can reach this installation's database may."""
     from guardia.board.desk import killing
 
-    with opened(Settings()) as installation, installation.desk() as desk:
+    # No key is needed to stop: a store that cannot be opened must not stand in the way.
+    with opened(Settings()) as installation, installation.desk(signing=False) as desk:
         done = killing.kill(desk, sign_in(desk, who) if who else "operator:cli", reason)
     key = "already" if done.already else "killed"
     words = {"tasks": done.stopped, "undoing": done.undoing}

@@ -11,6 +11,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.desk import Desk
+    from guardia.board.desk.places import Places
     from guardia.db.embedded import Cluster
     from guardia.org.keys import Keys
 
@@ -24,19 +25,27 @@ class Installation:
     """``None`` for an external database whose owner is not told to this host."""
     keys: Keys
     """Where the key lies that signs people's decisions."""
+    places: Places
+    """Where the record is witnessed outside the database."""
     ours: bool = False
     """Whether this process has started the database, which then ends with it."""
 
     @contextmanager
-    def desk(self) -> Iterator[Desk]:
-        """The desk over a small pool, closed afterwards."""
+    def desk(self, *, signing: bool = True) -> Iterator[Desk]:
+        """The desk over a small pool, closed afterwards; without ``signing`` it needs no key."""
         from guardia.board.desk import Desk
+        from guardia.board.desk.checkpoints import Notary
         from guardia.board.seal import Seal
         from guardia.db.engine import Database
+        from guardia.tools.drafting import CatalogPlanner
 
         database = Database(self.app_dsn, pool_size=4)
         try:
-            yield Desk(database, seal=Seal.kept(self.keys))
+            if not signing:
+                yield Desk(database)
+                return
+            seal, notary = Seal.kept(self.keys), Notary(self.places)
+            yield Desk(database, seal=seal, notary=notary, planner=CatalogPlanner())
         finally:
             database.close()
 
@@ -51,13 +60,17 @@ def cluster(settings: Settings) -> Cluster:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Installation]:
     """The database, started where it is embedded and not running, and stopped again by us."""
+    from guardia.board.desk.places import Places
     from guardia.org.keys import FileKeys
 
-    keys = FileKeys(settings.secrets)
+    keys, places = FileKeys(settings.secrets), Places.of(settings)
     if settings.dsn is not None:
         owner = settings.owner_dsn
         yield Installation(
-            settings.dsn.get_secret_value(), owner.get_secret_value() if owner else None, keys
+            settings.dsn.get_secret_value(),
+            owner.get_secret_value() if owner else None,
+            keys,
+            places,
         )
         return
     from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE
@@ -66,7 +79,7 @@ def opened(settings: Settings) -> Iterator[Installation]:
     with server:
         server.create_roles()
         yield Installation(
-            server.dsn(APPLICATION_ROLE), server.dsn(OWNER_ROLE), keys, ours=server.owned
+            server.dsn(APPLICATION_ROLE), server.dsn(OWNER_ROLE), keys, places, ours=server.owned
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
 _As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
+_Reason = Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))]
 
 
 def show(number: _Number) -> None:
@@ -30,51 +32,28 @@ def show(number: _Number) -> None:
         _show(desk, parse_number(number))
 
 
-def approve(
-    number: _Number,
-    who: _As,
-    reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))] = "",
-) -> None:
-    """Approve the plan that waits on an issue, after it has been shown."""
-    _decide(number, who, reason, "approve")
+def deciding(verdict: str) -> Callable[[str, str, str], None]:
+    """The command that says ``approve``, ``reject`` or ``change`` to the plan that waits on an
+    issue, after it has been shown."""
 
+    def decide(number: _Number, who: _As, reason: _Reason = "") -> None:
+        from guardia.board.desk import decisions, view
+        from guardia.board.policy import Verdict
 
-def reject(
-    number: _Number,
-    who: _As,
-    reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))],
-) -> None:
-    """Reject the plan that waits on an issue, with a reason."""
-    _decide(number, who, reason, "reject")
+        sr_id = parse_number(number)
+        with opened(Settings()) as installation, installation.desk() as desk:
+            _show(desk, sr_id)
+            person = sign_in(desk, who)
+            plans = view.waiting_plans(desk, sr_id)
+            if not plans:
+                raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
+            for plan in plans:
+                word, bound = Verdict(verdict), plan.plan_hash
+                state = decisions.say(desk, person, plan.task_id, word, bound, reason)
+                said = t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}"))
+                sys.stdout.write(said + "\n")
 
-
-def ask_changes(
-    number: _Number,
-    who: _As,
-    reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))],
-) -> None:
-    """Send the plan that waits on an issue back to the agent, with what must be different."""
-    _decide(number, who, reason, "change")
-
-
-def _decide(number: str, who: str, reason: str, verdict: str) -> None:
-    from guardia.board.desk import decisions, view
-
-    sr_id = parse_number(number)
-    with opened(Settings()) as installation, installation.desk() as desk:
-        _show(desk, sr_id)
-        person = sign_in(desk, who)
-        plans = view.waiting_plans(desk, sr_id)
-        if not plans:
-            raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
-        for waiting in plans:
-            words = {"plan_hash": waiting.plan_hash, "reason": reason}
-            if verdict == "change":
-                state = decisions.ask_changes(desk, person, waiting.task_id, **words)
-            else:
-                approve = verdict == "approve"
-                state = decisions.decide(desk, person, waiting.task_id, approve=approve, **words)
-            sys.stdout.write(t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}")) + "\n")
+    return decide
 
 
 def _show(desk: Desk, sr_id: int) -> None:

@@ -13,8 +13,7 @@ import httpx
 from rich.console import Console
 from sqlalchemy import func, select
 
-from guardia.board import audit
-from guardia.board.desk import decisions, view
+from guardia.board.desk import decisions, verification, view
 from guardia.board.lifecycle import OPEN, State
 from guardia.board.model import AuditEntry, Run, Task
 from guardia.cli.stage import ASKING, Stage
@@ -104,8 +103,8 @@ class Telling:
         """Look from outside at what is claimed."""
         story, desk = self._story, self._stage.desk
         state = view.issue(desk, self._sr_id).state
+        verdict = verification.examine(desk, full=True).verdict
         with desk.database.reading() as session:
-            verdict = audit.verify_all(session)
             steps = session.scalar(
                 select(func.coalesce(func.sum(Run.steps), 0))
                 .join(Task, Task.task_id == Run.task_id)

@@ -10,11 +10,13 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from cast import LEAD, PM
 from sealing import Sealed
 
 from guardia.board import audit
-from guardia.board.desk import work
+from guardia.board.desk import decisions, directives, killing, work
 from guardia.board.desk.checkpoints import Notary
+from guardia.board.desk.directives import Wish
 from guardia.db.engine import Database
 from guardia.errors import Misconfigured
 
@@ -70,7 +72,48 @@ def test_a_checkpoint_comes_before_the_first_command(sealed: Sealed) -> None:
         covered = audit.link_at(session, last.size)
     assert covered is not None
     assert covered.kind == "started"
-    assert sizes(sealed, 1) == [last.size]
+    assert sizes(sealed, 1)[-1] == last.size
+
+
+def covered(sealed: Sealed) -> list[str]:
+    """Kinds of the newest entry that each checkpoint covers."""
+    with sealed.desk.database.reading() as session:
+        found = [audit.link_at(session, c.size) for c in audit.checkpoints(session)]
+    return [link.kind for link in found if link is not None]
+
+
+def test_a_checkpoint_comes_before_each_privileged_action(sealed: Sealed) -> None:
+    desk = sealed.desk
+    hold, _, bound = sealed.cast.planned()
+    decisions.decide(desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
+    assert covered(sealed) == ["planned"]
+    directives.give(desk, PM, hold.task_id, Wish("priority", "급함", "P1"))
+    assert covered(sealed) == ["planned", "approved"]
+    killing.kill(desk, LEAD, "점검")
+    killing.release(desk, PM, "끝")
+    assert covered(sealed)[2:] == ["kill_report"]
+
+
+def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: Sealed) -> None:
+    hold, _, bound = sealed.cast.planned()
+    other, _, _ = sealed.cast.planned()
+    sealed.seal()
+    sealed.places.key.unlink()
+    for verb in ("pause", "manual", "abort"):
+        directives.give(sealed.desk, LEAD, other.task_id, Wish(verb, "멈춤"))
+    killing.kill(sealed.desk, LEAD, "이상")
+    assert killing.switch(sealed.desk) is not None
+    for privileged in (
+        lambda: decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound),
+        lambda: killing.release(sealed.desk, PM, "끝"),
+        lambda: directives.give(sealed.desk, LEAD, other.task_id, Wish("return")),
+    ):
+        with pytest.raises(Misconfigured):
+            privileged()
+    with psycopg.connect(sealed.superuser) as connection:
+        query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
+        assert connection.execute(query).fetchone() == (4,)  # a worker signs what was stopped
+    assert sum("서명하지 못했습니다" in alert for alert in alerts(sealed)) == 1
 
 
 def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: Sealed) -> None:

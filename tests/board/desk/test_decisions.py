@@ -3,7 +3,19 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cast import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast, assignment, plan
+from cast import (
+    CUSTOMER,
+    ENGINEER,
+    LEAD,
+    LEAD2,
+    OFFICER,
+    PM,
+    TERMINATE,
+    Cast,
+    action,
+    assignment,
+    plan,
+)
 
 from guardia.board.desk import decisions, view, waking, work
 from guardia.board.lifecycle import State
@@ -32,7 +44,8 @@ def test_a_rejection_needs_a_reason_and_ends_the_task(cast: Cast) -> None:
 
 
 def test_a_chain_is_decided_in_order_by_its_roles(cast: Cast) -> None:
-    held, _, bound = cast.planned(plan("DEPLOY_SECURE"))
+    reversible = action().model_copy(update={"irreversible": None, "undo": TERMINATE})
+    held, _, bound = cast.planned(plan("DEPLOY_SECURE", reversible))
     with pytest.raises(Forbidden):
         decide(cast, PM, held.task_id, bound)
     assert decide(cast, LEAD, held.task_id, bound) is State.PENDING_APPROVAL

@@ -133,7 +133,7 @@ def test_a_completed_task_is_rolled_back_by_its_agent_once_it_is_verified(cast: 
     assert begun is not None
     order = orders.claim(cast.desk, begun)
     assert order is not None
-    grant, _ = orders.grant(cast.desk, order)
+    grant = orders.grant(cast.desk, order).grant
     assert LEVEL.undo is not None
     record.intend(cast.desk, grant, LEVEL.undo, "…", Step(0, "undo"))
     assert orders.end(cast.desk, order, ["- 로그"], []) is State.ROLLED_BACK

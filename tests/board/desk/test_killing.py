@@ -123,7 +123,7 @@ def test_a_hold_forged_under_the_switch_is_refused_at_the_gate(cast: Cast) -> No
 def test_an_order_lets_an_agent_undo_and_look_and_nothing_else(cast: Cast) -> None:
     running(cast)
     killing.kill(cast.desk, LEAD, "정지")
-    grant, _ = orders.grant(cast.desk, ordered(cast))
+    grant = orders.grant(cast.desk, ordered(cast)).grant
     record.intend(cast.desk, grant, READ, "…")
     with pytest.raises(Refused, match="되돌리기와 조회만"):
         record.intend(cast.desk, grant, DO, "…", Step(0, "do"))

@@ -5,16 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from cast import CAST, LEAD, LEAD2, PM, Cast, plan
 from sqlalchemy import select
 
 from guardia.board import audit, dossier, listing, seal, signers
-from guardia.board.desk import decisions, delegating, due, organization, view, waking, work
+from guardia.board.desk import (
+    decisions,
+    delegating,
+    directives,
+    due,
+    organization,
+    view,
+    waking,
+    work,
+)
+from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
 from guardia.board.model import Approval, AuditEntry, Notice, Outgoing, Task
 from guardia.board.plan import Plan
-from guardia.errors import Forbidden, IllegalMove, Invalid, Refused, Stale
+from guardia.errors import Forbidden, Invalid, Refused, Stale
 from guardia.org import chart
 from guardia.org.directory import Directory, PersonName
 
@@ -58,6 +69,10 @@ def rule(board: Cast, policy: str, freezes: str = "[]") -> None:
 
 def approve(board: Cast, who: PersonName, task: int, bound: str) -> State:
     return decisions.decide(board.desk, who, task, approve=True, plan_hash=bound)
+
+
+def change(board: Cast, task: int, bound: str, wanted: Plan, who: PersonName) -> State:
+    return directives.give(board.desk, who, task, Wish("change", "고침", bound, wanted))
 
 
 def told(board: Cast, kind: str) -> set[str]:
@@ -135,7 +150,7 @@ def test_a_revoked_delegation_and_a_foreign_one_give_nothing(board: Cast) -> Non
 
 def test_the_author_of_a_plan_never_approves_it(board: Cast) -> None:
     held, _, bound = board.planned()
-    work.refile(board.desk, held.task_id, other_plan(), LEAD)
+    change(board, held.task_id, bound, other_plan(), LEAD)
     fresh = work.plan_hash(held.task_id, other_plan())
     with pytest.raises(Stale):
         approve(board, LEAD2, held.task_id, bound)
@@ -148,22 +163,15 @@ def test_the_author_of_a_plan_never_approves_it(board: Cast) -> None:
 def test_a_changed_plan_voids_what_was_given_and_asks_anew(board: Cast) -> None:
     held, _, bound = board.planned()
     approve(board, LEAD, held.task_id, bound)
-    assert work.refile(board.desk, held.task_id, other_plan(), PM) is State.PENDING_APPROVAL
+    assert change(board, held.task_id, bound, other_plan(), PM) is State.PENDING_APPROVAL
     with board.desk.database.reading() as session:
         states = {(a.plan_hash == bound, a.state) for a in session.scalars(select(Approval))}
     assert states == {(True, "VOID"), (False, "WAITING")}
     with pytest.raises(Stale):
         work.start(board.desk, held)
     with pytest.raises(Refused):
-        work.refile(board.desk, held.task_id, plan("READ_ONLY"), PM)
-
-
-def test_a_plan_that_runs_cannot_be_refiled(board: Cast) -> None:
-    held, _, bound = board.planned()
-    approve(board, LEAD, held.task_id, bound)
-    work.start(board.desk, held)
-    with pytest.raises(IllegalMove):
-        work.refile(board.desk, held.task_id, other_plan(), PM)
+        fresh = work.plan_hash(held.task_id, other_plan())
+        change(board, held.task_id, fresh, plan("READ_ONLY"), PM)
 
 
 def test_a_stricter_chart_stops_what_was_approved_under_a_milder_one(board: Cast) -> None:
@@ -273,6 +281,26 @@ def test_a_freeze_declared_after_the_approval_holds_the_work(board: Cast, clock:
     clock.later(days=1)
     due.look(board.desk)
     work.start(board.desk, board.hold("db-agent"))
+
+
+def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
+    board: Cast, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "_BATCH", 2)  # the broken ones fill the first look
+    rule(board, "{steps: [team_lead], expires: 1h}")
+    held = [board.planned()[0] for _ in range(4)]
+    clock.later(hours=2)
+    with psycopg.connect(board.dsn) as connection:  # no move leads on from there
+        connection.execute(
+            "update tb_ops_task set status = 'ABORTED' where task_id = any(%s)",
+            [[h.task_id for h in held[:2]]],
+        )
+    assert due.look(board.desk) == 2
+    assert [view.issue(board.desk, h.sr_id).state for h in held[2:]] == [State.MANUAL] * 2
+    assert due.look(board.desk) == 0
+    with board.desk.database.reading() as session:
+        alerts = session.scalars(select(Outgoing.text).where(Outgoing.kind == "alert")).all()
+    assert len(alerts) == 2
 
 
 # The seal ------------------------------------------------------------------------------------

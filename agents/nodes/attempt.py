@@ -1,0 +1,41 @@
+"""One step of a plan, at most once: also where an earlier waking died in the middle of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from guardia.board.desk import Desk, Grant, record
+from guardia.board.desk.record import Step
+from guardia.board.plan import Check
+from guardia.i18n import t
+from guardia.tools.execute import Gate, Report, Result
+
+
+def once(
+    desk: Desk,
+    gate: Gate,
+    grant: Grant,
+    step: Step,
+    before: str | None,
+    *,
+    shown_by: tuple[Check, ...],
+    run: Callable[[], Report],
+) -> Report:
+    """``run`` a step that was never attempted; of any other, what is known or the server shows.
+
+    ``before`` is what is known of an earlier attempt, and ``shown_by`` what holds on the server
+    where the step has happened. ``Unreachable`` where an earlier worker's command may still run.
+    """
+    if before is None:
+        return run()
+    if before == "DONE":
+        return Report(Result.DONE)
+    if before == "INTENT":
+        gate.quiet(grant, step)
+    happened = bool(shown_by) and gate.failing(grant, shown_by) is None
+    if before == "INTENT":
+        record.settle_unknown(desk, grant, step, happened=happened)
+    if happened:
+        return Report(Result.DONE)
+    key = "unknown" if before == "INTENT" else "attempted"
+    return Report(Result.FAILED, t(f"agents.{key}", ordinal=step.ordinal + 1))

@@ -1,0 +1,139 @@
+"""``guardia plan show | edit`` and ``guardia force``: people's plans from the command line."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guardia.cli.installation import opened
+from guardia.cli.issue import parse_number, sign_in
+from guardia.errors import Invalid
+from guardia.i18n import t
+from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.desk.view import FiledPlan
+    from guardia.board.planner import Draft
+
+app = typer.Typer(no_args_is_help=True)
+_Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
+_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
+_Reason = Annotated[str, typer.Option("--reason", help=t("cli.control.reason"))]
+_SET = re.compile(r"(\d{1,3})\.(\w{1,40})=(.*)", re.DOTALL)
+
+
+@app.command("show", help=t("cli.plan.show"))
+def show(number: _Number) -> None:
+    """The plans of an issue that can still be changed, with numbered actions and arguments."""
+    from guardia.board.desk import view
+
+    sr_id = parse_number(number)
+    with opened(Settings()) as installation, installation.desk() as desk:
+        plans = view.changeable_plans(desk, sr_id)
+    if not plans:
+        raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.none", sr=sr_id))
+    console = Console(highlight=False)
+    for filed in plans:
+        words = {"task": filed.task_id, "state": t(f"state.{filed.state}")}
+        head = t("cli.plan.head", **words, server=filed.plan.server, hash=filed.plan_hash[:12])
+        console.print(head, markup=False)
+        table = Table("#", t("cli.issue.effect"), t("cli.plan.call"))
+        for ordinal, action in enumerate(filed.plan.actions, start=1):
+            given = "\n".join(f"{n}={v}" for n, v in action.call.args.items())
+            table.add_row(str(ordinal), action.effect, f"{action.call.tool}\n{given}")
+        console.print(table, markup=False)
+
+
+@app.command("edit", help=t("cli.plan.edit"))
+def edit(
+    number: _Number,
+    who: _As,
+    reason: _Reason,
+    task: Annotated[int | None, typer.Option("--task", help=t("cli.plan.task"))] = None,
+    put: Annotated[list[str] | None, typer.Option("--set", help=t("cli.plan.set"))] = None,
+    remove: Annotated[list[int] | None, typer.Option("--remove", help=t("cli.plan.remove"))] = None,
+    add: Annotated[list[str] | None, typer.Option("--add", help=t("cli.plan.add"))] = None,
+) -> None:
+    """Change what a plan does; everyone approves it anew, but for whoever has changed it."""
+    from guardia.board.desk import planning, view
+    from guardia.board.desk.planning import Revision
+
+    sr_id = parse_number(number)
+    with opened(Settings()) as installation, installation.desk() as desk:
+        person = sign_in(desk, who)
+        plan = _one(sr_id, view.changeable_plans(desk, sr_id), task)
+        drafts = _edited(plan, put or [], remove or [], add or [])
+        revision = Revision(plan.plan_hash, drafts, reason)
+        state = planning.change(desk, person, plan.task_id, revision)
+    words = {"sr": sr_id, "verb": t("desk.verb.change"), "state": t(f"state.{state}")}
+    sys.stdout.write(t("cli.control.given", **words) + "\n")
+
+
+def force(
+    number: _Number,
+    server: Annotated[str, typer.Argument(help=t("cli.plan.server"))],
+    tool: Annotated[str, typer.Argument(help=t("cli.plan.tool"))],
+    who: _As,
+    reason: _Reason,
+    arguments: Annotated[list[str] | None, typer.Argument(help=t("cli.plan.arguments"))] = None,
+) -> None:
+    """Order one action of the catalogue on a server, outside of any plan."""
+    from guardia.board.desk import planning
+    from guardia.board.planner import Draft
+
+    sr_id = parse_number(number)
+    draft = Draft(tool, _pairs(arguments or []))
+    with opened(Settings()) as installation, installation.desk() as desk:
+        person = sign_in(desk, who)
+        task_id = planning.force(desk, person, sr_id, server, draft, reason)
+    sys.stdout.write(t("cli.plan.forced", sr=sr_id, task=task_id) + "\n")
+
+
+def _one(sr_id: int, plans: list[FiledPlan], task: int | None) -> FiledPlan:
+    found = [plan for plan in plans if task in (None, plan.task_id)]
+    if not found:
+        raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.none", sr=sr_id))
+    if len(found) > 1:
+        choices = ", ".join(f"--task {p.task_id} ({p.plan.server})" for p in found)
+        raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.which", choices=choices))
+    return found[0]
+
+
+def _edited(plan: FiledPlan, put: list[str], remove: list[int], add: list[str]) -> list[Draft]:
+    """The plan's actions with what is to be different; they are counted from 1."""
+    from guardia.board.planner import Draft
+
+    drafts = {n: Draft.of(action.call) for n, action in enumerate(plan.plan.actions, start=1)}
+    for text in put:
+        match = _SET.fullmatch(text)
+        known = drafts.get(int(match[1])) if match else None
+        if match is None or known is None:
+            raise Invalid(what=f"--set {text}", why=t("cli.plan.set_form", most=len(drafts)))
+        drafts[int(match[1])] = Draft(known.tool, {**known.args, match[2]: match[3]})
+    for ordinal in remove:
+        if drafts.pop(ordinal, None) is None:
+            raise Invalid(what=f"--remove {ordinal}", why=t("cli.plan.no_such"))
+    return [*drafts.values(), *map(_draft, add)]
+
+
+def _draft(text: str) -> Draft:
+    from guardia.board.planner import Draft
+
+    tool, *pairs = text.split() or [""]
+    return Draft(tool, _pairs(pairs))
+
+
+def _pairs(texts: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Invalid(what=text, why=t("cli.plan.pair"))
+        found[name] = value
+    return found

@@ -1,0 +1,349 @@
+"""Decisions and orders from the command line, as people give them: with a password, by a right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from cast import LEAD, SERVER, Cast, plan, seated
+from pages import PASSWORD, enrol_more
+from typer.testing import CliRunner, Result
+
+from guardia.board import audit
+from guardia.board.desk import Hold, decisions, killing, organization, record, view, work
+from guardia.board.desk.record import Outcome, Step
+from guardia.board.lifecycle import State
+from guardia.board.plan import Call, Plan
+from guardia.board.seal import Seal
+from guardia.cli import app
+from guardia.errors import Forbidden, GuardiaError, IllegalMove, Invalid, NotFound, Refused
+from guardia.org.directory import Directory, Service
+from guardia.org.keys import FileKeys
+from guardia.settings import Settings
+from guardia.tools import planning as catalogue
+
+HOSTILE = "'; drop table tb_ops_task; -- [red]${HOME}[/] \x1b[31m{sr} <script>\u202e가\udcff"
+ARGS = {"service": "budgetdb", "level": "INFO", "previous": "DEBUG"}
+CALL = Call(tool="service.set_log_level", args=ARGS)
+PROGRAM = Service(
+    name="budgetdb", kind="http", port=80, control="/h/ctl", root="/h/budgetdb", health="/health"
+)
+HOST = SERVER.model_copy(update={"services": (PROGRAM,)})
+
+
+@pytest.fixture
+def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
+    """The board where the commands find it; agents sign with the same installation's key."""
+    monkeypatch.setenv("GUARDIA_DSN", database.app)
+    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
+    monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
+    with seated(database.app) as cast:
+        enrol_more(cast)
+        organization.enrol(cast.desk, Directory(servers=(HOST,)), {})
+        cast.desk = replace(cast.desk, seal=Seal.kept(FileKeys(Settings().secrets)))
+        yield cast
+
+
+def run(*words: object, **more: Any) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words], **more)
+
+
+def said(*words: object) -> str:
+    done = run(*words)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.output
+
+
+def refused(fault: type[GuardiaError], *words: object) -> str:
+    done = run(*words)
+    assert isinstance(done.exception, fault), (done.output, done.exception)
+    return str(done.exception)
+
+
+def rows(board: Cast, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(board.dsn) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+def kinds(board: Cast) -> list[str]:
+    with board.desk.database.reading() as session:
+        assert audit.verify_all(session).intact
+        return [link.kind for link in audit.links(session)]
+
+
+def made() -> Plan:
+    return plan("MAINTENANCE", catalogue.propose(CALL, HOST))
+
+
+def waiting(board: Cast) -> Hold:
+    return board.planned(made())[0]
+
+
+def running(board: Cast) -> Hold:
+    held, _, bound = board.planned(made())
+    decisions.decide(board.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    again = board.hold("db-agent")
+    work.start(board.desk, again)
+    return again
+
+
+def completed(board: Cast) -> Hold:
+    hold = running(board)
+    grant = work.start(board.desk, hold)
+    intent = record.intend(board.desk, grant, CALL, "…", Step(0, "do"))
+    record.conclude(board.desk, intent, Outcome(True, {}, "", 1))
+    work.complete(board.desk, hold, "끝")
+    return hold
+
+
+def manual(board: Cast) -> Hold:
+    hold = running(board)
+    said("directive", hold.sr_id, "manual", "--as", "eng")
+    return hold
+
+
+def paused(board: Cast) -> Hold:
+    hold = waiting(board)
+    said("directive", hold.sr_id, "pause", "--as", "eng")
+    return hold
+
+
+def state(board: Cast, hold: Hold) -> State:
+    return view.task(board.desk, hold.task_id).state
+
+
+# Decisions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verb", "after", "kind"),
+    [
+        ("approve", State.APPROVED, "approved"),
+        ("reject", State.REJECTED, "rejected"),
+        ("ask-changes", State.PARSED, "changes_asked"),
+    ],
+)
+def test_a_decision(board: Cast, verb: str, after: State, kind: str) -> None:
+    hold = waiting(board)
+    before = kinds(board)
+    # Neither a wrong password, nor who may not, nor whom nobody knows.
+    for account, password in (("lead", "틀림"), ("nobody", PASSWORD), ("eng", PASSWORD)):
+        words = (verb, f"sr-{hold.sr_id}", "--as", account, "--reason", "x")
+        done = run(*words, env={"GUARDIA_PASSWORD": password})
+        assert isinstance(done.exception, Forbidden), done.output
+    if verb != "approve":
+        refused(Invalid, verb, hold.sr_id, "--as", "lead", "--reason", "  ")
+    assert kinds(board) == before and state(board, hold) is State.PENDING_APPROVAL
+    shown = said(verb, f"#{hold.sr_id}", "--as", "lead", "--reason", HOSTILE)
+    assert "세션 7" in shown and state(board, hold) is after
+    assert kinds(board)[-1] == kind
+    [(kept,)] = rows(board, "select reason from tb_decision")
+    assert "drop table" in kept and "\x1b" not in kept
+    refused(Invalid, verb, hold.sr_id, "--as", "lead", "--reason", "다시")
+
+
+def test_a_number_that_is_none(board: Cast) -> None:
+    for number in ("0", "SR-999", "1; drop", "9" * 30, "\uff19\uff19", HOSTILE):
+        for words in (
+            ("approve", number, "--as", "lead"),
+            ("directive", number, "abort", "--as", "lead"),
+            ("plan", "edit", number, "--as", "lead", "--reason", "x", "--remove", "1"),
+            ("force", number, "MOF-DB-01", "service.restart", "--as", "pm", "--reason", "x"),
+        ):
+            refused(GuardiaError, *words)
+    assert rows(board, "select count(*) from tb_directive") == [(0,)]
+
+
+# The kill switch -----------------------------------------------------------------------------
+
+
+def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person(
+    board: Cast, tmp_path: Path
+) -> None:
+    hold = running(board)
+    assert "1건" in said("kill", "--reason", HOSTILE)
+    assert "이미" in said("kill", "--as", "eng", "--reason", "또")
+    switch = killing.switch(board.desk)
+    assert switch is not None and switch.ordered_by.startswith("operator:")
+    assert state(board, hold) is State.IN_PROGRESS
+    for account in ("eng", "lead", "cus", "audit"):
+        refused(Forbidden, "release", "--as", account, "--reason", "끝")
+    done = run("release", "--as", "pm", "--reason", "끝", env={"GUARDIA_PASSWORD": "틀림"})
+    assert isinstance(done.exception, Forbidden)
+    refused(Invalid, "release", "--as", "pm", "--reason", " ")
+    assert killing.switch(board.desk) is not None
+    said("release", "--as", "pm", "--reason", HOSTILE)
+    assert killing.switch(board.desk) is None
+    refused(Invalid, "release", "--as", "pm", "--reason", "또")
+    assert kinds(board).count("killed") == kinds(board).count("released") == 1
+
+
+def test_who_may_not_stop_does_not_and_a_broken_key_store_does_not_hinder(
+    board: Cast, tmp_path: Path
+) -> None:
+    refused(Forbidden, "kill", "--as", "cus", "--reason", "장난")
+    refused(Forbidden, "kill", "--as", "audit", "--reason", "장난")
+    assert killing.switch(board.desk) is None
+    (tmp_path / "secrets.key").write_text("부서짐")
+    (tmp_path / "secrets").chmod(0o755)
+    said("kill", "--reason", "이상")
+    assert killing.switch(board.desk) is not None
+
+
+# Orders --------------------------------------------------------------------------------------
+
+ORDERS: dict[str, tuple[Callable[[Cast], Hold], tuple[str, ...], str, str]] = {
+    # verb: where it may be given, its argument, who may, and what then is so
+    "abort": (waiting, (), "eng", "status = 'ABORTED'"),
+    "pause": (waiting, (), "eng", "paused"),
+    "resume": (paused, (), "eng", "not paused"),
+    "manual": (running, (), "eng", "status = 'MANUAL'"),
+    "return": (manual, (), "eng", "status = 'PARSED'"),
+    "complete": (manual, (), "eng", "status = 'COMPLETED'"),
+    "rollback": (completed, (), "lead", "status = 'COMPLETED'"),
+    "reassign": (manual, ("was-agent",), "eng", "agent_id = 'was-agent'"),
+    "priority": (running, ("p1",), "eng", "status = 'IN_PROGRESS'"),
+}
+NOT_YET: dict[str, Callable[[Cast], Hold]] = {
+    "abort": completed,
+    "pause": manual,
+    "resume": waiting,
+    "manual": completed,
+    "return": waiting,
+    "complete": waiting,
+    "rollback": waiting,
+    "reassign": running,
+    "priority": completed,
+}
+
+
+def test_every_order_is_tested_here() -> None:
+    from guardia.board.desk import directives
+
+    assert set(ORDERS) == set(NOT_YET) == set(directives.VERBS)
+
+
+@pytest.mark.parametrize("verb", ORDERS)
+def test_an_order(board: Cast, verb: str) -> None:
+    begin, argument, person, then = ORDERS[verb]
+    hold = begin(board)
+    before = rows(board, "select count(*) from tb_directive")
+    words = ("directive", f"SR-{hold.sr_id}", verb, *argument)
+    refused(Forbidden, *words, "--as", "cus", "--reason", "장난")
+    if person != "eng":
+        refused(Forbidden, *words, "--as", "eng", "--reason", "권한 없음")
+    done = run(*words, "--as", person, env={"GUARDIA_PASSWORD": "틀림"})
+    assert isinstance(done.exception, Forbidden)
+    assert rows(board, "select count(*) from tb_directive") == before
+    said(*words, "--as", person, "--reason", HOSTILE)
+    assert rows(board, f"select {then} from tb_ops_task") == [(True,)]
+    assert kinds(board)[-1] == "ordered"
+    [(kept,)] = rows(board, f"select reason from tb_directive where verb = '{verb}'")
+    assert "drop table" in kept and "\x1b" not in kept
+
+
+def test_orders_that_a_state_does_not_know(board: Cast) -> None:
+    for begin in {*NOT_YET.values()}:
+        hold = begin(board)
+        before = kinds(board)
+        for verb in (verb for verb, where in NOT_YET.items() if where is begin):
+            refused(Invalid, "directive", hold.sr_id, verb, "--as", "lead", "--reason", "x")
+        assert kinds(board) == before
+        with psycopg.connect(board.dsn) as connection:  # so that no agent claims it again
+            connection.execute("update tb_ops_task set paused = true")
+
+
+def test_words_that_are_no_order_and_assignees_that_are_none(board: Cast) -> None:
+    hold = manual(board)
+    before = kinds(board)
+    for verb in ("", "explode", "change", "force", "kill", HOSTILE):
+        refused(Invalid, "directive", hold.sr_id, verb, "--as", "lead")
+    for argument in ("nobody", "dispatcher", "", HOSTILE):
+        refused(Invalid, "directive", hold.sr_id, "reassign", "--as", "lead", "--", argument)
+    assert kinds(board) == before
+
+
+# People's plans ------------------------------------------------------------------------------
+
+
+def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(board: Cast) -> None:
+    hold = waiting(board)
+    assert "level=INFO" in said("plan", "show", hold.sr_id)
+    edit = ("plan", "edit", hold.sr_id, "--reason", HOSTILE, "--set", "1.level=WARN")
+    refused(Forbidden, *edit, "--as", "cus")
+    said(*edit, "--add", "service.restart service=budgetdb", "--as", "lead")
+    found = view.plan_state(board.desk, hold.task_id).plan
+    assert found is not None and [a.call.tool for a in found.actions] == [
+        "service.set_log_level",
+        "service.restart",
+    ]
+    assert found.actions[0].call.args["level"] == "WARN"
+    refused(Forbidden, "approve", hold.sr_id, "--as", "lead")
+    said("approve", hold.sr_id, "--as", "lead2")
+    assert state(board, hold) is State.APPROVED
+
+
+EDITS: list[tuple[tuple[str, ...], type[GuardiaError]]] = [
+    (("--set", "1.level=LOUD"), Invalid),
+    (("--set", "1.nothing=x"), Invalid),
+    (("--set", "9.level=WARN"), Invalid),
+    (("--set", "level=WARN"), Invalid),
+    (("--set", f"1.service={HOSTILE}"), Invalid),
+    (("--remove", "2"), Invalid),
+    (("--remove", "1"), Invalid),
+    (("--add", "service.explode x=1"), Refused),
+    (("--add", "service.restart service"), Invalid),
+    (("--add", ""), Refused),
+    (("--task", "99", "--remove", "1"), Invalid),
+    ((), Invalid),
+]
+
+
+def test_an_edit_that_does_not_hold_changes_nothing(board: Cast) -> None:
+    hold = waiting(board)
+    before = kinds(board)
+    for words, fault in EDITS:
+        refused(fault, "plan", "edit", hold.sr_id, "--as", "pm", "--reason", "고침", *words)
+    assert kinds(board) == before
+
+
+def test_what_is_over_has_no_plan_to_edit(board: Cast) -> None:
+    hold = completed(board)
+    refused(Invalid, "plan", "show", hold.sr_id)
+    refused(
+        Invalid, "plan", "edit", hold.sr_id, "--as", "pm", "--reason", "x", "--set", "1.level=WARN"
+    )
+
+
+def test_a_forced_action(board: Cast) -> None:
+    sr_id = board.received()
+    words = ("force", f"SR-{sr_id}", "MOF-DB-01", "service.restart", "service=budgetdb")
+    for account in ("cus", "eng", "audit"):
+        refused(Forbidden, *words, "--as", account, "--reason", "x")
+    refused(Invalid, *words, "--as", "pm", "--reason", " ")
+    refused(NotFound, *words[:2], "x", *words[3:], "--as", "pm", "--reason", "x")
+    refused(Invalid, *words, "--as", "pm", "--reason", "x", "level")
+    refused(Refused, *words[:3], HOSTILE, "--as", "pm", "--reason", "x")
+    assert rows(board, "select count(*) from tb_directive") == [(0,)]
+    said(*words, "--as", "pm", "--reason", HOSTILE)
+    assert rows(
+        board, "select category, status, plan_author from tb_ops_task where plan is not null"
+    ) == [("FORCED", "PENDING_APPROVAL", "person:pm")]
+    refused(Forbidden, "approve", sr_id, "--as", "pm")
+    for account in ("lead", "officer"):
+        said("approve", sr_id, "--as", account)
+    assert rows(board, "select status from tb_ops_task where plan is not null") == [("APPROVED",)]
+
+
+def test_a_change_while_it_runs_waits_for_its_agent(board: Cast) -> None:
+    hold = running(board)
+    said("plan", "edit", hold.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")
+    assert rows(board, "select verb, state from tb_directive") == [("change", "UNDOING")]
+    refused(
+        IllegalMove,
+        *("plan", "edit", hold.sr_id, "--as", "pm", "--reason", "x", "--set", "1.level=ERROR"),
+    )

@@ -1,0 +1,39 @@
+"""The catalogue for people who plan: what they write, checked and made concrete like any plan."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from guardia.board.plan import Action, Call, Risk
+from guardia.board.planner import Draft, Offer
+from guardia.errors import Refused
+from guardia.i18n import t
+from guardia.org.directory import Host
+from guardia.tools import catalog, planning, policy
+
+
+class CatalogPlanner:
+    """``board.planner.Planner`` over the whole catalogue."""
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Every tool that changes something."""
+        return tuple(
+            Offer(tool.name, t(f"tools.{tool.name}.title"), tuple(tool.args.model_fields))
+            for tool in catalog.CATALOG.values()
+            if tool.risk is not Risk.READ
+        )
+
+    def action(self, draft: Draft, host: Host, category: str) -> Action:
+        """``Refused`` for a read, and for what the category does not cover."""
+        tool = catalog.find(draft.tool)
+        if tool.risk is Risk.READ:
+            raise Refused(why=t("gate.only_changes", tool=tool.name))
+        if not policy.covers(category, tool.risk):
+            raise Refused(why=t("gate.risk", tool=tool.name, category=category))
+        written = {name: text.strip() for name, text in draft.args.items() if text.strip()}
+        try:
+            args = tool.args.model_validate_strings(written)
+        except ValidationError as error:
+            raise planning.invalid(tool.name, error) from None
+        call = Call(tool=tool.name, args=args.model_dump(mode="json"))
+        return planning.propose(call, host)
