@@ -8,9 +8,9 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from guardia.board.desk import Desk
 from guardia.board.desk.checkpoints import Notary
 from guardia.board.desk.places import Places
 from guardia.board.seal import Seal
-from guardia.db.engine import Database
+from guardia.db.engine import AWAY, Database
 from guardia.heartbeat.life import Life
 from guardia.org.keys import FileKeys, complete
 from guardia.settings import Settings
@@ -86,7 +86,7 @@ async def _run(
         if parts.board:
             group.create_task(_board(settings, desk, stop, announce))
         if parts.worker:
-            group.create_task(_worker(settings, dsn, parts, desk, stop))
+            group.create_task(_lasting(lambda: _worker(settings, dsn, parts, desk, stop), stop))
 
 
 async def _board(
@@ -113,6 +113,17 @@ async def _board(
 @contextmanager
 def _no_signals() -> Iterator[None]:
     yield
+
+
+async def _lasting(work: Callable[[], Coroutine[None, None, None]], stop: asyncio.Event) -> None:
+    """Begin anew where the database went away while the worker was still beginning."""
+    while not stop.is_set():
+        try:
+            await work()
+        except* AWAY as errors:
+            log.warning("the database does not answer: %s", errors.exceptions[0])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
 
 
 async def _worker(

@@ -53,8 +53,8 @@ def test_whatever_happens_to_workers_and_database_each_change_happens_once(
     (left,) = (w for w in workers if w not in (killed, paused))
     made.until(made.settled_losses, "not taken over")
 
+    made.worker()  # which begins while there is no database
     made.restart_database(immediate=True, down=2.0)
-    made.worker()
     paused.signal(signal.SIGCONT)
     made.until(lambda: len(paused.numbers) > 1, "the paused worker did not begin anew")
     assert left.stop() == 0

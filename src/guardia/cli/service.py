@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from guardia.cli.installation import migrate, opened
+from guardia.cli.installation import Installation, migrate, opened
 from guardia.i18n import t
 from guardia.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 60.0
+"""Seconds until a database that does not answer is an error."""
 
 Concurrency = Annotated[
     int, typer.Option("--concurrency", min=1, max=64, help=t("cli.worker.concurrency"))
@@ -36,9 +42,7 @@ def worker(concurrency: Concurrency = 8, alive: Alive = None) -> None:
 
 
 def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None = None) -> None:
-    from guardia.board.desk import organization
     from guardia.heartbeat import host
-    from guardia.org import chart
 
     # Until the loop takes the signals over: whoever is told to stop while starting stops in order.
     signal.signal(signal.SIGTERM, _leave)
@@ -47,13 +51,35 @@ def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None 
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = Settings()
     with opened(settings) as installation:
-        migrate(installation)
-        with installation.desk() as desk:
-            if not organization.has_chart(desk):
-                path = settings.chart or chart.shipped()
-                organization.apply_chart(desk, path.read_text("utf-8"), "operator:cli")
+        _prepare(installation, settings)
         parts = host.Parts(board, worker, concurrency, alive)
         host.run(settings, installation.app_dsn, parts, _say)
+
+
+def _prepare(installation: Installation, settings: Settings) -> None:
+    """Tables and a chart, where there are none. A database that is just starting is awaited."""
+    from guardia.db.engine import AWAY
+
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            migrate(installation)
+            return _apply_first_chart(installation, settings)
+        except AWAY as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("the database does not answer yet: %s", type(error).__name__)
+            time.sleep(1.0)
+
+
+def _apply_first_chart(installation: Installation, settings: Settings) -> None:
+    from guardia.board.desk import organization
+    from guardia.org import chart
+
+    with installation.desk() as desk:
+        if not organization.has_chart(desk):
+            path = settings.chart or chart.shipped()
+            organization.apply_chart(desk, path.read_text("utf-8"), "operator:cli")
 
 
 def _leave(*_: object) -> NoReturn:
