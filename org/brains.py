@@ -35,6 +35,9 @@ class ModelChoice(_Entry):
     def _reachable(self) -> ModelChoice:
         if self.provider == "openai" and not self.base_url:
             raise ValueError(t("org.chart.incomplete_model", model=self.model))
+        if self.provider != "openai" and self.credential is None:
+            # The installation's own key is for its own servers.
+            raise ValueError(t("org.chart.no_credential", model=self.model))
         return self
 
 

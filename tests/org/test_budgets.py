@@ -38,6 +38,7 @@ def test_the_short_form_names_one_model() -> None:
         {"kind": "chat"},
         {"kind": "chat", "base_url": "http://a"},
         {"kind": "chat", "models": [{"model": "m"}]},
+        {"kind": "chat", "models": [{"model": "m", "provider": "anthropic"}]},
         {"kind": "chat", "models": [{"model": "m", "base_url": "http://a", "timeout": 0}]},
         {"kind": "chat", "base_url": "http://a", "model": "m",
          "models": [{"model": "m", "base_url": "http://a"}]},

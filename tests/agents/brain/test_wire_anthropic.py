@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from model_server import KEY, ModelServer, Say
 from guardia.agents.brain.chat import ChatBrain
 from guardia.agents.brain.thought import Thought
 from guardia.org.brains import ModelChoice
+from guardia.org.keys import FileKeys
 
 USAGE = {"input_tokens": 20, "cache_read_input_tokens": 11, "output_tokens": 13}
 """What came from a cache is paid for too."""
@@ -27,13 +29,19 @@ def claude() -> Iterator[MessagesServer]:
 
 
 @pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GUARDIA_MODEL_KEY", KEY)
+def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
+    monkeypatch.setenv("GUARDIA_MODEL_KEY", "sk-of-our-own-servers")
+    FileKeys(tmp_path / "secrets").put("claude", KEY)
 
 
 def brain(server: MessagesServer, ledger: Ledger | None = None, **more: Any) -> ChatBrain:
-    words = {"provider": "anthropic", "base_url": server.url, "model": MODEL, "timeout": 5, **more}
-    return chain(ModelChoice(**words), ledger=ledger)
+    return chain(choice(server, **more), ledger=ledger)
+
+
+def choice(server: MessagesServer, **more: Any) -> ModelChoice:
+    words = {"provider": "anthropic", "credential": "claude", "timeout": 5, **more}
+    return ModelChoice(base_url=server.url, model=MODEL, **words)
 
 
 def fell_back(thought: Thought[Any], because: str) -> None:
@@ -132,6 +140,7 @@ class TestInstalled:
             assert brain(claude).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
             assert elsewhere.paths == []
         assert "someone-elses" not in str(claude.headers)
+        assert "sk-of-our-own-servers" not in str(claude.headers)
         assert claude.headers[0]["authorization"] == f"Bearer {KEY}"
 
     def test_it_goes_before_a_server_of_the_other_protocol(self, claude: MessagesServer) -> None:
@@ -139,7 +148,7 @@ class TestInstalled:
             claude.says(Say(status=500))
             second.says(Say(GOOD))
             models = (
-                ModelChoice(provider="anthropic", base_url=claude.url, model=MODEL, timeout=5),
+                choice(claude),
                 ModelChoice(base_url=second.url, model="guardia-test-8b", timeout=5),
             )
             assert chain(*models).triage(TEXT, DIRECTORY).by == "chat:guardia-test-8b"

@@ -1,0 +1,89 @@
+"""What keeping accounts costs: reserving and settling a question, and reading a month.
+
+    .venv/bin/python benchmarks/costs.py --calls 1000 --workers 4
+
+On an embedded PostgreSQL of its own with its usual durability, under caps of agent, institution and
+company. The month is read before and after, to show that it does not grow with the calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from cast import Cast, seated
+from paying import PRICES, charter, reserved
+
+from guardia.board import statement
+from guardia.board.desk import Hold, costs
+from guardia.board.desk.costs import Ended
+from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
+from guardia.db.migrate import upgrade
+
+CAPS = "budgets: {company: {won: 900000000}, institutions: {MOF: {won: 900000000}}}\n"
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calls", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=4)
+    given = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="guardia-bench-"))
+    home.chmod(0o711)
+    try:
+        with Cluster(home / "pg") as cluster:
+            cluster.create_roles()
+            cluster.create_database("bench", owner=OWNER_ROLE)
+            upgrade(cluster.dsn(OWNER_ROLE, "bench"))
+            with seated(cluster.dsn(APPLICATION_ROLE, "bench")) as board:
+                print(json.dumps(measured(board, given.calls, given.workers), indent=2))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def measured(board: Cast, calls: int, workers: int) -> dict[str, float]:
+    """Milliseconds a call, calls per second, and milliseconds to read the month."""
+    charter(board, "{won: 900000000}", PRICES + CAPS)
+    hold = board.parsed()
+    one = [timed(lambda: call(board, hold)) for _ in range(100)]
+    before = timed(lambda: month(board), 10)
+    with ThreadPoolExecutor(workers) as pool:
+        seconds = timed(lambda: list(pool.map(lambda _: call(board, hold), range(calls)))) / 1000
+    return {
+        "one_call_ms": round(sorted(one)[50], 2),
+        "workers": workers,
+        "calls_per_second": round(calls / seconds, 1),
+        "month_ms_before": round(before, 2),
+        "month_ms_after": round(timed(lambda: month(board), 10), 2),
+    }
+
+
+def call(board: Cast, hold: Hold) -> None:
+    """Reserve and settle."""
+    costs.settle(board.desk, reserved(board.desk, hold), Ended("used", "", 500, 40, 800))
+
+
+def month(board: Cast) -> None:
+    """What the page reads."""
+    statement.statement(board.desk, statement.this_month(board.desk))
+
+
+def timed(work: Callable[[], object], times: int = 1) -> float:
+    """Milliseconds each."""
+    begun = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - begun) * 1000 / times
+
+
+if __name__ == "__main__":
+    main()
