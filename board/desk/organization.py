@@ -161,6 +161,21 @@ def between(desk: Desk, before: int, after: int) -> list[Change]:
     return changes.changes(old, new)
 
 
+def since(desk: Desk, number: int) -> list[Change]:
+    """What a revision changed of the one before it."""
+    with desk.database.reading() as session:
+        older = revisions.history(session, before=number, limit=1)
+        new = revisions.chart_at(session, number)
+        old = revisions.chart_at(session, older[0].number) if older else None
+    return changes.changes(old, new)
+
+
+def revision(desk: Desk, number: int) -> Revision:
+    """One revision; ``NotFound`` where there is none."""
+    with desk.database.reading() as session:
+        return revisions.of(session, number)
+
+
 def history(desk: Desk, *, before: int | None = None, limit: int = 50) -> list[Revision]:
     """The revisions, newest first."""
     with desk.database.reading() as session:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
+from guardia.board import audit
 from guardia.board.desk.core import Desk
 from guardia.board.lifecycle import OPEN
 from guardia.board.model import Run, Task
 from guardia.org import revisions
+from guardia.org.access import PERMISSIONS, ROLES, allowed
 from guardia.org.chart import OrgChart
-from guardia.org.model import Agent
+from guardia.org.model import Agent, Person
 
 _OPEN = [state.value for state in OPEN]
 
@@ -39,6 +42,28 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A person in an office."""
+
+    person_id: str
+    name: str | None
+    """``None`` where there is no open account that may approve: they can decide nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """An office of people, and who holds it."""
+
+    role: str
+    institution: str | None
+    """``None``: of everyone that has no post of its own."""
+    holders: tuple[Holder, ...]
+    substitutes: tuple[Holder, ...] = ()
+    named: bool = True
+    """Whether the chart names them; else it is all accounts of the role."""
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
     """The whole, with the revision that says so."""
 
@@ -46,6 +71,9 @@ class Organization:
     chart: OrgChart
     members: tuple[Member, ...]
     """In the chart's order."""
+    posts: tuple[Post, ...]
+    position: int
+    """How long the record was."""
 
     def below(self, superior: str | None) -> list[Member]:
         """Who reports to an agent; with ``None``, those at the top."""
@@ -58,7 +86,34 @@ def organization(desk: Desk) -> Organization:
         chart = revisions.running(session)
         order = {agent.id: number for number, agent in enumerate(chart.agents)}
         members = sorted(_members(session), key=lambda m: order.get(m.agent_id, len(order)))
-        return Organization(revisions.latest(session) or 0, chart, tuple(members))
+        return Organization(
+            revision=revisions.latest(session) or 0,
+            chart=chart,
+            members=tuple(members),
+            posts=tuple(_posts(session, chart)),
+            position=audit.head(session).size,
+        )
+
+
+def _posts(session: Session, chart: OrgChart) -> Iterator[Post]:
+    """The offices that the chart names, then those that everybody of a role holds."""
+    people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id)).all()
+    may = {p.person_id: p for p in people if allowed(p.name_card(), "approval.decide")}
+
+    def holder(person_id: str) -> Holder:
+        known = may.get(person_id)
+        return Holder(person_id, f"{known.name} {known.title}" if known else None)
+
+    for duty in chart.duties:
+        holders, others = (
+            tuple(holder(p) for p in people) for people in (duty.people, duty.substitutes)
+        )
+        yield Post(duty.role, duty.institution, holders, others)
+    named = {duty.role for duty in chart.duties if duty.institution is None}
+    for role in ROLES:
+        if role in PERMISSIONS["approval.decide"] and role not in named:
+            free = tuple(holder(p) for p, known in may.items() if known.role == role)
+            yield Post(role, None, free, named=False)
 
 
 def _members(session: Session) -> list[Member]:

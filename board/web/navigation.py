@@ -25,6 +25,7 @@ PLACES = (
     Place("goals.page.title", "/goals", "goal.read"),
     Place("web.costs.title", "/costs", "costs.read"),
     Place("web.delegation.nav", "/delegations", "approval.answer"),
+    Place("web.org.title", "/org", "org.read"),
     Place("web.runs.title", "/runs", "run.read"),
     Place("web.control.title", "/control", "plan.read", "stop"),
 )

@@ -63,6 +63,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/issues/{sr_id}/tasks/{task_id}/plan"): "issue.read",
     ("GET", "/issues/{sr_id}/force"): "issue.read",
     ("POST", "/issues/{sr_id}/force"): "issue.read",
+    ("GET", "/org"): "org.read",
+    ("GET", "/org/revisions/{number}"): "org.read",
     ("GET", "/control"): "plan.read",
     ("GET", "/costs"): "costs.read",
     ("POST", "/costs/raise"): "budget.raise",

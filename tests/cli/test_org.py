@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from cast import Cast, seated
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
-from guardia.board.desk import organization
+from guardia.board.desk import auditing, organization, waking
 from guardia.cli import app
-from guardia.errors import GuardiaError, Invalid, Misconfigured, NotFound, Refused
+from guardia.errors import GuardiaError, Invalid, Misconfigured, NotFound, Refused, Unreachable
+from guardia.i18n import t
 from guardia.org import chart, edit
 
 SHIPPED = chart.shipped().read_text("utf-8")
@@ -122,3 +125,24 @@ def test_the_published_schema_fits_the_shipped_chart_and_refuses_what_we_refuse(
     data["agents"][0]["duty"] = "rule"
     assert list(check.iter_errors(data))
     assert "상급자" in schema["$defs"]["AgentEntry"]["properties"]["reports_to"]["description"]
+
+
+def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(board: Cast) -> None:
+    def beat() -> None:
+        while (begun := waking.begin(board.desk, "auditor")) is None:
+            time.sleep(0.05)
+        auditing.verify(board.desk, "agent:auditor", None)
+        waking.end(board.desk, begun, "intact", task_id=None, steps=1)
+
+    with ThreadPoolExecutor(1) as worker:
+        beating = worker.submit(beat)
+        done = run("heartbeat", "auditor", "--wait", 120)
+        beating.result()
+    assert done.exit_code == 0, done.output
+    reason = t("wake.reason.manual")
+    first, verified, last = (done.output.index(w) for w in (reason, "이상 없음", "intact"))
+    assert first < verified < last
+
+
+def test_a_heartbeat_that_nobody_carries_says_what_is_missing(board: Cast) -> None:
+    assert "guardia worker" in refused(Unreachable, "heartbeat", "db-agent", "--wait", 1)
