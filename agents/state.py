@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 from guardia.agents.brain.thought import Brain
 from guardia.board.desk import Desk, Hold
+from guardia.board.desk.notes import Notebook
 from guardia.knowledge.library import Library
 from guardia.tools.execute import Gate
 
@@ -44,3 +45,5 @@ class Context:
     brain: Brain
     hold: Hold
     skills: tuple[str, ...]
+    notebook: Notebook = field(default_factory=Notebook)
+    """What the agent remembers of this issue and server."""

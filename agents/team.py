@@ -19,8 +19,9 @@ from guardia.agents.nodes.dispatch import pass_on
 from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.nodes.undo import reverse
 from guardia.agents.state import Context
-from guardia.board.desk import Desk, Hold, goals, orders, view, work
+from guardia.board.desk import Desk, Hold, goals, notes, orders, view, work
 from guardia.board.desk.core import GoalHold
+from guardia.board.desk.notes import Notebook
 from guardia.board.desk.orders import Order
 from guardia.board.lifecycle import State
 from guardia.db.engine import AWAY
@@ -73,6 +74,7 @@ class Team:
             brain=brain_for(agent.brain, agent.role, meter=DeskMeter(self._desk, hold)),
             hold=hold,
             skills=agent.skills,
+            notebook=notes.recall(self._desk, hold) if agent.duty == "operate" else Notebook(),
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:

@@ -10,7 +10,8 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 # The tables that issues and tasks refer to.
-import guardia.board.goal_model  # noqa: F401
+import guardia.board.goal_model
+import guardia.board.note_model  # noqa: F401
 from guardia.db.base import Base
 
 _ISSUE = "tb_sr_request.sr_id"

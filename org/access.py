@@ -52,6 +52,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "goal.read": _STAFF,
     "goal.give": _DECIDING,
     "goal.decide": _DECIDING,
+    "agent.read": _STAFF,
+    "note.edit": _WORKING,
     "hire.decide": frozenset({"pm", "admin"}),
     "delegation.set_others": frozenset({"admin"}),
     "audit.read": _STAFF,

@@ -80,12 +80,14 @@ class ChatBrain:
             otherwise=lambda: self._fallback.triage(text, directory),
         )
 
-    def choose(self, text: str, found: tuple[Found, ...]) -> Thought[Choice]:
+    def choose(
+        self, text: str, found: tuple[Found, ...], notes: tuple[str, ...] = ()
+    ) -> Thought[Choice]:
         """Let a model pick one of ``found``; without any there is nothing to ask."""
         if not found:
             return self._fallback.choose(text, found)
         return self._think(
-            question.about_procedures(text, found),
+            question.about_procedures(text, found, notes),
             otherwise=lambda: self._fallback.choose(text, found),
         )
 

@@ -18,8 +18,11 @@ class EmbeddedBrain:
         """Classify by the rules, with the words that led to it as reasons."""
         return Thought(triage(text, directory), NAME)
 
-    def choose(self, text: str, found: tuple[Found, ...]) -> Thought[Choice]:
-        """The best hit; the search has already ranked them by the request's own words."""
+    def choose(
+        self, text: str, found: tuple[Found, ...], notes: tuple[str, ...] = ()
+    ) -> Thought[Choice]:
+        """The first one: the search has ranked them by the request's own words, and lessons have
+        put those in order that fit about equally well."""
         if not found:
             return Thought(Choice(None, t("agents.nothing_found")), NAME)
         best = found[0]

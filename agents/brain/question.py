@@ -27,6 +27,8 @@ MAX_SERVERS = 200
 """Servers that are offered at once: an enum is compiled into a grammar by the model server."""
 _TEXT = 4_000
 _PASSAGE = 800
+_NOTE = 300
+_NOTES = 12
 # <|im_start|>, </request>, [INST], [|user|]: none of these can be spelled without one of them.
 _MARKS = frozenset("<>[]|")
 
@@ -75,13 +77,19 @@ def about_request(text: str, directory: Directory) -> Question[Triage]:
     )
 
 
-def about_procedures(text: str, found: tuple[Found, ...]) -> Question[Choice]:
-    """Which of the ``found`` procedures fits ``text``."""
+def about_procedures(
+    text: str, found: tuple[Found, ...], notes: tuple[str, ...] = ()
+) -> Question[Choice]:
+    """Which of the ``found`` procedures fits ``text``; ``notes`` are the agent's own."""
     runbooks = [f.runbook.id for f in found]
     return Question(
         name="choose",
         instructions=_instructions("choose"),
-        data=_sections(procedures=[_procedure(f) for f in found], request=text[:_TEXT]),
+        data=_sections(
+            procedures=[_procedure(f) for f in found],
+            **({"notes": [note[:_NOTE] for note in notes[:_NOTES]]} if notes else {}),
+            request=text[:_TEXT],
+        ),
         schema=answer.choice_schema(runbooks),
         read=lambda said: answer.read_choice(said, runbooks),
         shape=answer.CHOICE_SHAPE,

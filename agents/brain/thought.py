@@ -44,6 +44,11 @@ class Brain(Protocol):
         """Classify a request; ``text`` is untrusted."""
         ...
 
-    def choose(self, text: str, found: tuple[Found, ...]) -> Thought[Choice]:
-        """Pick the procedure to diagnose by from those that the search found."""
+    def choose(
+        self, text: str, found: tuple[Found, ...], notes: tuple[str, ...] = ()
+    ) -> Thought[Choice]:
+        """Pick the procedure to diagnose by from those that the search found.
+
+        ``notes`` are what the agent remembers: data like the request, and as untrusted.
+        """
         ...

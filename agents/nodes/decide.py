@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
 from guardia.agents.state import Context, OperateState
-from guardia.board.desk import view, work
+from guardia.board.desk import notes, view, work
 from guardia.board.plan import Call, Citation, Plan
 from guardia.errors import Refused
 from guardia.i18n import t
@@ -53,6 +53,12 @@ def _file(
     attempt = view.task(context.desk, context.hold.task_id).attempt
     bound = work.plan_hash(context.hold.task_id, plan, attempt)
     if not filed.stands or filed.plan_hash != bound:
+        did = ", ".join(action.effect for action in plan.actions) or t("notes.nothing_to_do")
+        notes.write(
+            context.desk,
+            context.hold,
+            t("notes.planned", title=plan.citation.title, because=plan.because, did=did),
+        )
         waived = work.file_plan(context.desk, context.hold, plan, action_type=action_type)
         return {"rule": rule, "waived": waived}
     return {"rule": rule, "waived": filed.approved}

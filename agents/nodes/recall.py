@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from langgraph.runtime import Runtime
 
+from guardia.agents import lessons
 from guardia.agents.brain.thought import named
 from guardia.agents.state import Context, OperateState
 from guardia.board.desk import work
@@ -12,30 +13,38 @@ from guardia.i18n import t
 from guardia.knowledge.library import Found
 
 _TRIED = 3
+_LINES = 6
+"""Lines of the issue's working memory that the brain gets."""
+_EXCERPT = 400
 
 
 def recall(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     """Search the knowledge base; ends in people's hands where nothing fits."""
     context = runtime.context
     host = context.gate.host(work.observe(context.desk, context.hold))
-    found = tuple(
-        context.library.find(state["text"], skills=context.skills, kinds=(host.kind,), limit=_TRIED)
+    hits = context.library.find(
+        state["text"], skills=context.skills, kinds=(host.kind,), limit=_TRIED
     )
-    thought = context.brain.choose(state["text"], found)
+    known = context.notebook
+    found = lessons.ordered(hits, known.lessons, host.server_id)
+    remembered = lessons.remembered(found, known.lessons, host.server_id)
+    notes = (*remembered, *known.working.splitlines()[-_LINES:])
+    thought = context.brain.choose(state["text"], found, notes)
     chosen = thought.answer.runbook
     if chosen is None:
         return {"ending": "manual", "report": thought.answer.reason}
     ordered = sorted(found, key=lambda f: f.runbook.id != chosen)
-    work.remark(
-        context.desk,
-        context.hold,
-        t(
-            "agents.recalled",
-            reason=thought.answer.reason,
-            by=named(thought.by),
-            remark=thought.remark,
-        ),
+    said = t(
+        "agents.recalled",
+        reason=thought.answer.reason,
+        by=named(thought.by),
+        remark=thought.remark,
     )
+    if [f.runbook.id for f in found] != [f.runbook.id for f in hits]:
+        remembered.insert(0, t("notes.reordered", title=found[0].runbook.title))
+    if known.working:
+        remembered.append(t("notes.read", text=known.working[-_EXCERPT:]))
+    work.remark(context.desk, context.hold, "\n".join([said, *(f"- {n}" for n in remembered)]))
     return {
         "candidates": [
             {"runbook": f.runbook.id, "citation": _citation(f).model_dump(mode="json")}

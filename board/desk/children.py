@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.desk import notes
 from guardia.board.desk.core import move, wake
 from guardia.board.goal_model import Goal, GoalPart, Hire
 from guardia.board.lifecycle import Actor, Move, State
@@ -80,6 +81,8 @@ def _place(
     issue.agent_id = agent.agent_id
     session.flush()
     move(session, task, Move.PARSE, actor=Actor.AGENT, now=now, agent_id=agent.agent_id)
+    told = t_record("notes.from_goal", goal=issue.goal_id or 0, reasons=" ".join(part.reasons))
+    notes.pass_on(session, issue.sr_id, None, agent.agent_id, by, told, now)
     cause = {"goal": issue.goal_id}
     wake(session, agent.agent_id, Reason.ASSIGNMENT, now, issue.sr_id, cause=cause, by=by)
 

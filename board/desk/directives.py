@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import clean
-from guardia.board.desk import asking, killing, orders, stalling
+from guardia.board.desk import asking, killing, notes, orders, stalling
 from guardia.board.desk.core import Desk, issue_of, move, reply, seal_soon, task_of, wake
 from guardia.board.desk.orders import Giver
 from guardia.board.desk.work import file, printable, stored_plan
@@ -26,7 +26,7 @@ from guardia.board.model import ActionRun, Directive, Issue, Task
 from guardia.board.plan import Plan
 from guardia.board.reasons import Reason
 from guardia.errors import IllegalMove, Invalid, NotFound, Refused, Stale
-from guardia.i18n import t
+from guardia.i18n import t, t_record
 from guardia.org import registry
 from guardia.org.access import require
 from guardia.org.directory import PersonName
@@ -310,6 +310,16 @@ def _to_agent(case: _Case, wanted: str) -> Directive:
         raise case.refuse("reassign_later")
     case.detail |= {"agent": wanted, "before": case.task.agent_id or "-"}
     directive = case.place()
+    told = t_record("notes.reassigned", who=case.giver.name, reason=case.wish.reason or "-")
+    notes.pass_on(
+        case.session,
+        case.issue.sr_id,
+        case.task.agent_id,
+        wanted,
+        case.giver.actor,
+        told,
+        case.now,
+    )
     case.task.agent_id = case.issue.agent_id = wanted
     case.task.attempt += 1
     if case.task.status != _S.MANUAL:

@@ -22,6 +22,7 @@ from guardia.board.lifecycle import Actor
 from guardia.board.reasons import Reason
 from guardia.errors import Invalid, Stale
 from guardia.i18n import t
+from guardia.org import registry
 from guardia.org.access import require
 from guardia.org.directory import PersonName
 
@@ -45,8 +46,8 @@ def answer(desk: Desk, person: PersonName, sr_id: int, words: Mapping[int, str])
         ]
         goal.plan_hash = None
         state = move(session, goal, GoalMove.ANSWER, Actor.PERSON, now)
-        if goal.agent_id:
-            wake(session, goal.agent_id, Reason.GOAL, now, sr_id, by=person_actor(person))
+        if head := registry.dispatcher(session):
+            wake(session, head, Reason.GOAL, now, sr_id, by=person_actor(person))
         detail = {"answers": {str(n): w for n, w in said.items()}}
         _decided(
             session, goal, "goal_answered", person, now, detail, text=" / ".join(said.values())

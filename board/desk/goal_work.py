@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import aliased
 
@@ -29,9 +27,6 @@ def to_review() -> ColumnElement[bool]:
     )
 
 
-def waits_for(agent_id: ColumnElement[str] | Any) -> ColumnElement[bool]:
-    """Whether a goal waits for this agent: to be broken down, or to be looked at."""
-    mine = select(Goal.sr_id).where(
-        Goal.agent_id == agent_id, or_(Goal.state == GoalState.GIVEN, to_review())
-    )
-    return mine.exists()
+def waiting() -> ColumnElement[bool]:
+    """Whether a goal waits for the head: to be broken down, or to be looked at."""
+    return select(Goal.sr_id).where(or_(Goal.state == GoalState.GIVEN, to_review())).exists()

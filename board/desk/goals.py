@@ -133,7 +133,7 @@ def give(
 
 
 def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> GoalHold | None:
-    """Claim the oldest goal that this agent has to break down; ``None`` where none waits.
+    """Claim the oldest goal that the head has to break down; ``None`` where none waits.
 
     The claim raises the fence. Nothing is claimed while the kill switch is on.
     """
@@ -144,7 +144,6 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Goa
             select(Goal)
             .where(
                 Goal.state == GoalState.GIVEN,
-                Goal.agent_id == waking.agent_id,
                 Goal.sr_id.not_in(done),
             )
             .order_by(Goal.sr_id)
@@ -154,7 +153,8 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Goa
         if goal is None:
             return None
         goal.fence += 1
-        goal.run_id = waking.run_id
+        # There is one head; who has become it takes over the goals of the one before.
+        goal.run_id, goal.agent_id = waking.run_id, waking.agent_id
         return GoalHold(goal.sr_id, waking.agent_id, waking.run_id, goal.fence)
 
 

@@ -34,18 +34,19 @@ def counts(session: Session, numbers: Iterable[int]) -> dict[int, Progress]:
 
 
 def review(desk: Desk, agent_id: str) -> tuple[int, ...]:
-    """Call the agent's goals achieved whose issues are all completed, and say once of those that
+    """The head calls goals achieved whose issues are all completed, and say once of those that
     cannot be that people must decide; returns the numbers of the achieved ones."""
     with desk.database.reading() as session:
-        query = select(Goal.sr_id).where(Goal.agent_id == agent_id, goal_work.to_review())
+        query = select(Goal.sr_id).where(goal_work.to_review())
         over = session.scalars(query.order_by(Goal.sr_id).limit(_AT_ONCE)).all()
-    return tuple(n for n in over if _review(desk, n))
+    return tuple(n for n in over if _review(desk, n, agent_id))
 
 
-def _review(desk: Desk, sr_id: int) -> bool:
+def _review(desk: Desk, sr_id: int, agent_id: str) -> bool:
     now = desk.clock()
     with desk.database.transaction() as session:
         goal = goals.goal_of(session, sr_id, lock=True)
+        goal.agent_id = agent_id
         how = counts(session, [sr_id])[sr_id]
         if goal.state != GoalState.ACTIVE or how.open:
             return False

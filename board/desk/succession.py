@@ -1,7 +1,7 @@
 """Who goes hands on: open tasks, issues and reasons to wake pass to the superior, without a lock.
 
-Notes and plans stay where they are: they belong to the issue. The fence rises, so nothing that the
-former agent still has in flight can land.
+What the former agent noted of an issue goes with it; comments and plans stay where they are. The
+fence rises, so nothing that the former agent still has in flight can land.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.desk import notes
 from guardia.board.desk.core import Desk, Hold, held, issue_of, wake
 from guardia.board.lifecycle import OPEN
 from guardia.board.model import Issue, Task, Wake
 from guardia.board.reasons import Reason
 from guardia.errors import Stale
-from guardia.i18n import t
+from guardia.i18n import t, t_record
 from guardia.org.chart import OrgChart
 from guardia.org.model import Agent
 
@@ -79,6 +80,9 @@ def hand_on(session: Session, handing: Handing, actor: str, now: datetime) -> No
         delete(Wake).where(Wake.agent_id == handing.agent_id).returning(Wake.sr_id)
     ).scalars()
     named = {sr_id for sr_id in reasons if sr_id is not None}
+    told = t_record("notes.succeeded", agent=handing.agent_id)
+    for sr_id in sorted({task.sr_id for task in tasks}):
+        notes.pass_on(session, sr_id, handing.agent_id, handing.heir_id, actor, told, now)
     for sr_id in sorted(named | {task.sr_id for task in tasks}):
         cause = {"from": handing.agent_id}
         wake(session, handing.heir_id, Reason.ASSIGNMENT, now, sr_id, cause=cause, by=actor)
@@ -140,6 +144,8 @@ def pass_on(desk: Desk, hold: Hold, agent_id: str) -> None:
         issue_of(session, hold.sr_id).agent_id = agent_id
         session.flush()
         author, cause = f"agent:{hold.agent_id}", {"from": hold.agent_id}
+        told = t_record("notes.passed_on", agent=hold.agent_id)
+        notes.pass_on(session, hold.sr_id, hold.agent_id, agent_id, author, told, now)
         wake(session, agent_id, Reason.ASSIGNMENT, now, hold.sr_id, cause=cause, by=author)
         audit.append(
             session,

@@ -75,7 +75,7 @@ def _works(now: datetime) -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to do: one look over small indexes."""
     undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(UNDOING))
     open_task = select(Task.task_id).where(workable(Agent.agent_id, now))
-    goal = and_(Agent.duty == "dispatch", goal_work.waits_for(Agent.agent_id))
+    goal = and_(Agent.duty == "dispatch", goal_work.waiting())
     return or_(Agent.duty == "audit", open_task.exists(), undo.exists(), goal)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
-from guardia.board.desk import asking, proofs, remits, succession
+from guardia.board.desk import asking, notes, proofs, remits, succession
 from guardia.board.desk.core import (
     Desk,
     Grant,
@@ -30,7 +30,7 @@ from guardia.board.model import Comment, Issue, Task
 from guardia.board.plan import Category, Plan
 from guardia.board.reasons import Reason
 from guardia.errors import Forged, Refused, Stale
-from guardia.i18n import t
+from guardia.i18n import t, t_record
 from guardia.org import registry
 
 
@@ -98,6 +98,9 @@ def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
             )
         session.flush()
         settle(session, hold.sr_id, now)
+        author = f"agent:{hold.agent_id}"
+        told = t_record("notes.delegated", reasons=" ".join(given.reasons))
+        notes.pass_on(session, hold.sr_id, hold.agent_id, given.agent_id, author, told, now)
         wake(
             session,
             given.agent_id,

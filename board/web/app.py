@@ -19,6 +19,7 @@ from guardia.board.desk import Desk
 from guardia.board.intake import mattermost
 from guardia.board.web import (
     account,
+    agents,
     apidocs,
     control,
     costs,
@@ -71,6 +72,7 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         runs.router,
         goals.router,
         costs.router,
+        agents.router,
         live.router,
         apidocs.router,
     ):

@@ -27,6 +27,7 @@ PLACES = (
     Place("web.delegation.nav", "/delegations", "approval.answer"),
     Place("web.org.title", "/org", "org.read"),
     Place("web.runs.title", "/runs", "run.read"),
+    Place("notes.page.title", "/agents", "agent.read"),
     Place("web.control.title", "/control", "plan.read", "stop"),
 )
 

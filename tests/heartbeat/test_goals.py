@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from cast import LEAD, PM
+from house import LIBRARY
 from office import Office, at_work
 from sqlalchemy import select
 
-from guardia.board.desk import goal_decisions, hiring, view
+from guardia.agents import lessons
+from guardia.board.desk import goal_decisions, hiring, notes, view, waking
+from guardia.board.desk.notes import Experience
 from guardia.board.goal import GoalState
 from guardia.board.lifecycle import State
 from guardia.board.model import Comment
@@ -121,3 +124,20 @@ def test_what_does_not_end_well_is_put_before_people_once(office: Office) -> Non
     assert len(page.comments) == 1
     goal_decisions.achieve(office.board.desk, LEAD, page.sr_id, "백업은 다음 분기에")
     assert office.page(page.sr_id).state is GoalState.ACHIEVED
+
+
+def test_a_lesson_is_used_and_said_the_next_time(office: Office) -> None:
+    (first,) = office.approve(office.give("MOF-WAS-01 로그를 분석해 주세요"))
+    begun = waking.begin(office.board.desk, "was-agent")
+    assert begun is not None
+    hold = waking.claim(office.board.desk, begun)
+    assert hold is not None and hold.sr_id == first
+    assert "목표 SR-" in notes.recall(office.board.desk, hold).working
+    title = LIBRARY.runbook("log-analysis").title
+    learned = Experience("log-analysis", "worked", lessons.told(title, "MOF-WAS-01", "worked"))
+    notes.write(office.board.desk, hold, "로그 원인 확인", [learned])
+    (second,) = office.approve(office.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
+    office.work()
+    with office.board.desk.database.reading() as session:
+        said = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
+    assert f"지난번 SR-{first}에서 MOF-WAS-01" in said

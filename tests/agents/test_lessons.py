@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+from house import LIBRARY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardia.agents import lessons
+from guardia.board.desk.notes import Lesson
+from guardia.knowledge.library import Found
+
+BOOKS = LIBRARY.runbooks[:4]
+HERE = "MOF-DB-01"
+
+
+def found(*scores: float) -> list[Found]:
+    pairs = zip(BOOKS, scores, strict=False)
+    return [Found(book, book.passages[0], score) for book, score in pairs]
+
+
+def lesson(book: int, outcome: str, server: str = HERE) -> Lesson:
+    return Lesson(1, "", 12, server, BOOKS[book].id, outcome)
+
+
+def order(hits: list[Found], *known: Lesson) -> list[int]:
+    ids = [b.id for b in BOOKS]
+    return [ids.index(f.runbook.id) for f in lessons.ordered(hits, known, HERE)]
+
+
+def test_what_worked_here_comes_first_among_those_that_fit_about_as_well() -> None:
+    assert order(found(10, 9), lesson(1, "worked")) == [1, 0]
+    assert order(found(10, 9), lesson(0, "failed")) == [1, 0]
+    assert order(found(10, 9), lesson(0, "unfit")) == [1, 0]
+
+
+def test_what_fits_worse_or_was_learned_elsewhere_changes_nothing() -> None:
+    assert order(found(10, 5), lesson(1, "worked"), lesson(0, "failed")) == [0, 1]
+    assert order(found(10, 9), lesson(1, "worked", "MOE-DB-01")) == [0, 1]
+    assert order(found(10, 9), Lesson(1, "사람의 메모")) == [0, 1]
+    assert order([]) == []
+
+
+@given(
+    st.lists(st.floats(0.1, 100), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["worked", "failed", "unfit"]))),
+)
+def test_no_procedure_is_lost_or_gained(scores: list[float], known: list[tuple[int, str]]) -> None:
+    hits = found(*sorted(scores, reverse=True))
+    given_order = order(hits, *(lesson(*k) for k in known))
+    assert sorted(given_order) == list(range(len(hits)))
+
+
+def test_it_is_said_where_it_was_learned() -> None:
+    title = BOOKS[0].title
+    body = lessons.told(title, HERE, "worked")
+    known = [Lesson(1, body, 12, HERE, BOOKS[0].id, "worked"), Lesson(2, "사람의 메모")]
+    said = lessons.remembered(found(10), known, HERE)
+    assert said[0].startswith("지난번 SR-12") and title in said[0] and said[1] == "사람의 메모"
+    edited = [Lesson(1, "이제는 쓰지 않음", 12, HERE, BOOKS[0].id, "worked")]
+    assert lessons.remembered(found(10), edited, HERE) == ["이제는 쓰지 않음"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [("completed", "worked"), ("failed", "failed"), ("emergency", "failed"), ("unfit", "unfit")],
+)
+def test_an_end_teaches(ending: str, outcome: str) -> None:
+    learned = lessons.experience("db-lock-chain", "잠금", HERE, ending)
+    assert learned is not None and learned.outcome == outcome
+
+
+def test_what_people_took_over_for_another_reason_teaches_nothing() -> None:
+    assert lessons.experience("db-lock-chain", "잠금", HERE, "manual") is None
