@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -65,7 +66,9 @@ def invalid(tool: str, error: ValidationError) -> Invalid:
     """The first argument that does not hold, by name; never what was given."""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
-    kind, context = first["type"], first.get("ctx", {})
+    kind, context = first["type"], dict(first.get("ctx", {}))
+    if "expected" in context:  # 'A', 'B' or 'C'
+        context["expected"] = re.sub(r"'(.*?)'( or |, )?", r"\1, ", context["expected"])[:-2]
     why = t(f"tools.argument.{kind}", **context) if kind in _FAULTS else first["msg"]
     return Invalid(what=f"{tool} {place}".rstrip(), why=why)
 

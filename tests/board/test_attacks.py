@@ -526,6 +526,20 @@ def test_the_application_cannot_switch_the_trigger_off(cast: Cast) -> None:
             connection.execute(f"alter table {table} disable trigger append_only")
 
 
+def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
+    grown: Sealed,
+) -> None:
+    with psycopg.connect(grown.superuser) as connection:
+        connection.execute("alter table tb_audit_log disable trigger append_only")
+        connection.execute("grant update, delete on tb_audit_log to guardia_app")
+    with psycopg.connect(grown.desk.database.dsn) as connection:
+        connection.execute("update tb_audit_log set actor = 'person:pm' where seq = 7")
+    assert told(grown) == (7, "content")
+    with psycopg.connect(grown.desk.database.dsn) as connection:
+        connection.execute("delete from tb_audit_log where seq = 3")
+    assert told(grown) == (3, "gap")
+
+
 def read_once(sealed: Sealed, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
     hold = sealed.cast.parsed()

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import psycopg
 import pytest
-from cast import CUSTOMER, ENGINEER, LEAD, Cast, action, assignment, plan
+from cast import CUSTOMER, ENGINEER, LEAD, PM, Cast, action, assignment, plan
 
 from guardia.board import audit
 from guardia.board.desk import Hold, decisions, directives, killing, orders, record, waking, work
@@ -50,6 +50,12 @@ def completed(cast: Cast, *actions: Action) -> Hold:
 
 def give(cast: Cast, hold: Hold, verb: str, reason: str = "사유", argument: str = "") -> State:
     return directives.give(cast.desk, LEAD, hold.task_id, Wish(verb, reason, argument))
+
+
+def change(cast: Cast, hold: Hold) -> State:
+    bound = work.plan_hash(hold.task_id, plan("MAINTENANCE", LEVEL))
+    wish = Wish("change", "값을 고침", bound, plan("MAINTENANCE", LEVEL, LEVEL))
+    return directives.give(cast.desk, PM, hold.task_id, wish)
 
 
 def one(cast: Cast, query: str) -> object:
@@ -217,18 +223,19 @@ def test_in_200_interleavings_no_agents_write_lands_after_the_persons(cast: Cast
         for _ in range(200):
             deep = chance.random() < 0.4
             hold = started(cast, LEVEL) if deep else cast.parsed()
-            verb = chance.choice(("abort", "manual", "pause"))
+            verb = chance.choice(("abort", "manual", "pause", *(("change",) * 2 if deep else ())))
             wait = chance.random() * 0.03
             agent = threads.submit(_work_on, cast, hold, deep)
             time.sleep(wait)
             try:
-                give(cast, hold, verb)
+                change(cast, hold) if verb == "change" else give(cast, hold, verb)
             except IllegalMove:
                 verb = ""  # the agent had already ended it
             lost = agent.result()
             decided.append((hold, verb, lost))
     assert sum(lost for _, _, lost in decided) > 40, "the orders came too late to prove anything"
     assert sum(bool(verb) for _, verb, _ in decided) > 100
+    assert {verb for _, verb, _ in decided} >= {"abort", "manual", "pause", "change"}
     with cast.desk.database.reading() as session:
         assert audit.verify_all(session).intact
         links = list(audit.links(session))

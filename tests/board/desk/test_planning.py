@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psycopg
@@ -239,6 +240,24 @@ def test_what_has_no_plan_or_has_ended_cannot_be_changed(board: Cast) -> None:
     work.complete(board.desk, hold, "끝")
     with pytest.raises(IllegalMove):
         change(board, hold, SECOND)
+
+
+def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(board: Cast) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(12):
+            hold, _, bound = board.planned(made(FIRST))
+            both = [
+                threads.submit(approve, board, hold, bound),
+                threads.submit(change, board, hold, SECOND),
+            ]
+            assert all(isinstance(b.exception(), Stale | None) for b in both)
+            found = view.plan_state(board.desk, hold.task_id)
+            if found.plan_hash != bound:
+                assert view.task(board.desk, hold.task_id).state is State.PENDING_APPROVAL
+                with pytest.raises(Stale):
+                    work.start(board.desk, hold)
+            with psycopg.connect(board.dsn) as connection:  # so that it is not claimed again
+                connection.execute("update tb_ops_task set paused = true")
 
 
 # While it runs -------------------------------------------------------------------------------
