@@ -98,7 +98,6 @@ class Schedule:
 
 def report(made: Turmoil, schedule: Schedule, seconds: float) -> dict[str, Any]:
     """Everything that was counted."""
-    delays = made.takeovers()
     kinds = ("once", "restored", "people", "twice", "lost")
     verdicts = made.verdicts()
     return {
@@ -108,21 +107,22 @@ def report(made: Turmoil, schedule: Schedule, seconds: float) -> dict[str, Any]:
         "messages_by_times_told": {str(k): v for k, v in sorted(made.messages().items())},
         "events": dict(schedule.happened),
         "exits_after_sigterm": {str(k): v for k, v in schedule.exits.items()},
-        "takeover_seconds": {
-            "count": len(delays),
-            "p50": quantile(delays, 0.5),
-            "p99": quantile(delays, 0.99),
-            "max": quantile(delays, 1.0),
-        },
+        "takeover_seconds": spread(made.takeovers(spared=False)),
+        "takeover_seconds_where_a_worker_stood_ready": spread(made.takeovers(spared=True)),
         "runs_left_open": made.open_runs(),
         "record_intact": made.record_holds(),
         "seconds": round(seconds, 1),
     }
 
 
-def quantile(ordered: list[float], share: float) -> float | None:
-    """Of an ordered list."""
-    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2) if ordered else None
+def spread(ordered: list[float]) -> dict[str, float | None]:
+    """Number, median, 99th percentile and maximum of an ordered list."""
+
+    def at(share: float) -> float | None:
+        last = len(ordered) - 1
+        return round(ordered[min(last, int(share * len(ordered)))], 2) if ordered else None
+
+    return {"count": len(ordered), "p50": at(0.5), "p99": at(0.99), "max": at(1.0)}
 
 
 def sound(found: dict[str, Any]) -> bool:

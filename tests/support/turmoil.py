@@ -180,6 +180,8 @@ class Loss:
 
     run_id: int
     at: datetime
+    spared: bool
+    """Whether another worker was ready at that moment, and the database had long been there."""
 
 
 @dataclass
@@ -215,7 +217,7 @@ class Turmoil:
             "GUARDIA_MESSENGER_URL": url,
         }
         log = self.home / f"worker-{len(self.workers)}.log"
-        program = [sys.executable, "-m", "guardia", "worker", "--concurrency", "4"]
+        program = [sys.executable, "-m", "guardia", "worker"]
         with log.open("wb") as file:
             process = subprocess.Popen(program, env=environment, stdout=file, stderr=file)
         self.workers.append(Worker(process, log))
@@ -223,9 +225,13 @@ class Turmoil:
 
     def strike(self, worker: Worker, number: signal.Signals) -> None:
         """Send it a signal, and remember which beats it had open."""
-        at = self.rows("select now()")[0][0]
+        others = sorted({n for w in self.workers if w is not worker for n in w.numbers})
+        query = """select now(), pg_postmaster_start_time() < now() - interval '30 seconds'
+                       and exists (select from procrastinate_workers where id = any(%s)
+                                   and last_heartbeat > now() - interval '3 seconds')"""
+        at, spared = self.rows(query, others)[0]
         worker.signal(number)
-        self.losses += [Loss(run_id, at) for run_id in self.at_work(worker)]
+        self.losses += [Loss(run_id, at, spared) for run_id in self.at_work(worker)]
 
     def restart_database(self, *, immediate: bool, down: float) -> None:
         """End PostgreSQL under load, and start it again after ``down`` seconds."""
@@ -278,9 +284,10 @@ class Turmoil:
         """Whether every beat that was struck has been closed: mostly by who took it over."""
         return all(self._closed(loss)[0] for loss in self.losses)
 
-    def takeovers(self) -> list[float]:
-        """Seconds from each strike until another worker closed the beat as lost and went on."""
-        closed = [(loss, *self._closed(loss)) for loss in self.losses]
+    def takeovers(self, *, spared: bool) -> list[float]:
+        """Seconds from each strike until another worker closed the beat as lost and went on: of
+        all, or only where one stood ready."""
+        closed = [(loss, *self._closed(loss)) for loss in self.losses if loss.spared or not spared]
         return sorted((at - loss.at).total_seconds() for loss, at, how in closed if how == "lost")
 
     def _closed(self, loss: Loss) -> tuple[datetime, str]:
