@@ -36,6 +36,8 @@ class Denial(StrEnum):
     """The requester and the plan's author have no say in it, under whatever account."""
     TWICE = "twice"
     """One human counts once in a chain, in whoever's name and under whatever account they act."""
+    ANONYMOUS = "anonymous"
+    """Nobody knows who asked, so nobody can be known to be somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Chain:
     """The role that may fill a step as well, by the number of the step."""
     humans: Mapping[str, str] = field(default_factory=dict)
     """Who is behind an account that is one of several; any other stands for itself."""
+    anonymous: bool = False
+    """The requester must be known, and is not: it can be refused, and not approved."""
 
     def behind(self, accounts: Iterable[str]) -> frozenset[str]:
         """The humans of these accounts."""
@@ -116,6 +120,8 @@ def denial(chain: Chain, now: Standing, decision: Decision) -> Denial | None:
         return Denial.NO_TURN
     if decision.capacity.role not in chain.roles(now.current):
         return Denial.ROLE
+    if chain.anonymous and decision.verdict is Verdict.APPROVE:
+        return Denial.ANONYMOUS
     humans = chain.behind(decision.parties)
     if humans & chain.behind(chain.barred):
         return Denial.OWN

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from guardia.board.desk import asking
 from guardia.board.lifecycle import State
 from guardia.board.model import Approval, Decision, Issue, Task
-from guardia.board.policy import Capacity, choose, standing
+from guardia.board.policy import Capacity, Verdict, choose, standing
 from guardia.org.directory import PersonName
 
 
@@ -61,7 +61,9 @@ def seen(
     asked = [s for s in chain if s.state in asking.STANDING]
     rules = asking.chain_asked(session, found, task, asked)
     stand = standing(rules, asking.words_on(session, asked)) if pending else None
-    mine = stand is not None and choose(rules, stand, viewer.id, capacities)[0] is not None
+    # Whoever may refuse is shown the form: what stands against approving is then told.
+    word = Verdict.REJECT
+    mine = stand is not None and choose(rules, stand, viewer.id, capacities, word)[0] is not None
     for step in chain:
         now = stand is not None and step.step == stand.current
         yield Step(

@@ -147,6 +147,8 @@ class ApprovalPolicy(_Entry):
     """A role whose people may then decide as well."""
     windows: tuple[Window, ...] = ()
     """Empty: at any time."""
+    known_requester: bool = False
+    """Nobody approves what was asked under a messenger account that is nobody's we know."""
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from guardia.org.model import ChannelAccount, Person
 
+MESSENGERS = ("mattermost", "slack", "jandi")
+"""Channels whose users are people."""
 _HUMAN = func.coalesce(Person.identity, Person.person_id)
 
 

@@ -23,7 +23,7 @@ from guardia.board.desk.core import Desk
 from guardia.board.model import Issue
 from guardia.errors import Invalid, NotFound, Throttled
 from guardia.i18n import t
-from guardia.org import throttle
+from guardia.org import identity, throttle
 from guardia.org.access import require
 from guardia.org.directory import PersonName
 from guardia.org.model import ChannelAccount, LinkCode, Person
@@ -32,7 +32,7 @@ RULE = "link"
 """Under which the messenger's log keeps a line that said a code."""
 LIFETIME = timedelta(minutes=10)
 _GUESSES = 5
-CHANNELS = ("mattermost", "slack", "jandi")
+CHANNELS = identity.MESSENGERS
 # Without letters and digits that look alike; 8 of them are 39 bits.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LONGEST = 128

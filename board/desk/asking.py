@@ -113,7 +113,15 @@ def chain_asked(session: Session, issue: Issue, task: Task, steps: Iterable[Appr
         out,
         {s.step: s.escalate_to for s in known if s.escalated_at and s.escalate_to},
         identity.kin(session, out | _spent(session, known)),
+        _anonymous(session, issue, task),
     )
+
+
+def _anonymous(session: Session, issue: Issue, task: Task) -> bool:
+    """Whether the running policy wants to know who asked in a messenger, and nobody does."""
+    if issue.requester_id is not None or issue.channel not in identity.MESSENGERS:
+        return False
+    return terms(session, task.category).known_requester
 
 
 def _spent(session: Session, steps: Iterable[Approval]) -> frozenset[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from guardia.board.desk import Desk, Hold, organization, reception, waking, work
+from guardia.board.desk import Desk, Hold, directives, organization, reception, view, waking, work
 from guardia.board.desk.work import Assignment
 from guardia.board.plan import Action, Call, Check, Citation, Plan, Risk
 from guardia.db.engine import Database
@@ -66,6 +66,12 @@ class Cast:
         filed = given or plan()
         work.file_plan(self.desk, held, filed)
         return held, filed, work.plan_hash(held.task_id, filed)
+
+
+def refile(desk: Desk, task_id: int, given: Plan, author: PersonName) -> None:
+    """A person's plan in the place of the one that waits or is approved."""
+    seen = view.plan_state(desk, task_id).plan_hash or ""
+    directives.give(desk, author, task_id, directives.Wish("change", "고침", seen, given))
 
 
 def assignment(*servers: str) -> Assignment:

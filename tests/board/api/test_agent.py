@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cast import LEAD, Cast, plan
+from cast import LEAD, Cast, plan, refile
 from outsiders import charted, on_record
 from turns import FREE, LOCKS, TERMINATE, AtWork, at_work
 
-from guardia.board.desk import decisions, directives, killing, organization, outside, view, work
+from guardia.board.desk import decisions, directives, killing, organization, outside, view
 from guardia.board.desk.core import Desk
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
@@ -147,7 +147,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Cast
         assert again.ask("POST", "/finish", {"text": "됐습니다"}).status_code == 409
         # A person changes the plan after its approval: the hold is over, and so is the approval.
         person = next(p for p in (LEAD,))
-        work.refile(desk, again.hold.task_id, plan("MAINTENANCE"), person)
+        refile(desk, again.hold.task_id, plan("MAINTENANCE"), person)
         late = again.ask("POST", "/apply", bound)
         assert late.status_code in {401, 409} and again.hands.sent == []
         assert state(again) is State.PENDING_APPROVAL

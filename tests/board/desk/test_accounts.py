@@ -12,11 +12,20 @@ from pages import ADMIN, application, enrol_more
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
-from guardia.board.desk import accounts, decisions, killing, people, reception, work
+from guardia.board.desk import (
+    accounts,
+    decisions,
+    killing,
+    organization,
+    people,
+    reception,
+    work,
+)
 from guardia.board.desk.accounts import Claim
 from guardia.board.lifecycle import State
 from guardia.board.model import AuditEntry, ChatMessage, Issue
 from guardia.errors import Forbidden, Invalid, NotFound, Throttled
+from guardia.org import chart
 
 BY = "operator:test"
 
@@ -68,6 +77,32 @@ def test_who_asked_in_a_room_does_not_approve_it(cast: Cast, linked: str) -> Non
     with pytest.raises(Forbidden):
         approve(cast, LEAD, task)
     assert approve(cast, LEAD2, task) is State.APPROVED
+
+
+def test_where_the_requester_must_be_known_nobody_approves_before(cast: Cast) -> None:
+    shipped = chart.shipped().read_text("utf-8")
+    stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
+    organization.apply_chart(cast.desk, stricter, BY)
+    task = planned(cast, heard(cast, line("운영DB가 느려요")).sr_id)
+    for who in (LEAD, LEAD2):
+        with pytest.raises(Forbidden, match="메신저 계정"):
+            approve(cast, who, task)
+    refusal = {"approve": False, "plan_hash": task[1], "reason": "누구인지 모름"}
+    state = decisions.decide(cast.desk, LEAD, task[0], **refusal)  # type: ignore[arg-type]
+    assert state is State.REJECTED
+    accounts.link(cast.desk, BY, "lead", "mattermost", "u1")
+    task = planned(cast, heard(cast, line("또 느려요")).sr_id)
+    with pytest.raises(Forbidden, match="본인이"):
+        approve(cast, LEAD, task)
+    assert approve(cast, LEAD2, task) is State.APPROVED
+
+
+def test_what_no_messenger_brings_needs_no_messenger_account(cast: Cast) -> None:
+    shipped = chart.shipped().read_text("utf-8")
+    stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
+    organization.apply_chart(cast.desk, stricter, BY)
+    alert = replace(line("디스크 90%", ""), channel="alert")
+    assert approve(cast, LEAD, planned(cast, heard(cast, alert).sr_id)) is State.APPROVED
 
 
 def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: Cast) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from cast import ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast, assignment, plan
+from cast import ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast, assignment, plan, refile
 from sqlalchemy import select
 
 from guardia.board import audit
@@ -70,7 +70,7 @@ def test_the_requester_approves_under_no_other_account(cast: Cast) -> None:
 
 def test_the_plans_author_approves_under_no_other_account(cast: Cast) -> None:
     held, filed, _ = cast.planned()
-    work.refile(cast.desk, held.task_id, filed, ENGINEER)
+    refile(cast.desk, held.task_id, filed, ENGINEER)
     people.join(cast.desk, BY, "eng", "lead")
     refused(cast, LEAD, (held.task_id, work.plan_hash(held.task_id, filed)))
 

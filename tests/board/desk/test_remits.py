@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cast import LEAD, Cast, assignment, plan
+from cast import LEAD, Cast, assignment, plan, refile
 from sqlalchemy import select
 
 from guardia.board.desk import decisions, organization, record, waking, work
@@ -57,7 +57,7 @@ def test_a_person_cannot_plan_what_the_agent_has_no_tool_for(cast: Cast) -> None
     give(cast, tools=["service.*"])
     other = plan().model_copy(update={"because": "다른 까닭"})
     with pytest.raises(Refused, match="tools"):
-        work.refile(cast.desk, held.task_id, other, LEAD)
+        refile(cast.desk, held.task_id, other, LEAD)
 
 
 def test_a_beat_goes_on_under_the_revision_that_it_began_with(cast: Cast) -> None:
