@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -127,6 +128,12 @@ def parse(text: str, name: str = "org_chart.yaml") -> OrgChart:
         return OrgChart.model_validate(source.load(text, name))
     except ValidationError as error:
         raise wrong(name, faults.find(OrgChart, text)) from error
+
+
+@lru_cache(maxsize=8)
+def known(text: str) -> OrgChart:
+    """``parse``, remembered: a chart is frozen, so all readers may share it."""
+    return parse(text)
 
 
 def wrong(name: str, found: list[faults.Fault]) -> Misconfigured:

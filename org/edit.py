@@ -7,11 +7,12 @@ and must mean exactly what was wanted. Anything else is refused, so a chart is n
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
@@ -29,16 +30,56 @@ class _Splice:
     text: str = ""
 
 
+class _Chart:
+    """A good chart's text with its plain values and the nodes of its agents, read once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        root, self.data = source.read(text)
+        _require(self.data, text)
+        node = source.child(root, "agents")
+        self.agents = source.items(node)
+        if node is None or getattr(node, "flow_style", False) or not self.agents:
+            raise _unusual()
+
+    def position(self, agent_id: Any) -> int | None:
+        ids = [agent["id"] for agent in self.data["agents"]]
+        return ids.index(agent_id) if agent_id in ids else None
+
+    def known(self, agent_id: str) -> int:
+        found = self.position(agent_id)
+        if found is None:
+            raise NotFound(what=agent_id)
+        return found
+
+    def changed(self, wanted: Any, splices: Iterable[_Splice]) -> str:
+        """The spliced text, only if it is a good chart and means what was wanted."""
+        result = self.text
+        for splice in sorted(splices, key=lambda s: s.start, reverse=True):
+            result = result[: splice.start] + splice.text + result[splice.end :]
+        data = source.load(result)
+        _require(data, result)
+        if data != wanted:
+            raise _unusual()
+        return result
+
+
+def _require(data: Any, text: str) -> None:
+    """``Misconfigured`` unless these values, which were read from ``text``, are a good chart."""
+    try:
+        chart.OrgChart.model_validate(data)
+    except ValidationError:
+        chart.parse(text)
+        raise
+
+
 def hire(text: str, entry: Mapping[str, Any]) -> str:
     """The chart with one more agent, the last of its list; ``Invalid`` where its id is taken."""
-    new = _plain(entry)
-    if _position(text, new.get("id")) is not None:
+    new, found = _plain(entry), _Chart(text)
+    if found.position(new.get("id")) is not None:
         raise Invalid(what=str(new.get("id")), why=t("org.edit.taken"))
-
-    def meaning(data: Any) -> None:
-        data["agents"].append(new)
-
-    return _changed(text, meaning, [_hiring(text, new)])
+    wanted = {**found.data, "agents": [*found.data["agents"], new]}
+    return found.changed(wanted, [_hiring(found, new)])
 
 
 def fire(text: str, agent_id: str) -> str:
@@ -46,80 +87,46 @@ def fire(text: str, agent_id: str) -> str:
 
     Comments above and below the agent's lines stay. ``Invalid`` for the only dispatcher.
     """
-    position = _known(text, agent_id)
-    agents = source.load(text)["agents"]
+    found = _Chart(text)
+    position = found.known(agent_id)
+    agents = found.data["agents"]
     superior = agents[position].get("reports_to")
     if agents[position].get("duty") == "dispatch":
         raise Invalid(what=agent_id, why=t("org.edit.dispatcher"))
     below = [n for n, a in enumerate(agents) if a.get("reports_to") == agent_id]
-
-    def meaning(data: Any) -> None:
-        for number in below:
-            data["agents"][number]["reports_to"] = superior
-        del data["agents"][position]
-
-    nodes = _agents(text)
-    splices = [_valued(nodes[n], ("reports_to",), superior, text) for n in below if n != position]
-    return _changed(text, meaning, [_firing(text, position), *splices])
+    staying = [
+        {**agent, "reports_to": superior} if number in below else agent
+        for number, agent in enumerate(agents)
+        if number != position
+    ]
+    splices = [
+        _valued(found.agents[n], ("reports_to",), superior, text) for n in below if n != position
+    ]
+    splices.append(_firing(found, position))
+    return found.changed({**found.data, "agents": staying}, splices)
 
 
 def set_field(text: str, agent_id: str, path: str, value: Any) -> str:
     """The chart with one field of an agent set; ``path`` as in ``heartbeat.every``."""
-    position, steps, wanted = _known(text, agent_id), tuple(path.split(".")), _plain(value)
-
-    def meaning(data: Any) -> None:
-        inner = data["agents"][position]
-        for step in steps[:-1]:
-            inner = inner.setdefault(step, {})
-        inner[steps[-1]] = wanted
-
-    return _changed(text, meaning, [_valued(_agents(text)[position], steps, wanted, text)])
-
-
-def _changed(text: str, meaning: Callable[[Any], None], splices: Iterable[_Splice]) -> str:
-    """The spliced text, only if it is a good chart and means what was wanted."""
-    result = text
-    for splice in sorted(splices, key=lambda s: s.start, reverse=True):
-        result = result[: splice.start] + splice.text + result[splice.end :]
-    wanted = source.load(text)
-    meaning(wanted)
-    chart.parse(result)
-    if source.load(result) != wanted:
-        raise _unusual()
-    return result
+    found, steps, new = _Chart(text), tuple(path.split(".")), _plain(value)
+    position = found.known(agent_id)
+    splice = _valued(found.agents[position], steps, new, text)
+    inner = found.data["agents"][position]
+    for step in steps[:-1]:
+        inner = inner.setdefault(step, {})
+    inner[steps[-1]] = new
+    return found.changed(found.data, [splice])
 
 
 def _unusual() -> Invalid:
     return Invalid(what="org_chart.yaml", why=t("org.edit.unusual"))
 
 
-def _agents(text: str) -> list[Node]:
-    """The nodes of the agents; ``Invalid`` where they are not written one below the other."""
-    chart.parse(text)
-    node = source.child(source.compose(text), "agents")
-    found = source.items(node)
-    if node is None or getattr(node, "flow_style", False) or not found:
-        raise _unusual()
-    return found
-
-
-def _position(text: str, agent_id: Any) -> int | None:
-    ids = [agent.id for agent in chart.parse(text).agents]
-    return ids.index(agent_id) if agent_id in ids else None
-
-
-def _known(text: str, agent_id: str) -> int:
-    position = _position(text, agent_id)
-    if position is None:
-        raise NotFound(what=agent_id)
-    return position
-
-
 # --- lines --------------------------------------------------------------------------------------
 
 
-def _hiring(text: str, entry: dict[str, Any]) -> _Splice:
-    nodes, lines = _agents(text), _Lines(text)
+def _hiring(found: _Chart, entry: dict[str, Any]) -> _Splice:
+    nodes, lines = found.agents, _Lines(found.text)
     last = nodes[-1]
     margin, dash = last.start_mark.column, lines.dash(last)
     body = [f"{key}: {_flow(value)}" for key, value in entry.items()]
@@ -130,8 +137,8 @@ def _hiring(text: str, entry: dict[str, Any]) -> _Splice:
     return lines.insertion(lines.last(last), block)
 
 
-def _firing(text: str, position: int) -> _Splice:
-    node, lines = _agents(text)[position], _Lines(text)
+def _firing(found: _Chart, position: int) -> _Splice:
+    node, lines = found.agents[position], _Lines(found.text)
     first, last = lines.first(node), lines.last(node)
     if lines.blank(first - 1):
         first -= 1

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from sqlalchemy import ColumnElement, func, select, text, true, update
 from sqlalchemy.orm import Session
 
 from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
-from guardia.org.chart import OrgChart, fingerprint, parse
+from guardia.org.chart import OrgChart, fingerprint, known
 from guardia.org.model import Agent, OrgRevision
 
 
@@ -41,7 +40,7 @@ def apply(session: Session, chart_text: str, author: str, now: datetime) -> int:
 
     An unchanged chart makes no new revision. Agents that are no longer named are fired.
     """
-    chart = parse(chart_text)
+    chart = known(chart_text)
     digest = fingerprint(chart_text)
     before = hold(session)
     if before is not None and of(session, before).sha256 == digest:
@@ -55,14 +54,15 @@ def apply(session: Session, chart_text: str, author: str, now: datetime) -> int:
 
 def _seat(session: Session, chart: OrgChart, revision: int) -> None:
     """Write the agents as the chart names them; a paused one stays paused."""
+    rows = {row.agent_id: row for row in session.scalars(select(Agent))}
     for entry in chart.agents:
-        known = session.get(Agent, entry.id) or Agent(agent_id=entry.id)
-        known.title, known.aliases, known.duty = entry.title, list(entry.aliases), entry.duty
-        known.reports_to, known.skills = entry.reports_to, list(entry.skills)
-        known.spec = entry.model_dump(mode="json")
-        known.revision = revision
-        known.state = "paused" if known.state == "paused" else "active"
-        session.add(known)
+        row = rows.get(entry.id) or Agent(agent_id=entry.id)
+        row.title, row.aliases, row.duty = entry.title, list(entry.aliases), entry.duty
+        row.reports_to, row.skills = entry.reports_to, list(entry.skills)
+        row.spec = entry.model_dump(mode="json")
+        row.revision = revision
+        row.state = "paused" if row.state == "paused" else "active"
+        session.add(row)
     names = [a.id for a in chart.agents]
     session.execute(update(Agent).where(Agent.agent_id.not_in(names)).values(state="fired"))
 
@@ -73,12 +73,12 @@ def running(session: Session) -> OrgChart:
     found = session.scalar(select(OrgRevision.chart).where(OrgRevision.revision == number))
     if found is None:
         raise Misconfigured(what="org_chart.yaml", why=t("org.chart.none_applied"))
-    return _parsed(found)
+    return known(found)
 
 
 def chart_at(session: Session, number: int) -> OrgChart:
     """A revision's chart; ``NotFound`` where there is none."""
-    return _parsed(chart_text(session, number))
+    return known(chart_text(session, number))
 
 
 def chart_text(session: Session, number: int) -> str:
@@ -108,9 +108,3 @@ def _revisions(session: Session, which: ColumnElement[bool], limit: int) -> list
     query = select(row.revision, row.author, row.created_at, row.sha256)
     found = session.execute(query.where(which).order_by(row.revision.desc()).limit(limit))
     return [Revision(*values) for values in found]
-
-
-@lru_cache(maxsize=8)
-def _parsed(chart: str) -> OrgChart:
-    # Read for every command; a chart is frozen, so all readers may share it.
-    return parse(chart)

@@ -63,6 +63,7 @@ def apply_chart(
     behind that go or change their duty passes to their superiors. ``back_to`` is the earlier
     revision whose text this is.
     """
+    chart.known(text)  # Reading a large one takes seconds: not while others wait for us.
     now = desk.clock()
     with desk.database.transaction() as session:
         applied = replace(session, text, author, now, expected_revision)
@@ -86,7 +87,7 @@ def replace(
     session: Session, text: str, author: str, now: datetime, expected_revision: int | None = None
 ) -> Applied:
     """``apply_chart`` inside a larger transaction, which calls ``record`` at its end."""
-    after = chart.parse(text)
+    after = chart.known(text)
     held = revisions.hold(session)
     if expected_revision is not None and expected_revision != held:
         raise Stale(what=t("org.chart.name"))
@@ -138,7 +139,7 @@ def text_of(desk: Desk, number: int) -> str:
 
 def preview(desk: Desk, text: str) -> Preview:
     """What applying a chart would do now; ``Misconfigured`` where it does not hold."""
-    after = chart.parse(text)
+    after = chart.known(text)
     with desk.database.reading() as session:
         running = revisions.latest(session)
         before = _understood(session)
@@ -157,7 +158,7 @@ def preview(desk: Desk, text: str) -> Preview:
 def between(desk: Desk, before: int, after: int) -> list[Change]:
     """What differs between two revisions."""
     with desk.database.reading() as session:
-        old, new = (chart.parse(revisions.chart_text(session, n)) for n in (before, after))
+        old, new = (revisions.chart_at(session, n) for n in (before, after))
     return changes.changes(old, new)
 
 

@@ -146,3 +146,13 @@ def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(board: Cast) -> No
 
 def test_a_heartbeat_that_nobody_carries_says_what_is_missing(board: Cast) -> None:
     assert "guardia worker" in refused(Unreachable, "heartbeat", "db-agent", "--wait", 1)
+
+
+def test_line_breaks_of_another_system_stay(board: Cast, tmp_path: Path) -> None:
+    windows = SHIPPED.replace("\n", "\r\n").encode()
+    file(tmp_path).write_bytes(windows)
+    assert run("org", "apply").exit_code == 0
+    assert run("hire", "net-agent", "--title", "네트워크 전문가").exit_code == 0
+    assert b"\n" not in file(tmp_path).read_bytes().replace(b"\r\n", b"")
+    assert run("fire", "net-agent", "--yes").exit_code == 0
+    assert file(tmp_path).read_bytes() == windows

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from guardia.cli import chartfile
 from guardia.cli.installation import Installation, migrate, opened
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -74,12 +75,10 @@ def _prepare(installation: Installation, settings: Settings) -> None:
 
 def _apply_first_chart(installation: Installation, settings: Settings) -> None:
     from guardia.board.desk import organization
-    from guardia.org import chart
 
     with installation.desk() as desk:
         if not organization.has_chart(desk):
-            path = settings.chart or chart.shipped()
-            organization.apply_chart(desk, path.read_text("utf-8"), "operator:cli")
+            organization.apply_chart(desk, chartfile.read(settings.chart).text, "operator:cli")
 
 
 def _leave(*_: object) -> NoReturn:
