@@ -15,12 +15,15 @@ from guardia.agents.brain.breakdown import Piece
 from guardia.agents.brain.deadline import deadlines
 from guardia.agents.brain.fanout import any_of, fan_out
 from guardia.agents.brain.triage import Triage
+from guardia.board.desk.hiring import Opening
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host
 
 MAX_SERVERS = 50
 """A piece that means more servers is several pieces."""
 GENERAL = "GENERAL"
+_QUOTED = 200
+"""Characters of a request that stand in the reason of a hire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +154,16 @@ def _clear(work: Understood, servers: tuple[str, ...], *reasons: str) -> Underst
     if read.category == GENERAL and not read.action_type and read.kind != "INCIDENT":
         return replace(work, question=t("goals.ask.what"))
     return replace(work, servers=servers, reasons=(*read.reasons, *reasons))
+
+
+def opening(skill: str, work: str, head: str) -> Opening:
+    """A specialist for one skill. The embedded brain that it begins with costs no tokens."""
+    name = t(f"triage.category.{skill}")
+    return Opening(
+        agent_id=f"{skill.lower()}-agent",
+        title=t("goals.role_title", skill=name),
+        skills=(skill,),
+        reports_to=head,
+        reason=t("goals.hire_reason", skill=name, text=" ".join(work.split())[:_QUOTED]),
+        monthly_won=0,
+    )

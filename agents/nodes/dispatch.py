@@ -9,8 +9,9 @@ from langgraph.runtime import Runtime
 from guardia.agents import fit
 from guardia.agents.brain.thought import named
 from guardia.agents.brain.triage import Triage
+from guardia.agents.goal_plan import GENERAL, opening
 from guardia.agents.state import Context
-from guardia.board.desk import succession, view, work
+from guardia.board.desk import hiring, succession, view, work
 from guardia.board.desk.work import Assignment
 from guardia.board.lifecycle import State
 from guardia.i18n import t
@@ -42,6 +43,10 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
     agent = fit.specialist(view.specialists(context.desk), triage.category, kind)
     reasons = [*triage.reasons, t("agents.thought_by", by=state["thought"])]
     if server is None or agent is None:
+        if server is not None and triage.category != GENERAL:
+            # People have this one; the next of its kind need not come to them.
+            wanted = opening(triage.category, state["text"], context.hold.agent_id)
+            hiring.request(context.desk, context.hold, wanted)
         why = "agents.no_server" if server is None else "agents.no_specialist"
         text = "\n".join([t(why, category=triage.category), *(f"- {r}" for r in reasons)])
         work.hand_over(context.desk, context.hold, text)

@@ -17,7 +17,6 @@ from guardia.agents.goal_plan import Understood
 from guardia.board.desk import Desk, goals, view
 from guardia.board.desk.core import GoalHold
 from guardia.board.desk.goals import Breakdown, Part
-from guardia.board.desk.hiring import Opening
 from guardia.board.desk.view import Specialist
 from guardia.i18n import t
 from guardia.org import registry
@@ -123,7 +122,7 @@ def _part(
         best = fit.best_engineer(view.engineers(context.desk, server), read.category)
         engineer = best.candidate.person.id if best else None
         if agent is None:
-            opening = _opening(skill, found, context.hold.agent_id)
+            opening = goal_plan.opening(skill, found.text, context.hold.agent_id)
             reasons.append(t("goals.because.no_skill", title=opening.title))
         else:
             reasons.append(t("agents.chosen", agent=agent.title, category=skill))
@@ -151,17 +150,3 @@ def _skill(read: Triage, server: str | None, directory: Directory) -> str:
     if read.category != goal_plan.GENERAL:
         return read.category
     return next((h.kind for h in directory.servers if h.server_id == server), read.category)
-
-
-def _opening(skill: str, found: Understood, head: str) -> Opening:
-    """A specialist for one skill. The embedded brain that it begins with costs no tokens."""
-    name = t(f"triage.category.{skill}")
-    title = t("goals.role_title", skill=name)
-    return Opening(
-        agent_id=f"{skill.lower()}-agent",
-        title=title,
-        skills=(skill,),
-        reports_to=head,
-        reason=t("goals.hire_reason", skill=name, text=found.text),
-        monthly_won=0,
-    )

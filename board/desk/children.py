@@ -15,6 +15,7 @@ from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Issue, Task
 from guardia.board.reasons import Reason
 from guardia.i18n import t_record
+from guardia.org import registry
 from guardia.org.model import Agent, Server
 
 CHANNEL = "goal"
@@ -82,7 +83,8 @@ def _place(
     session.flush()
     move(session, task, Move.PARSE, actor=Actor.AGENT, now=now, agent_id=agent.agent_id)
     told = t_record("notes.from_goal", goal=issue.goal_id or 0, reasons=" ".join(part.reasons))
-    notes.pass_on(session, issue.sr_id, None, agent.agent_id, by, told, now)
+    head = f"agent:{registry.dispatcher(session)}"
+    notes.pass_on(session, issue.sr_id, None, agent.agent_id, head, told, now)
     cause = {"goal": issue.goal_id}
     wake(session, agent.agent_id, Reason.ASSIGNMENT, now, issue.sr_id, cause=cause, by=by)
 
