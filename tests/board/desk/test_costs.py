@@ -23,6 +23,7 @@ from guardia.board.desk.spending import Refusal
 from guardia.board.ledger import BudgetAccount, CostDay, CostIssue, ModelCall
 from guardia.board.model import AuditEntry, Outgoing, Run, Task
 from guardia.errors import Exhausted, Forbidden, Invalid, Stale
+from guardia.org import revisions
 from guardia.org.budgets import WON, Amount
 from guardia.org.model import Agent
 
@@ -99,9 +100,14 @@ def test_a_call_is_booked_on_every_account_with_what_it_was(cast: Cast, desk: De
         assert entry.sr_id == hold.sr_id and entry.detail["tokens_out"] == 40
     assert costs.settle(desk, call, Ended("used", "", 500, 40)) == Amount(), "settled once"
     assert account(desk).spent_tokens == 540
-    waking.end(desk, waking.Waking(hold.run_id, "db-agent", (), ()), "x", task_id=None, steps=0)
+    with desk.database.reading() as session:
+        entry = next(a for a in revisions.running(session).agents if a.id == "db-agent")
+    begun = waking.Waking(hold.run_id, "db-agent", (), (), entry)
+    waking.end(desk, begun, "parsed", task_id=hold.task_id, steps=1)
     with desk.database.reading() as session:
         assert session.get_one(Run, hold.run_id).tokens == 540, "the end of a beat keeps them"
+        work = session.get_one(CostDay, (date(2026, 11, 23), "db-agent", "MOF", ""))
+        assert (work.runs, work.calls, work.cost) == (1, 0, 0)
 
 
 HOSTILE = st.one_of(
@@ -296,7 +302,6 @@ def test_an_agent_rests_until_people_raise_its_budget(
     assert state(desk) == "paused"
     assert budgets.raise_cap(desk, PM, "agent", "db-agent", **{**raise_, "tokens": 2000})
     assert state(desk) == "active"
-    waking.end(desk, waking.Waking(resting.run_id, "db-agent", (), ()), "x", task_id=None, steps=0)
     again = cast.hold("db-agent")
     assert again.task_id == resting.task_id, "its task waited where it was"
     reserved(desk, again)
