@@ -1,4 +1,4 @@
-"""Worker processes on the real queue: who dies loses and doubles nothing."""
+"""A worker process that dies while its command runs on a server; see also ``test_chaos``."""
 
 from __future__ import annotations
 
@@ -74,22 +74,3 @@ def test_another_worker_takes_over_from_one_that_was_killed_while_a_command_ran(
     assert {"found_done", "found_unknown"} & set(kinds)
     assert house.state(sr_id) in {State.COMPLETED, State.MANUAL}
     assert house.fleet.commands("MOF-WAS-01") == []
-
-
-def test_two_workers_share_the_work_and_each_issue_is_worked_on_once(
-    house: House, database: Any, tmp_path: Path
-) -> None:
-    numbers = [house.request("회의실 프린터 토너 교체 부탁드려요") for _ in range(12)]
-    with worker(database.app, tmp_path), worker(database.app, tmp_path):
-        until(lambda: all(house.state(n) is State.MANUAL for n in numbers), "unfinished")
-    for number in numbers:
-        kinds = [e.kind for e in house.entries(number)]
-        assert kinds.count("handed_over") == 1
-
-
-def test_told_to_stop_it_drains_and_ends(database: Any, tmp_path: Path, house: House) -> None:
-    with worker(database.app, tmp_path) as running:
-        sr_id = house.request("회의실 프린터 토너 교체 부탁드려요")
-        until(lambda: house.state(sr_id) is State.MANUAL, "unfinished")
-        running.terminate()
-        assert running.wait(120) == 0
