@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import CursorResult, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.desk import stalling
@@ -194,6 +194,9 @@ def settle(session: Session, sr_id: int, now: datetime) -> None:
         wake(session, head, Reason.GOAL, now, cause={"goal": goal, "ended": sr_id})
 
 
+_WAKE = insert(Wake)
+
+
 def wake(
     session: Session,
     agent_id: str,
@@ -215,11 +218,8 @@ def wake(
         return False
     if sr_id is not None and not may_wake(session, agent_id, reason, now, sr_id, by):
         return False
-    row = Wake(
-        agent_id=agent_id, reason=reason.value, sr_id=sr_id, cause=cause or {}, created_at=now
-    )
-    session.add(row)
-    session.flush()
+    row = {"agent_id": agent_id, "reason": reason.value, "sr_id": sr_id, "cause": cause or {}}
+    session.execute(_WAKE, {**row, "created_at": now})
     if not _waits(session, agent_id, reason, now, sr_id, by):
         jobs.defer(session, "beat", lock=f"agent:{agent_id}", agent_id=agent_id)
     return True

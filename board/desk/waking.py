@@ -6,9 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningDelete
 
 from guardia.board.desk import goal_work, sums
 from guardia.board.desk.core import Desk, Hold, may_wake, stopped, wake
@@ -26,6 +41,8 @@ _BEGUN = (State.PENDING_APPROVAL, State.APPROVED, State.IN_PROGRESS)
 _UNLIMITED = 1_000_000
 UNDOING = select(Directive.task_id).where(Directive.state == "UNDOING")
 """Tasks that an agent has still to undo on a person's order."""
+_NOW = bindparam("now", type_=DateTime(timezone=True))
+_AGENT = bindparam("agent", type_=Text())
 _STALLED = select(Issue.sr_id).where(Issue.stalled_at.is_not(None))
 _CAUSES = 50
 """How many causes a run keeps; a storm's later ones say nothing new."""
@@ -40,14 +57,18 @@ class Waking:
     reasons: tuple[str, ...]
     issues: tuple[int, ...]
     """Issues that the reasons name, each once, in order."""
-    entry: AgentEntry
-    """The agent as the chart defined it when the beat began; a change waits for the next one."""
+    spec: dict[str, Any]
     works: bool = True
     """Whether something waits for it; where nothing does, the run has already ended."""
 
+    @property
+    def entry(self) -> AgentEntry:
+        """The agent as the chart defined it when the beat began; a change waits for the next."""
+        return AgentEntry.model_validate(self.spec)
 
-def workable(agent_id: ColumnElement[str] | Any, now: datetime) -> ColumnElement[bool]:
-    """Tasks that an agent may claim now."""
+
+def workable(agent_id: Any) -> ColumnElement[bool]:
+    """Tasks that an agent may claim at the moment ``:now``."""
     return and_(
         Task.agent_id == agent_id,
         Task.status.in_(WORKABLE),
@@ -55,28 +76,79 @@ def workable(agent_id: ColumnElement[str] | Any, now: datetime) -> ColumnElement
         Task.task_id.not_in(UNDOING),
         Task.sr_id.not_in(_STALLED),
         # Approved now, run later.
-        or_(Task.run_after.is_(None), Task.run_after <= now),
-        or_(Task.status != State.PARSED, _has_room()),
+        or_(Task.run_after.is_(None), Task.run_after <= _NOW),
+        or_(Task.status != State.PARSED, _has_room(agent_id)),
     )
 
 
-def _has_room() -> ColumnElement[bool]:
-    """Whether a task's agent may begin another one beside those that it has begun."""
+def _has_room(agent_id: Any) -> ColumnElement[bool]:
+    """Whether an agent may begin another task beside those that it has begun."""
     begun, agent = aliased(Task), aliased(Agent)
-    count = select(func.count()).where(begun.agent_id == Task.agent_id, begun.status.in_(_BEGUN))
+    count = select(func.count()).where(begun.agent_id == agent_id, begun.status.in_(_BEGUN))
     limit = select(agent.spec["limits"]["parallel_tasks"].as_integer()).where(
-        agent.agent_id == Task.agent_id
+        agent.agent_id == agent_id
     )
-    most = func.coalesce(limit.correlate(Task).scalar_subquery(), _UNLIMITED)
-    return count.correlate(Task).scalar_subquery() < most
+    # Never of the task: it would be counted anew for each that waits.
+    most = func.coalesce(limit.correlate(Agent).scalar_subquery(), _UNLIMITED)
+    return count.correlate(Agent).scalar_subquery() < most
 
 
-def _works(now: datetime) -> ColumnElement[bool]:
+def _works() -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to do: one look over small indexes."""
     undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(UNDOING))
-    open_task = select(Task.task_id).where(workable(Agent.agent_id, now))
+    open_task = select(Task.task_id).where(workable(Agent.agent_id))
     goal = and_(Agent.duty == "dispatch", goal_work.waiting())
     return or_(Agent.duty == "audit", open_task.exists(), undo.exists(), goal)
+
+
+# Made once: composing them takes longer than running them.
+
+
+def _look_at_agent() -> Select[Any]:
+    unfinished = select(Run.run_id).where(Run.agent_id == Agent.agent_id, Run.ended_at.is_(None))
+    revision = select(func.max(OrgRevision.revision)).scalar_subquery()
+    return select(
+        Agent.state,
+        Agent.spec,
+        revision.label("revision"),
+        unfinished.exists().label("unfinished"),
+        _works().label("works"),
+    ).where(Agent.agent_id == _AGENT)
+
+
+def _take_reasons() -> ReturningDelete[Any]:
+    awake = select(Agent.agent_id).where(Agent.agent_id == _AGENT, Agent.state == "active")
+    found = delete(Wake).where(Wake.agent_id == _AGENT, awake.exists())
+    return found.returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
+
+
+def _keep_moment() -> Select[Any]:
+    """Keep a moment; a row where it is the first to: whether there is something to do."""
+    named: dict[str, Any] = {"agent_id": bindparam("series"), "tick": bindparam("moment")}
+    row = insert(Tick).values(named).on_conflict_do_nothing()
+    first = row.returning(Tick.agent_id).cte("first")
+    kept = select(Wake.wake_id).where(Wake.agent_id == Agent.agent_id)
+    due = and_(Agent.state == "active", or_(_works(), kept.exists()))
+    return select(due).join(first, true()).where(Agent.agent_id == _AGENT)
+
+
+def _most_urgent() -> Select[Any]:
+    urgency = case((Issue.priority.is_(None), "P3"), else_=Issue.priority)
+    return (
+        select(Task)
+        .join(Issue, Issue.sr_id == Task.sr_id)
+        .where(workable(_AGENT), Task.task_id.not_in(bindparam("done", expanding=True)))
+        .order_by(urgency, Task.task_id)
+        .limit(1)
+        # A person who is writing on it is awaited: a task that is passed over is forgotten.
+        .with_for_update(of=Task, key_share=True)
+    )
+
+
+_TAKE, _LOOK = _take_reasons(), _look_at_agent()
+_TICK, _CLAIM = _keep_moment(), _most_urgent()
+_UNFINISHED = select(Run.run_id).where(Run.agent_id == _AGENT, Run.ended_at.is_(None)).limit(1)
+_RUN = insert(Run).returning(Run.run_id)
 
 
 def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking | None:
@@ -94,52 +166,36 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
             return None
         # First the reasons, then the look for work: what comes in between brings its own reason.
         taken = _take(session, agent_id)
+        if not taken and not session.scalar(_UNFINISHED, {"agent": agent_id}):
+            return None
         agent = _look(session, agent_id, now)
         if agent is None or agent.state != "active":
             return None
         lost = _close_lost(session, agent_id, now) if agent.unfinished else []
-        if not taken and not lost:
-            return None
         causes = [*lost, *(_cause(w) for w in taken)]
         reasons = tuple(dict.fromkeys(str(c["reason"]) for c in causes))
         works = bool(agent.works or lost)
-        run = Run(
-            agent_id=agent_id,
-            reasons=list(reasons),
-            causes=causes[:_CAUSES],
-            revision=agent.revision,
-            started_at=now,
-            ended_at=None if works else now,
-            outcome=None if works else "idle",
-        )
-        session.add(run)
-        session.flush()
+        run = {
+            "agent_id": agent_id,
+            "reasons": list(reasons),
+            "causes": causes[:_CAUSES],
+            "revision": agent.revision,
+            "started_at": now,
+            "ended_at": None if works else now,
+            "outcome": None if works else "idle",
+        }
+        run_id = session.execute(_RUN, run).scalar_one()
         issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
-        entry = AgentEntry.model_validate(agent.spec)
-        return Waking(run.run_id, agent_id, reasons, issues, entry, works)
+        return Waking(run_id, agent_id, reasons, issues, agent.spec, works)
 
 
 def _take(session: Session, agent_id: str) -> list[Any]:
-    awake = select(Agent.agent_id).where(Agent.agent_id == agent_id, Agent.state == "active")
-    found = session.execute(
-        delete(Wake)
-        .where(Wake.agent_id == agent_id, awake.exists())
-        .returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
-    )
+    found = session.execute(_TAKE, {"agent": agent_id})
     return sorted(found, key=lambda w: int(w.wake_id))
 
 
 def _look(session: Session, agent_id: str, now: datetime) -> Any:
-    unfinished = select(Run.run_id).where(Run.agent_id == agent_id, Run.ended_at.is_(None))
-    revision = select(func.max(OrgRevision.revision)).scalar_subquery()
-    columns = (
-        Agent.state,
-        Agent.spec,
-        revision.label("revision"),
-        unfinished.exists().label("unfinished"),
-        _works(now).label("works"),
-    )
-    return session.execute(select(*columns).where(Agent.agent_id == agent_id)).one_or_none()
+    return session.execute(_LOOK, {"agent": agent_id, "now": now}).one_or_none()
 
 
 def _cause(row: Any) -> dict[str, Any]:
@@ -176,19 +232,11 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
     claimed while the kill switch is on, nor what people let rest or have ordered to be undone,
     nor what belongs to a stalled issue.
     """
-    urgency = case((Issue.priority.is_(None), "P3"), else_=Issue.priority)
+    wanted = {"agent": waking.agent_id, "now": desk.clock(), "done": list(done)}
     with desk.database.transaction() as session:
         if stopped(session) or not lasts(session, waking):
             return None
-        task = session.scalar(
-            select(Task)
-            .join(Issue, Issue.sr_id == Task.sr_id)
-            .where(workable(waking.agent_id, desk.clock()), Task.task_id.not_in(done))
-            .order_by(urgency, Task.task_id)
-            .limit(1)
-            # A person who is writing on it is awaited: a task that is passed over is forgotten.
-            .with_for_update(of=Task, key_share=True)
-        )
+        task = session.scalar(_CLAIM, wanted)
         if task is None:
             return None
         task.fence += 1
@@ -220,13 +268,9 @@ def tick(desk: Desk, agent_id: str, moment: datetime, reason: Reason = Reason.SC
     """
     now, daily = desk.clock(), reason is not Reason.SCHEDULE
     series = f"{agent_id}:{reason}" if daily else agent_id
-    row = insert(Tick).values(agent_id=series, tick=moment).on_conflict_do_nothing()
-    first = row.returning(Tick.agent_id).cte("first")
-    kept = select(Wake.wake_id).where(Wake.agent_id == Agent.agent_id)
-    due = and_(Agent.state == "active", or_(_works(now), kept.exists()))
-    look = select(due).join(first, true()).where(Agent.agent_id == agent_id)
+    wanted = {"agent": agent_id, "now": now, "series": series, "moment": moment}
     with desk.database.transaction() as session:
-        found = session.scalar(look)
+        found = session.scalar(_TICK, wanted)
         if found is None or not (found or daily):
             return False
         wake(session, agent_id, reason, now, cause={"tick": moment.isoformat()})

@@ -1,0 +1,360 @@
+"""What beats cost: idle ones, their start, an idle organization, and a thousand agents.
+
+    PYTHONPATH=src .venv/bin/python benchmarks/beats.py noop
+
+Each figure has its own command: noop, look, wake, idle, memory, thousand, claim. Everything is
+real: an own PostgreSQL with its ordinary settings, `guardia worker` as a process of its own (`wake`
+has it in this process, to see the first node begin). CPU is that of the worker, of PostgreSQL and
+of this process, which wakes the agents, together: upper bounds where the machine has other work.
+The peer's figures are Paperclip 2026.916's, measured on this kind of machine: 10 beats/s, 140-173
+CPU-ms each; 224/298 ms to the start; 29 % of a core idle; 1.3 GB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial, wraps
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import text
+
+from guardia.agents import checkpoints
+from guardia.board.desk import Desk, core, organization, reception, waking
+from guardia.board.reasons import Reason
+from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
+from guardia.db.engine import Database
+from guardia.db.migrate import upgrade
+from guardia.org import chart
+from guardia.settings import Settings
+
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+REQUEST = "회의실 프린터 토너 교체 부탁드려요"
+"""Ends with a person after the dispatcher's two steps."""
+
+
+@dataclass
+class Bench:
+    """A database with the shipped chart and a crowd of agents."""
+
+    cluster: Cluster
+    home: Path
+    dsn: str
+    desk: Desk
+    names: list[str]
+
+    def wake(self, agent: str) -> None:
+        """One reason for one agent, in a transaction of its own."""
+        with self.desk.database.transaction() as session:
+            core.wake(session, agent, Reason.MANUAL, self.desk.clock())
+
+    def one(self, query: str) -> float:
+        """A number from the database."""
+        with psycopg.connect(self.dsn) as connection:
+            row = connection.execute(query).fetchone()  # type: ignore[arg-type]
+        return float(row[0] or 0) if row else 0.0
+
+    def until(self, query: str, value: float, seconds: float) -> float:
+        """Seconds until a number is that."""
+        began = time.perf_counter()
+        while self.one(query) != value:
+            if time.perf_counter() - began > seconds:
+                raise SystemExit(f"{query}: {self.one(query)} instead of {value}")
+            time.sleep(0.05)
+        return time.perf_counter() - began
+
+
+@contextmanager
+def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
+    """So many agents more than are shipped."""
+    home = Path(tempfile.mkdtemp(prefix="guardia-bench-"))
+    home.chmod(0o711)
+    with Cluster(home / "pg") as cluster:
+        cluster.create_roles()
+        cluster.create_database("bench", owner=OWNER_ROLE)
+        upgrade(cluster.dsn(OWNER_ROLE, "bench"))
+        checkpoints.setup(cluster.dsn(OWNER_ROLE, "bench"))
+        dsn = cluster.dsn(APPLICATION_ROLE, "bench")
+        database = Database(dsn, pool_size=4)
+        desk = Desk(database)
+        names = [f"agent-{n}" for n in range(agents)]
+        entries = "".join(
+            f"  - {{id: {n}, title: {n}, duty: operate, skills: [X], heartbeat: {heartbeat}}}\n"
+            for n in names
+        )
+        shipped = chart.shipped().read_text("utf-8")
+        written = shipped.replace("agents:\n", f"agents:\n{entries}", 1)
+        organization.apply_chart(desk, written, "operator:bench")
+        yield Bench(cluster, home, dsn, desk, names)
+        database.close()
+
+
+@contextmanager
+def worker(bench: Bench) -> Iterator[int]:
+    """``guardia worker`` and its process id, once it takes jobs."""
+    environment = {**os.environ, "GUARDIA_DSN": bench.dsn, "GUARDIA_HOME": str(bench.home)}
+    command = [sys.executable, "-m", "guardia", "worker"]
+    with (bench.home / "worker.log").open("ab") as log:
+        running = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        bench.wake("was-agent")
+        bench.until("select count(*) from tb_wake", 0, 60)
+        yield running.pid
+    finally:
+        running.terminate()
+        running.wait(60)
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor time of a process and of its dead children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(f) for f in fields[11:15]) / TICK
+
+
+def postgres(bench: Bench) -> list[int]:
+    """The server's processes."""
+    file = next((bench.home / "pg").glob("**/postmaster.pid"))
+    first = int(file.read_text().split()[0])
+    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    return [first, *(int(child) for child in children)]
+
+
+def spent(bench: Bench, pid: int, *, alone: bool = False) -> dict[str, float]:
+    """Seconds of processor time so far, by part."""
+    found = {"worker": cpu(pid), "postgres": sum(cpu(p) for p in postgres(bench) if alive(p))}
+    return found if alone else {**found, "waker": time.process_time()}
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    return Path(f"/proc/{pid}/stat").exists()
+
+
+def rss(pid: int) -> float:
+    """Resident memory, in MB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
+
+
+def noop() -> None:
+    """Beats through the queue that find nothing to do, as many as can be, with 100 agents."""
+    with bench(100, "{every: 1d}") as b, worker(b) as pid:
+        seconds, done = 20.0, "select count(*) from tb_agent_run where outcome = 'idle'"
+        for agent in b.names:
+            b.wake(agent)
+        b.until("select count(*) from tb_wake", 0, 120)
+        first, before, began = b.one(done), spent(b, pid), time.perf_counter()
+        turn = 0
+        with psycopg.connect(b.dsn, autocommit=True) as look:
+            while time.perf_counter() - began < seconds:
+                waiting = look.execute("select count(*) from tb_wake").fetchone()
+                if waiting and waiting[0] > 60:
+                    time.sleep(0.01)
+                    continue
+                for _ in range(20):
+                    b.wake(b.names[turn % 100])
+                    turn += 1
+        b.until("select count(*) from tb_wake", 0, 60)
+        took, beats = time.perf_counter() - began, b.one(done) - first
+        parts = {name: value - before[name] for name, value in spent(b, pid).items()}
+        each = 1000 * sum(parts.values()) / beats
+        print(f"no-op beats/s {beats / took:.0f} (peer 10, x{beats / took / 10:.1f})")
+        print(f"CPU-ms each   {each:.1f} (peer 140-173, x{140 / each:.1f})  ", end="")
+        print(", ".join(f"{n} {1000 * v / beats:.1f}" for n, v in parts.items()))
+
+
+def look() -> None:
+    """Moments of a schedule that find nothing to do: what 100 agents cost while they are idle."""
+    with bench(100, "{every: 1d}") as b:
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        before = spent(b, os.getpid(), alone=True)
+        began, count = time.perf_counter(), 2000
+        for n in range(count):
+            waking.tick(b.desk, b.names[n % 100], start + timedelta(minutes=n))
+        took = time.perf_counter() - began
+        parts = {n: v - before[n] for n, v in spent(b, os.getpid(), alone=True).items()}
+        each = 1000 * sum(parts.values()) / count
+        print(f"idle looks/s {count / took:.0f} one after another, CPU-ms each {each:.2f}")
+
+
+def wake() -> None:
+    """From a request's commit to the first line of the first node, one at a time."""
+    from guardia.agents.nodes import dispatch
+    from guardia.heartbeat import host
+
+    seen: list[float] = []
+    arrived, classify = threading.Event(), dispatch.classify
+
+    @wraps(classify)
+    def noticed(*args: object, **words: object) -> object:
+        seen.append(time.perf_counter())
+        arrived.set()
+        return classify(*args, **words)  # type: ignore[arg-type]
+
+    dispatch.classify = noticed  # type: ignore[assignment]
+    with bench(100, "{every: 1d}") as b:
+        settings = Settings(home=b.home)
+        stop, loop = asyncio.Event(), asyncio.new_event_loop()
+        working = host._worker(settings, b.dsn, host.Parts(board=False), b.desk, stop)
+        thread = threading.Thread(target=loop.run_until_complete, args=(working,))
+        thread.start()
+        times = [_start(b, arrived, seen) for _ in range(220)][20:]
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+    ms = sorted(1000 * t for t in times)
+    half, last = statistics.median(ms), ms[int(len(ms) * 0.99)]
+    print(f"wake -> first node p50 {half:.0f} ms (peer 224, x{224 / half:.1f})")
+    print(f"                   p99 {last:.0f} ms (peer 298, x{298 / last:.1f})")
+
+
+def _start(b: Bench, arrived: threading.Event, seen: list[float]) -> float:
+    arrived.clear()
+    reception.receive(b.desk, reception.Request(text=REQUEST, channel="web", sender="시험"))
+    began = time.perf_counter()
+    arrived.wait(60)
+    b.until("select count(*) from tb_agent_run where ended_at is null", 0, 60)
+    return seen[-1] - began
+
+
+def idle() -> None:
+    """Two minutes in which nothing is to be done, with 100 agents that look every minute."""
+    with bench(100, "{every: 1m, jitter: 1m}") as b, worker(b) as pid:
+        time.sleep(5)
+        ticks, before = b.one("select count(*) from tb_tick"), spent(b, pid, alone=True)
+        time.sleep(120)
+        parts = {n: (v - before[n]) / 1.2 for n, v in spent(b, pid, alone=True).items()}
+        share, looked = sum(parts.values()), b.one("select count(*) from tb_tick") - ticks
+        print(
+            f"idle CPU {share:.2f} % of a core (peer 29, x{29 / share:.0f}), {looked:.0f} looks  "
+        )
+        print(", ".join(f"{n} {v:.2f} %" for n, v in parts.items()), f"; worker {rss(pid):.0f} MB")
+
+
+def memory() -> None:
+    """Resident memory of the worker and the board after 2,000 issues and 350 runs."""
+    with bench(100, "{every: 1d}") as b, worker(b) as pid, board(b) as web:
+        print(f"at start: worker {rss(pid):.0f} MB, board {rss(web):.0f} MB")
+        with b.desk.database.transaction() as session:
+            session.execute(text("update tb_agent set state = 'paused' where duty = 'dispatch'"))
+        for _ in range(2000):
+            reception.receive(b.desk, reception.Request(text=REQUEST, channel="web", sender="시험"))
+        with b.desk.database.transaction() as session:
+            session.execute(text("update tb_agent set state = 'active' where duty = 'dispatch'"))
+        b.wake("dispatcher")
+        runs = "select count(*) from tb_agent_run"
+        while b.one(runs) < 350:
+            b.wake("dispatcher")
+            b.wake(b.names[int(b.one(runs)) % 100])
+        open_tasks = "select count(*) from tb_ops_task where status = 'RECEIVED'"
+        b.until(open_tasks, 0, 900)
+        total = rss(pid) + rss(web)
+        server = sum(rss(p) for p in postgres(b))
+        print(f"after 2,000 issues and {b.one(runs):.0f} runs: worker {rss(pid):.0f} MB, ", end="")
+        print(
+            f"board {rss(web):.0f} MB, both {total:.0f} MB (peer 1300, x{1300 / total:.1f}); ",
+            end="",
+        )
+        print(f"PostgreSQL at most {server:.0f} MB, shared pages counted in each process")
+
+
+@contextmanager
+def board(b: Bench) -> Iterator[int]:
+    """``guardia serve`` and its process id, once it answers."""
+    environment = {**os.environ, "GUARDIA_DSN": b.dsn, "GUARDIA_HOME": str(b.home)}
+    command = [sys.executable, "-m", "guardia", "serve"]
+    with (b.home / "serve.log").open("ab") as log:
+        running = subprocess.Popen(
+            command, env={**environment, "GUARDIA_PORT": "0"}, stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while b"http://" not in (b.home / "serve.log").read_bytes():
+            if time.monotonic() > deadline or running.poll() is not None:
+                raise SystemExit((b.home / "serve.log").read_text())
+            time.sleep(0.1)
+        yield running.pid
+    finally:
+        running.terminate()
+        running.wait(60)
+
+
+def thousand() -> None:
+    """1,000 agents on one machine: a minute of looking, then all woken at once."""
+    with bench(1000, "{every: 30s, jitter: 30s}") as b, worker(b) as pid:
+        time.sleep(5)
+        ticks, before = b.one("select count(*) from tb_tick"), spent(b, pid, alone=True)
+        time.sleep(60)
+        parts = {n: (v - before[n]) / 0.6 for n, v in spent(b, pid, alone=True).items()}
+        looked = b.one("select count(*) from tb_tick") - ticks
+        print(f"1,000 agents every 30 s: {looked / 60:.1f} looks/s of 33.3 due, ", end="")
+        print(", ".join(f"{n} {v:.1f} %" for n, v in parts.items()), f"; worker {rss(pid):.0f} MB")
+        before, began = spent(b, pid), time.perf_counter()
+        for agent in b.names:
+            b.wake(agent)
+        woken = time.perf_counter() - began
+        b.until("select count(*) from tb_wake", 0, 300)
+        took = time.perf_counter() - began
+        parts = {n: v - before[n] for n, v in spent(b, pid).items()}
+        print(f"all woken in {woken:.1f} s, all beats over after {took:.1f} s; CPU-s ", end="")
+        print(", ".join(f"{n} {v:.1f}" for n, v in parts.items()))
+
+
+def claim() -> None:
+    """The look for work and the claim with 100,000 tasks, few and many of them open."""
+    for waiting in (200, 50_000):
+        with bench(100, "{every: 1d}") as b:
+            _fill(b, 100_000, waiting)
+            agent, moment = "agent-1", b.desk.clock()
+            looks = [_timed(partial(waking.tick, b.desk, agent, moment)) for _ in range(20)]
+            b.wake(agent)
+            begun = waking.begin(b.desk, agent)
+            assert begun is not None
+            claims = [_timed(partial(waking.claim, b.desk, begun)) for _ in range(20)]
+            look, take = (1000 * statistics.median(t) for t in (looks, claims))
+            print(f"100,000 tasks, {waiting} open: look {look:.1f} ms, claim {take:.1f} ms")
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def _fill(b: Bench, tasks: int, waiting: int) -> None:
+    with psycopg.connect(b.cluster.dsn(b.cluster.superuser, "bench")) as connection:
+        # Work that has long ended did not begin here.
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "insert into tb_sr_request (title, body, status, priority, channel, created_at,"
+            " updated_at) select 't', repeat('b', 200), 'RECEIVED', 'P' || (1 + n %% 4), 'web',"
+            " now(), now() from generate_series(1, %s) n",
+            [tasks],
+        )
+        connection.execute(
+            "insert into tb_ops_task (sr_id, status, agent_id, created_at, updated_at)"
+            " select sr_id, case when sr_id %% %s < %s then 'PARSED' else 'COMPLETED' end,"
+            " 'agent-' || case when sr_id %% %s < %s then 1 else sr_id %% 100 end, now(), now()"
+            " from tb_sr_request",
+            [tasks, waiting, tasks, waiting],
+        )
+    with psycopg.connect(b.cluster.dsn(OWNER_ROLE, "bench"), autocommit=True) as connection:
+        connection.execute("vacuum analyze tb_ops_task, tb_sr_request")
+
+
+FIGURES = {f.__name__: f for f in (noop, look, wake, idle, memory, thousand, claim)}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in FIGURES:
+        sys.exit(f"beats.py {'|'.join(FIGURES)}")
+    FIGURES[sys.argv[1]]()

@@ -1,0 +1,51 @@
+"""Wakes through the real queue: however many come, few beats take them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from cast import Cast, seated
+
+from guardia.board.desk import core
+from guardia.board.reasons import Reason
+from guardia.heartbeat import host
+from guardia.settings import Settings
+
+
+@contextmanager
+def working(cast: Cast, home: Path) -> Iterator[None]:
+    """A worker's loop in this process."""
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    job = host._worker(Settings(home=home), cast.dsn, host.Parts(board=False), cast.desk, stop)
+    thread = threading.Thread(target=loop.run_until_complete, args=(job,))
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+def test_six_wakes_in_a_row_make_at_most_two_beats(database: Any, tmp_path: Path) -> None:
+    with seated(database.app) as cast:
+        for number in range(6):
+            with cast.desk.database.transaction() as session:
+                cause = {"comment": number}
+                core.wake(session, "was-agent", Reason.MENTION, cast.desk.clock(), cause=cause)
+        with working(cast, tmp_path), psycopg.connect(cast.dsn, autocommit=True) as look:
+            deadline = time.monotonic() + 60
+            jobs = "select count(*) from procrastinate_jobs"
+            while look.execute(jobs).fetchone() != (0,):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            runs = look.execute("select causes from tb_agent_run").fetchall()
+    assert 1 <= len(runs) <= 2
+    assert sorted(cause["comment"] for run in runs for cause in run[0]) == list(range(6))
