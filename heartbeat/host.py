@@ -96,6 +96,8 @@ async def _board(
     from guardia.board.web.server import BoardServer
 
     listener = socket.create_server((settings.host, settings.port), reuse_port=False)
+    # 0 takes a free one: outside agents of this process are to be told which.
+    settings.port = listener.getsockname()[1]
     server = BoardServer(create_app(desk, settings))
     # We handle the signals ourselves: worker and board stop together.
     server.capture_signals = _no_signals  # type: ignore[method-assign]

@@ -48,7 +48,6 @@ Duration = Annotated[str, AfterValidator(_duration)]
 Address = Annotated[str, AfterValidator(_address)]
 Variables = Annotated[dict[str, str], AfterValidator(_variables)]
 CredentialName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Pattern = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.(\*|[a-z_]+)$")]
 AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 Argument = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 
@@ -60,18 +59,11 @@ class _Adapter(BaseModel):
     """How long one beat of it may take."""
     calls: int = Field(default=200, ge=1, le=10_000)
     """Requests to the board that one beat may make."""
-    tools: tuple[Pattern, ...] = ()
-    """Tools it may use, by name or ``family.*``; empty: all that the catalogue has."""
 
     @property
     def seconds(self) -> int:
         """``timeout`` in seconds."""
         return int(self.timeout[:-1]) * _UNITS[self.timeout[-1]]
-
-    def allows(self, tool: str) -> bool:
-        """Whether it may use this tool of the catalogue."""
-        family = tool.partition(".")[0]
-        return not self.tools or tool in self.tools or f"{family}.*" in self.tools
 
 
 class Limits(BaseModel):

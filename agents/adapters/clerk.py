@@ -29,6 +29,7 @@ from guardia.errors import (
     UserError,
 )
 from guardia.i18n import t
+from guardia.org import remit
 from guardia.org.chart import AgentEntry
 from guardia.tools import catalog, planning, policy
 
@@ -136,8 +137,7 @@ class Clerk:
 
     def _tool(self, name: str) -> Any:
         tool = catalog.find(name)
-        assert self._entry.adapter is not None
-        if not self._entry.adapter.allows(name):
+        if not remit.allows(self._entry.tools, name):
             raise Forbidden(who=self._entry.title, action=name)
         return tool
 

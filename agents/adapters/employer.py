@@ -75,7 +75,7 @@ class Employer:
     def _turn(self, context: Context, entry: AgentEntry, closing: Callable[[], bool]) -> Ending:
         adapter, desk, hold = entry.adapter, context.desk, context.hold
         assert adapter is not None
-        offered = offer(adapter, context.gate.host(work.observe(desk, hold)))
+        offered = offer(entry, context.gate.host(work.observe(desk, hold)))
         session_id, token = outside.open_session(
             desk,
             hold,

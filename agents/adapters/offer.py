@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from guardia.i18n import t
-from guardia.org.adapters import Adapter
+from guardia.org import remit
+from guardia.org.chart import AgentEntry
 from guardia.org.directory import Host
 from guardia.tools.catalog import CATALOG
 
 
-def offer(adapter: Adapter, host: Host) -> dict[str, Any]:
+def offer(agent: AgentEntry, host: Host) -> dict[str, Any]:
     """The directory entry of the server and the tools that the chart allows, as JSON."""
-    return {"host": entry(host), "tools": tools(adapter)}
+    return {"host": entry(host), "tools": tools(agent)}
 
 
 def entry(host: Host) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def entry(host: Host) -> dict[str, Any]:
     }
 
 
-def tools(adapter: Adapter) -> list[dict[str, Any]]:
+def tools(agent: AgentEntry) -> list[dict[str, Any]]:
     """The tools with the JSON Schema of their arguments."""
     return [
         {
@@ -36,5 +37,5 @@ def tools(adapter: Adapter) -> list[dict[str, Any]]:
             "args": tool.args.model_json_schema(),
         }
         for tool in CATALOG.values()
-        if adapter.allows(tool.name)
+        if remit.allows(agent.tools, tool.name)
     ]

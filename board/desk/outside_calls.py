@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from guardia.board.chain import clean
 from guardia.board.desk.core import Desk, held
-from guardia.board.desk.outside import Pass, tell
-from guardia.board.outside_model import OutsideCall
+from guardia.board.desk.outside import Pass, TokenNeeded, tell
+from guardia.board.outside_model import OutsideCall, OutsideSession
 from guardia.errors import NotFound, Refused
 from guardia.i18n import t
 
@@ -44,6 +44,12 @@ def ask(desk: Desk, holder: Pass, kind: str, body: dict[str, Any]) -> int:
     """Ask the worker; the request's number. ``Refused`` while another one is under way."""
     with desk.database.transaction() as session:
         held(session, holder.hold)
+        # Whoever closes the session waits for this, and then answers; or we see that it is closed.
+        still = select(OutsideSession.closed_at).where(
+            OutsideSession.session_id == holder.session_id
+        )
+        if session.scalar(still.with_for_update(read=True)) is not None:
+            raise TokenNeeded()
         row = insert(OutsideCall).values(
             session_id=holder.session_id,
             kind=kind,

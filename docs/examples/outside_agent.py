@@ -8,7 +8,8 @@ through the board's API. In ``org_chart.yaml``::
       title: 잠금 해소 담당
       duty: operate
       skills: [DB]
-      adapter: {kind: process, command: [/opt/agents/outside_agent.py], tools: ["database.*"]}
+      tools: ["database.*"]
+      adapter: {kind: process, command: [/opt/agents/outside_agent.py]}
 """
 
 from __future__ import annotations

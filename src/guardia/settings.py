@@ -72,7 +72,8 @@ class Settings(BaseSettings):
     @property
     def board_address(self) -> str:
         """Where outside agents reach the board."""
-        return self.board_url or f"http://{self.host}:{self.port}"
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host
+        return self.board_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @cached_property
     def secrets(self) -> Path:

@@ -20,7 +20,7 @@ GOOD = (
     HTTP,
     {"kind": "claude_code"},
     {"kind": "claude_code", "base_url": "http://gateway:8080", "api_key": "claude", "model": "m"},
-    {**PROCESS, "tools": ["database.*", "logs.tail"], "timeout": "1h", "calls": 5},
+    {**PROCESS, "timeout": "1h", "calls": 5},
     {**PROCESS, "environment": {"MODE": "fast"}, "limits": {"processes": 5}, "account": "agent"},
 )
 BAD = (
@@ -34,7 +34,7 @@ BAD = (
     {**PROCESS, "timeout": "5h"},
     {**PROCESS, "timeout": "soon"},
     {**PROCESS, "calls": 0},
-    {**PROCESS, "tools": ["*"]},
+    {**PROCESS, "tools": ["database.*"]},
     {**PROCESS, "account": "root; id"},
     {**PROCESS, "environment": {"LD_PRELOAD": "x"}},
     {**PROCESS, "environment": {"GUARDIA_TOKEN": "x"}},
@@ -66,11 +66,3 @@ def test_only_who_operates_servers_can_be_an_outsider() -> None:
     for agent in ("dispatcher", "auditor"):
         with pytest.raises(Misconfigured, match="operate"):
             chart.parse(charted(PROCESS, agent))
-
-
-def test_tools_are_allowed_by_name_or_family() -> None:
-    some = PARSER.validate_python({**PROCESS, "tools": ["database.*", "logs.tail"]})
-    allowed = {t for t in ("database.locks", "logs.tail", "logs.grep", "disk.usage")
-               if some.allows(t)}  # fmt: skip
-    assert allowed == {"database.locks", "logs.tail"}
-    assert PARSER.validate_python(PROCESS).allows("disk.usage")

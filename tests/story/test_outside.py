@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,11 @@ TEXT = "기재부 운영DB 쿼리가 너무 느려요"
 
 
 @pytest.fixture
-def furnished(database: Any, practice: RunningFleet, keys: Path) -> Any:
-    """A database that a house may open."""
-    furnish(database.owner, database.app, practice, keys)
-    return database
-
-
-def house_key(fleet: RunningFleet) -> str:
-    """Name of the credential that opens the servers."""
-    return fleet.credential()[0]
+def place(database: Any, practice: RunningFleet) -> Iterator[Path]:
+    """A worker's own folder, with the fleet's key."""
+    with private_folder() as folder:
+        furnish(database.owner, database.app, practice, folder / "secrets")
+        yield folder
 
 
 @pytest.fixture
@@ -36,6 +33,13 @@ def scripts() -> Iterator[Path]:
     """Where programs lie that run under another account."""
     with private_folder() as folder:
         yield folder
+
+
+def until(true: Callable[[], bool], what: object) -> None:
+    deadline = time.monotonic() + 300
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
 
 
 GREEDY = """
@@ -75,31 +79,28 @@ if json.load(open(os.environ["GUARDIA_TASK_FILE"]))["state"] == "PARSED":
 
 
 def test_a_program_repairs_under_approval_and_gets_no_further(
-    furnished: Any, practice: RunningFleet, keys: Path, scripts: Path
+    database: Any, practice: RunningFleet, place: Path, scripts: Path
 ) -> None:
     source = GREEDY + EXAMPLE.read_text("utf-8").replace("from __future__ import annotations", "")
-    adapter = program(scripts, source, tools=["database.*"])
-    secrets = [str(keys / house_key(practice)), str(practice.inventory.key)]
-    adapter["command"] += secrets
-    with employing(furnished.app, practice, keys, adapter) as house:
+    adapter = program(scripts, source)
+    name, _ = practice.credential()
+    adapter["command"] += [str(place / "secrets" / name), str(place / "secrets.key")]
+    with employing(database.app, practice, place, adapter, tools=["database.*"]) as house:
         assert not practice.fault("lock-chain").good
         sr_id = house.request(TEXT)
-        house.work()
-        assert house.state(sr_id) is State.PENDING_APPROVAL
+        until(lambda: house.state(sr_id) is State.PENDING_APPROVAL, place / "worker.log")
         assert house.changes(sr_id) == [] and not practice.healthy("lock-chain")
         house.decide(sr_id)
-        house.work()
+        until(lambda: len(on_record(house.desk, "outside_ended")) == 2, place / "worker.log")
         assert house.state(sr_id) is State.COMPLETED
         assert practice.healthy("lock-chain")
         assert house.changes(sr_id) == ["database.terminate_session"]
-        turns = on_record(house.desk, "outside_ended")
-        assert [turn.detail["how"] for turn in turns] == ["ended", "ended"]
-        first, second = (turn.detail for turn in turns)
+        first, second = (turn.detail for turn in on_record(house.desk, "outside_ended"))
+        assert (first["how"], second["how"]) == ("ended", "ended")
         assert (first["refusals"], second["refusals"]) == (7, 0)
         codes, opened = first["output"].splitlines()[0].split("] [")
         assert codes == "[404, 409, 409, 422, 409, 403, 403, 401, 401"
         assert os.geteuid() != 0 or opened == "False, False]"
         assert not Path("/tmp/guardia-greedy").exists()
         assert len(on_record(house.desk, "outside_refused")) == 7
-        planned = on_record(house.desk, "planned")[0]
-        assert planned.actor == "agent:db-agent"
+        assert on_record(house.desk, "planned")[0].actor == "agent:db-agent"

@@ -94,9 +94,7 @@ class House:
 
 
 @contextmanager
-def opened(
-    dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None, employer: Any = None
-) -> Iterator[House]:
+def opened(dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None) -> Iterator[House]:
     """A house over a migrated and enrolled database; ``hands`` wraps the connections."""
     database = Database(dsn, pool_size=4)
     pool = checkpoints.open_pool(dsn)
@@ -105,9 +103,7 @@ def opened(
         # Workers of one installation sign with one key.
         desk = Desk(database, seal=Seal.kept(FileKeys(keys)), planner=CatalogPlanner())
         gate = Gate(desk, hands(connections) if hands else connections)
-        yield House(
-            desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool), employer=employer), gate, fleet
-        )
+        yield House(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
     finally:
         connections.close()  # type: ignore[attr-defined]
         pool.close()

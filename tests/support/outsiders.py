@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +18,9 @@ from house import House, opened
 from pages import application, serving
 from sqlalchemy import select
 
-from guardia.agents.adapters.employer import Employer
-from guardia.agents.adapters.errand import Means
 from guardia.board.desk import Desk, organization
 from guardia.board.model import AuditEntry
-from guardia.db.engine import Database
 from guardia.org import chart
-from guardia.org.keys import FileKeys
 from guardia.tools.lab.running import RunningFleet
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "outside_agent.py"
@@ -68,28 +66,32 @@ def private_folder() -> Iterator[Path]:
 
 @contextmanager
 def employing(
-    dsn: str,
-    fleet: RunningFleet,
-    keys: Path,
-    adapter: dict[str, Any],
-    *,
-    agent: str = "db-agent",
-    grace: float = 10.0,
+    dsn: str, fleet: RunningFleet, home: Path, adapter: dict[str, Any], **more: Any
 ) -> Iterator[House]:
-    """A house in which one agent is an outside one; the board is another part of it."""
+    """A house in which one agent is an outside one, and the work is done by ``guardia worker``.
+
+    ``home`` is that process's own, with the fleet's key among its secrets; the board is behind a
+    real port.
+    """
     if not Path(PYTHON).exists():
         pytest.skip("no system Python")
-    database = Database(dsn, pool_size=4)
-    board = Desk(database)
-    organization.apply_chart(board, charted(adapter, agent), "operator:test")
-    try:
-        with private_folder() as folder, serving(application(board)) as address:
-            employer = Employer(address, Means(folder, FileKeys(keys)), grace=grace)
-            with opened(dsn, fleet, keys, employer=employer) as house:
-                yield house
-            assert list(folder.iterdir()) == []
-    finally:
-        database.close()
+    with opened(dsn, fleet, home / "secrets") as house, serving(application(house.desk)) as address:
+        organization.apply_chart(house.desk, charted(adapter, **more), "operator:test")
+        environment = {
+            **os.environ,
+            "GUARDIA_DSN": dsn,
+            "GUARDIA_HOME": str(home),
+            "GUARDIA_BOARD_URL": address,
+        }
+        with (home / "worker.log").open("ab") as log:
+            program = [sys.executable, "-m", "guardia", "worker"]
+            worker = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
+        try:
+            yield house
+        finally:
+            worker.terminate()
+            worker.wait(120)
+        assert list((home / "outside").iterdir()) == []
 
 
 def on_record(desk: Desk, *kinds: str) -> list[AuditEntry]:

@@ -91,10 +91,10 @@ class AtWork:
         )
 
 
-def entry(adapter: dict[str, Any]) -> AgentEntry:
+def entry(adapter: dict[str, Any], tools: tuple[str, ...] | None = None) -> AgentEntry:
     """The specialist's entry with this adapter."""
     found: Any = TypeAdapter(Adapter).validate_python(adapter)
-    return AgentEntry(id="db-agent", title="DB 전문가", duty="operate", adapter=found)
+    return AgentEntry(id="db-agent", title="DB 전문가", duty="operate", adapter=found, tools=tools)
 
 
 def context(cast: Cast, hold: Hold, hands: Hands) -> Context:
@@ -105,14 +105,18 @@ def context(cast: Cast, hold: Hold, hands: Hands) -> Context:
 
 @contextmanager
 def at_work(
-    cast: Cast, hold: Hold | None = None, *, seconds: float = 60, calls: int = 200, **adapter: Any
+    cast: Cast,
+    hold: Hold | None = None,
+    *,
+    seconds: float = 60,
+    calls: int = 200,
+    tools: tuple[str, ...] | None = None,
 ) -> Iterator[AtWork]:
     """A turn that is served until the end of the block."""
     hold, hands = hold or cast.parsed(), Hands()
-    agent = entry({"kind": "process", "command": ["/bin/true"], "calls": calls, **adapter})
+    agent = entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
     here = context(cast, hold, hands)
-    assert agent.adapter is not None
-    offered = offer(agent.adapter, here.gate.host(work.observe(cast.desk, hold)))
+    offered = offer(agent, here.gate.host(work.observe(cast.desk, hold)))
     session_id, token = outside.open_session(
         cast.desk, hold, offered, kind="process", seconds=round(seconds), budget=calls
     )
@@ -143,5 +147,5 @@ def employ(
     hold, hands = more.get("hold") or cast.parsed(), Hands()
     known = adapter if adapter["kind"] == "http" else trusted(adapter)
     employer = Employer(address, Means(folder, FileKeys(keys)), grace=more.get("grace", 2.0))
-    employer.work(context(cast, hold, hands), entry(known))
+    employer.work(context(cast, hold, hands), entry(known, more.get("tools")))
     return hold, hands

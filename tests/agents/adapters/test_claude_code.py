@@ -71,12 +71,13 @@ def test_a_turn_over_mcp_reads_plans_and_is_refused_what_it_may_not(
     adapter = {
         "kind": "claude_code",
         "command": [interpreter, str(STAND_IN)],
-        "tools": ["database.*"],
         "model": "claude-x",
         "environment": {"SCRIPT": json.dumps(SCRIPT)},
     }
     with serving(application(cast.desk)) as board:
-        hold, hands = employ(cast, adapter, board, folder, folder / "secrets", grace=20)
+        hold, hands = employ(
+            cast, adapter, board, folder, folder / "secrets", grace=20, tools=("database.*",)
+        )
     ended = on_record(cast.desk, "outside_ended")[0].detail
     assert ended["how"] == "ended", ended
     said = json.loads(ended["output"][: ended["output"].rindex("}") + 1])["said"]
