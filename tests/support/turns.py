@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,5 +148,9 @@ def employ(
     hold, hands = more.get("hold") or cast.parsed(), Hands()
     known = adapter if adapter["kind"] == "http" else trusted(adapter)
     employer = Employer(address, Means(folder, FileKeys(keys)), grace=more.get("grace", 2.0))
-    employer.work(context(cast, hold, hands), entry(known, more.get("tools")))
+    # In a thread, as beats are: this one may have a loop of its own (see ``loops``).
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(
+            employer.work, context(cast, hold, hands), entry(known, more.get("tools"))
+        ).result()
     return hold, hands

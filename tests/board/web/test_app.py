@@ -56,7 +56,7 @@ def test_every_route_but_the_named_ones_demands_a_sign_in(app: FastAPI, anyone: 
         data = anyone.request(
             method, address(path), headers={"accept": "application/json"}, follow_redirects=False
         )
-        if method == "GET" and path != "/events":
+        if method == "GET" and not path.startswith(("/events", "/api/")):
             assert page.headers.get("location", "").startswith("/login?next="), path
         else:
             assert page.status_code in {401, 403}, (method, path)
@@ -64,12 +64,25 @@ def test_every_route_but_the_named_ones_demands_a_sign_in(app: FastAPI, anyone: 
         assert set(data.json()) == {"message", "documentation_url"}
 
 
+def test_a_persons_session_opens_nothing_of_an_outside_agents(
+    app: FastAPI, browse: Callable[[str], Browser]
+) -> None:
+    browser = browse("lead")
+    agents = [(m, p) for m, p in walk(app) if p.startswith("/api/agent/")]
+    assert len(agents) >= 5
+    for method, path in agents:
+        assert browser.request(method, address(path)).status_code == 401, path
+
+
 def test_every_change_demands_the_token_of_a_page(
     app: FastAPI, browse: Callable[[str], Browser]
 ) -> None:
     browser = browse("lead")
     other = browse("pm").token()
-    changes = [(m, p) for m, p in walk(app) if m not in {"GET", "HEAD"} and "intake" not in p]
+    elsewhere = ("/intake/", "/api/agent/")
+    changes = [
+        (m, p) for m, p in walk(app) if m not in {"GET", "HEAD"} and not p.startswith(elsewhere)
+    ]
     assert len(changes) >= 5
     for method, path in changes:
         for data in ({}, {"csrf": ""}, {"csrf": "x"}, {"csrf": other}):
