@@ -28,7 +28,6 @@ from functools import partial, wraps
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import text
 
 from guardia.agents import checkpoints
 from guardia.board.desk import Desk, core, organization, reception, waking
@@ -43,6 +42,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 REQUEST = "회의실 프린터 토너 교체 부탁드려요"
 """Ends with a person after the dispatcher's two steps."""
+_TASKS = "select count(*) from tb_ops_task"
 
 
 @dataclass
@@ -245,22 +245,20 @@ def memory() -> None:
     """Resident memory of the worker and the board after 2,000 issues and 350 runs."""
     with bench(100, "{every: 1d}") as b, worker(b) as pid, board(b) as web:
         print(f"at start: worker {rss(pid):.0f} MB, board {rss(web):.0f} MB")
-        with b.desk.database.transaction() as session:
-            session.execute(text("update tb_agent set state = 'paused' where duty = 'dispatch'"))
         for _ in range(2000):
             reception.receive(b.desk, reception.Request(text=REQUEST, channel="web", sender="시험"))
-        with b.desk.database.transaction() as session:
-            session.execute(text("update tb_agent set state = 'active' where duty = 'dispatch'"))
-        b.wake("dispatcher")
-        runs = "select count(*) from tb_agent_run"
-        while b.one(runs) < 350:
-            b.wake("dispatcher")
-            b.wake(b.names[int(b.one(runs)) % 100])
-        open_tasks = "select count(*) from tb_ops_task where status = 'RECEIVED'"
-        b.until(open_tasks, 0, 900)
+        runs, handled = "select count(*) from tb_agent_run", f"{_TASKS} where status <> 'RECEIVED'"
+        turn = 0
+        while b.one(handled) < 350 or b.one(runs) < 350:
+            b.wake(b.names[turn % 100])
+            turn += 1
+            time.sleep(0.02)
         total = rss(pid) + rss(web)
         server = sum(rss(p) for p in postgres(b))
-        print(f"after 2,000 issues and {b.one(runs):.0f} runs: worker {rss(pid):.0f} MB, ", end="")
+        print(
+            f"after 2,000 issues, {b.one(handled):.0f} handled: worker {rss(pid):.0f} MB, ",
+            end="",
+        )
         print(
             f"board {rss(web):.0f} MB, both {total:.0f} MB (peer 1300, x{1300 / total:.1f}); ",
             end="",

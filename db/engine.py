@@ -30,7 +30,7 @@ LASTING: Mapping[str, Any] = MappingProxyType(
         "tcp_user_timeout": 15_000,
         # Transactions are short and wait for nothing but the database. Who is paused in one would
         # hold its locks, the record's among them, for as long as the pause.
-        "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=5s",
+        "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10s",
     }
 )
 """libpq's parameters of every kept connection: a host that vanished is noticed in seconds instead

@@ -61,9 +61,12 @@ def directory(session: Session) -> Directory:
 
 
 def dispatcher(session: Session) -> str | None:
-    """The agent that takes in new issues, or ``None`` where the chart has none at work."""
-    query = select(Agent.agent_id).where(Agent.duty == "dispatch", Agent.state == "active")
-    return session.scalar(query.order_by(Agent.agent_id).limit(1))
+    """The agent that takes in new issues, or ``None`` before there is a chart.
+
+    One that rests is found too: what it is given waits for it.
+    """
+    query = select(Agent.agent_id).where(Agent.duty == "dispatch", Agent.state != "fired")
+    return session.scalar(query.order_by(Agent.state, Agent.agent_id).limit(1))
 
 
 def agent_names(session: Session) -> tuple[tuple[str, tuple[str, ...]], ...]:

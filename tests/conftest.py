@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from guardia.db.embedded import APPLICATION_ROLE, FAST, OWNER_ROLE, Cluster
 from guardia.tools.lab.running import RunningFleet
+
+# How long one example takes says more about the machine than about the code.
+settings.register_profile("guardia", deadline=None)
+settings.load_profile("guardia")
 
 TEMPLATE = "guardia_template"
 _numbers = itertools.count(1)

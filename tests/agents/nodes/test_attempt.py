@@ -1,0 +1,97 @@
+"""One step at most once: what is known of an earlier attempt, and what the server shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from cast import LEAD, TERMINATE, Cast, seated
+
+from guardia.agents.nodes import attempt
+from guardia.board import audit
+from guardia.board.desk import Grant, decisions, record, work
+from guardia.board.desk.record import Step
+from guardia.board.plan import Call, Check
+from guardia.tools.execute import Gate, Report, Result
+
+DO = Step(0, "do")
+SHOWN = (Check(call=Call(tool="database.locks", args={"service": "budgetdb"}), expect="`true`"),)
+
+
+@dataclass
+class Server:
+    """What a gate would find on the server."""
+
+    shows: bool
+    asked: list[str] = field(default_factory=list)
+
+    def quiet(self, _grant: Grant, _step: Step) -> None:
+        self.asked.append("quiet")
+
+    def failing(self, _grant: Grant, checks: tuple[Check, ...]) -> str | None:
+        self.asked.append("looked")
+        return None if self.shows else "not so"
+
+
+@pytest.fixture
+def board(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as found:
+        yield found
+
+
+def begun(board: Cast) -> Grant:
+    """The grant of who takes over a step that was begun and has no result."""
+    held, _, bound = board.planned()
+    decisions.decide(board.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    first = work.start(board.desk, board.hold("db-agent"))
+    record.intend(board.desk, first, TERMINATE, "psql …", DO)
+    return work.start(board.desk, board.hold("db-agent"))
+
+
+def settle(
+    board: Cast, server: Server, before: str | None, shown_by: tuple[Check, ...] = SHOWN
+) -> Report:
+    def run() -> Report:
+        server.asked.append("run")
+        return Report(Result.DONE)
+
+    grant = begun(board)
+    gate = cast("Gate", server)
+    return attempt.once(board.desk, gate, grant, DO, before, shown_by=shown_by, run=run)
+
+
+def last_entry(board: Cast) -> str:
+    with board.desk.database.reading() as session:
+        return [link.kind for link in audit.links(session)][-1]
+
+
+def test_what_the_server_shows_has_happened_and_is_not_run_again(board: Cast) -> None:
+    server = Server(shows=True)
+    assert settle(board, server, "INTENT").result is Result.DONE
+    assert server.asked == ["quiet", "looked"]
+    assert last_entry(board) == "found_done"
+
+
+@pytest.mark.parametrize("shown_by", [SHOWN, ()], ids=["not shown", "nothing would show it"])
+def test_what_the_server_does_not_show_fails_and_is_not_run_again(
+    board: Cast, shown_by: tuple[Check, ...]
+) -> None:
+    server = Server(shows=False)
+    report = settle(board, server, "INTENT", shown_by)
+    assert report.result is Result.FAILED and "1번째 조치" in report.why
+    assert "run" not in server.asked and server.asked[0] == "quiet"
+    assert last_entry(board) == "found_unknown"
+
+
+def test_a_step_that_is_done_is_left_alone(board: Cast) -> None:
+    server = Server(shows=False)
+    assert settle(board, server, "DONE").result is Result.DONE
+    assert server.asked == []
+
+
+def test_a_step_that_nobody_has_begun_is_run(board: Cast) -> None:
+    server = Server(shows=False)
+    assert settle(board, server, None).result is Result.DONE
+    assert server.asked == ["run"]
