@@ -192,7 +192,8 @@ class Team:
         if not snapshot.values:
             return {"text": heard(task.body)}
         if not snapshot.next:
-            return _NOTHING
+            # A step that was done and died before its checkpoint is no longer to do, and yet here.
+            return None if snapshot.tasks else _NOTHING
         if snapshot.interrupts:
             if task.state is State.PARSED:
                 return Command(resume=view.changes_wanted(self._desk, task_id) or "")

@@ -107,6 +107,7 @@ def report(made: Turmoil, schedule: Schedule, seconds: float) -> dict[str, Any]:
         "messages_by_times_told": {str(k): v for k, v in sorted(made.messages().items())},
         "events": dict(schedule.happened),
         "exits_after_sigterm": {str(k): v for k, v in schedule.exits.items()},
+        "stalls_lifted_by_people": made.stalls,
         "takeover_seconds": spread(made.takeovers(spared=False)),
         "takeover_seconds_where_a_worker_stood_ready": spread(made.takeovers(spared=True)),
         "runs_left_open": made.open_runs(),

@@ -29,14 +29,14 @@ import psycopg
 
 from guardia.agents import checkpoints
 from guardia.board import audit
-from guardia.board.desk import Desk, decisions, organization, reception, view
+from guardia.board.desk import Desk, decisions, lifting, organization, reception, view
 from guardia.board.lifecycle import State
 from guardia.board.seal import Seal
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import AWAY, Database
 from guardia.db.migrate import upgrade
 from guardia.errors import GuardiaError
-from guardia.org.directory import Host, Service
+from guardia.org.directory import Host, PersonName, Service
 from guardia.org.keys import FileKeys
 from guardia.tools.lab.running import RunningFleet
 
@@ -197,6 +197,8 @@ class Turmoil:
     issues: dict[int, Target] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    stalls: int = 0
+    """How often a person had to say that work goes on."""
 
     # --- what happens to it ---------------------------------------------------------------
 
@@ -242,15 +244,25 @@ class Turmoil:
         self.cluster.start()
 
     def approve(self) -> None:
-        """The team lead decides on all plans that wait."""
+        """The team lead decides on all plans that wait, and goes on with what was stopped for
+        having lost its worker too often."""
         lead = next(p for p in self.fleet.directory().people if p.role == "team_lead")
         waiting = "select sr_id from tb_ops_task where status = 'PENDING_APPROVAL'"
-        with suppress(*AWAY, GuardiaError):
+        stalled = "select sr_id from tb_sr_request where stalled_at is not null"
+        with suppress(*AWAY):
             for (sr_id,) in self.rows(waiting):
-                for plan in view.waiting_plans(self.desk, sr_id):
-                    decisions.decide(
-                        self.desk, lead, plan.task_id, approve=True, plan_hash=plan.plan_hash
-                    )
+                self._decide(lead, sr_id)
+            for (sr_id,) in self.rows(stalled):
+                with suppress(GuardiaError):
+                    lifting.lift(self.desk, lead, sr_id)
+                    self.stalls += 1
+
+    def _decide(self, lead: PersonName, sr_id: int) -> None:
+        for plan in view.waiting_plans(self.desk, sr_id):
+            with suppress(GuardiaError):  # decided on, or changed, since we have looked
+                decisions.decide(
+                    self.desk, lead, plan.task_id, approve=True, plan_hash=plan.plan_hash
+                )
 
     def until(self, true: Callable[[], bool], what: str, seconds: float = 400.0) -> None:
         """Approve what is asked for until it comes true; fails with what the workers say."""
