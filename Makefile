@@ -82,9 +82,10 @@ debian:
 	  fi; \
 	fi
 
-# Two processes: much of the time is waiting for real services. A file stays in one.
+# Three processes: much of the time is waiting for real services. A file stays in one; in order,
+# since by default the files of few tests, the long ones, would all come last.
 test: dev debian
-	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: dev
 	@$(PY) -m ruff check
