@@ -66,7 +66,7 @@ def teach(
     try:
         notes.teach(desk, here.person, agent_id, body)
     except UserError as error:
-        status, said = _said(request, error)
+        status, said = faults.told(request, error)
         return _page(request, desk, here, agent_id, status=status, notice=said, draft=body)
     return RedirectResponse(f"/agents/{agent_id}", status_code=303)
 
@@ -123,17 +123,9 @@ def change(
     try:
         acts[verb]()
     except UserError as error:
-        status, said = _said(request, error)
+        status, said = faults.told(request, error)
         draft = body if verb == "save" else None
         return _note(
             request, desk, here, agent_id, note_id, status=status, notice=said, draft=draft
         )
     return RedirectResponse(f"/agents/{agent_id}/notes/{note_id}", status_code=303)
-
-
-def _said(request: Request, error: UserError) -> tuple[int, str]:
-    """The status and sentence of a refusal; raised on for programs."""
-    if not faults.wants_page(request):
-        raise error
-    with render.speaking(request):
-        return faults.status_of(error), faults.sentence(error)

@@ -62,9 +62,6 @@ def release(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") ->
 
 
 def _refused(request: Request, desk: Desk, here: Visitor, error: UserError) -> Response:
-    if not faults.wants_page(request):
-        raise error
+    status, notice = faults.told(request, error)
     require(here.person, "plan.read")
-    with render.speaking(request):
-        notice = faults.sentence(error)
-    return _page(request, desk, here, status=faults.status_of(error), notice=notice)
+    return _page(request, desk, here, status=status, notice=notice)

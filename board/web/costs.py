@@ -76,11 +76,8 @@ def raise_cap(
             desk, here.person, scope, name, won=_count(won), tokens=_count(tokens), reason=reason
         )
     except UserError as error:
-        if not faults.wants_page(request):
-            raise
-        with render.speaking(request):
-            notice = faults.sentence(error)
-        wish, status = Wish(target, won, tokens, reason), faults.status_of(error)
+        status, notice = faults.told(request, error)
+        wish = Wish(target, won, tokens, reason)
         require(here.person, "costs.read")
         now = statement.this_month(desk)
         return _page(request, desk, here, now, wish, status=status, notice=notice)

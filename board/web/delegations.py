@@ -87,11 +87,8 @@ def _done(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) 
     try:
         act()
     except UserError as error:
-        if not faults.wants_page(request):
-            raise
-        with render.speaking(request):
-            notice = faults.sentence(error)
-        return _page(request, desk, here, status=faults.status_of(error), notice=notice)
+        status, notice = faults.told(request, error)
+        return _page(request, desk, here, status=status, notice=notice)
     return RedirectResponse(_PATH, status_code=303)
 
 

@@ -77,6 +77,14 @@ def sentence(error: GuardiaError) -> str:
     return t(f"errors.{type(error).__name__}", **error.detail)
 
 
+def told(request: Request, error: UserError) -> tuple[int, str]:
+    """The status and sentence of a refusal that a page shows; raised on for programs."""
+    if not wants_page(request):
+        raise error
+    with render.speaking(request):
+        return status_of(error), sentence(error)
+
+
 def answer(
     request: Request,
     status: int,

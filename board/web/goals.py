@@ -108,7 +108,7 @@ def give(
         sr_id = goals.give(desk, here.person, body, channel="web", **words)
     except UserError as error:
         require(here.person, "goal.give")
-        status, notice = _said(request, error)
+        status, notice = faults.told(request, error)
         return _form(request, here, body=body, notice=notice, status=status, **words)
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)
 
@@ -195,7 +195,7 @@ def decide_hire(
         else:
             hiring.reject(desk, here.person, hire_id, reason)
     except UserError as error:
-        status, notice = _said(request, error)
+        status, notice = faults.told(request, error)
         return _list(request, desk, here, status=status, notice=notice)
     back = goal_view.hire_goal(desk, hire_id)
     return RedirectResponse(f"/goals/{back}" if back else "/goals", status_code=303)
@@ -208,14 +208,6 @@ def _act(
     try:
         act()
     except UserError as error:
-        status, notice = _said(request, error)
+        status, notice = faults.told(request, error)
         return _page(request, desk, here, sr_id, status, notice)
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)
-
-
-def _said(request: Request, error: UserError) -> tuple[int, str]:
-    """The status and sentence of a refusal; raised on for programs."""
-    if not faults.wants_page(request):
-        raise error
-    with render.speaking(request):
-        return faults.status_of(error), faults.sentence(error)

@@ -242,10 +242,6 @@ def _act(
     try:
         act()
     except UserError as error:
-        if not faults.wants_page(request):
-            raise
-        with render.speaking(request):
-            notice = faults.sentence(error)
-        status = faults.status_of(error)
+        status, notice = faults.told(request, error)
         return _page(request, desk, here, sr_id, status=status, notice=notice, draft=draft)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)

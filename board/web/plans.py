@@ -125,11 +125,8 @@ def _act(
     try:
         act()
     except UserError as error:
-        if not faults.wants_page(request):
-            raise
-        with render.speaking(request):
-            notice = faults.sentence(error)
-        return again(faults.status_of(error), notice)
+        status, notice = faults.told(request, error)
+        return again(status, notice)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)
 
 
