@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from guardia.board.actors import named
 from guardia.board.desk import Desk
 from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Issue, Run, Task
+from guardia.board.model import Issue, Task
 from guardia.board.note_model import Note, NoteVersion
+from guardia.board.run_model import Run
 from guardia.errors import NotFound
 from guardia.org.access import require
 from guardia.org.directory import PersonName

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.chain import Link, Place, Verdict, clean, verify
 from guardia.board.checkpoint import Checkpoint
-from guardia.board.model import AuditCheckpoint, AuditEntry, ChainHead
+from guardia.board.record_model import AuditCheckpoint, AuditEntry, ChainHead
 from guardia.board.signers import KIND
 from guardia.db import events, jobs
 from guardia.i18n import t_record

@@ -20,18 +20,10 @@ from guardia.board.desk import Desk, asking, directives
 from guardia.board.desk.work import plan_hash
 from guardia.board.kinship import Relative
 from guardia.board.lifecycle import State
-from guardia.board.model import (
-    ActionRun,
-    Approval,
-    AuditEntry,
-    Comment,
-    Directive,
-    Evidence,
-    Issue,
-    Task,
-)
+from guardia.board.model import ActionRun, Approval, Comment, Directive, Evidence, Issue, Task
 from guardia.board.plan import Plan
 from guardia.board.policy import Capacity
+from guardia.board.record_model import AuditEntry
 from guardia.board.statement import Asked
 from guardia.board.steps import Step
 from guardia.errors import NotFound

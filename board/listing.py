@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session, aliased
 from guardia.board.chain import clean
 from guardia.board.desk import Desk, asking
 from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Approval, ChainHead, Decision, Issue, Task
+from guardia.board.model import Approval, Decision, Issue, Task
 from guardia.board.policy import Capacity
+from guardia.board.record_model import ChainHead
 from guardia.org import identity
 from guardia.org.access import allowed
 from guardia.org.directory import PersonName

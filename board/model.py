@@ -1,4 +1,4 @@
-"""Tables of the board: issues, tasks, approvals, talk, runs, and the record."""
+"""Tables of the board: issues, tasks, approvals, orders and talk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 # The tables that issues and tasks refer to.
 import guardia.board.goal_model
-import guardia.board.note_model  # noqa: F401
+import guardia.board.note_model
+import guardia.board.record_model
+import guardia.board.run_model  # noqa: F401
 from guardia.db.base import Base
 
 _ISSUE = "tb_sr_request.sr_id"
@@ -360,115 +362,3 @@ class Outgoing(Base):
     delivered_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     last_error: Mapped[str | None]
-
-
-class Run(Base):
-    """One waking of one agent: why, and what came of it."""
-
-    __tablename__ = "tb_agent_run"
-    __table_args__ = (
-        Index("ix_tb_agent_run_agent_id", "agent_id", sql("run_id desc")),
-        Index("ix_tb_agent_run_open", "agent_id", postgresql_where=sql("ended_at is null")),
-    )
-
-    run_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    agent_id: Mapped[str]
-    reasons: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'[]'"))
-    causes: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
-    """What exactly woke it: ``{"reason": "mention", "issue": 3, "comment": 12}``."""
-    revision: Mapped[int | None]
-    """The org chart's, under which it began and ends."""
-    task_id: Mapped[int | None]
-    outcome: Mapped[str | None]
-    steps: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
-    tokens: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
-    commands: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
-    """Remote commands sent."""
-    started_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
-
-
-class Wake(Base):
-    """A reason for an agent to wake; the next beat takes it into its run."""
-
-    __tablename__ = "tb_wake"
-    __table_args__ = (Index("ix_tb_wake_agent_id", "agent_id", "wake_id"),)
-
-    wake_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    agent_id: Mapped[str]
-    reason: Mapped[str]
-    sr_id: Mapped[int | None]
-    cause: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
-    """The delta: ``{"comment": 12}``."""
-    created_at: Mapped[datetime]
-
-
-class WakeBudget(Base):
-    """How often an issue has woken agents for one reason since a person last acted on it."""
-
-    __tablename__ = "tb_wake_budget"
-
-    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE), primary_key=True)
-    reason: Mapped[str] = mapped_column(primary_key=True)
-    spent: Mapped[int]
-    since: Mapped[datetime]
-
-
-class Tick(Base):
-    """A moment of an agent's schedule; its key makes each tick happen once on all hosts."""
-
-    __tablename__ = "tb_tick"
-
-    agent_id: Mapped[str] = mapped_column(primary_key=True)
-    tick: Mapped[datetime] = mapped_column(primary_key=True)
-
-
-class AuditEntry(Base):
-    """Append-only link of the chain."""
-
-    __tablename__ = "tb_audit_log"
-    __table_args__ = (
-        Index("ix_tb_audit_log_sr_id", "sr_id", "seq"),
-        Index("ix_tb_audit_log_task_id", "task_id", "seq"),
-        Index("ix_tb_audit_log_keys", "seq", postgresql_where=sql("kind = 'key_succeeded'")),
-    )
-
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    created_at: Mapped[datetime] = mapped_column(unique=True)
-    actor: Mapped[str]
-    kind: Mapped[str]
-    sr_id: Mapped[int | None]
-    task_id: Mapped[int | None]
-    log_content: Mapped[str]
-    detail: Mapped[dict[str, Any]]
-    previous_hash: Mapped[str]
-    current_hash: Mapped[str] = mapped_column(unique=True)
-
-
-class ChainHead(Base):
-    """Where the chain ends; its row lock puts writers in order."""
-
-    __tablename__ = "tb_audit_head"
-
-    chain: Mapped[str] = mapped_column(primary_key=True)
-    size: Mapped[int]
-    head: Mapped[str]
-    last_at: Mapped[datetime]
-
-
-class AuditCheckpoint(Base):
-    """What the holder of the chain's key has signed about the record; append-only."""
-
-    __tablename__ = "tb_audit_checkpoint"
-    __table_args__ = (
-        CheckConstraint("size > 0", name="size"),
-        UniqueConstraint("chain", "previous"),
-    )
-
-    chain: Mapped[str] = mapped_column(primary_key=True)
-    size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    head: Mapped[str]
-    time: Mapped[datetime]
-    previous: Mapped[str]
-    key: Mapped[str]
-    signature: Mapped[str]

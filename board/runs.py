@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 
 from guardia.board.desk import Desk
 from guardia.board.listing import position
-from guardia.board.model import Run, Task
+from guardia.board.model import Task
+from guardia.board.run_model import Run
 from guardia.org.model import Agent
 
 

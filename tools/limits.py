@@ -11,6 +11,8 @@ class Limits:
 
     connect: float = 10.0
     """From the first packet to an open channel."""
+    letting_go: float = 5.0
+    """How long the server may take to end a command and to confirm it."""
     keepalive: float = 15.0
     idle: float = 600.0
     """After which an unused connection is closed."""

@@ -13,8 +13,9 @@ from guardia.board import audit
 from guardia.board.desk import verification, waking
 from guardia.board.desk.core import Desk, send
 from guardia.board.desk.verification import Finding
-from guardia.board.model import AuditEntry, Tick
 from guardia.board.reasons import Reason
+from guardia.board.record_model import AuditEntry
+from guardia.board.run_model import Tick
 from guardia.errors import Misconfigured
 from guardia.i18n import t_record
 from guardia.org import registry, revisions

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from guardia.board.desk import stalling
 from guardia.board.goal_model import Goal
 from guardia.board.lifecycle import OPEN, Actor, Move, State, after, overall
-from guardia.board.model import Issue, Outgoing, Task, Wake
+from guardia.board.model import Issue, Outgoing, Task
 from guardia.board.planner import Planner
 from guardia.board.reasons import CAN_WAIT, URGENT, Reason
+from guardia.board.run_model import Wake
 from guardia.board.seal import Seal
 from guardia.db import jobs
 from guardia.db.engine import Database

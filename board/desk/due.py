@@ -17,8 +17,9 @@ from guardia.board import audit
 from guardia.board.desk import asking, budgets
 from guardia.board.desk.core import Desk, issue_of, move, reply, send, task_of, wake
 from guardia.board.lifecycle import Actor, Move, State
-from guardia.board.model import Approval, Issue, Task, Tick
+from guardia.board.model import Approval, Issue, Task
 from guardia.board.reasons import Reason
+from guardia.board.run_model import Tick
 from guardia.errors import GuardiaError
 from guardia.i18n import t
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from guardia.board import audit
 from guardia.board.desk.core import Desk
 from guardia.board.lifecycle import OPEN
-from guardia.board.model import Run, Task
+from guardia.board.model import Task
+from guardia.board.run_model import Run
 from guardia.org import revisions
 from guardia.org.access import PERMISSIONS, ROLES, allowed
 from guardia.org.chart import OrgChart

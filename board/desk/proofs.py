@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from guardia.board.chain import Link
 from guardia.board.desk.core import issue_of
-from guardia.board.model import AuditEntry, Task
+from guardia.board.model import Task
 from guardia.board.policy import Decision
+from guardia.board.record_model import AuditEntry
 from guardia.board.seal import Seal
 from guardia.board.signers import DECISIONS, KIND, SEALED, Seals
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sqlalchemy.orm import Session
 
 from guardia.board.desk.core import Hold
-from guardia.board.model import Run
 from guardia.board.plan import Call, Plan
+from guardia.board.run_model import Run
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org import remit, revisions

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.desk.core import Desk, wake
-from guardia.board.model import Run
 from guardia.board.reasons import Reason
+from guardia.board.run_model import Run
 from guardia.errors import NotFound, Refused
 from guardia.i18n import t
 from guardia.org.model import Agent

@@ -13,8 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.model import Issue, WakeBudget
+from guardia.board.model import Issue
 from guardia.board.reasons import Reason
+from guardia.board.run_model import WakeBudget
 from guardia.i18n import t_record
 
 BUDGET = 20

@@ -17,8 +17,9 @@ from guardia.board import audit
 from guardia.board.desk import notes
 from guardia.board.desk.core import Desk, Hold, held, issue_of, wake
 from guardia.board.lifecycle import OPEN
-from guardia.board.model import Issue, Task, Wake
+from guardia.board.model import Issue, Task
 from guardia.board.reasons import Reason
+from guardia.board.run_model import Wake
 from guardia.errors import Stale
 from guardia.i18n import t, t_record
 from guardia.org.chart import OrgChart

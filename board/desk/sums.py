@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from guardia.board.desk import spending
 from guardia.board.desk.core import Hold
 from guardia.board.ledger import CostDay, CostIssue, ModelCall
-from guardia.board.model import Issue, Run, Task
+from guardia.board.model import Issue, Task
+from guardia.board.run_model import Run
 from guardia.org import revisions
 
 _UNUSED = ("unusable", "failed", "refused", "abandoned")

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from guardia.board import audit
 from guardia.board.desk.core import Desk, issue_of, reply, send, wake
 from guardia.board.desk.waking import Waking
-from guardia.board.model import Run, Task
+from guardia.board.model import Task
 from guardia.board.reasons import Reason
+from guardia.board.run_model import Run
 from guardia.i18n import t
 
 OUTCOME = "timeout"

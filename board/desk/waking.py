@@ -28,8 +28,9 @@ from sqlalchemy.sql.dml import ReturningDelete
 from guardia.board.desk import goal_work, sums
 from guardia.board.desk.core import Desk, Hold, may_wake, stopped, wake
 from guardia.board.lifecycle import State
-from guardia.board.model import Directive, Issue, Run, Task, Tick, Wake
+from guardia.board.model import Directive, Issue, Task
 from guardia.board.reasons import Reason
+from guardia.board.run_model import Run, Tick, Wake
 from guardia.db import jobs
 from guardia.db.jobs import Attempt
 from guardia.org.chart import AgentEntry

@@ -16,7 +16,8 @@ from sqlalchemy import select
 from guardia.board.desk import budgets, organization, view, waking
 from guardia.board.ledger import CostDay, ModelCall
 from guardia.board.lifecycle import State
-from guardia.board.model import Comment, Run
+from guardia.board.model import Comment
+from guardia.board.run_model import Run
 from guardia.heartbeat.beat import beat
 from guardia.org import chart
 

@@ -15,7 +15,8 @@ from guardia.agents.team import Team
 from guardia.board import audit
 from guardia.board.desk import Desk, decisions, organization, reception, view
 from guardia.board.lifecycle import State
-from guardia.board.model import AuditEntry, Wake
+from guardia.board.record_model import AuditEntry
+from guardia.board.run_model import Wake
 from guardia.board.seal import Seal
 from guardia.db.engine import Database
 from guardia.heartbeat.beat import beat

@@ -18,7 +18,9 @@ from guardia.board.desk import directives, goal_decisions, goals, organization
 from guardia.board.desk.directives import Wish
 from guardia.board.goal_view import GoalPage
 from guardia.board.lifecycle import State
-from guardia.board.model import AuditEntry, Task, Wake
+from guardia.board.model import Task
+from guardia.board.record_model import AuditEntry
+from guardia.board.run_model import Wake
 from guardia.heartbeat.beat import beat
 from guardia.org import edit, revisions
 from guardia.org.directory import Directory, Host, InstitutionName

@@ -19,7 +19,7 @@ from pages import application, serving
 from sqlalchemy import select
 
 from guardia.board.desk import Desk, organization
-from guardia.board.model import AuditEntry
+from guardia.board.record_model import AuditEntry
 from guardia.org import chart
 from guardia.tools.lab.running import RunningFleet
 

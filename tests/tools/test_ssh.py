@@ -24,9 +24,8 @@ import pytest
 
 from guardia.errors import Misconfigured, Unreachable
 from guardia.org.directory import Host
-from guardia.tools import ssh
 from guardia.tools.command import Command, Script, Secret
-from guardia.tools.ssh import Connections, Ending, Limits
+from guardia.tools.ssh import Connections, Ending, Limits, connecting
 
 pytestmark = pytest.mark.ssh
 
@@ -432,12 +431,10 @@ class TestABrokenConnection:
         assert not output.confirmed_gone
         until(lambda: not alive(mark))
 
-    def test_a_server_that_hangs_does_not_hang_us(
-        self, own: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(ssh, "_LETTING_GO_SECONDS", 1.0)
+    def test_a_server_that_hangs_does_not_hang_us(self, own: Any) -> None:
+        limits = Limits(connect=1.0, letting_go=1.0)
         mark = marked()
-        with Connections(own, Limits(connect=1.0)) as connections, ThreadPoolExecutor(1) as threads:
+        with Connections(own, limits) as connections, ThreadPoolExecutor(1) as threads:
             command = Command.of("sleep", mark)
             running = threads.submit(connections.run, own.host(), command, timeout=2)
             until(lambda: bool(alive(mark)))
@@ -593,7 +590,7 @@ class TestManyAtOnce:
 
 
 def test_small_packets_are_not_held_back(sshd: Any) -> None:
-    with closing(ssh._socket(sshd.host(), 5)) as sock:
+    with closing(connecting._socket(sshd.host(), 5)) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 

@@ -150,7 +150,7 @@ def heartbeat(
 
 def _followed(desk: Desk, agent: str, patience: float) -> str:
     from guardia.board.desk import staff
-    from guardia.board.model import AuditEntry
+    from guardia.board.record_model import AuditEntry
     from guardia.cli.timeline import Timeline, now_at
     from guardia.db import events
 

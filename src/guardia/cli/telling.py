@@ -15,7 +15,9 @@ from sqlalchemy import func, select
 
 from guardia.board.desk import decisions, verification, view
 from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import AuditEntry, Run, Task
+from guardia.board.model import Task
+from guardia.board.record_model import AuditEntry
+from guardia.board.run_model import Run
 from guardia.cli.stage import ASKING, Stage
 from guardia.cli.stories import Outcome, Story
 from guardia.cli.timeline import Timeline

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, select
 
 from guardia.board import audit
 from guardia.board.desk import Desk
-from guardia.board.model import AuditEntry
+from guardia.board.record_model import AuditEntry
 from guardia.org import registry
 
 _SEOUL = ZoneInfo("Asia/Seoul")

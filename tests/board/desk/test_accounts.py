@@ -23,7 +23,8 @@ from guardia.board.desk import (
 )
 from guardia.board.desk.accounts import Claim
 from guardia.board.lifecycle import State
-from guardia.board.model import AuditEntry, ChatMessage, Issue
+from guardia.board.model import ChatMessage, Issue
+from guardia.board.record_model import AuditEntry
 from guardia.errors import Forbidden, Invalid, NotFound, Throttled
 from guardia.org import chart
 

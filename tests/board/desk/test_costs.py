@@ -21,7 +21,9 @@ from guardia.board.desk import Desk, Hold, budgets, costs, waking
 from guardia.board.desk.costs import Ended, Reported
 from guardia.board.desk.spending import Refusal
 from guardia.board.ledger import BudgetAccount, CostDay, CostIssue, ModelCall
-from guardia.board.model import AuditEntry, Outgoing, Run, Task
+from guardia.board.model import Outgoing, Task
+from guardia.board.record_model import AuditEntry
+from guardia.board.run_model import Run
 from guardia.errors import Exhausted, Forbidden, Invalid, Stale
 from guardia.org import revisions
 from guardia.org.budgets import WON, Amount

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from guardia.board.desk import Hold, directives, notes, organization, succession, waking
 from guardia.board.desk.directives import Wish
 from guardia.board.desk.notes import WORKING, Experience
-from guardia.board.model import AuditEntry, Task
+from guardia.board.model import Task
 from guardia.board.note_model import Note, NoteVersion
+from guardia.board.record_model import AuditEntry
 from guardia.errors import Forbidden, Invalid, NotFound, Stale
 from guardia.org import edit, revisions
 

@@ -11,7 +11,7 @@ from cast import Cast, seated
 from sqlalchemy import select
 
 from guardia.board.desk import organization
-from guardia.board.model import AuditEntry
+from guardia.board.record_model import AuditEntry
 from guardia.errors import Misconfigured, Stale
 from guardia.org import chart, edit, revisions
 

@@ -13,7 +13,8 @@ from guardia.board.desk import Desk, decisions, delegating, organization, people
 from guardia.board.desk.core import utc_now
 from guardia.board.lifecycle import State
 from guardia.board.listing import Query, issues
-from guardia.board.model import AuditEntry, Notice
+from guardia.board.model import Notice
+from guardia.board.record_model import AuditEntry
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
 from guardia.org import chart
 from guardia.org.directory import PersonName

@@ -23,8 +23,9 @@ from guardia.board.desk import (
 )
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
-from guardia.board.model import Approval, AuditEntry, Notice, Outgoing, Task
+from guardia.board.model import Approval, Notice, Outgoing, Task
 from guardia.board.plan import Plan
+from guardia.board.record_model import AuditEntry
 from guardia.errors import Forbidden, Invalid, Refused, Stale
 from guardia.org import chart
 from guardia.org.directory import Directory, PersonName

@@ -7,8 +7,8 @@ from cast import LEAD, Cast, assignment, plan, refile
 from sqlalchemy import select
 
 from guardia.board.desk import decisions, organization, record, waking, work
-from guardia.board.model import AuditEntry
 from guardia.board.plan import Call, Category
+from guardia.board.record_model import AuditEntry
 from guardia.errors import Misconfigured, Refused
 from guardia.org import chart, edit, remit
 

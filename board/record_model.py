@@ -1,0 +1,63 @@
+"""Tables of the record: the chain, its head, and what was signed about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.db.base import Base
+
+
+class AuditEntry(Base):
+    """Append-only link of the chain."""
+
+    __tablename__ = "tb_audit_log"
+    __table_args__ = (
+        Index("ix_tb_audit_log_sr_id", "sr_id", "seq"),
+        Index("ix_tb_audit_log_task_id", "task_id", "seq"),
+        Index("ix_tb_audit_log_keys", "seq", postgresql_where=sql("kind = 'key_succeeded'")),
+    )
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime] = mapped_column(unique=True)
+    actor: Mapped[str]
+    kind: Mapped[str]
+    sr_id: Mapped[int | None]
+    task_id: Mapped[int | None]
+    log_content: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    previous_hash: Mapped[str]
+    current_hash: Mapped[str] = mapped_column(unique=True)
+
+
+class ChainHead(Base):
+    """Where the chain ends; its row lock puts writers in order."""
+
+    __tablename__ = "tb_audit_head"
+
+    chain: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    head: Mapped[str]
+    last_at: Mapped[datetime]
+
+
+class AuditCheckpoint(Base):
+    """What the holder of the chain's key has signed about the record; append-only."""
+
+    __tablename__ = "tb_audit_checkpoint"
+    __table_args__ = (
+        CheckConstraint("size > 0", name="size"),
+        UniqueConstraint("chain", "previous"),
+    )
+
+    chain: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    head: Mapped[str]
+    time: Mapped[datetime]
+    previous: Mapped[str]
+    key: Mapped[str]
+    signature: Mapped[str]

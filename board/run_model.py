@@ -1,0 +1,73 @@
+"""Tables of waking: why agents wake, when, and what each run came to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Identity, Index
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.db.base import Base
+
+
+class Run(Base):
+    """One waking of one agent: why, and what came of it."""
+
+    __tablename__ = "tb_agent_run"
+    __table_args__ = (
+        Index("ix_tb_agent_run_agent_id", "agent_id", sql("run_id desc")),
+        Index("ix_tb_agent_run_open", "agent_id", postgresql_where=sql("ended_at is null")),
+    )
+
+    run_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    agent_id: Mapped[str]
+    reasons: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'[]'"))
+    causes: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
+    """What exactly woke it: ``{"reason": "mention", "issue": 3, "comment": 12}``."""
+    revision: Mapped[int | None]
+    """The org chart's, under which it began and ends."""
+    task_id: Mapped[int | None]
+    outcome: Mapped[str | None]
+    steps: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    tokens: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    commands: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    """Remote commands sent."""
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Wake(Base):
+    """A reason for an agent to wake; the next beat takes it into its run."""
+
+    __tablename__ = "tb_wake"
+    __table_args__ = (Index("ix_tb_wake_agent_id", "agent_id", "wake_id"),)
+
+    wake_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    agent_id: Mapped[str]
+    reason: Mapped[str]
+    sr_id: Mapped[int | None]
+    cause: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    """The delta: ``{"comment": 12}``."""
+    created_at: Mapped[datetime]
+
+
+class WakeBudget(Base):
+    """How often an issue has woken agents for one reason since a person last acted on it."""
+
+    __tablename__ = "tb_wake_budget"
+
+    sr_id: Mapped[int] = mapped_column(ForeignKey("tb_sr_request.sr_id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    spent: Mapped[int]
+    since: Mapped[datetime]
+
+
+class Tick(Base):
+    """A moment of an agent's schedule; its key makes each tick happen once on all hosts."""
+
+    __tablename__ = "tb_tick"
+
+    agent_id: Mapped[str] = mapped_column(primary_key=True)
+    tick: Mapped[datetime] = mapped_column(primary_key=True)

@@ -1,0 +1,166 @@
+"""The hands: commands on servers over kept SSH connections. Nothing else imports paramiko.
+
+``Unreachable`` always means that the command surely did not start. Once it may have started it is
+never sent again, and ``run`` returns what is known of its end.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+
+import paramiko
+
+from guardia.errors import GuardiaError
+from guardia.org.directory import Host
+from guardia.tools.command import Command
+from guardia.tools.lifeline import Leash, Lifeline, ending
+from guardia.tools.limits import Limits
+from guardia.tools.output import Ending, Output
+from guardia.tools.pool import Closed, Full, Kept, Pool
+from guardia.tools.ssh.connecting import BROKEN, Secrets, close, connect, unreachable
+from guardia.tools.ssh.following import Following, NotBegun, OnOutput
+
+__all__ = ["Connections", "Ending", "Limits", "Output", "Secrets"]
+
+_Place = tuple[str, str, int, str, str, str]
+
+# Without a handler paramiko's log lines would go to standard error.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+class Connections:
+    """Kept connections to any number of hosts; one object serves all threads."""
+
+    def __init__(self, secrets: Secrets, limits: Limits | None = None) -> None:
+        self._secrets = secrets
+        self._limits = limits or Limits()
+        self._pool: Pool[_Place, _Connection] = Pool(
+            channels=self._limits.channels,
+            connections=self._limits.connections,
+            idle=self._limits.idle,
+        )
+
+    def run(
+        self,
+        host: Host,
+        command: Command,
+        *,
+        timeout: float,
+        cancel: threading.Event | None = None,
+        on_output: OnOutput | None = None,
+        leash: Leash | None = None,
+    ) -> Output:
+        """Run ``command`` and wait for its end, at most ``timeout`` seconds.
+
+        ``Unreachable`` where it surely did not start. Setting ``cancel`` ends it on the server.
+        With a ``leash`` it starts only while that holds; ``Stale`` else.
+        """
+        cancel = cancel or threading.Event()
+        if cancel.is_set():
+            return Output(None, "", "", 0.0, ended=Ending.CANCELLED)
+        lifeline = Lifeline(command, timeout, leash)
+        following, output = self._followed(host, lifeline, cancel, on_output)
+        return output or following.output(self._gone(host, lifeline, following.session))
+
+    def end(self, host: Host, tag: str) -> bool:
+        """End whatever is on that leash on the server, also if another worker has put it there.
+
+        Whether nothing of it is left; ``Unreachable`` where the server cannot be asked.
+        """
+        return self.run(host, ending(tag), timeout=self._limits.letting_go + 5).exit == 0
+
+    def close(self) -> None:
+        """End all connections, and with them whatever still runs over them."""
+        self._pool.close()
+
+    def __enter__(self) -> Connections:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _followed(
+        self,
+        host: Host,
+        lifeline: Lifeline,
+        cancel: threading.Event,
+        on_output: OnOutput | None = None,
+    ) -> tuple[Following, Output | None]:
+        """One command, followed to its end; no output where that was not heard of."""
+        kept, channel = self._channel(host)
+        following = Following(channel, lifeline, self._limits, on_output)
+        try:
+            return following, following.through(cancel)
+        except NotBegun as error:
+            raise unreachable(host, "broken", error=error) from None
+        finally:
+            channel.close()
+            # A connection that did not even tell of the end is not trusted with the next command.
+            self._pool.give_back(kept, retire=not following.heard)
+
+    def _gone(self, host: Host, lifeline: Lifeline, session: int) -> bool:
+        """Whether a second look at the server finds nothing left of a command."""
+        look = Lifeline(lifeline.gone(session), self._limits.letting_go)
+        try:
+            _, output = self._followed(host, look, threading.Event())
+        except GuardiaError:
+            return False
+        return output is not None and output.exit == 0
+
+    def _channel(self, host: Host) -> tuple[Kept[_Connection], paramiko.Channel]:
+        """An open channel: on a kept connection, else on a new one."""
+        deadline = time.monotonic() + self._limits.connect
+        broken = 0
+        while True:
+            kept = self._take(host, deadline)
+            left = max(1.0, deadline - time.monotonic())
+            try:
+                return kept, kept.line.transport.open_session(timeout=left)
+            except BROKEN as error:
+                full = _is_refusal(error) and kept.line.alive()
+                if full:  # the server allows fewer sessions on a connection than we do
+                    kept.full()
+                self._pool.give_back(kept, retire=not full)
+                broken += not full
+                if broken > 1 or (full and time.monotonic() >= deadline):
+                    reason = "no_session" if full else "broken"
+                    raise unreachable(host, reason, error=type(error).__name__) from error
+            time.sleep(random.uniform(0.01, 0.05))
+
+    def _take(self, host: Host, deadline: float) -> Kept[_Connection]:
+        def connected() -> _Connection:
+            return _Connection(connect(host, self._secrets, self._limits, deadline))
+
+        try:
+            return self._pool.take(_place(host), connected, deadline)
+        except Full:
+            raise unreachable(host, "busy") from None
+        except Closed:
+            raise unreachable(host, "closed") from None
+
+
+class _Connection:
+    """An authenticated transport, as the pool keeps it."""
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        self.transport = transport
+
+    def alive(self) -> bool:
+        return self.transport.is_active()
+
+    def close(self) -> None:
+        close(self.transport)
+
+
+def _place(host: Host) -> _Place:
+    """What makes connections interchangeable: the CMDB's other facts may change meanwhile."""
+    return (host.server_id, host.address, host.port, host.account, host.host_key, host.credential)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server refused a channel. Of two refusals at once paramiko gives the reason to
+    one thread only; the other gets this text."""
+    return isinstance(error, paramiko.ChannelException) or "Unable to open" in str(error)
