@@ -67,24 +67,32 @@ class _Field:
             if re.search(any_of(words), text, re.IGNORECASE)
         }
 
+    def still(self, read: Triage) -> Triage:
+        """What a model chose, without servers that are gone since."""
+        left = tuple(s for s in read.servers if s in self.hosts)
+        return read.model_copy(update={"servers": left})
+
 
 def understand(
     pieces: Sequence[Piece],
     directory: Directory,
     ways: Mapping[str, tuple[str, ...]],
-    today: date,
+    today: date | None,
     think: Callable[[str], Triage],
+    due: date | None = None,
 ) -> list[Understood]:
     """The work in ``pieces``; circumstances and headings only lend theirs what they say.
 
-    ``ways`` are the words for each kind of server, ``think`` is the brain's triage.
+    ``ways`` are the words for each kind of server, ``think`` is the brain's triage of pieces
+    that no model has read. Without ``today`` no deadline is looked for; ``due`` holds for all
+    pieces that say nothing else.
     """
     known = _Field(directory, ways, {h.server_id: h for h in directory.servers})
-    context = _Context()
+    context = _Context(due=due)
     found = []
     for number, piece in enumerate(pieces):
-        read = think(piece.request)
-        named = deadlines(piece.text, today)
+        read = known.still(piece.read) if piece.read else think(piece.request)
+        named = deadlines(piece.text, today) if today else ()
         due = named[0].on if named else None
         if not (piece.wish or read.kind == "INCIDENT" or read.action_type):
             context.institution = read.institution or context.institution
@@ -105,6 +113,9 @@ def understand(
 def _resolve(work: Understood, piece: Piece, context: _Context, known: _Field) -> Understood:
     """With its servers, or with a question."""
     read = work.triage
+    if piece.read:
+        # The words are a model's: only what it chose from was offered within the goal's bounds.
+        return _clear(work, read.servers) if read.servers else _asked(work, read)
     around = read.institution or context.near or context.institution
     fan = fan_out(piece.request, known.directory, known.ways, around)
     if fan is not None:
@@ -143,7 +154,11 @@ def _only_one(
         return _clear(work, tuple(fitting), reason)
     if fitting:
         return replace(work, question=t("goals.ask.which", servers=", ".join(fitting)))
-    vague = work.triage.category == GENERAL and not work.triage.action_type
+    return _asked(work, work.triage)
+
+
+def _asked(work: Understood, read: Triage) -> Understood:
+    vague = read.category == GENERAL and not read.action_type
     return replace(work, question=t("goals.ask.what" if vague else "goals.ask.server"))
 
 

@@ -52,7 +52,7 @@ class ModelCall(Base):
     inst_id: Mapped[str] = mapped_column(default="", server_default="")
     """Empty where the request's institution is not known yet."""
     question: Mapped[str]
-    """``triage``, ``choose``, or what an outside agent says that it asked."""
+    """``triage``, ``choose``, ``divide``, or what an outside agent says that it asked."""
     provider: Mapped[str]
     model: Mapped[str]
     prompt_version: Mapped[str] = mapped_column(default="", server_default="")

@@ -1,7 +1,8 @@
 """What a chat model may answer: strict schemas for it, and readers that trust nothing it wrote.
 
 The schemas keep to what strict servers accept: one flat object, every property required, closed
-sets as ``enum``, texts bounded by ``pattern``, lists by ``maxItems``.
+sets as ``enum``, texts bounded by ``pattern``, lists by ``maxItems``. Only the pieces of a goal are
+objects in a list, each flat in itself: with a list for each property a model loses count.
 """
 
 from __future__ import annotations
@@ -9,20 +10,24 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from guardia.agents.brain.breakdown import Piece
 from guardia.agents.brain.thought import Choice
-from guardia.agents.brain.triage import Triage
+from guardia.agents.brain.triage import Triage, triage
 from guardia.errors import ModelError
 from guardia.i18n import t
-from guardia.org.directory import Host, InstitutionName
+from guardia.org.directory import Directory, Host, InstitutionName
 
 NONE = "NONE"
 """Stands for "none of these": strict enums have no null."""
 MAX_SERVERS = 8
+MAX_PIECES = 12
+"""More pieces than a model plans well, and than its answer has room for."""
 
 Kind = Literal["INCIDENT", "REQUEST", "CHANGE", "QUESTION"]
 Category = Literal[
@@ -37,6 +42,7 @@ Work = Literal[
 
 _REASON = r"^.{1,160}$"
 _MAX_REASONS = 3
+_TITLE = r"^.{2,80}$"
 _HANGUL = re.compile(r"[가-힣]")
 # Reasons are shown on the issue: no markup, links or mentions in them.
 _MARKUP = re.compile(r"[`<>\[\]{}*~|\\@#!]|\b\w+://|\bwww\.")
@@ -63,9 +69,23 @@ class _ChoiceAnswer(_Answer):
     runbook: str
 
 
+class _PieceAnswer(_Answer):
+    title: Annotated[str, StringConstraints(pattern=_TITLE)]
+    category: Category
+    action_type: Work
+    server: str
+
+
+class _DivisionAnswer(_Answer):
+    reason: Reason
+    sure: Literal["YES", "NO"]
+    pieces: Annotated[list[_PieceAnswer], Field(max_length=MAX_PIECES)]
+
+
 A = TypeVar("A", bound=_Answer)
 
 TRIAGE_SHAPE = json.dumps(_TriageAnswer.model_json_schema(), sort_keys=True)
+DIVISION_SHAPE = json.dumps(_DivisionAnswer.model_json_schema(), sort_keys=True)
 CHOICE_SHAPE = json.dumps(_ChoiceAnswer.model_json_schema(), sort_keys=True)
 """The forms without what is offered: they change with this file only."""
 
@@ -110,6 +130,57 @@ def read_triage(
         institution=None if named == NONE else named,
         reasons=_reasons(answer.reasons),
     )
+
+
+def division_schema(servers: Sequence[Host]) -> Any:
+    """The schema of a goal's pieces over exactly these servers."""
+    piece = _object(
+        title={"type": "string", "pattern": _TITLE},
+        category=_one_of(get_args(Category)),
+        action_type=_one_of(get_args(Work)),
+        server=_one_of([*(s.server_id for s in servers), NONE]),
+    )
+    return _object(
+        reason=_reason(),
+        sure=_one_of(["YES", "NO"]),
+        pieces={"type": "array", "items": piece, "maxItems": MAX_PIECES},
+    )
+
+
+def read_division(text: str, servers: Sequence[Host], wanted: Collection[str]) -> tuple[Piece, ...]:
+    """``text`` as the pieces of a goal; ``ModelError`` where the model is not sure, chose what was
+    not offered, or left out one of the ``wanted`` servers, which the goal itself names.
+
+    Kind and priority are not the model's: the rules take them from each title.
+    """
+    answer = _read(text, _DivisionAnswer)
+    if answer.sure == "NO" or not answer.pieces:
+        raise ModelError(why=t("brain.unsure"), answered=True)
+    chosen = {p.server for p in answer.pieces}
+    _known("server", chosen, {NONE, *(s.server_id for s in servers)})
+    if missing := sorted(set(wanted) - chosen):
+        raise ModelError(why=t("brain.left_out", servers=", ".join(missing[:5])), answered=True)
+    owners = {s.server_id: s.institution for s in servers}
+    reasons = _reasons([answer.reason])
+    pieces = dict.fromkeys(_piece_of(said, owners, reasons) for said in answer.pieces)
+    return tuple(replace(piece, sentence=number) for number, piece in enumerate(pieces))
+
+
+def _piece_of(said: _PieceAnswer, owners: dict[str, str], reasons: tuple[str, ...]) -> Piece:
+    title = _plain(said.title)
+    if not _HANGUL.search(title):
+        raise ModelError(why=t("brain.not_valid", place="title"), answered=True)
+    by_rules = triage(title, Directory())
+    read = Triage(
+        kind=by_rules.kind,
+        category=said.category,
+        priority=by_rules.priority,
+        servers=() if said.server == NONE else (said.server,),
+        action_type=None if said.action_type == NONE else said.action_type,
+        institution=owners.get(said.server),
+        reasons=reasons,
+    )
+    return Piece(title, title, sentence=0, wish=True, read=read)
 
 
 def choice_schema(runbooks: Sequence[str]) -> Any:

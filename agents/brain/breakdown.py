@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from guardia.agents.brain.triage import Triage
 from guardia.agents.brain.triage_lexicon import lexicon
 from guardia.agents.brain.triage_text import own_words
 from guardia.knowledge.korean import Morpheme, morphemes, spelled
@@ -37,6 +38,8 @@ class Piece:
     sentence: int
     wish: bool
     """It asks for something; else it tells a circumstance, or is a heading."""
+    read: Triage | None = None
+    """What a model has chosen for it, where a model has divided the goal."""
 
 
 def divide(text: str) -> tuple[Piece, ...]:

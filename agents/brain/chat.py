@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from guardia.agents import goal_scope
 from guardia.agents.brain import meter as metering
 from guardia.agents.brain import question, role
+from guardia.agents.brain.breakdown import Piece
 from guardia.agents.brain.breaker import Breaker, breaker_of
 from guardia.agents.brain.meter import Meter
 from guardia.agents.brain.model import ChatModel, system
@@ -78,6 +80,16 @@ class ChatBrain:
         return self._think(
             question.about_request(text, directory),
             otherwise=lambda: self._fallback.triage(text, directory),
+        )
+
+    def divide(self, text: str, directory: Directory) -> Thought[tuple[Piece, ...]]:
+        """Let a model plan a goal within what its own words name; a goal that is longer than what
+        a model is shown is cut by the rules alone."""
+        if len(text) > question.MAX_TEXT:
+            return self._fallback.divide(text, directory)
+        return self._think(
+            question.about_goal(text, goal_scope.scope(text, directory)),
+            otherwise=lambda: self._fallback.divide(text, directory),
         )
 
     def choose(

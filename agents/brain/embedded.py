@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guardia.agents.brain.breakdown import Piece, divide
 from guardia.agents.brain.thought import Choice, Thought
 from guardia.agents.brain.triage import Triage, triage
 from guardia.i18n import t
@@ -17,6 +18,10 @@ class EmbeddedBrain:
     def triage(self, text: str, directory: Directory) -> Thought[Triage]:
         """Classify by the rules, with the words that led to it as reasons."""
         return Thought(triage(text, directory), NAME)
+
+    def divide(self, text: str, directory: Directory) -> Thought[tuple[Piece, ...]]:
+        """Into list items, sentences and clauses."""
+        return Thought(divide(text), NAME)
 
     def choose(
         self, text: str, found: tuple[Found, ...], notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The two questions that a chat model is asked, with all that it may see and say.
+"""The questions that a chat model is asked, with all that it may see and say.
 
 Requests and documents are data: they are written as JSON texts between marks, with every character
 escaped that chat templates could take for a mark of their own, so that nothing in them can end
@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
 from guardia.agents.brain import answer
+from guardia.agents.brain.breakdown import Piece
 from guardia.agents.brain.thought import Choice
 from guardia.agents.brain.triage import Triage
+from guardia.agents.goal_scope import Scope
 from guardia.knowledge.library import Found
-from guardia.org.directory import Directory, Host
+from guardia.org.directory import Directory, Host, InstitutionName
 
 T = TypeVar("T")
 
 MAX_SERVERS = 200
 """Servers that are offered at once: an enum is compiled into a grammar by the model server."""
-_TEXT = 4_000
+MAX_TEXT = 4_000
+"""Characters of a request that a model is shown."""
 _PASSAGE = 800
 _NOTE = 300
 _NOTES = 12
@@ -65,15 +68,28 @@ def about_request(text: str, directory: Directory) -> Question[Triage]:
         name="triage",
         instructions=_instructions("triage"),
         data=_sections(
-            directory={
-                "institutions": [i.model_dump(mode="json") for i in institutions],
-                "servers": [_described(s) for s in servers],
-            },
-            request=text[:_TEXT],
+            directory=_listed(institutions, servers),
+            request=text[:MAX_TEXT],
         ),
         schema=answer.triage_schema(servers, institutions),
         read=lambda said: answer.read_triage(said, servers, institutions),
         shape=answer.TRIAGE_SHAPE,
+    )
+
+
+def about_goal(text: str, scope: Scope) -> Question[tuple[Piece, ...]]:
+    """Which pieces of work the goal ``text`` is, on which servers of what it may be about."""
+    servers = _offered(text, scope.directory)
+    return Question(
+        name="divide",
+        instructions=_instructions("divide"),
+        data=_sections(
+            directory=_listed(scope.directory.institutions[:MAX_SERVERS], servers),
+            request=text[:MAX_TEXT],
+        ),
+        schema=answer.division_schema(servers),
+        read=lambda said: answer.read_division(said, servers, scope.servers),
+        shape=answer.DIVISION_SHAPE,
     )
 
 
@@ -88,7 +104,7 @@ def about_procedures(
         data=_sections(
             procedures=[_procedure(f) for f in found],
             **({"notes": [note[:_NOTE] for note in notes[:_NOTES]]} if notes else {}),
-            request=text[:_TEXT],
+            request=text[:MAX_TEXT],
         ),
         schema=answer.choice_schema(runbooks),
         read=lambda said: answer.read_choice(said, runbooks),
@@ -113,6 +129,13 @@ def _offered(text: str, directory: Directory) -> tuple[Host, ...]:
 
 def _stands(said: str, *names: str) -> bool:
     return any("".join(name.lower().split()) in said for name in names if name)
+
+
+def _listed(institutions: Sequence[InstitutionName], servers: Sequence[Host]) -> dict[str, Any]:
+    return {
+        "institutions": [i.model_dump(mode="json") for i in institutions],
+        "servers": [_described(s) for s in servers],
+    }
 
 
 def _described(host: Host) -> dict[str, Any]:

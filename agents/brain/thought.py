@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from guardia.agents.brain.breakdown import Piece
 from guardia.agents.brain.triage import Triage
 from guardia.i18n import t
 from guardia.knowledge.library import Found
@@ -42,6 +43,10 @@ class Brain(Protocol):
 
     def triage(self, text: str, directory: Directory) -> Thought[Triage]:
         """Classify a request; ``text`` is untrusted."""
+        ...
+
+    def divide(self, text: str, directory: Directory) -> Thought[tuple[Piece, ...]]:
+        """Cut a goal into pieces of work; ``text`` is untrusted."""
         ...
 
     def choose(

@@ -10,7 +10,8 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import fit, goal_plan
 from guardia.agents.brain.breakdown import Piece, divide
-from guardia.agents.brain.thought import Brain, named
+from guardia.agents.brain.deadline import deadlines
+from guardia.agents.brain.thought import Brain, Thought, named
 from guardia.agents.brain.triage import Triage
 from guardia.agents.brain.triage_lexicon import lexicon
 from guardia.agents.goal_plan import Understood
@@ -27,7 +28,11 @@ class PursuitState(TypedDict, total=False):
     """One goal on its way to a plan."""
 
     pieces: list[Piece]
+    divided_by: str
+    """Empty where people have worded it since."""
     today: date
+    due: date | None
+    """The goal's only deadline."""
     work: list[Understood]
     thought_by: str
 
@@ -45,13 +50,29 @@ def divide_goal(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitSt
     """Into the pieces that people have worded since, or anew from the text."""
     context = runtime.context
     brief = goals.brief(context.desk, context.hold)
-    pieces = [piece for kept in brief.pieces for piece in _again(kept)] or divide(brief.text)
-    return {"pieces": list(pieces), "today": brief.today}
+    days = {d.on for d in deadlines(brief.text, brief.today)}
+    found: PursuitState = {
+        "today": brief.today,
+        # Several are of pieces, which say so themselves.
+        "due": next(iter(days)) if len(days) == 1 else None,
+    }
+    if brief.pieces:
+        kept = [piece for one in brief.pieces for piece in _again(one)]
+        return {**found, "pieces": kept, "divided_by": ""}
+    with context.desk.database.reading() as session:
+        directory = registry.directory(session)
+    thought = context.brain.divide(brief.text, directory)
+    return {**found, "pieces": list(thought.answer), "divided_by": _voice(thought)}
+
+
+def _voice(thought: Thought[Any]) -> str:
+    return f"{named(thought.by)} {thought.remark}".strip()
 
 
 def _again(kept: dict[str, Any]) -> list[Piece]:
     if not kept.get("reworded"):
-        return [Piece(kept["text"], kept["request"], kept["sentence"], kept["wish"])]
+        read = Triage.model_validate(kept["read"]) if kept.get("read") else None
+        return [Piece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)]
     # What a person says when asked is wanted, whatever its form.
     return [replace(p, sentence=kept["sentence"], wish=True) for p in divide(kept["text"])]
 
@@ -61,16 +82,22 @@ def understand(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitSta
     context = runtime.context
     with context.desk.database.reading() as session:
         directory = registry.directory(session)
-    voices: dict[str, None] = {}
+    voices = dict.fromkeys([state["divided_by"]])
 
     def think(text: str) -> Triage:
         thought = context.brain.triage(text, directory)
-        voices[f"{named(thought.by)} {thought.remark}".strip()] = None
+        voices[_voice(thought)] = None
         return thought.answer
 
     ways = lexicon().servers
-    work = goal_plan.understand(state["pieces"], directory, ways, state["today"], think)
-    return {"work": work, "thought_by": ", ".join(voices)}
+    pieces, due = state["pieces"], state["due"] if _planned(state["pieces"]) else None
+    work = goal_plan.understand(pieces, directory, ways, state["today"], think, due)
+    return {"work": work, "thought_by": ", ".join(filter(None, voices))}
+
+
+def _planned(pieces: list[Piece]) -> bool:
+    """By a model, whose titles leave a goal's deadline out."""
+    return any(piece.read for piece in pieces)
 
 
 def propose(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
@@ -104,6 +131,7 @@ def _kept(piece: Piece) -> dict[str, Any]:
         "request": piece.request,
         "sentence": piece.sentence,
         "wish": piece.wish,
+        **({"read": piece.read.model_dump(mode="json")} if piece.read else {}),
     }
 
 

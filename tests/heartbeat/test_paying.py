@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import PM
+from cast import LEAD, PM
 from chatting import GOOD
 from model_server import MODEL, ModelServer, Say
 from office import Office, at_work
 from sqlalchemy import select
 
-from guardia.board.desk import budgets, organization, view, waking
+from guardia.board import goal_view
+from guardia.board.desk import budgets, goal_decisions, goals, organization, view, waking
 from guardia.board.ledger import CostDay, ModelCall
 from guardia.board.lifecycle import State
 from guardia.board.model import Comment
@@ -116,3 +117,34 @@ def test_an_agent_that_rests_takes_its_work_up_where_it_waited(
     assert dispatch(office) == "delegated"
     assert [state(office, sr) for sr in waiting] == [State.PARSED] * 2
     assert len(server.paths) == 3
+
+
+def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
+    office: Office, server: ModelServer
+) -> None:
+    charter(office, server)
+    chosen = {"category": "DB", "action_type": "HEALTH_CHECK", "server": "MOF-DB-01"}
+    unclear = {"category": "WAS", "action_type": "NONE", "server": "NONE"}
+    pieces = [{"title": "모든 서버 DB 점검", **chosen}, {"title": "WAS 점검", **unclear}]
+    server.says(Say({"reason": "점검입니다.", "sure": "YES", "pieces": pieces}), Say(status=400))
+    desk = office.board.desk
+    sr_id = goals.give(desk, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
+    assert dispatch(office) == "goal"
+    page = goal_view.page(desk, LEAD, sr_id)
+    first, second = page.parts
+    assert (first.server, first.text, first.question) == ("MOF-DB-01", "모든 서버 DB 점검", "")
+    assert second.question and {str(p.due_on) for p in page.parts} == {"2030-01-02"}
+    assert page.thought_by == f"chat:{MODEL}"
+    (call,) = calls(office)
+    assert (call.question, call.outcome, call.sr_id, call.tokens_in) == (
+        "divide",
+        "used",
+        sr_id,
+        30,
+    )
+    assert call.prompt_version and call.model == MODEL
+    goal_decisions.answer(desk, LEAD, sr_id, {1: "MOF-WAS-01 상태를 점검해 주세요"})
+    assert dispatch(office) == "goal"
+    again = goal_view.page(desk, LEAD, sr_id).parts
+    assert [(p.server, p.question) for p in again] == [("MOF-DB-01", ""), ("MOF-WAS-01", "")]
+    assert [c.question for c in calls(office)] == ["divide", "triage"]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardia.agents.brain import question
+from guardia.agents.goal_scope import scope
 from guardia.knowledge.library import Found
 from guardia.knowledge.runbook import shipped
 from guardia.org.directory import Directory, Host, InstitutionName
@@ -110,3 +111,15 @@ def test_of_very_many_servers_those_that_the_text_names_are_offered() -> None:
     assert len(offered) == question.MAX_SERVERS + 1
     assert offered[0] == "ORG123-SRV-1234"
     assert {f"ORG497-SRV-{n}" for n in range(4_970, 4_980)} <= set(offered)
+
+
+def test_a_goals_pieces_can_only_be_where_the_goal_is() -> None:
+    others = (InstitutionName(id="MOE", name="교육부"),)
+    far = Host(server_id="MOE-DB-01", institution="MOE", kind="DB")
+    both = Directory(
+        institutions=(*DIRECTORY.institutions, *others), servers=(*DIRECTORY.servers, far)
+    )
+    asked = question.about_goal("기획재정부 점검", scope("기획재정부 점검", both))
+    offered = asked.schema["properties"]["pieces"]["items"]["properties"]["server"]["enum"]
+    assert offered == ["MOF-DB-01", "NONE"]
+    assert "MOE" not in asked.data and "10.1.2.3" not in asked.data
