@@ -149,7 +149,8 @@ class Team:
         task = view.task(self._desk, context.hold.task_id)
         if task.state is not State.RECEIVED:
             return Done("delegated" if pass_on(context) else "manual", 1)
-        self._dispatch.invoke({"text": task.body}, context=context)
+        known = {"category": task.category, "priority": task.priority}
+        self._dispatch.invoke({"text": task.body, **known}, context=context)
         return Done("delegated", 2)
 
     def _run_written(self, context: Context) -> Done:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from guardia.i18n import t
 from guardia.org.access import PERMISSIONS, ROLES
 from guardia.org.budgets import unpriced
+from guardia.org.talk import FIELDS, RESERVED
 
 if TYPE_CHECKING:
     from guardia.org.chart import OrgChart
@@ -36,6 +37,7 @@ def disagreements(chart: OrgChart) -> Iterator[Disagreement]:
     yield from _remits(chart)
     yield from _duties(chart)
     yield from _prices(chart)
+    yield from _talk(chart)
 
 
 def _identities(chart: OrgChart) -> Iterator[Disagreement]:
@@ -140,3 +142,21 @@ def _prices(chart: OrgChart) -> Iterator[Disagreement]:
     for agent_id, model in unpriced(chart.agents, chart.budgets, chart.prices):
         place = ("agents", agent_id, "brain")
         yield Disagreement(place, t("org.chart.unpriced", agent=agent_id, model=model))
+
+
+def _talk(chart: OrgChart) -> Iterator[Disagreement]:
+    """Rules have ids of their own, rooms of talk, and fields that there are."""
+    skills = dict.fromkeys([*FIELDS, *(skill for a in chart.agents for skill in a.skills)])
+    seen = set(RESERVED)
+    for number, rule in enumerate(chart.talk.rules):
+        place = ("talk", "rules", number)
+        if rule.id in seen:
+            yield Disagreement((*place, "id"), t("org.talk.twice", id=rule.id))
+        seen.add(rule.id)
+        for entry, room in enumerate(rule.rooms):
+            if not chart.talk.hears(room):
+                words = {"room": room, "known": ", ".join(chart.talk.rooms) or "-"}
+                yield Disagreement((*place, "rooms", entry), t("org.talk.room", **words))
+        if rule.skill is not None and rule.skill not in skills:
+            words = {"skill": rule.skill, "known": ", ".join(skills)}
+            yield Disagreement((*place, "skill"), t("org.talk.skill", **words))

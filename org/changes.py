@@ -73,8 +73,20 @@ def _differing(place: str, before: Any, after: Any) -> Iterator[Change]:
                 yield Change("added", inner, after=_short(after[key]))
             else:
                 yield from _differing(inner, before[key], after[key])
+    elif (old := _by_id(before)) and (new := _by_id(after)):
+        yield from _differing(place, old, new)
+        # Whichever comes first counts.
+        if list(old) != list(new) and old.keys() == new.keys():
+            yield Change("changed", place, ", ".join(old), ", ".join(new))
     else:
         yield Change("changed", place, _short(before), _short(after))
+
+
+def _by_id(entries: Any) -> dict[str, Any]:
+    """A list's entries by their ids; nothing where they have none."""
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        return {}
+    return {e["id"]: e for e in entries if "id" in e}
 
 
 def _short(value: Any) -> str:

@@ -30,6 +30,7 @@ from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.duties import Duty
 from guardia.org.heartbeats import Heartbeat
 from guardia.org.remit import ToolPattern, WorkLimits
+from guardia.org.talk import Talk
 
 
 class _Entry(BaseModel):
@@ -92,6 +93,7 @@ class OrgChart(_Entry):
     prices: dict[str, Price] = {}
     """By model, in won per million tokens."""
     budgets: Budgets = Budgets()
+    talk: Talk = Talk()
 
     @model_validator(mode="after")
     def _in_company_time(self) -> OrgChart:

@@ -20,6 +20,8 @@ PARTIAL = "partial"
 """Validation context for what is left of a bad chart: its parts need not agree."""
 _BARE: dict[str, Any] = {"company": {"name": "-"}, "agents": [], "approvals": {}}
 """What stands for a part of the file that is missing, so that the others are looked at."""
+_BY_ID: tuple[Place, ...] = (("agents",), ("talk", "rules"))
+"""Lists whose entries have an id."""
 _ROUNDS = 12
 _SHOWN = 60
 _TEXTS = {
@@ -32,6 +34,9 @@ _TEXTS = {
     "greater_than_equal": "least",
     "less_than": "less",
     "less_than_equal": "most",
+    "too_short": "few",
+    "too_long": "many",
+    "string_too_long": "long",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "whole"),
     **dict.fromkeys(("float_type", "float_parsing"), "number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "truth"),
@@ -60,11 +65,20 @@ def find(model: type[BaseModel], text: str) -> list[Fault]:
     data = source.load(text)
     root = source.compose(text)
     rest, errors, holed = _sound(model, data)
-    found = [_fault(root, e["loc"], _sentence(model, e), e["type"]) for e in errors]
+    found = [_fault(root, e["loc"], _sentence(model, e), e["type"]) for e in _own(errors)]
     if rest is not None:
         agreed: Iterator[Disagreement] = disagreements(rest)  # type: ignore[arg-type]
         found += [_fault(root, d.place, d.text) for d in agreed if d.place[0] not in holed]
     return sorted(dict.fromkeys(found), key=lambda f: (f.line, f.column))
+
+
+def _own(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without lists that are too short only because entries of theirs do not hold."""
+    for error in errors:
+        place = error["loc"]
+        inner = (e["loc"] for e in errors if e is not error)
+        if error["type"] != "too_short" or all(i[: len(place)] != place for i in inner):
+            yield error
 
 
 def located(text: str, found: Iterable[Disagreement]) -> list[Fault]:
@@ -119,11 +133,12 @@ def _fault(root: Node, place: Place, text: str, kind: str = "") -> Fault:
 
 
 def _named(root: Node, place: Place) -> str:
-    """The place as people say it: agents by id."""
+    """The place as people say it: agents and rules by id."""
     steps = [str(step) for step in place]
-    if len(place) > 1 and place[0] == "agents" and isinstance(place[1], int):
-        known = source.child(source.locate(root, place[:2]), "id")
-        steps[1] = str(getattr(known, "value", place[1] + 1))
+    for at, step in enumerate(place):
+        if isinstance(step, int) and place[:at] in _BY_ID:
+            known = source.child(source.locate(root, place[: at + 1]), "id")
+            steps[at] = str(getattr(known, "value", step + 1))
     return ".".join(steps)
 
 

@@ -22,6 +22,9 @@ class DispatchState(TypedDict, total=False):
     """One request on its way to a specialist."""
 
     text: str
+    category: str | None
+    priority: str | None
+    """What was settled when the request came in."""
     triage: Triage
     thought: str
 
@@ -32,7 +35,18 @@ def classify(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
     with context.desk.database.reading() as session:
         directory = registry.directory(session)
     thought = context.brain.triage(state["text"], directory)
-    return {"triage": thought.answer, "thought": f"{named(thought.by)} {thought.remark}".strip()}
+    triage = _settled(thought.answer, state)
+    return {"triage": triage, "thought": f"{named(thought.by)} {thought.remark}".strip()}
+
+
+def _settled(triage: Triage, state: DispatchState) -> Triage:
+    """The triage with what the chart's rules or people have settled before."""
+    given = {"category": state.get("category"), "priority": state.get("priority")}
+    known = {name: value for name, value in given.items() if value is not None}
+    if not known:
+        return triage
+    reason = t("agents.settled", what=", ".join(known.values()))
+    return triage.model_copy(update={**known, "reasons": (*triage.reasons, reason)})
 
 
 def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -39,6 +40,11 @@ class Request:
     """The channel's own id of the sender, where it has one."""
     external_id: str | None = None
     """The channel's own id of the message, so that a repeated delivery opens nothing twice."""
+    category: str | None = None
+    priority: str | None = None
+    """What is known of it before triage, which keeps to that."""
+    origin: dict[str, Any] = field(default_factory=dict)
+    """What else the record says of where it came from."""
 
 
 def receive(desk: Desk, request: Request) -> int:
@@ -47,7 +53,7 @@ def receive(desk: Desk, request: Request) -> int:
     A repeated delivery returns the number that the first one got.
     """
     with desk.database.transaction() as session:
-        return _receive(session, request, desk.clock())
+        return received(session, request, desk.clock())
 
 
 def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None:
@@ -55,20 +61,22 @@ def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None
     now = desk.clock()
     with desk.database.transaction() as session:
         known = log_line(session, request, rule, now)
-        if known is None:
-            return session.scalar(
-                select(ChatMessage.sr_id).where(
-                    ChatMessage.channel == request.channel,
-                    ChatMessage.external_id == request.external_id,
-                )
-            )
-        if rule is None:
-            return None
-        sr_id = _receive(session, request, now)
-        message = session.get(ChatMessage, known)
-        assert message is not None
-        message.sr_id = sr_id
-        return sr_id
+        line = logged(session, request) if known is None else session.get(ChatMessage, known)
+        if rule is not None and line is not None and line.sr_id is None:
+            # Also where it came as mere talk before: one post may reach us by two webhooks.
+            line.sr_id, line.rule = received(session, request, now), rule
+        return line.sr_id if line is not None else None
+
+
+def logged(session: Session, request: Request) -> ChatMessage | None:
+    """The line that an earlier delivery has left, locked."""
+    return session.scalar(
+        select(ChatMessage)
+        .where(
+            ChatMessage.channel == request.channel, ChatMessage.external_id == request.external_id
+        )
+        .with_for_update()
+    )
 
 
 def log_line(
@@ -132,7 +140,8 @@ def _call(session: Session, row: Comment, now: datetime) -> None:
         wake(session, agent, Reason.MENTION, now, row.sr_id, cause=cause, by=row.author)
 
 
-def _receive(session: Session, request: Request, now: datetime) -> int:
+def received(session: Session, request: Request, now: datetime) -> int:
+    """``receive`` inside a larger transaction, which it ends: it writes to the record."""
     body = clean(request.text).strip()[:_BODY]
     if not body:
         raise Invalid(what="request", why="empty")
@@ -146,6 +155,8 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
         title=title[:_TITLE],
         body=body,
         status=State.RECEIVED.value,
+        category=request.category,
+        priority=request.priority,
         inst_id=request.institution or (known.inst_id if known else None),
         requester_id=request.requester_id or (known.person_id if known else None),
         requester_account=f"{request.channel}:{account}" if account else None,
@@ -184,6 +195,7 @@ def _receive(session: Session, request: Request, now: datetime) -> int:
             "sender": request.sender,
             "requester": issue.requester_id,
             "account": issue.requester_account,
+            **request.origin,
         },
         sr=issue.sr_id,
         channel=request.channel,

@@ -28,6 +28,7 @@ class TaskView:
     """The issue's kind, e.g. ``INCIDENT``."""
     category: str | None
     """The issue's category, e.g. ``DB``."""
+    priority: str | None
     attempt: int
     """How often people have given it back to agents."""
     plan_hash: str | None
@@ -94,6 +95,7 @@ def task(desk: Desk, task_id: int) -> TaskView:
             found.target_server,
             issue.kind,
             issue.category,
+            issue.priority,
             found.attempt,
             found.plan_hash,
             found.status in (State.APPROVED, State.IN_PROGRESS)

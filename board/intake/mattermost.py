@@ -1,4 +1,4 @@
-"""Mattermost: outgoing webhooks in, incoming webhooks out.
+"""Mattermost: outgoing webhooks and pressed buttons in, incoming webhooks out.
 
 Formats: https://developers.mattermost.com/integrate/webhooks/
 """
@@ -8,14 +8,15 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.desk import Desk, accounts, killing, reception
+from guardia.board.desk import Desk, accounts, killing, offers, reception, talking
 from guardia.board.desk.killing import Killed
+from guardia.board.intake import offer, ticket
 from guardia.board.intake.linkcode import said_code
 from guardia.board.intake.stopword import orders_stop
 from guardia.errors import Throttled
@@ -23,14 +24,15 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 CHANNEL = "mattermost"
-_RULE = "webhook"
 _BODY = 64_000
 
 
-class Post(BaseModel):
-    """One post, as Mattermost sends it."""
-
+class _Form(BaseModel):
     model_config = ConfigDict(extra="ignore")
+
+
+class Post(_Form):
+    """One post, as Mattermost sends it."""
 
     token: str
     post_id: str = Field(min_length=1, max_length=64)
@@ -38,16 +40,34 @@ class Post(BaseModel):
     user_id: str = Field(default="", max_length=64)
     user_name: str = Field(default="", max_length=128)
     text: str = Field(min_length=1, max_length=16_384)
+    trigger_word: str = Field(default="", max_length=1024)
+    """The webhook's word with which the post begins; empty where the webhook has none."""
+
+
+class _Context(_Form):
+    ticket: str = Field(default="", max_length=200)
+
+
+class Press(_Form):
+    """A pressed button, as Mattermost sends it; only the context is of our own making."""
+
+    user_id: str = Field(min_length=1, max_length=64)
+    user_name: str = Field(default="", max_length=128)
+    context: _Context = _Context()
+
+
+_Read = TypeVar("_Read", bound=_Form)
 
 
 def router(desk: Desk, settings: Settings) -> APIRouter:
-    """``POST /intake/mattermost``: log the line, receive the SR, answer with its number."""
+    """``POST /intake/mattermost``: log the line, receive the SR or offer to; its ``/actions``:
+    open what was offered."""
     routes = APIRouter()
 
     @routes.post("/intake/mattermost")
-    async def receive(request: Request) -> dict[str, str]:
-        post = _parse(await _payload(request))
-        _verify(settings, post.token)
+    async def receive(request: Request) -> dict[str, Any]:
+        post = _parse(Post, await _payload(request))
+        token = _verified(settings, post.token)
         line = reception.Request(
             text=post.text,
             channel=CHANNEL,
@@ -60,8 +80,28 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             return {"text": _stopped(await run_in_threadpool(killing.hear, desk, line))}
         if (code := said_code(post.text)) is not None:
             return {"text": await run_in_threadpool(_claimed, desk, line, code)}
-        sr_id = await run_in_threadpool(reception.hear, desk, line, rule=_RULE)
-        return {"text": t("intake.received", sr=sr_id or "-")}
+        addressed = bool(post.trigger_word)
+        heard = await run_in_threadpool(talking.hear, desk, line, addressed=addressed)
+        if heard.offer is not None:
+            board = settings.public_url or settings.board_address
+            return offer.message(heard.offer, token, CHANNEL, board, desk.clock())
+        # Without a text, nothing appears in the room.
+        return {"text": t("intake.received", sr=heard.sr_id)} if heard.sr_id else {}
+
+    @routes.post(offer.PATH)
+    async def press(request: Request) -> dict[str, Any]:
+        pressed = _parse(Press, await _payload(request))
+        found = ticket.read(settings.messenger_tokens, CHANNEL, pressed.context.ticket)
+        if found is None:
+            raise HTTPException(401, t("intake.button"))
+        taking = offers.Taking(
+            channel=CHANNEL,
+            message_id=found.message_id,
+            expires_at=found.expires_at,
+            account=pressed.user_id,
+            sender=pressed.user_name,
+        )
+        return offer.answer(await run_in_threadpool(offers.take, desk, taking))
 
     return routes
 
@@ -105,19 +145,19 @@ async def _payload(request: Request) -> Mapping[str, Any]:
     return {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
 
 
-def _parse(payload: Mapping[str, Any]) -> Post:
+def _parse(form: type[_Read], payload: Mapping[str, Any]) -> _Read:
     try:
-        return Post.model_validate(payload)
+        return form.model_validate(payload)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(p) for p in first["loc"])
         raise HTTPException(422, t("intake.field", field=field)) from error
 
 
-def _verify(settings: Settings, token: str) -> None:
-    wanted = settings.messenger_token
+def _verified(settings: Settings, token: str) -> str:
+    """The token, which is that of one of our webhooks."""
     # compare_digest takes the same time wherever they differ.
-    if wanted is None or not hmac.compare_digest(
-        wanted.get_secret_value().encode(), token.encode()
-    ):
+    known = [hmac.compare_digest(k.encode(), token.encode()) for k in settings.messenger_tokens]
+    if not any(known):
         raise HTTPException(401, t("intake.token"))
+    return token

@@ -23,6 +23,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/login"): OPEN,
     ("POST", "/login"): OPEN,
     ("POST", "/intake/mattermost"): OPEN,
+    ("POST", "/intake/mattermost/actions"): OPEN,
     ("GET", "/api/agent/tasks/{task_id}"): AGENT,
     ("GET", "/api/agent/tasks/{task_id}/server"): AGENT,
     ("GET", "/api/agent/tasks/{task_id}/tools"): AGENT,

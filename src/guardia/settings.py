@@ -51,13 +51,15 @@ class Settings(BaseSettings):
     port: int = 8420
     """Port of the board; 0 takes a free one."""
     public_url: str | None = None
-    """Address under which people reach the board, for links in messages."""
+    """Address under which people and the messenger reach the board, for links and buttons in
+    messages; unset: ``board_url``."""
     board_url: str | None = None
     """Address under which outside agents reach the board; unset: ``http://host:port``."""
     chart: Path | None = None
     """The org chart; unset: the shipped one."""
     messenger_token: SecretStr | None = None
-    """Token that the messenger's outgoing webhook sends; unset: that channel is closed."""
+    """Tokens that the messenger's outgoing webhooks send, with commas between them; unset: that
+    channel is closed."""
     messenger_url: SecretStr | None = None
     """Incoming webhook to which replies go; unset: replies stay on the board."""
     alert_url: SecretStr | None = None
@@ -68,6 +70,12 @@ class Settings(BaseSettings):
     """Second folder for copies of the checkpoints, best on another machine; it must exist."""
     model_key: SecretStr | None = None
     """API key of the chat model server, where one is named in the chart."""
+
+    @property
+    def messenger_tokens(self) -> tuple[str, ...]:
+        """Each token of the messenger; none where the channel is closed."""
+        given = self.messenger_token.get_secret_value() if self.messenger_token else ""
+        return tuple(one for part in given.split(",") if (one := part.strip()))
 
     @property
     def board_address(self) -> str:

@@ -251,7 +251,7 @@ def statements(desk: Desk) -> Iterator[list[str]]:
 
 def application(desk: Desk, **settings: object) -> FastAPI:
     """The pages over a desk."""
-    return create_app(desk, Settings(messenger_token="열쇠", **settings))  # type: ignore[arg-type]
+    return create_app(desk, Settings(**{"messenger_token": "열쇠", **settings}))  # type: ignore[arg-type]
 
 
 @contextmanager

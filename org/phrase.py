@@ -1,0 +1,60 @@
+"""Finding phrases in what people say, whatever their spacing, particles and endings. Pure.
+
+A phrase is up to four words. Between them may stand a particle and up to three blanks or signs,
+or nothing: ``응답 없`` finds ``응답이 없어요`` and ``응답없음``. Hangul is compared by its single
+letters, so a phrase that ends in a vowel also finds what has a final consonant there: ``느리``
+finds ``느린``, ``느립니다``. Latin words and numbers are found whole: no ``DB`` in ``feedback``.
+Every step of a search is bounded, and so is the part of a text that is read.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+MOST_WORDS = 4
+_READ = 2000
+"""Characters of a text that are read: trouble is told in a few words."""
+_WORD = re.compile(r"[^\W_]+%?")
+_PARTICLES = (
+    "이|가|은|는|을|를|도|만|의|에|와|과|로|나|이나|으로|에서|에는|에도|까지|부터|랑|이랑|께서"
+)
+_LATIN = re.compile("[0-9a-z]")
+
+
+def words(phrase: str) -> list[str]:
+    """A phrase's words as they are compared; none where there is nothing but signs."""
+    return _WORD.findall(_letters(phrase))
+
+
+def says(text: str, phrases: Iterable[str]) -> bool:
+    """Whether one of the phrases is in the text."""
+    return _pattern(tuple(phrases)).search(_read(text)) is not None
+
+
+def _read(text: str) -> str:
+    return _letters(text[:_READ])
+
+
+def _letters(text: str) -> str:
+    """Case, width, composition and invisible characters evened out; Hangul as single letters."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    seen = "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFKD", seen)
+
+
+@lru_cache(maxsize=1024)
+def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
+    # Nothing matches where there is no phrase.
+    return re.compile("|".join(map(_one, phrases)) or r"(?!)")
+
+
+def _one(phrase: str) -> str:
+    particle = "|".join(_letters(p) for p in _PARTICLES.split("|"))
+    parts = words(phrase)
+    body = rf"(?:{particle})?[\W_]{{0,3}}+".join(map(re.escape, parts))
+    before = "(?<![0-9a-z])" if _LATIN.match(parts[0][0]) else ""
+    after = "(?![0-9a-z])" if _LATIN.match(parts[-1][-1]) else ""
+    return f"{before}{body}{after}"

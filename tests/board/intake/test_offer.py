@@ -1,0 +1,163 @@
+"""Talk, the button, and the issue, through the whole application and as Mattermost sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from cast import CUSTOMER, Cast
+from mattermost_server import SITE, ActionFailed, Mattermost, Message
+from pages import application
+from starlette.testclient import TestClient
+
+from guardia.board.desk import accounts, organization
+from guardia.board.intake import offer, ticket
+from guardia.org import chart
+from guardia.settings import Settings
+
+TALK = "ops-talk"
+FIRES = "WAS 디스크 꽉 찼어요 **굵게** @all [눌러](http://x)"
+
+
+@pytest.fixture
+def room(cast: Cast) -> Iterator[Mattermost]:
+    with TestClient(application(cast.desk, public_url=f"{SITE}/")) as board:
+        yield Mattermost(board)
+
+
+def offered(room: Mattermost) -> Message:
+    message = room.post(FIRES, TALK)
+    assert message is not None and message.buttons
+    return message
+
+
+def rows(cast: Cast, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(cast.dsn) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+def issues(cast: Cast) -> int:
+    return int(rows(cast, "select count(*) from tb_sr_request")[0][0])
+
+
+def test_talk_is_answered_only_where_a_rule_fires(cast: Cast, room: Mattermost) -> None:
+    assert room.post("점심 뭐 먹죠", TALK) is None
+    message = offered(room)
+    (button,) = message.buttons
+    assert button["name"] == "즉시 확인" and button["integration"]["url"] == SITE + offer.PATH
+    (shown,) = message.props["attachments"]
+    assert "디스크 용량 부족" in shown["text"] and shown["fallback"] == shown["text"]
+    # Nothing of what was said is repeated, so nothing of it can act.
+    assert not any(part in str(message.props) for part in ("굵게", "@all", "http://x"))
+    assert room.post("디스크 진짜 꽉 찼네", TALK) is None
+    assert issues(cast) == 0
+
+
+def test_pressing_opens_the_issue_once_and_replaces_the_message(
+    cast: Cast, room: Mattermost
+) -> None:
+    accounts.link(cast.desk, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
+    message = offered(room)
+    same = Message(message.text, dict(message.props))
+    room.press(message, "lee")
+    assert message.text.startswith("SR-1로 접수했습니다.") and not message.buttons
+    query = "select requester_id, requester_name, room, category, body from tb_sr_request"
+    assert rows(cast, query) == [(CUSTOMER.id, "lee", TALK, "STORAGE", FIRES)]
+    assert room.whispers == []
+    room.press(same, "park")
+    assert same.text == message.text and not same.buttons
+    assert room.whispers == [("park", "이미 SR-1로 접수되어 있습니다.")]
+    assert issues(cast) == 1
+
+
+def test_what_no_longer_holds_says_so_and_takes_the_button_away(
+    cast: Cast, room: Mattermost
+) -> None:
+    gone, late = offered(room), Message("", {})
+    now = datetime.now(UTC)
+    lost = ticket.written("열쇠", "mattermost", 99, now + timedelta(hours=1))
+    room.press(gone, "choi", context={"ticket": lost})
+    assert gone.buttons and "찾을 수 없습니다" in room.whispers[0][1]
+    past = now - timedelta(minutes=1)
+    late.props = {"attachments": [{"actions": [dict(gone.buttons[0])]}]}
+    sealed = ticket.written("열쇠", "mattermost", 1, past)
+    late.buttons[0]["integration"] = {"url": SITE + offer.PATH, "context": {"ticket": sealed}}
+    room.press(late)
+    assert "유효 시간" in late.text and not late.buttons
+    text = chart.shipped().read_text("utf-8").replace("id: disk-space", "id: disk-full")
+    organization.apply_chart(cast.desk, text, "operator:test")
+    room.press(gone)
+    assert "조직도에 없어" in gone.text and not gone.buttons
+    assert [who for who, _ in room.whispers] == ["choi", "lee", "lee"]
+    assert issues(cast) == 0
+
+
+def forgeries(good: str) -> list[Any]:
+    version, number, end, seal = good.split(".")
+    until = datetime.fromtimestamp(int(end), UTC)
+    return [
+        {},
+        {"ticket": ""},
+        {"ticket": good[:-1] + ("0" if good[-1] != "0" else "1")},
+        {"ticket": f"{version}.{number}.{int(end) + 86400}.{seal}"},
+        {"ticket": f"{version}.2.{end}.{seal}"},
+        {"ticket": ticket.written("다른 열쇠", "mattermost", int(number), until)},
+        {"ticket": ticket.written("열쇠", "slack", int(number), until)},
+        {"ticket": ["v1"]},
+        {"ticket": good + "x" * 500},
+        "ticket",
+        None,
+    ]
+
+
+def test_a_forged_button_opens_nothing(cast: Cast, room: Mattermost) -> None:
+    message = offered(room)
+    for forged in forgeries(message.buttons[0]["integration"]["context"]["ticket"]):
+        with pytest.raises(ActionFailed):
+            room.press(message, context=forged)
+    for more in ({"user_id": ""}, {"user_id": "u" * 65}, {"user_name": "n" * 200}):
+        with pytest.raises(ActionFailed):
+            room.press(message, **more)
+    assert issues(cast) == 0
+    pressed = room.request(message, "lee")
+    assert room.board.get(offer.PATH).status_code == 405
+    headers = {"content-type": "application/json"}
+    large = b'{"a":"' + b"x" * 70_000 + b'"}'
+    assert room.board.post(offer.PATH, content=large, headers=headers).status_code == 413
+    with TestClient(application(cast.desk)) as closed:
+        closed.app.state.settings.messenger_token = None  # type: ignore[attr-defined]
+        assert closed.post(offer.PATH, json=pressed).status_code == 401
+    assert issues(cast) == 0
+
+
+def test_people_and_orders_are_heard_in_rooms_of_talk_too(cast: Cast, room: Mattermost) -> None:
+    code = accounts.issue_code(cast.desk, CUSTOMER)
+    linked = room.post(f"연결 {code}", TALK, "lee")
+    asked = room.post("가디아 디스크 꽉 찼는지 봐줘", TALK, "lee")
+    called = room.post("점검 부탁해요", TALK, "lee", trigger_word="점검")
+    stopped = room.post("정지", TALK, "lee")
+    said = [m.text if m else None for m in (linked, asked, called, stopped)]
+    assert said[0] == "이 메신저 계정을 본인 계정에 연결했습니다."
+    assert said[1] and said[1].startswith("SR-1") and said[2] and said[2].startswith("SR-2")
+    assert said[3] and said[3].startswith("전체 정지했습니다")
+    logged = rows(cast, "select rule from tb_msg_chat_log order by message_id")
+    assert logged == [("link",), ("webhook",), ("webhook",), ("kill",)]
+
+
+def test_each_webhook_has_its_own_token(cast: Cast) -> None:
+    tokens = "첫째열쇠, 둘째열쇠,,"
+    app = application(cast.desk, messenger_token=tokens)
+    with TestClient(app) as board:
+        for token in ("첫째열쇠", "둘째열쇠"):
+            room = Mattermost(board, token)
+            message = room.post(FIRES, TALK)
+            if message is not None:
+                room.press(message)
+        for wrong in ("", ",", tokens, "첫째열쇠,"):
+            payload = {"token": wrong, "post_id": "p", "text": "가", "channel_name": TALK}
+            assert board.post("/intake/mattermost", json=payload).status_code == 401
+    assert Settings(messenger_token=" , ").messenger_tokens == ()  # type: ignore[arg-type]
+    assert issues(cast) == 1

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardia.board.intake.ticket import Ticket, read, written
+
+END = datetime(2026, 11, 25, tzinfo=UTC)
+GOOD = written("열쇠", "mattermost", 12, END)
+
+
+@given(
+    token=st.text(min_size=1, max_size=40),
+    number=st.integers(1, 10**18 - 1),
+    end=st.integers(1, 10**10),
+)
+def test_what_was_written_is_read(token: str, number: int, end: int) -> None:
+    until = datetime.fromtimestamp(end, UTC)
+    said = written(token, "mattermost", number, until)
+    assert read(("other", token), "mattermost", said) == Ticket(number, until)
+    assert read(("other",), "mattermost", said) is None
+    assert read((), "mattermost", said) is None
+    assert read((token,), "slack", said) is None
+
+
+@given(at=st.integers(0, len(GOOD) - 1), sign=st.characters(codec="utf-8"))
+def test_a_change_of_any_character_voids_it(at: int, sign: str) -> None:
+    changed = GOOD[:at] + sign + GOOD[at + 1 :]
+    assert changed == GOOD or read(("열쇠",), "mattermost", changed) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", GOOD + "0", GOOD[:-1], GOOD + "\n", " " + GOOD, GOOD.replace(".12.", ".١٢."), "v1..."],
+)
+def test_anything_else_is_no_ticket(text: str) -> None:
+    assert read(("열쇠",), "mattermost", text) is None

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from guardia.errors import Misconfigured
+from guardia.org import changes, chart
+from guardia.org.talk import Talk
+
+SHIPPED = chart.shipped().read_text("utf-8")
+CASES = yaml.safe_load((Path(__file__).parent / "cases" / "talk.yaml").read_text("utf-8"))
+HEAD = SHIPPED[: SHIPPED.index("\ntalk:")]
+RULES = HEAD + (
+    "\ntalk:\n"
+    "  rooms: [ops-talk, 잡담]\n"
+    "  rules:\n"
+    "    - {id: one, title: 하나, find: [[가나]], rooms: [잡담]}\n"
+    "    - {id: two, title: 둘, find: [[가나], [다라]], unless: [아님], skill: DB, cooldown: 1h}\n"
+)
+
+
+def talk(text: str = RULES) -> Talk:
+    return chart.parse(text).talk
+
+
+@pytest.mark.parametrize(
+    ("said", "rule"), [(said, rule) for rule, lines in CASES.items() for said in lines]
+)
+def test_the_shipped_rules_find_what_people_say(said: str, rule: str) -> None:
+    found = talk(SHIPPED).fired("ops-talk", said)
+    assert (found.id if found else "nothing") == rule
+
+
+def test_every_list_must_be_met_and_nothing_that_excludes() -> None:
+    assert talk().fired("ops-talk", "가나다라") is not None
+    assert talk().fired("ops-talk", "가나") is None
+    assert talk().fired("ops-talk", "가나 다라 아님") is None
+
+
+def test_the_first_rule_of_the_room_counts() -> None:
+    for room, rule in (("잡담", "one"), ("ops-talk", "two"), ("OPS-Talk", "two")):
+        found = talk().fired(room, "가나다라")
+        assert found is not None and found.id == rule
+    assert talk().rule("two") is not None and talk().rule("gone") is None
+    assert found.cooldown == timedelta(hours=1)
+
+
+def test_only_listed_rooms_are_rooms_of_talk() -> None:
+    assert talk().hears(" ops-talk") and not talk().hears("ops")
+    assert not Talk().hears("") and not Talk().hears("ops-talk")
+
+
+@pytest.mark.parametrize(
+    "text", ["가디아 DB 봐줘", "@GUARDiA, 확인", "가디아님 확인", "~가디아야!"]
+)
+def test_a_line_that_begins_with_a_name_speaks_to_guardia(text: str) -> None:
+    assert talk().called(text)
+
+
+@pytest.mark.parametrize("text", ["가디아가 그랬대요", "어제 가디아", "", "…", "님 안녕"])
+def test_a_line_that_merely_names_it_does_not(text: str) -> None:
+    assert not talk().called(text)
+
+
+BAD = HEAD + (
+    "\ntalk:\n"
+    "  rooms: [ops-talk]\n"
+    "  rules:\n"
+    "    - {id: kill, title: 하나, find: [[가나]]}\n"
+    "    - {id: two, title: 둘, find: [[가 나 다 라 마, '!!'], []], cooldown: 2d}\n"
+    "    - {id: two, title: 셋, find: [], room: [x], priority: P9}\n"
+)
+DISAGREEING = HEAD + (
+    "\ntalk:\n"
+    "  rooms: [ops-talk]\n"
+    "  rules:\n"
+    "    - {id: two, title: 둘, find: [[가]], rooms: [ops-talk, 없는방]}\n"
+    "    - {id: two, title: 셋, find: [[가]], skill: 요리}\n"
+    "    - {id: link, title: 넷, find: [[가]]}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            BAD,
+            [
+                (4, "talk.rules.two.find.0.0", "낱말 1~4개"),
+                (4, "talk.rules.two.find.0.1", "낱말 1~4개"),
+                (4, "talk.rules.two.find.1", "1개 이상"),
+                (4, "talk.rules.two.cooldown", "1d"),
+                (5, "talk.rules.two.find", "1개 이상"),
+                (5, "talk.rules.two.room", "rooms을(를) 쓰려던"),
+                (5, "talk.rules.two.priority", "P1"),
+            ],
+        ),
+        (
+            DISAGREEING,
+            [
+                (3, "talk.rules.two.rooms.1", "없는방"),
+                (4, "talk.rules.two.id", "이미 쓰이고"),
+                (4, "talk.rules.two.skill", "DB"),
+                (5, "talk.rules.link.id", "이미 쓰이고"),
+            ],
+        ),
+    ],
+    ids=["by themselves", "with one another"],
+)
+def test_faults_are_told_with_place_and_remedy(
+    text: str, expected: list[tuple[int, str, str]]
+) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        chart.parse(text)
+    found = str(raised.value).splitlines()[1:]
+    first = HEAD.count("\n") + 2
+    for line, (row, place, remedy) in zip(found, expected, strict=True):
+        assert line.startswith(f"  {first + row}행") and f" {place}: " in line and remedy in line
+
+
+def test_changes_of_rules_are_told_one_by_one_and_so_is_their_order() -> None:
+    before = chart.parse(RULES)
+    new = "    - {id: new, title: 새, find: [[마]]}\n"
+    after = chart.parse(RULES.replace("cooldown: 1h", "cooldown: 2h") + new)
+    told = [str(c) for c in changes.changes(before, after)]
+    assert told[0] == "변경: talk.rules.two.cooldown: 1h → 2h"
+    assert len(told) == 2 and "talk.rules.new" in told[1]
+    lines = RULES.splitlines()
+    lines[-1], lines[-2] = lines[-2], lines[-1]
+    (order,) = changes.changes(before, chart.parse("\n".join(lines)))
+    assert (order.place, order.before, order.after) == ("talk.rules", "one, two", "two, one")
