@@ -172,7 +172,7 @@ def _clear(work: Understood, servers: tuple[str, ...], *reasons: str) -> Underst
 
 
 def opening(skill: str, work: str, head: str) -> Opening:
-    """A specialist for one skill. The embedded brain that it begins with costs no tokens."""
+    """A specialist for one skill."""
     name = t(f"triage.category.{skill}")
     return Opening(
         agent_id=f"{skill.lower()}-agent",
@@ -180,5 +180,4 @@ def opening(skill: str, work: str, head: str) -> Opening:
         skills=(skill,),
         reports_to=head,
         reason=t("goals.hire_reason", skill=name, text=" ".join(work.split())[:_QUOTED]),
-        monthly_won=0,
     )

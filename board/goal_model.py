@@ -102,7 +102,9 @@ class Hire(Base):
     skills: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'[]'"))
     reports_to: Mapped[str | None]
     monthly_won: Mapped[int | None]
-    """What it is expected to cost a month; ``None`` where the chart says nothing of prices."""
+    """What it is expected to cost a month; ``None`` where nobody can tell."""
+    estimate: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    """What that rests on: see ``desk.estimate``."""
     reason: Mapped[str]
     state: Mapped[str]
     decided_by: Mapped[str | None]

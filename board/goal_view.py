@@ -9,12 +9,13 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board import kinship, listing
+from guardia.board import hire_view, kinship, listing
 from guardia.board.actors import named
 from guardia.board.desk import Desk, pursuit
 from guardia.board.dossier import Note
 from guardia.board.goal import OPEN_GOALS, GoalState, Progress
 from guardia.board.goal_model import Goal, GoalPart, Hire
+from guardia.board.hire_view import HireView
 from guardia.board.kinship import Relative
 from guardia.board.model import Comment, Issue
 from guardia.errors import NotFound
@@ -69,25 +70,6 @@ class PartView:
     state: str
     hire_id: int | None
     child_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class HireView:
-    """A request for a colleague."""
-
-    hire_id: int
-    sr_id: int | None
-    agent_id: str
-    title: str
-    skills: tuple[str, ...]
-    superior: str | None
-    monthly_won: int | None
-    reason: str
-    requester: str
-    state: str
-    decided_by: str | None
-    decision_reason: str
-    revision: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +164,7 @@ def page(desk: Desk, viewer: PersonName, sr_id: int) -> GoalPage:
             end_reason=goal.end_reason,
             created_at=issue.created_at,
             parts=tuple(_part(row, names) for row in parts),
-            hires=tuple(_hire(row, names) for row in hires),
+            hires=hire_view.views(session, hires, names, desk.clock()),
             children=kinship.children(session, viewer, sr_id),
             progress=progress,
             comments=comments,
@@ -219,35 +201,6 @@ def _hires(session: Session, sr_id: int, parts: Sequence[GoalPart]) -> Sequence[
     return session.scalars(query.order_by(Hire.hire_id)).all()
 
 
-def waiting_hires(desk: Desk, viewer: PersonName) -> tuple[HireView, ...]:
-    """All requests that a person has still to decide."""
-    require(viewer, "goal.read")
-    with desk.database.reading() as session:
-        query = select(Hire).where(Hire.state == "WAITING").order_by(Hire.hire_id)
-        rows = session.scalars(query).all()
-        actors = [a for row in rows for a in (row.requested_by, f"agent:{row.reports_to}")]
-        names = named(session, actors)
-        return tuple(_hire(row, names) for row in rows)
-
-
-def _hire(row: Hire, names: dict[str, str]) -> HireView:
-    return HireView(
-        hire_id=row.hire_id,
-        sr_id=row.sr_id,
-        agent_id=row.agent_id,
-        title=row.title,
-        skills=tuple(row.skills),
-        superior=names.get(f"agent:{row.reports_to}"),
-        monthly_won=row.monthly_won,
-        reason=row.reason,
-        requester=names.get(row.requested_by, row.requested_by),
-        state=row.state,
-        decided_by=names.get(f"person:{row.decided_by}"),
-        decision_reason=row.decision_reason,
-        revision=row.revision,
-    )
-
-
 def _comments(session: Session, sr_id: int) -> tuple[Note, ...]:
     rows = session.scalars(
         select(Comment).where(Comment.sr_id == sr_id).order_by(Comment.comment_id).limit(200)
@@ -273,10 +226,3 @@ def _names(
             *(note.author for note in talk),
         ],
     )
-
-
-def hire_goal(desk: Desk, hire_id: int) -> int | None:
-    """The goal that asked for a hire; ``None`` where it was an agent by itself."""
-    with desk.database.reading() as session:
-        query = select(Goal.sr_id).join(Hire, Hire.sr_id == Goal.sr_id)
-        return session.scalar(query.where(Hire.hire_id == hire_id))

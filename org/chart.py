@@ -52,12 +52,12 @@ class AgentEntry(_Entry):
     budget: AgentBudget = AgentBudget()
     heartbeat: Heartbeat = Heartbeat()
     adapter: Adapter | None = None
+    """An outside agent that works in place of our graph."""
     tools: tuple[ToolPattern, ...] | None = None
     """``None``: all; none: nothing on any server."""
     autonomy: tuple[str, ...] | None = None
     """Categories on which it plans and acts of its own accord; the others' work goes to people."""
     limits: WorkLimits = WorkLimits()
-    """An outside agent that works in place of our graph."""
 
 
 class Company(_Entry):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
-from guardia.board.desk import organization
+from guardia.board.desk import estimate, organization
 from guardia.board.desk.core import Desk, Hold, held, issue_of, move, wake
 from guardia.board.goal_model import Hire
 from guardia.board.lifecycle import Actor, Move, State
@@ -38,8 +39,6 @@ class Opening:
     skills: tuple[str, ...]
     reports_to: str | None
     reason: str
-    monthly_won: int | None = None
-    """Expected cost a month; ``None`` where nobody can say."""
 
 
 def request(desk: Desk, hold: Hold, opening: Opening) -> int | None:
@@ -60,6 +59,7 @@ def request(desk: Desk, hold: Hold, opening: Opening) -> int | None:
 
 def ask(session: Session, opening: Opening, actor: str, sr_id: int, now: datetime) -> int:
     """A waiting request for this place: a new one, or the one that waits already."""
+    expected = estimate.estimate(session, opening.skills, now)
     made = session.scalar(
         insert(Hire)
         .values(
@@ -69,7 +69,8 @@ def ask(session: Session, opening: Opening, actor: str, sr_id: int, now: datetim
             title=opening.title,
             skills=list(opening.skills),
             reports_to=opening.reports_to,
-            monthly_won=opening.monthly_won,
+            monthly_won=expected.won,
+            estimate=expected.basis,
             reason=clean(opening.reason)[:_REASON],
             state="WAITING",
             created_at=now,
@@ -158,6 +159,8 @@ def _chart_with(session: Session, row: Hire) -> str:
         "duty": "operate",
         **({"reports_to": row.reports_to} if row.reports_to in known else {}),
         "skills": list(row.skills),
+        # The one that its cost was reckoned for.
+        **({"brain": json.loads(brain)} if (brain := row.estimate.get("brain")) else {}),
     }
     return edit.hire(text, entry)
 
@@ -240,5 +243,6 @@ def _told(row: Hire) -> dict[str, object]:
         "skills": list(row.skills),
         "reports_to": row.reports_to,
         "monthly_won": row.monthly_won,
+        "estimate": row.estimate,
         "reason": row.reason,
     }

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from guardia.board import goal_view
+from guardia.board import goal_view, hire_view
 from guardia.board.desk import Desk, goal_decisions, goals, hiring
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
@@ -56,7 +56,7 @@ def _list(
         status=status,
         visitor=here,
         listing=goal_view.goals(desk, here.person, closed=closed, before=before),
-        hires=goal_view.waiting_hires(desk, here.person),
+        hires=hire_view.waiting(desk, here.person),
         closed=closed,
         address=f"/goals?{asked}" if asked else "/goals",
         notice=notice,
@@ -197,7 +197,7 @@ def decide_hire(
     except UserError as error:
         status, notice = faults.told(request, error)
         return _list(request, desk, here, status=status, notice=notice)
-    back = goal_view.hire_goal(desk, hire_id)
+    back = hire_view.goal_of(desk, hire_id)
     return RedirectResponse(f"/goals/{back}" if back else "/goals", status_code=303)
 
 

@@ -13,7 +13,7 @@ from office import Office, at_work
 from sqlalchemy import select
 
 from guardia.agents import lessons
-from guardia.board import goal_view
+from guardia.board import hire_view
 from guardia.board.desk import goal_decisions, hiring, notes, view, waking
 from guardia.board.desk.notes import Experience
 from guardia.board.goal import GoalState
@@ -150,9 +150,9 @@ def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(office: Office) -> 
         sr_id = office.board.received(text="MOF-DB-01 데이터베이스 백업이 실패했습니다")
         office.work()
         assert office.task(sr_id).status == State.MANUAL
-    (hire,) = goal_view.waiting_hires(office.board.desk, LEAD)
+    (hire,) = hire_view.waiting(office.board.desk, LEAD)
     assert hire.skills == ("BACKUP",) and hire.requester == "디스패처"
     hiring.reject(office.board.desk, PM, hire.hire_id, "사람이 합니다")
     office.board.received(text="MOF-DB-01 데이터베이스 백업이 또 실패했습니다")
     office.work()
-    assert not goal_view.waiting_hires(office.board.desk, LEAD)
+    assert not hire_view.waiting(office.board.desk, LEAD)

@@ -17,6 +17,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.goal_view import GoalPage
+    from guardia.board.hire_view import HireView
 
 
 def goal(
@@ -70,3 +71,12 @@ def _show(page: GoalPage) -> None:
     for hire in page.hires:
         line = f"{t('goals.hire')} {hire.title}: {t(f'goals.page.hire.{hire.state}')}"
         console.print(line, markup=False, highlight=False)
+        for words in filter(None, (_cost(hire), hire.room)):
+            console.print(f"  {words}", markup=False, highlight=False)
+
+
+def _cost(hire: HireView) -> str:
+    won = t("goals.page.cost_unknown")
+    if hire.monthly_won is not None:
+        won = t("goals.page.cost", won=f"{hire.monthly_won:,}")
+    return f"{t('goals.page.monthly')} {won} ({hire.reckoned})" if hire.reckoned else ""

@@ -15,9 +15,7 @@ from guardia.board.goal_model import Goal
 from guardia.board.model import Issue
 
 Browse = Callable[[str], Browser]
-OPENING = Opening(
-    "network-agent", "네트워크 전문가", ("NETWORK",), "dispatcher", "맡을 사람 없음", 0
-)
+OPENING = Opening("network-agent", "네트워크 전문가", ("NETWORK",), "dispatcher", "맡을 사람 없음")
 
 
 def part(piece: int, text: str, **more: object) -> Part:

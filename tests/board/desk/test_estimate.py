@@ -1,0 +1,91 @@
+"""The expected cost of a hire: from prices and measured use, and what is left for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cast import LEAD, PM, Cast, seated
+from paying import PRICES, paid
+from sqlalchemy import select
+
+from guardia.board import hire_view
+from guardia.board.desk import estimate, goals, hiring, organization, waking
+from guardia.board.desk.goals import Breakdown, Part
+from guardia.board.desk.hiring import Opening
+from guardia.board.goal_model import Hire
+from guardia.board.hire_view import HireView
+from guardia.board.ledger import CostDay
+from guardia.org import chart, revisions
+
+CHAT = "brain: {kind: chat, base_url: 'http://127.0.0.1:1/v1', model: qwen, timeout: 20}"
+COMPANY = "budgets: {company: {won: %d}}\n"
+
+
+@pytest.fixture
+def board(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as found:
+        yield found
+
+
+def charter(board: Cast, more: str) -> None:
+    """All specialists ask a model."""
+    text = chart.shipped().read_text("utf-8").replace("brain: {kind: embedded}", CHAT)
+    organization.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
+
+
+def asked(board: Cast) -> HireView:
+    """A head's wish for a network specialist, as the board sees it."""
+    goals.give(board.desk, LEAD, "회선 점검", channel="web")
+    begun = waking.begin(board.desk, "dispatcher")
+    assert begun is not None
+    hold = goals.claim(board.desk, begun)
+    assert hold is not None
+    opening = Opening("net-agent", "회선 전문가", ("NETWORK",), "dispatcher", "없음")
+    part = Part(0, "회선 점검", "REQUEST", "NETWORK", "P3", server="MOF-DB-01", opening=opening)
+    goals.file(board.desk, hold, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
+    return hire_view.waiting(board.desk, PM)[0]
+
+
+def test_the_embedded_brain_costs_nothing_and_the_page_says_so(board: Cast) -> None:
+    found = asked(board)
+    assert (found.monthly_won, found.reckoned) == (0, "내장 두뇌: 모델 비용 없음")
+    assert found.room == "", "there is no cap"
+
+
+def test_a_model_costs_what_its_peers_have_used(board: Cast) -> None:
+    charter(board, PRICES + COMPANY % 1_000_000)
+    # 3 calls of 600 and 400 tokens on one task: 1.38 won; one task a month is expected.
+    paid(board, board.parsed(), times=3)
+    found = asked(board)
+    assert found.monthly_won == 2
+    assert "3,000토큰 × 한 달 1건" in found.reckoned and "qwen" in found.reckoned
+    assert "999,998원" in found.room and not found.short
+    hiring.approve(board.desk, PM, found.hire_id)
+    with board.desk.database.reading() as session:
+        agents = {a.id: a for a in revisions.running(session).agents}
+        assert session.scalars(select(Hire.monthly_won)).one() == 2
+    assert agents["net-agent"].brain == agents["db-agent"].brain
+
+
+@pytest.mark.parametrize(("prices", "why"), [("", "가격이 없어"), (PRICES, "기록이 없어")])
+def test_what_cannot_be_told_is_not_shown_as_nothing(board: Cast, prices: str, why: str) -> None:
+    charter(board, prices)
+    found = asked(board)
+    assert found.monthly_won is None and why in found.reckoned
+
+
+def test_a_cost_beyond_what_the_company_has_left_is_said(board: Cast) -> None:
+    charter(board, PRICES + COMPANY % 1)
+    paid(board, board.parsed())
+    with board.desk.database.transaction() as session:
+        session.scalars(select(CostDay).where(CostDay.model == "qwen")).one().tokens_in = 10**9
+    found = asked(board)
+    assert found.short and "남은 예산은 0원" in found.room and found.monthly_won == 100_001
+
+
+def test_a_month_is_counted_from_today() -> None:
+    assert estimate.Room(10, 15, 30).short(20) is None
+    assert estimate.Room(9, 15, 30).short(20) == 10
+    assert estimate.Room(None, 15, 30).short(20) is None
