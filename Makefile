@@ -7,6 +7,9 @@
 .PHONY: help install dev debian demo test lint format clean
 MAKEFLAGS += --no-print-directory
 
+# Some images forbid compiled files: every start of every process would compile all of ours anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 ARGS =
 VENV = $(CURDIR)/.venv
 PY = "$(VENV)/bin/python"

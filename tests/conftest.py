@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import compiling
 import pytest
+from cast import Cast, at_desk, seated
 from hypothesis import settings
 
 from guardia.db.embedded import APPLICATION_ROLE, FAST, OWNER_ROLE, Cluster
@@ -20,6 +23,17 @@ settings.register_profile("guardia", deadline=None)
 settings.load_profile("guardia")
 
 TEMPLATE = "guardia_template"
+SEATED = "guardia_seated"
+_SERVER = {
+    **FAST,
+    "max_connections": "200",
+    "max_wal_size": "128MB",
+    "min_wal_size": "32MB",
+    # How dear a guess at a password is, is of no matter here; each connection would pay for it.
+    "scram_iterations": "1",
+}
+_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30
 _numbers = itertools.count(1)
 
 
@@ -33,11 +47,23 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def cluster(home: Path) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """One PostgreSQL for the whole run, with the product's roles."""
-    with Cluster(home / "pg", settings={**FAST, "max_connections": "200"}) as running:
+    folder = Path(tempfile.mkdtemp(prefix="guardia-test-", dir=_memory()))
+    folder.chmod(0o711)
+    with Cluster(folder / "pg", settings=_SERVER) as running, compiling.once():
         running.create_roles()
         yield running
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory() -> Path | None:
+    """Where files are only memory, if there is room: a database for each test is 700 of them."""
+    if not os.access(_MEMORY, os.W_OK):
+        return None
+    found = os.statvfs(_MEMORY)
+    programs = not found.f_flag & os.ST_NOEXEC  # the server's may have to be copied there
+    return _MEMORY if programs and found.f_bavail * found.f_frsize > _ROOM else None
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +74,14 @@ def template(cluster: Cluster) -> str:
     cluster.create_database(TEMPLATE, owner=OWNER_ROLE)
     upgrade(cluster.dsn(OWNER_ROLE, TEMPLATE))
     return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def seats(cluster: Cluster, template: str) -> str:
+    """The template of tests that have a ``cast``: its chart, people and servers are in it."""
+    cluster.create_database(SEATED, owner=OWNER_ROLE, template=template)
+    with seated(cluster.dsn(APPLICATION_ROLE, SEATED)):
+        return SEATED
 
 
 @dataclass(frozen=True)
@@ -61,10 +95,11 @@ class Dsns:
 
 
 @pytest.fixture
-def database(cluster: Cluster, template: str) -> Iterator[Dsns]:
+def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) -> Iterator[Dsns]:
     """A migrated database for one test."""
     name = f"test_{next(_numbers)}"
-    cluster.create_database(name, owner=OWNER_ROLE, template=template)
+    origin = SEATED if "seats" in request.fixturenames else template
+    cluster.create_database(name, owner=OWNER_ROLE, template=origin)
     yield Dsns(
         name,
         cluster.dsn(OWNER_ROLE, name),
@@ -72,6 +107,13 @@ def database(cluster: Cluster, template: str) -> Iterator[Dsns]:
         cluster.dsn(cluster.superuser, name),
     )
     cluster.drop_database(name)
+
+
+@pytest.fixture
+def cast(seats: str, database: Dsns) -> Iterator[Cast]:
+    """The shipped chart, people and servers over a database of its own."""
+    with at_desk(database.app) as board:
+        yield board
 
 
 @pytest.fixture(scope="session")

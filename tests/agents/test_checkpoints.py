@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cast import Cast, seated
+from cast import Cast
 from langgraph.checkpoint.base import empty_checkpoint
 
 from guardia.agents import checkpoints
@@ -17,10 +16,9 @@ THREAD: Any = {"configurable": {"thread_id": "task-1", "checkpoint_ns": ""}}
 
 
 @pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
+def cast(cast: Cast, database: Any) -> Cast:
     checkpoints.setup(database.owner)
-    with seated(database.app) as board:
-        yield board
+    return cast
 
 
 def put(saver: Any, hold: Hold) -> Any:

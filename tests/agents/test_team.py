@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cast import Cast, assignment, seated
+from cast import Cast, assignment
 from langgraph.checkpoint.memory import InMemorySaver
 from psycopg import OperationalError
 
@@ -36,12 +35,6 @@ class Dying(InMemorySaver):
         if self.left == 0:
             raise OperationalError("the connection is lost")
         return super().put(*given, **more)
-
-
-@pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
-        yield board
 
 
 def next_hold(cast: Cast) -> Hold:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import Cast, seated
+from cast import Cast
 from sealing import Sealed, sealing
-
-
-@pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    """The shipped chart, people and servers over a database of its own."""
-    with seated(database.app) as board:
-        yield board
 
 
 @pytest.fixture

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-import pytest
-from cast import LEAD, Cast, seated
+from cast import LEAD, Cast
 
 from guardia.board import runs
 from guardia.board.desk import core, decisions, waking
 from guardia.board.reasons import Reason
-
-
-@pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
-        yield board
 
 
 def woken(cast: Cast, count: int) -> None:

@@ -586,7 +586,7 @@ def test_mutants_of_the_verifier_are_killed() -> None:
         for mutant in mutants(path, MUTATED[name]):
             count += 1
             try:
-                with limited(5), modules.mutated(name, mutant.tree) as made:
+                with limited(2), modules.mutated(name, mutant.tree) as made:
                     everything(Board(*made))
             except Exception:
                 continue

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import Cast, seated
+from cast import Cast
 from pages import PASSWORD, application, enrol_more, serving
 from playwright.sync_api import BrowserContext, Page
 
@@ -49,11 +49,10 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[Cast]:
+def board(cast: Cast) -> Cast:
     """The seeded board with everyone's passwords."""
-    with seated(database.app) as found:
-        enrol_more(found)
-        yield found
+    enrol_more(cast)
+    return cast
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import procrastinate
 import psycopg
 import pytest
-from cast import Cast, seated
+from cast import Cast
 from loops import run
 from procrastinate.jobs import Job, Status
 
@@ -31,10 +30,9 @@ class Nothing:
 
 
 @pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
-        board.received()  # which wakes the dispatcher: one job
-        yield board
+def cast(cast: Cast) -> Cast:
+    cast.received()  # which wakes the dispatcher: one job
+    return cast
 
 
 def opened(cast: Cast, work: Any) -> Any:

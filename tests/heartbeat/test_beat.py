@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import pytest
-from cast import Cast, seated
+from cast import Cast
 
 from guardia.board.desk import view, waking
 from guardia.board.lifecycle import State
 from guardia.heartbeat.beat import beat
-
-
-@pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
-        yield board
 
 
 def nobody() -> NoReturn:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import Cast, seated
+from cast import Cast
 
 from guardia.board.desk import core
 from guardia.heartbeat.deliver import deliver
@@ -49,12 +49,6 @@ def room() -> Iterator[Room]:
         threading.Thread(target=found.serve_forever, daemon=True).start()
         yield found
         found.shutdown()
-
-
-@pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
-        yield board
 
 
 def queued(cast: Cast, kind: str) -> int:

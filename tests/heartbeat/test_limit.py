@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from cast import Cast, seated
+from cast import Cast
 
 from guardia.agents.team import Done
 from guardia.board.desk import core, organization, waking, work
@@ -41,12 +40,6 @@ clock.stop()
 heavy = ("langgraph", "langchain_core", "kiwipiepy", "bm25s", "openai", "numpy")
 print([name for name in heavy if name in sys.modules])
 """
-
-
-@pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
-        yield board
 
 
 def rows(cast: Cast, query: str) -> list[Any]:

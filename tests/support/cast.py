@@ -121,17 +121,25 @@ def action() -> Action:
 @contextmanager
 def seated(dsn: str) -> Iterator[Cast]:
     """The board over ``dsn`` with the shipped chart and the cast enrolled."""
+    with at_desk(dsn) as board:
+        organization.apply_chart(board.desk, chart.shipped().read_text("utf-8"), "operator:test")
+        organization.enrol(
+            board.desk,
+            Directory(
+                institutions=(InstitutionName(id="MOF", name="기획재정부"),),
+                servers=(SERVER, SECOND),
+                people=CAST,
+            ),
+            {},
+        )
+        yield board
+
+
+@contextmanager
+def at_desk(dsn: str) -> Iterator[Cast]:
+    """The board over a database in which all of them are already."""
     connected = Database(dsn, pool_size=4)
-    desk = Desk(connected, planner=CatalogPlanner())
-    organization.apply_chart(desk, chart.shipped().read_text("utf-8"), "operator:test")
-    organization.enrol(
-        desk,
-        Directory(
-            institutions=(InstitutionName(id="MOF", name="기획재정부"),),
-            servers=(SERVER, SECOND),
-            people=CAST,
-        ),
-        {},
-    )
-    yield Cast(desk, dsn)
-    connected.close()
+    try:
+        yield Cast(Desk(connected, planner=CatalogPlanner()), dsn)
+    finally:
+        connected.close()

@@ -34,6 +34,7 @@ class Mutant:
     name: str
     """Where and what."""
     tree: ast.Module
+    """As it stands until the next mutant is asked for: copies would take longer than the tests."""
 
 
 def _set(name: str, value: object) -> Change:
@@ -41,7 +42,7 @@ def _set(name: str, value: object) -> Change:
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:  # noqa: PLR0912
-    """Ways to change one node; each is applied to a copy of it."""
+    """Ways to change one node."""
     if isinstance(node, ast.Compare):
         for other in _COMPARED.get(type(node.ops[0]), ()):
             yield f"-> {other.__name__}", _set("ops", [other(), *node.ops[1:]])
@@ -112,19 +113,18 @@ def mutants(path: Path, names: set[str]) -> Iterator[Mutant]:
     tree = ast.parse(path.read_text("utf-8"))
     for node in _targets(tree, names):
         for word, change in _changes(node):
+            where = f"{path.name}:{getattr(node, 'lineno', 0)} {type(node).__name__} {word}"
             kept = copy.copy(node.__dict__)
             change(node)
-            changed = ast.fix_missing_locations(copy.deepcopy(tree))
+            yield Mutant(where, ast.fix_missing_locations(tree))
             node.__dict__.clear()
             node.__dict__.update(kept)
-            where = f"{path.name}:{getattr(node, 'lineno', 0)} {type(node).__name__} {word}"
-            yield Mutant(where, changed)
     for owner, field, at in _statements(tree, names):
         block = getattr(owner, field)
         line, block[at] = block[at], ast.Pass()
-        changed = ast.fix_missing_locations(copy.deepcopy(tree))
+        where = f"{path.name}:{line.lineno} {type(line).__name__} away"
+        yield Mutant(where, ast.fix_missing_locations(tree))
         block[at] = line
-        yield Mutant(f"{path.name}:{line.lineno} {type(line).__name__} away", changed)
 
 
 class Modules:
@@ -172,15 +172,15 @@ class Modules:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """``TimeoutError`` where a mutant never ends."""
+    """``TimeoutError`` where a mutant never ends; of processor time, however busy the machine."""
 
     def ring(*_: object) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGVTALRM, ring)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

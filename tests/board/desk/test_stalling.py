@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from cast import CUSTOMER, ENGINEER, LEAD, Cast, seated
+from cast import CUSTOMER, ENGINEER, LEAD, Cast
 
 from guardia.board.desk import directives, lifting, organization, reception, stalling, waking
 from guardia.board.desk.directives import Wish
 from guardia.board.reasons import Reason
 from guardia.errors import Forbidden, Invalid
 from guardia.org import chart
-
-
-@pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
-        yield board
 
 
 def rows(cast: Cast, query: str) -> list[Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from cast import LEAD, Cast, seated
+from cast import LEAD, Cast
 
 from guardia.board.desk import core, decisions, directives, organization, waking
 from guardia.board.desk.directives import Wish
@@ -18,12 +17,6 @@ from guardia.board.reasons import Reason
 from guardia.org import chart
 
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-@pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
-        yield board
 
 
 def rows(cast: Cast, query: str) -> list[Any]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from cast import Cast, seated
+from cast import Cast
 from fastapi import FastAPI
 from pages import PASSWORD, Browser, application, enrol_more
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[Cast]:
+def board(cast: Cast) -> Cast:
     """The seeded board with everyone's passwords."""
-    with seated(database.app) as found:
-        enrol_more(found)
-        yield found
+    enrol_more(cast)
+    return cast
 
 
 @pytest.fixture
