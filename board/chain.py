@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -22,21 +21,34 @@ _ENTRY_DOMAIN = b"guardia.audit.entry.v1\n"
 _VALUE_DOMAIN = b"guardia.value.v1\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_CONTROL = {c: None for c in range(32) if c not in (9, 10, 13)}
+_CONTROL = {c: None for c in (*range(32), *range(0x7F, 0xA0)) if c not in (9, 10, 13)}
+_TURNING = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Characters that change the direction in which text is shown, and nothing else."""
+_HIDDEN = {**_CONTROL, **dict.fromkeys(_TURNING)}
 
 
 def clean(value: Any) -> Any:
     """``value`` as an entry can hold it: NFC, without control characters; ``TypeError`` else.
 
-    Control characters go because entries are read on terminals, which obey some of them.
+    They go because terminals obey some of them, and because those that turn the direction of text
+    would show who approves something else than what is done. Emoji and Hangul need none of them.
     """
     return _walk(value, _printable)
+
+
+def composed(value: Any) -> bool:
+    """Whether all text of a value is in the one form in which it is kept."""
+    return bool(_walk(value, _even) == value)
 
 
 def _printable(text: str) -> str:
     # Lone surrogates cannot be written as UTF-8 nor kept by PostgreSQL.
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    return unicodedata.normalize("NFC", whole.translate(_CONTROL))
+    return _even(whole.translate(_HIDDEN))
+
+
+def _even(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _walk(value: Any, each: Callable[[str], str]) -> Any:
@@ -77,7 +89,7 @@ def digest(value: Any) -> str:
 
     Nothing but the Unicode form is evened out: two plans that differ in one character differ.
     """
-    even = _walk(value, partial(unicodedata.normalize, "NFC"))
+    even = _walk(value, _even)
     return hashlib.sha256(_VALUE_DOMAIN + canonical(even)).hexdigest()
 
 

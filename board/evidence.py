@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from guardia.board.chain import Link, clean, digest
+from guardia.board.chain import Link, composed, digest
 from guardia.board.model import Evidence
 
 _SETTLED = timedelta(minutes=30)
@@ -120,7 +120,7 @@ def _altered(session: Session) -> Iterator[int]:
 def _holds(findings: object, output: str, sha256: str) -> bool:
     try:
         # The digest evens the Unicode form out; what was written was in one form.
-        same = clean(findings) == findings and clean(output) == output
+        same = composed(findings) and composed(output)
         return same and digest({"findings": findings, "output": output}) == sha256
     except TypeError:
         return False

@@ -69,6 +69,24 @@ def test_control_characters_are_dropped_from_entries_and_kept_apart_in_digests()
     assert digest("a\x08") != digest("a")
 
 
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+@given(text=texts, at=st.integers(0, 20), sign=st.sampled_from(TURNING + "\x9b\x7f"))
+def test_what_turns_text_around_is_dropped_and_nothing_else(text: str, at: int, sign: str) -> None:
+    assert clean(text[:at] + sign + text[at:]) == clean(text)
+    assert digest(f"a{sign}") != digest("a")
+
+
+@pytest.mark.parametrize("text", ["👩‍👩‍👧‍👦 가족", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "❤️ 각 ㄱ", "عربي", "a\u200bb"])
+def test_emoji_hangul_and_other_scripts_stay_whole(text: str) -> None:
+    assert clean(text) == unicodedata.normalize("NFC", text)
+
+
+def test_what_approvers_read_is_what_is_asked() -> None:
+    assert clean("rm \u202e/tmp/sgol\u202c") == "rm /tmp/sgol"
+
+
 def test_keys_that_become_the_same_text_are_refused() -> None:
     with pytest.raises(TypeError):
         clean({"a": 1, "a\x08": 2})
