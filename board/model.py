@@ -89,6 +89,25 @@ class Task(Base):
             "ix_tb_ops_task_run_after", "run_after", postgresql_where=sql("run_after is not null")
         ),
         Index("ix_tb_ops_task_hire_id", "hire_id", postgresql_where=sql("hire_id is not null")),
+        # What waits for an agent, in the order in which it claims: see ``desk.claiming``.
+        Index(
+            "ix_tb_ops_task_begun",
+            "agent_id",
+            "lost_at",
+            "priority",
+            "task_id",
+            postgresql_where=sql(
+                "status in ('RECEIVED', 'APPROVED', 'IN_PROGRESS') and not paused"
+            ),
+        ),
+        Index(
+            "ix_tb_ops_task_new",
+            "agent_id",
+            "lost_at",
+            "priority",
+            "task_id",
+            postgresql_where=sql("status = 'PARSED' and not paused"),
+        ),
     )
 
     task_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -115,6 +134,10 @@ class Task(Base):
     """Approved now, run later: no agent claims it before."""
     hire_id: Mapped[int | None] = mapped_column(ForeignKey("tb_hire.hire_id"))
     """The colleague who has to be hired for it; nobody claims it before."""
+    priority: Mapped[str] = mapped_column(default="P3", server_default=sql("'P3'"))
+    """Its issue's; triggers keep it so."""
+    lost_at: Mapped[datetime | None]
+    """When it lost its worker; the next free hand takes it up first, and forgets that."""
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
 

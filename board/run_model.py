@@ -64,6 +64,20 @@ class WakeBudget(Base):
     since: Mapped[datetime]
 
 
+class TaskLoss(Base):
+    """How often a task has lost its worker where it stands: see ``desk.losses``."""
+
+    __tablename__ = "tb_task_loss"
+
+    task_id: Mapped[int] = mapped_column(ForeignKey("tb_ops_task.task_id"), primary_key=True)
+    run_id: Mapped[int]
+    """The run whose loss was looked at last."""
+    losses: Mapped[int]
+    mark: Mapped[str]
+    """How far the task had come."""
+    since: Mapped[datetime]
+
+
 class Tick(Base):
     """A moment of an agent's schedule; its key makes each tick happen once on all hosts."""
 

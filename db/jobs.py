@@ -26,10 +26,12 @@ _ANY_LOST = text(f"""
     select exists (select from procrastinate_workers where {_DEAD})
         or exists (select from procrastinate_jobs where status = 'doing' and worker_id is null)
 """)
-_BURY = text(f"delete from procrastinate_workers where {_DEAD}")
+_FALLEN = text(f"select id from procrastinate_workers where {_DEAD} order by id for update")
+_BURY = text("delete from procrastinate_workers where id = any(:fallen)")
 _LOST = text("""
-    select id, task_name from procrastinate_jobs
-    where status = 'doing' and worker_id is null order by id for update
+    select id, task_name, args ->> 'agent_id' as agent, worker_id from procrastinate_jobs
+    where status = 'doing' and (worker_id is null or worker_id = any(:fallen))
+    order by id for update
 """)
 _AGAIN = text("select procrastinate_retry_job_v2(:id, null, null, null, null)")
 _TELL = text("select pg_notify('procrastinate_any_queue_v1', :payload)")
@@ -70,20 +72,31 @@ def current(session: Session, attempt: Attempt) -> bool:
     return found.first() is not None
 
 
-def rescue(session: Session, seconds: float) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A job whose worker is dead."""
+
+    kind: str
+    agent: str | None
+    """Whose beat it is."""
+    worker: int | None
+
+
+def rescue(session: Session, seconds: float) -> list[Lost]:
     """Strike off workers without a sign of life for ``seconds`` and queue their jobs again.
 
-    Returns the kinds of those jobs. A worker that was only paused finds that it was struck off.
+    A worker that was only paused finds that it was struck off.
     """
     if not session.scalar(_ANY_LOST, {"seconds": seconds}):
         return []
     # Two rescuers at once could take a job from the worker that the first had given it to.
     session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _RESCUE})
-    session.execute(_BURY, {"seconds": seconds})
-    lost = session.execute(_LOST).all()
+    fallen = list(session.scalars(_FALLEN, {"seconds": seconds}))
+    lost = session.execute(_LOST, {"fallen": fallen}).all()
+    session.execute(_BURY, {"fallen": fallen})
     for job in lost:
         session.execute(_AGAIN, {"id": job.id})
         # A retried job is not announced by itself.
         payload = f'{{"type": "job_inserted", "job_id": {job.id}}}'
         session.execute(_TELL, {"payload": payload})
-    return [job.task_name for job in lost]
+    return [Lost(job.task_name, job.agent, job.worker_id) for job in lost]

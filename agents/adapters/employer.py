@@ -16,10 +16,10 @@ from guardia.agents.adapters.webhook import Webhook
 from guardia.agents.brain.role import instructions
 from guardia.agents.state import Context
 from guardia.board.desk import budgets, costs, outside, outside_view, view, work
+from guardia.board.desk.claiming import WORKABLE
 from guardia.board.desk.costs import Reported
 from guardia.board.desk.outside import Ending
 from guardia.board.desk.spending import Refusal
-from guardia.board.desk.waking import WORKABLE
 from guardia.board.lifecycle import State
 from guardia.i18n import t
 from guardia.org.adapters import Adapter

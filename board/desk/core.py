@@ -240,13 +240,18 @@ def may_wake(
         return True
     if stalling.spend(session, sr_id, reason, now):
         return True
+    stall(session, agent_id, reason, now, sr_id)
+    return False
+
+
+def stall(session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int) -> None:
+    """Mark an issue as stalled, and tell people; once."""
     if stalling.mark(session, sr_id, reason, now):
         issue = issue_of(session, sr_id)
         text = t("desk.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
         reply(session, issue, text, now)
         send(session, "alert", text, now, sr_id=sr_id)
         stalling.record(session, sr_id, reason, agent_id, now)
-    return False
 
 
 def _waits(

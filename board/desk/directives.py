@@ -337,9 +337,16 @@ def _priority(case: _Case) -> Directive:
     directive = case.place()
     if case.task.status == _S.IN_PROGRESS:
         case.task.run_id, case.task.fence = held_by, fence
+    _lock_siblings(case)
     case.issue.priority = wanted
     _wake_agent(case, directive)
     return directive
+
+
+def _lock_siblings(case: _Case) -> None:
+    """All tasks follow their issue's priority: as everywhere, they are locked before it."""
+    siblings = select(Task.task_id).where(Task.sr_id == case.task.sr_id).order_by(Task.task_id)
+    case.session.execute(siblings.with_for_update(key_share=True))
 
 
 _ACTS: MappingProxyType[str, Callable[[_Case], Directive]] = MappingProxyType(

@@ -13,10 +13,10 @@ from guardia.board import audit
 from guardia.board.actors import named
 from guardia.board.chain import clean
 from guardia.board.desk import reception, stops
+from guardia.board.desk.claiming import UNDOING, WORKABLE
 from guardia.board.desk.core import Desk, seal_soon, send, wake
 from guardia.board.desk.orders import Giver, place, record_order
 from guardia.board.desk.stops import Stopped
-from guardia.board.desk.waking import UNDOING, WORKABLE
 from guardia.board.lifecycle import State
 from guardia.board.model import Directive, Kill, Task
 from guardia.board.reasons import Reason

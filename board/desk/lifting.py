@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from guardia.board.desk import stalling
+from guardia.board.desk.claiming import WORKABLE
 from guardia.board.desk.core import Desk, issue_of, wake
-from guardia.board.desk.waking import WORKABLE
 from guardia.board.model import Task
 from guardia.board.reasons import Reason
 from guardia.errors import Invalid

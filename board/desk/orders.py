@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from guardia.board import audit
 from guardia.board.chain import clean
 from guardia.board.desk import record, stops
+from guardia.board.desk.claiming import UNDOING
 from guardia.board.desk.core import Desk, Grant, Hold, held, issue_of, move, reply, send, wake
-from guardia.board.desk.waking import UNDOING, Waking, lasts
+from guardia.board.desk.waking import Waking, lasts
 from guardia.board.desk.work import file, stored_plan
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Directive, Task

@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
+from guardia.board.desk.claiming import WORKABLE
 from guardia.board.desk.core import Desk, Hold, held
 from guardia.board.desk.reception import note
-from guardia.board.desk.waking import WORKABLE
 from guardia.board.model import Kill, Task
 from guardia.board.outside_model import OutsideCall, OutsideSession
 from guardia.db import events

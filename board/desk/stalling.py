@@ -13,15 +13,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.model import Issue
+from guardia.board.model import Issue, Task
 from guardia.board.reasons import Reason
-from guardia.board.run_model import WakeBudget
+from guardia.board.run_model import TaskLoss, WakeBudget
 from guardia.i18n import t_record
 
 BUDGET = 20
 """Wakes that one issue may cause for one reason in ``WINDOW``, unless a person acts on it."""
 RECOVERIES = 5
-"""Fewer here: a task whose beats die or hang may take its worker with it each time."""
+"""Fewer here: a task whose beats hang or die may take its worker with it each time. Deaths are
+weighed, see ``losses``."""
 WINDOW = timedelta(hours=24)
 
 
@@ -79,6 +80,8 @@ def renew(session: Session, sr_id: int, actor: str, now: datetime) -> bool:
         .returning(Issue.sr_id)
     )
     session.execute(delete(WakeBudget).where(WakeBudget.sr_id == sr_id))
+    tasks = select(Task.task_id).where(Task.sr_id == sr_id)
+    session.execute(delete(TaskLoss).where(TaskLoss.task_id.in_(tasks)))
     if lifted is None:
         return False
     audit.append(session, "stall_lifted", actor=actor, now=now, sr_id=sr_id, detail={})

@@ -8,12 +8,9 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
     Select,
-    Text,
     and_,
     bindparam,
-    case,
     delete,
     func,
     or_,
@@ -25,10 +22,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningDelete
 
-from guardia.board.desk import goal_work, sums
-from guardia.board.desk.core import Desk, Hold, may_wake, stopped, wake
-from guardia.board.lifecycle import State
-from guardia.board.model import Directive, Issue, Task
+from guardia.board.desk import claiming, goal_work, losses, sums
+from guardia.board.desk.claiming import AGENT, UNDOING
+from guardia.board.desk.core import Desk, Hold, stall, stopped, wake
+from guardia.board.model import Task
 from guardia.board.reasons import Reason
 from guardia.board.run_model import Run, Tick, Wake
 from guardia.db import jobs
@@ -36,15 +33,6 @@ from guardia.db.jobs import Attempt
 from guardia.org.chart import AgentEntry
 from guardia.org.model import Agent, OrgRevision
 
-WORKABLE = (State.RECEIVED, State.PARSED, State.APPROVED, State.IN_PROGRESS)
-"""States in which it is an agent's turn."""
-_BEGUN = (State.PENDING_APPROVAL, State.APPROVED, State.IN_PROGRESS)
-_UNLIMITED = 1_000_000
-UNDOING = select(Directive.task_id).where(Directive.state == "UNDOING")
-"""Tasks that an agent has still to undo on a person's order."""
-_NOW = bindparam("now", type_=DateTime(timezone=True))
-_AGENT = bindparam("agent", type_=Text())
-_STALLED = select(Issue.sr_id).where(Issue.stalled_at.is_not(None))
 _CAUSES = 50
 """How many causes a run keeps; a storm's later ones say nothing new."""
 
@@ -68,38 +56,11 @@ class Waking:
         return AgentEntry.model_validate(self.spec)
 
 
-def workable(agent_id: Any) -> ColumnElement[bool]:
-    """Tasks that an agent may claim at the moment ``:now``."""
-    return and_(
-        Task.agent_id == agent_id,
-        Task.status.in_(WORKABLE),
-        ~Task.paused,
-        Task.task_id.not_in(UNDOING),
-        Task.sr_id.not_in(_STALLED),
-        # Approved now, run later.
-        or_(Task.run_after.is_(None), Task.run_after <= _NOW),
-        or_(Task.status != State.PARSED, _has_room(agent_id)),
-    )
-
-
-def _has_room(agent_id: Any) -> ColumnElement[bool]:
-    """Whether an agent may begin another task beside those that it has begun."""
-    begun, agent = aliased(Task), aliased(Agent)
-    count = select(func.count()).where(begun.agent_id == agent_id, begun.status.in_(_BEGUN))
-    limit = select(agent.spec["limits"]["parallel_tasks"].as_integer()).where(
-        agent.agent_id == agent_id
-    )
-    # Never of the task: it would be counted anew for each that waits.
-    most = func.coalesce(limit.correlate(Agent).scalar_subquery(), _UNLIMITED)
-    return count.correlate(Agent).scalar_subquery() < most
-
-
 def _works() -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to do: one look over small indexes."""
     undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(UNDOING))
-    open_task = select(Task.task_id).where(workable(Agent.agent_id))
     goal = and_(Agent.duty == "dispatch", goal_work.waiting())
-    return or_(Agent.duty == "audit", open_task.exists(), undo.exists(), goal)
+    return or_(Agent.duty == "audit", claiming.anything(Agent.agent_id), undo.exists(), goal)
 
 
 # Made once: composing them takes longer than running them.
@@ -114,12 +75,12 @@ def _look_at_agent() -> Select[Any]:
         revision.label("revision"),
         unfinished.exists().label("unfinished"),
         _works().label("works"),
-    ).where(Agent.agent_id == _AGENT)
+    ).where(Agent.agent_id == AGENT)
 
 
 def _take_reasons() -> ReturningDelete[Any]:
-    awake = select(Agent.agent_id).where(Agent.agent_id == _AGENT, Agent.state == "active")
-    found = delete(Wake).where(Wake.agent_id == _AGENT, awake.exists())
+    awake = select(Agent.agent_id).where(Agent.agent_id == AGENT, Agent.state == "active")
+    found = delete(Wake).where(Wake.agent_id == AGENT, awake.exists())
     return found.returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
 
 
@@ -130,25 +91,12 @@ def _keep_moment() -> Select[Any]:
     first = row.returning(Tick.agent_id).cte("first")
     kept = select(Wake.wake_id).where(Wake.agent_id == Agent.agent_id)
     due = and_(Agent.state == "active", or_(_works(), kept.exists()))
-    return select(due).join(first, true()).where(Agent.agent_id == _AGENT)
-
-
-def _most_urgent() -> Select[Any]:
-    urgency = case((Issue.priority.is_(None), "P3"), else_=Issue.priority)
-    return (
-        select(Task)
-        .join(Issue, Issue.sr_id == Task.sr_id)
-        .where(workable(_AGENT), Task.task_id.not_in(bindparam("done", expanding=True)))
-        .order_by(urgency, Task.task_id)
-        .limit(1)
-        # A person who is writing on it is awaited: a task that is passed over is forgotten.
-        .with_for_update(of=Task, key_share=True)
-    )
+    return select(due).join(first, true()).where(Agent.agent_id == AGENT)
 
 
 _TAKE, _LOOK = _take_reasons(), _look_at_agent()
-_TICK, _CLAIM = _keep_moment(), _most_urgent()
-_UNFINISHED = select(Run.run_id).where(Run.agent_id == _AGENT, Run.ended_at.is_(None)).limit(1)
+_TICK = _keep_moment()
+_UNFINISHED = select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
 _RUN = insert(Run).returning(Run.run_id)
 
 
@@ -210,14 +158,22 @@ def _close_lost(session: Session, agent_id: str, now: datetime) -> list[dict[str
         update(Run)
         .where(Run.agent_id == agent_id, Run.ended_at.is_(None))
         .values(outcome="lost", ended_at=now)
-        .returning(Run.run_id, Run.causes)
+        .returning(Run.run_id, Run.causes, Run.started_at)
     ).all()
-    held = update(Task).where(Task.run_id.in_([r.run_id for r in runs]))
-    issues = session.scalars(held.values(run_id=None).returning(Task.sr_id)).all()
-    for sr_id in issues:
-        may_wake(session, agent_id, Reason.RECOVERY, now, sr_id)
+    for run in runs:
+        _free(session, agent_id, run, now)
     again = [{"reason": Reason.RECOVERY.value, "run": r.run_id} for r in runs]
     return again + [cause for r in runs for cause in r.causes if cause not in again]
+
+
+def _free(session: Session, agent_id: str, run: Any, now: datetime) -> None:
+    """What a lost beat held comes first when its agent claims again, unless it has lost too many
+    workers."""
+    held = update(Task).where(Task.run_id == run.run_id).values(run_id=None, lost_at=now)
+    found = session.execute(held.returning(Task.task_id, Task.sr_id))
+    tasks = {row.task_id: row.sr_id for row in found}
+    for task_id in losses.too_many(session, run.run_id, run.started_at, list(tasks), now):
+        stall(session, agent_id, Reason.RECOVERY, now, tasks[task_id])
 
 
 def lasts(session: Session, waking: Waking) -> bool:
@@ -227,7 +183,7 @@ def lasts(session: Session, waking: Waking) -> bool:
 
 
 def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hold | None:
-    """Claim the agent's most urgent workable task atomically; ``None`` when there is none.
+    """Claim the agent's next task atomically (see ``claiming``); ``None`` when there is none.
 
     The claim raises the fence, so whoever held the task before can write no more. Nothing is
     claimed while the kill switch is on, nor what people let rest or have ordered to be undone,
@@ -237,11 +193,11 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
     with desk.database.transaction() as session:
         if stopped(session) or not lasts(session, waking):
             return None
-        task = session.scalar(_CLAIM, wanted)
+        task = claiming.next_task(session, wanted)
         if task is None:
             return None
         task.fence += 1
-        task.run_id = waking.run_id
+        task.run_id, task.lost_at = waking.run_id, None
         return Hold(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
 
 
@@ -287,7 +243,13 @@ def hand_back(desk: Desk, agent_id: str) -> None:
 def rescue(desk: Desk, seconds: float) -> list[str]:
     """Queue again what dead workers had; the kinds of those jobs. See ``db.jobs.rescue``."""
     with desk.database.transaction() as session:
-        return jobs.rescue(session, seconds)
+        lost = jobs.rescue(session, seconds)
+        hands: dict[int, set[str]] = {}
+        for job in lost:
+            if job.worker is not None and job.agent is not None:
+                hands.setdefault(job.worker, set()).add(job.agent)
+        losses.together(session, hands.values(), desk.clock())
+        return [job.kind for job in lost]
 
 
 def last_ticks(desk: Desk) -> dict[str, datetime]:

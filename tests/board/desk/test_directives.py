@@ -175,6 +175,7 @@ def test_another_agent_or_engineer_takes_it(cast: Cast) -> None:
 
 def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(cast: Cast) -> None:
     first = cast.parsed()
+    give(cast, first, "priority", argument="p2")  # its beat no longer holds it
     cast.received()
     second = cast.hold("dispatcher")
     work.parse(cast.desk, second, assignment("MOF-DB-01"))

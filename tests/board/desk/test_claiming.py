@@ -1,0 +1,109 @@
+"""What an agent claims next, and what that costs however much waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from cast import LEAD, Cast, seated
+from sqlalchemy import text
+
+from guardia.board.desk import Hold, core, directives, organization, waking, work
+from guardia.board.desk.directives import Wish
+from guardia.board.desk.waking import Waking
+from guardia.board.reasons import Reason
+from guardia.org import chart
+
+FLUSH = "select pg_stat_force_next_flush()"
+READ = """
+    select sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) from pg_stat_user_tables
+    where relname like 'tb_%'
+"""
+FILL = """
+    with issues as (
+        insert into tb_sr_request (title, body, channel, status, priority, created_at, updated_at)
+        select 't', 't', 'web', 'RECEIVED', 'P' || 2 + n % 3, now(), now()
+        from generate_series(1, {n}) n
+        returning sr_id)
+    insert into tb_ops_task (sr_id, status, agent_id, target_server, created_at, updated_at)
+        select sr_id, 'PARSED', 'db-agent', 'MOF-DB-01', now(), now() from issues
+"""
+
+
+@pytest.fixture
+def cast(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as board:
+        yield board
+
+
+def sql(dsn: str, statement: str) -> list[Any]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        found = cursor.fetchall() if cursor.description else []
+        connection.execute(FLUSH)
+        return found
+
+
+def begun(cast: Cast, agent: str = "db-agent") -> Waking:
+    found = waking.begin(cast.desk, agent)
+    assert found is not None
+    return found
+
+
+def claimed(cast: Cast, beat: Waking, *done: Hold) -> Hold:
+    found = waking.claim(cast.desk, beat, frozenset(h.task_id for h in done))
+    assert found is not None
+    return found
+
+
+def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
+    cast: Cast,
+) -> None:
+    lost = cast.parsed()
+    sql(cast.dsn, FILL.format(n=6))
+    old, urgent = (t for t, _ in sql(cast.dsn, "select task_id, sr_id from tb_ops_task")[-2:])
+    directives.give(cast.desk, LEAD, urgent, Wish("priority", argument="P1"))
+    beat = begun(cast)  # which finds that the beat before was lost
+    first = claimed(cast, beat)
+    assert first.task_id == lost.task_id and first.fence > lost.fence
+    work.hand_over(cast.desk, first, "사람에게")
+    second = claimed(cast, beat)
+    third = claimed(cast, beat, second)
+    assert (second.task_id, third.task_id) == (urgent, lost.task_id + 3)  # the first of P2
+    directives.give(cast.desk, LEAD, old, Wish("priority", argument="P1"))
+    assert claimed(cast, beat, second, third).task_id == old
+
+
+def read_so_far(cast: Cast) -> int:
+    """How many rows of the board's tables were read by all that has ended."""
+    with cast.desk.database.transaction() as session:
+        session.execute(text(FLUSH))
+    return int(sql(cast.dsn, READ)[0][0])
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
+    cast: Cast, database: Any, limit: int | None
+) -> None:
+    """Also where an agent that has no room has to pass over all that is new."""
+    if limit:
+        entry = "    role: roles/database.md\n"
+        limited = chart.shipped().read_text("utf-8")
+        limited = limited.replace(entry, f"{entry}    limits: {{parallel_tasks: {limit}}}\n")
+        organization.apply_chart(cast.desk, limited, "operator:test")
+        cast.planned()
+    reads = []
+    for more in (100, 1_900):
+        sql(database.owner, FILL.format(n=more))
+        sql(database.owner, "analyze")
+        with cast.desk.database.transaction() as session:
+            core.wake(session, "db-agent", Reason.MANUAL, cast.desk.clock())
+        before = read_so_far(cast)
+        beat = begun(cast)
+        found = waking.claim(cast.desk, beat)
+        reads.append(read_so_far(cast) - before)
+        assert (found is None) == bool(limit)
+        waking.end(cast.desk, beat, "x", task_id=None, steps=0)
+    assert reads[1] <= reads[0] + 5, reads

@@ -1,0 +1,124 @@
+"""Who answers for a worker's death; those who were merely there do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from cast import Cast, seated
+
+from guardia.board.desk import waking
+from guardia.board.desk.stalling import RECOVERIES
+
+FILE = """
+    with issue as (
+        insert into tb_sr_request (title, body, channel, status, created_at, updated_at)
+        values ('t', 't', 'web', 'RECEIVED', now(), now()) returning sr_id)
+    insert into tb_ops_task (sr_id, status, agent_id, target_server, created_at, updated_at)
+        select sr_id, 'PARSED', '{agent}', 'MOF-DB-01', now(), now() from issue returning task_id
+"""
+FALL = """
+    with worker as (
+        insert into procrastinate_workers (last_heartbeat) values (now() - interval '1 day')
+        returning id)
+    insert into procrastinate_jobs (queue_name, task_name, lock, args, status, worker_id)
+        select 'default', 'beat', 'agent:' || a, jsonb_build_object('agent_id', a), 'doing', id
+        from worker, unnest('{agents}'::text[]) as a
+"""
+FURTHER = "update tb_ops_task set attempt = attempt + 1 where task_id = {}"
+
+
+@pytest.fixture
+def cast(database: Any) -> Iterator[Cast]:
+    with seated(database.app) as board:
+        yield board
+
+
+def sql(cast: Cast, statement: str) -> list[Any]:
+    with psycopg.connect(cast.dsn, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def filed(cast: Cast, agent: str) -> int:
+    """A task for an agent."""
+    return int(sql(cast, FILE.format(agent=agent))[0][0])
+
+
+def died(cast: Cast, *agents: str) -> None:
+    """A worker that had these agents' beats in its hands, each with a task, dies; and its jobs
+    are queued again."""
+    sql(cast, FALL.format(agents="{" + ",".join(agents) + "}"))
+    assert waking.rescue(cast.desk, 1.0) == ["beat"] * len(agents)
+    sql(cast, "delete from procrastinate_jobs")
+
+
+def taken(cast: Cast, agent: str) -> int | None:
+    """The task that the agent's next beat claims."""
+    begun = waking.begin(cast.desk, agent)
+    found = waking.claim(cast.desk, begun) if begun else None
+    return found.task_id if found else None
+
+
+def begin(cast: Cast, agent: str) -> None:
+    with psycopg.connect(cast.dsn, autocommit=True) as connection:
+        connection.execute(
+            "insert into tb_wake (agent_id, reason, created_at) values (%s, 'manual', now())",
+            [agent],
+        )
+
+
+def stalled(cast: Cast) -> list[int]:
+    found = sql(
+        cast,
+        "select task_id from tb_ops_task join tb_sr_request using (sr_id)"
+        " where stalled_at is not null order by 1",
+    )
+    return [row[0] for row in found]
+
+
+def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(cast: Cast) -> None:
+    task = filed(cast, "db-agent")
+    begin(cast, "db-agent")
+    for _ in range(3 * RECOVERIES):
+        assert taken(cast, "db-agent") == task
+        died(cast, "db-agent")
+        sql(cast, FURTHER.format(task))
+    assert stalled(cast) == []
+
+
+def test_what_kills_its_worker_is_stopped_and_what_was_in_the_same_hands_goes_on(
+    cast: Cast,
+) -> None:
+    """It dies with one other after another, neither of which comes any further."""
+    poison = filed(cast, "sec-agent")
+    others = {agent: filed(cast, agent) for agent in ("db-agent", "was-agent")}
+    for agent in ("sec-agent", *others):
+        begin(cast, agent)
+    assert taken(cast, "sec-agent") == poison
+    died(cast, "sec-agent")
+    for number in range(RECOVERIES):
+        with_it = sorted(others)[number % 2]
+        assert taken(cast, "sec-agent") == poison
+        assert taken(cast, with_it) == others[with_it]
+        died(cast, "sec-agent", with_it)
+    assert taken(cast, "sec-agent") is None
+    assert stalled(cast) == [poison]
+    assert {agent: taken(cast, agent) for agent in others} == others
+
+
+def test_nobody_answers_for_a_database_that_restarted(cast: Cast) -> None:
+    before = replace(cast, desk=replace(cast.desk, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
+    task = filed(cast, "db-agent")
+    begin(cast, "db-agent")
+    for _ in range(2 * RECOVERIES):
+        assert taken(before, "db-agent") == task
+    assert stalled(cast) == []
+    for _ in range(1 + RECOVERIES):  # the first of these losses is of a beat from before
+        assert taken(cast, "db-agent") == task
+    assert taken(cast, "db-agent") is None
+    assert stalled(cast) == [task]
