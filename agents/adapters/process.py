@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,7 @@ from guardia.tools.output import clean
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 _KEPT = 256 * 1024
-_FLOOD = 16 * 1024 * 1024
-"""Bytes of one stream: what is kept, and what ends the program."""
+"""Bytes of one stream that are kept."""
 _PATIENCE = 20.0
 """Seconds that its ward may take to end everything."""
 _TRANSIENT = range(61184, 65520)
@@ -101,6 +100,11 @@ def limits(found: Limits) -> str:
 class Program:
     """One program at work, below its ward."""
 
+    flood = 16 * 1024 * 1024
+    """Bytes of one stream that end it."""
+    needed: tuple[Path, ...] = ()
+    """What of ours its account must reach."""
+
     def __init__(self, adapter: Process | ClaudeCode, errand: Errand, means: Means) -> None:
         self.adapter, self.errand = adapter, errand
         self.folder = means.folder / f"run-{errand.session_id}"
@@ -137,7 +141,7 @@ class Program:
         assert self._running.stdin and self._running.stdout and self._running.stderr
         feeding = self._feed(self._running.stdin, outfit.stdin)
         self._streams = [
-            asyncio.create_task(self._read(self._running.stdout)),
+            asyncio.create_task(self._read(self._running.stdout, self.heed)),
             asyncio.create_task(self._read(self._running.stderr)),
             asyncio.create_task(feeding),
         ]
@@ -150,10 +154,8 @@ class Program:
 
     def _furnish(self, who: tuple[int, int] | None, outfit: Kit) -> None:
         make_folders(self._means.folder, 0o711)
-        wall = Account("", *who).obstacle(self._means.folder) if who else None
-        if wall is not None:
-            why = t("agents.outside.unreachable", path=wall)
-            raise Misconfigured(what=str(self._means.folder), why=why)
+        if who:
+            self._require_reach(Account("", *who))
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700)
         for name, text in outfit.files.items():
@@ -165,6 +167,12 @@ class Program:
         if who:
             os.chown(self.folder, *who)
 
+    def _require_reach(self, account: Account) -> None:
+        for place in (self._means.folder, *self.needed):
+            if (wall := account.obstacle(place)) is not None:
+                why = t("agents.outside.unreachable", path=wall)
+                raise Misconfigured(what=str(place), why=why)
+
     async def _feed(self, stream: asyncio.StreamWriter, text: bytes) -> bytes:
         # A program need not read what it is given.
         with suppress(ConnectionError):
@@ -173,13 +181,19 @@ class Program:
         stream.close()
         return b""
 
-    async def _read(self, stream: asyncio.StreamReader) -> bytes:
+    def heed(self, piece: bytes) -> None:
+        """Each piece of its standard output, as it comes."""
+
+    async def _read(
+        self, stream: asyncio.StreamReader, heed: Callable[[bytes], None] = lambda _: None
+    ) -> bytes:
         """The beginning of a stream; the rest is read and dropped, up to a flood."""
         kept, total = bytearray(), 0
         while piece := await stream.read(65536):
             kept += piece[: max(0, _KEPT - len(kept))]
+            heed(piece)
             total += len(piece)
-            if total > _FLOOD:
+            if total > self.flood:
                 self._flooded.set()
         return bytes(kept)
 

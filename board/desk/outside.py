@@ -75,7 +75,7 @@ class Ending:
     """Processes that it left behind and that were ended."""
     output: str = ""
     usage: dict[str, Any] | None = None
-    """Tokens and cost, where the program itself says so."""
+    """``models`` with their tokens, and ``micro_usd``, where the program itself says so."""
 
 
 def open_session(

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from model_server import ModelServer, Refused, Say
 
 MODEL = "claude-test-1"
 VERSION = "2026-10-21"
+_VERSIONS = (VERSION, "2023-06-01")
+_FIELDS = {
+    "model", "max_tokens", "messages", "system", "output_config", "temperature", "stream", "tools",
+    "tool_choice", "thinking", "metadata", "context_management", "stop_sequences",
+}  # fmt: skip
 _KEYWORDS = {
     "object": {"type", "properties", "required", "additionalProperties", "description"},
     "array": {"type", "items", "minItems", "description"},
@@ -17,10 +25,19 @@ _KEYWORDS = {
 _NO_LENGTHS = "property '{}' is not supported"
 
 
+@dataclass(frozen=True)
+class Uses:
+    """The model calls a tool."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
 class MessagesServer(ModelServer):
-    """The same server with the other protocol."""
+    """The same server with the other protocol, as one answer or as a stream of events."""
 
     post_path = "/v1/messages"
+    _numbers = count(1)
 
     @property
     def url(self) -> str:
@@ -30,13 +47,18 @@ class MessagesServer(ModelServer):
     def answer(self, headers: dict[str, str], body: dict[str, Any]) -> Say:
         """The answer to a request that holds; ``Refused`` else."""
         self.headers.append(headers)
-        if headers.get("anthropic-version") != VERSION:
+        if headers.get("anthropic-version") not in _VERSIONS:
             raise Refused(400, "anthropic-version: header is required", "invalid_request_error")
-        if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
+        given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        if self.key is not None and given != self.key:
             raise Refused(401, "invalid bearer token", "authentication_error")
         self.asked.append(body)
         _check_request(body)
-        return self._respond(body)
+        said = self._respond(body)
+        if not body.get("stream") or said.body is not None or said.status >= 400:
+            return said
+        kind = {"content-type": "text/event-stream; charset=utf-8"}
+        return replace(said, body=streamed(self.message(said)), headers={**said.headers, **kind})
 
     def body(self, said: Say) -> bytes:
         """A message as it goes over the wire."""
@@ -44,26 +66,74 @@ class MessagesServer(ModelServer):
             return said.body
         if said.status >= 400:
             return self.problem(said.status, "The server had an error.", "api_error")
-        content = said.content
-        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-        message = {
-            "id": "msg_01",
+        return json.dumps(self.message(said), ensure_ascii=False).encode()
+
+    def message(self, said: Say) -> dict[str, Any]:
+        """What the model says, as an object of this protocol."""
+        number, content = next(self._numbers), said.content
+        ended = {"stop": "end_turn", "length": "max_tokens"}.get(said.finish, said.finish)
+        if isinstance(content, Uses):
+            block = {
+                "type": "tool_use",
+                "id": f"toolu_{number:08}",
+                "name": content.name,
+                "input": content.arguments,
+            }
+            ended = "tool_use"
+        else:
+            text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+            block = {"type": "text", "text": text}
+        return {
+            "id": f"msg_{number:08}",
             "type": "message",
             "role": "assistant",
             "model": MODEL,
-            "content": [{"type": "text", "text": text}],
-            "stop_reason": {"stop": "end_turn", "length": "max_tokens"}.get(
-                said.finish, said.finish
-            ),
+            "content": [block],
+            "stop_reason": ended,
             "stop_sequence": None,
             "usage": said.usage,
         }
-        return json.dumps(message, ensure_ascii=False).encode()
 
     def problem(self, status: int, message: str, code: str) -> bytes:
         """An error of this protocol."""
         error = {"type": code, "message": message}
         return json.dumps({"type": "error", "error": error, "request_id": "req_01"}).encode()
+
+
+def streamed(message: dict[str, Any]) -> bytes:
+    """A message as server-sent events."""
+    lines = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events(message))
+    return "".join(lines).encode()
+
+
+def events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """First what has been read, then the block in pieces, last how it ended and what it took."""
+    usage, (block,) = message["usage"], message["content"]
+    begun = {**usage, "output_tokens": 1}
+    head = {**message, "content": [], "stop_reason": None, "usage": begun}
+    yield {"type": "message_start", "message": head}
+    empty = {"input": {}} if block["type"] == "tool_use" else {"text": ""}
+    yield {"type": "content_block_start", "index": 0, "content_block": {**block, **empty}}
+    yield {"type": "ping"}
+    part, text = (
+        ("partial_json", json.dumps(block["input"]))
+        if block["type"] == "tool_use"
+        else ("text", block["text"])
+    )
+    kind = "input_json_delta" if part == "partial_json" else "text_delta"
+    for start in range(0, len(text), 40):
+        piece = {"type": kind, part: text[start : start + 40]}
+        yield {"type": "content_block_delta", "index": 0, "delta": piece}
+    yield {"type": "content_block_stop", "index": 0}
+    ended = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    yield {"type": "message_delta", "delta": ended, "usage": usage}
+    yield {"type": "message_stop"}
+
+
+def results(body: dict[str, Any]) -> list[str]:
+    """What the tools have answered so far, as the model is told."""
+    told = (block.get("content", "") for block in _blocks(body["messages"], "tool_result"))
+    return [said if isinstance(said, str) else said[0]["text"] for said in told]
 
 
 def _bad(message: str) -> Refused:
@@ -78,18 +148,34 @@ def _check_request(body: dict[str, Any]) -> None:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise _bad("messages: at least one message is required")
+    if messages[0].get("role") != "user":
+        raise _bad("messages: first message must use the user role")
     for message in messages:
-        if message.get("role") not in ("user", "assistant"):
+        # "system" is for remarks on the way, after the first message.
+        if message.get("role") not in ("user", "assistant", "system"):
             raise _bad(f"messages: Unexpected role {message.get('role')!r}")
-    if unknown := set(body) - {
-        "model", "max_tokens", "messages", "system", "output_config", "temperature", "stream",
-    }:  # fmt: skip
+    if unknown := set(body) - _FIELDS:
         raise _bad(f"{sorted(unknown)}: Extra inputs are not permitted")
+    _check_tools(body.get("tools", []), messages)
     form = body.get("output_config", {}).get("format")
     if form is not None:
         if set(form) != {"type", "schema"} or form["type"] != "json_schema":
             raise _bad("output_config.format: Input should be a json_schema")
         _check_schema(form["schema"])
+
+
+def _check_tools(tools: list[dict[str, Any]], messages: list[dict[str, Any]]) -> None:
+    for tool in tools:
+        if tool.get("input_schema", {}).get("type") != "object":
+            raise _bad(f"tools: {tool.get('name')}: input_schema.type must be 'object'")
+    used, answered = _blocks(messages, "tool_use"), _blocks(messages, "tool_result")
+    if {block["id"] for block in used} != {block["tool_use_id"] for block in answered}:
+        raise _bad("messages: each tool_use block must have a corresponding tool_result block")
+
+
+def _blocks(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    contents = (m["content"] for m in messages if isinstance(m["content"], list))
+    return [block for content in contents for block in content if block["type"] == kind]
 
 
 def _check_schema(schema: dict[str, Any]) -> None:

@@ -197,7 +197,7 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             server.paths.append(self.path)
             raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-            if self.path != server.post_path:
+            if self.path.partition("?")[0] != server.post_path:
                 self._send(404, server.problem(404, "Not Found", "not_found"), {}, 0.0)
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -218,9 +218,8 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
             # A client that has given up meanwhile is no trouble of the server's.
             with suppress(OSError):
                 self.send_response(status)
-                self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
-                for name, value in headers.items():
+                for name, value in {"content-type": "application/json", **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 for start in range(0, len(body), 1 if drip else max(len(body), 1)):

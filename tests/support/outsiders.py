@@ -18,8 +18,10 @@ from house import House, opened
 from pages import application, serving
 from sqlalchemy import select
 
+from guardia.agents.adapters import process
 from guardia.board.desk import Desk, organization
 from guardia.board.record_model import AuditEntry
+from guardia.db.account import Account
 from guardia.org import chart
 from guardia.tools.lab.running import RunningFleet
 
@@ -62,6 +64,13 @@ def private_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def unless_reachable(monkeypatch: pytest.MonkeyPatch, *needed: Path) -> None:
+    """Where another account cannot reach what a program needs, the program keeps ours."""
+    other = Account("other", 61184, 61184)
+    if os.geteuid() == 0 and not all(other.reaches(path) for path in needed):
+        monkeypatch.setattr(process, "account", lambda *_: None)
 
 
 @contextmanager

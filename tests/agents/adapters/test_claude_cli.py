@@ -1,0 +1,232 @@
+"""The real Claude Code CLI as an employee, with a model server of ours behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import LEAD, Cast
+from messages_server import MODEL, MessagesServer, Uses, results
+from model_server import KEY, Say
+from outsiders import on_record, private_folder, unless_reachable
+from pages import application, serving
+from sqlalchemy import text
+from turns import LOCKS, TERMINATE, employ
+
+from guardia.board.desk import Hold, decisions, directives, view
+from guardia.board.desk.directives import Wish
+from guardia.board.lifecycle import State
+from guardia.org.keys import FileKeys
+
+ROOT = Path(__file__).resolve().parents[3]
+USAGE = {
+    "input_tokens": 100,
+    "cache_creation_input_tokens": 20,
+    "cache_read_input_tokens": 3,
+    "output_tokens": 40,
+}
+PLAN = {
+    "because": "세션 7이 잠금을 쥐고 있습니다.",
+    "actions": [TERMINATE],
+    "verify": [{**LOCKS, "expect": "waiting == `0`"}],
+}
+_CONNECT = re.compile(r"sa_family=AF_INET6?, sin6?_port=htons\((\d+)\).*?\"([\d.:a-f]+)\"")
+
+Step = Uses | str | Callable[[list[str]], Uses]
+
+
+@pytest.fixture(scope="module")
+def claude() -> Path:
+    """The CLI that ``make claude`` has fetched."""
+    found = list(ROOT.glob(".make/claude/node_modules/@anthropic-ai/claude-code-*/claude"))
+    assert found, "the Claude Code CLI is not here: `make claude` fetches it from npm, once"
+    return found[0]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with private_folder() as found:
+        FileKeys(found / "secrets").put("claude", KEY)
+        yield found
+
+
+@pytest.fixture
+def model() -> Iterator[MessagesServer]:
+    with MessagesServer(key=KEY) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _reachable(claude: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unless_reachable(monkeypatch, Path(sys.executable), claude)
+
+
+def say(model: MessagesServer, *steps: Step) -> None:
+    """What the model does, one step for each answer of a tool; the last one ends its turn."""
+
+    def respond(body: dict[str, Any]) -> Say:
+        told = results(body)
+        step = steps[len(told)]
+        return Say(step(told) if callable(step) else step, usage=USAGE)
+
+    model.responds(respond)
+
+
+def ours(name: str, arguments: dict[str, Any] | None = None) -> Uses:
+    """A call of one of our MCP server's tools."""
+    return Uses(f"mcp__guardia__{name}", arguments or {})
+
+
+def approved(told: list[str]) -> Uses:
+    """``apply`` with the hash that the task names."""
+    return ours("apply", {"plan_hash": json.loads(told[0])["plan_hash"]})
+
+
+def turn(
+    cast: Cast, folder: Path, model: MessagesServer, command: list[str], **more: Any
+) -> tuple[Hold, list[str], dict[str, Any], str]:
+    """One turn of the CLI: its hold, what reached the server, its entry and the board's address."""
+    adapter = {
+        "kind": "claude_code",
+        "command": command,
+        "model": MODEL,
+        "base_url": model.url,
+        "api_key": "claude",
+        **{name: more.pop(name) for name in ("timeout", "environment") if name in more},
+    }
+    with serving(application(cast.desk)) as board:
+        hold, hands = employ(
+            cast,
+            adapter,
+            board,
+            folder,
+            folder / "secrets",
+            grace=60,
+            tools=("database.*",),
+            **more,
+        )
+    return hold, hands.sent, on_record(cast.desk, "outside_ended")[-1].detail, board
+
+
+def booked(cast: Cast) -> list[tuple[str, int, int]]:
+    with cast.desk.database.reading() as session:
+        rows = session.execute(text("select model, tokens_in, tokens_out from tb_model_call"))
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+def alive(mark: str) -> int:
+    """Processes that carry ``mark`` in their arguments or environment."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        for file in ("cmdline", "environ"):
+            try:
+                count += mark.encode() in (process / file).read_bytes()
+            except OSError:
+                continue
+    return count
+
+
+def tracer(log: Path) -> list[str]:
+    """What writes down where a program connects to, if this host lets anyone trace."""
+    strace = shutil.which("strace")
+    if (
+        strace is None
+        or subprocess.run([strace, "-o", "/dev/null", "true"], check=False).returncode
+    ):
+        return []
+    log.touch()
+    log.chmod(0o666)
+    return [strace, "-fqq", "--seccomp-bpf", "--trace=connect", "-o", str(log)]
+
+
+def test_it_works_on_its_task_through_the_board_alone(
+    cast: Cast, folder: Path, model: MessagesServer, claude: Path
+) -> None:
+    log = folder / "connects"
+    traced = tracer(log)
+    say(
+        model,
+        ours("task"),
+        ours("server"),
+        ours("read", LOCKS),
+        ours("read", {"tool": "disk.usage", "args": {}}),
+        ours("read", {"tool": "database.locks", "args": {"service": "x; id"}}),
+        Uses("Bash", {"command": "id"}),
+        ours("note", {"text": "잠금을 살펴보았습니다."}),
+        ours("plan", PLAN),
+        ours("apply", {"plan_hash": "0" * 64}),
+        "잠금을 쥔 세션을 찾아 계획을 올렸습니다.",
+    )
+    hold, sent, ended, board = turn(cast, folder, model, [*traced, str(claude)])
+    assert (ended["how"], ended["exit"]) == ("ended", 0), ended
+    assert ended["output"] == "잠금을 쥔 세션을 찾아 계획을 올렸습니다."
+    task, host, read, forbidden, shell, bash, note, plan, apply = results(model.asked[-1])
+    assert json.loads(task)["state"] == "PARSED" and json.loads(host)["kind"] == "DB"
+    assert json.loads(read)["ok"] and note
+    assert json.loads(plan)["state"] == "PENDING_APPROVAL"
+    assert forbidden.startswith("403") and shell.startswith("422") and apply.startswith("409")
+    assert "No such tool available: Bash" in bash
+    assert view.task(cast.desk, hold.task_id).state is State.PENDING_APPROVAL
+    assert len(sent) == 1 and ended["refusals"] == 3
+    # It knows no tool but ours, in all that was asked of the model, and no prompt but ours.
+    tools = {tool["name"] for asked in model.asked for tool in asked["tools"]}
+    assert tools and all(name.startswith("mcp__guardia__") for name in tools)
+    assert "GUARDiA" in str(model.asked[0]["system"]) and not model.refusals
+    assert booked(cast) == [(MODEL, 10 * 123, 10 * 40)]
+    assert set(model.paths) == {"/v1/messages?beta=true"}
+    if traced:
+        reached = {f"http://{host}:{port}" for port, host in _CONNECT.findall(log.read_text())}
+        assert reached == {model.url, board}
+
+    filed = view.plan_state(cast.desk, hold.task_id).plan_hash or ""
+    decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=filed)
+    say(model, ours("task"), approved, "끝냈습니다.")
+    hold, sent, ended, _ = turn(cast, folder, model, [str(claude)], hold=cast.hold("db-agent"))
+    assert json.loads(results(model.asked[-1])[1])["state"] == "COMPLETED", ended
+    assert view.task(cast.desk, hold.task_id).state is State.COMPLETED and sent
+    assert booked(cast)[1:] == [(MODEL, 3 * 123, 3 * 40)]
+
+
+@pytest.mark.parametrize(
+    ("how", "state"), [("overruled", State.ABORTED), ("timeout", State.MANUAL)]
+)
+def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
+    cast: Cast, folder: Path, model: MessagesServer, claude: Path, how: str, state: State
+) -> None:
+    mark, waits = f"turn-{os.getpid()}-{how}", threading.Event()
+
+    def respond(body: dict[str, Any]) -> Say:
+        if results(body):
+            waits.set()
+            return Say("?", delay=30)
+        return Say(ours("task"), usage=USAGE)
+
+    def abort() -> None:
+        assert waits.wait(60)
+        (task,) = on_record(cast.desk, "outside_opened")
+        directives.give(cast.desk, LEAD, task.task_id or 0, Wish("abort", "그만"))
+
+    model.responds(respond)
+    person = threading.Thread(target=abort)
+    if how == "overruled":
+        person.start()
+    limit = {"timeout": "2s"} if how == "timeout" else {}
+    hold, _, ended, _ = turn(
+        cast, folder, model, [str(claude)], environment={"MARK": mark}, **limit
+    )
+    assert ended["how"] == how and ended["left"] >= 1, ended
+    assert alive(mark) == 0 and not list(folder.glob("run-*"))
+    assert view.task(cast.desk, hold.task_id).state is state
+    if how == "overruled":
+        person.join()
+        assert booked(cast) == [(MODEL, 123, 40)]
+        assert ended["usage"]["micro_usd"] is None
