@@ -34,6 +34,8 @@ class Row:
     title: str
     duty: str
     skills: tuple[str, ...]
+    adapter: str | None
+    """The kind of outside agent that it is; ``None`` where it is one of ours."""
     superior: str | None
     state: str
     open_tasks: int
@@ -145,6 +147,7 @@ def _rows(session: Session, agent_id: str | None) -> tuple[Row, ...]:
             agent.title,
             agent.duty,
             tuple(agent.skills),
+            agent.adapter,
             names.get(f"agent:{agent.reports_to}"),
             agent.state,
             count,
@@ -166,10 +169,10 @@ def page(desk: Desk, viewer: PersonName, agent_id: str) -> AgentPage:
     require(viewer, "agent.read")
     with desk.database.reading() as session:
         row = _one(session, agent_id)
-        spec = session.get_one(Agent, agent_id).spec
+        brain = session.get_one(Agent, agent_id).spec["brain"]
         return AgentPage(
             agent=row,
-            brain="outside" if spec.get("adapter") else spec["brain"]["kind"],
+            brain=brain["kind"],
             tasks=_tasks(session, agent_id),
             runs=_runs(session, agent_id),
             lessons=_notes(session, agent_id, "lesson"),

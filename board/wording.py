@@ -1,6 +1,8 @@
-"""Words for what the board keeps as a name: causes and outcomes of wakings."""
+"""Words for what the board keeps as a name: who did something, why agents woke, how it ended."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from guardia.i18n import t
 
@@ -26,3 +28,13 @@ def given(name: str, value: object) -> object:
     if name == "verb":
         return word("desk.verb", str(value))
     return word(f"wake.{name}", str(value)) if name in ("verdict", "move") else value
+
+
+def actor(names: Mapping[str, str], who: str) -> str:
+    """The name of ``agent:…``, ``person:…``, ``channel:…`` or ``operator:…``."""
+    if who in names:
+        return names[who]
+    kind, _, name = who.partition(":")
+    if kind == "operator":
+        return t("web.operator")
+    return word("web.channel", name) if kind == "channel" else name or who

@@ -39,7 +39,7 @@ async def listen(desk: Desk, reactions: tuple[Reaction, ...]) -> None:
             try:
                 async with aclosing(events.stream(desk.database.dsn)) as stream:
                     async for event in stream:
-                        _react(event.get("kind") if event else None, reactions, own)
+                        _react(event.get("kind", "") if event else None, reactions, own)
             except Exception:
                 log.exception("listening to the board")
                 await asyncio.sleep(1)

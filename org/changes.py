@@ -73,13 +73,18 @@ def _differing(place: str, before: Any, after: Any) -> Iterator[Change]:
                 yield Change("added", inner, after=_short(after[key]))
             else:
                 yield from _differing(inner, before[key], after[key])
-    elif (old := _by_id(before)) and (new := _by_id(after)):
+    elif (old := _by_id(before)) | (new := _by_id(after)) and _listed(before, after):
         yield from _differing(place, old, new)
         # Whichever comes first counts.
         if list(old) != list(new) and old.keys() == new.keys():
             yield Change("changed", place, ", ".join(old), ", ".join(new))
     else:
         yield Change("changed", place, _short(before), _short(after))
+
+
+def _listed(before: Any, after: Any) -> bool:
+    """Whether both are lists whose entries have ids, though one of them may be empty."""
+    return all(value == [] or _by_id(value) for value in (before, after))
 
 
 def _by_id(entries: Any) -> dict[str, Any]:
@@ -90,8 +95,10 @@ def _by_id(entries: Any) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    """A value as one line of bounded length."""
+    """A value as one line of bounded length; what has a title by that."""
     if value is None or value in ([], ""):
         return "-"
+    if isinstance(value, dict) and value.get("title"):
+        return str(value["title"])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -180,6 +180,12 @@ class Agent(Base):
     state: Mapped[str] = mapped_column(default="active", server_default="active")
     revision: Mapped[int]
 
+    @property
+    def adapter(self) -> str | None:
+        """The kind of outside agent that it is; ``None`` where it is one of ours."""
+        found = self.spec.get("adapter")
+        return str(found["kind"]) if found else None
+
 
 class AccessToken(Base):
     """What a person's own program proves itself with; only the hash of its secret is kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,14 +10,16 @@ from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.actors import named
 from guardia.board.desk.core import Desk
 from guardia.board.lifecycle import OPEN
 from guardia.board.model import Task
-from guardia.board.run_model import Run
+from guardia.board.run_model import Run, Tick
 from guardia.org import revisions
 from guardia.org.access import PERMISSIONS, ROLES, allowed
 from guardia.org.chart import OrgChart
 from guardia.org.model import Agent, Person
+from guardia.org.revisions import Revision
 
 _OPEN = [state.value for state in OPEN]
 
@@ -31,6 +33,8 @@ class Member:
     duty: str
     superior: str | None
     skills: tuple[str, ...]
+    adapter: str | None
+    """The kind of outside agent that it is; ``None`` where it is one of ours."""
     paused: bool
     working: bool
     """Whether a beat of it runs."""
@@ -38,8 +42,7 @@ class Member:
     """The issue that it holds."""
     open_tasks: int
     last_beat: datetime | None
-    outcome: str | None
-    """How its last finished beat ended; ``None`` while one runs."""
+    """When it last looked for work: a waking, or a moment of its schedule that found none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,12 @@ def organization(desk: Desk) -> Organization:
         )
 
 
+def authors(desk: Desk, found: Iterable[Revision]) -> dict[str, str]:
+    """The names of those who have applied these revisions."""
+    with desk.database.reading() as session:
+        return named(session, [revision.author for revision in found])
+
+
 def _posts(session: Session, chart: OrgChart) -> Iterator[Post]:
     """The offices that the chart names, then those that everybody of a role holds."""
     people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id)).all()
@@ -119,7 +128,7 @@ def _posts(session: Session, chart: OrgChart) -> Iterator[Post]:
 
 def _members(session: Session) -> list[Member]:
     last = (
-        select(Run.run_id, Run.started_at, Run.ended_at, Run.outcome)
+        select(Run.run_id, Run.started_at, Run.ended_at)
         .where(Run.agent_id == Agent.agent_id)
         .order_by(Run.run_id.desc())
         .limit(1)
@@ -135,12 +144,16 @@ def _members(session: Session) -> list[Member]:
         .where(Task.agent_id == Agent.agent_id, Task.status.in_(_OPEN))
         .lateral()
     )
+    looked = (
+        select(func.max(Tick.tick).label("tick")).where(Tick.agent_id == Agent.agent_id).lateral()
+    )
     rows = session.execute(
-        select(Agent, last, held, load)
+        select(Agent, last, held, load, looked)
         .select_from(Agent)
         .outerjoin(last, true())
         .outerjoin(held, true())
         .outerjoin(load, true())
+        .outerjoin(looked, true())
         .where(Agent.state != "fired")
     )
     return [
@@ -150,12 +163,14 @@ def _members(session: Session) -> list[Member]:
             duty=row.Agent.duty,
             superior=row.Agent.reports_to,
             skills=tuple(row.Agent.skills),
+            adapter=row.Agent.adapter,
             paused=row.Agent.state == "paused",
             working=row.run_id is not None and row.ended_at is None,
             sr_id=row.sr_id if row.ended_at is None else None,
             open_tasks=row.tasks,
-            last_beat=row.ended_at or row.started_at,
-            outcome=row.outcome,
+            last_beat=max(
+                (at for at in (row.ended_at or row.started_at, row.tick) if at), default=None
+            ),
         )
         for row in rows
     ]

@@ -28,11 +28,13 @@ from guardia.board.desk.core import Desk, Hold, stall, stopped, wake
 from guardia.board.model import Task
 from guardia.board.reasons import Reason
 from guardia.board.run_model import Run, Tick, Wake
-from guardia.db import jobs
+from guardia.db import events, jobs
 from guardia.db.jobs import Attempt
 from guardia.org.chart import AgentEntry
 from guardia.org.model import Agent, OrgRevision
 
+BEAT = "beat"
+"""Kind of the event that an agent has begun or ended to work. It is not on record."""
 _CAUSES = 50
 """How many causes a run keeps; a storm's later ones say nothing new."""
 
@@ -134,6 +136,8 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
             "outcome": None if works else "idle",
         }
         run_id = session.execute(_RUN, run).scalar_one()
+        if works:
+            events.announce(session, kind=BEAT, agent=agent_id)
         issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
         return Waking(run_id, agent_id, reasons, issues, agent.spec, works)
 
@@ -212,6 +216,7 @@ def end(desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps:
             .returning(Run.started_at)
         )
         session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
+        events.announce(session, kind=BEAT, agent=waking.agent_id)
         if task_id is not None and begun is not None:
             # Wakings that found nothing to do are no cost.
             sums.add_run(session, waking.agent_id, task_id, begun, now)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from guardia.board import wording
 from guardia.board.desk import Desk, killing
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
@@ -36,7 +37,7 @@ def _page(
         status=status,
         visitor=here,
         stopped=stopped,
-        ordered_by=render.actor(killing.names(desk, on), on.ordered_by) if on else "",
+        ordered_by=wording.actor(killing.names(desk, on), on.ordered_by) if on else "",
         notice=notice,
     )
 

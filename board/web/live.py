@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 
 from guardia.board import listing
 from guardia.board.desk import Desk
+from guardia.board.desk.waking import BEAT
 from guardia.board.web.visit import AtDesk, Here, still_signed_in, visitor
 from guardia.db import events
 from guardia.errors import NotFound
@@ -44,6 +45,8 @@ class Page:
     person: PersonName
     sr_id: int | None
     """The issue it shows; ``None`` for the list."""
+    beats: bool = False
+    """Whether it shows what agents do, which is not all on record."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -92,6 +95,11 @@ class Feed:
             page.news.set()
 
     async def _happened(self, event: dict[str, Any]) -> None:
+        if event.get("kind") == BEAT:
+            for page in self._pages:
+                if page.beats:
+                    page.news.set()
+            return
         seq, sr_id = int(event.get("seq") or 0), event.get("sr_id")
         self._latest = max(self._latest, seq)
         if sr_id is None:
@@ -113,7 +121,7 @@ class Feed:
 
     def missed(self, page: Page, seen: int) -> bool:
         """Whether something may have happened since the page was written."""
-        if seen < self._floor:
+        if page.beats or seen < self._floor:
             return True
         return (self._latest if page.sr_id is None else self._last.get(page.sr_id, 0)) > seen
 
@@ -174,14 +182,16 @@ async def subscribe(
     here: Here,
     sr: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     seen: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+    *,
+    beats: bool = False,
 ) -> Response:
-    """News of one issue, or of all that the visitor may see."""
+    """News of one issue, or of all that the visitor may see; with ``beats`` of agents' too."""
     feed: Feed = request.app.state.feed
     if feed.full:
         raise HTTPException(503, headers={"Retry-After": "30"})
     if sr is not None and not await run_in_threadpool(listing.sees, desk, here.person, sr):
         raise NotFound(what=f"SR-{sr}")
-    stream = feed.stream(Page(here.person, sr), here.token, seen)
+    stream = feed.stream(Page(here.person, sr, beats), here.token, seen)
     return StreamingResponse(
         stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )

@@ -34,6 +34,7 @@ def index(
         visitor=here,
         org=found,
         history=history[:_SHOWN],
+        authors=orgview.authors(desk, history),
         older=history[_SHOWN - 1].number if len(history) > _SHOWN else None,
     )
 
@@ -41,11 +42,13 @@ def index(
 @router.get("/org/revisions/{number}")
 def revision(request: Request, desk: AtDesk, here: Here, number: _Number) -> Response:
     """One revision: who applied it, what it changed, and its text."""
+    found = organization.revision(desk, number)
     return render.page(
         request,
         "org_revision.html",
         visitor=here,
-        revision=organization.revision(desk, number),
+        revision=found,
+        authors=orgview.authors(desk, [found]),
         changes=_changes(organization.since(desk, number)),
         text=organization.text_of(desk, number),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -113,7 +113,7 @@ def environment() -> Environment:
         asset=asset,
         part=part,
         endonyms=ENDONYMS,
-        actor=actor,
+        actor=wording.actor,
         word_of=wording.word,
         outcome_of=wording.outcome,
         given_of=wording.given,
@@ -157,16 +157,6 @@ def tool_title(name: str) -> str:
         return t(f"tools.{name}.title")
     except KeyError:
         return name
-
-
-def actor(names: Mapping[str, str], who: str) -> str:
-    """The name of ``agent:…``, ``person:…``, ``channel:…`` or ``operator:…``."""
-    if who in names:
-        return names[who]
-    kind, _, name = who.partition(":")
-    if kind == "operator":
-        return t("web.operator")
-    return word("channel", name) if kind == "channel" else name or who
 
 
 def arguments(call: Call) -> list[tuple[str, str]]:

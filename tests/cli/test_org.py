@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -140,7 +141,8 @@ def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(board: Cast) -> No
         beating.result()
     assert done.exit_code == 0, done.output
     reason = t("wake.reason.manual")
-    first, verified, last = (done.output.index(w) for w in (reason, "이상 없음", "intact"))
+    end = t("cli.staff.ended", agent="auditor", outcome=t("wake.outcome.intact"))
+    first, verified, last = (done.output.index(w) for w in (reason, "이상 없음", end))
     assert first < verified < last
 
 
@@ -156,3 +158,35 @@ def test_line_breaks_of_another_system_stay(board: Cast, tmp_path: Path) -> None
     assert b"\n" not in file(tmp_path).read_bytes().replace(b"\r\n", b"")
     assert run("fire", "net-agent", "--yes").exit_code == 0
     assert file(tmp_path).read_bytes() == windows
+
+
+def test_one_field_is_set_in_the_file_and_applied(board: Cast, tmp_path: Path) -> None:
+    done = run("agent", "set", "db-agent", "heartbeat.every", "3m")
+    assert done.exit_code == 0, done.output
+    text = file(tmp_path).read_text("utf-8")
+    assert len(set(text.splitlines()) - set(SHIPPED.splitlines())) == 1
+    assert organization.running_text(board.desk) == (2, text)
+    assert run("agent", "set", "db-agent", "skills", "[DB, OS]").exit_code == 0
+    refused(NotFound, "agent", "set", "nobody", "title", "가")
+    refused(Misconfigured, "agent", "set", "db-agent", "reports_to", "nobody")
+    refused(Invalid, "agent", "set", "db-agent", "title.of", "가")
+    assert organization.running_text(board.desk)[0] == 3
+
+
+def test_the_tree_names_outside_agents_and_revisions_their_authors(
+    board: Cast, tmp_path: Path
+) -> None:
+    outside = "{kind: process, command: [/opt/agent]}"
+    assert run("agent", "set", "sec-agent", "adapter", outside).exit_code == 0
+    organization.apply_chart(board.desk, f"{SHIPPED}# 다시\n", "person:lead")
+    assert "정다은 팀장" in run("org", "history").output
+    assert "외부 프로그램" not in run("org", "show").output
+    organization.rollback(board.desk, 2, "person:lead")
+    shown = run("org", "show").output
+    assert "외부 프로그램" in shown and "보안, 네트워크, 계정" in shown
+    assert max(wide(line) for line in shown.splitlines()) <= 80
+
+
+def wide(line: str) -> int:
+    """Columns on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)

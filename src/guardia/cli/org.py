@@ -57,16 +57,19 @@ def schema() -> None:
 @app.command("show", help=t("cli.org.show"))
 def show(
     text: Annotated[bool, typer.Option("--yaml", help=t("cli.org.show_text"))] = False,
+    following: Annotated[bool, typer.Option("--follow", "-f", help=t("cli.org.follow"))] = False,
 ) -> None:
     """The running organization as a tree, with what everybody does now; or its text."""
     from guardia.board.desk import organization
-    from guardia.cli.orgtree import tree
+    from guardia.cli import orgtree
 
     with _desk() as desk:
         if text:
             sys.stdout.write(organization.running_text(desk)[1])
+        elif following:
+            orgtree.follow(desk, Console())
         else:
-            Console().print(tree(desk))
+            Console().print(orgtree.tree(desk))
 
 
 @app.command("plan", help=t("cli.org.plan"))
@@ -108,14 +111,18 @@ def history(
     """The applied revisions, newest first."""
     from rich.table import Table
 
-    from guardia.board.desk import organization
+    from guardia.board import wording
+    from guardia.board.desk import organization, orgview
 
     with _desk() as desk:
         found = organization.history(desk, before=before, limit=limit)
+        names = orgview.authors(desk, found)
     table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
     for one in found:
         at = f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(one.number), at, escape(one.author), one.sha256[:12])
+        table.add_row(
+            str(one.number), at, escape(wording.actor(names, one.author)), one.sha256[:12]
+        )
     Console().print(table)
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree
 
 from guardia.i18n import t
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from rich.console import Console
+
     from guardia.board.desk import Desk
     from guardia.board.desk.orgview import Member, Organization
+
+_LOOK = 30.0
+"""Seconds after which the times are read again though nothing was announced."""
 
 
 def tree(desk: Desk) -> Tree:
@@ -26,25 +34,47 @@ def tree(desk: Desk) -> Tree:
     return root
 
 
+def follow(desk: Desk, console: Console) -> None:
+    """The tree, drawn again whenever something happens, until the user has seen enough."""
+    from guardia.db import events
+
+    news = events.listen(desk.database.dsn, timeout=_LOOK)
+    next(news)
+    with Live(tree(desk), console=console, auto_refresh=False) as live:
+        try:
+            for _ in news:
+                live.update(tree(desk), refresh=True)
+        except KeyboardInterrupt:
+            live.update(tree(desk), refresh=True)
+
+
 def _grow(branch: Tree, found: Organization, superior: str | None) -> None:
     for member in found.below(superior):
-        _grow(branch.add(_line(member)), found, member.agent_id)
+        _grow(branch.add(_lines(member, found.chart.company.zone)), found, member.agent_id)
 
 
-def _line(member: Member) -> Text:
-    line = Text(member.title, "bold")
-    line.append(f" {member.agent_id}", "dim")
-    line.append(f"  {t(f'org.duty.{member.duty}')}")
-    if member.skills:
-        line.append(f" {', '.join(member.skills)}", "dim")
-    line.append("  ")
-    line.append(*_state(member))
+def _lines(member: Member, zone: ZoneInfo) -> Text:
+    """Who it is and what it does now; below that, what it is for."""
+    lines = Text(member.title, "bold")
+    lines.append(f" {member.agent_id}", "dim")
+    lines.append("  ")
+    lines.append(*_state(member))
     if member.open_tasks:
-        line.append(f"  {t('org.live.open', tasks=member.open_tasks)}")
+        lines.append(f"  {t('org.live.open', tasks=member.open_tasks)}")
+    return lines.append("\n").append(" · ".join(_duties(member, zone)), "dim")
+
+
+def _duties(member: Member, zone: ZoneInfo) -> list[str]:
+    from guardia.board.wording import word
+
+    found = [t(f"org.duty.{member.duty}")]
+    if member.adapter:
+        found.append(t(f"org.adapter.kind.{member.adapter}"))
+    if member.skills:
+        found.append(", ".join(word("web.category", skill) for skill in member.skills))
     if member.last_beat is not None:
-        at = f"{member.last_beat.astimezone():%m-%d %H:%M:%S}"
-        line.append(f"  {t('org.live.beat', at=at)}", "dim")
-    return line
+        found.append(t("org.live.beat", at=f"{member.last_beat.astimezone(zone):%m-%d %H:%M}"))
+    return found
 
 
 def _state(member: Member) -> tuple[str, str]:

@@ -63,6 +63,7 @@ COMMANDS: dict[str, str] = {
     "person password": "person.manage",
     "hire": "org.apply",
     "fire": "org.apply",
+    "agent set": "org.apply",
     "agent pause": "agent.control",
     "agent resume": "agent.control",
     "agent run": "agent.control",

@@ -70,6 +70,23 @@ def fire(
     sys.stdout.write(t("cli.staff.fired", **words) + "\n")
 
 
+@app.command("set", help=t("cli.staff.set"))
+def set_(
+    agent: _Agent,
+    field: Annotated[str, typer.Argument(help=t("cli.staff.field"))],
+    value: Annotated[str, typer.Argument(help=t("cli.staff.value"))],
+    file: _Chart = None,
+) -> None:
+    """Set one field of an agent in the chart's file and apply it; every other line stays."""
+    from guardia.org import edit, source
+
+    chart = chartfile.read(file)
+    text = edit.set_field(chart.text, agent, field, source.load(value, field))
+    words = {"agent": agent, "field": field, "value": value}
+    revision = _applied(chart, text)
+    sys.stdout.write(t("cli.staff.was_set", **words, revision=revision, path=chart.path) + "\n")
+
+
 def _applied(chart: chartfile.ChartFile, text: str) -> int:
     """Apply an edited chart and put it in the place of its file; both or nothing."""
     from guardia.board.desk import organization
@@ -149,6 +166,7 @@ def heartbeat(
 
 
 def _followed(desk: Desk, agent: str, patience: float) -> str:
+    from guardia.board import wording
     from guardia.board.desk import staff
     from guardia.board.record_model import AuditEntry
     from guardia.cli.timeline import Timeline, now_at
@@ -168,7 +186,9 @@ def _followed(desk: Desk, agent: str, patience: float) -> str:
                 console.print(t("cli.staff.begun", run=found.run_id, reasons=reasons), markup=False)
             line.show_new()
             if found is not None and found.ended_at is not None:
-                return f"{found.outcome} ({t('cli.staff.steps', steps=found.steps)})"
+                return (
+                    f"{wording.outcome(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
+                )
             if found is None and time.monotonic() > deadline:
                 raise Unreachable(server=agent, why=t("cli.staff.nobody"))
     raise OperatorError()

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from pages import Browser, Story, serving
 from sqlalchemy import text
 
+from guardia.board.desk import waking
 from guardia.board.web import live
 
 
@@ -90,6 +91,23 @@ def test_the_list_hears_of_everything(
     with listening(site, browse("eng"), f"?seen={position(board)}") as following:
         board.received()
         assert following(5) == "event: issue"
+
+
+def test_who_looks_at_agents_hears_of_beats_and_others_do_not(
+    site: str, browse: Callable[[str], Browser], board: Cast
+) -> None:
+    board.received()
+    eng, seen = browse("eng"), position(board)
+    with (
+        listening(site, eng, f"?seen={seen}") as issues,
+        listening(site, eng, f"?beats=true&seen={seen}") as agents,
+    ):
+        assert agents(5) == "event: issue", "it may have missed one, and reads again"
+        begun = waking.begin(board.desk, "dispatcher")
+        assert begun is not None and agents(5) == "event: issue"
+        waking.end(board.desk, begun, "idle", task_id=None, steps=0)
+        assert agents(5) == "event: issue"
+        assert issues(0.5) is None and position(board) == seen
 
 
 def test_customers_hear_of_their_own_institution_only(

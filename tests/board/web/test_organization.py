@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from cast import Cast
 from pages import Browser, Story
 
-from guardia.board.desk import organization, staff
+from guardia.board.desk import organization, staff, waking
 from guardia.org import chart, edit
 
 Browse = Callable[[str], Browser]
@@ -43,6 +44,23 @@ def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Ca
     page = officer.see("/org").text
     assert "ghost(계정 없음)" in page and "최현우 PM" in page
     assert "보안 전문가" not in page
+
+
+def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, board: Cast) -> None:
+    text = edit.set_field(SHIPPED, "sec-agent", "adapter", {"kind": "process", "command": ["/a"]})
+    organization.apply_chart(board.desk, text, "person:pm")
+    lead = browse("lead")
+    for place in ("/org", "/org/revisions/2"):
+        page = lead.see(place).text
+        assert "최현우 PM" in page and "person:" not in page
+    for place in ("/org", "/agents", "/agents/sec-agent"):
+        assert "외부 프로그램" in lead.see(place).text
+
+
+def test_the_last_look_is_a_waking_or_a_moment_without_work(browse: Browse, board: Cast) -> None:
+    assert "마지막 확인" not in browse("lead").see("/org").text
+    waking.tick(board.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+    assert "01-02 12:04" in browse("lead").see("/org").text
 
 
 def test_the_history_goes_on_page_by_page(browse: Browse, board: Cast) -> None:

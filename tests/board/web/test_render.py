@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from guardia.board import wording
 from guardia.board.lifecycle import State
 from guardia.board.plan import Call, Risk
 from guardia.board.web import render
@@ -53,10 +54,10 @@ def test_a_part_is_versioned_by_what_it_says() -> None:
 
 def test_actors_by_name_else_by_what_is_known() -> None:
     names = {"agent:db-agent": "DB 전문가"}
-    assert render.actor(names, "agent:db-agent") == "DB 전문가"
-    assert render.actor(names, "agent:gone") == "gone"
-    assert render.actor(names, "channel:mattermost") == "메신저"
-    assert render.actor(names, "system") == "system"
+    assert wording.actor(names, "agent:db-agent") == "DB 전문가"
+    assert wording.actor(names, "agent:gone") == "gone"
+    assert wording.actor(names, "channel:mattermost") == "메신저"
+    assert wording.actor(names, "system") == "system"
 
 
 def test_arguments_come_with_their_names_in_order() -> None:
