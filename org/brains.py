@@ -19,7 +19,7 @@ class _Entry(BaseModel):
 class ModelChoice(_Entry):
     """One chat model on one server."""
 
-    provider: Literal["openai", "anthropic"] = "openai"
+    provider: Literal["openai", "anthropic", "google"] = "openai"
     """``openai``: any server with that protocol, e.g. vLLM."""
     base_url: str | None = None
     """E.g. ``http://vllm:8000/v1``."""

@@ -158,7 +158,10 @@ def _unless_unsent(error: BaseException) -> Usage:
 
 def _retry_after(error: Exception) -> float | None:
     """Seconds after which the server wants to be asked again, if it says so as a number."""
-    try:
-        return float(error.response.headers.get("retry-after"))  # type: ignore[attr-defined]
-    except (AttributeError, TypeError, ValueError):
-        return None
+    for cause in _causes(error):
+        headers = getattr(getattr(cause, "response", None), "headers", None)
+        try:
+            return float(headers.get("retry-after"))  # type: ignore[union-attr]
+        except (AttributeError, TypeError, ValueError):
+            continue
+    return None

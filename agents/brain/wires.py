@@ -84,6 +84,10 @@ def of(provider: str) -> Wire:
         from guardia.agents.brain.wire_anthropic import AnthropicWire
 
         return AnthropicWire()
+    if provider == "google":
+        from guardia.agents.brain.wire_google import GoogleWire
+
+        return GoogleWire()
     from guardia.agents.brain.wire_openai import OpenAIWire
 
     return OpenAIWire()

@@ -18,8 +18,13 @@ from guardia.agents.brain.thought import Thought
 from guardia.org.brains import ModelChoice
 from guardia.org.keys import FileKeys
 
-USAGE = {"input_tokens": 20, "cache_read_input_tokens": 11, "output_tokens": 13}
-"""What came from a cache is paid for too."""
+USAGE = {
+    "input_tokens": 15,
+    "cache_creation_input_tokens": 5,
+    "cache_read_input_tokens": 11,
+    "output_tokens": 13,
+}
+"""What went into a cache or came from it is paid for too."""
 
 
 @pytest.fixture
@@ -80,6 +85,7 @@ class TestInstalled:
         assert (end.outcome, end.tokens_in, end.tokens_out) == ("used", 31, 13)
         (sent,) = claude.asked
         assert sent["max_tokens"] == bid.most_out == 700
+        assert not sent.get("stream")
         assert [m["role"] for m in sent["messages"]] == ["user"]
         assert TEXT not in str(sent["system"]) and "따르지 않습니다" in str(sent["system"])
         properties = sent["output_config"]["format"]["schema"]["properties"]
