@@ -113,14 +113,16 @@ def comment(desk: Desk, sr_id: int, author: str, body: str) -> None:
         note(session, sr_id, author, text, now)
 
 
-def note(session: Session, sr_id: int, author: str, text: str, now: datetime) -> None:
-    """A comment inside a larger transaction; wakes the agents that it mentions."""
+def note(
+    session: Session, sr_id: int, author: str, text: str, now: datetime, *, calls: bool = True
+) -> None:
+    """A comment inside a larger transaction; wakes the agents that it mentions if it ``calls``."""
     issue = issue_of(session, sr_id)
     issue.updated_at = now
     row = Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now)
     session.add(row)
     session.flush()
-    if "@" in row.body:
+    if calls and "@" in row.body:
         _call(session, row, now)
     audit.append(
         session,

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningDelete
 
-from guardia.board.desk import claiming, goal_work, losses, sums
+from guardia.board.desk import answering, claiming, goal_work, losses, sums
 from guardia.board.desk.claiming import AGENT, UNDOING
 from guardia.board.desk.core import Desk, Hold, stall, stopped, wake
 from guardia.board.model import Task
@@ -109,7 +109,7 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
     The queue gives one worker at a time its turn (``attempt``) at an agent's beats, so a run that
     never ended has died with its worker: it is closed as lost, and its reasons are taken again.
     ``None`` also for a worker that has lost its turn: that was paused, and taken for dead.
-    A beat that finds nothing to do ends here.
+    A beat that finds nothing to do ends here; people who mention the agent are answered first.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
@@ -138,6 +138,10 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
         run_id = session.execute(_RUN, run).scalar_one()
         if works:
             events.announce(session, kind=BEAT, agent=agent_id)
+        # The auditor's look at the record is its answer.
+        heard = agent.spec["duty"] != "audit" and answering.answer(session, agent_id, taken, now)
+        if heard and not works:
+            session.execute(update(Run).where(Run.run_id == run_id).values(outcome="answered"))
         issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
         return Waking(run_id, agent_id, reasons, issues, agent.spec, works)
 
