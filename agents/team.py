@@ -149,7 +149,7 @@ class Team:
         task = view.task(self._desk, context.hold.task_id)
         if task.state is not State.RECEIVED:
             return Done("delegated" if pass_on(context) else "manual", 1)
-        known = {"category": task.category, "priority": task.priority}
+        known = {"category": task.category, "priority": task.priority, "talk": task.talk}
         self._dispatch.invoke({"text": task.body, **known}, context=context)
         return Done("delegated", 2)
 

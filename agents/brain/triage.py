@@ -6,7 +6,7 @@ the words that led to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel, ConfigDict
 
@@ -77,6 +77,13 @@ def heard(text: str) -> str:
     """What a request says to the desk: without quotations, manners, and words that speak to the
     machine. Searches and parameters are taken from this alone."""
     return own_words(text, lexicon().strangers)
+
+
+def spoken_of(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
+    """The servers that people name in talk around a request, which is as untrusted as that."""
+    words = lexicon()
+    found = (named(own_words(line, words.strangers), directory, words.servers) for line in talk)
+    return tuple(dict.fromkeys(mention.server_id for line in found for mention in line))
 
 
 def _masked(text: str, mentions: list[Mention]) -> str:

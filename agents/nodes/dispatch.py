@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import fit
 from guardia.agents.brain.thought import named
-from guardia.agents.brain.triage import Triage
+from guardia.agents.brain.triage import Triage, spoken_of
 from guardia.agents.goal_plan import GENERAL, opening
 from guardia.agents.state import Context
 from guardia.board.desk import hiring, succession, view, work
@@ -16,6 +16,7 @@ from guardia.board.desk.work import Assignment
 from guardia.board.lifecycle import State
 from guardia.i18n import t
 from guardia.org import registry
+from guardia.org.directory import Directory
 
 
 class DispatchState(TypedDict, total=False):
@@ -25,6 +26,7 @@ class DispatchState(TypedDict, total=False):
     category: str | None
     priority: str | None
     """What was settled when the request came in."""
+    talk: tuple[str, ...]
     triage: Triage
     thought: str
 
@@ -35,7 +37,7 @@ def classify(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
     with context.desk.database.reading() as session:
         directory = registry.directory(session)
     thought = context.brain.triage(state["text"], directory)
-    triage = _settled(thought.answer, state)
+    triage = _talked_of(_settled(thought.answer, state), state.get("talk", ()), directory)
     return {"triage": triage, "thought": f"{named(thought.by)} {thought.remark}".strip()}
 
 
@@ -47,6 +49,24 @@ def _settled(triage: Triage, state: DispatchState) -> Triage:
         return triage
     reason = t("agents.settled", what=", ".join(known.values()))
     return triage.model_copy(update={**known, "reasons": (*triage.reasons, reason)})
+
+
+def _talked_of(triage: Triage, talk: tuple[str, ...], directory: Directory) -> Triage:
+    """The triage with the server that the talk around the request names, where the request names
+    none, the talk only one that it can be about, and both the same institution."""
+    servers = spoken_of(talk, directory) if talk and not triage.servers else ()
+    if not servers:
+        return triage
+    hosts = {h.server_id: h for h in directory.servers}
+    kinds = {h.kind for h in directory.servers} & {triage.category}
+    meant = [s for s in servers if not kinds or hosts[s].kind in kinds]
+    home = hosts[meant[0]].institution if len(meant) == 1 else None
+    if home is None or triage.institution not in (None, home):
+        reason = t("agents.talk.unclear", servers=", ".join(servers))
+        return triage.model_copy(update={"reasons": (*triage.reasons, reason)})
+    reason = t("agents.talk.server", server=meant[0])
+    found = {"servers": tuple(meant), "institution": home}
+    return triage.model_copy(update={**found, "reasons": (*triage.reasons, reason)})
 
 
 def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:

@@ -74,14 +74,15 @@ def take(desk: Desk, taking: Taking) -> Taken:
         rule = chart.talk.rule(line.rule) if chart else None
         if chart is None or rule is None:
             return Taken(Outcome.WITHDRAWN)
-        said = _said(session, line, chart.company.zone)
+        said = _said(session, line)
         line.sr_id = reception.received(session, _wish(taking, line, rule, said), now)
-        session.add(_context(line.sr_id, taking, rule, said, now))
+        told = [_told(one, chart.company.zone) for one in said]
+        session.add(_context(line.sr_id, taking, rule, told, now))
         return Taken(Outcome.OPENED, line.sr_id)
 
 
 def _wish(
-    taking: Taking, line: ChatMessage, rule: TalkRule, said: Sequence[str]
+    taking: Taking, line: ChatMessage, rule: TalkRule, said: Sequence[ChatMessage]
 ) -> reception.Request:
     """The line as a request of whoever takes the offer."""
     return reception.Request(
@@ -94,12 +95,17 @@ def _wish(
         institution=rule.institution,
         category=rule.skill,
         priority=rule.priority,
-        origin={"rule": rule.id, "message": line.message_id, "talk": list(said)},
+        talk=tuple(_flat(one.text) for one in said),
+        origin={
+            "rule": rule.id,
+            "message": line.message_id,
+            "talk": [{"sender": one.sender, "text": _flat(one.text)} for one in said],
+        },
     )
 
 
-def _said(session: Session, line: ChatMessage, zone: ZoneInfo) -> list[str]:
-    """The last lines of the room, each as one line; what proved an account is not among them."""
+def _said(session: Session, line: ChatMessage) -> list[ChatMessage]:
+    """The last lines of the room; what proved an account is not among them."""
     rows = session.scalars(
         select(ChatMessage)
         .where(
@@ -111,17 +117,18 @@ def _said(session: Session, line: ChatMessage, zone: ZoneInfo) -> list[str]:
         .order_by(ChatMessage.created_at.desc(), ChatMessage.message_id.desc())
         .limit(_LINES)
     )
-    return [
-        f"{row.created_at.astimezone(zone):%H:%M} {row.sender}: {_flat(row.text)}"
-        for row in reversed(rows.all())
-    ]
+    return list(reversed(rows.all()))
+
+
+def _told(line: ChatMessage, zone: ZoneInfo) -> str:
+    return f"{line.created_at.astimezone(zone):%H:%M} {line.sender}: {_flat(line.text)}"
 
 
 def _context(
-    sr_id: int, taking: Taking, rule: TalkRule, said: Sequence[str], now: datetime
+    sr_id: int, taking: Taking, rule: TalkRule, told: Sequence[str], now: datetime
 ) -> Comment:
     """What was said, for the staff that reads the issue; agents named in it are not called."""
-    quoted = "\n".join(f"> {_literal(one)}" for one in said)
+    quoted = "\n".join(f"> {_literal(one)}" for one in told)
     who, title = _literal(clean(taking.sender)), _literal(rule.title)
     body = t_record("desk.talk.context", who=who or "-", title=title, rule=rule.id)
     author = f"channel:{taking.channel}"

@@ -43,6 +43,8 @@ class Request:
     category: str | None = None
     priority: str | None = None
     """What is known of it before triage, which keeps to that."""
+    talk: tuple[str, ...] = ()
+    """What was said around it; it may name what the request itself does not."""
     origin: dict[str, Any] = field(default_factory=dict)
     """What else the record says of where it came from."""
 
@@ -163,6 +165,7 @@ def received(session: Session, request: Request, now: datetime) -> int:
         requester_id=request.requester_id or (known.person_id if known else None),
         requester_account=f"{request.channel}:{account}" if account else None,
         requester_name=clean(request.sender),
+        triage={"talk": list(request.talk)} if request.talk else {},
         channel=request.channel,
         room=clean(request.room),
         dedupe_key=dedupe,

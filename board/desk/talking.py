@@ -81,7 +81,6 @@ def _rests(session: Session, rule: TalkRule, line: reception.Request, now: datet
             ChatMessage.created_at > now - rule.cooldown,
             ChatMessage.channel == line.channel,
             ChatMessage.rule == rule.id,
-            ChatMessage.external_id != line.external_id,
         )
         .limit(1)
     )

@@ -29,6 +29,8 @@ class TaskView:
     category: str | None
     """The issue's category, e.g. ``DB``."""
     priority: str | None
+    talk: tuple[str, ...]
+    """What was said around the request, until it is triaged."""
     attempt: int
     """How often people have given it back to agents."""
     plan_hash: str | None
@@ -96,6 +98,7 @@ def task(desk: Desk, task_id: int) -> TaskView:
             issue.kind,
             issue.category,
             issue.priority,
+            tuple(issue.triage.get("talk", ())),
             found.attempt,
             found.plan_hash,
             found.status in (State.APPROVED, State.IN_PROGRESS)

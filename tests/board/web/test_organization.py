@@ -30,10 +30,12 @@ def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: Cast)
     live = lead.get("/org", headers={"hx-request": "true", "accept": "text/html"}).text
     assert 'id="part-org"' in live and "<html" not in live
     assert browse("cus").see("/org").status_code == 403
+    assert "ops-talk 방의 글은" in html and "디스크 용량 부족" in html and "스토리지" in html
 
 
 def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Cast) -> None:
     text = edit.set_field(edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "<b>도사</b>")
+    text = text.replace("rooms: [ops-talk]", "rooms: []")
     text += "duties:\n  - {role: pm, institution: MOF, people: [ghost], substitutes: [pm]}\n"
     organization.apply_chart(board.desk, text, "operator:test")
     officer = browse("officer")
@@ -43,7 +45,7 @@ def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Ca
     assert officer.see("/org/revisions/9").status_code == 404
     page = officer.see("/org").text
     assert "ghost(계정 없음)" in page and "최현우 PM" in page
-    assert "보안 전문가" not in page
+    assert "보안 전문가" not in page and "대화방이 없습니다" in page
 
 
 def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, board: Cast) -> None:
