@@ -44,16 +44,11 @@ class Post(_Form):
     """The webhook's word with which the post begins; empty where the webhook has none."""
 
 
-class _Context(_Form):
-    ticket: str = Field(default="", max_length=200)
-
-
 class Press(_Form):
-    """A pressed button, as Mattermost sends it; only the context is of our own making."""
+    """Who pressed a button, as Mattermost sends it; beside it is the context that we gave it."""
 
     user_id: str = Field(min_length=1, max_length=64)
     user_name: str = Field(default="", max_length=128)
-    context: _Context = _Context()
 
 
 _Read = TypeVar("_Read", bound=_Form)
@@ -90,10 +85,11 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
 
     @routes.post(offer.PATH)
     async def press(request: Request) -> dict[str, Any]:
-        pressed = _parse(Press, await _payload(request))
-        found = ticket.read(settings.messenger_tokens, CHANNEL, pressed.context.ticket)
+        payload = await _payload(request)
+        found = ticket.read(settings.messenger_tokens, CHANNEL, _ticket(payload))
         if found is None:
             raise HTTPException(401, t("intake.button"))
+        pressed = _parse(Press, payload)
         taking = offers.Taking(
             channel=CHANNEL,
             message_id=found.message_id,
@@ -152,6 +148,12 @@ def _parse(form: type[_Read], payload: Mapping[str, Any]) -> _Read:
         first = error.errors()[0]
         field = ".".join(str(p) for p in first["loc"])
         raise HTTPException(422, t("intake.field", field=field)) from error
+
+
+def _ticket(payload: Mapping[str, Any]) -> str:
+    context = payload.get("context")
+    found = context.get("ticket") if isinstance(context, Mapping) else None
+    return found if isinstance(found, str) else ""
 
 
 def _verified(settings: Settings, token: str) -> str:

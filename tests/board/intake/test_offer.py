@@ -116,8 +116,8 @@ def forgeries(good: str) -> list[Any]:
 def test_a_forged_button_opens_nothing(cast: Cast, room: Mattermost) -> None:
     message = offered(room)
     for forged in forgeries(message.buttons[0]["integration"]["context"]["ticket"]):
-        with pytest.raises(ActionFailed):
-            room.press(message, context=forged)
+        with pytest.raises(ActionFailed, match="이 설치에서 만든 단추가 아닙니다"):
+            room.press(message, context=forged, user_id="")
     for more in ({"user_id": ""}, {"user_id": "u" * 65}, {"user_name": "n" * 200}):
         with pytest.raises(ActionFailed):
             room.press(message, **more)
