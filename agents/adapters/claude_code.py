@@ -18,6 +18,7 @@ from guardia.agents.adapters.claude_stream import Stream
 from guardia.agents.adapters.errand import Errand, Means
 from guardia.agents.adapters.process import Kit, Program, common
 from guardia.board.desk.outside import Ending
+from guardia.i18n import t
 from guardia.org.adapters import ClaudeCode
 
 SERVER = "guardia"
@@ -116,6 +117,8 @@ class Cli(Program):
     def heed(self, piece: bytes) -> None:
         """Its account of the turn, as it goes."""
         self._stream.feed(piece)
+        if self._stream.deaf:
+            self._enough.set()
 
     def masked(self, text: str) -> str:
         """Without the token and the model's key."""
@@ -129,9 +132,13 @@ class Cli(Program):
         said.end()
         if not said.spoken:
             return super().told(ending, printed, complained)
-        how = "failed" if said.failed and ending.how == "ended" else ending.how
+        how = "failed" if said.deaf or (said.failed and ending.how == "ended") else ending.how
         # Beside a result its complaints are remarks for programmers.
-        parts = (said.words, "" if said.result else complained)
+        parts = (
+            t("agents.outside.no_tools") if said.deaf else "",
+            said.words,
+            "" if said.result else complained,
+        )
         text = self.masked("\n".join(part.strip() for part in parts if part.strip()))
         return Ending(how, ending.exit, ending.left, text, said.usage(self.adapter.model))
 

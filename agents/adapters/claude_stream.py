@@ -38,6 +38,8 @@ class Stream:
         """The CLI's own account of the whole turn, once it has ended by itself."""
         self.spoken = False
         """Whether anything of this form was said at all."""
+        self.deaf = False
+        """Whether it began without our MCP server, which is all that it could work with."""
         self._words = ""
         self._messages: list[_Message] = []
         self._rest = b""
@@ -99,7 +101,9 @@ class Stream:
             case "assistant":
                 self._words = _text(_mapping(said.get("message"))) or self._words
             case "system":
-                pass
+                servers = said.get("mcp_servers")
+                listed = servers if isinstance(servers, list) else []
+                self.deaf |= any(_mapping(s).get("status") == "failed" for s in listed)
             case _:
                 return
         self.spoken = True

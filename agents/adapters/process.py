@@ -112,7 +112,7 @@ class Program:
         self._running: asyncio.subprocess.Process | None = None
         self._life: socket.socket | None = None
         self._streams: list[asyncio.Task[bytes]] = []
-        self._flooded = asyncio.Event()
+        self._enough = asyncio.Event()  # what it says is too much, or tells that it is in vain
 
     def outfit(self) -> Kit:
         """What it is started with."""
@@ -194,14 +194,14 @@ class Program:
             heed(piece)
             total += len(piece)
             if total > self.flood:
-                self._flooded.set()
+                self._enough.set()
         return bytes(kept)
 
     async def wait(self) -> None:
-        """Until the program ends, or floods us."""
+        """Until the program ends, or has said enough."""
         assert self._running
         tasks = [asyncio.ensure_future(self._running.wait())]
-        tasks.append(asyncio.ensure_future(self._flooded.wait()))
+        tasks.append(asyncio.ensure_future(self._enough.wait()))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -217,7 +217,7 @@ class Program:
             if self._life:
                 self._life.close()
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
-        how = "flooded" if self._flooded.is_set() else "ended" if code == 0 else "failed"
+        how = "flooded" if self._enough.is_set() else "ended" if code == 0 else "failed"
         return self.told(Ending(how, code, left, ""), *texts)
 
     def told(self, ending: Ending, printed: str = "", complained: str = "") -> Ending:

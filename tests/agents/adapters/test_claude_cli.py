@@ -22,6 +22,7 @@ from pages import application, serving
 from sqlalchemy import text
 from turns import LOCKS, TERMINATE, employ
 
+from guardia.agents.adapters import claude_code
 from guardia.board.desk import Hold, decisions, directives, view
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
@@ -194,6 +195,18 @@ def test_it_works_on_its_task_through_the_board_alone(
     assert json.loads(results(model.asked[-1])[1])["state"] == "COMPLETED", ended
     assert view.task(cast.desk, hold.task_id).state is State.COMPLETED and sent
     assert booked(cast)[1:] == [(MODEL, 3 * 123, 3 * 40)]
+
+
+def test_without_the_boards_tools_it_does_not_begin(
+    cast: Cast, folder: Path, model: MessagesServer, claude: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = json.loads(claude_code.config())
+    broken["mcpServers"]["guardia"]["args"] = ["-c", "raise SystemExit(1)"]
+    monkeypatch.setattr(claude_code, "config", lambda: json.dumps(broken))
+    model.says(Say("무엇을 할까요?", delay=30))
+    hold, _, ended, _ = turn(cast, folder, model, [str(claude)])
+    assert ended["how"] == "failed" and "guardia[mcp]" in ended["output"], ended
+    assert view.task(cast.desk, hold.task_id).state is State.MANUAL
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,14 @@ def test_nothing_that_it_prints_breaks_the_account(
     assert whole.usage("x") == pieces.usage("x") and whole.words == pieces.words
 
 
+def test_it_says_whether_it_has_the_boards_tools() -> None:
+    def begun(status: str) -> bool:
+        server = {"name": "guardia", "status": status}
+        return heard({"type": "system", "subtype": "init", "mcp_servers": [server]}).deaf
+
+    assert [begun("connected"), begun("failed")] == [False, True]
+
+
 def test_a_line_without_end_is_let_go() -> None:
     stream = heard(*HALF)
     for _ in range(40):
