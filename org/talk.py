@@ -23,6 +23,7 @@ RESERVED = frozenset({"webhook", "kill", "link"})
 FIELDS = ("DB", "WAS", "WEB", "SECURITY", "NETWORK", "STORAGE", "OS", "DEPLOY", "ACCOUNT", "BACKUP")
 """What a request can be about, whether an agent for it is there or has still to be hired."""
 _LONGEST_PAUSE = timedelta(days=1)
+_NAME = re.compile(r"\W*(\w+)\W*")
 _SUFFIXES = re.compile("(?:야|님)$")
 
 
@@ -45,9 +46,16 @@ def _line(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if _NAME.fullmatch(text) is None:
+        raise ValueError(t("org.talk.name"))
+    return text
+
+
 Phrase = Annotated[str, StringConstraints(max_length=40), AfterValidator(_phrase)]
 Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=40)]
 RoomName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_line)]
+CallName = Annotated[str, StringConstraints(max_length=40), AfterValidator(_name)]
 Pause = Annotated[Period, AfterValidator(_pause)]
 
 
@@ -83,7 +91,7 @@ class Talk(_Entry):
     """Rooms of talk and their rules; a line of any other room is a request."""
 
     rooms: tuple[RoomName, ...] = ()
-    names: tuple[Phrase, ...] = Field(default=("가디아", "GUARDiA"), max_length=10)
+    names: tuple[CallName, ...] = Field(default=("가디아", "GUARDiA"), max_length=10)
     """A line that begins with one of these is a request in rooms of talk too."""
     rules: tuple[TalkRule, ...] = Field(default=(), max_length=50)
     """The first that fires counts."""
@@ -94,9 +102,9 @@ class Talk(_Entry):
 
     def called(self, text: str) -> bool:
         """Whether a line speaks to GUARDiA: its first word is one of its names."""
-        first = re.search(r"\w+", text[:200])
-        said = _SUFFIXES.sub("", _same(first[0])) if first else ""
-        return bool(said) and said in map(_same, self.names)
+        first = _NAME.match(text[:200])
+        said = _SUFFIXES.sub("", _same(first[1])) if first else ""
+        return bool(said) and any(said == _same(m[1]) for n in self.names if (m := _NAME.match(n)))
 
     def fired(self, room: str, text: str) -> TalkRule | None:
         """The first rule that finds a line of a room, or ``None``."""

@@ -78,7 +78,8 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
         addressed = bool(post.trigger_word)
         heard = await run_in_threadpool(talking.hear, desk, line, addressed=addressed)
         if heard.offer is not None:
-            board = settings.public_url or settings.board_address
+            # Where nothing else is said, the messenger reaches us as it just has.
+            board = settings.public_url or str(request.base_url)
             return offer.message(heard.offer, token, CHANNEL, board, desk.clock())
         # Without a text, nothing appears in the room.
         return {"text": t("intake.received", sr=heard.sr_id)} if heard.sr_id else {}

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     """Port of the board; 0 takes a free one."""
     public_url: str | None = None
     """Address under which people and the messenger reach the board, for links and buttons in
-    messages; unset: ``board_url``."""
+    messages; unset: that under which the messenger has called."""
     board_url: str | None = None
     """Address under which outside agents reach the board; unset: ``http://host:port``."""
     chart: Path | None = None

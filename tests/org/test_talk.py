@@ -67,7 +67,8 @@ def test_a_line_that_merely_names_it_does_not(text: str) -> None:
 
 BAD = HEAD + (
     "\ntalk:\n"
-    "  rooms: [ops-talk]\n"
+    "  rooms: [ops-talk, ' ']\n"
+    "  names: ['@가디아', 가디아 봇]\n"
     "  rules:\n"
     "    - {id: kill, title: 하나, find: [[가나]]}\n"
     "    - {id: two, title: 둘, find: [[가 나 다 라 마, '!!'], []], cooldown: 2d}\n"
@@ -89,13 +90,15 @@ DISAGREEING = HEAD + (
         (
             BAD,
             [
-                (4, "talk.rules.two.find.0.0", "낱말 1~4개"),
-                (4, "talk.rules.two.find.0.1", "낱말 1~4개"),
-                (4, "talk.rules.two.find.1", "1개 이상"),
-                (4, "talk.rules.two.cooldown", "1d"),
-                (5, "talk.rules.two.find", "1개 이상"),
-                (5, "talk.rules.two.room", "rooms을(를) 쓰려던"),
-                (5, "talk.rules.two.priority", "P1"),
+                (1, "talk.rooms.1", "한 줄로"),
+                (2, "talk.names.1", "한 낱말로"),
+                (5, "talk.rules.two.find.0.0", "낱말 1~4개"),
+                (5, "talk.rules.two.find.0.1", "낱말 1~4개"),
+                (5, "talk.rules.two.find.1", "1개 이상"),
+                (5, "talk.rules.two.cooldown", "1d"),
+                (6, "talk.rules.two.find", "1개 이상"),
+                (6, "talk.rules.two.room", "rooms을(를) 쓰려던"),
+                (6, "talk.rules.two.priority", "P1"),
             ],
         ),
         (

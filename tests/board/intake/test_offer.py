@@ -155,6 +155,8 @@ def test_each_webhook_has_its_own_token(cast: Cast) -> None:
             room = Mattermost(board, token)
             message = room.post(FIRES, TALK)
             if message is not None:
+                address = message.buttons[0]["integration"]["url"]
+                assert address == f"http://testserver{offer.PATH}"
                 room.press(message)
         for wrong in ("", ",", tokens, "첫째열쇠,"):
             payload = {"token": wrong, "post_id": "p", "text": "가", "channel_name": TALK}
