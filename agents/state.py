@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 from guardia.agents.brain.thought import Brain
 from guardia.board.desk import Desk, Hold
 from guardia.board.desk.notes import Notebook
+from guardia.board.lifecycle import State
 from guardia.knowledge.library import Library
 from guardia.tools.execute import Gate
 
@@ -47,3 +48,5 @@ class Context:
     skills: tuple[str, ...]
     notebook: Notebook = field(default_factory=Notebook)
     """What the agent remembers of this issue and server."""
+    ends: list[State] = field(default_factory=list)
+    """How this waking ended the task: that stands, whatever people do the moment after."""

@@ -85,8 +85,9 @@ class Team:
             with checkpoints.writing(hold):
                 return run(context)
         except Stale:
-            # A person or another worker has decided otherwise: their word stands.
-            return Done("stale", 0)
+            # A person or another worker has decided otherwise: their word stands. Where that was
+            # after the end, so does the end.
+            return Done(context.ends[0].value if context.ends else "stale", 0)
         except AWAY:
             # Nothing can be written now; the beat is taken up again when the database is back.
             raise

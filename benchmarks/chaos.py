@@ -5,8 +5,13 @@
 Three worker processes carry out a deployment on each of 200 services of the practice fleet, over
 an own PostgreSQL. A schedule drawn from the seed kills (SIGKILL), pauses (SIGSTOP) and stops
 (SIGTERM) workers, starts others, and ends PostgreSQL at once or in order. The report is JSON:
-what became of the issues, counted where the changes happened; and the seconds until a beat whose
-worker was killed or paused was taken over.
+what became of the issues, counted where the changes happened; and the takeovers.
+
+A takeover is of a task that was in a worker's hands when that was killed or paused: the seconds
+from the signal until the task's next hold (its fence has risen), seen every 50 ms. Its parts are
+the seconds until the worker was struck off (``detected``), from there until another worker began
+the agent's next beat (``begun``), and from there until that held the task (``held``). For the slow
+ones the report says what share of that time something on the machine waited for a processor.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from turmoil import Turmoil, Worker, turmoil
+from turmoil import Loss, Turmoil, Worker, turmoil
 
 from guardia.db.embedded import Cluster
 from guardia.tools.lab.running import RunningFleet
@@ -108,12 +113,36 @@ def report(made: Turmoil, schedule: Schedule, seconds: float) -> dict[str, Any]:
         "events": dict(schedule.happened),
         "exits_after_sigterm": {str(k): v for k, v in schedule.exits.items()},
         "stalls_lifted_by_people": made.stalls,
-        "takeover_seconds": spread(made.takeovers(spared=False)),
-        "takeover_seconds_where_a_worker_stood_ready": spread(made.takeovers(spared=True)),
+        "takeovers": takeovers(made.takeovers(spared=False)),
+        "takeovers_where_a_worker_stood_ready": takeovers(made.takeovers(spared=True)),
+        "slowest": [told(loss) for loss in made.takeovers(spared=False)[-5:]],
         "runs_left_open": made.open_runs(),
         "record_intact": made.record_holds(),
         "seconds": round(seconds, 1),
     }
+
+
+def parts(loss: Loss) -> dict[str, float]:
+    """Where the seconds of a takeover went."""
+    whole, begun = loss.seconds(loss.held), loss.seconds(loss.begun)
+    detected = min(loss.seconds(loss.detected or loss.begun), begun)
+    return {"whole": whole, "detected": detected, "begun": begun - detected, "held": whole - begun}
+
+
+def takeovers(losses: list[Loss]) -> dict[str, Any]:
+    """The seconds, by signal and by part."""
+    found: dict[str, Any] = {}
+    for how in sorted({loss.how for loss in losses}):
+        cut = [parts(loss) for loss in losses if loss.how == how]
+        found[how] = {name: spread(sorted(p[name] for p in cut)) for name in parts(losses[0])}
+    return found
+
+
+def told(loss: Loss) -> dict[str, Any]:
+    """One takeover."""
+    cut = {name: round(seconds, 2) for name, seconds in parts(loss).items()}
+    share = round(loss.waiting / max(cut["whole"], 0.01), 2)
+    return {"how": loss.how, "ready": loss.spared, **cut, "waited_for_a_processor": share}
 
 
 def spread(ordered: list[float]) -> dict[str, float | None]:

@@ -89,6 +89,7 @@ class Task(Base):
             "ix_tb_ops_task_run_after", "run_after", postgresql_where=sql("run_after is not null")
         ),
         Index("ix_tb_ops_task_hire_id", "hire_id", postgresql_where=sql("hire_id is not null")),
+        Index("ix_tb_ops_task_run_id", "run_id", postgresql_where=sql("run_id is not null")),
         # What waits for an agent, in the order in which it claims: see ``desk.claiming``.
         Index(
             "ix_tb_ops_task_begun",

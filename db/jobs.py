@@ -15,12 +15,16 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from guardia.db.engine import driver_connection
+from guardia.db.presence import ABSENT
 
 _RESCUE = 0x67756172  # advisory lock: one rescuer at a time
-# While the database itself was away nobody could give a sign of life.
-_DEAD = """
-    last_heartbeat < now() - make_interval(secs => :seconds)
-    and pg_postmaster_start_time() < now() - make_interval(secs => :seconds)
+# While the database itself was away nobody could give a sign of life. A session may also have ended
+# without its worker, which then comes back.
+_DEAD = f"""
+    (last_heartbeat < now() - make_interval(secs => :seconds)
+     and pg_postmaster_start_time() < now() - make_interval(secs => :seconds)
+     or last_heartbeat < now() - interval '3 seconds'
+     and pg_postmaster_start_time() < now() - interval '8 seconds' and {ABSENT})
 """
 _ANY_LOST = text(f"""
     select exists (select from procrastinate_workers where {_DEAD})
@@ -33,11 +37,20 @@ _LOST = text("""
     where status = 'doing' and (worker_id is null or worker_id = any(:fallen))
     order by id for update
 """)
-_AGAIN = text("select procrastinate_retry_job_v2(:id, null, null, null, null)")
+_AGAIN = text("select procrastinate_retry_job_v2(:id, null, 1, null, null)")  # first in line
 _TELL = text("select pg_notify('procrastinate_any_queue_v1', :payload)")
 _CURRENT = text("""
     select from procrastinate_jobs
     where id = :job_id and attempts = :number and status = 'doing' for share
+""")
+
+
+_LOST_WAIT = text("""
+    select exists (
+        select from procrastinate_jobs as job
+        where status = 'todo' and priority > 0 and (scheduled_at is null or scheduled_at <= now())
+          and not exists (select from procrastinate_jobs as other
+                          where other.lock = job.lock and other.status = 'doing'))
 """)
 
 
@@ -83,9 +96,10 @@ class Lost:
 
 
 def rescue(session: Session, seconds: float) -> list[Lost]:
-    """Strike off workers without a sign of life for ``seconds`` and queue their jobs again.
+    """Strike off dead workers and queue their jobs again, first in line.
 
-    A worker that was only paused finds that it was struck off.
+    Dead is whose session has ended and who did not come back, or who gave no sign of life for
+    ``seconds``. A worker that was only paused finds that it was struck off.
     """
     if not session.scalar(_ANY_LOST, {"seconds": seconds}):
         return []
@@ -100,3 +114,8 @@ def rescue(session: Session, seconds: float) -> list[Lost]:
         payload = f'{{"type": "job_inserted", "job_id": {job.id}}}'
         session.execute(_TELL, {"payload": payload})
     return [Lost(job.task_name, job.agent, job.worker_id) for job in lost]
+
+
+def lost_wait(session: Session) -> bool:
+    """Whether jobs that lost their worker wait for a free hand."""
+    return bool(session.scalar(_LOST_WAIT))

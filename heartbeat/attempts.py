@@ -15,6 +15,8 @@ from typing import Any
 
 from procrastinate import connector, exceptions, jobs, manager
 
+from guardia.db.presence import Presence
+
 log = logging.getLogger(__name__)
 
 _PAUSE = 0.5
@@ -29,11 +31,6 @@ _RETRY = f"""
     select procrastinate_retry_job_v2(
         id, %(retry_at)s, %(priority)s, %(queue)s, %(lock)s) from ({_MINE}) as mine
 """
-_SIGN = """
-    update procrastinate_workers set last_heartbeat = now() where id = %(worker_id)s
-    returning array(select job.id from procrastinate_jobs as job
-                    where job.worker_id = %(worker_id)s and job.status = 'doing') as doing
-"""
 _NEVER_BEGUN = """
     select procrastinate_retry_job_v2(id, null, null, null, null) from (
         select id from procrastinate_jobs
@@ -45,8 +42,9 @@ _NEVER_BEGUN = """
 class Attempts(manager.JobManager):
     """procrastinate's job manager for one worker process."""
 
-    def __init__(self, through: connector.BaseConnector) -> None:
+    def __init__(self, through: connector.BaseConnector, presence: Presence) -> None:
         super().__init__(through)
+        self.presence = presence
         self._begun: dict[int, int] = {}
         self._missing: set[int] = set()
 
@@ -87,10 +85,10 @@ class Attempts(manager.JobManager):
 
     async def sign(self, worker_id: int) -> bool:
         """Give a sign of life; ``False`` where this worker has been struck off as dead."""
-        rows = await self.connector.execute_query_all_async(query=_SIGN, worker_id=worker_id)
-        if not rows:
+        doing = await self.presence.sign(worker_id)
+        if doing is None:
             return False
-        await self._give_back(worker_id, set(rows[0]["doing"]))
+        await self._give_back(worker_id, doing)
         return True
 
     async def _give_back(self, worker_id: int, doing: set[int]) -> None:

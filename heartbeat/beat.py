@@ -29,12 +29,14 @@ def beat(
     *,
     attempt: Attempt | None = None,
     closing: Callable[[], bool] = lambda: False,
+    yielding: Callable[[], bool] = lambda: False,
     grace: float = GRACE,
 ) -> str | None:
     """Run one beat; ``None`` where there was no reason for one. Idle is one short transaction.
 
     ``attempt`` is the worker's turn at this agent's beats, which it may lose; once ``closing``, the
-    beat begins nothing more and what is left goes to another worker. A beat that takes longer than
+    beat begins nothing more and what is left goes to another worker; while ``yielding``, it does so
+    after one task. A beat that takes longer than
     its entry allows is ended: it loses its hold, and ``grace`` seconds later its thread.
     """
     begun = waking.begin(desk, agent_id, attempt)
@@ -47,7 +49,7 @@ def beat(
     try:
         outcome, task_id, steps = within(
             limit.total_seconds(),
-            lambda: _work(desk, team, begun, closing),
+            lambda: _work(desk, team, begun, closing, yielding),
             lambda: timing.expire(desk, begun),
             grace=grace,
         )
@@ -66,15 +68,23 @@ def beat(
 
 
 def _work(
-    desk: Desk, team: Callable[[], Team], begun: Waking, closing: Callable[[], bool]
+    desk: Desk,
+    team: Callable[[], Team],
+    begun: Waking,
+    closing: Callable[[], bool],
+    yielding: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     if begun.entry.duty == "audit":
         return _audit(desk, begun), None, 0
-    return _tasks(desk, team, begun, closing)
+    return _tasks(desk, team, begun, closing, yielding)
 
 
 def _tasks(
-    desk: Desk, team: Callable[[], Team], begun: Waking, closing: Callable[[], bool]
+    desk: Desk,
+    team: Callable[[], Team],
+    begun: Waking,
+    closing: Callable[[], bool],
+    yielding: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     """All tasks that wait for this agent, each at most once a beat: first what people have
     ordered to be undone, then the most urgent."""
@@ -86,6 +96,9 @@ def _tasks(
     planned: frozenset[int] = frozenset()
     obeyed: frozenset[int] = frozenset()
     while not closing():
+        if last and yielding():
+            waking.hand_back(desk, begun.agent_id)
+            break
         if (order := orders.claim(desk, begun, obeyed)) is not None:
             hold, done = order.hold, team().obey(order)
             obeyed |= {hold.task_id}
@@ -98,7 +111,7 @@ def _tasks(
             outcome, steps = done.outcome, steps + done.steps
             continue
         else:
-            return outcome, last, steps
+            break
         log.info("%s task %s: %s", begun.agent_id, hold.task_id, done.outcome)
         outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
     return outcome, last, steps

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing, closing
 from dataclasses import dataclass
+from functools import partial
 
 from guardia.board.desk import Desk
 from guardia.db import events
 
 log = logging.getLogger(__name__)
 
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds after each failure; the last again and again."""
+_PATIENCE = 4
+"""So many failures later people are told."""
 ORDERS = frozenset({"killed", "ordered", "timed_out", "handed_on"})
 """Entries of the record after which a running command may have lost its agent's hold."""
 CHART = frozenset({"org_applied"})
@@ -29,32 +36,71 @@ class Reaction:
     act: Callable[[], object]
     missed: Callable[[], object] | None = None
     """Instead of ``act`` after a (re)connect."""
+    failing: Callable[[Exception], object] | None = None
+    """Tells people that it fails again and again; it is tried on all the same."""
 
 
 async def listen(desk: Desk, reactions: tuple[Reaction, ...]) -> None:
     """React to the board's events, until cancelled."""
     # Threads of their own: beats may occupy all of the loop's.
-    with ThreadPoolExecutor(len(reactions), "reaction") as own:
+    with closing(_Reactor(reactions)) as reactor:
         while True:
             try:
                 async with aclosing(events.stream(desk.database.dsn)) as stream:
                     async for event in stream:
-                        _react(event.get("kind", "") if event else None, reactions, own)
+                        reactor.hear(event.get("kind", "") if event else None)
             except Exception:
                 log.exception("listening to the board")
                 await asyncio.sleep(1)
 
 
-def _react(kind: str | None, reactions: tuple[Reaction, ...], own: ThreadPoolExecutor) -> None:
-    for reaction in reactions:
-        if kind is None:
-            own.submit(_safely, reaction.missed or reaction.act)
-        elif kind in reaction.kinds:
-            own.submit(_safely, reaction.act)
+class _Reactor:
+    """Does what events call for, and does not rest until it is done: each event comes once."""
+
+    def __init__(self, reactions: tuple[Reaction, ...]) -> None:
+        self._reactions = reactions
+        self._threads = ThreadPoolExecutor(len(reactions), "reaction")
+        self._latest: dict[Callable[[], object], Future[None]] = {}
+        self._closing = threading.Event()
+
+    def hear(self, kind: str | None) -> None:
+        """An event, or ``None`` where some may have been missed."""
+        for reaction in self._reactions:
+            if kind is None:
+                self._want(reaction, reaction.missed or reaction.act)
+            elif kind in reaction.kinds:
+                self._want(reaction, reaction.act)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._closing.set()
+        self._threads.shutdown()
+
+    def _want(self, reaction: Reaction, act: Callable[[], object]) -> None:
+        latest = self._latest.get(act)
+        # What has not begun yet will see this event's cause too.
+        if latest is None or latest.running() or latest.done():
+            self._latest[act] = self._threads.submit(self._do, reaction, act)
+
+    def _do(self, reaction: Reaction, act: Callable[[], object]) -> None:
+        untold = reaction.failing
+        for tried in itertools.count(1):
+            try:
+                act()
+            except Exception as error:
+                log.exception("reacting to the board (try %s)", tried)
+                if untold is not None and tried >= _PATIENCE and _done(partial(untold, error)):
+                    untold = None
+                if self._closing.wait(_PAUSES[min(tried, len(_PAUSES)) - 1]):
+                    return
+            else:
+                return
 
 
-def _safely(act: Callable[[], object]) -> None:
+def _done(act: Callable[[], object]) -> bool:
     try:
         act()
     except Exception:
-        log.exception("reacting to the board")
+        log.exception("telling that reacting to the board fails")
+        return False
+    return True

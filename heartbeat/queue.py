@@ -17,14 +17,16 @@ from procrastinate.worker import Worker
 from guardia.board.desk import Desk, waking
 from guardia.db.engine import AWAY, LASTING
 from guardia.db.jobs import Attempt
+from guardia.db.presence import Presence
 from guardia.heartbeat.attempts import Attempts
 
 log = logging.getLogger(__name__)
 
-_ALIVE_EVERY = 2.0
+_ALIVE_EVERY = 1.0
 _DEAD_AFTER = 8.0
-"""Seconds without a sign of life until another worker takes a worker's jobs over."""
-_LOOK_EVERY = 2.0
+"""Seconds without a sign of life until another worker takes the jobs over of one that is still
+connected: that hangs or is paused. Who is gone is known sooner, see ``db.jobs``."""
+_LOOK_EVERY = 1.0
 _POLL = 2.0
 """Seconds; only for a job whose lock another one has just let go, which is not notified, and for
 what was announced while the database was away."""
@@ -63,7 +65,7 @@ def app(dsn: str, run: Jobs) -> procrastinate.App:
             reconnect_timeout=3.0,
         )
     )
-    engine.job_manager = Attempts(engine.connector)
+    engine.job_manager = Attempts(engine.connector, Presence(dsn))
     elsewhere = procrastinate.RetryStrategy(retry_exceptions=AWAY)
     engine.task(name="beat", pass_context=True, retry=elsewhere)(beat)
     again = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=2)
@@ -85,11 +87,13 @@ async def work(
 
     ``alive`` is called after each sign of life that the database has taken.
     """
+    attempts: Any = engine.job_manager
     async with asyncio.TaskGroup() as group:
         rescuer = group.create_task(rescue(desk))
         while not closing.is_set():
             await _shift(engine, closing, alive, concurrency=concurrency, name=name)
         rescuer.cancel()
+    await attempts.presence.close()
 
 
 async def _shift(
@@ -145,7 +149,7 @@ async def _sign(
                     log.warning("%s was taken for dead, and begins anew", name)
                     return
                 alive()
-        except exceptions.ConnectorException as error:
+        except (exceptions.ConnectorException, *AWAY) as error:
             log.warning("the database does not answer: %s", error.__cause__ or error)
         await asyncio.sleep(_ALIVE_EVERY if worker_id is not None else 0.05)
 

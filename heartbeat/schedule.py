@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from guardia.board.desk import Desk, auditing, due, waking
+from guardia.db.engine import AWAY
 from guardia.heartbeat.moments import Moments
 from guardia.org import revisions
 
@@ -28,7 +34,10 @@ _LOOK = 60
 """Seconds between two looks at approvals that are due and windows that open."""
 _KEEP = timedelta(days=7)
 """How long kept ticks stay; a series' latest always does."""
+_AGAIN = timedelta(seconds=5)
+"""Until what the database could not take is tried again."""
 _AGENT = "agent:"
+_ONCE = {"coalesce": True, "max_instances": 1}
 
 
 class Clock:
@@ -41,8 +50,8 @@ class Clock:
 
     def start(self) -> None:
         """Begin to tick, after telling of what was missed."""
-        _record(self._scheduler, self._desk)
-        _upkeep(self._scheduler, self._desk)
+        self._record()
+        self._upkeep()
         self.resume()
         self._scheduler.start()
 
@@ -55,6 +64,8 @@ class Clock:
         """After nobody listened for a while: follow the chart, and tell of what was missed."""
         self.follow()
         self.catch_up()
+        # Midnight may have passed meanwhile.
+        auditing.miss(self._desk)
 
     def job(self, name: str) -> Moments | None:
         """The moments of an agent that the clock knows."""
@@ -91,17 +102,57 @@ class Clock:
         return [j for j in self._scheduler.get_jobs() if j.id.startswith(_AGENT)]
 
     def _add(self, moments: Moments) -> None:
+        name = _AGENT + moments.agent_id
         self._scheduler.add_job(
-            _tick,
+            self._surely,
             moments,
-            args=(self._desk, moments),
-            id=_AGENT + moments.agent_id,
+            args=(name, partial(_tick, self._desk, moments)),
+            id=name,
             replace_existing=True,
-            coalesce=True,
-            max_instances=1,
             # However late: the moment is named by when it was due.
             misfire_grace_time=None,
+            **_ONCE,
         )
+
+    def _surely(self, name: str, work: Callable[[], object]) -> None:
+        """Do it; where the database is away, again until it is done."""
+        try:
+            work()
+        except AWAY as error:
+            log.warning("%s: the database does not answer: %s", name, type(error).__name__)
+            self._scheduler.add_job(
+                self._surely,
+                DateTrigger(datetime.now(UTC) + _AGAIN),
+                args=(name, work),
+                id=f"again:{name}",
+                replace_existing=True,
+                misfire_grace_time=None,
+                **_ONCE,
+            )
+
+    def _every(
+        self, name: str, trigger: BaseTrigger, work: Callable[[], object], **more: Any
+    ) -> None:
+        """A job of the clock's own."""
+        self._scheduler.add_job(self._surely, trigger, args=(name, work), id=name, **_ONCE, **more)
+
+    def _upkeep(self) -> None:
+        """What the clock does for people who wait, and for itself."""
+        minute = IntervalTrigger(seconds=_LOOK, start_date=_EPOCH, timezone=UTC)
+        self._every("due", minute, partial(due.look, self._desk), misfire_grace_time=_LOOK)
+        hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
+        self._every("forget", hourly, partial(_forget, self._desk), misfire_grace_time=_HOUR)
+
+    def _record(self) -> None:
+        """What the clock does for the record."""
+        minute = IntervalTrigger(seconds=_SEAL_EVERY, timezone=UTC)
+        self._every("record:seal", minute, self._desk.attest, misfire_grace_time=_SEAL_EVERY)
+        midnight = CronTrigger(hour=0, minute=0, timezone=auditing.zone(self._desk))
+        begin = partial(auditing.begin_daily, self._desk)
+        self._every("record:daily", midnight, begin, misfire_grace_time=_HOUR)
+        hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
+        miss = partial(auditing.miss, self._desk)
+        self._every("record:miss", hourly, miss, misfire_grace_time=_HOUR)
 
 
 def _tick(desk: Desk, moments: Moments) -> None:
@@ -110,39 +161,5 @@ def _tick(desk: Desk, moments: Moments) -> None:
         waking.tick(desk, moments.agent_id, moment)
 
 
-def _upkeep(scheduler: BackgroundScheduler, desk: Desk) -> None:
-    """What the clock does for people who wait, and for itself."""
-    once = {"args": (desk,), "coalesce": True, "max_instances": 1}
-    minute = IntervalTrigger(seconds=_LOOK, start_date=_EPOCH, timezone=UTC)
-    scheduler.add_job(due.look, minute, id="due", misfire_grace_time=_LOOK, **once)
-    hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
-    scheduler.add_job(_forget, hourly, id="forget", misfire_grace_time=_HOUR, **once)
-
-
 def _forget(desk: Desk) -> None:
     waking.forget(desk, desk.clock() - _KEEP)
-
-
-def _record(scheduler: BackgroundScheduler, desk: Desk) -> None:
-    """What the clock does for the record."""
-    once = {"args": (desk,), "coalesce": True, "max_instances": 1}
-    minute = IntervalTrigger(seconds=_SEAL_EVERY, timezone=UTC)
-    scheduler.add_job(_seal, minute, id="record:seal", misfire_grace_time=_SEAL_EVERY, **once)
-    midnight = CronTrigger(hour=0, minute=0, timezone=auditing.zone(desk))
-    scheduler.add_job(
-        auditing.begin_daily, midnight, id="record:daily", misfire_grace_time=_HOUR, **once
-    )
-    hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
-    scheduler.add_job(
-        auditing.miss,
-        hourly,
-        id="record:miss",
-        # At once too: whoever starts after a night off must hear of it.
-        next_run_time=datetime.now(UTC),
-        misfire_grace_time=_HOUR,
-        **once,
-    )
-
-
-def _seal(desk: Desk) -> None:
-    desk.attest()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from guardia.board.desk import Desk
+from guardia.board.desk import Desk, stops, waking
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
 from guardia.heartbeat.beat import beat
@@ -43,25 +44,40 @@ class Workshop:
     def reactions(self) -> tuple[Reaction, ...]:
         """What this process does at once when the board says that something has happened."""
         return (
-            Reaction(ORDERS, self.gate.interrupt),
+            Reaction(ORDERS, self.gate.interrupt, failing=self._deaf),
             Reaction(CHART, self.clock.follow, missed=self.clock.resume),
         )
+
+    def _deaf(self, error: Exception) -> None:
+        stops.tell_deaf(self.desk, socket.gethostname(), type(error).__name__)
 
     def beat(self, agent_id: str, attempt: Attempt) -> None:
         """Job ``beat``: an agent's beats until no reason is left.
 
         Reasons that come while it works are taken here: the next job of the same lock would not be
-        notified when this one lets it go.
+        notified when this one lets it go. But what lost its worker comes first: while it waits for
+        a free hand, this one is given up after each task.
         """
         closing = self.closing.is_set
         while not closing():
             try:
-                if beat(self.desk, self.crew, agent_id, attempt=attempt, closing=closing) is None:
+                done = beat(
+                    self.desk,
+                    self.crew,
+                    agent_id,
+                    attempt=attempt,
+                    closing=closing,
+                    yielding=self._yields,
+                )
+                if done is None or self._yields():
                     return
             except AWAY as error:
                 log.warning("%s: the database does not answer: %s", agent_id, type(error).__name__)
                 if self.closing.wait(_AGAIN):
                     raise
+
+    def _yields(self) -> bool:
+        return waking.lost_wait(self.desk)
 
     def deliver(self, outbox_id: int) -> None:
         """Job ``deliver``: one message or alert."""

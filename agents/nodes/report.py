@@ -11,13 +11,14 @@ from guardia.agents import lessons
 from guardia.agents.state import Context, Ending, OperateState
 from guardia.board.desk import Desk, Hold, notes, view, work
 from guardia.board.desk.notes import Experience
+from guardia.board.lifecycle import State
 from guardia.i18n import t
 
-_CLOSE: dict[Ending, Callable[[Desk, Hold, str], None]] = {
-    "completed": work.complete,
-    "failed": work.fail,
-    "manual": work.hand_over,
-    "emergency": partial(work.hand_over, emergency=True),
+_CLOSE: dict[Ending, tuple[Callable[[Desk, Hold, str], None], State]] = {
+    "completed": (work.complete, State.COMPLETED),
+    "failed": (work.fail, State.FAILED_ROLLBACK),
+    "manual": (work.hand_over, State.MANUAL),
+    "emergency": (partial(work.hand_over, emergency=True), State.MANUAL),
 }
 
 
@@ -28,7 +29,9 @@ def report(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     line = t("notes.ended", how=t(f"notes.ending.{ending}"), text=first)
     learned = _learned(state, context)
     notes.write(context.desk, context.hold, line, [learned] if learned else [])
-    _CLOSE[ending](context.desk, context.hold, state["report"])
+    close, end = _CLOSE[ending]
+    close(context.desk, context.hold, state["report"])
+    context.ends.append(end)
     return {}
 
 

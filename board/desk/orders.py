@@ -18,7 +18,7 @@ from guardia.board.chain import clean
 from guardia.board.desk import record, stops
 from guardia.board.desk.claiming import UNDOING
 from guardia.board.desk.core import Desk, Grant, Hold, held, issue_of, move, reply, send, wake
-from guardia.board.desk.waking import Waking, lasts
+from guardia.board.desk.waking import Waking, lasts, put_down
 from guardia.board.desk.work import file, stored_plan
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Directive, Task
@@ -123,6 +123,7 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Ord
     with desk.database.transaction() as session:
         if not lasts(session, waking):
             return None
+        put_down(session, waking)
         task = session.scalar(
             select(Task)
             .where(

@@ -17,7 +17,10 @@ from guardia.org.model import Agent
 
 
 def pause(desk: Desk, agent_id: str, actor: str) -> bool:
-    """Begin no more beats of an agent; one that runs ends as it would. ``False``: it rests."""
+    """Begin no more beats of an agent; one that runs ends with the task that it has in hand.
+
+    ``False``: it rests already.
+    """
     return _turn(desk, agent_id, actor, "paused")
 
 

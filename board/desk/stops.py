@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.desk.core import issue_of, send
+from guardia.board.desk.core import Desk, issue_of, send
 from guardia.board.model import Comment, Directive, Kill, Task
 from guardia.i18n import t
 
@@ -50,6 +50,13 @@ def stopped_by(session: Session, kill_id: int) -> list[Stopped]:
         )
         for d, task in rows
     ]
+
+
+def tell_deaf(desk: Desk, host: str, error: str) -> None:
+    """An alert: a worker cannot find out which of its running commands people have stopped."""
+    with desk.database.transaction() as session:
+        text = t("desk.deaf", host=host, error=error)
+        send(session, "alert", text, desk.clock(), sr_id=None)
 
 
 def report_if_over(session: Session, kill_id: int | None, now: datetime) -> None:

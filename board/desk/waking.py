@@ -35,6 +35,7 @@ from guardia.org.model import Agent, OrgRevision
 
 BEAT = "beat"
 """Kind of the event that an agent has begun or ended to work. It is not on record."""
+_AWAKE = select(Agent.agent_id).where(Agent.agent_id == AGENT, Agent.state == "active")
 _CAUSES = 50
 """How many causes a run keeps; a storm's later ones say nothing new."""
 
@@ -81,8 +82,7 @@ def _look_at_agent() -> Select[Any]:
 
 
 def _take_reasons() -> ReturningDelete[Any]:
-    awake = select(Agent.agent_id).where(Agent.agent_id == AGENT, Agent.state == "active")
-    found = delete(Wake).where(Wake.agent_id == AGENT, awake.exists())
+    found = delete(Wake).where(Wake.agent_id == AGENT, _AWAKE.exists())
     return found.returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
 
 
@@ -194,19 +194,25 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
     """Claim the agent's next task atomically (see ``claiming``); ``None`` when there is none.
 
     The claim raises the fence, so whoever held the task before can write no more. Nothing is
-    claimed while the kill switch is on, nor what people let rest or have ordered to be undone,
-    nor what belongs to a stalled issue.
+    claimed while the kill switch is on or the agent is paused, nor what people let rest or have
+    ordered to be undone, nor what belongs to a stalled issue.
     """
     wanted = {"agent": waking.agent_id, "now": desk.clock(), "done": list(done)}
     with desk.database.transaction() as session:
-        if stopped(session) or not lasts(session, waking):
+        if stopped(session) or not lasts(session, waking) or not session.scalar(_AWAKE, wanted):
             return None
+        put_down(session, waking)
         task = claiming.next_task(session, wanted)
         if task is None:
             return None
         task.fence += 1
         task.run_id, task.lost_at = waking.run_id, None
         return Hold(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
+
+
+def put_down(session: Session, waking: Waking) -> None:
+    """A beat has one task in its hands: what it had before waits for people, or has ended."""
+    session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
 
 
 def end(desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps: int) -> None:
@@ -219,7 +225,7 @@ def end(desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps:
             .values(outcome=outcome, task_id=task_id, steps=steps, ended_at=now)
             .returning(Run.started_at)
         )
-        session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
+        put_down(session, waking)
         events.announce(session, kind=BEAT, agent=waking.agent_id)
         if task_id is not None and begun is not None:
             # Wakings that found nothing to do are no cost.
@@ -259,6 +265,12 @@ def rescue(desk: Desk, seconds: float) -> list[str]:
                 hands.setdefault(job.worker, set()).add(job.agent)
         losses.together(session, hands.values(), desk.clock())
         return [job.kind for job in lost]
+
+
+def lost_wait(desk: Desk) -> bool:
+    """Whether what dead workers had waits for a free hand."""
+    with desk.database.reading() as session:
+        return jobs.lost_wait(session)
 
 
 def last_ticks(desk: Desk) -> dict[str, datetime]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import Cast, assignment
+from cast import LEAD, Cast, assignment
 from langgraph.checkpoint.memory import InMemorySaver
 from psycopg import OperationalError
 
 from guardia.agents.team import Team
-from guardia.board.desk import Hold, view, waking, work
+from guardia.board.desk import Hold, directives, view, waking, work
+from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
+from guardia.errors import Stale
 from guardia.org.chart import AgentEntry
 from guardia.tools.execute import Gate
+
+AGENT = AgentEntry(id="db-agent", title="DB 전문가", duty="operate", skills=("DB",))
 
 
 class Nothing:
@@ -37,6 +41,20 @@ class Dying(InMemorySaver):
         return super().put(*given, **more)
 
 
+class Overtaken(InMemorySaver):
+    """A person acts between the step that ended the task and its checkpoint, which is refused."""
+
+    def __init__(self, cast: Cast, task_id: int) -> None:
+        super().__init__()
+        self.cast, self.task_id = cast, task_id
+
+    def put(self, *given: Any, **more: Any) -> Any:
+        if view.task(self.cast.desk, self.task_id).state is State.MANUAL:
+            directives.give(self.cast.desk, LEAD, self.task_id, Wish("return"))
+            raise Stale(what="SR")
+        return super().put(*given, **more)
+
+
 def next_hold(cast: Cast) -> Hold:
     begun = waking.begin(cast.desk, "db-agent")
     assert begun is not None
@@ -45,15 +63,28 @@ def next_hold(cast: Cast) -> Hold:
     return hold
 
 
+def team_with(cast: Cast, saver: InMemorySaver) -> Team:
+    library, hands = Nothing(), None
+    return Team(cast.desk, Gate(cast.desk, hands), library, saver)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_it_ends_wherever_its_first_worker_died(cast: Cast, at: int) -> None:
     sr_id = cast.received()
     work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
-    saver, library, hands = Dying(at), Nothing(), None
-    team = Team(cast.desk, Gate(cast.desk, hands), library, saver)  # type: ignore[arg-type]
-    agent = AgentEntry(id="db-agent", title="DB 전문가", duty="operate", skills=("DB",))
+    saver = Dying(at)
+    team = team_with(cast, saver)
     with pytest.raises(OperationalError):
-        team.work(agent, next_hold(cast))
+        team.work(AGENT, next_hold(cast))
     assert saver.left == 0
-    team.work(agent, next_hold(cast))
+    team.work(AGENT, next_hold(cast))
     assert view.issue(cast.desk, sr_id).state is State.MANUAL
+
+
+def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(cast: Cast) -> None:
+    cast.received()
+    work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    hold = next_hold(cast)
+    done = team_with(cast, Overtaken(cast, hold.task_id)).work(AGENT, hold)
+    assert done.outcome == State.MANUAL
+    assert view.task(cast.desk, hold.task_id).state is State.PARSED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import procrastinate
@@ -41,7 +43,10 @@ def opened(cast: Cast, work: Any) -> Any:
     async def live() -> Any:
         engine = queue.app(cast.dsn, Nothing())
         async with engine.open_async():
-            return await work(engine, engine.job_manager)
+            try:
+                return await work(engine, engine.job_manager)
+            finally:
+                await engine.job_manager.presence.close()
 
     return run(live())
 
@@ -110,6 +115,7 @@ def test_a_living_worker_keeps_its_job_and_a_fresh_database_takes_nobody_for_dea
 ) -> None:
     async def work(engine: procrastinate.App, attempts: Attempts) -> None:
         number, _job = await begun(attempts)
+        assert await attempts.sign(number) is True
         assert rescued(cast, DEAD) == []
         silent(cast)
         # Longer than the database itself has been there.
@@ -119,11 +125,45 @@ def test_a_living_worker_keeps_its_job_and_a_fresh_database_takes_nobody_for_dea
     opened(cast, work)
 
 
+async def eventually(true: Callable[[], bool]) -> None:
+    for _ in range(120):
+        if true():
+            return
+        await asyncio.sleep(0.5)
+    raise AssertionError("not in a minute")
+
+
+def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(cast: Cast) -> None:
+    """All are silent for longer than a moment, and for less than it takes to be taken for dead."""
+    unheard = "update procrastinate_workers set last_heartbeat = now() - interval '5 seconds'"
+
+    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+        paused, _job = await begun(attempts)
+        assert await attempts.sign(paused)
+        sql(cast, unheard)
+        assert rescued(cast, 1_000.0) == []  # it is still connected
+        cut = "select pg_terminate_backend(pid) from pg_locks where classid = 1735745892"
+        sql(cast, cut)
+        with pytest.raises(psycopg.OperationalError):
+            await attempts.sign(paused)
+        assert await attempts.sign(paused)
+        sql(cast, unheard)
+        assert rescued(cast, 1_000.0) == []
+        await attempts.presence.close()
+        assert waking.lost_wait(cast.desk) is False
+        # A database that has just been started waits for its workers.
+        await eventually(lambda: rescued(cast, 1_000.0) == ["beat"])
+        assert waking.lost_wait(cast.desk) is True
+        assert await attempts.sign(paused) is False
+
+    opened(cast, work)
+
+
 def test_a_job_that_was_given_in_an_answer_that_got_lost_is_queued_again(cast: Cast) -> None:
     async def work(engine: procrastinate.App, attempts: Attempts) -> None:
         number = await attempts.register_worker()
         # Another manager of the same worker took it: this one never heard of it.
-        job = await Attempts(engine.connector).fetch_job(None, number)
+        job = await Attempts(engine.connector, attempts.presence).fetch_job(None, number)
         assert job is not None
         assert await attempts.sign(number) is True
         assert sql(cast, "select status::text from procrastinate_jobs") == [("doing",)]

@@ -53,7 +53,6 @@ def test_the_record_is_signed_every_minute_that_it_grew(
     job.func(*job.args)
     job.func(*job.args)
     assert len((sealed.places.copies[0] / "main.jsonl").read_text().splitlines()) == 1
-    job.func(replace(sealed.desk, notary=None))
 
 
 def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: Sealed) -> None:
@@ -69,6 +68,31 @@ def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: Sealed) ->
         assert alerted(sealed)
     finally:
         clock.stop()
+
+
+def test_a_midnight_that_nobody_saw_is_made_up_for_when_the_board_is_back(sealed: Sealed) -> None:
+    later = sealed.desk.clock() + timedelta(days=1)
+    clock = schedule.Clock(replace(sealed.desk, clock=lambda: later))
+    for _ in range(2):
+        clock.resume()
+    with psycopg.connect(sealed.superuser) as connection:
+        rows = connection.execute("select from tb_wake where reason = 'daily'").fetchall()
+        assert len(rows) == 1
+
+
+def test_what_the_database_could_not_take_is_tried_until_it_does(
+    sealed: Sealed, clock: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "_AGAIN", timedelta())
+    tried: list[int] = []
+
+    def away() -> None:
+        tried.append(1)
+        if len(tried) < 3:
+            raise psycopg.OperationalError("the database restarts")
+
+    clock.get_job("record:daily").func("midnight", away)
+    assert until(lambda: len(tried) == 3)
 
 
 def alerted(sealed: Sealed) -> bool:

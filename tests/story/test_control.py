@@ -12,14 +12,18 @@ from typing import Any
 import pytest
 from flight import Slow, flying, held, listening, sleeping, until
 from house import House, furnish, opened
+from sqlalchemy import select
 
-from guardia.board.desk import directives, killing, planning, view
+from guardia.board.desk import directives, killing, organization, planning, view
 from guardia.board.desk.directives import Wish
 from guardia.board.desk.planning import Revision
 from guardia.board.lifecycle import State
+from guardia.board.model import Task
 from guardia.board.planner import Draft
+from guardia.board.run_model import Run
 from guardia.errors import Interrupted, Refused
 from guardia.heartbeat.beat import beat
+from guardia.org import chart, edit
 from guardia.tools.lab.running import RunningFleet
 
 pytestmark = pytest.mark.slow
@@ -94,25 +98,25 @@ def approved(house: House, text: str) -> int:
     return sr_id
 
 
+class Caught(Slow):
+    """Slow once: at the first command after an activation, which itself is real."""
+
+    def __init__(self, hands: Any) -> None:
+        super().__init__(hands, lambda _: self.steps == 1)
+        self.steps = 0
+
+    def run(self, host: Any, command: Any, **more: Any) -> Any:
+        output = super().run(host, command, **more)
+        if self.steps or "mv -fT" in command.render():
+            self.steps += 1
+        return output
+
+
 def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
-    """The activation itself is real; its verification is where the agent is caught."""
-
-    class Caught(Slow):
-        """Slow once: at the first command after the activation."""
-
-        steps = 0
-
-        def run(self, host: Any, command: Any, **more: Any) -> Any:
-            self._only = lambda _: self.steps == 1
-            output = super().run(host, command, **more)
-            if self.steps or "mv -fT" in command.render():
-                self.steps += 1
-            return output
-
     with (
-        opened(furnished.app, fleet, keys, lambda h: Caught(h, lambda _: False)) as house,
+        opened(furnished.app, fleet, keys, Caught) as house,
         listening(house),
     ):
         sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
@@ -125,6 +129,43 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
         stopped = killing.report(house.desk, 1)
         assert [(s.sr_id, s.outcome) for s in stopped] == [(sr_id, "RESTORED")]
         assert killing.switch(house.desk) is not None
+        assert commands(fleet) == []
+
+
+def test_who_is_fired_in_the_middle_of_a_deployment_leaves_no_lock_and_no_step_undone_or_done_twice(
+    furnished: Any, fleet: RunningFleet, keys: Path
+) -> None:
+    """The running command ends, the superior inherits the task and gives it to the successor, who
+    goes on where the record says that the work stands."""
+    successor = {
+        "id": "was-two", "title": "후임", "duty": "operate", "reports_to": "dispatcher",
+        "skills": ["WAS", "DEPLOY"],
+    }  # fmt: skip
+    shipped = chart.shipped().read_text("utf-8")
+    with opened(furnished.app, fleet, keys, Caught) as house, listening(house):
+        sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
+        with at_work(house, "was-agent"):
+            replaced = edit.hire(edit.fire(shipped, "was-agent"), successor)
+            organization.apply_chart(house.desk, replaced, "operator:test")
+            with house.desk.database.reading() as session:
+                (task,) = session.scalars(select(Task).where(Task.sr_id == sr_id))
+                assert (task.agent_id, task.run_id) == ("dispatcher", None)
+                assert task.status == State.IN_PROGRESS
+            assert until(lambda: sleeping() == 0)
+        house.work()
+        with house.desk.database.reading() as session:
+            assert session.scalars(select(Run).where(Run.ended_at.is_(None))).all() == []
+        entries = house.entries(sr_id)
+        after = entries[[e.kind for e in entries].index("handed_on") :]
+        late = [e.kind for e in after if e.actor == "agent:was-agent"]
+        assert set(late) <= {"result_failed"}  # that its command was ended
+        assert house.state(sr_id) in (State.COMPLETED, State.FAILED_ROLLBACK)
+        deeds = [
+            (e.detail["ordinal"], e.detail["phase"])
+            for e in entries
+            if e.kind == "intent" and e.detail["phase"] != "read"
+        ]
+        assert len(deeds) == len(set(deeds)) > 0
         assert commands(fleet) == []
 
 

@@ -174,14 +174,37 @@ class Worker:
         return self.process.wait(120)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Loss:
-    """A beat whose worker was killed or paused at a moment."""
+    """A beat whose worker was killed or paused at a moment, and what became of its task."""
 
     run_id: int
     at: datetime
+    how: str
     spared: bool
     """Whether another worker was ready at that moment, and the database had long been there."""
+    task_id: int | None
+    """What was in hand; nothing is taken over where nothing was."""
+    fence: int
+    worker: int
+    waiting: float = 0.0
+    """Seconds for which something had waited for a processor since the machine has started."""
+    detected: datetime | None = None
+    """When its worker was struck off."""
+    begun: datetime | None = None
+    """When another worker began the agent's next beat."""
+    held: datetime | None = None
+    """When its task was held again, or a person had taken it: its fence has risen."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether its task is in other hands."""
+        return self.held is not None
+
+    def seconds(self, until: datetime | None) -> float:
+        """From the strike until then."""
+        assert until is not None
+        return (until - self.at).total_seconds()
 
 
 @dataclass
@@ -233,7 +256,13 @@ class Turmoil:
                                    and last_heartbeat > now() - interval '3 seconds')"""
         at, spared = self.rows(query, others)[0]
         worker.signal(number)
-        self.losses += [Loss(run_id, at, spared) for run_id in self.at_work(worker)]
+        losses = [
+            Loss(run_id, at, number.name, spared, *hand, starved())
+            for run_id, *hand in self._in_hand(worker)
+        ]
+        self.losses += losses
+        watch = threading.Thread(target=self._watch, args=(losses,), daemon=True)
+        watch.start()
 
     def restart_database(self, *, immediate: bool, down: float) -> None:
         """End PostgreSQL under load, and start it again after ``down`` seconds."""
@@ -286,21 +315,48 @@ class Turmoil:
 
     def at_work(self, worker: Worker) -> list[int]:
         """The beats that it has open now."""
-        query = """select run.run_id from tb_agent_run as run
+        return [run_id for run_id, *_ in self._in_hand(worker)]
+
+    def _in_hand(self, worker: Worker) -> list[tuple[int, int | None, int, int]]:
+        """With the task that each has in hand, its fence, and the worker's number."""
+        query = """select distinct on (run.run_id) run.run_id, task.task_id,
+                          coalesce(task.fence, 0), job.worker_id
+                   from tb_agent_run as run
                    join procrastinate_jobs as job on job.lock = 'agent:' || run.agent_id
+                   left join tb_ops_task as task on task.run_id = run.run_id
+                        -- What waits for people is not taken over by anybody.
+                        and task.status in ('RECEIVED', 'PARSED', 'APPROVED', 'IN_PROGRESS')
                    where run.ended_at is null and job.status = 'doing'
                      and job.worker_id = any(%s)"""
-        return [run_id for (run_id,) in self.rows(query, sorted(worker.numbers))]
+        return self.rows(query, sorted(worker.numbers))
+
+    def _watch(self, losses: list[Loss]) -> None:
+        """Look every 50 ms how far the takeover is; a database that is away is asked again."""
+        deadline = time.monotonic() + 300
+        open_ones = [loss for loss in losses if loss.task_id is not None]
+        while open_ones and time.monotonic() < deadline:
+            with suppress(*AWAY), psycopg.connect(self.dsn, autocommit=True) as connection:
+                while open_ones and time.monotonic() < deadline:
+                    for loss in open_ones:
+                        _look(connection, loss)
+                    open_ones = [loss for loss in open_ones if not loss.taken]
+                    time.sleep(0.05)
+            time.sleep(0.05)
 
     def settled_losses(self) -> bool:
         """Whether every beat that was struck has been closed: mostly by who took it over."""
         return all(self._closed(loss)[0] for loss in self.losses)
 
-    def takeovers(self, *, spared: bool) -> list[float]:
-        """Seconds from each strike until another worker closed the beat as lost and went on: of
-        all, or only where one stood ready."""
-        closed = [(loss, *self._closed(loss)) for loss in self.losses if loss.spared or not spared]
-        return sorted((at - loss.at).total_seconds() for loss, at, how in closed if how == "lost")
+    def takeovers(self, *, spared: bool) -> list[Loss]:
+        """The tasks that were in hand and are in hand again, the slowest last: all, or only where
+        a worker stood ready. One whose stricken worker still ended it in order is none."""
+        found = []
+        for loss in self.losses:
+            ended, how = self._closed(loss)
+            if loss.held is not None and how == "lost" and (loss.spared or not spared):
+                loss.begun = ended
+                found.append(loss)
+        return sorted(found, key=lambda loss: loss.seconds(loss.held))
 
     def _closed(self, loss: Loss) -> tuple[datetime, str]:
         query = "select ended_at, outcome from tb_agent_run where run_id = %s"
@@ -365,6 +421,27 @@ class Turmoil:
                 worker.signal(signal.SIGCONT)
             worker.process.kill()
             worker.process.wait()
+
+
+def starved() -> float:
+    """Seconds for which something has waited for a processor; 0 where the kernel does not say."""
+    with suppress(OSError, ValueError):
+        first = Path("/proc/pressure/cpu").read_text().split("\n")[0]
+        return int(first.rpartition("total=")[2]) / 1e6
+    return 0.0
+
+
+def _look(connection: psycopg.Connection[Any], loss: Loss) -> None:
+    query = """select now(),
+                      not exists (select from procrastinate_workers where id = %s),
+                      exists (select from tb_ops_task where task_id = %s and fence > %s)"""
+    values = (loss.worker, loss.task_id, loss.fence)
+    row = connection.execute(query, values).fetchone()
+    assert row is not None
+    if row[1] and loss.detected is None:
+        loss.detected = row[0]
+    if row[2]:
+        loss.held, loss.waiting = row[0], starved() - loss.waiting
 
 
 @contextmanager

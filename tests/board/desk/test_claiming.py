@@ -52,6 +52,11 @@ def begun(cast: Cast, agent: str = "db-agent") -> Waking:
     return found
 
 
+def woken(cast: Cast) -> None:
+    with cast.desk.database.transaction() as session:
+        core.wake(session, "db-agent", Reason.MANUAL, cast.desk.clock())
+
+
 def claimed(cast: Cast, beat: Waking, *done: Hold) -> Hold:
     found = waking.claim(cast.desk, beat, frozenset(h.task_id for h in done))
     assert found is not None
@@ -76,6 +81,19 @@ def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
     assert claimed(cast, beat, second, third).task_id == old
 
 
+def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(cast: Cast) -> None:
+    sql(cast.dsn, FILL.format(n=2))
+    woken(cast)
+    beat = begun(cast)
+    second = claimed(cast, beat)
+    third = claimed(cast, beat, second)  # whatever became of the second
+    rows = "select task_id from tb_ops_task where run_id is not null"
+    assert sql(cast.dsn, rows) == [(third.task_id,)]
+    begun(cast)
+    lost = "select task_id from tb_ops_task where lost_at is not null"
+    assert sql(cast.dsn, lost) == [(third.task_id,)]
+
+
 def read_so_far(cast: Cast) -> int:
     """How many rows of the board's tables were read by all that has ended."""
     with cast.desk.database.transaction() as session:
@@ -98,8 +116,7 @@ def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
     for more in (100, 1_900):
         sql(database.owner, FILL.format(n=more))
         sql(database.owner, "analyze")
-        with cast.desk.database.transaction() as session:
-            core.wake(session, "db-agent", Reason.MANUAL, cast.desk.clock())
+        woken(cast)
         before = read_so_far(cast)
         beat = begun(cast)
         found = waking.claim(cast.desk, beat)

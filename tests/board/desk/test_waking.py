@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from cast import LEAD, Cast
 
-from guardia.board.desk import core, decisions, directives, organization, waking
+from guardia.board.desk import core, decisions, directives, organization, staff, waking, work
 from guardia.board.desk.directives import Wish
 from guardia.board.reasons import Reason
 from guardia.org import chart
@@ -99,6 +99,19 @@ def test_a_paused_agent_keeps_its_reasons(cast: Cast, database: Any) -> None:
         connection.execute("update tb_agent set state = 'paused' where agent_id = 'was-agent'")
     assert waking.begin(cast.desk, "was-agent") is None
     assert len(rows(cast, "select from tb_wake")) == 1
+
+
+def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(cast: Cast) -> None:
+    cast.received()
+    hold = cast.parsed()
+    begun = waking.begin(cast.desk, "dispatcher")
+    assert begun is not None
+    staff.pause(cast.desk, "dispatcher", "operator:test")
+    assert waking.claim(cast.desk, begun) is None
+    staff.pause(cast.desk, "db-agent", "operator:test")
+    work.remark(cast.desk, hold, "끝까지 합니다")
+    staff.resume(cast.desk, "dispatcher", "operator:test")
+    assert waking.claim(cast.desk, begun) is not None
 
 
 def test_a_lost_beats_reasons_are_taken_again(cast: Cast) -> None:

@@ -1,0 +1,62 @@
+"""Who is at work: a worker's session holds a lock, which PostgreSQL lets go when its process ends.
+
+So a worker that was killed is known to be gone at once, not only by its silence. One that is paused
+keeps its session, and one whose host vanished keeps it for a while: those are known by silence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from guardia.db.engine import LASTING
+
+_KIND = 0x67756164  # of advisory locks: one for each worker
+ABSENT = f"""
+    not exists (select from pg_locks
+                where locktype = 'advisory' and granted and objsubid = 2
+                  and database = (select oid from pg_database where datname = current_database())
+                  and classid = {_KIND} and objid::bigint = procrastinate_workers.id)
+"""
+"""Whether nobody holds the lock of a row of ``procrastinate_workers``."""
+_HOLD = "select pg_try_advisory_lock(%s, %s)"
+_LEAVE = "select pg_advisory_unlock_all()"
+_SIGN = """
+    update procrastinate_workers set last_heartbeat = now() where id = %(worker_id)s
+    returning array(select job.id from procrastinate_jobs as job
+                    where job.worker_id = %(worker_id)s and job.status = 'doing')
+"""
+
+
+class Presence:
+    """The session of one worker process; connects again by itself when it signs the next time."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._session: psycopg.AsyncConnection[Any] | None = None
+        self._held: int | None = None
+
+    async def sign(self, worker_id: int) -> set[int] | None:
+        """Give a sign of life; the jobs that this worker has, ``None`` where it was struck off."""
+        session = await self._open()
+        if self._held != worker_id:
+            await session.execute(_LEAVE)
+            held = await (await session.execute(_HOLD, [_KIND, worker_id])).fetchone()
+            # Our own session of before may still be there: again at the next sign.
+            self._held = worker_id if held and held[0] else None
+        row = await (await session.execute(_SIGN, {"worker_id": worker_id})).fetchone()
+        return None if row is None else set(row[0])
+
+    async def close(self) -> None:
+        """Leave."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _open(self) -> psycopg.AsyncConnection[Any]:
+        if self._session is None or self._session.closed:
+            self._held = None
+            self._session = await psycopg.AsyncConnection.connect(
+                self._dsn, autocommit=True, **LASTING
+            )
+        return self._session

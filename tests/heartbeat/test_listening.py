@@ -1,0 +1,42 @@
+"""What a worker does when it hears of something is done, however often it fails."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+
+import pytest
+from cast import Cast
+
+from guardia.board.desk import stops
+from guardia.heartbeat import listening
+from guardia.heartbeat.listening import ORDERS, Reaction
+
+
+def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_once(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_PAUSES", (0.0,))
+    tried, told, ended = [], [], threading.Event()
+
+    def interrupt() -> None:
+        tried.append(1)
+        if len(tried) < 8:
+            raise TimeoutError("no connection is free")
+        ended.set()
+
+    def tell(error: Exception) -> None:
+        told.append(error)
+        if len(told) == 1:
+            raise TimeoutError("not now")
+        stops.tell_deaf(cast.desk, "host-1", type(error).__name__)
+
+    with closing(listening._Reactor((Reaction(ORDERS, interrupt, failing=tell),))) as reactor:
+        reactor.hear("comment")
+        reactor.hear("killed")
+        assert ended.wait(30)
+    assert (len(tried), len(told)) == (8, 2)
+    with cast.desk.database.reading() as session:
+        rows = session.connection().exec_driver_sql("select kind, text from tb_outbox").all()
+    assert [kind for kind, _ in rows] == ["alert"]
+    assert "host-1" in rows[0][1] and "TimeoutError" in rows[0][1]
