@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from guardia.board.desk.view import Candidate, Specialist
+from guardia.board.wording import word
 from guardia.i18n import t
 
 _SKILL = 10
@@ -36,12 +37,17 @@ def _fit(candidate: Candidate, category: str) -> Fit | None:
     reason = t(
         "agents.fit",
         name=f"{candidate.person.name} {candidate.person.title}",
-        skill=category if skilled else "-",
+        skill=word("triage.category", category) if skilled else "-",
         proficiency=candidate.proficiency,
         load=candidate.load,
         score=score,
     )
     return Fit(candidate, score, reason)
+
+
+def chosen(agent: Specialist, skill: str) -> str:
+    """Why an agent has been chosen, in a sentence."""
+    return t("agents.chosen", agent=agent.title, category=word("triage.category", skill))
 
 
 def specialist(agents: list[Specialist], category: str, kind: str | None) -> Specialist | None:

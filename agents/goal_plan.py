@@ -168,7 +168,9 @@ def _clear(work: Understood, servers: tuple[str, ...], *reasons: str) -> Underst
         return replace(work, question=t("goals.ask.question"))
     if read.category == GENERAL and not read.action_type and read.kind != "INCIDENT":
         return replace(work, question=t("goals.ask.what"))
-    return replace(work, servers=servers, reasons=(*read.reasons, *reasons))
+    # Where it was found by other means, that the words alone name none is no longer a reason.
+    kept = (r for r in read.reasons if r != t("triage.named.nobody"))
+    return replace(work, servers=servers, reasons=(*kept, *reasons))
 
 
 def opening(skill: str, work: str, head: str) -> Opening:

@@ -46,7 +46,7 @@ def changes(before: OrgChart | None, after: OrgChart) -> list[Change]:
             if name in old
             for change in _differing(name, _dump(old[name]), _dump(new[name]))
         ),
-        *_differing("", _rest(before), _rest(after)),
+        *_differing("", _rest(before), _rest(after) if before else _filled(_rest(after))),
     ]
 
 
@@ -59,6 +59,15 @@ def _rest(chart: OrgChart | None) -> dict[str, Any]:
     """The chart without its agents; nothing where there is none."""
     found = _dump(chart) if chart else {}
     return {key: value for key, value in found.items() if key != "agents"}
+
+
+def _filled(found: dict[str, Any]) -> dict[str, Any]:
+    """A first chart's fields that say anything."""
+    return {
+        key: inner
+        for key, value in found.items()
+        if (inner := _filled(value) if isinstance(value, dict) else value) not in (None, [], {}, "")
+    }
 
 
 def _differing(place: str, before: Any, after: Any) -> Iterator[Change]:

@@ -107,7 +107,8 @@ def _institution(text: str, directory: Directory) -> str | None:
 def _because(judgement: rules.Judgement, field: str | None = None) -> str:
     value = t(f"triage.{field}.{judgement.value}") if field else judgement.value
     words = ", ".join(f"'{w}'" for w in judgement.words)
-    return t(f"triage.because.{judgement.because}", value=value, words=words)
+    # A judgement by grammar alone has no words to show.
+    return t(f"triage.because.{judgement.because}", value=value, words=words).replace("()", "")
 
 
 def _named(text: str, mentions: list[Mention], facts: Facts) -> Iterator[str]:

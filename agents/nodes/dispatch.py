@@ -86,7 +86,7 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
         work.hand_over(context.desk, context.hold, text)
         return {}
     engineer = fit.best_engineer(view.engineers(context.desk, server), triage.category)
-    reasons.append(t("agents.chosen", agent=agent.title, category=triage.category))
+    reasons.append(fit.chosen(agent, triage.category))
     reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
     work.remark(
         context.desk,

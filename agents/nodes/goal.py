@@ -153,7 +153,7 @@ def _part(
             opening = goal_plan.opening(skill, found.text, context.hold.agent_id)
             reasons.append(t("goals.because.no_skill", title=opening.title))
         else:
-            reasons.append(t("agents.chosen", agent=agent.title, category=skill))
+            reasons.append(fit.chosen(agent, skill))
         reasons += [best.reason] if best else []
     return Part(
         piece=found.piece,

@@ -4,15 +4,14 @@ administrators everybody's."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import RedirectResponse
 
 from guardia.board.desk import Desk, accounts
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
-from guardia.errors import UserError
 from guardia.org.access import allowed
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
@@ -60,12 +59,7 @@ def unlink(
 
 
 def _done(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) -> Response:
-    try:
-        act()
-    except UserError as error:
-        status, notice = faults.told(request, error)
-        return _page(request, desk, here, status=status, notice=notice)
-    return RedirectResponse(_PATH, status_code=303)
+    return faults.attempt(request, act, _PATH, partial(_page, request, desk, here))
 
 
 def _page(

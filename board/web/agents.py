@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
-from fastapi.responses import RedirectResponse
 
 from guardia.board import agent_view
 from guardia.board.desk import Desk, notes
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
-from guardia.errors import UserError
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
 
@@ -63,12 +62,12 @@ def teach(
     body: Annotated[str, Form(max_length=notes.LESSON)] = "",
 ) -> Response:
     """Write something down for an agent."""
-    try:
-        notes.teach(desk, here.person, agent_id, body)
-    except UserError as error:
-        status, said = faults.told(request, error)
-        return _page(request, desk, here, agent_id, status=status, notice=said, draft=body)
-    return RedirectResponse(f"/agents/{agent_id}", status_code=303)
+    return faults.attempt(
+        request,
+        lambda: notes.teach(desk, here.person, agent_id, body),
+        f"/agents/{agent_id}",
+        partial(_page, request, desk, here, agent_id, draft=body),
+    )
 
 
 @router.get("/agents/{agent_id}/notes/{note_id}")
@@ -120,12 +119,10 @@ def change(
         "strike": lambda: notes.strike(desk, here.person, agent_id, note_id, active=False, **seen),
         "restore": lambda: notes.strike(desk, here.person, agent_id, note_id, active=True, **seen),
     }
-    try:
-        acts[verb]()
-    except UserError as error:
-        status, said = faults.told(request, error)
-        draft = body if verb == "save" else None
-        return _note(
-            request, desk, here, agent_id, note_id, status=status, notice=said, draft=draft
-        )
-    return RedirectResponse(f"/agents/{agent_id}/notes/{note_id}", status_code=303)
+    draft = body if verb == "save" else None
+    return faults.attempt(
+        request,
+        acts[verb],
+        f"/agents/{agent_id}/notes/{note_id}",
+        partial(_note, request, desk, here, agent_id, note_id, draft=draft),
+    )

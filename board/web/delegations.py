@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import RedirectResponse
 
 from guardia.board.desk import Desk, asking, delegating
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
-from guardia.errors import Invalid, UserError
+from guardia.errors import Invalid
 from guardia.i18n import t
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
@@ -84,12 +84,7 @@ def _moment(given: str, zone: tzinfo) -> datetime | None:
 
 
 def _done(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) -> Response:
-    try:
-        act()
-    except UserError as error:
-        status, notice = faults.told(request, error)
-        return _page(request, desk, here, status=status, notice=notice)
-    return RedirectResponse(_PATH, status_code=303)
+    return faults.attempt(request, act, _PATH, partial(_page, request, desk, here))
 
 
 def _page(

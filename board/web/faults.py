@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -83,6 +84,18 @@ def told(request: Request, error: UserError) -> tuple[int, str]:
         raise error
     with render.speaking(request):
         return status_of(error), sentence(error)
+
+
+def attempt(
+    request: Request, act: Callable[[], object], to: str, again: Callable[..., Response]
+) -> Response:
+    """Do what a form asks for and go ``to`` where it shows; refused, the page ``again``."""
+    try:
+        act()
+    except UserError as error:
+        status, notice = told(request, error)
+        return again(status=status, notice=notice)
+    return RedirectResponse(to, status_code=303)
 
 
 def answer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from guardia.board import goal_view, hire_view
 from guardia.board.desk import Desk, goal_decisions, goals, hiring
-from guardia.board.web import faults, render
+from guardia.board.web import faults, filing, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.errors import UserError
 from guardia.org.access import require
@@ -19,6 +18,7 @@ from guardia.org.access import require
 router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
 
 _MAX = 2**63 - 1
+_NEW = "goal_new.html"
 Number = Annotated[int, Path(ge=1, le=_MAX)]
 _Reason = Annotated[str, Form(max_length=1000)]
 
@@ -67,30 +67,7 @@ def _list(
 def blank(request: Request, here: Here) -> Response:
     """The form for a new goal."""
     require(here.person, "goal.give")
-    return _form(request, here)
-
-
-def _form(
-    request: Request,
-    here: Visitor,
-    *,
-    title: str = "",
-    body: str = "",
-    ticket: str = "",
-    notice: str = "",
-    status: int = 200,
-) -> Response:
-    return render.page(
-        request,
-        "goal_new.html",
-        status=status,
-        visitor=here,
-        title=title,
-        body=body,
-        # A form that is sent twice gives one goal.
-        ticket=ticket or secrets.token_urlsafe(12),
-        notice=notice,
-    )
+    return filing.form(request, _NEW, here)
 
 
 @router.post("/goals")
@@ -109,7 +86,7 @@ def give(
     except UserError as error:
         require(here.person, "goal.give")
         status, notice = faults.told(request, error)
-        return _form(request, here, body=body, notice=notice, status=status, **words)
+        return filing.form(request, _NEW, here, body=body, notice=notice, status=status, **words)
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)
 
 

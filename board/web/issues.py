@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
@@ -11,14 +10,16 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from guardia.board import dossier, listing
 from guardia.board.desk import Desk, decisions, directives, lifting, reception
 from guardia.board.policy import Verdict
-from guardia.board.web import faults, render
+from guardia.board.web import faults, filing, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.errors import Invalid, NotFound, UserError
+from guardia.i18n import t
 from guardia.org.access import require
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
 
 CHANNEL = "web"
+_NEW = "issue_new.html"
 _MAX = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=_MAX)]
 Cursor = Annotated[int | None, Query(ge=0, le=_MAX)]
@@ -59,29 +60,7 @@ def index(
 def blank(request: Request, here: Here) -> Response:
     """The form for a new request."""
     require(here.person, "issue.create")
-    return _form(request, here)
-
-
-def _form(
-    request: Request,
-    here: Visitor,
-    *,
-    title: str = "",
-    body: str = "",
-    ticket: str = "",
-    fault: str | None = None,
-) -> Response:
-    return render.page(
-        request,
-        "issue_new.html",
-        status=422 if fault else 200,
-        visitor=here,
-        title=title,
-        body=body,
-        # A form that is sent twice opens one issue.
-        ticket=ticket or secrets.token_urlsafe(12),
-        fault=fault,
-    )
+    return filing.form(request, _NEW, here)
 
 
 @router.post("/issues")
@@ -96,7 +75,9 @@ def file(
     """Receive a request from a person; the title alone is enough."""
     require(here.person, "issue.create")
     if not (title.strip() or body.strip()):
-        return _form(request, here, ticket=ticket, fault="empty")
+        with render.speaking(request):
+            notice = t("web.new.empty")
+        return filing.form(request, _NEW, here, ticket=ticket, notice=notice, status=422)
     person = here.person
     wish = reception.Request(
         text=body.strip() or title,

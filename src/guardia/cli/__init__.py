@@ -19,6 +19,7 @@ from guardia.cli import (
     issue,
     keys,
     lab,
+    note,
     org,
     outside,
     person,
@@ -61,6 +62,7 @@ app.command("hire", help=t("cli.staff.hire"))(staff.hire)
 app.command("fire", help=t("cli.staff.fire"))(staff.fire)
 app.command("heartbeat", help=t("cli.staff.heartbeat"))(staff.heartbeat)
 app.add_typer(staff.app, name="agent", help=t("cli.staff.help"))
+app.add_typer(note.app, name="note", help=t("cli.note.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))
 app.add_typer(keys.app, name="keys", help=t("cli.keys.help"))
 app.add_typer(person.app, name="person", help=t("cli.person.help"))

@@ -74,7 +74,7 @@ def test_an_address_changes_with_its_file() -> None:
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_state_and_risk_has_its_words(code: str) -> None:
     words = catalogue(code, "web")
-    assert set(words["status"]) == {s.value for s in State}
+    assert set(catalogue(code, "state")) == {s.value for s in State}
     assert set(words["risk"]) == {r.name for r in Risk}
     assert set(render.RISK_BADGE) == set(Risk)
 
@@ -82,8 +82,8 @@ def test_every_state_and_risk_has_its_words(code: str) -> None:
 def test_words_follow_the_language_of_the_reader() -> None:
     token = language.set("en")
     try:
-        assert render.word("status", "COMPLETED") == "Completed"
-        assert render.word("status", "NEW_KIND") == "NEW_KIND"
+        assert render.word("category", "BACKUP") == "Backup"
+        assert render.word("category", "NEW_KIND") == "NEW_KIND"
     finally:
         language.reset(token)
-    assert render.word("status", "COMPLETED") == "완료"
+    assert render.word("category", "BACKUP") == "백업"

@@ -1,0 +1,110 @@
+"""``guardia note``: the agents' notebooks, which people read, add to, correct and strike out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from guardia.cli.installation import opened
+from guardia.cli.issue import sign_in
+from guardia.i18n import t
+from guardia.settings import Settings
+
+if TYPE_CHECKING:
+    from guardia.board.agent_view import NoteView
+
+app = typer.Typer(no_args_is_help=True)
+_As = Annotated[str, typer.Option("--as", help=t("goals.cli.as"))]
+_Agent = Annotated[str, typer.Argument(help=t("cli.staff.agent"))]
+_Number = Annotated[int, typer.Argument(help=t("cli.note.number"), min=1)]
+_Text = Annotated[str, typer.Argument(help=t("cli.note.text"))]
+
+
+@app.command("list", help=t("cli.note.list"))
+def list_(agent: _Agent, who: _As) -> None:
+    """What an agent has learned, and what it knows of its issues."""
+    from guardia.board import agent_view
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        page = agent_view.page(desk, sign_in(desk, who), agent)
+    console = Console()
+    for title, found in (("lessons", page.lessons), ("working", page.working)):
+        console.print(t(f"notes.page.{title}"), style="bold")
+        for note in found:
+            _show(console, note)
+        if not found:
+            console.print(f"  {t('cli.note.none')}", style="dim")
+
+
+@app.command("show", help=t("cli.note.show"))
+def show(agent: _Agent, number: _Number, who: _As) -> None:
+    """One note with all that it has said, newest first."""
+    from guardia.board import agent_view
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        page = agent_view.note(desk, sign_in(desk, who), agent, number)
+    console = Console()
+    _show(console, page.note)
+    for version in page.versions[1:]:
+        head = t("web.plan.version", version=version.version)
+        console.print(f"{head} · {version.author}", style="dim", markup=False)
+        console.print(Padding(Text(version.body), (0, 0, 0, 4)))
+
+
+@app.command("add", help=t("cli.note.add"))
+def add(agent: _Agent, text: _Text, who: _As) -> None:
+    """Teach an agent something for good."""
+    from guardia.board.desk import notes
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        number = notes.teach(desk, sign_in(desk, who), agent, text)
+    sys.stdout.write(t("cli.note.added", number=number) + "\n")
+
+
+@app.command("edit", help=t("cli.note.edit"))
+def edit(agent: _Agent, number: _Number, text: _Text, who: _As) -> None:
+    """Say something else in the place of a note; what it said stays in its history."""
+    from guardia.board.desk import notes
+
+    _change(agent, number, who, lambda *of, version: notes.edit(*of, version=version, body=text))
+
+
+@app.command("strike", help=t("cli.note.strike"))
+def strike(
+    agent: _Agent,
+    number: _Number,
+    who: _As,
+    restore: Annotated[bool, typer.Option("--restore", help=t("cli.note.restore"))] = False,
+) -> None:
+    """Take a note out of use, or back into it."""
+    from guardia.board.desk import notes
+
+    _change(
+        agent, number, who, lambda *of, version: notes.strike(*of, version=version, active=restore)
+    )
+
+
+def _change(agent: str, number: int, who: str, change: Callable[..., None]) -> None:
+    """Change the version that is there now."""
+    from guardia.board import agent_view
+
+    with opened(Settings()) as installation, installation.desk() as desk:
+        person = sign_in(desk, who)
+        seen = agent_view.note(desk, person, agent, number).note.version
+        change(desk, person, agent, number, version=seen)
+    sys.stdout.write(t("cli.note.changed", number=number) + "\n")
+
+
+def _show(console: Console, note: NoteView) -> None:
+    where = [f"SR-{note.sr_id}"] if note.sr_id else []
+    where += [note.server] if note.server else []
+    struck = [] if note.active else [t("notes.page.struck")]
+    head = " · ".join([f"#{note.note_id}", *where, note.author, *struck])
+    console.print(f"  {head}", style="dim", markup=False, highlight=False)
+    console.print(Padding(Text(note.body), (0, 0, 0, 4)))

@@ -1,0 +1,45 @@
+"""The notebooks on the command line: read, taught, corrected and struck out by people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cast import Cast, seated
+from pages import PASSWORD, enrol_more
+from typer.testing import CliRunner, Result
+
+from guardia.board.desk import notes
+from guardia.cli import app
+from guardia.errors import Forbidden, NotFound
+
+
+@pytest.fixture
+def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
+    monkeypatch.setenv("GUARDIA_DSN", database.app)
+    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
+    monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
+    with seated(database.app) as found:
+        enrol_more(found)
+        yield found
+
+
+def run(verb: str, *words: str, who: str = "lead") -> Result:
+    return CliRunner().invoke(app, ["note", verb, "db-agent", *words, "--as", who])
+
+
+def test_notes_are_read_taught_corrected_and_struck_out(board: Cast) -> None:
+    notes.write(board.desk, board.parsed(), "세션 7이 막고 있음", [])
+    assert run("add", "월말에는 [b]배치[/b] 먼저").exit_code == 0
+    listed = run("list").output
+    assert "세션 7이 막고 있음" in listed and "[b]배치[/b]" in listed
+    number = listed.split("#")[1].split(" ")[0]
+    assert run("edit", number, "월말에는 마감 먼저").exit_code == 0
+    assert run("strike", number).exit_code == 0
+    shown = run("show", number).output
+    assert "마감 먼저" in shown and "[b]배치[/b]" in shown and "정다은 팀장" in shown
+    assert run("strike", number, "--restore").exit_code == 0
+    assert isinstance(run("add", "고객의 말", who="cus").exception, Forbidden)
+    assert isinstance(run("show", "999").exception, NotFound)
