@@ -23,6 +23,7 @@ from guardia.board.desk import Desk, Hold, goals, notes, orders, view, work
 from guardia.board.desk.core import GoalHold
 from guardia.board.desk.notes import Notebook
 from guardia.board.desk.orders import Order
+from guardia.board.desk.view import TaskView
 from guardia.board.lifecycle import State
 from guardia.db.engine import AWAY
 from guardia.errors import Forged, GuardiaError, Misconfigured, Stale
@@ -78,12 +79,13 @@ class Team:
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:
-            if view.task(self._desk, hold.task_id).written:
+            task = view.task(self._desk, hold.task_id)
+            if task.written:
                 return self._run_written(context)
             if agent.adapter is not None:
                 return self._run_outside(context, agent)
             with checkpoints.writing(hold):
-                return run(context)
+                return run(context, task)
         except Stale:
             # A person or another worker has decided otherwise: their word stands. Where that was
             # after the end, so does the end.
@@ -146,8 +148,7 @@ class Team:
             return Done("stale", 0)
         return Done("manual", 0)
 
-    def _run_dispatch(self, context: Context) -> Done:
-        task = view.task(self._desk, context.hold.task_id)
+    def _run_dispatch(self, context: Context, task: TaskView) -> Done:
         if task.state is not State.RECEIVED:
             return Done("delegated" if pass_on(context) else "manual", 1)
         known = {"category": task.category, "priority": task.priority, "talk": task.talk}
@@ -166,10 +167,9 @@ class Team:
             return Done("handed_back", 1)
         return Done(view.task(self._desk, context.hold.task_id).state.value, 1)
 
-    def _run_operate(self, context: Context) -> Done:
+    def _run_operate(self, context: Context, task: TaskView) -> Done:
         task_id = context.hold.task_id
-        attempt = view.task(self._desk, task_id).attempt
-        thread = f"task-{task_id}-{attempt}" if attempt else f"task-{task_id}"
+        thread = f"task-{task_id}-{task.attempt}" if task.attempt else f"task-{task_id}"
         config = {"configurable": {"thread_id": thread}}
         steps = 0
         given: Any = self._next_input(config, task_id)

@@ -147,6 +147,15 @@ def rss(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
 
 
+def held(*pids: int) -> float:
+    """Memory of these processes, in MB; a page that several use counts once (PSS)."""
+    total = 0
+    for pid in pids:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        total += int(next(line for line in lines if line.startswith("Pss:")).split()[1])
+    return total * 1024 / 1e6
+
+
 def noop() -> None:
     """Beats through the queue that find nothing to do, as many as can be, with 100 agents."""
     with bench(100, "{every: 1d}") as b, worker(b) as pid:
@@ -242,35 +251,40 @@ def idle() -> None:
 
 
 def memory() -> None:
-    """Resident memory of the worker and the board after 2,000 issues and 350 runs."""
+    """Memory after 2,000 issues and 350 runs, at work and a minute after it: all in one process
+    (`guardia up`, as on one machine), and the worker and the board apart."""
+    with bench(100, "{every: 1d}") as b, board(b, "up") as both:
+        _remember(b, "one process", [both])
     with bench(100, "{every: 1d}") as b, worker(b) as pid, board(b) as web:
-        print(f"at start: worker {rss(pid):.0f} MB, board {rss(web):.0f} MB")
-        for _ in range(2000):
-            reception.receive(b.desk, reception.Request(text=REQUEST, channel="web", sender="시험"))
-        runs, handled = "select count(*) from tb_agent_run", f"{_TASKS} where status <> 'RECEIVED'"
-        turn = 0
-        while b.one(handled) < 350 or b.one(runs) < 350:
-            b.wake(b.names[turn % 100])
-            turn += 1
-            time.sleep(0.02)
-        total = rss(pid) + rss(web)
-        server = sum(rss(p) for p in postgres(b))
-        print(
-            f"after 2,000 issues, {b.one(handled):.0f} handled: worker {rss(pid):.0f} MB, ",
-            end="",
-        )
-        print(
-            f"board {rss(web):.0f} MB, both {total:.0f} MB (peer 1300, x{1300 / total:.1f}); ",
-            end="",
-        )
-        print(f"PostgreSQL at most {server:.0f} MB, shared pages counted in each process")
+        _remember(b, "worker + board", [pid, web])
+
+
+def _remember(b: Bench, name: str, pids: list[int]) -> None:
+    print(f"{name}: at start {held(*pids):.0f} MB", flush=True)
+    for _ in range(2000):
+        reception.receive(b.desk, reception.Request(text=REQUEST, channel="web", sender="시험"))
+    runs, handled = "select count(*) from tb_agent_run", f"{_TASKS} where status <> 'RECEIVED'"
+    turn = 0
+    while b.one(handled) < 350 or b.one(runs) < 350:
+        b.wake(b.names[turn % 100])
+        turn += 1
+        time.sleep(0.02)
+    print(f"  at work, {b.one(handled):.0f} of 2,000 handled: {_beside(held(*pids))}", flush=True)
+    b.until(f"{_TASKS} where status = 'RECEIVED'", 0, 900)
+    time.sleep(70)
+    server = held(*postgres(b))
+    print(f"  a minute after the last of 2,000: {_beside(held(*pids))}; PostgreSQL {server:.0f} MB")
+
+
+def _beside(megabytes: float) -> str:
+    return f"{megabytes:.0f} MB (peer 1300, x{1300 / megabytes:.1f})"
 
 
 @contextmanager
-def board(b: Bench) -> Iterator[int]:
-    """``guardia serve`` and its process id, once it answers."""
+def board(b: Bench, part: str = "serve") -> Iterator[int]:
+    """``guardia serve`` (or ``up``) and its process id, once it answers."""
     environment = {**os.environ, "GUARDIA_DSN": b.dsn, "GUARDIA_HOME": str(b.home)}
-    command = [sys.executable, "-m", "guardia", "serve"]
+    command = [sys.executable, "-m", "guardia", part]
     with (b.home / "serve.log").open("ab") as log:
         running = subprocess.Popen(
             command, env={**environment, "GUARDIA_PORT": "0"}, stdout=log, stderr=log

@@ -15,14 +15,15 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from cast import LEAD, Cast, seated
+from cast import LEAD, Cast, assignment, plan, seated
 from sqlalchemy import update
 
-from guardia.board.desk import decisions, work
+from guardia.board.desk import Hold, decisions, waking, work
 from guardia.board.model import Issue
 from guardia.board.seal import Seal
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
@@ -62,12 +63,28 @@ def cpu(folder: Path, run: Callable[[], None]) -> tuple[float, float, float]:
 
 def lives(board: Cast, issues: int) -> None:
     """Whole lives of issues."""
+    filed = plan()
     for _ in range(issues):
-        hold, _, bound = board.planned()
+        board.received()
+        with beat(board, "dispatcher") as hold:
+            work.parse(board.desk, hold, assignment("MOF-DB-01"))
+        with beat(board, "db-agent") as hold:
+            work.file_plan(board.desk, hold, filed)
+        bound = work.plan_hash(hold.task_id, filed)
         decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-        hold = board.hold("db-agent")
-        work.start(board.desk, hold)
-        work.complete(board.desk, hold, "끝")
+        with beat(board, "db-agent") as hold:
+            work.start(board.desk, hold)
+            work.complete(board.desk, hold, "끝")
+
+
+@contextmanager
+def beat(board: Cast, agent: str) -> Iterator[Hold]:
+    """What an agent's beat claims, and its end."""
+    begun = waking.begin(board.desk, agent)
+    hold = waking.claim(board.desk, begun) if begun else None
+    assert begun and hold
+    yield hold
+    waking.end(board.desk, begun, "done", task_id=hold.task_id, steps=1)
 
 
 def bare(board: Cast, changes: int) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,19 @@ SEAL_EVERY = 1000
 """Entries after which a checkpoint is due, however little time has passed."""
 _TICK = timedelta(microseconds=1)
 _BATCH = 2000
+_END = text("select size, head, last_at from tb_audit_head where chain = :chain for update")
+_APPEND = text("""
+    with entry as (
+        insert into tb_audit_log (seq, created_at, actor, kind, sr_id, task_id, log_content, detail,
+            previous_hash, current_hash)
+        values (:seq, :created_at, :actor, :kind, :sr_id, :task_id, :log_content, :detail,
+            :previous_hash, :current_hash)
+    ), moved as (
+        update tb_audit_head set size = :seq, head = :current_hash, last_at = :created_at
+        where chain = :chain
+    )
+    select pg_notify(:channel, :told)
+""").bindparams(bindparam("detail", type_=JSONB))
 
 
 def append(
@@ -40,10 +54,9 @@ def append(
     The sentence is ``audit.<kind>`` of the catalogue, filled with ``words``. Appends are in
     order because each locks the chain's head until its transaction ends: so call this last.
     """
-    end = session.execute(
-        text("select size, head, last_at from tb_audit_head where chain = :chain for update"),
-        {"chain": CHAIN},
-    ).one()
+    # Whatever this transaction has still to write is written, and locked, before the head is.
+    session.flush()
+    end = session.execute(_END, {"chain": CHAIN}).one()
     # Clocks step back and hosts disagree; along the chain time only goes forward.
     moment = max(now, end.last_at + _TICK)
     unsigned = Link(
@@ -59,12 +72,9 @@ def append(
     )
     fields = {name: getattr(unsigned, name) for name in unsigned.__slots__}
     link = Link(**{**fields, "current_hash": unsigned.hash()})
-    session.execute(insert(AuditEntry).values(**{n: getattr(link, n) for n in link.__slots__}))
-    session.execute(
-        text("update tb_audit_head set size = :size, head = :head, last_at = :at where chain = :c"),
-        {"size": link.seq, "head": link.current_hash, "at": link.created_at, "c": CHAIN},
-    )
-    events.announce(session, seq=link.seq, kind=kind, sr_id=sr_id, task_id=task_id)
+    row = {name: getattr(link, name) for name in link.__slots__}
+    told = events.message(seq=link.seq, kind=kind, sr_id=sr_id, task_id=task_id)
+    session.execute(_APPEND, {**row, "chain": CHAIN, "channel": events.CHANNEL, "told": told})
     if link.seq % SEAL_EVERY == 0:
         jobs.defer(session, "seal", lock="seal")
     return link

@@ -59,8 +59,9 @@ def seen(
     pending = task.status == State.PENDING_APPROVAL
     votes = _votes(session, chain)
     asked = [s for s in chain if s.state in asking.STANDING]
-    rules = asking.chain_asked(session, found, task, asked)
-    stand = standing(rules, asking.words_on(session, asked)) if pending else None
+    words = asking.words_on(session, asked)
+    rules = asking.chain_asked(session, found, task, asked, words)
+    stand = standing(rules, words) if pending else None
     # Whoever may refuse is shown the form: what stands against approving is then told.
     word = Verdict.REJECT
     mine = stand is not None and choose(rules, stand, viewer.id, capacities, word)[0] is not None

@@ -20,8 +20,13 @@ def announce(session: Session, **event: Any) -> None:
     """Tell listeners, when and only when this transaction commits. Ids only, no content."""
     session.execute(
         text("select pg_notify(:channel, :payload)"),
-        {"channel": CHANNEL, "payload": json.dumps(event)},
+        {"channel": CHANNEL, "payload": message(**event)},
     )
+
+
+def message(**event: Any) -> str:
+    """What listeners are told of an event, for who tells them in a statement of its own."""
+    return json.dumps(event)
 
 
 def listen(dsn: str, *, timeout: float | None = None) -> Iterator[dict[str, Any] | None]:

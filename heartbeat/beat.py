@@ -87,11 +87,10 @@ def _tasks(
     yielding: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     """All tasks that wait for this agent, each at most once a beat: first what people have
-    ordered to be undone, then the most urgent."""
+    ordered to be undone, then the most urgent; at last what became of goals."""
     outcome, last, steps = "idle", None, 0
-    head = begun.entry.duty == "dispatch"
-    if head:
-        pursuit.review(desk, begun.agent_id)
+    entry, ordered = begun.entry, begun.ordered
+    head = entry.duty == "dispatch"
     seen: frozenset[int] = frozenset()
     planned: frozenset[int] = frozenset()
     obeyed: frozenset[int] = frozenset()
@@ -99,20 +98,24 @@ def _tasks(
         if last and yielding():
             waking.hand_back(desk, begun.agent_id)
             break
-        if (order := orders.claim(desk, begun, obeyed)) is not None:
+        if ordered and (order := orders.claim(desk, begun, obeyed)) is not None:
             hold, done = order.hold, team().obey(order)
             obeyed |= {hold.task_id}
         elif (found := waking.claim(desk, begun, seen)) is not None:
-            hold, done = found, team().work(begun.entry, found)
+            hold, done = found, team().work(entry, found)
             seen |= {hold.task_id}
         elif head and (goal := goals.claim(desk, begun, planned)) is not None:
-            done = team().pursue(begun.entry, goal)
+            done = team().pursue(entry, goal)
             planned |= {goal.sr_id}
             outcome, steps = done.outcome, steps + done.steps
             continue
         else:
+            if head:
+                pursuit.review(desk, begun.agent_id)
             break
         log.info("%s task %s: %s", begun.agent_id, hold.task_id, done.outcome)
+        # While it worked, people may have ordered something.
+        ordered = True
         outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
     return outcome, last, steps
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
@@ -105,14 +105,17 @@ def barred(issue: Issue, task: Task) -> frozenset[str]:
     return frozenset(who for who in (issue.requester_id, author) if who)
 
 
-def chain_asked(session: Session, issue: Issue, task: Task, steps: Iterable[Approval]) -> Chain:
-    """The chain as it was asked, with every account of those who have no say or have spent it."""
+def chain_asked(
+    session: Session, issue: Issue, task: Task, steps: Iterable[Approval], words: Collection[Word]
+) -> Chain:
+    """The chain as it was asked, with every account of those who have no say or have spent it in
+    ``words``, the decisions on its steps."""
     known, out = list(steps), barred(issue, task)
     return Chain(
         tuple(ApprovalStep(role=s.role, quorum=s.quorum) for s in known),
         out,
         {s.step: s.escalate_to for s in known if s.escalated_at and s.escalate_to},
-        identity.kin(session, out | _spent(session, known)),
+        identity.kin(session, out | _spent(words)),
         _anonymous(session, issue, task),
     )
 
@@ -124,24 +127,35 @@ def _anonymous(session: Session, issue: Issue, task: Task) -> bool:
     return terms(session, task.category).known_requester
 
 
-def _spent(session: Session, steps: Iterable[Approval]) -> frozenset[str]:
-    return frozenset(party for word in words_on(session, steps) for party in word.parties)
+def _spent(words: Iterable[Word]) -> frozenset[str]:
+    return frozenset(party for word in words for party in word.parties)
 
 
 def chain_demanded(
-    session: Session, issue: Issue, task: Task, steps: Iterable[Approval], policy: ApprovalPolicy
+    session: Session,
+    issue: Issue,
+    task: Task,
+    steps: Iterable[Approval],
+    words: Collection[Word],
+    policy: ApprovalPolicy,
 ) -> Chain:
     """The chain as the running chart demands it, whatever was asked."""
-    asked = chain_asked(session, issue, task, steps)
+    asked = chain_asked(session, issue, task, steps, words)
     escalated = {n: role for n, role in asked.escalated.items() if role == policy.escalate_to}
     return replace(asked, steps=policy.steps, escalated=escalated)
 
 
-def satisfied(session: Session, task: Task, policy: ApprovalPolicy, words: Iterable[Word]) -> bool:
-    """Whether the running policy is satisfied by these decisions on the task's present plan."""
-    steps = steps_of(session, task)
-    chain = chain_demanded(session, issue_of(session, task.sr_id), task, steps, policy)
-    return standing(chain, words).complete
+def satisfied(
+    session: Session,
+    task: Task,
+    policy: ApprovalPolicy,
+    steps: Iterable[Approval],
+    words: Collection[Word],
+) -> bool:
+    """Whether the running policy is satisfied by these decisions on the steps of the task's present
+    plan."""
+    issue = issue_of(session, task.sr_id)
+    return standing(chain_demanded(session, issue, task, steps, words, policy), words).complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +233,9 @@ def notify(
     """A notice for everyone who may fill a step now; returns their names."""
     roles = {step.role, *([step.escalate_to] if step.escalated_at and step.escalate_to else [])}
     steps = steps_of(session, task)
-    chain = chain_asked(session, issue, task, steps)
-    out = chain.behind(_spent(session, steps) | chain.barred)
+    words = words_on(session, steps)
+    chain = chain_asked(session, issue, task, steps, words)
+    out = chain.behind(_spent(words) | chain.barred)
     names = []
     duties = revisions.running(session).duties
     people = [

@@ -10,10 +10,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     DateTime,
     Select,
     Text,
+    all_,
     and_,
     bindparam,
     or_,
@@ -103,7 +106,8 @@ def _next() -> Select[Any]:
 
 
 def _first(states: Collection[State], *more: ColumnElement[bool]) -> Any:
-    others = Task.task_id.not_in(bindparam("done", expanding=True))
+    # An array: one statement, however much a beat has already done.
+    others = Task.task_id != all_(bindparam("done", type_=ARRAY(BigInteger)))
     found = select(*_ORDER).where(_waits(AGENT, states), others, *more)
     return found.order_by(*_ORDER).limit(1).subquery()
 

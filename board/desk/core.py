@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CursorResult, func, insert, select, update
+from sqlalchemy import BigInteger, CursorResult, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.desk import stalling
@@ -101,6 +101,17 @@ class Grant:
     """The person's directive that this grant obeys: it undoes and reads, also under the switch."""
 
 
+# Made once: composing them takes longer than running them.
+_ISSUE = bindparam("issue", type_=BigInteger())
+_TASK = (
+    select(Task)
+    .where(Task.task_id == bindparam("task", type_=BigInteger()))
+    .with_for_update(key_share=True)
+)
+_GOAL = select(Issue.goal_id).where(Issue.sr_id == _ISSUE).with_for_update(key_share=True)
+_STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
+
+
 def stopped(session: Session) -> bool:
     """Whether the kill switch is on; nobody can turn it until this transaction ends.
 
@@ -115,8 +126,7 @@ def task_of(session: Session, task_id: int) -> Task:
     Rows that merely refer to it (evidence, directives) can still be written: otherwise two who
     lock task and issue in different orders would wait for each other.
     """
-    query = select(Task).where(Task.task_id == task_id)
-    task = session.scalar(query.with_for_update(key_share=True))
+    task: Task | None = session.scalar(_TASK, {"task": task_id})
     if task is None:
         raise NotFound(what=f"task {task_id}")
     return task
@@ -179,12 +189,8 @@ def move(
 def settle(session: Session, sr_id: int, now: datetime) -> None:
     """Set an issue's state from those of its tasks."""
     # Whoever moves another task of it meanwhile waits here, and then sees this one moved.
-    goal = session.scalar(
-        select(Issue.goal_id).where(Issue.sr_id == sr_id).with_for_update(key_share=True)
-    )
-    states = session.scalars(
-        select(Task.status).where(Task.sr_id == sr_id).order_by(Task.task_id)
-    ).all()
+    goal = session.scalar(_GOAL, {"issue": sr_id})
+    states = session.scalars(_STATES, {"issue": sr_id}).all()
     state = overall(State(s) for s in states)
     session.execute(
         update(Issue).where(Issue.sr_id == sr_id).values(status=state.value, updated_at=now)

@@ -88,9 +88,8 @@ def say(
         said = _Said(person, word, text, now)
         step = steps[word.step - 1]
         kept = _keep(session, step, said)
-        after = policy.standing(
-            asking.chain_asked(session, issue, task, steps), (*before.given, word)
-        )
+        words = (*before.given, word)
+        after = policy.standing(asking.chain_asked(session, issue, task, steps, words), words)
         _settle_step(step, said, after)
         session.flush()
         state = _advance(session, issue, task, after, said)
@@ -115,8 +114,9 @@ def _word(
     capacities = asking.capacities(session, person, now, issue.inst_id)
     if not capacities:
         require(person, "approval.decide")
-    chain = asking.chain_asked(session, issue, task, steps)
-    before = policy.standing(chain, asking.words_on(session, steps))
+    words = asking.words_on(session, steps)
+    chain = asking.chain_asked(session, issue, task, steps, words)
+    before = policy.standing(chain, words)
     word, why = policy.choose(chain, before, person.id, capacities, verdict)
     if word is not None:
         return word, before

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
@@ -24,6 +23,17 @@ RECOVERIES = 5
 """Fewer here: a task whose beats hang or die may take its worker with it each time. Deaths are
 weighed, see ``losses``."""
 WINDOW = timedelta(hours=24)
+_SPEND = text("""
+    insert into tb_wake_budget as budget (sr_id, reason, spent, since)
+    select sr_id, :reason, 1, :now from (
+        select sr_id from tb_sr_request where sr_id = :sr_id and stalled_at is null
+        for no key update
+    ) as issue
+    on conflict (sr_id, reason) do update set
+        spent = case when budget.since < :past then 1 else budget.spent + 1 end,
+        since = case when budget.since < :past then excluded.since else budget.since end
+    returning spent
+""")
 
 
 def allowance(reason: Reason) -> int:
@@ -41,22 +51,8 @@ def spend(session: Session, sr_id: int, reason: Reason, now: datetime) -> bool:
 
     The issue's row is locked first, so budgets and the record's head are always locked after it.
     """
-    stalled = session.scalar(
-        select(Issue.stalled_at).where(Issue.sr_id == sr_id).with_for_update(key_share=True)
-    )
-    if stalled is not None:
-        return False
-    first = insert(WakeBudget).values(sr_id=sr_id, reason=reason.value, spent=1, since=now)
-    over = WakeBudget.since < now - WINDOW
-    spent = session.scalar(
-        first.on_conflict_do_update(
-            index_elements=[WakeBudget.sr_id, WakeBudget.reason],
-            set_={
-                "spent": case((over, 1), else_=WakeBudget.spent + 1),
-                "since": case((over, now), else_=WakeBudget.since),
-            },
-        ).returning(WakeBudget.spent)
-    )
+    values = {"sr_id": sr_id, "reason": reason.value, "now": now, "past": now - WINDOW}
+    spent = session.scalar(_SPEND, values)
     return spent is not None and spent <= allowance(reason)
 
 

@@ -52,6 +52,8 @@ class Waking:
     spec: dict[str, Any]
     works: bool = True
     """Whether something waits for it; where nothing does, the run has already ended."""
+    ordered: bool = True
+    """Whether people have ordered something of it to be undone."""
 
     @property
     def entry(self) -> AgentEntry:
@@ -59,11 +61,16 @@ class Waking:
         return AgentEntry.model_validate(self.spec)
 
 
+def _ordered() -> ColumnElement[bool]:
+    """Whether a row of ``Agent`` has something to undo on a person's order."""
+    undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(UNDOING))
+    return undo.exists()
+
+
 def _works() -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to do: one look over small indexes."""
-    undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(UNDOING))
     goal = and_(Agent.duty == "dispatch", goal_work.waiting())
-    return or_(Agent.duty == "audit", claiming.anything(Agent.agent_id), undo.exists(), goal)
+    return or_(Agent.duty == "audit", claiming.anything(Agent.agent_id), _ordered(), goal)
 
 
 # Made once: composing them takes longer than running them.
@@ -78,6 +85,7 @@ def _look_at_agent() -> Select[Any]:
         revision.label("revision"),
         unfinished.exists().label("unfinished"),
         _works().label("works"),
+        _ordered().label("ordered"),
     ).where(Agent.agent_id == AGENT)
 
 
@@ -143,7 +151,8 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
         if heard and not works:
             session.execute(update(Run).where(Run.run_id == run_id).values(outcome="answered"))
         issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
-        return Waking(run_id, agent_id, reasons, issues, agent.spec, works)
+        ordered = bool(agent.ordered or lost)
+        return Waking(run_id, agent_id, reasons, issues, agent.spec, works, ordered)
 
 
 def _take(session: Session, agent_id: str) -> list[Any]:

@@ -267,10 +267,11 @@ def approved_plan(desk: Desk, session: Session, task: Task) -> Plan:
     """
     plan = stored_plan(task)
     policy = asking.demanded(session, plan)
-    words = asking.words_on(session, asking.steps_of(session, task))
+    steps = asking.steps_of(session, task)
+    words = asking.words_on(session, steps)
     if not proofs.hold(session, desk.seal, task, words):
         raise Forged(why=t("desk.not_proven"))
-    if not asking.satisfied(session, task, policy, words):
+    if not asking.satisfied(session, task, policy, steps, words):
         raise Refused(why=t("desk.not_approved"))
     return plan
 
