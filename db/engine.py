@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -23,6 +25,8 @@ AWAY = (
 """What a restart or loss of the database looks like: try the same again later."""
 LASTING: Mapping[str, Any] = MappingProxyType(
     {
+        # One name for all sessions of a process: see ``db.presence``.
+        "application_name": f"guardia {secrets.token_hex(4)}@{socket.gethostname()}"[:63],
         "connect_timeout": 10,
         "keepalives_idle": 10,
         "keepalives_interval": 5,

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from guardia.db.engine import driver_connection
-from guardia.db.presence import ABSENT
+from guardia.db.presence import ABSENT, STUCK
 
 _RESCUE = 0x67756172  # advisory lock: one rescuer at a time
 # While the database itself was away nobody could give a sign of life. A session may also have ended
@@ -31,6 +31,7 @@ _ANY_LOST = text(f"""
         or exists (select from procrastinate_jobs where status = 'doing' and worker_id is null)
 """)
 _FALLEN = text(f"select id from procrastinate_workers where {_DEAD} order by id for update")
+_RELEASE = text(STUCK)
 _BURY = text("delete from procrastinate_workers where id = any(:fallen)")
 _LOST = text("""
     select id, task_name, args ->> 'agent_id' as agent, worker_id from procrastinate_jobs
@@ -106,6 +107,7 @@ def rescue(session: Session, seconds: float) -> list[Lost]:
     # Two rescuers at once could take a job from the worker that the first had given it to.
     session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _RESCUE})
     fallen = list(session.scalars(_FALLEN, {"seconds": seconds}))
+    session.execute(_RELEASE, {"workers": fallen})
     lost = session.execute(_LOST, {"fallen": fallen}).all()
     session.execute(_BURY, {"fallen": fallen})
     for job in lost:

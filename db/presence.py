@@ -20,6 +20,17 @@ ABSENT = f"""
                   and classid = {_KIND} and objid::bigint = procrastinate_workers.id)
 """
 """Whether nobody holds the lock of a row of ``procrastinate_workers``."""
+STUCK = f"""
+    select pg_terminate_backend(stuck.pid)
+    from pg_locks as lock
+    join pg_stat_activity as present using (pid)
+    join pg_stat_activity as stuck on stuck.application_name = present.application_name
+        and stuck.datname = present.datname and stuck.usename = current_user
+        and stuck.state like 'idle in transaction%'
+    where lock.locktype = 'advisory' and lock.granted and lock.objsubid = 2
+      and lock.classid = {_KIND} and lock.objid::bigint = any(:workers)
+"""
+"""Ends what workers that are paused have left open in the middle, with the locks that it holds."""
 _HOLD = "select pg_try_advisory_lock(%s, %s)"
 _LEAVE = "select pg_advisory_unlock_all()"
 _SIGN = """

@@ -76,7 +76,7 @@ class Clock:
         """Do as the applied chart says now: add, change and remove agents' moments."""
         with self._following:
             with self._desk.database.reading() as session:
-                chart = revisions.running(session)
+                chart, revision = revisions.running(session), revisions.latest(session)
             wanted = {a.id: a.heartbeat for a in chart.agents}
             for job in self._agent_jobs():
                 if wanted.get(job.trigger.agent_id) == job.trigger.heartbeat:
@@ -85,6 +85,7 @@ class Clock:
                     self._scheduler.remove_job(job.id)
             for agent_id, heartbeat in wanted.items():
                 self._add(Moments(agent_id, heartbeat))
+            log.info("the clock follows revision %s", revision)
 
     def catch_up(self) -> None:
         """Tell of the moments that passed while nobody looked, as each agent's policy says."""

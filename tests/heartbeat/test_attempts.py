@@ -14,6 +14,7 @@ from loops import run
 from procrastinate.jobs import Job, Status
 
 from guardia.board.desk import waking
+from guardia.db.engine import LASTING
 from guardia.db.jobs import Attempt
 from guardia.heartbeat import queue
 from guardia.heartbeat.attempts import Attempts
@@ -155,6 +156,21 @@ def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(cas
         await eventually(lambda: rescued(cast, 1_000.0) == ["beat"])
         assert waking.lost_wait(cast.desk) is True
         assert await attempts.sign(paused) is False
+
+    opened(cast, work)
+
+
+def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(cast: Cast) -> None:
+    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+        number, _job = await begun(attempts)
+        assert await attempts.sign(number)
+        with psycopg.connect(cast.dsn, **LASTING) as paused:
+            paused.execute("select from tb_ops_task for update")
+            silent(cast)
+            await eventually(lambda: rescued(cast, DEAD) == ["beat"])
+            sql(cast, "set lock_timeout = '30s'; select from tb_ops_task for update")
+            with pytest.raises(psycopg.OperationalError):
+                paused.execute("select 1")
 
     opened(cast, work)
 

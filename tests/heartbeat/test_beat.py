@@ -1,12 +1,13 @@
-"""One beat of a worker that is to end."""
+"""One beat of a worker that is to end, or to make room for what another one lost."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cast import Cast
 
-from guardia.board.desk import view, waking
+from guardia.agents.team import Done
+from guardia.board.desk import Hold, view, waking, work
 from guardia.board.lifecycle import State
 from guardia.heartbeat.beat import beat
 
@@ -23,3 +24,25 @@ def test_what_a_closing_worker_has_not_begun_goes_to_the_next_one(cast: Cast) ->
     assert begun is not None and begun.works
     hold = waking.claim(cast.desk, begun)
     assert hold is not None and hold.sr_id == sr_id
+
+
+class Quick:
+    """A team that hands everything to people."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.cast = cast
+
+    def work(self, _: Any, hold: Hold) -> Done:
+        work.hand_over(self.cast.desk, hold, "사람에게")
+        return Done("manual", 1)
+
+
+def test_a_beat_makes_room_after_its_task_while_lost_work_waits_for_a_free_hand(cast: Cast) -> None:
+    first, second = cast.received(), cast.received()
+    team: Any = lambda: Quick(cast)  # noqa: E731
+    assert beat(cast.desk, team, "dispatcher", yielding=lambda: True) == "manual"
+    states = [view.issue(cast.desk, n).state for n in (first, second)]
+    assert states == [State.MANUAL, State.RECEIVED]
+    # The rest comes back by itself, behind what was lost.
+    assert beat(cast.desk, team, "dispatcher") == "manual"
+    assert view.issue(cast.desk, second).state is State.MANUAL

@@ -18,7 +18,7 @@ from guardia.tools.lab.running import RunningFleet
 
 pytestmark = pytest.mark.slow
 
-ISSUES = 10
+ISSUES = 8
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_whatever_happens_to_workers_and_database_each_change_happens_once(
 ) -> None:
     made = under_load
     workers = [made.worker() for _ in range(3)]
-    made.until(lambda: made.done() >= 2, "no change")
+    made.until(lambda: made.done() >= 1, "no change")
 
     killed = busiest(made, *workers)
     made.strike(killed, signal.SIGKILL)
