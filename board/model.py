@@ -353,6 +353,7 @@ class ChatMessage(Base):
     __table_args__ = (
         UniqueConstraint("channel", "external_id"),
         Index("ix_tb_msg_chat_log_room", "room", "created_at"),
+        Index("ix_tb_msg_chat_log_talk", "created_at", postgresql_where=sql("sr_id is null")),
     )
 
     message_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

@@ -20,7 +20,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from guardia.board.desk import Desk, auditing, due, waking
+from guardia.board.desk import Desk, auditing, due, talking, waking
 from guardia.db.engine import AWAY
 from guardia.heartbeat.moments import Moments
 from guardia.org import revisions
@@ -164,3 +164,4 @@ def _tick(desk: Desk, moments: Moments) -> None:
 
 def _forget(desk: Desk) -> None:
     waking.forget(desk, desk.clock() - _KEEP)
+    talking.forget(desk)

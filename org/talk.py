@@ -23,6 +23,7 @@ RESERVED = frozenset({"webhook", "kill", "link"})
 FIELDS = ("DB", "WAS", "WEB", "SECURITY", "NETWORK", "STORAGE", "OS", "DEPLOY", "ACCOUNT", "BACKUP")
 """What a request can be about, whether an agent for it is there or has still to be hired."""
 _LONGEST_PAUSE = timedelta(days=1)
+_SHORTEST_MEMORY = timedelta(days=2)  # a button in a room lives for one
 _NAME = re.compile(r"\W*(\w+)\W*")
 _SUFFIXES = re.compile("(?:야|님)$")
 
@@ -37,6 +38,12 @@ def _phrase(text: str) -> str:
 def _pause(length: timedelta) -> timedelta:
     if length > _LONGEST_PAUSE:
         raise ValueError(t("org.talk.pause"))
+    return length
+
+
+def _memory(length: timedelta) -> timedelta:
+    if length < _SHORTEST_MEMORY:
+        raise ValueError(t("org.talk.memory"))
     return length
 
 
@@ -57,6 +64,7 @@ Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=40)]
 RoomName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_line)]
 CallName = Annotated[str, StringConstraints(max_length=40), AfterValidator(_name)]
 Pause = Annotated[Period, AfterValidator(_pause)]
+Memory = Annotated[Period, AfterValidator(_memory)]
 
 
 class _Entry(BaseModel):
@@ -95,6 +103,8 @@ class Talk(_Entry):
     """A line that begins with one of these is a request in rooms of talk too."""
     rules: tuple[TalkRule, ...] = Field(default=(), max_length=50)
     """The first that fires counts."""
+    keep: Memory = Field(default=timedelta(days=90), json_schema_extra={"default": "90d"})
+    """How long a line stays that has opened no issue."""
 
     def hears(self, room: str) -> bool:
         """Whether people talk among themselves in a room."""

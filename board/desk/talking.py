@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
@@ -17,7 +17,7 @@ from guardia.board.model import ChatMessage
 from guardia.errors import Misconfigured
 from guardia.org import revisions
 from guardia.org.chart import OrgChart
-from guardia.org.talk import Talk, TalkRule
+from guardia.org.talk import RESERVED, Talk, TalkRule
 
 REQUESTED = "webhook"
 """Under which the messenger's log keeps a line that was a request."""
@@ -58,6 +58,21 @@ def hear(desk: Desk, line: reception.Request, *, addressed: bool = False) -> Hea
             return Heard()
         _record(session, rule, line, known, now)
         return Heard(offer=Offer(known, rule.title))
+
+
+def forget(desk: Desk) -> int:
+    """Delete what people said among themselves and nobody took up, once the chart lets it go.
+
+    Requests, orders to stop and what linked an account stay; so does the record.
+    """
+    chart = running(desk)
+    before = desk.clock() - (chart.talk if chart else Talk()).keep
+    talk = or_(ChatMessage.rule.is_(None), ChatMessage.rule.not_in(RESERVED))
+    old = delete(ChatMessage).where(
+        ChatMessage.sr_id.is_(None), ChatMessage.created_at < before, talk
+    )
+    with desk.database.transaction() as session:
+        return len(session.scalars(old.returning(ChatMessage.message_id)).all())
 
 
 def running(desk: Desk) -> OrgChart | None:

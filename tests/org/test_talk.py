@@ -73,6 +73,7 @@ BAD = HEAD + (
     "    - {id: kill, title: 하나, find: [[가나]]}\n"
     "    - {id: two, title: 둘, find: [[가 나 다 라 마, '!!'], []], cooldown: 2d}\n"
     "    - {id: two, title: 셋, find: [], room: [x], priority: P9}\n"
+    "  keep: 1d\n"
 )
 DISAGREEING = HEAD + (
     "\ntalk:\n"
@@ -99,6 +100,7 @@ DISAGREEING = HEAD + (
                 (6, "talk.rules.two.find", "1개 이상"),
                 (6, "talk.rules.two.room", "rooms을(를) 쓰려던"),
                 (6, "talk.rules.two.priority", "P1"),
+                (7, "talk.keep", "2d"),
             ],
         ),
         (

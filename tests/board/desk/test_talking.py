@@ -195,5 +195,18 @@ def test_a_rule_that_has_gone_and_an_offer_that_is_over_open_nothing(
     assert offers.take(desk, taking(heard)) == offers.Taken(Outcome.ALREADY, 1)
 
 
+def test_talk_that_led_to_nothing_is_forgotten(desk: Desk, clock: Clock) -> None:
+    talking.hear(desk, line("점심 뭐 먹죠", post="p1"))
+    talking.hear(desk, line(post="p2"))
+    talking.hear(desk, line("가디아 디스크 봐줘", post="p3"))
+    accounts.claim(desk, line(post="code"), "2345-6789")
+    clock.now += timedelta(days=90)
+    talking.hear(desk, line("저녁은요", post="p4"))
+    assert talking.forget(desk) == 0
+    clock.now += timedelta(seconds=1)
+    assert talking.forget(desk) == 2
+    assert logged(desk) == [("webhook", 1), (accounts.RULE, None), (None, None)]
+
+
 def test_no_rule_can_be_called_what_the_log_calls_other_lines() -> None:
     assert {talking.REQUESTED, killing.RULE, accounts.RULE} == RESERVED
