@@ -47,7 +47,8 @@ def _fit(candidate: Candidate, category: str) -> Fit | None:
 
 def chosen(agent: Specialist, skill: str) -> str:
     """Why an agent has been chosen, in a sentence."""
-    return t("agents.chosen", agent=agent.title, category=word("triage.category", skill))
+    why = "agents.chosen" if skill in agent.skills else "agents.chosen_by_server"
+    return t(why, agent=agent.title, category=word("triage.category", skill))
 
 
 def specialist(agents: list[Specialist], category: str, kind: str | None) -> Specialist | None:

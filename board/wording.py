@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from guardia.i18n import t
+from guardia.i18n import t, t_record
 
 
 def word(table: str, name: str) -> str:
     """``<table>.<name>`` of the catalogue where it has it, else the name itself."""
     try:
         return t(f"{table}.{name}")
+    except KeyError:
+        return name
+
+
+def recorded(table: str, name: str) -> str:
+    """``word`` in the language of the record."""
+    try:
+        return t_record(f"{table}.{name}")
     except KeyError:
         return name
 

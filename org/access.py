@@ -13,6 +13,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from guardia.errors import Forbidden, Invalid
+from guardia.i18n import t
 from guardia.org.directory import PersonName
 from guardia.org.model import LoginSession, Person
 
@@ -140,7 +141,14 @@ def as_table() -> str:
 def require(person: PersonName, action: str, *, institution: str | None = None) -> None:
     """``Forbidden`` unless ``allowed``."""
     if not allowed(person, action, institution=institution):
-        raise Forbidden(who=f"{person.name} {person.title}", action=action)
+        raise Forbidden(who=f"{person.name} {person.title}", action=_in_words(action))
+
+
+def _in_words(action: str) -> str:
+    try:
+        return t(f"org.right.{action}")
+    except KeyError:
+        return action
 
 
 def set_password(session: Session, person_id: str, password: str) -> None:

@@ -16,6 +16,7 @@ from guardia.board.web import rights as web
 from guardia.cli import app as cli
 from guardia.cli import rights as command
 from guardia.errors import Forbidden
+from guardia.i18n import LANGUAGES, catalogue
 from guardia.org import access
 
 SECURITY = Path(__file__).resolve().parents[1] / "docs" / "security.md"
@@ -39,6 +40,13 @@ def routes(app: Any) -> set[tuple[str, str]]:
             methods = (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}
             found |= {(method, route.path) for method in methods}
     return found
+
+
+def test_every_right_has_words_for_whoever_has_it_not() -> None:
+    for code in LANGUAGES:
+        groups = catalogue(code, "org")["right"]
+        named = {f"{g}.{name}" for g, names in groups.items() for name in names}
+        assert named == set(access.PERMISSIONS)
 
 
 def test_every_route_has_a_rule_and_every_rule_a_route(board: Cast) -> None:

@@ -14,6 +14,7 @@ from guardia.agents.state import Context
 from guardia.board.desk import hiring, succession, view, work
 from guardia.board.desk.work import Assignment
 from guardia.board.lifecycle import State
+from guardia.board.wording import word
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.directory import Directory
@@ -82,7 +83,12 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
             wanted = opening(triage.category, state["text"], context.hold.agent_id)
             hiring.request(context.desk, context.hold, wanted)
         why = "agents.no_server" if server is None else "agents.no_specialist"
-        text = "\n".join([t(why, category=triage.category), *(f"- {r}" for r in reasons)])
+        text = "\n".join(
+            [
+                t(why, category=word("triage.category", triage.category)),
+                *(f"- {r}" for r in reasons),
+            ]
+        )
         work.hand_over(context.desk, context.hold, text)
         return {}
     engineer = fit.best_engineer(view.engineers(context.desk, server), triage.category)
@@ -117,7 +123,9 @@ def pass_on(context: Context) -> bool:
     category = task.category or ""
     agent = fit.specialist(view.specialists(context.desk), category, _kind(context, task.server))
     if agent is None:
-        text = t("agents.no_specialist", category=category or "-")
+        text = t(
+            "agents.no_specialist", category=word("triage.category", category) if category else "-"
+        )
         begun = task.state is State.IN_PROGRESS
         work.hand_over(context.desk, context.hold, text, emergency=begun)
         return False

@@ -17,6 +17,7 @@ from guardia.board.lifecycle import State
 from guardia.board.mention import mentioned
 from guardia.board.model import ChatMessage, Comment, Issue, Task
 from guardia.board.reasons import Reason
+from guardia.board.wording import recorded
 from guardia.errors import Invalid
 from guardia.org import identity, registry
 
@@ -203,7 +204,7 @@ def received(session: Session, request: Request, now: datetime) -> int:
             **request.origin,
         },
         sr=issue.sr_id,
-        channel=request.channel,
+        channel=recorded("web.channel", request.channel),
         who=request.sender,
     )
     return issue.sr_id

@@ -29,9 +29,11 @@ from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Issue, Task
 from guardia.board.plan import Category, Plan
 from guardia.board.reasons import Reason
+from guardia.board.wording import recorded
 from guardia.errors import Forged, Refused, Stale
 from guardia.i18n import t, t_record
 from guardia.org import registry
+from guardia.org.model import Agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,10 @@ def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
                 "engineer": given.engineer_id,
                 "reasons": list(given.reasons),
             },
-            kind_name=given.kind,
-            category=given.category,
+            kind_name=recorded("triage.kind", given.kind),
+            category=recorded("triage.category", given.category),
             priority=given.priority,
-            agent=given.agent_id,
+            agent=agent.title if (agent := session.get(Agent, given.agent_id)) else given.agent_id,
         )
 
 
@@ -202,7 +204,7 @@ def file(session: Session, task: Task, plan: Plan, author: str, now: datetime) -
             "requester": issue.requester_id,
         },
         actions=len(plan.actions),
-        category=plan.category,
+        category=recorded("web.policy", plan.category),
         hash=bound[:12],
     )
     if not policy.steps and task.agent_id and author.startswith("person:"):
