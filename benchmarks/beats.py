@@ -354,8 +354,9 @@ def _fill(b: Bench, tasks: int, waiting: int) -> None:
             [tasks],
         )
         connection.execute(
-            "insert into tb_ops_task (sr_id, status, agent_id, created_at, updated_at)"
-            " select sr_id, case when sr_id %% %s < %s then 'PARSED' else 'COMPLETED' end,"
+            "insert into tb_ops_task (sr_id, priority, status, agent_id, created_at, updated_at)"
+            " select sr_id, priority,"
+            " case when sr_id %% %s < %s then 'PARSED' else 'COMPLETED' end,"
             " 'agent-' || case when sr_id %% %s < %s then 1 else sr_id %% 100 end, now(), now()"
             " from tb_sr_request",
             [tasks, waiting, tasks, waiting],

@@ -20,7 +20,7 @@ from guardia.board.chain import clean, digest
 from guardia.board.desk import hiring, reception
 from guardia.board.desk.core import Desk, GoalHold, held_goal, issue_of, stopped, wake
 from guardia.board.desk.hiring import Opening
-from guardia.board.desk.waking import Waking
+from guardia.board.desk.waking import Waking, awake
 from guardia.board.goal import SHOWN_AS, GoalMove, GoalState, after
 from guardia.board.goal_model import Goal, GoalPart
 from guardia.board.lifecycle import Actor, State
@@ -138,7 +138,7 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Goa
     The claim raises the fence. Nothing is claimed while the kill switch is on.
     """
     with desk.database.transaction() as session:
-        if stopped(session):
+        if stopped(session) or not awake(session, waking):
             return None
         goal = session.scalar(
             select(Goal)

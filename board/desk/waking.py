@@ -90,7 +90,8 @@ def _look_at_agent() -> Select[Any]:
 
 
 def _take_reasons() -> ReturningDelete[Any]:
-    found = delete(Wake).where(Wake.agent_id == AGENT, _AWAKE.exists())
+    wanted = or_(_AWAKE.exists(), Wake.reason == Reason.ORDER)
+    found = delete(Wake).where(Wake.agent_id == AGENT, wanted)
     return found.returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
 
 
@@ -113,7 +114,8 @@ _RUN = insert(Run).returning(Run.run_id)
 def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking | None:
     """Take all waiting reasons of an agent as one beat; ``None`` where there are none.
 
-    Coalesces: however many reasons wait, one beat takes them all. A paused agent keeps them.
+    Coalesces: however many reasons wait, one beat takes them all. A paused agent keeps them, and
+    wakes only for what people have ordered to be undone.
     The queue gives one worker at a time its turn (``attempt``) at an agent's beats, so a run that
     never ended has died with its worker: it is closed as lost, and its reasons are taken again.
     ``None`` also for a worker that has lost its turn: that was paused, and taken for dead.
@@ -128,7 +130,9 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
         if not taken and not session.scalar(_UNFINISHED, {"agent": agent_id}):
             return None
         agent = _look(session, agent_id, now)
-        if agent is None or agent.state != "active":
+        if agent is None or agent.state == "fired":
+            return None
+        if agent.state == "paused" and not agent.ordered:
             return None
         lost = _close_lost(session, agent_id, now) if agent.unfinished else []
         causes = [*lost, *(_cause(w) for w in taken)]
@@ -199,6 +203,11 @@ def lasts(session: Session, waking: Waking) -> bool:
     return bool(session.scalar(query.with_for_update(read=True)))
 
 
+def awake(session: Session, waking: Waking) -> bool:
+    """Whether the agent may begin something: nobody has paused it since it woke."""
+    return session.scalar(_AWAKE, {"agent": waking.agent_id}) is not None
+
+
 def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hold | None:
     """Claim the agent's next task atomically (see ``claiming``); ``None`` when there is none.
 
@@ -208,7 +217,7 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
     """
     wanted = {"agent": waking.agent_id, "now": desk.clock(), "done": list(done)}
     with desk.database.transaction() as session:
-        if stopped(session) or not lasts(session, waking) or not session.scalar(_AWAKE, wanted):
+        if stopped(session) or not lasts(session, waking) or not awake(session, waking):
             return None
         put_down(session, waking)
         task = claiming.next_task(session, wanted)

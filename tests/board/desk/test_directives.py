@@ -10,7 +10,17 @@ import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, PM, Cast, action, assignment, plan
 
 from guardia.board import audit
-from guardia.board.desk import Hold, decisions, directives, killing, orders, record, waking, work
+from guardia.board.desk import (
+    Hold,
+    decisions,
+    directives,
+    killing,
+    orders,
+    record,
+    staff,
+    waking,
+    work,
+)
 from guardia.board.desk.directives import Wish
 from guardia.board.desk.record import Outcome, Step
 from guardia.board.lifecycle import TABLE, Move, State
@@ -188,6 +198,24 @@ def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(cast: C
     work.remark(cast.desk, running, "계속합니다")
     with pytest.raises(Invalid):
         give(cast, running, "priority", argument="P9")
+
+
+def test_a_paused_agent_undoes_what_people_order_and_nothing_else(cast: Cast) -> None:
+    hold = started(cast)
+    staff.pause(cast.desk, "db-agent", "operator:test")
+    staff.pause(cast.desk, "dispatcher", "operator:test")
+    cast.received()
+    assert waking.begin(cast.desk, "dispatcher") is None
+    killing.kill(cast.desk, LEAD, "정지")
+    for _ in range(2):  # the first worker dies
+        begun = waking.begin(cast.desk, "db-agent")
+        assert begun is not None and begun.works and begun.ordered
+        order = orders.claim(cast.desk, begun)
+        assert order is not None and order.hold.task_id == hold.task_id
+        assert waking.claim(cast.desk, begun) is None
+    orders.end(cast.desk, order, ["되돌림"], [])
+    waking.end(cast.desk, begun, "restored", task_id=hold.task_id, steps=1)
+    assert waking.begin(cast.desk, "db-agent") is None
 
 
 def test_orders_need_their_right_and_a_known_verb(cast: Cast) -> None:
