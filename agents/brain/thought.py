@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from guardia.agents.brain.breakdown import Piece
 from guardia.agents.brain.triage import Triage
@@ -28,6 +28,11 @@ class Thought(Generic[T]):
 def named(by: str) -> str:
     """Who thought, as people read it."""
     return t("agents.embedded") if by == "embedded" else by
+
+
+def voice(thought: Thought[Any]) -> str:
+    """Who thought, with what a person should know about how."""
+    return f"{named(thought.by)} ({thought.remark})" if thought.remark else named(thought.by)
 
 
 @dataclass(frozen=True, slots=True)

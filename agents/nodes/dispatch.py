@@ -7,7 +7,7 @@ from typing import TypedDict
 from langgraph.runtime import Runtime
 
 from guardia.agents import fit
-from guardia.agents.brain.thought import named
+from guardia.agents.brain.thought import voice
 from guardia.agents.brain.triage import Triage, spoken_of
 from guardia.agents.goal_plan import GENERAL, opening
 from guardia.agents.state import Context
@@ -39,7 +39,7 @@ def classify(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
         directory = registry.directory(session)
     thought = context.brain.triage(state["text"], directory)
     triage = _talked_of(_settled(thought.answer, state), state.get("talk", ()), directory)
-    return {"triage": triage, "thought": f"{named(thought.by)} {thought.remark}".strip()}
+    return {"triage": triage, "thought": voice(thought)}
 
 
 def _settled(triage: Triage, state: DispatchState) -> Triage:

@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from guardia.agents import fit, goal_plan
 from guardia.agents.brain.breakdown import Piece, divide
 from guardia.agents.brain.deadline import deadlines
-from guardia.agents.brain.thought import Brain, Thought, named
+from guardia.agents.brain.thought import Brain, voice
 from guardia.agents.brain.triage import Triage
 from guardia.agents.brain.triage_lexicon import lexicon
 from guardia.agents.goal_plan import Understood
@@ -62,11 +62,7 @@ def divide_goal(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitSt
     with context.desk.database.reading() as session:
         directory = registry.directory(session)
     thought = context.brain.divide(brief.text, directory)
-    return {**found, "pieces": list(thought.answer), "divided_by": _voice(thought)}
-
-
-def _voice(thought: Thought[Any]) -> str:
-    return f"{named(thought.by)} {thought.remark}".strip()
+    return {**found, "pieces": list(thought.answer), "divided_by": voice(thought)}
 
 
 def _again(kept: dict[str, Any]) -> list[Piece]:
@@ -86,7 +82,7 @@ def understand(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitSta
 
     def think(text: str) -> Triage:
         thought = context.brain.triage(text, directory)
-        voices[_voice(thought)] = None
+        voices[voice(thought)] = None
         return thought.answer
 
     ways = lexicon().servers

@@ -26,7 +26,7 @@ from guardia.org import revisions
 _MOST = 20
 """Issues that one beat answers on."""
 _EXCERPT = 200
-_UNTOLD = ("comment", "model_asked")
+_UNTOLD = ("comment", "model_asked", "verified")
 """Kinds of entries that are no step of the work."""
 _OPEN = [state.value for state in OPEN]
 
