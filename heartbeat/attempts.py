@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,12 @@ _MINE = """
 """
 _FINISH = f"""
     select procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) from ({_MINE}) as mine
+"""
+_FOLLOWING = """
+    select pg_notify('procrastinate_any_queue_v1',
+        json_build_object('type', 'job_inserted', 'job_id', id)::text) from procrastinate_jobs
+    where status = 'todo' and lock = %(lock)s and (scheduled_at is null or scheduled_at <= now())
+    limit 1
 """
 _RETRY = f"""
     select procrastinate_retry_job_v2(
@@ -47,21 +54,34 @@ class Attempts(manager.JobManager):
         self.presence = presence
         self._begun: dict[int, int] = {}
         self._missing: set[int] = set()
+        self._told = 0
+        """How many announcements have come."""
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         """The next job; none while the database is away."""
-        try:
-            job = await super().fetch_job(queues, worker_id)
-        except exceptions.ConnectorException as error:
-            await _away(error)
-            return None
+        while True:
+            told = self._told
+            try:
+                job = await super().fetch_job(queues, worker_id)
+            except exceptions.ConnectorException as error:
+                await _away(error)
+                return None
+            # The worker forgets what is announced while it asks: its job could have come too late
+            # for this answer.
+            if job is not None or told == self._told:
+                break
         if job is not None and job.id is not None:
             self._begun[job.id] = job.attempts
         return job
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
-        """End this turn, unless it is no longer ours."""
+        """End this turn, unless it is no longer ours, and tell of a job that waits for its lock:
+        it was announced when nobody could take it yet."""
         await self._persist(_FINISH, job, status=status.value, delete_job=delete_job)
+        if job.lock is not None:
+            # After the turn has ended: what comes from now on is announced when it can be taken.
+            with suppress(exceptions.ConnectorException):  # else it is found a little later
+                await self.connector.execute_query_async(query=_FOLLOWING, lock=job.lock)
 
     async def retry_job(
         self,
@@ -75,11 +95,16 @@ class Attempts(manager.JobManager):
         values = {"retry_at": retry_at, "priority": priority, "queue": queue, "lock": lock}
         await self._persist(_RETRY, job, **values)
 
-    async def listen_for_jobs(self, **more: Any) -> None:
+    async def listen_for_jobs(self, *, on_notification: Any, **more: Any) -> None:
         """Hear of new jobs, and connect again whenever the database was away."""
+
+        async def told(**news: Any) -> None:
+            self._told += 1
+            await on_notification(**news)
+
         while True:
             try:
-                await super().listen_for_jobs(**more)
+                await super().listen_for_jobs(on_notification=told, **more)
             except exceptions.ConnectorException as error:
                 await _away(error)
 

@@ -98,7 +98,9 @@ def _tasks(
         if last and yielding():
             waking.hand_back(desk, begun.agent_id)
             break
-        if ordered and (order := orders.claim(desk, begun, obeyed)) is not None:
+        order = orders.claim(desk, begun, obeyed) if ordered else None
+        ordered = True  # people may order something while it works
+        if order is not None:
             hold, done = order.hold, team().obey(order)
             obeyed |= {hold.task_id}
         elif (found := waking.claim(desk, begun, seen)) is not None:
@@ -114,8 +116,6 @@ def _tasks(
                 pursuit.review(desk, begun.agent_id)
             break
         log.info("%s task %s: %s", begun.agent_id, hold.task_id, done.outcome)
-        # While it worked, people may have ordered something.
-        ordered = True
         outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
     return outcome, last, steps
 

@@ -28,8 +28,8 @@ _DEAD_AFTER = 8.0
 connected: that hangs or is paused. Who is gone is known sooner, see ``db.jobs``."""
 _LOOK_EVERY = 1.0
 _POLL = 2.0
-"""Seconds; only for a job whose lock another one has just let go, which is not notified, and for
-what was announced while the database was away."""
+"""Seconds; only for what was announced while the database was away, or to nobody: a job whose lock
+was let go by one that died or is to run again."""
 _NEVER = 86_400.0
 """Signs of life, prunings and aborts are ours, not procrastinate's."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import procrastinate
@@ -11,6 +13,7 @@ import psycopg
 import pytest
 from cast import Cast
 from loops import run
+from procrastinate import manager
 from procrastinate.jobs import Job, Status
 
 from guardia.board.desk import waking
@@ -202,3 +205,52 @@ def test_the_jobs_of_the_dead_are_announced(cast: Cast) -> None:
         assert f'"job_id": {job.id}' in note.payload
 
     opened(cast, work)
+
+
+def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_let_go(cast: Cast) -> None:
+    async def work(_: procrastinate.App, attempts: Attempts) -> list[Any]:
+        number, job = await begun(attempts)
+        cast.received()  # wakes the same agent
+        assert await attempts.fetch_job(None, number) is None
+        with psycopg.connect(cast.dsn, autocommit=True) as ear:
+            ear.execute("listen procrastinate_any_queue_v1")
+            await attempts.finish_job(job, Status.SUCCEEDED, True)
+            told = list(ear.notifies(timeout=30, stop_after=1))
+        following = await attempts.fetch_job(None, number)
+        assert following is not None
+        return [
+            json.loads(note.payload) == {"type": "job_inserted", "job_id": following.id}
+            for note in told
+        ]
+
+    assert opened(cast, work) == [True]
+
+
+def test_what_is_announced_while_a_worker_asks_is_not_lost(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = manager.JobManager.fetch_job
+
+    async def work(_: procrastinate.App, attempts: Attempts) -> bool:
+        number, job = await begun(attempts)
+        await attempts.finish_job(job, Status.SUCCEEDED, True)
+        heard = asyncio.Event()
+
+        async def hear(**_: Any) -> None:
+            heard.set()
+
+        async def answer_late(*given: Any, **more: Any) -> Job | None:
+            found = await ask(*given, **more)
+            while not heard.is_set():
+                cast.received()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(heard.wait(), 1)
+            return found
+
+        monkeypatch.setattr(manager.JobManager, "fetch_job", answer_late)
+        listening = asyncio.create_task(attempts.listen_for_jobs(on_notification=hear))
+        found = await attempts.fetch_job(None, number)
+        listening.cancel()
+        return found is not None
+
+    assert opened(cast, work)
