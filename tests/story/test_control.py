@@ -99,15 +99,15 @@ def approved(house: House, text: str) -> int:
 
 
 class Caught(Slow):
-    """Slow once: at the first command after an activation, which itself is real."""
+    """Slow once: at the first command after a change, which itself is real."""
 
-    def __init__(self, hands: Any) -> None:
+    def __init__(self, hands: Any, change: str) -> None:
         super().__init__(hands, lambda _: self.steps == 1)
-        self.steps = 0
+        self.change, self.steps = change, 0
 
     def run(self, host: Any, command: Any, **more: Any) -> Any:
         output = super().run(host, command, **more)
-        if self.steps or "mv -fT" in command.render():
+        if self.steps or self.change in command.render():
             self.steps += 1
         return output
 
@@ -116,7 +116,7 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        opened(furnished.app, fleet, keys, Caught) as house,
+        opened(furnished.app, fleet, keys, lambda h: Caught(h, "mv -fT")) as house,
         listening(house),
     ):
         sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
@@ -132,7 +132,7 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
         assert commands(fleet) == []
 
 
-def test_who_is_fired_in_the_middle_of_a_deployment_leaves_no_lock_and_no_step_undone_or_done_twice(
+def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_done_twice(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     """The running command ends, the superior inherits the task and gives it to the successor, who
@@ -142,8 +142,14 @@ def test_who_is_fired_in_the_middle_of_a_deployment_leaves_no_lock_and_no_step_u
         "skills": ["WAS", "DEPLOY"],
     }  # fmt: skip
     shipped = chart.shipped().read_text("utf-8")
-    with opened(furnished.app, fleet, keys, Caught) as house, listening(house):
-        sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
+    with (
+        opened(furnished.app, fleet, keys, lambda h: Caught(h, "budgetctl restart")) as house,
+        listening(house),
+    ):
+        assert not fleet.fault("hung-was").good
+        sr_id = approved(
+            house, "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
+        )
         with at_work(house, "was-agent"):
             replaced = edit.hire(edit.fire(shipped, "was-agent"), successor)
             organization.apply_chart(house.desk, replaced, "operator:test")
@@ -159,13 +165,9 @@ def test_who_is_fired_in_the_middle_of_a_deployment_leaves_no_lock_and_no_step_u
         after = entries[[e.kind for e in entries].index("handed_on") :]
         late = [e.kind for e in after if e.actor == "agent:was-agent"]
         assert set(late) <= {"result_failed"}  # that its command was ended
-        assert house.state(sr_id) in (State.COMPLETED, State.FAILED_ROLLBACK)
-        deeds = [
-            (e.detail["ordinal"], e.detail["phase"])
-            for e in entries
-            if e.kind == "intent" and e.detail["phase"] != "read"
-        ]
-        assert len(deeds) == len(set(deeds)) > 0
+        assert house.state(sr_id) is State.COMPLETED
+        assert house.changes(sr_id) == ["service.restart"]
+        assert fleet.healthy("hung-was")
         assert commands(fleet) == []
 
 
