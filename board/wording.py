@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 
 from guardia.i18n import t, t_record
+
+# Korea has no summer time, and small systems have no time zone database.
+SEOUL = timezone(timedelta(hours=9), "KST")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def word(table: str, name: str) -> str:
@@ -46,3 +53,17 @@ def actor(names: Mapping[str, str], who: str) -> str:
     if kind == "operator":
         return t("web.operator")
     return word("web.channel", name) if kind == "channel" else name or who
+
+
+def moment(given: datetime, style: str = "full") -> str:
+    """A time in Seoul: ``full`` with the year and seconds, ``short`` for lists."""
+    local = given.astimezone(SEOUL)
+    return local.strftime("%m-%d %H:%M" if style == "short" else "%Y-%m-%d %H:%M:%S")
+
+
+def in_seoul(text: str) -> str:
+    """A time that names its zone as one in Seoul; any other text as it is."""
+    if _MOMENT.fullmatch(text):
+        with suppress(ValueError):
+            return moment(datetime.fromisoformat(text))
+    return text

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from guardia.board.plan import Action, Call, Check, Risk
+from guardia.board.wording import in_seoul
 from guardia.errors import Invalid, ProgrammerError
 from guardia.i18n import t
 from guardia.org.directory import Host
@@ -92,4 +93,5 @@ def _reads(checks: tuple[Check, ...], host: Host) -> tuple[Check, ...]:
 
 
 def _shown(args: Args) -> dict[str, object]:
-    return args.model_dump()
+    found = args.model_dump()
+    return {name: in_seoul(v) if isinstance(v, str) else v for name, v in found.items()}

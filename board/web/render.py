@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta, timezone
+from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,6 @@ from guardia.org.access import allowed
 from guardia.org.budgets import in_won
 
 STATIC = Path(__file__).parent / "static"
-# Korea has no summer time, and small systems have no time zone database.
-SEOUL = timezone(timedelta(hours=9), "KST")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 # Everyone finds their language under the name that it has for itself.
 ENDONYMS = {"ko": "한국어", "en": "English"}
 STATUS_BADGE = {
@@ -104,7 +100,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(
-        moment=moment, iso=iso, markdown=markdown, value=value, blocks=findings.blocks
+        moment=wording.moment, iso=iso, markdown=markdown, value=value, blocks=findings.blocks
     )
     found.globals.update(
         t=t,
@@ -170,22 +166,12 @@ def value(given: object) -> str:
         return "–"
     if isinstance(given, bool):
         return t("web.yes") if given else t("web.no")
-    text = str(given)
-    if _MOMENT.fullmatch(text):
-        with suppress(ValueError):
-            return moment(datetime.fromisoformat(text))
-    return text
-
-
-def moment(given: datetime, style: str = "full") -> str:
-    """A time in Seoul: ``full`` with the year and seconds, ``short`` for lists."""
-    local = given.astimezone(SEOUL)
-    return local.strftime("%m-%d %H:%M" if style == "short" else "%Y-%m-%d %H:%M:%S")
+    return wording.in_seoul(str(given))
 
 
 def iso(given: datetime) -> str:
     """A time for machines."""
-    return given.astimezone(SEOUL).isoformat(timespec="seconds")
+    return given.astimezone(wording.SEOUL).isoformat(timespec="seconds")
 
 
 @cache

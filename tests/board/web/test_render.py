@@ -31,8 +31,8 @@ def test_values_as_people_read_them(given: object, shown: str) -> None:
 
 def test_times_are_told_in_seoul() -> None:
     at = datetime(2026, 12, 31, 15, 0, 1, tzinfo=UTC)
-    assert render.moment(at) == "2027-01-01 00:00:01"
-    assert render.moment(at, "short") == "01-01 00:00"
+    assert wording.moment(at) == "2027-01-01 00:00:01"
+    assert wording.moment(at, "short") == "01-01 00:00"
     assert render.iso(at) == "2027-01-01T00:00:01+09:00"
 
 
