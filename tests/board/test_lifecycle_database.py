@@ -11,9 +11,11 @@ import pytest
 from cast import Cast, assignment, plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from guardia.board.desk import Hold, view, waking, work
 from guardia.board.lifecycle import TABLE, State, overall
+from guardia.board.model import Task
 
 MOVES = {(before.value, after.value) for (before, _), after in TABLE.items()}
 ACROSS = settings(
@@ -126,6 +128,10 @@ def test_two_tasks_that_move_at_once_leave_the_issue_right(cast: Cast) -> None:
         assert first is not None
         second = waking.claim(cast.desk, begun, frozenset({first.task_id}))
         assert second is not None and second.sr_id == first.sr_id
+        with cast.desk.database.transaction() as session:
+            # As if another agent had it: a beat puts down what it had before.
+            taken = update(Task).where(Task.task_id == first.task_id)
+            session.execute(taken.values(run_id=first.run_id))
         together = threading.Barrier(2)
 
         def act(hold: Hold, together: threading.Barrier = together) -> None:
