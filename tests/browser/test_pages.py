@@ -162,7 +162,7 @@ def test_hidden_tabs_rest_and_catch_up(sign_in: SignIn, board: Cast) -> None:
 
 def test_the_api_page_needs_nothing_from_elsewhere(tab: Page, site: str) -> None:
     tab.goto(f"{site}/docs")
-    expect(tab.get_by_text("/intake/mattermost")).to_be_visible()
+    expect(tab.get_by_text("/intake/mattermost", exact=True)).to_be_visible()
 
 
 def fits(page: Page) -> bool:
