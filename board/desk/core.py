@@ -109,6 +109,7 @@ _TASK = (
     .with_for_update(key_share=True)
 )
 _GOAL = select(Issue.goal_id).where(Issue.sr_id == _ISSUE).with_for_update(key_share=True)
+_STOPPED = select(func.kill_switch_is_on())
 _STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
 
 
@@ -117,7 +118,7 @@ def stopped(session: Session) -> bool:
 
     Call it before a task is locked: whoever turns the switch locks in that order too.
     """
-    return bool(session.scalar(select(func.kill_switch_is_on())))
+    return bool(session.scalar(_STOPPED))
 
 
 def task_of(session: Session, task_id: int) -> Task:

@@ -109,6 +109,18 @@ _TAKE, _LOOK = _take_reasons(), _look_at_agent()
 _TICK = _keep_moment()
 _UNFINISHED = select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
 _RUN = insert(Run).returning(Run.run_id)
+_RUNS: Any = Run.__table__
+_TASKS: Any = Task.__table__
+_LASTS = (
+    select(Run.ended_at.is_(None)).where(Run.run_id == bindparam("run")).with_for_update(read=True)
+)
+_PUT_DOWN = update(_TASKS).where(_TASKS.c.run_id == bindparam("run")).values(run_id=None)
+_END = (
+    update(_RUNS)
+    .where(_RUNS.c.run_id == bindparam("run"), _RUNS.c.ended_at.is_(None))
+    .values({name: bindparam(name) for name in ("outcome", "task_id", "steps", "ended_at")})
+    .returning(_RUNS.c.started_at)
+)
 
 
 def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking | None:
@@ -199,8 +211,7 @@ def _free(session: Session, agent_id: str, run: Any, now: datetime) -> None:
 
 def lasts(session: Session, waking: Waking) -> bool:
     """Whether a beat has not been closed as lost; nobody can until this transaction ends."""
-    query = select(Run.ended_at.is_(None)).where(Run.run_id == waking.run_id)
-    return bool(session.scalar(query.with_for_update(read=True)))
+    return bool(session.scalar(_LASTS, {"run": waking.run_id}))
 
 
 def awake(session: Session, waking: Waking) -> bool:
@@ -230,19 +241,15 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
 
 def put_down(session: Session, waking: Waking) -> None:
     """A beat has one task in its hands: what it had before waits for people, or has ended."""
-    session.execute(update(Task).where(Task.run_id == waking.run_id).values(run_id=None))
+    session.execute(_PUT_DOWN, {"run": waking.run_id})
 
 
 def end(desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps: int) -> None:
     """Close a beat and let go of whatever it still holds; one that was lost stays so."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        begun = session.scalar(
-            update(Run)
-            .where(Run.run_id == waking.run_id, Run.ended_at.is_(None))
-            .values(outcome=outcome, task_id=task_id, steps=steps, ended_at=now)
-            .returning(Run.started_at)
-        )
+        ended = {"outcome": outcome, "task_id": task_id, "steps": steps, "ended_at": now}
+        begun = session.scalar(_END, {"run": waking.run_id, **ended})
         put_down(session, waking)
         events.announce(session, kind=BEAT, agent=waking.agent_id)
         if task_id is not None and begun is not None:
