@@ -73,8 +73,10 @@ def _show(desk: Desk, sr_id: int) -> None:
 
 
 def _turn(waiting: WaitingPlan) -> str:
+    from guardia.board.wording import moment
+
     words = {"role": t(f"org.role.{waiting.role}")}
-    due = f"{waiting.due_at.astimezone():%Y-%m-%d %H:%M}" if waiting.due_at else "-"
+    due = moment(waiting.due_at) if waiting.due_at else "-"
     return t("cli.issue.turn", given=waiting.given, quorum=waiting.quorum, due=due, **words)
 
 

@@ -119,7 +119,7 @@ def history(
         names = orgview.authors(desk, found)
     table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
     for one in found:
-        at = f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
+        at = wording.moment(one.created_at)
         table.add_row(
             str(one.number), at, escape(wording.actor(names, one.author)), one.sha256[:12]
         )

@@ -11,8 +11,6 @@ from rich.tree import Tree
 from guardia.i18n import t
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from rich.console import Console
 
     from guardia.board.desk import Desk
@@ -50,10 +48,10 @@ def follow(desk: Desk, console: Console) -> None:
 
 def _grow(branch: Tree, found: Organization, superior: str | None) -> None:
     for member in found.below(superior):
-        _grow(branch.add(_lines(member, found.chart.company.zone)), found, member.agent_id)
+        _grow(branch.add(_lines(member)), found, member.agent_id)
 
 
-def _lines(member: Member, zone: ZoneInfo) -> Text:
+def _lines(member: Member) -> Text:
     """Who it is and what it does now; below that, what it is for."""
     lines = Text(member.title, "bold")
     lines.append(f" {member.agent_id}", "dim")
@@ -61,11 +59,11 @@ def _lines(member: Member, zone: ZoneInfo) -> Text:
     lines.append(*_state(member))
     if member.open_tasks:
         lines.append(f"  {t('org.live.open', tasks=member.open_tasks)}")
-    return lines.append("\n").append(" · ".join(_duties(member, zone)), "dim")
+    return lines.append("\n").append(" · ".join(_duties(member)), "dim")
 
 
-def _duties(member: Member, zone: ZoneInfo) -> list[str]:
-    from guardia.board.wording import word
+def _duties(member: Member) -> list[str]:
+    from guardia.board.wording import moment, word
 
     found = [t(f"org.duty.{member.duty}")]
     if member.adapter:
@@ -73,7 +71,7 @@ def _duties(member: Member, zone: ZoneInfo) -> list[str]:
     if member.skills:
         found.append(", ".join(word("web.category", skill) for skill in member.skills))
     if member.last_beat is not None:
-        found.append(t("org.live.beat", at=f"{member.last_beat.astimezone(zone):%m-%d %H:%M}"))
+        found.append(t("org.live.beat", at=moment(member.last_beat, "short")))
     return found
 
 

@@ -37,11 +37,11 @@ def runs(
 
 
 def _cells(row: Row) -> list[str]:
-    from guardia.board.wording import outcome
+    from guardia.board.wording import moment, outcome
 
     return [
         str(row.run_id),
-        f"{row.started_at.astimezone():%m-%d %H:%M:%S}",
+        moment(row.started_at, "short"),
         row.agent,
         "\n".join(_reason(reason, delta) for reason, delta in row.why),
         f"SR-{row.sr_id}" if row.sr_id else "-",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.status import Status
@@ -16,9 +15,9 @@ from sqlalchemy import ColumnElement, select
 from guardia.board import audit
 from guardia.board.desk import Desk
 from guardia.board.record_model import AuditEntry
+from guardia.board.wording import SEOUL
 from guardia.org import registry
 
-_SEOUL = ZoneInfo("Asia/Seoul")
 _COLOURS = {
     "approved": "green",
     "completed": "bold blue",
@@ -75,7 +74,7 @@ class Timeline:
         row.add_column(width=_TIME_WIDTH, style="dim")
         row.add_column(width=_ACTOR_WIDTH)
         row.add_column(ratio=1, overflow="fold")
-        clock = f"{moment.astimezone(_SEOUL):%H:%M:%S.%f}"[:_TIME_WIDTH]
+        clock = f"{moment.astimezone(SEOUL):%H:%M:%S.%f}"[:_TIME_WIDTH]
         name = self._names.get(actor, actor.removeprefix("channel:"))
         row.add_row(clock, Text(name), Text(sentence, _COLOURS.get(kind, "")))
         self._console.print(row)

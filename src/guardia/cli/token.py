@@ -38,6 +38,7 @@ def create(
 def listing(who: _As) -> None:
     """The person's own tokens."""
     from guardia.board.desk import tokens
+    from guardia.board.wording import moment
 
     with opened(Settings()) as installation, installation.desk() as desk:
         found = tokens.listed(desk, sign_in(desk, who))
@@ -45,7 +46,7 @@ def listing(who: _As) -> None:
     table = Table(*(t(f"cli.token.column.{c}") for c in columns))
     for card in found:
         state = t("cli.token.revoked" if card.revoked else "cli.token.valid")
-        ends = f"{card.expires_at.astimezone():%Y-%m-%d}"
+        ends = moment(card.expires_at)
         table.add_row(str(card.token_id), card.name, ", ".join(card.rights), ends, state)
     Console().print(table, markup=False)
 
