@@ -14,8 +14,10 @@ from typing import Any
 
 from cast import assignment
 from house import House
+from sqlalchemy import update
 
 from guardia.board.desk import Hold, reception, waking, work
+from guardia.board.model import Task
 from guardia.board.plan import Call
 from guardia.heartbeat.listening import ORDERS, Reaction, listen
 from guardia.tools.command import Command
@@ -116,6 +118,10 @@ def held(house: House, count: int) -> list[Hold]:
     while hold := waking.claim(house.desk, begun, frozenset(h.task_id for h in holds)):
         holds.append(hold)
     assert len(holds) == count
+    # A beat has one task in its hands: for fifty at once it would take fifty agents.
+    with house.desk.database.transaction() as session:
+        numbers = [h.task_id for h in holds]
+        session.execute(update(Task).where(Task.task_id.in_(numbers)).values(run_id=begun.run_id))
     return holds
 
 
