@@ -59,7 +59,7 @@ def _is_heading(line: str) -> bool:
 
 def _segments(line: str) -> Iterator[tuple[str, bool]]:
     """The clauses of a line that are work of their own; ``True`` with a sentence's last one."""
-    items = morphemes(line)
+    items = _read(line)
     begin = 0
     for i, item in enumerate(items):
         following = items[i + 1] if i + 1 < len(items) else None
@@ -71,6 +71,20 @@ def _segments(line: str) -> Iterator[tuple[str, bool]]:
         elif _joins(items, i) or following.form in _BETWEEN:
             yield line[begin : following.start], False
             begin = following.start
+
+
+def _read(text: str) -> list[Morpheme]:
+    """The morphemes of ``text``, in which "점검하고" is always the verb."""
+    found: list[Morpheme] = []
+    for item in morphemes(text):
+        deed = bool(found) and found[-1].form in lexicon().lists["deeds"]
+        if deed and (item.tag, item.form) == ("XSA", "하"):
+            found.append(item._replace(tag="XSV"))
+        elif deed and item.form == "하고" and item.tag in ("JC", "JKB"):
+            found += (Morpheme("하", "XSV", item.start), Morpheme("고", "EC", item.start + 1))
+        else:
+            found.append(item)
+    return found
 
 
 def _ends_sentence(item: Morpheme, following: Morpheme) -> bool:
@@ -91,7 +105,7 @@ def _joins(items: Sequence[Morpheme], i: int) -> bool:
 
 def _piece(segment: str, sentence: int, *, heading: bool) -> Piece:
     text = segment.strip(" ,;·\t")
-    items = [m for m in morphemes(text) if m.tag[0] != "S" or m.tag in ("SL", "SN", "SH")]
+    items = [m for m in _read(text) if m.tag[0] != "S" or m.tag in ("SL", "SN", "SH")]
     while items and items[0].form in _BETWEEN:
         items = items[1:]
         text = text[items[0].start :] if items else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from guardia.org.directory import Directory, Host
 
 _ALL = r"(?:모든|전체|전부|모두|각각|각|온)"
+_AND = r"(?:와|과|랑|이랑|하고|및|,|·|/)"
 _SERVERS = r"(?:서버|시스템|장비|호스트)"
 
 
@@ -37,8 +38,9 @@ def fan_out(
     match = _quantified(text, [*kinds.values()], [*named.values()])
     if match is None:
         return None
-    wanted = {i for i, p in named.items() if re.search(p, text)} or ({institution} - {None})
-    asked = {k for k, p in kinds.items() if re.search(p, text, re.IGNORECASE)}
+    # What the quantifier itself names: "WAS-01과 모든 DB 서버" does not want all of both.
+    wanted = _said(named, match) or _said(named, text) or ({institution} - {None})
+    asked = _said(kinds, match) or _said(kinds, text)
     hosts = tuple(
         host
         for host in directory.servers
@@ -47,16 +49,21 @@ def fan_out(
     return Fan(hosts, " ".join(match.split()))
 
 
+def _said(patterns: Mapping[str, str], text: str) -> set[str]:
+    return {name for name, pattern in patterns.items() if re.search(pattern, text, re.IGNORECASE)}
+
+
 def _quantified(text: str, kinds: list[str], institutions: list[str]) -> str | None:
     """The words that want all: "모든 기재부 WAS", "기재부 서버 전체", "각 기관"."""
     owners = "|".join([*institutions, "기관"])
-    things = "|".join([_SERVERS, *kinds])
+    thing = rf"(?:{'|'.join([_SERVERS, *kinds])})(?:\s*{_SERVERS})?"
+    things = rf"{thing}(?:\s*{_AND}\s*{thing})*"
     forms = (
-        rf"{_ALL}\s*(?:(?:{owners})의?\s*)?(?:\S{{1,6}}\s+)?(?:{things})",
+        rf"{_ALL}\s*(?:(?:{owners})의?\s*)?(?:\S{{1,6}}\s+)?{things}",
         rf"(?:^|\s)전\s*(?:{_SERVERS}|기관)",
         rf"{_ALL}\s*(?:{owners})",
         rf"(?:{owners})의?\s*{_ALL}",
-        rf"(?:{things})(?:\s*{_SERVERS})?(?:들)?(?:을|를|의)?\s*{_ALL}",
+        rf"{things}(?:들)?(?:을|를|의)?\s*{_ALL}",
     )
     for form in forms:
         if found := re.search(form, text, re.IGNORECASE):
