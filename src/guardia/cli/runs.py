@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from guardia.cli.installation import opened
 from guardia.i18n import t
 from guardia.settings import Settings
+
+_HEADS = ("number", "begun", "agent_head", "why", "work", "outcome", "took", "revision")
 
 if TYPE_CHECKING:
     from guardia.board.runs import Row
@@ -26,8 +29,10 @@ def runs(
 
     with opened(Settings()) as installation, installation.desk() as desk:
         found = board_runs.runs(desk, board_runs.Query(agent=agent, before=before, size=limit))
-    heads = ("number", "begun", "agent_head", "why", "work", "outcome", "took", "revision")
-    table = Table(*(t(f"cli.runs.{head}") for head in heads))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in _HEADS:
+        whole = head in ("number", "begun", "work")
+        table.add_column(t(f"cli.runs.{head}"), no_wrap=whole, overflow="fold")
     for row in found.rows:
         table.add_row(*_cells(row))
     console = Console()
