@@ -52,6 +52,9 @@ def test_whatever_happens_to_workers_and_database_each_change_happens_once(
     made.strike(paused, signal.SIGSTOP)
     (left,) = (w for w in workers if w not in (killed, paused))
     made.until(made.settled_losses, "not taken over")
+    # Also where it had just put its last task down when it was paused.
+    present = "select from procrastinate_workers where id = any(%s)"
+    made.until(lambda: not made.rows(present, sorted(paused.numbers)), "not struck off")
 
     made.worker()  # which begins while there is no database
     made.restart_database(immediate=True, down=2.0)
