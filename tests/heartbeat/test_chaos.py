@@ -26,7 +26,8 @@ def under_load(home: Path, fleet: RunningFleet) -> Iterator[Turmoil]:
     """A PostgreSQL of its own, since this one crashes."""
     folder = home / "chaos"
     folder.mkdir(mode=0o711)
-    with Cluster(folder / "pg", settings=FAST) as cluster:
+    # A crash must lose nothing that was committed: neither who was taken for dead, nor an intent.
+    with Cluster(folder / "pg", settings={**FAST, "synchronous_commit": "on"}) as cluster:
         cluster.create_roles()
         (folder / "home").mkdir()
         with turmoil(cluster, fleet, folder / "home", ISSUES) as made:
