@@ -103,10 +103,19 @@ def test_a_writer_without_a_reader_ends_by_itself(reach: Reach, fleet: RunningFl
     assert until(lambda: fleet.commands(SERVER) == [])
 
 
-def test_a_client_can_signal_its_command(reach: Reach) -> None:
+async def there(fleet: RunningFleet, command: str) -> None:
+    """Wait until a command runs: bash, while it starts, may overhear a signal."""
+
+    def runs() -> bool:
+        return command in [entry["command"] for entry in fleet.commands(SERVER)]
+
+    assert await asyncio.to_thread(until, runs)
+
+
+def test_a_client_can_signal_its_command(reach: Reach, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> Any:
         running: Any = await connection.create_process("sleep 3872")
-        await asyncio.sleep(0.1)
+        await there(fleet, "sleep 3872")
         running.send_signal("TERM")
         return (await running.wait()).exit_signal[0]
 
@@ -123,7 +132,7 @@ def test_a_terminal_is_a_terminal(reach: Reach) -> None:
 def test_a_terminal_that_is_closed_hangs_up(reach: Reach, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("sleep 3873", term_type="xterm")
-        await asyncio.sleep(0.2)
+        await there(fleet, "sleep 3873")
         running.close()
 
     reach.session(SERVER, work)
