@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,7 +120,10 @@ def cast(seats: str, database: Dsns) -> Iterator[Cast]:
 @pytest.fixture(scope="session")
 def fleet(home: Path) -> Iterator[RunningFleet]:
     """The practice fleet, once for the whole run. Tests that only look may use it directly."""
+    # As below nohup: what runs on its servers must hear of a hang-up all the same.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with RunningFleet.spawn(home / "lab") as running:
+        signal.signal(signal.SIGHUP, before)
         yield running
 
 

@@ -58,7 +58,9 @@ class Machine:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop.set)
-        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        # Caught, not ignored: what we start has the default again, also below ``nohup``.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, lambda: None)
         namespace.end_with_parent(signal.SIGTERM)
         namespace.adopt_orphans()
         volume = self._mount()
