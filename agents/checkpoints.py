@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
-from guardia.board.desk import Hold
+from guardia.board.core.claims import Hold
 from guardia.db.engine import LASTING
 from guardia.errors import Stale
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guardia.board.desk.view import Candidate, Specialist
+from guardia.board.organization.candidates import Candidate, Specialist
 from guardia.board.wording import word
 from guardia.i18n import t
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 from guardia.agents.brain.thought import Brain
-from guardia.board.desk import Desk, Hold
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
 from guardia.board.desk.notes import Notebook
 from guardia.board.lifecycle import State
 from guardia.knowledge.library import Library

@@ -19,8 +19,9 @@ from guardia.agents.nodes.dispatch import pass_on
 from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.nodes.undo import reverse
 from guardia.agents.state import Context
-from guardia.board.desk import Desk, Hold, goals, notes, orders, view, work
-from guardia.board.desk.core import GoalHold
+from guardia.board.core.claims import GoalHold, Hold
+from guardia.board.core.context import Desk
+from guardia.board.desk import goals, notes, orders, view, work
 from guardia.board.desk.notes import Notebook
 from guardia.board.desk.orders import Order
 from guardia.board.desk.view import TaskView
@@ -29,7 +30,7 @@ from guardia.db.engine import AWAY
 from guardia.errors import Forged, GuardiaError, Misconfigured, Stale
 from guardia.i18n import t
 from guardia.knowledge.library import Library
-from guardia.org.chart import AgentEntry
+from guardia.org.chart_model import AgentEntry
 from guardia.tools.execute import Gate
 
 log = logging.getLogger(__name__)

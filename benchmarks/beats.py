@@ -30,7 +30,9 @@ from pathlib import Path
 import psycopg
 
 from guardia.agents import checkpoints
-from guardia.board.desk import Desk, core, organization, reception, waking
+from guardia.board.core import wakes
+from guardia.board.core.context import Desk
+from guardia.board.desk import organization, reception, waking
 from guardia.board.reasons import Reason
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
@@ -58,7 +60,7 @@ class Bench:
     def wake(self, agent: str) -> None:
         """One reason for one agent, in a transaction of its own."""
         with self.desk.database.transaction() as session:
-            core.wake(session, agent, Reason.MANUAL, self.desk.clock())
+            wakes.wake(session, agent, Reason.MANUAL, self.desk.clock())
 
     def one(self, query: str) -> float:
         """A number from the database."""

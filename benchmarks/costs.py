@@ -23,7 +23,8 @@ from cast import Cast, seated
 from paying import PRICES, charter, reserved
 
 from guardia.board import statement
-from guardia.board.desk import Hold, costs
+from guardia.board.core.claims import Hold
+from guardia.board.desk import costs
 from guardia.board.desk.costs import Ended
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from guardia.agents import checkpoints
-from guardia.board.desk import Desk, organization, staff
+from guardia.board.core.context import Desk
+from guardia.board.desk import organization, staff
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
 from guardia.db.migrate import upgrade

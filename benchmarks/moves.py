@@ -23,7 +23,8 @@ from pathlib import Path
 from cast import LEAD, Cast, assignment, plan, seated
 from sqlalchemy import update
 
-from guardia.board.desk import Hold, decisions, waking, work
+from guardia.board.core.claims import Hold
+from guardia.board.desk import decisions, waking, work
 from guardia.board.model import Issue
 from guardia.board.seal import Seal
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.actors import named
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.board.lifecycle import OPEN, State
 from guardia.board.model import Issue, Task
 from guardia.board.note_model import Note, NoteVersion

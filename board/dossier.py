@@ -14,13 +14,18 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guardia.board import kinship, listing, statement, steps
+from guardia.board import kinship, statement, steps
 from guardia.board.actors import named
-from guardia.board.desk import Desk, asking, directives
+from guardia.board.approvals.model import Approval
+from guardia.board.audit import log
+from guardia.board.core.context import Desk
+from guardia.board.desk import asking, directives
 from guardia.board.desk.work import plan_hash
+from guardia.board.execution.model import Evidence
+from guardia.board.issues import visibility
 from guardia.board.kinship import Relative
 from guardia.board.lifecycle import State
-from guardia.board.model import ActionRun, Approval, Comment, Directive, Evidence, Issue, Task
+from guardia.board.model import ActionRun, Comment, Directive, Issue, Task
 from guardia.board.plan import Plan
 from guardia.board.policy import Capacity
 from guardia.board.record_model import AuditEntry
@@ -194,7 +199,7 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
             comments=comments,
             entries=entries,
             outcome=_outcome(session, sr_id) if reads_record else "",
-            position=listing.position(session),
+            position=log.position(session),
             stalled_at=found.stalled_at,
             stalled_on=found.stalled_on,
             parent=kinship.parent(session, viewer, found),
@@ -216,7 +221,7 @@ def output(desk: Desk, viewer: PersonName, sr_id: int, evidence_id: int) -> str:
 
 
 def _issue(session: Session, viewer: PersonName, sr_id: int) -> Issue:
-    found = session.scalar(select(Issue).where(Issue.sr_id == sr_id, listing.visible(viewer)))
+    found = session.scalar(select(Issue).where(Issue.sr_id == sr_id, visibility.visible(viewer)))
     if found is None:
         raise NotFound(what=f"SR-{sr_id}")
     return found

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import Link, composed, digest
-from guardia.board.model import Evidence
+from guardia.board.execution.model import Evidence
 
 _SETTLED = timedelta(minutes=30)
 """Longer than any command may take."""

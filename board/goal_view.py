@@ -9,13 +9,17 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board import hire_view, kinship, listing
+from guardia.board import hire_view, kinship
 from guardia.board.actors import named
-from guardia.board.desk import Desk, pursuit
+from guardia.board.audit import log
+from guardia.board.core.context import Desk
+from guardia.board.desk import pursuit
 from guardia.board.dossier import Note
 from guardia.board.goal import OPEN_GOALS, GoalState, Progress
-from guardia.board.goal_model import Goal, GoalPart, Hire
+from guardia.board.goal_model import Goal
+from guardia.board.goals.model import GoalPart
 from guardia.board.hire_view import HireView
+from guardia.board.hiring.model import Hire
 from guardia.board.kinship import Relative
 from guardia.board.model import Comment, Issue
 from guardia.errors import NotFound
@@ -115,7 +119,7 @@ def goals(
         progress = pursuit.counts(session, [goal.sr_id for _, goal in shown])
         rows = tuple(_row(issue, goal, progress[goal.sr_id]) for issue, goal in shown)
         older = rows[-1].sr_id if len(found) > _SIZE else None
-        return GoalList(rows, older, listing.position(session))
+        return GoalList(rows, older, log.position(session))
 
 
 def _row(issue: Issue, goal: Goal, progress: Progress) -> Row:
@@ -168,7 +172,7 @@ def page(desk: Desk, viewer: PersonName, sr_id: int) -> GoalPage:
             children=kinship.children(session, viewer, sr_id),
             progress=progress,
             comments=comments,
-            position=listing.position(session),
+            position=log.position(session),
             names=names,
         )
 

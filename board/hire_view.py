@@ -10,9 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.actors import named
-from guardia.board.desk import Desk, estimate
+from guardia.board.core.context import Desk
+from guardia.board.desk import estimate
 from guardia.board.desk.estimate import Room
-from guardia.board.goal_model import Goal, Hire
+from guardia.board.goal_model import Goal
+from guardia.board.hiring.model import Hire
 from guardia.i18n import t
 from guardia.org.access import require
 from guardia.org.directory import PersonName

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
-from guardia.board import listing
+from guardia.board.issues import visibility
 from guardia.board.lifecycle import State
 from guardia.board.model import Issue
 from guardia.org.directory import PersonName
@@ -45,7 +45,7 @@ def _relatives(viewer: PersonName) -> Select[int, str, str, str | None, str]:
     return (
         select(Issue.sr_id, Issue.title, Issue.status, Issue.kind, Agent.title)
         .outerjoin(Agent, Agent.agent_id == Issue.agent_id)
-        .where(listing.visible(viewer))
+        .where(visibility.visible(viewer))
     )
 
 

@@ -6,25 +6,22 @@ Everything here reads one snapshot and is limited to what the viewer may see.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
+from guardia.board.approvals.pending import Waiting, _waiting
+from guardia.board.audit.log import position
 from guardia.board.chain import clean
-from guardia.board.desk import Desk, asking
+from guardia.board.core.context import Desk
+from guardia.board.issues.visibility import visible
 from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Approval, Decision, Issue, Task
-from guardia.board.policy import Capacity
-from guardia.board.record_model import ChainHead
-from guardia.org import identity
-from guardia.org.access import allowed
+from guardia.board.model import Issue, Task
 from guardia.org.directory import PersonName
-from guardia.org.duties import Reach
 from guardia.org.model import Agent, Institution, Person
 
 _NUMBER = re.compile(r"(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
@@ -69,20 +66,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A step of an approval chain that this person can decide now."""
-
-    sr_id: int
-    title: str
-    server: str | None
-    category: str | None
-    priority: str | None
-    since: datetime
-    due: datetime | None
-    """When it escalates or expires."""
-
-
-@dataclass(frozen=True, slots=True)
 class Listing:
     """One page of the list."""
 
@@ -94,33 +77,6 @@ class Listing:
     waiting: tuple[Waiting, ...]
     position: int
     """Length of the record at this snapshot: what the page has seen of what happened."""
-
-
-def visible(viewer: PersonName) -> ColumnElement[bool]:
-    """The issues that a person may see: customers those of their institution only."""
-    if not allowed(viewer, "issue.read"):
-        return false()
-    if viewer.role != "customer":
-        return true()
-    return Issue.inst_id == viewer.institution if viewer.institution else false()
-
-
-def sees(desk: Desk, viewer: PersonName, sr_id: int) -> bool:
-    """Whether the issue exists for this person."""
-    with desk.database.reading() as session:
-        query = select(Issue.sr_id).where(Issue.sr_id == sr_id, visible(viewer))
-        return session.scalar(query) is not None
-
-
-def institution_of(desk: Desk, sr_id: int) -> str | None:
-    """Whose issue it is, or ``None`` as long as nobody knows."""
-    with desk.database.reading() as session:
-        return session.scalar(select(Issue.inst_id).where(Issue.sr_id == sr_id))
-
-
-def position(session: Session) -> int:
-    """How long the record is in this snapshot."""
-    return session.scalar(select(func.coalesce(func.max(ChainHead.size), 0))) or 0
 
 
 def issues(desk: Desk, viewer: PersonName, query: Query) -> Listing:
@@ -221,70 +177,3 @@ def _matches(word: str) -> ColumnElement[bool]:
     ]
     number = _NUMBER.fullmatch(word)
     return or_(*ways, Issue.sr_id == int(number[1])) if number else or_(*ways)
-
-
-def _fillable(
-    viewer: PersonName, capacity: Capacity, kin: Mapping[str, str]
-) -> ColumnElement[bool]:
-    """Steps whose turn it is and that the viewer may fill so; ``board.policy`` as a query.
-
-    ``kin``: every account of the humans who are concerned.
-    """
-    humans = {kin.get(p, p) for p in (viewer.id, capacity.principal) if p}
-    parties = [account for account, human in kin.items() if human in humans]
-    other = aliased(Approval)
-    spent = (
-        select(Decision.decision_id)
-        .join(other, other.approval_id == Decision.approval_id)
-        .where(
-            other.task_id == Approval.task_id,
-            other.plan_hash == Approval.plan_hash,
-            other.state.in_(asking.STANDING),
-            or_(Decision.person_id.in_(parties), Decision.principal_id.in_(parties)),
-        )
-    )
-    escalated = Approval.escalated_at.is_not(None) & (Approval.escalate_to == capacity.role)
-    return and_(
-        or_(Approval.role == capacity.role, escalated),
-        or_(Issue.requester_id.is_(None), Issue.requester_id.not_in(parties)),
-        or_(Task.plan_author.is_(None), Task.plan_author.not_in([f"person:{p}" for p in parties])),
-        ~spent.exists(),
-    )
-
-
-def _covered(reach: Reach) -> ColumnElement[bool]:
-    """Issues of the institutions for which somebody holds a role."""
-    if reach.default:
-        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.but))
-    return Issue.inst_id.in_(reach.but)
-
-
-def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiting, ...]:
-    offices = asking.offices(session, viewer, now)
-    if not offices:
-        return ()
-    accounts = [viewer.id, *(o.capacity.principal for o in offices if o.capacity.principal)]
-    kin = identity.kin(session, accounts)
-    found = session.execute(
-        select(
-            Issue.sr_id,
-            Issue.title,
-            Task.target_server.label("server"),
-            Task.category,
-            Issue.priority,
-            Approval.opened_at.label("since"),
-            Approval.due_at.label("due"),
-        )
-        .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
-        .join(Issue, Issue.sr_id == Task.sr_id)
-        .where(
-            or_(*(_fillable(viewer, o.capacity, kin) & _covered(o.reach) for o in offices)),
-            Approval.state == "WAITING",
-            Approval.opened_at.is_not(None),
-            Task.status == State.PENDING_APPROVAL.value,
-            visible(viewer),
-        )
-        .order_by(func.coalesce(Issue.priority, "P3"), Approval.approval_id)
-        .limit(20)
-    )
-    return tuple(Waiting(**r._asdict()) for r in found)

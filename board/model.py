@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -162,97 +162,6 @@ class ActionRun(Base):
     result_at: Mapped[datetime | None]
 
 
-class Approval(Base):
-    """One step of the chain that a plan needs, bound to the hash of the exact plan."""
-
-    __tablename__ = "tb_approval"
-    __table_args__ = (
-        CheckConstraint(
-            "state in ('WAITING', 'APPROVED', 'REJECTED', 'CHANGES', 'EXPIRED', 'VOID')",
-            name="state",
-        ),
-        CheckConstraint("quorum >= 1", name="quorum"),
-        Index(
-            "uq_tb_approval_standing",
-            "task_id",
-            "plan_hash",
-            "step",
-            unique=True,
-            postgresql_where=sql("state in ('WAITING', 'APPROVED')"),
-        ),
-        Index("ix_tb_approval_task_id", "task_id", "plan_hash", "step"),
-        Index(
-            "ix_tb_approval_waiting",
-            "role",
-            "approval_id",
-            postgresql_where=sql("state = 'WAITING'"),
-        ),
-        Index("ix_tb_approval_look_at", "look_at", postgresql_where=sql("state = 'WAITING'")),
-    )
-
-    approval_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
-    plan_hash: Mapped[str]
-    step: Mapped[int]
-    role: Mapped[str]
-    quorum: Mapped[int] = mapped_column(default=1, server_default=sql("1"))
-    """How many different persons it takes."""
-    state: Mapped[str]
-    decided_by: Mapped[str | None]
-    """Who decided last; every single decision is a ``Decision``."""
-    reason: Mapped[str] = mapped_column(default="", server_default="")
-    decided_at: Mapped[datetime | None]
-    opened_at: Mapped[datetime | None]
-    """When its turn came."""
-    due_at: Mapped[datetime | None]
-    """When it escalates or expires."""
-    look_at: Mapped[datetime | None]
-    """When the clock must look at it next: a reminder, or ``due_at``."""
-    escalate_to: Mapped[str | None]
-    escalated_at: Mapped[datetime | None]
-    """Since when people of ``escalate_to`` may decide as well."""
-    created_at: Mapped[datetime]
-
-
-class Decision(Base):
-    """One person's word on one step, in their own name or in that of who delegated."""
-
-    __tablename__ = "tb_decision"
-    __table_args__ = (
-        CheckConstraint("verdict in ('approve', 'reject', 'change')", name="verdict"),
-        UniqueConstraint("approval_id", "person_id"),
-    )
-
-    decision_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    approval_id: Mapped[int] = mapped_column(ForeignKey("tb_approval.approval_id"))
-    person_id: Mapped[str]
-    role: Mapped[str]
-    """The role in which they decided."""
-    principal_id: Mapped[str | None]
-    """In whose name; ``None`` in their own."""
-    verdict: Mapped[str]
-    reason: Mapped[str] = mapped_column(default="", server_default="")
-    decided_at: Mapped[datetime]
-
-
-class Notice(Base):
-    """Who was told that a step waits for them."""
-
-    __tablename__ = "tb_notice"
-    __table_args__ = (
-        CheckConstraint("kind in ('due', 'reminder', 'escalated')", name="kind"),
-        Index("ix_tb_notice_person_id", "person_id", sql("notice_id desc")),
-    )
-
-    notice_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    person_id: Mapped[str]
-    kind: Mapped[str]
-    sr_id: Mapped[int]
-    approval_id: Mapped[int] = mapped_column(ForeignKey("tb_approval.approval_id"))
-    principal_id: Mapped[str | None]
-    created_at: Mapped[datetime]
-
-
 class LifecycleStep(Base):
     """The states that may follow one another, as the database's trigger enforces them; a test
     holds it equal to ``board.lifecycle.TABLE``."""
@@ -261,28 +170,6 @@ class LifecycleStep(Base):
 
     before: Mapped[str] = mapped_column(primary_key=True)
     after: Mapped[str] = mapped_column(primary_key=True)
-
-
-class Kill(Base):
-    """One use of the kill switch, which is on while one of these is not released."""
-
-    __tablename__ = "tb_kill"
-    __table_args__ = (
-        # One at a time can be on.
-        Index(
-            "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
-        ),
-    )
-
-    kill_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    ordered_by: Mapped[str]
-    reason: Mapped[str] = mapped_column(default="", server_default="")
-    room: Mapped[str] = mapped_column(default="", server_default="")
-    ordered_at: Mapped[datetime]
-    reported_at: Mapped[datetime | None]
-    released_by: Mapped[str | None]
-    release_reason: Mapped[str] = mapped_column(default="", server_default="")
-    released_at: Mapped[datetime | None]
 
 
 class Directive(Base):
@@ -326,46 +213,6 @@ class Comment(Base):
     sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
     author: Mapped[str]
     body: Mapped[str]
-    created_at: Mapped[datetime]
-
-
-class Evidence(Base):
-    """What a remote read found; the record holds its hash."""
-
-    __tablename__ = "tb_evidence"
-    __table_args__ = (Index("ix_tb_evidence_task_id", "task_id", "evidence_id"),)
-
-    evidence_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
-    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
-    tool: Mapped[str]
-    command: Mapped[str]
-    findings: Mapped[dict[str, Any]]
-    output: Mapped[str]
-    sha256: Mapped[str]
-    created_at: Mapped[datetime]
-
-
-class ChatMessage(Base):
-    """A line seen in a messenger room."""
-
-    __tablename__ = "tb_msg_chat_log"
-    __table_args__ = (
-        UniqueConstraint("channel", "external_id"),
-        Index("ix_tb_msg_chat_log_room", "room", "created_at"),
-        Index("ix_tb_msg_chat_log_talk", "created_at", postgresql_where=sql("sr_id is null")),
-    )
-
-    message_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    channel: Mapped[str]
-    external_id: Mapped[str]
-    room: Mapped[str]
-    sender: Mapped[str]
-    account: Mapped[str] = mapped_column(default="", server_default="")
-    """The messenger's own id of the sender; names there are anybody's choice."""
-    text: Mapped[str]
-    rule: Mapped[str | None]
-    sr_id: Mapped[int | None]
     created_at: Mapped[datetime]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from guardia.board.desk import Desk
-from guardia.board.listing import position
+from guardia.board.audit.log import position
+from guardia.board.core.context import Desk
 from guardia.board.model import Task
 from guardia.board.run_model import Run
 from guardia.org.model import Agent

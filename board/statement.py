@@ -11,12 +11,13 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from guardia.board.desk import Desk, spending
+from guardia.board.core.context import Desk
+from guardia.board.desk import spending
 from guardia.board.ledger import BudgetAccount, BudgetPause, CostDay, CostIssue, ModelCall
 from guardia.board.model import Issue
 from guardia.org import revisions
 from guardia.org.budgets import Amount, Budget, Cap
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, Institution
 
 By = Literal["agent", "model", "institution", "issue", "day", "month"]

@@ -9,9 +9,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.approvals.model import Approval, Decision
 from guardia.board.desk import asking
 from guardia.board.lifecycle import State
-from guardia.board.model import Approval, Decision, Issue, Task
+from guardia.board.model import Issue, Task
 from guardia.board.policy import Capacity, Verdict, choose, standing
 from guardia.org.directory import PersonName
 

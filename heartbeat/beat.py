@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guardia.board.desk import Desk, auditing, goals, orders, pursuit, timing, waking
+from guardia.board.core.context import Desk
+from guardia.board.desk import auditing, goals, orders, pursuit, timing, waking
 from guardia.board.desk.waking import Waking
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.org.keys import FileKeys
 from guardia.settings import Settings
 from guardia.tools.execute import Gate

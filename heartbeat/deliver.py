@@ -6,7 +6,8 @@ import time
 
 import httpx
 
-from guardia.board.desk import Desk, outbox
+from guardia.board.core.context import Desk
+from guardia.board.desk import outbox
 from guardia.board.intake import mattermost
 from guardia.db.engine import AWAY
 from guardia.settings import Settings

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.board.desk.checkpoints import Notary
 from guardia.board.desk.places import Places
 from guardia.board.seal import Seal

@@ -12,7 +12,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import partial
 
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.db import events
 
 log = logging.getLogger(__name__)

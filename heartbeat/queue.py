@@ -14,7 +14,8 @@ from procrastinate import exceptions
 from procrastinate.job_context import JobContext
 from procrastinate.worker import Worker
 
-from guardia.board.desk import Desk, waking
+from guardia.board.core.context import Desk
+from guardia.board.desk import waking
 from guardia.db.engine import AWAY, LASTING
 from guardia.db.jobs import Attempt
 from guardia.db.presence import Presence

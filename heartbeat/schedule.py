@@ -20,7 +20,8 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from guardia.board.desk import Desk, auditing, due, talking, waking
+from guardia.board.core.context import Desk
+from guardia.board.desk import auditing, due, talking, waking
 from guardia.db.engine import AWAY
 from guardia.heartbeat.moments import Moments
 from guardia.org import revisions

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from guardia.board.desk import Desk, stops, waking
+from guardia.board.core.context import Desk
+from guardia.board.desk import stops, waking
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
 from guardia.heartbeat.beat import beat

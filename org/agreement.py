@@ -12,7 +12,7 @@ from guardia.org.budgets import unpriced
 from guardia.org.talk import FIELDS, RESERVED
 
 if TYPE_CHECKING:
-    from guardia.org.chart import OrgChart
+    from guardia.org.chart_model import OrgChart
 
 Place = tuple[str | int, ...]
 """The way to a node of the chart; agents are named by their id or number."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from guardia.i18n import t, t_record
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 
 _SHOWN = 300
 

@@ -6,113 +6,16 @@ import hashlib
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
     ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
 )
 
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 from guardia.org import faults, source
-from guardia.org.adapters import Adapter
-from guardia.org.agreement import disagreements
-from guardia.org.approvals import ApprovalPolicy, Freeze
-from guardia.org.brains import BrainChoice
-from guardia.org.budgets import AgentBudget, Budgets, Price
-from guardia.org.duties import Duty
-from guardia.org.heartbeats import Heartbeat
-from guardia.org.remit import ToolPattern, WorkLimits
-from guardia.org.talk import Talk
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AgentEntry(_Entry):
-    """One agent."""
-
-    id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")
-    title: str
-    aliases: tuple[str, ...] = ()
-    duty: Literal["dispatch", "operate", "audit"]
-    reports_to: str | None = None
-    skills: tuple[str, ...] = ()
-    role: str | None = None
-    """Instructions for a chat model, relative to ``agents/``."""
-    brain: BrainChoice = BrainChoice()
-    budget: AgentBudget = AgentBudget()
-    heartbeat: Heartbeat = Heartbeat()
-    adapter: Adapter | None = None
-    """An outside agent that works in place of our graph."""
-    tools: tuple[ToolPattern, ...] | None = None
-    """``None``: all; none: nothing on any server."""
-    autonomy: tuple[str, ...] | None = None
-    """Categories on which it plans and acts of its own accord; the others' work goes to people."""
-    limits: WorkLimits = WorkLimits()
-
-
-class Company(_Entry):
-    """The organization as a whole."""
-
-    name: str
-    timezone: str = "Asia/Seoul"
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(t("org.chart.timezone", name=name)) from error
-        return name
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The time zone of windows and freezes."""
-        return ZoneInfo(self.timezone)
-
-
-class OrgChart(_Entry):
-    """The whole file."""
-
-    company: Company
-    agents: tuple[AgentEntry, ...]
-    approvals: dict[str, ApprovalPolicy]
-    """By category; ``MAINTENANCE: [team_lead]`` is the short form of ``{steps: [team_lead]}``."""
-    freezes: tuple[Freeze, ...] = ()
-    duties: tuple[Duty, ...] = ()
-    prices: dict[str, Price] = {}
-    """By model, in won per million tokens."""
-    budgets: Budgets = Budgets()
-    talk: Talk = Talk()
-
-    @model_validator(mode="after")
-    def _in_company_time(self) -> OrgChart:
-        """Who names no time zone lives in the company's."""
-        zone = {"timezone": self.company.timezone}
-        agents = tuple(
-            a
-            if a.heartbeat.timezone
-            else a.model_copy(update={"heartbeat": a.heartbeat.model_copy(update=zone)})
-            for a in self.agents
-        )
-        return self.model_copy(update={"agents": agents})
-
-    @model_validator(mode="after")
-    def _holds_together(self, info: ValidationInfo) -> OrgChart:
-        first = next(disagreements(self), None)
-        if first is not None and info.context != faults.PARTIAL:
-            raise ValueError(first.text)
-        return self
+from guardia.org.approvals import ApprovalPolicy
+from guardia.org.chart_model import OrgChart
 
 
 def shipped() -> Path:

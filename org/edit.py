@@ -18,7 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
-from guardia.org import chart, source
+from guardia.org import chart, chart_model, source
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class _Chart:
 def _require(data: Any, text: str) -> None:
     """``Misconfigured`` unless these values, which were read from ``text``, are a good chart."""
     try:
-        chart.OrgChart.model_validate(data)
+        chart_model.OrgChart.model_validate(data)
     except ValidationError:
         chart.parse(text)
         raise

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
-from guardia.org.chart import OrgChart, fingerprint, known
+from guardia.org.chart import fingerprint, known
+from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, OrgRevision
 
 

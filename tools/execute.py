@@ -19,7 +19,9 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import ValidationError
 
-from guardia.board.desk import Desk, Grant, record
+from guardia.board.core.claims import Grant
+from guardia.board.core.context import Desk
+from guardia.board.desk import record
 from guardia.board.desk.record import Intent, Outcome, Step
 from guardia.board.plan import Action, Call, Check, Risk
 from guardia.errors import CommandFailed, Interrupted, Refused, Stale, Unreachable

@@ -30,7 +30,7 @@ from guardia.errors import (
 )
 from guardia.i18n import t
 from guardia.org import remit
-from guardia.org.chart import AgentEntry
+from guardia.org.chart_model import AgentEntry
 from guardia.tools import catalog, planning, policy
 
 log = logging.getLogger(__name__)

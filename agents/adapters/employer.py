@@ -24,7 +24,7 @@ from guardia.board.lifecycle import State
 from guardia.i18n import t
 from guardia.org.adapters import Adapter
 from guardia.org.budgets import Amount
-from guardia.org.chart import AgentEntry
+from guardia.org.chart_model import AgentEntry
 
 ADAPTERS: dict[str, Callable[[Any, Errand, Means], Engagement]] = {
     "process": Program,

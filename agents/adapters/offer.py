@@ -6,7 +6,7 @@ from typing import Any
 
 from guardia.i18n import t
 from guardia.org import remit
-from guardia.org.chart import AgentEntry
+from guardia.org.chart_model import AgentEntry
 from guardia.org.directory import Host
 from guardia.tools.catalog import CATALOG
 

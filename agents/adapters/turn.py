@@ -11,7 +11,9 @@ from typing import Any
 
 from guardia.agents.adapters.clerk import Clerk
 from guardia.agents.adapters.errand import Engagement
-from guardia.board.desk import Desk, Hold, outside, outside_calls
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.desk import outside, outside_calls
 from guardia.board.desk.outside import Ending
 from guardia.db import events
 from guardia.errors import OperatorError

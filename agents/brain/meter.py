@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from guardia.agents.brain.question import Question
 from guardia.agents.brain.wires import Usage
-from guardia.board.desk import Desk, Hold, budgets, costs
-from guardia.board.desk.core import GoalHold
+from guardia.board.core.claims import GoalHold, Hold
+from guardia.board.core.context import Desk
+from guardia.board.desk import budgets, costs
 from guardia.board.desk.costs import Bid, Ended
 from guardia.board.desk.spending import Refusal
 from guardia.org.brains import ModelChoice

@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from guardia.agents.brain import bounds, wires
+from guardia.agents.brain import bounds
+from guardia.agents.brain.chat import client_factory
 from guardia.agents.brain.question import Question
 from guardia.agents.brain.wires import NOTHING, UNKNOWN, Call, Reply, Trouble, Usage, Wire
 from guardia.errors import ModelError
@@ -70,7 +71,7 @@ class ChatModel:
         return self._once(role, question, deadline - time.monotonic())
 
     def _once(self, role: str, question: Question[Any], seconds: float) -> Reply:
-        wire = wires.of(self.choice.provider)
+        wire = client_factory.of(self.choice.provider)
         # Where an answer has odd types, these repeat what the server sent.
         warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
         try:

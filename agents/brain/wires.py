@@ -78,21 +78,6 @@ class Wire(Protocol):
         ...
 
 
-def of(provider: str) -> Wire:
-    """The wire of a chart entry's provider; ``Misconfigured`` where its library is missing."""
-    if provider == "anthropic":
-        from guardia.agents.brain.wire_anthropic import AnthropicWire
-
-        return AnthropicWire()
-    if provider == "google":
-        from guardia.agents.brain.wire_google import GoogleWire
-
-        return GoogleWire()
-    from guardia.agents.brain.wire_openai import OpenAIWire
-
-    return OpenAIWire()
-
-
 def unusable(place: str, usage: Usage = UNKNOWN) -> ModelError:
     """An answer came, and is not what was asked for."""
     return ModelError(why=t("brain.not_valid", place=place), answered=True, usage=usage)

@@ -8,7 +8,8 @@ from langgraph.runtime import Runtime
 
 from guardia.agents.nodes.attempt import once
 from guardia.agents.state import Context, OperateState
-from guardia.board.desk import Grant, record, view, work
+from guardia.board.core.claims import Grant
+from guardia.board.desk import record, view, work
 from guardia.board.desk.record import Step
 from guardia.i18n import t
 from guardia.tools.execute import Result

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from guardia.board.desk import Desk, Grant, record
+from guardia.board.core.claims import Grant
+from guardia.board.core.context import Desk
+from guardia.board.desk import record
 from guardia.board.desk.record import Step
 from guardia.board.plan import Check
 from guardia.i18n import t

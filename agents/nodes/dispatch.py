@@ -14,6 +14,7 @@ from guardia.agents.state import Context
 from guardia.board.desk import hiring, succession, view, work
 from guardia.board.desk.work import Assignment
 from guardia.board.lifecycle import State
+from guardia.board.organization import candidates
 from guardia.board.wording import word
 from guardia.i18n import t
 from guardia.org import registry
@@ -75,7 +76,7 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
     context, triage = runtime.context, state["triage"]
     server = triage.servers[0] if triage.servers else None
     kind = _kind(context, server)
-    agent = fit.specialist(view.specialists(context.desk), triage.category, kind)
+    agent = fit.specialist(candidates.specialists(context.desk), triage.category, kind)
     reasons = [*triage.reasons, t("agents.thought_by", by=state["thought"])]
     if server is None or agent is None:
         if server is not None and triage.category != GENERAL:
@@ -91,7 +92,7 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
         )
         work.hand_over(context.desk, context.hold, text)
         return {}
-    engineer = fit.best_engineer(view.engineers(context.desk, server), triage.category)
+    engineer = fit.best_engineer(candidates.engineers(context.desk, server), triage.category)
     reasons.append(fit.chosen(agent, triage.category))
     reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
     work.remark(
@@ -121,7 +122,9 @@ def pass_on(context: Context) -> bool:
     """Give an inherited task to the specialist who fits it; where there is none, to people."""
     task = view.task(context.desk, context.hold.task_id)
     category = task.category or ""
-    agent = fit.specialist(view.specialists(context.desk), category, _kind(context, task.server))
+    agent = fit.specialist(
+        candidates.specialists(context.desk), category, _kind(context, task.server)
+    )
     if agent is None:
         text = t(
             "agents.no_specialist", category=word("triage.category", category) if category else "-"

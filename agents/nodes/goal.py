@@ -15,10 +15,12 @@ from guardia.agents.brain.thought import Brain, voice
 from guardia.agents.brain.triage import Triage
 from guardia.agents.brain.triage_lexicon import lexicon
 from guardia.agents.goal_plan import Understood
-from guardia.board.desk import Desk, goals, view
-from guardia.board.desk.core import GoalHold
+from guardia.board.core.claims import GoalHold
+from guardia.board.core.context import Desk
+from guardia.board.desk import goals
 from guardia.board.desk.goals import Breakdown, Part
-from guardia.board.desk.view import Specialist
+from guardia.board.organization import candidates
+from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.directory import Directory
@@ -99,7 +101,7 @@ def _planned(pieces: list[Piece]) -> bool:
 def propose(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
     """File the plan: an issue for each server, its specialist, a hire where none has the skill."""
     context = runtime.context
-    staff = view.specialists(context.desk)
+    staff = candidates.specialists(context.desk)
     with context.desk.database.reading() as session:
         directory = registry.directory(session)
     parts = [
@@ -143,7 +145,7 @@ def _part(
     if not found.question:
         skill = _skill(read, server, directory)
         agent = fit.specialist(staff, skill, None)
-        best = fit.best_engineer(view.engineers(context.desk, server), read.category)
+        best = fit.best_engineer(candidates.engineers(context.desk, server), read.category)
         engineer = best.candidate.person.id if best else None
         if agent is None:
             opening = goal_plan.opening(skill, found.text, context.hold.agent_id)

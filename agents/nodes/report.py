@@ -9,7 +9,9 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import lessons
 from guardia.agents.state import Context, Ending, OperateState
-from guardia.board.desk import Desk, Hold, notes, view, work
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.desk import notes, view, work
 from guardia.board.desk.notes import Experience
 from guardia.board.lifecycle import State
 from guardia.i18n import t

@@ -9,7 +9,9 @@ from langgraph.runtime import Runtime
 
 from guardia.agents.nodes.attempt import once
 from guardia.agents.state import Context, OperateState
-from guardia.board.desk import Desk, Grant, record, view, work
+from guardia.board.core.claims import Grant
+from guardia.board.core.context import Desk
+from guardia.board.desk import record, view, work
 from guardia.board.desk.record import Step
 from guardia.board.plan import Action, Plan
 from guardia.errors import Refused, Unreachable

@@ -16,10 +16,12 @@ from starlette.concurrency import run_in_threadpool
 
 from guardia.board.api import answers
 from guardia.board.api.caller import AtDesk
-from guardia.board.desk import Desk, costs, outside, outside_calls, outside_view, work
+from guardia.board.core.context import Desk
+from guardia.board.desk import costs, outside, outside_calls, outside_view, work
 from guardia.board.desk.costs import Reported
-from guardia.board.desk.outside import Pass, TokenNeeded
+from guardia.board.desk.outside import Pass
 from guardia.board.petition import ApplyPetition, PlanPetition, Text, Usage, Use
+from guardia.errors import TokenNeeded
 
 PREFIX = "/api/agent/tasks/{task_id}"
 WAIT = 60.0

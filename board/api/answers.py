@@ -7,7 +7,8 @@ from contextlib import aclosing
 
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.desk import Desk, outside_calls
+from guardia.board.core.context import Desk
+from guardia.board.desk import outside_calls
 from guardia.board.desk.outside import Pass
 from guardia.board.desk.outside_calls import Answer
 from guardia.db import events

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.errors import Forbidden
 from guardia.org.directory import PersonName
 from guardia.org.tokens import PREFIX

@@ -9,7 +9,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from guardia.board.api.caller import AtDesk, Caller
-from guardia.board.desk import Desk, killing
+from guardia.board.core import kill_switch
+from guardia.board.core.context import Desk
+from guardia.board.desk import killing
 
 router = APIRouter(prefix="/api/v3/kill-switch", tags=["control"])
 
@@ -63,7 +65,7 @@ def release(desk: AtDesk, caller: Caller, order: Order) -> KillSwitch:
 
 
 def _state(desk: Desk) -> KillSwitch:
-    on = killing.switch(desk)
+    on = kill_switch.switch(desk)
     if on is None:
         return KillSwitch(on=False)
     stopped = [

@@ -4,6 +4,7 @@
 ``record`` writes remote commands down before and after, ``waking`` takes and ends beats.
 """
 
-from guardia.board.desk.core import Desk, Grant, Hold
+from guardia.board.core.claims import Grant, Hold
+from guardia.board.core.context import Desk
 
 __all__ = ["Desk", "Grant", "Hold"]

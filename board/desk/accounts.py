@@ -10,7 +10,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -18,12 +17,11 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
-from guardia.board.desk import reception
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.board.model import Issue
-from guardia.errors import Invalid, NotFound, Throttled
+from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
-from guardia.org import identity, throttle
+from guardia.org import identity
 from guardia.org.access import require
 from guardia.org.directory import PersonName
 from guardia.org.model import ChannelAccount, LinkCode, Person
@@ -31,23 +29,10 @@ from guardia.org.model import ChannelAccount, LinkCode, Person
 RULE = "link"
 """Under which the messenger's log keeps a line that said a code."""
 LIFETIME = timedelta(minutes=10)
-_GUESSES = 5
 CHANNELS = identity.MESSENGERS
 # Without letters and digits that look alike; 8 of them are 39 bits.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LONGEST = 128
-
-
-class Claim(StrEnum):
-    """What came of a code that was said in a room."""
-
-    LINKED = "linked"
-    UNKNOWN = "unknown"
-    """No such code, or its time is over."""
-    TAKEN = "taken"
-    """The account is another person's."""
-    NAMELESS = "nameless"
-    """The messenger does not say who its user is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,39 +100,6 @@ def issue_code(desk: Desk, person: PersonName) -> str:
             .on_conflict_do_update(index_elements=[LinkCode.person_id], set_=values)
         )
     return f"{code[:4]}-{code[4:]}"
-
-
-def claim(desk: Desk, line: reception.Request, code: str) -> Claim | None:
-    """A code said in a room: the sender's account is that of whoever the code was made for.
-
-    ``None`` for a repeated delivery. ``Throttled`` for who guesses. The log keeps the line
-    without the code.
-    """
-    now = desk.clock()
-    if line.account:
-        _admit(desk, f"link|{line.channel}:{line.account}", now)
-    with desk.database.transaction() as session:
-        if reception.log_line(session, line, RULE, now, text=t("intake.code_said")) is None:
-            return None
-        if not line.account:
-            return Claim.NAMELESS
-        person = session.scalar(
-            select(Person)
-            .join(LinkCode, LinkCode.person_id == Person.person_id)
-            .where(LinkCode.code_hash == _hashed(code), LinkCode.expires_at > now, Person.active)
-        )
-        if person is None:
-            return Claim.UNKNOWN
-        actor = f"person:{person.person_id}"
-        if not _link(session, desk, actor, person, line.channel, line.account):
-            return Claim.TAKEN
-        return Claim.LINKED
-
-
-def _admit(desk: Desk, key: str, now: datetime) -> None:
-    with desk.database.transaction() as session:
-        if throttle.admit(session, {key: _GUESSES}, now) is None:
-            raise Throttled()
 
 
 def _right(by: PersonName | str) -> str:

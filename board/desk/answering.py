@@ -14,8 +14,8 @@ from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from guardia.board.actors import named
-from guardia.board.desk import reception
 from guardia.board.desk.claiming import WORKABLE
+from guardia.board.issues import comments as issue_comments
 from guardia.board.lifecycle import OPEN
 from guardia.board.model import Comment, Issue, Task
 from guardia.board.reasons import Reason
@@ -40,7 +40,7 @@ def answer(session: Session, agent_id: str, taken: Iterable[Any], now: datetime)
     for issue in issues:
         if not _at_work(session, issue, agent_id):
             text = _told(session, issue, agent_id)
-            reception.note(session, issue.sr_id, f"agent:{agent_id}", text, now, calls=False)
+            issue_comments.note(session, issue.sr_id, f"agent:{agent_id}", text, now, calls=False)
     return bool(issues)
 
 

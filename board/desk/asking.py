@@ -9,8 +9,10 @@ from datetime import datetime, timedelta, tzinfo
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.desk.core import issue_of, reply
-from guardia.board.model import Approval, Decision, Issue, Notice, Task
+from guardia.board.approvals.model import Approval, Decision, Notice
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.outbox import reply
+from guardia.board.model import Issue, Task
 from guardia.board.plan import Plan
 from guardia.board.policy import Capacity, Chain, Verdict, calendar, opens, standing
 from guardia.board.policy import Decision as Word

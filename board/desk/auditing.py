@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.core.context import Desk
+from guardia.board.core.outbox import send
 from guardia.board.desk import verification, waking
-from guardia.board.desk.core import Desk, send
 from guardia.board.desk.verification import Finding
 from guardia.board.reasons import Reason
 from guardia.board.record_model import AuditEntry

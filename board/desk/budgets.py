@@ -9,8 +9,11 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
+from guardia.board.core.claims import GoalHold, Hold, stands
+from guardia.board.core.context import Desk
+from guardia.board.core.outbox import send
+from guardia.board.core.wakes import wake
 from guardia.board.desk import costs, spending
-from guardia.board.desk.core import Desk, GoalHold, Hold, send, stands, wake
 from guardia.board.desk.spending import SYSTEM, Refusal
 from guardia.board.ledger import BudgetPause
 from guardia.errors import Exhausted, Invalid
@@ -18,7 +21,7 @@ from guardia.i18n import t
 from guardia.org import revisions
 from guardia.org.access import require
 from guardia.org.budgets import MOST_TOKENS, MOST_WON, WON, Amount, in_won
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 from guardia.org.directory import PersonName
 from guardia.org.model import Agent, Institution
 

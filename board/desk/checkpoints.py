@@ -23,7 +23,8 @@ from guardia.board import audit
 from guardia.board import checkpoint as checkpoints
 from guardia.board.chain import ORIGIN, START, Place, Verdict, verify
 from guardia.board.checkpoint import Checkpoint, fingerprint
-from guardia.board.desk.core import Desk, send
+from guardia.board.core.context import Desk
+from guardia.board.core.outbox import send
 from guardia.board.desk.places import Copy, Places
 from guardia.board.signers import RECORD, Succession
 from guardia.db.engine import AWAY

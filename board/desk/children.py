@@ -8,9 +8,12 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.core.wakes import wake
 from guardia.board.desk import notes
-from guardia.board.desk.core import move, wake
-from guardia.board.goal_model import Goal, GoalPart, Hire
+from guardia.board.desk.core import move
+from guardia.board.goal_model import Goal
+from guardia.board.goals.model import GoalPart
+from guardia.board.hiring.model import Hire
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Issue, Task
 from guardia.board.reasons import Reason

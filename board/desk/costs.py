@@ -15,15 +15,16 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
+from guardia.board.core.claims import GoalHold, Hold, stands
+from guardia.board.core.context import Desk
 from guardia.board.desk import spending, sums
-from guardia.board.desk.core import Desk, GoalHold, Hold, stands
 from guardia.board.desk.spending import Refusal
 from guardia.board.ledger import BudgetAccount, ModelCall
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import revisions
 from guardia.org.budgets import FREE, MOST_WON, WON, Amount, Price, in_won
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 
 MOST_REPORTED = 100_000_000
 """Tokens that one report of an outside agent may name."""

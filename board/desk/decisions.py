@@ -8,11 +8,16 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from guardia.board import audit, policy
+from guardia.board.approvals.model import Approval, Decision
 from guardia.board.chain import clean
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of, task_of
+from guardia.board.core.outbox import reply, seal_soon
+from guardia.board.core.wakes import wake
 from guardia.board.desk import asking, stalling
-from guardia.board.desk.core import Desk, issue_of, move, reply, seal_soon, task_of, wake
+from guardia.board.desk.core import move
 from guardia.board.lifecycle import Actor, Move, State
-from guardia.board.model import Approval, Decision, Issue, Task
+from guardia.board.model import Issue, Task
 from guardia.board.policy import Denial, Standing, Verdict
 from guardia.board.reasons import Reason
 from guardia.board.signers import DECISIONS

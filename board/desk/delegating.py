@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, aliased
 
 from guardia.board import audit
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org.access import allowed, require

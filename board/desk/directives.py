@@ -17,8 +17,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import clean
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of, task_of
+from guardia.board.core.outbox import reply, seal_soon
+from guardia.board.core.wakes import wake
 from guardia.board.desk import asking, killing, notes, orders, stalling
-from guardia.board.desk.core import Desk, issue_of, move, reply, seal_soon, task_of, wake
+from guardia.board.desk.core import move
 from guardia.board.desk.orders import Giver
 from guardia.board.desk.work import file, printable, stored_plan
 from guardia.board.lifecycle import OPEN, Actor, Move, State

@@ -14,10 +14,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from guardia.board import audit
+from guardia.board.approvals.model import Approval
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of, task_of
+from guardia.board.core.outbox import reply, send
+from guardia.board.core.wakes import wake
 from guardia.board.desk import asking, budgets
-from guardia.board.desk.core import Desk, issue_of, move, reply, send, task_of, wake
+from guardia.board.desk.core import move
 from guardia.board.lifecycle import Actor, Move, State
-from guardia.board.model import Approval, Issue, Task
+from guardia.board.model import Issue, Task
 from guardia.board.reasons import Reason
 from guardia.board.run_model import Tick
 from guardia.errors import GuardiaError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.errors import Throttled
 from guardia.org import access, throttle
 from guardia.org.directory import PersonName

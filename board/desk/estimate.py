@@ -20,7 +20,7 @@ from guardia.board.ledger import CostDay
 from guardia.board.model import Issue, Task
 from guardia.org import revisions
 from guardia.org.budgets import WON, Amount
-from guardia.org.chart import AgentEntry, OrgChart
+from guardia.org.chart_model import AgentEntry, OrgChart
 
 DAYS = 30
 """What "recent" and "a month" mean."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from guardia.board import audit
 from guardia.board.chain import canonical
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.board.signers import raw
 from guardia.board.verifier import FORMAT
 from guardia.errors import Invalid, ProgrammerError

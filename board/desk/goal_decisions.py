@@ -13,11 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import clean
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.wakes import wake
 from guardia.board.desk import children
-from guardia.board.desk.core import Desk, issue_of, wake
 from guardia.board.desk.goals import WORDS, goal_of, move, person_actor, record
 from guardia.board.goal import GoalMove, GoalState
-from guardia.board.goal_model import Goal, GoalPart
+from guardia.board.goal_model import Goal
+from guardia.board.goals.model import GoalPart
 from guardia.board.lifecycle import Actor
 from guardia.board.reasons import Reason
 from guardia.errors import Invalid, Stale

@@ -17,12 +17,18 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
+from guardia.board.core.claims import GoalHold, held_goal
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import stopped
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.wakes import wake
 from guardia.board.desk import hiring, reception
-from guardia.board.desk.core import Desk, GoalHold, held_goal, issue_of, stopped, wake
 from guardia.board.desk.hiring import Opening
 from guardia.board.desk.waking import Waking, awake
 from guardia.board.goal import SHOWN_AS, GoalMove, GoalState, after
-from guardia.board.goal_model import Goal, GoalPart
+from guardia.board.goal_model import Goal
+from guardia.board.goals.model import GoalPart
+from guardia.board.issues import comments
 from guardia.board.lifecycle import Actor, State
 from guardia.board.model import Issue
 from guardia.board.reasons import Reason
@@ -217,7 +223,7 @@ def ask(desk: Desk, hold: GoalHold, why: str) -> GoalState:
         goal = held_goal(session, hold)
         goal.run_id, goal.plan_hash = None, None
         state = move(session, goal, GoalMove.ASK, Actor.AGENT, now)
-        reception.note(session, hold.sr_id, actor, why, now)
+        comments.note(session, hold.sr_id, actor, why, now)
         words = {"parts": 0, "questions": 1}
         record(session, "goal_asked", hold.sr_id, actor, now, {"why": why}, **words)
         return state

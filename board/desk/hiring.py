@@ -13,9 +13,13 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
+from guardia.board.core.claims import Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.wakes import wake
 from guardia.board.desk import estimate, organization
-from guardia.board.desk.core import Desk, Hold, held, issue_of, move, wake
-from guardia.board.goal_model import Hire
+from guardia.board.desk.core import move
+from guardia.board.hiring.model import Hire
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Task
 from guardia.board.reasons import Reason

@@ -10,24 +10,23 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.actors import named
 from guardia.board.chain import clean
-from guardia.board.desk import reception, stops
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import Kill
+from guardia.board.core.outbox import seal_soon, send
+from guardia.board.core.wakes import wake
+from guardia.board.desk import stops
 from guardia.board.desk.claiming import UNDOING, WORKABLE
-from guardia.board.desk.core import Desk, seal_soon, send, wake
 from guardia.board.desk.orders import Giver, place, record_order
 from guardia.board.desk.stops import Stopped
 from guardia.board.lifecycle import State
-from guardia.board.model import Directive, Kill, Task
+from guardia.board.model import Directive, Task
 from guardia.board.reasons import Reason
 from guardia.errors import Invalid
 from guardia.i18n import t
-from guardia.org import identity
 from guardia.org.access import require
 from guardia.org.directory import PersonName
 
-RULE = "kill"
-"""Under which the messenger's log keeps a line that stopped everything."""
 _REASON = 1000
 _AGENTS_TURN = (*WORKABLE, State.PENDING_APPROVAL)
 
@@ -43,18 +42,6 @@ class Killed:
     """Those of them on which changes may have been made: they are being undone."""
     already: bool = False
     """The switch was on before; nothing was changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """The switch while it is on."""
-
-    kill_id: int
-    ordered_by: str
-    reason: str
-    ordered_at: datetime
-    undoing: int
-    """Tasks that are still being undone."""
 
 
 def giver(by: PersonName | str) -> Giver:
@@ -74,28 +61,6 @@ def kill(desk: Desk, by: PersonName | str, reason: str = "") -> Killed:
         require(by, "control.kill")
     with desk.database.transaction() as session:
         return _kill(session, giver(by), clean(reason).strip()[:_REASON], "", desk.clock())
-
-
-def hear(desk: Desk, request: reception.Request) -> Killed | None:
-    """A line of a room that orders the stop; a repeated delivery (``None``) stops nothing again.
-
-    Whoever may write in a watched room may stop: stopping is safe, and lifting is not done there.
-    """
-    now = desk.clock()
-    with desk.database.transaction() as session:
-        if reception.log_line(session, request, RULE, now) is None:
-            return None
-        by = _sender(session, request)
-        reason = clean(request.text).strip()[:_REASON]
-        return _kill(session, by, reason, clean(request.room), now, clean(request.account))
-
-
-def _sender(session: Session, request: reception.Request) -> Giver:
-    """The person whose account it is; else the channel, under the name that it gave."""
-    known = identity.holder(session, request.channel, clean(request.account))
-    if known is not None and known.active:
-        return giver(known.name_card())
-    return Giver(f"channel:{request.channel}", clean(request.sender))
 
 
 def _kill(
@@ -203,24 +168,6 @@ def release(desk: Desk, person: PersonName, reason: str) -> None:
             who=by.name,
             reason=text,
         )
-
-
-def switch(desk: Desk) -> Switch | None:
-    """The switch where it is on; ``None`` where work may go on."""
-    with desk.database.reading() as session:
-        order = session.scalar(select(Kill).where(Kill.released_at.is_(None)))
-        if order is None:
-            return None
-        undoing = session.scalar(
-            select(func.count()).select_from(Directive).where(Directive.state == "UNDOING")
-        )
-        return Switch(order.kill_id, order.ordered_by, order.reason, order.ordered_at, undoing or 0)
-
-
-def names(desk: Desk, on: Switch) -> dict[str, str]:
-    """What people call whoever turned the switch."""
-    with desk.database.reading() as session:
-        return named(session, [on.ordered_by])
 
 
 def report(desk: Desk, kill_id: int) -> list[Stopped]:

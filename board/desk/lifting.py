@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.wakes import wake
 from guardia.board.desk import stalling
 from guardia.board.desk.claiming import WORKABLE
-from guardia.board.desk.core import Desk, issue_of, wake
 from guardia.board.model import Task
 from guardia.board.reasons import Reason
 from guardia.errors import Invalid

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
-from guardia.board.desk.core import Desk, Hold, held
+from guardia.board.core.claims import Hold, held
+from guardia.board.core.context import Desk
 from guardia.board.model import Task
 from guardia.board.note_model import Note, NoteVersion
 from guardia.errors import Invalid, NotFound, Stale

@@ -14,10 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import clean
+from guardia.board.core.context import Desk
 from guardia.board.desk import accounts, reception
-from guardia.board.desk.core import Desk
 from guardia.board.desk.talking import running
-from guardia.board.model import ChatMessage, Comment
+from guardia.board.intake.model import ChatMessage
+from guardia.board.model import Comment
 from guardia.i18n import t_record
 from guardia.org.talk import TalkRule
 

@@ -15,9 +15,14 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
+from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.outbox import reply, send
+from guardia.board.core.wakes import wake
 from guardia.board.desk import record, stops
 from guardia.board.desk.claiming import UNDOING
-from guardia.board.desk.core import Desk, Grant, Hold, held, issue_of, move, reply, send, wake
+from guardia.board.desk.core import move
 from guardia.board.desk.waking import Waking, lasts, put_down
 from guardia.board.desk.work import file, stored_plan
 from guardia.board.lifecycle import Actor, Move, State

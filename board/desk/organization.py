@@ -9,14 +9,14 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.core.context import Desk
 from guardia.board.desk import succession
-from guardia.board.desk.core import Desk
 from guardia.board.desk.succession import Handing
 from guardia.errors import Misconfigured, Stale
 from guardia.i18n import t, t_record
 from guardia.org import changes, chart, duties, registry, revisions
 from guardia.org.changes import Change
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 from guardia.org.directory import Directory
 from guardia.org.revisions import Revision
 

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.actors import named
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.board.lifecycle import OPEN
 from guardia.board.model import Task
 from guardia.board.run_model import Run, Tick
 from guardia.org import revisions
 from guardia.org.access import PERMISSIONS, ROLES, allowed
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, Person
 from guardia.org.revisions import Revision
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import update
 
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.board.model import Outgoing
 
 

@@ -18,26 +18,20 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
+from guardia.board.core.claims import Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import Kill
 from guardia.board.desk.claiming import WORKABLE
-from guardia.board.desk.core import Desk, Hold, held
-from guardia.board.desk.reception import note
-from guardia.board.model import Kill, Task
+from guardia.board.issues.comments import note
+from guardia.board.model import Task
 from guardia.board.outside_model import OutsideCall, OutsideSession
 from guardia.db import events
-from guardia.errors import GuardiaError, NotFound, Stale, UserError
+from guardia.errors import GuardiaError, NoCallsLeft, NotFound, Stale, TokenNeeded
 
 REFUSALS = 20
 """Refusals on the record until the token is closed."""
 _OUTPUT = 4000
 """Characters of what a program printed that are kept."""
-
-
-class TokenNeeded(UserError):
-    """No token, or one that is unknown, over or closed."""
-
-
-class NoCallsLeft(UserError):
-    """A run has used up the requests that its chart allows. Details: ``limit``."""
 
 
 @dataclass(frozen=True, slots=True)

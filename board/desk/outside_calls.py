@@ -14,10 +14,11 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from guardia.board.chain import clean
-from guardia.board.desk.core import Desk, held
-from guardia.board.desk.outside import Pass, TokenNeeded, tell
+from guardia.board.core.claims import held
+from guardia.board.core.context import Desk
+from guardia.board.desk.outside import Pass, tell
 from guardia.board.outside_model import OutsideCall, OutsideSession
-from guardia.errors import NotFound, Refused
+from guardia.errors import NotFound, Refused, TokenNeeded
 from guardia.i18n import t
 
 

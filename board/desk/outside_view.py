@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import select
 
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
 from guardia.board.desk import view
-from guardia.board.desk.core import Desk, Hold
-from guardia.board.model import Evidence
+from guardia.board.execution.model import Evidence
 
 PAGE = 20
 """Pieces of evidence in one answer."""

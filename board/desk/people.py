@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org import access

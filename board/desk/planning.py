@@ -14,8 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import clean, digest
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.outbox import reply
 from guardia.board.desk import directives, killing, orders, work
-from guardia.board.desk.core import Desk, issue_of, reply, settle
+from guardia.board.desk.core import settle
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
 from guardia.board.model import Issue, Task

@@ -14,7 +14,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.chain import Link
-from guardia.board.desk.core import issue_of
+from guardia.board.core.lookup import issue_of
 from guardia.board.model import Task
 from guardia.board.policy import Decision
 from guardia.board.record_model import AuditEntry

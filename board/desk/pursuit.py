@@ -8,10 +8,12 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guardia.board.desk import goal_work, goals, reception
-from guardia.board.desk.core import Desk, send
+from guardia.board.core.context import Desk
+from guardia.board.core.outbox import send
+from guardia.board.desk import goal_work, goals
 from guardia.board.goal import GoalMove, GoalState, Progress, progress, reached
 from guardia.board.goal_model import Goal
+from guardia.board.issues import comments
 from guardia.board.lifecycle import Actor, State
 from guardia.board.model import Issue
 from guardia.i18n import t, t_record
@@ -70,4 +72,4 @@ def _ask_people(session: Session, goal: Goal, how: Progress, now: datetime) -> N
     goal.stuck_at = now
     text = t("goals.stuck", sr=goal.sr_id, done=how.done, failed=how.failed)
     send(session, "alert", text, now, sr_id=goal.sr_id)
-    reception.note(session, goal.sr_id, f"agent:{goal.agent_id}", text, now)
+    comments.note(session, goal.sr_id, f"agent:{goal.agent_id}", text, now)

@@ -7,15 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
-from guardia.board.desk.core import Desk, issue_of, wake
+from guardia.board.core.context import Desk
+from guardia.board.core.wakes import wake
 from guardia.board.lifecycle import State
-from guardia.board.mention import mentioned
-from guardia.board.model import ChatMessage, Comment, Issue, Task
+from guardia.board.model import Issue, Task
 from guardia.board.reasons import Reason
 from guardia.board.wording import recorded
 from guardia.errors import Invalid
@@ -23,7 +22,6 @@ from guardia.org import identity, registry
 
 _TITLE = 80
 _BODY = 20_000
-_EXCERPT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,92 +55,6 @@ def receive(desk: Desk, request: Request) -> int:
     """
     with desk.database.transaction() as session:
         return received(session, request, desk.clock())
-
-
-def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None:
-    """Log a line of a messenger room; opens an issue when ``rule`` fired. Repeats are dropped."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
-        known = log_line(session, request, rule, now)
-        line = logged(session, request) if known is None else session.get(ChatMessage, known)
-        if rule is not None and line is not None and line.sr_id is None:
-            # Also where it came as mere talk before: one post may reach us by two webhooks.
-            line.sr_id, line.rule = received(session, request, now), rule
-        return line.sr_id if line is not None else None
-
-
-def logged(session: Session, request: Request) -> ChatMessage | None:
-    """The line that an earlier delivery has left, locked."""
-    return session.scalar(
-        select(ChatMessage)
-        .where(
-            ChatMessage.channel == request.channel, ChatMessage.external_id == request.external_id
-        )
-        .with_for_update()
-    )
-
-
-def log_line(
-    session: Session, request: Request, rule: str | None, now: datetime, *, text: str | None = None
-) -> int | None:
-    """Keep a line of a room; ``None`` where it has been delivered before.
-
-    ``text`` is kept instead where what was said is not for everyone's eyes.
-    """
-    return session.scalar(
-        insert(ChatMessage)
-        .values(
-            channel=request.channel,
-            external_id=request.external_id,
-            room=clean(request.room),
-            sender=clean(request.sender),
-            account=clean(request.account),
-            text=clean(request.text if text is None else text)[:_BODY],
-            rule=rule,
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(ChatMessage.message_id)
-    )
-
-
-def comment(desk: Desk, sr_id: int, author: str, body: str) -> None:
-    """Add a note to an issue."""
-    text = clean(body).strip()[:_BODY]
-    if not text:
-        raise Invalid(what="comment", why="empty")
-    now = desk.clock()
-    with desk.database.transaction() as session:
-        note(session, sr_id, author, text, now)
-
-
-def note(
-    session: Session, sr_id: int, author: str, text: str, now: datetime, *, calls: bool = True
-) -> None:
-    """A comment inside a larger transaction; wakes the agents that it mentions if it ``calls``."""
-    issue = issue_of(session, sr_id)
-    issue.updated_at = now
-    row = Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now)
-    session.add(row)
-    session.flush()
-    if calls and "@" in row.body:
-        _call(session, row, now)
-    audit.append(
-        session,
-        "comment",
-        actor=author,
-        now=now,
-        sr_id=sr_id,
-        detail={"body": text},
-        text=text[:_EXCERPT],
-    )
-
-
-def _call(session: Session, row: Comment, now: datetime) -> None:
-    """Wake the agents that a comment mentions; its author never."""
-    cause = {"comment": row.comment_id}
-    for agent in mentioned(row.body, registry.agent_names(session)):
-        wake(session, agent, Reason.MENTION, now, row.sr_id, cause=cause, by=row.author)
 
 
 def received(session: Session, request: Request, now: datetime) -> int:

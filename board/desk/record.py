@@ -13,11 +13,14 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
+from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import stopped
 from guardia.board.desk import remits, sums
-from guardia.board.desk.core import Desk, Grant, Hold, held, stopped
 from guardia.board.desk.work import approved_plan, stored_plan
+from guardia.board.execution.model import Evidence
 from guardia.board.lifecycle import State
-from guardia.board.model import ActionRun, Directive, Evidence, Task
+from guardia.board.model import ActionRun, Directive, Task
 from guardia.board.plan import Action, Call, Plan
 from guardia.errors import Refused, Stale
 from guardia.i18n import t

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from guardia.board.desk.core import Hold
+from guardia.board.core.claims import Hold
 from guardia.board.plan import Call, Plan
 from guardia.board.run_model import Run
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org import remit, revisions
-from guardia.org.chart import AgentEntry
+from guardia.org.chart_model import AgentEntry
 from guardia.org.model import Agent
 
 

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guardia.board import audit, seal, signers
 from guardia.board import checkpoint as checkpoints
+from guardia.board.core.context import Desk
 from guardia.board.desk.checkpoints import NEXT, Notary
-from guardia.board.desk.core import Desk
 from guardia.board.signers import DECISIONS, RECORD
 from guardia.errors import Invalid, ProgrammerError
 from guardia.i18n import t, t_record

@@ -15,11 +15,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.desk.core import send
+from guardia.board.core.outbox import send
 from guardia.board.ledger import BudgetAccount
 from guardia.i18n import t
 from guardia.org.budgets import AgentBudget, Amount, Budget, Cap
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 
 COMPANY = ""
 """The company's ``scope_id``: there is one."""

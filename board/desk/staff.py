@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.desk.core import Desk, wake
+from guardia.board.core.context import Desk
+from guardia.board.core.wakes import wake
 from guardia.board.reasons import Reason
 from guardia.board.run_model import Run
 from guardia.errors import NotFound, Refused

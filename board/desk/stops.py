@@ -9,8 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.desk.core import Desk, issue_of, send
-from guardia.board.model import Comment, Directive, Kill, Task
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import Kill
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.outbox import send
+from guardia.board.model import Comment, Directive, Task
 from guardia.i18n import t
 
 

@@ -14,15 +14,18 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
+from guardia.board.core.claims import Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.wakes import wake
 from guardia.board.desk import notes
-from guardia.board.desk.core import Desk, Hold, held, issue_of, wake
 from guardia.board.lifecycle import OPEN
 from guardia.board.model import Issue, Task
 from guardia.board.reasons import Reason
 from guardia.board.run_model import Wake
 from guardia.errors import Stale
 from guardia.i18n import t, t_record
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent
 
 _OPEN = [state.value for state in OPEN]

@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from guardia.board.core.claims import Hold
 from guardia.board.desk import spending
-from guardia.board.desk.core import Hold
 from guardia.board.ledger import CostDay, CostIssue, ModelCall
 from guardia.board.model import Issue, Task
 from guardia.board.run_model import Run

@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean
+from guardia.board.core.context import Desk
 from guardia.board.desk import reception
-from guardia.board.desk.core import Desk
-from guardia.board.model import ChatMessage
+from guardia.board.intake import chat_log
+from guardia.board.intake.model import ChatMessage
 from guardia.errors import Misconfigured
 from guardia.org import revisions
-from guardia.org.chart import OrgChart
+from guardia.org.chart_model import OrgChart
 from guardia.org.talk import RESERVED, Talk, TalkRule
 
 REQUESTED = "webhook"
@@ -46,12 +47,12 @@ def hear(desk: Desk, line: reception.Request, *, addressed: bool = False) -> Hea
     chart = running(desk)
     talk = chart.talk if chart else Talk()
     if addressed or not talk.hears(line.room) or talk.called(line.text):
-        return Heard(sr_id=reception.hear(desk, line, rule=REQUESTED))
+        return Heard(sr_id=chat_log.hear(desk, line, rule=REQUESTED))
     rule, now = talk.fired(line.room, line.text), desk.clock()
     with desk.database.transaction() as session:
         if rule is not None and _rests(session, rule, line, now):
             rule = None
-        known = reception.log_line(session, line, rule.id if rule else None, now)
+        known = chat_log.log_line(session, line, rule.id if rule else None, now)
         if known is None:
             return _repeated(session, talk, line)
         if rule is None:
@@ -104,7 +105,7 @@ def _rests(session: Session, rule: TalkRule, line: reception.Request, now: datet
 
 def _repeated(session: Session, talk: Talk, line: reception.Request) -> Heard:
     """What was answered to the first delivery, where that was an offer which still stands."""
-    row = reception.logged(session, line)
+    row = chat_log.logged(session, line)
     rule = talk.rule(row.rule) if row is not None and row.sr_id is None else None
     return Heard(offer=Offer(row.message_id, rule.title) if row and rule else None)
 

@@ -8,7 +8,10 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from guardia.board import audit
-from guardia.board.desk.core import Desk, issue_of, reply, send, wake
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.outbox import reply, send
+from guardia.board.core.wakes import wake
 from guardia.board.desk.waking import Waking
 from guardia.board.model import Task
 from guardia.board.reasons import Reason

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from guardia.board import audit
 from guardia.board.chain import clean
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import tokens

@@ -20,7 +20,7 @@ from guardia.board import audit, evidence
 from guardia.board import checkpoint as checkpoints
 from guardia.board.chain import START, Link, Mark, Place, Verdict, by_size, verify
 from guardia.board.checkpoint import Checkpoint, fingerprint
-from guardia.board.desk.core import Desk
+from guardia.board.core.context import Desk
 from guardia.board.desk.places import Copy, Memory, Places, remember, remembered
 from guardia.board.evidence import Settlement
 from guardia.board.signers import RECORD, Seals, Succession

@@ -22,15 +22,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningDelete
 
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import stopped
+from guardia.board.core.wakes import stall, wake
 from guardia.board.desk import answering, claiming, goal_work, losses, sums
 from guardia.board.desk.claiming import AGENT, UNDOING
-from guardia.board.desk.core import Desk, Hold, stall, stopped, wake
 from guardia.board.model import Task
 from guardia.board.reasons import Reason
 from guardia.board.run_model import Run, Tick, Wake
 from guardia.db import events, jobs
 from guardia.db.jobs import Attempt
-from guardia.org.chart import AgentEntry
+from guardia.org.chart_model import AgentEntry
 from guardia.org.model import Agent, OrgRevision
 
 BEAT = "beat"

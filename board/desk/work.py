@@ -11,20 +11,14 @@ from sqlalchemy.orm import Session
 
 from guardia.board import audit
 from guardia.board.chain import clean, digest
+from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.outbox import reply, send
+from guardia.board.core.wakes import wake
 from guardia.board.desk import asking, notes, proofs, remits, succession
-from guardia.board.desk.core import (
-    Desk,
-    Grant,
-    Hold,
-    held,
-    issue_of,
-    move,
-    reply,
-    send,
-    settle,
-    wake,
-)
-from guardia.board.desk.reception import note
+from guardia.board.desk.core import move, settle
+from guardia.board.issues.comments import note
 from guardia.board.lifecycle import Actor, Move, State
 from guardia.board.model import Comment, Issue, Task
 from guardia.board.plan import Category, Plan

@@ -14,9 +14,10 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.desk import Desk, accounts, killing, offers, reception, talking
+from guardia.board.core.context import Desk
+from guardia.board.desk import offers, reception, talking
 from guardia.board.desk.killing import Killed
-from guardia.board.intake import offer, ticket
+from guardia.board.intake import link_codes, offer, stop_orders, ticket
 from guardia.board.intake.linkcode import said_code
 from guardia.board.intake.stopword import orders_stop
 from guardia.errors import Throttled
@@ -72,7 +73,7 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             external_id=post.post_id,
         )
         if orders_stop(post.text):
-            return {"text": _stopped(await run_in_threadpool(killing.hear, desk, line))}
+            return {"text": _stopped(await run_in_threadpool(stop_orders.hear, desk, line))}
         if (code := said_code(post.text)) is not None:
             return {"text": await run_in_threadpool(_claimed, desk, line, code)}
         addressed = bool(post.trigger_word)
@@ -111,10 +112,10 @@ def _stopped(killed: Killed | None) -> str:
 
 def _claimed(desk: Desk, line: reception.Request, code: str) -> str:
     try:
-        found = accounts.claim(desk, line, code)
+        found = link_codes.claim(desk, line, code)
     except Throttled as error:
         return str(error)
-    return t(f"intake.claim.{found or accounts.Claim.LINKED}")
+    return t(f"intake.claim.{found or link_codes.Claim.LINKED}")
 
 
 def outgoing(room: str, text: str, sr_id: int | None) -> dict[str, Any]:

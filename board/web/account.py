@@ -9,7 +9,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from guardia.board.desk import Desk, accounts
+from guardia.board.core.context import Desk
+from guardia.board.desk import accounts
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.org.access import allowed

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 
 from guardia.board import agent_view
-from guardia.board.desk import Desk, notes
+from guardia.board.core.context import Desk
+from guardia.board.desk import notes
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 

@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 import guardia
 from guardia.board.api import agent, killswitch
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.board.intake import mattermost
 from guardia.board.web import (
     account,

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from guardia.board import wording
-from guardia.board.desk import Desk, killing
+from guardia.board.core import kill_switch
+from guardia.board.core.context import Desk
+from guardia.board.desk import killing
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.errors import UserError
@@ -29,7 +31,7 @@ def show(request: Request, desk: AtDesk, here: Here) -> Response:
 def _page(
     request: Request, desk: Desk, here: Visitor, *, status: int = 200, notice: str = ""
 ) -> Response:
-    on = killing.switch(desk)
+    on = kill_switch.switch(desk)
     stopped = killing.report(desk, on.kill_id) if on else []
     return render.page(
         request,
@@ -37,7 +39,7 @@ def _page(
         status=status,
         visitor=here,
         stopped=stopped,
-        ordered_by=wording.actor(killing.names(desk, on), on.ordered_by) if on else "",
+        ordered_by=wording.actor(kill_switch.names(desk, on), on.ordered_by) if on else "",
         notice=notice,
     )
 

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from guardia.board import statement
-from guardia.board.desk import Desk, budgets
+from guardia.board.core.context import Desk
+from guardia.board.desk import budgets
 from guardia.board.statement import Line, Standing, next_month
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor

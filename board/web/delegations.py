@@ -9,7 +9,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from guardia.board.desk import Desk, asking, delegating
+from guardia.board.core.context import Desk
+from guardia.board.desk import asking, delegating
 from guardia.board.web import faults, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.errors import Invalid

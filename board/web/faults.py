@@ -20,7 +20,6 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from guardia import errors
-from guardia.board.desk import outside
 from guardia.board.web import render
 from guardia.board.web.guard import HEADERS
 from guardia.board.web.visit import NotOurForm, SignInNeeded
@@ -34,8 +33,8 @@ STATUS: dict[type[GuardiaError], int] = {
     errors.Forbidden: 403,
     NotOurForm: 403,
     SignInNeeded: 401,
-    outside.TokenNeeded: 401,
-    outside.NoCallsLeft: 429,
+    errors.TokenNeeded: 401,
+    errors.NoCallsLeft: 429,
     errors.Invalid: 422,
     errors.Throttled: 429,
     errors.Stale: 409,

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from guardia.board import goal_view, hire_view
-from guardia.board.desk import Desk, goal_decisions, goals, hiring
+from guardia.board.core.context import Desk
+from guardia.board.desk import goal_decisions, goals, hiring
 from guardia.board.web import faults, filing, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
 from guardia.errors import UserError

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from guardia.board import dossier, listing
-from guardia.board.desk import Desk, decisions, directives, lifting, reception
+from guardia.board.core.context import Desk
+from guardia.board.desk import decisions, directives, lifting, reception
+from guardia.board.issues import comments, visibility
 from guardia.board.policy import Verdict
 from guardia.board.web import faults, filing, render
 from guardia.board.web.visit import AtDesk, Here, Visitor, visitor
@@ -189,7 +191,7 @@ def order(
 @router.post("/issues/{sr_id}/stall/lift")
 def lift(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
     """Let the agents go on where they went round in circles."""
-    if not listing.sees(desk, here.person, sr_id):
+    if not visibility.sees(desk, here.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
     return _act(request, desk, here, sr_id, lambda: lifting.lift(desk, here.person, sr_id))
 
@@ -203,7 +205,7 @@ def comment(
     body: Annotated[str, Form(max_length=20_000)] = "",
 ) -> Response:
     """Add a note."""
-    if not listing.sees(desk, here.person, sr_id):
+    if not visibility.sees(desk, here.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
     require(here.person, "issue.comment")
 
@@ -211,7 +213,7 @@ def comment(
         if not body.strip():
             with render.speaking(request):
                 raise Invalid(what=render.word("issue", "comment"), why=render.word("new", "empty"))
-        return reception.comment(desk, sr_id, f"person:{here.person.id}", body)
+        return comments.comment(desk, sr_id, f"person:{here.person.id}", body)
 
     return _act(request, desk, here, sr_id, act, draft=body)
 

@@ -19,9 +19,10 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from guardia.board import listing
-from guardia.board.desk import Desk
+from guardia.board.audit import log as audit_log
+from guardia.board.core.context import Desk
 from guardia.board.desk.waking import BEAT
+from guardia.board.issues import visibility
 from guardia.board.web.visit import AtDesk, Here, still_signed_in, visitor
 from guardia.db import events
 from guardia.errors import NotFound
@@ -117,7 +118,7 @@ class Feed:
         """Whose issue it is, asked only where a customer watches."""
         if not any(p.person.role == "customer" for p in self._pages):
             return None
-        return await run_in_threadpool(listing.institution_of, self._desk, sr_id)
+        return await run_in_threadpool(visibility.institution_of, self._desk, sr_id)
 
     def missed(self, page: Page, seen: int) -> bool:
         """Whether something may have happened since the page was written."""
@@ -164,7 +165,7 @@ def _concerns(page: Page, owner: str | None) -> bool:
 
 def _position(desk: Desk) -> int:
     with desk.database.reading() as session:
-        return listing.position(session)
+        return audit_log.position(session)
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
@@ -189,7 +190,7 @@ async def subscribe(
     feed: Feed = request.app.state.feed
     if feed.full:
         raise HTTPException(503, headers={"Retry-After": "30"})
-    if sr is not None and not await run_in_threadpool(listing.sees, desk, here.person, sr):
+    if sr is not None and not await run_in_threadpool(visibility.sees, desk, here.person, sr):
         raise NotFound(what=f"SR-{sr}")
     stream = feed.stream(Page(here.person, sr, beats), here.token, seen)
     return StreamingResponse(

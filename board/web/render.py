@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from guardia.board import wording
-from guardia.board.desk import killing
+from guardia.board.core import kill_switch
 from guardia.board.lifecycle import State
 from guardia.board.plan import Call, Risk
 from guardia.board.web import findings, navigation, visit
@@ -81,7 +81,7 @@ def _frame(request: Request, visitor: Visitor | None) -> dict[str, Any]:
         "csrf": visit.form_token(request),
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
-        "switch": killing.switch(visit.desk_of(request)) if visitor else None,
+        "switch": kill_switch.switch(visit.desk_of(request)) if visitor else None,
     }
 
 

@@ -15,7 +15,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 
 from guardia.board.api import caller
-from guardia.board.desk import Desk, tokens
+from guardia.board.core.context import Desk
+from guardia.board.desk import tokens
 from guardia.errors import UserError
 from guardia.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from guardia.org import access

@@ -82,3 +82,11 @@ class CommandFailed(OperatorError):
 
 class Misconfigured(OperatorError):
     """A setting or file is wrong. Details: ``what``, ``why``."""
+
+
+class TokenNeeded(UserError):
+    """No token, or one that is unknown, over or closed."""
+
+
+class NoCallsLeft(UserError):
+    """A run has used up the requests that its chart allows. Details: ``limit``."""

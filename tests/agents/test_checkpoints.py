@@ -9,7 +9,8 @@ from cast import Cast
 from langgraph.checkpoint.base import empty_checkpoint
 
 from guardia.agents import checkpoints
-from guardia.board.desk import Hold, waking
+from guardia.board.core.claims import Hold
+from guardia.board.desk import waking
 from guardia.errors import Stale
 
 THREAD: Any = {"configurable": {"thread_id": "task-1", "checkpoint_ns": ""}}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardia.agents import fit
-from guardia.board.desk.view import Candidate, Specialist
+from guardia.board.organization.candidates import Candidate, Specialist
 from guardia.org.directory import PersonName
 
 

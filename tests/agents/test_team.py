@@ -10,11 +10,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 from psycopg import OperationalError
 
 from guardia.agents.team import Team
-from guardia.board.desk import Hold, directives, view, waking, work
+from guardia.board.core.claims import Hold
+from guardia.board.desk import directives, view, waking, work
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
 from guardia.errors import Stale
-from guardia.org.chart import AgentEntry
+from guardia.org.chart_model import AgentEntry
 from guardia.tools.execute import Gate
 
 AGENT = AgentEntry(id="db-agent", title="DB 전문가", duty="operate", skills=("DB",))

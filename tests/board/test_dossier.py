@@ -16,7 +16,8 @@ from pages import (
 )
 
 from guardia.board import dossier
-from guardia.board.desk import decisions, reception, work
+from guardia.board.desk import decisions, work
+from guardia.board.issues import comments
 from guardia.board.lifecycle import State
 from guardia.errors import Forbidden, NotFound
 from guardia.org.directory import PersonName
@@ -33,7 +34,7 @@ def board(cast: Cast) -> Cast:
 
 def test_staff_read_the_whole_story(board: Cast) -> None:
     story = Story(board).waiting()
-    reception.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
+    comments.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
     page = dossier.issue(board.desk, ENGINEER, story.sr_id)
     (task,) = page.works
     assert (page.status, task.plan, task.plan_hash) == (
@@ -68,7 +69,7 @@ def test_staff_read_the_whole_story(board: Cast) -> None:
 
 def test_customers_read_the_request_its_progress_and_what_people_wrote(board: Cast) -> None:
     story = Story(board).waiting()
-    reception.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
+    comments.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
     page = dossier.issue(board.desk, CUSTOMER, story.sr_id)
     assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
     assert [c.author for c in page.comments] == ["person:eng"]
@@ -172,7 +173,7 @@ def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(board: Cast) 
         dossier.issue(board.desk, LEAD, story.sr_id)
     for _ in range(5):
         story.diagnose()
-        reception.comment(board.desk, story.sr_id, "person:eng", "또 봤습니다")
+        comments.comment(board.desk, story.sr_id, "person:eng", "또 봤습니다")
     with statements(board.desk) as many:
         dossier.issue(board.desk, LEAD, story.sr_id)
     assert len(many) == len(few) <= 18

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from guardia.board.desk import Hold, view, waking, work
+from guardia.board.core.claims import Hold
+from guardia.board.desk import view, waking, work
 from guardia.board.lifecycle import TABLE, State, overall
 from guardia.board.model import Task
 

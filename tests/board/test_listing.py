@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from guardia.board import listing
 from guardia.board.desk import decisions, work
+from guardia.board.issues import visibility
 from guardia.board.lifecycle import State
 from guardia.board.listing import Query, Row
 from guardia.org.directory import PersonName
@@ -139,9 +140,9 @@ def test_customers_see_their_institution_and_nothing_else(board: Cast) -> None:
     ):
         for person in (CUSTOMER, STRANGER, HOMELESS, ENGINEER, LEAD, AUDITOR, ADMIN):
             assert (sr_id in numbers(board, person)) is (person in seers), person
-            assert listing.sees(board.desk, person, sr_id) is (person in seers), person
-    assert listing.institution_of(board.desk, theirs) == "MOF"
-    assert listing.institution_of(board.desk, unknown) is None
+            assert visibility.sees(board.desk, person, sr_id) is (person in seers), person
+    assert visibility.institution_of(board.desk, theirs) == "MOF"
+    assert visibility.institution_of(board.desk, unknown) is None
 
 
 def test_a_role_that_nobody_knows_sees_nothing(board: Cast) -> None:

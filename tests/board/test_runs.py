@@ -5,7 +5,8 @@ from __future__ import annotations
 from cast import LEAD, Cast
 
 from guardia.board import runs
-from guardia.board.desk import core, decisions, waking
+from guardia.board.core import wakes
+from guardia.board.desk import decisions, waking
 from guardia.board.reasons import Reason
 
 
@@ -13,7 +14,7 @@ def woken(cast: Cast, count: int) -> None:
     for number in range(count):
         with cast.desk.database.transaction() as session:
             cause = {"comment": number}
-            core.wake(session, "was-agent", Reason.MENTION, cast.desk.clock(), cause=cause)
+            wakes.wake(session, "was-agent", Reason.MENTION, cast.desk.clock(), cause=cause)
         waking.begin(cast.desk, "was-agent")
 
 

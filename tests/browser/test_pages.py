@@ -12,7 +12,8 @@ from cast import LEAD, Cast
 from pages import PASSWORD, Story, application, realistic, serving
 from playwright.sync_api import Browser, Page, expect
 
-from guardia.board.desk import decisions, reception
+from guardia.board.desk import decisions
+from guardia.board.issues import comments
 
 pytestmark = pytest.mark.browser
 
@@ -69,7 +70,7 @@ def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, board: Cas
     reason.focus()
     # A second read changes the part in which all of that stands.
     story.diagnose({"waiting": 3})
-    reception.comment(board.desk, story.sr_id, "person:eng", "먼저 봤습니다")
+    comments.comment(board.desk, story.sr_id, "person:eng", "먼저 봤습니다")
     expect(page.get_by_text("먼저 봤습니다").first).to_be_visible()
     expect(page.locator(".work .evidence > li")).to_have_count(2)
     expect(reason).to_have_value("쓰는 중인 의")
@@ -137,7 +138,7 @@ def test_a_page_outlives_a_restart_of_the_board(browser: Browser, board: Cast) -
         mark = page.locator(".live").first
         expect(mark).to_have_text("실시간")
     expect(mark).to_have_text(re.compile("연결 끊김"))
-    reception.comment(board.desk, 1, "person:eng", "꺼져 있는 사이")
+    comments.comment(board.desk, 1, "person:eng", "꺼져 있는 사이")
     with serving(application(board.desk), port=int(site.rpartition(":")[2])):
         expect(mark).to_have_text("실시간", timeout=15_000)
         expect(page.get_by_text("꺼져 있는 사이").first).to_be_visible()
@@ -153,7 +154,7 @@ def test_hidden_tabs_rest_and_catch_up(sign_in: SignIn, board: Cast) -> None:
         document.dispatchEvent(new Event('visibilitychange'));
     }"""
     page.evaluate(hide, True)
-    reception.comment(board.desk, 1, "person:eng", "자리를 비운 사이")
+    comments.comment(board.desk, 1, "person:eng", "자리를 비운 사이")
     page.wait_for_timeout(700)
     expect(page.get_by_text("자리를 비운 사이")).to_have_count(0)
     page.evaluate(hide, False)
@@ -186,7 +187,7 @@ def test_no_page_is_wider_than_its_window(
     done.start().diagnose({"waiting": 0}).complete()
     failed = approved(board)
     failed.start().fail()
-    reception.comment(board.desk, done.sr_id, "person:eng", f"`{unbroken}`\n\n    {unbroken}")
+    comments.comment(board.desk, done.sr_id, "person:eng", f"`{unbroken}`\n\n    {unbroken}")
     page = sign_in("lead")
     page.set_viewport_size({"width": WIDTHS[width], "height": 900})
     folder = os.environ.get("GUARDIA_SHOTS")

@@ -14,7 +14,9 @@ from pages import PASSWORD, enrol_more
 from typer.testing import CliRunner, Result
 
 from guardia.board import audit
-from guardia.board.desk import Hold, decisions, killing, organization, record, view, work
+from guardia.board.core import kill_switch
+from guardia.board.core.claims import Hold
+from guardia.board.desk import decisions, organization, record, view, work
 from guardia.board.desk.record import Outcome, Step
 from guardia.board.lifecycle import State
 from guardia.board.plan import Call, Plan
@@ -167,7 +169,7 @@ def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person
     hold = running(board)
     assert "1건" in said("kill", "--reason", HOSTILE)
     assert "이미" in said("kill", "--as", "eng", "--reason", "또")
-    switch = killing.switch(board.desk)
+    switch = kill_switch.switch(board.desk)
     assert switch is not None and switch.ordered_by.startswith("operator:")
     assert state(board, hold) is State.IN_PROGRESS
     for account in ("eng", "lead", "cus", "audit"):
@@ -175,9 +177,9 @@ def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person
     done = run("release", "--as", "pm", "--reason", "끝", env={"GUARDIA_PASSWORD": "틀림"})
     assert isinstance(done.exception, Forbidden)
     refused(Invalid, "release", "--as", "pm", "--reason", " ")
-    assert killing.switch(board.desk) is not None
+    assert kill_switch.switch(board.desk) is not None
     said("release", "--as", "pm", "--reason", HOSTILE)
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None
     refused(Invalid, "release", "--as", "pm", "--reason", "또")
     assert kinds(board).count("killed") == kinds(board).count("released") == 1
 
@@ -187,11 +189,11 @@ def test_who_may_not_stop_does_not_and_a_broken_key_store_does_not_hinder(
 ) -> None:
     refused(Forbidden, "kill", "--as", "cus", "--reason", "장난")
     refused(Forbidden, "kill", "--as", "audit", "--reason", "장난")
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None
     (tmp_path / "secrets.key").write_text("부서짐")
     (tmp_path / "secrets").chmod(0o755)
     said("kill", "--reason", "이상")
-    assert killing.switch(board.desk) is not None
+    assert kill_switch.switch(board.desk) is not None
 
 
 # Orders --------------------------------------------------------------------------------------

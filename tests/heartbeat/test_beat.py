@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 from cast import Cast
 
 from guardia.agents.team import Done
-from guardia.board.desk import Hold, view, waking, work
+from guardia.board.core.claims import Hold
+from guardia.board.desk import view, waking, work
 from guardia.board.lifecycle import State
 from guardia.heartbeat.beat import beat
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from cast import Cast, seated
 
-from guardia.board.desk import core
+from guardia.board.core import wakes
 from guardia.board.reasons import Reason
 from guardia.heartbeat import host
 from guardia.settings import Settings
@@ -39,7 +39,7 @@ def test_six_wakes_in_a_row_make_at_most_two_beats(database: Any, tmp_path: Path
         for number in range(6):
             with cast.desk.database.transaction() as session:
                 cause = {"comment": number}
-                core.wake(session, "was-agent", Reason.MENTION, cast.desk.clock(), cause=cause)
+                wakes.wake(session, "was-agent", Reason.MENTION, cast.desk.clock(), cause=cause)
         with working(cast, tmp_path), psycopg.connect(cast.dsn, autocommit=True) as look:
             deadline = time.monotonic() + 60
             jobs = "select count(*) from procrastinate_jobs"

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from cast import Cast
 
-from guardia.board.desk import core
+from guardia.board.core import outbox
 from guardia.heartbeat.deliver import deliver
 from guardia.settings import Settings
 
@@ -53,7 +53,7 @@ def room() -> Iterator[Room]:
 
 def queued(cast: Cast, kind: str) -> int:
     with cast.desk.database.transaction() as session:
-        core.send(session, kind, "SR-1 처리 완료", cast.desk.clock(), room="방", sr_id=1)
+        outbox.send(session, kind, "SR-1 처리 완료", cast.desk.clock(), room="방", sr_id=1)
     return int(row(cast)[0])
 
 

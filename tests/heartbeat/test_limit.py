@@ -12,7 +12,8 @@ import pytest
 from cast import Cast
 
 from guardia.agents.team import Done
-from guardia.board.desk import core, organization, waking, work
+from guardia.board.core import wakes
+from guardia.board.desk import organization, waking, work
 from guardia.board.lifecycle import State
 from guardia.board.reasons import Reason
 from guardia.errors import Stale
@@ -49,7 +50,7 @@ def rows(cast: Cast, query: str) -> list[Any]:
 
 def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(cast: Cast) -> None:
     with cast.desk.database.transaction() as session:
-        core.wake(session, "was-agent", Reason.MANUAL, cast.desk.clock())
+        wakes.wake(session, "was-agent", Reason.MANUAL, cast.desk.clock())
     command = [sys.executable, "-c", IDLE.format(dsn=cast.dsn)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

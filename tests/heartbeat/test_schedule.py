@@ -18,7 +18,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from cast import seated
 from sealing import Sealed, sealing
 
-from guardia.board.desk import Desk, organization, waking
+from guardia.board.core.context import Desk
+from guardia.board.desk import organization, waking
 from guardia.heartbeat import schedule
 from guardia.heartbeat.listening import CHART, Reaction, listen
 from guardia.org import chart

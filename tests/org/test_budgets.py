@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from guardia.errors import Misconfigured
-from guardia.org import chart
+from guardia.org import chart, chart_model
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import WON, Amount, Budget, Cap, Price, in_won
 
@@ -14,7 +14,7 @@ SHIPPED = chart.shipped().read_text("utf-8")
 CHAT = "brain: {kind: chat, base_url: 'http://vllm:8000/v1', model: qwen}"
 
 
-def charted(budget: str = "", more: str = "") -> chart.OrgChart:
+def charted(budget: str = "", more: str = "") -> chart_model.OrgChart:
     """The shipped chart whose dispatcher asks a chat model."""
     text = SHIPPED.replace("brain: {kind: embedded}", CHAT, 1)
     if budget:

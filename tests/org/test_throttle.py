@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from cast import Cast, seated
 
-from guardia.board.desk.core import utc_now
+from guardia.board.core.context import utc_now
 from guardia.org import throttle
 
 NOW = utc_now()

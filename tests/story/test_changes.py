@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from house import House
 
-from guardia.board.desk import decisions, view
-from guardia.board.desk.view import WaitingPlan
+from guardia.board.approvals import pending
+from guardia.board.approvals.pending import WaitingPlan
+from guardia.board.desk import decisions
 from guardia.board.lifecycle import State
 
 pytestmark = pytest.mark.slow
@@ -20,7 +21,7 @@ def asked(house: House) -> tuple[int, WaitingPlan]:
     house.fleet.fault("lock-chain")
     sr_id = house.request(TEXT)
     house.work()
-    return sr_id, view.waiting_plans(house.desk, sr_id)[0]
+    return sr_id, pending.waiting_plans(house.desk, sr_id)[0]
 
 
 def ask_changes(house: House, waiting: WaitingPlan) -> None:
@@ -35,7 +36,7 @@ def test_where_the_server_has_changed_another_plan_is_filed_and_carried_out(hous
     house.fleet.fault("lock-chain")
     ask_changes(house, first)
     assert house.state(sr_id) is State.PENDING_APPROVAL
-    assert view.waiting_plans(house.desk, sr_id)[0].plan_hash != first.plan_hash
+    assert pending.waiting_plans(house.desk, sr_id)[0].plan_hash != first.plan_hash
     assert house.changes(sr_id) == []
     house.decide(sr_id)
     house.work()

@@ -14,6 +14,8 @@ from flight import Slow, flying, held, listening, sleeping, until
 from house import House, furnish, opened
 from sqlalchemy import select
 
+from guardia.board.approvals import pending
+from guardia.board.core import kill_switch
 from guardia.board.desk import directives, killing, organization, planning, view
 from guardia.board.desk.directives import Wish
 from guardia.board.desk.planning import Revision
@@ -128,7 +130,7 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
         assert fleet.healthy("failing-deploy")
         stopped = killing.report(house.desk, 1)
         assert [(s.sr_id, s.outcome) for s in stopped] == [(sr_id, "RESTORED")]
-        assert killing.switch(house.desk) is not None
+        assert kill_switch.switch(house.desk) is not None
         assert commands(fleet) == []
 
 
@@ -249,13 +251,13 @@ def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(hou
     assert not house.fleet.fault("lock-chain").good
     sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
     house.work()
-    before = view.waiting_plans(house.desk, sr_id)[0]
+    before = pending.waiting_plans(house.desk, sr_id)[0]
     engineer = house.person("engineer")
     directives.give(house.desk, engineer, before.task_id, Wish("manual"))
-    assert house.state(sr_id) is State.MANUAL and not view.waiting_plans(house.desk, sr_id)
+    assert house.state(sr_id) is State.MANUAL and not pending.waiting_plans(house.desk, sr_id)
     directives.give(house.desk, engineer, before.task_id, Wish("return"))
     house.work()
-    again = view.waiting_plans(house.desk, sr_id)[0]
+    again = pending.waiting_plans(house.desk, sr_id)[0]
     assert again.plan.actions and again.plan_hash != before.plan_hash
     house.decide(sr_id)
     house.work()

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from house import House, opened
 
-from guardia.board.desk import view, waking
+from guardia.board.approvals import pending
+from guardia.board.desk import waking
 from guardia.board.lifecycle import State
 from guardia.errors import Forbidden
 from guardia.tools.lab.running import RunningFleet
@@ -46,7 +47,7 @@ def test_a_fault_is_diagnosed_approved_repaired_and_verified(house: House, fault
     assert house.state(sr_id) is State.PENDING_APPROVAL
     assert house.changes(sr_id) == []
     assert not house.fleet.healthy(fault)
-    plan = view.waiting_plans(house.desk, sr_id)[0].plan
+    plan = pending.waiting_plans(house.desk, sr_id)[0].plan
     assert [a.call.tool for a in plan.actions] == changes
     assert plan.citation.passage and len(plan.citation.sha256) == 64
     house.decide(sr_id)
@@ -71,7 +72,7 @@ def test_a_rejected_plan_changes_nothing(house: House) -> None:
 def test_a_release_whose_verification_fails_is_undone_and_alerted(house: House) -> None:
     sr_id = house.request("기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
     house.work()
-    waiting = view.waiting_plans(house.desk, sr_id)
+    waiting = pending.waiting_plans(house.desk, sr_id)
     assert waiting[0].plan.category == "DEPLOY_SECURE"
     with pytest.raises(Forbidden):
         _decide_as(house, sr_id, "pm")
@@ -85,7 +86,7 @@ def test_a_release_whose_verification_fails_is_undone_and_alerted(house: House) 
 def _decide_as(house: House, sr_id: int, role: str) -> None:
     from guardia.board.desk import decisions
 
-    step = view.waiting_plans(house.desk, sr_id)[0]
+    step = pending.waiting_plans(house.desk, sr_id)[0]
     decisions.decide(
         house.desk, house.person(role), step.task_id, approve=True, plan_hash=step.plan_hash
     )
@@ -134,7 +135,7 @@ def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twi
 
 
 def _wake(house: House, agent: str) -> None:
-    from guardia.board.desk.core import wake
+    from guardia.board.core.wakes import wake
 
     with house.desk.database.transaction() as session:
         wake(session, agent, "manual", house.desk.clock())

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from guardia.board.desk import Desk, Hold, directives, organization, reception, view, waking, work
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.desk import directives, organization, reception, view, waking, work
 from guardia.board.desk.work import Assignment
 from guardia.board.plan import Action, Call, Check, Citation, Plan, Risk
 from guardia.db.engine import Database

@@ -16,7 +16,8 @@ from cast import assignment
 from house import House
 from sqlalchemy import update
 
-from guardia.board.desk import Hold, reception, waking, work
+from guardia.board.core.claims import Hold
+from guardia.board.desk import reception, waking, work
 from guardia.board.model import Task
 from guardia.board.plan import Call
 from guardia.heartbeat.listening import ORDERS, Reaction, listen

@@ -13,7 +13,9 @@ from sqlalchemy import select
 from guardia.agents import checkpoints
 from guardia.agents.team import Team
 from guardia.board import audit
-from guardia.board.desk import Desk, decisions, organization, reception, view
+from guardia.board.approvals import pending
+from guardia.board.core.context import Desk
+from guardia.board.desk import decisions, organization, reception, view
 from guardia.board.lifecycle import State
 from guardia.board.record_model import AuditEntry
 from guardia.board.run_model import Wake
@@ -59,7 +61,7 @@ class House:
 
     def decide(self, sr_id: int, *, approve: bool = True) -> None:
         """The right person decides each step that waits, until none does."""
-        while waiting := view.waiting_plans(self.desk, sr_id):
+        while waiting := pending.waiting_plans(self.desk, sr_id):
             step = waiting[0]
             decisions.decide(
                 self.desk,

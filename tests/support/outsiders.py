@@ -19,7 +19,8 @@ from pages import application, serving
 from sqlalchemy import select
 
 from guardia.agents.adapters import process
-from guardia.board.desk import Desk, organization
+from guardia.board.core.context import Desk
+from guardia.board.desk import organization
 from guardia.board.record_model import AuditEntry
 from guardia.db.account import Account
 from guardia.org import chart

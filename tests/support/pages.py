@@ -17,7 +17,9 @@ from fastapi import FastAPI
 from sqlalchemy import event, update
 from starlette.testclient import TestClient
 
-from guardia.board.desk import Desk, Hold, record, waking, work
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.desk import record, waking, work
 from guardia.board.desk.record import Outcome
 from guardia.board.plan import Action, Call, Check, Citation, Plan, Risk
 from guardia.board.web.app import create_app

@@ -6,7 +6,9 @@ from contextlib import suppress
 
 from cast import Cast
 
-from guardia.board.desk import Desk, Hold, budgets, costs, organization
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.desk import budgets, costs, organization
 from guardia.board.desk.costs import Bid, Ended
 from guardia.board.desk.spending import Refusal
 from guardia.errors import Exhausted

@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 
 from guardia.board import audit
 from guardia.board.chain import ORIGIN, Link
-from guardia.board.desk import Desk, decisions, verification
+from guardia.board.core.context import Desk
+from guardia.board.desk import decisions, verification
 from guardia.board.desk.checkpoints import Notary
 from guardia.board.desk.places import Places
 from guardia.board.desk.verification import Finding

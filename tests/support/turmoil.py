@@ -29,7 +29,9 @@ import psycopg
 
 from guardia.agents import checkpoints
 from guardia.board import audit
-from guardia.board.desk import Desk, decisions, lifting, organization, reception, view
+from guardia.board.approvals import pending
+from guardia.board.core.context import Desk
+from guardia.board.desk import decisions, lifting, organization, reception, view
 from guardia.board.lifecycle import State
 from guardia.board.seal import Seal
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
@@ -287,7 +289,7 @@ class Turmoil:
                     self.stalls += 1
 
     def _decide(self, lead: PersonName, sr_id: int) -> None:
-        for plan in view.waiting_plans(self.desk, sr_id):
+        for plan in pending.waiting_plans(self.desk, sr_id):
             with suppress(GuardiaError):  # decided on, or changed, since we have looked
                 decisions.decide(
                     self.desk, lead, plan.task_id, approve=True, plan_hash=plan.plan_hash

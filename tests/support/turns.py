@@ -23,10 +23,11 @@ from guardia.agents.adapters.errand import Means
 from guardia.agents.adapters.offer import offer
 from guardia.agents.adapters.turn import Turn
 from guardia.agents.state import Context
-from guardia.board.desk import Hold, outside, work
+from guardia.board.core.claims import Hold
+from guardia.board.desk import outside, work
 from guardia.board.desk.outside import Ending
 from guardia.org.adapters import Adapter
-from guardia.org.chart import AgentEntry
+from guardia.org.chart_model import AgentEntry
 from guardia.org.keys import FileKeys
 from guardia.tools.execute import Gate
 from guardia.tools.output import Output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.board.desk import Hold
+from guardia.board.core.claims import Hold
 from guardia.errors import Interrupted
 from guardia.tools.inflight import InFlight
 

@@ -16,18 +16,12 @@ from types import FrameType
 
 from guardia.errors import NotFound
 from guardia.tools.lab import namespace
+from guardia.tools.lab.fleet_command import OCCUPIED
 from guardia.tools.lab.terms import Terms
 
 PLAIN = "GUARDIA_LAB_PLAIN"
 """Set to 1 to use nothing that a kernel may refuse: no process namespace, no volume."""
-OCCUPIED = 3
-"""Exit code: a fleet already runs in this folder."""
 _HANDOVER_SECONDS = 20.0
-
-
-def command(home: Path) -> list[str]:
-    """The argument list that runs the fleet of ``home``."""
-    return [sys.executable, "-m", "guardia.tools.lab.fleet", str(home)]
 
 
 def _reserve(home: Path) -> bool:

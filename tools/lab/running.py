@@ -15,7 +15,7 @@ from guardia.db import process
 from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
 from guardia.org.directory import Directory
-from guardia.tools.lab import control, fleet
+from guardia.tools.lab import control, fleet_command
 from guardia.tools.lab.inventory import Inventory
 from guardia.tools.lab.look import Finding
 from guardia.tools.lab.messenger import posted
@@ -46,7 +46,7 @@ class RunningFleet:
         # Appended to, since a second start may find that another fleet already writes here.
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
             child = process.spawn(
-                fleet.command(home), signal.SIGTERM, None, file, environment=os.environ
+                fleet_command.command(home), signal.SIGTERM, None, file, environment=os.environ
             )
         return cls(home, child)
 
@@ -205,7 +205,7 @@ class RunningFleet:
 
     def _require_start(self) -> None:
         ended = self._child.poll() if self._child else None
-        if ended is not None and ended != fleet.OCCUPIED:
+        if ended is not None and ended != fleet_command.OCCUPIED:
             raise Misconfigured(what=t("lab.fleet"), why=self._last_words())
 
     def _last_words(self) -> str:

@@ -11,7 +11,7 @@ from guardia.i18n import t
 
 if TYPE_CHECKING:
     from guardia.org.agreement import Disagreement
-    from guardia.org.chart import OrgChart
+    from guardia.org.chart_model import OrgChart
 
 _SHOWN = 5
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.desk import Desk
+    from guardia.board.core.context import Desk
     from guardia.board.desk.places import Places
     from guardia.db.embedded import Cluster
     from guardia.org.keys import Keys
@@ -33,7 +33,7 @@ class Installation:
     @contextmanager
     def desk(self, *, signing: bool = True) -> Iterator[Desk]:
         """The desk over a small pool, closed afterwards; without ``signing`` it needs no key."""
-        from guardia.board.desk import Desk
+        from guardia.board.core.context import Desk
         from guardia.board.desk.checkpoints import Notary
         from guardia.board.seal import Seal
         from guardia.db.engine import Database

@@ -17,8 +17,8 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.desk import Desk
-    from guardia.board.desk.view import WaitingPlan
+    from guardia.board.approvals.pending import WaitingPlan
+    from guardia.board.core.context import Desk
     from guardia.org.directory import PersonName
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
@@ -37,14 +37,15 @@ def deciding(verdict: str) -> Callable[[str, str, str], None]:
     issue, after it has been shown."""
 
     def decide(number: _Number, who: _As, reason: _Reason = "") -> None:
-        from guardia.board.desk import decisions, view
+        from guardia.board.approvals import pending
+        from guardia.board.desk import decisions
         from guardia.board.policy import Verdict
 
         sr_id = parse_number(number)
         with opened(Settings()) as installation, installation.desk() as desk:
             _show(desk, sr_id)
             person = sign_in(desk, who)
-            plans = view.waiting_plans(desk, sr_id)
+            plans = pending.waiting_plans(desk, sr_id)
             if not plans:
                 raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
             for plan in plans:
@@ -57,13 +58,14 @@ def deciding(verdict: str) -> Callable[[str, str, str], None]:
 
 
 def _show(desk: Desk, sr_id: int) -> None:
+    from guardia.board.approvals import pending
     from guardia.board.desk import view
 
     issue = view.issue(desk, sr_id)
     console = Console()
     console.print(f"[bold]SR-{sr_id}[/] {t(f'state.{issue.state}')}", highlight=False)
     console.print(issue.title, markup=False, highlight=False)
-    for waiting in view.waiting_plans(desk, sr_id):
+    for waiting in pending.waiting_plans(desk, sr_id):
         console.print(waiting.plan.because, markup=False, highlight=False)
         console.print(_turn(waiting), markup=False, highlight=False)
         table = Table(t("cli.issue.effect"), t("cli.issue.command"))

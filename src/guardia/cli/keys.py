@@ -19,7 +19,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.desk import Desk
+    from guardia.board.core.context import Desk
     from guardia.board.desk.places import Places
     from guardia.org.keys import FileKeys
 

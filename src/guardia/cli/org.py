@@ -19,7 +19,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.desk import Desk
+    from guardia.board.core.context import Desk
     from guardia.board.desk.organization import Preview
     from guardia.org.changes import Change
 
@@ -47,10 +47,10 @@ def validate(file: _File = None) -> None:
 @app.command("schema", help=t("cli.org.schema"))
 def schema() -> None:
     """The chart's JSON Schema, for editors."""
-    from guardia.org import chart
+    from guardia.org import chart_model
     from guardia.org import schema as described
 
-    found = described.published(chart.OrgChart)
+    found = described.published(chart_model.OrgChart)
     sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
 
 

@@ -13,7 +13,7 @@ from guardia.i18n import t
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from guardia.board.desk import Desk
+    from guardia.board.core.context import Desk
     from guardia.board.desk.orgview import Member, Organization
 
 _LOOK = 30.0

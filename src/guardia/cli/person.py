@@ -19,7 +19,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.desk import Desk
+    from guardia.board.core.context import Desk
     from guardia.org.directory import PersonName
 
 app = typer.Typer(no_args_is_help=True)

@@ -18,7 +18,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.desk.view import FiledPlan
+    from guardia.board.approvals.pending import FiledPlan
     from guardia.board.planner import Draft
 
 app = typer.Typer(no_args_is_help=True)
@@ -31,11 +31,11 @@ _SET = re.compile(r"(\d{1,3})\.(\w{1,40})=(.*)", re.DOTALL)
 @app.command("show", help=t("cli.plan.show"))
 def show(number: _Number) -> None:
     """The plans of an issue that can still be changed, with numbered actions and arguments."""
-    from guardia.board.desk import view
+    from guardia.board.approvals import pending
 
     sr_id = parse_number(number)
     with opened(Settings()) as installation, installation.desk() as desk:
-        plans = view.changeable_plans(desk, sr_id)
+        plans = pending.changeable_plans(desk, sr_id)
     if not plans:
         raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.none", sr=sr_id))
     console = Console(highlight=False)
@@ -61,13 +61,14 @@ def edit(
     add: Annotated[list[str] | None, typer.Option("--add", help=t("cli.plan.add"))] = None,
 ) -> None:
     """Change what a plan does; everyone approves it anew, but for whoever has changed it."""
-    from guardia.board.desk import planning, view
+    from guardia.board.approvals import pending
+    from guardia.board.desk import planning
     from guardia.board.desk.planning import Revision
 
     sr_id = parse_number(number)
     with opened(Settings()) as installation, installation.desk() as desk:
         person = sign_in(desk, who)
-        plan = _one(sr_id, view.changeable_plans(desk, sr_id), task)
+        plan = _one(sr_id, pending.changeable_plans(desk, sr_id), task)
         drafts = _edited(plan, put or [], remove or [], add or [])
         revision = Revision(plan.plan_hash, drafts, reason)
         state = planning.change(desk, person, plan.task_id, revision)

@@ -18,7 +18,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.desk import Desk
+    from guardia.board.core.context import Desk
 
 app = typer.Typer(no_args_is_help=True)
 _Agent = Annotated[str, typer.Argument(help=t("cli.staff.agent"))]

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from guardia.board.desk import Desk, accounts, organization
+from guardia.board.core.context import Desk
+from guardia.board.desk import accounts, organization
 from guardia.cli.installation import Installation, migrate, opened
 from guardia.db import lifeline
 from guardia.errors import Invalid, Misconfigured

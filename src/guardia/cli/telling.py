@@ -13,6 +13,7 @@ import httpx
 from rich.console import Console
 from sqlalchemy import func, select
 
+from guardia.board.approvals import pending
 from guardia.board.desk import decisions, verification, view
 from guardia.board.lifecycle import OPEN, State
 from guardia.board.model import Task
@@ -139,7 +140,7 @@ class Telling:
             yield
 
     def _ask(self) -> None:
-        for waiting in view.waiting_plans(self._stage.desk, self._sr_id):
+        for waiting in pending.waiting_plans(self._stage.desk, self._sr_id):
             key = f"{waiting.plan_hash}:{waiting.role}"
             if key in self._announced:
                 continue

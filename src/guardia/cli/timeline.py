@@ -13,7 +13,7 @@ from rich.text import Text
 from sqlalchemy import ColumnElement, select
 
 from guardia.board import audit
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.board.record_model import AuditEntry
 from guardia.board.wording import SEOUL
 from guardia.org import registry

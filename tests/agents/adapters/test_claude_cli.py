@@ -23,7 +23,8 @@ from sqlalchemy import text
 from turns import LOCKS, TERMINATE, employ
 
 from guardia.agents.adapters import claude_code
-from guardia.board.desk import Hold, decisions, directives, view
+from guardia.board.core.claims import Hold
+from guardia.board.desk import decisions, directives, view
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
 from guardia.org.keys import FileKeys

@@ -11,7 +11,8 @@ from turns import LOCKS, Hands, context, entry
 
 from guardia.agents.adapters import clerk
 from guardia.agents.adapters.clerk import Clerk
-from guardia.board.desk import Desk, Hold
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
 from guardia.board.desk.outside_calls import Request
 from guardia.db.engine import AWAY, Database
 

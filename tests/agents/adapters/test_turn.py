@@ -17,7 +17,8 @@ from turns import Hands, context, entry
 
 from guardia.agents.adapters.employer import Employer
 from guardia.agents.adapters.errand import Means
-from guardia.board.desk import Hold, costs, decisions, directives, killing, organization, view, work
+from guardia.board.core.claims import Hold
+from guardia.board.desk import costs, decisions, directives, killing, organization, view, work
 from guardia.board.desk.costs import Reported
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State

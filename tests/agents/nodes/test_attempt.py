@@ -11,7 +11,8 @@ from cast import LEAD, TERMINATE, Cast, seated
 
 from guardia.agents.nodes import attempt
 from guardia.board import audit
-from guardia.board.desk import Grant, decisions, record, work
+from guardia.board.core.claims import Grant
+from guardia.board.desk import decisions, record, work
 from guardia.board.desk.record import Step
 from guardia.board.plan import Call, Check
 from guardia.tools.execute import Gate, Report, Result

@@ -12,8 +12,10 @@ from cast import LEAD, Cast, plan
 from outsiders import charted, on_record
 from turns import FREE, LOCKS, TERMINATE, AtWork, at_work
 
+from guardia import errors as guardia_errors
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
 from guardia.board.desk import decisions, directives, killing, organization, outside, view
-from guardia.board.desk.core import Desk, Hold
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
 from guardia.board.web import rights
@@ -183,7 +185,7 @@ def test_a_token_ends_with_its_time_and_with_its_run(cast: Cast) -> None:
     first = cast.parsed()
     token = opened(first)
     later = Desk(cast.desk.database, clock=lambda: cast.desk.clock() + timedelta(hours=1))
-    with pytest.raises(outside.TokenNeeded):
+    with pytest.raises(guardia_errors.TokenNeeded):
         outside.enter(later, token, first.task_id, "GET")
     # Another worker takes the task over: the older token opens nothing.
     second = cast.hold("db-agent")
@@ -191,7 +193,7 @@ def test_a_token_ends_with_its_time_and_with_its_run(cast: Cast) -> None:
     with pytest.raises(Stale):
         outside.enter(cast.desk, token, first.task_id, "GET")
     newer = opened(second)
-    with pytest.raises(outside.TokenNeeded):
+    with pytest.raises(guardia_errors.TokenNeeded):
         outside.enter(cast.desk, token, first.task_id, "GET")
     assert outside.enter(cast.desk, newer, first.task_id, "GET").hold == second
     errors = [e.detail["error"] for e in on_record(cast.desk, "outside_refused")]

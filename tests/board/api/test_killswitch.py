@@ -11,7 +11,8 @@ from cast import ENGINEER, LEAD, PM, Cast, seated
 from fastapi import FastAPI
 from pages import PASSWORD, Browser, application, enrol_more
 
-from guardia.board.desk import killing, tokens, view
+from guardia.board.core import kill_switch
+from guardia.board.desk import tokens, view
 from guardia.board.lifecycle import State
 
 PATH = "/api/v3/kill-switch"
@@ -73,7 +74,7 @@ def test_a_token_opens_only_its_rights_and_never_a_decision(app: FastAPI, board:
     assert answer.status_code == 403
     assert view.task(board.desk, hold.task_id).state is State.PENDING_APPROVAL
     assert client.post(f"/issues/{hold.sr_id}/comments", data={"body": "x"}).status_code == 403
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None
 
 
 def test_no_answer_without_a_valid_token(app: FastAPI, board: Cast) -> None:
@@ -105,7 +106,7 @@ def test_a_cookie_beside_a_token_does_not_count(app: FastAPI, board: Cast) -> No
     )
     assert forged.status_code == 401
     assert browser.put(PATH, json={}).status_code == 403, "a cookie alone needs the form's token"
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None
 
 
 def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(app: FastAPI, board: Cast) -> None:
@@ -114,4 +115,4 @@ def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(app: FastAPI, b
     assert answer.status_code == 422 and answer.json()["errors"]
     long = program(app, secret).put(PATH, json={"reason": "가" * 1001})
     assert long.status_code == 422
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None

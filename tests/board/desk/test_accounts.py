@@ -12,18 +12,20 @@ from pages import ADMIN, application, enrol_more
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
+from guardia.board.core import kill_switch
 from guardia.board.desk import (
     accounts,
     decisions,
-    killing,
     organization,
     people,
     reception,
     work,
 )
-from guardia.board.desk.accounts import Claim
+from guardia.board.intake import chat_log, link_codes, stop_orders
+from guardia.board.intake.link_codes import Claim
+from guardia.board.intake.model import ChatMessage
 from guardia.board.lifecycle import State
-from guardia.board.model import ChatMessage, Issue
+from guardia.board.model import Issue
 from guardia.board.record_model import AuditEntry
 from guardia.errors import Forbidden, Invalid, NotFound, Throttled
 from guardia.org import chart
@@ -56,7 +58,7 @@ def approve(cast: Cast, who: Any, task: tuple[int, str]) -> State:
 
 
 def heard(cast: Cast, request: reception.Request) -> Issue:
-    sr_id = reception.hear(cast.desk, request, rule="webhook")
+    sr_id = chat_log.hear(cast.desk, request, rule="webhook")
     with cast.desk.database.reading() as session:
         found = session.get(Issue, sr_id)
         assert found is not None
@@ -120,8 +122,8 @@ def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(cast: Cast, 
     if who == "closed":
         people.set_active(cast.desk, BY, "cus", active=False)
     account = {"unknown": "u2", "nameless": ""}.get(who, "u1")
-    assert killing.hear(cast.desk, line("정지", account)) is not None
-    assert killing.switch(cast.desk) is not None
+    assert stop_orders.hear(cast.desk, line("정지", account)) is not None
+    assert kill_switch.switch(cast.desk) is not None
     with cast.desk.database.reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "killed")).one()
     assert entry.actor == ("person:cus" if who == "known" else "channel:mattermost")
@@ -133,16 +135,16 @@ def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Cas
     desk = cast.desk
     first = accounts.issue_code(desk, LEAD)
     code = accounts.issue_code(desk, LEAD)
-    assert accounts.claim(desk, line(f"연결 {first}"), first) is Claim.UNKNOWN
+    assert link_codes.claim(desk, line(f"연결 {first}"), first) is Claim.UNKNOWN
     late = replace(desk, clock=lambda: desk.clock() + accounts.LIFETIME + timedelta(seconds=1))
-    assert accounts.claim(late, line(f"연결 {code}", post="late"), code) is Claim.UNKNOWN
-    assert accounts.claim(desk, line(f"연결 {code}", account=""), code) is Claim.NAMELESS
+    assert link_codes.claim(late, line(f"연결 {code}", post="late"), code) is Claim.UNKNOWN
+    assert link_codes.claim(desk, line(f"연결 {code}", account=""), code) is Claim.NAMELESS
     said = line(f"연결 {code}")
-    assert accounts.claim(desk, said, code) is Claim.LINKED
-    assert accounts.claim(desk, said, code) is None
-    assert accounts.claim(desk, line(f"연결 {code}", "thief"), code) is Claim.UNKNOWN
+    assert link_codes.claim(desk, said, code) is Claim.LINKED
+    assert link_codes.claim(desk, said, code) is None
+    assert link_codes.claim(desk, line(f"연결 {code}", "thief"), code) is Claim.UNKNOWN
     other = accounts.issue_code(desk, LEAD2)
-    assert accounts.claim(desk, line(f"연결 {other}"), other) is Claim.TAKEN
+    assert link_codes.claim(desk, line(f"연결 {other}"), other) is Claim.TAKEN
     assert [link.person.id for link in accounts.links(desk, LEAD)] == ["lead"]
     assert accounts.links(desk, LEAD2) == []
     with desk.database.reading() as session:
@@ -156,10 +158,10 @@ def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Cas
 
 def test_who_guesses_codes_is_stopped(cast: Cast) -> None:
     for n in range(5):
-        found = accounts.claim(cast.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA")
+        found = link_codes.claim(cast.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA")
         assert found is Claim.UNKNOWN
     with pytest.raises(Throttled):
-        accounts.claim(cast.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
+        link_codes.claim(cast.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
 
 
 def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_account(

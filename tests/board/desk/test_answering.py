@@ -10,8 +10,9 @@ from cast import LEAD, Cast, seated
 from sqlalchemy import select
 
 from guardia.board import runs
-from guardia.board.desk import directives, reception, waking
+from guardia.board.desk import directives, waking
 from guardia.board.desk.directives import Wish
+from guardia.board.issues import comments
 from guardia.board.model import Comment
 from guardia.board.run_model import Run, Wake
 
@@ -38,7 +39,7 @@ def wakes(cast: Cast) -> list[str]:
 def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(cast: Cast) -> None:
     held, _, _ = cast.planned()
     for text in ("@was-agent 어떻게 되고 있나요?", "@WAS 전문가 답 주세요"):
-        reception.comment(cast.desk, held.sr_id, LEADER, text)
+        comments.comment(cast.desk, held.sr_id, LEADER, text)
     begun = waking.begin(cast.desk, "was-agent")
     assert begun is not None and not begun.works
     (said,) = answers(cast, "was-agent")
@@ -53,11 +54,11 @@ def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(cast: Cast) 
 
 def test_whoever_has_it_answers_unless_its_own_next_step_will(cast: Cast) -> None:
     held = cast.parsed()
-    reception.comment(cast.desk, held.sr_id, LEADER, "@db-agent 서둘러 주세요")
+    comments.comment(cast.desk, held.sr_id, LEADER, "@db-agent 서둘러 주세요")
     waking.begin(cast.desk, "db-agent")
     assert answers(cast, "db-agent") == []
     directives.give(cast.desk, LEAD, held.task_id, Wish("pause"))
-    reception.comment(cast.desk, held.sr_id, LEADER, "@db-agent 왜 안 하나요?")
+    comments.comment(cast.desk, held.sr_id, LEADER, "@db-agent 왜 안 하나요?")
     waking.begin(cast.desk, "db-agent")
     (said,) = answers(cast, "db-agent")
     assert "제가 맡고 있습니다" in said and "일시 중지" in said
@@ -65,10 +66,10 @@ def test_whoever_has_it_answers_unless_its_own_next_step_will(cast: Cast) -> Non
 
 def test_agents_get_no_answer_and_an_answer_calls_nobody(cast: Cast) -> None:
     sr_id = cast.received(text="@db-agent @was-agent @보안 전문가 서로 불러요")
-    reception.comment(cast.desk, sr_id, "agent:auditor", "@db-agent 보세요")
+    comments.comment(cast.desk, sr_id, "agent:auditor", "@db-agent 보세요")
     waking.begin(cast.desk, "db-agent")
     assert answers(cast, "db-agent") == []
-    reception.comment(cast.desk, sr_id, LEADER, "@sec-agent")
+    comments.comment(cast.desk, sr_id, LEADER, "@sec-agent")
     for _ in range(3):
         waking.begin(cast.desk, "sec-agent")
     assert len(answers(cast, "sec-agent")) == 1 and wakes(cast) == []
@@ -77,7 +78,7 @@ def test_agents_get_no_answer_and_an_answer_calls_nobody(cast: Cast) -> None:
 def test_a_beat_that_dies_after_its_answer_does_not_answer_again(cast: Cast) -> None:
     cast.parsed()
     other = cast.received()
-    reception.comment(cast.desk, other, LEADER, "@db-agent 이것도 봅니까?")
+    comments.comment(cast.desk, other, LEADER, "@db-agent 이것도 봅니까?")
     assert waking.begin(cast.desk, "db-agent") is not None, "it works on what it holds"
     waking.tick(cast.desk, "db-agent", cast.desk.clock())
     assert waking.begin(cast.desk, "db-agent") is not None, "the run before is lost"

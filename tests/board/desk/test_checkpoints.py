@@ -14,6 +14,7 @@ from cast import LEAD, PM
 from sealing import Sealed
 
 from guardia.board import audit
+from guardia.board.core import kill_switch
 from guardia.board.desk import decisions, directives, killing, work
 from guardia.board.desk.checkpoints import Notary
 from guardia.board.desk.directives import Wish
@@ -102,7 +103,7 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: S
     for verb in ("pause", "manual", "abort"):
         directives.give(sealed.desk, LEAD, other.task_id, Wish(verb, "멈춤"))
     killing.kill(sealed.desk, LEAD, "이상")
-    assert killing.switch(sealed.desk) is not None
+    assert kill_switch.switch(sealed.desk) is not None
     for privileged in (
         lambda: decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound),
         lambda: killing.release(sealed.desk, PM, "끝"),

@@ -10,7 +10,9 @@ import pytest
 from cast import LEAD, Cast, seated
 from sqlalchemy import text
 
-from guardia.board.desk import Hold, core, directives, organization, waking, work
+from guardia.board.core import wakes
+from guardia.board.core.claims import Hold
+from guardia.board.desk import directives, organization, waking, work
 from guardia.board.desk.directives import Wish
 from guardia.board.desk.waking import Waking
 from guardia.board.reasons import Reason
@@ -54,7 +56,7 @@ def begun(cast: Cast, agent: str = "db-agent") -> Waking:
 
 def woken(cast: Cast) -> None:
     with cast.desk.database.transaction() as session:
-        core.wake(session, "db-agent", Reason.MANUAL, cast.desk.clock())
+        wakes.wake(session, "db-agent", Reason.MANUAL, cast.desk.clock())
 
 
 def claimed(cast: Cast, beat: Waking, *done: Hold) -> Hold:

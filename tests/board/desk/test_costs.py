@@ -17,7 +17,9 @@ from paying import BID, PRICES, charter, reserved
 from sqlalchemy import func, select
 
 from guardia.board import audit
-from guardia.board.desk import Desk, Hold, budgets, costs, waking
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.desk import budgets, costs, waking
 from guardia.board.desk.costs import Ended, Reported
 from guardia.board.desk.spending import Refusal
 from guardia.board.ledger import BudgetAccount, CostDay, CostIssue, ModelCall

@@ -17,7 +17,8 @@ from cast import (
     plan,
 )
 
-from guardia.board.desk import decisions, view, waking, work
+from guardia.board.approvals import pending
+from guardia.board.desk import decisions, waking, work
 from guardia.board.lifecycle import State
 from guardia.errors import Forbidden, GuardiaError, Invalid, Stale
 
@@ -97,4 +98,4 @@ def test_two_who_decide_at_once_make_one_decision(cast: Cast) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(attempt, (LEAD, LEAD2))) == [False, True]
-    assert view.waiting_plans(cast.desk, held.sr_id) == []
+    assert pending.waiting_plans(cast.desk, held.sr_id) == []

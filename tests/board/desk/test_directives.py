@@ -10,17 +10,8 @@ import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, PM, Cast, action, assignment, plan
 
 from guardia.board import audit
-from guardia.board.desk import (
-    Hold,
-    decisions,
-    directives,
-    killing,
-    orders,
-    record,
-    staff,
-    waking,
-    work,
-)
+from guardia.board.core.claims import Hold
+from guardia.board.desk import decisions, directives, killing, orders, record, staff, waking, work
 from guardia.board.desk.directives import Wish
 from guardia.board.desk.record import Outcome, Step
 from guardia.board.lifecycle import TABLE, Move, State

@@ -9,9 +9,9 @@ from cast import LEAD, LEAD2, OFFICER, PM, Cast
 from sqlalchemy import select
 
 from guardia.board import dossier, listing
+from guardia.board.approvals.model import Notice
 from guardia.board.desk import decisions, delegating, organization
 from guardia.board.lifecycle import State
-from guardia.board.model import Notice
 from guardia.errors import Forbidden, Misconfigured
 from guardia.org import chart
 from guardia.org.directory import PersonName

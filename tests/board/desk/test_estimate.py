@@ -14,8 +14,8 @@ from guardia.board import hire_view
 from guardia.board.desk import estimate, goals, hiring, organization, waking
 from guardia.board.desk.goals import Breakdown, Part
 from guardia.board.desk.hiring import Opening
-from guardia.board.goal_model import Hire
 from guardia.board.hire_view import HireView
+from guardia.board.hiring.model import Hire
 from guardia.board.ledger import CostDay
 from guardia.org import chart, revisions
 

@@ -7,21 +7,14 @@ import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, OFFICER, PM, SERVER, TERMINATE, Cast, assignment, plan
 
 from guardia.board import audit
-from guardia.board.desk import (
-    Desk,
-    Grant,
-    Hold,
-    decisions,
-    killing,
-    orders,
-    reception,
-    record,
-    waking,
-    work,
-)
-from guardia.board.desk.core import wake
+from guardia.board.core import kill_switch
+from guardia.board.core.claims import Grant, Hold
+from guardia.board.core.context import Desk
+from guardia.board.core.wakes import wake
+from guardia.board.desk import decisions, killing, orders, reception, record, waking, work
 from guardia.board.desk.orders import Order
 from guardia.board.desk.record import Step
+from guardia.board.intake import stop_orders
 from guardia.board.lifecycle import State
 from guardia.board.plan import Action, Call, Risk
 from guardia.db.engine import Database
@@ -182,7 +175,7 @@ def test_waiting_work_stays_where_it_is_and_goes_on_after_the_release(cast: Cast
     assert begun is not None and waking.claim(cast.desk, begun) is None
     waking.end(cast.desk, begun, "idle", task_id=None, steps=0)
     killing.release(cast.desk, OFFICER, "점검 끝")
-    assert killing.switch(cast.desk) is None
+    assert kill_switch.switch(cast.desk) is None
     assert cast.hold("db-agent").task_id == 1
     assert kinds(cast)[-1] == "released"
 
@@ -200,14 +193,14 @@ def test_it_is_thrown_once_however_often_it_is_pressed(cast: Cast) -> None:
 def test_only_staff_stop_and_only_the_right_role_lifts_with_a_reason(cast: Cast) -> None:
     with pytest.raises(Forbidden):
         killing.kill(cast.desk, CUSTOMER, "장난")
-    assert killing.switch(cast.desk) is None
+    assert kill_switch.switch(cast.desk) is None
     killing.kill(cast.desk, ENGINEER, "이상")
     for person in (CUSTOMER, ENGINEER, LEAD):
         with pytest.raises(Forbidden):
             killing.release(cast.desk, person, "해제")
     with pytest.raises(Invalid):
         killing.release(cast.desk, PM, "  ")
-    assert killing.switch(cast.desk) is not None
+    assert kill_switch.switch(cast.desk) is not None
     killing.release(cast.desk, PM, "확인함")
     with pytest.raises(Invalid):
         killing.release(cast.desk, PM, "확인함")
@@ -217,13 +210,13 @@ def test_the_word_in_a_room_stops_and_a_repeated_delivery_does_not(cast: Cast) -
     line = reception.Request(
         text="정지!", channel="mattermost", sender="kim", room="운영", external_id="p1"
     )
-    first = killing.hear(cast.desk, line)
+    first = stop_orders.hear(cast.desk, line)
     assert first is not None and not first.already
-    switch = killing.switch(cast.desk)
+    switch = kill_switch.switch(cast.desk)
     assert switch is not None and switch.ordered_by == "channel:mattermost"
     killing.release(cast.desk, PM, "확인함")
-    assert killing.hear(cast.desk, line) is None
-    assert killing.switch(cast.desk) is None
+    assert stop_orders.hear(cast.desk, line) is None
+    assert kill_switch.switch(cast.desk) is None
     assert rows(cast, "select rule, sr_id from tb_msg_chat_log") == [("kill", None)]
     rooms = rows(cast, "select room from tb_outbox where kind = 'message'")
     assert rooms == [("운영",)]

@@ -6,7 +6,8 @@ import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, Cast
 from sqlalchemy import select
 
-from guardia.board.desk import Hold, directives, notes, organization, succession, waking
+from guardia.board.core.claims import Hold
+from guardia.board.desk import directives, notes, organization, succession, waking
 from guardia.board.desk.directives import Wish
 from guardia.board.desk.notes import WORKING, Experience
 from guardia.board.model import Task

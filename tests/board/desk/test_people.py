@@ -9,11 +9,12 @@ from cast import ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast, assignment, plan, ref
 from sqlalchemy import select
 
 from guardia.board import audit
-from guardia.board.desk import Desk, decisions, delegating, organization, people, view, work
-from guardia.board.desk.core import utc_now
+from guardia.board.approvals import pending
+from guardia.board.approvals.model import Notice
+from guardia.board.core.context import Desk, utc_now
+from guardia.board.desk import decisions, delegating, organization, people, work
 from guardia.board.lifecycle import State
 from guardia.board.listing import Query, issues
-from guardia.board.model import Notice
 from guardia.board.record_model import AuditEntry
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
 from guardia.org import chart
@@ -91,7 +92,7 @@ def test_one_human_fills_one_step_and_counts_once_in_a_quorum(cast: Cast) -> Non
     people.add(cast.desk, BY, alias("", "pm", "pm2"))
     approve(cast, PersonName(id="pm2", name="x", title="", role="pm"), task)
     approve(cast, OFFICER, task)
-    waiting = view.waiting_plans(cast.desk, 1)
+    waiting = pending.waiting_plans(cast.desk, 1)
     assert (waiting[0].role, waiting[0].given, waiting[0].quorum) == ("security_officer", 1, 2)
     refused(cast, second, task)
     assert waiting_for(cast.desk, second) == 0

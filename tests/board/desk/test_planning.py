@@ -10,8 +10,9 @@ import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, SERVER, Cast, plan
 
 from guardia.board import audit
+from guardia.board.approvals import pending
+from guardia.board.core.claims import Hold
 from guardia.board.desk import (
-    Hold,
     decisions,
     directives,
     killing,
@@ -339,7 +340,7 @@ def force(board: Cast, sr_id: int, **other: object) -> int:
 def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(board: Cast) -> None:
     sr_id = board.received()
     task_id = force(board, sr_id)
-    [mine] = [p for p in view.waiting_plans(board.desk, sr_id) if p.task_id == task_id]
+    [mine] = [p for p in pending.waiting_plans(board.desk, sr_id) if p.task_id == task_id]
     assert (mine.plan.category, mine.role) == ("FORCED", "team_lead")
     assert "긴급" in mine.plan.because and mine.plan.actions[0].verify
     with pytest.raises(Forbidden):

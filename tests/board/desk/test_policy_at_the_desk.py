@@ -11,6 +11,8 @@ from cast import CAST, LEAD, LEAD2, PM, Cast, plan
 from sqlalchemy import select
 
 from guardia.board import audit, dossier, listing, seal, signers
+from guardia.board.approvals import pending
+from guardia.board.approvals.model import Approval, Notice
 from guardia.board.desk import (
     decisions,
     delegating,
@@ -23,7 +25,7 @@ from guardia.board.desk import (
 )
 from guardia.board.desk.directives import Wish
 from guardia.board.lifecycle import State
-from guardia.board.model import Approval, Notice, Outgoing, Task
+from guardia.board.model import Outgoing, Task
 from guardia.board.plan import Plan
 from guardia.board.record_model import AuditEntry
 from guardia.errors import Forbidden, Invalid, Refused, Stale
@@ -109,7 +111,7 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(board: Cast) -> None:
     rule(board, "[{role: team_lead, quorum: 2}]")
     held, _, bound = board.planned()
     assert approve(board, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
-    assert view.waiting_plans(board.desk, held.sr_id)[0].given == 1
+    assert pending.waiting_plans(board.desk, held.sr_id)[0].given == 1
     with pytest.raises(Forbidden, match="두 번째"):
         approve(board, LEAD, held.task_id, bound)
     [step] = dossier.issue(board.desk, LEAD2, held.sr_id).works[0].steps

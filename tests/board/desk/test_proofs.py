@@ -9,7 +9,9 @@ import psycopg
 import pytest
 from cast import LEAD, PM, TERMINATE, Cast, assignment, plan
 
-from guardia.board.desk import Hold, decisions, directives, record, view, work
+from guardia.board.approvals import pending
+from guardia.board.core.claims import Hold
+from guardia.board.desk import decisions, directives, record, work
 from guardia.board.desk.directives import Wish
 from guardia.board.desk.record import Step
 from guardia.board.seal import Seal
@@ -108,7 +110,7 @@ def given_and_sealed_with_a_key_of_ones_own(cast: Cast) -> None:
         connection.execute("update tb_ops_task set paused = true")
     cast.planned()
     ours, cast.desk = cast.desk, replace(cast.desk, seal=Seal.passing())
-    task = max(t.task_id for t in view.waiting_plans(cast.desk, 2))
+    task = max(t.task_id for t in pending.waiting_plans(cast.desk, 2))
     bound = work.plan_hash(task, plan())
     decisions.decide(cast.desk, LEAD, task, approve=True, plan_hash=bound)
     cast.desk = ours

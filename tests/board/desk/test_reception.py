@@ -8,6 +8,8 @@ from cast import Cast
 
 from guardia.board.desk import reception, view
 from guardia.board.desk.reception import Request
+from guardia.board.intake import chat_log
+from guardia.board.issues import comments
 from guardia.board.lifecycle import State
 from guardia.errors import Invalid, NotFound
 
@@ -31,7 +33,7 @@ def test_a_request_becomes_an_issue_with_a_received_task(cast: Cast) -> None:
 
 def test_a_repeated_delivery_opens_nothing_twice_even_at_once(cast: Cast) -> None:
     def deliver(_: int) -> int | None:
-        return reception.hear(cast.desk, request(external_id="p1", room="방"), rule="webhook")
+        return chat_log.hear(cast.desk, request(external_id="p1", room="방"), rule="webhook")
 
     with ThreadPoolExecutor(6) as pool:
         numbers = set(pool.map(deliver, range(12)))
@@ -49,7 +51,7 @@ def test_the_same_web_request_sent_twice_at_once_opens_one_issue(cast: Cast) -> 
 
 
 def test_talk_without_a_rule_is_only_logged(cast: Cast) -> None:
-    assert reception.hear(cast.desk, request(external_id="p2")) is None
+    assert chat_log.hear(cast.desk, request(external_id="p2")) is None
     assert (count(cast, "tb_msg_chat_log"), count(cast, "tb_sr_request")) == (1, 0)
 
 
@@ -66,9 +68,9 @@ def test_hostile_text_is_kept_as_text(cast: Cast) -> None:
 
 def test_a_comment_needs_an_issue_and_words(cast: Cast) -> None:
     sr_id = reception.receive(cast.desk, request())
-    reception.comment(cast.desk, sr_id, "person:lead", "확인 중")
+    comments.comment(cast.desk, sr_id, "person:lead", "확인 중")
     assert count(cast, "tb_comment") == 1
     with pytest.raises(Invalid):
-        reception.comment(cast.desk, sr_id, "person:lead", " ")
+        comments.comment(cast.desk, sr_id, "person:lead", " ")
     with pytest.raises(NotFound):
-        reception.comment(cast.desk, 999, "person:lead", "없는 이슈")
+        comments.comment(cast.desk, 999, "person:lead", "없는 이슈")

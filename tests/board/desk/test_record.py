@@ -5,7 +5,8 @@ import pytest
 from cast import LEAD, TERMINATE, Cast
 
 from guardia.board import audit
-from guardia.board.desk import Grant, Hold, decisions, record, work
+from guardia.board.core.claims import Grant, Hold
+from guardia.board.desk import decisions, record, work
 from guardia.board.desk.record import Outcome, Step
 from guardia.board.plan import Call
 from guardia.errors import Refused, Stale

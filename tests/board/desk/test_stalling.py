@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, Cast
 
-from guardia.board.desk import directives, lifting, organization, reception, stalling, waking
+from guardia.board.desk import directives, lifting, organization, stalling, waking
 from guardia.board.desk.directives import Wish
+from guardia.board.issues import comments
 from guardia.board.reasons import Reason
 from guardia.errors import Forbidden, Invalid
 from guardia.org import chart
@@ -35,7 +36,7 @@ def storm(cast: Cast, names: list[str], issues: list[int], width: int, seed: int
     dice, beats = random.Random(seed), 0
     for sr_id in issues:
         words = " ".join(f"@{n}" for n in dice.sample(names, width))
-        reception.comment(cast.desk, sr_id, "agent:auditor", words)
+        comments.comment(cast.desk, sr_id, "agent:auditor", words)
     waiting = "select distinct agent_id from tb_wake where agent_id like 'talker-%'"
     while awake := rows(cast, waiting):
         begun = waking.begin(cast.desk, dice.choice(sorted(awake))[0])
@@ -44,7 +45,7 @@ def storm(cast: Cast, names: list[str], issues: list[int], width: int, seed: int
         assert beats <= 10 * len(issues) * stalling.BUDGET, "it does not end"
         for sr_id in begun.issues:
             words = " ".join(f"@{n}" for n in dice.sample(names, width))
-            reception.comment(cast.desk, sr_id, f"agent:{begun.agent_id}", words)
+            comments.comment(cast.desk, sr_id, f"agent:{begun.agent_id}", words)
     return beats
 
 
@@ -68,13 +69,13 @@ def exhausted(cast: Cast) -> int:
     """An issue whose agents have spent its budget."""
     sr_id = cast.received()
     for number in range(stalling.BUDGET + 3):
-        reception.comment(cast.desk, sr_id, "agent:auditor", f"{number} @was-agent")
+        comments.comment(cast.desk, sr_id, "agent:auditor", f"{number} @was-agent")
     return sr_id
 
 
 def test_an_agents_own_words_never_wake_it(cast: Cast) -> None:
     sr_id = cast.received()
-    reception.comment(cast.desk, sr_id, "agent:db-agent", "@DB 에이전트 @was-agent 는?")
+    comments.comment(cast.desk, sr_id, "agent:db-agent", "@DB 에이전트 @was-agent 는?")
     query = "select agent_id, reason, cause from tb_wake where agent_id <> 'dispatcher'"
     assert rows(cast, query) == [("was-agent", "mention", {"comment": 1})]
 
@@ -83,11 +84,11 @@ def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(cas
     hold = cast.parsed()
     waking.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
     for _ in range(stalling.BUDGET + 1):
-        reception.comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
+        comments.comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
     assert not waking.tick(cast.desk, "was-agent", cast.desk.clock())
     begun = waking.begin(cast.desk, "db-agent")
     assert begun is not None and not begun.works
-    reception.comment(cast.desk, hold.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
+    comments.comment(cast.desk, hold.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
     assert rows(cast, "select reason from tb_wake where agent_id = 'db-agent'") == [("mention",)]
     assert rows(cast, "select count(*) from tb_sr_request where stalled_at is not null") == [(1,)]
 
@@ -103,7 +104,7 @@ def test_a_person_lifts_the_mark_and_the_agents_go_on(cast: Cast) -> None:
     hold = cast.parsed()
     waking.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
     for _ in range(stalling.BUDGET + 1):
-        reception.comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
+        comments.comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
     waking.begin(cast.desk, "db-agent")
     with pytest.raises(Forbidden):
         lifting.lift(cast.desk, CUSTOMER, hold.sr_id)

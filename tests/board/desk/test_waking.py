@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from cast import LEAD, Cast
 
-from guardia.board.desk import core, decisions, directives, organization, staff, waking, work
+from guardia.board.core import lookup, wakes
+from guardia.board.desk import decisions, directives, organization, staff, waking, work
 from guardia.board.desk.directives import Wish
 from guardia.board.reasons import Reason
 from guardia.org import chart
@@ -26,7 +27,7 @@ def rows(cast: Cast, query: str) -> list[Any]:
 
 def wake(cast: Cast, agent: str, reason: Reason = Reason.MANUAL, **more: Any) -> bool:
     with cast.desk.database.transaction() as session:
-        return core.wake(session, agent, reason, cast.desk.clock(), **more)
+        return wakes.wake(session, agent, reason, cast.desk.clock(), **more)
 
 
 def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(cast: Cast) -> None:
@@ -171,7 +172,7 @@ def test_quiet_hours_hold_back_what_can_wait(
     if priority != "":
         sr_id = night.received()
         with cast.desk.database.transaction() as session:
-            core.issue_of(session, sr_id).priority = priority
+            lookup.issue_of(session, sr_id).priority = priority
     assert wake(night, "db-agent", reason, sr_id=sr_id, by=by)
     assert queued(cast) == (0 if waits else 1)
     assert len(rows(cast, "select from tb_wake where agent_id = 'db-agent'")) == 1

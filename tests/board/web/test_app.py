@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from pages import Browser, application
 
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.board.web.guard import MAX_BODY
 from guardia.db.engine import Database
 

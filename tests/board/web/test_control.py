@@ -7,6 +7,7 @@ import pytest
 from cast import LEAD, Cast
 from pages import Browser
 
+from guardia.board.core import kill_switch
 from guardia.board.desk import killing, view
 from guardia.board.lifecycle import State
 from guardia.board.web.app import create_app
@@ -20,7 +21,7 @@ def test_staff_stop_everything_with_one_confirmed_button(browse: Browse, board: 
     browser = browse("eng")
     assert 'action="/kill"' in browser.see("/control").text
     assert browser.fill("/kill", "/control", reason="이상 동작").status_code == 303
-    switch = killing.switch(board.desk)
+    switch = kill_switch.switch(board.desk)
     assert switch is not None and switch.reason == "이상 동작"
     assert "김철수 대리 지시" in browser.see("/control").text
     for path in ("/issues", "/issues/new", "/control"):
@@ -37,7 +38,7 @@ def test_only_the_right_role_lifts_it_with_a_reason(browse: Browse, board: Cast)
         assert browser.fill("/release", "/issues/new", reason="해제").status_code == 403
     browser = browse("pm")
     assert browser.fill("/release", "/control", reason=" ").status_code == 422
-    assert killing.switch(board.desk) is not None
+    assert kill_switch.switch(board.desk) is not None
     assert browser.fill("/release", "/control", reason="확인함").status_code == 303
     assert BANNER not in browser.see("/issues").text
 
@@ -46,14 +47,14 @@ def test_only_the_right_role_lifts_it_with_a_reason(browse: Browse, board: Cast)
 def test_a_form_of_another_site_turns_nothing(browse: Browse, board: Cast, path: str) -> None:
     browser = browse("pm")
     assert browser.post(path, data={"reason": "x", "csrf": "0"}).status_code == 403
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None
 
 
 def test_customers_have_no_switch(browse: Browse, board: Cast) -> None:
     browser = browse("cus")
     assert "/control" not in browser.see("/issues").text
     assert browser.fill("/kill", "/issues/new", reason="x").status_code == 403
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None
 
 
 def test_an_order_on_the_issue_page(browse: Browse, board: Cast) -> None:
@@ -75,7 +76,7 @@ def test_nobody_stops_without_the_rooms_token(board: Cast, anyone: Browser) -> N
     body = {"token": "t" * 26, "channel_name": "운영", "user_name": "kim", "post_id": "1"}
     closed = anyone.post("/intake/mattermost", json={**body, "text": "정지"})
     assert closed.status_code == 401
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None
 
 
 @pytest.fixture
@@ -95,8 +96,8 @@ def test_the_stop_word_is_matched_before_anything_reads_the_line(
 
     assert "SR-1" in post(1, "정지하지 마")
     assert "SR-2" in post(2, "정지된 서버가 있어요")
-    assert killing.switch(board.desk) is None
+    assert kill_switch.switch(board.desk) is None
     assert "전체 정지했습니다" in post(3, " 긴급 정지!")
-    assert killing.switch(board.desk) is not None
+    assert kill_switch.switch(board.desk) is not None
     assert "이미" in post(3, " 긴급 정지!")
     assert "이미" in post(4, "정지")

@@ -11,7 +11,8 @@ from cast import ENGINEER, Cast
 from pages import Browser, Story, realistic
 from sqlalchemy import text
 
-from guardia.board.desk import decisions, reception, stalling
+from guardia.board.desk import decisions, stalling
+from guardia.board.issues import comments
 
 Browse = Callable[[str], Browser]
 PLAN_HASH = re.compile(r'name="plan_hash" value="([^"]+)"')
@@ -215,7 +216,7 @@ def test_untrusted_text_stays_text_wherever_it_appears(browse: Browse, board: Ca
     story.receive(ATTACK, sender=ATTACK, room=ATTACK).parse()
     story.diagnose({"waiting": ATTACK, ATTACK: [{ATTACK: ATTACK}], "lines": [ATTACK]}, ATTACK)
     story.file()
-    reception.comment(board.desk, story.sr_id, "person:eng", ATTACK)
+    comments.comment(board.desk, story.sr_id, "person:eng", ATTACK)
     browser = browse("lead")
     clean = Built(browser.see("/login").text).tags.count("script")
     for path in ("/issues", f"/issues/{story.sr_id}", f"/issues/{story.sr_id}/live"):
@@ -422,7 +423,7 @@ def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
 ) -> None:
     sr_id = board.received()
     for _ in range(stalling.BUDGET + 1):
-        reception.comment(board.desk, sr_id, "agent:auditor", "@was-agent 확인")
+        comments.comment(board.desk, sr_id, "agent:auditor", "@was-agent 확인")
     lead, path = browse("lead"), f"/issues/{sr_id}/stall/lift"
     assert "되풀이로 멈춤" in lead.see("/issues").text
     page = lead.see(f"/issues/{sr_id}").text

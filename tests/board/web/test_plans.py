@@ -8,7 +8,9 @@ import pytest
 from cast import SERVER, Cast, plan
 from pages import Browser
 
-from guardia.board.desk import Hold, organization, view
+from guardia.board.approvals import pending
+from guardia.board.core.claims import Hold
+from guardia.board.desk import organization, view
 from guardia.board.lifecycle import State
 from guardia.board.plan import Call
 from guardia.org.directory import Directory, Service
@@ -100,7 +102,7 @@ def test_a_forced_action_is_asked_for_on_its_own_page(
         assert answer.status_code in (404, 409, 422) and 'role="alert"' in answer.text
     assert manager.fill(form, form, **wish, reason="긴급 복구").status_code == 303
     assert "강제 조치" in manager.see(issue).text
-    waiting = view.waiting_plans(board.desk, hold.sr_id)
+    waiting = pending.waiting_plans(board.desk, hold.sr_id)
     assert [w.plan.category for w in waiting] == ["MAINTENANCE", "FORCED"]
 
 

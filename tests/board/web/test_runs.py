@@ -5,7 +5,8 @@ from collections.abc import Callable
 from cast import Cast
 from pages import Browser, Story
 
-from guardia.board.desk import core, waking
+from guardia.board.core import wakes
+from guardia.board.desk import waking
 from guardia.board.reasons import Reason
 
 Browse = Callable[[str], Browser]
@@ -27,6 +28,6 @@ def test_staff_see_why_agents_woke_and_customers_do_not(browse: Browse, board: C
 def test_what_agents_wrote_is_only_text(browse: Browse, board: Cast) -> None:
     with board.desk.database.transaction() as session:
         cause = {"why": "<script>alert(1)</script>"}
-        core.wake(session, "auditor", Reason.MANUAL, board.desk.clock(), cause=cause)
+        wakes.wake(session, "auditor", Reason.MANUAL, board.desk.clock(), cause=cause)
     waking.begin(board.desk, "auditor")
     assert "<script>alert" not in browse("lead").see("/runs").text

@@ -1,0 +1,20 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from guardia.agents.brain.wires import Wire
+
+
+def of(provider: str) -> Wire:
+    """The wire of a chart entry's provider; ``Misconfigured`` where its library is missing."""
+    if provider == "anthropic":
+        from guardia.agents.brain.wire_anthropic import AnthropicWire
+
+        return AnthropicWire()
+    if provider == "google":
+        from guardia.agents.brain.wire_google import GoogleWire
+
+        return GoogleWire()
+    from guardia.agents.brain.wire_openai import OpenAIWire
+
+    return OpenAIWire()

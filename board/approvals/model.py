@@ -1,0 +1,103 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.board.model import _TASK
+from guardia.db.base import Base
+
+
+class Approval(Base):
+    """One step of the chain that a plan needs, bound to the hash of the exact plan."""
+
+    __tablename__ = "tb_approval"
+    __table_args__ = (
+        CheckConstraint(
+            "state in ('WAITING', 'APPROVED', 'REJECTED', 'CHANGES', 'EXPIRED', 'VOID')",
+            name="state",
+        ),
+        CheckConstraint("quorum >= 1", name="quorum"),
+        Index(
+            "uq_tb_approval_standing",
+            "task_id",
+            "plan_hash",
+            "step",
+            unique=True,
+            postgresql_where=sql("state in ('WAITING', 'APPROVED')"),
+        ),
+        Index("ix_tb_approval_task_id", "task_id", "plan_hash", "step"),
+        Index(
+            "ix_tb_approval_waiting",
+            "role",
+            "approval_id",
+            postgresql_where=sql("state = 'WAITING'"),
+        ),
+        Index("ix_tb_approval_look_at", "look_at", postgresql_where=sql("state = 'WAITING'")),
+    )
+
+    approval_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
+    plan_hash: Mapped[str]
+    step: Mapped[int]
+    role: Mapped[str]
+    quorum: Mapped[int] = mapped_column(default=1, server_default=sql("1"))
+    """How many different persons it takes."""
+    state: Mapped[str]
+    decided_by: Mapped[str | None]
+    """Who decided last; every single decision is a ``Decision``."""
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    decided_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    """When its turn came."""
+    due_at: Mapped[datetime | None]
+    """When it escalates or expires."""
+    look_at: Mapped[datetime | None]
+    """When the clock must look at it next: a reminder, or ``due_at``."""
+    escalate_to: Mapped[str | None]
+    escalated_at: Mapped[datetime | None]
+    """Since when people of ``escalate_to`` may decide as well."""
+    created_at: Mapped[datetime]
+
+
+class Decision(Base):
+    """One person's word on one step, in their own name or in that of who delegated."""
+
+    __tablename__ = "tb_decision"
+    __table_args__ = (
+        CheckConstraint("verdict in ('approve', 'reject', 'change')", name="verdict"),
+        UniqueConstraint("approval_id", "person_id"),
+    )
+
+    decision_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    approval_id: Mapped[int] = mapped_column(ForeignKey("tb_approval.approval_id"))
+    person_id: Mapped[str]
+    role: Mapped[str]
+    """The role in which they decided."""
+    principal_id: Mapped[str | None]
+    """In whose name; ``None`` in their own."""
+    verdict: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    decided_at: Mapped[datetime]
+
+
+class Notice(Base):
+    """Who was told that a step waits for them."""
+
+    __tablename__ = "tb_notice"
+    __table_args__ = (
+        CheckConstraint("kind in ('due', 'reminder', 'escalated')", name="kind"),
+        Index("ix_tb_notice_person_id", "person_id", sql("notice_id desc")),
+    )
+
+    notice_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    person_id: Mapped[str]
+    kind: Mapped[str]
+    sr_id: Mapped[int]
+    approval_id: Mapped[int] = mapped_column(ForeignKey("tb_approval.approval_id"))
+    principal_id: Mapped[str | None]
+    created_at: Mapped[datetime]

@@ -1,0 +1,189 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from guardia.board.approvals.model import Approval, Decision
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.desk import asking
+from guardia.board.issues.visibility import visible
+from guardia.board.lifecycle import OPEN, State
+from guardia.board.model import Issue, Task
+from guardia.board.plan import Plan
+from guardia.board.policy import Capacity
+from guardia.org import identity
+from guardia.org.directory import PersonName
+from guardia.org.duties import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A step of an approval chain that this person can decide now."""
+
+    sr_id: int
+    title: str
+    server: str | None
+    category: str | None
+    priority: str | None
+    since: datetime
+    due: datetime | None
+    """When it escalates or expires."""
+
+
+def _fillable(
+    viewer: PersonName, capacity: Capacity, kin: Mapping[str, str]
+) -> ColumnElement[bool]:
+    """Steps whose turn it is and that the viewer may fill so; ``board.policy`` as a query.
+
+    ``kin``: every account of the humans who are concerned.
+    """
+    humans = {kin.get(p, p) for p in (viewer.id, capacity.principal) if p}
+    parties = [account for account, human in kin.items() if human in humans]
+    other = aliased(Approval)
+    spent = (
+        select(Decision.decision_id)
+        .join(other, other.approval_id == Decision.approval_id)
+        .where(
+            other.task_id == Approval.task_id,
+            other.plan_hash == Approval.plan_hash,
+            other.state.in_(asking.STANDING),
+            or_(Decision.person_id.in_(parties), Decision.principal_id.in_(parties)),
+        )
+    )
+    escalated = Approval.escalated_at.is_not(None) & (Approval.escalate_to == capacity.role)
+    return and_(
+        or_(Approval.role == capacity.role, escalated),
+        or_(Issue.requester_id.is_(None), Issue.requester_id.not_in(parties)),
+        or_(Task.plan_author.is_(None), Task.plan_author.not_in([f"person:{p}" for p in parties])),
+        ~spent.exists(),
+    )
+
+
+def _covered(reach: Reach) -> ColumnElement[bool]:
+    """Issues of the institutions for which somebody holds a role."""
+    if reach.default:
+        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.but))
+    return Issue.inst_id.in_(reach.but)
+
+
+def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiting, ...]:
+    offices = asking.offices(session, viewer, now)
+    if not offices:
+        return ()
+    accounts = [viewer.id, *(o.capacity.principal for o in offices if o.capacity.principal)]
+    kin = identity.kin(session, accounts)
+    found = session.execute(
+        select(
+            Issue.sr_id,
+            Issue.title,
+            Task.target_server.label("server"),
+            Task.category,
+            Issue.priority,
+            Approval.opened_at.label("since"),
+            Approval.due_at.label("due"),
+        )
+        .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
+        .join(Issue, Issue.sr_id == Task.sr_id)
+        .where(
+            or_(*(_fillable(viewer, o.capacity, kin) & _covered(o.reach) for o in offices)),
+            Approval.state == "WAITING",
+            Approval.opened_at.is_not(None),
+            Task.status == State.PENDING_APPROVAL.value,
+            visible(viewer),
+        )
+        .order_by(func.coalesce(Issue.priority, "P3"), Approval.approval_id)
+        .limit(20)
+    )
+    return tuple(Waiting(**r._asdict()) for r in found)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPlan:
+    """A plan that waits for the next person of its chain."""
+
+    task_id: int
+    plan_hash: str
+    plan: Plan
+    role: str
+    """Whose turn it is."""
+    quorum: int = 1
+    given: int = 0
+    """How many of the quorum have approved."""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FiledPlan:
+    """A task's plan, whatever its state."""
+
+    task_id: int
+    state: State
+    plan_hash: str
+    plan: Plan
+
+
+def changeable_plans(desk: Desk, sr_id: int) -> list[FiledPlan]:
+    """The plans of an issue's open tasks, which people may still change."""
+    with desk.database.reading() as session:
+        issue_of(session, sr_id)
+        rows = session.scalars(
+            select(Task)
+            .where(Task.sr_id == sr_id, Task.status.in_(OPEN), Task.plan_hash.is_not(None))
+            .order_by(Task.task_id)
+        )
+        return [
+            FiledPlan(r.task_id, State(r.status), r.plan_hash or "", Plan.model_validate(r.plan))
+            for r in rows
+        ]
+
+
+def waiting_plans(desk: Desk, sr_id: int) -> list[WaitingPlan]:
+    """The plans of an issue that wait for a decision, with the role whose turn it is."""
+    given = (
+        select(func.count())
+        .where(Decision.approval_id == Approval.approval_id)
+        .correlate(Approval)
+        .scalar_subquery()
+    )
+    with desk.database.reading() as session:
+        rows = session.execute(
+            select(
+                Task.task_id,
+                Task.plan_hash,
+                Task.plan,
+                Approval.role,
+                Approval.quorum,
+                given.label("given"),
+                Approval.due_at,
+            )
+            .join(
+                Approval,
+                (Approval.task_id == Task.task_id) & (Approval.plan_hash == Task.plan_hash),
+            )
+            .where(
+                Task.sr_id == sr_id,
+                Task.status == State.PENDING_APPROVAL,
+                Approval.state == "WAITING",
+                Approval.opened_at.is_not(None),
+            )
+            .order_by(Task.task_id)
+        )
+        return [
+            WaitingPlan(
+                r.task_id,
+                r.plan_hash,
+                Plan.model_validate(r.plan),
+                r.role,
+                r.quorum,
+                r.given,
+                r.due_at,
+            )
+            for r in rows
+        ]

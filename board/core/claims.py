@@ -1,0 +1,80 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.lookup import task_of
+from guardia.board.goal_model import Goal
+from guardia.board.model import Task
+from guardia.errors import Stale
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An agent's claim on a task; worth something only while the task's fence is still this."""
+
+    task_id: int
+    sr_id: int
+    agent_id: str
+    run_id: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoalHold:
+    """An agent's claim on a goal; worth something only while its fence is still this."""
+
+    sr_id: int
+    agent_id: str
+    run_id: int
+    fence: int
+
+    @property
+    def task_id(self) -> None:
+        """A goal has no task."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permission to run exactly one plan, or reads only where ``plan_hash`` is ``None``.
+
+    Only the desk makes grants, and every use is checked against the tables again, so a grant
+    made elsewhere opens nothing.
+    """
+
+    hold: Hold
+    server_id: str
+    category: str
+    plan_hash: str | None
+    order: int | None = None
+    """The person's directive that this grant obeys: it undoes and reads, also under the switch."""
+
+
+def held(session: Session, hold: Hold) -> Task:
+    """The task of a hold, locked; ``Stale`` where someone has claimed or decided since."""
+    task = task_of(session, hold.task_id)
+    if (task.fence, task.run_id) != (hold.fence, hold.run_id):
+        raise Stale(what=f"SR-{hold.sr_id}")
+    return task
+
+
+def held_goal(session: Session, hold: GoalHold) -> Goal:
+    """The goal of a hold, locked; ``Stale`` where someone has claimed or decided since."""
+    query = select(Goal).where(Goal.sr_id == hold.sr_id)
+    goal = session.scalar(query.with_for_update(key_share=True))
+    if goal is None or (goal.fence, goal.run_id) != (hold.fence, hold.run_id):
+        raise Stale(what=f"SR-{hold.sr_id}")
+    return goal
+
+
+def stands(session: Session, hold: Hold | GoalHold) -> None:
+    """``Stale`` unless the hold is still worth something, until this transaction ends."""
+    if isinstance(hold, GoalHold):
+        held_goal(session, hold)
+    else:
+        held(session, hold)

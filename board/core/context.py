@@ -1,0 +1,41 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from guardia.board.desk.checkpoints import Notary
+from guardia.board.planner import Planner
+from guardia.board.seal import Seal
+from guardia.db.engine import Database
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where use cases find the database, the clock and the record's notary."""
+
+    database: Database
+    clock: Callable[[], datetime] = utc_now
+    seal: Seal = field(default_factory=Seal.passing)
+    """Signs people's decisions; the product gives the installation's own."""
+    notary: Notary | None = None
+    """Signs checkpoints; ``None`` where this process carries nothing out."""
+
+    planner: Planner | None = None
+    """Makes what people plan concrete; ``None`` where this process takes no such orders."""
+
+    def attest(self) -> None:
+        """Sign the record as it stands, before something privileged; never in a transaction.
+
+        ``Refused`` where it was rewritten since the last checkpoint: nothing is built on that.
+        What stops work does not wait for this, nor fail by it: see ``seal_soon``.
+        """
+        if self.notary is not None:
+            self.notary.seal(self)

@@ -1,0 +1,78 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Identity, Index, func, select
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from guardia.board.actors import named
+from guardia.board.core.context import Desk
+from guardia.board.model import Directive
+from guardia.db.base import Base
+
+
+class Kill(Base):
+    """One use of the kill switch, which is on while one of these is not released."""
+
+    __tablename__ = "tb_kill"
+    __table_args__ = (
+        # One at a time can be on.
+        Index(
+            "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
+        ),
+    )
+
+    kill_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    ordered_by: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    room: Mapped[str] = mapped_column(default="", server_default="")
+    ordered_at: Mapped[datetime]
+    reported_at: Mapped[datetime | None]
+    released_by: Mapped[str | None]
+    release_reason: Mapped[str] = mapped_column(default="", server_default="")
+    released_at: Mapped[datetime | None]
+
+
+_STOPPED = select(func.kill_switch_is_on())
+
+
+def stopped(session: Session) -> bool:
+    """Whether the kill switch is on; nobody can turn it until this transaction ends.
+
+    Call it before a task is locked: whoever turns the switch locks in that order too.
+    """
+    return bool(session.scalar(_STOPPED))
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The switch while it is on."""
+
+    kill_id: int
+    ordered_by: str
+    reason: str
+    ordered_at: datetime
+    undoing: int
+    """Tasks that are still being undone."""
+
+
+def switch(desk: Desk) -> Switch | None:
+    """The switch where it is on; ``None`` where work may go on."""
+    with desk.database.reading() as session:
+        order = session.scalar(select(Kill).where(Kill.released_at.is_(None)))
+        if order is None:
+            return None
+        undoing = session.scalar(
+            select(func.count()).select_from(Directive).where(Directive.state == "UNDOING")
+        )
+        return Switch(order.kill_id, order.ordered_by, order.reason, order.ordered_at, undoing or 0)
+
+
+def names(desk: Desk, on: Switch) -> dict[str, str]:
+    """What people call whoever turned the switch."""
+    with desk.database.reading() as session:
+        return named(session, [on.ordered_by])

@@ -1,0 +1,35 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, bindparam, select
+from sqlalchemy.orm import Session
+
+from guardia.board.model import Issue, Task
+from guardia.errors import NotFound
+
+_TASK = (
+    select(Task)
+    .where(Task.task_id == bindparam("task", type_=BigInteger()))
+    .with_for_update(key_share=True)
+)
+
+
+def task_of(session: Session, task_id: int) -> Task:
+    """A task, locked for this transaction; ``NotFound`` else.
+
+    Rows that merely refer to it (evidence, directives) can still be written: otherwise two who
+    lock task and issue in different orders would wait for each other.
+    """
+    task: Task | None = session.scalar(_TASK, {"task": task_id})
+    if task is None:
+        raise NotFound(what=f"task {task_id}")
+    return task
+
+
+def issue_of(session: Session, sr_id: int) -> Issue:
+    """An issue; ``NotFound`` else."""
+    issue = session.get(Issue, sr_id)
+    if issue is None:
+        raise NotFound(what=f"SR-{sr_id}")
+    return issue

@@ -1,0 +1,94 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.outbox import reply, send
+from guardia.board.desk import stalling
+from guardia.board.model import Issue
+from guardia.board.reasons import CAN_WAIT, URGENT, Reason
+from guardia.board.run_model import Wake
+from guardia.db import jobs
+from guardia.i18n import t
+from guardia.org.heartbeats import Heartbeat
+from guardia.org.model import Agent
+
+_WAKE = insert(Wake)
+
+
+def wake(
+    session: Session,
+    agent_id: str,
+    reason: Reason | str,
+    now: datetime,
+    sr_id: int | None = None,
+    *,
+    cause: dict[str, Any] | None = None,
+    by: str = "",
+) -> bool:
+    """Give an agent a reason to wake, from the moment this transaction commits.
+
+    ``cause`` names the delta, ``by`` the actor behind it. ``False`` where it is not woken: an
+    agent's own writes never wake it, and an issue whose agents go round in circles wakes nobody
+    until a person acts on it. What can wait waits through the agent's quiet hours.
+    """
+    reason = Reason(reason)
+    if by == f"agent:{agent_id}":
+        return False
+    if sr_id is not None and not may_wake(session, agent_id, reason, now, sr_id, by):
+        return False
+    row = {"agent_id": agent_id, "reason": reason.value, "sr_id": sr_id, "cause": cause or {}}
+    session.execute(_WAKE, {**row, "created_at": now})
+    if not _waits(session, agent_id, reason, now, sr_id, by):
+        jobs.defer(session, "beat", lock=f"agent:{agent_id}", agent_id=agent_id)
+    return True
+
+
+def may_wake(
+    session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int, by: str = ""
+) -> bool:
+    """Whether an issue may wake an agent once more; marks it as stalled where it may not.
+
+    What people say may always.
+    """
+    if reason is Reason.ORDER:
+        # Outranks everything, and the kill switch must wait for no budget's row.
+        return True
+    if stalling.by_people(by):
+        return True
+    if stalling.spend(session, sr_id, reason, now):
+        return True
+    stall(session, agent_id, reason, now, sr_id)
+    return False
+
+
+def stall(session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int) -> None:
+    """Mark an issue as stalled, and tell people; once."""
+    if stalling.mark(session, sr_id, reason, now):
+        issue = issue_of(session, sr_id)
+        text = t("desk.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
+        reply(session, issue, text, now)
+        send(session, "alert", text, now, sr_id=sr_id)
+        stalling.record(session, sr_id, reason, agent_id, now)
+
+
+def _waits(
+    session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int | None, by: str
+) -> bool:
+    """Whether quiet hours hold it back; the clock wakes the agent at their end."""
+    if reason not in CAN_WAIT or by.startswith("person:"):
+        return False
+    spec = session.scalar(select(Agent.spec["heartbeat"]).where(Agent.agent_id == agent_id))
+    if not spec or Heartbeat.model_validate(spec).quiet_until(now) is None:
+        return False
+    if sr_id is None:
+        return True
+    # What nobody has judged yet may be urgent.
+    priority = session.scalar(select(Issue.priority).where(Issue.sr_id == sr_id))
+    return priority not in (None, URGENT)

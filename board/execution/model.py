@@ -1,0 +1,29 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Identity, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.board.model import _ISSUE, _TASK
+from guardia.db.base import Base
+
+
+class Evidence(Base):
+    """What a remote read found; the record holds its hash."""
+
+    __tablename__ = "tb_evidence"
+    __table_args__ = (Index("ix_tb_evidence_task_id", "task_id", "evidence_id"),)
+
+    evidence_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
+    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
+    tool: Mapped[str]
+    command: Mapped[str]
+    findings: Mapped[dict[str, Any]]
+    output: Mapped[str]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]

@@ -1,0 +1,64 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from guardia.board.intake import chat_log
+from guardia.board.core.context import Desk
+from guardia.board.desk import reception
+from guardia.board.desk.accounts import RULE, _hashed, _link
+from guardia.errors import Throttled
+from guardia.i18n import t
+from guardia.org import throttle
+from guardia.org.model import LinkCode, Person
+
+_GUESSES = 5
+
+
+class Claim(StrEnum):
+    """What came of a code that was said in a room."""
+
+    LINKED = "linked"
+    UNKNOWN = "unknown"
+    """No such code, or its time is over."""
+    TAKEN = "taken"
+    """The account is another person's."""
+    NAMELESS = "nameless"
+    """The messenger does not say who its user is."""
+
+
+def claim(desk: Desk, line: reception.Request, code: str) -> Claim | None:
+    """A code said in a room: the sender's account is that of whoever the code was made for.
+
+    ``None`` for a repeated delivery. ``Throttled`` for who guesses. The log keeps the line
+    without the code.
+    """
+    now = desk.clock()
+    if line.account:
+        _admit(desk, f"link|{line.channel}:{line.account}", now)
+    with desk.database.transaction() as session:
+        if chat_log.log_line(session, line, RULE, now, text=t("intake.code_said")) is None:
+            return None
+        if not line.account:
+            return Claim.NAMELESS
+        person = session.scalar(
+            select(Person)
+            .join(LinkCode, LinkCode.person_id == Person.person_id)
+            .where(LinkCode.code_hash == _hashed(code), LinkCode.expires_at > now, Person.active)
+        )
+        if person is None:
+            return Claim.UNKNOWN
+        actor = f"person:{person.person_id}"
+        if not _link(session, desk, actor, person, line.channel, line.account):
+            return Claim.TAKEN
+        return Claim.LINKED
+
+
+def _admit(desk: Desk, key: str, now: datetime) -> None:
+    with desk.database.transaction() as session:
+        if throttle.admit(session, {key: _GUESSES}, now) is None:
+            raise Throttled()

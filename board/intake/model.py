@@ -1,0 +1,34 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Identity, Index, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.db.base import Base
+
+
+class ChatMessage(Base):
+    """A line seen in a messenger room."""
+
+    __tablename__ = "tb_msg_chat_log"
+    __table_args__ = (
+        UniqueConstraint("channel", "external_id"),
+        Index("ix_tb_msg_chat_log_room", "room", "created_at"),
+        Index("ix_tb_msg_chat_log_talk", "created_at", postgresql_where=sql("sr_id is null")),
+    )
+
+    message_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    channel: Mapped[str]
+    external_id: Mapped[str]
+    room: Mapped[str]
+    sender: Mapped[str]
+    account: Mapped[str] = mapped_column(default="", server_default="")
+    """The messenger's own id of the sender; names there are anybody's choice."""
+    text: Mapped[str]
+    rule: Mapped[str | None]
+    sr_id: Mapped[int | None]
+    created_at: Mapped[datetime]

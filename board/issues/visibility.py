@@ -1,0 +1,32 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, false, select, true
+
+from guardia.board.core.context import Desk
+from guardia.board.model import Issue
+from guardia.org.access import allowed
+from guardia.org.directory import PersonName
+
+
+def visible(viewer: PersonName) -> ColumnElement[bool]:
+    """The issues that a person may see: customers those of their institution only."""
+    if not allowed(viewer, "issue.read"):
+        return false()
+    if viewer.role != "customer":
+        return true()
+    return Issue.inst_id == viewer.institution if viewer.institution else false()
+
+
+def sees(desk: Desk, viewer: PersonName, sr_id: int) -> bool:
+    """Whether the issue exists for this person."""
+    with desk.database.reading() as session:
+        query = select(Issue.sr_id).where(Issue.sr_id == sr_id, visible(viewer))
+        return session.scalar(query) is not None
+
+
+def institution_of(desk: Desk, sr_id: int) -> str | None:
+    """Whose issue it is, or ``None`` as long as nobody knows."""
+    with desk.database.reading() as session:
+        return session.scalar(select(Issue.inst_id).where(Issue.sr_id == sr_id))

@@ -1,0 +1,82 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from guardia.board.core.context import Desk
+from guardia.board.lifecycle import OPEN, State
+from guardia.board.model import Task
+from guardia.org.directory import PersonName
+from guardia.org.model import Agent, Person, SystemOwner
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An engineer with what speaks for and against giving them an issue."""
+
+    person: PersonName
+    proficiency: int
+    """1 to 5 on the server in question; 0 where they do not own it."""
+    load: int
+    """Open tasks they already answer for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specialist:
+    """An agent that can be given work."""
+
+    agent_id: str
+    title: str
+    skills: tuple[str, ...]
+    load: int = 0
+    """Tasks that it has still to work on."""
+
+
+def specialists(desk: Desk) -> list[Specialist]:
+    """Active agents that operate servers with their open tasks, by id, in one query."""
+    load = (
+        select(Task.agent_id, func.count().label("tasks"))
+        .where(Task.status.in_([s.value for s in OPEN - {State.MANUAL}]))
+        .group_by(Task.agent_id)
+        .subquery()
+    )
+    with desk.database.reading() as session:
+        rows = session.execute(
+            select(Agent, func.coalesce(load.c.tasks, 0))
+            .outerjoin(load, load.c.agent_id == Agent.agent_id)
+            .where(Agent.duty == "operate", Agent.state == "active")
+            .order_by(Agent.agent_id)
+        )
+        return [Specialist(a.agent_id, a.title, tuple(a.skills), tasks) for a, tasks in rows]
+
+
+def engineers(desk: Desk, server: str | None) -> list[Candidate]:
+    """Engineers with their mastery of a server and their present load, in one query."""
+    load = (
+        select(Task.owner_id, func.count().label("tasks"))
+        .where(Task.status.in_([s.value for s in OPEN]))
+        .group_by(Task.owner_id)
+        .subquery()
+    )
+    mastery = (
+        select(SystemOwner.owner_id, func.max(SystemOwner.proficiency).label("proficiency"))
+        .where(SystemOwner.server_id == server)
+        .group_by(SystemOwner.owner_id)
+        .subquery()
+    )
+    with desk.database.reading() as session:
+        rows = session.execute(
+            select(
+                Person,
+                func.coalesce(mastery.c.proficiency, 0),
+                func.coalesce(load.c.tasks, 0),
+            )
+            .outerjoin(mastery, mastery.c.owner_id == Person.person_id)
+            .outerjoin(load, load.c.owner_id == Person.person_id)
+            .where(Person.role == "engineer", Person.active)
+            .order_by(Person.person_id)
+        )
+        return [Candidate(p.name_card(), proficiency, tasks) for p, proficiency, tasks in rows]

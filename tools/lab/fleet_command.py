@@ -1,0 +1,14 @@
+"""TODO."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+OCCUPIED = 3
+"""Exit code: a fleet already runs in this folder."""
+
+
+def command(home: Path) -> list[str]:
+    """The argument list that runs the fleet of ``home``."""
+    return [sys.executable, "-m", "guardia.tools.lab.fleet", str(home)]
