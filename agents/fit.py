@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from guardia.board.core.labels import word
 from guardia.board.organization.candidates import Candidate, Specialist
-from guardia.board.wording import word
 from guardia.i18n import t
 
 _SKILL = 10

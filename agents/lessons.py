@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guardia.board.desk.notes import Experience, Lesson
+from guardia.board.organization.agent_memory import Experience, Lesson
 from guardia.i18n import t
 from guardia.knowledge.library import Found
 

@@ -13,7 +13,7 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from guardia.board.plan import Action, Call, Check, Citation, Plan
+from guardia.board.core.plan import Action, Call, Check, Citation, Plan
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.knowledge import runbook as book

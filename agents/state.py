@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
-from guardia.agents.brain.thought import Brain
+from guardia.agents.brain.protocol import Brain
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk.notes import Notebook
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.organization.agent_memory import Notebook
 from guardia.knowledge.library import Library
-from guardia.tools.execute import Gate
+from guardia.tools.gate import Gate
 
 Ending = Literal["completed", "failed", "manual", "emergency"]
 

@@ -7,31 +7,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from guardia.agents.brain.triage.classify.classify import heard
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from guardia.agents import checkpoints, graph
-from guardia.agents.adapters.employer import Employer
-from guardia.agents.brain.choose import brain_for
-from guardia.agents.brain.meter import DeskMeter
-from guardia.agents.brain.triage import heard
+from guardia.agents.adapters.runner import Employer
+from guardia.agents.brain.factory import brain_for
+from guardia.agents.brain.metered import DeskMeter
 from guardia.agents.nodes.dispatch import pass_on
 from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.nodes.undo import reverse
 from guardia.agents.state import Context
+from guardia.board.control import undoing
+from guardia.board.control.undoing import Order
 from guardia.board.core.claims import GoalHold, Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk import goals, notes, orders, view, work
-from guardia.board.desk.notes import Notebook
-from guardia.board.desk.orders import Order
-from guardia.board.desk.view import TaskView
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks, view
+from guardia.board.execution.view import TaskView
+from guardia.board.goals import planning
+from guardia.board.organization import agent_memory
+from guardia.board.organization.agent_memory import Notebook
 from guardia.db.engine import AWAY
 from guardia.errors import Forged, GuardiaError, Misconfigured, Stale
 from guardia.i18n import t
 from guardia.knowledge.library import Library
 from guardia.org.chart_model import AgentEntry
-from guardia.tools.execute import Gate
+from guardia.tools.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,9 @@ class Team:
             brain=brain_for(agent.brain, agent.role, meter=DeskMeter(self._desk, hold)),
             hold=hold,
             skills=agent.skills,
-            notebook=notes.recall(self._desk, hold) if agent.duty == "operate" else Notebook(),
+            notebook=agent_memory.recall(self._desk, hold)
+            if agent.duty == "operate"
+            else Notebook(),
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:
@@ -119,7 +124,7 @@ class Team:
 
     def _ask_back(self, hold: GoalHold, why: str) -> Done:
         try:
-            goals.ask(self._desk, hold, why)
+            planning.ask(self._desk, hold, why)
         except Stale:
             return Done("stale", 0)
         return Done("goal_asked", 0)
@@ -127,9 +132,9 @@ class Team:
     def obey(self, order: Order) -> Done:
         """Undo a task on a person's order; what cannot be undone ends with people and an alert."""
         try:
-            found = orders.grant(self._desk, order)
+            found = undoing.grant(self._desk, order)
             done = reverse(self._desk, self._gate, found.grant, found.plan, found.kept)
-            orders.end(self._desk, order, done.restored, done.lost, found.kept)
+            undoing.end(self._desk, order, done.restored, done.lost, found.kept)
         except Stale:
             return Done("stale", 0)
         except AWAY:
@@ -138,13 +143,13 @@ class Team:
             log.exception("order %s on task %s", order.directive_id, order.hold.task_id)
             known = isinstance(error, GuardiaError)
             why = str(error) if known else t("agents.internal", kind=type(error).__name__)
-            orders.end(self._desk, order, [], [why])
+            undoing.end(self._desk, order, [], [why])
             return Done("not_restored", 1)
         return Done("not_restored" if done.lost else "restored", 1)
 
     def _give_up(self, hold: Hold, why: str, *, alert: bool = False) -> Done:
         try:
-            work.hand_over(self._desk, hold, why, emergency=alert)
+            tasks.hand_over(self._desk, hold, why, emergency=alert)
         except Stale:
             return Done("stale", 0)
         return Done("manual", 0)

@@ -23,11 +23,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from guardia.board.audit.log.chain import ORIGIN, START, Link, Walk
 from sqlalchemy.orm import Session
 
-from guardia.board import audit
-from guardia.board.chain import ORIGIN, START, Link, Walk
-from guardia.board.model import Comment, Issue
+from guardia.board.audit.log import log
+from guardia.board.core.model import Comment, Issue
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
@@ -137,7 +137,7 @@ def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
         session.flush()
 
     def entry(session: Session) -> None:
-        audit.append(
+        log.append(
             session,
             "comment",
             actor="a",

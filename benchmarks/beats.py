@@ -32,8 +32,10 @@ import psycopg
 from guardia.agents import checkpoints
 from guardia.board.core import wakes
 from guardia.board.core.context import Desk
-from guardia.board.desk import organization, reception, waking
-from guardia.board.reasons import Reason
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.issues import receiving
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats as run_beats
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
@@ -98,7 +100,7 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
         )
         shipped = chart.shipped().read_text("utf-8")
         written = shipped.replace("agents:\n", f"agents:\n{entries}", 1)
-        organization.apply_chart(desk, written, "operator:bench")
+        organization_chart.apply_chart(desk, written, "operator:bench")
         yield Bench(cluster, home, dsn, desk, names)
         database.close()
 
@@ -192,7 +194,7 @@ def look() -> None:
         before = spent(b, os.getpid(), alone=True)
         began, count = time.perf_counter(), 2000
         for n in range(count):
-            waking.tick(b.desk, b.names[n % 100], start + timedelta(minutes=n))
+            run_beats.tick(b.desk, b.names[n % 100], start + timedelta(minutes=n))
         took = time.perf_counter() - began
         parts = {n: v - before[n] for n, v in spent(b, os.getpid(), alone=True).items()}
         each = 1000 * sum(parts.values()) / count
@@ -231,7 +233,7 @@ def wake() -> None:
 
 def _start(b: Bench, arrived: threading.Event, seen: list[float]) -> float:
     arrived.clear()
-    reception.receive(b.desk, reception.Request(text=REQUEST, channel="web", sender="시험"))
+    receiving.receive(b.desk, receiving.Request(text=REQUEST, channel="web", sender="시험"))
     began = time.perf_counter()
     arrived.wait(60)
     b.until("select count(*) from tb_agent_run where ended_at is null", 0, 60)
@@ -264,7 +266,7 @@ def memory() -> None:
 def _remember(b: Bench, name: str, pids: list[int]) -> None:
     print(f"{name}: at start {held(*pids):.0f} MB", flush=True)
     for _ in range(2000):
-        reception.receive(b.desk, reception.Request(text=REQUEST, channel="web", sender="시험"))
+        receiving.receive(b.desk, receiving.Request(text=REQUEST, channel="web", sender="시험"))
     runs, handled = "select count(*) from tb_agent_run", f"{_TASKS} where status <> 'RECEIVED'"
     turn = 0
     while b.one(handled) < 350 or b.one(runs) < 350:
@@ -330,11 +332,11 @@ def claim() -> None:
         with bench(100, "{every: 1d}") as b:
             _fill(b, 100_000, waiting)
             agent, moment = "agent-1", b.desk.clock()
-            looks = [_timed(partial(waking.tick, b.desk, agent, moment)) for _ in range(20)]
+            looks = [_timed(partial(run_beats.tick, b.desk, agent, moment)) for _ in range(20)]
             b.wake(agent)
-            begun = waking.begin(b.desk, agent)
+            begun = run_beats.begin(b.desk, agent)
             assert begun is not None
-            claims = [_timed(partial(waking.claim, b.desk, begun)) for _ in range(20)]
+            claims = [_timed(partial(run_beats.claim, b.desk, begun)) for _ in range(20)]
             look, take = (1000 * statistics.median(t) for t in (looks, claims))
             print(f"100,000 tasks, {waiting} open: look {look:.1f} ms, claim {take:.1f} ms")
 

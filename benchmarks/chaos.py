@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from turmoil import Loss, Turmoil, Worker, turmoil
+from chaos import Loss, Turmoil, Worker, turmoil
 
 from guardia.db.embedded import Cluster
 from guardia.tools.lab.running import RunningFleet

@@ -19,13 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from budget_env import PRICES, charter, reserved
 from cast import Cast, seated
-from paying import PRICES, charter, reserved
 
-from guardia.board import statement
 from guardia.board.core.claims import Hold
-from guardia.board.desk import costs
-from guardia.board.desk.costs import Ended
+from guardia.board.costs import metering, report
+from guardia.board.costs.metering import Ended
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
 
@@ -70,12 +69,12 @@ def measured(board: Cast, calls: int, workers: int) -> dict[str, float]:
 
 def call(board: Cast, hold: Hold) -> None:
     """Reserve and settle."""
-    costs.settle(board.desk, reserved(board.desk, hold), Ended("used", "", 500, 40, 800))
+    metering.settle(board.desk, reserved(board.desk, hold), Ended("used", "", 500, 40, 800))
 
 
 def month(board: Cast) -> None:
     """What the page reads."""
-    statement.statement(board.desk, statement.this_month(board.desk))
+    report.statement(board.desk, report.this_month(board.desk))
 
 
 def timed(work: Callable[[], object], times: int = 1) -> float:

@@ -27,7 +27,8 @@ from typing import Any
 
 from guardia.agents import checkpoints
 from guardia.board.core.context import Desk
-from guardia.board.desk import organization, staff
+from guardia.board.organization import agent_control
+from guardia.board.organization import chart as organization_chart
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
@@ -101,14 +102,14 @@ class Bench:
             time.sleep(0.01)
 
     def _beat(self, agent: str) -> int | None:
-        before = staff.run(self.desk, agent, "operator:bench")
-        while (found := staff.run_after(self.desk, agent, before)) is None:
+        before = agent_control.run(self.desk, agent, "operator:bench")
+        while (found := agent_control.run_after(self.desk, agent, before)) is None:
             time.sleep(0.01)
         return found.revision
 
     def round(self, number: int) -> None:
         """Each kind of change once."""
-        text = organization.running_text(self.desk)[1]
+        text = organization_chart.running_text(self.desk)[1]
         text = edit.set_field(text, "was-agent", "heartbeat.every", f"{11 + number}m")
         self.apply("heartbeat", text, None)
         text = edit.set_field(text, "db-agent", "limits.parallel_tasks", 1 + number % 2)
@@ -147,7 +148,9 @@ def main() -> int:
         environment = {**os.environ, "GUARDIA_DSN": dsn, "GUARDIA_HOME": str(home / "home")}
         database = Database(dsn, pool_size=2)
         bench = Bench(Desk(database), home, environment)
-        organization.apply_chart(bench.desk, chart.shipped().read_text("utf-8"), "operator:bench")
+        organization_chart.apply_chart(
+            bench.desk, chart.shipped().read_text("utf-8"), "operator:bench"
+        )
         try:
             for _ in range(given.workers):
                 bench.start()

@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from flight import Slow, flying, held, listening, sleeping
-from house import furnish, opened
+from full_stack import furnish, opened
+from inflight_env import Slow, flying, held, listening, sleeping
 
-from guardia.board.desk import killing
+from guardia.board.control import kill_switch
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
 from guardia.tools.lab.running import RunningFleet
@@ -37,7 +37,7 @@ def measure(
         holds = held(house, count)
         with flying(house, holds) as reads:
             began = time.perf_counter()
-            killing.kill(house.desk, house.person("engineer"), "benchmark")
+            kill_switch.kill(house.desk, house.person("engineer"), "benchmark")
             ordered = time.perf_counter() - began
             while house.gate.in_flight.untold():
                 time.sleep(0.002)

@@ -21,12 +21,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cast import LEAD, Cast, assignment, plan, seated
+from guardia.board.audit.log.signing import Seal
 from sqlalchemy import update
 
+from guardia.board.approvals import decisions
 from guardia.board.core.claims import Hold
-from guardia.board.desk import decisions, waking, work
-from guardia.board.model import Issue
-from guardia.board.seal import Seal
+from guardia.board.core.model import Issue
+from guardia.board.execution import tasks
+from guardia.board.runs.view import beats
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
 from guardia.org.keys import FileKeys
@@ -68,24 +70,24 @@ def lives(board: Cast, issues: int) -> None:
     for _ in range(issues):
         board.received()
         with beat(board, "dispatcher") as hold:
-            work.parse(board.desk, hold, assignment("MOF-DB-01"))
+            tasks.parse(board.desk, hold, assignment("MOF-DB-01"))
         with beat(board, "db-agent") as hold:
-            work.file_plan(board.desk, hold, filed)
-        bound = work.plan_hash(hold.task_id, filed)
+            tasks.file_plan(board.desk, hold, filed)
+        bound = tasks.plan_hash(hold.task_id, filed)
         decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
         with beat(board, "db-agent") as hold:
-            work.start(board.desk, hold)
-            work.complete(board.desk, hold, "끝")
+            tasks.start(board.desk, hold)
+            tasks.complete(board.desk, hold, "끝")
 
 
 @contextmanager
 def beat(board: Cast, agent: str) -> Iterator[Hold]:
     """What an agent's beat claims, and its end."""
-    begun = waking.begin(board.desk, agent)
-    hold = waking.claim(board.desk, begun) if begun else None
+    begun = beats.begin(board.desk, agent)
+    hold = beats.claim(board.desk, begun) if begun else None
     assert begun and hold
     yield hold
-    waking.end(board.desk, begun, "done", task_id=hold.task_id, steps=1)
+    beats.end(board.desk, begun, "done", task_id=hold.task_id, steps=1)
 
 
 def bare(board: Cast, changes: int) -> None:

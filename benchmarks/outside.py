@@ -15,15 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+from adapter_env import LOCKS, at_work, context, entry
 from cast import seated
-from outsiders import private_folder, trusted
+from external_agents import private_folder, trusted
 from pages import application, serving
-from turns import LOCKS, at_work, context, entry
 
-from guardia.agents.adapters.employer import Employer
-from guardia.agents.adapters.errand import Means
-from guardia.board.desk import work
-from guardia.board.plan import Call
+from guardia.agents.adapters.contract import Means
+from guardia.agents.adapters.runner import Employer
+from guardia.board.core.plan import Call
+from guardia.board.execution import tasks
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
 from guardia.org.keys import FileKeys
@@ -49,7 +49,7 @@ def measure(dsn: str) -> None:
             api = f"{board}/api/agent/tasks/{found.hold.task_id}"
             bearer = {"authorization": f"Bearer {found.token}"}
             gate = context(cast, found.hold, found.hands).gate
-            grant, call = work.observe(cast.desk, found.hold), Call.model_validate(LOCKS)
+            grant, call = tasks.observe(cast.desk, found.hold), Call.model_validate(LOCKS)
             with httpx.Client(headers=bearer, timeout=60) as client:
                 told("GET the task", lambda: client.get(api).raise_for_status())
                 told("POST a read", lambda: client.post(f"{api}/reads", json=LOCKS).json()["ok"])

@@ -10,12 +10,16 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from guardia.board.runs.view.beats import Waking
+
+from guardia.board.control import undoing
 from guardia.board.core.context import Desk
-from guardia.board.desk import auditing, goals, orders, pursuit, timing, waking
-from guardia.board.desk.waking import Waking
+from guardia.board.goals import planning, review
+from guardia.board.integrity import daily_report
+from guardia.board.runs.view import beats, timeouts
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
-from guardia.heartbeat.limit import GRACE, Overdue, within
+from guardia.heartbeat.timeout import GRACE, Overdue, within
 
 if TYPE_CHECKING:
     from guardia.agents.team import Team
@@ -40,7 +44,7 @@ def beat(
     after one task. A beat that takes longer than
     its entry allows is ended: it loses its hold, and ``grace`` seconds later its thread.
     """
-    begun = waking.begin(desk, agent_id, attempt)
+    begun = beats.begin(desk, agent_id, attempt)
     if begun is None:
         return None
     if not begun.works:
@@ -51,7 +55,7 @@ def beat(
         outcome, task_id, steps = within(
             limit.total_seconds(),
             lambda: _work(desk, team, begun, closing, yielding),
-            lambda: timing.expire(desk, begun),
+            lambda: timeouts.expire(desk, begun),
             grace=grace,
         )
     except Overdue:
@@ -60,11 +64,11 @@ def beat(
         # Not closed: the next beat finds it lost, and takes its reasons and its task again.
         raise
     except Exception:
-        waking.end(desk, begun, outcome, task_id=task_id, steps=steps)
+        beats.end(desk, begun, outcome, task_id=task_id, steps=steps)
         raise
-    waking.end(desk, begun, outcome, task_id=task_id, steps=steps)
+    beats.end(desk, begun, outcome, task_id=task_id, steps=steps)
     if closing():
-        waking.hand_back(desk, agent_id)
+        beats.hand_back(desk, agent_id)
     return outcome
 
 
@@ -97,24 +101,24 @@ def _tasks(
     obeyed: frozenset[int] = frozenset()
     while not closing():
         if last and yielding():
-            waking.hand_back(desk, begun.agent_id)
+            beats.hand_back(desk, begun.agent_id)
             break
-        order = orders.claim(desk, begun, obeyed) if ordered else None
+        order = undoing.claim(desk, begun, obeyed) if ordered else None
         ordered = True  # people may order something while it works
         if order is not None:
             hold, done = order.hold, team().obey(order)
             obeyed |= {hold.task_id}
-        elif (found := waking.claim(desk, begun, seen)) is not None:
+        elif (found := beats.claim(desk, begun, seen)) is not None:
             hold, done = found, team().work(entry, found)
             seen |= {hold.task_id}
-        elif head and (goal := goals.claim(desk, begun, planned)) is not None:
+        elif head and (goal := planning.claim(desk, begun, planned)) is not None:
             done = team().pursue(entry, goal)
             planned |= {goal.sr_id}
             outcome, steps = done.outcome, steps + done.steps
             continue
         else:
             if head:
-                pursuit.review(desk, begun.agent_id)
+                review.review(desk, begun.agent_id)
             break
         log.info("%s task %s: %s", begun.agent_id, hold.task_id, done.outcome)
         outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
@@ -123,6 +127,6 @@ def _tasks(
 
 def _audit(desk: Desk, begun: Waking) -> str:
     issue = begun.issues[-1] if begun.issues else None
-    daily = auditing.DAILY in begun.reasons
-    found = auditing.verify(desk, f"agent:{begun.agent_id}", issue, daily=daily)
+    daily = daily_report.DAILY in begun.reasons
+    found = daily_report.verify(desk, f"agent:{begun.agent_id}", issue, daily=daily)
     return "intact" if found.intact else "broken"

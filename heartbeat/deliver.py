@@ -7,8 +7,8 @@ import time
 import httpx
 
 from guardia.board.core.context import Desk
-from guardia.board.desk import outbox
 from guardia.board.intake import mattermost
+from guardia.board.notifications import delivery
 from guardia.db.engine import AWAY
 from guardia.settings import Settings
 
@@ -22,12 +22,12 @@ def deliver(desk: Desk, settings: Settings, outbox_id: int) -> None:
     At least once: who dies between the answer and its mark leaves a message that is sent again,
     under the same ``Idempotency-Key``.
     """
-    message = outbox.waiting(desk, outbox_id)
+    message = delivery.waiting(desk, outbox_id)
     if message is None:
         return
     url = settings.alert_url if message.kind == "alert" else settings.messenger_url
     if url is None:
-        outbox.failed(desk, outbox_id, "no webhook is configured")
+        delivery.failed(desk, outbox_id, "no webhook is configured")
         return
     try:
         answer = httpx.post(
@@ -39,7 +39,7 @@ def deliver(desk: Desk, settings: Settings, outbox_id: int) -> None:
         answer.raise_for_status()
     except httpx.HTTPError as error:
         # The address is a secret (it holds the webhook's token), so only the kind is kept.
-        outbox.failed(desk, outbox_id, type(error).__name__)
+        delivery.failed(desk, outbox_id, type(error).__name__)
         raise OSError(f"webhook: {type(error).__name__}") from None
     _delivered(desk, outbox_id)
 
@@ -48,7 +48,7 @@ def _delivered(desk: Desk, outbox_id: int) -> None:
     """The room has it: a database that restarts just now is no reason to tell it again."""
     for pause in _PAUSES:
         try:
-            return outbox.delivered(desk, outbox_id)
+            return delivery.delivered(desk, outbox_id)
         except AWAY:
             time.sleep(pause)
-    outbox.delivered(desk, outbox_id)
+    delivery.delivered(desk, outbox_id)

@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardia.board.audit.log.signing import Seal
+
 from guardia.board.core.context import Desk
-from guardia.board.desk.checkpoints import Notary
-from guardia.board.desk.places import Places
-from guardia.board.seal import Seal
+from guardia.board.integrity.notary import Notary
+from guardia.board.integrity.witnesses import Places
 from guardia.db.engine import AWAY, Database
-from guardia.heartbeat.life import Life
+from guardia.heartbeat.liveness import Life
 from guardia.org.keys import FileKeys, complete
 from guardia.settings import Settings
 from guardia.tools.drafting import CatalogPlanner
 
 if TYPE_CHECKING:
-    from guardia.tools.execute import Gate
+    from guardia.tools.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +93,8 @@ async def _run(
 async def _board(
     settings: Settings, desk: Desk, stop: asyncio.Event, announce: Callable[[str], None]
 ) -> None:
-    from guardia.board.web.app import create_app
-    from guardia.board.web.server import BoardServer
+    from guardia.board.site.app import create_app
+    from guardia.board.site.server import BoardServer
 
     listener = socket.create_server((settings.host, settings.port), reuse_port=False)
     # 0 takes a free one: outside agents of this process are to be told which.
@@ -131,8 +132,8 @@ async def _lasting(work: Callable[[], Coroutine[None, None, None]], stop: asynci
 async def _worker(
     settings: Settings, dsn: str, parts: Parts, desk: Desk, stop: asyncio.Event
 ) -> None:
-    from guardia.heartbeat import listening, queue
-    from guardia.heartbeat.workshop import workshop
+    from guardia.heartbeat import listener, queue
+    from guardia.heartbeat.worker import workshop
 
     life, closing = Life(parts.alive), threading.Event()
     name = f"{socket.gethostname()}:{os.getpid()}"
@@ -141,7 +142,7 @@ async def _worker(
         shop = await asyncio.to_thread(stack.enter_context, opening)
         engine = queue.app(dsn, shop)
         async with engine.open_async(), asyncio.TaskGroup() as group:
-            reacting = group.create_task(listening.listen(desk, shop.reactions))
+            reacting = group.create_task(listener.listen(desk, shop.reactions))
             jobs = queue.work(
                 engine, desk, stop, concurrency=parts.concurrency, name=name, alive=life.alive
             )

@@ -15,11 +15,11 @@ from procrastinate.job_context import JobContext
 from procrastinate.worker import Worker
 
 from guardia.board.core.context import Desk
-from guardia.board.desk import waking
+from guardia.board.runs.view import beats
 from guardia.db.engine import AWAY, LASTING
 from guardia.db.jobs import Attempt
 from guardia.db.presence import Presence
-from guardia.heartbeat.attempts import Attempts
+from guardia.heartbeat.job_manager import Attempts
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ async def rescue(desk: Desk) -> None:
         last = now
         if now >= judging:
             try:
-                for kind in await asyncio.to_thread(waking.rescue, desk, _DEAD_AFTER):
+                for kind in await asyncio.to_thread(beats.rescue, desk, _DEAD_AFTER):
                     log.warning("a job (%s) had lost its worker; queued again", kind)
             except AWAY as error:
                 log.warning("the database does not answer: %s", type(error).__name__)

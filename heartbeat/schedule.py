@@ -20,10 +20,13 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from guardia.board.approvals import deadlines
 from guardia.board.core.context import Desk
-from guardia.board.desk import auditing, due, talking, waking
+from guardia.board.intake import context_rules
+from guardia.board.integrity import daily_report
+from guardia.board.runs.view import beats
 from guardia.db.engine import AWAY
-from guardia.heartbeat.moments import Moments
+from guardia.heartbeat.triggers import Moments
 from guardia.org import revisions
 
 log = logging.getLogger(__name__)
@@ -66,7 +69,7 @@ class Clock:
         self.follow()
         self.catch_up()
         # Midnight may have passed meanwhile.
-        auditing.miss(self._desk)
+        daily_report.miss(self._desk)
 
     def job(self, name: str) -> Moments | None:
         """The moments of an agent that the clock knows."""
@@ -90,7 +93,7 @@ class Clock:
 
     def catch_up(self) -> None:
         """Tell of the moments that passed while nobody looked, as each agent's policy says."""
-        last, now = waking.last_ticks(self._desk), self._desk.clock()
+        last, now = beats.last_ticks(self._desk), self._desk.clock()
         for job in self._agent_jobs():
             moments: Moments = job.trigger
             policy, since = moments.heartbeat.catch_up, last.get(moments.agent_id)
@@ -98,7 +101,7 @@ class Clock:
                 continue
             missed = moments.between(since, now - moments.delay)
             for moment in missed if policy == "all" else missed[-1:]:
-                waking.tick(self._desk, moments.agent_id, moment)
+                beats.tick(self._desk, moments.agent_id, moment)
 
     def _agent_jobs(self) -> list[Job]:
         return [j for j in self._scheduler.get_jobs() if j.id.startswith(_AGENT)]
@@ -141,7 +144,7 @@ class Clock:
     def _upkeep(self) -> None:
         """What the clock does for people who wait, and for itself."""
         minute = IntervalTrigger(seconds=_LOOK, start_date=_EPOCH, timezone=UTC)
-        self._every("due", minute, partial(due.look, self._desk), misfire_grace_time=_LOOK)
+        self._every("due", minute, partial(deadlines.look, self._desk), misfire_grace_time=_LOOK)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._every("forget", hourly, partial(_forget, self._desk), misfire_grace_time=_HOUR)
 
@@ -149,20 +152,20 @@ class Clock:
         """What the clock does for the record."""
         minute = IntervalTrigger(seconds=_SEAL_EVERY, timezone=UTC)
         self._every("record:seal", minute, self._desk.attest, misfire_grace_time=_SEAL_EVERY)
-        midnight = CronTrigger(hour=0, minute=0, timezone=auditing.zone(self._desk))
-        begin = partial(auditing.begin_daily, self._desk)
+        midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.zone(self._desk))
+        begin = partial(daily_report.begin_daily, self._desk)
         self._every("record:daily", midnight, begin, misfire_grace_time=_HOUR)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
-        miss = partial(auditing.miss, self._desk)
+        miss = partial(daily_report.miss, self._desk)
         self._every("record:miss", hourly, miss, misfire_grace_time=_HOUR)
 
 
 def _tick(desk: Desk, moments: Moments) -> None:
     moment = moments.last(desk.clock())
     if moment is not None:
-        waking.tick(desk, moments.agent_id, moment)
+        beats.tick(desk, moments.agent_id, moment)
 
 
 def _forget(desk: Desk) -> None:
-    waking.forget(desk, desk.clock() - _KEEP)
-    talking.forget(desk)
+    beats.forget(desk, desk.clock() - _KEEP)
+    context_rules.forget(desk)

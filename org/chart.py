@@ -13,7 +13,7 @@ from pydantic import (
 
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
-from guardia.org import faults, source
+from guardia.org import source, validation
 from guardia.org.approvals import ApprovalPolicy
 from guardia.org.chart_model import OrgChart
 
@@ -32,7 +32,7 @@ def parse(text: str, name: str = "org_chart.yaml") -> OrgChart:
     try:
         return OrgChart.model_validate(source.load(text, name))
     except ValidationError as error:
-        raise wrong(name, faults.find(OrgChart, text)) from error
+        raise wrong(name, validation.find(OrgChart, text)) from error
 
 
 @lru_cache(maxsize=8)
@@ -41,7 +41,7 @@ def known(text: str) -> OrgChart:
     return parse(text)
 
 
-def wrong(name: str, found: list[faults.Fault]) -> Misconfigured:
+def wrong(name: str, found: list[validation.Fault]) -> Misconfigured:
     """The error that tells all faults of a chart, one a line."""
     why = t("org.fault.count", count=len(found))
     return Misconfigured(what=name, why="\n".join([why, *(f"  {fault}" for fault in found)]))

@@ -8,16 +8,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from guardia.i18n import t
-from guardia.org import faults
+from guardia.org import validation
 from guardia.org.adapters import Adapter
-from guardia.org.agreement import disagreements
 from guardia.org.approvals import ApprovalPolicy, Freeze
+from guardia.org.approver_assignments import Duty
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
-from guardia.org.duties import Duty
+from guardia.org.chat_rules import Talk
+from guardia.org.consistency import disagreements
 from guardia.org.heartbeats import Heartbeat
 from guardia.org.remit import ToolPattern, WorkLimits
-from guardia.org.talk import Talk
 
 
 class _Entry(BaseModel):
@@ -97,6 +97,6 @@ class OrgChart(_Entry):
     @model_validator(mode="after")
     def _holds_together(self, info: ValidationInfo) -> OrgChart:
         first = next(disagreements(self), None)
-        if first is not None and info.context != faults.PARTIAL:
+        if first is not None and info.context != validation.PARTIAL:
             raise ValueError(first.text)
         return self

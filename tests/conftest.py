@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import compiling
 import pytest
+import sql_cache
 from cast import Cast, at_desk, seated
 from hypothesis import settings
 
@@ -52,7 +52,7 @@ def cluster() -> Iterator[Cluster]:
     """One PostgreSQL for the whole run, with the product's roles."""
     folder = Path(tempfile.mkdtemp(prefix="guardia-test-", dir=_memory()))
     folder.chmod(0o711)
-    with Cluster(folder / "pg", settings=_SERVER) as running, compiling.once():
+    with Cluster(folder / "pg", settings=_SERVER) as running, sql_cache.once():
         running.create_roles()
         yield running
     shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from guardia.heartbeat.life import Life
+from guardia.heartbeat.liveness import Life
 from guardia.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,13 +15,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
-PURE = ("board/lifecycle.py", "board/chain.py", "board/policy.py", "tools/policy.py")
+PURE = (
+    "board/core/lifecycle.py",
+    "board/audit/chain.py",
+    "board/approvals/policy.py",
+    "tools/policy.py",
+)
 """What decides about rights and truth needs nothing but the standard library and a plan's types."""
 
 # One forbidden import for each contract of pyproject.toml.
 VIOLATIONS = {
-    "floors": ("org/planted.py", "import guardia.board.plan"),
-    "board": ("board/lifecycle.py", "import guardia.board.desk.planted"),
+    "floors": ("org/planted.py", "import guardia.board.core.plan"),
+    "board": ("board/core/lifecycle.py", "import guardia.board.desk.planted"),
     "paramiko": ("agents/planted.py", "import paramiko"),
     "asyncssh": ("tools/planted.py", "import asyncssh"),
     "graphs": ("knowledge/planted.py", "from langchain_core.messages import AIMessage"),
@@ -96,18 +101,21 @@ def _imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", PURE)
 def test_what_decides_imports_nothing_that_acts(path: str) -> None:
-    imported = _imported(ROOT / path) - {"guardia.board.plan", "guardia.org.approvals"}
+    imported = _imported(ROOT / path) - {"guardia.board.core.plan", "guardia.org.approvals"}
     assert not {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
 
 
 ALONE = {
-    "board/signers.py": {"guardia.board.chain"},
-    "board/checkpoint.py": {"guardia.board.chain", "guardia.board.signers"},
-    "board/verifier.py": {
+    "board/audit/signing_keys.py": {"guardia.board.audit.log.chain"},
+    "board/audit/checkpoint.py": {
+        "guardia.board.audit.log.chain",
+        "guardia.board.audit.log.signing_keys",
+    },
+    "board/audit/verifier.py": {
         "guardia.board",
-        "guardia.board.chain",
-        "guardia.board.checkpoint",
-        "guardia.board.signers",
+        "guardia.board.audit.log.chain",
+        "guardia.board.audit.log.checkpoint",
+        "guardia.board.audit.log.signing_keys",
     },
 }
 """What others run to check us: the signature library, and so much of ours."""
@@ -123,15 +131,15 @@ def test_the_verifier_stands_alone(path: str) -> None:
 
 def test_the_verifier_loads_nothing_else_of_ours() -> None:
     program = (
-        "import sys, guardia.board.verifier;"
+        "import sys, guardia.board.audit.log.verifier;"
         "print(*sorted(m for m in sys.modules if m.startswith('guardia')))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     rooms = {"guardia", "guardia.board"}
-    assert set(ended.stdout.split()) == rooms | ALONE["board/verifier.py"] | {
-        "guardia.board.verifier"
+    assert set(ended.stdout.split()) == rooms | ALONE["board/audit/verifier.py"] | {
+        "guardia.board.audit.log.verifier"
     }
 
 

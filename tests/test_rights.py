@@ -12,7 +12,7 @@ from cast import Cast, seated
 from fastapi import FastAPI
 from pages import Browser, application
 
-from guardia.board.web import rights as web
+from guardia.board.site import permissions as web
 from guardia.cli import app as cli
 from guardia.cli import rights as command
 from guardia.errors import Forbidden

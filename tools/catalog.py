@@ -8,7 +8,7 @@ from typing import Any
 
 from guardia.errors import Refused
 from guardia.i18n import t
-from guardia.tools import (
+from guardia.tools.families import (
     certificate,
     database,
     deploy,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from guardia.board.plan import Action, Call, Risk
-from guardia.board.planner import Draft, Offer
+from guardia.board.core.plan import Action, Call, Risk
+from guardia.board.core.planner import Draft, Offer
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host

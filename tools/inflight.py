@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk import record
+from guardia.board.execution import commands
 from guardia.errors import Interrupted
 
 
@@ -46,7 +46,7 @@ class InFlight:
             running = dict(self._running)
         if not running:
             return 0
-        overtaken = record.overtaken(desk, set(running.values()))
+        overtaken = commands.overtaken(desk, set(running.values()))
         ended = [cancel for cancel, fence in running.items() if fence in overtaken]
         for cancel in ended:
             cancel.set()

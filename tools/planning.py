@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from guardia.board.plan import Action, Call, Check, Risk
-from guardia.board.wording import in_seoul
+from guardia.board.core.labels import in_seoul
+from guardia.board.core.plan import Action, Call, Check, Risk
 from guardia.errors import Invalid, ProgrammerError
 from guardia.i18n import t
 from guardia.org.directory import Host

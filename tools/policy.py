@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from guardia.board.plan import Risk
+from guardia.board.core.plan import Risk
 
 LIMITS: Mapping[str, Risk] = MappingProxyType(
     {

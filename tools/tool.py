@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from guardia.board.plan import Call, Check, Risk
+from guardia.board.core.plan import Call, Check, Risk
 from guardia.errors import CommandFailed, ProgrammerError
 from guardia.i18n import t
 from guardia.org.directory import Host

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import guardia
 from guardia.agents.adapters.claude_stream import Stream
-from guardia.agents.adapters.errand import Errand, Means
+from guardia.agents.adapters.contract import Errand, Means
 from guardia.agents.adapters.process import Kit, Program, common
-from guardia.board.desk.outside import Ending
+from guardia.board.external_agents.sessions import Ending
 from guardia.i18n import t
 from guardia.org.adapters import ClaudeCode
 

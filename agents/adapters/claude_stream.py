@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from guardia.board.desk.costs import MOST_REPORTED
+from guardia.board.costs.metering import MOST_REPORTED
 
 _LINE = 1 << 20
 _TEXT = 4000

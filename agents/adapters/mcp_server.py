@@ -18,7 +18,7 @@ from mcp.server.stdio import stdio_server
 from pydantic import BaseModel, ConfigDict, Field
 
 import guardia
-from guardia.board.petition import ApplyPetition, PlanPetition, Text, Usage, Use
+from guardia.board.external_agents.schemas import ApplyPetition, PlanPetition, Text, Usage, Use
 
 _TIMEOUT = 120.0
 _PAUSE = 0.5

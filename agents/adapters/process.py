@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardia.agents.adapters import ward
-from guardia.agents.adapters.errand import Errand, Means
-from guardia.board.desk.outside import Ending
+from guardia.agents.adapters import supervisor
+from guardia.agents.adapters.contract import Errand, Means
+from guardia.board.external_agents.sessions import Ending
 from guardia.db.account import Account
 from guardia.db.private import make_folders
 from guardia.errors import Misconfigured
@@ -148,7 +148,7 @@ class Program:
 
     def _launcher(self, life: int, who: tuple[int, int] | None) -> list[str]:
         named = f"{who[0]}:{who[1]}" if who else "-"
-        ward_file = os.path.abspath(ward.__file__)
+        ward_file = os.path.abspath(supervisor.__file__)
         bounds = limits(self.adapter.limits)
         return [sys.executable, "-I", "-S", ward_file, str(life), named, bounds]
 

@@ -8,9 +8,9 @@ import time
 
 import httpx
 
-from guardia.agents.adapters import signature
-from guardia.agents.adapters.errand import Errand, Means
-from guardia.board.desk.outside import Ending
+from guardia.agents.adapters import webhook_signature
+from guardia.agents.adapters.contract import Errand, Means
+from guardia.board.external_agents.sessions import Ending
 from guardia.errors import Unreachable
 from guardia.i18n import t
 from guardia.org.adapters import Http
@@ -50,9 +50,9 @@ class Webhook:
         moment = int(time.time())
         headers = {
             "content-type": "application/json",
-            signature.TIMESTAMP: str(moment),
-            signature.SIGNATURE: signature.sign(secret, moment, body),
-            signature.DELIVERY: str(self._errand.session_id),
+            webhook_signature.TIMESTAMP: str(moment),
+            webhook_signature.SIGNATURE: webhook_signature.sign(secret, moment, body),
+            webhook_signature.DELIVERY: str(self._errand.session_id),
         }
         try:
             # Only the status counts: whatever else it says is not read.

@@ -9,20 +9,20 @@ from langgraph.runtime import Runtime
 from guardia.agents.nodes.attempt import once
 from guardia.agents.state import Context, OperateState
 from guardia.board.core.claims import Grant
-from guardia.board.desk import record, view, work
-from guardia.board.desk.record import Step
+from guardia.board.execution import commands, tasks, view
+from guardia.board.execution.commands import Step
 from guardia.i18n import t
-from guardia.tools.execute import Result
+from guardia.tools.gate import Result
 
 
 def apply(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     """Do every action once, also across crashes: what was attempted is never attempted again."""
     context = runtime.context
     desk, gate = context.desk, context.gate
-    grant = work.start(desk, context.hold)
+    grant = tasks.start(desk, context.hold)
     plan = view.plan_state(desk, context.hold.task_id).plan
     assert plan is not None and grant.plan_hash is not None
-    tried = record.attempts(desk, context.hold, grant.plan_hash)
+    tried = commands.attempts(desk, context.hold, grant.plan_hash)
     for ordinal, action in enumerate(plan.actions):
         before = tried.get((ordinal, "do"))
         report = once(

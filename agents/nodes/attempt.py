@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import Desk
-from guardia.board.desk import record
-from guardia.board.desk.record import Step
-from guardia.board.plan import Check
+from guardia.board.core.plan import Check
+from guardia.board.execution import commands
+from guardia.board.execution.commands import Step
 from guardia.i18n import t
-from guardia.tools.execute import Gate, Report, Result
+from guardia.tools.gate import Gate, Report, Result
 
 
 def once(
@@ -36,7 +36,7 @@ def once(
         gate.quiet(grant, step)
     happened = bool(shown_by) and gate.failing(grant, shown_by) is None
     if before == "INTENT":
-        record.settle_unknown(desk, grant, step, happened=happened)
+        commands.settle_unknown(desk, grant, step, happened=happened)
     if happened:
         return Report(Result.DONE)
     key = "unknown" if before == "INTENT" else "attempted"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 
 from guardia.agents.state import Context, OperateState
-from guardia.board.desk import view, work
+from guardia.board.execution import tasks, view
 from guardia.i18n import t
 
 
 def confirm(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     """Look with the plan's own checks; when one does not hold, everything is undone."""
     context = runtime.context
-    grant = work.start(context.desk, context.hold)
+    grant = tasks.start(context.desk, context.hold)
     plan = view.plan_state(context.desk, context.hold.task_id).plan
     assert plan is not None
     unmet = context.gate.failing(grant, plan.verify)

@@ -6,8 +6,9 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
 from guardia.agents.state import Context, OperateState
-from guardia.board.desk import notes, view, work
-from guardia.board.plan import Call, Citation, Plan
+from guardia.board.core.plan import Call, Citation, Plan
+from guardia.board.execution import tasks, view
+from guardia.board.organization import agent_memory
 from guardia.errors import Refused
 from guardia.i18n import t
 
@@ -20,7 +21,7 @@ def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     """
     context = runtime.context
     runbook = context.library.runbook(state["runbook"] or "")
-    host = context.gate.host(work.observe(context.desk, context.hold))
+    host = context.gate.host(tasks.observe(context.desk, context.hold))
     situation = procedure.Situation(
         host, host.service_of_kind(runbook.service or ""), state["params"], state["findings"]
     )
@@ -51,15 +52,15 @@ def _file(
         words = t("agents.same_plan", wanted=state.get("returned") or "")
         return {"rule": rule, "ending": "manual", "report": words}
     attempt = view.task(context.desk, context.hold.task_id).attempt
-    bound = work.plan_hash(context.hold.task_id, plan, attempt)
+    bound = tasks.plan_hash(context.hold.task_id, plan, attempt)
     if not filed.stands or filed.plan_hash != bound:
         did = ", ".join(action.effect for action in plan.actions) or t("notes.nothing_to_do")
-        notes.write(
+        agent_memory.write(
             context.desk,
             context.hold,
             t("notes.planned", title=plan.citation.title, because=plan.because, did=did),
         )
-        waived = work.file_plan(context.desk, context.hold, plan, action_type=action_type)
+        waived = tasks.file_plan(context.desk, context.hold, plan, action_type=action_type)
         return {"rule": rule, "waived": waived}
     return {"rule": rule, "waived": filed.approved}
 

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
 from guardia.agents.state import Context, OperateState
-from guardia.board.desk import work
+from guardia.board.execution import tasks
 from guardia.errors import CommandFailed, Unreachable
 
 
@@ -21,7 +21,7 @@ def diagnose(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     candidate, *rest = state["candidates"]
     runbook = context.library.runbook(candidate["runbook"])
     params, _ = procedure.parameters(runbook, state["text"])
-    grant = work.observe(context.desk, context.hold)
+    grant = tasks.observe(context.desk, context.hold)
     host = context.gate.host(grant)
     findings: dict[str, Any] = {}
     for step in runbook.diagnose:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from guardia.agents.brain.triage.classify.classify import Triage, spoken_of
 from langgraph.runtime import Runtime
 
 from guardia.agents import fit
-from guardia.agents.brain.thought import voice
-from guardia.agents.brain.triage import Triage, spoken_of
-from guardia.agents.goal_plan import GENERAL, opening
+from guardia.agents.brain.goals.plan import GENERAL, opening
+from guardia.agents.brain.protocol import voice
 from guardia.agents.state import Context
-from guardia.board.desk import hiring, succession, view, work
-from guardia.board.desk.work import Assignment
-from guardia.board.lifecycle import State
-from guardia.board.organization import candidates
-from guardia.board.wording import word
+from guardia.board.core.labels import word
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks, view
+from guardia.board.execution.tasks import Assignment
+from guardia.board.hiring import requests
+from guardia.board.organization import candidates, handover
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.directory import Directory
@@ -82,7 +83,7 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
         if server is not None and triage.category != GENERAL:
             # People have this one; the next of its kind need not come to them.
             wanted = opening(triage.category, state["text"], context.hold.agent_id)
-            hiring.request(context.desk, context.hold, wanted)
+            requests.request(context.desk, context.hold, wanted)
         why = "agents.no_server" if server is None else "agents.no_specialist"
         text = "\n".join(
             [
@@ -90,17 +91,17 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
                 *(f"- {r}" for r in reasons),
             ]
         )
-        work.hand_over(context.desk, context.hold, text)
+        tasks.hand_over(context.desk, context.hold, text)
         return {}
     engineer = fit.best_engineer(candidates.engineers(context.desk, server), triage.category)
     reasons.append(fit.chosen(agent, triage.category))
     reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
-    work.remark(
+    tasks.remark(
         context.desk,
         context.hold,
         "\n".join([t("agents.triaged"), *(f"- {r}" for r in reasons)]),
     )
-    work.parse(
+    tasks.parse(
         context.desk,
         context.hold,
         Assignment(
@@ -130,9 +131,9 @@ def pass_on(context: Context) -> bool:
             "agents.no_specialist", category=word("triage.category", category) if category else "-"
         )
         begun = task.state is State.IN_PROGRESS
-        work.hand_over(context.desk, context.hold, text, emergency=begun)
+        tasks.hand_over(context.desk, context.hold, text, emergency=begun)
         return False
-    succession.pass_on(context.desk, context.hold, agent.agent_id)
+    handover.pass_on(context.desk, context.hold, agent.agent_id)
     return True
 
 

@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypedDict
 
+from guardia.agents.brain.triage.classify.classify import Triage
+from guardia.agents.brain.triage.classify.lexicon import lexicon
 from langgraph.runtime import Runtime
 
-from guardia.agents import fit, goal_plan
-from guardia.agents.brain.breakdown import Piece, divide
-from guardia.agents.brain.deadline import deadlines
-from guardia.agents.brain.thought import Brain, voice
-from guardia.agents.brain.triage import Triage
-from guardia.agents.brain.triage_lexicon import lexicon
-from guardia.agents.goal_plan import Understood
+from guardia.agents import fit
+from guardia.agents.brain.goals import plan
+from guardia.agents.brain.goals.breakdown import Piece, divide
+from guardia.agents.brain.goals.deadline import deadlines
+from guardia.agents.brain.goals.plan import Understood
+from guardia.agents.brain.protocol import Brain, voice
 from guardia.board.core.claims import GoalHold
 from guardia.board.core.context import Desk
-from guardia.board.desk import goals
-from guardia.board.desk.goals import Breakdown, Part
+from guardia.board.goals import planning
+from guardia.board.goals.planning import Breakdown, Part
 from guardia.board.organization import candidates
 from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
@@ -51,7 +52,7 @@ class GoalContext:
 def divide_goal(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
     """Into the pieces that people have worded since, or anew from the text."""
     context = runtime.context
-    brief = goals.brief(context.desk, context.hold)
+    brief = planning.brief(context.desk, context.hold)
     days = {d.on for d in deadlines(brief.text, brief.today)}
     found: PursuitState = {
         "today": brief.today,
@@ -89,7 +90,7 @@ def understand(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitSta
 
     ways = lexicon().servers
     pieces, due = state["pieces"], state["due"] if _planned(state["pieces"]) else None
-    work = goal_plan.understand(pieces, directory, ways, state["today"], think, due)
+    work = plan.understand(pieces, directory, ways, state["today"], think, due)
     return {"work": work, "thought_by": ", ".join(filter(None, voices))}
 
 
@@ -110,7 +111,7 @@ def propose(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
         for server in (found.servers or (None,))
     ]
     dues = [p.due_on for p in parts if p.due_on]
-    goals.file(
+    planning.file(
         context.desk,
         context.hold,
         Breakdown(
@@ -148,7 +149,7 @@ def _part(
         best = fit.best_engineer(candidates.engineers(context.desk, server), read.category)
         engineer = best.candidate.person.id if best else None
         if agent is None:
-            opening = goal_plan.opening(skill, found.text, context.hold.agent_id)
+            opening = plan.opening(skill, found.text, context.hold.agent_id)
             reasons.append(t("goals.because.no_skill", title=opening.title))
         else:
             reasons.append(fit.chosen(agent, skill))
@@ -173,6 +174,6 @@ def _part(
 
 def _skill(read: Triage, server: str | None, directory: Directory) -> str:
     """What it takes: the field of the work, or where that is none of ours, the kind of server."""
-    if read.category != goal_plan.GENERAL:
+    if read.category != plan.GENERAL:
         return read.category
     return next((h.kind for h in directory.servers if h.server_id == server), read.category)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 
 from guardia.agents import lessons
-from guardia.agents.brain.thought import named
+from guardia.agents.brain.protocol import named
 from guardia.agents.state import Context, OperateState
-from guardia.board.desk import work
-from guardia.board.plan import Citation
+from guardia.board.core.plan import Citation
+from guardia.board.execution import tasks
 from guardia.i18n import t
 from guardia.knowledge.library import Found
 
@@ -21,7 +21,7 @@ _EXCERPT = 400
 def recall(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     """Search the knowledge base; ends in people's hands where nothing fits."""
     context = runtime.context
-    host = context.gate.host(work.observe(context.desk, context.hold))
+    host = context.gate.host(tasks.observe(context.desk, context.hold))
     hits = context.library.find(
         state["text"], skills=context.skills, kinds=(host.kind,), limit=_TRIED
     )
@@ -44,7 +44,7 @@ def recall(state: OperateState, runtime: Runtime[Context]) -> OperateState:
         remembered.insert(0, t("notes.reordered", title=found[0].runbook.title))
     if known.working:
         remembered.append(t("notes.read", text=known.working[-_EXCERPT:]))
-    work.remark(context.desk, context.hold, "\n".join([said, *(f"- {n}" for n in remembered)]))
+    tasks.remark(context.desk, context.hold, "\n".join([said, *(f"- {n}" for n in remembered)]))
     return {
         "candidates": [
             {"runbook": f.runbook.id, "citation": _citation(f).model_dump(mode="json")}

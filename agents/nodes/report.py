@@ -11,16 +11,17 @@ from guardia.agents import lessons
 from guardia.agents.state import Context, Ending, OperateState
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk import notes, view, work
-from guardia.board.desk.notes import Experience
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks, view
+from guardia.board.organization import agent_memory
+from guardia.board.organization.agent_memory import Experience
 from guardia.i18n import t
 
 _CLOSE: dict[Ending, tuple[Callable[[Desk, Hold, str], None], State]] = {
-    "completed": (work.complete, State.COMPLETED),
-    "failed": (work.fail, State.FAILED_ROLLBACK),
-    "manual": (work.hand_over, State.MANUAL),
-    "emergency": (partial(work.hand_over, emergency=True), State.MANUAL),
+    "completed": (tasks.complete, State.COMPLETED),
+    "failed": (tasks.fail, State.FAILED_ROLLBACK),
+    "manual": (tasks.hand_over, State.MANUAL),
+    "emergency": (partial(tasks.hand_over, emergency=True), State.MANUAL),
 }
 
 
@@ -30,7 +31,7 @@ def report(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     first = (state["report"].splitlines() or [""])[0]
     line = t("notes.ended", how=t(f"notes.ending.{ending}"), text=first)
     learned = _learned(state, context)
-    notes.write(context.desk, context.hold, line, [learned] if learned else [])
+    agent_memory.write(context.desk, context.hold, line, [learned] if learned else [])
     close, end = _CLOSE[ending]
     close(context.desk, context.hold, state["report"])
     context.ends.append(end)

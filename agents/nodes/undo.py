@@ -11,12 +11,12 @@ from guardia.agents.nodes.attempt import once
 from guardia.agents.state import Context, OperateState
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import Desk
-from guardia.board.desk import record, view, work
-from guardia.board.desk.record import Step
-from guardia.board.plan import Action, Plan
+from guardia.board.core.plan import Action, Plan
+from guardia.board.execution import commands, tasks, view
+from guardia.board.execution.commands import Step
 from guardia.errors import Refused, Unreachable
 from guardia.i18n import t
-from guardia.tools.execute import Gate, Report, Result
+from guardia.tools.gate import Gate, Report, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Reversal:
 def undo(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     """FAILED_ROLLBACK when all is restored; people and an alert when something is not."""
     context = runtime.context
-    grant = work.start(context.desk, context.hold)
+    grant = tasks.start(context.desk, context.hold)
     plan = view.plan_state(context.desk, context.hold.task_id).plan
     assert plan is not None
     done = reverse(context.desk, context.gate, grant, plan)
@@ -44,7 +44,7 @@ def reverse(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0) -> 
     The first ``kept`` actions stay, where they are still seen to hold.
     """
     assert grant.plan_hash is not None
-    tried = record.attempts(desk, grant.hold, grant.plan_hash)
+    tried = commands.attempts(desk, grant.hold, grant.plan_hash)
     done = Reversal([], [])
     for ordinal in range(len(plan.actions) - 1, kept - 1, -1):
         if (ordinal, "do") not in tried:

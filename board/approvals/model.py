@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConst
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from guardia.board.model import _TASK
+from guardia.board.core.model import _TASK
 from guardia.db.base import Base
 
 

@@ -9,18 +9,18 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
+from guardia.board.approvals.policy import Capacity
 from guardia.board.core.context import Desk
+from guardia.board.core.lifecycle import OPEN, State
 from guardia.board.core.lookup import issue_of
-from guardia.board.desk import asking
+from guardia.board.core.model import Issue, Task
+from guardia.board.core.plan import Plan
 from guardia.board.issues.visibility import visible
-from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Issue, Task
-from guardia.board.plan import Plan
-from guardia.board.policy import Capacity
 from guardia.org import identity
+from guardia.org.approver_assignments import Reach
 from guardia.org.directory import PersonName
-from guardia.org.duties import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _fillable(
         .where(
             other.task_id == Approval.task_id,
             other.plan_hash == Approval.plan_hash,
-            other.state.in_(asking.STANDING),
+            other.state.in_(requests.STANDING),
             or_(Decision.person_id.in_(parties), Decision.principal_id.in_(parties)),
         )
     )
@@ -74,7 +74,7 @@ def _covered(reach: Reach) -> ColumnElement[bool]:
 
 
 def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiting, ...]:
-    offices = asking.offices(session, viewer, now)
+    offices = requests.offices(session, viewer, now)
     if not offices:
         return ()
     accounts = [viewer.id, *(o.capacity.principal for o in offices if o.capacity.principal)]

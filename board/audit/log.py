@@ -1,11 +1,182 @@
-"""TODO."""
+"""The record in the database: appending links, and verifying the whole."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from guardia.board.audit.log.chain import Link, Place, Verdict, clean, verify
+from guardia.board.audit.log.checkpoint import Checkpoint
+from guardia.board.audit.log.model import AuditCheckpoint, AuditEntry, ChainHead
+from guardia.board.audit.log.signing_keys import KIND
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Session
 
-from guardia.board.record_model import ChainHead
+from guardia.db import events, jobs
+from guardia.i18n import t_record
+
+CHAIN = "main"
+SEAL_EVERY = 1000
+"""Entries after which a checkpoint is due, however little time has passed."""
+_TICK = timedelta(microseconds=1)
+_BATCH = 2000
+_END = text("select size, head, last_at from tb_audit_head where chain = :chain for update")
+_APPEND = text("""
+    with entry as (
+        insert into tb_audit_log (seq, created_at, actor, kind, sr_id, task_id, log_content, detail,
+            previous_hash, current_hash)
+        values (:seq, :created_at, :actor, :kind, :sr_id, :task_id, :log_content, :detail,
+            :previous_hash, :current_hash)
+    ), moved as (
+        update tb_audit_head set size = :seq, head = :current_hash, last_at = :created_at
+        where chain = :chain
+    )
+    select pg_notify(:channel, :told)
+""").bindparams(bindparam("detail", type_=JSONB))
+
+
+def append(
+    session: Session,
+    kind: str,
+    *,
+    actor: str,
+    now: datetime,
+    sr_id: int | None = None,
+    task_id: int | None = None,
+    detail: dict[str, Any] | None = None,
+    **words: str | int,
+) -> Link:
+    """Add a link in the caller's transaction and announce it to listeners.
+
+    The sentence is ``audit.<kind>`` of the catalogue, filled with ``words``. Appends are in
+    order because each locks the chain's head until its transaction ends: so call this last.
+    """
+    # Whatever this transaction has still to write is written, and locked, before the head is.
+    session.flush()
+    end = session.execute(_END, {"chain": CHAIN}).one()
+    # Clocks step back and hosts disagree; along the chain time only goes forward.
+    moment = max(now, end.last_at + _TICK)
+    unsigned = Link(
+        seq=end.size + 1,
+        created_at=moment,
+        actor=clean(actor),
+        kind=kind,
+        sr_id=sr_id,
+        task_id=task_id,
+        log_content=clean(t_record(f"audit.{kind}", **words)),
+        detail=clean(detail or {}),
+        previous_hash=end.head,
+    )
+    fields = {name: getattr(unsigned, name) for name in unsigned.__slots__}
+    link = Link(**{**fields, "current_hash": unsigned.hash()})
+    row = {name: getattr(link, name) for name in link.__slots__}
+    told = events.message(seq=link.seq, kind=kind, sr_id=sr_id, task_id=task_id)
+    session.execute(_APPEND, {**row, "chain": CHAIN, "channel": events.CHANNEL, "told": told})
+    if link.seq % SEAL_EVERY == 0:
+        jobs.defer(session, "seal", lock="seal")
+    return link
+
+
+def head_held(session: Session) -> str:
+    """The hash that the next entry will name, locked until this transaction ends."""
+    found = session.execute(
+        text("select head from tb_audit_head where chain = :chain for update"), {"chain": CHAIN}
+    )
+    return str(found.scalar_one())
+
+
+def links(session: Session, after: int = 0, until: int | None = None) -> Iterator[Link]:
+    """All links after number ``after``, read in batches."""
+    while True:
+        query = select(*AuditEntry.__table__.columns).where(AuditEntry.seq > after)
+        if until is not None:
+            query = query.where(AuditEntry.seq <= until)
+        rows = session.execute(query.order_by(AuditEntry.seq).limit(_BATCH)).all()
+        for row in rows:
+            yield Link(**row._mapping)
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1].seq
+
+
+def link_at(session: Session, seq: int) -> Link | None:
+    """One link."""
+    return next(links(session, seq - 1, seq), None)
+
+
+def head(session: Session) -> Place:
+    """Where the writers say that the chain ends."""
+    row = session.scalars(select(ChainHead).where(ChainHead.chain == CHAIN)).one()
+    return Place(row.size, row.head, row.last_at)
+
+
+def checkpoints(session: Session, after: int = 0, until: int | None = None) -> Iterator[Checkpoint]:
+    """The signed checkpoints of more than ``after`` entries, read in batches."""
+    table = AuditCheckpoint.__table__
+    while True:
+        query = select(*table.columns).where(table.c.chain == CHAIN, table.c.size > after)
+        if until is not None:
+            query = query.where(table.c.size <= until)
+        rows = session.execute(query.order_by(table.c.size).limit(_BATCH)).all()
+        for row in rows:
+            yield Checkpoint(**row._mapping)
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1].size
+
+
+def last_checkpoint(session: Session, until: int | None = None) -> Checkpoint | None:
+    """The newest signed checkpoint, of at most ``until`` entries."""
+    table = AuditCheckpoint.__table__
+    query = select(*table.columns).where(table.c.chain == CHAIN)
+    if until is not None:
+        query = query.where(table.c.size <= until)
+    row = session.execute(query.order_by(table.c.size.desc()).limit(1)).first()
+    return Checkpoint(**row._mapping) if row else None
+
+
+def add_checkpoint(session: Session, signed: Checkpoint) -> bool:
+    """Keep a checkpoint; ``False`` where someone else has gone on from the one before it."""
+    fields = {name: getattr(signed, name) for name in signed.__slots__}
+    added = session.execute(
+        postgres_insert(AuditCheckpoint)
+        .values(**fields)
+        .on_conflict_do_nothing()
+        .returning(AuditCheckpoint.size)
+    )
+    return added.first() is not None
+
+
+def announcements(
+    session: Session, use: str, after: int = 0, until: int | None = None
+) -> list[tuple[int, dict[str, Any]]]:
+    """Entries after number ``after`` that announce another key for ``use``, in order."""
+    query = select(AuditEntry.seq, AuditEntry.detail).where(
+        AuditEntry.kind == KIND, AuditEntry.detail["use"].as_string() == use, AuditEntry.seq > after
+    )
+    if until is not None:
+        query = query.where(AuditEntry.seq <= until)
+    return [(row.seq, row.detail) for row in session.execute(query.order_by(AuditEntry.seq))]
+
+
+def announced_key(session: Session, use: str) -> str | None:
+    """The key that was announced last for ``use`` (hex), or ``None`` where none ever was."""
+    found = announcements(session, use)
+    return str(found[-1][1].get("public")) if found else None
+
+
+def verify_all(session: Session) -> Verdict:
+    """Walk the whole chain and compare its end with the head that the writers keep."""
+    end = head(session)
+    return verify(links(session), size=end.size, head=end.head)
+
+
+def size(session: Session) -> int:
+    """How many links there are."""
+    return session.scalar(select(func.count()).select_from(AuditEntry)) or 0
 
 
 def position(session: Session) -> int:

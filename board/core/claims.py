@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.goal_model import Goal
 from guardia.board.core.lookup import task_of
-from guardia.board.goal_model import Goal
-from guardia.board.model import Task
+from guardia.board.core.model import Task
 from guardia.errors import Stale
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from guardia.board.desk.checkpoints import Notary
-from guardia.board.planner import Planner
-from guardia.board.seal import Seal
+from guardia.board.audit.log.signing import Seal
+
+from guardia.board.core.planner import Planner
+from guardia.board.integrity.notary import Notary
 from guardia.db.engine import Database
 
 

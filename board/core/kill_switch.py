@@ -9,9 +9,9 @@ from sqlalchemy import Identity, Index, func, select
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from guardia.board.actors import named
 from guardia.board.core.context import Desk
-from guardia.board.model import Directive
+from guardia.board.core.display_names import named
+from guardia.board.core.model import Directive
 from guardia.db.base import Base
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, bindparam, select
 from sqlalchemy.orm import Session
 
-from guardia.board.model import Issue, Task
+from guardia.board.core.model import Issue, Task
 from guardia.errors import NotFound
 
 _TASK = (

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from guardia.board.model import Issue, Outgoing
+from guardia.board.core.model import Issue, Outgoing
 from guardia.db import jobs
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from guardia.board.core import wake_budget
 from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Issue
 from guardia.board.core.outbox import reply, send
-from guardia.board.desk import stalling
-from guardia.board.model import Issue
-from guardia.board.reasons import CAN_WAIT, URGENT, Reason
-from guardia.board.run_model import Wake
+from guardia.board.core.run_model import Wake
+from guardia.board.core.wake_reasons import CAN_WAIT, URGENT, Reason
 from guardia.db import jobs
 from guardia.i18n import t
 from guardia.org.heartbeats import Heartbeat
@@ -60,9 +60,9 @@ def may_wake(
     if reason is Reason.ORDER:
         # Outranks everything, and the kill switch must wait for no budget's row.
         return True
-    if stalling.by_people(by):
+    if wake_budget.by_people(by):
         return True
-    if stalling.spend(session, sr_id, reason, now):
+    if wake_budget.spend(session, sr_id, reason, now):
         return True
     stall(session, agent_id, reason, now, sr_id)
     return False
@@ -70,12 +70,12 @@ def may_wake(
 
 def stall(session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int) -> None:
     """Mark an issue as stalled, and tell people; once."""
-    if stalling.mark(session, sr_id, reason, now):
+    if wake_budget.mark(session, sr_id, reason, now):
         issue = issue_of(session, sr_id)
         text = t("desk.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
         reply(session, issue, text, now)
         send(session, "alert", text, now, sr_id=sr_id)
-        stalling.record(session, sr_id, reason, agent_id, now)
+        wake_budget.record(session, sr_id, reason, agent_id, now)
 
 
 def _waits(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Identity, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from guardia.board.model import _ISSUE, _TASK
+from guardia.board.core.model import _ISSUE, _TASK
 from guardia.db.base import Base
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from guardia.board.goal_model import _ISSUE
+from guardia.board.core.goal_model import _ISSUE
 from guardia.db.base import Base
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.chain import clean
 from guardia.board.core.context import Desk
-from guardia.board.desk.reception import _BODY, Request, received
 from guardia.board.intake.model import ChatMessage
+from guardia.board.issues.receiving import _BODY, Request, received
 
 
 def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None:

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from guardia.board.intake import chat_log
+from guardia.board.accounts.messenger_links import RULE, _hashed, _link
 from guardia.board.core.context import Desk
-from guardia.board.desk import reception
-from guardia.board.desk.accounts import RULE, _hashed, _link
+from guardia.board.intake import chat_log
+from guardia.board.issues import receiving
 from guardia.errors import Throttled
 from guardia.i18n import t
 from guardia.org import throttle
@@ -31,7 +31,7 @@ class Claim(StrEnum):
     """The messenger does not say who its user is."""
 
 
-def claim(desk: Desk, line: reception.Request, code: str) -> Claim | None:
+def claim(desk: Desk, line: receiving.Request, code: str) -> Claim | None:
     """A code said in a room: the sender's account is that of whoever the code was made for.
 
     ``None`` for a repeated delivery. ``Throttled`` for who guesses. The log keeps the line

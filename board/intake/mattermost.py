@@ -14,12 +14,19 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from guardia.board.control.kill_switch import Killed
 from guardia.board.core.context import Desk
-from guardia.board.desk import offers, reception, talking
-from guardia.board.desk.killing import Killed
-from guardia.board.intake import link_codes, offer, stop_orders, ticket
-from guardia.board.intake.linkcode import said_code
-from guardia.board.intake.stopword import orders_stop
+from guardia.board.intake import (
+    button_token,
+    context_rules,
+    link_codes,
+    mattermost_buttons,
+    offers,
+    stop_orders,
+)
+from guardia.board.intake.link_code import said_code
+from guardia.board.intake.stop_word import orders_stop
+from guardia.board.issues import receiving
 from guardia.errors import Throttled
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -64,7 +71,7 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
     async def receive(request: Request) -> dict[str, Any]:
         post = _parse(Post, await _payload(request))
         token = _verified(settings, post.token)
-        line = reception.Request(
+        line = receiving.Request(
             text=post.text,
             channel=CHANNEL,
             sender=post.user_name,
@@ -77,18 +84,18 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
         if (code := said_code(post.text)) is not None:
             return {"text": await run_in_threadpool(_claimed, desk, line, code)}
         addressed = bool(post.trigger_word)
-        heard = await run_in_threadpool(talking.hear, desk, line, addressed=addressed)
+        heard = await run_in_threadpool(context_rules.hear, desk, line, addressed=addressed)
         if heard.offer is not None:
             # Where nothing else is said, the messenger reaches us as it just has.
             board = settings.public_url or str(request.base_url)
-            return offer.message(heard.offer, token, CHANNEL, board, desk.clock())
+            return mattermost_buttons.message(heard.offer, token, CHANNEL, board, desk.clock())
         # Without a text, nothing appears in the room.
         return {"text": t("intake.received", sr=heard.sr_id)} if heard.sr_id else {}
 
-    @routes.post(offer.PATH)
+    @routes.post(mattermost_buttons.PATH)
     async def press(request: Request) -> dict[str, Any]:
         payload = await _payload(request)
-        found = ticket.read(settings.messenger_tokens, CHANNEL, _ticket(payload))
+        found = button_token.read(settings.messenger_tokens, CHANNEL, _ticket(payload))
         if found is None:
             raise HTTPException(401, t("intake.button"))
         pressed = _parse(Press, payload)
@@ -99,7 +106,7 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             account=pressed.user_id,
             sender=pressed.user_name,
         )
-        return offer.answer(await run_in_threadpool(offers.take, desk, taking))
+        return mattermost_buttons.answer(await run_in_threadpool(offers.take, desk, taking))
 
     return routes
 
@@ -110,7 +117,7 @@ def _stopped(killed: Killed | None) -> str:
     return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
 
 
-def _claimed(desk: Desk, line: reception.Request, code: str) -> str:
+def _claimed(desk: Desk, line: receiving.Request, code: str) -> str:
     try:
         found = link_codes.claim(desk, line, code)
     except Throttled as error:

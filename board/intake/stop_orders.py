@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from guardia.board.audit.log.chain import clean
 from sqlalchemy.orm import Session
 
-from guardia.board.intake import chat_log
-from guardia.board.chain import clean
+from guardia.board.control.kill_switch import _REASON, Killed, _kill, giver
+from guardia.board.control.undoing import Giver
 from guardia.board.core.context import Desk
-from guardia.board.desk import reception
-from guardia.board.desk.killing import _REASON, Killed, _kill, giver
-from guardia.board.desk.orders import Giver
+from guardia.board.intake import chat_log
+from guardia.board.issues import receiving
 from guardia.org import identity
 
 RULE = "kill"
 """Under which the messenger's log keeps a line that stopped everything."""
 
 
-def hear(desk: Desk, request: reception.Request) -> Killed | None:
+def hear(desk: Desk, request: receiving.Request) -> Killed | None:
     """A line of a room that orders the stop; a repeated delivery (``None``) stops nothing again.
 
     Whoever may write in a watched room may stop: stopping is safe, and lifting is not done there.
@@ -30,7 +30,7 @@ def hear(desk: Desk, request: reception.Request) -> Killed | None:
         return _kill(session, by, reason, clean(request.room), now, clean(request.account))
 
 
-def _sender(session: Session, request: reception.Request) -> Giver:
+def _sender(session: Session, request: receiving.Request) -> Giver:
     """The person whose account it is; else the channel, under the name that it gave."""
     known = identity.holder(session, request.channel, clean(request.account))
     if known is not None and known.active:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from guardia.board.audit.log.chain import clean
 from sqlalchemy.orm import Session
 
-from guardia.board import audit
-from guardia.board.chain import clean
+from guardia.board.audit.log import log
 from guardia.board.core.context import Desk
 from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Comment
+from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
-from guardia.board.desk.reception import _BODY
-from guardia.board.mention import mentioned
-from guardia.board.model import Comment
-from guardia.board.reasons import Reason
+from guardia.board.issues.mentions import mentioned
+from guardia.board.issues.receiving import _BODY
 from guardia.errors import Invalid
 from guardia.org import registry
 
@@ -42,7 +42,7 @@ def note(
     session.flush()
     if calls and "@" in row.body:
         _call(session, row, now)
-    audit.append(
+    log.append(
         session,
         "comment",
         actor=author,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, false, select, true
 
 from guardia.board.core.context import Desk
-from guardia.board.model import Issue
+from guardia.board.core.model import Issue
 from guardia.org.access import allowed
 from guardia.org.directory import PersonName
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from guardia.board.core.context import Desk
-from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Task
+from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.model import Task
 from guardia.org.directory import PersonName
 from guardia.org.model import Agent, Person, SystemOwner
 

@@ -15,13 +15,12 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from guardia.board import wording
-from guardia.board.core import kill_switch
-from guardia.board.lifecycle import State
-from guardia.board.plan import Call, Risk
-from guardia.board.web import findings, navigation, visit
+from guardia.board.core import kill_switch, labels
+from guardia.board.core.lifecycle import State
+from guardia.board.core.plan import Call, Risk
+from guardia.board.web import findings, navigation, session
 from guardia.board.web.markup import markdown
-from guardia.board.web.visit import Visitor
+from guardia.board.web.session import Visitor
 from guardia.i18n import LANGUAGES, language, t
 from guardia.org.access import allowed
 from guardia.org.budgets import in_won
@@ -46,7 +45,7 @@ RISK_BADGE = {
 def speaking(request: Request) -> Iterator[None]:
     """The visitor's language while a page is written. Use cases run outside of it: what they
     write into the record is Korean whoever asked."""
-    token = language.set(visit.language_of(request))
+    token = language.set(session.language_of(request))
     try:
         yield
     finally:
@@ -65,7 +64,7 @@ def page(
     with speaking(request):
         html = _template(name).render(_frame(request, visitor), **words)
     response = HTMLResponse(html, status_code=status)
-    visit.keep_visit(request, response)
+    session.keep_visit(request, response)
     return response
 
 
@@ -74,14 +73,14 @@ def _frame(request: Request, visitor: Visitor | None) -> dict[str, Any]:
     again = request.method == "GET" or request.url.path == "/login"
     address = request.url if again else request.url.replace(path="/issues", query="")
     return {
-        "lang": visit.language_of(request),
+        "lang": session.language_of(request),
         "languages": {code: address.include_query_params(lang=code) for code in LANGUAGES},
         "places": navigation.places(visitor.person) if visitor else [],
         "here": navigation.current(request.url.path),
-        "csrf": visit.form_token(request),
+        "csrf": session.form_token(request),
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
-        "switch": kill_switch.switch(visit.desk_of(request)) if visitor else None,
+        "switch": kill_switch.switch(session.desk_of(request)) if visitor else None,
     }
 
 
@@ -100,7 +99,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(
-        moment=wording.moment, iso=iso, markdown=markdown, value=value, blocks=findings.blocks
+        moment=labels.moment, iso=iso, markdown=markdown, value=value, blocks=findings.blocks
     )
     found.globals.update(
         t=t,
@@ -109,10 +108,10 @@ def environment() -> Environment:
         asset=asset,
         part=part,
         endonyms=ENDONYMS,
-        actor=wording.actor,
-        word_of=wording.word,
-        outcome_of=wording.outcome,
-        given_of=wording.given,
+        actor=labels.actor,
+        word_of=labels.word,
+        outcome_of=labels.outcome,
+        given_of=labels.given,
         in_won=in_won,
         arguments=arguments,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
@@ -166,12 +165,12 @@ def value(given: object) -> str:
         return "–"
     if isinstance(given, bool):
         return t("web.yes") if given else t("web.no")
-    return wording.in_seoul(str(given))
+    return labels.in_seoul(str(given))
 
 
 def iso(given: datetime) -> str:
     """A time for machines."""
-    return given.astimezone(wording.SEOUL).isoformat(timespec="seconds")
+    return given.astimezone(labels.SEOUL).isoformat(timespec="seconds")
 
 
 @cache

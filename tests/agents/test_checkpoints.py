@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 
 from guardia.agents import checkpoints
 from guardia.board.core.claims import Hold
-from guardia.board.desk import waking
+from guardia.board.runs.view import beats
 from guardia.errors import Stale
 
 THREAD: Any = {"configurable": {"thread_id": "task-1", "checkpoint_ns": ""}}
@@ -35,9 +35,9 @@ def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(cast: Cast) 
     try:
         saver = checkpoints.saver(pool)
         put(saver, first)
-        begun = waking.begin(cast.desk, "db-agent")  # as after the first worker's death
+        begun = beats.begin(cast.desk, "db-agent")  # as after the first worker's death
         assert begun is not None
-        second = waking.claim(cast.desk, begun)
+        second = beats.claim(cast.desk, begun)
         assert second is not None
         latest = put(saver, second)
         with pytest.raises(Stale):

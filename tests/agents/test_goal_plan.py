@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from guardia.agents.brain.triage.classify.classify import triage
+from guardia.agents.brain.triage.classify.lexicon import lexicon
 from ruamel.yaml import YAML
 
-from guardia.agents import goal_plan
-from guardia.agents.brain.breakdown import MAX_PIECES, divide
-from guardia.agents.brain.deadline import deadlines
-from guardia.agents.brain.triage import triage
-from guardia.agents.brain.triage_lexicon import lexicon
+from guardia.agents.brain.goals import plan
+from guardia.agents.brain.goals.breakdown import MAX_PIECES, divide
+from guardia.agents.brain.goals.deadline import deadlines
 from guardia.tools.lab.inventory import names
 
 CASES: dict[str, Any] = YAML(typ="safe").load(
@@ -25,7 +25,7 @@ TODAY = date(2026, 11, 23)
 def understood(text: str) -> list[dict[str, Any]]:
     """The work in a goal, in the form of the cases."""
     directory = names()
-    found = goal_plan.understand(
+    found = plan.understand(
         divide(text), directory, lexicon().servers, TODAY, lambda said: triage(said, directory)
     )
     return [
@@ -52,7 +52,7 @@ def test_a_deadline_is_found(text: str) -> None:
 def test_every_question_and_inference_says_why() -> None:
     directory = names()
     pieces = divide("기재부 와스 1호기 로그를 분석하고 디스크를 정리해. 보안을 더 좋게 해 줘")
-    found = goal_plan.understand(
+    found = plan.understand(
         pieces, directory, lexicon().servers, TODAY, lambda said: triage(said, directory)
     )
     assert "MOF-WAS-01" in found[1].reasons[-1]

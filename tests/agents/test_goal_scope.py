@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.agents.goal_scope import scope
+from guardia.agents.brain.goals.scope import scope
 from guardia.tools.lab.inventory import names
 
 ALL = {i.id for i in names().institutions}

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from house import LIBRARY
+from full_stack import LIBRARY
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardia.agents import lessons
-from guardia.board.desk.notes import Lesson
+from guardia.board.organization.agent_memory import Lesson
 from guardia.knowledge.library import Found
 
 BOOKS = LIBRARY.runbooks[:4]

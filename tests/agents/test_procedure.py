@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from guardia.agents import procedure
 from guardia.agents.procedure import Situation
-from guardia.board.plan import Action, Citation, Plan, Risk
+from guardia.board.core.plan import Action, Citation, Plan, Risk
 from guardia.errors import GuardiaError
 from guardia.knowledge.runbook import Act, Rule, Runbook, shipped
 from guardia.org.directory import Host

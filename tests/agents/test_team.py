@@ -10,13 +10,15 @@ from langgraph.checkpoint.memory import InMemorySaver
 from psycopg import OperationalError
 
 from guardia.agents.team import Team
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
-from guardia.board.desk import directives, view, waking, work
-from guardia.board.desk.directives import Wish
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks, view
+from guardia.board.runs.view import beats
 from guardia.errors import Stale
 from guardia.org.chart_model import AgentEntry
-from guardia.tools.execute import Gate
+from guardia.tools.gate import Gate
 
 AGENT = AgentEntry(id="db-agent", title="DB 전문가", duty="operate", skills=("DB",))
 
@@ -57,9 +59,9 @@ class Overtaken(InMemorySaver):
 
 
 def next_hold(cast: Cast) -> Hold:
-    begun = waking.begin(cast.desk, "db-agent")
+    begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    hold = waking.claim(cast.desk, begun)
+    hold = beats.claim(cast.desk, begun)
     assert hold is not None
     return hold
 
@@ -72,7 +74,7 @@ def team_with(cast: Cast, saver: InMemorySaver) -> Team:
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_it_ends_wherever_its_first_worker_died(cast: Cast, at: int) -> None:
     sr_id = cast.received()
-    work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     saver = Dying(at)
     team = team_with(cast, saver)
     with pytest.raises(OperationalError):
@@ -84,7 +86,7 @@ def test_it_ends_wherever_its_first_worker_died(cast: Cast, at: int) -> None:
 
 def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(cast: Cast) -> None:
     cast.received()
-    work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     hold = next_hold(cast)
     done = team_with(cast, Overtaken(cast, hold.task_id)).work(AGENT, hold)
     assert done.outcome == State.MANUAL

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit_env import Sealed, sealing
 from cast import Cast
-from sealing import Sealed, sealing
 
 
 @pytest.fixture

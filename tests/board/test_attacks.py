@@ -13,19 +13,27 @@ from typing import Any
 
 import psycopg
 import pytest
+from audit_env import Sealed
 from cast import LEAD, OFFICER, PM, TERMINATE, Cast, assignment, plan
+from guardia.board.audit.log.chain import Link
+from guardia.board.audit.log.checkpoint import (
+    Checkpoint,
+    fingerprint,
+    private_key,
+    public_pem,
+    sign,
+)
+from guardia.board.audit.log.signing import Seal
+from guardia.board.audit.log.signing_keys import raw
 from psycopg.types.json import Jsonb
-from sealing import Sealed
 
-from guardia.board import audit, signers, verifier
-from guardia.board import checkpoint as checkpoints
-from guardia.board.chain import Link
-from guardia.board.checkpoint import Checkpoint, fingerprint, private_key, public_pem, sign
-from guardia.board.desk import decisions, exporting, record, rotation, work
-from guardia.board.desk.record import Outcome, Step
-from guardia.board.plan import Call
-from guardia.board.seal import Seal
-from guardia.board.signers import raw
+from guardia.board.approvals import decisions
+from guardia.board.audit.log import checkpoint as checkpoints
+from guardia.board.audit.log import log, signing_keys, verifier
+from guardia.board.core.plan import Call
+from guardia.board.execution import commands, tasks
+from guardia.board.execution.commands import Outcome, Step
+from guardia.board.integrity import export, key_rotation
 from guardia.errors import Forbidden, Misconfigured, Refused
 from guardia.org.keys import FileKeys
 
@@ -181,7 +189,7 @@ def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
     links = sealed.links()
     sealed.rewrite([replace(links[0], log_content="위조"), *links[1:]])
     with pytest.raises(Refused):
-        work.start(sealed.desk, hold)
+        tasks.start(sealed.desk, hold)
     with pytest.raises(Refused):
         decisions.decide(sealed.desk, LEAD, waiting.task_id, approve=True, plan_hash=bound)
     with psycopg.connect(sealed.superuser) as connection:
@@ -312,7 +320,7 @@ def rotated(grown: Sealed) -> tuple[str, str]:
     notary = grown.desk.notary
     assert notary is not None
     before = raw(notary.key(grown.desk).public_key())
-    return before, rotation.rotate_record(grown.desk, "operator:test")
+    return before, key_rotation.rotate_record(grown.desk, "operator:test")
 
 
 def test_a_replaced_key_is_followed_everywhere(grown: Sealed) -> None:
@@ -341,7 +349,7 @@ def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
 ) -> None:
     first = grown.places.public.read_text()
     rotated(grown)
-    exporting.export(grown.desk, tmp_path / "export")
+    export.export(grown.desk, tmp_path / "export")
     notary = grown.desk.notary
     assert notary is not None
     keys = {
@@ -359,11 +367,11 @@ def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
 def announce(grown: Sealed, by: str, **changes: str) -> int:
     """An entry by which ``by`` hands over, appended by who owns the database."""
     heir = private_key(checkpoints.generate()).public_key()
-    said = {**signers.announcement("record", private_key(by), heir), **changes}
+    said = {**signing_keys.announcement("record", private_key(by), heir), **changes}
     with grown.desk.database.transaction() as session:
-        audit.append(
+        log.append(
             session,
-            signers.KIND,
+            signing_keys.KIND,
             actor="operator:x",
             now=grown.desk.clock(),
             detail=dict(said),
@@ -406,7 +414,7 @@ def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: Sealed, s
     assert notary is not None
     store = FileKeys(path.parent)
     heir = store.obtain(f"{path.name}.next", checkpoints.generate)
-    rotation._announce(
+    key_rotation._announce(
         grown.desk, "operator:x", "record", notary.key(grown.desk), private_key(heir)
     )
     if step != "announced":
@@ -445,10 +453,10 @@ def test_the_key_of_decisions_is_replaced_while_boards_run(grown: Sealed) -> Non
     decided(board)
     operator, _ = kept_seal(grown)
     before = operator.desk.seal.public
-    after = rotation.rotate_decisions(operator.desk, "operator:x", store)
+    after = key_rotation.rotate_decisions(operator.desk, "operator:x", store)
     at = decided(board)
     assert board.links()[at - 1].detail["key"] == after != before
-    rotation.rotate_decisions(operator.desk, "operator:x", store)
+    key_rotation.rotate_decisions(operator.desk, "operator:x", store)
     decided(board)
     assert board.verify().intact
 
@@ -460,7 +468,7 @@ def test_a_decision_under_a_key_that_was_never_announced(grown: Sealed) -> None:
     forger = replace(board.desk, seal=Seal.passing())
     at = decided(replace(board, desk=forger, cast=Cast(forger, board.cast.dsn)))
     assert told(board) == (at, "seal")
-    rotation.rotate_decisions(board.desk, "operator:x", store)
+    key_rotation.rotate_decisions(board.desk, "operator:x", store)
     with pytest.raises(Misconfigured):
         decided(replace(board, desk=forger, cast=Cast(forger, board.cast.dsn)))
 
@@ -543,9 +551,9 @@ def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
 def read_once(sealed: Sealed, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
     hold = sealed.cast.parsed()
-    intent = record.intend(sealed.desk, work.observe(sealed.desk, hold), READ, "psql …")
+    intent = commands.intend(sealed.desk, tasks.observe(sealed.desk, hold), READ, "psql …")
     if conclude:
-        record.conclude(sealed.desk, intent, Outcome(True, {"waiting": 3}, "출력 가", 12))
+        commands.conclude(sealed.desk, intent, Outcome(True, {"waiting": 3}, "출력 가", 12))
     return intent.seq
 
 
@@ -591,7 +599,7 @@ def test_kept_outputs(sealed: Sealed, how: str) -> None:
 
 def test_a_plan_changed_after_its_approval_is_refused(sealed: Sealed) -> None:
     hold = sealed.approved()
-    grant = work.start(sealed.desk, hold)
+    grant = tasks.start(sealed.desk, hold)
     body = plan().model_dump(mode="json")
     body["because"] = "다른 까닭"
     sealed.attack(
@@ -600,17 +608,17 @@ def test_a_plan_changed_after_its_approval_is_refused(sealed: Sealed) -> None:
         task=hold.task_id,
     )
     with pytest.raises(Refused):
-        work.start(sealed.desk, hold)
+        tasks.start(sealed.desk, hold)
     with pytest.raises(Refused):
-        record.intend(sealed.desk, grant, TERMINATE, "psql …", Step(0, "do"))
+        commands.intend(sealed.desk, grant, TERMINATE, "psql …", Step(0, "do"))
 
 
 def test_who_asked_does_not_approve(sealed: Sealed) -> None:
     sealed.cast.received(requester_id=LEAD.id)
-    work.parse(sealed.desk, sealed.cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.parse(sealed.desk, sealed.cast.hold("dispatcher"), assignment("MOF-DB-01"))
     hold = sealed.cast.hold("db-agent")
-    work.file_plan(sealed.desk, hold, plan())
-    bound = work.plan_hash(hold.task_id, plan())
+    tasks.file_plan(sealed.desk, hold, plan())
+    bound = tasks.plan_hash(hold.task_id, plan())
     with pytest.raises(Forbidden):
         decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
     # Another account of the right role may: the tables hold accounts, not identities.

@@ -7,12 +7,12 @@ import psycopg
 import pytest
 from cast import Cast
 
-from guardia.board import audit
+from guardia.board.audit.log import log
 
 
 def append(cast: Cast, n: int) -> None:
     with cast.desk.database.transaction() as session:
-        audit.append(
+        log.append(
             session,
             "comment",
             actor="person:lead",
@@ -23,9 +23,9 @@ def append(cast: Cast, n: int) -> None:
         )
 
 
-def verdict(cast: Cast) -> audit.Verdict:
+def verdict(cast: Cast) -> log.Verdict:
     with cast.desk.database.reading() as session:
-        return audit.verify_all(session)
+        return log.verify_all(session)
 
 
 def test_concurrent_writers_make_one_chain_in_time_order(cast: Cast) -> None:
@@ -33,7 +33,7 @@ def test_concurrent_writers_make_one_chain_in_time_order(cast: Cast) -> None:
         list(pool.map(lambda n: append(cast, n), range(80)))
     assert verdict(cast).intact
     with cast.desk.database.reading() as session:
-        times = [link.created_at for link in audit.links(session)]
+        times = [link.created_at for link in log.links(session)]
     assert len(times) >= 80
     assert all(a < b for a, b in pairwise(times))
 
@@ -45,7 +45,7 @@ def test_what_is_rolled_back_leaves_no_link(cast: Cast) -> None:
         pass
 
     with pytest.raises(Failure), cast.desk.database.transaction() as session:
-        audit.append(session, "comment", actor="x", now=cast.desk.clock(), text="x")
+        log.append(session, "comment", actor="x", now=cast.desk.clock(), text="x")
         raise Failure
     append(cast, 1)
     assert verdict(cast).size == before + 1
@@ -113,7 +113,7 @@ def test_the_view_calls_an_untouched_first_link_valid(cast: Cast) -> None:
 def test_hostile_text_is_kept_as_text(cast: Cast) -> None:
     hostile = "'); drop table tb_audit_log; -- \x00\ud800 {who} {text}"
     with cast.desk.database.transaction() as session:
-        audit.append(
+        log.append(
             session,
             "comment",
             actor="x",

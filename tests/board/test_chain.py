@@ -8,10 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from guardia.board.chain import (
+from guardia.board.audit.log.chain import (
     ORIGIN,
     Link,
     canonical,
@@ -20,6 +17,8 @@ from guardia.board.chain import (
     microseconds,
     verify,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 texts = st.text(max_size=30)
 values = st.recursive(

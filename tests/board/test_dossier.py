@@ -15,10 +15,11 @@ from pages import (
     statements,
 )
 
-from guardia.board import dossier
-from guardia.board.desk import decisions, work
+from guardia.board.approvals import decisions
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks
 from guardia.board.issues import comments
-from guardia.board.lifecycle import State
+from guardia.board.tracker import issue_page
 from guardia.errors import Forbidden, NotFound
 from guardia.org.directory import PersonName
 
@@ -35,7 +36,7 @@ def board(cast: Cast) -> Cast:
 def test_staff_read_the_whole_story(board: Cast) -> None:
     story = Story(board).waiting()
     comments.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
-    page = dossier.issue(board.desk, ENGINEER, story.sr_id)
+    page = issue_page.issue(board.desk, ENGINEER, story.sr_id)
     (task,) = page.works
     assert (page.status, task.plan, task.plan_hash) == (
         State.PENDING_APPROVAL,
@@ -70,7 +71,7 @@ def test_staff_read_the_whole_story(board: Cast) -> None:
 def test_customers_read_the_request_its_progress_and_what_people_wrote(board: Cast) -> None:
     story = Story(board).waiting()
     comments.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
-    page = dossier.issue(board.desk, CUSTOMER, story.sr_id)
+    page = issue_page.issue(board.desk, CUSTOMER, story.sr_id)
     assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
     assert [c.author for c in page.comments] == ["person:eng"]
     # Nothing else may be in there at all: not in a field, not in a field of a field.
@@ -83,21 +84,21 @@ def test_customers_read_the_request_its_progress_and_what_people_wrote(board: Ca
 def test_for_another_institution_the_issue_does_not_exist(board: Cast, viewer: PersonName) -> None:
     story = Story(board).waiting()
     with pytest.raises(NotFound):
-        dossier.issue(board.desk, viewer, story.sr_id)
+        issue_page.issue(board.desk, viewer, story.sr_id)
     with pytest.raises(NotFound):
-        dossier.issue(board.desk, viewer, story.sr_id + 1000)
+        issue_page.issue(board.desk, viewer, story.sr_id + 1000)
 
 
 def test_raw_output_is_for_staff_and_belongs_to_its_issue(board: Cast) -> None:
     story = Story(board).receive().parse().diagnose(output="줄\n" * 3000)
     other = board.received()
-    (reading,) = dossier.issue(board.desk, ENGINEER, story.sr_id).works[0].readings
+    (reading,) = issue_page.issue(board.desk, ENGINEER, story.sr_id).works[0].readings
     assert (len(reading.output), reading.length) == (4000, 6000)
-    whole = dossier.output(board.desk, AUDITOR, story.sr_id, reading.evidence_id)
+    whole = issue_page.output(board.desk, AUDITOR, story.sr_id, reading.evidence_id)
     assert whole == "줄\n" * 3000
     for viewer, sr_id in ((CUSTOMER, story.sr_id), (STRANGER, story.sr_id), (ENGINEER, other)):
         with pytest.raises(NotFound):
-            dossier.output(board.desk, viewer, sr_id, reading.evidence_id)
+            issue_page.output(board.desk, viewer, sr_id, reading.evidence_id)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
         task, bound = story.hold.task_id, story.plan_hash
         for earlier in decided:
             decisions.decide(board.desk, earlier, task, approve=True, plan_hash=bound)
-        steps = dossier.issue(board.desk, person, story.sr_id).works[0].steps
+        steps = issue_page.issue(board.desk, person, story.sr_id).works[0].steps
         offered = any(s.mine for s in steps)
         try:
             decisions.decide(board.desk, person, task, approve=True, plan_hash=bound)
@@ -128,7 +129,7 @@ def test_evidence_before_and_after_the_plan_is_told_apart(board: Cast) -> None:
     story = Story(board).waiting()
     decisions.decide(board.desk, LEAD, story.hold.task_id, approve=True, plan_hash=story.plan_hash)
     story.start().diagnose({"waiting": 0})
-    task = dossier.issue(board.desk, LEAD, story.sr_id).works[0]
+    task = issue_page.issue(board.desk, LEAD, story.sr_id).works[0]
     assert [(r.before_plan, r.findings["waiting"]) for r in task.readings] == [
         (True, 2),
         (False, 0),
@@ -144,36 +145,36 @@ def test_a_plan_that_was_changed_behind_the_desk_is_shown_as_such(
         connection.execute(
             "update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"아무 일 없음\"')"
         )
-    (task,) = dossier.issue(board.desk, LEAD, story.sr_id).works
+    (task,) = issue_page.issue(board.desk, LEAD, story.sr_id).works
     assert not task.genuine
     assert task.plan is not None
 
 
 def test_only_what_a_page_has_not_seen_is_read_again(board: Cast) -> None:
     story = Story(board).receive().parse()
-    seen = dossier.issue(board.desk, LEAD, story.sr_id).position
+    seen = issue_page.issue(board.desk, LEAD, story.sr_id).position
     board.received(text="다른 요청")
     story.diagnose()
-    fresh = dossier.issue(board.desk, LEAD, story.sr_id, seen=seen)
+    fresh = issue_page.issue(board.desk, LEAD, story.sr_id, seen=seen)
     assert [e.kind for e in fresh.entries] == ["intent", "result", "comment"]
-    nothing = dossier.issue(board.desk, LEAD, story.sr_id, seen=fresh.position)
+    nothing = issue_page.issue(board.desk, LEAD, story.sr_id, seen=fresh.position)
     assert nothing.entries == ()
 
 
 def test_how_it_ended_is_told_to_those_who_read_the_record(board: Cast) -> None:
     story = Story(board).receive().parse()
-    work.hand_over(board.desk, story.hold, "사람이 확인해 주세요: 포트 5432")
-    assert "5432" in dossier.issue(board.desk, ENGINEER, story.sr_id).outcome
-    assert dossier.issue(board.desk, CUSTOMER, story.sr_id).outcome == ""
+    tasks.hand_over(board.desk, story.hold, "사람이 확인해 주세요: 포트 5432")
+    assert "5432" in issue_page.issue(board.desk, ENGINEER, story.sr_id).outcome
+    assert issue_page.issue(board.desk, CUSTOMER, story.sr_id).outcome == ""
 
 
 def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(board: Cast) -> None:
     story = Story(board).receive().parse().diagnose()
     with statements(board.desk) as few:
-        dossier.issue(board.desk, LEAD, story.sr_id)
+        issue_page.issue(board.desk, LEAD, story.sr_id)
     for _ in range(5):
         story.diagnose()
         comments.comment(board.desk, story.sr_id, "person:eng", "또 봤습니다")
     with statements(board.desk) as many:
-        dossier.issue(board.desk, LEAD, story.sr_id)
+        issue_page.issue(board.desk, LEAD, story.sr_id)
     assert len(many) == len(few) <= 18

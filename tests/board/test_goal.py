@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.goal import (
+from guardia.board.core.goal_lifecycle import (
     MAY,
     OPEN_GOALS,
     SHOWN_AS,
@@ -18,7 +18,7 @@ from guardia.board.goal import (
     progress,
     reached,
 )
-from guardia.board.lifecycle import OPEN, Actor, State
+from guardia.board.core.lifecycle import OPEN, Actor, State
 
 ENDED = set(GoalState) - OPEN_GOALS
 moves = st.lists(st.tuples(st.sampled_from(GoalMove), st.sampled_from(Actor)), max_size=40)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.lifecycle import MAY, OPEN, TABLE, Actor, Move, State, after, overall
+from guardia.board.core.lifecycle import MAY, OPEN, TABLE, Actor, Move, State, after, overall
 
 FINAL = set(State) - OPEN
 moves = st.lists(st.tuples(st.sampled_from(Move), st.sampled_from(Actor)), max_size=40)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from guardia.board.core.claims import Hold
-from guardia.board.desk import view, waking, work
-from guardia.board.lifecycle import TABLE, State, overall
-from guardia.board.model import Task
+from guardia.board.core.lifecycle import TABLE, State, overall
+from guardia.board.core.model import Task
+from guardia.board.execution import tasks, view
+from guardia.board.runs.view import beats
 
 MOVES = {(before.value, after.value) for (before, _), after in TABLE.items()}
 ACROSS = settings(
@@ -122,12 +123,12 @@ def test_two_tasks_that_move_at_once_leave_the_issue_right(cast: Cast) -> None:
     for _ in range(8):
         cast.received()
         servers = assignment("MOF-DB-01", "MOF-DB-01")
-        work.parse(cast.desk, cast.hold("dispatcher"), servers)
-        begun = waking.begin(cast.desk, "db-agent")
+        tasks.parse(cast.desk, cast.hold("dispatcher"), servers)
+        begun = beats.begin(cast.desk, "db-agent")
         assert begun is not None
-        first = waking.claim(cast.desk, begun)
+        first = beats.claim(cast.desk, begun)
         assert first is not None
-        second = waking.claim(cast.desk, begun, frozenset({first.task_id}))
+        second = beats.claim(cast.desk, begun, frozenset({first.task_id}))
         assert second is not None and second.sr_id == first.sr_id
         with cast.desk.database.transaction() as session:
             # As if another agent had it: a beat puts down what it had before.
@@ -137,10 +138,10 @@ def test_two_tasks_that_move_at_once_leave_the_issue_right(cast: Cast) -> None:
 
         def act(hold: Hold, together: threading.Barrier = together) -> None:
             together.wait()
-            work.file_plan(cast.desk, hold, plan())
+            tasks.file_plan(cast.desk, hold, plan())
 
         with ThreadPoolExecutor(2) as threads:
             list(threads.map(act, [first, second]))
         assert view.issue(cast.desk, first.sr_id).state is State.PENDING_APPROVAL
-        work.hand_over(cast.desk, first, "끝")
-        work.hand_over(cast.desk, second, "끝")
+        tasks.hand_over(cast.desk, first, "끝")
+        tasks.hand_over(cast.desk, second, "끝")

@@ -16,11 +16,12 @@ from pages import (
 )
 from sqlalchemy import text
 
-from guardia.board import listing
-from guardia.board.desk import decisions, work
+from guardia.board.approvals import decisions
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks
 from guardia.board.issues import visibility
-from guardia.board.lifecycle import State
-from guardia.board.listing import Query, Row
+from guardia.board.tracker import issue_list
+from guardia.board.tracker.issue_list import Query, Row
 from guardia.org.directory import PersonName
 
 
@@ -32,7 +33,7 @@ def board(cast: Cast) -> Cast:
 
 
 def numbers(board: Cast, viewer: PersonName = LEAD, **query: Any) -> list[int]:
-    return [r.sr_id for r in listing.issues(board.desk, viewer, Query(**query)).rows]
+    return [r.sr_id for r in issue_list.issues(board.desk, viewer, Query(**query)).rows]
 
 
 def received(board: Cast, count: int) -> list[int]:
@@ -43,7 +44,7 @@ def test_pages_by_keyset_show_every_issue_once_in_both_directions(board: Cast) -
     all_of_them = received(board, 12)[::-1]
     seen, cursor, newest = [], {}, None
     while True:
-        page = listing.issues(board.desk, LEAD, Query(size=5, **cursor))
+        page = issue_list.issues(board.desk, LEAD, Query(size=5, **cursor))
         newest = newest or page
         seen += [r.sr_id for r in page.rows]
         if page.older is None:
@@ -52,24 +53,24 @@ def test_pages_by_keyset_show_every_issue_once_in_both_directions(board: Cast) -
     assert seen == all_of_them
     assert (newest.newer, page.older) == (None, None)
     assert page.newer is not None
-    back = listing.issues(board.desk, LEAD, Query(size=5, after=page.newer))
+    back = issue_list.issues(board.desk, LEAD, Query(size=5, after=page.newer))
     assert [r.sr_id for r in back.rows] == all_of_them[5:10]
     # Towards the newest end the page is filled up rather than left short.
-    first = listing.issues(board.desk, LEAD, Query(size=5, after=all_of_them[2]))
+    first = issue_list.issues(board.desk, LEAD, Query(size=5, after=all_of_them[2]))
     assert [r.sr_id for r in first.rows] == all_of_them[:5]
     assert first.newer is None
 
 
 def test_an_issue_that_arrives_meanwhile_moves_nothing_on_older_pages(board: Cast) -> None:
     known = received(board, 6)[::-1]
-    page = listing.issues(board.desk, LEAD, Query(size=3))
+    page = issue_list.issues(board.desk, LEAD, Query(size=3))
     received(board, 2)
     assert numbers(board, size=3, before=page.older) == known[3:]
 
 
 def test_a_row_says_who_what_and_where(board: Cast) -> None:
     story = Story(board).receive("기재부 운영DB 쿼리가 너무 느려요").parse()
-    (row,) = listing.issues(board.desk, LEAD, Query()).rows
+    (row,) = issue_list.issues(board.desk, LEAD, Query()).rows
     assert isinstance(row, Row)
     assert (row.sr_id, row.status, row.servers) == (story.sr_id, State.PARSED, ("MOF-DB-01",))
     assert (row.institution, row.agent, row.engineer) == ("기획재정부", "DB 전문가", "김철수 대리")
@@ -79,17 +80,17 @@ def test_a_row_says_who_what_and_where(board: Cast) -> None:
 def test_the_list_asks_as_much_for_many_issues_as_for_few(board: Cast) -> None:
     Story(board).waiting()
     with statements(board.desk) as few:
-        listing.issues(board.desk, LEAD, Query())
+        issue_list.issues(board.desk, LEAD, Query())
     received(board, 20)
     board.hold("dispatcher")
     with statements(board.desk) as many:
-        assert len(listing.issues(board.desk, LEAD, Query()).rows) == 21
+        assert len(issue_list.issues(board.desk, LEAD, Query()).rows) == 21
     assert len(many) == len(few) <= 6
 
 
 def test_open_closed_and_all(board: Cast) -> None:
     done = Story(board).receive().parse()
-    work.hand_over(board.desk, done.hold, "사람이 봅니다")
+    tasks.hand_over(board.desk, done.hold, "사람이 봅니다")
     rejected = Story(board).waiting()
     decisions.decide(
         board.desk,
@@ -152,7 +153,7 @@ def test_a_role_that_nobody_knows_sees_nothing(board: Cast) -> None:
 
 
 def waiting(board: Cast, person: PersonName) -> list[int]:
-    return [w.sr_id for w in listing.issues(board.desk, person, Query()).waiting]
+    return [w.sr_id for w in issue_list.issues(board.desk, person, Query()).waiting]
 
 
 def approve(board: Cast, story: Story, person: PersonName) -> None:
@@ -202,13 +203,13 @@ def test_the_most_urgent_approval_comes_first(board: Cast) -> None:
 
 
 def test_the_list_says_how_much_of_the_record_it_has_seen(board: Cast) -> None:
-    before = listing.issues(board.desk, LEAD, Query()).position
+    before = issue_list.issues(board.desk, LEAD, Query()).position
     board.received()
-    assert listing.issues(board.desk, LEAD, Query()).position > before
+    assert issue_list.issues(board.desk, LEAD, Query()).position > before
 
 
 def test_several_servers_are_named_in_their_order(board: Cast) -> None:
     board.received()
-    work.parse(board.desk, board.hold("dispatcher"), assignment("MOF-WAS-01", "MOF-DB-01"))
-    (row,) = listing.issues(board.desk, LEAD, Query()).rows
+    tasks.parse(board.desk, board.hold("dispatcher"), assignment("MOF-WAS-01", "MOF-DB-01"))
+    (row,) = issue_list.issues(board.desk, LEAD, Query()).rows
     assert row.servers == ("MOF-WAS-01", "MOF-DB-01")

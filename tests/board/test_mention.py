@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.mention import mentioned
+from guardia.board.issues.mentions import mentioned
 
 NAMES = (
     ("db-agent", ("db-agent", "DB 전문가", "DB 에이전트", "디비 에이전트")),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.policy import (
+from guardia.board.approvals.policy import (
     Calendar,
     Capacity,
     Chain,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from cast import LEAD, Cast
 
-from guardia.board import runs
+from guardia.board.approvals import decisions
 from guardia.board.core import wakes
-from guardia.board.desk import decisions, waking
-from guardia.board.reasons import Reason
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.runs.view import beats, view
 
 
 def woken(cast: Cast, count: int) -> None:
@@ -15,34 +15,34 @@ def woken(cast: Cast, count: int) -> None:
         with cast.desk.database.transaction() as session:
             cause = {"comment": number}
             wakes.wake(session, "was-agent", Reason.MENTION, cast.desk.clock(), cause=cause)
-        waking.begin(cast.desk, "was-agent")
+        beats.begin(cast.desk, "was-agent")
 
 
-def numbers(listing: runs.Listing) -> list[int]:
+def numbers(listing: view.Listing) -> list[int]:
     return [row.run_id for row in listing.rows]
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(cast: Cast) -> None:
     woken(cast, 7)
-    first = runs.runs(cast.desk, runs.Query(size=3))
-    second = runs.runs(cast.desk, runs.Query(size=3, before=first.older))
-    third = runs.runs(cast.desk, runs.Query(size=3, before=second.older))
+    first = view.runs(cast.desk, view.Query(size=3))
+    second = view.runs(cast.desk, view.Query(size=3, before=first.older))
+    third = view.runs(cast.desk, view.Query(size=3, before=second.older))
     assert [*numbers(first), *numbers(second), *numbers(third)] == [7, 6, 5, 4, 3, 2, 1]
     assert first.newer is None and third.older is None
-    back = runs.runs(cast.desk, runs.Query(size=3, after=third.newer))
+    back = view.runs(cast.desk, view.Query(size=3, after=third.newer))
     assert numbers(back) == numbers(second)
-    assert runs.runs(cast.desk, runs.Query(agent="db-agent")).rows == ()
+    assert view.runs(cast.desk, view.Query(agent="db-agent")).rows == ()
 
 
 def test_a_row_says_why_on_what_and_to_which_end(cast: Cast) -> None:
     hold, _, bound = cast.planned()
     decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-    begun = waking.begin(cast.desk, "db-agent")
+    begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    lasting = runs.runs(cast.desk, runs.Query(agent="db-agent")).rows[0]
+    lasting = view.runs(cast.desk, view.Query(agent="db-agent")).rows[0]
     assert lasting.outcome is None and lasting.took is None
-    waking.end(cast.desk, begun, "COMPLETED", task_id=hold.task_id, steps=4)
-    row = runs.runs(cast.desk, runs.Query(agent="db-agent")).rows[0]
+    beats.end(cast.desk, begun, "COMPLETED", task_id=hold.task_id, steps=4)
+    row = view.runs(cast.desk, view.Query(agent="db-agent")).rows[0]
     assert (row.agent, row.sr_id, row.outcome, row.revision) == ("DB 전문가", 1, "COMPLETED", 1)
     assert ("approval_decided", (("issue", 1), ("decision", 1), ("verdict", "approve"))) in row.why
     assert row.took is not None and row.took.total_seconds() >= 0

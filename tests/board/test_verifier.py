@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mutants import Modules, limited, mutants
 
-from guardia.board import chain, checkpoint, signers, verifier
+from guardia.board.audit.log import chain, checkpoint, signing_keys, verifier
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 11, 20, 5, tzinfo=UTC)
@@ -85,7 +85,7 @@ class Board:
 
 
 def board() -> Board:
-    return Board(chain, signers, checkpoint, verifier)
+    return Board(chain, signing_keys, checkpoint, verifier)
 
 
 def told(verdict: Any) -> Told:
@@ -568,10 +568,17 @@ def everything(b: Board) -> None:
 SECOND = {name: attack(board()) for name, (attack, _) in TRUSTED.items()}
 LINES = {name: attack(board()) for name, (attack, _) in ATTACKS.items()}
 MUTATED = {
-    "guardia.board.chain": {"verify", "_fault", "Walk", "Verdict"},
-    "guardia.board.signers": {"Succession", "Seals", "genuine", "public", "_holds"},
-    "guardia.board.checkpoint": {"fault", "marks", "_signature_holds", "read", "signed"},
-    "guardia.board.verifier": {"Reading", "entry", "verify", "_opened", "_lines", "words"},
+    "guardia.board.audit.log.chain": {"verify", "_fault", "Walk", "Verdict"},
+    "guardia.board.audit.log.signing_keys": {"Succession", "Seals", "genuine", "public", "_holds"},
+    "guardia.board.audit.log.checkpoint": {"fault", "marks", "_signature_holds", "read", "signed"},
+    "guardia.board.audit.log.verifier": {
+        "Reading",
+        "entry",
+        "verify",
+        "_opened",
+        "_lines",
+        "words",
+    },
 }
 
 
@@ -600,7 +607,7 @@ def test_it_runs_alone(tmp_path: Path) -> None:
     b = board()
     file, pub = tmp_path / "export.jsonl", tmp_path / "key.pub"
     pub.write_text(checkpoint.public_pem(b.key().public_key()))
-    program = [sys.executable, "-m", "guardia.board.verifier"]
+    program = [sys.executable, "-m", "guardia.board.audit.log.verifier"]
 
     def run(lines: Lines, *more: str) -> tuple[int, str]:
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))

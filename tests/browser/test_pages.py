@@ -12,7 +12,7 @@ from cast import LEAD, Cast
 from pages import PASSWORD, Story, application, realistic, serving
 from playwright.sync_api import Browser, Page, expect
 
-from guardia.board.desk import decisions
+from guardia.board.approvals import decisions
 from guardia.board.issues import comments
 
 pytestmark = pytest.mark.browser

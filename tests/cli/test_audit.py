@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit_env import Sealed, sealing
 from cast import seated
-from sealing import Sealed, sealing
 from typer.testing import CliRunner, Result
 
-from guardia.board.desk.checkpoints import Notary
-from guardia.board.desk.places import Places
+from guardia.board.integrity.notary import Notary
+from guardia.board.integrity.witnesses import Places
 from guardia.cli.audit import app
 from guardia.errors import Invalid
 from guardia.settings import Settings

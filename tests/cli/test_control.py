@@ -10,17 +10,19 @@ from typing import Any
 import psycopg
 import pytest
 from cast import LEAD, SERVER, Cast, plan, seated
+from guardia.board.audit.log.signing import Seal
 from pages import PASSWORD, enrol_more
 from typer.testing import CliRunner, Result
 
-from guardia.board import audit
+from guardia.board.approvals import decisions
+from guardia.board.audit.log import log
 from guardia.board.core import kill_switch
 from guardia.board.core.claims import Hold
-from guardia.board.desk import decisions, organization, record, view, work
-from guardia.board.desk.record import Outcome, Step
-from guardia.board.lifecycle import State
-from guardia.board.plan import Call, Plan
-from guardia.board.seal import Seal
+from guardia.board.core.lifecycle import State
+from guardia.board.core.plan import Call, Plan
+from guardia.board.execution import commands, tasks, view
+from guardia.board.execution.commands import Outcome, Step
+from guardia.board.organization import chart
 from guardia.cli import app
 from guardia.errors import Forbidden, GuardiaError, IllegalMove, Invalid, NotFound, Refused
 from guardia.org.directory import Directory, Service
@@ -45,7 +47,7 @@ def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
     with seated(database.app) as cast:
         enrol_more(cast)
-        organization.enrol(cast.desk, Directory(servers=(HOST,)), {})
+        chart.enrol(cast.desk, Directory(servers=(HOST,)), {})
         cast.desk = replace(cast.desk, seal=Seal.kept(FileKeys(Settings().secrets)))
         yield cast
 
@@ -73,8 +75,8 @@ def rows(board: Cast, query: str) -> list[tuple[Any, ...]]:
 
 def kinds(board: Cast) -> list[str]:
     with board.desk.database.reading() as session:
-        assert audit.verify_all(session).intact
-        return [link.kind for link in audit.links(session)]
+        assert log.verify_all(session).intact
+        return [link.kind for link in log.links(session)]
 
 
 def made() -> Plan:
@@ -89,16 +91,16 @@ def running(board: Cast) -> Hold:
     held, _, bound = board.planned(made())
     decisions.decide(board.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = board.hold("db-agent")
-    work.start(board.desk, again)
+    tasks.start(board.desk, again)
     return again
 
 
 def completed(board: Cast) -> Hold:
     hold = running(board)
-    grant = work.start(board.desk, hold)
-    intent = record.intend(board.desk, grant, CALL, "…", Step(0, "do"))
-    record.conclude(board.desk, intent, Outcome(True, {}, "", 1))
-    work.complete(board.desk, hold, "끝")
+    grant = tasks.start(board.desk, hold)
+    intent = commands.intend(board.desk, grant, CALL, "…", Step(0, "do"))
+    commands.conclude(board.desk, intent, Outcome(True, {}, "", 1))
+    tasks.complete(board.desk, hold, "끝")
     return hold
 
 
@@ -224,7 +226,7 @@ NOT_YET: dict[str, Callable[[Cast], Hold]] = {
 
 
 def test_every_order_is_tested_here() -> None:
-    from guardia.board.desk import directives
+    from guardia.board.control import directives
 
     assert set(ORDERS) == set(NOT_YET) == set(directives.VERBS)
 

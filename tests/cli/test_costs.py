@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from budget_env import charter, exhausted, paid
 from cast import Cast, seated
 from pages import PASSWORD, enrol_more
-from paying import charter, exhausted, paid
 from typer.testing import CliRunner, Result
 
 from guardia.cli import app

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from cast import seated
+from guardia.board.audit.log.checkpoint import public_key
 from typer.testing import CliRunner
 
-from guardia.board.checkpoint import public_key
-from guardia.board.desk import verification
-from guardia.board.desk.checkpoints import Notary
-from guardia.board.desk.places import Places
+from guardia.board.integrity import verification
+from guardia.board.integrity.notary import Notary
+from guardia.board.integrity.witnesses import Places
 from guardia.cli import app
 from guardia.errors import Invalid
 from guardia.org.keys import FileKeys

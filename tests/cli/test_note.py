@@ -11,7 +11,7 @@ from cast import Cast, seated
 from pages import PASSWORD, enrol_more
 from typer.testing import CliRunner, Result
 
-from guardia.board.desk import notes
+from guardia.board.organization import agent_memory
 from guardia.cli import app
 from guardia.errors import Forbidden, NotFound
 
@@ -31,7 +31,7 @@ def run(verb: str, *words: str, who: str = "lead") -> Result:
 
 
 def test_notes_are_read_taught_corrected_and_struck_out(board: Cast) -> None:
-    notes.write(board.desk, board.parsed(), "세션 7이 막고 있음", [])
+    agent_memory.write(board.desk, board.parsed(), "세션 7이 막고 있음", [])
     assert run("add", "월말에는 [b]배치[/b] 먼저").exit_code == 0
     listed = run("list").output
     assert "세션 7이 막고 있음" in listed and "[b]배치[/b]" in listed

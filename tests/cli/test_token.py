@@ -11,7 +11,7 @@ from cast import Cast, seated
 from pages import PASSWORD, enrol_more
 from typer.testing import CliRunner, Result
 
-from guardia.board.desk import tokens
+from guardia.board.accounts import tokens
 from guardia.cli.token import app
 from guardia.errors import Forbidden, Invalid
 

@@ -14,8 +14,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-import guardia.board.model
-import guardia.board.outside_model
+import guardia.board.core.model
+import guardia.board.external_agents.model
 import guardia.org.model  # noqa: F401  (both describe their tables when they are imported)
 from guardia.db import migrate
 from guardia.db.base import Base

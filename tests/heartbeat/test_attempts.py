@@ -16,11 +16,11 @@ from loops import run
 from procrastinate import manager
 from procrastinate.jobs import Job, Status
 
-from guardia.board.desk import waking
+from guardia.board.runs.view import beats
 from guardia.db.engine import LASTING
 from guardia.db.jobs import Attempt
 from guardia.heartbeat import queue
-from guardia.heartbeat.attempts import Attempts
+from guardia.heartbeat.job_manager import Attempts
 
 DEAD = 8.0
 
@@ -74,7 +74,7 @@ async def begun(attempts: Attempts) -> tuple[int, Job]:
 
 
 def rescued(cast: Cast, seconds: float = 0.0) -> list[str]:
-    return waking.rescue(cast.desk, seconds)
+    return beats.rescue(cast.desk, seconds)
 
 
 def attempt(job: Job) -> Attempt:
@@ -87,23 +87,23 @@ def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_tur
 ) -> None:
     async def work(engine: procrastinate.App, attempts: Attempts) -> None:
         paused, first = await begun(attempts)
-        held = waking.begin(cast.desk, "dispatcher", attempt(first))
+        held = beats.begin(cast.desk, "dispatcher", attempt(first))
         assert held is not None
         assert rescued(cast) == ["beat"]
         assert await attempts.sign(paused) is False
         _other, second = await begun(attempts)
         assert second.id == first.id
         # It wakes up: its turn is over, whatever it tries.
-        assert waking.begin(cast.desk, "dispatcher", attempt(first)) is None
+        assert beats.begin(cast.desk, "dispatcher", attempt(first)) is None
         await attempts.finish_job(first, Status.SUCCEEDED, True)
         await attempts.retry_job(first)
         # The other one's turn stands, and takes the reasons that the lost beat had.
-        taken = waking.begin(cast.desk, "dispatcher", attempt(second))
+        taken = beats.begin(cast.desk, "dispatcher", attempt(second))
         assert taken is not None and taken.reasons == ("recovery", "assignment")
         assert taken.issues == held.issues
-        assert waking.claim(cast.desk, held) is None
-        waking.end(cast.desk, held, "late", task_id=None, steps=9)
-        assert waking.claim(cast.desk, taken) is not None
+        assert beats.claim(cast.desk, held) is None
+        beats.end(cast.desk, held, "late", task_id=None, steps=9)
+        assert beats.claim(cast.desk, taken) is not None
         await attempts.finish_job(second, Status.SUCCEEDED, True)
 
     opened(cast, work)
@@ -154,10 +154,10 @@ def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(cas
         sql(cast, unheard)
         assert rescued(cast, 1_000.0) == []
         await attempts.presence.close()
-        assert waking.lost_wait(cast.desk) is False
+        assert beats.lost_wait(cast.desk) is False
         # A database that has just been started waits for its workers.
         await eventually(lambda: rescued(cast, 1_000.0) == ["beat"])
-        assert waking.lost_wait(cast.desk) is True
+        assert beats.lost_wait(cast.desk) is True
         assert await attempts.sign(paused) is False
 
     opened(cast, work)

@@ -8,8 +8,9 @@ from cast import Cast
 
 from guardia.agents.team import Done
 from guardia.board.core.claims import Hold
-from guardia.board.desk import view, waking, work
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks, view
+from guardia.board.runs.view import beats
 from guardia.heartbeat.beat import beat
 
 
@@ -21,9 +22,9 @@ def test_what_a_closing_worker_has_not_begun_goes_to_the_next_one(cast: Cast) ->
     sr_id = cast.received()
     assert beat(cast.desk, nobody, "dispatcher", closing=lambda: True) == "idle"
     assert view.issue(cast.desk, sr_id).state is State.RECEIVED
-    begun = waking.begin(cast.desk, "dispatcher")  # the next worker's
+    begun = beats.begin(cast.desk, "dispatcher")  # the next worker's
     assert begun is not None and begun.works
-    hold = waking.claim(cast.desk, begun)
+    hold = beats.claim(cast.desk, begun)
     assert hold is not None and hold.sr_id == sr_id
 
 
@@ -34,7 +35,7 @@ class Quick:
         self.cast = cast
 
     def work(self, _: Any, hold: Hold) -> Done:
-        work.hand_over(self.cast.desk, hold, "사람에게")
+        tasks.hand_over(self.cast.desk, hold, "사람에게")
         return Done("manual", 1)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from turmoil import Turmoil, Worker, turmoil
+from chaos import Turmoil, Worker, turmoil
 
 from guardia.db.embedded import FAST, Cluster
 from guardia.tools.lab.running import RunningFleet

@@ -14,7 +14,7 @@ import psycopg
 from cast import Cast, seated
 
 from guardia.board.core import wakes
-from guardia.board.reasons import Reason
+from guardia.board.core.wake_reasons import Reason
 from guardia.heartbeat import host
 from guardia.settings import Settings
 

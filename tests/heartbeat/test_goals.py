@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agents_env import Office, at_work
 from cast import LEAD, PM
-from house import LIBRARY
-from office import Office, at_work
+from full_stack import LIBRARY
 from sqlalchemy import select
 
 from guardia.agents import lessons
-from guardia.board import hire_view
-from guardia.board.desk import goal_decisions, hiring, notes, view, waking
-from guardia.board.desk.notes import Experience
-from guardia.board.goal import GoalState
-from guardia.board.lifecycle import State
-from guardia.board.model import Comment
+from guardia.board.core.goal_lifecycle import GoalState
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Comment
+from guardia.board.execution import view
+from guardia.board.goals import decisions
+from guardia.board.hiring import requests
+from guardia.board.hiring import view as hiring_view
+from guardia.board.organization import agent_memory
+from guardia.board.organization.agent_memory import Experience
+from guardia.board.runs.view import beats
 from guardia.heartbeat.beat import beat
 from guardia.org import revisions
 
@@ -73,7 +77,7 @@ def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(office: Office)
     page = office.give("서비스를 더 좋게 만들어 줘")
     assert page.state is GoalState.ASKED
     (part,) = page.parts
-    goal_decisions.answer(
+    decisions.answer(
         office.board.desk, LEAD, page.sr_id, {part.piece: "MOF-WAS-01 로그를 분석해 줘"}
     )
     office.work()
@@ -94,7 +98,7 @@ def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
     assert office.task(first).agent_id is None
     assert office.task(first).status == State.RECEIVED
 
-    revision = hiring.approve(office.board.desk, PM, account.hire_id)
+    revision = requests.approve(office.board.desk, PM, account.hire_id)
     with office.board.desk.database.reading() as session:
         assert revisions.latest(session) == revision
         assert revisions.of(session, revision).author == "person:pm"
@@ -105,7 +109,7 @@ def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
         authors = set(session.scalars(select(Comment.author).where(Comment.sr_id == first)))
     assert authors == {"agent:account-agent"}
 
-    hiring.reject(office.board.desk, PM, network.hire_id, "사람이 맡습니다")
+    requests.reject(office.board.desk, PM, network.hire_id, "사람이 맡습니다")
     assert office.task(second).status == State.MANUAL
     assert [h.state for h in office.page(page.sr_id).hires] == ["APPROVED", "REJECTED"]
     assert {"hire_approved", "hire_rejected"} <= set(office.kinds(page.sr_id))
@@ -123,20 +127,20 @@ def test_what_does_not_end_well_is_put_before_people_once(office: Office) -> Non
     assert page.state is GoalState.ACTIVE and page.stuck
     assert (page.progress.done, page.progress.failed) == (1, 1)
     assert len(page.comments) == 1
-    goal_decisions.achieve(office.board.desk, LEAD, page.sr_id, "백업은 다음 분기에")
+    decisions.achieve(office.board.desk, LEAD, page.sr_id, "백업은 다음 분기에")
     assert office.page(page.sr_id).state is GoalState.ACHIEVED
 
 
 def test_a_lesson_is_used_and_said_the_next_time(office: Office) -> None:
     (first,) = office.approve(office.give("MOF-WAS-01 로그를 분석해 주세요"))
-    begun = waking.begin(office.board.desk, "was-agent")
+    begun = beats.begin(office.board.desk, "was-agent")
     assert begun is not None
-    hold = waking.claim(office.board.desk, begun)
+    hold = beats.claim(office.board.desk, begun)
     assert hold is not None and hold.sr_id == first
-    assert "목표 SR-" in notes.recall(office.board.desk, hold).working
+    assert "목표 SR-" in agent_memory.recall(office.board.desk, hold).working
     title = LIBRARY.runbook("log-analysis").title
     learned = Experience("log-analysis", "worked", lessons.told(title, "MOF-WAS-01", "worked"))
-    notes.write(office.board.desk, hold, "로그 원인 확인", [learned])
+    agent_memory.write(office.board.desk, hold, "로그 원인 확인", [learned])
     (second,) = office.approve(office.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
     office.work()
     with office.board.desk.database.reading() as session:
@@ -150,9 +154,9 @@ def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(office: Office) -> 
         sr_id = office.board.received(text="MOF-DB-01 데이터베이스 백업이 실패했습니다")
         office.work()
         assert office.task(sr_id).status == State.MANUAL
-    (hire,) = hire_view.waiting(office.board.desk, LEAD)
+    (hire,) = hiring_view.waiting(office.board.desk, LEAD)
     assert hire.skills == ("BACKUP",) and hire.requester == "디스패처"
-    hiring.reject(office.board.desk, PM, hire.hire_id, "사람이 합니다")
+    requests.reject(office.board.desk, PM, hire.hire_id, "사람이 합니다")
     office.board.received(text="MOF-DB-01 데이터베이스 백업이 또 실패했습니다")
     office.work()
-    assert not hire_view.waiting(office.board.desk, LEAD)
+    assert not hiring_view.waiting(office.board.desk, LEAD)

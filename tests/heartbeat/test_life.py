@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guardia.heartbeat.life import Life
+from guardia.heartbeat.liveness import Life
 
 
 def test_systemd_hears_that_it_is_ready_once_then_that_it_lives_then_that_it_stops(

@@ -13,12 +13,14 @@ from cast import Cast
 
 from guardia.agents.team import Done
 from guardia.board.core import wakes
-from guardia.board.desk import organization, waking, work
-from guardia.board.lifecycle import State
-from guardia.board.reasons import Reason
+from guardia.board.core.lifecycle import State
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.execution import tasks
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.errors import Stale
 from guardia.heartbeat.beat import beat
-from guardia.heartbeat.limit import Overdue, within
+from guardia.heartbeat.timeout import Overdue, within
 from guardia.org import chart
 
 IDLE = """
@@ -66,7 +68,7 @@ class Slow:
     def work(self, _: Any, hold: Any) -> Done:
         self.go.wait(60)
         try:
-            work.hand_over(self.cast.desk, hold, "늦은 글")
+            tasks.hand_over(self.cast.desk, hold, "늦은 글")
         except Stale:
             self.late.set()
             return Done("stale", 0)
@@ -76,7 +78,7 @@ class Slow:
 def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(cast: Cast) -> None:
     text = chart.shipped().read_text("utf-8")
     quick = text.replace("heartbeat: {every: 10m}", "heartbeat: {every: 10m, timeout: 1s}")
-    organization.apply_chart(cast.desk, quick, "operator:test")
+    organization_chart.apply_chart(cast.desk, quick, "operator:test")
     sr_id, slow = cast.received(), Slow(cast)
     try:
         assert beat(cast.desk, lambda: slow, "dispatcher", grace=0.2) == "timeout"  # type: ignore[arg-type,return-value]
@@ -85,9 +87,9 @@ def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(cast: Cas
         kinds = f"select kind from tb_audit_log where sr_id = {sr_id} order by seq desc limit 1"
         assert rows(cast, kinds) == [("timed_out",)]
         assert "제한 시간" in rows(cast, "select text from tb_outbox where kind = 'alert'")[0][0]
-        again = waking.begin(cast.desk, "dispatcher")
+        again = beats.begin(cast.desk, "dispatcher")
         assert again is not None and again.reasons == ("recovery",)
-        assert waking.claim(cast.desk, again) is not None
+        assert beats.claim(cast.desk, again) is not None
     finally:
         slow.go.set()
     assert slow.late.wait(30), "a late write landed"

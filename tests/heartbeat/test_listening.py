@@ -8,15 +8,15 @@ from contextlib import closing
 import pytest
 from cast import Cast
 
-from guardia.board.desk import stops
-from guardia.heartbeat import listening
-from guardia.heartbeat.listening import ORDERS, Reaction
+from guardia.board.control import kill_report
+from guardia.heartbeat import listener
+from guardia.heartbeat.listener import ORDERS, Reaction
 
 
 def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_once(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "_PAUSES", (0.0,))
+    monkeypatch.setattr(listener, "_PAUSES", (0.0,))
     tried, told, ended = [], [], threading.Event()
 
     def interrupt() -> None:
@@ -29,9 +29,9 @@ def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_on
         told.append(error)
         if len(told) == 1:
             raise TimeoutError("not now")
-        stops.tell_deaf(cast.desk, "host-1", type(error).__name__)
+        kill_report.tell_deaf(cast.desk, "host-1", type(error).__name__)
 
-    with closing(listening._Reactor((Reaction(ORDERS, interrupt, failing=tell),))) as reactor:
+    with closing(listener._Reactor((Reaction(ORDERS, interrupt, failing=tell),))) as reactor:
         reactor.hear("comment")
         reactor.hear("killed")
         assert ended.wait(30)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from guardia.heartbeat.moments import CATCH_UP, Moments
+from guardia.heartbeat.triggers import CATCH_UP, Moments
 from guardia.org.heartbeats import Heartbeat
 
 SEOUL = "Asia/Seoul"

@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agents_env import Office, at_work
 from cast import LEAD, PM
-from chatting import GOOD
+from fake_chat import GOOD
 from model_server import MODEL, ModelServer, Say
-from office import Office, at_work
 from sqlalchemy import select
 
-from guardia.board import goal_view
-from guardia.board.desk import budgets, goal_decisions, goals, organization, view, waking
-from guardia.board.ledger import CostDay, ModelCall
-from guardia.board.lifecycle import State
-from guardia.board.model import Comment
-from guardia.board.run_model import Run
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Comment
+from guardia.board.core.run_model import Run
+from guardia.board.costs import budgets
+from guardia.board.costs.model import CostDay, ModelCall
+from guardia.board.execution import view
+from guardia.board.goals import decisions, planning
+from guardia.board.goals import view as goal_view
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.heartbeat.beat import beat
 from guardia.org import chart
 
@@ -44,7 +48,7 @@ def charter(office: Office, server: ModelServer, budget: str = "{}") -> None:
     text = chart.shipped().read_text("utf-8")
     text = text.replace(EMBEDDED, f"{brain}\n    budget: {budget}", 1)
     text += f"\nprices: {{{MODEL}: {{input: 1000, output: 1000}}}}\n"
-    organization.apply_chart(office.board.desk, text, "operator:test")
+    organization_chart.apply_chart(office.board.desk, text, "operator:test")
 
 
 def dispatch(office: Office) -> str | None:
@@ -75,7 +79,7 @@ def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
         assert (paid.calls, paid.tokens_in, paid.cost) == (1, 30, 42_000)
     for moment in range(5):
         at = office.board.desk.clock().replace(microsecond=moment)
-        waking.tick(office.board.desk, "dispatcher", at)
+        beats.tick(office.board.desk, "dispatcher", at)
         dispatch(office)
     assert len(server.paths) == len(calls(office)) == 1
     beat(office.board.desk, lambda: office.team, "db-agent")
@@ -128,7 +132,7 @@ def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
     pieces = [{"title": "모든 서버 DB 점검", **chosen}, {"title": "WAS 점검", **unclear}]
     server.says(Say({"reason": "점검입니다.", "sure": "YES", "pieces": pieces}), Say(status=400))
     desk = office.board.desk
-    sr_id = goals.give(desk, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
+    sr_id = planning.give(desk, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
     assert dispatch(office) == "goal"
     page = goal_view.page(desk, LEAD, sr_id)
     first, second = page.parts
@@ -143,7 +147,7 @@ def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
         30,
     )
     assert call.prompt_version and call.model == MODEL
-    goal_decisions.answer(desk, LEAD, sr_id, {1: "MOF-WAS-01 상태를 점검해 주세요"})
+    decisions.answer(desk, LEAD, sr_id, {1: "MOF-WAS-01 상태를 점검해 주세요"})
     assert dispatch(office) == "goal"
     again = goal_view.page(desk, LEAD, sr_id).parts
     assert [(p.server, p.question) for p in again] == [("MOF-DB-01", ""), ("MOF-WAS-01", "")]

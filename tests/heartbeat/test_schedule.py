@@ -15,13 +15,14 @@ from typing import Any
 import psycopg
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
+from audit_env import Sealed, sealing
 from cast import seated
-from sealing import Sealed, sealing
 
 from guardia.board.core.context import Desk
-from guardia.board.desk import organization, waking
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.heartbeat import schedule
-from guardia.heartbeat.listening import CHART, Reaction, listen
+from guardia.heartbeat.listener import CHART, Reaction, listen
 from guardia.org import chart
 
 
@@ -155,7 +156,7 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
     try:
         assert every(clock, "auditor") == "1h"
         with following(clock, sealed.desk):
-            organization.apply_chart(sealed.desk, chart_with("2h"), "operator:test")
+            organization_chart.apply_chart(sealed.desk, chart_with("2h"), "operator:test")
             assert until(lambda: every(clock, "auditor") == "2h")
             # While nobody can listen the chart changes again.
             with psycopg.connect(database.superuser, autocommit=True) as connection:
@@ -164,7 +165,7 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
                     " where query like 'listen%' and datname = current_database()"
                 )
             hired = chart_with("3h").replace("- id: sec-agent", "- id: net-agent")
-            organization.apply_chart(sealed.desk, hired, "operator:test")
+            organization_chart.apply_chart(sealed.desk, hired, "operator:test")
             assert until(lambda: every(clock, "auditor") == "3h")
             assert every(clock, "net-agent") == "10m" and every(clock, "sec-agent") is None
     finally:
@@ -175,13 +176,13 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
 def test_ticks_that_nobody_saw_are_made_up_for_as_the_chart_says(
     sealed: Sealed, policy: str, told: int
 ) -> None:
-    organization.apply_chart(sealed.desk, chart_with("1h", catch_up=policy), "operator:test")
+    organization_chart.apply_chart(sealed.desk, chart_with("1h", catch_up=policy), "operator:test")
     sealed.cast.received()
     start = sealed.desk.clock()
     ten = timedelta(minutes=10)
     last = start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % ten
-    assert waking.tick(sealed.desk, "dispatcher", last)
-    waking.begin(sealed.desk, "dispatcher")
+    assert beats.tick(sealed.desk, "dispatcher", last)
+    beats.begin(sealed.desk, "dispatcher")
     clock = schedule.Clock(replace(sealed.desk, clock=lambda: last + 3 * ten))
     clock.follow()
     clock.catch_up()

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import House, furnish, opened
+from full_stack import House, furnish, opened
 
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
 from guardia.tools.lab.running import RunningFleet
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from outsiders import charted
+from external_agents import charted
 from pydantic import TypeAdapter, ValidationError
 
 from guardia.errors import Misconfigured

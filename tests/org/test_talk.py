@@ -8,7 +8,7 @@ import yaml
 
 from guardia.errors import Misconfigured
 from guardia.org import changes, chart
-from guardia.org.talk import Talk
+from guardia.org.chat_rules import Talk
 
 SHIPPED = chart.shipped().read_text("utf-8")
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "talk.yaml").read_text("utf-8"))

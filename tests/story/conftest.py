@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import House, furnish, opened
+from full_stack import House, furnish, opened
 
 from guardia.tools.lab.running import RunningFleet
 

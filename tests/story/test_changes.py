@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from house import House
+from full_stack import House
 
-from guardia.board.approvals import pending
+from guardia.board.approvals import decisions, pending
 from guardia.board.approvals.pending import WaitingPlan
-from guardia.board.desk import decisions
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
 
 pytestmark = pytest.mark.slow
 

@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flight import Slow, flying, held, listening, sleeping, until
-from house import House, furnish, opened
+from full_stack import House, furnish, opened
+from inflight_env import Slow, flying, held, listening, sleeping, until
 from sqlalchemy import select
 
 from guardia.board.approvals import pending
+from guardia.board.control import directives, manual_plans
+from guardia.board.control import kill_switch as control_kill_switch
+from guardia.board.control.directives import Wish
+from guardia.board.control.manual_plans import Revision
 from guardia.board.core import kill_switch
-from guardia.board.desk import directives, killing, organization, planning, view
-from guardia.board.desk.directives import Wish
-from guardia.board.desk.planning import Revision
-from guardia.board.lifecycle import State
-from guardia.board.model import Task
-from guardia.board.planner import Draft
-from guardia.board.run_model import Run
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Task
+from guardia.board.core.planner import Draft
+from guardia.board.core.run_model import Run
+from guardia.board.execution import view
+from guardia.board.organization import chart as organization_chart
 from guardia.errors import Interrupted, Refused
 from guardia.heartbeat.beat import beat
 from guardia.org import chart, edit
@@ -58,7 +61,7 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
         with flying(first, holds[:25]) as here, flying(second, holds[25:]) as there:
             assert until(lambda: sleeping() >= 50)
             began = time.monotonic()
-            done = killing.kill(first.desk, first.person("engineer"), "시험")
+            done = control_kill_switch.kill(first.desk, first.person("engineer"), "시험")
             assert until(lambda: sleeping() == 0)
             seconds = time.monotonic() - began
             faults = [read.exception(timeout=10) for read in here + there]
@@ -66,12 +69,12 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
         assert seconds < 2.0
         assert all(isinstance(fault, Interrupted) for fault in faults)
         assert until(lambda: commands(fleet) == [], 5.0)
-        assert len(killing.report(first.desk, done.kill_id)) == 50
+        assert len(control_kill_switch.report(first.desk, done.kill_id)) == 50
     with opened(furnished.app, fleet, keys) as restarted:
         sr_id = restarted.request("기재부 와스 1호기 상태 점검해 주세요")
         restarted.work()
         assert restarted.state(sr_id) is State.RECEIVED
-        killing.release(restarted.desk, restarted.person("pm"), "시험 끝")
+        control_kill_switch.release(restarted.desk, restarted.person("pm"), "시험 끝")
         restarted.work()
         assert restarted.state(sr_id) is not State.RECEIVED
 
@@ -123,12 +126,12 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
     ):
         sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
         with at_work(house, "was-agent"):
-            killing.kill(house.desk, house.person("team_lead"), "잘못된 배포")
+            control_kill_switch.kill(house.desk, house.person("team_lead"), "잘못된 배포")
         house.work()
         assert house.state(sr_id) is State.FAILED_ROLLBACK
         assert house.changes(sr_id) == ["deploy.activate", "deploy.activate"]
         assert fleet.healthy("failing-deploy")
-        stopped = killing.report(house.desk, 1)
+        stopped = control_kill_switch.report(house.desk, 1)
         assert [(s.sr_id, s.outcome) for s in stopped] == [(sr_id, "RESTORED")]
         assert kill_switch.switch(house.desk) is not None
         assert commands(fleet) == []
@@ -154,7 +157,7 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
         )
         with at_work(house, "was-agent"):
             replaced = edit.hire(edit.fire(shipped, "was-agent"), successor)
-            organization.apply_chart(house.desk, replaced, "operator:test")
+            organization_chart.apply_chart(house.desk, replaced, "operator:test")
             with house.desk.database.reading() as session:
                 (task,) = session.scalars(select(Task).where(Task.sr_id == sr_id))
                 assert (task.agent_id, task.run_id) == ("dispatcher", None)
@@ -280,7 +283,7 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
     with opened(furnished.app, fleet, keys, hands) as house, listening(house):
         sr_id = house.request("기재부 와스 1호기 로그를 줄여 주세요")
         pm, lead = house.person("pm"), house.person("team_lead")
-        task_id = planning.force(
+        task_id = manual_plans.force(
             house.desk, pm, sr_id, "MOF-WAS-01", level("ERROR"), "로그가 너무 많음"
         )
         agent = "was-agent"
@@ -288,7 +291,7 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
         with at_work(house, agent):
             bound = view.plan_state(house.desk, task_id).plan_hash or ""
             wish = Revision(bound, [level("WARN")], "경고는 남겨 주세요")
-            planning.change(house.desk, pm, task_id, wish)
+            manual_plans.change(house.desk, pm, task_id, wish)
             assert until(lambda: sleeping() == 0)
         assert commands(fleet) == []
         armed[0] = False

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import furnish
-from outsiders import EXAMPLE, employing, on_record, private_folder, program
+from external_agents import EXAMPLE, employing, on_record, private_folder, program
+from full_stack import furnish
 
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
 from guardia.tools.lab.running import RunningFleet
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from guardia.board.web import rights
+from guardia.board.site import permissions
 from guardia.org.keys import FileKeys
 
 pytestmark = pytest.mark.slow
@@ -194,7 +194,7 @@ def pages(address: str, account: str) -> dict[str, str]:
         assert token
         form = {"csrf": token[1], "account": account, "password": PASSWORD}
         assert client.post("/login", data=form).status_code == 303
-        plain = {p for (m, p) in rights.ROUTES if m == "GET" and "{" not in p}
+        plain = {p for (m, p) in permissions.ROUTES if m == "GET" and "{" not in p}
         left = sorted(plain - {"/events", "/static"})
         seen: dict[str, str] = {}
         while left and len(seen) < 80:

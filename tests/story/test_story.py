@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import House, opened
+from full_stack import House, opened
 
 from guardia.board.approvals import pending
-from guardia.board.desk import waking
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.runs.view import beats
 from guardia.errors import Forbidden
 from guardia.tools.lab.running import RunningFleet
 
@@ -84,7 +84,7 @@ def test_a_release_whose_verification_fails_is_undone_and_alerted(house: House) 
 
 
 def _decide_as(house: House, sr_id: int, role: str) -> None:
-    from guardia.board.desk import decisions
+    from guardia.board.approvals import decisions
 
     step = pending.waiting_plans(house.desk, sr_id)[0]
     decisions.decide(
@@ -123,9 +123,9 @@ def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twi
     assert kinds[-1] == "intent"
 
     # What the queue does for a dead worker's job: the agent's beat runs again.
-    begun = waking.begin(house.desk, "db-agent")
+    begun = beats.begin(house.desk, "db-agent")
     assert begun is not None and begun.reasons == ("recovery", "approval_decided")
-    waking.end(house.desk, begun, "handed to the next beat", task_id=None, steps=0)
+    beats.end(house.desk, begun, "handed to the next beat", task_id=None, steps=0)
     _wake(house, "db-agent")
     house.work()
     assert house.state(sr_id) is State.COMPLETED

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from guardia.board.control import directives
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk import directives, organization, reception, view, waking, work
-from guardia.board.desk.work import Assignment
-from guardia.board.plan import Action, Call, Check, Citation, Plan, Risk
+from guardia.board.core.plan import Action, Call, Check, Citation, Plan, Risk
+from guardia.board.execution import tasks, view
+from guardia.board.execution.tasks import Assignment
+from guardia.board.issues import receiving
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.db.engine import Database
 from guardia.org import chart
 from guardia.org.directory import Directory, Host, InstitutionName, PersonName, Service
@@ -46,28 +50,28 @@ class Cast:
     def received(self, **more: str) -> int:
         """A new issue's number."""
         words = {"text": "운영DB가 느려요", "channel": "web", "sender": "장하늘", "room": "방"}
-        return reception.receive(self.desk, reception.Request(**{**words, **more}))
+        return receiving.receive(self.desk, receiving.Request(**{**words, **more}))
 
     def hold(self, agent: str) -> Hold:
         """What the agent's next beat claims."""
-        begun = waking.begin(self.desk, agent)
+        begun = beats.begin(self.desk, agent)
         assert begun is not None
-        found = waking.claim(self.desk, begun)
+        found = beats.claim(self.desk, begun)
         assert found is not None
         return found
 
     def parsed(self, *servers: str) -> Hold:
         """A hold by the DB specialist on a PARSED task."""
         self.received()
-        work.parse(self.desk, self.hold("dispatcher"), assignment(*(servers or ("MOF-DB-01",))))
+        tasks.parse(self.desk, self.hold("dispatcher"), assignment(*(servers or ("MOF-DB-01",))))
         return self.hold("db-agent")
 
     def planned(self, given: Plan | None = None) -> tuple[Hold, Plan, str]:
         """A task whose plan is filed."""
         held = self.parsed()
         filed = given or plan()
-        work.file_plan(self.desk, held, filed)
-        return held, filed, work.plan_hash(held.task_id, filed)
+        tasks.file_plan(self.desk, held, filed)
+        return held, filed, tasks.plan_hash(held.task_id, filed)
 
 
 def refile(desk: Desk, task_id: int, given: Plan, author: PersonName) -> None:
@@ -124,8 +128,10 @@ def action() -> Action:
 def seated(dsn: str) -> Iterator[Cast]:
     """The board over ``dsn`` with the shipped chart and the cast enrolled."""
     with at_desk(dsn) as board:
-        organization.apply_chart(board.desk, chart.shipped().read_text("utf-8"), "operator:test")
-        organization.enrol(
+        organization_chart.apply_chart(
+            board.desk, chart.shipped().read_text("utf-8"), "operator:test"
+        )
+        organization_chart.enrol(
             board.desk,
             Directory(
                 institutions=(InstitutionName(id="MOF", name="기획재정부"),),

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from house import opened
+from full_stack import opened
 
 from guardia.heartbeat.beat import beat
 from guardia.tools.lab.running import RunningFleet

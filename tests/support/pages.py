@@ -19,11 +19,12 @@ from starlette.testclient import TestClient
 
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk import record, waking, work
-from guardia.board.desk.record import Outcome
-from guardia.board.plan import Action, Call, Check, Citation, Plan, Risk
-from guardia.board.web.app import create_app
-from guardia.board.web.server import BoardServer
+from guardia.board.core.plan import Action, Call, Check, Citation, Plan, Risk
+from guardia.board.execution import commands, tasks
+from guardia.board.execution.commands import Outcome
+from guardia.board.runs.view import beats
+from guardia.board.site.app import create_app
+from guardia.board.site.server import BoardServer
 from guardia.org import registry
 from guardia.org.directory import Directory, Host, InstitutionName, PersonName
 from guardia.org.model import Person
@@ -146,7 +147,7 @@ class Story:
     @property
     def plan_hash(self) -> str:
         """What an approval of the filed plan names."""
-        return work.plan_hash(self.hold.task_id, self.plan)
+        return tasks.plan_hash(self.hold.task_id, self.plan)
 
     def receive(self, text: str = "기재부 운영DB 쿼리가 너무 느려요", **more: str) -> Story:
         """RECEIVED."""
@@ -155,16 +156,16 @@ class Story:
 
     def parse(self) -> Story:
         """PARSED, claimed by the DB specialist."""
-        work.parse(self.board.desk, self._claim("dispatcher"), assignment(SERVER.server_id))
+        tasks.parse(self.board.desk, self._claim("dispatcher"), assignment(SERVER.server_id))
         self.hold = self._claim("db-agent")
         return self
 
     def _claim(self, agent: str) -> Hold:
         """This issue's task, whatever else waits for the agent."""
-        begun = waking.begin(self.board.desk, agent)
+        begun = beats.begin(self.board.desk, agent)
         assert begun is not None
         others: frozenset[int] = frozenset()
-        while (found := waking.claim(self.board.desk, begun, others)) is not None:
+        while (found := beats.claim(self.board.desk, begun, others)) is not None:
             if found.sr_id == self.sr_id:
                 return found
             others |= {found.task_id}
@@ -173,16 +174,16 @@ class Story:
     def diagnose(self, findings: dict[str, object] | None = None, output: str = "") -> Story:
         """One read on the record, with its evidence."""
         desk = self.board.desk
-        grant = work.observe(desk, self.hold)
-        intent = record.intend(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
+        grant = tasks.observe(desk, self.hold)
+        intent = commands.intend(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
         found = LOCKED if findings is None else findings
-        record.conclude(desk, intent, Outcome(True, found, output or repr(found), 84))
-        work.remark(desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다.")
+        commands.conclude(desk, intent, Outcome(True, found, output or repr(found), 84))
+        tasks.remark(desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다.")
         return self
 
     def file(self) -> Story:
         """PENDING_APPROVAL."""
-        work.file_plan(self.board.desk, self.hold, self.plan)
+        tasks.file_plan(self.board.desk, self.hold, self.plan)
         return self
 
     def waiting(self, **more: str) -> Story:
@@ -192,11 +193,11 @@ class Story:
     def start(self) -> Story:
         """IN_PROGRESS, once it is approved."""
         self.hold = self._claim("db-agent")
-        grant = work.start(self.board.desk, self.hold)
+        grant = tasks.start(self.board.desk, self.hold)
         for ordinal, action in enumerate(self.plan.actions):
-            step = record.Step(ordinal, "do")
-            intent = record.intend(self.board.desk, grant, action.call, action.command, step)
-            record.conclude(self.board.desk, intent, Outcome(True, {}, "t", 37))
+            step = commands.Step(ordinal, "do")
+            intent = commands.intend(self.board.desk, grant, action.call, action.command, step)
+            commands.conclude(self.board.desk, intent, Outcome(True, {}, "t", 37))
         return self
 
     def complete(self) -> Story:
@@ -204,13 +205,13 @@ class Story:
         text = f"{self.plan.because}\n수행한 조치:\n" + "\n".join(
             f"- {a.effect}" for a in self.plan.actions
         )
-        work.complete(self.board.desk, self.hold, text)
+        tasks.complete(self.board.desk, self.hold, text)
         return self
 
     def fail(self) -> Story:
         """FAILED_ROLLBACK."""
         text = "2번째 조치의 확인이 맞지 않아 되돌렸습니다.\n되돌린 조치:\n- 로그 수준을 DEBUG로"
-        work.fail(self.board.desk, self.hold, text)
+        tasks.fail(self.board.desk, self.hold, text)
         return self
 
 

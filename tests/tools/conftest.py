@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from guardia.board.plan import Call
+from guardia.board.core.plan import Call
 from guardia.org.directory import Host
 from guardia.tools import planning
 from guardia.tools.ssh import Connections, Output

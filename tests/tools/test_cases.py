@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from guardia.board.plan import Call
+from guardia.board.core.plan import Call
 from guardia.errors import CommandFailed, Invalid, Refused
 from guardia.org.directory import Host, Service
 from guardia.tools import catalog, planning

@@ -11,7 +11,7 @@ import pytest
 
 import guardia.tools
 from guardia import i18n
-from guardia.board.plan import Risk
+from guardia.board.core.plan import Risk
 from guardia.errors import Refused
 from guardia.tools import catalog
 from guardia.tools.tool import Tool

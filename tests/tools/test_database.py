@@ -13,7 +13,7 @@ import jmespath
 import psycopg
 import pytest
 
-from guardia.board.plan import Call
+from guardia.board.core.plan import Call
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.errors import CommandFailed
 from guardia.org.directory import Host, Service

@@ -11,7 +11,7 @@ from typing import Any
 import jmespath
 import pytest
 
-from guardia.board.plan import Call
+from guardia.board.core.plan import Call
 from guardia.errors import CommandFailed
 from guardia.tools import planning
 

@@ -19,7 +19,7 @@ from typing import Any
 import jmespath
 import pytest
 
-from guardia.board.plan import Call
+from guardia.board.core.plan import Call
 from guardia.errors import CommandFailed
 from guardia.org.directory import Host, Service
 from guardia.tools import planning

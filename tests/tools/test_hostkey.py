@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.tools import hostkey
+from guardia.tools.transport import hostkey
 
 
 def test_type_and_bytes() -> None:

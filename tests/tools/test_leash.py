@@ -13,8 +13,8 @@ import pytest
 
 from guardia.errors import Stale
 from guardia.tools.command import Command
-from guardia.tools.lifeline import Leash
 from guardia.tools.ssh import Connections
+from guardia.tools.transport.supervised_shell import Leash
 
 pytestmark = pytest.mark.ssh
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardia.tools.command import Command, Secret
-from guardia.tools.lifeline import End, Lifeline, Stream, end_of, session_of
+from guardia.tools.transport.supervised_shell import End, Lifeline, Stream, end_of, session_of
 
 SHELLS = ["dash", "bash"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import jmespath
 import pytest
 
-from guardia.board.plan import Action, Call, Check, Risk
+from guardia.board.core.plan import Action, Call, Check, Risk
 from guardia.errors import Invalid, ProgrammerError, Refused
 from guardia.org.directory import Host, Service
 from guardia.tools import catalog, planning

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from guardia.board.plan import Category, Risk
+from guardia.board.core.plan import Category, Risk
 from guardia.tools import policy
 
 # The table, written out: which risks each category covers.
@@ -67,4 +67,4 @@ def test_an_institutions_own_category_has_its_own_limit() -> None:
 def test_it_is_pure() -> None:
     tree = ast.parse(Path(policy.__file__ or "").read_text())
     modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert modules == {"__future__", "collections.abc", "types", "guardia.board.plan"}
+    assert modules == {"__future__", "collections.abc", "types", "guardia.board.core.plan"}

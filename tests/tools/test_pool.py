@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardia.tools.pool import Closed, Full, Pool
+from guardia.tools.transport.pool import Closed, Full, Pool
 
 
 class Line:

@@ -16,7 +16,7 @@ import pytest
 
 from guardia.errors import CommandFailed
 from guardia.org.directory import Service
-from guardia.tools import service as tools_service
+from guardia.tools.families import service as tools_service
 
 pytestmark = pytest.mark.ssh
 Ask = Callable[..., dict[str, Any]]

@@ -25,7 +25,8 @@ import pytest
 from guardia.errors import Misconfigured, Unreachable
 from guardia.org.directory import Host
 from guardia.tools.command import Command, Script, Secret
-from guardia.tools.ssh import Connections, Ending, Limits, connecting
+from guardia.tools.ssh import Connections, Ending, Limits
+from guardia.tools.transport import connect
 
 pytestmark = pytest.mark.ssh
 
@@ -590,7 +591,7 @@ class TestManyAtOnce:
 
 
 def test_small_packets_are_not_held_back(sshd: Any) -> None:
-    with closing(connecting._socket(sshd.host(), 5)) as sock:
+    with closing(connect._socket(sshd.host(), 5)) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 

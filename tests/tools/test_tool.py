@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.plan import Call, Risk
+from guardia.board.core.plan import Call, Risk
 from guardia.errors import CommandFailed, ProgrammerError
 from guardia.tools.command import Command
 from guardia.tools.output import Output

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from guardia.tools.waiting import Bounded, Wake
+from guardia.tools.transport.waiting import Bounded, Wake
 
 
 def test_a_pipe_that_ran_empty_does_not_silence_the_other() -> None:

@@ -16,12 +16,12 @@ import paramiko
 from guardia.errors import GuardiaError
 from guardia.org.directory import Host
 from guardia.tools.command import Command
-from guardia.tools.lifeline import Leash, Lifeline, ending
-from guardia.tools.limits import Limits
 from guardia.tools.output import Ending, Output
-from guardia.tools.pool import Closed, Full, Kept, Pool
-from guardia.tools.ssh.connecting import BROKEN, Secrets, close, connect, unreachable
-from guardia.tools.ssh.following import Following, NotBegun, OnOutput
+from guardia.tools.transport.channel import Following, NotBegun, OnOutput
+from guardia.tools.transport.connect import BROKEN, Secrets, close, connect, unreachable
+from guardia.tools.transport.limits import Limits
+from guardia.tools.transport.pool import Closed, Full, Kept, Pool
+from guardia.tools.transport.supervised_shell import Leash, Lifeline, ending
 
 __all__ = ["Connections", "Ending", "Limits", "Output", "Secrets"]
 

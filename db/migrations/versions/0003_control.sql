@@ -1,5 +1,5 @@
 -- The lifecycle, once more -------------------------------------------------------------------------
--- The same moves as board/lifecycle.py (a test holds both equal), so that not even raw SQL from the
+-- The same moves as board/core/lifecycle.py (a test holds both equal), so that not even raw SQL from the
 -- application's role brings a task where no move leads.
 
 create table tb_lifecycle (

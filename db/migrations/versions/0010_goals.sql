@@ -78,7 +78,7 @@ alter table tb_ops_task add column hire_id bigint
     constraint fk_tb_ops_task_hire_id_tb_hire references tb_hire;
 create index ix_tb_ops_task_hire_id on tb_ops_task (hire_id) where hire_id is not null;
 
--- An issue stands where its tasks stand; without tasks, where its goal stands (board/goal.py, SHOWN_AS).
+-- An issue stands where its tasks stand; without tasks, where its goal stands (board/core/goal_lifecycle.py, SHOWN_AS).
 create or replace function state_of_issue(issue bigint) returns text language sql stable as $$
     select coalesce(
         (select t.status from tb_ops_task t

@@ -15,7 +15,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.chain import Verdict
+    from guardia.board.audit.log.chain import Verdict
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -43,10 +43,10 @@ def verify(
 @app.command("export", help=t("cli.audit.export"))
 def export(file: Annotated[Path, typer.Argument(help=t("cli.audit.file"))]) -> None:
     """Sign the record as it stands, and write all of it to a file for the stand-alone verifier."""
-    from guardia.board.desk import exporting
+    from guardia.board.integrity import export
 
     with opened(Settings()) as installation, installation.desk() as desk:
-        entries, key = exporting.export(desk, file)
+        entries, key = export.export(desk, file)
     sys.stdout.write(t("cli.audit.exported", entries=entries, file=file, key=key) + "\n")
 
 
@@ -55,9 +55,9 @@ def public(
     present: Annotated[bool, typer.Option("--present", help=t("cli.audit.present"))] = False,
 ) -> None:
     """Print the public key of the checkpoints, to be kept where nobody here can change it."""
-    from guardia.board.checkpoint import public_pem
-    from guardia.board.desk.checkpoints import Notary
-    from guardia.board.desk.places import Places
+    from guardia.board.audit.log.checkpoint import public_pem
+    from guardia.board.integrity.notary import Notary
+    from guardia.board.integrity.witnesses import Places
 
     places = Places.of(Settings())
     found = Notary(places).public()
@@ -70,7 +70,7 @@ def public(
 
 
 def _here(*, full: bool, since: int | None) -> tuple[Verdict, dict[str, Any]]:
-    from guardia.board.desk import verification
+    from guardia.board.integrity import verification
 
     with opened(Settings()) as installation, installation.desk() as desk:
         found = verification.examine(desk, full=full, since=since)
@@ -78,8 +78,8 @@ def _here(*, full: bool, since: int | None) -> tuple[Verdict, dict[str, Any]]:
 
 
 def _exported(file: Path, key: Path | None) -> tuple[Verdict, dict[str, Any]]:
-    from guardia.board import verifier
-    from guardia.board.checkpoint import public_key
+    from guardia.board.audit.log import verifier
+    from guardia.board.audit.log.checkpoint import public_key
 
     if key is None:
         raise Invalid(what="--key", why=t("cli.audit.needs_key"))

@@ -10,25 +10,25 @@ from guardia.cli.chartfile import ChartFile
 from guardia.i18n import t
 
 if TYPE_CHECKING:
-    from guardia.org.agreement import Disagreement
     from guardia.org.chart_model import OrgChart
+    from guardia.org.consistency import Disagreement
 
 _SHOWN = 5
 
 
 def checked(given: ChartFile) -> OrgChart:
     """The chart in a file; ``Misconfigured`` with every fault, unknown tools included."""
-    from guardia.org import chart, faults
+    from guardia.org import chart, validation
 
     found = chart.parse(given.text, given.path.name)
-    wrong = faults.located(given.text, _unknown_tools(found))
+    wrong = validation.located(given.text, _unknown_tools(found))
     if wrong:
         raise chart.wrong(given.path.name, wrong)
     return found
 
 
 def _unknown_tools(chart: OrgChart) -> Iterator[Disagreement]:
-    from guardia.org.agreement import Disagreement
+    from guardia.org.consistency import Disagreement
     from guardia.tools.catalog import CATALOG
 
     families = {f"{name.partition('.')[0]}.*" for name in CATALOG}

@@ -23,11 +23,11 @@ def kill(
     reason: _Reason = "",
 ) -> None:
     """Stop everything at once; whoever can reach this installation's database may."""
-    from guardia.board.desk import killing
+    from guardia.board.control import kill_switch
 
     # No key is needed to stop: a store that cannot be opened must not stand in the way.
     with opened(Settings()) as installation, installation.desk(signing=False) as desk:
-        done = killing.kill(desk, sign_in(desk, who) if who else "operator:cli", reason)
+        done = kill_switch.kill(desk, sign_in(desk, who) if who else "operator:cli", reason)
     key = "already" if done.already else "killed"
     words = {"tasks": done.stopped, "undoing": done.undoing}
     sys.stdout.write(t(f"cli.control.{key}", **words) + "\n")
@@ -35,10 +35,10 @@ def kill(
 
 def release(who: _As, reason: _Reason) -> None:
     """Lift the kill switch, with the right role and a reason."""
-    from guardia.board.desk import killing
+    from guardia.board.control import kill_switch
 
     with opened(Settings()) as installation, installation.desk() as desk:
-        killing.release(desk, sign_in(desk, who), reason)
+        kill_switch.release(desk, sign_in(desk, who), reason)
     sys.stdout.write(t("cli.control.released") + "\n")
 
 
@@ -50,7 +50,7 @@ def directive(
     reason: _Reason = "",
 ) -> None:
     """Give an order to every task of an issue that can take it now."""
-    from guardia.board.desk import directives
+    from guardia.board.control import directives
 
     sr_id = parse_number(number)
     if verb not in directives.VERBS:

@@ -18,7 +18,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.statement import Line, Standing
+    from guardia.board.costs.report import Line, Standing
     from guardia.org.budgets import Amount, Cap
 
 app = typer.Typer(no_args_is_help=True)
@@ -30,15 +30,15 @@ def costs(
     as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
 ) -> None:
     """What a month has cost, and what is left of its budgets."""
-    from guardia.board import statement
+    from guardia.board.costs import report
 
-    if by not in statement.GROUPS:
-        raise Invalid(what="--by", why=", ".join(statement.GROUPS))
+    if by not in report.GROUPS:
+        raise Invalid(what="--by", why=", ".join(report.GROUPS))
     with opened(Settings()) as installation, installation.desk() as desk:
-        now = statement.this_month(desk)
+        now = report.this_month(desk)
         wanted = _month(month) if month else now
-        found = statement.lines(desk, by, wanted)
-        budgets = statement.standings(desk) if wanted == now else ()
+        found = report.lines(desk, by, wanted)
+        budgets = report.standings(desk) if wanted == now else ()
     if as_json:
         sys.stdout.write(json.dumps(_plain(by, wanted, found, budgets), ensure_ascii=False) + "\n")
         return
@@ -57,7 +57,7 @@ def raise_cap(
     tokens: Annotated[int, typer.Option("--tokens", help=t("cli.costs.tokens"))] = 0,
 ) -> None:
     """Add to a budget for this month and today; an agent that rests for want of it goes on."""
-    from guardia.board.desk import budgets
+    from guardia.board.costs import budgets
 
     kind, _, name = scope.partition(":")
     if kind not in budgets.SCOPES:

@@ -25,20 +25,20 @@ def delegate(
     revoke: Annotated[bool, typer.Option("--revoke", help=t("cli.delegate.revoke"))] = False,
 ) -> None:
     """Delegate, or end a delegation."""
-    from guardia.board.desk import asking, delegating
+    from guardia.board.approvals import delegations, requests
 
     if not (until or revoke):
         raise Invalid(what="--until", why=t("cli.delegate.missing"))
     with opened(Settings()) as installation, installation.desk() as desk:
         person = sign_in(desk, who)
         if revoke:
-            ended = delegating.revoke(desk, person, to, principal=principal or None)
+            ended = delegations.revoke(desk, person, to, principal=principal or None)
             sys.stdout.write(t("cli.delegate.revoked", count=ended) + "\n")
             return
         with desk.database.reading() as session:
-            zone = asking.zone(session)
+            zone = requests.zone(session)
         ends = _moment(until, zone, last=True)
-        delegating.delegate(
+        delegations.delegate(
             desk,
             person,
             to,

@@ -16,8 +16,8 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.goal_view import GoalPage
-    from guardia.board.hire_view import HireView
+    from guardia.board.goals.view import GoalPage
+    from guardia.board.hiring.view import HireView
 
 
 def goal(
@@ -29,26 +29,25 @@ def goal(
     reason: Annotated[str, typer.Option("--reason", help=t("cli.control.reason"))] = "",
 ) -> None:
     """Give a goal; with a number (``SR-12``) show it, approve its plan or drop it."""
-    from guardia.board import goal_view
-    from guardia.board.desk import goal_decisions, goals
+    from guardia.board.goals import decisions, planning, view
 
     with opened(Settings()) as installation, installation.desk() as desk:
         person = sign_in(desk, who)
         if not _is_number(text):
             if approve or drop:
                 raise Invalid(what=text, why=t("goals.cli.needs_number"))
-            sr_id = goals.give(desk, person, text, channel="cli")
+            sr_id = planning.give(desk, person, text, channel="cli")
             sys.stdout.write(t("goals.cli.given", sr=sr_id) + "\n")
             return
         sr_id = parse_number(text)
-        page = goal_view.page(desk, person, sr_id)
+        page = view.page(desk, person, sr_id)
         _show(page)
         if approve:
             bound = page.plan_hash or ""
-            numbers = goal_decisions.approve(desk, person, sr_id, plan_hash=bound)
+            numbers = decisions.approve(desk, person, sr_id, plan_hash=bound)
             sys.stdout.write(t("goals.cli.approved", count=len(numbers)) + "\n")
         elif drop:
-            goal_decisions.drop(desk, person, sr_id, reason)
+            decisions.drop(desk, person, sr_id, reason)
             sys.stdout.write(t("goals.cli.dropped", sr=sr_id) + "\n")
 
 

@@ -11,7 +11,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
-    from guardia.board.desk.places import Places
+    from guardia.board.integrity.witnesses import Places
     from guardia.db.embedded import Cluster
     from guardia.org.keys import Keys
 
@@ -33,9 +33,9 @@ class Installation:
     @contextmanager
     def desk(self, *, signing: bool = True) -> Iterator[Desk]:
         """The desk over a small pool, closed afterwards; without ``signing`` it needs no key."""
+        from guardia.board.audit.log.signing import Seal
         from guardia.board.core.context import Desk
-        from guardia.board.desk.checkpoints import Notary
-        from guardia.board.seal import Seal
+        from guardia.board.integrity.notary import Notary
         from guardia.db.engine import Database
         from guardia.tools.drafting import CatalogPlanner
 
@@ -60,7 +60,7 @@ def cluster(settings: Settings) -> Cluster:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Installation]:
     """The database, started where it is embedded and not running, and stopped again by us."""
-    from guardia.board.desk.places import Places
+    from guardia.board.integrity.witnesses import Places
     from guardia.org.keys import FileKeys
 
     keys, places = FileKeys(settings.secrets), Places.of(settings)

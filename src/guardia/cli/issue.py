@@ -37,9 +37,8 @@ def deciding(verdict: str) -> Callable[[str, str, str], None]:
     issue, after it has been shown."""
 
     def decide(number: _Number, who: _As, reason: _Reason = "") -> None:
-        from guardia.board.approvals import pending
-        from guardia.board.desk import decisions
-        from guardia.board.policy import Verdict
+        from guardia.board.approvals import decisions, pending
+        from guardia.board.approvals.policy import Verdict
 
         sr_id = parse_number(number)
         with opened(Settings()) as installation, installation.desk() as desk:
@@ -59,7 +58,7 @@ def deciding(verdict: str) -> Callable[[str, str, str], None]:
 
 def _show(desk: Desk, sr_id: int) -> None:
     from guardia.board.approvals import pending
-    from guardia.board.desk import view
+    from guardia.board.execution import view
 
     issue = view.issue(desk, sr_id)
     console = Console()
@@ -75,7 +74,7 @@ def _show(desk: Desk, sr_id: int) -> None:
 
 
 def _turn(waiting: WaitingPlan) -> str:
-    from guardia.board.wording import moment
+    from guardia.board.core.labels import moment
 
     words = {"role": t(f"org.role.{waiting.role}")}
     due = moment(waiting.due_at) if waiting.due_at else "-"
@@ -84,12 +83,12 @@ def _turn(waiting: WaitingPlan) -> str:
 
 def sign_in(desk: Desk, who: str) -> PersonName:
     """The person behind an id, proven by the password: from the environment or asked for."""
-    from guardia.board.desk import entrance
+    from guardia.board.accounts import sign_in
 
     password = os.environ.get("GUARDIA_PASSWORD") or typer.prompt(
         t("cli.issue.password", who=who), hide_input=True
     )
-    person = entrance.person_behind(desk, who, password)
+    person = sign_in.person_behind(desk, who, password)
     if person is None:
         raise Forbidden(who=who, action=t("cli.issue.sign_in"))
     return person

@@ -20,7 +20,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
-    from guardia.board.desk.places import Places
+    from guardia.board.integrity.witnesses import Places
     from guardia.org.keys import FileKeys
 
 app = typer.Typer(no_args_is_help=True)
@@ -29,8 +29,8 @@ _BY = "operator:cli"
 
 @contextmanager
 def _desk(settings: Settings) -> Iterator[Desk]:
-    from guardia.board.desk.checkpoints import Notary
-    from guardia.board.desk.places import Places
+    from guardia.board.integrity.notary import Notary
+    from guardia.board.integrity.witnesses import Places
 
     with opened(settings) as installation, installation.desk() as desk:
         yield replace(desk, notary=Notary(Places.of(settings)))
@@ -44,7 +44,7 @@ def _stores(settings: Settings, places: Places) -> list[Path]:
 @app.command("list", help=t("cli.keys.list"))
 def show() -> None:
     """The keys that sign and what is stored; never a secret itself."""
-    from guardia.board.desk.places import Places
+    from guardia.board.integrity.witnesses import Places
     from guardia.org.keys import FileKeys
 
     settings = Settings()
@@ -59,12 +59,12 @@ def show() -> None:
 
 
 def _what(store: FileKeys, name: str, record: str) -> str:
-    from guardia.board import seal
-    from guardia.board.checkpoint import private_key
-    from guardia.board.signers import raw
+    from guardia.board.audit.log import signing
+    from guardia.board.audit.log.checkpoint import private_key
+    from guardia.board.audit.log.signing_keys import raw
 
-    if name == seal.NAME:
-        use, key = "decisions", seal.key_of(store.get(name))
+    if name == signing.NAME:
+        use, key = "decisions", signing.key_of(store.get(name))
     elif name == record:
         use, key = "record", private_key(store.get(name))
     else:
@@ -75,8 +75,8 @@ def _what(store: FileKeys, name: str, record: str) -> str:
 @app.command("rotate", help=t("cli.keys.rotate"))
 def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> None:
     """Replace the master key of the store, or a key that signs."""
-    from guardia.board.desk import rotation
-    from guardia.board.desk.places import Places
+    from guardia.board.integrity import key_rotation
+    from guardia.board.integrity.witnesses import Places
     from guardia.org.keys import FileKeys
 
     settings = Settings()
@@ -84,9 +84,9 @@ def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> N
         raise Invalid(what=which, why="store, record, decisions")
     with _desk(settings) as desk:
         if which == "record":
-            key = rotation.rotate_record(desk, _BY)
+            key = key_rotation.rotate_record(desk, _BY)
         elif which == "decisions":
-            key = rotation.rotate_decisions(desk, _BY, FileKeys(settings.secrets))
+            key = key_rotation.rotate_decisions(desk, _BY, FileKeys(settings.secrets))
         else:
             for folder in _stores(settings, Places.of(settings)):
                 _rotate_store(desk, folder)
@@ -95,14 +95,14 @@ def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> N
 
 
 def _rotate_store(desk: Desk, folder: Path) -> None:
-    from guardia.board.desk import rotation
+    from guardia.board.integrity import key_rotation
     from guardia.org import masterkey
     from guardia.org.keys import FileKeys
 
     store = FileKeys(folder)
     source = (masterkey.following(folder) or store.master()).source
     count = store.rotate()
-    rotation.record_store(desk, _BY, str(folder), count, source)
+    key_rotation.record_store(desk, _BY, str(folder), count, source)
     sys.stdout.write(t("cli.keys.reencrypted", folder=folder, count=count) + "\n")
     if not masterkey.present(folder).file:
         sys.stdout.write(t("cli.keys.hand_over", variable=masterkey.VARIABLE) + "\n")

@@ -17,7 +17,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.agent_view import NoteView
+    from guardia.board.organization.agent_view import NoteView
 
 app = typer.Typer(no_args_is_help=True)
 _As = Annotated[str, typer.Option("--as", help=t("goals.cli.as"))]
@@ -29,7 +29,7 @@ _Text = Annotated[str, typer.Argument(help=t("cli.note.text"))]
 @app.command("list", help=t("cli.note.list"))
 def list_(agent: _Agent, who: _As) -> None:
     """What an agent has learned, and what it knows of its issues."""
-    from guardia.board import agent_view
+    from guardia.board.organization import agent_view
 
     with opened(Settings()) as installation, installation.desk() as desk:
         page = agent_view.page(desk, sign_in(desk, who), agent)
@@ -45,7 +45,7 @@ def list_(agent: _Agent, who: _As) -> None:
 @app.command("show", help=t("cli.note.show"))
 def show(agent: _Agent, number: _Number, who: _As) -> None:
     """One note with all that it has said, newest first."""
-    from guardia.board import agent_view
+    from guardia.board.organization import agent_view
 
     with opened(Settings()) as installation, installation.desk() as desk:
         page = agent_view.note(desk, sign_in(desk, who), agent, number)
@@ -60,19 +60,21 @@ def show(agent: _Agent, number: _Number, who: _As) -> None:
 @app.command("add", help=t("cli.note.add"))
 def add(agent: _Agent, text: _Text, who: _As) -> None:
     """Teach an agent something for good."""
-    from guardia.board.desk import notes
+    from guardia.board.organization import agent_memory
 
     with opened(Settings()) as installation, installation.desk() as desk:
-        number = notes.teach(desk, sign_in(desk, who), agent, text)
+        number = agent_memory.teach(desk, sign_in(desk, who), agent, text)
     sys.stdout.write(t("cli.note.added", number=number) + "\n")
 
 
 @app.command("edit", help=t("cli.note.edit"))
 def edit(agent: _Agent, number: _Number, text: _Text, who: _As) -> None:
     """Say something else in the place of a note; what it said stays in its history."""
-    from guardia.board.desk import notes
+    from guardia.board.organization import agent_memory
 
-    _change(agent, number, who, lambda *of, version: notes.edit(*of, version=version, body=text))
+    _change(
+        agent, number, who, lambda *of, version: agent_memory.edit(*of, version=version, body=text)
+    )
 
 
 @app.command("strike", help=t("cli.note.strike"))
@@ -83,16 +85,19 @@ def strike(
     restore: Annotated[bool, typer.Option("--restore", help=t("cli.note.restore"))] = False,
 ) -> None:
     """Take a note out of use, or back into it."""
-    from guardia.board.desk import notes
+    from guardia.board.organization import agent_memory
 
     _change(
-        agent, number, who, lambda *of, version: notes.strike(*of, version=version, active=restore)
+        agent,
+        number,
+        who,
+        lambda *of, version: agent_memory.strike(*of, version=version, active=restore),
     )
 
 
 def _change(agent: str, number: int, who: str, change: Callable[..., None]) -> None:
     """Change the version that is there now."""
-    from guardia.board import agent_view
+    from guardia.board.organization import agent_view
 
     with opened(Settings()) as installation, installation.desk() as desk:
         person = sign_in(desk, who)

@@ -20,7 +20,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
-    from guardia.board.desk.organization import Preview
+    from guardia.board.organization.chart import Preview
     from guardia.org.changes import Change
 
 app = typer.Typer(no_args_is_help=True)
@@ -60,12 +60,12 @@ def show(
     following: Annotated[bool, typer.Option("--follow", "-f", help=t("cli.org.follow"))] = False,
 ) -> None:
     """The running organization as a tree, with what everybody does now; or its text."""
-    from guardia.board.desk import organization
+    from guardia.board.organization import chart
     from guardia.cli import orgtree
 
     with _desk() as desk:
         if text:
-            sys.stdout.write(organization.running_text(desk)[1])
+            sys.stdout.write(chart.running_text(desk)[1])
         elif following:
             orgtree.follow(desk, Console())
         else:
@@ -75,13 +75,13 @@ def show(
 @app.command("plan", help=t("cli.org.plan"))
 def plan(file: _File = None) -> None:
     """What applying would change; exit code 2 where it is anything."""
-    from guardia.board.desk import organization
+    from guardia.board.organization import chart
     from guardia.cli import chartcheck
 
     given = chartfile.read(file)
     chartcheck.checked(given)
     with _desk() as desk:
-        preview = organization.preview(desk, given.text)
+        preview = chart.preview(desk, given.text)
     _tell(given, preview)
     raise typer.Exit(0 if preview.empty else _CHANGED)
 
@@ -89,17 +89,17 @@ def plan(file: _File = None) -> None:
 @app.command("apply", help=t("cli.org.apply"))
 def apply(file: _File = None, yes: _Yes = False) -> None:
     """Make a chart the running organization; asks before it fires someone."""
-    from guardia.board.desk import organization
+    from guardia.board.organization import chart
     from guardia.cli import chartcheck
 
     given = chartfile.read(file)
     chartcheck.checked(given)
     with _desk() as desk:
-        preview = organization.preview(desk, given.text)
+        preview = chart.preview(desk, given.text)
         if preview.fired and not yes:
             _tell(given, preview)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = organization.apply_chart(desk, given.text, OPERATOR, preview.running)
+        revision = chart.apply_chart(desk, given.text, OPERATOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
 
 
@@ -111,18 +111,16 @@ def history(
     """The applied revisions, newest first."""
     from rich.table import Table
 
-    from guardia.board import wording
-    from guardia.board.desk import organization, orgview
+    from guardia.board.core import labels
+    from guardia.board.organization import chart, view
 
     with _desk() as desk:
-        found = organization.history(desk, before=before, limit=limit)
-        names = orgview.authors(desk, found)
+        found = chart.history(desk, before=before, limit=limit)
+        names = view.authors(desk, found)
     table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
     for one in found:
-        at = wording.moment(one.created_at)
-        table.add_row(
-            str(one.number), at, escape(wording.actor(names, one.author)), one.sha256[:12]
-        )
+        at = labels.moment(one.created_at)
+        table.add_row(str(one.number), at, escape(labels.actor(names, one.author)), one.sha256[:12])
     Console().print(table)
 
 
@@ -132,11 +130,11 @@ def diff(
     second: Annotated[int | None, typer.Argument(help=t("cli.org.other"), min=1)] = None,
 ) -> None:
     """What differs between two revisions, or between one and the one that runs."""
-    from guardia.board.desk import organization
+    from guardia.board.organization import chart
 
     with _desk() as desk:
-        last = second if second is not None else organization.running_text(desk)[0]
-        found = organization.between(desk, first, last)
+        last = second if second is not None else chart.running_text(desk)[0]
+        found = chart.between(desk, first, last)
     Console().print(t("cli.org.between", before=first, after=last), highlight=False)
     _list(found, wording=first != last)
 
@@ -144,14 +142,14 @@ def diff(
 @app.command("rollback", help=t("cli.org.rollback"))
 def rollback(number: _Revision, yes: _Yes = False) -> None:
     """Apply an earlier revision's text as a new revision."""
-    from guardia.board.desk import organization
+    from guardia.board.organization import chart
 
     with _desk() as desk:
-        preview = organization.preview(desk, organization.text_of(desk, number))
+        preview = chart.preview(desk, chart.text_of(desk, number))
         if preview.fired and not yes:
             _list(preview.changes, wording=preview.wording)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = organization.rollback(desk, number, OPERATOR, preview.running)
+        revision = chart.rollback(desk, number, OPERATOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
     sys.stdout.write(t("cli.org.file_stays") + "\n")
 

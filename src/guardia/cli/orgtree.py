@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from guardia.board.core.context import Desk
-    from guardia.board.desk.orgview import Member, Organization
+    from guardia.board.organization.view import Member, Organization
 
 _LOOK = 30.0
 """Seconds after which the times are read again though nothing was announced."""
@@ -22,9 +22,9 @@ _LOOK = 30.0
 
 def tree(desk: Desk) -> Tree:
     """Everyone below whom they report to, with what they do now."""
-    from guardia.board.desk import orgview
+    from guardia.board.organization import view
 
-    found = orgview.organization(desk)
+    found = view.organization(desk)
     head = Text(found.chart.company.name, "bold")
     head.append(f"  {t('org.revision', number=found.revision)}", "dim")
     root = Tree(head)
@@ -63,7 +63,7 @@ def _lines(member: Member) -> Text:
 
 
 def _duties(member: Member) -> list[str]:
-    from guardia.board.wording import moment, word
+    from guardia.board.core.labels import moment, word
 
     found = [t(f"org.duty.{member.duty}")]
     if member.adapter:

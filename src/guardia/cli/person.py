@@ -41,7 +41,7 @@ def _done(key: str, **words: object) -> None:
 @app.command("list", help=t("cli.person.list"))
 def everyone() -> None:
     """All accounts, those of one human together."""
-    from guardia.board.desk import people
+    from guardia.board.accounts import people
 
     heads = ("id", "name", "role", "institution", "identity", "messengers", "state")
     table = Table(*(t(f"cli.person.column.{name}") for name in heads))
@@ -66,7 +66,7 @@ def add(
     skills: Annotated[list[str] | None, typer.Option("--skill", help=t("cli.person.skill"))] = None,
 ) -> None:
     """Open an account; its password is asked for."""
-    from guardia.board.desk import people
+    from guardia.board.accounts import people
     from guardia.org.directory import PersonName
 
     person = PersonName(
@@ -86,7 +86,7 @@ def add(
 @app.command("load", help=t("cli.person.load"))
 def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> None:
     """Write the people of a directory file: new accounts, and what has changed of others."""
-    from guardia.board.desk import people
+    from guardia.board.accounts import people
 
     named = _read(file)
     with _desk() as desk:
@@ -96,7 +96,7 @@ def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> No
 @app.command("role", help=t("cli.person.set_role"))
 def role(account: _Id, role: _Role) -> None:
     """Give an account another role."""
-    from guardia.board.desk import people
+    from guardia.board.accounts import people
 
     with _desk() as desk:
         people.set_role(desk, BY, account, role)
@@ -116,7 +116,7 @@ def activate(account: _Id) -> None:
 
 
 def _set_active(account: str, *, active: bool) -> None:
-    from guardia.board.desk import people
+    from guardia.board.accounts import people
 
     with _desk() as desk:
         people.set_active(desk, BY, account, active=active)
@@ -129,12 +129,12 @@ def link(
     other: Annotated[str, typer.Argument(help=t("cli.person.other"))],
 ) -> None:
     """Say that one human is behind two accounts, or whose a messenger account is."""
-    from guardia.board.desk import accounts, people
+    from guardia.board.accounts import messenger_links, people
 
     channel, colon, name = other.partition(":")
     with _desk() as desk:
         if colon:
-            accounts.link(desk, BY, account, channel, name)
+            messenger_links.link(desk, BY, account, channel, name)
             _done("linked", id=account, account=other)
             return
         human = people.join(desk, BY, account, other)
@@ -144,11 +144,11 @@ def link(
 @app.command("unlink", help=t("cli.person.unlink"))
 def unlink(other: Annotated[str, typer.Argument(help=t("cli.person.messenger"))]) -> None:
     """Forget whose a messenger account is."""
-    from guardia.board.desk import accounts
+    from guardia.board.accounts import messenger_links
 
     channel, _, name = other.partition(":")
     with _desk() as desk:
-        accounts.unlink(desk, BY, channel, name)
+        messenger_links.unlink(desk, BY, channel, name)
     _done("unlinked", account=other)
 
 
@@ -158,7 +158,7 @@ def identity(
     human: Annotated[str, typer.Argument(help=t("cli.person.identity"))] = "",
 ) -> None:
     """Say which human is behind an account; without one, nobody but itself."""
-    from guardia.board.desk import people
+    from guardia.board.accounts import people
 
     with _desk() as desk:
         people.set_identity(desk, BY, account, human or None)
@@ -168,7 +168,7 @@ def identity(
 @app.command("password", help=t("cli.person.password"))
 def password(account: _Id) -> None:
     """Replace an account's password."""
-    from guardia.board.desk import people
+    from guardia.board.accounts import people
 
     with _desk() as desk:
         people.set_password(desk, BY, account, _new_password(account))

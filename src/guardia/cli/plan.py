@@ -19,7 +19,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.approvals.pending import FiledPlan
-    from guardia.board.planner import Draft
+    from guardia.board.core.planner import Draft
 
 app = typer.Typer(no_args_is_help=True)
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
@@ -62,8 +62,8 @@ def edit(
 ) -> None:
     """Change what a plan does; everyone approves it anew, but for whoever has changed it."""
     from guardia.board.approvals import pending
-    from guardia.board.desk import planning
-    from guardia.board.desk.planning import Revision
+    from guardia.board.control import manual_plans
+    from guardia.board.control.manual_plans import Revision
 
     sr_id = parse_number(number)
     with opened(Settings()) as installation, installation.desk() as desk:
@@ -71,7 +71,7 @@ def edit(
         plan = _one(sr_id, pending.changeable_plans(desk, sr_id), task)
         drafts = _edited(plan, put or [], remove or [], add or [])
         revision = Revision(plan.plan_hash, drafts, reason)
-        state = planning.change(desk, person, plan.task_id, revision)
+        state = manual_plans.change(desk, person, plan.task_id, revision)
     words = {"sr": sr_id, "verb": t("desk.verb.change"), "state": t(f"state.{state}")}
     sys.stdout.write(t("cli.control.given", **words) + "\n")
 
@@ -85,14 +85,14 @@ def force(
     arguments: Annotated[list[str] | None, typer.Argument(help=t("cli.plan.arguments"))] = None,
 ) -> None:
     """Order one action of the catalogue on a server, outside of any plan."""
-    from guardia.board.desk import planning
-    from guardia.board.planner import Draft
+    from guardia.board.control import manual_plans
+    from guardia.board.core.planner import Draft
 
     sr_id = parse_number(number)
     draft = Draft(tool, _pairs(arguments or []))
     with opened(Settings()) as installation, installation.desk() as desk:
         person = sign_in(desk, who)
-        task_id = planning.force(desk, person, sr_id, server, draft, reason)
+        task_id = manual_plans.force(desk, person, sr_id, server, draft, reason)
     sys.stdout.write(t("cli.plan.forced", sr=sr_id, task=task_id) + "\n")
 
 
@@ -108,7 +108,7 @@ def _one(sr_id: int, plans: list[FiledPlan], task: int | None) -> FiledPlan:
 
 def _edited(plan: FiledPlan, put: list[str], remove: list[int], add: list[str]) -> list[Draft]:
     """The plan's actions with what is to be different; they are counted from 1."""
-    from guardia.board.planner import Draft
+    from guardia.board.core.planner import Draft
 
     drafts = {n: Draft.of(action.call) for n, action in enumerate(plan.plan.actions, start=1)}
     for text in put:
@@ -124,7 +124,7 @@ def _edited(plan: FiledPlan, put: list[str], remove: list[int], add: list[str]) 
 
 
 def _draft(text: str) -> Draft:
-    from guardia.board.planner import Draft
+    from guardia.board.core.planner import Draft
 
     tool, *pairs = text.split() or [""]
     return Draft(tool, _pairs(pairs))

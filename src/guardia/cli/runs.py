@@ -16,7 +16,7 @@ from guardia.settings import Settings
 _HEADS = ("number", "begun", "agent_head", "why", "work", "outcome", "took", "revision")
 
 if TYPE_CHECKING:
-    from guardia.board.runs import Row
+    from guardia.board.runs.view.view import Row
 
 
 def runs(
@@ -25,7 +25,7 @@ def runs(
     limit: Annotated[int, typer.Option("--limit", min=1, max=200, help=t("cli.runs.limit"))] = 20,
 ) -> None:
     """The newest wakings, or those before a number."""
-    from guardia.board import runs as board_runs
+    from guardia.board.runs.view import view as board_runs
 
     with opened(Settings()) as installation, installation.desk() as desk:
         found = board_runs.runs(desk, board_runs.Query(agent=agent, before=before, size=limit))
@@ -42,7 +42,7 @@ def runs(
 
 
 def _cells(row: Row) -> list[str]:
-    from guardia.board.wording import moment, outcome
+    from guardia.board.core.labels import moment, outcome
 
     return [
         str(row.run_id),
@@ -57,8 +57,8 @@ def _cells(row: Row) -> list[str]:
 
 
 def _reason(reason: str, delta: tuple[tuple[str, object], ...]) -> str:
-    from guardia.board.wording import given as given_of
-    from guardia.board.wording import word
+    from guardia.board.core.labels import given as given_of
+    from guardia.board.core.labels import word
 
     named = [
         f"SR-{given}" if name == "issue" else f"{word('wake.cause', name)} {given_of(name, given)}"

@@ -74,11 +74,11 @@ def _prepare(installation: Installation, settings: Settings) -> None:
 
 
 def _apply_first_chart(installation: Installation, settings: Settings) -> None:
-    from guardia.board.desk import organization
+    from guardia.board.organization import chart
 
     with installation.desk() as desk:
-        if not organization.has_chart(desk):
-            organization.apply_chart(desk, chartfile.read(settings.chart).text, "operator:cli")
+        if not chart.has_chart(desk):
+            chart.apply_chart(desk, chartfile.read(settings.chart).text, "operator:cli")
 
 
 def _leave(*_: object) -> NoReturn:

@@ -89,18 +89,18 @@ def set_(
 
 def _applied(chart: chartfile.ChartFile, text: str) -> int:
     """Apply an edited chart and put it in the place of its file; both or nothing."""
-    from guardia.board.desk import organization
+    from guardia.board.organization import chart as organization_chart
     from guardia.org import chart as charts
 
     with opened(Settings()) as installation:
         migrate(installation)
         with installation.desk() as desk:
-            number, running = organization.running_text(desk)
+            number, running = organization_chart.running_text(desk)
             if charts.fingerprint(running) != charts.fingerprint(chart.text):
                 why = t("cli.staff.drifted", revision=number)
                 raise Invalid(what=str(chart.path), why=why)
             with chart.replacing(text):
-                return organization.apply_chart(desk, text, OPERATOR, number)
+                return organization_chart.apply_chart(desk, text, OPERATOR, number)
 
 
 def _dispatcher(chart: chartfile.ChartFile) -> str:
@@ -128,30 +128,30 @@ def _snippet(path: Path | None) -> dict[str, Any]:
 @app.command("pause", help=t("cli.staff.pause"))
 def pause(agent: _Agent) -> None:
     """Begin no more beats of an agent."""
-    from guardia.board.desk import staff
+    from guardia.board.organization import agent_control
 
     with opened(Settings()) as installation, installation.desk() as desk:
-        done = staff.pause(desk, agent, OPERATOR)
+        done = agent_control.pause(desk, agent, OPERATOR)
     sys.stdout.write(t("cli.staff.paused" if done else "cli.staff.as_it_was") + "\n")
 
 
 @app.command("resume", help=t("cli.staff.resume"))
 def resume(agent: _Agent) -> None:
     """Let an agent go on."""
-    from guardia.board.desk import staff
+    from guardia.board.organization import agent_control
 
     with opened(Settings()) as installation, installation.desk() as desk:
-        done = staff.resume(desk, agent, OPERATOR)
+        done = agent_control.resume(desk, agent, OPERATOR)
     sys.stdout.write(t("cli.staff.resumed" if done else "cli.staff.as_it_was") + "\n")
 
 
 @app.command("run", help=t("cli.staff.run"))
 def run(agent: _Agent) -> None:
     """Wake an agent now and do not wait."""
-    from guardia.board.desk import staff
+    from guardia.board.organization import agent_control
 
     with opened(Settings()) as installation, installation.desk() as desk:
-        staff.run(desk, agent, OPERATOR)
+        agent_control.run(desk, agent, OPERATOR)
     sys.stdout.write(t("cli.staff.woken", agent=agent) + "\n")
 
 
@@ -166,9 +166,9 @@ def heartbeat(
 
 
 def _followed(desk: Desk, agent: str, patience: float) -> str:
-    from guardia.board import wording
-    from guardia.board.desk import staff
-    from guardia.board.record_model import AuditEntry
+    from guardia.board.audit.log.model import AuditEntry
+    from guardia.board.core import labels
+    from guardia.board.organization import agent_control
     from guardia.cli.timeline import Timeline, now_at
     from guardia.db import events
 
@@ -176,10 +176,10 @@ def _followed(desk: Desk, agent: str, patience: float) -> str:
     events_of = events.listen(desk.database.dsn, timeout=_LOOK)
     next(events_of)
     line = Timeline(desk, console, AuditEntry.actor == f"agent:{agent}", after=now_at(desk))
-    last, deadline = staff.run(desk, agent, OPERATOR), time.monotonic() + patience
+    last, deadline = agent_control.run(desk, agent, OPERATOR), time.monotonic() + patience
     with line.waiting(t("cli.staff.waiting", agent=agent)):
         for _ in events_of:
-            found = staff.run_after(desk, agent, last)
+            found = agent_control.run_after(desk, agent, last)
             if found is not None and not told:
                 told = True
                 reasons = ", ".join(t(f"wake.reason.{reason}") for reason in found.reasons)
@@ -187,7 +187,7 @@ def _followed(desk: Desk, agent: str, patience: float) -> str:
             line.show_new()
             if found is not None and found.ended_at is not None:
                 return (
-                    f"{wording.outcome(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
+                    f"{labels.outcome(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
                 )
             if found is None and time.monotonic() > deadline:
                 raise Unreachable(server=agent, why=t("cli.staff.nobody"))

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from guardia.board.accounts import messenger_links
 from guardia.board.core.context import Desk
-from guardia.board.desk import accounts, organization
+from guardia.board.organization import chart as organization_chart
 from guardia.cli.installation import Installation, migrate, opened
 from guardia.db import lifeline
 from guardia.errors import Invalid, Misconfigured
@@ -94,15 +95,15 @@ class Stage:
     def _prepare(self, installation: Installation) -> None:
         migrate(installation)
         path = self.settings.chart or chart.shipped()
-        organization.apply_chart(self.desk, path.read_text("utf-8"), "operator:demo")
+        organization_chart.apply_chart(self.desk, path.read_text("utf-8"), "operator:demo")
 
     def _enrol(self) -> None:
         self.fleet.ready()
         names = self.fleet.directory()
         FileKeys(self.settings.secrets).put(*self.fleet.credential())
         passwords = {p.id: self.password for p in names.people}
-        organization.enrol(self.desk, names, passwords)
-        accounts.link(self.desk, "operator:demo", *ASKING)
+        organization_chart.enrol(self.desk, names, passwords)
+        messenger_links.link(self.desk, "operator:demo", *ASKING)
 
     def _secrets(self) -> None:
         """The demo's password and token: made once, kept privately, the same at every start."""

@@ -13,12 +13,13 @@ import httpx
 from rich.console import Console
 from sqlalchemy import func, select
 
-from guardia.board.approvals import pending
-from guardia.board.desk import decisions, verification, view
-from guardia.board.lifecycle import OPEN, State
-from guardia.board.model import Task
-from guardia.board.record_model import AuditEntry
-from guardia.board.run_model import Run
+from guardia.board.approvals import decisions, pending
+from guardia.board.audit.log.model import AuditEntry
+from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.model import Task
+from guardia.board.core.run_model import Run
+from guardia.board.execution import view
+from guardia.board.integrity import verification
 from guardia.cli.stage import ASKING, Stage
 from guardia.cli.stories import Outcome, Story
 from guardia.cli.timeline import Timeline

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import ColumnElement, select
 
-from guardia.board import audit
+from guardia.board.audit.log import log
+from guardia.board.audit.log.model import AuditEntry
 from guardia.board.core.context import Desk
-from guardia.board.record_model import AuditEntry
-from guardia.board.wording import SEOUL
+from guardia.board.core.labels import SEOUL
 from guardia.org import registry
 
 _COLOURS = {
@@ -89,4 +89,4 @@ class Timeline:
 def now_at(desk: Desk) -> int:
     """How long the record is now."""
     with desk.database.reading() as session:
-        return audit.head(session).size
+        return log.head(session).size

@@ -26,7 +26,7 @@ def create(
     days: Annotated[int, typer.Option("--days", help=t("cli.token.days"))] = 90,
 ) -> None:
     """A new token, printed this once."""
-    from guardia.board.desk import tokens
+    from guardia.board.accounts import tokens
 
     with opened(Settings()) as installation, installation.desk() as desk:
         secret = tokens.issue(desk, sign_in(desk, who), name, may, days)
@@ -37,8 +37,8 @@ def create(
 @app.command("list", help=t("cli.token.list"))
 def listing(who: _As) -> None:
     """The person's own tokens."""
-    from guardia.board.desk import tokens
-    from guardia.board.wording import moment
+    from guardia.board.accounts import tokens
+    from guardia.board.core.labels import moment
 
     with opened(Settings()) as installation, installation.desk() as desk:
         found = tokens.listed(desk, sign_in(desk, who))
@@ -56,7 +56,7 @@ def revoke(
     number: Annotated[int, typer.Argument(help=t("cli.token.column.number"))], who: _As
 ) -> None:
     """End a token at once."""
-    from guardia.board.desk import tokens
+    from guardia.board.accounts import tokens
 
     with opened(Settings()) as installation, installation.desk() as desk:
         tokens.revoke(desk, sign_in(desk, who), number)

@@ -14,19 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapter_env import LOCKS, TERMINATE, employ
 from cast import LEAD, Cast
+from external_agents import on_record, private_folder, unless_reachable
 from messages_server import MODEL, MessagesServer, Uses, results
 from model_server import KEY, Say
-from outsiders import on_record, private_folder, unless_reachable
 from pages import application, serving
 from sqlalchemy import text
-from turns import LOCKS, TERMINATE, employ
 
 from guardia.agents.adapters import claude_code
+from guardia.board.approvals import decisions
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
-from guardia.board.desk import decisions, directives, view
-from guardia.board.desk.directives import Wish
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import view
 from guardia.org.keys import FileKeys
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from external_agents import private_folder
 from loops import run
-from outsiders import private_folder
 
 from guardia.agents.adapters import claude_code, mcp_server
 from guardia.agents.adapters.claude_code import Cli
-from guardia.agents.adapters.errand import Errand, Means
-from guardia.board.desk.outside import Ending
-from guardia.board.web import rights
+from guardia.agents.adapters.contract import Errand, Means
+from guardia.board.external_agents.sessions import Ending
+from guardia.board.site import permissions
 from guardia.errors import Misconfigured
 from guardia.org.adapters import ClaudeCode
 from guardia.org.keys import FileKeys
@@ -93,7 +93,9 @@ def test_the_chart_does_not_open_the_closed_network(folder: Path) -> None:
 
 def test_the_tools_are_exactly_the_calls_of_the_api() -> None:
     prefix = "/api/agent/tasks/{task_id}"
-    routes = {r.removeprefix(prefix) for (_, r), rule in rights.ROUTES.items() if rule == "agent"}
+    routes = {
+        r.removeprefix(prefix) for (_, r), rule in permissions.ROUTES.items() if rule == "agent"
+    }
     paths = {verb.path for verb in mcp_server.VERBS.values()}
     # A late answer is fetched by the server itself.
     assert paths | {"/calls/{call_id}"} == routes

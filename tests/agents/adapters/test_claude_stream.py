@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardia.agents.adapters.claude_stream import Stream
-from guardia.board.desk.costs import MOST_REPORTED
+from guardia.board.costs.metering import MOST_REPORTED
 
 
 def start(model: str, *tokens: Any) -> dict[str, Any]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from adapter_env import LOCKS, Hands, context, entry
 from cast import Cast
 from sqlalchemy import text
-from turns import LOCKS, Hands, context, entry
 
-from guardia.agents.adapters import clerk
-from guardia.agents.adapters.clerk import Clerk
+from guardia.agents.adapters import tool_proxy
+from guardia.agents.adapters.tool_proxy import Clerk
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk.outside_calls import Request
+from guardia.board.external_agents.calls import Request
 from guardia.db.engine import AWAY, Database
 
 READ = Request(1, "read", LOCKS)
@@ -38,6 +38,6 @@ def test_a_fault_in_one_request_is_its_answer_and_the_turn_goes_on(
         with desk.database.reading() as session:
             session.execute(text("select 1 / 0"))
 
-    monkeypatch.setattr(clerk.work, "observe", faulty)
+    monkeypatch.setattr(tool_proxy.work, "observe", faulty)
     answer = clerk_of(cast, cast.desk).serve(READ)
     assert answer.status == 500 and "DataError" in str(answer.body)

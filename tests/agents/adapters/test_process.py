@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from external_agents import private_folder, program
 from loops import run
-from outsiders import private_folder, program
 
-from guardia.agents.adapters.errand import Errand, Means
+from guardia.agents.adapters.contract import Errand, Means
 from guardia.agents.adapters.process import Program, account
-from guardia.board.desk.outside import Ending
+from guardia.board.external_agents.sessions import Ending
 from guardia.errors import Misconfigured
 from guardia.org.adapters import Process
 from guardia.org.keys import FileKeys
@@ -197,7 +197,7 @@ def test_its_end_comes_with_ours(folder: Path) -> None:
     source = f"""
 import asyncio, sys
 from pathlib import Path
-from guardia.agents.adapters.errand import Errand, Means
+from guardia.agents.adapters.contract import Errand, Means
 from guardia.agents.adapters.process import Program
 from guardia.org.adapters import Process
 from guardia.org.keys import FileKeys

@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapter_env import Hands, context, entry
 from cast import LEAD, SERVER, TERMINATE, Cast, plan
-from outsiders import charted, on_record, private_folder, program
-from turns import Hands, context, entry
+from external_agents import charted, on_record, private_folder, program
 
-from guardia.agents.adapters.employer import Employer
-from guardia.agents.adapters.errand import Means
+from guardia.agents.adapters.contract import Means
+from guardia.agents.adapters.runner import Employer
+from guardia.board.approvals import decisions
+from guardia.board.control import directives, kill_switch
+from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
-from guardia.board.desk import costs, decisions, directives, killing, organization, view, work
-from guardia.board.desk.costs import Reported
-from guardia.board.desk.directives import Wish
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.costs import metering
+from guardia.board.costs.metering import Reported
+from guardia.board.execution import tasks, view
+from guardia.board.organization import chart as organization_chart
 from guardia.errors import Stale
 from guardia.org.keys import FileKeys
 from guardia.tools import planning
@@ -104,7 +108,7 @@ def abort(shift: Shift) -> None:
 
 
 def kill(shift: Shift) -> None:
-    killing.kill(shift.cast.desk, LEAD, "시험")
+    kill_switch.kill(shift.cast.desk, LEAD, "시험")
 
 
 def take_over(shift: Shift) -> None:
@@ -147,7 +151,7 @@ def test_a_worker_that_is_to_end_gives_the_task_back(cast: Cast, folder: Path) -
 def test_a_plan_that_was_begun_is_finished_without_its_author(cast: Cast, folder: Path) -> None:
     hold, _, bound = cast.planned(plan("MAINTENANCE", planning.propose(TERMINATE, SERVER)))
     decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-    work.start(cast.desk, cast.hold("db-agent"))
+    tasks.start(cast.desk, cast.hold("db-agent"))
     shift = Shift(cast, folder, STAYS, hold=cast.hold("db-agent"))
     assert shift.state is State.IN_PROGRESS
     shift.run()
@@ -159,8 +163,8 @@ def test_a_plan_that_was_begun_is_finished_without_its_author(cast: Cast, folder
 def test_an_agent_without_budget_rests_and_is_not_started(cast: Cast, folder: Path) -> None:
     shift = Shift(cast, folder, STAYS)
     chart = charted({"kind": "claude_code"}, budget={"tokens": 10})
-    organization.apply_chart(cast.desk, chart, "operator:test")
-    costs.report_usage(cast.desk, shift.hold, Reported("m", 8, 4))
+    organization_chart.apply_chart(cast.desk, chart, "operator:test")
+    metering.report_usage(cast.desk, shift.hold, Reported("m", 8, 4))
     shift.run()
     assert isinstance(shift.result[0], Stale) and shift.state is State.PARSED
     assert on_record(cast.desk, "outside_opened") == []

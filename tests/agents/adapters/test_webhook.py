@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapter_env import LOCKS, employ
 from cast import Cast
+from external_agents import on_record
 from hypothesis import given
 from hypothesis import strategies as st
-from outsiders import on_record
 from pages import application, serving
-from turns import LOCKS, employ
 
-from guardia.agents.adapters import signature
-from guardia.board.desk import view
-from guardia.board.lifecycle import State
+from guardia.agents.adapters import webhook_signature
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import view
 from guardia.errors import Misconfigured
 from guardia.org.keys import FileKeys
 
@@ -86,8 +86,10 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
         statuses.append(post(told, "/handover", {"text": "사람이 봐 주세요"}))
 
     def take(request: Any, body: bytes) -> int:
-        moment, signed = (request.headers[n] for n in (signature.TIMESTAMP, signature.SIGNATURE))
-        verified.append(signature.verify(SECRET, moment, signed, body))
+        moment, signed = (
+            request.headers[n] for n in (webhook_signature.TIMESTAMP, webhook_signature.SIGNATURE)
+        )
+        verified.append(webhook_signature.verify(SECRET, moment, signed, body))
         assert SECRET.encode() not in body
         threading.Thread(target=work, args=(json.loads(body),)).start()
         return 202
@@ -108,7 +110,7 @@ def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
     seen: list[str] = []
 
     def take(request: Any, _body: bytes) -> int:
-        seen.append(request.headers[signature.DELIVERY])
+        seen.append(request.headers[webhook_signature.DELIVERY])
         return status
 
     with receiving(take) as url:
@@ -136,10 +138,10 @@ def test_without_its_key_nothing_is_sent(cast: Cast, tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 2**33), st.integers(-900, 900))
 def test_only_what_we_signed_lately_is_ours(body: bytes, moment: int, late: int) -> None:
-    signed = signature.sign(SECRET, moment, body)
-    fresh = abs(late) <= signature.WINDOW
-    assert signature.verify(SECRET, str(moment), signed, body, moment + late) == fresh
-    assert not signature.verify(SECRET, str(moment), signed, body + b"x", moment)
-    assert not signature.verify("another", str(moment), signed, body, moment)
-    assert not signature.verify(SECRET, str(moment + 1), signed, body, moment)
-    assert not signature.verify(SECRET, f"{moment}.0", signed, body, moment)
+    signed = webhook_signature.sign(SECRET, moment, body)
+    fresh = abs(late) <= webhook_signature.WINDOW
+    assert webhook_signature.verify(SECRET, str(moment), signed, body, moment + late) == fresh
+    assert not webhook_signature.verify(SECRET, str(moment), signed, body + b"x", moment)
+    assert not webhook_signature.verify("another", str(moment), signed, body, moment)
+    assert not webhook_signature.verify(SECRET, str(moment + 1), signed, body, moment)
+    assert not webhook_signature.verify(SECRET, f"{moment}.0", signed, body, moment)

@@ -12,15 +12,15 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from chatting import DIRECTORY, GOOD, TEXT, Ledger, brain, chain, fell_back
+from fake_chat import DIRECTORY, GOOD, TEXT, Ledger, brain, chain, fell_back
+from guardia.agents.brain.chat.brain.breaker import Breaker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_server import KEY, MODEL, ModelServer, Say, completion
 
-from guardia.agents.brain.breaker import Breaker
-from guardia.agents.brain.choose import brain_for
 from guardia.agents.brain.embedded import EmbeddedBrain
-from guardia.board.desk.spending import Refusal
+from guardia.agents.brain.factory import brain_for
+from guardia.board.costs.budget_accounts import Refusal
 from guardia.errors import Exhausted
 from guardia.knowledge.library import Found
 from guardia.knowledge.runbook import shipped
@@ -416,7 +416,7 @@ def test_choosing_a_brain_imports_no_model_library() -> None:
     heavy = ["openai", "langchain_openai", "langchain_core", "langgraph", "tiktoken", "httpx"]
     program = (
         "import sys\n"
-        "from guardia.agents.brain.choose import brain_for\n"
+        "from guardia.agents.brain.factory import brain_for\n"
         "from guardia.org.brains import BrainChoice\n"
         "brain_for(BrainChoice(), meter=None)\n"
         f"print([m for m in {heavy} if m in sys.modules])\n"

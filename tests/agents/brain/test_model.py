@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from chatting import DIRECTORY, GOOD, TEXT, Ledger, brain, fell_back
+from fake_chat import DIRECTORY, GOOD, TEXT, Ledger, brain, fell_back
 from model_server import KEY, MODEL, ModelServer, Say, completion
 
 

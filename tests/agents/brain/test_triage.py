@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from guardia.agents.brain.triage.classify.classify import Triage, triage
 from names import CASES, read_directory
 
-from guardia.agents.brain.triage import Triage, triage
 from guardia.org.directory import Directory
 
 FIELDS = ("kind", "category", "priority", "servers", "action_type")
@@ -141,7 +141,7 @@ def test_no_model_library_is_loaded() -> None:
     import sys
 
     code = (
-        "import sys, guardia.agents.brain.triage;"
+        "import sys, guardia.agents.brain.triage.classify;"
         "print([m for m in sys.modules if m.startswith(('lang', 'openai', 'kiwi', 'sqlalchemy'))])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

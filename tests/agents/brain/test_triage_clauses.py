@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from guardia.agents.brain.triage_clauses import clauses
+from guardia.agents.brain.triage.classify.clauses import clauses
 
 
 @pytest.mark.parametrize(

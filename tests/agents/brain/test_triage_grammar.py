@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from guardia.agents.brain.triage_lexicon import lexicon
-from guardia.agents.brain.triage_reading import Hit, read
+from guardia.agents.brain.triage.classify.lexicon import lexicon
+from guardia.agents.brain.triage.classify.reading import Hit, read
 
 
 def hits(text: str, concept: str) -> list[Hit]:

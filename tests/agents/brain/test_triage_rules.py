@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from guardia.agents.brain.triage.classify.classify import triage
 from names import read_directory
-
-from guardia.agents.brain.triage import triage
 
 NAMES = read_directory()
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from guardia.agents.brain.triage.classify.lexicon import lexicon
+from guardia.agents.brain.triage.classify.servers import named
 from names import read_directory
-
-from guardia.agents.brain.triage_lexicon import lexicon
-from guardia.agents.brain.triage_servers import named
 
 NAMES = read_directory()
 

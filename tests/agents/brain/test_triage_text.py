@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-
-from guardia.agents.brain.triage_lexicon import lexicon
-from guardia.agents.brain.triage_text import own_words
+from guardia.agents.brain.triage.classify.lexicon import lexicon
+from guardia.agents.brain.triage.classify.text import own_words
 
 
 def own(text: str) -> str:

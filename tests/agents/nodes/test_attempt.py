@@ -10,12 +10,13 @@ import pytest
 from cast import LEAD, TERMINATE, Cast, seated
 
 from guardia.agents.nodes import attempt
-from guardia.board import audit
+from guardia.board.approvals import decisions
+from guardia.board.audit.log import log
 from guardia.board.core.claims import Grant
-from guardia.board.desk import decisions, record, work
-from guardia.board.desk.record import Step
-from guardia.board.plan import Call, Check
-from guardia.tools.execute import Gate, Report, Result
+from guardia.board.core.plan import Call, Check
+from guardia.board.execution import commands, tasks
+from guardia.board.execution.commands import Step
+from guardia.tools.gate import Gate, Report, Result
 
 DO = Step(0, "do")
 SHOWN = (Check(call=Call(tool="database.locks", args={"service": "budgetdb"}), expect="`true`"),)
@@ -46,9 +47,9 @@ def begun(board: Cast) -> Grant:
     """The grant of who takes over a step that was begun and has no result."""
     held, _, bound = board.planned()
     decisions.decide(board.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
-    first = work.start(board.desk, board.hold("db-agent"))
-    record.intend(board.desk, first, TERMINATE, "psql …", DO)
-    return work.start(board.desk, board.hold("db-agent"))
+    first = tasks.start(board.desk, board.hold("db-agent"))
+    commands.intend(board.desk, first, TERMINATE, "psql …", DO)
+    return tasks.start(board.desk, board.hold("db-agent"))
 
 
 def settle(
@@ -65,7 +66,7 @@ def settle(
 
 def last_entry(board: Cast) -> str:
     with board.desk.database.reading() as session:
-        return [link.kind for link in audit.links(session)][-1]
+        return [link.kind for link in log.links(session)][-1]
 
 
 def test_what_the_server_shows_has_happened_and_is_not_run_again(board: Cast) -> None:

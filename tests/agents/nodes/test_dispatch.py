@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 from cast import seated
+from guardia.agents.brain.chat.brain.parsing import Category
+from guardia.agents.brain.triage.classify.classify import Triage
 
-from guardia.agents.brain.answer import Category
-from guardia.agents.brain.thought import Thought
-from guardia.agents.brain.triage import Triage
-from guardia.agents.goal_plan import GENERAL
+from guardia.agents.brain.goals.plan import GENERAL
+from guardia.agents.brain.protocol import Thought
 from guardia.agents.nodes.dispatch import classify
-from guardia.org.talk import FIELDS
+from guardia.org.chat_rules import FIELDS
 
 FOUND = Triage(kind="INCIDENT", category="WAS", priority="P3", reasons=("까닭",))
 

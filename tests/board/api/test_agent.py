@@ -8,17 +8,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from adapter_env import FREE, LOCKS, TERMINATE, AtWork, at_work
 from cast import LEAD, Cast, plan
-from outsiders import charted, on_record
-from turns import FREE, LOCKS, TERMINATE, AtWork, at_work
+from external_agents import charted, on_record
 
 from guardia import errors as guardia_errors
+from guardia.board.approvals import decisions
+from guardia.board.control import directives, kill_switch
+from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk import decisions, directives, killing, organization, outside, view
-from guardia.board.desk.directives import Wish
-from guardia.board.lifecycle import State
-from guardia.board.web import rights
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import view
+from guardia.board.external_agents import sessions
+from guardia.board.organization import chart as organization_chart
+from guardia.board.site import permissions
 from guardia.errors import Stale
 
 PLAN = {"because": "세션 7이 잠금을 쥐고 있습니다.", "actions": [TERMINATE]}
@@ -64,7 +68,7 @@ def test_it_reads_its_task_and_server_and_asks_for_reads(cast: Cast) -> None:
 
 
 def test_nothing_is_reached_without_a_live_token_on_its_own_task(cast: Cast) -> None:
-    agent_routes = [r for r, rule in rights.ROUTES.items() if rule == rights.AGENT]
+    agent_routes = [r for r, rule in permissions.ROUTES.items() if rule == permissions.AGENT]
     with at_work(cast) as found:
         for method, path in agent_routes:
             address = path.replace("{task_id}", "1").replace("{call_id}", "1")
@@ -163,7 +167,7 @@ def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: Cast) -> None:
         directives.give(cast.desk, LEAD, found.hold.task_id, Wish("abort", "그만"))
 
     def kill(_: AtWork) -> None:
-        killing.kill(cast.desk, LEAD, "시험")
+        kill_switch.kill(cast.desk, LEAD, "시험")
 
     for order in (abort, kill):
         with at_work(cast) as found:
@@ -180,22 +184,22 @@ def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: Cast) -> None:
 def test_a_token_ends_with_its_time_and_with_its_run(cast: Cast) -> None:
     def opened(hold: Hold) -> str:
         offered = {"host": {}, "tools": []}
-        return outside.open_session(cast.desk, hold, offered, kind="http", seconds=60, budget=9)[1]
+        return sessions.open_session(cast.desk, hold, offered, kind="http", seconds=60, budget=9)[1]
 
     first = cast.parsed()
     token = opened(first)
     later = Desk(cast.desk.database, clock=lambda: cast.desk.clock() + timedelta(hours=1))
     with pytest.raises(guardia_errors.TokenNeeded):
-        outside.enter(later, token, first.task_id, "GET")
+        sessions.enter(later, token, first.task_id, "GET")
     # Another worker takes the task over: the older token opens nothing.
     second = cast.hold("db-agent")
     assert second.task_id == first.task_id
     with pytest.raises(Stale):
-        outside.enter(cast.desk, token, first.task_id, "GET")
+        sessions.enter(cast.desk, token, first.task_id, "GET")
     newer = opened(second)
     with pytest.raises(guardia_errors.TokenNeeded):
-        outside.enter(cast.desk, token, first.task_id, "GET")
-    assert outside.enter(cast.desk, newer, first.task_id, "GET").hold == second
+        sessions.enter(cast.desk, token, first.task_id, "GET")
+    assert sessions.enter(cast.desk, newer, first.task_id, "GET").hold == second
     errors = [e.detail["error"] for e in on_record(cast.desk, "outside_refused")]
     assert errors == ["TokenNeeded", "Stale", "TokenNeeded"]
 
@@ -208,14 +212,14 @@ def test_requests_are_counted_and_refusals_end_the_turn(cast: Cast) -> None:
             found.ask("GET", "")
         until(lambda: bool(found.endings))
         assert found.endings[0].how == "closed"
-    assert len(on_record(cast.desk, "outside_refused")) == outside.REFUSALS
+    assert len(on_record(cast.desk, "outside_refused")) == sessions.REFUSALS
     ended = on_record(cast.desk, "outside_ended")[0]
-    assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= outside.REFUSALS
+    assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= sessions.REFUSALS
 
 
 def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(cast: Cast) -> None:
     chart = charted({"kind": "claude_code"}, budget={"tokens": 100})
-    organization.apply_chart(cast.desk, chart, "operator:test")
+    organization_chart.apply_chart(cast.desk, chart, "operator:test")
     used = {"model": "m", "input_tokens": 40, "output_tokens": 10}
     with at_work(cast) as found:
         assert found.ask("POST", "/usage", used).status_code == 204
@@ -227,12 +231,12 @@ def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(cast: Cast) ->
 
 
 def test_a_late_answer_is_asked_for_again(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardia.board.api.agent.WAIT", 0.0)
+    monkeypatch.setattr("guardia.board.external_agents.api.WAIT", 0.0)
     with at_work(cast) as found:
         answer = found.ask("POST", "/reads", LOCKS)
         assert answer.status_code == 202
         number = answer.json()["call"].rpartition("/")[2]
-        monkeypatch.setattr("guardia.board.api.agent.WAIT", 20.0)
+        monkeypatch.setattr("guardia.board.external_agents.api.WAIT", 20.0)
         assert found.ask("GET", f"/calls/{number}").json()["findings"] == FREE
         assert found.ask("GET", "/calls/999").status_code == 404
 

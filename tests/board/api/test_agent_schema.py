@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import schemathesis
+from adapter_env import AtWork, at_work
 from cast import Cast
 from hypothesis import HealthCheck, given, settings
 from pages import application
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi
-from turns import AtWork, at_work
 
-from guardia.board.desk import outside
+from guardia.board.external_agents import sessions
 
 CHECKS = [
     not_a_server_error,
@@ -50,7 +50,7 @@ def fuzzed(operation: Any, found: AtWork, statuses: set[int]) -> None:
 
 
 def test_every_answer_is_one_that_is_described(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "REFUSALS", 10_000)
+    monkeypatch.setattr(sessions, "REFUSALS", 10_000)
     app = application(cast.desk)
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", app)
     operations = [o.ok() for o in schema.include(path_regex="^/api/agent").get_all_operations()]

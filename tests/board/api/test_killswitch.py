@@ -11,9 +11,10 @@ from cast import ENGINEER, LEAD, PM, Cast, seated
 from fastapi import FastAPI
 from pages import PASSWORD, Browser, application, enrol_more
 
+from guardia.board.accounts import tokens
 from guardia.board.core import kill_switch
-from guardia.board.desk import tokens, view
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import view
 
 PATH = "/api/v3/kill-switch"
 

@@ -8,33 +8,30 @@ from typing import Any
 
 import pytest
 from cast import LEAD, LEAD2, Cast, assignment, plan
+from guardia.board.audit.log.model import AuditEntry
 from pages import ADMIN, application, enrol_more
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
+from guardia.board.accounts import messenger_links, people
+from guardia.board.approvals import decisions
 from guardia.board.core import kill_switch
-from guardia.board.desk import (
-    accounts,
-    decisions,
-    organization,
-    people,
-    reception,
-    work,
-)
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Issue
+from guardia.board.execution import tasks
 from guardia.board.intake import chat_log, link_codes, stop_orders
 from guardia.board.intake.link_codes import Claim
 from guardia.board.intake.model import ChatMessage
-from guardia.board.lifecycle import State
-from guardia.board.model import Issue
-from guardia.board.record_model import AuditEntry
+from guardia.board.issues import receiving
+from guardia.board.organization import chart as organization_chart
 from guardia.errors import Forbidden, Invalid, NotFound, Throttled
 from guardia.org import chart
 
 BY = "operator:test"
 
 
-def line(text: str, account: str = "u1", post: str = "") -> reception.Request:
-    return reception.Request(
+def line(text: str, account: str = "u1", post: str = "") -> receiving.Request:
+    return receiving.Request(
         text=text,
         channel="mattermost",
         sender="아무 이름",
@@ -46,18 +43,18 @@ def line(text: str, account: str = "u1", post: str = "") -> reception.Request:
 
 def planned(cast: Cast, sr_id: int) -> tuple[int, str]:
     """The request's plan, waiting for a team lead."""
-    work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     held, filed = cast.hold("db-agent"), plan()
     assert held.sr_id == sr_id
-    work.file_plan(cast.desk, held, filed)
-    return held.task_id, work.plan_hash(held.task_id, filed)
+    tasks.file_plan(cast.desk, held, filed)
+    return held.task_id, tasks.plan_hash(held.task_id, filed)
 
 
 def approve(cast: Cast, who: Any, task: tuple[int, str]) -> State:
     return decisions.decide(cast.desk, who, task[0], approve=True, plan_hash=task[1])
 
 
-def heard(cast: Cast, request: reception.Request) -> Issue:
+def heard(cast: Cast, request: receiving.Request) -> Issue:
     sr_id = chat_log.hear(cast.desk, request, rule="webhook")
     with cast.desk.database.reading() as session:
         found = session.get(Issue, sr_id)
@@ -71,12 +68,12 @@ def test_who_asked_in_a_room_does_not_approve_it(cast: Cast, linked: str) -> Non
     if whose == "cus":
         people.join(cast.desk, BY, "lead", "cus")
     if linked == "before":
-        accounts.link(cast.desk, BY, whose, "mattermost", "u1")
+        messenger_links.link(cast.desk, BY, whose, "mattermost", "u1")
     issue = heard(cast, line("운영DB가 느려요"))
     assert issue.requester_id == ("lead" if linked == "before" else None)
     task = planned(cast, issue.sr_id)
     if linked != "before":
-        accounts.link(cast.desk, BY, whose, "mattermost", "u1")
+        messenger_links.link(cast.desk, BY, whose, "mattermost", "u1")
     with pytest.raises(Forbidden):
         approve(cast, LEAD, task)
     assert approve(cast, LEAD2, task) is State.APPROVED
@@ -85,7 +82,7 @@ def test_who_asked_in_a_room_does_not_approve_it(cast: Cast, linked: str) -> Non
 def test_where_the_requester_must_be_known_nobody_approves_before(cast: Cast) -> None:
     shipped = chart.shipped().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
-    organization.apply_chart(cast.desk, stricter, BY)
+    organization_chart.apply_chart(cast.desk, stricter, BY)
     task = planned(cast, heard(cast, line("운영DB가 느려요")).sr_id)
     for who in (LEAD, LEAD2):
         with pytest.raises(Forbidden, match="메신저 계정"):
@@ -93,7 +90,7 @@ def test_where_the_requester_must_be_known_nobody_approves_before(cast: Cast) ->
     refusal = {"approve": False, "plan_hash": task[1], "reason": "누구인지 모름"}
     state = decisions.decide(cast.desk, LEAD, task[0], **refusal)  # type: ignore[arg-type]
     assert state is State.REJECTED
-    accounts.link(cast.desk, BY, "lead", "mattermost", "u1")
+    messenger_links.link(cast.desk, BY, "lead", "mattermost", "u1")
     task = planned(cast, heard(cast, line("또 느려요")).sr_id)
     with pytest.raises(Forbidden, match="본인이"):
         approve(cast, LEAD, task)
@@ -103,13 +100,13 @@ def test_where_the_requester_must_be_known_nobody_approves_before(cast: Cast) ->
 def test_what_no_messenger_brings_needs_no_messenger_account(cast: Cast) -> None:
     shipped = chart.shipped().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
-    organization.apply_chart(cast.desk, stricter, BY)
+    organization_chart.apply_chart(cast.desk, stricter, BY)
     alert = replace(line("디스크 90%", ""), channel="alert")
     assert approve(cast, LEAD, planned(cast, heard(cast, alert).sr_id)) is State.APPROVED
 
 
 def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: Cast) -> None:
-    accounts.link(cast.desk, BY, "cus", "mattermost", "u1")
+    messenger_links.link(cast.desk, BY, "cus", "mattermost", "u1")
     assert heard(cast, line("느려요")).inst_id == "MOF"
     # The same id in another messenger is somebody else.
     stranger = heard(cast, replace(line("느려요"), channel="slack"))
@@ -118,7 +115,7 @@ def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: Cast) ->
 
 @pytest.mark.parametrize("who", ["known", "closed", "unknown", "nameless"])
 def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(cast: Cast, who: str) -> None:
-    accounts.link(cast.desk, BY, "cus", "mattermost", "u1")
+    messenger_links.link(cast.desk, BY, "cus", "mattermost", "u1")
     if who == "closed":
         people.set_active(cast.desk, BY, "cus", active=False)
     account = {"unknown": "u2", "nameless": ""}.get(who, "u1")
@@ -133,20 +130,22 @@ def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(cast: Cast, 
 
 def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Cast) -> None:
     desk = cast.desk
-    first = accounts.issue_code(desk, LEAD)
-    code = accounts.issue_code(desk, LEAD)
+    first = messenger_links.issue_code(desk, LEAD)
+    code = messenger_links.issue_code(desk, LEAD)
     assert link_codes.claim(desk, line(f"연결 {first}"), first) is Claim.UNKNOWN
-    late = replace(desk, clock=lambda: desk.clock() + accounts.LIFETIME + timedelta(seconds=1))
+    late = replace(
+        desk, clock=lambda: desk.clock() + messenger_links.LIFETIME + timedelta(seconds=1)
+    )
     assert link_codes.claim(late, line(f"연결 {code}", post="late"), code) is Claim.UNKNOWN
     assert link_codes.claim(desk, line(f"연결 {code}", account=""), code) is Claim.NAMELESS
     said = line(f"연결 {code}")
     assert link_codes.claim(desk, said, code) is Claim.LINKED
     assert link_codes.claim(desk, said, code) is None
     assert link_codes.claim(desk, line(f"연결 {code}", "thief"), code) is Claim.UNKNOWN
-    other = accounts.issue_code(desk, LEAD2)
+    other = messenger_links.issue_code(desk, LEAD2)
     assert link_codes.claim(desk, line(f"연결 {other}"), other) is Claim.TAKEN
-    assert [link.person.id for link in accounts.links(desk, LEAD)] == ["lead"]
-    assert accounts.links(desk, LEAD2) == []
+    assert [link.person.id for link in messenger_links.links(desk, LEAD)] == ["lead"]
+    assert messenger_links.links(desk, LEAD2) == []
     with desk.database.reading() as session:
         kept = session.scalars(select(ChatMessage.text)).all()
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "account_linked")).one()
@@ -169,27 +168,27 @@ def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_accoun
 ) -> None:
     enrol_more(cast)
     for act in (
-        lambda: accounts.link(cast.desk, LEAD, "lead", "mattermost", "u1"),
-        lambda: accounts.unlink(cast.desk, LEAD, "mattermost", "u1"),
-        lambda: accounts.links(cast.desk, LEAD, everybody=True),
+        lambda: messenger_links.link(cast.desk, LEAD, "lead", "mattermost", "u1"),
+        lambda: messenger_links.unlink(cast.desk, LEAD, "mattermost", "u1"),
+        lambda: messenger_links.links(cast.desk, LEAD, everybody=True),
     ):
         with pytest.raises(Forbidden):
             act()
-    accounts.link(cast.desk, ADMIN, "lead", "mattermost", "u1")
-    accounts.link(cast.desk, ADMIN, "lead", "mattermost", "u1")
+    messenger_links.link(cast.desk, ADMIN, "lead", "mattermost", "u1")
+    messenger_links.link(cast.desk, ADMIN, "lead", "mattermost", "u1")
     with pytest.raises(Invalid):
-        accounts.link(cast.desk, ADMIN, "cus", "mattermost", "u1")
+        messenger_links.link(cast.desk, ADMIN, "cus", "mattermost", "u1")
     for channel, account in (("irc", "u1"), ("mattermost", " "), ("mattermost", "x" * 200)):
         with pytest.raises(Invalid):
-            accounts.link(cast.desk, ADMIN, "cus", channel, account)
-    assert [x.account for x in accounts.links(cast.desk, ADMIN, everybody=True)] == ["u1"]
-    accounts.unlink(cast.desk, ADMIN, "mattermost", "u1")
+            messenger_links.link(cast.desk, ADMIN, "cus", channel, account)
+    assert [x.account for x in messenger_links.links(cast.desk, ADMIN, everybody=True)] == ["u1"]
+    messenger_links.unlink(cast.desk, ADMIN, "mattermost", "u1")
     with pytest.raises(NotFound):
-        accounts.unlink(cast.desk, ADMIN, "mattermost", "u1")
+        messenger_links.unlink(cast.desk, ADMIN, "mattermost", "u1")
 
 
 def test_the_room_answers_a_code_and_opens_no_request_for_it(cast: Cast) -> None:
-    code = accounts.issue_code(cast.desk, LEAD)
+    code = messenger_links.issue_code(cast.desk, LEAD)
     room = TestClient(application(cast.desk))
     post = {"token": "열쇠", "post_id": "p1", "user_name": "x", "user_id": "u7"}
     answer = room.post("/intake/mattermost", json={**post, "text": f" 연결 {code.lower()} "})

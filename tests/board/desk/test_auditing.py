@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from sealing import Sealed
+from audit_env import Sealed
 
-from guardia.board.desk import auditing, organization, waking
+from guardia.board.integrity import daily_report
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.errors import Misconfigured
 from guardia.org import chart
 
@@ -33,23 +35,23 @@ def alerts(sealed: Sealed) -> list[str]:
 
 
 def reasons(sealed: Sealed) -> tuple[str, ...]:
-    begun = waking.begin(sealed.desk, "auditor")
+    begun = beats.begin(sealed.desk, "auditor")
     if begun is None:
         return ()
-    waking.end(sealed.desk, begun, "intact", task_id=None, steps=0)
+    beats.end(sealed.desk, begun, "intact", task_id=None, steps=0)
     return begun.reasons
 
 
 def test_the_days_report_is_an_entry_of_a_full_verification(sealed: Sealed) -> None:
     sealed.write(2)
     sealed.seal()
-    auditing.verify(sealed.desk, "agent:auditor")
-    found = auditing.verify(sealed.desk, "agent:auditor", daily=True)
+    daily_report.verify(sealed.desk, "agent:auditor")
+    found = daily_report.verify(sealed.desk, "agent:auditor", daily=True)
     assert found.start == 0
     entry = sealed.links()[-1]
     assert entry.kind == "verified_daily"
     today = datetime.now(UTC).astimezone(SEOUL).date()
-    assert entry.detail["day"] == auditing.today(sealed.desk).isoformat()
+    assert entry.detail["day"] == daily_report.today(sealed.desk).isoformat()
     assert date.fromisoformat(entry.detail["day"]) - today <= timedelta(days=1)
 
 
@@ -57,7 +59,7 @@ def test_a_broken_record_alerts_and_names_the_entry(sealed: Sealed) -> None:
     sealed.write(4)
     sealed.seal()
     sealed.attack("update tb_audit_log set actor = 'x' where seq = 3")
-    found = auditing.verify(sealed.desk, "agent:auditor")
+    found = daily_report.verify(sealed.desk, "agent:auditor")
     assert found.verdict.bad == 3
     assert ["3번 항목" in text for text in alerts(sealed)] == [True]
     assert sealed.links()[-1].kind == "broken"
@@ -67,30 +69,30 @@ def test_a_broken_record_alerts_and_names_the_entry(sealed: Sealed) -> None:
 def test_a_broken_checkpoint_is_named_in_words(sealed: Sealed) -> None:
     size = sealed.seal()
     sealed.attack("update tb_audit_checkpoint set signature = 'ff'")
-    auditing.verify(sealed.desk, "agent:auditor")
+    daily_report.verify(sealed.desk, "agent:auditor")
     assert [f"항목 {size}건의 체크포인트" in text for text in alerts(sealed)] == [True]
 
 
 def test_each_day_is_begun_once_whoever_ticks(sealed: Sealed) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(seconds=1))
     for _ in range(2):
-        auditing.begin_daily(now.desk)
+        daily_report.begin_daily(now.desk)
     assert reasons(now) == ("daily",)
     assert reasons(now) == ()
     # The hourly tick of the same moment is another one.
-    assert waking.tick(now.desk, "auditor", midnight(sealed, 1))
+    assert beats.tick(now.desk, "auditor", midnight(sealed, 1))
 
 
 def test_the_first_day_needs_no_report(sealed: Sealed) -> None:
-    assert auditing.miss(at(sealed, sealed.links()[0].created_at).desk) == []
+    assert daily_report.miss(at(sealed, sealed.links()[0].created_at).desk) == []
     assert reasons(sealed) == ()
 
 
 def test_a_missing_report_alerts_once_for_each_day_and_is_made_up_for(sealed: Sealed) -> None:
     later = at(sealed, midnight(sealed, 2) + timedelta(hours=9))
     days = [midnight(sealed, n).date() for n in (1, 2)]
-    assert auditing.miss(later.desk) == days
-    assert auditing.miss(later.desk) == []
+    assert daily_report.miss(later.desk) == days
+    assert daily_report.miss(later.desk) == []
     assert len(alerts(sealed)) == 2
     assert all(day.isoformat() in text for day, text in zip(days, alerts(sealed), strict=True))
     assert [link.kind for link in sealed.links()][-2:] == ["report_missing"] * 2
@@ -99,19 +101,19 @@ def test_a_missing_report_alerts_once_for_each_day_and_is_made_up_for(sealed: Se
 
 def test_a_report_that_is_there_is_not_missed(sealed: Sealed) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(minutes=5))
-    assert auditing.miss(now.desk) == []  # it may still be at work
-    auditing.verify(now.desk, "agent:auditor", daily=True)
-    assert auditing.miss(at(sealed, midnight(sealed, 1) + timedelta(hours=20)).desk) == []
+    assert daily_report.miss(now.desk) == []  # it may still be at work
+    daily_report.verify(now.desk, "agent:auditor", daily=True)
+    assert daily_report.miss(at(sealed, midnight(sealed, 1) + timedelta(hours=20)).desk) == []
     assert alerts(sealed) == []
 
 
 def test_an_ordinary_verification_is_no_daily_report(sealed: Sealed) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(hours=2))
-    auditing.verify(now.desk, "agent:auditor")
-    assert len(auditing.miss(now.desk)) == 1
+    daily_report.verify(now.desk, "agent:auditor")
+    assert len(daily_report.miss(now.desk)) == 1
 
 
 def test_a_time_zone_that_nobody_knows(sealed: Sealed) -> None:
     text = chart.shipped().read_text("utf-8").replace("Asia/Seoul", "Asia/Nowhere")
     with pytest.raises(Misconfigured):
-        organization.apply_chart(sealed.desk, text, "operator:test")
+        organization_chart.apply_chart(sealed.desk, text, "operator:test")

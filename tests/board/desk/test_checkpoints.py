@@ -10,14 +10,17 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from audit_env import Sealed
 from cast import LEAD, PM
-from sealing import Sealed
 
-from guardia.board import audit
+from guardia.board.approvals import decisions
+from guardia.board.audit.log import log
+from guardia.board.control import directives
+from guardia.board.control import kill_switch as control_kill_switch
+from guardia.board.control.directives import Wish
 from guardia.board.core import kill_switch
-from guardia.board.desk import decisions, directives, killing, work
-from guardia.board.desk.checkpoints import Notary
-from guardia.board.desk.directives import Wish
+from guardia.board.execution import tasks
+from guardia.board.integrity.notary import Notary
 from guardia.db.engine import Database
 from guardia.errors import Misconfigured
 
@@ -66,11 +69,11 @@ def test_a_host_without_the_key_makes_no_second_one(sealed: Sealed) -> None:
 
 def test_a_checkpoint_comes_before_the_first_command(sealed: Sealed) -> None:
     hold = sealed.approved()
-    work.start(sealed.desk, hold)
+    tasks.start(sealed.desk, hold)
     with sealed.desk.database.reading() as session:
-        last = audit.last_checkpoint(session)
+        last = log.last_checkpoint(session)
         assert last is not None
-        covered = audit.link_at(session, last.size)
+        covered = log.link_at(session, last.size)
     assert covered is not None
     assert covered.kind == "started"
     assert sizes(sealed, 1)[-1] == last.size
@@ -79,7 +82,7 @@ def test_a_checkpoint_comes_before_the_first_command(sealed: Sealed) -> None:
 def covered(sealed: Sealed) -> list[str]:
     """Kinds of the newest entry that each checkpoint covers."""
     with sealed.desk.database.reading() as session:
-        found = [audit.link_at(session, c.size) for c in audit.checkpoints(session)]
+        found = [log.link_at(session, c.size) for c in log.checkpoints(session)]
     return [link.kind for link in found if link is not None]
 
 
@@ -90,8 +93,8 @@ def test_a_checkpoint_comes_before_each_privileged_action(sealed: Sealed) -> Non
     assert covered(sealed) == ["planned"]
     directives.give(desk, PM, hold.task_id, Wish("priority", "급함", "P1"))
     assert covered(sealed) == ["planned", "approved"]
-    killing.kill(desk, LEAD, "점검")
-    killing.release(desk, PM, "끝")
+    control_kill_switch.kill(desk, LEAD, "점검")
+    control_kill_switch.release(desk, PM, "끝")
     assert covered(sealed)[2:] == ["kill_report"]
 
 
@@ -102,11 +105,11 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: S
     sealed.places.key.unlink()
     for verb in ("pause", "manual", "abort"):
         directives.give(sealed.desk, LEAD, other.task_id, Wish(verb, "멈춤"))
-    killing.kill(sealed.desk, LEAD, "이상")
+    control_kill_switch.kill(sealed.desk, LEAD, "이상")
     assert kill_switch.switch(sealed.desk) is not None
     for privileged in (
         lambda: decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound),
-        lambda: killing.release(sealed.desk, PM, "끝"),
+        lambda: control_kill_switch.release(sealed.desk, PM, "끝"),
         lambda: directives.give(sealed.desk, LEAD, other.task_id, Wish("return")),
     ):
         with pytest.raises(Misconfigured):
@@ -120,7 +123,7 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: S
 def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: Sealed) -> None:
     shutil.rmtree(sealed.places.copies[1])
     hold = sealed.approved()
-    work.start(sealed.desk, hold)
+    tasks.start(sealed.desk, hold)
     sealed.write(1)
     sealed.seal()
     assert len(alerts(sealed)) == 1
@@ -136,7 +139,7 @@ def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: Sealed) -> No
 def test_a_place_that_hangs_does_not_hang_us(
     sealed: Sealed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("guardia.board.desk.checkpoints._PATIENCE", 0.2)
+    monkeypatch.setattr("guardia.board.integrity.notary._PATIENCE", 0.2)
     path = sealed.places.copies[1] / "main.jsonl"
     path.touch()
     descriptor = os.open(path, os.O_RDWR)
@@ -220,7 +223,7 @@ def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: Sealed) -> None:
             return int(row[0]) if row else 0
 
     sealed.attack(
-        "update tb_audit_head set size = %(size)s", size=audit.SEAL_EVERY - 2
+        "update tb_audit_head set size = %(size)s", size=log.SEAL_EVERY - 2
     )  # a chain that long takes its time to write
     sealed.write(1)
     assert asked() == 0
@@ -249,8 +252,9 @@ def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: Sealed) -> No
 
 def test_a_long_copy_is_searched_not_read(sealed: Sealed) -> None:
     """Lines before what is looked at are skipped, and none after it is."""
-    from guardia.board.checkpoint import read
-    from guardia.board.desk.places import Copy
+    from guardia.board.audit.log.checkpoint import read
+
+    from guardia.board.integrity.witnesses import Copy
 
     sealed.seal()
     path = sealed.places.copies[0] / "main.jsonl"

@@ -8,14 +8,17 @@ from typing import Any
 import psycopg
 import pytest
 from cast import LEAD, Cast, seated
+from guardia.board.runs.view.beats import Waking
 from sqlalchemy import text
 
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
 from guardia.board.core import wakes
 from guardia.board.core.claims import Hold
-from guardia.board.desk import directives, organization, waking, work
-from guardia.board.desk.directives import Wish
-from guardia.board.desk.waking import Waking
-from guardia.board.reasons import Reason
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.execution import tasks
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.org import chart
 
 FLUSH = "select pg_stat_force_next_flush()"
@@ -49,7 +52,7 @@ def sql(dsn: str, statement: str) -> list[Any]:
 
 
 def begun(cast: Cast, agent: str = "db-agent") -> Waking:
-    found = waking.begin(cast.desk, agent)
+    found = beats.begin(cast.desk, agent)
     assert found is not None
     return found
 
@@ -60,7 +63,7 @@ def woken(cast: Cast) -> None:
 
 
 def claimed(cast: Cast, beat: Waking, *done: Hold) -> Hold:
-    found = waking.claim(cast.desk, beat, frozenset(h.task_id for h in done))
+    found = beats.claim(cast.desk, beat, frozenset(h.task_id for h in done))
     assert found is not None
     return found
 
@@ -75,7 +78,7 @@ def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
     beat = begun(cast)  # which finds that the beat before was lost
     first = claimed(cast, beat)
     assert first.task_id == lost.task_id and first.fence > lost.fence
-    work.hand_over(cast.desk, first, "사람에게")
+    tasks.hand_over(cast.desk, first, "사람에게")
     second = claimed(cast, beat)
     third = claimed(cast, beat, second)
     assert (second.task_id, third.task_id) == (urgent, lost.task_id + 3)  # the first of P2
@@ -112,7 +115,7 @@ def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
         entry = "    role: roles/database.md\n"
         limited = chart.shipped().read_text("utf-8")
         limited = limited.replace(entry, f"{entry}    limits: {{parallel_tasks: {limit}}}\n")
-        organization.apply_chart(cast.desk, limited, "operator:test")
+        organization_chart.apply_chart(cast.desk, limited, "operator:test")
         cast.planned()
     reads = []
     for more in (100, 1_900):
@@ -121,8 +124,8 @@ def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
         woken(cast)
         before = read_so_far(cast)
         beat = begun(cast)
-        found = waking.claim(cast.desk, beat)
+        found = beats.claim(cast.desk, beat)
         reads.append(read_so_far(cast) - before)
         assert (found is None) == bool(limit)
-        waking.end(cast.desk, beat, "x", task_id=None, steps=0)
+        beats.end(cast.desk, beat, "x", task_id=None, steps=0)
     assert reads[1] <= reads[0] + 5, reads

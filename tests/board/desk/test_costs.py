@@ -10,22 +10,23 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from budget_env import BID, PRICES, charter, reserved
 from cast import LEAD, PM, Cast
+from guardia.board.audit.log.model import AuditEntry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from paying import BID, PRICES, charter, reserved
 from sqlalchemy import func, select
 
-from guardia.board import audit
+from guardia.board.audit.log import log
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
-from guardia.board.desk import budgets, costs, waking
-from guardia.board.desk.costs import Ended, Reported
-from guardia.board.desk.spending import Refusal
-from guardia.board.ledger import BudgetAccount, CostDay, CostIssue, ModelCall
-from guardia.board.model import Outgoing, Task
-from guardia.board.record_model import AuditEntry
-from guardia.board.run_model import Run
+from guardia.board.core.model import Outgoing, Task
+from guardia.board.core.run_model import Run
+from guardia.board.costs import budgets, metering
+from guardia.board.costs.budget_accounts import Refusal
+from guardia.board.costs.metering import Ended, Reported
+from guardia.board.costs.model import BudgetAccount, CostDay, CostIssue, ModelCall
+from guardia.board.runs.view import beats
 from guardia.errors import Exhausted, Forbidden, Invalid, Stale
 from guardia.org import revisions
 from guardia.org.budgets import WON, Amount
@@ -64,7 +65,7 @@ def account(desk: Desk, span: str = "month", scope: str = "agent", of: str = "db
 def kinds(desk: Desk, *wanted: str) -> list[str]:
     """Those entries of the record, which holds."""
     with desk.database.reading() as session:
-        assert audit.verify_all(session).intact
+        assert log.verify_all(session).intact
         found = select(AuditEntry.kind).where(AuditEntry.kind.in_(wanted)).order_by(AuditEntry.seq)
         return list(session.scalars(found))
 
@@ -83,7 +84,7 @@ def test_a_call_is_booked_on_every_account_with_what_it_was(cast: Cast, desk: De
     call = reserved(desk, hold)
     assert account(desk).reserved_tokens == WORST
     assert account(desk).reserved_cost == 600 * 100 + 400 * 1000
-    used = costs.settle(desk, call, Ended("used", "", 500, 40, 812))
+    used = metering.settle(desk, call, Ended("used", "", 500, 40, 812))
     assert used == Amount(540, 500 * 100 + 40 * 1000)
     for scope, of in (("agent", "db-agent"), ("institution", "MOF"), ("company", "")):
         for span, begins in (("month", date(2026, 11, 1)), ("day", date(2026, 11, 23))):
@@ -102,12 +103,12 @@ def test_a_call_is_booked_on_every_account_with_what_it_was(cast: Cast, desk: De
         assert (issue.calls, issue.cost) == (1, used.cost)
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "model_asked")).one()
         assert entry.sr_id == hold.sr_id and entry.detail["tokens_out"] == 40
-    assert costs.settle(desk, call, Ended("used", "", 500, 40)) == Amount(), "settled once"
+    assert metering.settle(desk, call, Ended("used", "", 500, 40)) == Amount(), "settled once"
     assert account(desk).spent_tokens == 540
     with desk.database.reading() as session:
         entry = next(a for a in revisions.running(session).agents if a.id == "db-agent")
-    begun = waking.Waking(hold.run_id, "db-agent", (), (), entry)
-    waking.end(desk, begun, "parsed", task_id=hold.task_id, steps=1)
+    begun = beats.Waking(hold.run_id, "db-agent", (), (), entry)
+    beats.end(desk, begun, "parsed", task_id=hold.task_id, steps=1)
     with desk.database.reading() as session:
         assert session.get_one(Run, hold.run_id).tokens == 540, "the end of a beat keeps them"
         work = session.get_one(CostDay, (date(2026, 11, 23), "db-agent", "MOF", ""))
@@ -128,7 +129,7 @@ def test_whatever_a_server_claims_the_accounts_hold(
 ) -> None:
     hold = _standing(cast, desk)
     before = account(desk) or BudgetAccount(spent_tokens=0, spent_cost=0)
-    used = costs.settle(desk, reserved(desk, hold), Ended("used", "", tokens_in, tokens_out))
+    used = metering.settle(desk, reserved(desk, hold), Ended("used", "", tokens_in, tokens_out))
     after = account(desk)
     assert 0 <= used.tokens <= WORST and 0 <= used.cost <= 460_000
     assert after.spent_tokens == before.spent_tokens + used.tokens
@@ -151,10 +152,10 @@ def test_a_later_price_does_not_change_what_was_spent(cast: Cast, desk: Desk) ->
     charter(cast)
     hold = cast.parsed()
     first, second = reserved(desk, hold), reserved(desk, hold)
-    costs.settle(desk, first, Ended("used", "", 100, 10))
+    metering.settle(desk, first, Ended("used", "", 100, 10))
     charter(cast, more="prices: {qwen: {input: 7, output: 9}}\n")
-    assert costs.settle(desk, second, Ended("used", "", 100, 10)).cost == 20_000
-    third = costs.settle(desk, reserved(desk, hold), Ended("used", "", 100, 10))
+    assert metering.settle(desk, second, Ended("used", "", 100, 10)).cost == 20_000
+    third = metering.settle(desk, reserved(desk, hold), Ended("used", "", 100, 10))
     assert third.cost == 100 * 7 + 10 * 9
     assert account(desk).spent_cost == 20_000 * 2 + third.cost
 
@@ -162,7 +163,7 @@ def test_a_later_price_does_not_change_what_was_spent(cast: Cast, desk: Desk) ->
 def test_overtaken_work_spends_nothing(cast: Cast, desk: Desk) -> None:
     hold = cast.parsed()
     with pytest.raises(Stale):
-        costs.reserve(desk, replace(hold, fence=hold.fence - 1), BID)
+        metering.reserve(desk, replace(hold, fence=hold.fence - 1), BID)
     assert account(desk) is None
 
 
@@ -173,7 +174,7 @@ def test_what_a_dead_worker_reserved_counts_at_its_worst(cast: Cast, desk: Desk)
     later = at(cast, NOW + timedelta(seconds=100))
     assert (budgets.look(later), budgets.look(later)) == (1, 0)
     assert (account(desk).spent_tokens, account(desk).reserved_tokens) == (WORST, 0)
-    assert costs.settle(later, call, Ended("used", "", 1, 1)) == Amount(), "it comes too late"
+    assert metering.settle(later, call, Ended("used", "", 1, 1)) == Amount(), "it comes too late"
 
 
 # --- caps -------------------------------------------------------------------------------------
@@ -183,12 +184,12 @@ def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: Cast, desk: 
     charter(cast, "{tokens: 3000}")
     hold = cast.parsed()
     for _ in range(2):
-        costs.settle(desk, reserved(desk, hold), Ended("used", "", 600, 400))
+        metering.settle(desk, reserved(desk, hold), Ended("used", "", 600, 400))
     assert kinds(desk, "budget_warned") == []
-    costs.settle(desk, reserved(desk, hold), Ended("used", "", 400, 1))
+    metering.settle(desk, reserved(desk, hold), Ended("used", "", 400, 1))
     assert kinds(desk, "budget_warned") == ["budget_warned"]
     for _ in range(3):
-        refused = costs.reserve(desk, hold, BID)
+        refused = metering.reserve(desk, hold, BID)
         assert isinstance(refused, Refusal) and refused.exhausted and not refused.pauses
         assert "db-agent" in refused.why
     assert kinds(desk, "budget_warned", "budget_exhausted") == ["budget_warned", "budget_exhausted"]
@@ -199,7 +200,7 @@ def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: Cast, desk: 
         assert session.scalar(refusals) == 3
     assert state(desk) == "active"
     december = at(cast, datetime(2026, 11, 30, 15, 0, tzinfo=UTC))  # 1 December in Seoul
-    assert isinstance(costs.reserve(december, hold, BID), int)
+    assert isinstance(metering.reserve(december, hold, BID), int)
 
 
 @pytest.mark.parametrize(
@@ -217,25 +218,25 @@ def test_every_kind_of_cap_holds(cast: Cast, desk: Desk, budget: str, more: str)
     charter(cast, budget, PRICES + more)
     hold = cast.parsed()
     permitted = 0
-    while isinstance(call := costs.reserve(desk, hold, BID), int):
-        costs.settle(desk, call, Ended("used", "", None, None))
+    while isinstance(call := metering.reserve(desk, hold, BID), int):
+        metering.settle(desk, call, Ended("used", "", None, None))
         permitted += 1
         assert permitted < 5
     assert call.exhausted
     assert permitted == (2 if "won" in budget else 1)
     tomorrow = at(cast, NOW + timedelta(days=1))
-    assert isinstance(costs.reserve(tomorrow, hold, BID), int) == ("daily" in budget + more)
+    assert isinstance(metering.reserve(tomorrow, hold, BID), int) == ("daily" in budget + more)
 
 
 def test_what_others_hold_for_now_is_not_used_up(cast: Cast, desk: Desk) -> None:
     charter(cast, "", PRICES + "budgets: {company: {tokens: 1500}}\n")
     hold = cast.parsed()
     under_way = reserved(desk, hold)
-    busy = costs.reserve(desk, hold, BID)
+    busy = metering.reserve(desk, hold, BID)
     assert isinstance(busy, Refusal) and not busy.exhausted
     assert kinds(desk, "budget_exhausted") == []
-    costs.settle(desk, under_way, Ended("used", "", 10, 10))
-    assert isinstance(costs.reserve(desk, hold, BID), int)
+    metering.settle(desk, under_way, Ended("used", "", 10, 10))
+    assert isinstance(metering.reserve(desk, hold, BID), int)
 
 
 CALLS = st.lists(
@@ -260,10 +261,10 @@ def test_two_workers_at_once_never_pass_a_cap(
 
     def work(call: tuple[int, int, int, bool]) -> int:
         most_in, most_out, said, lives = call
-        number = costs.reserve(here, hold, replace(BID, most_in=most_in, most_out=most_out))
+        number = metering.reserve(here, hold, replace(BID, most_in=most_in, most_out=most_out))
         if isinstance(number, Refusal) or not lives:
             return 0
-        return costs.settle(here, number, Ended("used", "", said, said)).tokens
+        return metering.settle(here, number, Ended("used", "", said, said)).tokens
 
     with ThreadPoolExecutor(2) as pool:
         told = sum(pool.map(work, calls))
@@ -285,8 +286,8 @@ def resting(cast: Cast, desk: Desk) -> Iterator[Hold]:
     """An agent whose budget is used up, which waits for people."""
     charter(cast, "{tokens: 1500, on_exhausted: pause}")
     hold = cast.parsed()
-    costs.settle(desk, reserved(desk, hold), Ended("used", "", 600, 400))
-    refused = costs.reserve(desk, hold, BID)
+    metering.settle(desk, reserved(desk, hold), Ended("used", "", 600, 400))
+    refused = metering.reserve(desk, hold, BID)
     assert isinstance(refused, Refusal) and refused.pauses
     for _ in range(2):
         with pytest.raises(Exhausted):
@@ -299,7 +300,7 @@ def test_an_agent_rests_until_people_raise_its_budget(
 ) -> None:
     assert state(desk) == "paused"
     assert kinds(desk, "budget_paused") == ["budget_paused"]
-    assert waking.begin(desk, "db-agent") is None
+    assert beats.begin(desk, "db-agent") is None
     assert budgets.look(desk) == 0
     raise_ = {"tokens": 100, "reason": "월말까지"}
     assert not budgets.raise_cap(desk, PM, "agent", "db-agent", **raise_), "still too little"
@@ -367,18 +368,18 @@ def test_only_who_may_raises(desk: Desk, resting: Hold) -> None:
 def test_an_outside_agent_reports_what_it_used(cast: Cast, desk: Desk) -> None:
     charter(cast, "{tokens: 3000, won: 10}")
     hold = cast.parsed()
-    assert costs.allowance(desk, hold) == costs.Allowance(3000, 10 * WON)
-    left = costs.report_usage(desk, hold, Reported("claude", 1000, 500, won=4))
-    assert left == costs.Allowance(1500, 6 * WON) == costs.allowance(desk, hold)
+    assert metering.allowance(desk, hold) == metering.Allowance(3000, 10 * WON)
+    left = metering.report_usage(desk, hold, Reported("claude", 1000, 500, won=4))
+    assert left == metering.Allowance(1500, 6 * WON) == metering.allowance(desk, hold)
     stale = replace(hold, fence=0)
-    left = costs.report_usage(desk, stale, Reported("qwen", 9000, 0, won=4))
-    assert left == costs.Allowance(0, 6 * WON - 900_000), (
+    left = metering.report_usage(desk, stale, Reported("qwen", 9000, 0, won=4))
+    assert left == metering.Allowance(0, 6 * WON - 900_000), (
         "the chart's price counts, and it happened"
     )
     assert kinds(desk, "budget_warned", "model_asked") == [
         "model_asked", "budget_warned", "model_asked",
     ]  # fmt: skip
-    refused = costs.reserve(desk, hold, BID)
+    refused = metering.reserve(desk, hold, BID)
     assert isinstance(refused, Refusal) and refused.exhausted
 
 
@@ -389,5 +390,5 @@ def test_a_report_that_cannot_be_is_refused(cast: Cast, desk: Desk, wrong: Any) 
     hold = cast.parsed()
     tokens_in, tokens_out, won = wrong
     with pytest.raises(Invalid):
-        costs.report_usage(desk, hold, Reported("m", tokens_in, tokens_out, won=won))
+        metering.report_usage(desk, hold, Reported("m", tokens_in, tokens_out, won=won))
     assert account(desk) is None

@@ -17,9 +17,10 @@ from cast import (
     plan,
 )
 
-from guardia.board.approvals import pending
-from guardia.board.desk import decisions, waking, work
-from guardia.board.lifecycle import State
+from guardia.board.approvals import decisions, pending
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks
+from guardia.board.runs.view import beats
 from guardia.errors import Forbidden, GuardiaError, Invalid, Stale
 
 
@@ -30,9 +31,9 @@ def decide(cast: Cast, who: object, task: int, bound: str, **more: object) -> St
 
 def test_the_team_lead_approves_maintenance_and_the_agent_is_woken(cast: Cast) -> None:
     held, _, bound = cast.planned()
-    waking.begin(cast.desk, "db-agent")
+    beats.begin(cast.desk, "db-agent")
     assert decide(cast, LEAD, held.task_id, bound) is State.APPROVED
-    begun = waking.begin(cast.desk, "db-agent")
+    begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None and "approval_decided" in begun.reasons
 
 
@@ -67,11 +68,11 @@ def test_the_requester_never_approves(cast: Cast) -> None:
     cast.received(requester_id="lead")
     work_on = cast.hold("dispatcher")
 
-    work.parse(cast.desk, work_on, assignment("MOF-DB-01"))
+    tasks.parse(cast.desk, work_on, assignment("MOF-DB-01"))
     held = cast.hold("db-agent")
     filed = plan()
-    work.file_plan(cast.desk, held, filed)
-    bound = work.plan_hash(held.task_id, filed)
+    tasks.file_plan(cast.desk, held, filed)
+    bound = tasks.plan_hash(held.task_id, filed)
     with pytest.raises(Forbidden, match="본인"):
         decide(cast, LEAD, held.task_id, bound)
     assert decide(cast, LEAD2, held.task_id, bound) is State.APPROVED

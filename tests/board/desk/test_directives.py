@@ -9,13 +9,17 @@ import psycopg
 import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, PM, Cast, action, assignment, plan
 
-from guardia.board import audit
+from guardia.board.approvals import decisions
+from guardia.board.audit.log import log
+from guardia.board.control import directives, kill_switch, undoing
+from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
-from guardia.board.desk import decisions, directives, killing, orders, record, staff, waking, work
-from guardia.board.desk.directives import Wish
-from guardia.board.desk.record import Outcome, Step
-from guardia.board.lifecycle import TABLE, Move, State
-from guardia.board.plan import Action, Call, Risk
+from guardia.board.core.lifecycle import TABLE, Move, State
+from guardia.board.core.plan import Action, Call, Risk
+from guardia.board.execution import commands, tasks
+from guardia.board.execution.commands import Outcome, Step
+from guardia.board.organization import agent_control
+from guardia.board.runs.view import beats
 from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
 
 READ = Call(tool="database.locks", args={"service": "budgetdb"})
@@ -35,17 +39,17 @@ def started(cast: Cast, *actions: Action) -> Hold:
     held, _, bound = cast.planned(plan("MAINTENANCE", *actions))
     decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = cast.hold("db-agent")
-    work.start(cast.desk, again)
+    tasks.start(cast.desk, again)
     return again
 
 
 def completed(cast: Cast, *actions: Action) -> Hold:
     hold = started(cast, *actions)
-    grant = work.start(cast.desk, hold)
+    grant = tasks.start(cast.desk, hold)
     for number, one in enumerate(actions or (action(),)):
-        intent = record.intend(cast.desk, grant, one.call, "…", Step(number, "do"))
-        record.conclude(cast.desk, intent, GOOD)
-    work.complete(cast.desk, hold, "끝")
+        intent = commands.intend(cast.desk, grant, one.call, "…", Step(number, "do"))
+        commands.conclude(cast.desk, intent, GOOD)
+    tasks.complete(cast.desk, hold, "끝")
     return hold
 
 
@@ -54,7 +58,7 @@ def give(cast: Cast, hold: Hold, verb: str, reason: str = "사유", argument: st
 
 
 def change(cast: Cast, hold: Hold) -> State:
-    bound = work.plan_hash(hold.task_id, plan("MAINTENANCE", LEVEL))
+    bound = tasks.plan_hash(hold.task_id, plan("MAINTENANCE", LEVEL))
     wish = Wish("change", "값을 고침", bound, plan("MAINTENANCE", LEVEL, LEVEL))
     return directives.give(cast.desk, PM, hold.task_id, wish)
 
@@ -78,20 +82,20 @@ def test_a_running_one_is_undone_by_its_agent(cast: Cast) -> None:
     assert give(cast, hold, "abort") is State.IN_PROGRESS
     with pytest.raises(IllegalMove):
         give(cast, hold, "abort")
-    begun = waking.begin(cast.desk, "db-agent")
+    begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None and "order" in begun.reasons
-    order = orders.claim(cast.desk, begun)
+    order = undoing.claim(cast.desk, begun)
     assert order is not None and order.hold.task_id == hold.task_id
-    assert orders.end(cast.desk, order, [], []) is State.FAILED_ROLLBACK
+    assert undoing.end(cast.desk, order, [], []) is State.FAILED_ROLLBACK
 
 
 def test_a_paused_task_rests_until_it_is_resumed(cast: Cast) -> None:
     hold = cast.parsed()
     give(cast, hold, "pause")
-    begun = waking.begin(cast.desk, "db-agent")
-    assert begun is None or waking.claim(cast.desk, begun) is None
+    begun = beats.begin(cast.desk, "db-agent")
+    assert begun is None or beats.claim(cast.desk, begun) is None
     with pytest.raises(Stale):
-        work.file_plan(cast.desk, hold, plan())
+        tasks.file_plan(cast.desk, hold, plan())
     give(cast, hold, "resume")
     assert cast.hold("db-agent").task_id == hold.task_id
 
@@ -108,11 +112,11 @@ def test_a_person_takes_over_does_it_by_hand_and_closes_it(cast: Cast) -> None:
 
 def test_a_person_may_take_over_what_an_agent_is_undoing(cast: Cast) -> None:
     hold = started(cast, LEVEL)
-    killing.kill(cast.desk, LEAD, "정지")
+    kill_switch.kill(cast.desk, LEAD, "정지")
     assert give(cast, hold, "manual") is State.MANUAL
-    assert killing.report(cast.desk, 1)[0].outcome == "NOT_RESTORED"
-    begun = waking.begin(cast.desk, "db-agent")
-    assert begun is None or orders.claim(cast.desk, begun) is None
+    assert kill_switch.report(cast.desk, 1)[0].outcome == "NOT_RESTORED"
+    begun = beats.begin(cast.desk, "db-agent")
+    assert begun is None or undoing.claim(cast.desk, begun) is None
 
 
 def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(cast: Cast) -> None:
@@ -120,7 +124,7 @@ def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(cast: Ca
     give(cast, hold, "manual")
     assert give(cast, hold, "return") is State.PARSED
     again = cast.hold("db-agent")
-    assert work.file_plan(cast.desk, again, filed) is False
+    assert tasks.file_plan(cast.desk, again, filed) is False
     with pytest.raises(Stale):
         decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
 
@@ -128,7 +132,7 @@ def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(cast: Ca
 def test_what_has_no_server_cannot_be_given_back(cast: Cast) -> None:
     cast.received()
     hold = cast.hold("dispatcher")
-    work.hand_over(cast.desk, hold, "서버를 모름")
+    tasks.hand_over(cast.desk, hold, "서버를 모름")
     with pytest.raises(Refused):
         give(cast, hold, "return")
 
@@ -136,24 +140,24 @@ def test_what_has_no_server_cannot_be_given_back(cast: Cast) -> None:
 def test_a_completed_task_is_rolled_back_by_its_agent_once_it_is_verified(cast: Cast) -> None:
     hold = completed(cast, LEVEL)
     assert give(cast, hold, "rollback") is State.COMPLETED
-    begun = waking.begin(cast.desk, "db-agent")
+    begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    order = orders.claim(cast.desk, begun)
+    order = undoing.claim(cast.desk, begun)
     assert order is not None
-    grant = orders.grant(cast.desk, order).grant
+    grant = undoing.grant(cast.desk, order).grant
     assert LEVEL.undo is not None
-    record.intend(cast.desk, grant, LEVEL.undo, "…", Step(0, "undo"))
-    assert orders.end(cast.desk, order, ["- 로그"], []) is State.ROLLED_BACK
+    commands.intend(cast.desk, grant, LEVEL.undo, "…", Step(0, "undo"))
+    assert undoing.end(cast.desk, order, ["- 로그"], []) is State.ROLLED_BACK
 
 
 def test_a_rollback_that_fails_is_never_silent(cast: Cast) -> None:
     hold = completed(cast, LEVEL)
     give(cast, hold, "rollback")
-    begun = waking.begin(cast.desk, "db-agent")
+    begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    order = orders.claim(cast.desk, begun)
+    order = undoing.claim(cast.desk, begun)
     assert order is not None
-    assert orders.end(cast.desk, order, [], ["- 로그"]) is State.MANUAL
+    assert undoing.end(cast.desk, order, [], ["- 로그"]) is State.MANUAL
     assert one(cast, "select count(*) from tb_outbox where kind = 'alert'") == 1
 
 
@@ -179,34 +183,34 @@ def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(cast: C
     give(cast, first, "priority", argument="p2")  # its beat no longer holds it
     cast.received()
     second = cast.hold("dispatcher")
-    work.parse(cast.desk, second, assignment("MOF-DB-01"))
+    tasks.parse(cast.desk, second, assignment("MOF-DB-01"))
     give(cast, second, "priority", argument="p1")
     assert cast.hold("db-agent").task_id == second.task_id != first.task_id
     for hold in (first, second):
         give(cast, hold, "pause")
     running = started(cast)
     give(cast, running, "priority", argument="P1")
-    work.remark(cast.desk, running, "계속합니다")
+    tasks.remark(cast.desk, running, "계속합니다")
     with pytest.raises(Invalid):
         give(cast, running, "priority", argument="P9")
 
 
 def test_a_paused_agent_undoes_what_people_order_and_nothing_else(cast: Cast) -> None:
     hold = started(cast)
-    staff.pause(cast.desk, "db-agent", "operator:test")
-    staff.pause(cast.desk, "dispatcher", "operator:test")
+    agent_control.pause(cast.desk, "db-agent", "operator:test")
+    agent_control.pause(cast.desk, "dispatcher", "operator:test")
     cast.received()
-    assert waking.begin(cast.desk, "dispatcher") is None
-    killing.kill(cast.desk, LEAD, "정지")
+    assert beats.begin(cast.desk, "dispatcher") is None
+    kill_switch.kill(cast.desk, LEAD, "정지")
     for _ in range(2):  # the first worker dies
-        begun = waking.begin(cast.desk, "db-agent")
+        begun = beats.begin(cast.desk, "db-agent")
         assert begun is not None and begun.works and begun.ordered
-        order = orders.claim(cast.desk, begun)
+        order = undoing.claim(cast.desk, begun)
         assert order is not None and order.hold.task_id == hold.task_id
-        assert waking.claim(cast.desk, begun) is None
-    orders.end(cast.desk, order, ["되돌림"], [])
-    waking.end(cast.desk, begun, "restored", task_id=hold.task_id, steps=1)
-    assert waking.begin(cast.desk, "db-agent") is None
+        assert beats.claim(cast.desk, begun) is None
+    undoing.end(cast.desk, order, ["되돌림"], [])
+    beats.end(cast.desk, begun, "restored", task_id=hold.task_id, steps=1)
+    assert beats.begin(cast.desk, "db-agent") is None
 
 
 def test_orders_need_their_right_and_a_known_verb(cast: Cast) -> None:
@@ -257,8 +261,8 @@ def test_in_200_interleavings_no_agents_write_lands_after_the_persons(cast: Cast
     assert sum(bool(verb) for _, verb, _ in decided) > 100
     assert {verb for _, verb, _ in decided} >= {"abort", "manual", "pause", "change"}
     with cast.desk.database.reading() as session:
-        assert audit.verify_all(session).intact
-        links = list(audit.links(session))
+        assert log.verify_all(session).intact
+        links = list(log.links(session))
     for hold, verb, _ in decided:
         if not verb:
             continue
@@ -274,16 +278,16 @@ def _work_on(cast: Cast, hold: Hold, deep: bool) -> bool:
     desk = cast.desk
     with suppress(Refused):
         try:
-            grant = work.start(desk, hold) if deep else work.observe(desk, hold)
+            grant = tasks.start(desk, hold) if deep else tasks.observe(desk, hold)
             for _ in range(2):
-                record.conclude(desk, record.intend(desk, grant, READ, "…"), GOOD)
-                work.remark(desk, hold, "봅니다")
+                commands.conclude(desk, commands.intend(desk, grant, READ, "…"), GOOD)
+                tasks.remark(desk, hold, "봅니다")
             if deep:
-                step = record.intend(desk, grant, LEVEL.call, "…", Step(0, "do"))
-                record.conclude(desk, step, GOOD)
-                work.complete(desk, hold, "끝")
+                step = commands.intend(desk, grant, LEVEL.call, "…", Step(0, "do"))
+                commands.conclude(desk, step, GOOD)
+                tasks.complete(desk, hold, "끝")
             else:
-                work.file_plan(desk, hold, plan())
+                tasks.file_plan(desk, hold, plan())
         except Stale:
             return True
     return False

@@ -8,10 +8,11 @@ import pytest
 from cast import LEAD, LEAD2, OFFICER, PM, Cast
 from sqlalchemy import select
 
-from guardia.board import dossier, listing
+from guardia.board.approvals import decisions, delegations
 from guardia.board.approvals.model import Notice
-from guardia.board.desk import decisions, delegating, organization
-from guardia.board.lifecycle import State
+from guardia.board.core.lifecycle import State
+from guardia.board.organization import chart as organization_chart
+from guardia.board.tracker import issue_list, issue_page
 from guardia.errors import Forbidden, Misconfigured
 from guardia.org import chart
 from guardia.org.directory import PersonName
@@ -21,7 +22,7 @@ SHIPPED = chart.shipped().read_text("utf-8")
 
 def name_people(board: Cast, *duties: str) -> None:
     text = SHIPPED + "duties:\n" + "".join(f"  - {{{duty}}}\n" for duty in duties)
-    organization.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(board.desk, text, "operator:test")
 
 
 def told(board: Cast) -> set[str]:
@@ -31,8 +32,8 @@ def told(board: Cast) -> set[str]:
 
 def waits_for(board: Cast, who: PersonName, sr_id: int = 1) -> bool:
     """On the list and on the page alike."""
-    mine = any(s.mine for s in dossier.issue(board.desk, who, sr_id).works[0].steps)
-    assert mine is bool(listing.issues(board.desk, who, listing.Query()).waiting)
+    mine = any(s.mine for s in issue_page.issue(board.desk, who, sr_id).works[0].steps)
+    assert mine is bool(issue_list.issues(board.desk, who, issue_list.Query()).waiting)
     return mine
 
 
@@ -96,7 +97,7 @@ def test_a_substitute_acts_only_while_all_are_away(cast: Cast) -> None:
     with pytest.raises(Forbidden):
         decisions.decide(cast.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
     ends = cast.desk.clock() + timedelta(days=1)
-    delegating.delegate(cast.desk, LEAD, "pm", ends=ends, absent=True)
+    delegations.delegate(cast.desk, LEAD, "pm", ends=ends, absent=True)
     assert waits_for(cast, LEAD2) and waits_for(cast, PM), "the absent one's delegate too"
     state = decisions.decide(cast.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
     assert state is State.APPROVED
@@ -112,4 +113,4 @@ def test_a_duty_is_a_role_that_can_approve_and_named_once() -> None:
 
 def test_people_without_an_account_are_told_before_a_chart_is_applied(cast: Cast) -> None:
     text = SHIPPED + "duties:\n  - {role: pm, people: [pm, ghost], substitutes: [nobody]}\n"
-    assert organization.preview(cast.desk, text).strangers == ["ghost", "nobody"]
+    assert organization_chart.preview(cast.desk, text).strangers == ["ghost", "nobody"]

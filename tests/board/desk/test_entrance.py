@@ -3,7 +3,7 @@ from __future__ import annotations
 from cast import Cast
 from pages import PASSWORD, enrol_more
 
-from guardia.board.desk import entrance
+from guardia.board.accounts import sign_in
 from guardia.org import access
 
 
@@ -15,10 +15,10 @@ def test_a_session_lasts_from_sign_in_to_sign_out(cast: Cast) -> None:
             found = access.signed_in(session, token, cast.desk.clock())
             return found.id if found else None
 
-    first, second = (entrance.sign_in(cast.desk, "lead", PASSWORD) for _ in range(2))
+    first, second = (sign_in.sign_in(cast.desk, "lead", PASSWORD) for _ in range(2))
     assert first and second and first != second
     assert (who(first), who(second)) == ("lead", "lead")
-    entrance.sign_out(cast.desk, first)
+    sign_in.sign_out(cast.desk, first)
     assert (who(first), who(second)) == (None, "lead")
-    assert entrance.sign_in(cast.desk, "lead", "틀림") is None
-    assert entrance.sign_in(cast.desk, "nobody", PASSWORD) is None
+    assert sign_in.sign_in(cast.desk, "lead", "틀림") is None
+    assert sign_in.sign_in(cast.desk, "nobody", PASSWORD) is None

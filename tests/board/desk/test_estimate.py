@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from budget_env import PRICES, paid
 from cast import LEAD, PM, Cast, seated
-from paying import PRICES, paid
 from sqlalchemy import select
 
-from guardia.board import hire_view
-from guardia.board.desk import estimate, goals, hiring, organization, waking
-from guardia.board.desk.goals import Breakdown, Part
-from guardia.board.desk.hiring import Opening
-from guardia.board.hire_view import HireView
+from guardia.board.costs.model import CostDay
+from guardia.board.goals import planning
+from guardia.board.goals.planning import Breakdown, Part
+from guardia.board.hiring import cost_estimate, requests, view
 from guardia.board.hiring.model import Hire
-from guardia.board.ledger import CostDay
+from guardia.board.hiring.requests import Opening
+from guardia.board.hiring.view import HireView
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.org import chart, revisions
 
 CHAT = "brain: {kind: chat, base_url: 'http://127.0.0.1:1/v1', model: qwen, timeout: 20}"
@@ -32,20 +34,20 @@ def board(database: Any) -> Iterator[Cast]:
 def charter(board: Cast, more: str) -> None:
     """All specialists ask a model."""
     text = chart.shipped().read_text("utf-8").replace("brain: {kind: embedded}", CHAT)
-    organization.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
+    organization_chart.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
 
 
 def asked(board: Cast) -> HireView:
     """A head's wish for a network specialist, as the board sees it."""
-    goals.give(board.desk, LEAD, "회선 점검", channel="web")
-    begun = waking.begin(board.desk, "dispatcher")
+    planning.give(board.desk, LEAD, "회선 점검", channel="web")
+    begun = beats.begin(board.desk, "dispatcher")
     assert begun is not None
-    hold = goals.claim(board.desk, begun)
+    hold = planning.claim(board.desk, begun)
     assert hold is not None
     opening = Opening("net-agent", "회선 전문가", ("NETWORK",), "dispatcher", "없음")
     part = Part(0, "회선 점검", "REQUEST", "NETWORK", "P3", server="MOF-DB-01", opening=opening)
-    goals.file(board.desk, hold, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
-    return hire_view.waiting(board.desk, PM)[0]
+    planning.file(board.desk, hold, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
+    return view.waiting(board.desk, PM)[0]
 
 
 def test_the_embedded_brain_costs_nothing_and_the_page_says_so(board: Cast) -> None:
@@ -62,7 +64,7 @@ def test_a_model_costs_what_its_peers_have_used(board: Cast) -> None:
     assert found.monthly_won == 2
     assert "3,000토큰 × 한 달 1건" in found.reckoned and "qwen" in found.reckoned
     assert "999,998원" in found.room and not found.short
-    hiring.approve(board.desk, PM, found.hire_id)
+    requests.approve(board.desk, PM, found.hire_id)
     with board.desk.database.reading() as session:
         agents = {a.id: a for a in revisions.running(session).agents}
         assert session.scalars(select(Hire.monthly_won)).one() == 2
@@ -86,6 +88,6 @@ def test_a_cost_beyond_what_the_company_has_left_is_said(board: Cast) -> None:
 
 
 def test_a_month_is_counted_from_today() -> None:
-    assert estimate.Room(10, 15, 30).short(20) is None
-    assert estimate.Room(9, 15, 30).short(20) == 10
-    assert estimate.Room(None, 15, 30).short(20) is None
+    assert cost_estimate.Room(10, 15, 30).short(20) is None
+    assert cost_estimate.Room(9, 15, 30).short(20) == 10
+    assert cost_estimate.Room(None, 15, 30).short(20) is None

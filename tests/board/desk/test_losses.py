@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from cast import Cast, seated
 
-from guardia.board.desk import waking
-from guardia.board.desk.stalling import RECOVERIES
+from guardia.board.core.wake_budget import RECOVERIES
+from guardia.board.runs.view import beats
 
 FILE = """
     with issue as (
@@ -53,14 +53,14 @@ def died(cast: Cast, *agents: str) -> None:
     """A worker that had these agents' beats in its hands, each with a task, dies; and its jobs
     are queued again."""
     sql(cast, FALL.format(agents="{" + ",".join(agents) + "}"))
-    assert waking.rescue(cast.desk, 1.0) == ["beat"] * len(agents)
+    assert beats.rescue(cast.desk, 1.0) == ["beat"] * len(agents)
     sql(cast, "delete from procrastinate_jobs")
 
 
 def taken(cast: Cast, agent: str) -> int | None:
     """The task that the agent's next beat claims."""
-    begun = waking.begin(cast.desk, agent)
-    found = waking.claim(cast.desk, begun) if begun else None
+    begun = beats.begin(cast.desk, agent)
+    found = beats.claim(cast.desk, begun) if begun else None
     return found.task_id if found else None
 
 

@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, Cast
+from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
-from guardia.board.desk import directives, notes, organization, succession, waking
-from guardia.board.desk.directives import Wish
-from guardia.board.desk.notes import WORKING, Experience
-from guardia.board.model import Task
-from guardia.board.note_model import Note, NoteVersion
-from guardia.board.record_model import AuditEntry
+from guardia.board.core.model import Task
+from guardia.board.organization import agent_memory, chart, handover
+from guardia.board.organization.agent_memory import WORKING, Experience
+from guardia.board.organization.note_model import Note, NoteVersion
+from guardia.board.runs.view import beats
 from guardia.errors import Forbidden, Invalid, NotFound, Stale
 from guardia.org import edit, revisions
 
@@ -34,19 +36,19 @@ def recorded(cast: Cast, *kinds: str) -> list[str]:
 
 def again(cast: Cast, held: Hold) -> Hold:
     """The same task, claimed anew."""
-    begun = waking.Waking(held.run_id, held.agent_id, (), (), None)  # type: ignore[arg-type]
-    found = waking.claim(cast.desk, begun)
+    begun = beats.Waking(held.run_id, held.agent_id, (), (), None)  # type: ignore[arg-type]
+    found = beats.claim(cast.desk, begun)
     assert found is not None
     return found
 
 
 def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(cast: Cast) -> None:
     held = cast.parsed()
-    told = notes.recall(cast.desk, held).working
+    told = agent_memory.recall(cast.desk, held).working
     assert "디스패처에게서 넘겨받음" in told and "성능 저하" in told
-    notes.write(cast.desk, held, "세션 7이 막고 있음\n\n", [WORKED])
-    notes.write(cast.desk, held, "세션 7이 막고 있음", [WORKED])
-    known = notes.recall(cast.desk, held)
+    agent_memory.write(cast.desk, held, "세션 7이 막고 있음\n\n", [WORKED])
+    agent_memory.write(cast.desk, held, "세션 7이 막고 있음", [WORKED])
+    known = agent_memory.recall(cast.desk, held)
     assert known.working.splitlines()[-1] == "세션 7이 막고 있음"
     assert known.working.count("세션 7") == 1
     (lesson,) = known.lessons
@@ -56,8 +58,8 @@ def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(cast: Cast) -> No
         held.sr_id,
     )
     assert recorded(cast, "lesson_learned") == ["lesson_learned"]
-    notes.write(cast.desk, held, "가" * 2 * WORKING)
-    assert len(notes.recall(cast.desk, held).working) == WORKING
+    agent_memory.write(cast.desk, held, "가" * 2 * WORKING)
+    assert len(agent_memory.recall(cast.desk, held).working) == WORKING
 
 
 def test_who_has_lost_the_hold_writes_nothing(cast: Cast) -> None:
@@ -65,45 +67,45 @@ def test_who_has_lost_the_hold_writes_nothing(cast: Cast) -> None:
     newer = again(cast, held)
     for lost in (held, replace(newer, run_id=newer.run_id + 1)):
         with pytest.raises(Stale):
-            notes.write(cast.desk, lost, "늦은 메모", [WORKED])
-    assert "늦은" not in notes.recall(cast.desk, newer).working
-    assert not notes.recall(cast.desk, newer).lessons
+            agent_memory.write(cast.desk, lost, "늦은 메모", [WORKED])
+    assert "늦은" not in agent_memory.recall(cast.desk, newer).working
+    assert not agent_memory.recall(cast.desk, newer).lessons
 
 
 def test_a_lesson_of_another_server_or_a_struck_one_is_not_brought(cast: Cast) -> None:
     held = cast.parsed()
-    notes.write(cast.desk, held, "끝", [WORKED])
-    general = notes.teach(cast.desk, ENGINEER, "db-agent", "월말에는 배치를 먼저 본다")
-    (lesson, *_) = [n for n in notes.recall(cast.desk, held).lessons if n.server]
-    notes.strike(cast.desk, LEAD, "db-agent", lesson.note_id, version=1, active=False)
-    assert [n.note_id for n in notes.recall(cast.desk, held).lessons] == [general]
-    notes.strike(cast.desk, LEAD, "db-agent", lesson.note_id, version=2, active=True)
+    agent_memory.write(cast.desk, held, "끝", [WORKED])
+    general = agent_memory.teach(cast.desk, ENGINEER, "db-agent", "월말에는 배치를 먼저 본다")
+    (lesson, *_) = [n for n in agent_memory.recall(cast.desk, held).lessons if n.server]
+    agent_memory.strike(cast.desk, LEAD, "db-agent", lesson.note_id, version=1, active=False)
+    assert [n.note_id for n in agent_memory.recall(cast.desk, held).lessons] == [general]
+    agent_memory.strike(cast.desk, LEAD, "db-agent", lesson.note_id, version=2, active=True)
     with cast.desk.database.transaction() as session:
         session.get_one(Task, held.task_id).target_server = "MOF-WAS-01"
-    assert [n.note_id for n in notes.recall(cast.desk, held).lessons] == [general]
+    assert [n.note_id for n in agent_memory.recall(cast.desk, held).lessons] == [general]
     kinds = ["lesson_learned", "note_written", "note_struck", "note_restored"]
     assert recorded(cast, *kinds) == kinds
 
 
 def test_people_edit_with_history_and_of_two_one_is_told(cast: Cast) -> None:
-    note = notes.teach(cast.desk, ENGINEER, "db-agent", " 처음 \x07")
-    notes.edit(cast.desk, LEAD, "db-agent", note, version=1, body="다음")
+    note = agent_memory.teach(cast.desk, ENGINEER, "db-agent", " 처음 \x07")
+    agent_memory.edit(cast.desk, LEAD, "db-agent", note, version=1, body="다음")
     with pytest.raises(Stale):
-        notes.edit(cast.desk, ENGINEER, "db-agent", note, version=1, body="늦음")
+        agent_memory.edit(cast.desk, ENGINEER, "db-agent", note, version=1, body="늦음")
     assert history(cast, note) == [("person:eng", "처음", True), ("person:lead", "다음", True)]
     with pytest.raises(Invalid):
-        notes.edit(cast.desk, LEAD, "db-agent", note, version=2, body=" ")
+        agent_memory.edit(cast.desk, LEAD, "db-agent", note, version=2, body=" ")
     with pytest.raises(NotFound):
-        notes.edit(cast.desk, LEAD, "was-agent", note, version=2, body="남의 것")
+        agent_memory.edit(cast.desk, LEAD, "was-agent", note, version=2, body="남의 것")
     with pytest.raises(NotFound):
-        notes.teach(cast.desk, LEAD, "no-such", "아무도")
+        agent_memory.teach(cast.desk, LEAD, "no-such", "아무도")
     with pytest.raises(Forbidden):
-        notes.teach(cast.desk, CUSTOMER, "db-agent", "고객")
+        agent_memory.teach(cast.desk, CUSTOMER, "db-agent", "고객")
 
 
 def test_a_reassigned_issue_goes_with_its_note(cast: Cast) -> None:
     held = cast.parsed()
-    notes.write(cast.desk, held, "세션 7이 막고 있음")
+    agent_memory.write(cast.desk, held, "세션 7이 막고 있음")
     directives.give(cast.desk, LEAD, held.task_id, Wish("reassign", "휴가", "was-agent"))
     with cast.desk.database.reading() as session:
         query = select(Note).where(Note.agent_id == "was-agent", Note.sr_id == held.sr_id)
@@ -114,12 +116,12 @@ def test_a_reassigned_issue_goes_with_its_note(cast: Cast) -> None:
 
 def test_whoever_goes_leaves_its_notes_to_the_heir(cast: Cast) -> None:
     held = cast.parsed()
-    notes.write(cast.desk, held, "세션 7이 막고 있음")
+    agent_memory.write(cast.desk, held, "세션 7이 막고 있음")
     with cast.desk.database.reading() as session:
         text = revisions.chart_text(session, revisions.latest(session) or 0)
-    organization.apply_chart(cast.desk, edit.fire(text, "db-agent"), "operator:test")
+    chart.apply_chart(cast.desk, edit.fire(text, "db-agent"), "operator:test")
     inherited = again(cast, replace(held, agent_id="dispatcher"))
-    assert "세션 7이 막고 있음" in notes.recall(cast.desk, inherited).working
-    succession.pass_on(cast.desk, inherited, "was-agent")
+    assert "세션 7이 막고 있음" in agent_memory.recall(cast.desk, inherited).working
+    handover.pass_on(cast.desk, inherited, "was-agent")
     kept = again(cast, replace(held, agent_id="was-agent"))
-    assert "세션 7이 막고 있음" in notes.recall(cast.desk, kept).working
+    assert "세션 7이 막고 있음" in agent_memory.recall(cast.desk, kept).working

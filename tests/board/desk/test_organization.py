@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from cast import Cast, seated
+from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
-from guardia.board.desk import organization
-from guardia.board.record_model import AuditEntry
+from guardia.board.organization import chart as organization_chart
 from guardia.errors import Misconfigured, Stale
 from guardia.org import chart, edit, revisions
 
@@ -39,7 +39,9 @@ def latest_entry(board: Cast) -> AuditEntry:
 def test_a_revision_is_on_record_with_author_and_differences(board: Cast) -> None:
     text = edit.set_field(edit.hire(SHIPPED, CLERK), "db-agent", "heartbeat.every", "3m")
     text = edit.fire(text, "sec-agent")
-    assert organization.apply_chart(board.desk, text, "operator:test", expected_revision=1) == 2
+    assert (
+        organization_chart.apply_chart(board.desk, text, "operator:test", expected_revision=1) == 2
+    )
     entry = latest_entry(board)
     assert (entry.actor, entry.detail["before"]) == ("operator:test", 1)
     assert entry.detail["changes"] == [
@@ -47,7 +49,7 @@ def test_a_revision_is_on_record_with_author_and_differences(board: Cast) -> Non
         "채용: net-agent (네트워크 전문가)",
         "변경: db-agent.heartbeat.every: 10m → 3m",
     ]
-    organization.apply_chart(board.desk, text + "# 글\n", "operator:test")
+    organization_chart.apply_chart(board.desk, text + "# 글\n", "operator:test")
     assert latest_entry(board).detail["changes"] == ["내용은 같고 글과 주석만 바뀜"]
     with board.desk.database.reading() as session:
         found = revisions.history(session, limit=2)
@@ -58,8 +60,8 @@ def test_a_revision_is_on_record_with_author_and_differences(board: Cast) -> Non
 
 def test_a_bad_or_an_unchanged_chart_changes_nothing(board: Cast) -> None:
     with pytest.raises(Misconfigured):
-        organization.apply_chart(board.desk, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
-    assert organization.apply_chart(board.desk, SHIPPED, "operator:test") == 1
+        organization_chart.apply_chart(board.desk, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
+    assert organization_chart.apply_chart(board.desk, SHIPPED, "operator:test") == 1
     assert latest_entry(board).detail["revision"] == 1
 
 
@@ -67,7 +69,7 @@ def test_of_two_who_have_seen_the_same_revision_one_is_told(board: Cast) -> None
     def hire(number: int) -> int | None:
         text = edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
         try:
-            return organization.apply_chart(board.desk, text, f"person:{number}", 1)
+            return organization_chart.apply_chart(board.desk, text, f"person:{number}", 1)
         except Stale:
             return None
 

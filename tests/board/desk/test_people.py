@@ -6,16 +6,18 @@ import re
 
 import pytest
 from cast import ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast, assignment, plan, refile
+from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
-from guardia.board import audit
-from guardia.board.approvals import pending
+from guardia.board.accounts import people
+from guardia.board.approvals import decisions, delegations, pending
 from guardia.board.approvals.model import Notice
+from guardia.board.audit.log import log
 from guardia.board.core.context import Desk, utc_now
-from guardia.board.desk import decisions, delegating, organization, people, work
-from guardia.board.lifecycle import State
-from guardia.board.listing import Query, issues
-from guardia.board.record_model import AuditEntry
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import tasks
+from guardia.board.organization import chart as organization_chart
+from guardia.board.tracker.issue_list import Query, issues
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
 from guardia.org import chart
 from guardia.org.directory import PersonName
@@ -31,11 +33,11 @@ def alias(of: str, role: str, account: str) -> PersonName:
 def waits(cast: Cast, requester: str | None, category: str = "MAINTENANCE") -> tuple[int, str]:
     """A plan that waits for its first step, on a request of this person's."""
     cast.received(**({"requester_id": requester} if requester else {}))
-    work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     held = cast.hold("db-agent")
     filed = plan(category)
-    work.file_plan(cast.desk, held, filed)
-    return held.task_id, work.plan_hash(held.task_id, filed)
+    tasks.file_plan(cast.desk, held, filed)
+    return held.task_id, tasks.plan_hash(held.task_id, filed)
 
 
 def approve(cast: Cast, who: PersonName, task: tuple[int, str]) -> State:
@@ -63,9 +65,9 @@ def test_the_requester_approves_under_no_other_account(cast: Cast) -> None:
             cast.desk, LEAD, task[0], approve=False, plan_hash=task[1], reason="반려도"
         )
     # Nor in the name of somebody else, nor somebody else in theirs.
-    delegating.delegate(cast.desk, LEAD, "eng", ends=IN_AN_HOUR)
+    delegations.delegate(cast.desk, LEAD, "eng", ends=IN_AN_HOUR)
     refused(cast, ENGINEER, task)
-    delegating.delegate(cast.desk, LEAD2, "lead", ends=IN_AN_HOUR)
+    delegations.delegate(cast.desk, LEAD2, "lead", ends=IN_AN_HOUR)
     refused(cast, LEAD, task)
     assert approve(cast, LEAD2, task) is State.APPROVED
 
@@ -74,14 +76,14 @@ def test_the_plans_author_approves_under_no_other_account(cast: Cast) -> None:
     held, filed, _ = cast.planned()
     refile(cast.desk, held.task_id, filed, ENGINEER)
     people.join(cast.desk, BY, "eng", "lead")
-    refused(cast, LEAD, (held.task_id, work.plan_hash(held.task_id, filed)))
+    refused(cast, LEAD, (held.task_id, tasks.plan_hash(held.task_id, filed)))
 
 
 def test_one_human_fills_one_step_and_counts_once_in_a_quorum(cast: Cast) -> None:
     steps = "steps: [team_lead, pm, {role: security_officer, quorum: 2}]"
     text = chart.shipped().read_text("utf-8")
     stricter = re.sub(r"(DESTRUCTIVE: \{)steps: \[[^]]*\]", rf"\1{steps}", text)
-    organization.apply_chart(cast.desk, stricter, BY)
+    organization_chart.apply_chart(cast.desk, stricter, BY)
     task = waits(cast, None, "DESTRUCTIVE")
     second = alias("", "security_officer", "officer2")
     people.add(cast.desk, BY, second)
@@ -107,7 +109,7 @@ def test_approvals_that_turn_out_to_be_one_humans_start_nothing(cast: Cast) -> N
     hold = cast.hold("db-agent")
     people.join(cast.desk, BY, "pm", "officer")
     with pytest.raises(Refused):
-        work.start(cast.desk, hold)
+        tasks.start(cast.desk, hold)
 
 
 def test_nobody_is_asked_for_what_they_may_not_decide(cast: Cast) -> None:
@@ -120,7 +122,7 @@ def test_nobody_is_asked_for_what_they_may_not_decide(cast: Cast) -> None:
 def test_nobody_delegates_to_themselves_under_another_account(cast: Cast) -> None:
     people.join(cast.desk, BY, "lead", "eng")
     with pytest.raises(Invalid):
-        delegating.delegate(cast.desk, LEAD, "eng", ends=IN_AN_HOUR)
+        delegations.delegate(cast.desk, LEAD, "eng", ends=IN_AN_HOUR)
 
 
 def test_joining_two_of_several_accounts_joins_them_all(cast: Cast) -> None:
@@ -160,7 +162,7 @@ def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(c
     assert not found["new"].active
     with desk.database.reading() as session:
         entries = session.scalars(select(AuditEntry).order_by(AuditEntry.seq).offset(1)).all()
-        assert audit.verify_all(session).intact
+        assert log.verify_all(session).intact
     assert [(e.kind, sorted(e.detail["what"])) for e in entries] == [
         ("person_added", ["active", "identity", "institution", "name", "role", "skills", "title"]),
         ("person_changed", ["role"]),

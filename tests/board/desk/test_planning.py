@@ -9,28 +9,20 @@ import psycopg
 import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, SERVER, Cast, plan
 
-from guardia.board import audit
-from guardia.board.approvals import pending
+from guardia.board.approvals import decisions, pending
+from guardia.board.audit.log import log
+from guardia.board.control import directives, kill_switch, manual_plans, undoing
+from guardia.board.control.directives import Wish
+from guardia.board.control.manual_plans import Revision
+from guardia.board.control.undoing import Undoing
 from guardia.board.core.claims import Hold
-from guardia.board.desk import (
-    decisions,
-    directives,
-    killing,
-    orders,
-    organization,
-    planning,
-    record,
-    view,
-    waking,
-    work,
-)
-from guardia.board.desk.directives import Wish
-from guardia.board.desk.orders import Undoing
-from guardia.board.desk.planning import Revision
-from guardia.board.desk.record import Outcome, Step
-from guardia.board.lifecycle import State
-from guardia.board.plan import Action, Call, Plan
-from guardia.board.planner import Draft
+from guardia.board.core.lifecycle import State
+from guardia.board.core.plan import Action, Call, Plan
+from guardia.board.core.planner import Draft
+from guardia.board.execution import commands, tasks, view
+from guardia.board.execution.commands import Outcome, Step
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
 from guardia.org import chart
 from guardia.org.directory import Directory, Service
@@ -66,7 +58,7 @@ RESTART = Call(tool="service.restart", args={"service": "budgetdb"})
 @pytest.fixture
 def board(cast: Cast) -> Cast:
     """The cast with a server that has what the catalogue's tools need."""
-    organization.enrol(cast.desk, Directory(servers=(HOST,)), {})
+    organization_chart.enrol(cast.desk, Directory(servers=(HOST,)), {})
     return cast
 
 
@@ -83,17 +75,17 @@ def running(board: Cast, *calls: Call, done: int = 0) -> Hold:
     hold, filed, bound = board.planned(made(*calls))
     approve(board, hold, bound)
     hold = board.hold("db-agent")
-    grant = work.start(board.desk, hold)
+    grant = tasks.start(board.desk, hold)
     for ordinal, action in enumerate(filed.actions[:done]):
-        intent = record.intend(board.desk, grant, action.call, "…", Step(ordinal, "do"))
-        record.conclude(board.desk, intent, GOOD)
+        intent = commands.intend(board.desk, grant, action.call, "…", Step(ordinal, "do"))
+        commands.conclude(board.desk, intent, GOOD)
     return hold
 
 
 def change(board: Cast, hold: Hold, *calls: Call, reason: str = "값을 고침") -> State:
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
     revision = Revision(bound, [Draft.of(call) for call in calls], reason)
-    return planning.change(board.desk, PM, hold.task_id, revision)
+    return manual_plans.change(board.desk, PM, hold.task_id, revision)
 
 
 def filed(board: Cast, hold: Hold) -> Plan:
@@ -113,19 +105,19 @@ def rows(board: Cast, query: str) -> list[tuple[object, ...]]:
 
 def kinds(board: Cast) -> list[str]:
     with board.desk.database.reading() as session:
-        assert audit.verify_all(session).intact
-        return [link.kind for link in audit.links(session)]
+        assert log.verify_all(session).intact
+        return [link.kind for link in log.links(session)]
 
 
 def undo(board: Cast, *, restored: int = 0, lost: list[str] | None = None) -> Undoing:
     """What the agent's next beat does about an order."""
-    begun = waking.begin(board.desk, "db-agent")
+    begun = beats.begin(board.desk, "db-agent")
     assert begun is not None and "order" in begun.reasons
-    order = orders.claim(board.desk, begun)
+    order = undoing.claim(board.desk, begun)
     assert order is not None
-    found = orders.grant(board.desk, order)
-    orders.end(board.desk, order, ["- 로그"] * restored, lost or [], found.kept)
-    waking.end(board.desk, begun, "order", task_id=None, steps=1)
+    found = undoing.grant(board.desk, order)
+    undoing.end(board.desk, order, ["- 로그"] * restored, lost or [], found.kept)
+    beats.end(board.desk, begun, "order", task_id=None, steps=1)
     return found
 
 
@@ -177,7 +169,7 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
         (state.plan_hash, "WAITING")
     }
     with pytest.raises(Stale):
-        work.start(board.desk, hold)
+        tasks.start(board.desk, hold)
     with pytest.raises(Stale):
         decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=before or "")
     with pytest.raises(Forbidden):
@@ -186,13 +178,13 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
     assert kinds(board)[-3:] == ["ordered", "planned", "approved"]
     if begin is not paused:
         assert view.task(board.desk, hold.task_id).written
-        assert work.start(board.desk, board.hold("db-agent")).plan_hash == state.plan_hash
+        assert tasks.start(board.desk, board.hold("db-agent")).plan_hash == state.plan_hash
 
 
 def test_the_author_of_a_changed_plan_cannot_fill_a_step_of_it(board: Cast) -> None:
     hold = waiting(board)
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
-    planning.change(board.desk, LEAD, hold.task_id, Revision(bound, [Draft.of(SECOND)], "고침"))
+    manual_plans.change(board.desk, LEAD, hold.task_id, Revision(bound, [Draft.of(SECOND)], "고침"))
     fresh = view.plan_state(board.desk, hold.task_id).plan_hash or ""
     with pytest.raises(Forbidden, match="작성"):
         decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=fresh)
@@ -220,14 +212,14 @@ def test_what_does_not_hold_is_refused_and_nothing_is_changed(board: Cast, case:
     hold = waiting(board)
     before, bound = kinds(board), view.plan_state(board.desk, hold.task_id).plan_hash or ""
     with pytest.raises(fault):
-        planning.change(board.desk, PM, hold.task_id, Revision(bound, [draft], "고침"))
+        manual_plans.change(board.desk, PM, hold.task_id, Revision(bound, [draft], "고침"))
     for nothing in (Revision(bound, [], "고침"), Revision(bound, [Draft.of(SECOND)], "  ")):
         with pytest.raises(Invalid):
-            planning.change(board.desk, PM, hold.task_id, nothing)
+            manual_plans.change(board.desk, PM, hold.task_id, nothing)
     with pytest.raises(Stale):
-        planning.change(board.desk, PM, hold.task_id, Revision("0", [Draft.of(SECOND)], "고침"))
+        manual_plans.change(board.desk, PM, hold.task_id, Revision("0", [Draft.of(SECOND)], "고침"))
     with pytest.raises(Forbidden):
-        planning.change(board.desk, CUSTOMER, hold.task_id, Revision(bound, [draft], "고침"))
+        manual_plans.change(board.desk, CUSTOMER, hold.task_id, Revision(bound, [draft], "고침"))
     with pytest.raises(Invalid):
         directives.give(board.desk, PM, hold.task_id, Wish("change", "고침", bound))
     assert kinds(board) == before
@@ -238,7 +230,7 @@ def test_what_has_no_plan_or_has_ended_cannot_be_changed(board: Cast) -> None:
     with pytest.raises((Stale, Refused)):
         change(board, hold, SECOND)
     hold = running(board, FIRST, done=1)
-    work.complete(board.desk, hold, "끝")
+    tasks.complete(board.desk, hold, "끝")
     with pytest.raises(IllegalMove):
         change(board, hold, SECOND)
 
@@ -256,7 +248,7 @@ def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(bo
             if found.plan_hash != bound:
                 assert view.task(board.desk, hold.task_id).state is State.PENDING_APPROVAL
                 with pytest.raises(Stale):
-                    work.start(board.desk, hold)
+                    tasks.start(board.desk, hold)
             with psycopg.connect(board.dsn) as connection:  # so that it is not claimed again
                 connection.execute("update tb_ops_task set paused = true")
 
@@ -270,7 +262,7 @@ def test_running_work_is_taken_from_its_agent_and_undone_before_anyone_is_asked(
     hold = running(board, FIRST, done=1)
     assert change(board, hold, SECOND) is State.IN_PROGRESS
     with pytest.raises(Stale):
-        work.complete(board.desk, hold, "끝")
+        tasks.complete(board.desk, hold, "끝")
     with pytest.raises(IllegalMove):
         change(board, hold, THIRD)
     found = undo(board, restored=1)
@@ -279,8 +271,8 @@ def test_running_work_is_taken_from_its_agent_and_undone_before_anyone_is_asked(
     assert calls_of(filed(board, hold)) == [SECOND]
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
     approve(board, hold, bound)
-    grant = work.start(board.desk, board.hold("db-agent"))
-    record.intend(board.desk, grant, SECOND, "…", Step(0, "do"))
+    grant = tasks.start(board.desk, board.hold("db-agent"))
+    commands.intend(board.desk, grant, SECOND, "…", Step(0, "do"))
 
 
 def test_what_both_plans_begin_with_is_kept_and_not_done_again(board: Cast) -> None:
@@ -291,11 +283,11 @@ def test_what_both_plans_begin_with_is_kept_and_not_done_again(board: Cast) -> N
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
     approve(board, hold, bound)
     again = board.hold("db-agent")
-    grant = work.start(board.desk, again)
-    assert record.attempts(board.desk, again, bound) == {(0, "do"): "DONE"}
+    grant = tasks.start(board.desk, again)
+    assert commands.attempts(board.desk, again, bound) == {(0, "do"): "DONE"}
     with pytest.raises(Refused, match="이미"):
-        record.intend(board.desk, grant, FIRST, "…", Step(0, "do"))
-    record.intend(board.desk, grant, THIRD, "…", Step(1, "do"))
+        commands.intend(board.desk, grant, FIRST, "…", Step(0, "do"))
+    commands.intend(board.desk, grant, THIRD, "…", Step(1, "do"))
 
 
 def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
@@ -314,18 +306,18 @@ def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
 def test_the_kill_switch_outranks_a_change_and_keeps_nothing(board: Cast) -> None:
     hold = running(board, FIRST, SECOND, done=2)
     change(board, hold, FIRST, THIRD)
-    begun = waking.begin(board.desk, "db-agent")
+    begun = beats.begin(board.desk, "db-agent")
     assert begun is not None
-    order = orders.claim(board.desk, begun)
+    order = undoing.claim(board.desk, begun)
     assert order is not None
-    found = orders.grant(board.desk, order)
+    found = undoing.grant(board.desk, order)
     assert found.kept == 1
-    killing.kill(board.desk, LEAD, "모두 멈춤")
-    assert orders.end(board.desk, order, ["- 로그"], [], found.kept) is State.IN_PROGRESS
-    waking.end(board.desk, begun, "order", task_id=None, steps=1)
+    kill_switch.kill(board.desk, LEAD, "모두 멈춤")
+    assert undoing.end(board.desk, order, ["- 로그"], [], found.kept) is State.IN_PROGRESS
+    beats.end(board.desk, begun, "order", task_id=None, steps=1)
     assert undo(board, restored=2).kept == 0
     assert view.task(board.desk, hold.task_id).state is State.FAILED_ROLLBACK
-    assert [s.outcome for s in killing.report(board.desk, 1)] == ["RESTORED"]
+    assert [s.outcome for s in kill_switch.report(board.desk, 1)] == ["RESTORED"]
 
 
 # A forced action -----------------------------------------------------------------------------
@@ -334,7 +326,7 @@ def test_the_kill_switch_outranks_a_change_and_keeps_nothing(board: Cast) -> Non
 def force(board: Cast, sr_id: int, **other: object) -> int:
     given = {"person": PM, "server": "MOF-DB-01", "draft": Draft.of(RESTART), "reason": "긴급"}
     words = {**given, **other}
-    return planning.force(board.desk, words.pop("person"), sr_id, **words)  # type: ignore[arg-type]
+    return manual_plans.force(board.desk, words.pop("person"), sr_id, **words)  # type: ignore[arg-type]
 
 
 def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(board: Cast) -> None:
@@ -349,8 +341,8 @@ def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(board: Cast
         decisions.decide(board.desk, person, task_id, approve=True, plan_hash=mine.plan_hash)
     hold = board.hold("db-agent")
     assert hold.task_id == task_id and view.task(board.desk, task_id).written
-    grant = work.start(board.desk, hold)
-    record.intend(board.desk, grant, RESTART, "…", Step(0, "do"))
+    grant = tasks.start(board.desk, hold)
+    commands.intend(board.desk, grant, RESTART, "…", Step(0, "do"))
     found = kinds(board)
     assert found[found.index("ordered") :][:2] == ["ordered", "planned"]
     assert rows(board, "select verb, reason, ordered_by from tb_directive") == [
@@ -376,7 +368,7 @@ def test_who_has_not_the_right_or_gives_no_reason_forces_nothing(board: Cast) ->
         force(board, sr_id, draft=Draft("service.restart", {"service": "$(reboot)"}))
     with pytest.raises(Refused):
         desk = replace(board.desk, planner=None)
-        planning.force(desk, PM, sr_id, "MOF-DB-01", Draft.of(RESTART), "긴급")
+        manual_plans.force(desk, PM, sr_id, "MOF-DB-01", Draft.of(RESTART), "긴급")
     assert kinds(board) == before
 
 
@@ -384,7 +376,7 @@ def test_a_chart_that_knows_no_forced_actions_allows_none(board: Cast) -> None:
     text = chart.shipped().read_text("utf-8")
     line = next(x for x in text.splitlines() if x.strip().startswith("FORCED:"))
     sr_id = board.received()
-    organization.apply_chart(board.desk, text.replace(line, ""), "operator:test")
+    organization_chart.apply_chart(board.desk, text.replace(line, ""), "operator:test")
     with pytest.raises(Invalid):
         force(board, sr_id)
     with pytest.raises(Exception, match="FORCED"):
@@ -399,9 +391,11 @@ def test_a_forced_action_that_is_done_can_be_rolled_back(board: Cast) -> None:
     for person in (LEAD, OFFICER):
         decisions.decide(board.desk, person, task_id, approve=True, plan_hash=bound)
     hold = board.hold("db-agent")
-    grant = work.start(board.desk, hold)
-    record.conclude(board.desk, record.intend(board.desk, grant, FIRST, "…", Step(0, "do")), GOOD)
-    work.complete(board.desk, hold, "끝")
+    grant = tasks.start(board.desk, hold)
+    commands.conclude(
+        board.desk, commands.intend(board.desk, grant, FIRST, "…", Step(0, "do")), GOOD
+    )
+    tasks.complete(board.desk, hold, "끝")
     directives.give(board.desk, LEAD, task_id, Wish("rollback", "되돌려 주세요"))
     undo(board, restored=1)
     assert view.task(board.desk, task_id).state is State.ROLLED_BACK

@@ -8,26 +8,21 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from cast import CAST, LEAD, LEAD2, PM, Cast, plan
+from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
-from guardia.board import audit, dossier, listing, seal, signers
-from guardia.board.approvals import pending
+from guardia.board.approvals import deadlines, decisions, delegations, pending
 from guardia.board.approvals.model import Approval, Notice
-from guardia.board.desk import (
-    decisions,
-    delegating,
-    directives,
-    due,
-    organization,
-    view,
-    waking,
-    work,
-)
-from guardia.board.desk.directives import Wish
-from guardia.board.lifecycle import State
-from guardia.board.model import Outgoing, Task
-from guardia.board.plan import Plan
-from guardia.board.record_model import AuditEntry
+from guardia.board.audit.log import log, signing, signing_keys
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Outgoing, Task
+from guardia.board.core.plan import Plan
+from guardia.board.execution import tasks, view
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
+from guardia.board.tracker import issue_list, issue_page
 from guardia.errors import Forbidden, Invalid, Refused, Stale
 from guardia.org import chart
 from guardia.org.directory import Directory, PersonName
@@ -58,7 +53,7 @@ def clock() -> Clock:
 @pytest.fixture
 def board(cast: Cast, clock: Clock) -> Cast:
     """The cast with an administrator, under a clock that the test moves."""
-    organization.enrol(cast.desk, Directory(people=(*CAST, ADMIN)), {})
+    organization_chart.enrol(cast.desk, Directory(people=(*CAST, ADMIN)), {})
     cast.desk = replace(cast.desk, clock=clock)
     return cast
 
@@ -67,7 +62,7 @@ def rule(board: Cast, policy: str, freezes: str = "[]") -> None:
     """Make ``policy`` that of MAINTENANCE."""
     head = chart.shipped().read_text("utf-8").split("\napprovals:")[0]
     text = f"{head}\napprovals:\n  READ_ONLY: []\n  MAINTENANCE: {policy}\nfreezes: {freezes}\n"
-    organization.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(board.desk, text, "operator:test")
 
 
 def approve(board: Cast, who: PersonName, task: int, bound: str) -> State:
@@ -89,7 +84,7 @@ def messages(board: Cast) -> str:
 
 
 def reasons(board: Cast) -> tuple[str, ...]:
-    begun = waking.begin(board.desk, "db-agent")
+    begun = beats.begin(board.desk, "db-agent")
     return begun.reasons if begun else ()
 
 
@@ -114,7 +109,7 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(board: Cast) -> None:
     assert pending.waiting_plans(board.desk, held.sr_id)[0].given == 1
     with pytest.raises(Forbidden, match="두 번째"):
         approve(board, LEAD, held.task_id, bound)
-    [step] = dossier.issue(board.desk, LEAD2, held.sr_id).works[0].steps
+    [step] = issue_page.issue(board.desk, LEAD2, held.sr_id).works[0].steps
     assert (step.quorum, len(step.votes), step.mine) == (2, 1, True)
     assert approve(board, LEAD2, held.task_id, bound) is State.APPROVED
 
@@ -122,18 +117,18 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(board: Cast) -> None:
 def test_a_delegate_decides_in_the_others_name_and_only_as_long(board: Cast, clock: Clock) -> None:
     rule(board, "[pm]")
     until = START + timedelta(days=1)
-    delegating.delegate(board.desk, PM, "eng", ends=until, absent=True)
+    delegations.delegate(board.desk, PM, "eng", ends=until, absent=True)
     engineer = next(p for p in CAST if p.id == "eng")
     held, _, bound = board.planned()
     assert told(board, "due") == {"eng"}
-    assert listing.issues(board.desk, engineer, listing.Query()).waiting
-    assert dossier.issue(board.desk, engineer, held.sr_id).works[0].steps[0].mine
+    assert issue_list.issues(board.desk, engineer, issue_list.Query()).waiting
+    assert issue_page.issue(board.desk, engineer, held.sr_id).works[0].steps[0].mine
     clock.later(days=2)
     with pytest.raises(Forbidden):
         approve(board, engineer, held.task_id, bound)
     clock.later(days=-2)
     assert approve(board, engineer, held.task_id, bound) is State.APPROVED
-    [vote] = dossier.issue(board.desk, LEAD, held.sr_id).works[0].steps[0].votes
+    [vote] = issue_page.issue(board.desk, LEAD, held.sr_id).works[0].steps[0].votes
     assert (vote.person, vote.principal) == ("person:eng", "person:pm")
 
 
@@ -141,11 +136,11 @@ def test_a_revoked_delegation_and_a_foreign_one_give_nothing(board: Cast) -> Non
     rule(board, "[pm]")
     until = START + timedelta(days=1)
     with pytest.raises(Forbidden):
-        delegating.delegate(board.desk, LEAD, "eng", ends=until, principal="pm")
+        delegations.delegate(board.desk, LEAD, "eng", ends=until, principal="pm")
     with pytest.raises(Invalid):
-        delegating.delegate(board.desk, PM, "cus", ends=until)
-    delegating.delegate(board.desk, ADMIN, "eng", ends=until, principal="pm")
-    assert delegating.revoke(board.desk, PM, "eng") == 1
+        delegations.delegate(board.desk, PM, "cus", ends=until)
+    delegations.delegate(board.desk, ADMIN, "eng", ends=until, principal="pm")
+    assert delegations.revoke(board.desk, PM, "eng") == 1
     held, _, bound = board.planned()
     with pytest.raises(Forbidden):
         approve(board, next(p for p in CAST if p.id == "eng"), held.task_id, bound)
@@ -154,12 +149,12 @@ def test_a_revoked_delegation_and_a_foreign_one_give_nothing(board: Cast) -> Non
 def test_the_author_of_a_plan_never_approves_it(board: Cast) -> None:
     held, _, bound = board.planned()
     change(board, held.task_id, bound, other_plan(), LEAD)
-    fresh = work.plan_hash(held.task_id, other_plan())
+    fresh = tasks.plan_hash(held.task_id, other_plan())
     with pytest.raises(Stale):
         approve(board, LEAD2, held.task_id, bound)
     with pytest.raises(Forbidden, match="작성"):
         approve(board, LEAD, held.task_id, fresh)
-    assert not listing.issues(board.desk, LEAD, listing.Query()).waiting
+    assert not issue_list.issues(board.desk, LEAD, issue_list.Query()).waiting
     assert approve(board, LEAD2, held.task_id, fresh) is State.APPROVED
 
 
@@ -171,9 +166,9 @@ def test_a_changed_plan_voids_what_was_given_and_asks_anew(board: Cast) -> None:
         states = {(a.plan_hash == bound, a.state) for a in session.scalars(select(Approval))}
     assert states == {(True, "VOID"), (False, "WAITING")}
     with pytest.raises(Stale):
-        work.start(board.desk, held)
+        tasks.start(board.desk, held)
     with pytest.raises(Refused):
-        fresh = work.plan_hash(held.task_id, other_plan())
+        fresh = tasks.plan_hash(held.task_id, other_plan())
         change(board, held.task_id, fresh, plan("READ_ONLY"), PM)
 
 
@@ -182,7 +177,7 @@ def test_a_stricter_chart_stops_what_was_approved_under_a_milder_one(board: Cast
     approve(board, LEAD, held.task_id, bound)
     rule(board, "[team_lead, pm]")
     with pytest.raises(Refused):
-        work.start(board.desk, held)
+        tasks.start(board.desk, held)
 
 
 # Asking for changes --------------------------------------------------------------------------
@@ -190,7 +185,7 @@ def test_a_stricter_chart_stops_what_was_approved_under_a_milder_one(board: Cast
 
 def test_asking_for_changes_goes_back_to_the_agent_with_the_reason(board: Cast) -> None:
     held, _, bound = board.planned()
-    waking.begin(board.desk, "db-agent")
+    beats.begin(board.desk, "db-agent")
     with pytest.raises(Invalid):
         decisions.ask_changes(board.desk, LEAD, held.task_id, plan_hash=bound, reason=" ")
     state = decisions.ask_changes(
@@ -200,7 +195,7 @@ def test_asking_for_changes_goes_back_to_the_agent_with_the_reason(board: Cast) 
     assert "approval_decided" in reasons(board)
     assert view.changes_wanted(board.desk, held.task_id) == "업무 시간 뒤에"
     with pytest.raises(Stale):
-        work.file_plan(board.desk, held, other_plan())
+        tasks.file_plan(board.desk, held, other_plan())
     with pytest.raises(Stale):
         approve(board, LEAD2, held.task_id, bound)
 
@@ -211,8 +206,8 @@ def test_the_same_plan_filed_again_is_asked_anew(board: Cast) -> None:
     approve(board, LEAD, held.task_id, bound)
     decisions.ask_changes(board.desk, PM, held.task_id, plan_hash=bound, reason="다시")
     again = board.hold("db-agent")
-    work.file_plan(board.desk, again, filed)
-    steps = dossier.issue(board.desk, LEAD, held.sr_id).works[0].steps
+    tasks.file_plan(board.desk, again, filed)
+    steps = issue_page.issue(board.desk, LEAD, held.sr_id).works[0].steps
     assert [s.state for s in steps] == ["WAITING", "WAITING"]
     assert approve(board, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
     assert approve(board, PM, held.task_id, bound) is State.APPROVED
@@ -226,19 +221,19 @@ def test_reminder_then_escalation_then_expiry(board: Cast, clock: Clock) -> None
     held, _, bound = board.planned()
     assert told(board, "due") == {"lead", "lead2"}
     assert "정다은 팀장" in messages(board)
-    assert due.look(board.desk) == 0
+    assert deadlines.look(board.desk) == 0
     clock.later(hours=1, minutes=1)
-    assert due.look(board.desk) == 1
-    assert due.look(board.desk) == 0
+    assert deadlines.look(board.desk) == 1
+    assert deadlines.look(board.desk) == 0
     assert told(board, "reminder") == {"lead", "lead2"}
     with pytest.raises(Forbidden):
         approve(board, ADMIN, held.task_id, bound)
     clock.later(hours=3)
-    assert due.look(board.desk) == 1
+    assert deadlines.look(board.desk) == 1
     assert told(board, "escalated") == {"lead", "lead2", "adm"}
-    assert listing.issues(board.desk, ADMIN, listing.Query()).waiting
+    assert issue_list.issues(board.desk, ADMIN, issue_list.Query()).waiting
     clock.later(hours=5)
-    due.look(board.desk)
+    deadlines.look(board.desk)
     assert view.issue(board.desk, held.sr_id).state is State.MANUAL
     with pytest.raises(Stale):
         approve(board, LEAD, held.task_id, bound)
@@ -248,27 +243,27 @@ def test_who_it_escalated_to_can_approve_and_the_work_may_start(board: Cast, clo
     rule(board, "{steps: [team_lead], expires: 1h, escalate_to: admin}")
     held, _, bound = board.planned()
     clock.later(hours=1, minutes=1)
-    due.look(board.desk)
+    deadlines.look(board.desk)
     assert approve(board, ADMIN, held.task_id, bound) is State.APPROVED
-    work.start(board.desk, held)
+    tasks.start(board.desk, held)
 
 
 def test_approved_now_run_when_the_window_opens(board: Cast, clock: Clock) -> None:
     rule(board, '{steps: [team_lead], windows: [{from: "22:00", until: "23:00"}]}')
     held, _, bound = board.planned()
     assert approve(board, LEAD, held.task_id, bound) is State.APPROVED
-    work_row = dossier.issue(board.desk, LEAD, held.sr_id).works[0]
+    work_row = issue_page.issue(board.desk, LEAD, held.sr_id).works[0]
     assert work_row.run_after == datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
-    begun = waking.begin(board.desk, "db-agent")
-    assert begun is not None and waking.claim(board.desk, begun) is None
-    waking.end(board.desk, begun, "idle", task_id=None, steps=0)
+    begun = beats.begin(board.desk, "db-agent")
+    assert begun is not None and beats.claim(board.desk, begun) is None
+    beats.end(board.desk, begun, "idle", task_id=None, steps=0)
     clock.later(hours=10, minutes=1)
-    assert due.look(board.desk) == 1
-    begun = waking.begin(board.desk, "db-agent")
+    assert deadlines.look(board.desk) == 1
+    begun = beats.begin(board.desk, "db-agent")
     assert begun is not None and begun.reasons == ("window_open",)
-    hold = waking.claim(board.desk, begun)
+    hold = beats.claim(board.desk, begun)
     assert hold is not None
-    work.start(board.desk, hold)
+    tasks.start(board.desk, hold)
 
 
 def test_a_freeze_declared_after_the_approval_holds_the_work(board: Cast, clock: Clock) -> None:
@@ -277,19 +272,19 @@ def test_a_freeze_declared_after_the_approval_holds_the_work(board: Cast, clock:
     approve(board, LEAD, held.task_id, bound)
     rule(board, "[team_lead]", "[{from: 2026-11-20T00:00:00, until: 2026-11-21T00:00:00}]")
     with pytest.raises(Stale):
-        work.start(board.desk, held)
+        tasks.start(board.desk, held)
     assert view.issue(board.desk, held.sr_id).state is State.APPROVED
     with board.desk.database.reading() as session:
         assert session.scalars(select(Task.run_after)).one() is not None
     clock.later(days=1)
-    due.look(board.desk)
-    work.start(board.desk, board.hold("db-agent"))
+    deadlines.look(board.desk)
+    tasks.start(board.desk, board.hold("db-agent"))
 
 
 def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
     board: Cast, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(due, "_BATCH", 2)  # the broken ones fill the first look
+    monkeypatch.setattr(deadlines, "_BATCH", 2)  # the broken ones fill the first look
     rule(board, "{steps: [team_lead], expires: 1h}")
     held = [board.planned()[0] for _ in range(4)]
     clock.later(hours=2)
@@ -298,9 +293,9 @@ def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
             "update tb_ops_task set status = 'ABORTED' where task_id = any(%s)",
             [[h.task_id for h in held[:2]]],
         )
-    assert due.look(board.desk) == 2
+    assert deadlines.look(board.desk) == 2
     assert [view.issue(board.desk, h.sr_id).state for h in held[2:]] == [State.MANUAL] * 2
-    assert due.look(board.desk) == 0
+    assert deadlines.look(board.desk) == 0
     with board.desk.database.reading() as session:
         alerts = session.scalars(select(Outgoing.text).where(Outgoing.kind == "alert")).all()
     assert len(alerts) == 2
@@ -314,15 +309,15 @@ def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(board: Cas
     approve(board, LEAD, held.task_id, bound)
     with board.desk.database.reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "approved")).one()
-        assert audit.verify_all(session).intact
+        assert log.verify_all(session).intact
     said, detail = entry.detail["statement"], entry.detail
     assert said["plan_hash"] == bound and said["issue"] == held.sr_id
     assert said["chain_head"] == entry.previous_hash
-    assert signers.genuine(said, detail["signature"], detail["key"])
+    assert signing_keys.genuine(said, detail["signature"], detail["key"])
     assert detail["key"] == board.desk.seal.public
     for name, value in {"plan_hash": "0" * 64, "person": "pm", "chain_head": "0" * 64}.items():
-        assert not signers.genuine({**said, name: value}, detail["signature"], detail["key"])
-    assert not signers.genuine(said, detail["signature"], seal.Seal.passing().public)
+        assert not signing_keys.genuine({**said, name: value}, detail["signature"], detail["key"])
+    assert not signing_keys.genuine(said, detail["signature"], signing.Seal.passing().public)
 
 
 def test_who_reads_the_record_only_decides_nothing(board: Cast) -> None:
@@ -353,12 +348,12 @@ def test_more_that_the_chart_demands_after_the_approval_still_counts(board: Cast
     assert approve(board, LEAD, hold.task_id, bound) is State.APPROVED
     rule(board, "{steps: [team_lead], irreversible: [pm]}")
     with pytest.raises(Refused):
-        work.start(board.desk, board.hold("db-agent"))
+        tasks.start(board.desk, board.hold("db-agent"))
 
 
 def test_a_token_decides_nothing_in_the_name_of_who_delegated(board: Cast) -> None:
     eng = next(p for p in CAST if p.role == "engineer")
-    delegating.delegate(board.desk, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
+    delegations.delegate(board.desk, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
     hold, _, bound = board.planned(plan())
     limited = eng.model_copy(update={"only": frozenset({"plan.read"})})
     with pytest.raises(Forbidden):

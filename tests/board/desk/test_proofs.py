@@ -8,13 +8,14 @@ from dataclasses import replace
 import psycopg
 import pytest
 from cast import LEAD, PM, TERMINATE, Cast, assignment, plan
+from guardia.board.audit.log.signing import Seal
 
-from guardia.board.approvals import pending
+from guardia.board.approvals import decisions, pending
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
-from guardia.board.desk import decisions, directives, record, work
-from guardia.board.desk.directives import Wish
-from guardia.board.desk.record import Step
-from guardia.board.seal import Seal
+from guardia.board.execution import commands, tasks
+from guardia.board.execution.commands import Step
 from guardia.errors import Forged, Misconfigured
 from guardia.org.directory import PersonName
 
@@ -39,7 +40,7 @@ def approve(cast: Cast) -> Hold:
 
 def change(cast: Cast, hold: Hold, who: PersonName) -> None:
     """The same plan, filed anew by a person."""
-    bound = work.plan_hash(hold.task_id, plan())
+    bound = tasks.plan_hash(hold.task_id, plan())
     directives.give(cast.desk, who, hold.task_id, Wish("change", "고침", bound, plan()))
 
 
@@ -89,17 +90,17 @@ def given_by_the_author(cast: Cast) -> None:
     held, _, _ = cast.planned()
     change(cast, held, LEAD)
     write(cast, "update tb_ops_task set plan_author = 'agent:db-agent'")
-    bound = work.plan_hash(held.task_id, plan())
+    bound = tasks.plan_hash(held.task_id, plan())
     decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
 
 
 def given_by_the_requester(cast: Cast) -> None:
     cast.received(requester_id=LEAD.id)
-    work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     held = cast.hold("db-agent")
-    work.file_plan(cast.desk, held, plan())
+    tasks.file_plan(cast.desk, held, plan())
     write(cast, "update tb_sr_request set requester_id = null")
-    bound = work.plan_hash(held.task_id, plan())
+    bound = tasks.plan_hash(held.task_id, plan())
     decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
 
 
@@ -111,7 +112,7 @@ def given_and_sealed_with_a_key_of_ones_own(cast: Cast) -> None:
     cast.planned()
     ours, cast.desk = cast.desk, replace(cast.desk, seal=Seal.passing())
     task = max(t.task_id for t in pending.waiting_plans(cast.desk, 2))
-    bound = work.plan_hash(task, plan())
+    bound = tasks.plan_hash(task, plan())
     decisions.decide(cast.desk, LEAD, task, approve=True, plan_hash=bound)
     cast.desk = ours
 
@@ -141,20 +142,20 @@ def test_a_forged_approval_starts_nothing(cast: Cast, forge: Callable[[Cast], No
     forge(cast)
     again = cast.hold("db-agent")
     with pytest.raises((Forged, Misconfigured)):
-        work.start(cast.desk, again)
+        tasks.start(cast.desk, again)
 
 
 def test_a_forged_approval_runs_no_further_command_of_what_has_begun(cast: Cast) -> None:
     approve(cast)
     again = cast.hold("db-agent")
-    grant = work.start(cast.desk, again)
+    grant = tasks.start(cast.desk, again)
     write(cast, "update tb_decision set person_id = 'lead2'")
     with pytest.raises(Forged):
-        record.intend(cast.desk, grant, TERMINATE, "psql …", Step(0, "do"))
+        commands.intend(cast.desk, grant, TERMINATE, "psql …", Step(0, "do"))
 
 
 def test_orders_that_change_no_plan_leave_its_approvals_as_they_are(cast: Cast) -> None:
     hold = approve(cast)
     for verb, argument in (("pause", ""), ("resume", ""), ("priority", "P1"), ("reassign", "eng")):
         directives.give(cast.desk, LEAD, hold.task_id, Wish(verb, "사유", argument))
-    assert work.start(cast.desk, cast.hold("db-agent")).plan_hash is not None
+    assert tasks.start(cast.desk, cast.hold("db-agent")).plan_hash is not None

@@ -6,11 +6,11 @@ import psycopg
 import pytest
 from cast import Cast
 
-from guardia.board.desk import reception, view
-from guardia.board.desk.reception import Request
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import view
 from guardia.board.intake import chat_log
-from guardia.board.issues import comments
-from guardia.board.lifecycle import State
+from guardia.board.issues import comments, receiving
+from guardia.board.issues.receiving import Request
 from guardia.errors import Invalid, NotFound
 
 
@@ -26,7 +26,7 @@ def count(cast: Cast, table: str) -> int:
 
 
 def test_a_request_becomes_an_issue_with_a_received_task(cast: Cast) -> None:
-    sr_id = reception.receive(cast.desk, request())
+    sr_id = receiving.receive(cast.desk, request())
     assert view.issue(cast.desk, sr_id).state is State.RECEIVED
     assert count(cast, "tb_ops_task where status = 'RECEIVED'") == 1
 
@@ -44,7 +44,7 @@ def test_a_repeated_delivery_opens_nothing_twice_even_at_once(cast: Cast) -> Non
 def test_the_same_web_request_sent_twice_at_once_opens_one_issue(cast: Cast) -> None:
     with ThreadPoolExecutor(6) as pool:
         numbers = set(
-            pool.map(lambda _: reception.receive(cast.desk, request(external_id="p1")), range(12))
+            pool.map(lambda _: receiving.receive(cast.desk, request(external_id="p1")), range(12))
         )
     assert len(numbers) == 1
     assert count(cast, "tb_sr_request") == 1
@@ -58,16 +58,16 @@ def test_talk_without_a_rule_is_only_logged(cast: Cast) -> None:
 @pytest.mark.parametrize("text", ["", "  \n", "\x00\x07"])
 def test_an_empty_request_is_refused(cast: Cast, text: str) -> None:
     with pytest.raises(Invalid):
-        reception.receive(cast.desk, request(text=text))
+        receiving.receive(cast.desk, request(text=text))
 
 
 def test_hostile_text_is_kept_as_text(cast: Cast) -> None:
-    sr_id = reception.receive(cast.desk, request(text="'; drop table tb_sr_request; --\x00\ud800"))
+    sr_id = receiving.receive(cast.desk, request(text="'; drop table tb_sr_request; --\x00\ud800"))
     assert view.issue(cast.desk, sr_id).title.startswith("'; drop table")
 
 
 def test_a_comment_needs_an_issue_and_words(cast: Cast) -> None:
-    sr_id = reception.receive(cast.desk, request())
+    sr_id = receiving.receive(cast.desk, request())
     comments.comment(cast.desk, sr_id, "person:lead", "확인 중")
     assert count(cast, "tb_comment") == 1
     with pytest.raises(Invalid):

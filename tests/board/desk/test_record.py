@@ -4,11 +4,12 @@ import psycopg
 import pytest
 from cast import LEAD, TERMINATE, Cast
 
-from guardia.board import audit
+from guardia.board.approvals import decisions
+from guardia.board.audit.log import log
 from guardia.board.core.claims import Grant, Hold
-from guardia.board.desk import decisions, record, work
-from guardia.board.desk.record import Outcome, Step
-from guardia.board.plan import Call
+from guardia.board.core.plan import Call
+from guardia.board.execution import commands, tasks
+from guardia.board.execution.commands import Outcome, Step
 from guardia.errors import Refused, Stale
 
 READ = Call(tool="database.locks", args={"service": "budgetdb"})
@@ -20,19 +21,19 @@ def started(cast: Cast) -> tuple[Hold, Grant]:
     held, _, bound = cast.planned()
     decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = cast.hold("db-agent")
-    return again, work.start(cast.desk, again)
+    return again, tasks.start(cast.desk, again)
 
 
 def kinds(cast: Cast) -> list[str]:
     with cast.desk.database.reading() as session:
-        assert audit.verify_all(session).intact
-        return [link.kind for link in audit.links(session)]
+        assert log.verify_all(session).intact
+        return [link.kind for link in log.links(session)]
 
 
 def test_a_read_leaves_intent_result_and_evidence(cast: Cast) -> None:
     held = cast.parsed()
-    intent = record.intend(cast.desk, work.observe(cast.desk, held), READ, "psql …")
-    record.conclude(cast.desk, intent, GOOD)
+    intent = commands.intend(cast.desk, tasks.observe(cast.desk, held), READ, "psql …")
+    commands.conclude(cast.desk, intent, GOOD)
     assert kinds(cast)[-2:] == ["intent", "result"]
     with psycopg.connect(cast.dsn) as connection:
         found = connection.execute("select findings from tb_evidence").fetchone()
@@ -41,58 +42,58 @@ def test_a_read_leaves_intent_result_and_evidence(cast: Cast) -> None:
 
 def test_a_change_is_attempted_once_only(cast: Cast) -> None:
     held, grant = started(cast)
-    intent = record.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+    intent = commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
     with pytest.raises(Refused, match="이미"):
-        record.intend(cast.desk, grant, TERMINATE, "psql …", DO)
-    record.conclude(cast.desk, intent, GOOD)
+        commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+    commands.conclude(cast.desk, intent, GOOD)
     assert grant.plan_hash is not None
-    assert record.attempts(cast.desk, held, grant.plan_hash) == {(0, "do"): "DONE"}
+    assert commands.attempts(cast.desk, held, grant.plan_hash) == {(0, "do"): "DONE"}
     with pytest.raises(Refused, match="이미"):
-        record.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+        commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
 
 
 def test_a_call_that_is_not_the_plans_is_refused(cast: Cast) -> None:
     _, grant = started(cast)
     other = Call(tool=TERMINATE.tool, args={**TERMINATE.args, "pid": 8})
     with pytest.raises(Refused, match="다릅니다"):
-        record.intend(cast.desk, grant, other, "psql …", DO)
+        commands.intend(cast.desk, grant, other, "psql …", DO)
 
 
 def test_a_read_grant_carries_no_change(cast: Cast) -> None:
     held, _ = started(cast)
     with pytest.raises(Refused):
-        record.intend(cast.desk, work.observe(cast.desk, held), TERMINATE, "psql …", DO)
+        commands.intend(cast.desk, tasks.observe(cast.desk, held), TERMINATE, "psql …", DO)
 
 
 def test_a_forged_grant_opens_nothing(cast: Cast) -> None:
     held, _, bound = cast.planned()
     forged = Grant(held, "MOF-DB-01", "DESTRUCTIVE", bound)
     with pytest.raises(Refused):
-        record.intend(cast.desk, forged, TERMINATE, "psql …", DO)
+        commands.intend(cast.desk, forged, TERMINATE, "psql …", DO)
     elsewhere = Grant(held, "MOF-WAS-01", "READ_ONLY", None)
     with pytest.raises(Refused):
-        record.intend(cast.desk, elsewhere, READ, "psql …")
+        commands.intend(cast.desk, elsewhere, READ, "psql …")
 
 
 def test_after_someone_else_has_claimed_nothing_new_runs_but_what_ran_is_recorded(
     cast: Cast,
 ) -> None:
     _, grant = started(cast)
-    intent = record.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+    intent = commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
     cast.hold("db-agent")
     with pytest.raises(Stale):
-        record.intend(cast.desk, grant, READ, "psql …")
-    record.conclude(cast.desk, intent, GOOD)
+        commands.intend(cast.desk, grant, READ, "psql …")
+    commands.conclude(cast.desk, intent, GOOD)
     assert kinds(cast)[-1] == "result"
 
 
 def test_an_intent_without_a_result_is_settled_by_what_the_server_shows(cast: Cast) -> None:
     _, grant = started(cast)
-    record.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+    commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
     again = cast.hold("db-agent")
-    taken_over = work.start(cast.desk, again)
+    taken_over = tasks.start(cast.desk, again)
     assert taken_over.plan_hash is not None
-    assert record.attempts(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "INTENT"}
-    record.settle_unknown(cast.desk, taken_over, DO, happened=True)
-    assert record.attempts(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "DONE"}
+    assert commands.attempts(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "INTENT"}
+    commands.settle_unknown(cast.desk, taken_over, DO, happened=True)
+    assert commands.attempts(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "DONE"}
     assert kinds(cast)[-1] == "found_done"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 from cast import LEAD, Cast, assignment, plan, refile
+from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
-from guardia.board.desk import decisions, organization, record, waking, work
-from guardia.board.plan import Call, Category
-from guardia.board.record_model import AuditEntry
+from guardia.board.approvals import decisions
+from guardia.board.core.plan import Call, Category
+from guardia.board.execution import commands, tasks
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.errors import Misconfigured, Refused
 from guardia.org import chart, edit, remit
 
@@ -18,10 +21,10 @@ READ = Call(tool="database.locks", args={"service": "budgetdb"})
 
 def give(board: Cast, **fields: object) -> None:
     """Change the DB agent's entry."""
-    _, text = organization.running_text(board.desk)
+    _, text = organization_chart.running_text(board.desk)
     for name, value in fields.items():
         text = edit.set_field(text, "db-agent", name.replace("__", "."), value)
-    organization.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(board.desk, text, "operator:test")
 
 
 @pytest.mark.parametrize(
@@ -39,9 +42,9 @@ def test_a_tool_that_was_not_given_never_reaches_a_server(cast: Cast) -> None:
     give(cast, tools=["service.*"])
     held = cast.parsed()
     with pytest.raises(Refused, match=r"database\.locks"):
-        record.intend(cast.desk, work.observe(cast.desk, held), READ, "psql …")
+        commands.intend(cast.desk, tasks.observe(cast.desk, held), READ, "psql …")
     with pytest.raises(Refused, match="tools"):
-        work.file_plan(cast.desk, held, plan())
+        tasks.file_plan(cast.desk, held, plan())
     with cast.desk.database.reading() as session:
         assert session.scalar(select(AuditEntry.seq).where(AuditEntry.kind == "intent")) is None
 
@@ -49,7 +52,7 @@ def test_a_tool_that_was_not_given_never_reaches_a_server(cast: Cast) -> None:
 def test_a_plan_needs_the_tools_that_verify_it_too(cast: Cast) -> None:
     give(cast, tools=["database.terminate_session"])
     with pytest.raises(Refused, match=r"database\.locks"):
-        work.file_plan(cast.desk, cast.parsed(), plan())
+        tasks.file_plan(cast.desk, cast.parsed(), plan())
 
 
 def test_a_person_cannot_plan_what_the_agent_has_no_tool_for(cast: Cast) -> None:
@@ -63,16 +66,16 @@ def test_a_person_cannot_plan_what_the_agent_has_no_tool_for(cast: Cast) -> None
 def test_a_beat_goes_on_under_the_revision_that_it_began_with(cast: Cast) -> None:
     held = cast.parsed()
     give(cast, tools=["service.*"], autonomy=["READ_ONLY"])
-    record.intend(cast.desk, work.observe(cast.desk, held), READ, "psql …")
-    work.file_plan(cast.desk, held, plan())
+    commands.intend(cast.desk, tasks.observe(cast.desk, held), READ, "psql …")
+    tasks.file_plan(cast.desk, held, plan())
 
 
 def test_what_is_not_its_own_goes_to_people(cast: Cast) -> None:
     give(cast, autonomy=["READ_ONLY"])
     held = cast.parsed()
     with pytest.raises(Refused, match="MAINTENANCE"):
-        work.file_plan(cast.desk, held, plan())
-    assert work.file_plan(cast.desk, held, plan(Category.READ_ONLY)), "waived, and its own"
+        tasks.file_plan(cast.desk, held, plan())
+    assert tasks.file_plan(cast.desk, held, plan(Category.READ_ONLY)), "waived, and its own"
 
 
 def test_an_approved_plan_is_not_begun_once_it_is_no_longer_its_own(cast: Cast) -> None:
@@ -80,25 +83,25 @@ def test_an_approved_plan_is_not_begun_once_it_is_no_longer_its_own(cast: Cast) 
     decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
     give(cast, autonomy=[])
     with pytest.raises(Refused, match="MAINTENANCE"):
-        work.start(cast.desk, cast.hold("db-agent"))
+        tasks.start(cast.desk, cast.hold("db-agent"))
 
 
 def test_limits_bound_a_plan_and_what_is_begun_at_once(cast: Cast) -> None:
     give(cast, limits__actions_per_plan=0, limits__parallel_tasks=1)
     first = cast.parsed()
     with pytest.raises(Refused, match="0건"):
-        work.file_plan(cast.desk, first, plan())
+        tasks.file_plan(cast.desk, first, plan())
     give(cast, limits__actions_per_plan=1)
     cast.received()
-    work.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
-    begun = waking.begin(cast.desk, "db-agent")
+    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    held = waking.claim(cast.desk, begun)
+    held = beats.claim(cast.desk, begun)
     assert held is not None and held.task_id == first.task_id
-    work.file_plan(cast.desk, held, plan())
-    assert waking.claim(cast.desk, begun, frozenset({held.task_id})) is None
+    tasks.file_plan(cast.desk, held, plan())
+    assert beats.claim(cast.desk, begun, frozenset({held.task_id})) is None
     give(cast, limits__parallel_tasks=2)
-    assert waking.claim(cast.desk, begun, frozenset({held.task_id})) is not None
+    assert beats.claim(cast.desk, begun, frozenset({held.task_id})) is not None
 
 
 def test_a_category_that_there_is_not_is_a_fault() -> None:

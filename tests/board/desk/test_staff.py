@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from cast import Cast
 
-from guardia.board.desk import staff, view, waking
+from guardia.board.execution import view
+from guardia.board.organization import agent_control
+from guardia.board.runs.view import beats
 
 
 def test_a_request_that_comes_while_the_dispatcher_rests_waits_for_it(cast: Cast) -> None:
-    assert staff.pause(cast.desk, "dispatcher", "operator:cli")
+    assert agent_control.pause(cast.desk, "dispatcher", "operator:cli")
     number = cast.received()
-    assert waking.begin(cast.desk, "dispatcher") is None
-    assert staff.resume(cast.desk, "dispatcher", "operator:cli")
-    begun = waking.begin(cast.desk, "dispatcher")
+    assert beats.begin(cast.desk, "dispatcher") is None
+    assert agent_control.resume(cast.desk, "dispatcher", "operator:cli")
+    begun = beats.begin(cast.desk, "dispatcher")
     assert begun is not None
-    found = waking.claim(cast.desk, begun)
+    found = beats.claim(cast.desk, begun)
     assert found is not None and found.sr_id == number
     assert view.task(cast.desk, found.task_id).state == "RECEIVED"
 
 
 def test_pausing_twice_changes_nothing(cast: Cast) -> None:
-    assert staff.pause(cast.desk, "db-agent", "operator:cli")
-    assert not staff.pause(cast.desk, "db-agent", "operator:cli")
+    assert agent_control.pause(cast.desk, "db-agent", "operator:cli")
+    assert not agent_control.pause(cast.desk, "db-agent", "operator:cli")

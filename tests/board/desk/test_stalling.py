@@ -9,10 +9,14 @@ import psycopg
 import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, Cast
 
-from guardia.board.desk import directives, lifting, organization, stalling, waking
-from guardia.board.desk.directives import Wish
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
+from guardia.board.core import wake_budget
+from guardia.board.core.wake_reasons import Reason
 from guardia.board.issues import comments
-from guardia.board.reasons import Reason
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats as run_beats
+from guardia.board.runs.view import clear_stall
 from guardia.errors import Forbidden, Invalid
 from guardia.org import chart
 
@@ -27,7 +31,7 @@ def crowd(cast: Cast, count: int) -> list[str]:
     names = [f"talker-{n}" for n in range(count)]
     entries = "".join(f"  - {{id: {n}, title: {n}, duty: operate, skills: [X]}}\n" for n in names)
     text = chart.shipped().read_text("utf-8").replace("agents:\n", f"agents:\n{entries}", 1)
-    organization.apply_chart(cast.desk, text, "operator:test")
+    organization_chart.apply_chart(cast.desk, text, "operator:test")
     return names
 
 
@@ -39,10 +43,10 @@ def storm(cast: Cast, names: list[str], issues: list[int], width: int, seed: int
         comments.comment(cast.desk, sr_id, "agent:auditor", words)
     waiting = "select distinct agent_id from tb_wake where agent_id like 'talker-%'"
     while awake := rows(cast, waiting):
-        begun = waking.begin(cast.desk, dice.choice(sorted(awake))[0])
+        begun = run_beats.begin(cast.desk, dice.choice(sorted(awake))[0])
         assert begun is not None
         beats += 1
-        assert beats <= 10 * len(issues) * stalling.BUDGET, "it does not end"
+        assert beats <= 10 * len(issues) * wake_budget.BUDGET, "it does not end"
         for sr_id in begun.issues:
             words = " ".join(f"@{n}" for n in dice.sample(names, width))
             comments.comment(cast.desk, sr_id, f"agent:{begun.agent_id}", words)
@@ -56,7 +60,7 @@ def test_a_storm_of_fifty_agents_ends_with_one_mark_an_issue_and_no_new_ticket(
     names = crowd(cast, 50)
     numbers = [cast.received() for _ in range(issues)]
     beats = storm(cast, names, numbers, width, seed)
-    assert beats <= issues * stalling.BUDGET
+    assert beats <= issues * wake_budget.BUDGET
     stalled = rows(cast, "select sr_id, stalled_on from tb_sr_request order by sr_id")
     assert stalled == [(n, "mention") for n in numbers]
     marks = rows(cast, "select sr_id from tb_audit_log where kind = 'stalled' order by sr_id")
@@ -68,7 +72,7 @@ def test_a_storm_of_fifty_agents_ends_with_one_mark_an_issue_and_no_new_ticket(
 def exhausted(cast: Cast) -> int:
     """An issue whose agents have spent its budget."""
     sr_id = cast.received()
-    for number in range(stalling.BUDGET + 3):
+    for number in range(wake_budget.BUDGET + 3):
         comments.comment(cast.desk, sr_id, "agent:auditor", f"{number} @was-agent")
     return sr_id
 
@@ -82,11 +86,11 @@ def test_an_agents_own_words_never_wake_it(cast: Cast) -> None:
 
 def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(cast: Cast) -> None:
     hold = cast.parsed()
-    waking.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
-    for _ in range(stalling.BUDGET + 1):
+    run_beats.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
+    for _ in range(wake_budget.BUDGET + 1):
         comments.comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
-    assert not waking.tick(cast.desk, "was-agent", cast.desk.clock())
-    begun = waking.begin(cast.desk, "db-agent")
+    assert not run_beats.tick(cast.desk, "was-agent", cast.desk.clock())
+    begun = run_beats.begin(cast.desk, "db-agent")
     assert begun is not None and not begun.works
     comments.comment(cast.desk, hold.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
     assert rows(cast, "select reason from tb_wake where agent_id = 'db-agent'") == [("mention",)]
@@ -102,18 +106,18 @@ def begun_of(hold: Any) -> Any:
 
 def test_a_person_lifts_the_mark_and_the_agents_go_on(cast: Cast) -> None:
     hold = cast.parsed()
-    waking.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
-    for _ in range(stalling.BUDGET + 1):
+    run_beats.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
+    for _ in range(wake_budget.BUDGET + 1):
         comments.comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
-    waking.begin(cast.desk, "db-agent")
+    run_beats.begin(cast.desk, "db-agent")
     with pytest.raises(Forbidden):
-        lifting.lift(cast.desk, CUSTOMER, hold.sr_id)
-    lifting.lift(cast.desk, ENGINEER, hold.sr_id)
+        clear_stall.lift(cast.desk, CUSTOMER, hold.sr_id)
+    clear_stall.lift(cast.desk, ENGINEER, hold.sr_id)
     with pytest.raises(Invalid):
-        lifting.lift(cast.desk, ENGINEER, hold.sr_id)
-    begun = waking.begin(cast.desk, "db-agent")
+        clear_stall.lift(cast.desk, ENGINEER, hold.sr_id)
+    begun = run_beats.begin(cast.desk, "db-agent")
     assert begun is not None and begun.works and begun.reasons == ("resumed",)
-    assert waking.claim(cast.desk, begun) is not None
+    assert run_beats.claim(cast.desk, begun) is not None
     assert rows(cast, "select kind, actor from tb_audit_log order by seq desc limit 1") == [
         ("stall_lifted", f"person:{ENGINEER.id}")
     ]
@@ -130,12 +134,12 @@ def test_a_task_whose_beats_die_again_and_again_is_left_to_people(cast: Cast) ->
     hold = cast.parsed()
     claimed = 1
     while True:
-        begun = waking.begin(cast.desk, "db-agent")
+        begun = run_beats.begin(cast.desk, "db-agent")
         assert begun is not None
-        if waking.claim(cast.desk, begun) is None:
+        if run_beats.claim(cast.desk, begun) is None:
             break
         claimed += 1
         assert claimed < 20
-    assert claimed == 1 + stalling.allowance(Reason.RECOVERY)
+    assert claimed == 1 + wake_budget.allowance(Reason.RECOVERY)
     query = f"select stalled_on from tb_sr_request where sr_id = {hold.sr_id}"
     assert rows(cast, query) == [("recovery",)]

@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from guardia.agents.nodes import dispatch
-from guardia.board import audit
-from guardia.board.desk import decisions, organization, orgview, succession, waking, work
-from guardia.board.lifecycle import State
-from guardia.board.model import Issue, Task
+from guardia.board.approvals import decisions
+from guardia.board.audit.log import log
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Issue, Task
+from guardia.board.execution import tasks as execution_tasks
+from guardia.board.organization import chart as organization_chart
+from guardia.board.organization import handover, view
+from guardia.board.runs.view import beats
 from guardia.errors import Stale
 from guardia.org import chart, edit, revisions
 from guardia.org.model import Agent
@@ -34,16 +38,16 @@ def board(database: Any) -> Iterator[Cast]:
 def test_open_work_passes_to_the_superior_and_late_effects_are_refused(board: Cast) -> None:
     hold, _, bound = board.planned()
     held = board.parsed("MOF-DB-01")
-    organization.apply_chart(board.desk, FIRED, "operator:test", 1)
+    organization_chart.apply_chart(board.desk, FIRED, "operator:test", 1)
     with pytest.raises(Stale):
-        work.file_plan(board.desk, held, plan())
+        execution_tasks.file_plan(board.desk, held, plan())
     with board.desk.database.reading() as session:
         tasks = session.scalars(select(Task).order_by(Task.task_id)).all()
         assert {(task.agent_id, task.run_id) for task in tasks} == {("dispatcher", None)}
         assert {issue.agent_id for issue in session.scalars(select(Issue))} == {"dispatcher"}
         assert session.get(Agent, "db-agent").state == "fired"  # type: ignore[union-attr]
-        assert audit.verify_all(session).intact
-    assert waking.begin(board.desk, "db-agent") is None
+        assert log.verify_all(session).intact
+    assert beats.begin(board.desk, "db-agent") is None
     # What people were asked stands: the plan is theirs to decide, whoever will carry it out.
     decide = {"approve": True, "plan_hash": bound}
     state = decisions.decide(board.desk, LEAD, hold.task_id, **decide)  # type: ignore[arg-type]
@@ -56,7 +60,7 @@ def test_the_dispatcher_passes_on_what_it_has_inherited(board: Cast) -> None:
         "id": "db-two", "title": "둘째", "duty": "operate", "reports_to": "dispatcher",
         "skills": ["DB"],
     })  # fmt: skip
-    organization.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(board.desk, text, "operator:test")
     taken = board.hold("dispatcher")
     assert taken.task_id == held.task_id
     gate = SimpleNamespace()
@@ -68,9 +72,9 @@ def test_the_dispatcher_passes_on_what_it_has_inherited(board: Cast) -> None:
 def test_work_is_never_given_to_someone_who_has_gone(board: Cast) -> None:
     board.received()
     dispatcher = board.hold("dispatcher")
-    organization.apply_chart(board.desk, FIRED, "operator:test")
+    organization_chart.apply_chart(board.desk, FIRED, "operator:test")
     with pytest.raises(Stale):
-        work.parse(board.desk, dispatcher, assignment("MOF-DB-01"))
+        execution_tasks.parse(board.desk, dispatcher, assignment("MOF-DB-01"))
 
 
 def test_a_new_dispatcher_takes_over_what_the_old_one_had(board: Cast) -> None:
@@ -78,12 +82,12 @@ def test_a_new_dispatcher_takes_over_what_the_old_one_had(board: Cast) -> None:
     text = SHIPPED.replace("duty: dispatch\n", "duty: audit\n", 1).replace(
         "    duty: operate\n", "    duty: dispatch\n", 1
     )
-    organization.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(board.desk, text, "operator:test")
     assert board.hold("db-agent").sr_id
 
 
 def test_heirs_are_those_who_stay_and_can_work() -> None:
-    seat = succession.Seat
+    seat = handover.Seat
     old = {
         "ceo": seat("dispatch", None),
         "mid": seat("operate", "ceo"),
@@ -95,7 +99,7 @@ def test_heirs_are_those_who_stay_and_can_work() -> None:
         agents=[SimpleNamespace(id=n, duty=d, reports_to=None) for n, d in
                 (("ceo", "dispatch"), ("aud", "audit"))]
     )  # fmt: skip
-    found = succession.handings(old, cast(Any, after))
+    found = handover.handings(old, cast(Any, after))
     assert {h.agent_id: h.heir_id for h in found} == {"mid": "ceo", "low": "ceo", "sub": "ceo"}
 
 
@@ -116,20 +120,22 @@ def _sequences(board: Cast) -> None:
     )
     def play(steps: list[int]) -> None:
         for step in steps:
-            number, text = organization.running_text(board.desk)
+            number, text = organization_chart.running_text(board.desk)
             ids = [a.id for a in chart.parse(text).agents]
             if step < 4:
-                organization.rollback(board.desk, 1 + step * 7 % number, "operator:test", number)
+                organization_chart.rollback(
+                    board.desk, 1 + step * 7 % number, "operator:test", number
+                )
             else:
                 name = f"clerk-{step}"
                 entry = {"id": name, "title": name, "duty": "operate", "reports_to": "dispatcher"}
                 new = edit.fire(text, name) if name in ids else edit.hire(text, entry)
-                organization.apply_chart(board.desk, new, "operator:test", number)
+                organization_chart.apply_chart(board.desk, new, "operator:test", number)
             _equal(board)
 
     play()
-    organization.rollback(board.desk, 1, "operator:test")
-    assert organization.running_text(board.desk)[1] == SHIPPED
+    organization_chart.rollback(board.desk, 1, "operator:test")
+    assert organization_chart.running_text(board.desk)[1] == SHIPPED
     _equal(board)
 
 
@@ -140,6 +146,6 @@ def _equal(board: Cast) -> None:
         assert {r.agent_id: r.spec for r in rows} == {
             a.id: a.model_dump(mode="json") for a in running.agents
         }
-    assert [m.agent_id for m in orgview.organization(board.desk).members] == [
+    assert [m.agent_id for m in view.organization(board.desk).members] == [
         a.id for a in running.agents
     ]

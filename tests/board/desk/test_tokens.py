@@ -8,7 +8,7 @@ import pytest
 from cast import CUSTOMER, LEAD, Cast
 from sqlalchemy import text
 
-from guardia.board.desk import tokens
+from guardia.board.accounts import tokens
 from guardia.errors import Forbidden, Invalid, NotFound
 from guardia.org.access import PERMISSIONS, allowed, require
 from guardia.org.tokens import PERSONAL

@@ -11,10 +11,15 @@ import psycopg
 import pytest
 from cast import LEAD, Cast
 
+from guardia.board.approvals import decisions
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
 from guardia.board.core import lookup, wakes
-from guardia.board.desk import decisions, directives, organization, staff, waking, work
-from guardia.board.desk.directives import Wish
-from guardia.board.reasons import Reason
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.execution import tasks
+from guardia.board.organization import agent_control
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.org import chart
 
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -31,16 +36,16 @@ def wake(cast: Cast, agent: str, reason: Reason = Reason.MANUAL, **more: Any) ->
 
 
 def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(cast: Cast) -> None:
-    assert not waking.tick(cast.desk, "db-agent", MOMENT)
+    assert not beats.tick(cast.desk, "db-agent", MOMENT)
     assert rows(cast, "select agent_id, tick from tb_tick") == [("db-agent", MOMENT)]
     assert rows(cast, "select from tb_wake") == []
     assert rows(cast, "select from procrastinate_jobs where task_name = 'beat'") == []
     cast.received()
-    waking.begin(cast.desk, "dispatcher")
+    beats.begin(cast.desk, "dispatcher")
     later = MOMENT + timedelta(minutes=10)
     ticked: list[bool] = []
     hosts = [
-        threading.Thread(target=lambda: ticked.append(waking.tick(cast.desk, "dispatcher", later)))
+        threading.Thread(target=lambda: ticked.append(beats.tick(cast.desk, "dispatcher", later)))
         for _ in range(4)
     ]
     for host in hosts:
@@ -55,9 +60,9 @@ def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(cast: Cast) -> None
 def test_old_ticks_are_forgotten_but_not_where_catching_up_begins(cast: Cast) -> None:
     for agent, days in (("db-agent", (30, 20, 1)), ("was-agent", (30, 20))):
         for day in days:
-            waking.tick(cast.desk, agent, MOMENT - timedelta(days=day))
-    assert waking.forget(cast.desk, MOMENT - timedelta(days=7)) == 3
-    assert waking.last_ticks(cast.desk) == {
+            beats.tick(cast.desk, agent, MOMENT - timedelta(days=day))
+    assert beats.forget(cast.desk, MOMENT - timedelta(days=7)) == 3
+    assert beats.last_ticks(cast.desk) == {
         "db-agent": MOMENT - timedelta(days=1),
         "was-agent": MOMENT - timedelta(days=20),
     }
@@ -65,17 +70,17 @@ def test_old_ticks_are_forgotten_but_not_where_catching_up_begins(cast: Cast) ->
 
 def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(cast: Cast) -> None:
     hold, _, bound = cast.planned()
-    waking.begin(cast.desk, "db-agent")
+    beats.begin(cast.desk, "db-agent")
     decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
     directives.give(cast.desk, LEAD, hold.task_id, Wish("priority", argument="P1"))
-    begun = waking.begin(cast.desk, "db-agent")
+    begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None and begun.works
     text = chart.shipped().read_text("utf-8").replace("DB 전문가", "디비 전문가")
-    organization.apply_chart(cast.desk, text, "operator:test")
+    organization_chart.apply_chart(cast.desk, text, "operator:test")
     assert begun.entry.title == "DB 전문가"
-    waking.end(cast.desk, begun, "done", task_id=None, steps=0)
+    beats.end(cast.desk, begun, "done", task_id=None, steps=0)
     wake(cast, "db-agent", cause={"why": "보고 싶어서"})
-    after = waking.begin(cast.desk, "db-agent")
+    after = beats.begin(cast.desk, "db-agent")
     assert after is not None and after.entry.title == "디비 전문가"
     found = rows(cast, "select causes, revision from tb_agent_run order by run_id desc limit 2")
     assert [r[1] for r in found] == [2, 1]
@@ -88,7 +93,7 @@ def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(cast: Cas
 
 def test_nothing_to_do_ends_the_beat_in_the_transaction_that_began_it(cast: Cast) -> None:
     wake(cast, "was-agent")
-    begun = waking.begin(cast.desk, "was-agent")
+    begun = beats.begin(cast.desk, "was-agent")
     assert begun is not None and not begun.works
     query = "select outcome, ended_at is not null from tb_agent_run"
     assert rows(cast, query) == [("idle", True)]
@@ -98,27 +103,27 @@ def test_a_paused_agent_keeps_its_reasons(cast: Cast, database: Any) -> None:
     wake(cast, "was-agent")
     with psycopg.connect(database.owner) as connection:
         connection.execute("update tb_agent set state = 'paused' where agent_id = 'was-agent'")
-    assert waking.begin(cast.desk, "was-agent") is None
+    assert beats.begin(cast.desk, "was-agent") is None
     assert len(rows(cast, "select from tb_wake")) == 1
 
 
 def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(cast: Cast) -> None:
     cast.received()
     hold = cast.parsed()
-    begun = waking.begin(cast.desk, "dispatcher")
+    begun = beats.begin(cast.desk, "dispatcher")
     assert begun is not None
-    staff.pause(cast.desk, "dispatcher", "operator:test")
-    assert waking.claim(cast.desk, begun) is None
-    staff.pause(cast.desk, "db-agent", "operator:test")
-    work.remark(cast.desk, hold, "끝까지 합니다")
-    staff.resume(cast.desk, "dispatcher", "operator:test")
-    assert waking.claim(cast.desk, begun) is not None
+    agent_control.pause(cast.desk, "dispatcher", "operator:test")
+    assert beats.claim(cast.desk, begun) is None
+    agent_control.pause(cast.desk, "db-agent", "operator:test")
+    tasks.remark(cast.desk, hold, "끝까지 합니다")
+    agent_control.resume(cast.desk, "dispatcher", "operator:test")
+    assert beats.claim(cast.desk, begun) is not None
 
 
 def test_a_lost_beats_reasons_are_taken_again(cast: Cast) -> None:
     wake(cast, "auditor", cause={"why": "x"})
-    assert waking.begin(cast.desk, "auditor") is not None
-    again = waking.begin(cast.desk, "auditor")
+    assert beats.begin(cast.desk, "auditor") is not None
+    again = beats.begin(cast.desk, "auditor")
     assert again is not None and again.reasons == ("recovery", "manual")
     assert rows(cast, "select causes from tb_agent_run order by run_id desc limit 1") == [
         ([{"reason": "recovery", "run": 1}, {"reason": "manual", "why": "x"}],)
@@ -140,7 +145,7 @@ def sleeping(cast: Cast) -> Cast:
         )
     )
     assert "quiet" in text
-    organization.apply_chart(cast.desk, text, "operator:test")
+    organization_chart.apply_chart(cast.desk, text, "operator:test")
     night = datetime(2026, 11, 23, 14, tzinfo=UTC)
     return replace(cast, desk=replace(cast.desk, clock=lambda: night))
 
@@ -184,7 +189,7 @@ def test_what_was_held_back_wakes_once_at_the_end_of_the_night(cast: Cast) -> No
         wake(night, "db-agent", Reason.SCHEDULE)
     morning = datetime(2026, 11, 23, 22, tzinfo=UTC)
     day = replace(night, desk=replace(night.desk, clock=lambda: morning))
-    assert waking.tick(day.desk, "db-agent", morning)
+    assert beats.tick(day.desk, "db-agent", morning)
     assert queued(cast) == 1
-    assert waking.begin(day.desk, "db-agent") is not None
+    assert beats.begin(day.desk, "db-agent") is not None
     assert rows(cast, "select from tb_wake") == []

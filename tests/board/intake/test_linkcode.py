@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.board.intake.linkcode import said_code
+from guardia.board.intake.link_code import said_code
 
 
 @pytest.mark.parametrize(

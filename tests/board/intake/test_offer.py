@@ -13,8 +13,9 @@ from mattermost_server import SITE, ActionFailed, Mattermost, Message
 from pages import application
 from starlette.testclient import TestClient
 
-from guardia.board.desk import accounts, organization
-from guardia.board.intake import offer, ticket
+from guardia.board.accounts import messenger_links
+from guardia.board.intake import button_token, mattermost_buttons
+from guardia.board.organization import chart as organization_chart
 from guardia.org import chart
 from guardia.settings import Settings
 
@@ -47,7 +48,10 @@ def test_talk_is_answered_only_where_a_rule_fires(cast: Cast, room: Mattermost) 
     assert room.post("점심 뭐 먹죠", TALK) is None
     message = offered(room)
     (button,) = message.buttons
-    assert button["name"] == "즉시 확인" and button["integration"]["url"] == SITE + offer.PATH
+    assert (
+        button["name"] == "즉시 확인"
+        and button["integration"]["url"] == SITE + mattermost_buttons.PATH
+    )
     (shown,) = message.props["attachments"]
     assert "디스크 용량 부족" in shown["text"] and shown["fallback"] == shown["text"]
     # Nothing of what was said is repeated, so nothing of it can act.
@@ -59,7 +63,7 @@ def test_talk_is_answered_only_where_a_rule_fires(cast: Cast, room: Mattermost) 
 def test_pressing_opens_the_issue_once_and_replaces_the_message(
     cast: Cast, room: Mattermost
 ) -> None:
-    accounts.link(cast.desk, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
+    messenger_links.link(cast.desk, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
     message = offered(room)
     same = Message(message.text, dict(message.props))
     room.press(message, "lee")
@@ -78,17 +82,20 @@ def test_what_no_longer_holds_says_so_and_takes_the_button_away(
 ) -> None:
     gone, late = offered(room), Message("", {})
     now = datetime.now(UTC)
-    lost = ticket.written("열쇠", "mattermost", 99, now + timedelta(hours=1))
+    lost = button_token.written("열쇠", "mattermost", 99, now + timedelta(hours=1))
     room.press(gone, "choi", context={"ticket": lost})
     assert gone.buttons and "찾을 수 없습니다" in room.whispers[0][1]
     past = now - timedelta(minutes=1)
     late.props = {"attachments": [{"actions": [dict(gone.buttons[0])]}]}
-    sealed = ticket.written("열쇠", "mattermost", 1, past)
-    late.buttons[0]["integration"] = {"url": SITE + offer.PATH, "context": {"ticket": sealed}}
+    sealed = button_token.written("열쇠", "mattermost", 1, past)
+    late.buttons[0]["integration"] = {
+        "url": SITE + mattermost_buttons.PATH,
+        "context": {"ticket": sealed},
+    }
     room.press(late)
     assert "유효 시간" in late.text and not late.buttons
     text = chart.shipped().read_text("utf-8").replace("id: disk-space", "id: disk-full")
-    organization.apply_chart(cast.desk, text, "operator:test")
+    organization_chart.apply_chart(cast.desk, text, "operator:test")
     room.press(gone)
     assert "조직도에 없어" in gone.text and not gone.buttons
     assert [who for who, _ in room.whispers] == ["choi", "lee", "lee"]
@@ -104,8 +111,8 @@ def forgeries(good: str) -> list[Any]:
         {"ticket": good[:-1] + ("0" if good[-1] != "0" else "1")},
         {"ticket": f"{version}.{number}.{int(end) + 86400}.{seal}"},
         {"ticket": f"{version}.2.{end}.{seal}"},
-        {"ticket": ticket.written("다른 열쇠", "mattermost", int(number), until)},
-        {"ticket": ticket.written("열쇠", "slack", int(number), until)},
+        {"ticket": button_token.written("다른 열쇠", "mattermost", int(number), until)},
+        {"ticket": button_token.written("열쇠", "slack", int(number), until)},
         {"ticket": ["v1"]},
         {"ticket": good + "x" * 500},
         "ticket",
@@ -123,18 +130,20 @@ def test_a_forged_button_opens_nothing(cast: Cast, room: Mattermost) -> None:
             room.press(message, **more)
     assert issues(cast) == 0
     pressed = room.request(message, "lee")
-    assert room.board.get(offer.PATH).status_code == 405
+    assert room.board.get(mattermost_buttons.PATH).status_code == 405
     headers = {"content-type": "application/json"}
     large = b'{"a":"' + b"x" * 70_000 + b'"}'
-    assert room.board.post(offer.PATH, content=large, headers=headers).status_code == 413
+    assert (
+        room.board.post(mattermost_buttons.PATH, content=large, headers=headers).status_code == 413
+    )
     with TestClient(application(cast.desk)) as closed:
         closed.app.state.settings.messenger_token = None  # type: ignore[attr-defined]
-        assert closed.post(offer.PATH, json=pressed).status_code == 401
+        assert closed.post(mattermost_buttons.PATH, json=pressed).status_code == 401
     assert issues(cast) == 0
 
 
 def test_people_and_orders_are_heard_in_rooms_of_talk_too(cast: Cast, room: Mattermost) -> None:
-    code = accounts.issue_code(cast.desk, CUSTOMER)
+    code = messenger_links.issue_code(cast.desk, CUSTOMER)
     linked = room.post(f"연결 {code}", TALK, "lee")
     asked = room.post("가디아 디스크 꽉 찼는지 봐줘", TALK, "lee")
     called = room.post("점검 부탁해요", TALK, "lee", trigger_word="점검")
@@ -156,7 +165,7 @@ def test_each_webhook_has_its_own_token(cast: Cast) -> None:
             message = room.post(FIRES, TALK)
             if message is not None:
                 address = message.buttons[0]["integration"]["url"]
-                assert address == f"http://testserver{offer.PATH}"
+                assert address == f"http://testserver{mattermost_buttons.PATH}"
                 room.press(message)
         for wrong in ("", ",", tokens, "첫째열쇠,"):
             payload = {"token": wrong, "post_id": "p", "text": "가", "channel_name": TALK}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guardia.board.intake.stopword import orders_stop
+from guardia.board.intake.stop_word import orders_stop
 
 FILE = Path(__file__).parent / "cases" / "stopword.txt"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.intake.ticket import Ticket, read, written
+from guardia.board.intake.button_token import Ticket, read, written
 
 END = datetime(2026, 11, 25, tzinfo=UTC)
 GOOD = written("열쇠", "mattermost", 12, END)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from cast import Cast
 from pages import ADMIN, Browser
 
-from guardia.board.desk import accounts
+from guardia.board.accounts import messenger_links
 
 Browse = Callable[[str], Browser]
 PATH = "/account"
@@ -31,11 +31,13 @@ def test_an_administrator_links_and_unlinks_for_others(browse: Browse, board: Ca
     browser = browse("admin")
     fields = {"person": "lead", "channel": "mattermost", "account": "u9"}
     assert browser.fill(f"{PATH}/links", PATH, **fields).status_code == 303
-    assert [x.person.id for x in accounts.links(board.desk, ADMIN, everybody=True)] == ["lead"]
+    assert [x.person.id for x in messenger_links.links(board.desk, ADMIN, everybody=True)] == [
+        "lead"
+    ]
     taken = browser.fill(f"{PATH}/links", PATH, **{**fields, "person": "pm"})
     assert taken.status_code == 422 and "먼저 연결을 해제" in taken.text
     assert browser.fill(f"{PATH}/links", PATH, **{**fields, "person": "x"}).status_code == 404
     for path in (f"{PATH}/links", f"{PATH}/links/end"):
         assert browse("lead").fill(path, PATH, **fields).status_code == 403
     assert browser.fill(f"{PATH}/links/end", PATH, **fields).status_code == 303
-    assert accounts.links(board.desk, ADMIN, everybody=True) == []
+    assert messenger_links.links(board.desk, ADMIN, everybody=True) == []

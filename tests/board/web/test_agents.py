@@ -5,8 +5,8 @@ from collections.abc import Callable
 from cast import Cast
 from pages import Browser
 
-from guardia.board.desk import notes
-from guardia.board.desk.notes import Experience
+from guardia.board.organization import agent_memory
+from guardia.board.organization.agent_memory import Experience
 
 Browse = Callable[[str], Browser]
 LEARNED = Experience("db-lock-chain", "worked", "MOF-DB-01에서 <b>잠금</b> 절차로 해결했습니다.")
@@ -14,7 +14,7 @@ LEARNED = Experience("db-lock-chain", "worked", "MOF-DB-01에서 <b>잠금</b> �
 
 def test_an_agent_is_shown_with_its_work_runs_and_notebook(browse: Browse, board: Cast) -> None:
     held = board.parsed()
-    notes.write(board.desk, held, "세션 7이 막고 있음", [LEARNED])
+    agent_memory.write(board.desk, held, "세션 7이 막고 있음", [LEARNED])
     engineer = browse("eng")
     text = engineer.see("/agents").text
     assert (

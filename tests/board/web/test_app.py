@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from pages import Browser, application
 
 from guardia.board.core.context import Desk
-from guardia.board.web.guard import MAX_BODY
+from guardia.board.web.security_headers import MAX_BODY
 from guardia.db.engine import Database
 
 OPEN = {"/login", "/healthz", "/docs", "/openapi.json", "/intake/mattermost"}

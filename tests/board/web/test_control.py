@@ -7,10 +7,11 @@ import pytest
 from cast import LEAD, Cast
 from pages import Browser
 
+from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch
-from guardia.board.desk import killing, view
-from guardia.board.lifecycle import State
-from guardia.board.web.app import create_app
+from guardia.board.core.lifecycle import State
+from guardia.board.execution import view
+from guardia.board.site.app import create_app
 from guardia.settings import Settings
 
 Browse = Callable[[str], Browser]
@@ -31,7 +32,7 @@ def test_staff_stop_everything_with_one_confirmed_button(browse: Browse, board: 
 
 
 def test_only_the_right_role_lifts_it_with_a_reason(browse: Browse, board: Cast) -> None:
-    killing.kill(board.desk, LEAD, "점검")
+    control_kill_switch.kill(board.desk, LEAD, "점검")
     for account in ("eng", "lead"):
         browser = browse(account)
         assert 'action="/release"' not in browser.see("/control").text

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 
 import pytest
+from budget_env import charter, exhausted, paid
 from cast import Cast
 from pages import Browser, Story, statements
-from paying import charter, exhausted, paid
 
-from guardia.board.desk import budgets
+from guardia.board.costs import budgets
 
 Browse = Callable[[str], Browser]
 

@@ -8,7 +8,7 @@ import pytest
 from cast import LEAD, PM, Cast
 from pages import Browser
 
-from guardia.board.desk import delegating
+from guardia.board.approvals import delegations
 from guardia.org.delegation import principals
 
 Browse = Callable[[str], Browser]
@@ -66,7 +66,7 @@ def test_what_does_not_hold_is_said_on_the_page_and_changes_nothing(
     answer = browse("lead").fill(PATH, PATH, **fields)
     assert answer.status_code in (403, 404, 422)
     assert 'role="alert"' in answer.text and "새 위임" in answer.text
-    assert delegating.overview(board.desk, LEAD).given == ()
+    assert delegations.overview(board.desk, LEAD).given == ()
 
 
 def test_an_administrator_sets_and_ends_others_and_sees_all(browse: Browse, board: Cast) -> None:
@@ -85,7 +85,7 @@ def test_who_has_nothing_to_delegate_sees_no_form_and_customers_nothing(
     browse: Browse, board: Cast
 ) -> None:
     ends = board.desk.clock() + timedelta(days=1)
-    delegating.delegate(board.desk, PM, "eng", ends=ends)
+    delegations.delegate(board.desk, PM, "eng", ends=ends)
     html = browse("eng").see(PATH).text
     assert "최현우 PM" in html and 'action="/delegations"' not in html
     assert browse("eng").fill(PATH, "/issues/new", to="pm", until=UNTIL).status_code == 403

@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from pages import PAGE, Browser
 
 from guardia import errors
-from guardia.board.web import faults, rights
+from guardia.board.site import permissions
+from guardia.board.web import errors as web_errors
 from guardia.errors import GuardiaError
 
 SECRET = "postgresql://guardia_app:hunter2@10.0.0.1/guardia"
@@ -20,7 +21,7 @@ def raising(app: FastAPI, error: Exception) -> Browser:
         raise error
 
     app.add_api_route("/fail", fail)
-    app.state.rules["GET", "/fail"] = rights.OPEN
+    app.state.rules["GET", "/fail"] = permissions.OPEN
     return Browser(app, raise_server_exceptions=False)
 
 
@@ -77,7 +78,7 @@ def test_what_others_must_mend_is_said_without_any_detail(
 def test_every_error_of_ours_has_a_status() -> None:
     for kind in vars(errors).values():
         if isinstance(kind, type) and issubclass(kind, GuardiaError):
-            assert faults.status_of(kind.__new__(kind)) in range(400, 600)
+            assert web_errors.status_of(kind.__new__(kind)) in range(400, 600)
 
 
 def test_unknown_addresses_and_methods_in_korean(anyone: Browser) -> None:

@@ -8,11 +8,12 @@ from cast import Cast
 from pages import Browser
 from sqlalchemy import select
 
-from guardia.board.desk import goals, waking
-from guardia.board.desk.goals import Breakdown, Part
-from guardia.board.desk.hiring import Opening
-from guardia.board.goal_model import Goal
-from guardia.board.model import Issue
+from guardia.board.core.goal_model import Goal
+from guardia.board.core.model import Issue
+from guardia.board.goals import planning
+from guardia.board.goals.planning import Breakdown, Part
+from guardia.board.hiring.requests import Opening
+from guardia.board.runs.view import beats
 
 Browse = Callable[[str], Browser]
 OPENING = Opening("network-agent", "네트워크 전문가", ("NETWORK",), "dispatcher", "맡을 사람 없음")
@@ -25,9 +26,9 @@ def part(piece: int, text: str, **more: object) -> Part:
 
 def planned(board: Cast, sr_id: int) -> None:
     """What the head would file."""
-    begun = waking.begin(board.desk, "dispatcher")
+    begun = beats.begin(board.desk, "dispatcher")
     assert begun is not None
-    hold = goals.claim(board.desk, begun)
+    hold = planning.claim(board.desk, begun)
     assert hold is not None and hold.sr_id == sr_id
     parts = (
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),
@@ -36,7 +37,7 @@ def planned(board: Cast, sr_id: int) -> None:
         part(3, "보안 강화", question="어느 서버인지 적어 주세요."),
     )
     pieces = tuple({"text": p.text, "sentence": n} for n, p in enumerate(parts))
-    goals.file(board.desk, hold, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2)))
+    planning.file(board.desk, hold, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2)))
 
 
 def given(browser: Browser) -> int:

@@ -11,7 +11,8 @@ from cast import ENGINEER, Cast
 from pages import Browser, Story, realistic
 from sqlalchemy import text
 
-from guardia.board.desk import decisions, stalling
+from guardia.board.approvals import decisions
+from guardia.board.core import wake_budget
 from guardia.board.issues import comments
 
 Browse = Callable[[str], Browser]
@@ -422,7 +423,7 @@ def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
     browse: Browse, board: Cast
 ) -> None:
     sr_id = board.received()
-    for _ in range(stalling.BUDGET + 1):
+    for _ in range(wake_budget.BUDGET + 1):
         comments.comment(board.desk, sr_id, "agent:auditor", "@was-agent 확인")
     lead, path = browse("lead"), f"/issues/{sr_id}/stall/lift"
     assert "되풀이로 멈춤" in lead.see("/issues").text

@@ -16,8 +16,8 @@ from fastapi import FastAPI
 from pages import Browser, Story, serving
 from sqlalchemy import text
 
-from guardia.board.desk import waking
-from guardia.board.web import live
+from guardia.board.runs.view import beats
+from guardia.board.site import live
 
 
 @pytest.fixture
@@ -103,9 +103,9 @@ def test_who_looks_at_agents_hears_of_beats_and_others_do_not(
         listening(site, eng, f"?beats=true&seen={seen}") as agents,
     ):
         assert agents(5) == "event: issue", "it may have missed one, and reads again"
-        begun = waking.begin(board.desk, "dispatcher")
+        begun = beats.begin(board.desk, "dispatcher")
         assert begun is not None and agents(5) == "event: issue"
-        waking.end(board.desk, begun, "idle", task_id=None, steps=0)
+        beats.end(board.desk, begun, "idle", task_id=None, steps=0)
         assert agents(5) == "event: issue"
         assert issues(0.5) is None and position(board) == seen
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from cast import CUSTOMER, LEAD
 
-from guardia.board.web import navigation, rights
+from guardia.board.site import permissions
+from guardia.board.web import navigation
 from guardia.i18n import LANGUAGES, language, t
 
 
 @pytest.mark.parametrize("place", navigation.PLACES, ids=lambda p: p.path)
 def test_a_place_is_shown_to_those_whom_its_page_admits(place: navigation.Place) -> None:
-    assert rights.ROUTES["GET", place.path] == place.action
+    assert permissions.ROUTES["GET", place.path] == place.action
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from cast import Cast
 from pages import Browser, Story
 
-from guardia.board.desk import organization, staff, waking
+from guardia.board.organization import agent_control
+from guardia.board.organization import chart as organization_chart
+from guardia.board.runs.view import beats
 from guardia.org import chart, edit
 
 Browse = Callable[[str], Browser]
@@ -15,7 +17,7 @@ SHIPPED = chart.shipped().read_text("utf-8")
 
 def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: Cast) -> None:
     sr_id = Story(board).receive().parse().sr_id
-    staff.pause(board.desk, "sec-agent", "operator:test")
+    agent_control.pause(board.desk, "sec-agent", "operator:test")
     lead = browse("lead")
     html = lead.see("/org").text
     for shown in (
@@ -37,7 +39,7 @@ def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Ca
     text = edit.set_field(edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "<b>도사</b>")
     text = text.replace("rooms: [ops-talk]", "rooms: []")
     text += "duties:\n  - {role: pm, institution: MOF, people: [ghost], substitutes: [pm]}\n"
-    organization.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(board.desk, text, "operator:test")
     officer = browse("officer")
     html = officer.see("/org/revisions/2").text
     assert "해고: sec-agent" in html and "<b>도사" not in html and "&lt;b&gt;도사" in html
@@ -50,7 +52,7 @@ def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Ca
 
 def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, board: Cast) -> None:
     text = edit.set_field(SHIPPED, "sec-agent", "adapter", {"kind": "process", "command": ["/a"]})
-    organization.apply_chart(board.desk, text, "person:pm")
+    organization_chart.apply_chart(board.desk, text, "person:pm")
     lead = browse("lead")
     for place in ("/org", "/org/revisions/2"):
         page = lead.see(place).text
@@ -61,13 +63,13 @@ def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, bo
 
 def test_the_last_look_is_a_waking_or_a_moment_without_work(browse: Browse, board: Cast) -> None:
     assert "마지막 확인" not in browse("lead").see("/org").text
-    waking.tick(board.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+    beats.tick(board.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
     assert "01-02 12:04" in browse("lead").see("/org").text
 
 
 def test_the_history_goes_on_page_by_page(browse: Browse, board: Cast) -> None:
     for number in range(25):
-        organization.apply_chart(board.desk, f"{SHIPPED}# {number}\n", "operator:test")
+        organization_chart.apply_chart(board.desk, f"{SHIPPED}# {number}\n", "operator:test")
     lead = browse("lead")
     first = lead.see("/org").text
     assert "조직도 26판" in first and "/org?before=7" in first

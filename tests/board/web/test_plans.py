@@ -10,9 +10,10 @@ from pages import Browser
 
 from guardia.board.approvals import pending
 from guardia.board.core.claims import Hold
-from guardia.board.desk import organization, view
-from guardia.board.lifecycle import State
-from guardia.board.plan import Call
+from guardia.board.core.lifecycle import State
+from guardia.board.core.plan import Call
+from guardia.board.execution import view
+from guardia.board.organization import chart
 from guardia.org.directory import Directory, Service
 from guardia.tools import planning as catalogue
 
@@ -30,7 +31,7 @@ CALL = Call(
 @pytest.fixture
 def hold(board: Cast) -> Hold:
     """A plan that waits, on a server that has what its tool needs."""
-    organization.enrol(board.desk, Directory(servers=(HOST,)), {})
+    chart.enrol(board.desk, Directory(servers=(HOST,)), {})
     return board.planned(plan("MAINTENANCE", catalogue.propose(CALL, HOST)))[0]
 
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from guardia.board import wording
-from guardia.board.lifecycle import State
-from guardia.board.plan import Call, Risk
+from guardia.board.core import labels
+from guardia.board.core.lifecycle import State
+from guardia.board.core.plan import Call, Risk
 from guardia.board.web import render
 from guardia.i18n import LANGUAGES, catalogue, language
 
@@ -31,8 +31,8 @@ def test_values_as_people_read_them(given: object, shown: str) -> None:
 
 def test_times_are_told_in_seoul() -> None:
     at = datetime(2026, 12, 31, 15, 0, 1, tzinfo=UTC)
-    assert wording.moment(at) == "2027-01-01 00:00:01"
-    assert wording.moment(at, "short") == "01-01 00:00"
+    assert labels.moment(at) == "2027-01-01 00:00:01"
+    assert labels.moment(at, "short") == "01-01 00:00"
     assert render.iso(at) == "2027-01-01T00:00:01+09:00"
 
 
@@ -54,10 +54,10 @@ def test_a_part_is_versioned_by_what_it_says() -> None:
 
 def test_actors_by_name_else_by_what_is_known() -> None:
     names = {"agent:db-agent": "DB 전문가"}
-    assert wording.actor(names, "agent:db-agent") == "DB 전문가"
-    assert wording.actor(names, "agent:gone") == "gone"
-    assert wording.actor(names, "channel:mattermost") == "메신저"
-    assert wording.actor(names, "system") == "system"
+    assert labels.actor(names, "agent:db-agent") == "DB 전문가"
+    assert labels.actor(names, "agent:gone") == "gone"
+    assert labels.actor(names, "channel:mattermost") == "메신저"
+    assert labels.actor(names, "system") == "system"
 
 
 def test_arguments_come_with_their_names_in_order() -> None:

@@ -6,8 +6,8 @@ from cast import Cast
 from pages import Browser, Story
 
 from guardia.board.core import wakes
-from guardia.board.desk import waking
-from guardia.board.reasons import Reason
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.runs.view import beats
 
 Browse = Callable[[str], Browser]
 
@@ -29,5 +29,5 @@ def test_what_agents_wrote_is_only_text(browse: Browse, board: Cast) -> None:
     with board.desk.database.transaction() as session:
         cause = {"why": "<script>alert(1)</script>"}
         wakes.wake(session, "auditor", Reason.MANUAL, board.desk.clock(), cause=cause)
-    waking.begin(board.desk, "auditor")
+    beats.begin(board.desk, "auditor")
     assert "<script>alert" not in browse("lead").see("/runs").text

@@ -16,8 +16,8 @@ from pages import Browser, serving
 CHILD = """
 import socket, sys
 from guardia.board.desk import Desk
-from guardia.board.web.app import create_app
-from guardia.board.web.server import BoardServer
+from guardia.board.site.app import create_app
+from guardia.board.site.server import BoardServer
 from guardia.db.engine import Database
 from guardia.settings import Settings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reach import Reach
+from ssh_probe import Reach
 
 from guardia.tools.lab.running import RunningFleet
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reach import processes, until
+from ssh_probe import processes, until
 
 from guardia.tools.lab.running import RunningFleet
 

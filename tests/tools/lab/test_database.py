@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reach import Reach, until
+from ssh_probe import Reach, until
 
 from guardia.tools.lab.running import RunningFleet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from reach import Reach, until
+from ssh_probe import Reach, until
 
 from guardia.errors import NotFound, Refused
 from guardia.tools.lab.running import RunningFleet

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reach import Reach, processes, until
+from ssh_probe import Reach, processes, until
 
 from guardia.errors import Misconfigured, Refused
 from guardia.org.directory import Service

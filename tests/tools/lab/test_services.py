@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from reach import Reach, until
+from ssh_probe import Reach, until
 
 from guardia.org.directory import Service
 from guardia.tools.lab.running import RunningFleet

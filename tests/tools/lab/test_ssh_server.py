@@ -11,7 +11,7 @@ from typing import Any
 import asyncssh
 import pytest
 from loops import run
-from reach import Reach, until
+from ssh_probe import Reach, until
 
 from guardia.tools.lab.running import RunningFleet
 

@@ -1,0 +1,183 @@
+"""Does what an outside agent asks, with the hold of its beat, through the one gate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import jmespath
+from guardia.board.audit.log.chain import digest
+from jmespath.exceptions import JMESPathError
+from pydantic import ValidationError
+
+from guardia.agents.state import Context
+from guardia.board.core.lifecycle import State
+from guardia.board.core.plan import Call, Category, Check, Citation, Plan, Risk
+from guardia.board.execution import tasks, view
+from guardia.board.external_agents import sessions
+from guardia.board.external_agents.calls import Answer, Request
+from guardia.board.external_agents.schemas import ApplyPetition, PlanPetition, Text, Use
+from guardia.db.engine import AWAY
+from guardia.errors import (
+    CommandFailed,
+    Forbidden,
+    GuardiaError,
+    Invalid,
+    NotFound,
+    Refused,
+    Unreachable,
+    UserError,
+)
+from guardia.i18n import t
+from guardia.org import remit
+from guardia.org.chart_model import AgentEntry
+from guardia.tools import catalog, planning, policy
+
+log = logging.getLogger(__name__)
+
+_STATUS: dict[type[GuardiaError], int] = {Forbidden: 403, NotFound: 404, Invalid: 422}
+_CONFLICT = 409
+
+
+class Clerk:
+    """Serves one turn's requests, one after the other; whatever is refused is on the record."""
+
+    def __init__(self, context: Context, entry: AgentEntry, session_id: int, carry: Any) -> None:
+        self._context, self._entry = context, entry
+        self._session_id = session_id
+        self._carry = carry
+        self._kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "read": self._read,
+            "plan": self._plan,
+            "apply": self._apply,
+            "finish": self._finish,
+        }
+
+    def serve(self, request: Request) -> Answer:
+        """Do it, or say why not. Only a database that does not answer raises."""
+        try:
+            return Answer(200, self._kinds[request.kind](request.body))
+        except UserError as fault:
+            return self._refused(request, fault)
+        except ValidationError as error:
+            return self._refused(request, Invalid(what=request.kind, why=_first(error)))
+        except (CommandFailed, Unreachable) as error:
+            return Answer(200, {"ok": False, "message": str(error)})
+        except AWAY:
+            raise
+        except Exception as error:
+            log.exception("%s for %s", request.kind, self._entry.id)
+            kind = type(error).__name__
+            return Answer(500, {"message": t("agents.internal", kind=kind)})
+
+    def _refused(self, request: Request, fault: GuardiaError) -> Answer:
+        tool = str(request.body.get("tool", ""))[:80]
+        asked = f"{request.kind} {tool}".strip()
+        sessions.refuse(self._context.desk, self._session_id, asked, fault)
+        return Answer(_STATUS.get(type(fault), _CONFLICT), {"message": str(fault)})
+
+    def _read(self, body: dict[str, Any]) -> dict[str, Any]:
+        call = self._call(Use.model_validate(body))
+        grant = tasks.observe(self._context.desk, self._context.hold)
+        planning.prepare(call, self._context.gate.host(grant))
+        return {"ok": True, "findings": self._context.gate.read(grant, call)}
+
+    def _plan(self, body: dict[str, Any]) -> dict[str, Any]:
+        desk, hold = self._context.desk, self._context.hold
+        wish = PlanPetition.model_validate(body)
+        tasks.file_plan(desk, hold, self._drawn_up(wish))
+        filed = view.plan_state(desk, hold.task_id)
+        assert filed.plan is not None
+        return {
+            "plan_hash": filed.plan_hash,
+            "category": filed.plan.category,
+            "state": view.task(desk, hold.task_id).state.value,
+            "actions": [action.effect for action in filed.plan.actions],
+        }
+
+    def _drawn_up(self, wish: PlanPetition) -> Plan:
+        """Everything concrete, with the commands, checks and undos that each tool itself knows."""
+        grant = tasks.observe(self._context.desk, self._context.hold)
+        host = self._context.gate.host(grant)
+        actions = tuple(planning.propose(self._call(use), host) for use in wish.actions)
+        if any(action.risk is Risk.READ for action in actions):
+            raise Refused(why=t("agents.outside.only_changes"))
+        checks = tuple(
+            self._check(Call(tool=v.tool, args=v.args), v.expect, v.within) for v in wish.verify
+        )
+        for check in checks:
+            planning.prepare(check.call, host)
+        return Plan(
+            server=grant.server_id,
+            category=policy.least([action.risk for action in actions]),
+            because=wish.because,
+            citation=self._own_word(wish.because),
+            actions=actions,
+            verify=checks,
+        )
+
+    def _check(self, call: Call, expect: str, within: int) -> Check:
+        if self._tool(call.tool).risk is not Risk.READ:
+            raise Refused(why=t("gate.not_a_read", tool=call.tool))
+        try:
+            jmespath.compile(expect)
+        except JMESPathError as error:
+            raise Invalid(what="expect", why=str(error)[:200]) from None
+        return Check(call=call, expect=expect, within=within)
+
+    def _own_word(self, because: str) -> Citation:
+        title = t("agents.outside.citation", agent=self._entry.title)
+        document = f"agent:{self._entry.id}"
+        sha256 = digest({"because": because})
+        return Citation(document=document, title=title, version=0, sha256=sha256, passage=because)
+
+    def _call(self, use: Use) -> Call:
+        self._tool(use.tool)
+        return Call(tool=use.tool, args=use.args)
+
+    def _tool(self, name: str) -> Any:
+        tool = catalog.find(name)
+        if not remit.allows(self._entry.tools, name):
+            raise Forbidden(who=self._entry.title, action=name)
+        return tool
+
+    def _apply(self, body: dict[str, Any]) -> dict[str, Any]:
+        wanted = ApplyPetition.model_validate(body).plan_hash
+        filed = view.plan_state(self._context.desk, self._context.hold.task_id)
+        if filed.plan_hash != wanted:
+            raise Refused(why=t("desk.plan_changed"))
+        if not filed.approved:
+            raise Refused(why=t("desk.not_approved"))
+        return self._carried()
+
+    def _carried(self) -> dict[str, Any]:
+        ended = self._carry.invoke({}, context=self._context)
+        state = view.task(self._context.desk, self._context.hold.task_id).state
+        return {"state": state.value, "report": ended["report"]}
+
+    def _finish(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Nothing is to be changed: a plan of no actions, or people where something is broken."""
+        desk, hold = self._context.desk, self._context.hold
+        text, found = Text.model_validate(body).text, view.task(desk, hold.task_id)
+        if found.state is not State.PARSED or found.server is None:
+            raise Refused(why=t("agents.outside.not_now", state=t(f"state.{found.state}")))
+        if found.kind == "INCIDENT":
+            # Someone has said that it is broken: finding nothing to do does not close that.
+            tasks.hand_over(desk, hold, text)
+            return {"state": State.MANUAL.value}
+        empty = Plan(
+            server=found.server,
+            category=Category.READ_ONLY,
+            because=text,
+            citation=self._own_word(text),
+            actions=(),
+        )
+        if tasks.file_plan(desk, hold, empty):
+            return self._carried()
+        return {"state": view.task(desk, hold.task_id).state.value}
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]

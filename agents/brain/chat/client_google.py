@@ -1,0 +1,133 @@
+"""Google's Gemini API with ``responseJsonSchema``; needs the extra ``google``."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import httpx
+from guardia.agents.brain.chat.brain.clients import (
+    Call,
+    Reply,
+    Trouble,
+    Usage,
+    counted,
+    cut_off,
+    unusable,
+)
+
+from guardia.errors import Misconfigured
+from guardia.i18n import t
+
+_ADDRESS = "https://generativelanguage.googleapis.com"
+_VERSION = "v1beta"
+
+
+class GoogleWire:
+    """The wire of ``provider: google``."""
+
+    http: Any = httpx
+
+    def __init__(self) -> None:
+        """``Misconfigured`` where the extra is not installed."""
+        try:
+            import langchain_google_genai  # noqa: F401 - its 2 s are not the server's
+        except ImportError as error:
+            why = t("brain.extra_missing", extra="google")
+            raise Misconfigured(what="google", why=why) from error
+
+    def invoke(self, call: Call) -> Any:
+        """One generation."""
+        from langchain_google_genai import ChatGoogleGenerativeAI
+
+        # Named, so that no address, credential or cloud project of the environment comes in its
+        # place; one attempt, since ``max_retries`` counts the first.
+        chat = ChatGoogleGenerativeAI(
+            model=call.choice.model,
+            api_key=_key(call),
+            base_url=call.choice.base_url or _ADDRESS,
+            vertexai=False,
+            client_args={"trust_env": False},
+            max_output_tokens=call.choice.max_tokens,
+            max_retries=1,
+            temperature=None,
+        )
+        # Its own client knows neither our bounds nor our certificates.
+        chat.client = _client(call)
+        _hush()
+        messages = [("system", call.system), ("user", call.question.data)]
+        return chat.invoke(
+            messages,
+            response_mime_type="application/json",
+            response_json_schema=_supported(call.question.schema),
+        )
+
+    def reply(self, message: Any) -> Reply:
+        """The text of an answer that stopped by itself; thoughts are paid for like the rest."""
+        usage = _usage(message.usage_metadata)
+        ended = message.response_metadata.get("finish_reason")
+        if ended == "MAX_TOKENS":
+            raise cut_off(usage)
+        if ended != "STOP":
+            raise unusable("finishReason", usage)
+        return Reply(str(message.text), usage)
+
+    def trouble(self, error: Exception) -> Trouble | int | None:
+        """Its libraries' errors: langchain's of Google's."""
+        from google.genai.errors import APIError
+
+        match error.__cause__ if isinstance(error.__cause__, APIError) else error:
+            case TimeoutError() | httpx.TimeoutException():
+                return Trouble.SLOW
+            case APIError(code=int(status)):
+                return status
+            case httpx.TransportError():
+                return Trouble.UNCONNECTED
+        return None
+
+
+def _key(call: Call) -> str:
+    return call.key.get_secret_value() if call.key else "none"
+
+
+def _client(call: Call) -> Any:
+    from google.genai import Client
+    from google.genai.types import HttpOptions
+
+    def bounded(request: httpx.Request) -> None:
+        # The library puts "no limit" into each request.
+        request.extensions["timeout"] = call.client.timeout.as_dict()
+
+    call.client.event_hooks = {"request": [bounded]}
+    options = HttpOptions(
+        base_url=call.choice.base_url or _ADDRESS, api_version=_VERSION, httpx_client=call.client
+    )
+    return Client(vertexai=False, api_key=_key(call), http_options=options)
+
+
+def _hush() -> None:
+    """What the libraries have to remark repeats what the server sent."""
+    warnings.filterwarnings("ignore", r"(?s).* is not a valid ", UserWarning)
+    logging.getLogger("langchain_google_genai").setLevel(logging.ERROR)
+
+
+def _usage(said: object) -> Usage:
+    """The library makes a nought of what the server does not say; no question is of no tokens."""
+    counts = counted(said, "input_tokens", "output_tokens")
+    return Usage(counts.tokens_in or None, counts.tokens_out)
+
+
+def _supported(schema: dict[str, Any]) -> dict[str, Any]:
+    """``schema`` without patterns, which Gemini's decoding does not know: they stay as words for
+    the model, and the reader of the answer insists on them."""
+    kept = {name: value for name, value in schema.items() if name != "pattern"}
+    if "pattern" in schema:
+        kept["description"] = f"pattern: {schema['pattern']}"
+    if "properties" in schema:
+        kept["properties"] = {n: _supported(s) for n, s in schema["properties"].items()}
+        # Else it may write them in another order: the reason is to come before the choice.
+        kept["propertyOrdering"] = list(schema["properties"])
+    if "items" in schema:
+        kept["items"] = _supported(schema["items"])
+    return kept

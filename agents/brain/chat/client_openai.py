@@ -1,0 +1,66 @@
+"""OpenAI's chat completions with ``response_format`` json_schema: vLLM and others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from guardia.agents.brain.chat.brain.clients import Call, Reply, Trouble, counted, cut_off, unusable
+from pydantic import SecretStr
+
+
+class OpenAIWire:
+    """The wire of ``provider: openai``."""
+
+    http: Any = httpx
+
+    def __init__(self) -> None:
+        import langchain_openai  # noqa: F401 - its 2 s are not the server's
+
+    def invoke(self, call: Call) -> Any:
+        """One completion."""
+        from langchain_openai import ChatOpenAI
+
+        chat = ChatOpenAI(
+            model=call.choice.model,
+            base_url=call.choice.base_url,
+            api_key=call.key or SecretStr("none"),
+            http_client=call.client,
+            openai_proxy="",
+            timeout=call.timeout,
+            max_retries=0,
+            temperature=0,
+            max_completion_tokens=call.choice.max_tokens,
+            use_responses_api=False,
+            streaming=False,
+        )
+        messages = [("system", call.system), ("user", call.question.data)]
+        form = {"name": call.question.name, "strict": True, "schema": call.question.schema}
+        return chat.invoke(messages, response_format={"type": "json_schema", "json_schema": form})
+
+    def reply(self, message: Any) -> Reply:
+        """The text of a completion that stopped by itself."""
+        said = message.response_metadata
+        usage = counted(said.get("token_usage"), "prompt_tokens", "completion_tokens")
+        ended = said.get("finish_reason")
+        if ended == "length":
+            raise cut_off(usage)
+        if ended != "stop" or not isinstance(message.content, str):
+            raise unusable("finish_reason", usage)
+        return Reply(message.content, usage)
+
+    def trouble(self, error: Exception) -> Trouble | int | None:
+        """Its library's errors."""
+        import openai
+
+        match error:
+            case TimeoutError() | openai.APITimeoutError():
+                return Trouble.SLOW
+            case openai.APIStatusError():
+                return error.status_code
+            case openai.APIConnectionError():
+                return Trouble.UNCONNECTED
+            case openai.LengthFinishReasonError():
+                said = getattr(error.completion, "usage", None)
+                raise cut_off(counted(said, "prompt_tokens", "completion_tokens")) from None
+        return None

@@ -1,0 +1,175 @@
+"""The way to a chat model server: one question, one answer, within its time, or ``ModelError``.
+
+What a server speaks is in ``wires``. Heavy libraries are imported with the first question.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+from guardia.agents.brain.chat.brain.clients import (
+    NOTHING,
+    UNKNOWN,
+    Call,
+    Reply,
+    Trouble,
+    Usage,
+    Wire,
+)
+from guardia.agents.brain.chat.brain.prompts import Question
+from pydantic import SecretStr
+
+from guardia.agents.brain.chat.brain import client_factory, http_bounds
+from guardia.errors import ModelError
+from guardia.i18n import t
+from guardia.org.brains import ModelChoice
+
+log = logging.getLogger(__name__)
+
+_CONNECT = 5.0
+# What says that the question was not liked, not that the server is unwell.
+_QUESTION_REFUSED = (400, 413, 422)
+# What may be over soon, where the server says when.
+_LATER = (429, 500, 502, 503, 504, 529)
+
+
+# Second tries: at once where nobody listens (a server that restarts), else when the server says.
+_REFUSED_WAIT = 0.3
+_LONGEST_WAIT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """One model on one server."""
+
+    choice: ModelChoice
+    key: SecretStr | None = None
+
+    @property
+    def name(self) -> str:
+        """As the chart names it."""
+        return self.choice.model
+
+    def answer(self, role: str, question: Question[Any], seconds: float) -> Reply:
+        """Ask; ``ModelError`` with a Korean ``why``, ``down=True`` where the server is unwell,
+        ``answered=True`` where it said something unusable, and the ``usage`` so far as known.
+
+        Asked once, because the next model or the embedded brain is a better second try than a
+        server in trouble, and clients' own retries would sleep as long as the server likes. A
+        second time only where that promises something: the server names a moment (``Retry-After``)
+        within half of the time, or nobody listens yet. Neither has used anything.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            return self._once(role, question, seconds)
+        except ModelError as error:
+            wait = error.detail.get("again_in")
+            left = deadline - time.monotonic()
+            if not isinstance(wait, float) or not 0 <= wait <= min(_LONGEST_WAIT, left / 2):
+                raise
+        time.sleep(wait)
+        return self._once(role, question, deadline - time.monotonic())
+
+    def _once(self, role: str, question: Question[Any], seconds: float) -> Reply:
+        wire = client_factory.of(self.choice.provider)
+        # Where an answer has odd types, these repeat what the server sent.
+        warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
+        try:
+            message = _within(seconds, lambda: self._invoke(wire, role, question, seconds))
+        except Exception as error:  # Whatever it was, it came of what the server sent.
+            raise self._why(wire, error, seconds) from None
+        return wire.reply(message)
+
+    def _invoke(self, wire: Wire, role: str, question: Question[Any], seconds: float) -> Any:
+        from langsmith import tracing_context
+
+        # As a tuple (connect, read, write, pool): langchain keeps one client for each hashable one.
+        timeout = (min(_CONNECT, seconds), seconds, seconds, seconds)
+        with http_bounds.client(wire.http, timeout) as client, tracing_context(enabled=False):
+            call = Call(self.choice, self.key, system(role, question), question, client, timeout)
+            return wire.invoke(call)
+
+    def _why(self, wire: Wire, error: Exception, seconds: float) -> ModelError:
+        match wire.trouble(error):
+            case Trouble.SLOW:
+                why = t("brain.timed_out", seconds=f"{seconds:.3g}")
+                return ModelError(why=why, down=True, usage=_unless_unsent(error))
+            case Trouble.UNCONNECTED:
+                again_in = _REFUSED_WAIT if _was_refused(error) else None
+                why = t("brain.refused" if again_in else "brain.unreachable")
+                usage = _unless_unsent(error)
+                return ModelError(why=why, down=True, usage=usage, again_in=again_in)
+            case int(status):
+                down = status not in _QUESTION_REFUSED
+                again_in = _retry_after(error) if status in _LATER else None
+                why = t("brain.http_error", status=status)
+                return ModelError(why=why, down=down, usage=NOTHING, again_in=again_in)
+        # Its own message may repeat what the server sent; the kind says enough.
+        log.warning("chat model %s: unusable answer (%s)", self.name, type(error).__name__)
+        why = t("brain.not_valid", place="HTTP")
+        return ModelError(why=why, answered=True, usage=UNKNOWN)
+
+
+def system(role: str, question: Question[Any]) -> str:
+    """What the model is told before the data."""
+    return "\n\n".join(filter(None, [role, question.instructions]))
+
+
+def _within(seconds: float, work: Callable[[], Any]) -> Any:
+    """``work()``, or ``TimeoutError``; then its thread is left to its own limits.
+
+    Timeouts of sockets are for one silence each and know nothing of name servers: an answer that
+    drips could hold a beat for hours.
+    """
+    box: Queue[tuple[Any, Exception | None]] = Queue()
+
+    def run() -> None:
+        try:
+            box.put((work(), None))
+        except Exception as error:  # handed to the waiting thread
+            box.put((None, error))
+
+    Thread(target=run, name="chat-model", daemon=True).start()
+    try:
+        value, error = box.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return value
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _was_refused(error: BaseException) -> bool:
+    return any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error))
+
+
+def _unless_unsent(error: BaseException) -> Usage:
+    """Nothing was used where there was no connection; else nobody knows."""
+    # By name: each library for HTTP has its own.
+    unsent = {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "ConnectionRefusedError"}
+    return NOTHING if any(type(c).__name__ in unsent for c in _causes(error)) else UNKNOWN
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Seconds after which the server wants to be asked again, if it says so as a number."""
+    for cause in _causes(error):
+        headers = getattr(getattr(cause, "response", None), "headers", None)
+        try:
+            return float(headers.get("retry-after"))  # type: ignore[union-attr]
+        except (AttributeError, TypeError, ValueError):
+            continue
+    return None

@@ -1,0 +1,242 @@
+"""What a chat model may answer: strict schemas for it, and readers that trust nothing it wrote.
+
+The schemas keep to what strict servers accept: one flat object, every property required, closed
+sets as ``enum``, texts bounded by ``pattern``, lists by ``maxItems``. Only the pieces of a goal are
+objects in a list, each flat in itself: with a list for each property a model loses count.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from guardia.agents.brain.triage.classify.classify import Triage, triage
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from guardia.agents.brain.goals.breakdown import Piece
+from guardia.agents.brain.protocol import Choice
+from guardia.errors import ModelError
+from guardia.i18n import t
+from guardia.org.directory import Directory, Host, InstitutionName
+
+NONE = "NONE"
+"""Stands for "none of these": strict enums have no null."""
+MAX_SERVERS = 8
+MAX_PIECES = 12
+"""More pieces than a model plans well, and than its answer has room for."""
+
+Kind = Literal["INCIDENT", "REQUEST", "CHANGE", "QUESTION"]
+Category = Literal[
+    "DB", "WAS", "WEB", "SECURITY", "NETWORK", "STORAGE", "OS", "DEPLOY", "ACCOUNT", "BACKUP",
+    "GENERAL",
+]  # fmt: skip
+Priority = Literal["P1", "P2", "P3", "P4"]
+Work = Literal[
+    "RESTART", "DEPLOY", "LOG_ANALYSIS", "HEALTH_CHECK", "DISK_CLEANUP", "KILL_QUERY",
+    "CERT_CHECK", "BACKUP", "NONE",
+]  # fmt: skip
+
+_REASON = r"^.{1,160}$"
+_MAX_REASONS = 3
+_TITLE = r"^.{2,80}$"
+_HANGUL = re.compile(r"[가-힣]")
+# Reasons are shown on the issue: no markup, links or mentions in them.
+_MARKUP = re.compile(r"[`<>\[\]{}*~|\\@#!]|\b\w+://|\bwww\.")
+
+Reason = Annotated[str, StringConstraints(pattern=_REASON)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _TriageAnswer(_Answer):
+    reasons: Annotated[list[Reason], Field(max_length=_MAX_REASONS)]
+    kind: Kind
+    category: Category
+    priority: Priority
+    servers: Annotated[list[str], Field(max_length=MAX_SERVERS)]
+    action_type: Work
+    institution: str
+
+
+class _ChoiceAnswer(_Answer):
+    reason: Reason
+    runbook: str
+
+
+class _PieceAnswer(_Answer):
+    title: Annotated[str, StringConstraints(pattern=_TITLE)]
+    category: Category
+    action_type: Work
+    server: str
+
+
+class _DivisionAnswer(_Answer):
+    reason: Reason
+    sure: Literal["YES", "NO"]
+    pieces: Annotated[list[_PieceAnswer], Field(max_length=MAX_PIECES)]
+
+
+A = TypeVar("A", bound=_Answer)
+
+TRIAGE_SHAPE = json.dumps(_TriageAnswer.model_json_schema(), sort_keys=True)
+DIVISION_SHAPE = json.dumps(_DivisionAnswer.model_json_schema(), sort_keys=True)
+CHOICE_SHAPE = json.dumps(_ChoiceAnswer.model_json_schema(), sort_keys=True)
+"""The forms without what is offered: they change with this file only."""
+
+
+def triage_schema(servers: Sequence[Host], institutions: Sequence[InstitutionName]) -> Any:
+    """The schema of a triage over exactly these servers and institutions."""
+    return _object(
+        # First, so that a model has weighed the request before it chooses.
+        reasons={"type": "array", "items": _reason(), "maxItems": _MAX_REASONS},
+        kind=_one_of(get_args(Kind)),
+        category=_one_of(get_args(Category)),
+        priority=_one_of(get_args(Priority)),
+        servers={
+            "type": "array",
+            "items": _one_of([*(s.server_id for s in servers), NONE]),
+            "maxItems": MAX_SERVERS,
+        },
+        action_type=_one_of(get_args(Work)),
+        institution=_one_of([*(i.id for i in institutions), NONE]),
+    )
+
+
+def read_triage(
+    text: str, servers: Sequence[Host], institutions: Sequence[InstitutionName]
+) -> Triage:
+    """``text`` as a triage; ``ModelError`` where it is anything but a choice of what was offered.
+
+    A server's institution is what the directory says, whatever the model thinks of it.
+    """
+    answer = _read(text, _TriageAnswer)
+    hosts = {s.server_id: s for s in servers}
+    chosen = tuple(s for s in dict.fromkeys(answer.servers) if s != NONE)
+    _known("servers", chosen, hosts)
+    _known("institution", [answer.institution], {NONE, *(i.id for i in institutions)})
+    named = hosts[chosen[0]].institution if chosen else answer.institution
+    return Triage(
+        kind=answer.kind,
+        category=answer.category,
+        priority=answer.priority,
+        servers=chosen,
+        action_type=None if answer.action_type == NONE else answer.action_type,
+        institution=None if named == NONE else named,
+        reasons=_reasons(answer.reasons),
+    )
+
+
+def division_schema(servers: Sequence[Host]) -> Any:
+    """The schema of a goal's pieces over exactly these servers."""
+    piece = _object(
+        title={"type": "string", "pattern": _TITLE},
+        category=_one_of(get_args(Category)),
+        action_type=_one_of(get_args(Work)),
+        server=_one_of([*(s.server_id for s in servers), NONE]),
+    )
+    return _object(
+        reason=_reason(),
+        sure=_one_of(["YES", "NO"]),
+        pieces={"type": "array", "items": piece, "maxItems": MAX_PIECES},
+    )
+
+
+def read_division(text: str, servers: Sequence[Host], wanted: Collection[str]) -> tuple[Piece, ...]:
+    """``text`` as the pieces of a goal; ``ModelError`` where the model is not sure, chose what was
+    not offered, or left out one of the ``wanted`` servers, which the goal itself names.
+
+    Kind and priority are not the model's: the rules take them from each title.
+    """
+    answer = _read(text, _DivisionAnswer)
+    if answer.sure == "NO" or not answer.pieces:
+        raise ModelError(why=t("brain.unsure"), answered=True)
+    chosen = {p.server for p in answer.pieces}
+    _known("server", chosen, {NONE, *(s.server_id for s in servers)})
+    if missing := sorted(set(wanted) - chosen):
+        raise ModelError(why=t("brain.left_out", servers=", ".join(missing[:5])), answered=True)
+    owners = {s.server_id: s.institution for s in servers}
+    reasons = _reasons([answer.reason])
+    pieces = dict.fromkeys(_piece_of(said, owners, reasons) for said in answer.pieces)
+    return tuple(replace(piece, sentence=number) for number, piece in enumerate(pieces))
+
+
+def _piece_of(said: _PieceAnswer, owners: dict[str, str], reasons: tuple[str, ...]) -> Piece:
+    title = _plain(said.title)
+    if not _HANGUL.search(title):
+        raise ModelError(why=t("brain.not_valid", place="title"), answered=True)
+    by_rules = triage(title, Directory())
+    read = Triage(
+        kind=by_rules.kind,
+        category=said.category,
+        priority=by_rules.priority,
+        servers=() if said.server == NONE else (said.server,),
+        action_type=None if said.action_type == NONE else said.action_type,
+        institution=owners.get(said.server),
+        reasons=reasons,
+    )
+    return Piece(title, title, sentence=0, wish=True, read=read)
+
+
+def choice_schema(runbooks: Sequence[str]) -> Any:
+    """The schema of a choice among exactly these runbooks, or none of them."""
+    return _object(reason=_reason(), runbook=_one_of([*runbooks, NONE]))
+
+
+def read_choice(text: str, runbooks: Sequence[str]) -> Choice:
+    """``text`` as a choice; ``ModelError`` where it is not one of ``runbooks`` or none."""
+    answer = _read(text, _ChoiceAnswer)
+    _known("runbook", [answer.runbook], {NONE, *runbooks})
+    chosen = None if answer.runbook == NONE else answer.runbook
+    return Choice(chosen, " ".join(_reasons([answer.reason])))
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _one_of(values: Iterable[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": list(dict.fromkeys(values))}
+
+
+def _reason() -> dict[str, Any]:
+    return {"type": "string", "pattern": _REASON}
+
+
+def _read(text: str, wanted: type[A]) -> A:
+    try:
+        return wanted.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        # A key that the model made up is not repeated.
+        place = first["loc"][0] if first["loc"] and first["loc"][0] in wanted.model_fields else ""
+        raise ModelError(why=t("brain.not_valid", place=place or "JSON")) from None
+
+
+def _known(place: str, values: Iterable[str], offered: Iterable[str]) -> None:
+    if not set(values) <= set(offered):
+        raise ModelError(why=t("brain.not_offered", place=place))
+
+
+def _reasons(sentences: Iterable[str]) -> tuple[str, ...]:
+    """The Korean ones, as plain sentences; a fixed one where there are none."""
+    plain = tuple(s for s in map(_plain, sentences) if _HANGUL.search(s))
+    return plain or (t("brain.no_reason"),)
+
+
+def _plain(sentence: str) -> str:
+    visible = "".join(
+        " " if unicodedata.category(c)[0] in "CZ" else c
+        for c in unicodedata.normalize("NFC", sentence)
+    )
+    return " ".join(_MARKUP.sub(" ", visible).split())

@@ -1,0 +1,145 @@
+"""A goal's text in pieces: list items, sentences, and the clauses that "-고", "-며", "그리고" join.
+
+Rules over morphemes, no model. A piece is what may become one piece of work; what it is, the triage
+says. Nothing is added to the text: each piece is a part of it, turned into a plain request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from guardia.agents.brain.triage.classify.classify import Triage
+from guardia.agents.brain.triage.classify.lexicon import lexicon
+from guardia.agents.brain.triage.classify.text import own_words
+
+from guardia.knowledge.korean import Morpheme, morphemes, spelled
+
+MAX_PIECES = 20
+"""A goal of more pieces is several goals."""
+_PIECE = 500
+_BULLET = re.compile(r"^\s*(?:[-*•·‣○●□■▪]|\(?\d{1,2}[.)]|[①-⑳]|[가-하][.)])\s+")
+_JOINING = frozenset({"고", "며", "으며", "고서"})
+_BETWEEN = frozenset({"그리고", "또한", "또", "아울러", "더불어", "이어서"})
+_DOING = ("VV", "XSV")
+_ASKING = frozenset({"부탁", "바라", "요청", "필요", "원하"})
+_REQUEST = (("어", "EC"), ("주", "VX"), ("세요", "EF"))
+_POLITE = ("ᆸ니다", "습니다")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a goal's text."""
+
+    text: str
+    """As it is written."""
+    request: str
+    """The same as a request, which triage reads: "점검하고" is "점검해 주세요"."""
+    sentence: int
+    wish: bool
+    """It asks for something; else it tells a circumstance, or is a heading."""
+    read: Triage | None = None
+    """What a model has chosen for it, where a model has divided the goal."""
+
+
+def divide(text: str) -> tuple[Piece, ...]:
+    """The pieces of ``text``, which is untrusted: words that address the machine are not heard."""
+    found: list[Piece] = []
+    sentence = 0
+    for line in own_words(text, lexicon().strangers).splitlines():
+        for segment, last in _segments(_BULLET.sub("", line).strip()):
+            found.append(_piece(segment, sentence, heading=_is_heading(line)))
+            sentence += last
+    return tuple(p for p in found if p.text)[:MAX_PIECES]
+
+
+def _is_heading(line: str) -> bool:
+    return line.rstrip().endswith((":", "："))
+
+
+def _segments(line: str) -> Iterator[tuple[str, bool]]:
+    """The clauses of a line that are work of their own; ``True`` with a sentence's last one."""
+    items = _read(line)
+    begin = 0
+    for i, item in enumerate(items):
+        following = items[i + 1] if i + 1 < len(items) else None
+        if following is None:
+            yield line[begin:], True
+        elif _ends_sentence(item, following):
+            yield line[begin : following.start], True
+            begin = following.start
+        elif _joins(items, i) or following.form in _BETWEEN:
+            yield line[begin : following.start], False
+            begin = following.start
+
+
+def _read(text: str) -> list[Morpheme]:
+    """The morphemes of ``text``, in which "점검하고" is always the verb."""
+    found: list[Morpheme] = []
+    for item in morphemes(text):
+        deed = bool(found) and found[-1].form in lexicon().lists["deeds"]
+        if deed and (item.tag, item.form) == ("XSA", "하"):
+            found.append(item._replace(tag="XSV"))
+        elif deed and item.form == "하고" and item.tag in ("JC", "JKB"):
+            found += (Morpheme("하", "XSV", item.start), Morpheme("고", "EC", item.start + 1))
+        else:
+            found.append(item)
+    return found
+
+
+def _ends_sentence(item: Morpheme, following: Morpheme) -> bool:
+    if item.tag == "SF":
+        return following.tag not in ("SF", "SW", "SSC")
+    return item.tag == "EF" and following.tag[0] != "S" and following.form not in ("요", "ᆼ", "ᆷ")
+
+
+def _joins(items: Sequence[Morpheme], i: int) -> bool:
+    """After item ``i`` another piece of work begins: "분석하고 …", not "느리고 …", "하고 있다"."""
+    item, following = items[i], items[i + 1]
+    if item.form == "," and i:
+        return _joins([*items[:i], following], i - 1)
+    if (item.tag, item.form in _JOINING) != ("EC", True) or following.form == ",":
+        return False
+    return i > 0 and items[i - 1].tag in _DOING and following.tag != "VX"
+
+
+def _piece(segment: str, sentence: int, *, heading: bool) -> Piece:
+    text = segment.strip(" ,;·\t")
+    items = [m for m in _read(text) if m.tag[0] != "S" or m.tag in ("SL", "SN", "SH")]
+    while items and items[0].form in _BETWEEN:
+        items = items[1:]
+        text = text[items[0].start :] if items else ""
+        items = [m._replace(start=m.start - items[0].start) for m in items]
+    verb = _predicate(items)
+    wish = bool(text) and not heading and _wishes(items, verb)
+    request = text
+    if wish and verb is not None and not _asks(items):
+        request = text[: verb.start] + spelled([(verb.form, verb.tag), *_REQUEST])
+    return Piece(text[:_PIECE], request[:_PIECE], sentence, wish)
+
+
+def _predicate(items: Sequence[Morpheme]) -> Morpheme | None:
+    """The verb that the piece ends with, before endings only; ``None`` where it ends otherwise."""
+    for item in reversed(items):
+        if item.tag in _DOING:
+            return item
+        if item.tag not in ("EC", "EF", "ETM", "ETN", "NNB", "JX") or item.form == "었":
+            return None
+    return None
+
+
+def _asks(items: Sequence[Morpheme]) -> bool:
+    return any(m.form in _ASKING or (m.tag, m.form) == ("VX", "주") for m in items[-8:])
+
+
+def _wishes(items: Sequence[Morpheme], verb: Morpheme | None) -> bool:
+    """Asked for, planned ("점검한다", "점검할 것"), or named ("로그 정리"); not merely told."""
+    if _asks(items):
+        return True
+    last = items[-1] if items else None
+    if last is None or (last.tag, last.form in _POLITE) == ("EF", True):
+        return False
+    if verb is not None:
+        return True
+    return last.tag in ("NNG", "NNP", "SL", "SN", "NNB", "ETN", "XSN")

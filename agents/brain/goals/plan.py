@@ -1,0 +1,186 @@
+"""A goal's pieces as work: what each is, on which servers, until when, and what is not clear. Pure.
+
+Nothing is guessed: what a server is taken from is said, and where it cannot be told, a question
+takes its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from guardia.agents.brain.triage.classify.classify import Triage
+from guardia.agents.brain.triage.classify.fanout import any_of, fan_out
+
+from guardia.agents.brain.goals.breakdown import Piece
+from guardia.agents.brain.goals.deadline import deadlines
+from guardia.board.hiring.requests import Opening
+from guardia.i18n import t
+from guardia.org.directory import Directory, Host
+
+MAX_SERVERS = 50
+"""A piece that means more servers is several pieces."""
+GENERAL = "GENERAL"
+_QUOTED = 200
+"""Characters of a request that stand in the reason of a hire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """One piece of work, or one question."""
+
+    piece: int
+    text: str
+    triage: Triage
+    servers: tuple[str, ...] = ()
+    due: date | None = None
+    reasons: tuple[str, ...] = ()
+    question: str = ""
+
+
+@dataclass(slots=True)
+class _Context:
+    """What the text around a piece has said."""
+
+    institution: str | None = None
+    due: date | None = None
+    sentence: int = -1
+    servers: tuple[str, ...] = ()
+    """Of the piece before, in the same sentence."""
+    near: str | None = None
+    """The institution of the piece before, in the same sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """The names that pieces can mean."""
+
+    directory: Directory
+    ways: Mapping[str, tuple[str, ...]]
+    hosts: dict[str, Host] = field(default_factory=dict)
+
+    def kinds_in(self, text: str) -> set[str]:
+        return {
+            kind
+            for kind, words in self.ways.items()
+            if re.search(any_of(words), text, re.IGNORECASE)
+        }
+
+    def still(self, read: Triage) -> Triage:
+        """What a model chose, without servers that are gone since."""
+        left = tuple(s for s in read.servers if s in self.hosts)
+        return read.model_copy(update={"servers": left})
+
+
+def understand(
+    pieces: Sequence[Piece],
+    directory: Directory,
+    ways: Mapping[str, tuple[str, ...]],
+    today: date | None,
+    think: Callable[[str], Triage],
+    due: date | None = None,
+) -> list[Understood]:
+    """The work in ``pieces``; circumstances and headings only lend theirs what they say.
+
+    ``ways`` are the words for each kind of server, ``think`` is the brain's triage of pieces
+    that no model has read. Without ``today`` no deadline is looked for; ``due`` holds for all
+    pieces that say nothing else.
+    """
+    known = _Field(directory, ways, {h.server_id: h for h in directory.servers})
+    context = _Context(due=due)
+    found = []
+    for number, piece in enumerate(pieces):
+        read = known.still(piece.read) if piece.read else think(piece.request)
+        named = deadlines(piece.text, today) if today else ()
+        due = named[0].on if named else None
+        if not (piece.wish or read.kind == "INCIDENT" or read.action_type):
+            context.institution = read.institution or context.institution
+            context.due = due or context.due
+            continue
+        if piece.sentence != context.sentence:
+            context = replace(context, sentence=piece.sentence, servers=(), near=None)
+        work = _resolve(Understood(number, piece.request, read), piece, context, known)
+        due = due or context.due
+        reasons = [*work.reasons, *([t("goals.because.due", due=due.isoformat())] if due else [])]
+        found.append(replace(work, due=due, reasons=tuple(reasons)))
+        context.servers = work.servers or context.servers
+        owner = known.hosts[work.servers[0]].institution if work.servers else None
+        context.near = owner or read.institution or context.near
+    return found
+
+
+def _resolve(work: Understood, piece: Piece, context: _Context, known: _Field) -> Understood:
+    """With its servers, or with a question."""
+    read = work.triage
+    if piece.read:
+        # The words are a model's: only what it chose from was offered within the goal's bounds.
+        return _clear(work, read.servers) if read.servers else _asked(work, read)
+    around = read.institution or context.near or context.institution
+    fan = fan_out(piece.request, known.directory, known.ways, around)
+    if fan is not None:
+        return _fanned(work, [h.server_id for h in fan.hosts], fan.words)
+    if read.servers:
+        return _clear(work, read.servers)
+    kinds = known.kinds_in(piece.request)
+    inherited = {known.hosts[s].kind for s in context.servers}
+    if inherited and not (kinds and kinds.isdisjoint(inherited)):
+        names = ", ".join(context.servers)
+        return _clear(work, context.servers, t("goals.because.same_sentence", servers=names))
+    return _only_one(work, around, kinds or {read.category}, known)
+
+
+def _fanned(work: Understood, servers: Sequence[str], words: str) -> Understood:
+    if not servers:
+        return replace(work, question=t("goals.ask.none_such", words=words))
+    if len(servers) > MAX_SERVERS:
+        question = t("goals.ask.many", count=len(servers), limit=MAX_SERVERS)
+        return replace(work, question=question)
+    reason = t("goals.because.all", words=words, count=len(servers), servers=", ".join(servers))
+    return _clear(work, tuple(servers), reason)
+
+
+def _only_one(
+    work: Understood, institution: str | None, kinds: set[str], known: _Field
+) -> Understood:
+    """An institution's only server of a kind needs no name."""
+    fitting = [
+        h.server_id
+        for h in known.directory.servers
+        if h.institution == institution and h.kind in kinds
+    ]
+    if len(fitting) == 1:
+        reason = t("goals.because.only", institution=institution, server=fitting[0])
+        return _clear(work, tuple(fitting), reason)
+    if fitting:
+        return replace(work, question=t("goals.ask.which", servers=", ".join(fitting)))
+    return _asked(work, work.triage)
+
+
+def _asked(work: Understood, read: Triage) -> Understood:
+    vague = read.category == GENERAL and not read.action_type
+    return replace(work, question=t("goals.ask.what" if vague else "goals.ask.server"))
+
+
+def _clear(work: Understood, servers: tuple[str, ...], *reasons: str) -> Understood:
+    read = work.triage
+    if read.kind == "QUESTION" and not read.action_type:
+        return replace(work, question=t("goals.ask.question"))
+    if read.category == GENERAL and not read.action_type and read.kind != "INCIDENT":
+        return replace(work, question=t("goals.ask.what"))
+    # Where it was found by other means, that the words alone name none is no longer a reason.
+    kept = (r for r in read.reasons if r != t("triage.named.nobody"))
+    return replace(work, servers=servers, reasons=(*kept, *reasons))
+
+
+def opening(skill: str, work: str, head: str) -> Opening:
+    """A specialist for one skill."""
+    name = t(f"triage.category.{skill}")
+    return Opening(
+        agent_id=f"{skill.lower()}-agent",
+        title=t("goals.role_title", skill=name),
+        skills=(skill,),
+        reports_to=head,
+        reason=t("goals.hire_reason", skill=name, text=" ".join(work.split())[:_QUOTED]),
+    )

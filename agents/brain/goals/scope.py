@@ -1,0 +1,50 @@
+"""What a goal's own words say that it is about: the bounds of any plan for it. Pure.
+
+Words that speak to the machine and quotations are not heard, so they widen nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from guardia.agents.brain.triage.classify.classify import heard, triage
+from guardia.agents.brain.triage.classify.fanout import any_of
+from guardia.agents.brain.triage.classify.lexicon import lexicon
+
+from guardia.agents.brain.goals import plan
+from guardia.agents.brain.goals.breakdown import divide
+from guardia.org.directory import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a goal's work may be."""
+
+    directory: Directory
+    """The institutions that it names, with their servers; all of them where it names none."""
+    servers: frozenset[str]
+    """Those that it plainly means: a plan without them would leave work out."""
+
+
+def scope(text: str, directory: Directory) -> Scope:
+    """The institutions and servers that ``text``, which is untrusted, is about."""
+    own = heard(text)
+    work = plan.understand(
+        divide(text), directory, lexicon().servers, None, lambda said: triage(said, directory)
+    )
+    servers = frozenset(s for found in work if not found.question for s in found.servers)
+    named = {
+        i.id
+        for i in directory.institutions
+        if re.search(any_of((i.name, *i.aliases, i.id)), own, re.IGNORECASE)
+    }
+    named |= {h.institution for h in directory.servers if h.server_id in servers}
+    return Scope(_within(directory, named) if named else directory, servers)
+
+
+def _within(directory: Directory, institutions: set[str]) -> Directory:
+    return Directory(
+        institutions=tuple(i for i in directory.institutions if i.id in institutions),
+        servers=tuple(h for h in directory.servers if h.institution in institutions),
+    )

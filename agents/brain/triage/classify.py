@@ -1,0 +1,124 @@
+"""The embedded brain's triage: what a request is, how urgent, about which servers, asking what.
+
+Rules over Korean morphemes and a lexicon of the field; no model, no network. Every answer carries
+the words that led to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from guardia.agents.brain.triage.classify.facts import Facts
+from guardia.agents.brain.triage.classify.lexicon import lexicon
+from guardia.agents.brain.triage.classify.reading import read
+from guardia.agents.brain.triage.classify.servers import Mention, named
+from guardia.agents.brain.triage.classify.text import own_words, unheard
+from pydantic import BaseModel, ConfigDict
+
+from guardia.agents.brain.triage.classify import rules
+from guardia.i18n import t
+from guardia.org.directory import Directory
+
+_MASK = "SRV"
+"""Stands for a named server, in the lexicon's patterns too."""
+
+
+class Triage(BaseModel):
+    """A request understood."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    """``INCIDENT REQUEST CHANGE QUESTION``."""
+    category: str
+    """``DB WAS WEB SECURITY NETWORK STORAGE OS DEPLOY ACCOUNT BACKUP GENERAL``."""
+    priority: str
+    """``P1`` (down for many, breach) to ``P4`` (can wait)."""
+    servers: tuple[str, ...] = ()
+    """Ids of the servers that the text names, in its order."""
+    action_type: str | None = None
+    """The work that the text itself asks for: ``RESTART DEPLOY …``."""
+    institution: str | None = None
+    """Of the first named server, else the institution that the text names."""
+    reasons: tuple[str, ...] = ()
+    """Korean sentences: which words led to what."""
+
+
+def triage(text: str, directory: Directory) -> Triage:
+    """Understand ``text``, which is untrusted: words that address the machine are not heard."""
+    words = lexicon()
+    own = own_words(text, words.strangers)
+    mentions = named(own, directory, words.servers)
+    servers = tuple(dict.fromkeys(m.server_id for m in mentions))
+    hosts = {h.server_id: h for h in directory.servers}
+    reading = read(_masked(own, mentions), words)
+    facts = Facts(reading, words, [hosts[s].kind for s in servers])
+    kind, category = rules.kind(facts), rules.category(facts)
+    priority = rules.priority(facts, kind.value)
+    institution = hosts[servers[0]].institution if servers else _institution(own, directory)
+    return Triage(
+        kind=kind.value,
+        category=category.value,
+        priority=priority.value,
+        servers=servers,
+        action_type=facts.action,
+        institution=institution,
+        reasons=(
+            _because(kind, "kind"),
+            _because(category, "category"),
+            _because(priority),
+            *_named(own, mentions, facts),
+            *([t("triage.named.unheard")] if unheard(text, words.strangers) else []),
+        ),
+    )
+
+
+def heard(text: str) -> str:
+    """What a request says to the desk: without quotations, manners, and words that speak to the
+    machine. Searches and parameters are taken from this alone."""
+    return own_words(text, lexicon().strangers)
+
+
+def spoken_of(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
+    """The servers that people name in talk around a request, which is as untrusted as that."""
+    words = lexicon()
+    found = (named(own_words(line, words.strangers), directory, words.servers) for line in talk)
+    return tuple(dict.fromkeys(mention.server_id for line in found for mention in line))
+
+
+def _masked(text: str, mentions: list[Mention]) -> str:
+    """The text with a neutral word for each server: "DB" in an id is no complaint about a DB."""
+    for mention in reversed(mentions):
+        text = f"{text[: mention.start]}{_MASK}{text[mention.end :]}"
+    return text
+
+
+def _institution(text: str, directory: Directory) -> str | None:
+    """The institution that the text names first."""
+    places = [
+        (place, institution.id)
+        for institution in directory.institutions
+        for name in (institution.name, *institution.aliases)
+        if (place := text.find(name)) >= 0
+    ]
+    return min(places)[1] if places else None
+
+
+def _because(judgement: rules.Judgement, field: str | None = None) -> str:
+    value = t(f"triage.{field}.{judgement.value}") if field else judgement.value
+    words = ", ".join(f"'{w}'" for w in judgement.words)
+    # A judgement by grammar alone has no words to show.
+    return t(f"triage.because.{judgement.because}", value=value, words=words).replace("()", "")
+
+
+def _named(text: str, mentions: list[Mention], facts: Facts) -> Iterator[str]:
+    """The sentences about the servers and the asked work."""
+    if mentions:
+        servers = ", ".join(dict.fromkeys(m.server_id for m in mentions))
+        words = dict.fromkeys(text[m.start : m.end].strip() for m in mentions)
+        yield t("triage.named.servers", servers=servers, words=", ".join(f"'{w}'" for w in words))
+    else:
+        yield t("triage.named.nobody")
+    if facts.action:
+        action = t(f"triage.action.{facts.action}")
+        yield t("triage.named.asked", action=action, words=f"'{facts.asked[0].words}'")

@@ -1,0 +1,305 @@
+"""What holds in a request: its troubles, wishes, asked work and topics, from the bare hits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from guardia.agents.brain.triage.classify.lexicon import Lexicon
+from guardia.agents.brain.triage.classify.reading import Hit, Reading
+
+from guardia.agents.brain.triage.classify import grammar
+
+_KIND_WEIGHT = 5.0
+"""A named server speaks for its kind as much as a word that nearly decides, said in passing."""
+_OFFICE = 0.5
+"""Beside a word of the field, an office thing is only where it happens: "회의실 랜"."""
+_ABOUT_TROUBLE = ("action.DEPLOY", "action.LOG_ANALYSIS")
+"""Work whose object can be a trouble: "오류 수정 버전 배포", "에러 로그 분석"."""
+_DESCRIBING = ("ᆫ", "은", "는", "던")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of one reading. ``kinds`` are the kinds of the named servers, in order."""
+
+    reading: Reading
+    lexicon: Lexicon
+    kinds: Sequence[str]
+
+    # --- troubles ----------------------------------------------------------------------------
+
+    @cached_property
+    def faults(self) -> list[Hit]:
+        """Troubles that are there now."""
+        facts = [h for h in self.reading.facts("fault.") if not self._talked_about(h)]
+        quiet = [h for h in facts if h.concept in ("fault.weak", "fault.waiting")]
+        facts = [h for h in facts if h in quiet or not inside(h, quiet)]
+        calm = self.reading.facts("calm.now")
+        if calm:
+            last = max(h.clause for h in calm)
+            facts = [h for h in facts if h.clause > last and not h.past]
+        return facts
+
+    def fault(self, *names: str) -> list[Hit]:
+        """The troubles of these sorts."""
+        return [h for h in self.faults if h.concept.removeprefix("fault.") in names]
+
+    def _talked_about(self, hit: Hit) -> bool:
+        """The trouble is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
+        asking, shadows = self.lexicon.lists["asking"], self.lexicon.lists["shadows"]
+        for item in self.reading.items(hit)[hit.end :]:
+            if item.tag[0] not in "NX" and item.form not in asking:
+                break
+            if item.form in shadows:
+                return True
+        changes = self.reading.in_clause(hit.clause, "ask.change", *_ABOUT_TROUBLE)
+        return (
+            self._asks_what(hit.clause, hit.end)
+            or self._only_curious(hit)
+            or self._idly_asked(hit)
+            or any(c.begin >= hit.end and self.wanted(c) for c in changes)
+        )
+
+    def _idly_asked(self, hit: Hit) -> bool:
+        """Whether, not that: "배포하면 끊기나요? 급하지 않아요"."""
+        clause = self.reading.clauses[hit.clause]
+        if not clause.question or any(m.form == "왜" for m in clause.items):
+            return False
+        return bool(self.reading.facts("ask.curious") or self.times("when.wait"))
+
+    def _only_curious(self, hit: Hit) -> bool:
+        """The sentence wants to know, or asks what would follow, and no work is wished."""
+        clause = self.reading.clauses[hit.clause]
+        same = [n for n, c in enumerate(self.reading.clauses) if c.sentence == clause.sentence]
+        if clause.question and any(self.reading.clauses[n].conditional for n in same):
+            return True
+        curious = any(h.clause in same for h in self.reading.facts("ask.curious"))
+        idle = not self.wishes and not self.reading.facts("when.urgent")
+        return curious and (idle or hit.past)
+
+    # --- wishes ------------------------------------------------------------------------------
+
+    @cached_property
+    def wishes(self) -> list[Hit]:
+        """Politeness and orders, but not "please answer" and not "when you have time"."""
+        others = self.reading.all("ask.reply", "when.wait", "when.anytime")
+        answers = {h.clause for h in others}
+        return [
+            h
+            for h in self.reading.all("ask.do")
+            if not h.denied
+            and h.clause not in answers
+            and not self.reading.clauses[h.clause].conditional
+            and not self._is_open_question(h.clause)
+        ]
+
+    @cached_property
+    def pleads(self) -> bool:
+        """Asked as a question, meant as a wish: "… 해 주실 수 있나요"."""
+        replies = {h.clause for h in self.reading.all("ask.reply")}
+        return any(h.clause not in replies for h in self.reading.all("ask.please") if not h.denied)
+
+    @cached_property
+    def questions(self) -> list[Hit]:
+        """Words that ask, where the clause is a question or says that an answer is wanted."""
+        asking = {n for n, c in enumerate(self.reading.clauses) if c.question}
+        asking |= {h.clause for h in self.reading.facts("ask.curious", "ask.reply")}
+        return [h for h in self.reading.all("ask.info") if asking & {h.clause, h.clause + 1}]
+
+    @cached_property
+    def open_questions(self) -> list[Hit]:
+        """Questions for what, where, how and when."""
+        return [h for h in self.reading.all("ask.info") if self._is_open_question(h.clause)]
+
+    def _is_open_question(self, clause: int) -> bool:
+        return self.reading.clauses[clause].question and self._asks_what(clause)
+
+    def _asks_what(self, clause: int, begin: int = 0) -> bool:
+        items = self.reading.clauses[clause].items[begin:]
+        return any(m.form in self.lexicon.lists["asking"] for m in items)
+
+    def wanted(self, hit: Hit) -> bool:
+        """The work of ``hit`` is wished, not told, denied or asked about."""
+        if hit.denied or hit.past or self._belongs_to_other(hit) or self._describes(hit):
+            return False
+        if self._is_open_question(hit.clause) or self._gives_reason(hit):
+            return False
+        wish = next((w for w in self.reading.all("ask.do") if self._reaches(w, hit)), None)
+        if wish is None:
+            return self._ends_bare(hit)
+        return not self._is_open_question(wish.clause)
+
+    def _reaches(self, wish: Hit, hit: Hit) -> bool:
+        """The wish stands after the work, in its clause or one of the next two."""
+        clauses = self.reading.clauses
+        if wish.denied or clauses[wish.clause].sentence != clauses[hit.clause].sentence:
+            return False
+        behind = wish.clause == hit.clause and wish.end > hit.begin
+        return behind or 0 < wish.clause - hit.clause <= 2
+
+    def _gives_reason(self, hit: Hit) -> bool:
+        """The clause says why: "자리를 옮겨서 …"."""
+        last = self.reading.items(hit)[-1]
+        return last.tag == "EC" and last.form in self.lexicon.lists["reasons"]
+
+    def _belongs_to_other(self, hit: Hit) -> bool:
+        """The next noun takes the word for itself: "배포 일정", "백업 실패"."""
+        items = self.reading.items(hit)
+        following = items[hit.end] if hit.end < len(items) else None
+        if following and following.tag == "JKB" and hit.concept == "ask.change":
+            return following.form in ("로", "으로")
+        if following is None or following.tag not in ("NNG", "NNP", "NNB", "ETM"):
+            return False
+        return following.form not in self.lexicon.lists["followers"]
+
+    def _describes(self, hit: Hit) -> bool:
+        """The word describes the next noun: "등록된 정책"."""
+        rest = self.reading.items(hit)[hit.end : hit.end + 3]
+        light = ("XSV", "XSA", "EP")
+        first = next((m for m in rest if m.tag not in light and m.form not in ("하", "되")), None)
+        return first is not None and first.tag == "ETM" and first.form in _DESCRIBING
+
+    def _ends_bare(self, hit: Hit) -> bool:
+        """Telegram style: the sentence ends with the work itself."""
+        rest = self.reading.items(hit)[hit.end :]
+        return all(m.tag[0] in "SJ" or m.form in ("좀", "요", "건") for m in rest)
+
+    # --- asked work --------------------------------------------------------------------------
+
+    @cached_property
+    def asked(self) -> list[Hit]:
+        """The named work that the text asks for, the most telling first."""
+        found = [h for h in self.reading.all("action.") if self.wanted(h) and not self._other(h)]
+        if not found:
+            found = [h for h in self.reading.all("short.") if self._fits_topic(h)]
+        return sorted(found, key=lambda h: (h.clause, h.begin - h.end))
+
+    @property
+    def action(self) -> str | None:
+        """The action type asked for."""
+        return _second(self.asked[0]) if self.asked else None
+
+    def _other(self, hit: Hit) -> bool:
+        """A new version of the platform is no deployment, a locked account no database lock."""
+        if _second(hit) == "DEPLOY" and "배포" not in hit.words:
+            return bool(self.reading.all("change.platform"))
+        return _second(hit) == "KILL_QUERY" and bool(self.reading.facts("fault.waiting"))
+
+    def _fits_topic(self, hit: Hit) -> bool:
+        return self.lexicon.categories[_second(hit)] == self.topic and self.wanted(hit)
+
+    # --- topics ------------------------------------------------------------------------------
+
+    @cached_property
+    def topic(self) -> str:
+        """The category that the words tell, else the kind of the server, else ``GENERAL``."""
+        if self.fault("breach", "attack"):
+            return "SECURITY"
+        scores: dict[str, float] = defaultdict(float)
+        if self.kinds:
+            scores[self.kinds[0]] = _KIND_WEIGHT
+        weights: dict[tuple[str, str], float] = defaultdict(float)
+        for hit in self.topics:
+            said = self.category_of(hit), hit.words
+            weights[said] = max(weights[said], self._weight(hit))
+        for (category, _), weight in weights.items():
+            # The most telling word counts; many faint ones do not outweigh it.
+            more, less = max(scores[category], weight), min(scores[category], weight)
+            scores[category] = more + 0.25 * less
+        return max(scores, key=lambda c: scores[c]) if scores else "GENERAL"
+
+    @cached_property
+    def topics(self) -> list[Hit]:
+        """Topic words, without those inside longer ones and those that are said to be well."""
+        hits = self.reading.all("topic.")
+        return [
+            h
+            for h in hits
+            if not inside(h, hits)
+            and not self._is_well(h)
+            and not self._is_circumstance(h)
+            and not self._is_strange(h)
+        ]
+
+    def category_of(self, hit: Hit) -> str:
+        """The category of a topic word; ``SAME`` is that of the named server."""
+        category = _second(hit)
+        return self.kinds[0] if category == "SAME" else category
+
+    def _weight(self, hit: Hit) -> float:
+        # The head of a wish comes last ("와이파이 계정 발급"), the topic of a question first
+        # ("와이파이 인증서는 어떻게 …").
+        place = -0.05 if self.questions and not (self.wishes or self.pleads) else 0.05
+        weight = self.lexicon.weights[hit.concept] + place * hit.begin
+        weight -= _OFFICE if _second(hit) == "GENERAL" else 0
+        return weight * (2 if hit.clause in self._told else 1)
+
+    @cached_property
+    def _told(self) -> set[int]:
+        """Clauses that say what the matter is."""
+        told = {h.clause for h in (*self.faults, *self.wishes, *self.questions)}
+        if not self.faults:
+            told |= {h.clause for h in self.topics if self.states(h.clause)}
+        return told
+
+    def _is_strange(self, hit: Hit) -> bool:
+        """What a named server has is no office matter; without one, no word means "its kind"."""
+        return _second(hit) == ("GENERAL" if self.kinds else "SAME")
+
+    def _is_well(self, hit: Hit) -> bool:
+        if any(f.clause == hit.clause for f in self.faults):
+            return False
+        well = self.reading.in_clause(hit.clause, "calm.component")
+        return hit.denied or any(w.begin >= hit.end and not w.denied for w in well)
+
+    def _is_circumstance(self, hit: Hit) -> bool:
+        """When it happened, not what it is: "배포 후 오류"."""
+        rest = [m for m in self.reading.items(hit)[hit.end :] if m.tag not in ("XSV", "ETM", "EC")]
+        after = bool(rest) and rest[0].form in self.lexicon.lists["after"]
+        return after and bool(self.faults)
+
+    def states(self, clause: int) -> bool:
+        """The clause states something that is not benign."""
+        part = self.reading.clauses[clause]
+        told = self.reading.in_clause(clause, "ask.", "when.wait", "when.later", "calm.")
+        if part.conditional or part.question or told:
+            return False
+        benign = self.lexicon.lists["benign"]
+        verbs = [m for m in part.items if m.tag in ("VV", "VA")]
+        nouns = [m for m in part.items[1:] if m.tag == "NNG"]
+        telling = any(m.form not in benign for m in (*verbs, *nouns))
+        predicate = any(m.tag in ("VV", "VA", "XSV", "XSA") for m in part.items)
+        last = clause + 1 == len(self.reading.clauses)
+        ends = last or part.items[-1].tag in ("EF", "EC", "SF")
+        return (telling or grammar.negated(part)) and predicate and ends
+
+    # --- scope and time ----------------------------------------------------------------------
+
+    @cached_property
+    def wide(self) -> list[Hit]:
+        """Words that say that many are met."""
+        return self.reading.facts("scope.wide", "scope.heavy")
+
+    def times(self, concept: str) -> list[Hit]:
+        """Words of time that are not denied ("오늘 아니어도") and not about something else."""
+        calm = self.reading.all("calm.noimpact")
+        return [h for h in self.reading.all(concept) if not h.denied and not inside(h, calm)]
+
+
+def inside(hit: Hit, others: Iterable[Hit]) -> bool:
+    """A longer hit covers ``hit``."""
+    return any(
+        o.clause == hit.clause
+        and o.begin <= hit.begin
+        and o.end >= hit.end
+        and o.end - o.begin > hit.end - hit.begin
+        for o in others
+    )
+
+
+def _second(hit: Hit) -> str:
+    """``DEPLOY`` of ``action.DEPLOY``."""
+    return hit.concept.split(".")[1]

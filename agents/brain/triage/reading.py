@@ -1,0 +1,135 @@
+"""What a request says: the concepts of the lexicon, where they stand, and whether as a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from guardia.agents.brain.triage.classify.clauses import Clause, clauses
+from guardia.agents.brain.triage.classify.lexicon import Lexicon, Match
+
+from guardia.agents.brain.triage.classify import grammar
+from guardia.knowledge.korean import Morpheme
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A concept said in a clause."""
+
+    concept: str
+    clause: int
+    begin: int
+    end: int
+    words: str
+    """As the sender wrote it."""
+    denied: bool
+    """"… is not", "do not …"."""
+    supposed: bool
+    """A condition, a possibility, a topic of talk: not a fact."""
+    past: bool
+
+    @property
+    def holds(self) -> bool:
+        """It is said as a fact."""
+        return not self.denied and not self.supposed
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All hits of a text."""
+
+    clauses: tuple[Clause, ...]
+    hits: tuple[Hit, ...]
+
+    def all(self, *prefixes: str) -> list[Hit]:
+        """The hits of these concepts, in order."""
+        return [h for h in self.hits if h.concept.startswith(prefixes)]
+
+    def facts(self, *prefixes: str) -> list[Hit]:
+        """The hits of these concepts that are said as facts."""
+        return [h for h in self.all(*prefixes) if h.holds]
+
+    def items(self, hit: Hit) -> tuple[Morpheme, ...]:
+        """The morphemes of the clause that ``hit`` stands in."""
+        return self.clauses[hit.clause].items
+
+    def in_clause(self, clause: int, *prefixes: str) -> list[Hit]:
+        """The hits of these concepts in one clause."""
+        return [h for h in self.all(*prefixes) if h.clause == clause]
+
+
+def read(text: str, lexicon: Lexicon) -> Reading:
+    """The reading of ``text``, which is free of strangers' words already."""
+    parts = tuple(clauses(text))
+    hits = [
+        _hit(match, number, part, text)
+        for number, part in enumerate(parts)
+        for match in lexicon.matches(part.items)
+    ]
+    hits += _across(parts, text, lexicon)
+    return Reading(parts, tuple(_after_conditions(_distinct(hits), parts)))
+
+
+def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[Hit]:
+    """Work whose object stands in the clause before its verb: "쿼리가 도는데 죽여 주세요"."""
+    for number in range(1, len(parts)):
+        before, part = parts[number - 1], parts[number]
+        if before.sentence != part.sentence:
+            continue
+        shift = len(before.items)
+        both = replace(part, items=before.items + part.items)
+        for match in lexicon.matches(both.items):
+            if match.pattern.concept.startswith("action.") and match.begin < shift < match.end:
+                hit = _hit(match, number, both, text)
+                yield replace(hit, begin=0, end=hit.end - shift)
+
+
+def _distinct(hits: Iterable[Hit]) -> list[Hit]:
+    """One hit for each concept and place."""
+    kept = {(h.concept, h.clause, h.begin, h.end): h for h in hits}
+    return sorted(kept.values(), key=lambda h: (h.clause, h.begin, h.end))
+
+
+def _after_conditions(hits: list[Hit], parts: Sequence[Clause]) -> Iterator[Hit]:
+    """What follows only if a trouble happens has not happened either."""
+    troubled = {
+        (parts[h.clause].sentence, h.clause)
+        for h in hits
+        if h.concept.startswith("fault.") and parts[h.clause].conditional
+    } | {
+        (part.sentence, number)
+        for number, part in enumerate(parts)
+        if part.conditional and grammar.negated(part)
+    }
+    for hit in hits:
+        sentence = parts[hit.clause].sentence
+        follows = any(s == sentence and c < hit.clause for s, c in troubled)
+        if follows and hit.concept.startswith(("fault.", "scope.")):
+            yield replace(hit, supposed=True)
+        else:
+            yield hit
+
+
+def _hit(match: Match, number: int, clause: Clause, text: str) -> Hit:
+    items, begin, end = clause.items, match.begin, match.end
+    last = items[end - 1]
+    stop = items[end].start if end < len(items) else last.start + len(last.form)
+    return Hit(
+        concept=match.pattern.concept,
+        clause=number,
+        begin=begin,
+        end=end,
+        words=_surface(text, items[begin].start, max(stop, last.start + 1)),
+        denied=grammar.denied(items, begin, end),
+        supposed=grammar.supposed(clause, end),
+        past=grammar.past(items[end:]),
+    )
+
+
+def _surface(text: str, begin: int, stop: int) -> str:
+    """The written words around ``text[begin:stop]``, from white space to white space."""
+    while begin and not text[begin - 1].isspace():
+        begin -= 1
+    while stop < len(text) and not text[stop].isspace() and not text[stop - 1].isspace():
+        stop += 1
+    return text[begin:stop].strip(" \n.,!?~()")

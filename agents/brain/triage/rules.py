@@ -1,0 +1,230 @@
+"""The rules: from the facts of a request to its kind, category and priority."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guardia.agents.brain.triage.classify.facts import Facts
+from guardia.agents.brain.triage.classify.reading import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A value, and the words that led to it."""
+
+    value: str
+    because: str
+    """Key of the reason in the catalogue, below ``triage.because``."""
+    words: tuple[str, ...] = ()
+
+
+def kind(facts: Facts) -> Judgement:
+    """INCIDENT, CHANGE, QUESTION or REQUEST; the first rule that holds decides."""
+    return (
+        _release(facts)
+        or _patient_question(facts)
+        or _incident(facts)
+        or _change(facts)
+        or _report(facts)
+        or _question(facts)
+        or _request(facts)
+    )
+
+
+def category(facts: Facts) -> Judgement:
+    """The field of work: that of the asked work, else the topic."""
+    decided = facts.lexicon.categories.get(facts.action or "")
+    if decided:
+        return _judge(decided, "action", facts.asked)
+    words = [h for h in facts.topics if facts.category_of(h) == facts.topic]
+    words = words or facts.fault("breach", "attack")
+    return _judge(facts.topic, "topic" if words else "server" if facts.kinds else "no_topic", words)
+
+
+def priority(facts: Facts, kind: str) -> Judgement:
+    """P1 (down for many, or a breach) to P4 (can wait)."""
+    if kind == "INCIDENT":
+        return _breach(facts) or _outage(facts) or _deadline(facts) or _degraded(facts)
+    return _deadline(facts) or _usual(facts, kind)
+
+
+# --- kind ------------------------------------------------------------------------------------
+
+
+def _release(facts: Facts) -> Judgement | None:
+    """The wish to be let in again to an account; not where many are shut out."""
+    if facts.wide or facts.topic != "ACCOUNT":
+        return None
+    wished = [h for h in facts.reading.all("ask.release") if facts.wanted(h)]
+    return _judge("REQUEST", "wish", wished) if wished else None
+
+
+def _patient_question(facts: Facts) -> Judgement | None:
+    """To know is enough: "… 막혀요, 신청은 어디로 하나요? 급하지 않아요"."""
+    if facts.wishes or facts.asked or not facts.times("when.wait"):
+        return None
+    if not facts.open_questions or _breach(facts) or _outage(facts):
+        return None
+    return _judge("QUESTION", "question", facts.open_questions)
+
+
+def _incident(facts: Facts) -> Judgement | None:
+    solid = [h for h in facts.faults if h.concept not in ("fault.weak", "fault.waiting")]
+    if solid:
+        return _judge("INCIDENT", "fault", solid)
+    waiting = facts.fault("waiting")
+    if waiting and (facts.wide or not (facts.wishes or facts.asked)):
+        return _judge("INCIDENT", "fault", waiting)
+    return None
+
+
+def _change(facts: Facts) -> Judgement | None:
+    """A deployment, or an asked change of what is installed or configured."""
+    if facts.action == "DEPLOY":
+        return _judge("CHANGE", "change", facts.asked)
+    if facts.action is not None:
+        return None
+    names = ("ask.change", "ask.change_server") if facts.kinds else ("ask.change",)
+    found = [h for h in facts.reading.hits if h.concept in names and facts.wanted(h)]
+    if facts.topic in ("ACCOUNT", "GENERAL"):
+        found = [h for h in found if _changes_an_object(facts, h)]
+    # "글자가 겹쳐 보입니다. 수정 부탁드립니다." repairs; it does not change anything.
+    if found and not (_report(facts) and all(_is_bare(facts, h) for h in found)):
+        return _judge("CHANGE", "change", found)
+    return None
+
+
+def _changes_an_object(facts: Facts, hit: Hit) -> bool:
+    """It changes a policy, a setting or the like, beside which the clause has its own verb."""
+    objects = facts.reading.in_clause(hit.clause, "change.object")
+    return any((o.begin, o.end) != (hit.begin, hit.end) for o in objects)
+
+
+def _report(facts: Facts) -> Judgement | None:
+    """Statements about the state of something, with no wish but that somebody look after it.
+
+    The words for trouble are countless; a report that asks for "확인", "조치" or nothing at all
+    is one even where the lexicon knows none of its words.
+    """
+    remedy = not facts.asked and all(_is_remedy(facts, w) for w in facts.wishes)
+    weak = facts.fault("weak")
+    if weak and (remedy or facts.reading.facts("when.today")):
+        return _judge("INCIDENT", "fault", weak)
+    if not remedy or facts.questions or facts.reading.facts("calm.now", "fault.waiting"):
+        return None
+    told = [h for h in facts.topics if facts.states(h.clause)]
+    return _judge("INCIDENT", "reported", told) if told else None
+
+
+def _question(facts: Facts) -> Judgement | None:
+    wishes = facts.wishes and not facts.reading.facts("ask.curious")
+    if not facts.questions or facts.asked or facts.pleads or wishes:
+        return None
+    return _judge("QUESTION", "question", facts.questions)
+
+
+def _request(facts: Facts) -> Judgement:
+    wished = facts.asked or facts.wishes or facts.fault("waiting")
+    if wished or facts.pleads:
+        return _judge("REQUEST", "wish", wished)
+    if facts.questions or any(c.question for c in facts.reading.clauses):
+        return _judge("QUESTION", "question", facts.questions)
+    return _judge("REQUEST", "default", [])
+
+
+def _is_remedy(facts: Facts, wish: Hit) -> bool:
+    """The wish is that somebody look after it, whatever "it" is."""
+    forms = {m.form for m in facts.reading.items(wish)[: wish.end]}
+    if forms & facts.lexicon.lists["remedies"]:
+        return True
+    return _is_bare(facts, wish) and not facts.reading.in_clause(wish.clause, "ask.change")
+
+
+def _is_bare(facts: Facts, hit: Hit) -> bool:
+    """The clause names no object: "이번 주 내로 수정 부탁드립니다"."""
+    said = facts.reading.in_clause(hit.clause, "when.", "ask.do", "scope.", "ask.change")
+    return not any(
+        m.tag in ("NNG", "NNP") and not any(h.begin <= n < h.end for h in said)
+        for n, m in enumerate(facts.reading.items(hit))
+    )
+
+
+# --- priority --------------------------------------------------------------------------------
+
+
+def _breach(facts: Facts) -> Judgement | None:
+    """Somebody is in, or data is out, and it is not contained."""
+    found = facts.fault("breach")
+    if not found or facts.reading.facts("calm.contained"):
+        return None
+    return _judge("P1", "breach", found)
+
+
+def _outage(facts: Facts) -> Judgement | None:
+    """Nothing works, for many or on a whole server."""
+    if facts.reading.facts("calm.works", "calm.noimpact"):
+        return None
+    broken = _broken(facts)
+    office = facts.topic == "GENERAL" and facts.topics and not facts.reading.facts("scope.heavy")
+    if broken and facts.wide and not office:
+        return _judge("P1", "outage", [*facts.wide, *broken])
+    whole = [h for h in broken if h.concept == "fault.outage"]
+    narrow = facts.reading.facts("scope.one", "scope.some", "when.wait", "when.later")
+    if whole and facts.kinds and not narrow:
+        return _judge("P1", "outage", whole)
+    return None
+
+
+def _broken(facts: Facts) -> list[Hit]:
+    """Troubles that leave nothing working: also "모든 화면이 에러"."""
+    wide = {h.clause for h in facts.wide}
+    some = {h.clause for h in facts.reading.facts("scope.some")}
+    broken = facts.fault("outage", "down", "waiting")
+    broken += [h for h in facts.fault("error") if h.clause in wide]
+    return [h for h in broken if h.clause not in some]
+
+
+def _deadline(facts: Facts) -> Judgement | None:
+    """What the text says about its own time: it can wait, or it is wanted today."""
+    wait = facts.times("when.wait")
+    if not wait and not facts.times("when.later"):
+        wait = facts.times("when.anytime")
+    if wait:
+        return _judge("P4", "wait", wait)
+    today = [h for h in facts.times("when.today") if not _is_told(facts, h)]
+    return _judge("P2", "today", today) if today else None
+
+
+def _is_told(facts: Facts, hit: Hit) -> bool:
+    """The day belongs to what happened, not to what is wanted."""
+    if facts.reading.in_clause(hit.clause, "ask.do"):
+        return False
+    return any(m.tag == "EP" and m.form == "었" for m in facts.reading.items(hit)[hit.begin :])
+
+
+def _degraded(facts: Facts) -> Judgement:
+    """An incident that is no outage: lower where it meets one person, can wait or harms nobody."""
+    said = facts.reading.facts
+    for because, found in (
+        ("one", said("scope.one")),
+        ("later", facts.times("when.later")),
+        ("no_impact", said("calm.noimpact")),
+    ):
+        if found:
+            return _judge("P3", because, found)
+    return _judge("P2", "degraded", facts.faults)
+
+
+def _usual(facts: Facts, kind: str) -> Judgement:
+    later, urgent = facts.times("when.later"), facts.times("when.urgent")
+    if later:
+        return _judge("P3", "later", later)
+    if urgent:
+        return _judge("P2", "urgent", urgent)
+    return _judge("P4" if kind == "QUESTION" else "P3", "normal", [])
+
+
+def _judge(value: str, because: str, hits: Sequence[Hit]) -> Judgement:
+    words = dict.fromkeys(h.words for h in hits if h.words)
+    return Judgement(value, because, tuple(words)[:3])

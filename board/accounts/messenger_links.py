@@ -1,0 +1,159 @@
+"""Messenger accounts and the people whose they are.
+
+Names in a messenger are anybody's choice; what is linked is the messenger's own id of its user.
+An administrator links it, or the person proves it theirs by saying a one-time code in a room.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from guardia.board.audit.log.chain import clean
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.core.model import Issue
+from guardia.errors import Invalid, NotFound
+from guardia.i18n import t
+from guardia.org import identity
+from guardia.org.access import require
+from guardia.org.directory import PersonName
+from guardia.org.model import ChannelAccount, LinkCode, Person
+
+RULE = "link"
+"""Under which the messenger's log keeps a line that said a code."""
+LIFETIME = timedelta(minutes=10)
+CHANNELS = identity.MESSENGERS
+# Without letters and digits that look alike; 8 of them are 39 bits.
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LONGEST = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A messenger account and its holder."""
+
+    channel: str
+    account: str
+    person: PersonName
+    linked_at: datetime
+
+
+def links(desk: Desk, person: PersonName, *, everybody: bool = False) -> list[Link]:
+    """A person's own linked accounts, or everybody's for whoever may link them."""
+    if everybody:
+        require(person, "account.link")
+    query = select(ChannelAccount, Person).join(
+        Person, Person.person_id == ChannelAccount.person_id
+    )
+    if not everybody:
+        query = query.where(ChannelAccount.person_id == person.id)
+    with desk.database.reading() as session:
+        found = session.execute(query.order_by(Person.name, ChannelAccount.account).limit(1000))
+        return [Link(a.channel, a.account, p.name_card(), a.linked_at) for a, p in found]
+
+
+def link(desk: Desk, by: PersonName | str, person_id: str, channel: str, account: str) -> None:
+    """Say whose an account is; ``Invalid`` where it is another's, who must be unlinked first."""
+    actor = _right(by)
+    account = clean(account).strip()
+    if channel not in CHANNELS or not account or len(account) > _LONGEST:
+        why = t("desk.account.form", channels=", ".join(CHANNELS))
+        raise Invalid(what=f"{channel}:{account}"[:_LONGEST], why=why)
+    with desk.database.transaction() as session:
+        person = session.get(Person, person_id)
+        if person is None:
+            raise NotFound(what=person_id)
+        if not _link(session, desk, actor, person, channel, account):
+            raise Invalid(what=f"{channel}:{account}", why=t("desk.account.taken"))
+
+
+def unlink(desk: Desk, by: PersonName | str, channel: str, account: str) -> None:
+    """Whoever writes under this account is nobody we know again."""
+    actor = _right(by)
+    with desk.database.transaction() as session:
+        row = session.get(ChannelAccount, (channel, account), with_for_update=True)
+        if row is None:
+            raise NotFound(what=f"{channel}:{account}")
+        session.delete(row)
+        session.flush()
+        _record(session, desk, "account_unlinked", actor, row.person_id, channel, account)
+
+
+def issue_code(desk: Desk, person: PersonName) -> str:
+    """A code that this person says in a room within ``LIFETIME``; earlier ones are void."""
+    require(person, "account.link_own")
+    code = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    now = desk.clock()
+    values = {"code_hash": _hashed(code), "expires_at": now + LIFETIME}
+    with desk.database.transaction() as session:
+        session.execute(delete(LinkCode).where(LinkCode.expires_at <= now))
+        session.execute(
+            insert(LinkCode)
+            .values(person_id=person.id, **values)
+            .on_conflict_do_update(index_elements=[LinkCode.person_id], set_=values)
+        )
+    return f"{code[:4]}-{code[4:]}"
+
+
+def _right(by: PersonName | str) -> str:
+    """The operator's right was asked before; a person's is asked here."""
+    if isinstance(by, str):
+        return by
+    require(by, "account.link")
+    return f"person:{by.id}"
+
+
+def _link(
+    session: Session, desk: Desk, actor: str, person: Person, channel: str, account: str
+) -> bool:
+    now = desk.clock()
+    session.execute(delete(LinkCode).where(LinkCode.person_id == person.person_id))
+    made = session.scalar(
+        insert(ChannelAccount)
+        .values(
+            channel=channel,
+            account=account,
+            person_id=person.person_id,
+            linked_by=actor,
+            linked_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(ChannelAccount.person_id)
+    )
+    if made is None:
+        row = session.get(ChannelAccount, (channel, account))
+        return row is not None and row.person_id == person.person_id
+    # What they asked before anybody knew them is theirs too, and so not theirs to approve.
+    session.execute(
+        update(Issue)
+        .where(Issue.requester_account == f"{channel}:{account}", Issue.requester_id.is_(None))
+        .values(requester_id=person.person_id)
+        .execution_options(synchronize_session=False)
+    )
+    _record(session, desk, "account_linked", actor, person.person_id, channel, account)
+    return True
+
+
+def _record(
+    session: Session, desk: Desk, kind: str, actor: str, person: str, channel: str, account: str
+) -> None:
+    log.append(
+        session,
+        kind,
+        actor=actor,
+        now=desk.clock(),
+        detail={"person": person, "channel": channel, "account": account},
+        person=person,
+        account=f"{channel}:{account}",
+    )
+
+
+def _hashed(code: str) -> str:
+    return hashlib.sha256(code.replace("-", "").upper().encode()).hexdigest()

@@ -1,0 +1,68 @@
+"""Signing in and out, slowed down for those who guess."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from guardia.board.audit.log.chain import clean
+
+from guardia.board.accounts import sign_in as account_sign_in
+from guardia.board.web import render, session
+from guardia.board.web.session import AtDesk
+from guardia.errors import Throttled
+
+router = APIRouter(include_in_schema=False)
+
+# A check takes some 64 MiB and a tenth of a second by design: never many at once.
+_CHECKS = threading.BoundedSemaphore(2)
+
+
+@router.get("/login")
+def form(request: Request, next: str = "/issues") -> Response:
+    """The sign-in form."""
+    session.begin_visit(request)
+    return render.page(request, "login.html", next=session.local_path(next), account="", fault=None)
+
+
+@router.post("/login")
+def sign_in(
+    request: Request,
+    desk: AtDesk,
+    account: Annotated[str, Form(max_length=64)] = "",
+    password: Annotated[str, Form(max_length=256)] = "",
+    next: Annotated[str, Form(max_length=500)] = "/issues",
+) -> Response:
+    """Open a session, or say that id and password do not belong together."""
+    account, target = clean(account).strip(), session.local_path(next)
+
+    def again(fault: str, status: int) -> Response:
+        return render.page(
+            request, "login.html", status=status, next=target, account=account, fault=fault
+        )
+
+    try:
+        with _CHECKS:
+            token = account_sign_in.sign_in(desk, account, password, _place(request))
+    except Throttled:
+        return again("throttled", 429)
+    if token is None:
+        return again("wrong", 401)
+    response = RedirectResponse(target, status_code=303)
+    session.open_session(request, response, token)
+    return response
+
+
+def _place(request: Request) -> str:
+    return request.client.host if request.client else "-"
+
+
+@router.post("/logout")
+def sign_out(request: Request, desk: AtDesk, here: session.Here) -> Response:
+    """End the session, here and in the database."""
+    account_sign_in.sign_out(desk, here.token)
+    response = RedirectResponse("/login", status_code=303)
+    session.close_session(response)
+    return response

@@ -1,0 +1,209 @@
+"""Giving one's decisions to another for a time: delegation, and absence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session, aliased
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.errors import Invalid, NotFound
+from guardia.i18n import t
+from guardia.org.access import allowed, require
+from guardia.org.directory import PersonName
+from guardia.org.model import Delegation, Person
+
+_MOST = 500
+
+
+def delegate(
+    desk: Desk,
+    by: PersonName,
+    to: str,
+    *,
+    begins: datetime | None = None,
+    ends: datetime,
+    principal: str | None = None,
+    absent: bool = False,
+) -> int:
+    """Let ``to`` decide in one's role and name until ``ends``; returns its number.
+
+    An administrator may do so for someone else (``principal``). ``absent``: the principal is not
+    notified meanwhile, only the delegate. What is delegated cannot be passed on.
+    """
+    now = desk.clock()
+    begin, whose = begins or now, principal or by.id
+    require(by, "delegation.set" if whose == by.id else "delegation.set_others")
+    if ends <= max(begin, now):
+        raise Invalid(what=t("desk.delegation.until"), why=t("desk.delegation.over"))
+    with desk.database.transaction() as session:
+        people = {p: session.get(Person, p) for p in (whose, to)}
+        for name, row in people.items():
+            if row is None or not row.active:
+                raise NotFound(what=name)
+        cards = {name: row.name_card() for name, row in people.items() if row is not None}
+        one = len({c.identity or c.id for c in cards.values()}) == 1
+        if one or not allowed(cards[to], "approval.answer"):
+            raise Invalid(what=to, why=t("desk.delegation.not_to"))
+        if not allowed(cards[whose], "approval.decide"):
+            raise Invalid(what=whose, why=t("desk.delegation.nothing"))
+        given = Delegation(
+            principal_id=whose,
+            delegate_id=to,
+            begins_at=begin,
+            ends_at=ends,
+            absent=absent,
+            set_by=by.id,
+            created_at=now,
+        )
+        session.add(given)
+        session.flush()
+        log.append(
+            session,
+            "delegated",
+            actor=f"person:{by.id}",
+            now=now,
+            detail={
+                "delegation": given.delegation_id,
+                "principal": whose,
+                "delegate": to,
+                "begins": begin.isoformat(),
+                "ends": ends.isoformat(),
+                "absent": absent,
+            },
+            principal=cards[whose].name,
+            delegate=cards[to].name,
+            ends=ends.isoformat(timespec="minutes"),
+        )
+        return given.delegation_id
+
+
+def revoke(desk: Desk, by: PersonName, to: str, *, principal: str | None = None) -> int:
+    """End what was delegated to ``to``; returns how many delegations that were."""
+    whose = principal or by.id
+    _may_end(by, whose)
+    with desk.database.transaction() as session:
+        return _end(session, desk, by, whose, to, Delegation.delegate_id == to)
+
+
+def end(desk: Desk, by: PersonName, number: int) -> None:
+    """End one delegation, in force or still to come; ``NotFound`` where there is none for them."""
+    with desk.database.transaction() as session:
+        given = session.get(Delegation, number)
+        if given is None:
+            raise NotFound(what=t("desk.delegation.one"))
+        _may_end(by, given.principal_id)
+        whose, to = given.principal_id, given.delegate_id
+        if not _end(session, desk, by, whose, to, Delegation.delegation_id == number):
+            raise NotFound(what=t("desk.delegation.one"))
+
+
+def _may_end(by: PersonName, whose: str) -> None:
+    require(by, "delegation.set" if whose == by.id else "delegation.set_others")
+
+
+def _end(
+    session: Session, desk: Desk, by: PersonName, whose: str, to: str, which: ColumnElement[bool]
+) -> int:
+    now = desk.clock()
+    ended = session.scalars(
+        update(Delegation)
+        .where(
+            Delegation.principal_id == whose,
+            which,
+            Delegation.revoked_at.is_(None),
+            Delegation.ends_at > now,
+        )
+        .values(revoked_at=now)
+        .returning(Delegation.delegation_id)
+    ).all()
+    if ended:
+        log.append(
+            session,
+            "delegation_revoked",
+            actor=f"person:{by.id}",
+            now=now,
+            detail={"delegations": list(ended), "principal": whose, "delegate": to},
+            principal=whose,
+            delegate=to,
+        )
+    return len(ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One delegation as people see it."""
+
+    number: int
+    principal: PersonName
+    delegate: PersonName
+    begins: datetime
+    ends: datetime
+    absent: bool
+    in_force: bool
+    """Whether it has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What somebody sees of delegations, and whom they can name in a new one."""
+
+    given: tuple[Given, ...]
+    """By themselves."""
+    received: tuple[Given, ...]
+    others: tuple[Given, ...]
+    """Of everybody else, for whoever may set them."""
+    delegates: tuple[PersonName, ...]
+    principals: tuple[PersonName, ...]
+    """For whom they may delegate, besides themselves."""
+
+
+def overview(desk: Desk, person: PersonName) -> Overview:
+    """Every delegation that concerns a person and is not over; all of them for who sets others'."""
+    everybody = allowed(person, "delegation.set_others")
+    with desk.database.reading() as session:
+        found = _standing(session, None if everybody else person.id, desk.clock())
+        people: list[PersonName] = []
+        if allowed(person, "delegation.set"):
+            rows = session.scalars(select(Person).where(Person.active).order_by(Person.name))
+            people = [p.name_card() for p in rows]
+    own = {person.id}
+    return Overview(
+        given=tuple(g for g in found if g.principal.id in own),
+        received=tuple(g for g in found if g.delegate.id in own),
+        others=tuple(g for g in found if not {g.principal.id, g.delegate.id} & own),
+        delegates=tuple(p for p in people if allowed(p, "approval.answer")),
+        principals=tuple(
+            p for p in people if everybody and p.id not in own and allowed(p, "approval.decide")
+        ),
+    )
+
+
+def _standing(session: Session, whose: str | None, now: datetime) -> list[Given]:
+    principal, delegate = aliased(Person), aliased(Person)
+    query = (
+        select(Delegation, principal, delegate)
+        .join(principal, principal.person_id == Delegation.principal_id)
+        .join(delegate, delegate.person_id == Delegation.delegate_id)
+        .where(Delegation.revoked_at.is_(None), Delegation.ends_at > now)
+        .order_by(Delegation.begins_at, Delegation.delegation_id)
+        .limit(_MOST)
+    )
+    if whose is not None:
+        mine = (Delegation.principal_id == whose) | (Delegation.delegate_id == whose)
+        query = query.where(mine)
+    return [
+        Given(
+            number=d.delegation_id,
+            principal=p.name_card(),
+            delegate=q.name_card(),
+            begins=d.begins_at,
+            ends=d.ends_at,
+            absent=d.absent,
+            in_force=d.begins_at <= now,
+        )
+        for d, p, q in session.execute(query)
+    ]

@@ -1,0 +1,297 @@
+"""Asking people: the steps of a plan's chain, whose turn it is, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from guardia.board.approvals.model import Approval, Decision, Notice
+from guardia.board.approvals.policy import Capacity, Chain, Verdict, calendar, opens, standing
+from guardia.board.approvals.policy import Decision as Word
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Issue, Task
+from guardia.board.core.outbox import reply
+from guardia.board.core.plan import Plan
+from guardia.i18n import t
+from guardia.org import chart, delegation, identity, revisions
+from guardia.org.access import allowed
+from guardia.org.approvals import ApprovalPolicy, ApprovalStep
+from guardia.org.approver_assignments import Reach, holders, reaches
+from guardia.org.directory import PersonName
+
+STANDING = ("WAITING", "APPROVED")
+"""States of steps that still count."""
+_LOOK_AGAIN = timedelta(days=1)
+
+
+def ask(
+    session: Session, issue: Issue, task: Task, bound: str, policy: ApprovalPolicy, now: datetime
+) -> None:
+    """File the steps of a chain for the plan ``bound`` and open the first."""
+    for number, step in enumerate(policy.steps, start=1):
+        session.add(
+            Approval(
+                task_id=task.task_id,
+                plan_hash=bound,
+                step=number,
+                role=step.role,
+                quorum=step.quorum,
+                escalate_to=policy.escalate_to,
+                state="WAITING",
+                created_at=now,
+            )
+        )
+    session.flush()
+    open_next(session, issue, task, bound, policy, now)
+
+
+def demanded(session: Session, plan: Plan) -> ApprovalPolicy:
+    """What the running chart demands of a plan; ``Invalid`` where it does not know its category."""
+    policy = chart.approval_policy(revisions.running(session), plan.category)
+    return policy.of(irreversible=plan.irreversible)
+
+
+def void(session: Session, task: Task) -> None:
+    """Nothing that was asked or given for this task counts any longer."""
+    session.execute(
+        update(Approval)
+        .where(Approval.task_id == task.task_id, Approval.state.in_(STANDING))
+        .values(state="VOID", look_at=None)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def steps_of(session: Session, task: Task) -> list[Approval]:
+    """The steps that count for the task's present plan, in order."""
+    return list(
+        session.scalars(
+            select(Approval)
+            .where(
+                Approval.task_id == task.task_id,
+                Approval.plan_hash == task.plan_hash,
+                Approval.state.in_(STANDING),
+            )
+            .order_by(Approval.step)
+        )
+    )
+
+
+def words_on(session: Session, steps: Iterable[Approval]) -> list[Word]:
+    """What was decided on these steps, in the order it was."""
+    numbers = {s.approval_id: s.step for s in steps}
+    if not numbers:
+        return []
+    found = session.scalars(
+        select(Decision)
+        .where(Decision.approval_id.in_(list(numbers)))
+        .order_by(Decision.decision_id)
+    )
+    return [
+        Word(
+            numbers[d.approval_id],
+            d.person_id,
+            Capacity(d.role, d.principal_id),
+            Verdict(d.verdict),
+        )
+        for d in found
+    ]
+
+
+def barred(issue: Issue, task: Task) -> frozenset[str]:
+    """Who has no say: the requester and the plan's author."""
+    author = (task.plan_author or "").removeprefix("person:")
+    return frozenset(who for who in (issue.requester_id, author) if who)
+
+
+def chain_asked(
+    session: Session, issue: Issue, task: Task, steps: Iterable[Approval], words: Collection[Word]
+) -> Chain:
+    """The chain as it was asked, with every account of those who have no say or have spent it in
+    ``words``, the decisions on its steps."""
+    known, out = list(steps), barred(issue, task)
+    return Chain(
+        tuple(ApprovalStep(role=s.role, quorum=s.quorum) for s in known),
+        out,
+        {s.step: s.escalate_to for s in known if s.escalated_at and s.escalate_to},
+        identity.kin(session, out | _spent(words)),
+        _anonymous(session, issue, task),
+    )
+
+
+def _anonymous(session: Session, issue: Issue, task: Task) -> bool:
+    """Whether the running policy wants to know who asked in a messenger, and nobody does."""
+    if issue.requester_id is not None or issue.channel not in identity.MESSENGERS:
+        return False
+    return terms(session, task.category).known_requester
+
+
+def _spent(words: Iterable[Word]) -> frozenset[str]:
+    return frozenset(party for word in words for party in word.parties)
+
+
+def chain_demanded(
+    session: Session,
+    issue: Issue,
+    task: Task,
+    steps: Iterable[Approval],
+    words: Collection[Word],
+    policy: ApprovalPolicy,
+) -> Chain:
+    """The chain as the running chart demands it, whatever was asked."""
+    asked = chain_asked(session, issue, task, steps, words)
+    escalated = {n: role for n, role in asked.escalated.items() if role == policy.escalate_to}
+    return replace(asked, steps=policy.steps, escalated=escalated)
+
+
+def satisfied(
+    session: Session,
+    task: Task,
+    policy: ApprovalPolicy,
+    steps: Iterable[Approval],
+    words: Collection[Word],
+) -> bool:
+    """Whether the running policy is satisfied by these decisions on the steps of the task's present
+    plan."""
+    issue = issue_of(session, task.sr_id)
+    return standing(chain_demanded(session, issue, task, steps, words, policy), words).complete
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A capacity in which somebody may decide, and for which institutions."""
+
+    capacity: Capacity
+    reach: Reach
+
+
+def offices(session: Session, person: PersonName, now: datetime) -> tuple[Office, ...]:
+    """In which roles, in whose name and for whom a person may decide now.
+
+    The chart's duties say who holds a role; where they do not, the account's own role does.
+    """
+    duties = revisions.running(session).duties
+    parties: list[tuple[PersonName, str | None]] = []
+    if allowed(person, "approval.decide"):
+        parties.append((person, None))
+    if allowed(person, "approval.answer"):
+        given = delegation.principals(session, person.id, now)
+        parties += [(p, p.id) for p in given if allowed(p, "approval.decide")]
+    return tuple(
+        Office(Capacity(role, principal), reach)
+        for party, principal in parties
+        for role, reach in reaches(session, duties, party, now).items()
+    )
+
+
+def capacities(
+    session: Session, person: PersonName, now: datetime, institution: str | None
+) -> tuple[Capacity, ...]:
+    """The capacities in which a person may decide on an institution's work now."""
+    found = offices(session, person, now)
+    return tuple(office.capacity for office in found if office.reach.covers(institution))
+
+
+def terms(session: Session, category: str | None) -> ApprovalPolicy:
+    """The running policy's terms; the default ones where the category has left the chart."""
+    return revisions.running(session).approvals.get(category or "") or ApprovalPolicy()
+
+
+def open_next(
+    session: Session,
+    issue: Issue,
+    task: Task,
+    bound: str,
+    policy: ApprovalPolicy,
+    now: datetime,
+) -> None:
+    """Start the time of the step whose turn it is, and tell everyone who may fill it."""
+    step = session.scalar(
+        select(Approval)
+        .where(
+            Approval.task_id == task.task_id,
+            Approval.plan_hash == bound,
+            Approval.state == "WAITING",
+        )
+        .order_by(Approval.step)
+        .limit(1)
+    )
+    if step is None or step.opened_at is not None:
+        return
+    step.opened_at, step.due_at = now, now + policy.expires
+    step.look_at = min(now + policy.remind, step.due_at) if policy.remind else step.due_at
+    names = notify(session, issue, task, step, "due", now)
+    because = (task.plan or {}).get("because", "")
+    words = {"sr": issue.sr_id, "server": task.target_server, "because": because}
+    reply(session, issue, t("desk.ask", **words, role=_role(step), who=names), now)
+
+
+def notify(
+    session: Session, issue: Issue, task: Task, step: Approval, kind: str, now: datetime
+) -> str:
+    """A notice for everyone who may fill a step now; returns their names."""
+    roles = {step.role, *([step.escalate_to] if step.escalated_at and step.escalate_to else [])}
+    steps = steps_of(session, task)
+    words = words_on(session, steps)
+    chain = chain_asked(session, issue, task, steps, words)
+    out = chain.behind(_spent(words) | chain.barred)
+    names = []
+    duties = revisions.running(session).duties
+    people = [
+        p
+        for p in holders(session, duties, roles, issue.inst_id, now)
+        if allowed(p.name_card(), "approval.decide")
+    ]
+    for person, principal in delegation.responsible(session, people, now):
+        if chain.behind({person.id, *([principal.id] if principal else [])}) & out:
+            continue
+        session.add(
+            Notice(
+                person_id=person.id,
+                kind=kind,
+                sr_id=issue.sr_id,
+                approval_id=step.approval_id,
+                principal_id=principal.id if principal else None,
+                created_at=now,
+            )
+        )
+        names.append(_name(person, principal))
+    session.flush()
+    return ", ".join(dict.fromkeys(names)) or t("desk.nobody")
+
+
+def _name(person: PersonName, principal: PersonName | None) -> str:
+    own = f"{person.name} {person.title}"
+    return t("desk.proxy", who=own, principal=principal.name) if principal else own
+
+
+def _role(step: Approval) -> str:
+    role = t(f"org.role.{step.role}")
+    return t("desk.quorum", role=role, quorum=step.quorum) if step.quorum > 1 else role
+
+
+def local(session: Session, moment: datetime) -> str:
+    """A moment as the company's clocks show it."""
+    return moment.astimezone(zone(session)).strftime("%Y-%m-%d %H:%M")
+
+
+def zone(session: Session) -> tzinfo:
+    """The company's time zone."""
+    return revisions.running(session).company.zone
+
+
+def runs_from(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
+    """From when approved work of a category may run; ``None``: at once.
+
+    A calendar that never opens is looked at again every day: the chart may change.
+    """
+    running = revisions.running(session)
+    policy = running.approvals.get(category) or ApprovalPolicy()
+    when = calendar(policy, running.freezes, running.company.zone, category, issue.inst_id)
+    moment = opens(when, now)
+    if moment == now:
+        return None
+    return moment or now + _LOOK_AGAIN

@@ -1,0 +1,101 @@
+"""The steps of a plan's chain as a page shows them: quorum, who decided, whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.approvals import requests
+from guardia.board.approvals.model import Approval, Decision
+from guardia.board.approvals.policy import Capacity, Verdict, choose, standing
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Issue, Task
+from guardia.org.directory import PersonName
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's word on a step."""
+
+    person: str
+    principal: str | None
+    """In whose name they acted."""
+    verdict: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a plan's chain of approvals."""
+
+    number: int
+    role: str
+    state: str
+    quorum: int
+    votes: tuple[Vote, ...]
+    due_at: datetime | None
+    """While it waits: when it escalates or expires."""
+    escalated_to: str | None
+    """The role that may decide as well since its time was up."""
+    current: bool
+    """Whether the chain waits for this step."""
+    mine: bool
+    """Whether the viewer can decide it now."""
+
+
+def seen(
+    session: Session,
+    capacities: Sequence[Capacity],
+    viewer: PersonName,
+    found: Issue,
+    task: Task,
+    chain: list[Approval],
+) -> Iterable[Step]:
+    """The chain; ``desk.decisions`` asks the same policy and has the last word."""
+    pending = task.status == State.PENDING_APPROVAL
+    votes = _votes(session, chain)
+    asked = [s for s in chain if s.state in requests.STANDING]
+    words = requests.words_on(session, asked)
+    rules = requests.chain_asked(session, found, task, asked, words)
+    stand = standing(rules, words) if pending else None
+    # Whoever may refuse is shown the form: what stands against approving is then told.
+    word = Verdict.REJECT
+    mine = stand is not None and choose(rules, stand, viewer.id, capacities, word)[0] is not None
+    for step in chain:
+        now = stand is not None and step.step == stand.current
+        yield Step(
+            number=step.step,
+            role=step.role,
+            state=step.state,
+            quorum=step.quorum,
+            votes=tuple(votes.get(step.approval_id, ())),
+            due_at=step.due_at if now else None,
+            escalated_to=step.escalate_to if step.escalated_at else None,
+            current=now,
+            mine=now and mine,
+        )
+
+
+def _votes(session: Session, chain: list[Approval]) -> dict[int, list[Vote]]:
+    votes: dict[int, list[Vote]] = {}
+    if not chain:
+        return votes
+    query = select(Decision).where(Decision.approval_id.in_([s.approval_id for s in chain]))
+    for d in session.scalars(query.order_by(Decision.decision_id)):
+        principal = f"person:{d.principal_id}" if d.principal_id else None
+        votes.setdefault(d.approval_id, []).append(
+            Vote(f"person:{d.person_id}", principal, d.verdict, d.reason, d.decided_at)
+        )
+    return votes
+
+
+def latest(steps: Iterable[Approval], task: Task) -> list[Approval]:
+    """The chain as it was asked last for the present plan; the same plan may be filed twice."""
+    own = [s for s in steps if (s.task_id, s.plan_hash) == (task.task_id, task.plan_hash)]
+    last = max((s.created_at for s in own), default=None)
+    return [s for s in own if s.created_at == last]

@@ -1,0 +1,89 @@
+"""The seal under a person's decision: an Ed25519 signature by this installation's key.
+
+Signed is ``{issue, task, plan hash, step, person, role, verdict, chain head}`` as canonical bytes,
+in the transaction that appends the entry, so that a decision cannot be moved to another plan,
+person or place in the record without the key, which lies outside the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from guardia.board.audit.log.signing_keys import raw, statement_bytes
+
+from guardia.errors import Misconfigured
+from guardia.i18n import t
+from guardia.org.keys import Keys
+
+NAME = "decision-key"
+NEXT = f"{NAME}.next"
+"""The successor, from before it is announced until it has the place of the first."""
+Ring = tuple[Ed25519PrivateKey, ...]
+
+
+class Seal:
+    """The installation's keys: the present one, and while it is being replaced its successor."""
+
+    def __init__(self, read: Callable[[], Ring]) -> None:
+        self._read, self._ring = read, read()
+
+    @classmethod
+    def passing(cls) -> Seal:
+        """A key that ends with the process: what it signs is proven only against itself."""
+        ring = (Ed25519PrivateKey.generate(),)
+        return cls(lambda: ring)
+
+    @classmethod
+    def kept(cls, keys: Keys) -> Seal:
+        """The installation's key, made at its first use."""
+
+        def read() -> Ring:
+            present = keys.obtain(NAME, generate)
+            return tuple(map(key_of, (present, *keys.found(NEXT))))
+
+        return cls(read)
+
+    @property
+    def public(self) -> str:
+        """The public half of the present key, hex."""
+        return raw(self._ring[0].public_key())
+
+    def sign(self, said: Mapping[str, Any], announced: str | None) -> dict[str, str]:
+        """Signature and public key, hex, as the entry keeps them.
+
+        ``announced``: the key that the record has announced last, if any; only that one counts.
+        """
+        key = self.key(announced)
+        signature = key.sign(statement_bytes(said)).hex()
+        return {"signature": signature, "key": raw(key.public_key())}
+
+    def key(self, announced: str | None) -> Ed25519PrivateKey:
+        """The key that signs now; ``Misconfigured`` where this host has not got it."""
+        if announced is None:
+            return self._ring[0]
+        found = self._held(announced)
+        if found is None:
+            # Replaced since we read: seldom, so nothing is read again while nothing changes.
+            self._ring = self._read()
+            found = self._held(announced)
+        if found is None:
+            raise Misconfigured(what=NAME, why=t("audit.other_seal", key=announced[:16]))
+        return found
+
+    def _held(self, public: str) -> Ed25519PrivateKey | None:
+        return next((k for k in self._ring if raw(k.public_key()) == public), None)
+
+
+def generate() -> str:
+    """A new key as the store keeps it."""
+    return Ed25519PrivateKey.generate().private_bytes_raw().hex()
+
+
+def key_of(kept: str) -> Ed25519PrivateKey:
+    """The key that ``kept`` is; ``Misconfigured`` where it is none."""
+    try:
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept))
+    except ValueError as error:
+        raise Misconfigured(what=NAME, why=t("audit.bad_key")) from error

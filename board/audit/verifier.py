@@ -1,0 +1,188 @@
+"""The stand-alone verifier of an exported record: ``python -m guardia.board.audit.log.verifier FILE PUB``.
+
+It needs no database, no settings and nothing of GUARDiA but the chain and its checkpoints, so
+that who checks the record need not trust the installation that wrote it. FILE is what ``guardia
+audit export`` wrote, PUB a public key of the checkpoints, kept from a time that is trusted: keys
+that it has announced are followed, others refused.
+Prints one line of JSON for programs and people of any language; exit code 0, or 1 with the first
+bad entry or checkpoint. Memory use does not grow with the file.
+
+An export is one JSON object per line: ``{"export": ...}``, then each ``{"entry": ...}`` in order
+with each ``{"checkpoint": ...}`` right after the last entry that it covers, then ``{"end": ...}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from guardia.board.audit.log.chain import Link, Mark, Verdict, Walk, moment
+from guardia.board.audit.log.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.log.signing_keys import (
+    DECISIONS,
+    KIND,
+    RECORD,
+    Seals,
+    Succession,
+    public,
+    raw,
+)
+
+from guardia.board.audit.log import checkpoint as checkpoints
+
+FORMAT = "guardia.audit.export.v1"
+_LINE = 64 * 1024 * 1024
+"""Bytes; no entry is nearly as long."""
+_NUMBER = (int, type(None))
+_ENTRY = {
+    "seq": (int,), "created_at": (int,), "actor": (str,), "kind": (str,), "sr_id": _NUMBER,
+    "task_id": _NUMBER, "log_content": (str,), "detail": (dict,), "previous_hash": (str,),
+    "current_hash": (str,),
+}  # fmt: skip
+
+
+class Reading:
+    """An export as it is read, line by line.
+
+    ``root`` is the key that the record says it began with, where that is not the trusted one; then
+    the trusted one must have followed it and have signed.
+    """
+
+    def __init__(
+        self, chain: str, key: Ed25519PublicKey, root: Ed25519PublicKey | None = None
+    ) -> None:
+        self._chain, self._trusted = chain, raw(key)
+        self._walk = Walk()
+        self._line, self._seals = Succession(RECORD, root or key), Seals()
+        self._before: Checkpoint | None = None
+        self._checkpoints = 0
+        self._vouched = root is None
+
+    def line(self, name: str, value: Any) -> Verdict | None:
+        """The next line; a verdict where the reading ends with it."""
+        if name == "entry":
+            return self._entry(entry(value))
+        if name == "checkpoint":
+            return self._checkpoint(checkpoints.read(value))
+        if name == "end":
+            return self._end(value)
+        raise ValueError("not a line of an export")
+
+    def broken(self, fault: str) -> Verdict:
+        """The verdict where the next line cannot be read, or is not there."""
+        place, sealed = self._walk.place, self._walk.sealed
+        return Verdict(place.size, place.head, place.size + 1, fault, sealed=sealed)
+
+    def _entry(self, link: Link) -> Verdict | None:
+        found = self._walk.entry(link)
+        if found is not None:
+            return found
+        fault = self._seals.fault(link)
+        if link.kind == KIND and link.detail.get("use") != DECISIONS:
+            fault = None if self._line.announced(link.detail) else "succession"
+        if fault is None:
+            return None
+        sealed = self._walk.sealed
+        return Verdict(link.seq - 1, link.previous_hash, link.seq, fault, sealed=sealed)
+
+    def _checkpoint(self, given: Checkpoint) -> Verdict | None:
+        key = self._line.key
+        wrong = checkpoints.fault(given, self._before, self._chain, key)
+        self._before, self._checkpoints = given, self._checkpoints + 1
+        found = self._walk.mark(Mark(given.size, given.head, "checkpoint", wrong))
+        if found is None:
+            self._vouched = self._vouched or (key is not None and raw(key) == self._trusted)
+            self._line.takes_over()
+        return found
+
+    def _end(self, value: Any) -> Verdict:
+        place, sealed = self._walk.place, self._walk.sealed
+        said = {"entries": place.size, "checkpoints": self._checkpoints}
+        if value != said:
+            return self.broken("tail")
+        if sealed < place.size:
+            # Nobody has signed for these: whoever wrote the file may have written them.
+            return Verdict(place.size, place.head, sealed + 1, "unsealed", sealed=sealed)
+        if not self._vouched:
+            # Somebody else's key began this record, and the trusted one has signed nothing of it.
+            return Verdict(place.size, place.head, None, "key", "checkpoint", place.size)
+        return self._walk.end()
+
+
+def entry(value: Any) -> Link:
+    """The entry of such JSON; ``ValueError`` where it is none."""
+    if not isinstance(value, Mapping) or value.keys() != _ENTRY.keys():
+        raise ValueError("not an entry")
+    if any(type(value[name]) not in kinds for name, kinds in _ENTRY.items()):
+        raise ValueError("not an entry")
+    return Link(**{**value, "created_at": moment(value["created_at"])})
+
+
+def verify(file: BinaryIO, key: Ed25519PublicKey) -> Verdict:
+    """Walk an export and name the first bad entry or checkpoint."""
+    reading, first = Reading("", key), True
+    try:
+        for name, value in _lines(file):
+            if first:
+                reading, first = _opened(name, value, key), False
+                continue
+            found = reading.line(name, value)
+            if found is not None:
+                return found if name != "end" or not file.read(1) else reading.broken("format")
+    except (ValueError, OverflowError, RecursionError):
+        return reading.broken("format")
+    return reading.broken("tail")
+
+
+def _opened(name: str, value: Any, key: Ed25519PublicKey) -> Reading:
+    if name != "export" or not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise ValueError("not an export")
+    root = value.get("root")
+    first = public(root) if isinstance(root, str) else None
+    return Reading(str(value.get("chain")), key, first)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[str, Any]]:
+    while line := file.readline(_LINE):
+        value = json.loads(line.decode("utf-8"))
+        if not isinstance(value, dict) or len(value) != 1:
+            raise ValueError("not a line of an export")
+        yield from value.items()
+
+
+def words(verdict: Verdict, key: Ed25519PublicKey) -> dict[str, Any]:
+    """A verdict for programs."""
+    if verdict.bad is not None:
+        sentence = f"detected at entry {verdict.bad}: {verdict.fault}"
+    elif verdict.fault is not None:
+        sentence = f"detected at checkpoint {verdict.checkpoint}: {verdict.fault}"
+    else:
+        sentence = "intact"
+    found = {"verdict": sentence, "intact": verdict.intact, **asdict(verdict)}
+    return {**found, "key": fingerprint(key)}
+
+
+def main(arguments: list[str]) -> int:
+    """Verify FILE with PUB; 0 intact, 1 not, 2 wrong call."""
+    if len(arguments) != 2:
+        sys.stderr.write("python -m guardia.board.audit.log.verifier FILE PUB\n")
+        return 2
+    file, pub = (Path(a) for a in arguments)
+    try:
+        key = checkpoints.public_key(pub.read_text("ascii"))
+        with file.open("rb") as opened:
+            verdict = verify(opened, key)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(json.dumps(words(verdict, key)) + "\n")
+    return 0 if verdict.intact else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

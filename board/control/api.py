@@ -1,0 +1,89 @@
+"""The kill switch for programs: its state, turning it on, lifting it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from guardia.board.control import kill_switch as control_kill_switch
+from guardia.board.core import kill_switch
+from guardia.board.core.context import Desk
+from guardia.board.web.caller import AtDesk, Caller
+
+router = APIRouter(prefix="/api/v3/kill-switch", tags=["control"])
+
+
+class Order(BaseModel):
+    """Why the switch is turned."""
+
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Stopped(BaseModel):
+    """One task that the switch has stopped."""
+
+    sr: int
+    task: int
+    server: str
+    found: str
+    state: str
+    outcome: str
+
+
+class KillSwitch(BaseModel):
+    """The switch, and where it is on: since when, by whom, and what became of what it stopped."""
+
+    on: bool
+    ordered_by: str | None = None
+    reason: str | None = None
+    ordered_at: datetime | None = None
+    undoing: int = 0
+    stopped: list[Stopped] = []
+
+
+@router.get("", summary="Whether the kill switch is on, and what it has stopped")
+def show(desk: AtDesk) -> KillSwitch:
+    """The switch as it is now."""
+    return _state(desk)
+
+
+@router.put("", summary="Stop everything at once")
+def kill(desk: AtDesk, caller: Caller, order: Order) -> KillSwitch:
+    """Turn it on; turned on already, it stays as it is."""
+    control_kill_switch.kill(desk, caller, order.reason)
+    return _state(desk)
+
+
+@router.post("/release", summary="Lift the kill switch, with a reason")
+def release(desk: AtDesk, caller: Caller, order: Order) -> KillSwitch:
+    """Turn it off; 422 without a reason, or where it is off."""
+    control_kill_switch.release(desk, caller, order.reason)
+    return _state(desk)
+
+
+def _state(desk: Desk) -> KillSwitch:
+    on = kill_switch.switch(desk)
+    if on is None:
+        return KillSwitch(on=False)
+    stopped = [
+        Stopped(
+            sr=s.sr_id,
+            task=s.task_id,
+            server=s.server,
+            found=s.found,
+            state=s.state,
+            outcome=s.outcome,
+        )
+        for s in control_kill_switch.report(desk, on.kill_id)
+    ]
+    return KillSwitch(
+        on=True,
+        ordered_by=on.ordered_by,
+        reason=on.reason,
+        ordered_at=on.ordered_at,
+        undoing=on.undoing,
+        stopped=stopped,
+    )

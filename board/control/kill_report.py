@@ -1,0 +1,133 @@
+"""What the kill switch stopped, and the one report of it when everything has been undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import Kill
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Comment, Directive, Task
+from guardia.board.core.outbox import send
+from guardia.i18n import t
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """One task that was stopped."""
+
+    sr_id: int
+    task_id: int
+    server: str
+    found: str
+    """Its state when the order came."""
+    state: str
+    """Its state now."""
+    outcome: str
+    """``waiting``, ``UNDOING``, ``RESTORED`` or ``NOT_RESTORED``."""
+    text: str
+
+
+def stopped_by(session: Session, kill_id: int) -> list[Stopped]:
+    """All that one use of the switch has stopped, in order."""
+    rows = session.execute(
+        select(Directive, Task)
+        .join(Task, Task.task_id == Directive.task_id)
+        .where(Directive.kill_id == kill_id)
+        .order_by(Directive.task_id, Directive.directive_id)
+    )
+    return [
+        Stopped(
+            d.sr_id,
+            d.task_id,
+            task.target_server or "-",
+            d.found,
+            task.status,
+            "waiting" if d.state == "DONE" else d.state,
+            d.outcome,
+        )
+        for d, task in rows
+    ]
+
+
+def tell_deaf(desk: Desk, host: str, error: str) -> None:
+    """An alert: a worker cannot find out which of its running commands people have stopped."""
+    with desk.database.transaction() as session:
+        text = t("desk.deaf", host=host, error=error)
+        send(session, "alert", text, desk.clock(), sr_id=None)
+
+
+def report_if_over(session: Session, kill_id: int | None, now: datetime) -> None:
+    """The report, once, when nothing of a stop is still being undone.
+
+    The row is locked, so of two tasks that end at once the second one sees the first.
+    """
+    if kill_id is None:
+        return
+    kill = session.scalar(select(Kill).where(Kill.kill_id == kill_id).with_for_update())
+    if kill is None or kill.reported_at is not None:
+        return
+    found = stopped_by(session, kill_id)
+    if any(s.outcome == "UNDOING" for s in found):
+        return
+    kill.reported_at = now
+    _report(session, kill, found, now)
+
+
+def _report(session: Session, kill: Kill, found: list[Stopped], now: datetime) -> None:
+    text = _text(found)
+    rooms = {kill.room} if kill.room else set()
+    for sr_id in sorted({s.sr_id for s in found}):
+        issue = issue_of(session, sr_id)
+        issue.updated_at = now
+        rooms |= {issue.room} if issue.room else set()
+        session.add(Comment(sr_id=sr_id, author="operator:guardia", body=text, created_at=now))
+    for room in sorted(rooms):
+        send(session, "message", text, now, room=room, sr_id=None)
+    send(session, "alert", text, now, sr_id=None)
+    session.flush()
+    log.append(
+        session,
+        "kill_report",
+        actor="operator:guardia",
+        now=now,
+        detail={
+            "kill": kill.kill_id,
+            "tasks": [
+                {
+                    "sr": s.sr_id,
+                    "task": s.task_id,
+                    "server": s.server,
+                    "found": s.found,
+                    "state": s.state,
+                    "outcome": s.outcome,
+                }
+                for s in found
+            ],
+        },
+        tasks=len(found),
+        restored=sum(s.outcome == "RESTORED" for s in found),
+        lost=sum(s.outcome == "NOT_RESTORED" for s in found),
+    )
+
+
+def _text(found: list[Stopped]) -> str:
+    if not found:
+        return t("desk.kill_nothing")
+    lines = [
+        t(
+            "desk.kill_line",
+            sr=s.sr_id,
+            server=s.server,
+            found=t(f"state.{s.found}"),
+            state=t(f"state.{s.state}"),
+            outcome=t(f"desk.kill_outcome.{s.outcome}"),
+        )
+        for s in found
+    ]
+    return "\n".join([t("desk.kill_report", tasks=len(found)), *lines])

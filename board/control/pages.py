@@ -1,0 +1,69 @@
+"""The kill switch on the pages: its state, the red button with its confirmation, and lifting it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from guardia.board.control import kill_switch as control_kill_switch
+from guardia.board.core import kill_switch, labels
+from guardia.board.core.context import Desk
+from guardia.board.web import errors, render
+from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.errors import UserError
+from guardia.org.access import require
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+_Reason = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/control")
+def show(request: Request, desk: AtDesk, here: Here) -> Response:
+    """What the switch does, whether it is on, and what it has stopped."""
+    require(here.person, "plan.read")
+    return _page(request, desk, here)
+
+
+def _page(
+    request: Request, desk: Desk, here: Visitor, *, status: int = 200, notice: str = ""
+) -> Response:
+    on = kill_switch.switch(desk)
+    stopped = control_kill_switch.report(desk, on.kill_id) if on else []
+    return render.page(
+        request,
+        "control.html",
+        status=status,
+        visitor=here,
+        stopped=stopped,
+        ordered_by=labels.actor(kill_switch.names(desk, on), on.ordered_by) if on else "",
+        notice=notice,
+    )
+
+
+@router.post("/kill")
+def kill(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") -> Response:
+    """Stop everything."""
+    try:
+        control_kill_switch.kill(desk, here.person, reason)
+    except UserError as error:
+        return _refused(request, desk, here, error)
+    return RedirectResponse("/control", status_code=303)
+
+
+@router.post("/release")
+def release(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") -> Response:
+    """Lift the switch."""
+    try:
+        control_kill_switch.release(desk, here.person, reason)
+    except UserError as error:
+        return _refused(request, desk, here, error)
+    return RedirectResponse("/control", status_code=303)
+
+
+def _refused(request: Request, desk: Desk, here: Visitor, error: UserError) -> Response:
+    status, notice = errors.told(request, error)
+    require(here.person, "plan.read")
+    return _page(request, desk, here, status=status, notice=notice)

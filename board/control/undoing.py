@@ -1,0 +1,284 @@
+"""People's orders on tasks: putting them down, and how an agent obeys one that must be undone.
+
+An order raises the task's fence, so nothing that an agent still has in flight can land after it;
+a task on which changes may have been made is then undone by its agent under a grant of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from guardia.board.audit.log.chain import clean
+from guardia.board.runs.view.beats import Waking, lasts, put_down
+from guardia.board.runs.view.claiming import UNDOING
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.control import kill_report
+from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.lifecycle import Actor, Move, State
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Comment, Directive, Task
+from guardia.board.core.outbox import reply, send
+from guardia.board.core.plan import Category, Plan
+from guardia.board.core.transitions import move
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wakes import wake
+from guardia.board.execution import commands
+from guardia.board.execution.tasks import file, stored_plan
+from guardia.errors import Stale
+from guardia.i18n import t, t_record
+from guardia.org import registry
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A task that an agent holds in order to undo it."""
+
+    directive_id: int
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What an order permits, and how much of the plan it leaves as it is."""
+
+    grant: Grant
+    plan: Plan
+    kept: int
+    """So many actions at its beginning are part of what people want instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Giver:
+    """Who gives an order."""
+
+    actor: str
+    """As the record names them: ``person:…``, ``operator:…`` or ``channel:…``."""
+    name: str
+
+
+def place(
+    session: Session,
+    task: Task,
+    verb: str,
+    giver: Giver,
+    reason: str,
+    now: datetime,
+    *,
+    undo: bool = False,
+    kill_id: int | None = None,
+    detail: dict[str, Any] | None = None,
+) -> Directive:
+    """Take a task from whoever holds it and write the order down; ``undo`` wakes its agent."""
+    task.fence += 1
+    task.run_id = None
+    directive = Directive(
+        task_id=task.task_id,
+        sr_id=task.sr_id,
+        kill_id=kill_id,
+        verb=verb,
+        detail=detail or {},
+        ordered_by=giver.actor,
+        reason=reason,
+        found=task.status,
+        state="UNDOING" if undo else "DONE",
+        ordered_at=now,
+        ended_at=None if undo else now,
+    )
+    session.add(directive)
+    session.flush()
+    if undo and task.agent_id:
+        cause = {"directive": directive.directive_id, "verb": verb}
+        wake(session, task.agent_id, Reason.ORDER, now, task.sr_id, cause=cause, by=giver.actor)
+    return directive
+
+
+def record_order(
+    session: Session, directive: Directive, giver: Giver, now: datetime, server: str | None
+) -> None:
+    """The order's entry; announces it, so that every worker ends what runs for the task."""
+    log.append(
+        session,
+        "ordered",
+        actor=giver.actor,
+        now=now,
+        sr_id=directive.sr_id,
+        task_id=directive.task_id,
+        detail={
+            "directive": directive.directive_id,
+            "verb": directive.verb,
+            "found": directive.found,
+            "undo": directive.state == "UNDOING",
+            "reason": directive.reason,
+            **directive.detail,
+        },
+        who=giver.name,
+        verb=t_record(f"desk.verb.{directive.verb}"),
+        server=server or "-",
+        reason=directive.reason or "-",
+    )
+
+
+def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Order | None:
+    """Claim a task of this agent that is to be undone, also while the kill switch is on."""
+    with desk.database.transaction() as session:
+        if not lasts(session, waking):
+            return None
+        put_down(session, waking)
+        task = session.scalar(
+            select(Task)
+            .where(
+                Task.agent_id == waking.agent_id,
+                Task.task_id.in_(UNDOING),
+                Task.task_id.not_in(done),
+            )
+            .order_by(Task.task_id)
+            .limit(1)
+            .with_for_update(of=Task, key_share=True)
+        )
+        directive = _undoing(session, task.task_id) if task else None
+        if task is None or directive is None:
+            return None
+        task.fence += 1
+        task.run_id = waking.run_id
+        hold = Hold(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
+        return Order(directive.directive_id, hold)
+
+
+def _undoing(session: Session, task_id: int) -> Directive | None:
+    query = select(Directive).where(Directive.task_id == task_id, Directive.state == "UNDOING")
+    return session.scalar(query.with_for_update())
+
+
+def grant(desk: Desk, order: Order) -> Undoing:
+    """Permission to undo what the task's plan did, and to look at the server meanwhile."""
+    with desk.database.transaction() as session:
+        task = held(session, order.hold)
+        plan = stored_plan(task)
+        directive = _undoing(session, task.task_id)
+        wanted = _wanted(directive) if directive else None
+        kept = commands.standing(session, task, wanted) if wanted else 0
+        category = task.category or Category.READ_ONLY
+        given = Grant(order.hold, plan.server, category, task.plan_hash, order.directive_id)
+        return Undoing(given, plan, kept)
+
+
+def _wanted(directive: Directive) -> Plan | None:
+    """The plan that people want instead; none where everything was stopped meanwhile."""
+    if directive.verb != "change" or directive.kill_id is not None:
+        return None
+    return Plan.model_validate(directive.detail["plan"])
+
+
+def end(desk: Desk, order: Order, restored: list[str], lost: list[str], kept: int = 0) -> State:
+    """Close an order with what came of it; people and an alert where something is not restored.
+
+    A changed plan is then filed, and asked anew: its author is whoever has ordered it.
+    """
+    now, hold = desk.clock(), order.hold
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        directive = _undoing(session, hold.task_id)
+        if directive is None or directive.directive_id != order.directive_id:
+            raise Stale(what=f"SR-{hold.sr_id}")
+        wanted, before = _wanted(directive), task.plan_hash or ""
+        if kept and wanted is None:  # everything was stopped meanwhile: nothing is kept
+            task.run_id = None
+            cause = {"directive": directive.directive_id, "verb": "kill"}
+            wake(session, hold.agent_id, Reason.ORDER, now, hold.sr_id, cause=cause)
+            return State(task.status)
+        step, actor = _ending(State(task.status), lost, changed=wanted is not None)
+        again = {"attempt": task.attempt + 1} if step is Move.RETURN else {}
+        move(session, task, step, actor=actor, now=now, run_id=None, **again)
+        _conclude(session, directive, _text(restored, lost), now, whole=not lost)
+        _tell_end(session, directive, lost, now)
+        _record_end(session, order, directive, restored, lost, kept, now)
+        kill_report.report_if_over(session, directive.kill_id, now)
+        if step is Move.RETURN and wanted is not None:
+            file(session, task, wanted, directive.ordered_by, now)
+            commands.carry_over(session, task.task_id, before, task.plan_hash or "", kept)
+        return State(task.status)
+
+
+def _tell_end(session: Session, directive: Directive, lost: list[str], now: datetime) -> None:
+    """The room; an alert, which the kill switch's report is for what it stopped; the auditors."""
+    sr_id = directive.sr_id
+    key = "not_restored" if lost else "undone"
+    message = t(f"desk.{key}", sr=sr_id, text=directive.outcome)
+    reply(session, issue_of(session, sr_id), message, now)
+    if lost or directive.verb not in ("kill", "change"):
+        send(session, "alert", message, now, sr_id=sr_id)
+    for auditor in registry.auditors(session):
+        cause = {"directive": directive.directive_id}
+        wake(session, auditor, Reason.FINISHED, now, sr_id, cause=cause)
+
+
+def _ending(state: State, lost: list[str], *, changed: bool) -> tuple[Move, Actor]:
+    if lost:
+        return Move.HAND_OVER, Actor.AGENT
+    if changed:
+        return Move.RETURN, Actor.PERSON
+    if state is State.COMPLETED:
+        return Move.UNDO, Actor.PERSON  # whose order this is
+    return Move.FAIL, Actor.AGENT
+
+
+def _conclude(
+    session: Session, directive: Directive, text: str, now: datetime, *, whole: bool
+) -> None:
+    directive.state = "RESTORED" if whole else "NOT_RESTORED"
+    directive.outcome, directive.ended_at = clean(text), now
+    session.flush()
+
+
+def let_go(session: Session, task: Task, text: str, now: datetime) -> None:
+    """A person takes over what an agent was still undoing."""
+    directive = _undoing(session, task.task_id)
+    if directive is not None:
+        _conclude(session, directive, text, now, whole=False)
+        kill_report.report_if_over(session, directive.kill_id, now)
+
+
+def _record_end(
+    session: Session,
+    order: Order,
+    directive: Directive,
+    restored: list[str],
+    lost: list[str],
+    kept: int,
+    now: datetime,
+) -> None:
+    hold, author, text = order.hold, f"agent:{order.hold.agent_id}", directive.outcome
+    session.add(Comment(sr_id=hold.sr_id, author=author, body=text, created_at=now))
+    session.flush()
+    log.append(
+        session,
+        "not_restored" if lost else "undone",
+        actor=author,
+        now=now,
+        sr_id=hold.sr_id,
+        task_id=hold.task_id,
+        detail={
+            "directive": directive.directive_id,
+            "verb": directive.verb,
+            "restored": restored,
+            "lost": lost,
+            "kept": kept,
+            "text": text,
+        },
+        text=text,
+    )
+
+
+def _text(restored: list[str], lost: list[str]) -> str:
+    parts = []
+    if restored:
+        parts += [t("agents.restored"), *restored]
+    if lost:
+        parts += [t("agents.not_restored"), *lost]
+    return "\n".join(parts) or t("desk.nothing_changed")

@@ -1,0 +1,47 @@
+"""Tables of goals: what the board wants, the plan that its agent made of it, whom it must hire."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from guardia.board.core.goal_lifecycle import GoalState
+from guardia.db.base import Base
+
+_ISSUE = "tb_sr_request.sr_id"
+_STATES = ", ".join(f"'{s}'" for s in GoalState)
+
+
+class Goal(Base):
+    """A goal; its title, text and talk are those of its issue, which has no tasks."""
+
+    __tablename__ = "tb_goal"
+    __table_args__ = (
+        CheckConstraint(f"state in ({_STATES})", name="state"),
+        Index("ix_tb_goal_open", "sr_id", postgresql_where=sql("state in ('GIVEN', 'ACTIVE')")),
+    )
+
+    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE), primary_key=True, autoincrement=False)
+    state: Mapped[str]
+    agent_id: Mapped[str | None]
+    """Who breaks it down and watches over it."""
+    given_by: Mapped[str]
+    due_on: Mapped[date | None]
+    fence: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    run_id: Mapped[int | None]
+    pieces: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
+    """The sentences and clauses that its text was divided into, as people have reworded them."""
+    plan_hash: Mapped[str | None]
+    """What an approval is bound to: the parts as they were shown."""
+    thought_by: Mapped[str] = mapped_column(default="", server_default="")
+    stuck_at: Mapped[datetime | None]
+    """Since when all its issues have ended, and not all well."""
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    end_reason: Mapped[str] = mapped_column(default="", server_default="")
+    ended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]

@@ -1,0 +1,61 @@
+"""What all use cases share: moving a task, waking an agent, sending a message."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, CursorResult, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from guardia.board.core.lifecycle import OPEN, Actor, Move, State, after, overall
+from guardia.board.core.model import Issue, Task
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wakes import wake
+from guardia.errors import IllegalMove, Stale
+from guardia.org import registry
+
+if TYPE_CHECKING:
+    pass
+
+
+# Made once: composing them takes longer than running them.
+_ISSUE = bindparam("issue", type_=BigInteger())
+_GOAL = select(Issue.goal_id).where(Issue.sr_id == _ISSUE).with_for_update(key_share=True)
+_STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
+
+
+def move(
+    session: Session, task: Task, step: Move, *, actor: Actor, now: datetime, **values: Any
+) -> State:
+    """Compare-and-set a task's state along the lifecycle, and its issue's after it."""
+    state = State(task.status)
+    following = after(state, step, actor)
+    if following is None:
+        raise IllegalMove(state=state.value, move=step.value)
+    changed = session.execute(
+        update(Task)
+        .where(Task.task_id == task.task_id, Task.status == state, Task.fence == task.fence)
+        .values(status=following.value, updated_at=now, **values)
+        .execution_options(synchronize_session="evaluate")
+    )
+    assert isinstance(changed, CursorResult)
+    if changed.rowcount != 1:
+        raise Stale(what=f"SR-{task.sr_id}")
+    settle(session, task.sr_id, now)
+    return following
+
+
+def settle(session: Session, sr_id: int, now: datetime) -> None:
+    """Set an issue's state from those of its tasks."""
+    # Whoever moves another task of it meanwhile waits here, and then sees this one moved.
+    goal = session.scalar(_GOAL, {"issue": sr_id})
+    states = session.scalars(_STATES, {"issue": sr_id}).all()
+    state = overall(State(s) for s in states)
+    session.execute(
+        update(Issue).where(Issue.sr_id == sr_id).values(status=state.value, updated_at=now)
+    )
+    if goal is not None and state not in OPEN and (head := registry.dispatcher(session)):
+        # It looks whether the goal is reached. The goal's own issue is not named: its row would be
+        # locked, and issues of one goal must never wait for one another.
+        wake(session, head, Reason.GOAL, now, cause={"goal": goal, "ended": sr_id})

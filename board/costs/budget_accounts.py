@@ -1,0 +1,216 @@
+"""Accounts of budgets: which ones a call touches, what they still hold, and what people hear.
+
+All accounts of a call are locked in one order before any is read, so that what is checked is
+still true when it is written, however many workers ask at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.outbox import send
+from guardia.board.costs.model import BudgetAccount
+from guardia.i18n import t
+from guardia.org.budgets import AgentBudget, Amount, Budget, Cap
+from guardia.org.chart_model import OrgChart
+
+COMPANY = ""
+"""The company's ``scope_id``: there is one."""
+_KEY = (
+    BudgetAccount.scope,
+    BudgetAccount.scope_id,
+    BudgetAccount.span,
+    BudgetAccount.begins,
+)
+_KINDS = ("spent", "reserved", "extra")
+_FIRED = AgentBudget(tokens=0, won=0)
+SYSTEM = "system:budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call was not permitted; nothing was reserved."""
+
+    why: str
+    exhausted: bool
+    """Whether a cap is reached; else others hold what is left of it only for now."""
+    pauses: bool
+    """Whether the agent is to rest until people raise its budget."""
+    needed: Amount
+
+
+def today(chart: OrgChart, now: datetime) -> date:
+    """The company's day."""
+    return now.astimezone(chart.company.zone).date()
+
+
+def locked(session: Session, agent_id: str, inst_id: str, day: date) -> Sequence[BudgetAccount]:
+    """Month and day of the agent, its institution and the company, made where missing."""
+    return locked_of(session, _scopes(agent_id, inst_id), day)
+
+
+def _scopes(agent_id: str, inst_id: str) -> list[tuple[str, str]]:
+    scopes = [("agent", agent_id), ("company", COMPANY)]
+    return [*scopes, ("institution", inst_id)] if inst_id else scopes
+
+
+def locked_of(
+    session: Session, scopes: Iterable[tuple[str, str]], day: date
+) -> Sequence[BudgetAccount]:
+    """The accounts of these scopes for the month and the day, locked in one order."""
+    keys = _keys(scopes, day)
+    names = [column.key for column in _KEY]
+    rows = [dict(zip(names, key, strict=True)) for key in keys]
+    session.execute(insert(BudgetAccount).values(rows).on_conflict_do_nothing())
+    return session.scalars(
+        select(BudgetAccount).where(tuple_(*_KEY).in_(keys)).order_by(*_KEY).with_for_update()
+    ).all()
+
+
+def seen(session: Session, agent_id: str, inst_id: str, day: date) -> Sequence[BudgetAccount]:
+    """The same accounts as they are, without a lock; empty ones where nothing was spent yet."""
+    keys = _keys(_scopes(agent_id, inst_id), day)
+    known = {
+        (a.scope, a.scope_id, a.span, a.begins): a
+        for a in session.scalars(select(BudgetAccount).where(tuple_(*_KEY).in_(keys)))
+    }
+    return [known.get(key) or empty(*key) for key in keys]
+
+
+def empty(scope: str, scope_id: str, span: str, begins: date) -> BudgetAccount:
+    """An account of which nothing is spent; not kept."""
+    zero = {f"{kind}_{unit}": 0 for kind in _KINDS for unit in ("tokens", "cost")}
+    return BudgetAccount(scope=scope, scope_id=scope_id, span=span, begins=begins, **zero)
+
+
+def _keys(scopes: Iterable[tuple[str, str]], day: date) -> list[tuple[str, str, str, date]]:
+    return sorted(
+        (scope, scope_id, span, begins)
+        for scope, scope_id in scopes
+        for span, begins in (("day", day), ("month", day.replace(day=1)))
+    )
+
+
+def budget(chart: OrgChart, scope: str, scope_id: str) -> Budget:
+    """What the chart allows a scope; an agent that is not in it any more is allowed nothing."""
+    if scope == "company":
+        return chart.budgets.company
+    if scope == "institution":
+        return chart.budgets.institutions.get(scope_id, Budget())
+    return next((a.budget for a in chart.agents if a.id == scope_id), _FIRED)
+
+
+def spent(account: BudgetAccount) -> Amount:
+    """What is gone."""
+    return Amount(account.spent_tokens, account.spent_cost)
+
+
+def reserved(account: BudgetAccount) -> Amount:
+    """What calls under way could still use."""
+    return Amount(account.reserved_tokens, account.reserved_cost)
+
+
+def cap(chart: OrgChart, account: BudgetAccount) -> Cap:
+    """What may be spent in the account's period, with what people have added."""
+    given = budget(chart, account.scope, account.scope_id).cap(account.span)
+    return given.raised(Amount(account.extra_tokens, account.extra_cost))
+
+
+def full(
+    chart: OrgChart, touched: Iterable[BudgetAccount], needed: Amount
+) -> Sequence[BudgetAccount]:
+    """Those whose cap has no room for ``needed``, whatever becomes of the calls under way."""
+    return [a for a in touched if not cap(chart, a).holds(spent(a) + needed)]
+
+
+def refusal(chart: OrgChart, touched: Sequence[BudgetAccount], needed: Amount) -> Refusal | None:
+    """``None`` where every account has room for ``needed`` beside all that is reserved."""
+    if over := full(chart, touched, needed):
+        names = ", ".join(dict.fromkeys(title(a) for a in over))
+        why = t("costs.exhausted", which=names)
+        return Refusal(why, True, any(_pauses(chart, a) for a in over), needed)
+    for account in touched:
+        if not cap(chart, account).holds(spent(account) + reserved(account) + needed):
+            return Refusal(t("costs.busy", which=title(account)), False, False, needed)
+    return None
+
+
+def _pauses(chart: OrgChart, account: BudgetAccount) -> bool:
+    found = budget(chart, account.scope, account.scope_id)
+    return isinstance(found, AgentBudget) and found.on_exhausted == "pause"
+
+
+def reserve(touched: Iterable[BudgetAccount], worst: Amount) -> None:
+    """Set aside what a call could use at worst."""
+    for account in touched:
+        account.reserved_tokens += worst.tokens
+        account.reserved_cost += worst.cost
+
+
+def spend(touched: Iterable[BudgetAccount], used: Amount, worst: Amount) -> None:
+    """Book what a call has used in the place of what was set aside for it."""
+    for account in touched:
+        account.reserved_tokens -= worst.tokens
+        account.reserved_cost -= worst.cost
+        account.spent_tokens += used.tokens
+        account.spent_cost += used.cost
+
+
+def warn(
+    session: Session, chart: OrgChart, touched: Iterable[BudgetAccount], now: datetime
+) -> None:
+    """Tell people once a month that most of a budget is spent."""
+    for account in touched:
+        limit = cap(chart, account)
+        if account.span == "month" and account.warned_at is None and limit.nearly(spent(account)):
+            account.warned_at = now
+            _tell(session, "budget_warned", account, now, share=limit.share(spent(account)) or 0)
+
+
+def mark_full(
+    session: Session, chart: OrgChart, touched: Iterable[BudgetAccount], now: datetime
+) -> None:
+    """Tell people, once until they raise it, that a budget is used up."""
+    for account in touched:
+        if account.exhausted_at is None:
+            account.exhausted_at = now
+            share = cap(chart, account).share(spent(account)) or 0
+            _tell(session, "budget_exhausted", account, now, share=share)
+
+
+def title(account: BudgetAccount) -> str:
+    """Whose budget, of which period, as people read it."""
+    span = t(f"costs.span.{account.span}")
+    return f"{t(f'costs.scope.{account.scope}')} {account.scope_id} {span}".replace("  ", " ")
+
+
+def _tell(
+    session: Session, kind: str, account: BudgetAccount, now: datetime, *, share: int
+) -> None:
+    which = title(account)
+    send(session, "alert", t(f"costs.{kind}", which=which, share=share), now, sr_id=None)
+    session.flush()
+    log.append(
+        session,
+        kind,
+        actor=SYSTEM,
+        now=now,
+        detail={
+            "scope": account.scope,
+            "id": account.scope_id,
+            "span": account.span,
+            "begins": account.begins.isoformat(),
+            "spent_tokens": account.spent_tokens,
+            "spent_cost": account.spent_cost,
+            "share": share,
+        },
+        which=which,
+        share=share,
+    )

@@ -1,0 +1,223 @@
+"""Budgets that are used up: the agent that rests, the person who raises the cap, the next month."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from guardia.board.audit.log.chain import clean
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.claims import GoalHold, Hold, stands
+from guardia.board.core.context import Desk
+from guardia.board.core.outbox import send
+from guardia.board.core.wakes import wake
+from guardia.board.costs import budget_accounts, metering
+from guardia.board.costs.budget_accounts import SYSTEM, Refusal
+from guardia.board.costs.model import BudgetPause
+from guardia.errors import Exhausted, Invalid
+from guardia.i18n import t
+from guardia.org import revisions
+from guardia.org.access import require
+from guardia.org.budgets import MOST_TOKENS, MOST_WON, WON, Amount, in_won
+from guardia.org.chart_model import OrgChart
+from guardia.org.directory import PersonName
+from guardia.org.model import Agent, Institution
+
+SCOPES = ("agent", "institution", "company")
+_REASON = 1000
+_BATCH = 200
+
+
+def rest(desk: Desk, hold: Hold | GoalHold, refused: Refusal) -> None:
+    """Let the agent rest until people raise its budget, and ask them; always raises ``Exhausted``.
+
+    Its task waits where it is.
+    """
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        stands(session, hold)
+        # Open already where a person has resumed the agent without raising the budget.
+        pause = _open(session, hold.agent_id) or BudgetPause(agent_id=hold.agent_id)
+        agent = session.get(Agent, hold.agent_id, with_for_update=True)
+        if agent is not None and agent.state == "active":
+            agent.state = "paused"
+            pause.sr_id, pause.paused_at = hold.sr_id, now
+            pause.needed_tokens, pause.needed_cost = refused.needed.tokens, refused.needed.cost
+            session.add(pause)
+            session.flush()
+            _tell_rest(session, agent, hold, refused, now)
+    raise Exhausted(what=hold.agent_id)
+
+
+def _tell_rest(
+    session: Session, agent: Agent, hold: Hold | GoalHold, refused: Refusal, now: datetime
+) -> None:
+    words = {"agent": agent.title, "why": refused.why}
+    send(session, "alert", t("costs.rests", **words), now, sr_id=hold.sr_id)
+    log.append(
+        session,
+        "budget_paused",
+        actor=SYSTEM,
+        now=now,
+        sr_id=hold.sr_id,
+        task_id=hold.task_id,
+        detail={"agent": agent.agent_id, "why": refused.why},
+        **words,
+    )
+
+
+def raise_cap(
+    desk: Desk,
+    person: PersonName,
+    scope: str,
+    scope_id: str,
+    *,
+    won: int = 0,
+    tokens: int = 0,
+    reason: str,
+) -> bool:
+    """Add to what a scope may spend this month and today; whether an agent goes on with it.
+
+    ``Forbidden`` without the right, ``Invalid`` where the amount, the reason or the scope is not
+    one, or where there is no cap to raise.
+    """
+    require(person, "budget.raise")
+    why, now = clean(reason).strip()[:_REASON], desk.clock()
+    _check_amount(won, tokens, why)
+    more = Amount(tokens, won * WON)
+    with desk.database.transaction() as session:
+        running = revisions.running(session)
+        scope_id = _known(session, running, scope, scope_id)
+        _check_capped(running, scope, scope_id, more)
+        day = budget_accounts.today(running, now)
+        for account in budget_accounts.locked_of(session, [(scope, scope_id)], day):
+            account.extra_tokens += more.tokens
+            account.extra_cost += more.cost
+            account.exhausted_at = None
+        session.flush()
+        resumed = scope == "agent" and _resume(
+            session, running, scope_id, f"person:{person.id}", now
+        )
+        _record_raise(session, person, scope, scope_id, more, why, now)
+        return resumed
+
+
+def _check_amount(won: int, tokens: int, reason: str) -> None:
+    if not (0 <= won <= MOST_WON and 0 <= tokens <= MOST_TOKENS and won + tokens > 0):
+        raise Invalid(what=t("costs.amount"), why=t("costs.amount_needed"))
+    if not reason:
+        raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
+
+
+def _known(session: Session, running: OrgChart, scope: str, scope_id: str) -> str:
+    """The scope's id, if there is such a one."""
+    if scope == "company":
+        scope_id = budget_accounts.COMPANY
+    exists = (
+        scope == "company"
+        or (scope == "agent" and scope_id in {a.id for a in running.agents})
+        or (scope == "institution" and session.get(Institution, scope_id) is not None)
+    )
+    if not exists:
+        raise Invalid(what=scope_id or scope, why=t("costs.no_scope"))
+    return scope_id
+
+
+def _check_capped(running: OrgChart, scope: str, scope_id: str, more: Amount) -> None:
+    """There is nothing to raise where the chart does not cap it."""
+    caps = [budget_accounts.budget(running, scope, scope_id).cap(span) for span in ("month", "day")]
+    money = more.cost and all(c.cost is None for c in caps)
+    tokens = more.tokens and all(c.tokens is None for c in caps)
+    if money or tokens:
+        raise Invalid(what=scope_id or t(f"costs.scope.{scope}"), why=t("costs.no_cap"))
+
+
+def _record_raise(
+    session: Session,
+    person: PersonName,
+    scope: str,
+    scope_id: str,
+    more: Amount,
+    reason: str,
+    now: datetime,
+) -> None:
+    log.append(
+        session,
+        "budget_raised",
+        actor=f"person:{person.id}",
+        now=now,
+        detail={
+            "scope": scope,
+            "id": scope_id,
+            "tokens": more.tokens,
+            "cost": more.cost,
+            "reason": reason,
+        },
+        who=f"{person.name} {person.title}".strip(),
+        which=f"{t(f'costs.scope.{scope}')} {scope_id}".strip(),
+        won=in_won(more.cost),
+        tokens=f"{more.tokens:,}",
+        reason=reason,
+    )
+
+
+def look(desk: Desk) -> int:
+    """What the clock does: settle what dead workers left, and wake agents that have budget again,
+    because a day or month has begun or the chart gives them more. Returns how much that was."""
+    done = sum(metering.abandon(desk, call_id) for call_id in metering.expired(desk, _BATCH))
+    with desk.database.reading() as session:
+        resting = session.scalars(
+            select(BudgetPause.agent_id).where(BudgetPause.ended_at.is_(None)).limit(_BATCH)
+        ).all()
+    return done + sum(_renew(desk, agent_id) for agent_id in resting)
+
+
+def _renew(desk: Desk, agent_id: str) -> bool:
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        running = revisions.running(session)
+        day = budget_accounts.today(running, now)
+        budget_accounts.locked_of(session, [("agent", agent_id)], day)
+        if not _resume(session, running, agent_id, "system:clock", now):
+            return False
+        log.append(
+            session,
+            "budget_renewed",
+            actor="system:clock",
+            now=now,
+            detail={"agent": agent_id},
+            agent=agent_id,
+        )
+        return True
+
+
+def _resume(session: Session, running: OrgChart, agent_id: str, by: str, now: datetime) -> bool:
+    """Wake an agent that rests, if its accounts now have room for what was refused."""
+    pause = _open(session, agent_id)
+    if pause is None:
+        return False
+    agent = session.get(Agent, agent_id, with_for_update=True)
+    rests = agent is not None and agent.state == "paused"
+    own = budget_accounts.locked_of(
+        session, [("agent", agent_id)], budget_accounts.today(running, now)
+    )
+    if rests and budget_accounts.full(running, own, Amount(pause.needed_tokens, pause.needed_cost)):
+        return False
+    pause.ended_at, pause.ended_by = now, by
+    if agent is None or not rests:
+        # A person has resumed it, or it was fired.
+        return False
+    agent.state = "active"
+    session.flush()
+    wake(session, agent_id, "budget", now, pause.sr_id)
+    return True
+
+
+def _open(session: Session, agent_id: str) -> BudgetPause | None:
+    return session.scalar(
+        select(BudgetPause)
+        .where(BudgetPause.agent_id == agent_id, BudgetPause.ended_at.is_(None))
+        .with_for_update()
+    )

@@ -1,0 +1,98 @@
+"""Sums of costs by day and by issue, kept in the transactions that they count."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from guardia.board.core.claims import Hold
+from guardia.board.core.model import Issue, Task
+from guardia.board.core.run_model import Run
+from guardia.board.costs import budget_accounts
+from guardia.board.costs.model import CostDay, CostIssue, ModelCall
+from guardia.org import revisions
+
+_UNUSED = ("unusable", "failed", "refused", "abandoned")
+_NO_MODEL = ""
+_INSTITUTION = (
+    select(Issue.inst_id)
+    .join(Task, Task.sr_id == Issue.sr_id)
+    .where(Task.task_id == bindparam("task", type_=BigInteger()))
+)
+
+
+def institution(session: Session, sr_id: int | None) -> str:
+    """Whose request it is; empty while nobody knows."""
+    return session.scalar(select(Issue.inst_id).where(Issue.sr_id == sr_id)) or ""
+
+
+def add_tokens(session: Session, call: ModelCall) -> None:
+    """Add what a call has used to its run."""
+    more = Run.tokens + call.tokens_in + call.tokens_out
+    session.execute(update(Run).where(Run.run_id == call.run_id).values(tokens=more))
+
+
+def add_call(session: Session, call: ModelCall) -> None:
+    """Add a settled call to its day and issue."""
+    used = {"tokens_in": call.tokens_in, "tokens_out": call.tokens_out, "cost": call.cost}
+    more = {"unused": int(call.outcome in _UNUSED), "latency_ms": call.latency_ms}
+    _add(
+        session,
+        CostDay,
+        _key(call.day, call.agent_id, call.inst_id, call.model),
+        {"calls": 1, **used, **more},
+    )
+    if call.sr_id is not None:
+        _add(session, CostIssue, _issue(call.day, call.sr_id), {"calls": 1, **used})
+
+
+def add_command(session: Session, hold: Hold, milliseconds: int, now: datetime) -> None:
+    """Add one remote command to its run, day and issue."""
+    day = budget_accounts.today(revisions.running(session), now)
+    more = {"commands": 1, "command_ms": max(0, milliseconds)}
+    session.execute(update(Run).where(Run.run_id == hold.run_id).values(commands=Run.commands + 1))
+    inst = institution(session, hold.sr_id)
+    _add(session, CostDay, _key(day, hold.agent_id, inst, _NO_MODEL), more)
+    _add(session, CostIssue, _issue(day, hold.sr_id), more)
+
+
+def add_run(session: Session, agent_id: str, task_id: int, begun: datetime, now: datetime) -> None:
+    """Add one waking that worked on something to its day."""
+    milliseconds = max(0, round((now - begun).total_seconds() * 1000))
+    day = budget_accounts.today(revisions.running(session), now)
+    inst = session.scalar(_INSTITUTION, {"task": task_id}) or ""
+    key = _key(day, agent_id, inst, _NO_MODEL)
+    _add(session, CostDay, key, {"runs": 1, "wall_ms": milliseconds})
+
+
+def _key(day: date, agent_id: str, inst_id: str, model: str) -> dict[str, Any]:
+    return {"day": day, "agent_id": agent_id, "inst_id": inst_id, "model": model}
+
+
+def _issue(day: date, sr_id: int) -> dict[str, Any]:
+    return {"month": day.replace(day=1), "sr_id": sr_id}
+
+
+def _add(
+    session: Session,
+    table: type[CostDay] | type[CostIssue],
+    key: dict[str, Any],
+    more: dict[str, int],
+) -> None:
+    session.execute(_adding(table, tuple(key), tuple(more)), {**key, **more})
+
+
+@cache
+def _adding(
+    table: type[CostDay] | type[CostIssue], key: tuple[str, ...], more: tuple[str, ...]
+) -> Any:
+    """Made once for each kind of sum: composing it takes longer than running it."""
+    whole: Any = table.__table__
+    row = insert(whole).values({name: bindparam(name) for name in (*key, *more)})
+    added = {name: whole.c[name] + row.excluded[name] for name in more}
+    return row.on_conflict_do_update(index_elements=list(key), set_=added)

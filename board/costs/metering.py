@@ -1,0 +1,318 @@
+"""What models and work cost: each call reserved at its worst before it is sent, settled after.
+
+``reserve`` and ``settle`` are for whoever asks a model; ``report_usage`` is for outside agents that
+say afterwards what they have used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from guardia.board.audit.log.chain import clean
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.claims import GoalHold, Hold, stands
+from guardia.board.core.context import Desk
+from guardia.board.costs import budget_accounts, daily_totals
+from guardia.board.costs.budget_accounts import Refusal
+from guardia.board.costs.model import BudgetAccount, ModelCall
+from guardia.errors import Invalid
+from guardia.i18n import t
+from guardia.org import revisions
+from guardia.org.budgets import FREE, MOST_WON, WON, Amount, Price, in_won
+from guardia.org.chart_model import OrgChart
+
+MOST_REPORTED = 100_000_000
+"""Tokens that one report of an outside agent may name."""
+_GRACE = timedelta(seconds=60)
+_NAME = 200
+_WHY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """A question that somebody wants to ask a model."""
+
+    question: str
+    provider: str
+    model: str
+    prompt_version: str
+    most_in: int
+    """Tokens: more than the question can have."""
+    most_out: int
+    """Tokens: more than the answer may have."""
+    seconds: float
+    """How long the answer may take at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a call ended. Token counts are what a server said: anything at all, ``None`` where it
+    said nothing."""
+
+    outcome: str
+    why: str = ""
+    tokens_in: object = None
+    tokens_out: object = None
+    latency_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What an outside agent says that it has used."""
+
+    model: str
+    tokens_in: int
+    tokens_out: int
+    won: int | None = None
+    """What it cost; counts only where the chart has no price for the model."""
+    question: str = "outside"
+    latency_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What may still be used now; ``None``: no cap."""
+
+    tokens: int | None
+    cost: int | None
+    """Millionths of a won."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether a cap is reached."""
+        return self.tokens == 0 or self.cost == 0
+
+
+def reserve(desk: Desk, hold: Hold | GoalHold, bid: Bid) -> int | Refusal:
+    """Set the worst case of a call aside in every account, all or none; the call's number.
+
+    ``Stale`` where the hold is no longer worth anything: nothing is spent on overtaken work.
+    """
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        stands(session, hold)
+        running = revisions.running(session)
+        price = running.prices.get(bid.model, FREE)
+        call = _call(session, hold, bid, price, budget_accounts.today(running, now), now)
+        worst = _worst(call)
+        touched = budget_accounts.locked(session, call.agent_id, call.inst_id, call.day)
+        refused = budget_accounts.refusal(running, touched, worst)
+        session.add(call)
+        if refused is None:
+            budget_accounts.reserve(touched, worst)
+            session.flush()
+            return call.call_id
+        _close(call, Ended("refused", refused.why), Amount(), now)
+        session.flush()
+        daily_totals.add_call(session, call)
+        budget_accounts.mark_full(
+            session, running, budget_accounts.full(running, touched, worst), now
+        )
+        _record(session, call, now)
+        return refused
+
+
+def settle(desk: Desk, call_id: int, ended: Ended) -> Amount:
+    """Book what a call has used, and give back the rest of what was set aside.
+
+    What a server claims beyond that, or not believably, counts as the worst case; so whatever it
+    says, no account passes its cap. A call that is settled already stays as it is.
+    """
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        call = session.get(ModelCall, call_id, with_for_update=True)
+        if call is None or call.state != "RESERVED":
+            return Amount()
+        return _settle(session, call, ended, now)
+
+
+def _settle(session: Session, call: ModelCall, ended: Ended, now: datetime) -> Amount:
+    running, worst = revisions.running(session), _worst(call)
+    tokens_in, believed_in = _believed(ended.tokens_in, call.most_in)
+    tokens_out, believed_out = _believed(ended.tokens_out, call.most_out)
+    call.tokens_in, call.tokens_out = tokens_in, tokens_out
+    call.estimated = not (believed_in and believed_out)
+    used = Amount(tokens_in + tokens_out, _price(call).cost(tokens_in, tokens_out))
+    touched = _locked(session, call)
+    _close(call, ended, used, now)
+    budget_accounts.spend(touched, used, worst)
+    _book(session, running, call, touched, now)
+    return used
+
+
+def report_usage(desk: Desk, hold: Hold, used: Reported) -> Allowance:
+    """Book what an outside agent says that it has used, also under a stale hold: it happened.
+
+    ``Invalid`` for numbers that cannot be. Returns what is left; at nothing, stop it.
+    """
+    _plausible(used)
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        running = revisions.running(session)
+        price = running.prices.get(used.model)
+        bid = Bid(used.question, "outside", used.model, "", used.tokens_in, used.tokens_out, 0)
+        day = budget_accounts.today(running, now)
+        call = _call(session, hold, bid, price or FREE, day, now)
+        call.tokens_in, call.tokens_out = used.tokens_in, used.tokens_out
+        touched = _locked(session, call)
+        cost = _worst(call).cost if price else (used.won or 0) * WON
+        spent = Amount(used.tokens_in + used.tokens_out, cost)
+        _close(call, Ended("reported", latency_ms=used.latency_ms), spent, now)
+        session.add(call)
+        budget_accounts.spend(touched, spent, Amount())
+        _book(session, running, call, touched, now)
+        return _left(running, touched)
+
+
+def allowance(desk: Desk, hold: Hold) -> Allowance:
+    """What the agent may still use on this issue, before it begins."""
+    with desk.database.reading() as session:
+        running = revisions.running(session)
+        day = budget_accounts.today(running, desk.clock())
+        known = budget_accounts.seen(
+            session, hold.agent_id, daily_totals.institution(session, hold.sr_id), day
+        )
+        return _left(running, known)
+
+
+def abandon(desk: Desk, call_id: int) -> bool:
+    """Settle the reservation of a worker that has died at its worst: it may have been spent."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        call = session.get(ModelCall, call_id, with_for_update=True)
+        if call is None or call.state != "RESERVED" or call.expires_at > now:
+            return False
+        _settle(session, call, Ended("abandoned", t("costs.abandoned")), now)
+        return True
+
+
+def expired(desk: Desk, limit: int) -> Sequence[int]:
+    """Reservations whose worker must have died."""
+    with desk.database.reading() as session:
+        return session.scalars(
+            select(ModelCall.call_id)
+            .where(ModelCall.state == "RESERVED", ModelCall.expires_at <= desk.clock())
+            .order_by(ModelCall.expires_at)
+            .limit(limit)
+        ).all()
+
+
+def _call(
+    session: Session, hold: Hold | GoalHold, bid: Bid, price: Price, day: date, now: datetime
+) -> ModelCall:
+    return ModelCall(
+        run_id=hold.run_id,
+        task_id=hold.task_id,
+        sr_id=hold.sr_id,
+        agent_id=hold.agent_id,
+        inst_id=daily_totals.institution(session, hold.sr_id),
+        question=clean(bid.question)[:_NAME],
+        provider=bid.provider,
+        model=clean(bid.model)[:_NAME],
+        prompt_version=bid.prompt_version,
+        state="RESERVED",
+        day=day,
+        most_in=bid.most_in,
+        most_out=bid.most_out,
+        price_in=price.input,
+        price_out=price.output,
+        tokens_in=0,
+        tokens_out=0,
+        started_at=now,
+        expires_at=now + timedelta(seconds=bid.seconds) + _GRACE,
+    )
+
+
+def _price(call: ModelCall) -> Price:
+    return Price(input=call.price_in, output=call.price_out)
+
+
+def _worst(call: ModelCall) -> Amount:
+    """What a call can use at most."""
+    cost = _price(call).cost(call.most_in, call.most_out)
+    return Amount(call.most_in + call.most_out, cost)
+
+
+def _believed(said: object, most: int) -> tuple[int, bool]:
+    """A count that can be; else the worst."""
+    if isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= most:
+        return said, True
+    return most, False
+
+
+def _close(call: ModelCall, ended: Ended, used: Amount, now: datetime) -> None:
+    call.state, call.outcome, call.ended_at = "SETTLED", ended.outcome, now
+    call.why, call.cost = clean(ended.why)[:_WHY], used.cost
+    call.latency_ms = max(0, ended.latency_ms)
+
+
+def _locked(session: Session, call: ModelCall) -> Sequence[BudgetAccount]:
+    """The accounts of a call that is over; its run before them, as whoever ends a run locks it."""
+    daily_totals.add_tokens(session, call)
+    return budget_accounts.locked(session, call.agent_id, call.inst_id, call.day)
+
+
+def _book(
+    session: Session,
+    running: OrgChart,
+    call: ModelCall,
+    touched: Sequence[BudgetAccount],
+    now: datetime,
+) -> None:
+    session.flush()
+    daily_totals.add_call(session, call)
+    budget_accounts.warn(session, running, touched, now)
+    _record(session, call, now)
+
+
+def _record(session: Session, call: ModelCall, now: datetime) -> None:
+    """The decision's entry: which model was asked by which prompt, and what came of it."""
+    log.append(
+        session,
+        "model_asked",
+        actor=f"agent:{call.agent_id}",
+        now=now,
+        sr_id=call.sr_id,
+        task_id=call.task_id,
+        detail={
+            "call": call.call_id,
+            "question": call.question,
+            "provider": call.provider,
+            "model": call.model,
+            "prompt_version": call.prompt_version,
+            "outcome": call.outcome,
+            "why": call.why,
+            "tokens_in": call.tokens_in,
+            "tokens_out": call.tokens_out,
+            "estimated": call.estimated,
+            "cost": call.cost,
+            "milliseconds": call.latency_ms,
+        },
+        model=call.model,
+        outcome=t(f"costs.outcome.{call.outcome}"),
+        tokens=call.tokens_in + call.tokens_out,
+        won=in_won(call.cost),
+    )
+
+
+def _plausible(used: Reported) -> None:
+    for count in (used.tokens_in, used.tokens_out):
+        if not 0 <= count <= MOST_REPORTED:
+            raise Invalid(what=t("costs.usage"), why=t("costs.usage_tokens", most=MOST_REPORTED))
+    if used.won is not None and not 0 <= used.won <= MOST_WON:
+        raise Invalid(what=t("costs.usage"), why=t("costs.usage_won", most=MOST_WON))
+
+
+def _left(running: OrgChart, touched: Sequence[BudgetAccount]) -> Allowance:
+    tokens, cost = [], []
+    for account in touched:
+        cap, gone = budget_accounts.cap(running, account), budget_accounts.spent(account)
+        gone += budget_accounts.reserved(account)
+        tokens += [] if cap.tokens is None else [max(0, cap.tokens - gone.tokens)]
+        cost += [] if cap.cost is None else [max(0, cap.cost - gone.cost)]
+    return Allowance(min(tokens, default=None), min(cost, default=None))

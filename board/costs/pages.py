@@ -1,0 +1,140 @@
+"""The page of costs and budgets, and raising one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from guardia.board.core.context import Desk
+from guardia.board.costs import budgets, report
+from guardia.board.costs.report import Line, Standing, next_month
+from guardia.board.web import errors, render
+from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.errors import UserError
+from guardia.org.access import require
+from guardia.org.budgets import in_won
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+Month = Annotated[str | None, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")]
+_Amount = Annotated[str, Form(max_length=20)]
+_CHART_HEIGHT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the form for more budget says."""
+
+    target: str = ""
+    """``scope:id``."""
+    won: str = ""
+    tokens: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One day of the chart."""
+
+    x: int
+    height: int
+    line: Line
+
+
+@router.get("/costs")
+def show(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    month: Month = None,
+    raise_: Annotated[str, Query(alias="raise", max_length=100)] = "",
+) -> Response:
+    """One month: what was spent by whom, against the budgets, and day by day."""
+    require(here.person, "costs.read")
+    wanted = date.fromisoformat(f"{month}-01") if month else report.this_month(desk)
+    return _page(request, desk, here, wanted, Wish(raise_))
+
+
+@router.post("/costs/raise")
+def raise_cap(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    target: Annotated[str, Form(max_length=100)] = "",
+    won: _Amount = "",
+    tokens: _Amount = "",
+    reason: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Allow more for this month and today."""
+    scope, _, name = target.partition(":")
+    try:
+        budgets.raise_cap(
+            desk, here.person, scope, name, won=_count(won), tokens=_count(tokens), reason=reason
+        )
+    except UserError as error:
+        status, notice = errors.told(request, error)
+        wish = Wish(target, won, tokens, reason)
+        require(here.person, "costs.read")
+        now = report.this_month(desk)
+        return _page(request, desk, here, now, wish, status=status, notice=notice)
+    return RedirectResponse("/costs", status_code=303)
+
+
+def _count(text: str) -> int:
+    """A number as people write it; what is none counts as an impossible one, and is refused."""
+    digits = text.replace(",", "").strip()
+    return 0 if not digits else int(digits) if digits.isdecimal() else -1
+
+
+def _page(
+    request: Request,
+    desk: Desk,
+    here: Visitor,
+    month: date,
+    wish: Wish,
+    *,
+    status: int = 200,
+    notice: str = "",
+) -> Response:
+    found = report.statement(desk, month)
+    return render.page(
+        request,
+        "costs.html",
+        status=status,
+        visitor=here,
+        found=found,
+        capped=[s for s in found.standings if _capped(s)],
+        bars=_bars(found.days, month),
+        top=max((line.cost or line.tokens for line in found.days), default=0),
+        before=next_month(month, -1),
+        after=next_month(month),
+        wish=wish,
+        notice=notice,
+        won=in_won,
+        hours=hours,
+    )
+
+
+def _capped(standing: Standing) -> bool:
+    return not (standing.month_cap.open and standing.day_cap.open)
+
+
+def _bars(days: tuple[Line, ...], month: date) -> list[Bar]:
+    """The chart's bars: money, or tokens where models cost none."""
+    money = any(line.cost for line in days)
+    size = {line.key: line.cost if money else line.tokens for line in days}
+    top = max(size.values(), default=0) or 1
+    return [
+        Bar(date.fromisoformat(line.key).day - 1, size[line.key] * _CHART_HEIGHT // top, line)
+        for line in days
+    ]
+
+
+def hours(milliseconds: int) -> str:
+    """A length of time as hours, minutes and seconds."""
+    seconds = milliseconds // 1000
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

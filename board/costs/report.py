@@ -1,0 +1,301 @@
+"""Statements of costs, read from daily sums: their size follows days, agents and models, never how
+often models were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.context import Desk
+from guardia.board.core.model import Issue
+from guardia.board.costs import budget_accounts
+from guardia.board.costs.model import BudgetAccount, BudgetPause, CostDay, CostIssue, ModelCall
+from guardia.org import revisions
+from guardia.org.budgets import Amount, Budget, Cap
+from guardia.org.chart_model import OrgChart
+from guardia.org.model import Agent, Institution
+
+By = Literal["agent", "model", "institution", "issue", "day", "month"]
+GROUPS: tuple[By, ...] = ("agent", "model", "institution", "issue", "day", "month")
+_SUMS = (
+    "calls", "unused", "tokens_in", "tokens_out", "cost", "latency_ms", "runs", "wall_ms",
+    "commands", "command_ms",
+)  # fmt: skip
+_ISSUES = 50
+_MONTHS = 12
+_CALLS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one agent, model, institution, issue, day or month has cost."""
+
+    key: str
+    """Its id; empty for work without a model, or of no known institution."""
+    title: str
+    calls: int = 0
+    unused: int = 0
+    """Calls whose answer was not used, or that were refused."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: int = 0
+    """Millionths of a won."""
+    latency_ms: int = 0
+    """Of all calls together."""
+    runs: int = 0
+    wall_ms: int = 0
+    commands: int = 0
+    command_ms: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Of questions and answers."""
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A budget and what is gone of it."""
+
+    scope: str
+    scope_id: str
+    title: str
+    month: Amount
+    month_cap: Cap
+    day: Amount
+    day_cap: Cap
+    rests: bool = False
+    """Whether the agent waits until people raise it."""
+
+    @property
+    def share(self) -> int | None:
+        """Percent of the month's cap."""
+        return self.month_cap.share(self.month)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One month."""
+
+    month: date
+    current: bool
+    """Whether it is the month that runs: only its budgets can be compared and raised."""
+    total: Line
+    standings: tuple[Standing, ...]
+    agents: tuple[Line, ...]
+    institutions: tuple[Line, ...]
+    models: tuple[Line, ...]
+    days: tuple[Line, ...]
+    issues: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question to a model, as an issue shows it."""
+
+    actor: str
+    """``agent:…``."""
+    question: str
+    model: str
+    prompt_version: str
+    outcome: str | None
+    """``None`` while the answer is awaited."""
+    why: str
+    tokens_in: int
+    tokens_out: int
+    estimated: bool
+    cost: int
+    latency_ms: int
+
+
+def this_month(desk: Desk) -> date:
+    """The month that runs, in the company's time zone, as its first day."""
+    with desk.database.reading() as session:
+        return budget_accounts.today(revisions.running(session), desk.clock()).replace(day=1)
+
+
+def lines(desk: Desk, by: By, month: date) -> tuple[Line, ...]:
+    """The costs of a month (by ``month``: of the twelve that end with it), dearest first."""
+    with desk.database.reading() as session:
+        return _lines(session, by, month)
+
+
+def standings(desk: Desk) -> tuple[Standing, ...]:
+    """Every agent, and every institution and company that has a cap, in the month that runs."""
+    with desk.database.reading() as session:
+        running = revisions.running(session)
+        return _standings(session, running, budget_accounts.today(running, desk.clock()))
+
+
+def statement(desk: Desk, month: date) -> Statement:
+    """Everything a page shows of one month, in one snapshot."""
+    with desk.database.reading() as session:
+        running = revisions.running(session)
+        today = budget_accounts.today(running, desk.clock())
+        current = month == today.replace(day=1)
+        agents = _lines(session, "agent", month)
+        return Statement(
+            month=month,
+            current=current,
+            total=_total(agents),
+            standings=_standings(session, running, today) if current else (),
+            agents=agents,
+            institutions=_lines(session, "institution", month),
+            models=_lines(session, "model", month),
+            days=_lines(session, "day", month),
+            issues=_lines(session, "issue", month),
+        )
+
+
+def asked(session: Session, sr_id: int) -> tuple[Asked, ...]:
+    """The latest questions to models about an issue, oldest first."""
+    found = session.scalars(
+        select(ModelCall)
+        .where(ModelCall.sr_id == sr_id)
+        .order_by(ModelCall.call_id.desc())
+        .limit(_CALLS)
+    ).all()
+    names = [name for name in Asked.__slots__ if name != "actor"]
+    return tuple(
+        Asked(actor=f"agent:{c.agent_id}", **{name: getattr(c, name) for name in names})
+        for c in reversed(found)
+    )
+
+
+def _total(parts: Sequence[Line]) -> Line:
+    return Line("", "", **{name: sum(getattr(p, name) for p in parts) for name in _SUMS})
+
+
+def next_month(month: date, by: int = 1) -> date:
+    """The first day of another month."""
+    months = month.year * 12 + month.month - 1 + by
+    return date(months // 12, months % 12 + 1, 1)
+
+
+def _lines(session: Session, by: By, month: date) -> tuple[Line, ...]:
+    if by == "issue":
+        return _by_issue(session, month)
+    first = next_month(month, 1 - _MONTHS) if by == "month" else month
+    sums: list[ColumnElement[Any]] = [
+        func.sum(getattr(CostDay, name)).label(name) for name in _SUMS
+    ]
+    key = _key(by)
+    query = (
+        select(key.label("key"), *sums)
+        .where(CostDay.day >= first, CostDay.day < next_month(month))
+        .group_by(key)
+        .order_by(key)
+    )
+    rows = session.execute(query).all()
+    titles = _titles(session, by, [str(row.key) for row in rows])
+    made = [
+        Line(
+            key=_named(by, row.key),
+            title=titles.get(str(row.key), _named(by, row.key)),
+            **{name: int(getattr(row, name)) for name in _SUMS},
+        )
+        for row in rows
+    ]
+    if by == "model":
+        made = [line for line in made if line.key]
+    if by in ("day", "month"):
+        return tuple(made)
+    return tuple(sorted(made, key=lambda line: (-line.cost, -line.tokens, line.title)))
+
+
+def _key(by: By) -> Any:
+    if by == "month":
+        return func.date_trunc("month", CostDay.day)
+    return {
+        "agent": CostDay.agent_id,
+        "model": CostDay.model,
+        "institution": CostDay.inst_id,
+        "day": CostDay.day,
+    }[by]
+
+
+def _named(by: By, key: Any) -> str:
+    return f"{key:%Y-%m}" if by == "month" else str(key)
+
+
+def _titles(session: Session, by: By, keys: Sequence[str]) -> dict[str, str]:
+    if by == "agent":
+        named = select(Agent.agent_id, Agent.title).where(Agent.agent_id.in_(keys))
+    elif by == "institution":
+        named = select(Institution.inst_id, Institution.inst_name).where(
+            Institution.inst_id.in_(keys)
+        )
+    else:
+        return {}
+    return {row[0]: row[1] for row in session.execute(named)}
+
+
+def _by_issue(session: Session, month: date) -> tuple[Line, ...]:
+    names = ("calls", "tokens_in", "tokens_out", "cost", "commands", "command_ms")
+    rows = session.execute(
+        select(CostIssue, Issue.title)
+        .join(Issue, Issue.sr_id == CostIssue.sr_id)
+        .where(CostIssue.month == month)
+        .order_by(CostIssue.cost.desc(), CostIssue.sr_id)
+        .limit(_ISSUES)
+    )
+    return tuple(
+        Line(str(c.sr_id), title, **{name: getattr(c, name) for name in names}) for c, title in rows
+    )
+
+
+def _standings(session: Session, chart: OrgChart, today: date) -> tuple[Standing, ...]:
+    month = today.replace(day=1)
+    found = session.scalars(
+        select(BudgetAccount).where(
+            ((BudgetAccount.span == "month") & (BudgetAccount.begins == month))
+            | ((BudgetAccount.span == "day") & (BudgetAccount.begins == today))
+        )
+    )
+    known = {(a.scope, a.scope_id, a.span): a for a in found}
+    resting = set(
+        session.scalars(select(BudgetPause.agent_id).where(BudgetPause.ended_at.is_(None)))
+    )
+    institutions = _titles(session, "institution", list(chart.budgets.institutions))
+    scopes = [("agent", a.id, a.title) for a in chart.agents]
+    scopes += [("institution", i, institutions.get(i, i)) for i in chart.budgets.institutions]
+    scopes += [("company", budget_accounts.COMPANY, chart.company.name)]
+    return tuple(
+        _standing(chart, known, scope, title, resting, today)
+        for *scope, title in scopes
+        if scope[0] == "agent" or _capped(budget_accounts.budget(chart, *scope))
+    )
+
+
+def _capped(budget: Budget) -> bool:
+    return not (budget.cap("month").open and budget.cap("day").open)
+
+
+def _standing(
+    chart: OrgChart,
+    known: dict[tuple[str, str, str], BudgetAccount],
+    scope: Sequence[str],
+    title: str,
+    resting: set[str],
+    today: date,
+) -> Standing:
+    kind, name = scope
+    month, day = (
+        known.get((kind, name, span)) or budget_accounts.empty(kind, name, span, today)
+        for span in ("month", "day")
+    )
+    return Standing(
+        kind,
+        name,
+        title,
+        budget_accounts.spent(month),
+        budget_accounts.cap(chart, month),
+        budget_accounts.spent(day),
+        budget_accounts.cap(chart, day),
+        rests=kind == "agent" and name in resting,
+    )

@@ -1,0 +1,316 @@
+"""Remote commands on the record: an intent before, a result after, each in its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from guardia.board.audit.log.chain import clean, digest
+from sqlalchemy import literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import stopped
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import ActionRun, Directive, Task
+from guardia.board.core.plan import Action, Call, Plan
+from guardia.board.costs import daily_totals
+from guardia.board.execution import permissions
+from guardia.board.execution.model import Evidence
+from guardia.board.execution.tasks import approved_plan, stored_plan
+from guardia.errors import Refused, Stale
+from guardia.i18n import t
+
+_OUTPUT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Which change of a plan a command carries out."""
+
+    ordinal: int
+    phase: str
+    """``do`` or ``undo``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A command that is on the record and may now be sent."""
+
+    grant: Grant
+    call: Call
+    command: str
+    """Masked, as people may read it."""
+    step: Step | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came back."""
+
+    ok: bool
+    findings: dict[str, Any]
+    output: str
+    milliseconds: int
+
+
+def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None = None) -> Intent:
+    """Write down what is about to run; ``Refused`` or ``Stale`` where it must not.
+
+    A change is refused unless it is exactly the plan's, the chain of approvals is complete, and
+    it was never attempted before.
+    """
+    now, hold = desk.clock(), grant.hold
+    with desk.database.transaction() as session:
+        switched_off = stopped(session)
+        task = held(session, hold)
+        if grant.server_id != task.target_server:
+            raise Refused(why=t("desk.other_server", server=grant.server_id))
+        if grant.order is not None:
+            _obeying(session, task, grant.order, step)
+        elif switched_off:
+            raise Refused(why=t("desk.switch_on"))
+        elif step is None or step.phase == "do":
+            # What was done may be undone, whatever the chart says by then.
+            permissions.require_tool(session, hold, call.tool)
+        if step is not None:
+            action = _planned_action(desk, session, task, grant, step)
+            _first_attempt(session, task, grant, action, call, step, now)
+        link = log.append(
+            session,
+            "intent",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={
+                "server": grant.server_id,
+                "tool": call.tool,
+                "args": call.args,
+                "command": command,
+                "ordinal": step.ordinal if step else None,
+                "phase": step.phase if step else "read",
+            },
+            server=grant.server_id,
+            title=t(f"tools.{call.tool}.title"),
+        )
+        return Intent(grant, call, command, step, link.seq)
+
+
+def _obeying(session: Session, task: Task, order: int, step: Step | None) -> None:
+    """A person's order to undo lets an agent undo and look, and nothing else."""
+    directive = session.get(Directive, order)
+    known = directive is not None and directive.task_id == task.task_id
+    if directive is None or not known or directive.state != "UNDOING":
+        raise Refused(why=t("desk.no_order"))
+    if step is not None and step.phase != "undo":
+        raise Refused(why=t("desk.only_undo"))
+
+
+def _planned_action(desk: Desk, session: Session, task: Task, grant: Grant, step: Step) -> Action:
+    if grant.plan_hash != task.plan_hash:
+        raise Refused(why=t("desk.not_approved"))
+    if grant.order is not None:
+        return stored_plan(task).actions[step.ordinal]
+    if task.status != State.IN_PROGRESS:
+        raise Refused(why=t("desk.not_approved"))
+    return approved_plan(desk, session, task).actions[step.ordinal]
+
+
+def _first_attempt(
+    session: Session,
+    task: Task,
+    grant: Grant,
+    action: Action,
+    call: Call,
+    step: Step,
+    now: datetime,
+) -> None:
+    if call != (action.call if step.phase == "do" else action.undo):
+        raise Refused(why=t("desk.plan_changed"))
+    fresh = session.scalar(
+        insert(ActionRun)
+        .values(
+            task_id=task.task_id,
+            plan_hash=grant.plan_hash,
+            ordinal=step.ordinal,
+            phase=step.phase,
+            state="INTENT",
+            fence=grant.hold.fence,
+            intent_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(ActionRun.ordinal)
+    )
+    if fresh is None:
+        raise Refused(why=t("desk.already_attempted"))
+
+
+def conclude(desk: Desk, intent: Intent, outcome: Outcome) -> None:
+    """Write down what came back. Recorded even when the hold has gone stale: it happened."""
+    hold, now = intent.grant.hold, desk.clock()
+    output = clean(outcome.output)[:_OUTPUT]
+    findings = _whole(outcome.findings)
+    sha = digest({"findings": findings, "output": output})
+    with desk.database.transaction() as session:
+        if intent.step is None:
+            session.add(
+                Evidence(
+                    sr_id=hold.sr_id,
+                    task_id=hold.task_id,
+                    tool=intent.call.tool,
+                    command=intent.command,
+                    findings=findings,
+                    output=output,
+                    sha256=sha,
+                    created_at=now,
+                )
+            )
+            session.flush()
+        else:
+            _set(session, intent, "DONE" if outcome.ok else "FAILED", now)
+        daily_totals.add_command(session, hold, outcome.milliseconds, now)
+        log.append(
+            session,
+            "result" if outcome.ok else "result_failed",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={
+                "intent": intent.seq,
+                "tool": intent.call.tool,
+                "ok": outcome.ok,
+                "milliseconds": outcome.milliseconds,
+                "sha256": sha,
+            },
+            server=intent.grant.server_id,
+            title=t(f"tools.{intent.call.tool}.title"),
+            milliseconds=outcome.milliseconds,
+        )
+
+
+def _whole(value: Any) -> Any:
+    """Findings as the record can hash them: floats become text."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        return {clean(k): _whole(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(v) for v in value]
+    return clean(value)
+
+
+def _set(session: Session, intent: Intent, state: str, now: datetime) -> None:
+    assert intent.step is not None
+    session.execute(
+        update(ActionRun)
+        .where(
+            ActionRun.task_id == intent.grant.hold.task_id,
+            ActionRun.plan_hash == intent.grant.plan_hash,
+            ActionRun.ordinal == intent.step.ordinal,
+            ActionRun.phase == intent.step.phase,
+            ActionRun.state == "INTENT",
+        )
+        .values(state=state, result_at=now)
+    )
+
+
+def attempts(desk: Desk, hold: Hold, plan_hash: str) -> dict[tuple[int, str], str]:
+    """State by (ordinal, phase) of everything that was attempted of a plan."""
+    with desk.database.reading() as session:
+        rows = session.execute(
+            select(ActionRun.ordinal, ActionRun.phase, ActionRun.state).where(
+                ActionRun.task_id == hold.task_id, ActionRun.plan_hash == plan_hash
+            )
+        )
+        return {(r.ordinal, r.phase): r.state for r in rows}
+
+
+def standing(session: Session, task: Task, plan: Plan) -> int:
+    """How many actions at the beginning of ``plan`` the task's present plan has carried out."""
+    done = set(
+        session.scalars(
+            select(ActionRun.ordinal).where(
+                ActionRun.task_id == task.task_id,
+                ActionRun.plan_hash == task.plan_hash,
+                ActionRun.phase == "do",
+                ActionRun.state == "DONE",
+            )
+        )
+    )
+    count = 0
+    pairs = zip(stored_plan(task).actions, plan.actions, strict=False)
+    for ordinal, (old, new) in enumerate(pairs):
+        if ordinal not in done or old.call != new.call:
+            break
+        count += 1
+    return count
+
+
+def carry_over(session: Session, task_id: int, before: str, after: str, kept: int) -> None:
+    """The first ``kept`` actions count as done under another plan, so that nothing repeats them
+    and whoever undoes that plan undoes them too."""
+    columns = [ActionRun.phase, ActionRun.state, ActionRun.fence, ActionRun.intent_at]
+    columns += [ActionRun.task_id, ActionRun.ordinal, ActionRun.result_at]
+    rows = select(literal(after), *columns).where(
+        ActionRun.task_id == task_id,
+        ActionRun.plan_hash == before,
+        ActionRun.phase == "do",
+        ActionRun.ordinal < kept,
+    )
+    session.execute(insert(ActionRun).from_select([ActionRun.plan_hash, *columns], rows))
+
+
+def overtaken(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Which of these (task, fence) pairs are no longer current: what runs under them must end."""
+    with desk.database.reading() as session:
+        numbers = {task_id for task_id, _ in fences}
+        rows = session.execute(select(Task.task_id, Task.fence).where(Task.task_id.in_(numbers)))
+        return set(fences) - {(r.task_id, r.fence) for r in rows}
+
+
+def still(desk: Desk, hold: Hold) -> None:
+    """``Stale`` where someone has claimed the task or decided otherwise since."""
+    with desk.database.reading() as session:
+        row = session.execute(
+            select(Task.fence, Task.run_id).where(Task.task_id == hold.task_id)
+        ).one()
+    if (row.fence, row.run_id) != (hold.fence, hold.run_id):
+        raise Stale(what=f"SR-{hold.sr_id}")
+
+
+def settle_unknown(desk: Desk, grant: Grant, step: Step, *, happened: bool) -> None:
+    """Close an intent that has no result, after the server was read to see what happened."""
+    hold, now = grant.hold, desk.clock()
+    state = "DONE" if happened else "UNKNOWN"
+    with desk.database.transaction() as session:
+        held(session, hold)
+        session.execute(
+            update(ActionRun)
+            .where(
+                ActionRun.task_id == hold.task_id,
+                ActionRun.plan_hash == grant.plan_hash,
+                ActionRun.ordinal == step.ordinal,
+                ActionRun.phase == step.phase,
+                ActionRun.state == "INTENT",
+            )
+            .values(state=state, result_at=now)
+        )
+        log.append(
+            session,
+            "found_done" if happened else "found_unknown",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={"ordinal": step.ordinal, "phase": step.phase, "happened": happened},
+            server=grant.server_id,
+            ordinal=step.ordinal + 1,
+        )

@@ -1,0 +1,362 @@
+"""What agents do to a task they hold: parse, plan, start, complete, fail, hand over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from guardia.board.audit.log.chain import clean, digest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.approvals import proofs, requests
+from guardia.board.audit.log import log
+from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.labels import recorded
+from guardia.board.core.lifecycle import Actor, Move, State
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Comment, Issue, Task
+from guardia.board.core.outbox import reply, send
+from guardia.board.core.plan import Category, Plan
+from guardia.board.core.transitions import move, settle
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wakes import wake
+from guardia.board.execution import permissions
+from guardia.board.issues.comments import note
+from guardia.board.organization import agent_memory, handover
+from guardia.errors import Forged, Refused, Stale
+from guardia.i18n import t, t_record
+from guardia.org import registry
+from guardia.org.model import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What the dispatcher decided, with its reasons."""
+
+    kind: str
+    category: str
+    priority: str
+    institution: str | None
+    servers: tuple[str, ...]
+    action_type: str | None
+    agent_id: str
+    engineer_id: str | None
+    reasons: tuple[str, ...]
+
+
+def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
+    """What an approval is bound to: the plan as it is stored, and the task it is for.
+
+    The same plan after people have given the task back is another one, to be approved anew.
+    """
+    again = {"attempt": attempt} if attempt else {}
+    return digest({"task": task_id, "plan": printable(plan).model_dump(mode="json"), **again})
+
+
+def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
+    """RECEIVED -> PARSED: file the triage, one task per server, and wake the specialist."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        handover.require_seat(session, given.agent_id)
+        task = held(session, hold)
+        issue = issue_of(session, hold.sr_id)
+        issue.kind, issue.category, issue.priority = given.kind, given.category, given.priority
+        issue.inst_id = given.institution or issue.inst_id
+        issue.agent_id, issue.assignee_id = given.agent_id, given.engineer_id
+        issue.triage = {"servers": list(given.servers), "reasons": list(given.reasons)}
+        values: dict[str, Any] = {
+            "agent_id": given.agent_id,
+            "owner_id": given.engineer_id,
+            "action_type": given.action_type,
+            "run_id": None,
+        }
+        first = given.servers[0] if given.servers else None
+        move(
+            session,
+            task,
+            Move.PARSE,
+            actor=Actor.AGENT,
+            now=now,
+            target_server=first,
+            **values,
+        )
+        for server in given.servers[1:]:
+            session.add(
+                Task(
+                    sr_id=hold.sr_id,
+                    status=State.PARSED.value,
+                    target_server=server,
+                    created_at=now,
+                    updated_at=now,
+                    **values,
+                )
+            )
+        session.flush()
+        settle(session, hold.sr_id, now)
+        author = f"agent:{hold.agent_id}"
+        told = t_record("notes.delegated", reasons=" ".join(given.reasons))
+        agent_memory.pass_on(session, hold.sr_id, hold.agent_id, given.agent_id, author, told, now)
+        wake(
+            session,
+            given.agent_id,
+            Reason.ASSIGNMENT,
+            now,
+            hold.sr_id,
+            cause={"task": hold.task_id},
+            by=f"agent:{hold.agent_id}",
+        )
+        log.append(
+            session,
+            "parsed",
+            actor=f"agent:{hold.agent_id}",
+            now=now,
+            sr_id=hold.sr_id,
+            task_id=hold.task_id,
+            detail={
+                "kind": given.kind,
+                "category": given.category,
+                "priority": given.priority,
+                "servers": list(given.servers),
+                "action_type": given.action_type,
+                "agent": given.agent_id,
+                "engineer": given.engineer_id,
+                "reasons": list(given.reasons),
+            },
+            kind_name=recorded("triage.kind", given.kind),
+            category=recorded("triage.category", given.category),
+            priority=given.priority,
+            agent=agent.title if (agent := session.get(Agent, given.agent_id)) else given.agent_id,
+        )
+
+
+def observe(desk: Desk, hold: Hold) -> Grant:
+    """A grant for reads on the task's own server."""
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        if task.target_server is None:
+            raise Refused(why=t("desk.no_server"))
+        return Grant(hold, task.target_server, Category.READ_ONLY, None)
+
+
+def printable(plan: Plan) -> Plan:
+    """The plan as the board can keep it; what people approve is then what is stored."""
+    return Plan.model_validate(clean(plan.model_dump(mode="json")))
+
+
+def file_plan(desk: Desk, hold: Hold, plan: Plan, *, action_type: str | None = None) -> bool:
+    """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED).
+
+    ``action_type`` is the kind of work it is, where the request itself named none.
+    """
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        task.action_type = task.action_type or action_type
+        session.flush()
+        return file(session, task, plan, f"agent:{hold.agent_id}", now)
+
+
+def file(session: Session, task: Task, plan: Plan, author: str, now: datetime) -> bool:
+    """File an agent's or a person's plan in the caller's transaction; ``True`` where waived.
+
+    Every approval that waits or was given is void, and the author has no say in the new ones.
+    """
+    plan = printable(plan)
+    if plan.server != task.target_server:
+        raise Refused(why=t("desk.other_server", server=plan.server))
+    _permitted(session, task, plan, author)
+    policy = requests.demanded(session, plan)
+    issue = issue_of(session, task.sr_id)
+    body, bound = plan.model_dump(mode="json"), plan_hash(task.task_id, plan, task.attempt)
+    requests.void(session, task)
+    move(
+        session,
+        task,
+        Move.ASK if policy.steps else Move.WAIVE,
+        actor=Actor.PERSON if author.startswith("person:") else Actor.AGENT,
+        now=now,
+        plan=body,
+        plan_hash=bound,
+        plan_author=author,
+        category=plan.category,
+        run_after=None if policy.steps else requests.runs_from(session, issue, plan.category, now),
+    )
+    requests.ask(session, issue, task, bound, policy, now)
+    log.append(
+        session,
+        "planned" if policy.steps else "waived",
+        actor=author,
+        now=now,
+        sr_id=task.sr_id,
+        task_id=task.task_id,
+        detail={
+            "plan": body,
+            "plan_hash": bound,
+            "roles": [s.role for s in policy.steps],
+            "quorums": [s.quorum for s in policy.steps],
+            "requester": issue.requester_id,
+        },
+        actions=len(plan.actions),
+        category=recorded("web.policy", plan.category),
+        hash=bound[:12],
+    )
+    if not policy.steps and task.agent_id and author.startswith("person:"):
+        wake(session, task.agent_id, Reason.DIRECTIVE, now, task.sr_id, by=author)
+    return not policy.steps
+
+
+def _permitted(session: Session, task: Task, plan: Plan, author: str) -> None:
+    """An agent plans what the chart lets it; a person, what the agent has the tools for."""
+    if author.startswith("agent:"):
+        entry = permissions.entry_of(session, author.removeprefix("agent:"), task.run_id)
+        permissions.require_plan(entry, plan)
+    elif task.agent_id is not None:
+        permissions.require_tools(permissions.entry_of(session, task.agent_id), plan)
+
+
+def start(desk: Desk, hold: Hold) -> Grant:
+    """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant.
+
+    A signed checkpoint of the record comes before whatever the grant is used for.
+    ``Stale`` where its window has closed meanwhile: the task then waits until it opens.
+    """
+    grant = _start(desk, hold)
+    desk.attest()
+    return grant
+
+
+def _start(desk: Desk, hold: Hold) -> Grant:
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        task = held(session, hold)
+        plan = approved_plan(desk, session, task)
+        begun = State(task.status) is State.IN_PROGRESS
+        if not begun and (task.plan_author or "").startswith("agent:"):
+            entry = permissions.entry_of(session, hold.agent_id, hold.run_id)
+            permissions.require_category(entry, plan.category)
+        issue = issue_of(session, task.sr_id)
+        closed = None if begun else requests.runs_from(session, issue, plan.category, now)
+        task.run_after = closed
+        if not begun and closed is None:
+            move(session, task, Move.START, actor=Actor.AGENT, now=now)
+            log.append(
+                session,
+                "started",
+                actor=f"agent:{hold.agent_id}",
+                now=now,
+                sr_id=hold.sr_id,
+                task_id=hold.task_id,
+                detail={"plan_hash": task.plan_hash},
+                server=plan.server,
+            )
+        grant = Grant(hold, plan.server, plan.category, task.plan_hash)
+    if closed is not None:
+        raise Stale(what=f"SR-{hold.sr_id}")
+    return grant
+
+
+def approved_plan(desk: Desk, session: Session, task: Task) -> Plan:
+    """The task's plan, only if its chain of approvals is complete for exactly this plan.
+
+    ``Forged`` where the tables hold decisions that the record does not prove.
+    """
+    plan = stored_plan(task)
+    policy = requests.demanded(session, plan)
+    steps = requests.steps_of(session, task)
+    words = requests.words_on(session, steps)
+    if not proofs.hold(session, desk.seal, task, words):
+        raise Forged(why=t("desk.not_proven"))
+    if not requests.satisfied(session, task, policy, steps, words):
+        raise Refused(why=t("desk.not_approved"))
+    return plan
+
+
+def stored_plan(task: Task) -> Plan:
+    """The task's plan, only if it is the one that was filed."""
+    if task.plan is None or task.plan_hash is None:
+        raise Refused(why=t("desk.no_plan"))
+    plan = Plan.model_validate(task.plan)
+    if plan_hash(task.task_id, plan, task.attempt) != task.plan_hash:
+        raise Refused(why=t("desk.plan_changed"))
+    return plan
+
+
+def complete(desk: Desk, hold: Hold, text: str) -> None:
+    """IN_PROGRESS -> COMPLETED, a note, a message to the room, and a wake for the auditor."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        issue = _finish(session, hold, Move.COMPLETE, now)
+        reply(session, issue, t("desk.completed", sr=hold.sr_id, text=text), now)
+        _record_end(session, hold, "completed", text, now)
+
+
+def fail(desk: Desk, hold: Hold, text: str) -> None:
+    """IN_PROGRESS -> FAILED_ROLLBACK: failed, and everything undone and verified; an alert."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        issue = _finish(session, hold, Move.FAIL, now)
+        message = t("desk.failed", sr=hold.sr_id, text=text)
+        reply(session, issue, message, now)
+        send(session, "alert", message, now, sr_id=hold.sr_id)
+        _record_end(session, hold, "failed", text, now)
+
+
+def hand_over(desk: Desk, hold: Hold, text: str, *, emergency: bool = False) -> None:
+    """Any open state -> MANUAL: people take it from here; with an alert in an emergency."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        issue = _finish(session, hold, Move.HAND_OVER, now)
+        message = t("desk.handed_over", sr=hold.sr_id, text=text)
+        reply(session, issue, message, now)
+        if emergency:
+            send(session, "alert", message, now, sr_id=hold.sr_id)
+        _record_end(session, hold, "handed_over", text, now)
+
+
+def remark(desk: Desk, hold: Hold, text: str) -> None:
+    """A note by the agent on the issue it holds."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        held(session, hold)
+        if not _just_said(session, hold, text):
+            _tell(session, hold, text, now)
+
+
+def _just_said(session: Session, hold: Hold, text: str) -> bool:
+    """Whether these are the agent's last words: a step that died after them runs again."""
+    by = f"agent:{hold.agent_id}"
+    last = select(Comment.body).where(Comment.sr_id == hold.sr_id, Comment.author == by)
+    return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)) == clean(text))
+
+
+def _tell(session: Session, hold: Hold, text: str, now: datetime) -> None:
+    note(session, hold.sr_id, f"agent:{hold.agent_id}", text, now)
+
+
+def _finish(session: Session, hold: Hold, step: Move, now: datetime) -> Issue:
+    task = held(session, hold)
+    move(session, task, step, actor=Actor.AGENT, now=now, run_id=None)
+    for auditor in registry.auditors(session):
+        cause = {"task": task.task_id, "move": step.value}
+        wake(session, auditor, Reason.FINISHED, now, hold.sr_id, cause=cause)
+    return issue_of(session, hold.sr_id)
+
+
+def _record_end(session: Session, hold: Hold, kind: str, text: str, now: datetime) -> None:
+    """The closing note, whose text the closing entry carries."""
+    author = f"agent:{hold.agent_id}"
+    session.add(Comment(sr_id=hold.sr_id, author=author, body=clean(text), created_at=now))
+    session.flush()
+    log.append(
+        session,
+        kind,
+        actor=f"agent:{hold.agent_id}",
+        now=now,
+        sr_id=hold.sr_id,
+        task_id=hold.task_id,
+        detail={"text": text},
+        text=text,
+    )

@@ -1,0 +1,122 @@
+"""What agents read of the board: their task, its plan, the people who could answer for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from guardia.board.approvals.model import Approval, Decision
+from guardia.board.core.context import Desk
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Issue, Task
+from guardia.board.core.plan import Plan
+from guardia.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task with the request it serves."""
+
+    state: State
+    title: str
+    body: str
+    server: str | None
+    kind: str | None
+    """The issue's kind, e.g. ``INCIDENT``."""
+    category: str | None
+    """The issue's category, e.g. ``DB``."""
+    priority: str | None
+    talk: tuple[str, ...]
+    """What was said around the request, until it is triaged."""
+    attempt: int
+    """How often people have given it back to agents."""
+    plan_hash: str | None
+    written: bool
+    """Whether it is to carry out a plan that a person has written."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueView:
+    """An issue in one line."""
+
+    state: State
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanState:
+    """A task's plan as it is filed."""
+
+    plan: Plan | None
+    plan_hash: str | None
+    approved: bool
+    stands: bool
+    """Whether it still counts: not where people have sent it back."""
+
+
+def task(desk: Desk, task_id: int) -> TaskView:
+    """A task; ``NotFound`` else."""
+    with desk.database.reading() as session:
+        row = session.execute(
+            select(Task, Issue)
+            .join(Issue, Issue.sr_id == Task.sr_id)
+            .where(Task.task_id == task_id)
+        ).one_or_none()
+        if row is None:
+            raise NotFound(what=f"task {task_id}")
+        found, issue = row
+        return TaskView(
+            State(found.status),
+            issue.title,
+            issue.body,
+            found.target_server,
+            issue.kind,
+            issue.category,
+            issue.priority,
+            tuple(issue.triage.get("talk", ())),
+            found.attempt,
+            found.plan_hash,
+            found.status in (State.APPROVED, State.IN_PROGRESS)
+            and (found.plan_author or "").startswith("person:"),
+        )
+
+
+def plan_state(desk: Desk, task_id: int) -> PlanState:
+    """The filed plan, or an empty state."""
+    with desk.database.reading() as session:
+        row = session.get(Task, task_id)
+        if row is None:
+            raise NotFound(what=f"task {task_id}")
+        plan = Plan.model_validate(row.plan) if row.plan else None
+        state = State(row.status)
+        return PlanState(plan, row.plan_hash, state is State.APPROVED, state is not State.PARSED)
+
+
+def changes_wanted(desk: Desk, task_id: int) -> str | None:
+    """What people want to be different of a plan that they sent back; ``None`` where they have
+    not."""
+    with desk.database.reading() as session:
+        row = session.get(Task, task_id)
+        if row is None or row.status != State.PARSED:
+            return None
+        said = session.scalar(
+            select(Decision.reason)
+            .join(Approval, Approval.approval_id == Decision.approval_id)
+            .where(
+                Approval.task_id == task_id,
+                Approval.plan_hash == row.plan_hash,
+                Decision.verdict == "change",
+            )
+            .order_by(Decision.decision_id.desc())
+            .limit(1)
+        )
+        return said or ""
+
+
+def issue(desk: Desk, sr_id: int) -> IssueView:
+    """An issue in one line; ``NotFound`` else."""
+    with desk.database.reading() as session:
+        row = issue_of(session, sr_id)
+        return IssueView(State(row.status), row.title)

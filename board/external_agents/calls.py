@@ -1,0 +1,117 @@
+"""What outside agents ask for, carried from the API to the worker that holds the task and back.
+
+The board knows no tools, so a request is a row; the worker executes it through the one gate with
+the grant of its own hold, and writes the answer beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from guardia.board.audit.log.chain import clean
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from guardia.board.core.claims import held
+from guardia.board.core.context import Desk
+from guardia.board.external_agents.model import OutsideCall, OutsideSession
+from guardia.board.external_agents.sessions import Pass, tell
+from guardia.errors import NotFound, Refused, TokenNeeded
+from guardia.i18n import t
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that the worker has taken."""
+
+    call_id: int
+    kind: str
+    """``read``, ``plan``, ``apply`` or ``finish``."""
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a request."""
+
+    status: int
+    """As the API answers it."""
+    body: dict[str, Any]
+
+
+def ask(desk: Desk, holder: Pass, kind: str, body: dict[str, Any]) -> int:
+    """Ask the worker; the request's number. ``Refused`` while another one is under way."""
+    with desk.database.transaction() as session:
+        held(session, holder.hold)
+        # Whoever closes the session waits for this, and then answers; or we see that it is closed.
+        still = select(OutsideSession.closed_at).where(
+            OutsideSession.session_id == holder.session_id
+        )
+        if session.scalar(still.with_for_update(read=True)) is not None:
+            raise TokenNeeded()
+        row = insert(OutsideCall).values(
+            session_id=holder.session_id,
+            kind=kind,
+            body=clean(body),
+            state="WAITING",
+            created_at=desk.clock(),
+        )
+        number: int | None = session.scalar(
+            row.on_conflict_do_nothing().returning(OutsideCall.call_id)
+        )
+        if number is None:
+            raise Refused(why=t("desk.outside.one_at_a_time"))
+        tell(session, holder.session_id)
+        return number
+
+
+def take(desk: Desk, session_id: int) -> Request | None:
+    """The request that waits for the worker, if any; it is taken once."""
+    with desk.database.transaction() as session:
+        row = session.execute(
+            update(OutsideCall)
+            .where(OutsideCall.session_id == session_id, OutsideCall.state == "WAITING")
+            .values(state="RUNNING")
+            .returning(OutsideCall.call_id, OutsideCall.kind, OutsideCall.body)
+        ).one_or_none()
+        return Request(row.call_id, row.kind, row.body) if row else None
+
+
+def answer(desk: Desk, session_id: int, call_id: int, given: Answer) -> None:
+    """Write down what came of a request, and tell who waits for it."""
+    with desk.database.transaction() as session:
+        session.execute(
+            update(OutsideCall)
+            .where(OutsideCall.call_id == call_id, OutsideCall.state == "RUNNING")
+            .values(
+                state="ENDED",
+                status=given.status,
+                result=kept(given.body),
+                ended_at=desk.clock(),
+            )
+        )
+        tell(session, session_id, call=call_id)
+
+
+def kept(value: Any) -> Any:
+    """An answer as the table can hold it; unlike the record it knows fractions."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {clean(str(k)): kept(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [kept(v) for v in value]
+    return clean(value)
+
+
+def answered(desk: Desk, holder: Pass, call_id: int) -> Answer | None:
+    """The answer to a request of this session; ``None`` while it is under way."""
+    with desk.database.reading() as session:
+        row = session.get(OutsideCall, call_id)
+        if row is None or row.session_id != holder.session_id:
+            raise NotFound(what=f"call {call_id}")
+        if row.state != "ENDED":
+            return None
+        return Answer(row.status or 500, row.result or {})

@@ -1,0 +1,84 @@
+"""What an outside agent may ask of the board, as bounded values.
+
+The API and the MCP server take exactly these; the worker that executes one reads it again by the
+same types. Nothing here knows a tool: arguments are checked by the catalogue where they are used.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from guardia.board.audit.log.chain import clean
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+TOOL = r"^[a-z]{1,30}\.[a-z_]{1,40}$"
+_SIZE = 4000
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+
+
+def _arguments(found: dict[str, Any]) -> dict[str, Any]:
+    """Values that a plan can be hashed over: no fractions, nothing deep, nothing large."""
+    try:
+        value = clean(found)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if len(json.dumps(value, ensure_ascii=False)) > _SIZE:
+        raise ValueError(f"more than {_SIZE} characters")
+    return dict(value)
+
+
+Arguments = Annotated[dict[str, Any], Field(max_length=20), AfterValidator(_arguments)]
+"""Arguments of one call; what each may be is the tool's own affair."""
+ToolName = Annotated[str, StringConstraints(pattern=TOOL)]
+
+
+class _Petition(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Use(_Petition):
+    """One tool of the catalogue with its arguments."""
+
+    tool: ToolName = Field(description="Name of a tool of the catalogue, e.g. database.locks")
+    args: Arguments = Field(default_factory=dict, description="Its arguments, by its own schema")
+
+
+class Expectation(_Petition):
+    """A read whose findings must satisfy ``expect`` once everything is done."""
+
+    tool: ToolName
+    args: Arguments = Field(default_factory=dict)
+    expect: str = Field(
+        min_length=1, max_length=500, description="JMESPath over the findings, truthy when it holds"
+    )
+    within: int = Field(default=0, ge=0, le=120, description="Seconds to keep looking")
+
+
+class PlanPetition(_Petition):
+    """A plan: tools with arguments, never commands. It is filed and hashed; people then decide."""
+
+    because: Sentence = Field(description="The diagnosis, in Korean, from what was read")
+    actions: tuple[Use, ...] = Field(min_length=1, max_length=20)
+    verify: tuple[Expectation, ...] = Field(default=(), max_length=10)
+
+
+class ApplyPetition(_Petition):
+    """Carry out the approved plan, exactly the one of this hash."""
+
+    plan_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Text(_Petition):
+    """Words for people."""
+
+    text: Sentence
+
+
+class Usage(_Petition):
+    """What a model has used on this task since the last report."""
+
+    model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]{1,120}$")]
+    input_tokens: int = Field(ge=0, le=10**8)
+    output_tokens: int = Field(ge=0, le=10**8)
+    won: int | None = Field(default=None, ge=0, le=10**9, description="What it cost, won")

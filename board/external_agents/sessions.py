@@ -1,0 +1,277 @@
+"""Outside agents at the board: a token for one hold, and what they are refused.
+
+A token is bound to {agent, run, task, fence} and worth what that hold is worth: it ends with the
+hold, with the beat, or when its time is up. Only its hash is kept. Every refusal is on the record,
+as many as it takes to see what was tried; then the token is closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from guardia.board.audit.log.chain import clean
+from guardia.board.runs.view.claiming import WORKABLE
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.claims import Hold, held
+from guardia.board.core.context import Desk
+from guardia.board.core.kill_switch import Kill
+from guardia.board.core.model import Task
+from guardia.board.external_agents.model import OutsideCall, OutsideSession
+from guardia.board.issues.comments import note
+from guardia.db import events
+from guardia.errors import GuardiaError, NoCallsLeft, NotFound, Stale, TokenNeeded
+
+REFUSALS = 20
+"""Refusals on the record until the token is closed."""
+_OUTPUT = 4000
+"""Characters of what a program printed that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A token that has been accepted for one request."""
+
+    session_id: int
+    hold: Hold
+    offer: dict[str, Any]
+    left: int
+    """Requests that remain."""
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a session stands, for the worker that watches over it."""
+
+    open: bool
+    overruled: bool
+    """Whether a person or another worker has decided otherwise since, or all has been stopped."""
+    turn: bool
+    """Whether the task still waits for its agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an outside agent's turn ended."""
+
+    how: str
+    """``ended``, ``failed``, ``flooded``, ``timeout``, ``overruled``, ``closed``, ``turn_over`` or
+    ``closing``."""
+    exit: int | None = None
+    left: int = 0
+    """Processes that it left behind and that were ended."""
+    output: str = ""
+    usage: dict[str, Any] | None = None
+    """``models`` with their tokens, and ``micro_usd``, where the program itself says so."""
+
+
+def open_session(
+    desk: Desk, hold: Hold, offer: dict[str, Any], *, kind: str, seconds: int, budget: int
+) -> tuple[int, str]:
+    """A new token for a hold, and its session's number; older ones of the task are closed.
+
+    ``seconds`` is its lifetime.
+    """
+    now, token = desk.clock(), secrets.token_urlsafe(32)
+    with desk.database.transaction() as session:
+        held(session, hold)
+        older = session.scalars(
+            update(OutsideSession)
+            .where(OutsideSession.task_id == hold.task_id, OutsideSession.closed_at.is_(None))
+            .values(closed_at=now)
+            .returning(OutsideSession.session_id)
+        )
+        for number in older.all():
+            tell(session, number)
+        row = OutsideSession(
+            token_hash=digest(token),
+            agent_id=hold.agent_id,
+            run_id=hold.run_id,
+            task_id=hold.task_id,
+            sr_id=hold.sr_id,
+            fence=hold.fence,
+            offer=clean(offer),
+            budget=budget,
+            opened_at=now,
+            expires_at=now + timedelta(seconds=seconds),
+        )
+        session.add(row)
+        session.flush()
+        detail = {"session": row.session_id, "adapter": kind, "run": hold.run_id}
+        _entry(session, "outside_opened", row, now, detail, adapter=kind)
+        return row.session_id, token
+
+
+def digest(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def enter(desk: Desk, token: str, task_id: int, asked: str) -> Pass:
+    """Let a token in for one request on its task.
+
+    ``TokenNeeded``, ``NotFound`` (another task), ``Stale`` (someone has decided since) or
+    ``NoCallsLeft``; of a token that is known, each is on the record.
+    """
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        row = session.scalar(
+            select(OutsideSession)
+            .where(OutsideSession.token_hash == digest(token))
+            .with_for_update()
+        )
+        if row is None:
+            raise TokenNeeded()
+        fault = _fault(session, row, task_id, now)
+        if fault is None:
+            row.calls += 1
+            left = row.budget - row.calls
+            return Pass(row.session_id, _hold(row), row.offer, left, row.expires_at)
+        _refused(session, row, asked, fault, now)
+    raise fault
+
+
+def _hold(row: OutsideSession) -> Hold:
+    return Hold(row.task_id, row.sr_id, row.agent_id, row.run_id, row.fence)
+
+
+def _fault(
+    session: Session, row: OutsideSession, task_id: int, now: datetime
+) -> GuardiaError | None:
+    if row.closed_at is not None or row.expires_at <= now:
+        return TokenNeeded()
+    if task_id != row.task_id:
+        return NotFound(what=f"task {task_id}")
+    holder = session.execute(
+        select(Task.fence, Task.run_id).where(Task.task_id == row.task_id)
+    ).one()
+    if tuple(holder) != (row.fence, row.run_id):
+        return Stale(what=f"SR-{row.sr_id}")
+    return NoCallsLeft(limit=row.budget) if row.calls >= row.budget else None
+
+
+def refuse(desk: Desk, session_id: int, asked: str, fault: GuardiaError) -> None:
+    """Put on the record what was refused where it would have been done."""
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        query = select(OutsideSession).where(OutsideSession.session_id == session_id)
+        _refused(session, session.scalars(query.with_for_update()).one(), asked, fault, now)
+
+
+def _refused(
+    session: Session, row: OutsideSession, asked: str, fault: GuardiaError, now: datetime
+) -> None:
+    row.refusals += 1
+    if row.refusals > REFUSALS:
+        return
+    if row.refusals == REFUSALS and row.closed_at is None:
+        row.closed_at = now
+        tell(session, row.session_id)
+    why = str(fault)[:300]
+    detail = {"session": row.session_id, "asked": asked, "error": type(fault).__name__, "why": why}
+    _entry(session, "outside_refused", row, now, detail, asked=asked, why=why)
+
+
+def end_turn(desk: Desk, holder: Pass) -> None:
+    """The agent says that it has done for now."""
+    with desk.database.transaction() as session:
+        session.execute(
+            update(OutsideSession)
+            .where(OutsideSession.session_id == holder.session_id)
+            .values(closed_at=desk.clock())
+        )
+        tell(session, holder.session_id)
+
+
+def standing(desk: Desk, session_id: int) -> Standing:
+    """How a session stands now."""
+    with desk.database.reading() as session:
+        row = session.execute(
+            select(OutsideSession, Task.fence, Task.status)
+            .join(Task, Task.task_id == OutsideSession.task_id)
+            .where(OutsideSession.session_id == session_id)
+        ).one()
+        mine: OutsideSession = row[0]
+        killed = session.scalar(select(Kill.kill_id).where(Kill.released_at.is_(None)))
+        overruled = row.fence != mine.fence or killed is not None
+        return Standing(mine.closed_at is None, overruled, row.status in WORKABLE)
+
+
+def close_session(desk: Desk, hold: Hold, session_id: int, ending: Ending) -> None:
+    """The end of a token and its entry, which holds whatever the hold is worth by now.
+
+    What a program has printed becomes a note where nobody has decided otherwise since.
+    """
+    now, output = desk.clock(), clean(ending.output).strip()[:_OUTPUT]
+    with desk.database.transaction() as session:
+        good = _good(session, hold)
+        query = select(OutsideSession).where(OutsideSession.session_id == session_id)
+        row = session.scalars(query.with_for_update()).one()
+        row.closed_at = row.closed_at or now
+        session.execute(
+            update(OutsideCall)
+            .where(OutsideCall.session_id == session_id, OutsideCall.state != "ENDED")
+            .values(state="ENDED", status=409, result={"message": ending.how}, ended_at=now)
+        )
+        tell(session, session_id)
+        if output and good:
+            note(session, row.sr_id, f"agent:{row.agent_id}", _quoted(output), now)
+        detail = {
+            "session": session_id,
+            "how": ending.how,
+            "exit": ending.exit,
+            "left": ending.left,
+            "calls": row.calls,
+            "refusals": row.refusals,
+            "output": output,
+            "usage": ending.usage,
+        }
+        words: dict[str, str | int] = {"how": ending.how}
+        words |= {"calls": row.calls, "refusals": row.refusals}
+        _entry(session, "outside_ended", row, now, detail, **words)
+
+
+def _good(session: Session, hold: Hold) -> bool:
+    try:
+        held(session, hold)
+    except Stale:
+        return False
+    return True
+
+
+def _quoted(output: str) -> str:
+    """Printed text as a block of Markdown that it cannot break out of."""
+    return "\n".join(f"    {line}" for line in output.splitlines())
+
+
+def tell(session: Session, session_id: int, **more: int) -> None:
+    """Tell the worker and the API that something of this session has changed."""
+    events.announce(session, outside=session_id, **more)
+
+
+def _entry(
+    session: Session,
+    kind: str,
+    row: OutsideSession,
+    now: datetime,
+    detail: dict[str, Any],
+    **words: str | int,
+) -> None:
+    log.append(
+        session,
+        kind,
+        actor=f"agent:{row.agent_id}",
+        now=now,
+        sr_id=row.sr_id,
+        task_id=row.task_id,
+        detail=detail,
+        agent=row.agent_id,
+        **words,
+    )

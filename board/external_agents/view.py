@@ -1,0 +1,64 @@
+"""What an outside agent reads of its task: the request, the plan as it stands, the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.execution import view
+from guardia.board.execution.model import Evidence
+
+PAGE = 20
+"""Pieces of evidence in one answer."""
+_OUTPUT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of evidence."""
+
+    evidence_id: int
+    tool: str
+    findings: dict[str, Any]
+    output: str
+    sha256: str
+    created_at: datetime
+
+
+def evidence(desk: Desk, hold: Hold, after: int) -> list[Piece]:
+    """The next pieces of the task's evidence after that number, oldest first."""
+    with desk.database.reading() as session:
+        rows = session.scalars(
+            select(Evidence)
+            .where(Evidence.task_id == hold.task_id, Evidence.evidence_id > after)
+            .order_by(Evidence.evidence_id)
+            .limit(PAGE)
+        )
+        return [
+            Piece(r.evidence_id, r.tool, r.findings, r.output[:_OUTPUT], r.sha256, r.created_at)
+            for r in rows
+        ]
+
+
+def task(desk: Desk, hold: Hold) -> dict[str, Any]:
+    """The task as JSON: what is asked, where it stands, what people want of its plan."""
+    found, filed = view.task(desk, hold.task_id), view.plan_state(desk, hold.task_id)
+    return {
+        "task": hold.task_id,
+        "issue": hold.sr_id,
+        "agent": hold.agent_id,
+        "state": found.state.value,
+        "kind": found.kind,
+        "title": found.title,
+        "request": found.body,
+        "server": found.server,
+        "attempt": found.attempt,
+        "plan": filed.plan.model_dump(mode="json") if filed.plan else None,
+        "plan_hash": filed.plan_hash,
+        "changes_wanted": view.changes_wanted(desk, hold.task_id) or None,
+    }

@@ -1,0 +1,39 @@
+"""Waiting for the worker's answer to a request of an outside agent, told by notification."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+from starlette.concurrency import run_in_threadpool
+
+from guardia.board.core.context import Desk
+from guardia.board.external_agents import calls
+from guardia.board.external_agents.calls import Answer
+from guardia.board.external_agents.sessions import Pass
+from guardia.db import events
+
+
+async def wait(desk: Desk, holder: Pass, call_id: int, seconds: float) -> Answer | None:
+    """The answer as soon as it is there; ``None`` where it takes longer.
+
+    One connection listens for as long as someone waits: a session has one request under way, so
+    there are never more than there are outside agents at work.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await _told(desk, holder, call_id)
+    except TimeoutError:
+        return None
+
+
+async def _told(desk: Desk, holder: Pass, call_id: int) -> Answer | None:
+    async with aclosing(events.stream(desk.database.dsn)) as stream:
+        async for event in stream:
+            # An empty event: it listens from now on, so what was told before is looked up.
+            if event and event.get("outside") != holder.session_id:
+                continue
+            found = await run_in_threadpool(calls.answered, desk, holder, call_id)
+            if found is not None:
+                return found
+    return None

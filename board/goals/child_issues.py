@@ -1,0 +1,136 @@
+"""Issues that a goal's plan wants: received once it is approved, each with its parent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.goal_model import Goal
+from guardia.board.core.lifecycle import Actor, Move, State
+from guardia.board.core.model import Issue, Task
+from guardia.board.core.transitions import move
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wakes import wake
+from guardia.board.goals.model import GoalPart
+from guardia.board.hiring.model import Hire
+from guardia.board.organization import agent_memory
+from guardia.i18n import t_record
+from guardia.org import registry
+from guardia.org.model import Agent, Server
+
+CHANNEL = "goal"
+_TITLE = 80
+
+
+def receive(
+    session: Session, parent: Issue, goal: Goal, part: GoalPart, by: str, now: datetime
+) -> Task:
+    """Open a part's issue and give it to whom the plan names: its agent, the colleague who is
+    being hired, or people where neither is there any more. ``record`` puts it on record."""
+    named = part.server is None or part.server in part.text
+    text = part.text if named else f"{part.server}: {part.text}"
+    issue = Issue(
+        title=text[:_TITLE],
+        body=text,
+        status=State.RECEIVED.value,
+        kind=part.kind,
+        category=part.category,
+        priority=part.priority,
+        inst_id=_institution(session, part),
+        requester_id=parent.requester_id,
+        requester_name=parent.requester_name,
+        channel=CHANNEL,
+        assignee_id=part.engineer_id,
+        triage={"servers": [part.server] if part.server else [], "reasons": list(part.reasons)},
+        parent_id=parent.sr_id,
+        goal_id=goal.sr_id,
+        due_on=part.due_on,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(issue)
+    session.flush()
+    part.child_id = issue.sr_id
+    task = Task(
+        sr_id=issue.sr_id,
+        status=State.RECEIVED.value,
+        target_server=part.server,
+        action_type=part.action_type,
+        owner_id=part.engineer_id,
+        agent_id=None,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(task)
+    session.flush()
+    _place(session, issue, task, part, by, now)
+    return task
+
+
+def _place(
+    session: Session, issue: Issue, task: Task, part: GoalPart, by: str, now: datetime
+) -> None:
+    hire = session.get(Hire, part.hire_id) if part.hire_id else None
+    if hire is not None and hire.state == "WAITING":
+        task.hire_id = hire.hire_id
+        return
+    wanted = hire.agent_id if hire is not None and hire.state == "APPROVED" else part.agent_id
+    agent = session.get(Agent, wanted) if wanted else None
+    if agent is None or agent.state == "fired" or part.server is None:
+        move(session, task, Move.HAND_OVER, actor=Actor.AGENT, now=now)
+        return
+    issue.agent_id = agent.agent_id
+    session.flush()
+    move(session, task, Move.PARSE, actor=Actor.AGENT, now=now, agent_id=agent.agent_id)
+    told = t_record("notes.from_goal", goal=issue.goal_id or 0, reasons=" ".join(part.reasons))
+    head = f"agent:{registry.dispatcher(session)}"
+    agent_memory.pass_on(session, issue.sr_id, None, agent.agent_id, head, told, now)
+    cause = {"goal": issue.goal_id}
+    wake(session, agent.agent_id, Reason.ASSIGNMENT, now, issue.sr_id, cause=cause, by=by)
+
+
+def record(session: Session, goal: Goal, part: GoalPart, task: Task, now: datetime) -> None:
+    """What was received and who has it; call it after everything else of the transaction."""
+    issue = session.get(Issue, task.sr_id)
+    assert issue is not None
+    actor = f"agent:{goal.agent_id}"
+    note = partial(
+        log.append, session, actor=actor, now=now, sr_id=issue.sr_id, task_id=task.task_id
+    )
+    note(
+        "received",
+        detail={"title": issue.title, "body": issue.body, "goal": goal.sr_id},
+        sr=issue.sr_id,
+        channel=CHANNEL,
+        who=issue.requester_name,
+    )
+    if task.status == State.PARSED:
+        note(
+            "parsed",
+            detail={
+                "kind": part.kind,
+                "category": part.category,
+                "priority": part.priority,
+                "servers": [part.server],
+                "agent": task.agent_id,
+                "engineer": part.engineer_id,
+                "reasons": part.reasons,
+            },
+            kind_name=part.kind,
+            category=part.category,
+            priority=part.priority,
+            agent=task.agent_id or "-",
+        )
+    elif task.status == State.MANUAL:
+        text = t_record("goals.nobody_left", category=part.category)
+        note("handed_over", detail={"text": text}, text=text)
+    else:
+        note("hire_awaited", detail={"hire": task.hire_id})
+
+
+def _institution(session: Session, part: GoalPart) -> str | None:
+    server = session.get(Server, part.server) if part.server else None
+    return server.inst_id if server else part.institution

@@ -1,0 +1,191 @@
+"""Goals and hire requests on the pages: giving one, its plan and progress, what people decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from guardia.board.core.context import Desk
+from guardia.board.goals import decisions, planning, view
+from guardia.board.hiring import requests, view
+from guardia.board.web import errors, forms, render
+from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.errors import UserError
+from guardia.org.access import require
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+_MAX = 2**63 - 1
+_NEW = "goal_new.html"
+Number = Annotated[int, Path(ge=1, le=_MAX)]
+_Reason = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/goals")
+def index(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    *,
+    closed: bool = False,
+    before: Annotated[int | None, Query(ge=0, le=_MAX)] = None,
+) -> Response:
+    """The list with the hires that wait, or, for its live refresh, only what changes of it."""
+    live = request.headers.get("hx-request") == "true"
+    template = "goals_live.html" if live else "goals.html"
+    return _list(request, desk, here, template, closed=closed, before=before)
+
+
+def _list(
+    request: Request,
+    desk: Desk,
+    here: Visitor,
+    template: str = "goals.html",
+    *,
+    closed: bool = False,
+    before: int | None = None,
+    status: int = 200,
+    notice: str = "",
+) -> Response:
+    asked = request.url.query if request.method == "GET" else ""
+    return render.page(
+        request,
+        template,
+        status=status,
+        visitor=here,
+        listing=view.goals(desk, here.person, closed=closed, before=before),
+        hires=view.waiting(desk, here.person),
+        closed=closed,
+        address=f"/goals?{asked}" if asked else "/goals",
+        notice=notice,
+    )
+
+
+@router.get("/goals/new")
+def blank(request: Request, here: Here) -> Response:
+    """The form for a new goal."""
+    require(here.person, "goal.give")
+    return forms.form(request, _NEW, here)
+
+
+@router.post("/goals")
+def give(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    title: Annotated[str, Form(max_length=200)] = "",
+    body: Annotated[str, Form(max_length=10_000)] = "",
+    ticket: Annotated[str, Form(max_length=64)] = "",
+) -> Response:
+    """Give the head agent a goal."""
+    words = {"title": title, "ticket": ticket}
+    try:
+        sr_id = planning.give(desk, here.person, body, channel="web", **words)
+    except UserError as error:
+        require(here.person, "goal.give")
+        status, notice = errors.told(request, error)
+        return forms.form(request, _NEW, here, body=body, notice=notice, status=status, **words)
+    return RedirectResponse(f"/goals/{sr_id}", status_code=303)
+
+
+@router.get("/goals/{sr_id}")
+def show(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+    """The page of a goal."""
+    return _page(request, desk, here, sr_id)
+
+
+@router.get("/goals/{sr_id}/live")
+def live(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+    """The changing parts of a goal's page."""
+    found = view.page(desk, here.person, sr_id)
+    return render.page(request, "goal_live.html", visitor=here, goal=found)
+
+
+def _page(
+    request: Request, desk: Desk, here: Visitor, sr_id: int, status: int = 200, notice: str = ""
+) -> Response:
+    found = view.page(desk, here.person, sr_id)
+    return render.page(request, "goal.html", status=status, visitor=here, goal=found, notice=notice)
+
+
+@router.post("/goals/{sr_id}/decision")
+def decide(
+    *,
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr_id: Number,
+    verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
+    plan_hash: Annotated[str, Form(max_length=128)] = "",
+    keep: Annotated[list[int], Form()] = [],  # noqa: B006 - FastAPI makes a new one
+    reason: _Reason = "",
+) -> Response:
+    """Approve the plan that the form showed without what is not marked, or end the goal."""
+    person = here.person
+
+    def act() -> Any:
+        if verb == "approve":
+            parts = view.page(desk, person, sr_id).parts
+            out = frozenset(p.ordinal for p in parts) - frozenset(keep)
+            return decisions.approve(desk, person, sr_id, plan_hash=plan_hash, taken_out=out)
+        end = decisions.achieve if verb == "achieve" else decisions.drop
+        return end(desk, person, sr_id, reason)
+
+    return _act(request, desk, here, sr_id, act)
+
+
+@router.post("/goals/{sr_id}/answers")
+def answer(
+    *,
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr_id: Number,
+    piece: Annotated[list[int], Form()] = [],  # noqa: B006
+    words: Annotated[list[str], Form()] = [],  # noqa: B006
+) -> Response:
+    """Word what was unclear anew; the plan is made again."""
+    said = dict(zip(piece, words, strict=False))
+
+    def act() -> Any:
+        return decisions.answer(desk, here.person, sr_id, said)
+
+    return _act(request, desk, here, sr_id, act)
+
+
+@router.post("/hires/{hire_id}")
+def decide_hire(
+    *,
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    hire_id: Number,
+    decision: Annotated[Literal["approve", "reject"], Form()],
+    reason: _Reason = "",
+) -> Response:
+    """Hire whom an agent asks for, or not."""
+    try:
+        if decision == "approve":
+            requests.approve(desk, here.person, hire_id)
+        else:
+            requests.reject(desk, here.person, hire_id, reason)
+    except UserError as error:
+        status, notice = errors.told(request, error)
+        return _list(request, desk, here, status=status, notice=notice)
+    back = view.goal_of(desk, hire_id)
+    return RedirectResponse(f"/goals/{back}" if back else "/goals", status_code=303)
+
+
+def _act(
+    request: Request, desk: Desk, here: Visitor, sr_id: int, act: Callable[[], Any]
+) -> Response:
+    """Do it and show the page; where it is refused, say why on the page as it is now."""
+    try:
+        act()
+    except UserError as error:
+        status, notice = errors.told(request, error)
+        return _page(request, desk, here, sr_id, status, notice)
+    return RedirectResponse(f"/goals/{sr_id}", status_code=303)

@@ -1,0 +1,349 @@
+"""Goals: the board gives one, its agent breaks it down and files a plan of issues.
+
+A goal is an issue without tasks; what stands in ``tb_goal`` decides its state. What people decide
+of it is in ``goal_decisions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from textwrap import shorten
+from typing import Any
+
+from guardia.board.audit.log.chain import clean, digest
+from guardia.board.runs.view.beats import Waking, awake
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.claims import GoalHold, held_goal
+from guardia.board.core.context import Desk
+from guardia.board.core.goal_lifecycle import SHOWN_AS, GoalMove, GoalState, after
+from guardia.board.core.goal_model import Goal
+from guardia.board.core.kill_switch import stopped
+from guardia.board.core.lifecycle import Actor, State
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Issue
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wakes import wake
+from guardia.board.goals.model import GoalPart
+from guardia.board.hiring import requests
+from guardia.board.hiring.requests import Opening
+from guardia.board.issues import comments, receiving
+from guardia.errors import IllegalMove, Invalid, NotFound, Stale
+from guardia.i18n import t
+from guardia.org import registry, revisions
+from guardia.org.access import require
+from guardia.org.directory import PersonName
+
+KIND = "GOAL"
+MAX_PARTS = 60
+_TITLE = 80
+_TEXT = 10_000
+WORDS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What an agent breaks down."""
+
+    text: str
+    pieces: tuple[dict[str, Any], ...]
+    """How it was divided before and what people have reworded since; empty the first time."""
+    today: date
+    """In the company's time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One issue that the plan wants, or one question that stands before it."""
+
+    piece: int
+    text: str
+    kind: str
+    category: str
+    priority: str
+    institution: str | None = None
+    server: str | None = None
+    action_type: str | None = None
+    agent_id: str | None = None
+    engineer_id: str | None = None
+    due_on: date | None = None
+    reasons: tuple[str, ...] = ()
+    question: str = ""
+    opening: Opening | None = None
+    """Whom it takes, where nobody has the skill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """What an agent made of a goal."""
+
+    pieces: tuple[dict[str, Any], ...]
+    parts: tuple[Part, ...]
+    thought_by: str
+    due_on: date | None = None
+
+
+def give(
+    desk: Desk, person: PersonName, text: str, *, title: str = "", channel: str, ticket: str = ""
+) -> int:
+    """A person gives the organization's head a goal; returns the number of its issue.
+
+    A form that is sent twice gives one goal.
+    """
+    require(person, "goal.give")
+    body = clean(text).strip()[:_TEXT]
+    if not body:
+        raise Invalid(what=t("goals.goal"), why=t("goals.empty"))
+    now = desk.clock()
+    dedupe = f"goal:{person.id}:{ticket}" if ticket else None
+    with desk.database.transaction() as session:
+        if dedupe and (known := receiving.already_received(session, dedupe)):
+            return known
+        head = registry.dispatcher(session)
+        if head is None:
+            raise Invalid(what=t("goals.goal"), why=t("goals.nobody"))
+        issue = Issue(
+            title=shorten(clean(title).strip() or body.splitlines()[0], _TITLE, placeholder="…"),
+            body=body,
+            status=State.RECEIVED.value,
+            kind=KIND,
+            requester_id=person.id,
+            requester_name=f"{person.name} {person.title}".strip(),
+            channel=channel,
+            agent_id=head,
+            dedupe_key=dedupe,
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(issue)
+        session.flush()
+        given = GoalState.GIVEN.value
+        session.add(
+            Goal(sr_id=issue.sr_id, state=given, agent_id=head, given_by=person.id, created_at=now)
+        )
+        wake(session, head, Reason.GOAL, now, issue.sr_id, by=f"person:{person.id}")
+        record(
+            session,
+            "goal_given",
+            issue.sr_id,
+            person_actor(person),
+            now,
+            {"text": body},
+            who=person.name,
+        )
+        return issue.sr_id
+
+
+def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> GoalHold | None:
+    """Claim the oldest goal that the head has to break down; ``None`` where none waits.
+
+    The claim raises the fence. Nothing is claimed while the kill switch is on.
+    """
+    with desk.database.transaction() as session:
+        if stopped(session) or not awake(session, waking):
+            return None
+        goal = session.scalar(
+            select(Goal)
+            .where(
+                Goal.state == GoalState.GIVEN,
+                Goal.sr_id.not_in(done),
+            )
+            .order_by(Goal.sr_id)
+            .limit(1)
+            .with_for_update(skip_locked=True, key_share=True)
+        )
+        if goal is None:
+            return None
+        goal.fence += 1
+        # There is one head; who has become it takes over the goals of the one before.
+        goal.run_id, goal.agent_id = waking.run_id, waking.agent_id
+        return GoalHold(goal.sr_id, waking.agent_id, waking.run_id, goal.fence)
+
+
+def brief(desk: Desk, hold: GoalHold) -> Brief:
+    """What is to be broken down."""
+    with desk.database.reading() as session:
+        goal, issue = goal_of(session, hold.sr_id), issue_of(session, hold.sr_id)
+        zone = revisions.running(session).company.zone
+        today = desk.clock().astimezone(zone).date()
+        return Brief(issue.body, tuple(goal.pieces), today)
+
+
+def file(desk: Desk, hold: GoalHold, found: Breakdown) -> GoalState:
+    """GIVEN -> PLANNED, or ASKED where no part is clear: the parts, the hires, the questions.
+
+    What a person had taken out before stays out.
+    """
+    if not found.parts:
+        return ask(desk, hold, t("goals.no_work"))
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        goal = held_goal(session, hold)
+        out = {(text, server) for text, server in session.execute(_taken_out(hold.sr_id))}
+        session.execute(delete(GoalPart).where(GoalPart.sr_id == hold.sr_id))
+        rows = [
+            _row(session, hold, n, part, out, now) for n, part in enumerate(found.parts[:MAX_PARTS])
+        ]
+        session.add_all(rows)
+        goal.pieces, goal.thought_by = [dict(p) for p in found.pieces], found.thought_by
+        goal.plan_hash, goal.due_on, goal.run_id = _bound(hold.sr_id, rows), found.due_on, None
+        session.flush()
+        clear = any(not part.question for part in found.parts)
+        step = GoalMove.PLAN if clear else GoalMove.ASK
+        state = move(session, goal, step, Actor.AGENT, now)
+        issue = issue_of(session, hold.sr_id)
+        issue.due_on = found.due_on
+        questions = [p.question for p in found.parts if p.question]
+        session.flush()
+        record(
+            session,
+            "goal_planned" if clear else "goal_asked",
+            hold.sr_id,
+            f"agent:{hold.agent_id}",
+            now,
+            {
+                "plan_hash": goal.plan_hash,
+                "by": found.thought_by,
+                "parts": [_told(row) for row in rows],
+            },
+            parts=len(rows) - len(questions),
+            questions=len(questions),
+        )
+        return state
+
+
+def ask(desk: Desk, hold: GoalHold, why: str) -> GoalState:
+    """GIVEN -> ASKED: nothing can be planned before a person has said more."""
+    now, actor = desk.clock(), f"agent:{hold.agent_id}"
+    with desk.database.transaction() as session:
+        goal = held_goal(session, hold)
+        goal.run_id, goal.plan_hash = None, None
+        state = move(session, goal, GoalMove.ASK, Actor.AGENT, now)
+        comments.note(session, hold.sr_id, actor, why, now)
+        words = {"parts": 0, "questions": 1}
+        record(session, "goal_asked", hold.sr_id, actor, now, {"why": why}, **words)
+        return state
+
+
+def _taken_out(sr_id: int) -> Any:
+    return select(GoalPart.text, GoalPart.server).where(
+        GoalPart.sr_id == sr_id, GoalPart.state == "TAKEN_OUT"
+    )
+
+
+def _row(
+    session: Session,
+    hold: GoalHold,
+    ordinal: int,
+    part: Part,
+    out: set[tuple[str, str | None]],
+    now: datetime,
+) -> GoalPart:
+    hire = (
+        requests.ask(session, part.opening, f"agent:{hold.agent_id}", hold.sr_id, now)
+        if part.opening
+        else None
+    )
+    text = clean(part.text)[:WORDS]
+    return GoalPart(
+        sr_id=hold.sr_id,
+        ordinal=ordinal,
+        piece=part.piece,
+        text=text,
+        kind=part.kind,
+        category=part.category,
+        priority=part.priority,
+        institution=part.institution,
+        server=part.server,
+        action_type=part.action_type,
+        agent_id=part.agent_id,
+        engineer_id=part.engineer_id,
+        due_on=part.due_on,
+        reasons=clean(list(part.reasons)),
+        question=part.question,
+        state="TAKEN_OUT" if (text, part.server) in out else "PROPOSED",
+        hire_id=hire,
+    )
+
+
+def _told(row: GoalPart) -> dict[str, Any]:
+    """A part as the record and the hash hold it."""
+    return {
+        "text": row.text,
+        "server": row.server,
+        "agent": row.agent_id,
+        "hire": row.hire_id,
+        "category": row.category,
+        "due": row.due_on.isoformat() if row.due_on else None,
+        "question": row.question,
+    }
+
+
+def _bound(sr_id: int, rows: Sequence[GoalPart]) -> str:
+    return digest({"goal": sr_id, "parts": [_told(row) for row in rows]})
+
+
+# --- shared ------------------------------------------------------------------------------------
+
+
+def goal_of(session: Session, sr_id: int, *, lock: bool = False) -> Goal:
+    """A goal; ``NotFound`` else."""
+    query = select(Goal).where(Goal.sr_id == sr_id)
+    goal = session.scalar(query.with_for_update(key_share=True) if lock else query)
+    if goal is None:
+        raise NotFound(what=f"SR-{sr_id}")
+    return goal
+
+
+def move(session: Session, goal: Goal, step: GoalMove, actor: Actor, now: datetime) -> GoalState:
+    """Compare-and-set a goal's state along its table, and its issue's after it."""
+    following = after(GoalState(goal.state), step, actor)
+    if following is None:
+        state, words = t(f"goals.state.{goal.state}"), t(f"goals.move.{step}")
+        raise IllegalMove(state=state, move=words)
+    changed = session.execute(
+        update(Goal)
+        .where(Goal.sr_id == goal.sr_id, Goal.state == goal.state, Goal.fence == goal.fence)
+        .values(
+            state=following.value,
+            # A person's word overtakes what the agent still has in flight.
+            fence=Goal.fence + int(actor is Actor.PERSON),
+            **({"run_id": None} if actor is Actor.PERSON else {}),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(changed, CursorResult)
+    if changed.rowcount != 1:
+        raise Stale(what=f"SR-{goal.sr_id}")
+    session.flush()
+    session.execute(
+        update(Issue)
+        .where(Issue.sr_id == goal.sr_id)
+        .values(status=SHOWN_AS[following].value, updated_at=now)
+    )
+    return following
+
+
+def person_actor(person: PersonName) -> str:
+    """A person as the record names them."""
+    return f"person:{person.id}"
+
+
+def record(
+    session: Session,
+    kind: str,
+    sr_id: int,
+    actor: str,
+    now: datetime,
+    detail: dict[str, Any],
+    **words: str | int,
+) -> None:
+    """An entry about a goal; call it last."""
+    session.flush()
+    log.append(
+        session, kind, actor=actor, now=now, sr_id=sr_id, task_id=None, detail=detail, **words
+    )

@@ -1,0 +1,233 @@
+"""What pages and commands show of goals: the list, and one with its plan, hires and issues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.core.display_names import named
+from guardia.board.core.goal_lifecycle import OPEN_GOALS, GoalState, Progress
+from guardia.board.core.goal_model import Goal
+from guardia.board.core.model import Comment, Issue
+from guardia.board.goals import review
+from guardia.board.goals.model import GoalPart
+from guardia.board.hiring import view
+from guardia.board.hiring.model import Hire
+from guardia.board.hiring.view import HireView
+from guardia.board.tracker import relations
+from guardia.board.tracker.issue_page import Note
+from guardia.board.tracker.relations import Relative
+from guardia.errors import NotFound
+from guardia.org.access import require
+from guardia.org.directory import PersonName
+
+_SIZE = 25
+_OPEN = sorted(s.value for s in OPEN_GOALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One goal in the list."""
+
+    sr_id: int
+    title: str
+    state: GoalState
+    stuck: bool
+    due_on: date | None
+    giver: str
+    progress: Progress
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GoalList:
+    """One page of the goals, newest first."""
+
+    rows: tuple[Row, ...]
+    older: int | None
+    """Cursor for ``before``; ``None`` on the last page."""
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """A part of a plan."""
+
+    ordinal: int
+    piece: int
+    text: str
+    kind: str
+    category: str
+    priority: str
+    server: str | None
+    action_type: str | None
+    agent: str | None
+    engineer: str | None
+    due_on: date | None
+    reasons: tuple[str, ...]
+    question: str
+    state: str
+    hire_id: int | None
+    child_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoalPage:
+    """Everything one page shows of one goal."""
+
+    sr_id: int
+    title: str
+    body: str
+    state: GoalState
+    stuck: bool
+    due_on: date | None
+    giver: str
+    agent: str | None
+    thought_by: str
+    plan_hash: str | None
+    end_reason: str
+    created_at: datetime
+    parts: tuple[PartView, ...]
+    hires: tuple[HireView, ...]
+    children: tuple[Relative, ...]
+    progress: Progress
+    comments: tuple[Note, ...]
+    position: int
+    names: dict[str, str]
+
+
+def goals(
+    desk: Desk, viewer: PersonName, *, closed: bool = False, before: int | None = None
+) -> GoalList:
+    """One page of the open or the ended goals, with their progress: three queries in all."""
+    require(viewer, "goal.read")
+    query = (
+        select(Issue, Goal)
+        .join(Goal, Goal.sr_id == Issue.sr_id)
+        .where(Goal.state.not_in(_OPEN) if closed else Goal.state.in_(_OPEN))
+    )
+    if before is not None:
+        query = query.where(Goal.sr_id < before)
+    with desk.database.reading() as session:
+        found = session.execute(query.order_by(Goal.sr_id.desc()).limit(_SIZE + 1)).all()
+        shown = found[:_SIZE]
+        progress = review.counts(session, [goal.sr_id for _, goal in shown])
+        rows = tuple(_row(issue, goal, progress[goal.sr_id]) for issue, goal in shown)
+        older = rows[-1].sr_id if len(found) > _SIZE else None
+        return GoalList(rows, older, log.position(session))
+
+
+def _row(issue: Issue, goal: Goal, progress: Progress) -> Row:
+    state = GoalState(goal.state)
+    return Row(
+        issue.sr_id,
+        issue.title,
+        state,
+        _stuck(goal, progress),
+        goal.due_on,
+        issue.requester_name,
+        progress,
+        issue.updated_at,
+    )
+
+
+def _stuck(goal: Goal, progress: Progress) -> bool:
+    ended = goal.state == GoalState.ACTIVE and progress.total > 0 and not progress.open
+    return ended and progress.failed > 0
+
+
+def page(desk: Desk, viewer: PersonName, sr_id: int) -> GoalPage:
+    """One goal; ``NotFound`` where there is none."""
+    require(viewer, "goal.read")
+    with desk.database.reading() as session:
+        goal, issue = session.get(Goal, sr_id), session.get(Issue, sr_id)
+        if goal is None or issue is None:
+            raise NotFound(what=f"SR-{sr_id}")
+        progress = review.counts(session, [sr_id])[sr_id]
+        parts = session.scalars(
+            select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
+        ).all()
+        hires, comments = _hires(session, sr_id, parts), _comments(session, sr_id)
+        names = _names(session, goal, parts, hires, comments)
+        return GoalPage(
+            sr_id=sr_id,
+            title=issue.title,
+            body=issue.body,
+            state=GoalState(goal.state),
+            stuck=_stuck(goal, progress),
+            due_on=goal.due_on,
+            giver=issue.requester_name,
+            agent=names.get(f"agent:{goal.agent_id}"),
+            thought_by=goal.thought_by,
+            plan_hash=goal.plan_hash,
+            end_reason=goal.end_reason,
+            created_at=issue.created_at,
+            parts=tuple(_part(row, names) for row in parts),
+            hires=view.views(session, hires, names, desk.clock()),
+            children=relations.children(session, viewer, sr_id),
+            progress=progress,
+            comments=comments,
+            position=log.position(session),
+            names=names,
+        )
+
+
+def _part(row: GoalPart, names: dict[str, str]) -> PartView:
+    return PartView(
+        ordinal=row.ordinal,
+        piece=row.piece,
+        text=row.text,
+        kind=row.kind,
+        category=row.category,
+        priority=row.priority,
+        server=row.server,
+        action_type=row.action_type,
+        agent=names.get(f"agent:{row.agent_id}"),
+        engineer=names.get(f"person:{row.engineer_id}"),
+        due_on=row.due_on,
+        reasons=tuple(row.reasons),
+        question=row.question,
+        state=row.state,
+        hire_id=row.hire_id,
+        child_id=row.child_id,
+    )
+
+
+def _hires(session: Session, sr_id: int, parts: Sequence[GoalPart]) -> Sequence[Hire]:
+    """The goal's own requests and those of others that its parts wait for too."""
+    wanted = [p.hire_id for p in parts if p.hire_id]
+    query = select(Hire).where((Hire.sr_id == sr_id) | Hire.hire_id.in_(wanted))
+    return session.scalars(query.order_by(Hire.hire_id)).all()
+
+
+def _comments(session: Session, sr_id: int) -> tuple[Note, ...]:
+    rows = session.scalars(
+        select(Comment).where(Comment.sr_id == sr_id).order_by(Comment.comment_id).limit(200)
+    )
+    return tuple(Note(c.comment_id, c.author, c.body, c.created_at) for c in rows)
+
+
+def _names(
+    session: Session,
+    goal: Goal,
+    parts: Sequence[GoalPart],
+    hires: Sequence[Hire],
+    talk: Sequence[Note],
+) -> dict[str, str]:
+    people = [goal.given_by, *(p.engineer_id for p in parts), *(h.decided_by for h in hires)]
+    agents = [goal.agent_id, *(p.agent_id for p in parts), *(h.reports_to for h in hires)]
+    return named(
+        session,
+        [
+            *(f"person:{p}" for p in people),
+            *(f"agent:{a}" for a in agents),
+            *(h.requested_by for h in hires),
+            *(note.author for note in talk),
+        ],
+    )

@@ -1,0 +1,122 @@
+"""What a new colleague would cost a month, from the chart's prices and what its peers have used.
+
+A model's tokens for each task of the last 30 days, times the tasks that its skills have brought
+in as many days: simple enough to be said in one line beside the figure.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.model import Issue, Task
+from guardia.board.costs import budget_accounts
+from guardia.board.costs.model import CostDay
+from guardia.org import revisions
+from guardia.org.budgets import WON, Amount
+from guardia.org.chart_model import AgentEntry, OrgChart
+
+DAYS = 30
+"""What "recent" and "a month" mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An expected cost with what it was reckoned from."""
+
+    won: int | None
+    """A month; ``None`` where it cannot be told."""
+    basis: dict[str, Any]
+    """``brain``: the chart entry that the agent begins with, as JSON, ``model``: the first asked
+    (empty: none), ``tokens``: on average for a task, ``tasks``: a month, ``priced``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the company's budget of this month still holds."""
+
+    won: int | None
+    """``None``: no cap."""
+    days: int
+    """From today to the month's end."""
+    of: int
+    """Days of the month."""
+
+    def short(self, monthly: int | None) -> int | None:
+        """What an agent would cost until the month ends, where that is more than is left."""
+        share = -(-(monthly or 0) * self.days // self.of)
+        return share if self.won is not None and share > self.won else None
+
+
+def estimate(session: Session, skills: tuple[str, ...], now: datetime) -> Estimate:
+    """What an agent with these skills would cost, if it thinks as most of its peers do."""
+    running = revisions.running(session)
+    peers = _peers(running)
+    if not peers or not peers[0].brain.chain:
+        return Estimate(0, {"brain": "", "model": ""})
+    brain = peers[0].brain
+    model = brain.chain[0].model
+    tasks = max(1, _tasks(session, Issue.category.in_(skills), now))
+    handled = _tasks(session, Task.agent_id.in_([p.id for p in peers]), now)
+    tokens_in, tokens_out = _used(session, [p.id for p in peers], model, running, now)
+    price = running.prices.get(model)
+    won = None
+    if price is not None and handled and tokens_in + tokens_out:
+        # Up to a whole won: what costs something is not shown as nothing.
+        won = -(-price.cost(tokens_in, tokens_out) * tasks // (handled * WON))
+    return Estimate(
+        won,
+        {
+            "brain": brain.model_dump_json(exclude_defaults=True),
+            "model": model,
+            "tokens": (tokens_in + tokens_out) // handled if handled else 0,
+            "tasks": tasks,
+            "priced": price is not None,
+        },
+    )
+
+
+def room(session: Session, now: datetime) -> Room:
+    """What is left of the company's money this month."""
+    running = revisions.running(session)
+    day = budget_accounts.today(running, now)
+    month = next(
+        a
+        for a in budget_accounts.seen(session, "", "", day)
+        if (a.scope, a.span) == ("company", "month")
+    )
+    cap = budget_accounts.cap(running, month).cost
+    gone: Amount = budget_accounts.spent(month) + budget_accounts.reserved(month)
+    left = None if cap is None else max(0, cap - gone.cost) // WON
+    of = monthrange(day.year, day.month)[1]
+    return Room(left, of - day.day + 1, of)
+
+
+def _peers(running: OrgChart) -> list[AgentEntry]:
+    """Specialists of our own that think alike: the largest such group."""
+    own = [a for a in running.agents if a.duty == "operate" and a.adapter is None]
+    usual = Counter(a.brain for a in own).most_common(1)
+    return [a for a in own if a.brain == usual[0][0]] if usual else []
+
+
+def _tasks(session: Session, which: Any, now: datetime) -> int:
+    query = select(func.count()).select_from(Task).join(Issue, Issue.sr_id == Task.sr_id)
+    recent = Task.created_at >= now - timedelta(days=DAYS)
+    return session.scalar(query.where(recent, which)) or 0
+
+
+def _used(
+    session: Session, agents: list[str], model: str, running: OrgChart, now: datetime
+) -> tuple[int, int]:
+    since: date = budget_accounts.today(running, now) - timedelta(days=DAYS)
+    query = select(func.sum(CostDay.tokens_in), func.sum(CostDay.tokens_out)).where(
+        CostDay.agent_id.in_(agents), CostDay.model == model, CostDay.day >= since
+    )
+    tokens_in, tokens_out = session.execute(query).one()
+    return int(tokens_in or 0), int(tokens_out or 0)

@@ -1,0 +1,113 @@
+"""What pages and commands show of requests for a colleague, with what one would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.context import Desk
+from guardia.board.core.display_names import named
+from guardia.board.core.goal_model import Goal
+from guardia.board.hiring import cost_estimate
+from guardia.board.hiring.cost_estimate import Room
+from guardia.board.hiring.model import Hire
+from guardia.i18n import t
+from guardia.org.access import require
+from guardia.org.directory import PersonName
+
+
+@dataclass(frozen=True, slots=True)
+class HireView:
+    """A request for a colleague."""
+
+    hire_id: int
+    sr_id: int | None
+    agent_id: str
+    title: str
+    skills: tuple[str, ...]
+    superior: str | None
+    monthly_won: int | None
+    reckoned: str
+    """How its cost was estimated, in one sentence."""
+    room: str
+    """What the company's budget has left for it; empty where it has no cap, or it is decided."""
+    short: bool
+    """Whether that is less than it would need until the month ends."""
+    reason: str
+    requester: str
+    state: str
+    decided_by: str | None
+    decision_reason: str
+    revision: int | None
+
+
+def views(
+    session: Session, rows: Sequence[Hire], names: dict[str, str], now: datetime
+) -> tuple[HireView, ...]:
+    """These requests; the budget is looked at once, where one is still to be decided."""
+    waits = any(row.state == "WAITING" for row in rows)
+    left = cost_estimate.room(session, now) if waits else None
+    return tuple(_view(row, names, left if row.state == "WAITING" else None) for row in rows)
+
+
+def _view(row: Hire, names: dict[str, str], left: Room | None) -> HireView:
+    share = left.short(row.monthly_won) if left else None
+    return HireView(
+        hire_id=row.hire_id,
+        sr_id=row.sr_id,
+        agent_id=row.agent_id,
+        title=row.title,
+        skills=tuple(row.skills),
+        superior=names.get(f"agent:{row.reports_to}"),
+        monthly_won=row.monthly_won,
+        reckoned=_reckoned(row),
+        room=_room(left, share),
+        short=share is not None,
+        reason=row.reason,
+        requester=names.get(row.requested_by, row.requested_by),
+        state=row.state,
+        decided_by=names.get(f"person:{row.decided_by}"),
+        decision_reason=row.decision_reason,
+        revision=row.revision,
+    )
+
+
+def _reckoned(row: Hire) -> str:
+    basis = row.estimate
+    if not basis:
+        return ""
+    if not basis["model"]:
+        return t("goals.estimate.embedded")
+    if row.monthly_won is not None:
+        words = {"tokens": f"{basis['tokens']:,}", "tasks": basis["tasks"]}
+        return t("goals.estimate.measured", model=basis["model"], days=cost_estimate.DAYS, **words)
+    why = "unmeasured" if basis["priced"] else "unpriced"
+    return t(f"goals.estimate.{why}", model=basis["model"], days=cost_estimate.DAYS)
+
+
+def _room(left: Room | None, share: int | None) -> str:
+    if left is None or left.won is None:
+        return ""
+    words = {"left": f"{left.won:,}", "share": f"{share or 0:,}"}
+    return t("goals.estimate.room" if share is None else "goals.estimate.short", **words)
+
+
+def waiting(desk: Desk, viewer: PersonName) -> tuple[HireView, ...]:
+    """All requests that a person has still to decide."""
+    require(viewer, "goal.read")
+    with desk.database.reading() as session:
+        query = select(Hire).where(Hire.state == "WAITING").order_by(Hire.hire_id)
+        rows = session.scalars(query).all()
+        actors = [a for row in rows for a in (row.requested_by, f"agent:{row.reports_to}")]
+        return views(session, rows, named(session, actors), desk.clock())
+
+
+def goal_of(desk: Desk, hire_id: int) -> int | None:
+    """The goal that asked for a hire; ``None`` where it was an agent by itself."""
+    with desk.database.reading() as session:
+        query = select(Goal.sr_id).join(Hire, Hire.sr_id == Goal.sr_id)
+        return session.scalar(query.where(Hire.hire_id == hire_id))

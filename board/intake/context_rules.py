@@ -1,0 +1,124 @@
+"""Talk in messenger rooms: logged line by line. Where a rule of the chart finds trouble in it,
+GUARDiA offers to look; ``offers`` is what comes of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from guardia.board.audit.log.chain import clean
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.intake import chat_log
+from guardia.board.intake.model import ChatMessage
+from guardia.board.issues import receiving
+from guardia.errors import Misconfigured
+from guardia.org import revisions
+from guardia.org.chart_model import OrgChart
+from guardia.org.chat_rules import RESERVED, Talk, TalkRule
+
+REQUESTED = "webhook"
+"""Under which the messenger's log keeps a line that was a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A rule has found a line, and nobody has opened an issue from it yet."""
+
+    message_id: int
+    title: str
+    """What the rule is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of a line: an issue, an offer, or neither."""
+
+    sr_id: int | None = None
+    offer: Offer | None = None
+
+
+def hear(desk: Desk, line: receiving.Request, *, addressed: bool = False) -> Heard:
+    """Log a line of a room. It is a request, and opens an issue, where the room is none of talk or
+    the line speaks to GUARDiA (``addressed``, or it begins with one of its names)."""
+    chart = running(desk)
+    talk = chart.talk if chart else Talk()
+    if addressed or not talk.hears(line.room) or talk.called(line.text):
+        return Heard(sr_id=chat_log.hear(desk, line, rule=REQUESTED))
+    rule, now = talk.fired(line.room, line.text), desk.clock()
+    with desk.database.transaction() as session:
+        if rule is not None and _rests(session, rule, line, now):
+            rule = None
+        known = chat_log.log_line(session, line, rule.id if rule else None, now)
+        if known is None:
+            return _repeated(session, talk, line)
+        if rule is None:
+            return Heard()
+        _record(session, rule, line, known, now)
+        return Heard(offer=Offer(known, rule.title))
+
+
+def forget(desk: Desk) -> int:
+    """Delete what people said among themselves and nobody took up, once the chart lets it go.
+
+    Requests, orders to stop and what linked an account stay; so does the record.
+    """
+    chart = running(desk)
+    before = desk.clock() - (chart.talk if chart else Talk()).keep
+    talk = or_(ChatMessage.rule.is_(None), ChatMessage.rule.not_in(RESERVED))
+    old = delete(ChatMessage).where(
+        ChatMessage.sr_id.is_(None), ChatMessage.created_at < before, talk
+    )
+    with desk.database.transaction() as session:
+        return len(session.scalars(old.returning(ChatMessage.message_id)).all())
+
+
+def running(desk: Desk) -> OrgChart | None:
+    """The running chart; ``None`` where there is none, and every line is a request."""
+    with desk.database.reading() as session:
+        try:
+            return revisions.running(session)
+        except Misconfigured:
+            return None
+
+
+def _rests(session: Session, rule: TalkRule, line: receiving.Request, now: datetime) -> bool:
+    """Whether a rule has offered in this room a short while ago; others who ask wait for us."""
+    room = clean(line.room)
+    key = f"talk|{line.channel}|{rule.id}|{room}"
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    earlier = (
+        select(ChatMessage.message_id)
+        .where(
+            ChatMessage.room == room,
+            ChatMessage.created_at > now - rule.cooldown,
+            ChatMessage.channel == line.channel,
+            ChatMessage.rule == rule.id,
+        )
+        .limit(1)
+    )
+    return session.scalar(earlier) is not None
+
+
+def _repeated(session: Session, talk: Talk, line: receiving.Request) -> Heard:
+    """What was answered to the first delivery, where that was an offer which still stands."""
+    row = chat_log.logged(session, line)
+    rule = talk.rule(row.rule) if row is not None and row.sr_id is None else None
+    return Heard(offer=Offer(row.message_id, rule.title) if row and rule else None)
+
+
+def _record(
+    session: Session, rule: TalkRule, line: receiving.Request, message_id: int, now: datetime
+) -> None:
+    log.append(
+        session,
+        "offered",
+        actor=f"channel:{line.channel}",
+        now=now,
+        detail={"rule": rule.id, "message": message_id, "room": line.room},
+        title=rule.title,
+        room=line.room,
+    )

@@ -1,0 +1,51 @@
+"""An offer in a room as an interactive message of Mattermost, and what its button answers.
+
+Formats: https://developers.mattermost.com/integrate/plugins/interactive-messages/
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from guardia.board.intake import button_token
+from guardia.board.intake.context_rules import Offer
+from guardia.board.intake.offers import Outcome, Taken
+from guardia.i18n import t
+
+PATH = "/intake/mattermost/actions"
+LIFETIME = timedelta(hours=24)
+_ACTION = "check"
+"""Mattermost takes letters and digits only."""
+
+
+def message(offer: Offer, token: str, channel: str, board: str, now: datetime) -> dict[str, Any]:
+    """The answer to an outgoing webhook that puts the button into the room."""
+    text = t("intake.offer.text", title=offer.title)
+    sealed = button_token.written(token, channel, offer.message_id, now + LIFETIME)
+    action = {
+        "id": _ACTION,
+        "type": "button",
+        "name": t("intake.offer.button"),
+        "style": "primary",
+        "integration": {"url": f"{board.rstrip('/')}{PATH}", "context": {"ticket": sealed}},
+    }
+    return {"attachments": [{"fallback": text, "text": text, "actions": [action]}]}
+
+
+def answer(taken: Taken) -> dict[str, Any]:
+    """What whoever pressed is told, and what stands in the room from now on."""
+    told = t(f"intake.offer.{taken.outcome}", sr=taken.sr_id or "-")
+    if taken.outcome is Outcome.OPENED:
+        return _update(told)
+    if taken.outcome is Outcome.ALREADY:
+        opened = t("intake.offer.opened", sr=taken.sr_id or "-")
+        return {**_update(opened), "ephemeral_text": told}
+    if taken.outcome is Outcome.UNKNOWN:
+        return {"ephemeral_text": told}
+    return {**_update(told), "ephemeral_text": told}
+
+
+def _update(text: str) -> dict[str, Any]:
+    # Without properties of its own the message would keep its button.
+    return {"update": {"message": text, "props": {}}}

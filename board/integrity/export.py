@@ -1,0 +1,73 @@
+"""Writing the whole record to a file that others can verify without us."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from guardia.board.audit.log.chain import canonical
+from guardia.board.audit.log.signing_keys import raw
+from guardia.board.audit.log.verifier import FORMAT
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.errors import Invalid, ProgrammerError
+from guardia.i18n import t
+
+_BATCH = 2000
+
+
+def export(desk: Desk, file: Path) -> tuple[int, str]:
+    """Write all entries up to a fresh checkpoint; returns their number and the key's fingerprint.
+
+    The file appears whole or not at all. Memory use does not grow with the record.
+    """
+    if desk.notary is None:
+        raise ProgrammerError(why="an export needs the notary's key")
+    newest = desk.notary.seal(desk)
+    if newest is None:
+        raise Invalid(what="export", why=t("audit.empty"))
+    try:
+        root = desk.notary.public()
+        _write(file, _lines(desk, newest.size, newest.key, raw(root) if root else ""))
+    except OSError as error:
+        raise Invalid(what=str(file), why=error.strerror or "") from error
+    return newest.size, newest.key
+
+
+def _lines(desk: Desk, until: int, key: str, root: str) -> Iterator[bytes]:
+    yield _line(export={"format": FORMAT, "chain": log.CHAIN, "key": key, "root": root})
+    count, after = 0, 0
+    while after < until:
+        # Entries never change, so short transactions read the same as one long one.
+        up_to = min(after + _BATCH, until)
+        with desk.database.reading() as session:
+            links = list(log.links(session, after, up_to))
+            signed = {c.size: c for c in log.checkpoints(session, after, up_to)}
+        for link in links:
+            yield _line(entry={**link.body(), "current_hash": link.current_hash})
+            if link.seq in signed:
+                count += 1
+                yield _line(checkpoint=signed.pop(link.seq).written())
+        after = up_to
+    yield _line(end={"entries": until, "checkpoints": count})
+
+
+def _line(**value: Any) -> bytes:
+    return canonical(value) + b"\n"
+
+
+def _write(file: Path, lines: Iterator[bytes]) -> None:
+    descriptor, name = tempfile.mkstemp(dir=file.absolute().parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.writelines(lines)
+            opened.flush()
+            os.fsync(opened.fileno())
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,279 @@
+"""Signing checkpoints of the record and carrying them out of the database.
+
+Due every minute of activity, every 1,000 entries, and before each privileged action. Nothing is
+signed that does not follow from the checkpoint before: a rewritten record is found here first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from guardia.board.audit.log.chain import ORIGIN, START, Place, Verdict, verify
+from guardia.board.audit.log.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.log.signing_keys import RECORD, Succession
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import checkpoint as checkpoints
+from guardia.board.audit.log import log as audit_log
+from guardia.board.core.context import Desk
+from guardia.board.core.outbox import send
+from guardia.board.integrity.witnesses import Copy, Places
+from guardia.db.engine import AWAY
+from guardia.errors import Misconfigured, Refused, Stale
+from guardia.i18n import t
+from guardia.org.keys import FileKeys
+
+log = logging.getLogger(__name__)
+
+_TICK = timedelta(microseconds=1)
+_ATTEMPTS = 8
+_PATIENCE = 5.0
+"""Seconds that a copy may take before work goes on without it."""
+_BATCH = 2000
+NEXT = ".next"
+"""Behind the name of the key: its successor, until its turn has come."""
+
+
+class Notary:
+    """Holds the key of the record's checkpoints; one for each process that acts."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self._lock = threading.Lock()
+        self._carriers = [_Carrier(f, ours=f == places.copies[0]) for f in places.copies]
+        self._told: str | None = None
+
+    def seal(self, desk: Desk) -> Checkpoint | None:
+        """Sign the record as it stands, if it has grown; returns its newest checkpoint.
+
+        ``Refused`` where the record does not follow from what was signed before, ``Misconfigured``
+        where this host has not the key that signed before; an alert has then left, once.
+        """
+        try:
+            newest = self._signed(desk)
+        except (Refused, Misconfigured) as error:
+            self._alarm(desk, str(error))
+            raise
+        except OSError as error:
+            self._alarm(desk, error.strerror or type(error).__name__)
+            raise
+        self._told = None
+        self._carry(desk)
+        return newest
+
+    def public(self) -> Ed25519PublicKey | None:
+        """The first key of all, from which the present one is followed; ``None`` before any."""
+        try:
+            return checkpoints.public_key(self.places.public.read_text("ascii"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            why = t("audit.bad_key")
+            raise Misconfigured(what=str(self.places.public), why=why) from error
+
+    def key(self, desk: Desk) -> Ed25519PrivateKey:
+        """The key that signs the next checkpoint; ``Misconfigured`` where this host has not got it.
+
+        A successor whose turn has come gets the place of the key before it.
+        """
+        with desk.database.reading() as session:
+            last = audit_log.last_checkpoint(session)
+            line = self._line(session, last)
+        return self._key(last, line)
+
+    def _signed(self, desk: Desk) -> Checkpoint | None:
+        wanted: int | None = None
+        for _ in range(_ATTEMPTS):
+            with desk.database.reading() as session:
+                last, end = audit_log.last_checkpoint(session), audit_log.head(session)
+                if end == START or (last and (last.size, last.head) == (end.size, end.head)):
+                    return last
+                if last and wanted is not None and wanted <= last.size < end.size:
+                    return last  # another host has signed all that we were asked to sign
+                wanted = wanted or end.size
+                start = Place(last.size, last.head) if last else START
+                verdict = verify(
+                    audit_log.links(session, after=start.size),
+                    size=end.size,
+                    head=end.head,
+                    start=start,
+                )
+                line = self._line(session, last)
+                said = audit_log.announcements(session, RECORD, start.size)
+            if not verdict.intact:
+                raise _unfit(verdict)
+            key = self._key(last, line)
+            if (forged := _forged(key, said)) is not None:
+                raise _unfit(replace(verdict, bad=forged, fault="succession"))
+            signed = _sign(desk, last, end, key)
+            with desk.database.transaction() as session:
+                if audit_log.add_checkpoint(session, signed):
+                    return signed
+        raise Stale(what=audit_log.CHAIN)
+
+    def _line(self, session: Session, last: Checkpoint | None) -> Succession:
+        """The keys up to the one that signs after ``last``; no key where no other was announced."""
+        said = audit_log.announcements(session, RECORD, until=last.size) if last else []
+        line = Succession(RECORD, self.public() if said else None)
+        for _, one in said:
+            # What does not hold is named by the verification; here it only counts for nothing.
+            if line.announced(one):
+                line.takes_over()
+        return line
+
+    def _key(self, last: Checkpoint | None, line: Succession) -> Ed25519PrivateKey:
+        """Our key. It is made only where nothing was ever signed: with a second key that nobody
+        has announced, nobody could tell a forger's series from ours."""
+        path = self.places.key
+        keys = FileKeys(path.parent)
+        given = keys.get(path.name) if last else keys.obtain(path.name, checkpoints.generate)
+        wanted = fingerprint(line.key) if line.key else last.key if last else None
+        key = _readable(path, given)
+        if wanted is not None and fingerprint(key.public_key()) != wanted:
+            key = self._heir(keys, wanted)
+        if line.key is None:
+            self._publish(key.public_key())
+        return key
+
+    def _heir(self, keys: FileKeys, wanted: str) -> Ed25519PrivateKey:
+        path = self.places.key
+        for given in keys.found(f"{path.name}{NEXT}"):
+            key = _readable(path, given)
+            if fingerprint(key.public_key()) == wanted:
+                keys.put(path.name, given)
+                keys.remove(f"{path.name}{NEXT}")
+                return key
+        raise Misconfigured(what=str(path), why=t("audit.other_key", key=wanted[:16]))
+
+    def _publish(self, key: Ed25519PublicKey) -> None:
+        """The first key of all, which whoever trusts it follows to the present one."""
+        path, pem = self.places.public, checkpoints.public_pem(key)
+        if not path.is_file():
+            fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+            fresh.write_text(pem, "ascii")
+            fresh.chmod(0o644)
+            fresh.replace(path)
+
+    def _alarm(self, desk: Desk, why: str) -> None:
+        with self._lock:
+            first, self._told = self._told != why, why
+        if first:
+            log.error("checkpoint: %s", why)
+            with desk.database.transaction() as session:
+                text = t("audit.not_signed", why=why)
+                send(session, "alert", text, desk.clock(), sr_id=None)
+
+    def _carry(self, desk: Desk) -> None:
+        """Bring every copy up to date. One that fails is told once, and does not stop work."""
+        for carrier in self._carriers:
+            why = carrier.carry(desk)
+            if why is None:
+                continue
+            log.error("checkpoint copy %s: %s", carrier.folder, why)
+            now, place = desk.clock(), str(carrier.folder)
+            with desk.database.transaction() as session:
+                text = t("audit.copy_failed", place=place, why=why)
+                send(session, "alert", text, now, sr_id=None)
+                audit_log.append(
+                    session,
+                    "copy_failed",
+                    actor="system:notary",
+                    now=now,
+                    detail={"place": place, "why": why},
+                    place=place,
+                    why=why,
+                )
+
+
+def _unfit(verdict: Verdict) -> Refused:
+    return Refused(why=t("audit.unsigned", bad=verdict.bad, fault=verdict.fault))
+
+
+def _sign(desk: Desk, last: Checkpoint | None, end: Place, key: Ed25519PrivateKey) -> Checkpoint:
+    now = max(desk.clock(), last.time + _TICK) if last else desk.clock()
+    previous = last.identity() if last else ORIGIN
+    return checkpoints.sign(Checkpoint(audit_log.CHAIN, end.size, end.head, now, previous), key)
+
+
+def _forged(key: Ed25519PrivateKey, said: Iterable[tuple[int, Any]]) -> int | None:
+    """The first entry that announces a key and that the present one has not signed."""
+    line = Succession(RECORD, key.public_key())
+    return next((seq for seq, one in said if not line.announced(one)), None)
+
+
+def _readable(path: Path, given: str) -> Ed25519PrivateKey:
+    try:
+        return checkpoints.private_key(given)
+    except ValueError as error:
+        raise Misconfigured(what=str(path), why=t("audit.bad_key")) from error
+
+
+class _Carrier:
+    """Keeps one copy up to date, in a thread: a dead network mount hangs for ever."""
+
+    def __init__(self, folder: Path, *, ours: bool) -> None:
+        self.folder = folder
+        self._ours = ours
+        self._copy = Copy(folder)
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._why: str | None = None
+        self._told: str | None = None
+
+    def carry(self, desk: Desk) -> str | None:
+        """What is wrong with this place, when it is new; ``None`` while nothing is."""
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, args=(desk,), daemon=True)
+                self._thread.start()
+            slow = t("audit.copy_slow")
+            # Once it is known to hang, nobody waits for it again.
+            self._thread.join(0 if self._told == slow else _PATIENCE)
+            why = slow if self._thread.is_alive() else self._why
+            new, self._told = why != self._told, why
+            return why if new else None
+
+    def _run(self, desk: Desk) -> None:
+        self._why = None
+        try:
+            if self._ours:
+                self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self._copy.extend(lambda last: _after(desk, last))
+        except OSError as error:
+            self._why = error.strerror or type(error).__name__
+        except ValueError:
+            self._why = t("audit.copy_damaged")
+        except Refused as error:
+            self._why = str(error)
+        except AWAY as error:
+            # Nothing is wrong with the copy, and the next one carries what this one could not.
+            log.warning("checkpoint copy %s: no database: %s", self.folder, type(error).__name__)
+        except Exception as error:
+            log.exception("checkpoint copy %s", self.folder)
+            self._why = type(error).__name__
+
+
+def _after(desk: Desk, last: Checkpoint | None) -> Iterator[list[Checkpoint]]:
+    """Batches of what was signed after ``last``; ``Refused`` where the database never had it."""
+    if last is not None:
+        with desk.database.reading() as session:
+            ours = next(audit_log.checkpoints(session, last.size - 1, last.size), None)
+        if ours != last:
+            raise Refused(why=t("audit.copy_differs", size=last.size))
+    size = last.size if last else 0
+    while True:
+        with desk.database.reading() as session:
+            batch = list(islice(audit_log.checkpoints(session, size), _BATCH))
+        if not batch:
+            return
+        yield batch
+        size = batch[-1].size

@@ -1,0 +1,137 @@
+"""What surrounds the chain: whether commands have results, and outputs are still what they were.
+
+An intent stands before each remote command and a result after it; the result holds the hash of
+what came back, which is kept beside the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from guardia.board.audit.log.chain import Link, composed, digest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from guardia.board.execution.model import Evidence
+
+_SETTLED = timedelta(minutes=30)
+"""Longer than any command may take."""
+_RESULTS = ("result", "result_failed")
+_FOUND = ("found_done", "found_unknown")
+_BATCH = 200
+
+
+class Settlement:
+    """Looks at entries as they pass: each result has its intent, and each intent its result.
+
+    Holds only the intents that are open, so memory does not grow with the chain.
+    """
+
+    def __init__(self) -> None:
+        self.orphan: int | None = None
+        """First result without an intent, or the second of one intent."""
+        self._open: dict[int, Link] = {}
+
+    def watch(self, links: Iterable[Link]) -> Iterator[Link]:
+        """The same links, looked at."""
+        for link in links:
+            self._look(link)
+            yield link
+
+    def unsettled(self, now: datetime) -> tuple[int, ...]:
+        """Intents whose result is overdue, oldest first: nobody wrote down what came of them."""
+        return tuple(s for s, link in self._open.items() if now - link.created_at > _SETTLED)
+
+    def _look(self, link: Link) -> None:
+        if link.kind == "intent":
+            self._open[link.seq] = link
+        elif link.kind in _RESULTS:
+            if self._open.pop(_number(link, "intent"), None) is None and self.orphan is None:
+                self.orphan = link.seq
+        elif link.kind in _FOUND:
+            for seq in [s for s, intent in self._open.items() if _settles(link, intent)]:
+                del self._open[seq]
+
+
+def _number(link: Link, name: str) -> int:
+    value = link.detail.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _settles(found: Link, intent: Link) -> bool:
+    same = ("ordinal", "phase")
+    return found.task_id == intent.task_id and all(
+        found.detail.get(name) == intent.detail.get(name) for name in same
+    )
+
+
+def first_altered(session: Session) -> int | None:
+    """Number of the first result whose kept output is not what it was, or is gone.
+
+    0 where an output was put there that no result speaks of. Call it only where the chain holds:
+    it believes the entries.
+    """
+    found = [seq for seq in (_miscounted(session), *_altered(session)) if seq is not None]
+    return min(found, default=None, key=lambda seq: (seq == 0, seq))
+
+
+_COUNT = text("""
+    with said as (
+        select r.task_id, r.detail ->> 'sha256' as sha256, count(*) as n, min(r.seq) as seq
+        from tb_audit_log r join tb_audit_log i on i.seq = (r.detail ->> 'intent')::bigint
+        where r.kind in ('result', 'result_failed') and i.detail ->> 'phase' = 'read'
+        group by 1, 2
+    ), kept as (
+        select task_id, sha256, count(*) as n from tb_evidence group by 1, 2
+    )
+    select min(coalesce(said.seq, (
+        select min(seq) from tb_audit_log l
+        where l.task_id = kept.task_id and l.kind in ('result', 'result_failed')), 0))
+    from said full join kept on kept.task_id = said.task_id and kept.sha256 = said.sha256
+    where said.n is distinct from kept.n
+""")
+
+
+def _miscounted(session: Session) -> int | None:
+    found = session.scalar(_COUNT)
+    return int(found) if found is not None else None
+
+
+def _altered(session: Session) -> Iterator[int]:
+    after = 0
+    while True:
+        rows = session.execute(
+            select(Evidence.evidence_id, Evidence.task_id, Evidence.findings, Evidence.output,
+                   Evidence.sha256)
+            .where(Evidence.evidence_id > after)
+            .order_by(Evidence.evidence_id)
+            .limit(_BATCH)
+        ).all()  # fmt: skip
+        for row in rows:
+            if not _holds(row.findings, row.output, row.sha256):
+                yield _entry_of(session, row.task_id, row.sha256)
+                return
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1].evidence_id
+
+
+def _holds(findings: object, output: str, sha256: str) -> bool:
+    try:
+        # The digest evens the Unicode form out; what was written was in one form.
+        same = composed(findings) and composed(output)
+        return same and digest({"findings": findings, "output": output}) == sha256
+    except TypeError:
+        return False
+
+
+def _entry_of(session: Session, task_id: int, sha256: str) -> int:
+    found = session.scalar(
+        text(
+            "select min(seq) from tb_audit_log where task_id = :task"
+            " and kind in ('result', 'result_failed') and detail ->> 'sha256' = :sha256"
+        ),
+        {"task": task_id, "sha256": sha256},
+    )
+    return int(found or 0)

@@ -1,0 +1,164 @@
+"""Where the record is witnessed outside the database: copies of its checkpoints, and memory.
+
+A copy is a file of JSON lines that only grows. The memory is what this host's verifier has last
+seen to hold, so that a database put back to an older state is found. Nothing here may be called
+inside a transaction.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from guardia.board.audit.log.checkpoint import Checkpoint
+from guardia.board.audit.log.log import CHAIN
+
+from guardia.board.audit.log import checkpoint as checkpoints
+from guardia.db.private import read_json, write_json
+from guardia.errors import Misconfigured
+from guardia.i18n import t
+from guardia.settings import Settings
+
+KEY = "chain-signing-key"
+_LAST = 65536
+"""Bytes at a copy's end in which its last line begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The files of one host."""
+
+    key: Path
+    memory: Path
+    copies: tuple[Path, ...] = field(default=())
+    """Folders: the first is ours, the others must exist."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Places:
+        """As an installation has set them."""
+        second = settings.checkpoint_copy
+        return cls(
+            settings.checkpoint_key or settings.secrets / KEY,
+            settings.home / "verified.json",
+            (settings.home / "checkpoints", *((second,) if second else ())),
+        )
+
+    @property
+    def public(self) -> Path:
+        """The public key, beside the private one and readable by all."""
+        return self.key.with_name(f"{self.key.name}.pub")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the verifier has last seen to hold."""
+
+    size: int
+    head: str
+    key: str
+    """Fingerprint of the checkpoints' key."""
+    checkpoint: int
+    """Size of the last checkpoint, 0 where there was none."""
+    identity: str
+
+
+def remembered(path: Path) -> Memory | None:
+    """The memory, or ``None`` where there is none yet; ``Misconfigured`` where it is damaged."""
+    found = read_json(path)
+    try:
+        return Memory(**found) if found else None
+    except TypeError as error:
+        raise Misconfigured(what=str(path), why=t("audit.bad_memory")) from error
+
+
+def remember(path: Path, seen: Memory) -> None:
+    """Keep what has been seen to hold; what reached further stays."""
+    before = remembered(path)
+    if before is None or before.size <= seen.size:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(seen))
+
+
+class Copy:
+    """One file of checkpoints outside the database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{CHAIN}.jsonl"
+
+    def extend(self, missing: Callable[[Checkpoint | None], Iterator[list[Checkpoint]]]) -> None:
+        """Append, in batches, what ``missing`` says comes after the last line.
+
+        ``OSError`` where the place cannot be written, ``ValueError`` where its last line is no
+        checkpoint. A line that a power cut left half written is completed anew.
+        """
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            for batch in missing(_last(file)):
+                text = "".join(json.dumps(c.written()) + "\n" for c in batch)
+                _write(file, text.encode())
+            os.fsync(file.fileno())
+
+    def read(self, until: int, after: int = 0) -> Iterator[Checkpoint]:
+        """All lines of more than ``after`` entries within the first ``until`` bytes.
+
+        ``ValueError`` at a line that is no checkpoint.
+        """
+        with self.path.open("rb") as file:
+            file.seek(_position(file, until, after))
+            while file.tell() < until and (line := file.readline(_LAST)):
+                found = checkpoints.read(json.loads(line))
+                if found.size > after:
+                    yield found
+
+    def length(self) -> int | None:
+        """Bytes of its whole lines now, or ``None`` where it cannot be read.
+
+        A line without an end is still being written, or a power cut ended it.
+        """
+        try:
+            with self.path.open("rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - _LAST))
+                tail = file.read(min(end, _LAST))
+        except OSError:
+            return None
+        return end - len(tail) + tail.rfind(b"\n") + 1
+
+
+def _position(file: BinaryIO, until: int, after: int) -> int:
+    """The beginning of a line that is not far before the first of more than ``after`` entries."""
+    low, high = 0, until
+    while after and high - low > _LAST:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline(_LAST)
+        start, line = file.tell(), file.readline(_LAST)
+        if line and start < until and checkpoints.read(json.loads(line)).size <= after:
+            low = start
+        else:
+            high = middle
+    return low
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    while data:
+        data = data[os.write(file.fileno(), data) :]
+
+
+def _last(file: BinaryIO) -> Checkpoint | None:
+    end = file.seek(0, os.SEEK_END)
+    start = file.seek(max(0, end - _LAST))
+    whole, _, torn = file.read().rpartition(b"\n")
+    if torn:
+        file.truncate(end - len(torn))
+    if not whole:
+        if start:
+            raise ValueError("the last line has no beginning")
+        return None
+    return checkpoints.read(json.loads(whole.rpartition(b"\n")[2]))

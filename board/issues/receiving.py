@@ -1,0 +1,129 @@
+"""Taking things in: chat lines, service requests, comments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from guardia.board.audit.log.chain import clean
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.core.labels import recorded
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Issue, Task
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wakes import wake
+from guardia.errors import Invalid
+from guardia.org import identity, registry
+
+_TITLE = 80
+_BODY = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A service request as a channel received it; ``text`` is untrusted."""
+
+    text: str
+    channel: str
+    sender: str
+    title: str = ""
+    room: str = ""
+    requester_id: str | None = None
+    institution: str | None = None
+    account: str = ""
+    """The channel's own id of the sender, where it has one."""
+    external_id: str | None = None
+    """The channel's own id of the message, so that a repeated delivery opens nothing twice."""
+    category: str | None = None
+    priority: str | None = None
+    """What is known of it before triage, which keeps to that."""
+    talk: tuple[str, ...] = ()
+    """What was said around it; it may name what the request itself does not."""
+    origin: dict[str, Any] = field(default_factory=dict)
+    """What else the record says of where it came from."""
+
+
+def receive(desk: Desk, request: Request) -> int:
+    """Open an issue with its task (RECEIVED) and wake the dispatcher; returns its number.
+
+    A repeated delivery returns the number that the first one got.
+    """
+    with desk.database.transaction() as session:
+        return received(session, request, desk.clock())
+
+
+def received(session: Session, request: Request, now: datetime) -> int:
+    """``receive`` inside a larger transaction, which it ends: it writes to the record."""
+    body = clean(request.text).strip()[:_BODY]
+    if not body:
+        raise Invalid(what="request", why="empty")
+    dedupe = f"{request.channel}:{request.external_id}" if request.external_id else None
+    if dedupe and (earlier := already_received(session, dedupe)):
+        return earlier
+    title = clean(request.title).strip() or body.splitlines()[0]
+    account = clean(request.account)
+    known = identity.holder(session, request.channel, account)
+    issue = Issue(
+        title=title[:_TITLE],
+        body=body,
+        status=State.RECEIVED.value,
+        category=request.category,
+        priority=request.priority,
+        inst_id=request.institution or (known.inst_id if known else None),
+        requester_id=request.requester_id or (known.person_id if known else None),
+        requester_account=f"{request.channel}:{account}" if account else None,
+        requester_name=clean(request.sender),
+        triage={"talk": list(request.talk)} if request.talk else {},
+        channel=request.channel,
+        room=clean(request.room),
+        dedupe_key=dedupe,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(issue)
+    session.flush()
+    dispatcher = registry.dispatcher(session)
+    task = Task(
+        sr_id=issue.sr_id,
+        status=State.RECEIVED.value,
+        agent_id=dispatcher,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(task)
+    session.flush()
+    if dispatcher:
+        cause = {"task": task.task_id}
+        wake(session, dispatcher, Reason.ASSIGNMENT, now, issue.sr_id, cause=cause)
+    log.append(
+        session,
+        "received",
+        actor=f"channel:{request.channel}",
+        now=now,
+        sr_id=issue.sr_id,
+        task_id=task.task_id,
+        detail={
+            "title": issue.title,
+            "body": body,
+            "sender": request.sender,
+            "requester": issue.requester_id,
+            "account": issue.requester_account,
+            **request.origin,
+        },
+        sr=issue.sr_id,
+        channel=recorded("web.channel", request.channel),
+        who=request.sender,
+    )
+    return issue.sr_id
+
+
+def already_received(session: Session, dedupe: str) -> int | None:
+    """The issue that a delivery of this key has opened before, or ``None``."""
+    # Two deliveries at once queue up here, so that the second one sees the first one's issue.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(dedupe, 0))))
+    return session.scalar(select(Issue.sr_id).where(Issue.dedupe_key == dedupe))

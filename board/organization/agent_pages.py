@@ -1,0 +1,132 @@
+"""Agents on the pages: who they are, what they do now, and their notebooks, which people edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
+
+from guardia.board.core.context import Desk
+from guardia.board.organization import agent_memory, agent_view
+from guardia.board.web import errors, render
+from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+AgentId = Annotated[str, Path(max_length=64)]
+NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+@router.get("/agents")
+def index(request: Request, desk: AtDesk, here: Here) -> Response:
+    """Everyone in the organization."""
+    found = agent_view.agents(desk, here.person)
+    return render.page(request, "agents.html", visitor=here, agents=found)
+
+
+@router.get("/agents/{agent_id}")
+def show(request: Request, desk: AtDesk, here: Here, agent_id: AgentId) -> Response:
+    """One agent."""
+    return _page(request, desk, here, agent_id)
+
+
+def _page(
+    request: Request,
+    desk: Desk,
+    here: Visitor,
+    agent_id: str,
+    *,
+    status: int = 200,
+    notice: str = "",
+    draft: str = "",
+) -> Response:
+    return render.page(
+        request,
+        "agent.html",
+        status=status,
+        visitor=here,
+        page=agent_view.page(desk, here.person, agent_id),
+        notice=notice,
+        draft=draft,
+    )
+
+
+@router.post("/agents/{agent_id}/notes")
+def teach(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    agent_id: AgentId,
+    body: Annotated[str, Form(max_length=agent_memory.LESSON)] = "",
+) -> Response:
+    """Write something down for an agent."""
+    return errors.attempt(
+        request,
+        lambda: agent_memory.teach(desk, here.person, agent_id, body),
+        f"/agents/{agent_id}",
+        partial(_page, request, desk, here, agent_id, draft=body),
+    )
+
+
+@router.get("/agents/{agent_id}/notes/{note_id}")
+def note(
+    request: Request, desk: AtDesk, here: Here, agent_id: AgentId, note_id: NoteNumber
+) -> Response:
+    """One note: its history, and the form that changes it."""
+    return _note(request, desk, here, agent_id, note_id)
+
+
+def _note(
+    request: Request,
+    desk: Desk,
+    here: Visitor,
+    agent_id: str,
+    note_id: int,
+    *,
+    status: int = 200,
+    notice: str = "",
+    draft: str | None = None,
+) -> Response:
+    return render.page(
+        request,
+        "note.html",
+        status=status,
+        visitor=here,
+        page=agent_view.note(desk, here.person, agent_id, note_id),
+        notice=notice,
+        draft=draft,
+    )
+
+
+@router.post("/agents/{agent_id}/notes/{note_id}")
+def change(
+    *,
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    agent_id: AgentId,
+    note_id: NoteNumber,
+    verb: Annotated[Literal["save", "strike", "restore"], Form()],
+    version: Annotated[int, Form(ge=1)],
+    body: Annotated[str, Form(max_length=agent_memory.WORKING)] = "",
+) -> Response:
+    """Change a note, take it out of use, or back into it; for exactly the version that was seen."""
+    seen = {"version": version}
+    acts: dict[str, Callable[[], Any]] = {
+        "save": lambda: agent_memory.edit(desk, here.person, agent_id, note_id, body=body, **seen),
+        "strike": lambda: agent_memory.strike(
+            desk, here.person, agent_id, note_id, active=False, **seen
+        ),
+        "restore": lambda: agent_memory.strike(
+            desk, here.person, agent_id, note_id, active=True, **seen
+        ),
+    }
+    draft = body if verb == "save" else None
+    return errors.attempt(
+        request,
+        acts[verb],
+        f"/agents/{agent_id}/notes/{note_id}",
+        partial(_note, request, desk, here, agent_id, note_id, draft=draft),
+    )

@@ -1,0 +1,258 @@
+"""What pages show of agents: who they are, what they work on, what they know and wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.context import Desk
+from guardia.board.core.display_names import named
+from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.model import Issue, Task
+from guardia.board.core.run_model import Run
+from guardia.board.organization.note_model import Note, NoteVersion
+from guardia.errors import NotFound
+from guardia.org.access import require
+from guardia.org.directory import PersonName
+from guardia.org.model import Agent
+
+_OPEN = sorted(s.value for s in OPEN)
+_TASKS = 20
+_RUNS = 15
+_NOTES = 30
+_VERSIONS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One agent in the list."""
+
+    agent_id: str
+    title: str
+    duty: str
+    skills: tuple[str, ...]
+    adapter: str | None
+    """The kind of outside agent that it is; ``None`` where it is one of ours."""
+    superior: str | None
+    state: str
+    open_tasks: int
+    last_run: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A task that the agent has."""
+
+    sr_id: int
+    title: str
+    status: State
+    server: str | None
+    priority: str | None
+    held: bool
+    """Whether a beat works on it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One waking."""
+
+    run_id: int
+    reasons: tuple[str, ...]
+    outcome: str | None
+    steps: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteView:
+    """One page of the notebook."""
+
+    note_id: int
+    kind: str
+    sr_id: int | None
+    server: str | None
+    outcome: str | None
+    body: str
+    active: bool
+    version: int
+    author: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPage:
+    """Everything one page shows of one agent."""
+
+    agent: Row
+    brain: str
+    tasks: tuple[Work, ...]
+    runs: tuple[RunView, ...]
+    lessons: tuple[NoteView, ...]
+    working: tuple[NoteView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a note said, from when on, by whom."""
+
+    version: int
+    body: str
+    active: bool
+    author: str
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotePage:
+    """A note with its history, newest first."""
+
+    agent: Row
+    note: NoteView
+    versions: tuple[Version, ...]
+
+
+def agents(desk: Desk, viewer: PersonName) -> tuple[Row, ...]:
+    """Everyone at work or paused, in two queries."""
+    require(viewer, "agent.read")
+    with desk.database.reading() as session:
+        return _rows(session, None)
+
+
+def _rows(session: Session, agent_id: str | None) -> tuple[Row, ...]:
+    tasks = (
+        select(func.count())
+        .where(Task.agent_id == Agent.agent_id, Task.status.in_(_OPEN))
+        .correlate(Agent)
+        .scalar_subquery()
+    )
+    last = (
+        select(Run.started_at)
+        .where(Run.agent_id == Agent.agent_id)
+        .order_by(Run.run_id.desc())
+        .limit(1)
+        .correlate(Agent)
+        .scalar_subquery()
+    )
+    query = select(Agent, tasks, last).order_by(Agent.duty != "dispatch", Agent.agent_id)
+    chosen = Agent.state != "fired" if agent_id is None else Agent.agent_id == agent_id
+    found = session.execute(query.where(chosen)).all()
+    names = named(session, [f"agent:{agent.reports_to}" for agent, _, _ in found])
+    return tuple(
+        Row(
+            agent.agent_id,
+            agent.title,
+            agent.duty,
+            tuple(agent.skills),
+            agent.adapter,
+            names.get(f"agent:{agent.reports_to}"),
+            agent.state,
+            count,
+            started,
+        )
+        for agent, count, started in found
+    )
+
+
+def _one(session: Session, agent_id: str) -> Row:
+    found = _rows(session, agent_id)
+    if not found:
+        raise NotFound(what=agent_id)
+    return found[0]
+
+
+def page(desk: Desk, viewer: PersonName, agent_id: str) -> AgentPage:
+    """One agent, also a fired one; ``NotFound`` where there never was one of that id."""
+    require(viewer, "agent.read")
+    with desk.database.reading() as session:
+        row = _one(session, agent_id)
+        brain = session.get_one(Agent, agent_id).spec["brain"]
+        return AgentPage(
+            agent=row,
+            brain=brain["kind"],
+            tasks=_tasks(session, agent_id),
+            runs=_runs(session, agent_id),
+            lessons=_notes(session, agent_id, "lesson"),
+            working=_notes(session, agent_id, "working"),
+        )
+
+
+def _tasks(session: Session, agent_id: str) -> tuple[Work, ...]:
+    rows = session.execute(
+        select(Task, Issue.title, Issue.priority)
+        .join(Issue, Issue.sr_id == Task.sr_id)
+        .where(Task.agent_id == agent_id, Task.status.in_(_OPEN))
+        .order_by(func.coalesce(Issue.priority, "P3"), Task.task_id)
+        .limit(_TASKS)
+    )
+    return tuple(
+        Work(
+            task.sr_id,
+            title,
+            State(task.status),
+            task.target_server,
+            priority,
+            task.run_id is not None,
+        )
+        for task, title, priority in rows
+    )
+
+
+def _runs(session: Session, agent_id: str) -> tuple[RunView, ...]:
+    query = select(Run).where(Run.agent_id == agent_id).order_by(Run.run_id.desc()).limit(_RUNS)
+    return tuple(
+        RunView(r.run_id, tuple(r.reasons), r.outcome, r.steps, r.started_at, r.ended_at)
+        for r in session.scalars(query)
+    )
+
+
+def _notes(session: Session, agent_id: str, kind: str) -> tuple[NoteView, ...]:
+    rows = session.scalars(
+        select(Note)
+        .where(Note.agent_id == agent_id, Note.kind == kind, Note.version > 0)
+        .order_by(Note.updated_at.desc(), Note.note_id.desc())
+        .limit(_NOTES)
+    ).all()
+    names = named(session, [row.written_by for row in rows])
+    return tuple(_note(row, names) for row in rows)
+
+
+def _note(row: Note, names: dict[str, str]) -> NoteView:
+    return NoteView(
+        row.note_id,
+        row.kind,
+        row.sr_id,
+        row.server,
+        row.outcome,
+        row.body,
+        row.active,
+        row.version,
+        names.get(row.written_by, row.written_by),
+        row.updated_at,
+    )
+
+
+def note(desk: Desk, viewer: PersonName, agent_id: str, note_id: int) -> NotePage:
+    """A note of this agent with its history; ``NotFound`` else."""
+    require(viewer, "agent.read")
+    with desk.database.reading() as session:
+        agent, row = _one(session, agent_id), session.get(Note, note_id)
+        if row is None or row.agent_id != agent_id:
+            raise NotFound(what=agent_id)
+        query = select(NoteVersion).where(NoteVersion.note_id == note_id)
+        newest = query.order_by(NoteVersion.version.desc()).limit(_VERSIONS)
+        versions = session.scalars(newest).all()
+        names = named(session, [row.written_by, *(v.written_by for v in versions)])
+        return NotePage(
+            agent,
+            _note(row, names),
+            tuple(
+                Version(
+                    v.version, v.body, v.active, names.get(v.written_by, v.written_by), v.written_at
+                )
+                for v in versions
+            ),
+        )

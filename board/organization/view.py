@@ -1,0 +1,176 @@
+"""The running organization as it is now: who works on what, who rests, when each last woke."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, true
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.core.display_names import named
+from guardia.board.core.lifecycle import OPEN
+from guardia.board.core.model import Task
+from guardia.board.core.run_model import Run, Tick
+from guardia.org import revisions
+from guardia.org.access import PERMISSIONS, ROLES, allowed
+from guardia.org.chart_model import OrgChart
+from guardia.org.model import Agent, Person
+from guardia.org.revisions import Revision
+
+_OPEN = [state.value for state in OPEN]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One agent now."""
+
+    agent_id: str
+    title: str
+    duty: str
+    superior: str | None
+    skills: tuple[str, ...]
+    adapter: str | None
+    """The kind of outside agent that it is; ``None`` where it is one of ours."""
+    paused: bool
+    working: bool
+    """Whether a beat of it runs."""
+    sr_id: int | None
+    """The issue that it holds."""
+    open_tasks: int
+    last_beat: datetime | None
+    """When it last looked for work: a waking, or a moment of its schedule that found none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A person in an office."""
+
+    person_id: str
+    name: str | None
+    """``None`` where there is no open account that may approve: they can decide nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """An office of people, and who holds it."""
+
+    role: str
+    institution: str | None
+    """``None``: of everyone that has no post of its own."""
+    holders: tuple[Holder, ...]
+    substitutes: tuple[Holder, ...] = ()
+    named: bool = True
+    """Whether the chart names them; else it is all accounts of the role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The whole, with the revision that says so."""
+
+    revision: int
+    chart: OrgChart
+    members: tuple[Member, ...]
+    """In the chart's order."""
+    posts: tuple[Post, ...]
+    position: int
+    """How long the record was."""
+
+    def below(self, superior: str | None) -> list[Member]:
+        """Who reports to an agent; with ``None``, those at the top."""
+        return [m for m in self.members if m.superior == superior]
+
+
+def organization(desk: Desk) -> Organization:
+    """The organization now, in one query over agents; ``Misconfigured`` before the first apply."""
+    with desk.database.reading() as session:
+        chart = revisions.running(session)
+        order = {agent.id: number for number, agent in enumerate(chart.agents)}
+        members = sorted(_members(session), key=lambda m: order.get(m.agent_id, len(order)))
+        return Organization(
+            revision=revisions.latest(session) or 0,
+            chart=chart,
+            members=tuple(members),
+            posts=tuple(_posts(session, chart)),
+            position=log.head(session).size,
+        )
+
+
+def authors(desk: Desk, found: Iterable[Revision]) -> dict[str, str]:
+    """The names of those who have applied these revisions."""
+    with desk.database.reading() as session:
+        return named(session, [revision.author for revision in found])
+
+
+def _posts(session: Session, chart: OrgChart) -> Iterator[Post]:
+    """The offices that the chart names, then those that everybody of a role holds."""
+    people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id)).all()
+    may = {p.person_id: p for p in people if allowed(p.name_card(), "approval.decide")}
+
+    def holder(person_id: str) -> Holder:
+        known = may.get(person_id)
+        return Holder(person_id, f"{known.name} {known.title}" if known else None)
+
+    for duty in chart.duties:
+        holders, others = (
+            tuple(holder(p) for p in people) for people in (duty.people, duty.substitutes)
+        )
+        yield Post(duty.role, duty.institution, holders, others)
+    named = {duty.role for duty in chart.duties if duty.institution is None}
+    for role in ROLES:
+        if role in PERMISSIONS["approval.decide"] and role not in named:
+            free = tuple(holder(p) for p, known in may.items() if known.role == role)
+            yield Post(role, None, free, named=False)
+
+
+def _members(session: Session) -> list[Member]:
+    last = (
+        select(Run.run_id, Run.started_at, Run.ended_at)
+        .where(Run.agent_id == Agent.agent_id)
+        .order_by(Run.run_id.desc())
+        .limit(1)
+        .lateral()
+    )
+    held = (
+        select(func.max(Task.sr_id).label("sr_id"))
+        .where(Task.agent_id == Agent.agent_id, Task.run_id == last.c.run_id)
+        .lateral()
+    )
+    load = (
+        select(func.count().label("tasks"))
+        .where(Task.agent_id == Agent.agent_id, Task.status.in_(_OPEN))
+        .lateral()
+    )
+    looked = (
+        select(func.max(Tick.tick).label("tick")).where(Tick.agent_id == Agent.agent_id).lateral()
+    )
+    rows = session.execute(
+        select(Agent, last, held, load, looked)
+        .select_from(Agent)
+        .outerjoin(last, true())
+        .outerjoin(held, true())
+        .outerjoin(load, true())
+        .outerjoin(looked, true())
+        .where(Agent.state != "fired")
+    )
+    return [
+        Member(
+            agent_id=row.Agent.agent_id,
+            title=row.Agent.title,
+            duty=row.Agent.duty,
+            superior=row.Agent.reports_to,
+            skills=tuple(row.Agent.skills),
+            adapter=row.Agent.adapter,
+            paused=row.Agent.state == "paused",
+            working=row.run_id is not None and row.ended_at is None,
+            sr_id=row.sr_id if row.ended_at is None else None,
+            open_tasks=row.tasks,
+            last_beat=max(
+                (at for at in (row.ended_at or row.started_at, row.tick) if at), default=None
+            ),
+        )
+        for row in rows
+    ]

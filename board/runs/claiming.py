@@ -1,0 +1,123 @@
+"""What an agent may claim, and what it claims next: first what lost its worker, then by priority.
+
+A look reads a few rows, however many tasks wait: it goes along two partial indexes that lie in this
+order, one of what can always be claimed and one of what needs room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    all_,
+    and_,
+    bindparam,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import Session, aliased
+
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Directive, Issue, Task
+from guardia.org.model import Agent
+
+_ALWAYS = (State.RECEIVED, State.APPROVED, State.IN_PROGRESS)
+WORKABLE = (*_ALWAYS, State.PARSED)
+"""States in which it is an agent's turn."""
+_BEGUN = (State.PENDING_APPROVAL, State.APPROVED, State.IN_PROGRESS)
+"""States in which a task counts towards what its agent has taken on."""
+UNDOING = select(Directive.task_id).where(Directive.state == "UNDOING")
+"""Tasks that an agent has still to undo on a person's order."""
+NOW = bindparam("now", type_=DateTime(timezone=True))
+AGENT = bindparam("agent", type_=Text())
+_STALLED = select(Issue.sr_id).where(Issue.stalled_at.is_not(None))
+_ORDER = (Task.lost_at, Task.priority, Task.task_id)
+
+
+def anything(agent_id: Any) -> ColumnElement[bool]:
+    """Whether a task waits that an agent may claim at the moment ``:now``."""
+    new = _is_there(agent_id, (State.PARSED,))
+    return or_(_is_there(agent_id, _ALWAYS), and_(_has_room(agent_id), new))
+
+
+def _is_there(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
+    # The first in order, not just any: that is one step into the index, whatever else lies around.
+    first = select(Task.task_id).where(_waits(agent_id, states)).order_by(*_ORDER).limit(1)
+    return first.correlate(Agent).scalar_subquery().is_not(None)
+
+
+def next_task(session: Session, wanted: Mapping[str, Any]) -> Task | None:
+    """The task that comes next, locked; ``wanted`` are ``agent``, ``now`` and, already ``done``.
+
+    A person who is writing on it is awaited: a task that is passed over is forgotten.
+    """
+    while (task_id := session.scalar(_NEXT, wanted)) is not None:
+        task: Task | None = session.scalar(_LOCK, {**wanted, "task": task_id})
+        if task is not None:
+            return task
+    return None
+
+
+def _waits(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
+    # As constants, so that the planner knows the partial index whatever it prepares.
+    named: Any = bindparam(None, [s.value for s in states], expanding=True, literal_execute=True)
+    return and_(
+        Task.agent_id == agent_id,
+        Task.status.in_(named),
+        ~Task.paused,
+        Task.task_id.not_in(UNDOING),
+        Task.sr_id.not_in(_STALLED),
+        # Approved now, run later.
+        or_(Task.run_after.is_(None), Task.run_after <= NOW),
+    )
+
+
+def _has_room(agent_id: Any) -> ColumnElement[bool]:
+    """Whether an agent may begin another task beside those that it has begun."""
+    begun, agent = aliased(Task), aliased(Agent)
+    limit = select(agent.spec["limits"]["parallel_tasks"].as_integer()).where(
+        agent.agent_id == agent_id
+    )
+    # Never of the task: it would be counted anew for each that waits.
+    most = limit.correlate(Agent).scalar_subquery()
+    last = (
+        select(begun.task_id)
+        .where(begun.agent_id == agent_id, begun.status.in_(_BEGUN))
+        .correlate(Agent)
+        .offset(most - 1)
+        .limit(1)
+    )
+    return or_(most.is_(None), ~last.exists())
+
+
+def _next() -> Select[Any]:
+    always, new = _first(_ALWAYS), _first((State.PARSED,), _has_room(AGENT))
+    found = union_all(select(always), select(new)).subquery()
+    order = (found.c.lost_at, found.c.priority, found.c.task_id)
+    return select(found.c.task_id).order_by(*order).limit(1)
+
+
+def _first(states: Collection[State], *more: ColumnElement[bool]) -> Any:
+    # An array: one statement, however much a beat has already done.
+    others = Task.task_id != all_(bindparam("done", type_=ARRAY(BigInteger)))
+    found = select(*_ORDER).where(_waits(AGENT, states), others, *more)
+    return found.order_by(*_ORDER).limit(1).subquery()
+
+
+def _lock() -> Select[Any]:
+    new = and_(_waits(AGENT, (State.PARSED,)), _has_room(AGENT))
+    still = or_(_waits(AGENT, _ALWAYS), new)
+    query = select(Task).where(Task.task_id == bindparam("task"), still)
+    return query.with_for_update(of=Task, key_share=True)
+
+
+# Made once: composing them takes longer than running them.
+_NEXT, _LOCK = _next(), _lock()

@@ -1,0 +1,38 @@
+"""Whether a goal gives its agent something to do: conditions that a beat's one look can carry."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select
+from sqlalchemy.orm import aliased
+
+from guardia.board.core.goal_lifecycle import GoalState
+from guardia.board.core.goal_model import Goal
+from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.model import Issue
+
+_OPEN = sorted(s.value for s in OPEN)
+
+
+def to_review() -> ColumnElement[bool]:
+    """All issues of a row of ``Goal`` have ended, and nobody has said yet what follows."""
+    child = aliased(Issue)
+    # One of each kind, never "whether there are any": that may be made out by reading all issues.
+    children = select(child.sr_id).where(child.goal_id == Goal.sr_id).limit(1)
+    still_open = children.where(child.status.in_(_OPEN)).scalar_subquery()
+    not_done = children.where(child.status != State.COMPLETED).scalar_subquery()
+    return and_(
+        _is(GoalState.ACTIVE),
+        still_open.is_(None),
+        children.scalar_subquery().is_not(None),
+        or_(Goal.stuck_at.is_(None), not_done.is_(None)),
+    )
+
+
+def waiting() -> ColumnElement[bool]:
+    """Whether a goal waits for the head: to be broken down, or to be looked at."""
+    return select(Goal.sr_id).where(or_(_is(GoalState.GIVEN), to_review())).exists()
+
+
+def _is(state: GoalState) -> ColumnElement[bool]:
+    # As a constant, so that the planner knows the partial index whatever it prepares.
+    return Goal.state == bindparam(None, state.value, literal_execute=True)

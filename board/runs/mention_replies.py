@@ -1,0 +1,119 @@
+"""What an agent answers that people mention on an issue which it has nothing to do on.
+
+It says what is on the board: how the issue stands, whose it is, what was done last and what comes
+next. No model is asked. An answer calls nobody, so agents cannot keep each other talking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from guardia.board.audit.log.model import AuditEntry
+from guardia.board.runs.view.claiming import WORKABLE
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.display_names import named
+from guardia.board.core.lifecycle import OPEN
+from guardia.board.core.model import Comment, Issue, Task
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.issues import comments as issue_comments
+from guardia.i18n import t_record
+from guardia.org import revisions
+
+_MOST = 20
+"""Issues that one beat answers on."""
+_EXCERPT = 200
+_UNTOLD = ("comment", "model_asked", "verified")
+"""Kinds of entries that are no step of the work."""
+_OPEN = [state.value for state in OPEN]
+
+
+def answer(session: Session, agent_id: str, taken: Iterable[Any], now: datetime) -> bool:
+    """Answer the people among the reasons of a beat; call it last. Whether there were any.
+
+    In the transaction that takes the reasons, so each is answered exactly once.
+    """
+    issues = _asked(session, taken)
+    for issue in issues:
+        if not _at_work(session, issue, agent_id):
+            text = _told(session, issue, agent_id)
+            issue_comments.note(session, issue.sr_id, f"agent:{agent_id}", text, now, calls=False)
+    return bool(issues)
+
+
+def _asked(session: Session, taken: Iterable[Any]) -> list[Issue]:
+    comments = [
+        wake.cause["comment"]
+        for wake in taken
+        if wake.reason == Reason.MENTION and "comment" in wake.cause
+    ]
+    if not comments:
+        return []
+    mine = select(Comment.sr_id).where(
+        Comment.comment_id.in_(comments), Comment.author.startswith("person:", autoescape=True)
+    )
+    query = select(Issue).where(Issue.sr_id.in_(mine)).order_by(Issue.sr_id).limit(_MOST)
+    return list(session.scalars(query))
+
+
+def _at_work(session: Session, issue: Issue, agent_id: str) -> bool:
+    """Whether its own next step there answers: it is its turn."""
+    if issue.stalled_at is not None:
+        return False
+    turn = select(Task.task_id).where(
+        Task.sr_id == issue.sr_id,
+        Task.agent_id == agent_id,
+        Task.status.in_(WORKABLE),
+        ~Task.paused,
+    )
+    return session.scalar(turn.limit(1)) is not None
+
+
+def _told(session: Session, issue: Issue, agent_id: str) -> str:
+    first_open = case((Task.status.in_(_OPEN), 0), else_=1)
+    task = session.scalar(
+        select(Task)
+        .where(Task.sr_id == issue.sr_id)
+        .order_by(first_open, Task.task_id.desc())
+        .limit(1)
+    )
+    state = t_record(f"state.{issue.status}")
+    lines = [t_record("answers.state", sr=issue.sr_id, state=state)]
+    lines += _holders(session, issue, task, agent_id)
+    lines += _last(session, issue.sr_id)
+    lines.append(t_record(f"answers.next.{_next(issue, task)}"))
+    return "\n".join([*lines, t_record("answers.advice")])
+
+
+def _holders(session: Session, issue: Issue, task: Task | None, agent_id: str) -> list[str]:
+    agent, person = task.agent_id if task else issue.agent_id, issue.assignee_id
+    names = named(session, [f"agent:{agent}", f"person:{person}"])
+    engineer = names.get(f"person:{person}")
+    holder = "me" if agent == agent_id else "other" if agent else "nobody"
+    return [
+        t_record(f"answers.agent.{holder}", agent=names.get(f"agent:{agent}", agent or "")),
+        *([t_record("answers.engineer", person=engineer)] if engineer else []),
+    ]
+
+
+def _last(session: Session, sr_id: int) -> list[str]:
+    entry = session.scalar(
+        select(AuditEntry)
+        .where(AuditEntry.sr_id == sr_id, AuditEntry.kind.not_in(_UNTOLD))
+        .order_by(AuditEntry.seq.desc())
+        .limit(1)
+    )
+    if entry is None:
+        return []
+    zone = revisions.running(session).company.zone
+    at = f"{entry.created_at.astimezone(zone):%m-%d %H:%M}"
+    return [t_record("answers.last", text=entry.log_content[:_EXCERPT], at=at)]
+
+
+def _next(issue: Issue, task: Task | None) -> str:
+    if issue.stalled_at is not None:
+        return "stalled"
+    return "paused" if task is not None and task.paused else issue.status

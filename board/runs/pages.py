@@ -1,0 +1,43 @@
+"""The page of agents' wakings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from guardia.board.runs.view import view
+from guardia.board.web import render
+from guardia.board.web.session import AtDesk, Here, visitor
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
+
+
+@router.get("/runs")
+def index(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    agent: Annotated[str, Query(max_length=40)] = "",
+    before: Cursor = None,
+    after: Cursor = None,
+) -> Response:
+    """The list, or, for its own live refresh, only its rows."""
+    query = view.Query(agent=agent, before=before, after=after)
+    fragment = request.headers.get("hx-request") == "true"
+    return render.page(
+        request,
+        "runs_live.html" if fragment else "runs.html",
+        visitor=here,
+        listing=view.runs(desk, query),
+        query=query,
+        address=_address(query),
+    )
+
+
+def _address(query: view.Query) -> str:
+    words = {"agent": query.agent, "before": query.before, "after": query.after}
+    return "/runs?" + urlencode({name: word for name, word in words.items() if word})

@@ -1,0 +1,76 @@
+"""A beat that takes longer than its entry allows: its hold is taken, and people are told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from guardia.board.runs.view.beats import Waking
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.core.lookup import issue_of
+from guardia.board.core.model import Task
+from guardia.board.core.outbox import reply, send
+from guardia.board.core.run_model import Run
+from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wakes import wake
+from guardia.i18n import t
+
+OUTCOME = "timeout"
+
+
+def expire(desk: Desk, waking: Waking) -> bool:
+    """Close the run and take its tasks away through the fence; ``False`` where it has ended.
+
+    The entry is announced, so every worker interrupts what still runs for the task. The task is
+    taken up again, as often as the issue's budget of recoveries allows.
+    """
+    now = desk.clock()
+    with desk.database.transaction() as session:
+        ended = session.scalar(
+            update(Run)
+            .where(Run.run_id == waking.run_id, Run.ended_at.is_(None))
+            .values(outcome=OUTCOME, ended_at=now)
+            .returning(Run.run_id)
+        )
+        if ended is None:
+            return False
+        taken = session.execute(
+            update(Task)
+            .where(Task.run_id == waking.run_id)
+            .values(run_id=None, fence=Task.fence + 1)
+            .returning(Task.task_id, Task.sr_id)
+        ).all()
+        tasks = [(int(task_id), int(sr_id)) for task_id, sr_id in taken]
+        if tasks:
+            session.execute(update(Run).where(Run.run_id == ended).values(task_id=tasks[0][0]))
+        for _, sr_id in tasks:
+            _tell(session, waking, sr_id, now)
+        _record(session, waking, tasks, now)
+        return True
+
+
+def _tell(session: Session, waking: Waking, sr_id: int, now: datetime) -> None:
+    cause = {"run": waking.run_id}
+    wake(session, waking.agent_id, Reason.RECOVERY, now, sr_id, cause=cause)
+    issue, limit = issue_of(session, sr_id), waking.entry.heartbeat.timeout
+    text = t("desk.timed_out", sr=sr_id, agent=waking.entry.title, limit=limit)
+    reply(session, issue, text, now)
+    send(session, "alert", text, now, sr_id=sr_id)
+
+
+def _record(session: Session, waking: Waking, tasks: list[tuple[int, int]], now: datetime) -> None:
+    task_id, sr_id = tasks[0] if tasks else (None, None)
+    log.append(
+        session,
+        "timed_out",
+        actor="system:clock",
+        now=now,
+        sr_id=sr_id,
+        task_id=task_id,
+        detail={"run": waking.run_id, "agent": waking.agent_id, "tasks": [n for n, _ in tasks]},
+        agent=waking.entry.title,
+        limit=waking.entry.heartbeat.timeout,
+    )

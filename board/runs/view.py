@@ -1,0 +1,125 @@
+"""The wakings of agents as pages and the command line list them: why, on what, to which end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from guardia.board.audit.log.log import position
+from sqlalchemy import func, select
+
+from guardia.board.core.context import Desk
+from guardia.board.core.model import Task
+from guardia.board.core.run_model import Run
+from guardia.org.model import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which wakings; at most one of ``before`` and ``after`` is used."""
+
+    agent: str = ""
+    before: int | None = None
+    """Only wakings older than this number."""
+    after: int | None = None
+    """Only wakings newer than this number."""
+    size: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One waking."""
+
+    run_id: int
+    agent_id: str
+    agent: str
+    causes: tuple[dict[str, Any], ...]
+    sr_id: int | None
+    task_id: int | None
+    outcome: str | None
+    """``None`` while it lasts."""
+    steps: int
+    revision: int | None
+    started_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it lasted."""
+        return None if self.ended_at is None else self.ended_at - self.started_at
+
+    @property
+    def why(self) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+        """Each reason with its first cause."""
+        found: dict[str, tuple[tuple[str, Any], ...]] = {}
+        for cause in self.causes:
+            names = sorted(cause.keys() - {"reason"}, key=lambda n: (n != "issue", n))
+            delta = tuple((name, cause[name]) for name in names)
+            found.setdefault(str(cause["reason"]), delta)
+        return tuple(found.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of the list."""
+
+    rows: tuple[Row, ...]
+    newer: int | None
+    """Cursor for ``after``; ``None`` on the newest page."""
+    older: int | None
+    """Cursor for ``before``; ``None`` on the oldest page."""
+    agents: tuple[tuple[str, str], ...]
+    """Id and title of every agent that there is or was, to choose from."""
+    position: int
+    """Length of the record at this snapshot."""
+
+
+def runs(desk: Desk, query: Query) -> Listing:
+    """One page of wakings, newest first."""
+    with desk.database.reading() as session:
+        found = select(
+            Run.run_id,
+            Run.agent_id,
+            func.coalesce(Agent.title, Run.agent_id).label("agent"),
+            Run.causes,
+            Task.sr_id,
+            Run.task_id,
+            Run.outcome,
+            Run.steps,
+            Run.revision,
+            Run.started_at,
+            Run.ended_at,
+        )
+        found = found.outerjoin(Agent, Agent.agent_id == Run.agent_id)
+        found = found.outerjoin(Task, Task.task_id == Run.task_id)
+        if query.agent:
+            found = found.where(Run.agent_id == query.agent)
+        backwards = query.after is not None
+        if query.after is not None:
+            found = found.where(Run.run_id > query.after).order_by(Run.run_id)
+        else:
+            found = found.order_by(Run.run_id.desc())
+            if query.before is not None:
+                found = found.where(Run.run_id < query.before)
+        rows = [_row(r) for r in session.execute(found.limit(query.size + 1))]
+        more, rows = len(rows) > query.size, rows[: query.size]
+        rows = rows[::-1] if backwards else rows
+        titles = session.execute(select(Agent.agent_id, Agent.title).order_by(Agent.agent_id))
+        newer, older = _cursors(rows, query, more)
+        agents = tuple((agent, title) for agent, title in titles)
+        return Listing(tuple(rows), newer, older, agents, position(session))
+
+
+def _cursors(rows: list[Row], query: Query, more: bool) -> tuple[int | None, int | None]:
+    if not rows:
+        return None, None
+    newest, oldest = rows[0].run_id, rows[-1].run_id
+    if query.after is not None:
+        return (newest if more else None), oldest
+    return (newest if query.before is not None else None), (oldest if more else None)
+
+
+def _row(found: Any) -> Row:
+    fields = found._asdict()
+    return Row(**{**fields, "causes": tuple(fields["causes"])})

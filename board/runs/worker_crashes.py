@@ -1,0 +1,112 @@
+"""Who answers for a worker's death: the task that may have caused it, not those that were there.
+
+A loss counts against a task while it comes no further: work that went on since is innocent of it.
+Where several tasks were in one worker's hands, those answer that have most to answer for already.
+A database that restarted has lost everybody's work, and nobody answers for that. What has lost its
+worker ``stalling.RECOVERIES`` times and once more is left to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime, bindparam, func, select
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from guardia.board.core.model import ActionRun, Task
+from guardia.board.core.run_model import Run, TaskLoss
+from guardia.board.core.wake_budget import RECOVERIES, WINDOW
+
+_RESTARTED = sql("select pg_postmaster_start_time() > :begun").bindparams(
+    bindparam("begun", type_=DateTime(timezone=True))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What a task has to answer for, as far as it stands where it stood."""
+
+    task_id: int
+    losses: int
+    mark: str
+    since: datetime
+    run_id: int | None
+    """The run whose loss was last looked at."""
+
+
+def together(session: Session, hands: Collection[Collection[str]], now: datetime) -> None:
+    """Workers died: each of them had these agents' beats in its hands."""
+    for agents in hands:
+        held = {row.task_id: row.run_id for row in session.execute(_held(agents))}
+        accounts = _accounts(session, list(held), now)
+        most = max((a.losses for a in accounts), default=0)
+        for account in accounts:
+            answers = account.losses == most
+            _write(session, account, held[account.task_id], now, counts=answers)
+
+
+def _held(agents: Collection[str]) -> Any:
+    return (
+        select(Task.task_id, Run.run_id)
+        .join(Run, Run.run_id == Task.run_id)
+        .where(Run.agent_id.in_(agents), Run.ended_at.is_(None))
+    )
+
+
+def too_many(
+    session: Session, run_id: int, begun: datetime, tasks: Sequence[int], now: datetime
+) -> list[int]:
+    """Of the tasks that a lost beat held, those that have lost too many.
+
+    Where no worker died, the beat has lost the database in the middle: that counts too, unless the
+    database was restarted since the beat has begun.
+    """
+    accounts = _accounts(session, tasks, now)
+    spared = bool(session.scalar(_RESTARTED, {"begun": begun}))
+    found = []
+    for account in accounts:
+        losses = account.losses
+        if account.run_id != run_id:
+            losses = _write(session, account, run_id, now, counts=not spared)
+        if losses > RECOVERIES:
+            found.append(account.task_id)
+    return found
+
+
+def _accounts(session: Session, tasks: Sequence[int], now: datetime) -> list[_Account]:
+    done = select(func.count()).where(
+        ActionRun.task_id == Task.task_id, ActionRun.state != "INTENT"
+    )
+    steps = done.correlate(Task).scalar_subquery().label("steps")
+    query = (
+        select(Task.task_id, Task.status, Task.plan_hash, Task.attempt, steps, TaskLoss)
+        .outerjoin(TaskLoss, TaskLoss.task_id == Task.task_id)
+        .where(Task.task_id.in_(tasks))
+        .order_by(Task.task_id)
+    )
+    return [_account(row, now) for row in session.execute(query)]
+
+
+def _account(row: Any, now: datetime) -> _Account:
+    """Whoever has come further, or has had a quiet day, begins anew."""
+    mark = f"{row.status} {row.plan_hash or '-'} {row.attempt} {row.steps}"
+    known: TaskLoss | None = row.TaskLoss
+    if known is None:
+        return _Account(row.task_id, 0, mark, now, None)
+    if known.mark != mark or known.since < now - WINDOW:
+        return _Account(row.task_id, 0, mark, now, known.run_id)
+    return _Account(row.task_id, known.losses, mark, known.since, known.run_id)
+
+
+def _write(session: Session, account: _Account, run_id: int, now: datetime, *, counts: bool) -> int:
+    losses = account.losses + int(counts)
+    since = account.since if account.losses else now
+    values = {"run_id": run_id, "losses": losses, "mark": account.mark, "since": since}
+    row = insert(TaskLoss).values(task_id=account.task_id, **values)
+    session.execute(row.on_conflict_do_update(index_elements=[TaskLoss.task_id], set_=values))
+    return losses

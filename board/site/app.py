@@ -1,0 +1,110 @@
+"""The web application: pages, live events, intake channels and the API's description."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import APIRouter, Depends, FastAPI
+from sqlalchemy import text
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+import guardia
+from guardia.board.accounts import pages, sign_in_pages
+from guardia.board.approvals import pages
+from guardia.board.control import api, pages
+from guardia.board.core.context import Desk
+from guardia.board.costs import pages
+from guardia.board.external_agents import api
+from guardia.board.goals import pages
+from guardia.board.intake import mattermost
+from guardia.board.organization import agent_pages, pages
+from guardia.board.runs.view import pages
+from guardia.board.site import api_docs, live, permissions
+from guardia.board.tracker import pages, plan_pages
+from guardia.board.web import errors
+from guardia.board.web.render import STATIC
+from guardia.board.web.security_headers import Guard
+from guardia.board.web.session import AtDesk, ours
+from guardia.settings import Settings
+
+_LISTEN_SECONDS = 5.0
+
+
+def create_app(desk: Desk, settings: Settings) -> FastAPI:
+    """The board as an ASGI application over a desk. Stop it with ``server.BoardServer``."""
+    app = FastAPI(
+        title="GUARDiA",
+        version=guardia.__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_alive,
+        dependencies=[Depends(permissions.ruled)],
+    )
+    app.state.desk, app.state.settings = desk, settings
+    app.state.rules = dict(permissions.ROUTES)
+    app.state.feed = live.Feed(desk)
+    app.add_middleware(Guard)
+    app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
+    app.include_router(mattermost.router(desk, settings))
+    app.include_router(api.router)
+    app.include_router(api.router)
+    app.include_router(health)
+    for router in (
+        sign_in_pages.router,
+        pages.router,
+        plan_pages.router,
+        pages.router,
+        pages.router,
+        pages.router,
+        pages.router,
+        pages.router,
+        pages.router,
+        pages.router,
+        agent_pages.router,
+        live.router,
+        api_docs.router,
+    ):
+        app.include_router(router, dependencies=[Depends(ours)])
+    errors.install(app)
+    return app
+
+
+@asynccontextmanager
+async def _alive(app: FastAPI) -> AsyncIterator[None]:
+    feed: live.Feed = app.state.feed
+    listening = asyncio.create_task(feed.run())
+    await feed.ready(_LISTEN_SECONDS)
+    yield
+    feed.close()
+    listening.cancel()
+    with suppress(asyncio.CancelledError):
+        await listening
+
+
+class _Static(StaticFiles):
+    """Our files: addresses that name their version are kept for ever, others asked for again."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file, or 404."""
+        response = await super().get_response(path, scope)
+        for_ever = scope.get("query_string", b"").startswith(b"v=")
+        response.headers["cache-control"] = (
+            "public, max-age=31536000, immutable" if for_ever else "no-cache"
+        )
+        return response
+
+
+health = APIRouter()
+
+
+@health.get("/healthz", summary="Whether the board and its database answer")
+def healthz(desk: AtDesk) -> dict[str, str]:
+    """``{"status": "ok"}``; 503 where the database does not answer."""
+    with desk.database.reading() as session:
+        session.execute(text("select 1"))
+    return {"status": "ok"}

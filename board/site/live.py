@@ -1,0 +1,198 @@
+"""Live pages: one LISTEN connection per process, fanned out to every open page.
+
+A page is only told *that* something happened, and reads again what it may see. So nothing has to
+be queued: a page that has not yet heard of one event need not be told of the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from guardia.board.runs.view.beats import BEAT
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from guardia.board.audit.log import log as audit_log
+from guardia.board.core.context import Desk
+from guardia.board.issues import visibility
+from guardia.board.web.session import AtDesk, Here, still_signed_in, visitor
+from guardia.db import events
+from guardia.errors import NotFound
+from guardia.org.directory import PersonName
+
+log = logging.getLogger(__name__)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+_PAUSE = 0.3
+"""Seconds between two messages to one page: a burst of events is one message."""
+_HEARTBEAT = 15.0
+"""Seconds after which a quiet connection is written to, and its session looked at again."""
+_REMEMBERED = 2000
+_PAGES = 1000
+
+
+@dataclass(eq=False, slots=True)
+class Page:
+    """One open page."""
+
+    person: PersonName
+    sr_id: int | None
+    """The issue it shows; ``None`` for the list."""
+    beats: bool = False
+    """Whether it shows what agents do, which is not all on record."""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Feed:
+    """Tells open pages that something they show has changed."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._pages: set[Page] = set()
+        self._last: OrderedDict[int, int] = OrderedDict()
+        """Entry number of the last event by issue."""
+        self._latest = 0
+        self._floor = 0
+        """Up to here events may have been missed or forgotten."""
+        self._listening = asyncio.Event()
+        self._closed = False
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            try:
+                async for event in events.stream(self._desk.database.dsn):
+                    await (self._happened(event) if event else self._connected())
+            except Exception:
+                log.exception("live events")
+                await asyncio.sleep(1)
+
+    async def ready(self, seconds: float) -> None:
+        """Wait until the first connection listens, but not for ever."""
+        try:
+            await asyncio.wait_for(self._listening.wait(), seconds)
+        except TimeoutError:
+            log.warning("live events: the database does not answer yet")
+
+    def close(self) -> None:
+        """End every stream at once, so that a server that stops need not wait for its pages."""
+        self._closed = True
+        for page in self._pages:
+            page.news.set()
+
+    async def _connected(self) -> None:
+        # Whatever happened while nobody listened: every page reads again.
+        self._floor = self._latest = await run_in_threadpool(_position, self._desk)
+        self._listening.set()
+        for page in self._pages:
+            page.news.set()
+
+    async def _happened(self, event: dict[str, Any]) -> None:
+        if event.get("kind") == BEAT:
+            for page in self._pages:
+                if page.beats:
+                    page.news.set()
+            return
+        seq, sr_id = int(event.get("seq") or 0), event.get("sr_id")
+        self._latest = max(self._latest, seq)
+        if sr_id is None:
+            return
+        self._last[sr_id] = seq
+        self._last.move_to_end(sr_id)
+        if len(self._last) > _REMEMBERED:
+            self._floor = max(self._floor, self._last.popitem(last=False)[1])
+        owner = await self._owner(sr_id)
+        for page in self._pages:
+            if page.sr_id in {None, sr_id} and _concerns(page, owner):
+                page.news.set()
+
+    async def _owner(self, sr_id: int) -> str | None:
+        """Whose issue it is, asked only where a customer watches."""
+        if not any(p.person.role == "customer" for p in self._pages):
+            return None
+        return await run_in_threadpool(visibility.institution_of, self._desk, sr_id)
+
+    def missed(self, page: Page, seen: int) -> bool:
+        """Whether something may have happened since the page was written."""
+        if page.beats or seen < self._floor:
+            return True
+        return (self._latest if page.sr_id is None else self._last.get(page.sr_id, 0)) > seen
+
+    async def stream(self, page: Page, token: str, seen: int) -> AsyncIterator[str]:
+        """Server-sent events for one page, until it leaves, signs out, or the server stops."""
+        if self.missed(page, seen):
+            page.news.set()
+        self._pages.add(page)
+        looked = time.monotonic()
+        try:
+            yield "retry: 2000\n\n"
+            while not self._closed:
+                told = await _within(page.news, _HEARTBEAT)
+                if self._closed:
+                    return
+                if time.monotonic() - looked >= _HEARTBEAT:
+                    if await run_in_threadpool(still_signed_in, self._desk, token) is None:
+                        return
+                    looked = time.monotonic()
+                if told:
+                    page.news.clear()
+                    yield f"event: issue\ndata: {self._latest}\n\n"
+                    await asyncio.sleep(_PAUSE)
+                else:
+                    yield ": still here\n\n"
+        finally:
+            self._pages.discard(page)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further page can be told."""
+        return len(self._pages) >= _PAGES
+
+
+def _concerns(page: Page, owner: str | None) -> bool:
+    return page.person.role != "customer" or (
+        owner is not None and owner == page.person.institution
+    )
+
+
+def _position(desk: Desk) -> int:
+    with desk.database.reading() as session:
+        return audit_log.position(session)
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+@router.get("/events")
+async def subscribe(
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    seen: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+    *,
+    beats: bool = False,
+) -> Response:
+    """News of one issue, or of all that the visitor may see; with ``beats`` of agents' too."""
+    feed: Feed = request.app.state.feed
+    if feed.full:
+        raise HTTPException(503, headers={"Retry-After": "30"})
+    if sr is not None and not await run_in_threadpool(visibility.sees, desk, here.person, sr):
+        raise NotFound(what=f"SR-{sr}")
+    stream = feed.stream(Page(here.person, sr, beats), here.token, seen)
+    return StreamingResponse(
+        stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )

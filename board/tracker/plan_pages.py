@@ -1,0 +1,205 @@
+"""The forms with which people plan: changing what a task's plan does, and forcing one action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
+
+from guardia.board.control import manual_plans
+from guardia.board.control.manual_plans import Revision
+from guardia.board.core.planner import Draft, Offer
+from guardia.board.tracker import issue_page
+from guardia.board.tracker.issue_page import Work
+from guardia.board.web import errors, render
+from guardia.board.web.session import AtDesk, Here, visitor
+from guardia.errors import Invalid, NotFound, UserError
+from guardia.i18n import t
+from guardia.org.access import require
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_Text = Annotated[str, Form(max_length=1000)]
+_LINES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One action of a plan as the form shows it."""
+
+    ordinal: int
+    tool: str
+    args: Mapping[str, str]
+    dropped: bool = False
+
+
+async def written(request: Request) -> dict[str, str]:
+    """All texts of a form whose fields depend on the plan."""
+    form = await request.form()
+    return {name: text for name, text in form.items() if isinstance(text, str)}
+
+
+Written = Annotated[dict[str, str], Depends(written)]
+
+
+@router.get("/issues/{sr_id}/tasks/{task_id}/plan")
+def edit(request: Request, desk: AtDesk, here: Here, sr_id: Number, task_id: Number) -> Response:
+    """The plan as a form."""
+    work = _work(issue_page.issue(desk, here.person, sr_id).works, task_id)
+    require(here.person, "directive.change")
+    return _plan_form(request, here, sr_id, work, _rows(work))
+
+
+@router.post("/issues/{sr_id}/tasks/{task_id}/plan")
+def change(
+    *,
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr_id: Number,
+    task_id: Number,
+    form: Written,
+    plan_hash: Annotated[str, Form(min_length=1, max_length=128)],
+    reason: _Text = "",
+) -> Response:
+    """Put the person's plan in the place of the one that the form showed."""
+    work = _work(issue_page.issue(desk, here.person, sr_id).works, task_id)
+    rows = _rows(work, form)
+
+    def act() -> None:
+        drafts = [Draft(row.tool, row.args) for row in rows if not row.dropped]
+        if tool := form.get("tool", ""):
+            drafts.append(Draft(tool, _lines(form.get("arguments", ""))))
+        manual_plans.change(desk, here.person, task_id, Revision(plan_hash, drafts, reason))
+
+    def again(status: int, notice: str) -> Response:
+        return _plan_form(request, here, sr_id, work, rows, form, status=status, notice=notice)
+
+    return _act(request, sr_id, act, again)
+
+
+@router.get("/issues/{sr_id}/force")
+def blank(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+    """The form for one action outside of any plan."""
+    found = issue_page.issue(desk, here.person, sr_id)
+    require(here.person, "directive.force")
+    return _force_form(request, here, sr_id, {"server": next(iter(found.servers), "")})
+
+
+@router.post("/issues/{sr_id}/force")
+def force(
+    *,
+    request: Request,
+    desk: AtDesk,
+    here: Here,
+    sr_id: Number,
+    form: Written,
+    server: Annotated[str, Form(max_length=100)] = "",
+    tool: Annotated[str, Form(max_length=100)] = "",
+    reason: _Text = "",
+) -> Response:
+    """Order it; it runs once it is approved."""
+    issue_page.issue(desk, here.person, sr_id)
+
+    def act() -> None:
+        draft = Draft(tool, _lines(form.get("arguments", "")))
+        manual_plans.force(desk, here.person, sr_id, server, draft, reason)
+
+    def again(status: int, notice: str) -> Response:
+        return _force_form(request, here, sr_id, form, status=status, notice=notice)
+
+    return _act(request, sr_id, act, again)
+
+
+def _act(
+    request: Request,
+    sr_id: int,
+    act: Callable[[], None],
+    again: Callable[[int, str], Response],
+) -> Response:
+    """Do it and show the issue; where it is refused, the form with all that was written."""
+    try:
+        act()
+    except UserError as error:
+        status, notice = errors.told(request, error)
+        return again(status, notice)
+    return RedirectResponse(f"/issues/{sr_id}", status_code=303)
+
+
+def _work(works: tuple[Work, ...], task_id: int) -> Work:
+    found = next((work for work in works if work.task_id == task_id), None)
+    if found is None or found.plan is None:
+        raise NotFound(what=f"task {task_id}")
+    return found
+
+
+def _rows(work: Work, form: Mapping[str, str] | None = None) -> list[Row]:
+    """The plan's actions, with what a form says instead."""
+    return list(_each_row(work, form or {}))
+
+
+def _each_row(work: Work, form: Mapping[str, str]) -> Iterator[Row]:
+    for n, action in enumerate(work.plan.actions if work.plan else (), start=1):
+        args = {
+            name: form.get(f"{n}.{name}", text) for name, text in Draft.of(action.call).args.items()
+        }
+        yield Row(n, action.call.tool, args, dropped=f"drop.{n}" in form)
+
+
+def _lines(text: str) -> dict[str, str]:
+    """``name=value`` a line."""
+    found = {}
+    for line in filter(None, map(str.strip, text[:_LINES].splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise Invalid(what=line, why=t("web.planning.pair"))
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _plan_form(
+    request: Request,
+    here: Here,
+    sr_id: int,
+    work: Work,
+    rows: list[Row],
+    form: Mapping[str, str] | None = None,
+    **words: Any,
+) -> Response:
+    words |= {"sr_id": sr_id, "work": work, "rows": rows}
+    return _form(request, here, "plan_edit.html", form or {}, **words)
+
+
+def _force_form(
+    request: Request, here: Here, sr_id: int, form: Mapping[str, str], **words: Any
+) -> Response:
+    return _form(request, here, "force.html", form, sr_id=sr_id, **words)
+
+
+def _form(
+    request: Request,
+    here: Here,
+    name: str,
+    form: Mapping[str, str],
+    *,
+    status: int = 200,
+    notice: str = "",
+    **words: Any,
+) -> Response:
+    planner = request.app.state.desk.planner
+    with render.speaking(request):
+        offers: tuple[Offer, ...] = planner.offers() if planner else ()
+    return render.page(
+        request,
+        name,
+        status=status,
+        visitor=here,
+        offers=offers,
+        form=form,
+        notice=notice,
+        **words,
+    )

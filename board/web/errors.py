@@ -1,0 +1,207 @@
+"""When something does not work: the same fault as a page for people, as JSON for programs.
+
+The JSON has the shape that GitHub's clients expect: ``{message, documentation_url?, errors?}``.
+Nothing of a trace, a query or a setting is ever shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
+from sqlalchemy.exc import OperationalError, TimeoutError
+from starlette.exceptions import HTTPException
+
+from guardia import errors
+from guardia.board.web import render
+from guardia.board.web.security_headers import HEADERS
+from guardia.board.web.session import NotOurForm, SignInNeeded
+from guardia.errors import GuardiaError, UserError
+from guardia.i18n import t
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[GuardiaError], int] = {
+    errors.NotFound: 404,
+    errors.Forbidden: 403,
+    NotOurForm: 403,
+    SignInNeeded: 401,
+    errors.TokenNeeded: 401,
+    errors.NoCallsLeft: 429,
+    errors.Invalid: 422,
+    errors.Throttled: 429,
+    errors.Stale: 409,
+    errors.IllegalMove: 409,
+    errors.Refused: 409,
+}
+_MACHINES = ("/api/", "/intake/", "/healthz", "/openapi.json", "/events")
+_DOCS = "/docs"
+
+
+def install(app: FastAPI) -> None:
+    """Answer every fault of the application."""
+    app.add_exception_handler(SignInNeeded, _sign_in)
+    app.add_exception_handler(GuardiaError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(TimeoutError, _database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def status_of(error: GuardiaError) -> int:
+    """The HTTP status of one of our errors."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 400 if isinstance(error, UserError) else 500
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person looks at the answer."""
+    if request.url.path.startswith(_MACHINES):
+        return False
+    accepts = request.headers.get("accept", "")
+    return "text/html" in accepts or request.headers.get("hx-request") == "true"
+
+
+def sentence(error: GuardiaError) -> str:
+    """What our error says, in the language that is being spoken."""
+    return t(f"errors.{type(error).__name__}", **error.detail)
+
+
+def told(request: Request, error: UserError) -> tuple[int, str]:
+    """The status and sentence of a refusal that a page shows; raised on for programs."""
+    if not wants_page(request):
+        raise error
+    with render.speaking(request):
+        return status_of(error), sentence(error)
+
+
+def attempt(
+    request: Request, act: Callable[[], object], to: str, again: Callable[..., Response]
+) -> Response:
+    """Do what a form asks for and go ``to`` where it shows; refused, the page ``again``."""
+    try:
+        act()
+    except UserError as error:
+        status, notice = told(request, error)
+        return again(status=status, notice=notice)
+    return RedirectResponse(to, status_code=303)
+
+
+def answer(
+    request: Request,
+    status: int,
+    message: str | None = None,
+    *,
+    reference: str = "",
+    problems: list[dict[str, str]] | None = None,
+) -> Response:
+    """A fault as a page or as JSON."""
+    with render.speaking(request):
+        title = _title(status)
+        text = message or t(f"web.fault.{status}.text") if status in _KNOWN else message or title
+    if wants_page(request):
+        return render.page(
+            request,
+            "error.html",
+            status=status,
+            code=status,
+            title=title,
+            text=text,
+            reference=reference,
+            problems=problems or [],
+        )
+    body: dict[str, Any] = {"message": text, "documentation_url": _DOCS}
+    if problems:
+        body["errors"] = problems
+    if reference:
+        body["reference"] = reference
+    return JSONResponse(body, status_code=status)
+
+
+_KNOWN = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
+
+
+def _title(status: int) -> str:
+    return t(f"web.fault.{status}.title") if status in _KNOWN else HTTPStatus(status).phrase
+
+
+async def _sign_in(request: Request, _error: Exception) -> Response:
+    if not wants_page(request):
+        return answer(request, 401)
+    back = request.url.path if request.method == "GET" else "/issues"
+    address = f"/login?{urlencode({'next': back})}"
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=401, headers={"HX-Redirect": "/login"})
+    return RedirectResponse(address, status_code=303)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GuardiaError)
+    status = status_of(error)
+    if status >= 500:
+        # What an operator must know may name hosts and outputs: it goes to the log only.
+        return _hidden(request, error)
+    with render.speaking(request):
+        text = sentence(error)
+    return answer(request, status, text)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    # Libraries explain themselves in English; what is not is a sentence of ours.
+    own = None if error.detail.isascii() or error.status_code >= 500 else error.detail
+    response = answer(request, error.status_code, own)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(e["loc"][0] == "path" for e in found):
+        return answer(request, 404)
+    with render.speaking(request):
+        problems = [
+            {
+                "resource": request.url.path,
+                "field": ".".join(str(p) for p in e["loc"][1:]),
+                "code": "missing_field" if e["type"] == "missing" else "invalid",
+                "message": _problem(e["type"]),
+            }
+            for e in found
+        ]
+    return answer(request, 422, problems=problems)
+
+
+def _problem(kind: str) -> str:
+    if kind == "missing":
+        return t("web.fault.missing")
+    return t("web.fault.too_long") if kind == "string_too_long" else t("web.fault.invalid")
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    log.error("the database does not answer: %s", type(error).__name__)
+    return answer(request, 503)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return _hidden(request, error)
+
+
+def _hidden(request: Request, error: Exception) -> Response:
+    reference = secrets.token_hex(4)
+    log.error("fault %s on %s", reference, request.url.path, exc_info=error)
+    response = answer(request, 500, reference=reference)
+    # What nobody expected is answered outside of every middleware.
+    response.headers.update(HEADERS | {"cache-control": "no-store"})
+    return response

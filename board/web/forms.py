@@ -1,0 +1,35 @@
+"""The form with which people file something new: an issue, a goal."""
+
+from __future__ import annotations
+
+import secrets
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from guardia.board.web import render
+from guardia.board.web.session import Visitor
+
+
+def form(
+    request: Request,
+    template: str,
+    here: Visitor,
+    *,
+    title: str = "",
+    body: str = "",
+    ticket: str = "",
+    notice: str = "",
+    status: int = 200,
+) -> HTMLResponse:
+    """The form, with what was written so far; sent twice, it files one thing."""
+    return render.page(
+        request,
+        template,
+        status=status,
+        visitor=here,
+        title=title,
+        body=body,
+        ticket=ticket or secrets.token_urlsafe(12),
+        notice=notice,
+    )

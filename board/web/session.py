@@ -1,0 +1,168 @@
+"""Who is visiting: the session cookie, the language, and the proof that a form is ours.
+
+Every form carries a token that only pages of the same session can know (CSRF): it is derived from
+the session's secret cookie, so nothing needs to be stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+
+from guardia.board.accounts import tokens
+from guardia.board.core.context import Desk
+from guardia.board.web import caller
+from guardia.errors import UserError
+from guardia.i18n import DEFAULT_LANGUAGE, LANGUAGES
+from guardia.org import access
+from guardia.org.directory import PersonName
+from guardia.org.tokens import PREFIX
+from guardia.settings import Settings
+
+SESSION = "guardia_session"
+VISIT = "guardia_visit"
+"""Cookie of someone who has not signed in yet; the sign-in form is bound to it."""
+LANGUAGE = "guardia_lang"
+TOKEN_FIELD = "csrf"
+TOKEN_HEADER = "x-csrf-token"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_YEAR = 365 * 24 * 3600
+
+
+class SignInNeeded(UserError):
+    """Nobody is signed in here, or their session is over."""
+
+
+class NotOurForm(UserError):
+    """A request that changes something did not come from a page of this session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Someone who is signed in."""
+
+    person: PersonName
+    token: str
+    """The session's secret; never shown."""
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk that this application serves."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def still_signed_in(desk: Desk, token: str) -> PersonName | None:
+    """Whose session this is now, or ``None``."""
+    if token.startswith(PREFIX):
+        return tokens.holder(desk, token)
+    with desk.database.reading() as session:
+        return access.signed_in(session, token, desk.clock())
+
+
+def visitor(request: Request) -> Visitor:
+    """The person who is signed in; ``SignInNeeded`` else. Looked up once a request."""
+    known: Visitor | None = getattr(request.state, "visitor", None)
+    if known is not None:
+        return known
+    token = caller.bearer(request)
+    if token is None:
+        token = request.cookies.get(SESSION, "")
+    person = still_signed_in(desk_of(request), token) if token else None
+    if person is None:
+        raise SignInNeeded()
+    found = Visitor(person, token)
+    request.state.visitor = found
+    return found
+
+
+Here = Annotated[Visitor, Depends(visitor)]
+AtDesk = Annotated[Desk, Depends(desk_of)]
+
+
+def form_token(request: Request) -> str:
+    """What forms of this visit must carry; empty before the visit has any cookie."""
+    secret = _secret(request)
+    if not secret:
+        return ""
+    return hmac.new(secret.encode(), b"guardia form", hashlib.sha256).hexdigest()
+
+
+def _secret(request: Request) -> str:
+    known: str = getattr(request.state, "visit", "")
+    return request.cookies.get(SESSION) or request.cookies.get(VISIT) or known
+
+
+async def ours(request: Request) -> None:
+    """Refuse whatever changes something and was not sent from one of our pages."""
+    # A browser sends an Authorization header for nobody: where one is, no page can be behind it.
+    if request.method in _SAFE or caller.bearer(request) is not None:
+        return
+    wanted = form_token(request)
+    given = request.headers.get(TOKEN_HEADER) or (await request.form()).get(TOKEN_FIELD)
+    foreign = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+    if foreign or not wanted or not isinstance(given, str):
+        raise NotOurForm()
+    if not hmac.compare_digest(wanted.encode(), given.encode()):
+        raise NotOurForm()
+
+
+def begin_visit(request: Request) -> None:
+    """Give a visit without any cookie a secret of its own; ``keep_visit`` sends it."""
+    if not _secret(request):
+        request.state.visit = secrets.token_urlsafe(32)
+
+
+def keep_visit(request: Request, response: Response) -> None:
+    """Send the cookies that this visit has gained: its secret, and a chosen language."""
+    visit = getattr(request.state, "visit", "")
+    if visit:
+        _set(request, response, VISIT, visit)
+    chosen = request.query_params.get("lang")
+    if chosen in LANGUAGES:
+        _set(request, response, LANGUAGE, chosen, max_age=_YEAR)
+
+
+def open_session(request: Request, response: Response, token: str) -> None:
+    """Sign the browser in."""
+    lifetime = int(access.SESSION_LIFETIME.total_seconds())
+    _set(request, response, SESSION, token, max_age=lifetime)
+    response.delete_cookie(VISIT, path="/")
+
+
+def close_session(response: Response) -> None:
+    """Sign the browser out."""
+    response.delete_cookie(SESSION, path="/")
+
+
+def _set(
+    request: Request, response: Response, name: str, value: str, max_age: int | None = None
+) -> None:
+    secure = _https(request)
+    response.set_cookie(
+        name, value, max_age=max_age, path="/", httponly=True, samesite="lax", secure=secure
+    )
+
+
+def _https(request: Request) -> bool:
+    settings: Settings = request.app.state.settings
+    return request.url.scheme == "https" or (settings.public_url or "").startswith("https:")
+
+
+def language_of(request: Request) -> str:
+    """The language to answer in: ``?lang=``, else the cookie, else Korean."""
+    for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE)):
+        if wish in LANGUAGES:
+            return wish
+    return DEFAULT_LANGUAGE
+
+
+def local_path(path: str) -> str:
+    """``path`` if it leads to a page of ours, else the list: never to another host."""
+    plain = path.isprintable() and "\\" not in path
+    return path if plain and path.startswith("/") and not path.startswith("//") else "/issues"

@@ -1,0 +1,107 @@
+"""What a worker process holds ready for its beats: the gate, the crew, the clock."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from guardia.board.control import kill_report
+from guardia.board.core.context import Desk
+from guardia.board.runs.view import beats
+from guardia.db.engine import AWAY
+from guardia.db.jobs import Attempt
+from guardia.heartbeat.beat import beat
+from guardia.heartbeat.deliver import deliver
+from guardia.heartbeat.lazy_team import Crew
+from guardia.heartbeat.listener import CHART, ORDERS, Reaction
+from guardia.heartbeat.schedule import Clock
+from guardia.org.keys import FileKeys
+from guardia.settings import Settings
+from guardia.tools.gate import Gate
+from guardia.tools.ssh import Connections
+
+log = logging.getLogger(__name__)
+
+_AGAIN = 1.0
+"""Seconds until a beat that lost the database looks for it again."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The jobs of a worker, bound to what they need."""
+
+    desk: Desk
+    crew: Crew
+    gate: Gate
+    settings: Settings
+    clock: Clock
+    closing: threading.Event
+    """Set when this process is to end: beats begin nothing more."""
+
+    @property
+    def reactions(self) -> tuple[Reaction, ...]:
+        """What this process does at once when the board says that something has happened."""
+        return (
+            Reaction(ORDERS, self.gate.interrupt, failing=self._deaf),
+            Reaction(CHART, self.clock.follow, missed=self.clock.resume),
+        )
+
+    def _deaf(self, error: Exception) -> None:
+        kill_report.tell_deaf(self.desk, socket.gethostname(), type(error).__name__)
+
+    def beat(self, agent_id: str, attempt: Attempt) -> None:
+        """Job ``beat``: an agent's beats until no reason is left.
+
+        Reasons that come while it works are taken here: the next job of the same lock would not be
+        notified when this one lets it go. But what lost its worker comes first: while it waits for
+        a free hand, this one is given up after each task.
+        """
+        closing = self.closing.is_set
+        while not closing():
+            try:
+                done = beat(
+                    self.desk,
+                    self.crew,
+                    agent_id,
+                    attempt=attempt,
+                    closing=closing,
+                    yielding=self._yields,
+                )
+                if done is None or self._yields():
+                    return
+            except AWAY as error:
+                log.warning("%s: the database does not answer: %s", agent_id, type(error).__name__)
+                if self.closing.wait(_AGAIN):
+                    raise
+
+    def _yields(self) -> bool:
+        return beats.lost_wait(self.desk)
+
+    def deliver(self, outbox_id: int) -> None:
+        """Job ``deliver``: one message or alert."""
+        deliver(self.desk, self.settings, outbox_id)
+
+    def seal(self) -> None:
+        """Job ``seal``: a signed checkpoint of the record."""
+        self.desk.attest()
+
+
+@contextmanager
+def workshop(
+    settings: Settings, dsn: str, desk: Desk, closing: threading.Event
+) -> Iterator[Workshop]:
+    """Everything a worker needs, closed at its end."""
+    connections = Connections(FileKeys(settings.secrets))
+    gate = Gate(desk, connections)
+    crew, clock = Crew(desk, gate, settings, dsn, closing.is_set), Clock(desk)
+    try:
+        clock.start()
+        yield Workshop(desk, crew, gate, settings, clock, closing)
+    finally:
+        clock.stop()
+        connections.close()
+        crew.close()

@@ -1,0 +1,162 @@
+"""Whether the parts of an org chart agree with one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guardia.i18n import t
+from guardia.org.access import PERMISSIONS, ROLES
+from guardia.org.budgets import unpriced
+from guardia.org.chat_rules import FIELDS, RESERVED
+
+if TYPE_CHECKING:
+    from guardia.org.chart_model import OrgChart
+
+Place = tuple[str | int, ...]
+"""The way to a node of the chart; agents are named by their id or number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Something that does not fit the rest of the chart."""
+
+    place: Place
+    text: str
+
+
+def disagreements(chart: OrgChart) -> Iterator[Disagreement]:
+    """Everything that does not hold together."""
+    yield from _identities(chart)
+    yield from _lines(chart)
+    yield from _dispatchers(chart)
+    yield from _chains(chart)
+    yield from _calendar(chart)
+    yield from _adapters(chart)
+    yield from _remits(chart)
+    yield from _duties(chart)
+    yield from _prices(chart)
+    yield from _talk(chart)
+
+
+def _identities(chart: OrgChart) -> Iterator[Disagreement]:
+    seen: set[str] = set()
+    for number, agent in enumerate(chart.agents):
+        if agent.id in seen:
+            yield Disagreement(("agents", number, "id"), t("org.chart.twice", id=agent.id))
+        seen.add(agent.id)
+
+
+def _lines(chart: OrgChart) -> Iterator[Disagreement]:
+    """Everybody reports to someone there is, and nobody to themselves."""
+    above = {a.id: a.reports_to for a in chart.agents}
+    for number, agent in enumerate(chart.agents):
+        place = ("agents", number, "reports_to")
+        if agent.reports_to is not None and agent.reports_to not in above:
+            words = {"superior": agent.reports_to, "known": ", ".join(above)}
+            yield Disagreement(place, t("org.chart.superior", **words))
+        elif _circles(agent.id, above):
+            yield Disagreement(place, t("org.chart.circle", agent=agent.id))
+
+
+def _circles(agent: str, above: dict[str, str | None]) -> bool:
+    """Whether going up from an agent leads back to it."""
+    seen: set[str] = set()
+    step = above[agent]
+    while step is not None and step in above and step not in seen:
+        if step == agent:
+            return True
+        seen.add(step)
+        step = above[step]
+    return False
+
+
+def _dispatchers(chart: OrgChart) -> Iterator[Disagreement]:
+    found = [number for number, a in enumerate(chart.agents) if a.duty == "dispatch"]
+    if not found:
+        yield Disagreement(("agents",), t("org.chart.no_dispatcher"))
+    for number in found[1:]:
+        yield Disagreement(("agents", number, "duty"), t("org.chart.dispatchers"))
+
+
+def _chains(chart: OrgChart) -> Iterator[Disagreement]:
+    if (forced := chart.approvals.get("FORCED")) is not None and not forced.steps:
+        yield Disagreement(("approvals", "FORCED"), t("org.chart.forced"))
+    for category, policy in chart.approvals.items():
+        named: list[tuple[Place, str | None]] = [(("escalate_to",), policy.escalate_to)]
+        for field in ("steps", "irreversible"):
+            steps = enumerate(getattr(policy, field))
+            named += [((field, number, "role"), step.role) for number, step in steps]
+        for place, role in named:
+            if role is not None and (why := _powerless(role)) is not None:
+                yield Disagreement(("approvals", category, *place), why)
+
+
+def _powerless(role: str) -> str | None:
+    """Why nobody can approve in a role, or ``None``."""
+    known = ", ".join(r for r in ROLES if r in PERMISSIONS["approval.decide"])
+    if role not in ROLES:
+        return t("org.chart.role", role=role, known=known)
+    if role not in PERMISSIONS["approval.decide"]:
+        return t("org.chart.powerless", role=role, known=known)
+    return None
+
+
+def _calendar(chart: OrgChart) -> Iterator[Disagreement]:
+    for number, freeze in enumerate(chart.freezes):
+        if unknown := sorted(set(freeze.categories) - set(chart.approvals)):
+            place = ("freezes", number, "categories")
+            yield Disagreement(place, t("org.chart.freeze", categories=", ".join(unknown)))
+
+
+def _adapters(chart: OrgChart) -> Iterator[Disagreement]:
+    for number, agent in enumerate(chart.agents):
+        if agent.adapter is not None and agent.duty != "operate":
+            place = ("agents", number, "adapter")
+            yield Disagreement(place, t("org.adapter.duty", agent=agent.id))
+
+
+def _remits(chart: OrgChart) -> Iterator[Disagreement]:
+    for number, agent in enumerate(chart.agents):
+        for entry, category in enumerate(agent.autonomy or ()):
+            if category not in chart.approvals:
+                place = ("agents", number, "autonomy", entry)
+                known = ", ".join(chart.approvals)
+                words = {"category": category, "known": known}
+                yield Disagreement(place, t("org.chart.autonomy", **words))
+
+
+def _duties(chart: OrgChart) -> Iterator[Disagreement]:
+    seen: set[tuple[str, str | None]] = set()
+    for number, duty in enumerate(chart.duties):
+        if (why := _powerless(duty.role)) is not None:
+            yield Disagreement(("duties", number, "role"), why)
+        if (duty.role, duty.institution) in seen:
+            words = {"role": duty.role, "institution": duty.institution or "-"}
+            yield Disagreement(("duties", number), t("org.chart.duty_twice", **words))
+        seen.add((duty.role, duty.institution))
+
+
+def _prices(chart: OrgChart) -> Iterator[Disagreement]:
+    for agent_id, model in unpriced(chart.agents, chart.budgets, chart.prices):
+        place = ("agents", agent_id, "brain")
+        yield Disagreement(place, t("org.chart.unpriced", agent=agent_id, model=model))
+
+
+def _talk(chart: OrgChart) -> Iterator[Disagreement]:
+    """Rules have ids of their own, rooms of talk, and fields that there are."""
+    skills = dict.fromkeys([*FIELDS, *(skill for a in chart.agents for skill in a.skills)])
+    seen = set(RESERVED)
+    for number, rule in enumerate(chart.talk.rules):
+        place = ("talk", "rules", number)
+        if rule.id in seen:
+            yield Disagreement((*place, "id"), t("org.talk.twice", id=rule.id))
+        seen.add(rule.id)
+        for entry, room in enumerate(rule.rooms):
+            if not chart.talk.hears(room):
+                words = {"room": room, "known": ", ".join(chart.talk.rooms) or "-"}
+                yield Disagreement((*place, "rooms", entry), t("org.talk.room", **words))
+        if rule.skill is not None and rule.skill not in skills:
+            words = {"skill": rule.skill, "known": ", ".join(skills)}
+            yield Disagreement((*place, "skill"), t("org.talk.skill", **words))

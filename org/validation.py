@@ -1,0 +1,171 @@
+"""Everything that is wrong with a chart, each with its place in the text and what to do."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml.nodes import Node
+
+from guardia.i18n import t
+from guardia.org import schema, source
+from guardia.org.consistency import Disagreement, Place, disagreements
+
+PARTIAL = "partial"
+"""Validation context for what is left of a bad chart: its parts need not agree."""
+_BARE: dict[str, Any] = {"company": {"name": "-"}, "agents": [], "approvals": {}}
+"""What stands for a part of the file that is missing, so that the others are looked at."""
+_BY_ID: tuple[Place, ...] = (("agents",), ("talk", "rules"))
+"""Lists whose entries have an id."""
+_ROUNDS = 12
+_SHOWN = 60
+_TEXTS = {
+    "missing": "missing",
+    "extra_forbidden": "unknown",
+    "literal_error": "choice",
+    "string_pattern_mismatch": "pattern",
+    "string_type": "text",
+    "greater_than": "more",
+    "greater_than_equal": "least",
+    "less_than": "less",
+    "less_than_equal": "most",
+    "too_short": "few",
+    "too_long": "many",
+    "string_too_long": "long",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "whole"),
+    **dict.fromkeys(("float_type", "float_parsing"), "number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "truth"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "mapping"),
+    **dict.fromkeys(("tuple_type", "list_type"), "list"),
+}
+"""Our sentence for pydantic's kinds of error; what is not here gets pydantic's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to correct. Lines and columns count from 1."""
+
+    line: int
+    column: int
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        at = t("org.chart.at", line=self.line, column=self.column)
+        return f"{at} {self.place}: {self.text}" if self.place else f"{at}: {self.text}"
+
+
+def find(model: type[BaseModel], text: str) -> list[Fault]:
+    """All faults of a text that is YAML, in its order."""
+    data = source.load(text)
+    root = source.compose(text)
+    rest, errors, holed = _sound(model, data)
+    found = [_fault(root, e["loc"], _sentence(model, e), e["type"]) for e in _own(errors)]
+    if rest is not None:
+        agreed: Iterator[Disagreement] = disagreements(rest)  # type: ignore[arg-type]
+        found += [_fault(root, d.place, d.text) for d in agreed if d.place[0] not in holed]
+    return sorted(dict.fromkeys(found), key=lambda f: (f.line, f.column))
+
+
+def _own(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without lists that are too short only because entries of theirs do not hold."""
+    for error in errors:
+        place = error["loc"]
+        inner = (e["loc"] for e in errors if e is not error)
+        if error["type"] != "too_short" or all(i[: len(place)] != place for i in inner):
+            yield error
+
+
+def located(text: str, found: Iterable[Disagreement]) -> list[Fault]:
+    """Disagreements with something outside of the chart, as faults of its text."""
+    root = source.compose(text)
+    return sorted((_fault(root, d.place, d.text) for d in found), key=lambda f: (f.line, f.column))
+
+
+def _sound(
+    model: type[BaseModel], data: Any
+) -> tuple[BaseModel | None, list[ErrorDetails], set[str | int]]:
+    """What of the chart holds by itself, the errors of the rest, and which lists lost an entry."""
+    rest, first = copy.deepcopy(data), list[ErrorDetails]()
+    holed: set[str | int] = set()
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(rest, context=PARTIAL), first, holed
+        except ValidationError as error:
+            found = error.errors()
+        # Later rounds only meet what the cuts of the first have left behind.
+        first = first or found
+        ways = {_way(rest, e["loc"]) for e in found} - {()}
+        for name in {e["loc"][0] for e in found if e["type"] == "missing" and len(e["loc"]) == 1}:
+            rest[name] = copy.deepcopy(_BARE.get(str(name)))
+            holed.add(name)
+        for way in sorted(ways, key=_order, reverse=True):
+            holder: Any = source.inner(rest, way[:-1])
+            holed |= {way[0]} if isinstance(holder, list) else set()
+            holder.pop(way[-1])
+    return None, first, holed
+
+
+def _way(data: Any, loc: Place) -> Place:
+    """The way to what an error is about, or to what lacks it."""
+    way, node = list[str | int](), data
+    for step in loc:
+        if (isinstance(node, dict) and step in node) or (
+            isinstance(node, list) and isinstance(step, int) and step < len(node)
+        ):
+            way.append(step)
+            node = source.inner(node, (step,))
+    return tuple(way)
+
+
+def _order(way: Place) -> list[tuple[int, str]]:
+    return [(step, "") if isinstance(step, int) else (-1, step) for step in way]
+
+
+def _fault(root: Node, place: Place, text: str, kind: str = "") -> Fault:
+    mark = source.locate(root, place, key=kind == "extra_forbidden").start_mark
+    return Fault(mark.line + 1, mark.column + 1, _named(root, place), text)
+
+
+def _named(root: Node, place: Place) -> str:
+    """The place as people say it: agents and rules by id."""
+    steps = [str(step) for step in place]
+    for at, step in enumerate(place):
+        if isinstance(step, int) and place[:at] in _BY_ID:
+            known = source.child(source.locate(root, place[: at + 1]), "id")
+            steps[at] = str(getattr(known, "value", step + 1))
+    return ".".join(steps)
+
+
+def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
+    given = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(given["error"])
+    key = _TEXTS.get(error["type"])
+    if key is None:
+        return t("org.fault.other", problem=error["msg"])
+    words = {name: str(value) for name, value in given.items()}
+    words |= {"name": str(error["loc"][-1]) if error["loc"] else "", "value": _shown(error)}
+    if key == "choice":
+        words["known"] = words.get("expected", "").replace(" or ", ", ")
+    if key == "unknown":
+        words |= _alternatives(model, error["loc"])
+    return t(f"org.fault.{key}", **words)
+
+
+def _shown(error: ErrorDetails) -> str:
+    text = str(error["input"])
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _alternatives(model: type[BaseModel], loc: Place) -> dict[str, str]:
+    """What could have been meant where a name is not known."""
+    known = schema.names_at(model, loc[:-1])
+    close = difflib.get_close_matches(str(loc[-1]).lower(), known, n=1)
+    meant = t("org.fault.meant", name=close[0]) if close else ""
+    return {"known": ", ".join(known), "meant": meant}

@@ -1,0 +1,158 @@
+"""One turn of an outside agent on the seeded board: real tables and API, a server that answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cast import Cast
+from external_agents import trusted
+from pages import Browser, application
+from pydantic import TypeAdapter
+
+from guardia.agents import graph
+from guardia.agents.adapters.contract import Means
+from guardia.agents.adapters.manifest import offer
+from guardia.agents.adapters.runner import Employer
+from guardia.agents.adapters.session import Turn
+from guardia.agents.adapters.tool_proxy import Clerk
+from guardia.agents.state import Context
+from guardia.board.core.claims import Hold
+from guardia.board.execution import tasks
+from guardia.board.external_agents import sessions
+from guardia.board.external_agents.sessions import Ending
+from guardia.org.adapters import Adapter
+from guardia.org.chart_model import AgentEntry
+from guardia.org.keys import FileKeys
+from guardia.tools.gate import Gate
+from guardia.tools.output import Output
+
+FREE = {"waiting": 0, "roots": [], "waiters": []}
+LOCKS = {"tool": "database.locks", "args": {"service": "budgetdb"}}
+TERMINATE = {
+    "tool": "database.terminate_session",
+    "args": {"service": "budgetdb", "pid": 7, "backend_start": "2026-11-20 05:00:00+00"},
+}
+
+
+class Hands:
+    """A server on which nothing waits; it keeps what was sent to it."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def run(self, host: Any, command: Any, **_more: Any) -> Output:
+        self.sent.append(command.render())
+        return Output(0, json.dumps(FREE), "", 0.01)
+
+
+class Standing:
+    """An engagement that lasts until it is told to go: the test itself is the agent."""
+
+    def __init__(self) -> None:
+        self.leave = threading.Event()
+
+    async def start(self) -> None:
+        return
+
+    async def wait(self) -> None:
+        import asyncio
+
+        while not self.leave.is_set():
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> Ending:
+        return Ending("ended", 0)
+
+
+@dataclass
+class AtWork:
+    """The agent's side of a turn, and what the test looks at."""
+
+    cast: Cast
+    hold: Hold
+    token: str
+    session_id: int
+    hands: Hands
+    browser: Browser
+    endings: list[Ending] = field(default_factory=list)
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """A request with this turn's token, on this turn's task unless told otherwise."""
+        task, token = more.get("task", self.hold.task_id), more.get("token", self.token)
+        return self.browser.request(
+            method,
+            f"/api/agent/tasks/{task}{path}",
+            json=body,
+            headers={"authorization": f"Bearer {token}"},
+        )
+
+
+def entry(adapter: dict[str, Any], tools: tuple[str, ...] | None = None) -> AgentEntry:
+    """The specialist's entry with this adapter."""
+    found: Any = TypeAdapter(Adapter).validate_python(adapter)
+    return AgentEntry(id="db-agent", title="DB 전문가", duty="operate", adapter=found, tools=tools)
+
+
+def context(cast: Cast, hold: Hold, hands: Hands) -> Context:
+    """What a beat brings; an outside agent has neither our library nor our brain."""
+    gate = Gate(cast.desk, hands, sleep=lambda _: None)
+    return Context(cast.desk, gate, None, None, hold, ())  # type: ignore[arg-type]
+
+
+@contextmanager
+def at_work(
+    cast: Cast,
+    hold: Hold | None = None,
+    *,
+    seconds: float = 60,
+    calls: int = 200,
+    tools: tuple[str, ...] | None = None,
+) -> Iterator[AtWork]:
+    """A turn that is served until the end of the block."""
+    hold, hands = hold or cast.parsed(), Hands()
+    agent = entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
+    here = context(cast, hold, hands)
+    offered = offer(agent, here.gate.host(tasks.observe(cast.desk, hold)))
+    session_id, token = sessions.open_session(
+        cast.desk, hold, offered, kind="process", seconds=round(seconds), budget=calls
+    )
+    standing, clerk = Standing(), Clerk(here, agent, session_id, graph.carry())
+    turn = Turn(cast.desk, hold, clerk, session_id, seconds, grace=0.1)
+    browser = Browser(application(cast.desk), raise_server_exceptions=False)
+    found = AtWork(cast, hold, token, session_id, hands, browser)
+
+    def run() -> None:
+        ending = turn.run(standing)
+        sessions.close_session(cast.desk, hold, session_id, ending)
+        found.endings.append(ending)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield found
+    finally:
+        standing.leave.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def employ(
+    cast: Cast, adapter: dict[str, Any], address: str, folder: Path, keys: Path, **more: Any
+) -> tuple[Hold, Hands]:
+    """One whole turn of such an agent on a new task; it is over when this returns."""
+    hold, hands = more.get("hold") or cast.parsed(), Hands()
+    known = adapter if adapter["kind"] == "http" else trusted(adapter)
+    employer = Employer(address, Means(folder, FileKeys(keys)), grace=more.get("grace", 2.0))
+    # In a thread, as beats are: this one may have a loop of its own (see ``loops``).
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(
+            employer.work, context(cast, hold, hands), entry(known, more.get("tools"))
+        ).result()
+    return hold, hands

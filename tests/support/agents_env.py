@@ -1,0 +1,112 @@
+"""A seeded board with its agents at work, in beats; none of its servers can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cast import LEAD, Cast, seated
+from full_stack import LIBRARY
+from guardia.board.audit.log.model import AuditEntry
+from sqlalchemy import select
+
+from guardia.agents import checkpoints
+from guardia.agents.team import Team
+from guardia.board.audit.log import log
+from guardia.board.control import directives
+from guardia.board.control.directives import Wish
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Task
+from guardia.board.core.run_model import Wake
+from guardia.board.goals import decisions, planning, view
+from guardia.board.goals.view import GoalPage
+from guardia.board.organization import chart
+from guardia.heartbeat.beat import beat
+from guardia.org import edit, revisions
+from guardia.org.directory import Directory, Host, InstitutionName
+from guardia.org.keys import FileKeys
+from guardia.tools.gate import Gate
+from guardia.tools.ssh import Connections
+
+MORE = (
+    Host(server_id="MOF-WAS-02", institution="MOF", kind="WAS"),
+    Host(server_id="MOE-DB-01", institution="MOE", kind="DB"),
+)
+
+
+@dataclass
+class Office:
+    """A board with its team; nobody can reach a server."""
+
+    board: Cast
+    team: Team
+
+    def work(self) -> None:
+        """Beats until nobody has a reason to wake."""
+        while (agent := self._next()) is not None:
+            beat(self.board.desk, lambda: self.team, agent)
+
+    def give(self, text: str) -> GoalPage:
+        """A goal, planned."""
+        sr_id = planning.give(self.board.desk, LEAD, text, channel="web")
+        self.work()
+        return self.page(sr_id)
+
+    def page(self, sr_id: int) -> GoalPage:
+        """What a person sees of it."""
+        return view.page(self.board.desk, LEAD, sr_id)
+
+    def approve(self, page: GoalPage, *out: int) -> tuple[int, ...]:
+        """A person approves what they see."""
+        words = {"plan_hash": page.plan_hash, "taken_out": frozenset(out)}
+        return decisions.approve(self.board.desk, LEAD, page.sr_id, **words)  # type: ignore[arg-type]
+
+    def fire(self, agent: str) -> None:
+        """Without this agent."""
+        desk = self.board.desk
+        with desk.database.reading() as session:
+            text = revisions.chart_text(session, revisions.latest(session) or 0)
+        chart.apply_chart(desk, edit.fire(text, agent), "operator:test")
+
+    def task(self, sr_id: int) -> Task:
+        """An issue's only task."""
+        with self.board.desk.database.reading() as session:
+            return session.scalars(select(Task).where(Task.sr_id == sr_id)).one()
+
+    def finish(self, *numbers: int, verb: str = "complete") -> None:
+        """People end issues by hand."""
+        for number in numbers:
+            task = self.task(number).task_id
+            if verb == "complete" and self.task(number).status != State.MANUAL:
+                directives.give(self.board.desk, LEAD, task, Wish("manual"))
+            directives.give(self.board.desk, LEAD, task, Wish(verb, "손으로 끝냄"))
+
+    def kinds(self, sr_id: int) -> list[str]:
+        """The goal's entries; the whole record must hold."""
+        with self.board.desk.database.reading() as session:
+            assert log.verify_all(session).intact
+            query = select(AuditEntry.kind).where(AuditEntry.sr_id == sr_id)
+            return list(session.scalars(query.order_by(AuditEntry.seq)))
+
+    def _next(self) -> str | None:
+        with self.board.desk.database.reading() as session:
+            query = select(Wake.agent_id)
+            return session.scalar(query.order_by(Wake.wake_id).limit(1))
+
+
+@contextmanager
+def at_work(owner: str, dsn: str, keys: Path) -> Iterator[Office]:
+    """The seeded board with two more servers, and its team."""
+    checkpoints.setup(owner)
+    pool = checkpoints.open_pool(dsn)
+    connections = Connections(FileKeys(keys))
+    with seated(dsn) as board:
+        institutions = (InstitutionName(id="MOE", name="교육부"),)
+        names = Directory(institutions=institutions, servers=MORE)
+        chart.enrol(board.desk, names, {})
+        gate = Gate(board.desk, connections)
+        yield Office(board, Team(board.desk, gate, LIBRARY, checkpoints.saver(pool)))
+    connections.close()
+    pool.close()

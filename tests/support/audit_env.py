@@ -1,0 +1,135 @@
+"""A board whose record is signed and copied out, and a superuser who rewrites it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from cast import LEAD, Cast
+from guardia.board.audit.log.chain import ORIGIN, Link
+from psycopg.types.json import Jsonb
+
+from guardia.board.approvals import decisions
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.integrity import verification
+from guardia.board.integrity.notary import Notary
+from guardia.board.integrity.verification import Finding
+from guardia.board.integrity.witnesses import Places
+
+TABLES = ("tb_audit_log", "tb_audit_head", "tb_audit_checkpoint", "tb_evidence")
+
+
+@dataclass
+class Sealed:
+    """A desk with a notary, what its verifier says, and the attacker's hands."""
+
+    cast: Cast
+    desk: Desk
+    places: Places
+    superuser: str
+
+    def write(self, count: int) -> None:
+        """So many entries more."""
+        for n in range(count):
+            with self.desk.database.transaction() as session:
+                log.append(
+                    session,
+                    "comment",
+                    actor="person:lead",
+                    now=self.desk.clock(),
+                    detail={"n": n},
+                    text=f"기록 {n}",
+                )
+
+    def seal(self) -> int:
+        """Sign; the size of the newest checkpoint."""
+        assert self.desk.notary is not None
+        newest = self.desk.notary.seal(self.desk)
+        assert newest is not None
+        return newest.size
+
+    def size(self) -> int:
+        """Entries so far."""
+        with self.desk.database.reading() as session:
+            return log.head(session).size
+
+    def verify(self, *, full: bool = True) -> Finding:
+        """What the verifier finds."""
+        return verification.examine(self.desk, full=full)
+
+    def attack(self, *statements: str, **values: Any) -> None:
+        """As a superuser who switches every trigger off, and on again."""
+        with psycopg.connect(self.superuser) as connection:
+            connection.execute("set session_replication_role = replica")
+            for table in ("tb_audit_log", "tb_audit_checkpoint"):
+                connection.execute(f"alter table {table} disable trigger append_only")
+            for statement in statements:
+                connection.execute(statement, values or None)
+            for table in ("tb_audit_log", "tb_audit_checkpoint"):
+                connection.execute(f"alter table {table} enable trigger append_only")
+
+    def links(self) -> list[Link]:
+        """All entries."""
+        with self.desk.database.reading() as session:
+            return list(log.links(session))
+
+    def rewrite(self, links: list[Link]) -> None:
+        """Put a whole other chain in the place of this one, with all hashes made anew."""
+        self.attack("delete from tb_audit_log")
+        before = ORIGIN
+        for n, link in enumerate(links, start=1):
+            fresh = replace(link, seq=n, previous_hash=before)
+            before = fresh.hash()
+            self.insert(replace(fresh, current_hash=before))
+        self.attack(
+            "update tb_audit_head set size = %(size)s, head = %(head)s",
+            size=len(links),
+            head=before,
+        )
+
+    def insert(self, link: Link) -> None:
+        """One row as it is."""
+        names = list(link.__slots__)
+        self.attack(
+            f"insert into tb_audit_log ({', '.join(names)})"
+            f" values ({', '.join(f'%({name})s' for name in names)})",
+            **{**{name: getattr(link, name) for name in names}, "detail": Jsonb(link.detail)},
+        )
+
+    def backup(self) -> None:
+        """Keep everything as it is now."""
+        self.attack(*(f"create table kept_{name} as table {name}" for name in TABLES))
+
+    def restore(self) -> None:
+        """Put everything back to the backup."""
+        statements = []
+        for name in TABLES:
+            over = "overriding system value" if name == "tb_evidence" else ""
+            statements += [f"delete from {name}", f"insert into {name} {over} table kept_{name}"]
+        self.attack(*statements)
+
+    def approved(self) -> Any:
+        """A hold on a task whose plan is approved."""
+        held, _, bound = self.cast.planned()
+        decisions.decide(self.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+        return self.cast.hold("db-agent")
+
+
+def places(folder: Path) -> Places:
+    """Files of one host, with a second place for copies."""
+    (folder / "second").mkdir()
+    return Places(
+        folder / "secrets" / "chain-signing-key",
+        folder / "verified.json",
+        (folder / "checkpoints", folder / "second"),
+    )
+
+
+def sealing(cast: Cast, superuser: str, folder: Path) -> Sealed:
+    """The cast's board with a notary of its own."""
+    found = places(folder)
+    desk = replace(cast.desk, notary=Notary(found))
+    return Sealed(Cast(desk, cast.dsn), desk, found, superuser)

@@ -1,0 +1,55 @@
+"""Budgets and calls for tests: a chart with caps, calls that are paid, an agent that rests."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from cast import Cast
+
+from guardia.board.core.claims import Hold
+from guardia.board.core.context import Desk
+from guardia.board.costs import budgets, metering
+from guardia.board.costs.budget_accounts import Refusal
+from guardia.board.costs.metering import Bid, Ended
+from guardia.board.organization import chart as organization_chart
+from guardia.errors import Exhausted
+from guardia.org import chart
+
+BID = Bid("triage", "openai", "qwen", "0123456789ab", 600, 400, 30)
+PRICES = "prices: {qwen: {input: 100, output: 1000}}\n"
+"""At these, ``BID`` costs at most 0.46 won."""
+
+
+def charter(board: Cast, budget: str = "", more: str = PRICES) -> None:
+    """The shipped chart with a budget of the DB specialist."""
+    text = chart.shipped().read_text("utf-8")
+    if budget:
+        text = text.replace("  - id: db-agent\n", f"  - id: db-agent\n    budget: {budget}\n")
+    organization_chart.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
+
+
+def reserved(desk: Desk, hold: Hold, bid: Bid = BID) -> int:
+    """A permitted call's number."""
+    call = metering.reserve(desk, hold, bid)
+    assert isinstance(call, int), call
+    return call
+
+
+def paid(board: Cast, hold: Hold, *, times: int = 1, why: str = "") -> None:
+    """Calls that use all that they may; unusable ones where a reason is given."""
+    for _ in range(times):
+        call = reserved(board.desk, hold)
+        outcome = "unusable" if why else "used"
+        metering.settle(board.desk, call, Ended(outcome, why, 600, 400, 812))
+
+
+def exhausted(board: Cast) -> Hold:
+    """The DB specialist rests: its budget has no room for a second call."""
+    charter(board, "{tokens: 1500, on_exhausted: pause}")
+    hold = board.parsed()
+    paid(board, hold)
+    refused = metering.reserve(board.desk, hold, BID)
+    assert isinstance(refused, Refusal) and refused.pauses
+    with suppress(Exhausted):
+        budgets.rest(board.desk, hold, refused)
+    return hold

@@ -1,0 +1,111 @@
+"""Outside agents at work in a house: the board behind a real port, and programs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from full_stack import House, opened
+from guardia.board.audit.log.model import AuditEntry
+from pages import application, serving
+from sqlalchemy import select
+
+from guardia.agents.adapters import process
+from guardia.board.core.context import Desk
+from guardia.board.organization import chart as organization_chart
+from guardia.db.account import Account
+from guardia.org import chart
+from guardia.tools.lab.running import RunningFleet
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "outside_agent.py"
+PYTHON = "/usr/bin/python3"
+"""The system's own: programs run under an account that need not reach our environment."""
+
+
+def charted(adapter: dict[str, Any], agent: str = "db-agent", **more: Any) -> str:
+    """The shipped chart, with an adapter, and ``more``, in one agent's entry."""
+    text = chart.shipped().read_text("utf-8")
+    before, entry, after = text.partition(f"  - id: {agent}\n")
+    assert entry
+    lines = {"adapter": adapter, **more}.items()
+    added = "".join(f"    {name}: {json.dumps(value)}\n" for name, value in lines)
+    return f"{before}{entry}{added}{after}"
+
+
+def program(scripts: Path, source: str | Path, **more: Any) -> dict[str, Any]:
+    """An adapter that runs a Python program, given as its text or its file; ``scripts`` is a
+    folder that its account reaches."""
+    text = source.read_text("utf-8") if isinstance(source, Path) else source
+    path = scripts / "program.py"
+    path.write_text(text, "utf-8")
+    path.chmod(0o644)
+    return trusted({"kind": "process", "command": [PYTHON, str(path)], **more})
+
+
+def trusted(adapter: dict[str, Any]) -> dict[str, Any]:
+    """As it must be written where the tests do not run as root."""
+    return adapter if os.geteuid() == 0 else {**adapter, "trust_account": True}
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder that other accounts can pass through; pytest's own they cannot."""
+    folder = Path(tempfile.mkdtemp(prefix="guardia-outside-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def unless_reachable(monkeypatch: pytest.MonkeyPatch, *needed: Path) -> None:
+    """Where another account cannot reach what a program needs, the program keeps ours."""
+    other = Account("other", 61184, 61184)
+    if os.geteuid() == 0 and not all(other.reaches(path) for path in needed):
+        monkeypatch.setattr(process, "account", lambda *_: None)
+
+
+@contextmanager
+def employing(
+    dsn: str, fleet: RunningFleet, home: Path, adapter: dict[str, Any], **more: Any
+) -> Iterator[House]:
+    """A house in which one agent is an outside one, and the work is done by ``guardia worker``.
+
+    ``home`` is that process's own, with the fleet's key among its secrets; the board is behind a
+    real port.
+    """
+    if not Path(PYTHON).exists():
+        pytest.skip("no system Python")
+    with opened(dsn, fleet, home / "secrets") as house, serving(application(house.desk)) as address:
+        organization_chart.apply_chart(house.desk, charted(adapter, **more), "operator:test")
+        environment = {
+            **os.environ,
+            "GUARDIA_DSN": dsn,
+            "GUARDIA_HOME": str(home),
+            "GUARDIA_BOARD_URL": address,
+        }
+        with (home / "worker.log").open("ab") as log:
+            program = [sys.executable, "-m", "guardia", "worker"]
+            worker = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
+        try:
+            yield house
+        finally:
+            worker.terminate()
+            worker.wait(120)
+        assert list((home / "outside").iterdir()) == []
+
+
+def on_record(desk: Desk, *kinds: str) -> list[AuditEntry]:
+    """The entries of these kinds, in order."""
+    with desk.database.reading() as session:
+        query = select(AuditEntry).where(AuditEntry.kind.in_(kinds)).order_by(AuditEntry.seq)
+        return list(session.scalars(query))

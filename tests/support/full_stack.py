@@ -1,0 +1,126 @@
+"""The whole house on one database and the practice fleet, beat by beat, without a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guardia.board.audit.log.model import AuditEntry
+from guardia.board.audit.log.signing import Seal
+from sqlalchemy import select
+
+from guardia.agents import checkpoints
+from guardia.agents.team import Team
+from guardia.board.approvals import decisions, pending
+from guardia.board.audit.log import log
+from guardia.board.core.context import Desk
+from guardia.board.core.lifecycle import State
+from guardia.board.core.run_model import Wake
+from guardia.board.execution import view
+from guardia.board.issues import receiving
+from guardia.board.organization import chart as organization_chart
+from guardia.db.engine import Database
+from guardia.heartbeat.beat import beat
+from guardia.knowledge.library import Library
+from guardia.org import chart
+from guardia.org.directory import PersonName
+from guardia.org.keys import FileKeys
+from guardia.tools.drafting import CatalogPlanner
+from guardia.tools.gate import Gate, Hands
+from guardia.tools.lab.running import RunningFleet
+from guardia.tools.ssh import Connections
+
+LIBRARY = Library.shipped()
+
+
+@dataclass
+class House:
+    """The board, the team, and shortcuts for what people do."""
+
+    desk: Desk
+    team: Team
+    gate: Gate
+    fleet: RunningFleet
+
+    def request(self, text: str) -> int:
+        """A line in a room that opens an issue."""
+        return receiving.receive(
+            self.desk,
+            receiving.Request(text=text, channel="mattermost", sender="장하늘", room="방"),
+        )
+
+    def work(self) -> None:
+        """Run beats until nobody has a reason to wake."""
+        while (agent := self._next()) is not None:
+            beat(self.desk, lambda: self.team, agent)
+
+    def state(self, sr_id: int) -> State:
+        """Where an issue stands."""
+        return view.issue(self.desk, sr_id).state
+
+    def decide(self, sr_id: int, *, approve: bool = True) -> None:
+        """The right person decides each step that waits, until none does."""
+        while waiting := pending.waiting_plans(self.desk, sr_id):
+            step = waiting[0]
+            decisions.decide(
+                self.desk,
+                self.person(step.role),
+                step.task_id,
+                approve=approve,
+                plan_hash=step.plan_hash,
+                reason="시험",
+            )
+
+    def person(self, role: str) -> PersonName:
+        """Someone of that role."""
+        return next(p for p in self.fleet.directory().people if p.role == role)
+
+    def entries(self, sr_id: int) -> list[AuditEntry]:
+        """The issue's part of the record; the whole of it must hold."""
+        with self.desk.database.reading() as session:
+            assert log.verify_all(session).intact
+            found = select(AuditEntry).where(AuditEntry.sr_id == sr_id).order_by(AuditEntry.seq)
+            return list(session.scalars(found))
+
+    def changes(self, sr_id: int) -> list[str]:
+        """Tools of the changes that were attempted, in order."""
+        return [
+            e.detail["tool"]
+            for e in self.entries(sr_id)
+            if e.kind == "intent" and e.detail["phase"] != "read"
+        ]
+
+    def _next(self) -> str | None:
+        with self.desk.database.reading() as session:
+            return session.scalar(select(Wake.agent_id).order_by(Wake.wake_id).limit(1))
+
+
+@contextmanager
+def opened(dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None) -> Iterator[House]:
+    """A house over a migrated and enrolled database; ``hands`` wraps the connections."""
+    database = Database(dsn, pool_size=4)
+    pool = checkpoints.open_pool(dsn)
+    connections: Hands = Connections(FileKeys(keys))
+    try:
+        # Workers of one installation sign with one key.
+        desk = Desk(database, seal=Seal.kept(FileKeys(keys)), planner=CatalogPlanner())
+        gate = Gate(desk, hands(connections) if hands else connections)
+        yield House(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
+    finally:
+        connections.close()  # type: ignore[attr-defined]
+        pool.close()
+        database.close()
+
+
+def furnish(owner_dsn: str, dsn: str, fleet: RunningFleet, keys: Path) -> None:
+    """Tables for checkpoints, the shipped chart, the fleet's people, servers and key."""
+    checkpoints.setup(owner_dsn)
+    FileKeys(keys).put(*fleet.credential())
+    database = Database(dsn, pool_size=2)
+    desk = Desk(database)
+    organization_chart.apply_chart(desk, chart.shipped().read_text("utf-8"), "operator:test")
+    organization_chart.enrol(desk, fleet.directory(), {})
+    database.close()

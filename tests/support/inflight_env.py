@@ -1,0 +1,143 @@
+"""Many commands in flight on the practice fleet, and what is left of them, counted on its hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from cast import assignment
+from full_stack import House
+from sqlalchemy import update
+
+from guardia.board.core.claims import Hold
+from guardia.board.core.model import Task
+from guardia.board.core.plan import Call
+from guardia.board.execution import tasks
+from guardia.board.issues import receiving
+from guardia.board.runs.view import beats
+from guardia.heartbeat.listener import ORDERS, Reaction, listen
+from guardia.tools.command import Command
+
+MARK = f"300.{os.getpid():08d}"
+"""Seconds of a sleep that no other process asks for: so it can be told from everything else."""
+SERVERS = {
+    "MOF-DB-01": "budgetdb",
+    "MOE-DB-01": "edudb",
+    "MOF-WAS-01": "budget",
+    "MOF-WAS-02": "budget",
+    "MOIS-WAS-01": "minwon",
+}
+
+
+class Slow:
+    """Hands that wait on the host before the command: five minutes, unless someone stops it."""
+
+    def __init__(self, hands: Any, only: Callable[[str], bool] = lambda _: True) -> None:
+        self._hands = hands
+        self._only = only
+
+    def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
+        if self._only(command.render()):
+            command, timeout = Command.of("sleep", MARK), 400
+        return self._hands.run(host, command, timeout=timeout, **more)
+
+    def end(self, host: Any, tag: str) -> Any:
+        return self._hands.end(host, tag)
+
+    def close(self) -> None:
+        self._hands.close()
+
+
+def sleeping() -> int:
+    """How many of those commands this machine runs, on whichever host of the fleet."""
+    count = 0
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            count += file.read_bytes().split(b"\0")[:2] == [b"sleep", MARK.encode()]
+        except OSError:
+            continue
+    return count
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Whether it comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)  # counting costs the hosts' own processor
+    return True
+
+
+@contextmanager
+def listening(*houses: House) -> Iterator[None]:
+    """What every worker process does beside its beats: hear of people's orders."""
+    loop = asyncio.new_event_loop()
+
+    async def all_of_them() -> None:
+        reactions = [(h.desk, (Reaction(ORDERS, h.gate.interrupt),)) for h in houses]
+        await asyncio.gather(*(listen(*each) for each in reactions))
+
+    task = loop.create_task(all_of_them())
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(0.3)  # until they listen
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        loop.close()
+
+
+def held(house: House, count: int) -> list[Hold]:
+    """So many tasks, on all of those servers in turn, each held by an agent."""
+    names = list(SERVERS)
+    for number in range(count):
+        line = receiving.Request(text=f"점검 {number}", channel="web", sender="장하늘")
+        receiving.receive(house.desk, line)
+    begun = beats.begin(house.desk, "dispatcher")
+    assert begun is not None
+    for number in range(count):
+        hold = beats.claim(house.desk, begun)
+        assert hold is not None
+        tasks.parse(house.desk, hold, assignment(names[number % len(names)]))
+    beats.end(house.desk, begun, "delegated", task_id=None, steps=0)
+    begun = beats.begin(house.desk, "db-agent")
+    assert begun is not None
+    holds: list[Hold] = []
+    while hold := beats.claim(house.desk, begun, frozenset(h.task_id for h in holds)):
+        holds.append(hold)
+    assert len(holds) == count
+    # A beat has one task in its hands: for fifty at once it would take fifty agents.
+    with house.desk.database.transaction() as session:
+        numbers = [h.task_id for h in holds]
+        session.execute(update(Task).where(Task.task_id.in_(numbers)).values(run_id=begun.run_id))
+    return holds
+
+
+@contextmanager
+def flying(house: House, holds: list[Hold]) -> Iterator[list[Future[Any]]]:
+    """A read for each of them, all running on the hosts at once."""
+
+    def read(hold: Hold) -> Any:
+        grant = tasks.observe(house.desk, hold)
+        service = {"service": SERVERS[grant.server_id]}
+        return house.gate.read(grant, Call(tool="service.processes", args=service))
+
+    with ThreadPoolExecutor(len(holds)) as threads:
+        reads = [threads.submit(read, hold) for hold in holds]
+        assert until(lambda: sleeping() >= len(holds)), [r for r in reads if r.done()]
+        yield reads

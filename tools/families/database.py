@@ -1,0 +1,169 @@
+"""PostgreSQL: who waits for whom, and ending the session that blocks the others.
+
+``psql`` runs on the server under GUARDiA's account there: its ``pg_service.conf`` entry of the
+service's name and its ``.pgpass`` hold address and password, so no command line shows either.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, field_validator
+
+from guardia.board.core.plan import Call, Check, Risk
+from guardia.org.directory import Host
+from guardia.tools.command import Command
+from guardia.tools.target import service_on
+from guardia.tools.tool import Findings, OnService, Tool, literal, read
+
+_UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+_SETTINGS = (
+    "set client_encoding = 'UTF8'; set statement_timeout = '10s'; "
+    "set default_transaction_read_only = on"
+)
+
+# pg_locks and pg_blocking_pids are open to every role, unlike other sessions' rows in
+# pg_stat_activity: an account without pg_monitor sees the chain, though not the queries.
+_LOCKS = f"""
+with recursive waiting as (
+  select w.pid, pg_blocking_pids(w.pid) as by,
+         coalesce(w.since, a.query_start) as since, left(a.query, 200) as query
+  from (select pid, min((to_jsonb(l) ->> 'waitstart')::timestamptz) as since
+        from pg_locks l where not granted group by pid) w
+  join pg_stat_activity a on a.pid = w.pid and a.datname = current_database()
+), blocked as (
+  select * from waiting where cardinality(by) > 0
+), edges as (
+  select distinct pid as waiter, unnest(by) as blocker from blocked
+), reach (root, waiter) as (
+  select blocker, waiter from edges where blocker not in (select pid from blocked)
+  union select r.root, e.waiter from reach r join edges e on e.blocker = r.waiter
+), roots as (
+  select r.root as pid, count(*) as blocked from reach r group by r.root
+)
+select json_build_object(
+  'waiting', (select count(*) from blocked),
+  'roots', (select coalesce(json_agg(x), '[]') from (
+    select r.pid, to_char(a.backend_start at time zone 'UTC', '{_UTC}') as backend_start,
+           a.state, a.usename as "user", a.application_name as application,
+           round(extract(epoch from clock_timestamp() - a.xact_start)::numeric, 1) as xact_seconds,
+           left(a.query, 200) as query, r.blocked
+    from roots r join pg_stat_activity a on a.pid = r.pid
+    order by r.blocked desc, r.pid limit 20) x),
+  'waiters', (select coalesce(json_agg(x), '[]') from (
+    select pid, by as blocked_by,
+           round(extract(epoch from clock_timestamp() - since)::numeric, 1) as seconds, query
+    from blocked order by since, pid limit 50) x))
+"""
+
+_ACTIVITY = """
+select json_build_object(
+  'sessions', count(*),
+  'active', count(*) filter (where state = 'active'),
+  'idle_in_transaction', count(*) filter (where state like 'idle in transaction%'),
+  'longest_seconds', coalesce(round(extract(epoch from
+     max(clock_timestamp() - xact_start))::numeric, 1), 0))
+from pg_stat_activity
+where backend_type = 'client backend' and datname = current_database()
+  and pid <> pg_backend_pid()
+"""
+
+
+class OnSession(OnService):
+    """One session: its start tells it from a later one that got the same process id."""
+
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
+    backend_start: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}(:?\d{2})?)$"
+        ),
+    ]
+
+    @field_validator("backend_start")
+    @classmethod
+    def _a_moment(cls, text: str) -> str:
+        datetime.fromisoformat(text)  # month 13 fits the pattern, and is a ValueError here
+        return text
+
+
+def _query(service: str, host: Host, sql: str) -> Command:
+    service_on(host, service, ("postgresql",))
+    where = f"service={service} connect_timeout=5 application_name=guardia"
+    flags = ("-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
+    return Command.of("psql", *flags, "-d", where, "-c", _SETTINGS, "-c", " ".join(sql.split()))
+
+
+def _this_session(args: OnSession) -> str:
+    """The condition for exactly this session, of values that can hold no quote."""
+    start = datetime.fromisoformat(args.backend_start).isoformat()
+    return f"pid = {int(args.pid)} and backend_start = '{start}'::timestamptz"
+
+
+def _session(args: OnSession, host: Host) -> Command:
+    sql = f"""select json_build_object('present', count(*) > 0, 'state', min(state))
+              from pg_stat_activity where {_this_session(args)}"""
+    return _query(args.service, host, sql)
+
+
+def _terminate(args: OnSession, host: Host) -> Command:
+    sql = f"""select json_build_object('acted', coalesce(bool_or(pg_terminate_backend(pid)), false))
+              from pg_stat_activity where {_this_session(args)}
+              and backend_type = 'client backend' and datname = current_database()
+              and pid <> pg_backend_pid()"""
+    return _query(args.service, host, sql)
+
+
+def _still_root(args: OnSession) -> tuple[Check, ...]:
+    same = f"pid=={literal(args.pid)} && backend_start=={literal(args.backend_start)}"
+    look = Call(tool="database.locks", args={"service": args.service})
+    return (Check(call=look, expect=f"length(roots[?{same}]) > `0`"),)
+
+
+def _gone(args: OnSession) -> tuple[Check, ...]:
+    look = Call(tool="database.session", args=args.model_dump())
+    return (Check(call=look, expect="!present", within=10.0),)
+
+
+def _object(text: str) -> Findings:
+    found: Any = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return found
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        name="database.locks",
+        risk=Risk.READ,
+        args=OnService,
+        command=lambda args, host: _query(args.service, host, _LOCKS),
+        parse=read("database.locks", _object),
+    ),
+    Tool(
+        name="database.activity",
+        risk=Risk.READ,
+        args=OnService,
+        command=lambda args, host: _query(args.service, host, _ACTIVITY),
+        parse=read("database.activity", _object),
+    ),
+    Tool(
+        name="database.session",
+        risk=Risk.READ,
+        args=OnSession,
+        command=_session,
+        parse=read("database.session", _object),
+    ),
+    Tool(
+        name="database.terminate_session",
+        risk=Risk.CHANGE,
+        args=OnSession,
+        command=_terminate,
+        parse=read("database.terminate_session", _object),
+        precheck=_still_root,
+        verify=_gone,
+        irreversible="tools.database.terminate_session.irreversible",
+    ),
+)

@@ -1,0 +1,128 @@
+"""Releases side by side: which one is current, and switching to another in one step."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from guardia.board.core.plan import Call, Check, Risk
+from guardia.org.directory import Host
+from guardia.tools import target
+from guardia.tools.command import Command, Script
+from guardia.tools.families.service import healthy
+from guardia.tools.target import HTTP_KINDS, service_on
+from guardia.tools.tool import Findings, OnService, Tool, done, literal, read
+
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
+"""Name of a folder in ``releases``: no separators, no leading dash or dot."""
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+
+_CURRENT = Script(
+    "deploy.current",
+    r"""
+current=$(readlink -- "$1/current" || true)
+current=${current%/}
+printf '%s\n' "${current##*/}"
+for release in "$1"/releases/*/; do
+  [ -d "$release" ] || continue
+  release=${release%/}
+  printf '%s\n' "${release##*/}"
+done
+""",
+)
+
+# A link cannot be changed, but another can take its name in one step: nobody ever finds none.
+_ACTIVATE = Script(
+    "deploy.activate",
+    r"""
+root=$1 version=$2 previous=$3 control=$4
+fail() { echo "$1" >&2; exit 3; }
+[ -d "$root/releases/$version" ] || fail "no release $version"
+current=$(readlink -- "$root/current") || fail "current is not a link"
+current=${current%/}
+case ${current##*/} in
+  "$previous"|"$version") ;;
+  *) fail "current is ${current##*/}, not $previous" ;;
+esac
+new=$root/.current.$$
+trap 'rm -f -- "$new"' EXIT
+ln -s -- "releases/$version" "$new"
+mv -fT -- "$new" "$root/current"
+"$control" restart </dev/null
+""",
+)
+
+
+class Activate(OnService):
+    """A release, and the one that it replaces."""
+
+    version: Version
+    previous: Version
+
+
+def _current(args: OnService, host: Host) -> Command:
+    return Command.script(_CURRENT, target.root(service_on(host, args.service)))
+
+
+def _read_current(text: str) -> Findings:
+    current, *releases = text.splitlines()
+    known = sorted((r for r in releases if _VERSION.fullmatch(r)), key=_order)
+    return {"version": current if _VERSION.fullmatch(current) else None, "releases": known}
+
+
+def _order(version: str) -> list[tuple[int, str]]:
+    """3.10.0 comes after 3.9.0."""
+    return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"[._-]", version)]
+
+
+def _activate(args: Activate, host: Host) -> Command:
+    service = service_on(host, args.service, HTTP_KINDS)
+    target.health(service)  # what cannot be verified afterwards is not deployed
+    place, control = target.root(service), target.control(service)
+    return Command.script(_ACTIVATE, place, args.version, args.previous, control)
+
+
+def _as_planned(args: Activate) -> tuple[Check, ...]:
+    look = Call(tool="deploy.current", args={"service": args.service})
+    current = f"version == {literal(args.previous)}"
+    return (Check(call=look, expect=f"{current} && contains(releases, {literal(args.version)})"),)
+
+
+def _current_is(args: Activate) -> tuple[Check, ...]:
+    """That a restart would bring the release back which was there before."""
+    look = Call(tool="deploy.current", args={"service": args.service})
+    return (Check(call=look, expect=f"version == {literal(args.previous)}"),)
+
+
+def _serves(service: str, version: str) -> tuple[Check, ...]:
+    return healthy(service, 20.0, also=f" && version == {literal(version)}")
+
+
+def _swapped(args: Activate) -> Call:
+    back = Activate(service=args.service, version=args.previous, previous=args.version)
+    return Call(tool="deploy.activate", args=back.model_dump())
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        name="deploy.current",
+        risk=Risk.READ,
+        args=OnService,
+        command=_current,
+        parse=read("deploy.current", _read_current),
+    ),
+    Tool(
+        name="deploy.activate",
+        risk=Risk.DEPLOY,
+        args=Activate,
+        command=_activate,
+        parse=read("deploy.activate", done),
+        precheck=_as_planned,
+        verify=lambda args: _serves(args.service, args.version),
+        undo=_swapped,
+        undo_verify=lambda args: (*_current_is(args), *_serves(args.service, args.previous)),
+        timeout=90.0,
+    ),
+)

@@ -1,0 +1,278 @@
+"""Volumes that fill up: what takes the space, and moving it away without losing it.
+
+The archive lies at ``<root>/archive``, on another file system than the logs: the full volume
+itself is never written to, only truncated, and only after the copy has been read back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from guardia.board.core.plan import Call, Check, Risk
+from guardia.org.directory import Host
+from guardia.tools import target
+from guardia.tools.command import Command, Script
+from guardia.tools.target import service_on
+from guardia.tools.tool import Findings, OnService, Tool, literal, read
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
+"""A file directly in a folder: no separators, no leading dash or dot."""
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+_LARGEST = 20
+
+_USAGE = Script(
+    "disk.usage",
+    r"""
+df -k --output=size,used,avail,pcent -- "$1" | tail -n 1
+printf '%s\n' "$1"
+""",
+)
+
+# Twice the list is taken, a second apart, to see what grows.
+_FIND = Script(
+    "disk.largest",
+    r"""
+printf '%s\n' "$1"
+look() {
+  find "$1" -maxdepth 1 -type f -name '[A-Za-z0-9_]*' ! -name '*[!A-Za-z0-9._-]*' \
+    -printf '%s %T@ %f\n' 2>/dev/null | sort -rn | head -n 40 || true
+}
+look "$1"
+sleep 1
+echo '-- again'
+look "$1"
+""",
+)
+
+# Every piece is read back before it counts. What the writer appends meanwhile follows piece by
+# piece until nothing is new; then the file is cut at once, and the writer keeps its open file.
+# What a fast writer adds in the last milliseconds is lost, as with logrotate's copytruncate.
+# The state file says that the copy is whole: it is written just before the cut, so that whatever
+# ends us, either the original is whole or the copy is and can be restored.
+_ARCHIVE = Script(
+    "disk.archive",
+    r"""
+logs=$1 root=$2 name=$3 id=$4
+source=$logs/$name folder=$root/archive
+copy=$folder/$name.$id.gz state=$folder/$name.$id.state
+fail() { echo "$1" >&2; exit 3; }
+sum() { sha256sum | { read -r digest _; printf '%s' "$digest"; }; }
+piece() { { tail -c "+$((taken + 1))" -- "$source" || true; } | head -c "$((bytes - taken))"; }
+[ -f "$source" ] && [ ! -L "$source" ] || fail "not a regular file: $name"
+[ ! -L "$folder" ] || fail "the archive is a link"
+mkdir -p -- "$folder"
+[ ! -e "$state" ] || fail "already archived: $name.$id"
+bytes=$(stat -c %s -- "$source")
+[ "$bytes" -gt 0 ] || fail "empty: $name"
+sample=$(head -c 4194304 -- "$source" | wc -c)
+packed=$(head -c 4194304 -- "$source" | gzip -c | wc -c)
+free=$(df -k --output=avail -- "$folder" | tail -n 1)
+need=$((bytes / 1024 * 2 * packed / sample + 64))
+[ "$free" -gt "$need" ] || fail "no room in the archive:$free KiB free, $need KiB needed"
+trap '[ -e "$state" ] || rm -f -- "$copy"' EXIT
+: > "$copy"
+taken=0 round=0
+while [ "$bytes" -gt "$taken" ] && [ "$round" -lt 8 ]; do
+  start=$(stat -c %s -- "$copy")
+  piece | gzip -c >> "$copy"
+  was=$(piece | sum)
+  is=$(tail -c "+$((start + 1))" -- "$copy" | gzip -dc | sum)
+  [ "$was" = "$is" ] || fail "the copy differs from $name"
+  if [ "$round" = 0 ]; then sync -- "$copy"; fi
+  taken=$bytes round=$((round + 1))
+  bytes=$(stat -c %s -- "$source")
+done
+printf 'bytes %s\n' "$taken" > "$state"
+: > "$source"
+sync -- "$copy" "$state"
+digest=$(gzip -dc -- "$copy" | sum)
+printf 'sha256 %s\n' "$digest" >> "$state"
+printf 'bytes %s\nsha256 %s\narchive %s\n' "$taken" "$digest" "$copy"
+""",
+)
+
+_ARCHIVED = Script(
+    "disk.archived",
+    r"""
+source=$1/$3 state=$2/archive/$3.$4.state
+now=0
+if [ -f "$source" ]; then now=$(stat -c %s -- "$source"); fi
+echo "now $now"
+if [ -f "$state" ]; then head -n 1 -- "$state"; fi
+""",
+)
+
+# The writer may append meanwhile, so both parts are added, never written over: what came after
+# the archiving is set aside on the archive's volume and follows what came before it.
+_RESTORE = Script(
+    "disk.restore",
+    r"""
+logs=$1 root=$2 name=$3 id=$4
+source=$logs/$name copy=$root/archive/$name.$id.gz
+state=$root/archive/$name.$id.state later=$root/archive/$name.$id.later
+fail() { echo "$1" >&2; exit 3; }
+sum() { sha256sum | { read -r digest _; printf '%s' "$digest"; }; }
+[ -f "$copy" ] && [ -f "$state" ] || fail "no such archive: $name.$id"
+[ ! -L "$source" ] || fail "not a regular file: $name"
+[ -e "$source" ] || : > "$source"
+{ read -r _ bytes; read -r _ expected || expected=; } < "$state"
+whole=$(gzip -dc -- "$copy" | sum) || fail "the archive is damaged"
+[ -z "$expected" ] || [ "$whole" = "$expected" ] || fail "the archive is damaged"
+now=$(stat -c %s -- "$source")
+if [ "$now" -ge "$bytes" ]; then
+  begins=$(head -c "$bytes" -- "$source" | sum)
+  if [ "$begins" = "$whole" ]; then echo "bytes $bytes"; exit 0; fi
+fi
+free=$(df -k --output=avail -- "$logs" | tail -n 1)
+[ "$free" -ge $(((bytes + 1023) / 1024)) ] || fail "no room for $name:$free KiB free"
+cat -- "$source" > "$later"
+: > "$source"
+{ gzip -dc -- "$copy"; cat -- "$later"; } >> "$source" || fail "see $copy and $later"
+rm -f -- "$later"
+echo "bytes $bytes"
+""",
+)
+
+
+class OnFile(OnService):
+    """A file of the service's logs, and the id under which its copy is kept."""
+
+    name: FileName
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{6,32}$")]
+
+
+def _in_logs(script: Script) -> Callable[[OnService, Host], Command]:
+    def command(args: OnService, host: Host) -> Command:
+        return Command.script(script, target.logs(service_on(host, args.service)))
+
+    return command
+
+
+def _with_archive(script: Script) -> Callable[[OnFile, Host], Command]:
+    def command(args: OnFile, host: Host) -> Command:
+        service = service_on(host, args.service)
+        places = (target.logs(service), target.root(service))
+        return Command.script(script, *places, args.name, args.id)
+
+    return command
+
+
+def _read_usage(text: str) -> Findings:
+    figures, path = text.splitlines()
+    size, used, available, percent = figures.split()
+    return {
+        "path": path,
+        "size_kb": int(size),
+        "used_kb": int(used),
+        "available_kb": int(available),
+        "percent": int(percent.rstrip("%")),
+    }
+
+
+def _read_largest(text: str) -> Findings:
+    folder, _, looks = text.partition("\n")
+    first, _, second = looks.partition("-- again\n")
+    before, after = _sizes(first), _sizes(second)
+    files = [
+        {
+            "path": f"{folder}/{name}",
+            "name": name,
+            "bytes": size,
+            "modified": datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds"),
+            "growing": name in before and before[name][0] != size,
+            "id": identity(name, size, modified),
+        }
+        for name, (size, modified) in after.items()
+    ]
+    return {"files": files[:_LARGEST]}
+
+
+def _sizes(look: str) -> dict[str, tuple[int, float]]:
+    """Names that could be arguments of other tools, with size and time of change."""
+    rows = (line.split(" ", 2) for line in look.splitlines())
+    return {
+        row[2]: (int(row[0]), float(row[1]))
+        for row in rows
+        if len(row) == 3 and _FILE_NAME.fullmatch(row[2])
+    }
+
+
+def identity(name: str, size: int, modified: float) -> str:
+    """The id of a copy of this state of a file: another state gets another id."""
+    return hashlib.sha256(f"{name}|{size}|{modified}".encode()).hexdigest()[:12]
+
+
+def _facts(text: str) -> Findings:
+    facts: Findings = dict(line.split(" ", 1) for line in text.splitlines())
+    facts["bytes"] = int(facts["bytes"])
+    return facts
+
+
+def _read_archived(text: str) -> Findings:
+    facts = dict(line.split(" ", 1) for line in text.splitlines())
+    archived = "bytes" in facts
+    taken = int(facts["bytes"]) if archived else None
+    return {"archived": archived, "bytes": taken, "original_bytes": int(facts["now"])}
+
+
+def _there(args: OnFile) -> tuple[Check, ...]:
+    look = Call(tool="disk.largest", args={"service": args.service})
+    return (Check(call=look, expect=f"length(files[?name=={literal(args.name)}]) > `0`"),)
+
+
+def _copy_is(args: OnFile, expect: str) -> tuple[Check, ...]:
+    return (Check(call=Call(tool="disk.archived", args=args.model_dump()), expect=expect),)
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        name="disk.usage",
+        risk=Risk.READ,
+        args=OnService,
+        command=_in_logs(_USAGE),
+        parse=read("disk.usage", _read_usage),
+    ),
+    Tool(
+        name="disk.largest",
+        risk=Risk.READ,
+        args=OnService,
+        command=_in_logs(_FIND),
+        parse=read("disk.largest", _read_largest),
+    ),
+    Tool(
+        name="disk.archived",
+        risk=Risk.READ,
+        args=OnFile,
+        command=_with_archive(_ARCHIVED),
+        parse=read("disk.archived", _read_archived),
+    ),
+    Tool(
+        name="disk.archive",
+        risk=Risk.CHANGE,
+        args=OnFile,
+        command=_with_archive(_ARCHIVE),
+        parse=read("disk.archive", _facts),
+        precheck=_there,
+        verify=lambda args: _copy_is(args, "archived && original_bytes < bytes"),
+        undo=lambda args: Call(tool="disk.restore", args=args.model_dump()),
+        undo_verify=lambda args: _copy_is(args, "archived && original_bytes >= bytes"),
+        timeout=600.0,
+    ),
+    Tool(
+        name="disk.restore",
+        risk=Risk.CHANGE,
+        args=OnFile,
+        command=_with_archive(_RESTORE),
+        parse=read("disk.restore", _facts),
+        verify=lambda args: _copy_is(args, "archived && original_bytes >= bytes"),
+        irreversible="tools.disk.restore.irreversible",
+        timeout=600.0,
+    ),
+)

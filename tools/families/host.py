@@ -1,0 +1,41 @@
+"""The server itself: load and memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardia.board.core.plan import Risk
+from guardia.tools.command import Command, Script
+from guardia.tools.tool import Args, Findings, Tool, read
+
+_LOAD = Script(
+    "host.load",
+    r"""
+read -r one five _ < /proc/loadavg
+echo "load $one $five"
+echo "cores $(nproc)"
+grep -E '^(MemTotal|MemAvailable):' /proc/meminfo
+""",
+)
+
+
+def _read_load(text: str) -> Findings:
+    rows = {row[0].rstrip(":"): row[1:] for row in map(str.split, text.splitlines())}
+    total, available = int(rows["MemTotal"][0]), int(rows["MemAvailable"][0])
+    return {
+        "load1": float(rows["load"][0]),
+        "load5": float(rows["load"][1]),
+        "cores": int(rows["cores"][0]),
+        "memory_percent": round(100 * (total - available) / total),
+    }
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        name="host.load",
+        risk=Risk.READ,
+        args=Args,
+        command=lambda _args, _host: Command.script(_LOAD),
+        parse=read("host.load", _read_load),
+    ),
+)

@@ -1,0 +1,53 @@
+"""The last lines of a service's log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from guardia.board.core.plan import Risk
+from guardia.org.directory import Host
+from guardia.tools import target
+from guardia.tools.command import Command, Script
+from guardia.tools.families.disk import FileName
+from guardia.tools.target import service_on
+from guardia.tools.tool import Findings, OnService, Tool, read
+
+_LINE_CHARACTERS = 500
+
+_TAIL = Script(
+    "logs.tail",
+    r"""
+file=$1/$2
+if [ ! -f "$file" ] || [ -L "$file" ]; then echo "not a regular file: $2" >&2; exit 3; fi
+tail -c 262144 -- "$file" | tail -n "$3"
+""",
+)
+
+
+class Tail(OnService):
+    """A file of the service's logs, and how many lines of it."""
+
+    name: FileName
+    lines: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+def _tail(args: Tail, host: Host) -> Command:
+    folder = target.logs(service_on(host, args.service))
+    return Command.script(_TAIL, folder, args.name, args.lines)
+
+
+def _read_tail(text: str) -> Findings:
+    return {"lines": [line[:_LINE_CHARACTERS] for line in text.split("\n") if line]}
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        name="logs.tail",
+        risk=Risk.READ,
+        args=Tail,
+        command=_tail,
+        parse=read("logs.tail", _read_tail),
+    ),
+)

@@ -1,0 +1,56 @@
+"""Who tried to log in and was refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardia.board.core.plan import Risk
+from guardia.org.directory import Host
+from guardia.tools import target
+from guardia.tools.command import Command, Script
+from guardia.tools.target import service_on
+from guardia.tools.tool import Findings, OnService, Tool, read
+
+# Only the end of a line is believed: the user name before it is whatever the attacker typed.
+_AUTH_FAILURES = Script(
+    "security.auth_failures",
+    r"""
+line='^([A-Z][a-z]{2} +[0-9]+ [0-9:]{8}|[0-9]{4}-[^ ]+) [^ ]+ sshd[^ ]*: Failed [a-z/-]+ for '
+for file in "$1/auth.log" "$1/secure"; do
+  if [ -f "$file" ] && [ ! -L "$file" ]; then
+    tail -c 4194304 -- "$file" |
+      { grep -aE "$line" || true; } |
+      { grep -aoE ' from [0-9A-Fa-f.:]+ port [0-9]+( ssh2)?$' || true; } |
+      while read -r _ address _; do printf '%s\n' "$address"; done |
+      sort | uniq -c | sort -k 1,1nr -k 2 | head -n 1000 || true
+    exit 0
+  fi
+done
+echo "no auth.log" >&2
+exit 3
+""",
+)
+
+_SOURCES = 20
+
+
+def _auth_failures(args: OnService, host: Host) -> Command:
+    folder = target.logs(service_on(host, args.service, ("authlog",)))
+    return Command.script(_AUTH_FAILURES, folder)
+
+
+def _read_failures(text: str) -> Findings:
+    rows = [line.split() for line in text.splitlines()]
+    sources = [{"address": address, "count": int(count)} for count, address in rows]
+    return {"failures": sum(int(count) for count, _ in rows), "sources": sources[:_SOURCES]}
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        name="security.auth_failures",
+        risk=Risk.READ,
+        args=OnService,
+        command=_auth_failures,
+        parse=read("security.auth_failures", _read_failures),
+    ),
+)

@@ -1,0 +1,296 @@
+"""A service as its users and its operating system see it: health, processes, restart, log level."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from guardia.board.core.plan import Call, Check, Risk
+from guardia.org.directory import Host
+from guardia.tools import target
+from guardia.tools.command import Command, Script
+from guardia.tools.target import HTTP_KINDS, service_on
+from guardia.tools.tool import Findings, OnService, Tool, done, literal, read
+
+Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR"]
+
+_ANSWER_SECONDS = 5
+_COMMAND_CHARACTERS = 200
+
+# The listening sockets tell whether the port is open, not a connection: the queue of a stopped
+# process fills up with probes, and then its open port would look closed. Here-documents are
+# avoided throughout, since bash writes them to a disk that may be full.
+_HEALTH = Script(
+    "service.health",
+    r"""
+port=$1 path=$2 scheme=$3 limit=$4
+hex=$(printf '%04X' "$port")
+line=$(grep -hsE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 |
+  head -n 1 || true)
+if [ -z "$line" ]; then echo 'port_open 0'; exit 0; fi
+echo 'port_open 1'
+if [ -z "$path" ]; then exit 0; fi
+set -- $line
+local=${2%:*}
+case $local in
+  00000000|00000000000000000000000000000000) address=127.0.0.1 ;;
+  00000000000000000000000001000000) address=::1 ;;
+  ????????)
+    address=$((16#${local:6:2})).$((16#${local:4:2})).$((16#${local:2:2})).$((16#${local:0:2})) ;;
+  *) address=localhost ;;
+esac
+request() {
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: guardia\r\nConnection: close\r\n\r\n' "$1" "$2"
+}
+response() {
+  IFS= read -r first || [ -n "$first" ] || return 0
+  printf 'answered %s\n%s\n' "$(date +%s%N)" "$first"
+  head -c 16384
+}
+plain() { exec 3<>"/dev/tcp/$1/$2"; request "$3" "$1" >&3; response <&3; }
+tls() {
+  case $1 in *:*) to="[$1]:$2" ;; *) to=$1:$2 ;; esac
+  request "$3" "$1" | openssl s_client -quiet -connect "$to" 2>/dev/null | response
+}
+export -f request response plain tls
+if [ "$scheme" = tls ] && ! command -v openssl >/dev/null; then exit 0; fi
+echo "asked $(date +%s%N)"
+timeout -k 1 "$limit" bash -c '"$@"' probe "$scheme" "$address" "$port" "$path" 2>/dev/null || true
+""",
+)
+
+_PROCESSES = Script(
+    "service.processes",
+    r"""
+root=$1 port=$2 pids=
+now=$(date +%s)
+echo "now $now"
+for file in "$root"/run/*.pid; do
+  [ -f "$file" ] || continue
+  pid=
+  read -r pid _ < "$file" || true
+  case $pid in ''|*[!0-9]*) continue ;; esac
+  age=$(ps -o etimes= -p "$pid" || true)
+  # A process younger than the file that names it only inherited the number.
+  if [ -n "$age" ] && [ $((now - age)) -le $(($(stat -c %Y -- "$file") + 5)) ]; then
+    pids="$pids $pid"
+  fi
+done
+if [ -z "$pids" ] && [ "$port" != 0 ]; then
+  hex=$(printf '%04X' "$port")
+  inodes=$(grep -hsE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 |
+    while read -r _ _ _ _ _ _ _ _ _ inode _; do printf ' %s ' "$inode"; done || true)
+  pids=$({ ls -l /proc/[0-9]*/fd 2>/dev/null || true; } | while read -r line; do
+    case $line in
+      /proc/*/fd:) owner=${line#/proc/}; owner=${owner%/fd:} ;;
+      *'socket:['*']') inode=${line##*socket:[}; inode=${inode%]}
+        case $inodes in *" $inode "*) printf ' %s' "$owner" ;; esac ;;
+    esac
+  done)
+fi
+if [ -z "$pids" ]; then exit 0; fi
+family=" $pids "
+table=$(ps -e -o pid=,ppid=)
+grown=1
+while [ "$grown" = 1 ]; do
+  grown=0 pid=
+  for word in $table; do
+    if [ -z "$pid" ]; then pid=$word; continue; fi
+    case $family in *" $word "*)
+      case $family in *" $pid "*) ;; *) family="$family$pid "; grown=1 ;; esac ;;
+    esac
+    pid=
+  done
+done
+list=
+for pid in $family; do list="$list${list:+,}$pid"; done
+ps -ww -o pid=,stat=,etimes=,time=,args= -p "$list" || true
+""",
+)
+
+_LOG_LEVEL = Script(
+    "service.log_level",
+    r"""
+head -c 64 -- "$1/conf/log_level"
+""",
+)
+
+_SET_LOG_LEVEL = Script(
+    "service.set_log_level",
+    r"""
+file=$1/conf/log_level level=$2 previous=$3 control=$4
+read -r now < "$file" || [ -n "$now" ]
+now=${now^^}
+if [ "$now" != "$previous" ] && [ "$now" != "$level" ]; then
+  echo "log_level is $now, not $previous" >&2; exit 3
+fi
+new=$file.$$.new
+trap 'rm -f -- "$new"' EXIT
+cp -p -- "$file" "$new"
+printf '%s\n' "$level" > "$new"
+mv -fT -- "$new" "$file"
+"$control" reload </dev/null
+""",
+)
+
+
+class SetLogLevel(OnService):
+    """A new level, and the one that it replaces."""
+
+    level: Level
+    previous: Level
+
+
+def _health(args: OnService, host: Host) -> Command:
+    service = service_on(host, args.service)
+    asks = service.kind in HTTP_KINDS and service.health is not None
+    path = target.health(service) if asks else ""
+    scheme = "tls" if service.kind == "tls" else "plain"
+    return Command.script(_HEALTH, target.port(service), path, scheme, _ANSWER_SECONDS)
+
+
+def _read_health(text: str) -> Findings:
+    head, _, answer = text.partition("\nanswered ")
+    facts = dict(line.split(" ", 1) for line in head.splitlines())
+    found: Findings = {
+        "port_open": facts["port_open"] == "1",
+        "answered": False,
+        "status": None,
+        "milliseconds": None,
+        "version": None,
+    }
+    stamp, _, response = answer.partition("\n")
+    status = response.partition("\n")[0].split()
+    if len(status) >= 2 and status[0].startswith("HTTP/"):
+        found |= {
+            "answered": True,
+            "status": int(status[1]) if status[1].isdecimal() else None,
+            "milliseconds": round((int(stamp) - int(facts["asked"])) / 1e6),
+            "version": _version(response.partition("\n\n")[2]),
+        }
+    return found
+
+
+def _version(body: str) -> str | None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    version = document.get("version") if isinstance(document, dict) else None
+    return version[:64] if isinstance(version, str) else None
+
+
+def _processes(args: OnService, host: Host) -> Command:
+    service = service_on(host, args.service)
+    return Command.script(_PROCESSES, target.root(service), service.port or 0)
+
+
+def _read_processes(text: str) -> Findings:
+    first, *rows = text.splitlines()
+    now = int(first.removeprefix("now "))
+    processes = [_process(row, now) for row in rows if row.strip()]
+    running = any(p["state"] not in ("Z", "X") for p in processes)
+    return {"running": running, "processes": processes}
+
+
+def _process(row: str, now: int) -> Findings:
+    pid, state, age, used, *rest = row.split(None, 4)
+    return {
+        "pid": int(pid),
+        "state": state[0],
+        "started": datetime.fromtimestamp(now - int(age), UTC).isoformat(),
+        "cpu_seconds": _seconds(used),
+        "command": "".join(rest)[:_COMMAND_CHARACTERS],
+    }
+
+
+def _seconds(used: str) -> int:
+    """``[days-]hours:minutes:seconds``, as ps prints it."""
+    days, _, clock = used.rpartition("-")
+    hours, minutes, seconds = (int(part) for part in clock.split(":"))
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _restart(args: OnService, host: Host) -> Command:
+    service = service_on(host, args.service, HTTP_KINDS)
+    target.health(service)  # what cannot be verified afterwards is not restarted
+    return Command.of(target.control(service), "restart")
+
+
+def _log_level(args: OnService, host: Host) -> Command:
+    return Command.script(_LOG_LEVEL, target.root(service_on(host, args.service)))
+
+
+def _read_level(text: str) -> Findings:
+    return {"level": text.split(maxsplit=1)[0].upper()[:16]}
+
+
+def _set_log_level(args: SetLogLevel, host: Host) -> Command:
+    service = service_on(host, args.service)
+    place, control = target.root(service), target.control(service)
+    return Command.script(_SET_LOG_LEVEL, place, args.level, args.previous, control)
+
+
+def healthy(service: str, within: float, also: str = "") -> tuple[Check, ...]:
+    """That the service answers with 200 (and ``also``, a JMESPath condition) in time."""
+    look = Call(tool="service.health", args={"service": service})
+    return (Check(call=look, expect=f"answered && status == `200`{also}", within=within),)
+
+
+def _level_is(args: SetLogLevel, level: str) -> tuple[Check, ...]:
+    look = Call(tool="service.log_level", args={"service": args.service})
+    return (Check(call=look, expect=f"level == {literal(level)}"),)
+
+
+def _swapped(args: SetLogLevel) -> Call:
+    back = SetLogLevel(service=args.service, level=args.previous, previous=args.level)
+    return Call(tool="service.set_log_level", args=back.model_dump())
+
+
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        name="service.health",
+        risk=Risk.READ,
+        args=OnService,
+        command=_health,
+        parse=read("service.health", _read_health),
+        timeout=15.0,
+    ),
+    Tool(
+        name="service.processes",
+        risk=Risk.READ,
+        args=OnService,
+        command=_processes,
+        parse=read("service.processes", _read_processes),
+        timeout=15.0,
+    ),
+    Tool(
+        name="service.restart",
+        risk=Risk.CHANGE,
+        args=OnService,
+        command=_restart,
+        parse=read("service.restart", done),
+        verify=lambda args: healthy(args.service, 30.0),
+        irreversible="tools.service.restart.irreversible",
+        timeout=60.0,
+    ),
+    Tool(
+        name="service.log_level",
+        risk=Risk.READ,
+        args=OnService,
+        command=_log_level,
+        parse=read("service.log_level", _read_level),
+    ),
+    Tool(
+        name="service.set_log_level",
+        risk=Risk.CHANGE,
+        args=SetLogLevel,
+        command=_set_log_level,
+        parse=read("service.set_log_level", done),
+        precheck=lambda args: _level_is(args, args.previous),
+        verify=lambda args: _level_is(args, args.level),
+        undo=_swapped,
+        undo_verify=lambda args: _level_is(args, args.previous),
+    ),
+)

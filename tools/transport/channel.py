@@ -1,0 +1,161 @@
+"""One command on an open channel, from its request to its end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import paramiko
+
+from guardia.tools.output import Ending, Output
+from guardia.tools.transport.connect import BROKEN
+from guardia.tools.transport.limits import Limits
+from guardia.tools.transport.supervised_shell import Leash, Lifeline, Stream, end_of, session_of
+from guardia.tools.transport.waiting import Bounded, Wake
+
+OnOutput = Callable[[str, str], None]
+"""Called with ``"stdout"`` or ``"stderr"`` and some whole lines, while the command runs."""
+
+_LOOK_SECONDS = 0.1
+"""How soon a cancel is noticed while nothing arrives."""
+_CHUNK = 65_536
+
+
+class NotBegun(Exception):
+    """The command was never let go."""
+
+
+class Following:
+    """One command on one channel, from its request to its end."""
+
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        lifeline: Lifeline,
+        limits: Limits,
+        on_output: OnOutput | None,
+    ) -> None:
+        self._channel = channel
+        self._lifeline = lifeline
+        self._limits = limits
+        self._stdout, self._stderr = (
+            Stream(lifeline.word, limits.output, _told(on_output, name))
+            for name in ("stdout", "stderr")
+        )
+        self._wake = Wake()
+        self._started = time.monotonic()
+        self._ending = Ending.LOST
+        self._may_start = lifeline.leash is None
+        self.heard = False
+        """Whether the end of the command was heard of."""
+
+    @property
+    def session(self) -> int:
+        """The command's session on the server; 0 where unknown."""
+        return session_of(self._stderr)
+
+    def through(self, cancel: threading.Event) -> Output | None:
+        """Follow it to its end; ``None`` where what became of it must be looked up."""
+        if cancel.is_set():  # while the connection was being made
+            self.heard, self._ending = True, Ending.CANCELLED
+            return self.output(True)
+        if self._request():
+            self._follow(self._started + self._lifeline.seconds, cancel)
+        return self._concluded()
+
+    def output(self, gone: bool) -> Output:
+        """What is known of a command whose end was not heard of."""
+        return self._made(None, self._ending, gone)
+
+    def _request(self) -> bool:
+        """Ask for the command; ``False`` where it may have started, but nothing will be heard."""
+        channel, leash = self._channel, self._lifeline.leash
+        channel.settimeout(self._limits.connect)
+        channel.event = Bounded(self._limits.connect)
+        channel.in_buffer.set_event(self._wake)
+        channel.in_stderr_buffer.set_event(self._wake)
+        try:
+            channel.exec_command(self._lifeline.line)
+            if leash is not None:
+                self._tied(leash)
+            channel.sendall(self._lifeline.payload)
+        except BROKEN as error:
+            if leash is not None and not self._may_start:
+                raise NotBegun(type(error).__name__) from error
+            return False
+        return True
+
+    def _tied(self, leash: Leash) -> None:
+        """Wait until the server's shell is there, and only then ask whether the leash holds."""
+        deadline = time.monotonic() + self._limits.connect
+        while "ready" not in self._stderr.marks:
+            left = deadline - time.monotonic()
+            if self._channel.closed or left <= 0:
+                raise NotBegun("closed" if left > 0 else "timeout")
+            self._wake.rearm()
+            self._drain()
+            if "ready" not in self._stderr.marks:
+                self._wake.wait(min(_LOOK_SECONDS, left))
+        leash.holds()
+        self._may_start = True
+
+    def _follow(self, deadline: float, cancel: threading.Event) -> None:
+        let_go = False
+        while True:
+            self._wake.rearm()
+            closed = self._channel.closed
+            self._drain()
+            if closed or (end_of(self._stderr) and "end" in self._stdout.marks):
+                return
+            now = time.monotonic()
+            if let_go and now >= deadline:
+                return
+            if not let_go and (cancel.is_set() or now >= deadline):
+                self._ending = Ending.CANCELLED if cancel.is_set() else Ending.TIMED_OUT
+                let_go, deadline = True, now + self._limits.letting_go
+                with suppress(*BROKEN):
+                    self._channel.shutdown_write()
+            self._wake.wait(min(_LOOK_SECONDS, max(0.001, deadline - now)))
+
+    def _drain(self) -> None:
+        channel = self._channel
+        while channel.recv_ready():
+            self._stdout.feed(channel.recv(_CHUNK))
+        while channel.recv_stderr_ready():
+            self._stderr.feed(channel.recv_stderr(_CHUNK))
+
+    def _concluded(self) -> Output | None:
+        end = end_of(self._stderr)
+        if end is None and self._channel.closed and not self.session:
+            return self._without_shell()
+        if end is None:
+            return None
+        self.heard = True
+        if not end.killed:
+            return self._made(end.exit, Ending.EXITED, True)
+        return self._made(None, self._ending, end.gone)
+
+    def _without_shell(self) -> Output | None:
+        """The account's login shell ended before ours began, as ``nologin`` does."""
+        status = self._channel.exit_status
+        if status < 0:
+            return None
+        self.heard = True
+        return self._made(status, Ending.EXITED, True)
+
+    def _made(self, status: int | None, ending: Ending, gone: bool) -> Output:
+        return Output(
+            exit=status,
+            stdout=self._stdout.finish(),
+            stderr=self._stderr.finish(),
+            seconds=time.monotonic() - self._started,
+            truncated=self._stdout.truncated or self._stderr.truncated,
+            ended=ending,
+            confirmed_gone=gone,
+        )
+
+
+def _told(on_output: OnOutput | None, stream: str) -> Callable[[str], None] | None:
+    return (lambda text: on_output(stream, text)) if on_output else None

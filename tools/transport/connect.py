@@ -1,0 +1,129 @@
+"""A new connection: the server's key verified, ours accepted, and why where it is not."""
+
+from __future__ import annotations
+
+import io
+import random
+import socket
+import time
+from contextlib import suppress
+from typing import Protocol
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from guardia.errors import Misconfigured, Unreachable
+from guardia.i18n import t
+from guardia.org.directory import Host
+from guardia.tools.transport import hostkey
+from guardia.tools.transport.limits import Limits
+
+BROKEN = (paramiko.SSHException, EOFError, OSError)
+"""What paramiko raises where a connection gives way."""
+_KEYS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+
+
+class Secrets(Protocol):
+    """Where private keys are kept."""
+
+    def get(self, name: str) -> str:
+        """The PEM text of the private key of that name."""
+        ...
+
+
+def connect(host: Host, secrets: Secrets, limits: Limits, deadline: float) -> paramiko.Transport:
+    """A new, verified and authenticated connection; ``Unreachable`` where there is none."""
+    key = _private_key(secrets, host.credential)
+    try:
+        pinned = hostkey.parse(host.host_key)
+    except ValueError:
+        raise unreachable(host, "no_host_key") from None
+    while True:
+        try:
+            return _attempt(host, pinned, key, limits)
+        except BROKEN as error:
+            # A server under a burst of log-ins drops some of them before saying anything.
+            pause = random.uniform(0.1, 0.4)
+            passing = type(error) in (paramiko.SSHException, EOFError, ConnectionResetError)
+            if not passing or time.monotonic() + pause >= deadline:
+                raise _explained(host, error) from error
+            time.sleep(pause)
+
+
+def _attempt(
+    host: Host, pinned: tuple[str, bytes], key: paramiko.PKey, limits: Limits
+) -> paramiko.Transport:
+    sock = _socket(host, limits.connect)
+    transport = paramiko.Transport(sock)
+    # paramiko looks ten times a second whether it was closed; close() wakes it anyway.
+    sock.settimeout(1.0)
+    transport.banner_timeout = transport.handshake_timeout = limits.connect
+    transport.auth_timeout = limits.connect
+    try:
+        transport.get_security_options().key_types = hostkey.algorithms(pinned[0])
+        transport.start_client(timeout=limits.connect)
+        offered = transport.get_remote_server_key()
+        if (offered.get_name(), offered.asbytes()) != pinned:
+            raise unreachable(host, "host_key")
+        if transport.auth_publickey(host.account, key):
+            raise paramiko.AuthenticationException  # the key alone is not enough there
+        transport.set_keepalive(limits.keepalive)  # type: ignore[arg-type,unused-ignore]
+    except BaseException:
+        close(transport)
+        raise
+    return transport
+
+
+class _Prompt(socket.socket):
+    """Acknowledges at once: sshd holds its first answer back for 40 ms until we have."""
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return super().recv(size, flags)
+
+
+def _socket(host: Host, seconds: float) -> socket.socket:
+    plain = socket.create_connection((host.address, host.port), timeout=seconds)
+    sock = _Prompt(fileno=plain.detach())
+    # With Nagle's algorithm the next command on an open connection waits for 40 ms.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
+    return sock
+
+
+def close(transport: paramiko.Transport) -> None:
+    """End a connection at once, whatever its other side does."""
+    with suppress(OSError):  # the other side may have been faster
+        transport.sock.shutdown(socket.SHUT_RDWR)
+    transport.close()
+    transport.sock.close()
+
+
+def _private_key(secrets: Secrets, name: str) -> paramiko.PKey:
+    text = secrets.get(name)
+    for kind in _KEYS:
+        try:
+            return kind.from_private_key(io.StringIO(text))
+        except (paramiko.SSHException, ValueError):
+            continue  # another kind of key
+    raise Misconfigured(what=name, why=t("tools.ssh.no_key"))
+
+
+def _explained(host: Host, error: Exception) -> Unreachable:
+    if isinstance(error, IncompatiblePeer):
+        # Most likely the pinned key's type is not offered: another host, or a new key.
+        return unreachable(host, "incompatible", error=str(error)[:120])
+    if isinstance(error, paramiko.AuthenticationException):
+        return unreachable(host, "refused_key", account=host.account)
+    if isinstance(error, TimeoutError):
+        return unreachable(host, "timeout")
+    if isinstance(error, socket.gaierror):
+        return unreachable(host, "no_address", address=host.address)
+    if isinstance(error, ConnectionRefusedError):
+        return unreachable(host, "no_sshd", address=f"{host.address}:{host.port}")
+    return unreachable(host, "broken", error=type(error).__name__)
+
+
+def unreachable(host: Host, reason: str, **values: object) -> Unreachable:
+    """The error for a command that surely did not start; ``reason`` is a key of the catalogue."""
+    return Unreachable(server=host.server_id, why=t(f"tools.ssh.{reason}", **values))
