@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from guardia.agents.brain.triage.classify.classify import heard
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
@@ -15,6 +14,7 @@ from guardia.agents import checkpoints, graph
 from guardia.agents.adapters.runner import Employer
 from guardia.agents.brain.factory import brain_for
 from guardia.agents.brain.metered import DeskMeter
+from guardia.agents.brain.triage.classify import heard
 from guardia.agents.nodes.dispatch import pass_on
 from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.nodes.undo import reverse

@@ -23,10 +23,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from guardia.board.audit.log.chain import ORIGIN, START, Link, Walk
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import ORIGIN, START, Link, Walk
 from guardia.board.core.model import Comment, Issue
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database

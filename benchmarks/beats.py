@@ -35,7 +35,7 @@ from guardia.board.core.context import Desk
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats as run_beats
+from guardia.board.runs import beats as run_beats
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
 from guardia.db.migrate import upgrade

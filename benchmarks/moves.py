@@ -21,14 +21,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cast import LEAD, Cast, assignment, plan, seated
-from guardia.board.audit.log.signing import Seal
 from sqlalchemy import update
 
 from guardia.board.approvals import decisions
+from guardia.board.audit.signing import Seal
 from guardia.board.core.claims import Hold
 from guardia.board.core.model import Issue
 from guardia.board.execution import tasks
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
 from guardia.org.keys import FileKeys

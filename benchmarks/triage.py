@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from guardia.agents.brain.triage.classify.classify import triage
+from guardia.agents.brain.triage.classify import triage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from names import CASES, read_directory

@@ -10,13 +10,12 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guardia.board.runs.view.beats import Waking
-
 from guardia.board.control import undoing
 from guardia.board.core.context import Desk
 from guardia.board.goals import planning, review
 from guardia.board.integrity import daily_report
-from guardia.board.runs.view import beats, timeouts
+from guardia.board.runs import beats, timeouts
+from guardia.board.runs.beats import Waking
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
 from guardia.heartbeat.timeout import GRACE, Overdue, within

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardia.board.audit.log.signing import Seal
-
+from guardia.board.audit.signing import Seal
 from guardia.board.core.context import Desk
 from guardia.board.integrity.notary import Notary
 from guardia.board.integrity.witnesses import Places

@@ -15,7 +15,7 @@ from procrastinate.job_context import JobContext
 from procrastinate.worker import Worker
 
 from guardia.board.core.context import Desk
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.db.engine import AWAY, LASTING
 from guardia.db.jobs import Attempt
 from guardia.db.presence import Presence

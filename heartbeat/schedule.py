@@ -24,7 +24,7 @@ from guardia.board.approvals import deadlines
 from guardia.board.core.context import Desk
 from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.db.engine import AWAY
 from guardia.heartbeat.triggers import Moments
 from guardia.org import revisions

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from guardia.board.control import kill_report
 from guardia.board.core.context import Desk
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.db.engine import AWAY
 from guardia.db.jobs import Attempt
 from guardia.heartbeat.beat import beat

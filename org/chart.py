@@ -16,6 +16,7 @@ from guardia.i18n import t
 from guardia.org import source, validation
 from guardia.org.approvals import ApprovalPolicy
 from guardia.org.chart_model import OrgChart
+from guardia.org.consistency import disagreements
 
 
 def shipped() -> Path:
@@ -28,11 +29,19 @@ def shipped() -> Path:
 
 
 def parse(text: str, name: str = "org_chart.yaml") -> OrgChart:
-    """The chart in ``text``; ``Misconfigured`` with every fault, its line, column and remedy."""
+    """Parse a chart. Raises `Misconfigured` with every fault, its line, column and remedy."""
+    return validated(source.load(text, name), text, name)
+
+
+def validated(data: object, text: str, name: str = "org_chart.yaml") -> OrgChart:
+    """Validate the values that were read from `text`. Raises `Misconfigured` like `parse`."""
     try:
-        return OrgChart.model_validate(source.load(text, name))
+        chart = OrgChart.model_validate(data)
     except ValidationError as error:
         raise wrong(name, validation.find(OrgChart, text)) from error
+    if any(disagreements(chart)):
+        raise wrong(name, validation.find(OrgChart, text))
+    return chart
 
 
 @lru_cache(maxsize=8)

@@ -1,21 +1,19 @@
-"""TODO."""
+"""Types of org_chart.yaml: the company, its agents, its approval chains."""
 
 from __future__ import annotations
 
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from guardia.i18n import t
-from guardia.org import validation
 from guardia.org.adapters import Adapter
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.approver_assignments import Duty
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import Talk
-from guardia.org.consistency import disagreements
 from guardia.org.heartbeats import Heartbeat
 from guardia.org.remit import ToolPattern, WorkLimits
 
@@ -93,10 +91,3 @@ class OrgChart(_Entry):
             for a in self.agents
         )
         return self.model_copy(update={"agents": agents})
-
-    @model_validator(mode="after")
-    def _holds_together(self, info: ValidationInfo) -> OrgChart:
-        first = next(disagreements(self), None)
-        if first is not None and info.context != validation.PARTIAL:
-            raise ValueError(first.text)
-        return self

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from guardia.i18n import t
 from guardia.org.access import PERMISSIONS, ROLES
 from guardia.org.budgets import unpriced
+from guardia.org.chart_model import OrgChart
 from guardia.org.chat_rules import FIELDS, RESERVED
-
-if TYPE_CHECKING:
-    from guardia.org.chart_model import OrgChart
 
 Place = tuple[str | int, ...]
 """The way to a node of the chart; agents are named by their id or number."""

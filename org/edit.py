@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
-from guardia.org import chart, chart_model, source
+from guardia.org import chart, source
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class _Chart:
     def __init__(self, text: str) -> None:
         self.text = text
         root, self.data = source.read(text)
-        _require(self.data, text)
+        chart.validated(self.data, text)
         node = source.child(root, "agents")
         self.agents = source.items(node)
         if node is None or getattr(node, "flow_style", False) or not self.agents:
@@ -58,19 +57,10 @@ class _Chart:
         for splice in sorted(splices, key=lambda s: s.start, reverse=True):
             result = result[: splice.start] + splice.text + result[splice.end :]
         data = source.load(result)
-        _require(data, result)
+        chart.validated(data, result)
         if data != wanted:
             raise _unusual()
         return result
-
-
-def _require(data: Any, text: str) -> None:
-    """``Misconfigured`` unless these values, which were read from ``text``, are a good chart."""
-    try:
-        chart_model.OrgChart.model_validate(data)
-    except ValidationError:
-        chart.parse(text)
-        raise
 
 
 def hire(text: str, entry: Mapping[str, Any]) -> str:

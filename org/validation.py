@@ -16,8 +16,6 @@ from guardia.i18n import t
 from guardia.org import schema, source
 from guardia.org.consistency import Disagreement, Place, disagreements
 
-PARTIAL = "partial"
-"""Validation context for what is left of a bad chart: its parts need not agree."""
 _BARE: dict[str, Any] = {"company": {"name": "-"}, "agents": [], "approvals": {}}
 """What stands for a part of the file that is missing, so that the others are looked at."""
 _BY_ID: tuple[Place, ...] = (("agents",), ("talk", "rules"))
@@ -95,7 +93,7 @@ def _sound(
     holed: set[str | int] = set()
     for _ in range(_ROUNDS):
         try:
-            return model.model_validate(rest, context=PARTIAL), first, holed
+            return model.model_validate(rest), first, holed
         except ValidationError as error:
             found = error.errors()
         # Later rounds only meet what the cuts of the first have left behind.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from guardia.board.runs.view.claiming import WORKABLE
-
 from guardia.agents import graph
 from guardia.agents.adapters.claude_code import Cli
 from guardia.agents.adapters.contract import Engagement, Errand, Means
@@ -25,6 +23,7 @@ from guardia.board.execution import tasks, view
 from guardia.board.external_agents import sessions
 from guardia.board.external_agents import view as external_agent_view
 from guardia.board.external_agents.sessions import Ending
+from guardia.board.runs.claiming import WORKABLE
 from guardia.i18n import t
 from guardia.org.adapters import Adapter
 from guardia.org.budgets import Amount

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jmespath
-from guardia.board.audit.log.chain import digest
 from jmespath.exceptions import JMESPathError
 from pydantic import ValidationError
 
 from guardia.agents.state import Context
+from guardia.board.audit.chain import digest
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Call, Category, Check, Citation, Plan, Risk
 from guardia.board.execution import tasks, view

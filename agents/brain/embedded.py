@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.triage.classify.classify import Triage, triage
-
 from guardia.agents.brain.goals.breakdown import Piece, divide
 from guardia.agents.brain.protocol import Choice, Thought
+from guardia.agents.brain.triage.classify import Triage, triage
 from guardia.i18n import t
 from guardia.knowledge.library import Found
 from guardia.org.directory import Directory

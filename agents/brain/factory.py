@@ -20,6 +20,6 @@ def brain_for(choice: BrainChoice, role_file: str | None = None, *, meter: Meter
     """
     if choice.kind == "embedded":
         return EmbeddedBrain()
-    from guardia.agents.brain.chat.brain.brain import ChatBrain
+    from guardia.agents.brain.chat.brain import ChatBrain
 
     return ChatBrain(choice, EmbeddedBrain(), role_file, meter=meter)

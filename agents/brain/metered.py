@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from guardia.agents.brain.chat.brain.clients import Usage
-from guardia.agents.brain.chat.brain.prompts import Question
-
+from guardia.agents.brain.chat.clients import Usage
+from guardia.agents.brain.chat.prompts import Question
 from guardia.board.core.claims import GoalHold, Hold
 from guardia.board.core.context import Desk
 from guardia.board.costs import budgets, metering

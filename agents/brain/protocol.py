@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from guardia.agents.brain.triage.classify.classify import Triage
-
 from guardia.agents.brain.goals.breakdown import Piece
+from guardia.agents.brain.triage.classify import Triage
 from guardia.i18n import t
 from guardia.knowledge.library import Found
 from guardia.org.directory import Directory

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from guardia.agents.brain.triage.classify.classify import Triage, spoken_of
 from langgraph.runtime import Runtime
 
 from guardia.agents import fit
 from guardia.agents.brain.goals.plan import GENERAL, opening
 from guardia.agents.brain.protocol import voice
+from guardia.agents.brain.triage.classify import Triage, spoken_of
 from guardia.agents.state import Context
 from guardia.board.core.labels import word
 from guardia.board.core.lifecycle import State

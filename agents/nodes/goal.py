@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypedDict
 
-from guardia.agents.brain.triage.classify.classify import Triage
-from guardia.agents.brain.triage.classify.lexicon import lexicon
 from langgraph.runtime import Runtime
 
 from guardia.agents import fit
@@ -16,6 +14,8 @@ from guardia.agents.brain.goals.breakdown import Piece, divide
 from guardia.agents.brain.goals.deadline import deadlines
 from guardia.agents.brain.goals.plan import Understood
 from guardia.agents.brain.protocol import Brain, voice
+from guardia.agents.brain.triage.classify import Triage
+from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.board.core.claims import GoalHold
 from guardia.board.core.context import Desk
 from guardia.board.goals import planning

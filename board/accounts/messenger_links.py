@@ -11,12 +11,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Issue
 from guardia.errors import Invalid, NotFound

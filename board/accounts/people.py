@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t

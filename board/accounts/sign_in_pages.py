@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from guardia.board.audit.log.chain import clean
 
 from guardia.board.accounts import sign_in as account_sign_in
+from guardia.board.audit.chain import clean
 from guardia.board.web import render, session
 from guardia.board.web.session import AtDesk
 from guardia.errors import Throttled

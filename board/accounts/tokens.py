@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from guardia.board.audit.log.chain import clean
-
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.errors import Invalid
 from guardia.i18n import t

@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval
-from guardia.board.audit.log import log as audit_log
+from guardia.board.audit import log as audit_log
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import Actor, Move, State
 from guardia.board.core.lookup import issue_of, task_of

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from guardia.board.audit.log.chain import clean
-from guardia.board.audit.log.signing_keys import DECISIONS
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import policy, requests
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import Denial, Standing, Verdict
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
+from guardia.board.audit.signing_keys import DECISIONS
 from guardia.board.core import wake_budget
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import Actor, Move, State

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, aliased
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from guardia.board.audit.log.chain import Link
-from guardia.board.audit.log.model import AuditEntry
-from guardia.board.audit.log.signing import Seal
-from guardia.board.audit.log.signing_keys import DECISIONS, KIND, SEALED, Seals
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals.policy import Decision
+from guardia.board.audit.chain import Link
+from guardia.board.audit.model import AuditEntry
+from guardia.board.audit.signing import Seal
+from guardia.board.audit.signing_keys import DECISIONS, KIND, SEALED, Seals
 from guardia.board.core.lookup import issue_of
 from guardia.board.core.model import Task
 

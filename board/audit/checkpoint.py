@@ -16,8 +16,9 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from guardia.board.audit.log.chain import ORIGIN, Mark, canonical, microseconds, moment
-from guardia.board.audit.log.signing_keys import Succession
+
+from guardia.board.audit.chain import ORIGIN, Mark, canonical, microseconds, moment
+from guardia.board.audit.signing_keys import Succession
 
 _DOMAIN = b"guardia.audit.checkpoint.v1\n"
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)

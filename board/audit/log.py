@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from guardia.board.audit.log.chain import Link, Place, Verdict, clean, verify
-from guardia.board.audit.log.checkpoint import Checkpoint
-from guardia.board.audit.log.model import AuditCheckpoint, AuditEntry, ChainHead
-from guardia.board.audit.log.signing_keys import KIND
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.chain import Link, Place, Verdict, clean, verify
+from guardia.board.audit.checkpoint import Checkpoint
+from guardia.board.audit.model import AuditCheckpoint, AuditEntry, ChainHead
+from guardia.board.audit.signing_keys import KIND
 from guardia.db import events, jobs
 from guardia.i18n import t_record
 

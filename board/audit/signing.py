@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from guardia.board.audit.log.signing_keys import raw, statement_bytes
 
+from guardia.board.audit.signing_keys import raw, statement_bytes
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.org.keys import Keys

@@ -14,7 +14,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from guardia.board.audit.log.chain import Link, canonical, clean
+
+from guardia.board.audit.chain import Link, canonical, clean
 
 KIND = "key_succeeded"
 """Kind of the entry that announces a successor."""

@@ -1,4 +1,4 @@
-"""The stand-alone verifier of an exported record: ``python -m guardia.board.audit.log.verifier FILE PUB``.
+"""The stand-alone verifier of an exported record: ``python -m guardia.board.audit.verifier FILE PUB``.
 
 It needs no database, no settings and nothing of GUARDiA but the chain and its checkpoints, so
 that who checks the record need not trust the installation that wrote it. FILE is what ``guardia
@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from guardia.board.audit.log.chain import Link, Mark, Verdict, Walk, moment
-from guardia.board.audit.log.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.log.signing_keys import (
+
+from guardia.board.audit import checkpoint as checkpoints
+from guardia.board.audit.chain import Link, Mark, Verdict, Walk, moment
+from guardia.board.audit.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.signing_keys import (
     DECISIONS,
     KIND,
     RECORD,
@@ -32,8 +34,6 @@ from guardia.board.audit.log.signing_keys import (
     public,
     raw,
 )
-
-from guardia.board.audit.log import checkpoint as checkpoints
 
 FORMAT = "guardia.audit.export.v1"
 _LINE = 64 * 1024 * 1024
@@ -170,7 +170,7 @@ def words(verdict: Verdict, key: Ed25519PublicKey) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """Verify FILE with PUB; 0 intact, 1 not, 2 wrong call."""
     if len(arguments) != 2:
-        sys.stderr.write("python -m guardia.board.audit.log.verifier FILE PUB\n")
+        sys.stderr.write("python -m guardia.board.audit.verifier FILE PUB\n")
         return 2
     file, pub = (Path(a) for a in arguments)
     try:

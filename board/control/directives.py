@@ -13,11 +13,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
+from guardia.board.audit.chain import clean
 from guardia.board.control import kill_switch
 from guardia.board.control import undoing as control_undoing
 from guardia.board.control.undoing import Giver

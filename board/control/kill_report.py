@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.core.kill_switch import Kill
 from guardia.board.core.lookup import issue_of

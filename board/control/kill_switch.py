@@ -6,12 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from guardia.board.audit.log.chain import clean
-from guardia.board.runs.view.claiming import UNDOING, WORKABLE
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.control import kill_report
 from guardia.board.control.kill_report import Stopped
 from guardia.board.control.undoing import Giver, place, record_order
@@ -22,6 +21,7 @@ from guardia.board.core.model import Directive, Task
 from guardia.board.core.outbox import seal_soon, send
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
+from guardia.board.runs.claiming import UNDOING, WORKABLE
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org.access import require

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from guardia.board.audit.log.chain import clean, digest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.chain import clean, digest
 from guardia.board.control import directives, kill_switch, undoing
 from guardia.board.control.directives import Wish
 from guardia.board.core.context import Desk

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from guardia.board.audit.log.chain import clean
-from guardia.board.runs.view.beats import Waking, lasts, put_down
-from guardia.board.runs.view.claiming import UNDOING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.control import kill_report
 from guardia.board.core.claims import Grant, Hold, held
 from guardia.board.core.context import Desk
@@ -30,6 +28,8 @@ from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import commands
 from guardia.board.execution.tasks import file, stored_plan
+from guardia.board.runs.beats import Waking, lasts, put_down
+from guardia.board.runs.claiming import UNDOING
 from guardia.errors import Stale
 from guardia.i18n import t, t_record
 from guardia.org import registry

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
-from guardia.board.audit.log.signing import Seal
-
+from guardia.board.audit.signing import Seal
 from guardia.board.core.planner import Planner
-from guardia.board.integrity.notary import Notary
 from guardia.db.engine import Database
 
 
 def utc_now() -> datetime:
     """The wall clock."""
     return datetime.now(UTC)
+
+
+class Notary(Protocol):
+    """Signs checkpoints of the audit log; `integrity.notary` is the one that does."""
+
+    def seal(self, desk: Desk) -> object:
+        """Sign the log as it is now. Raises `Refused` if it was rewritten."""
 
 
 @dataclass(frozen=True, slots=True)

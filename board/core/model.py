@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-import guardia.board.audit.log.model
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
+
+import guardia.board.audit.model
 
 # The tables that issues and tasks refer to.
 import guardia.board.core.goal_model

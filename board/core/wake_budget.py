@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import TaskLoss, WakeBudget
 from guardia.board.core.wake_reasons import Reason

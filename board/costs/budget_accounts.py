@@ -14,7 +14,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.outbox import send
 from guardia.board.costs.model import BudgetAccount
 from guardia.i18n import t

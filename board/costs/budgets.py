@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.claims import GoalHold, Hold, stands
 from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send

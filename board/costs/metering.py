@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.claims import GoalHold, Hold, stands
 from guardia.board.core.context import Desk
 from guardia.board.costs import budget_accounts, daily_totals

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from guardia.board.audit.log.chain import clean, digest
 from sqlalchemy import literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean, digest
 from guardia.board.core.claims import Grant, Hold, held
 from guardia.board.core.context import Desk
 from guardia.board.core.kill_switch import stopped

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from guardia.board.audit.log.chain import clean, digest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import proofs, requests
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean, digest
 from guardia.board.core.claims import Grant, Hold, held
 from guardia.board.core.context import Desk
 from guardia.board.core.labels import recorded

@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from guardia.board.audit.chain import clean
 from guardia.board.core.claims import held
 from guardia.board.core.context import Desk
 from guardia.board.external_agents.model import OutsideCall, OutsideSession

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from guardia.board.audit.log.chain import clean
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from guardia.board.audit.chain import clean
 
 TOOL = r"^[a-z]{1,30}\.[a-z_]{1,40}$"
 _SIZE = 4000

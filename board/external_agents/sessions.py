@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from guardia.board.audit.log.chain import clean
-from guardia.board.runs.view.claiming import WORKABLE
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.claims import Hold, held
 from guardia.board.core.context import Desk
 from guardia.board.core.kill_switch import Kill
 from guardia.board.core.model import Task
 from guardia.board.external_agents.model import OutsideCall, OutsideSession
 from guardia.board.issues.comments import note
+from guardia.board.runs.claiming import WORKABLE
 from guardia.db import events
 from guardia.errors import GuardiaError, NoCallsLeft, NotFound, Stale, TokenNeeded
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.lifecycle import Actor, Move, State
 from guardia.board.core.model import Issue, Task

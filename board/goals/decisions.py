@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.core.goal_lifecycle import GoalMove, GoalState
 from guardia.board.core.goal_model import Goal

@@ -10,7 +10,8 @@ from fastapi.responses import RedirectResponse
 
 from guardia.board.core.context import Desk
 from guardia.board.goals import decisions, planning, view
-from guardia.board.hiring import requests, view
+from guardia.board.hiring import requests
+from guardia.board.hiring import view as hiring_view
 from guardia.board.web import errors, forms, render
 from guardia.board.web.session import AtDesk, Here, Visitor, visitor
 from guardia.errors import UserError
@@ -57,7 +58,7 @@ def _list(
         status=status,
         visitor=here,
         listing=view.goals(desk, here.person, closed=closed, before=before),
-        hires=view.waiting(desk, here.person),
+        hires=hiring_view.waiting(desk, here.person),
         closed=closed,
         address=f"/goals?{asked}" if asked else "/goals",
         notice=notice,
@@ -175,7 +176,7 @@ def decide_hire(
     except UserError as error:
         status, notice = errors.told(request, error)
         return _list(request, desk, here, status=status, notice=notice)
-    back = view.goal_of(desk, hire_id)
+    back = hiring_view.goal_of(desk, hire_id)
     return RedirectResponse(f"/goals/{back}" if back else "/goals", status_code=303)
 
 

@@ -12,12 +12,11 @@ from datetime import date, datetime
 from textwrap import shorten
 from typing import Any
 
-from guardia.board.audit.log.chain import clean, digest
-from guardia.board.runs.view.beats import Waking, awake
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean, digest
 from guardia.board.core.claims import GoalHold, held_goal
 from guardia.board.core.context import Desk
 from guardia.board.core.goal_lifecycle import SHOWN_AS, GoalMove, GoalState, after
@@ -32,6 +31,7 @@ from guardia.board.goals.model import GoalPart
 from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
 from guardia.board.issues import comments, receiving
+from guardia.board.runs.beats import Waking, awake
 from guardia.errors import IllegalMove, Invalid, NotFound, Stale
 from guardia.i18n import t
 from guardia.org import registry, revisions

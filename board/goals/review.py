@@ -16,7 +16,7 @@ from guardia.board.core.model import Issue
 from guardia.board.core.outbox import send
 from guardia.board.goals import planning
 from guardia.board.issues import comments
-from guardia.board.runs.view import goal_work
+from guardia.board.runs import goal_work
 from guardia.i18n import t, t_record
 
 _AT_ONCE = 50

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.core.display_names import named
 from guardia.board.core.goal_lifecycle import OPEN_GOALS, GoalState, Progress

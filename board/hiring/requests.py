@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.claims import Hold, held
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import Actor, Move, State

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues.receiving import _BODY, Request, received

@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.intake import chat_log
 from guardia.board.intake.model import ChatMessage

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.accounts import messenger_links
+from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Comment
 from guardia.board.intake.context_rules import running

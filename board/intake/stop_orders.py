@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.chain import clean
 from guardia.board.control.kill_switch import _REASON, Killed, _kill, giver
 from guardia.board.control.undoing import Giver
 from guardia.board.core.context import Desk

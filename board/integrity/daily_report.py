@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Tick
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.integrity import verification
 from guardia.board.integrity.verification import Finding
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Misconfigured
 from guardia.i18n import t_record
 from guardia.org import registry, revisions

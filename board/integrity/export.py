@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from guardia.board.audit.log.chain import canonical
-from guardia.board.audit.log.signing_keys import raw
-from guardia.board.audit.log.verifier import FORMAT
-
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import canonical
+from guardia.board.audit.signing_keys import raw
+from guardia.board.audit.verifier import FORMAT
 from guardia.board.core.context import Desk
-from guardia.errors import Invalid, ProgrammerError
+from guardia.board.integrity.notary import notary_of
+from guardia.errors import Invalid
 from guardia.i18n import t
 
 _BATCH = 2000
@@ -25,13 +25,12 @@ def export(desk: Desk, file: Path) -> tuple[int, str]:
 
     The file appears whole or not at all. Memory use does not grow with the record.
     """
-    if desk.notary is None:
-        raise ProgrammerError(why="an export needs the notary's key")
-    newest = desk.notary.seal(desk)
+    notary = notary_of(desk)
+    newest = notary.seal(desk)
     if newest is None:
         raise Invalid(what="export", why=t("audit.empty"))
     try:
-        root = desk.notary.public()
+        root = notary.public()
         _write(file, _lines(desk, newest.size, newest.key, raw(root) if root else ""))
     except OSError as error:
         raise Invalid(what=str(file), why=error.strerror or "") from error

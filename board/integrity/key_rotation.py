@@ -7,13 +7,13 @@ that everybody follows. The successor lies in the store before the record says a
 from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from guardia.board.audit.log.signing_keys import DECISIONS, RECORD
 
-from guardia.board.audit.log import checkpoint as checkpoints
-from guardia.board.audit.log import log, signing, signing_keys
+from guardia.board.audit import checkpoint as checkpoints
+from guardia.board.audit import log, signing, signing_keys
+from guardia.board.audit.signing_keys import DECISIONS, RECORD
 from guardia.board.core.context import Desk
-from guardia.board.integrity.notary import NEXT, Notary
-from guardia.errors import Invalid, ProgrammerError
+from guardia.board.integrity.notary import NEXT, notary_of
+from guardia.errors import Invalid
 from guardia.i18n import t, t_record
 from guardia.org.keys import FileKeys
 
@@ -23,7 +23,7 @@ def rotate_record(desk: Desk, by: str) -> str:
 
     ``Refused`` where the record does not hold: a new key would only seal the doubt.
     """
-    notary = _notary(desk)
+    notary = notary_of(desk)
     if notary.seal(desk) is None:
         raise Invalid(what=t("audit.use.record"), why=t("audit.empty"))
     path = notary.places.key
@@ -93,11 +93,5 @@ def _done(desk: Desk, by: str, use: str, key: Ed25519PrivateKey) -> str:
             use=t_record(f"audit.use.{use}"),
         )
     # The new key signs something at once: whoever trusts it alone can then verify all before.
-    _notary(desk).seal(desk)
+    notary_of(desk).seal(desk)
     return public
-
-
-def _notary(desk: Desk) -> Notary:
-    if desk.notary is None:
-        raise ProgrammerError(why="a key is replaced only where checkpoints are signed")
-    return desk.notary

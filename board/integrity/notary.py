@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from guardia.board.audit.log.chain import ORIGIN, START, Place, Verdict, verify
-from guardia.board.audit.log.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.log.signing_keys import RECORD, Succession
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import checkpoint as checkpoints
-from guardia.board.audit.log import log as audit_log
+from guardia.board.audit import checkpoint as checkpoints
+from guardia.board.audit import log as audit_log
+from guardia.board.audit.chain import ORIGIN, START, Place, Verdict, verify
+from guardia.board.audit.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.signing_keys import RECORD, Succession
 from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send
 from guardia.board.integrity.witnesses import Copy, Places
 from guardia.db.engine import AWAY
-from guardia.errors import Misconfigured, Refused, Stale
+from guardia.errors import ProgrammerError, Misconfigured, Refused, Stale
 from guardia.i18n import t
 from guardia.org.keys import FileKeys
 
@@ -192,6 +192,13 @@ class Notary:
                     place=place,
                     why=why,
                 )
+
+
+def notary_of(desk: Desk) -> Notary:
+    """Return the notary of this process. Raises `ProgrammerError` if it has none."""
+    if not isinstance(desk.notary, Notary):
+        raise ProgrammerError(why="this needs the notary's key")
+    return desk.notary
 
 
 def _unfit(verdict: Verdict) -> Refused:

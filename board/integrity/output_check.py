@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from guardia.board.audit.log.chain import Link, composed, digest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.chain import Link, composed, digest
 from guardia.board.execution.model import Evidence
 
 _SETTLED = timedelta(minutes=30)

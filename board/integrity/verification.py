@@ -14,15 +14,16 @@ from itertools import islice, pairwise
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from guardia.board.audit.log.chain import START, Link, Mark, Place, Verdict, by_size, verify
-from guardia.board.audit.log.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.log.signing_keys import RECORD, Seals, Succession
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import checkpoint as checkpoints
-from guardia.board.audit.log import log
+from guardia.board.audit import checkpoint as checkpoints
+from guardia.board.audit import log
+from guardia.board.audit.chain import START, Link, Mark, Place, Verdict, by_size, verify
+from guardia.board.audit.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.signing_keys import RECORD, Seals, Succession
 from guardia.board.core.context import Desk
 from guardia.board.integrity import output_check
+from guardia.board.integrity.notary import notary_of
 from guardia.board.integrity.output_check import Settlement
 from guardia.board.integrity.witnesses import Copy, Memory, Places, remember, remembered
 from guardia.errors import Invalid
@@ -73,7 +74,8 @@ def examine(desk: Desk, *, full: bool = False, since: int | None = None) -> Find
     if desk.notary is None:
         with desk.database.reading() as session:
             return Finding(log.verify_all(session), 0)
-    places, key = desk.notary.places, desk.notary.public()
+    notary = notary_of(desk)
+    places, key = notary.places, notary.public()
     memory = remembered(places.memory)
     # What lies outside is looked at first: the database may only be ahead of it.
     copies = [(copy, copy.length()) for copy in map(Copy, places.copies)]

@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from guardia.board.audit.log.checkpoint import Checkpoint
-from guardia.board.audit.log.log import CHAIN
-
-from guardia.board.audit.log import checkpoint as checkpoints
+from guardia.board.audit import checkpoint as checkpoints
+from guardia.board.audit.checkpoint import Checkpoint
+from guardia.board.audit.log import CHAIN
 from guardia.db.private import read_json, write_json
 from guardia.errors import Misconfigured
 from guardia.i18n import t

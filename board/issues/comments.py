@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from guardia.board.audit.log.chain import clean
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.core.lookup import issue_of
 from guardia.board.core.model import Comment

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import Reason

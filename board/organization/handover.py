@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.claims import Hold, held
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import OPEN

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.core.display_names import named
 from guardia.board.core.lifecycle import OPEN

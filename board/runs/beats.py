@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from guardia.board.runs.view.claiming import AGENT, UNDOING
 from sqlalchemy import (
     ColumnElement,
     Select,
@@ -31,7 +30,8 @@ from guardia.board.core.run_model import Run, Tick, Wake
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import stall, wake
 from guardia.board.costs import daily_totals
-from guardia.board.runs.view import claiming, goal_work, mention_replies, worker_crashes
+from guardia.board.runs import claiming, goal_work, mention_replies, worker_crashes
+from guardia.board.runs.claiming import AGENT, UNDOING
 from guardia.db import events, jobs
 from guardia.db.jobs import Attempt
 from guardia.org.chart_model import AgentEntry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from guardia.board.runs.view.claiming import WORKABLE
 from sqlalchemy import select
 
 from guardia.board.core import wake_budget
@@ -11,6 +10,7 @@ from guardia.board.core.lookup import issue_of
 from guardia.board.core.model import Task
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
+from guardia.board.runs.claiming import WORKABLE
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org.access import require

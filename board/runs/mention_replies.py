@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from guardia.board.audit.log.model import AuditEntry
-from guardia.board.runs.view.claiming import WORKABLE
 from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.display_names import named
 from guardia.board.core.lifecycle import OPEN
 from guardia.board.core.model import Comment, Issue, Task
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.issues import comments as issue_comments
+from guardia.board.runs.claiming import WORKABLE
 from guardia.i18n import t_record
 from guardia.org import revisions
 

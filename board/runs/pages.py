@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from guardia.board.runs.view import view
+from guardia.board.runs import view
 from guardia.board.web import render
 from guardia.board.web.session import AtDesk, Here, visitor
 

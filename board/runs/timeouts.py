@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from guardia.board.runs.view.beats import Waking
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.core.lookup import issue_of
 from guardia.board.core.model import Task
@@ -16,6 +15,7 @@ from guardia.board.core.outbox import reply, send
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
+from guardia.board.runs.beats import Waking
 from guardia.i18n import t
 
 OUTCOME = "timeout"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from guardia.board.audit.log.log import position
 from sqlalchemy import func, select
 
+from guardia.board.audit.log import position
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run

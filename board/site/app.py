@@ -14,18 +14,22 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 import guardia
-from guardia.board.accounts import pages, sign_in_pages
-from guardia.board.approvals import pages
-from guardia.board.control import api, pages
+from guardia.board.accounts import pages as account_pages
+from guardia.board.accounts import sign_in_pages
+from guardia.board.approvals import pages as approval_pages
+from guardia.board.control import api as control_api
+from guardia.board.control import pages as control_pages
 from guardia.board.core.context import Desk
-from guardia.board.costs import pages
-from guardia.board.external_agents import api
-from guardia.board.goals import pages
+from guardia.board.costs import pages as cost_pages
+from guardia.board.external_agents import api as external_agent_api
+from guardia.board.goals import pages as goal_pages
 from guardia.board.intake import mattermost
-from guardia.board.organization import agent_pages, pages
-from guardia.board.runs.view import pages
+from guardia.board.organization import agent_pages
+from guardia.board.organization import pages as organization_pages
+from guardia.board.runs import pages as run_pages
 from guardia.board.site import api_docs, live, permissions
-from guardia.board.tracker import pages, plan_pages
+from guardia.board.tracker import pages as tracker_pages
+from guardia.board.tracker import plan_pages
 from guardia.board.web import errors
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import Guard
@@ -51,20 +55,20 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
     app.add_middleware(Guard)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(mattermost.router(desk, settings))
-    app.include_router(api.router)
-    app.include_router(api.router)
+    app.include_router(control_api.router)
+    app.include_router(external_agent_api.router)
     app.include_router(health)
     for router in (
         sign_in_pages.router,
-        pages.router,
+        tracker_pages.router,
         plan_pages.router,
-        pages.router,
-        pages.router,
-        pages.router,
-        pages.router,
-        pages.router,
-        pages.router,
-        pages.router,
+        control_pages.router,
+        organization_pages.router,
+        approval_pages.router,
+        account_pages.router,
+        run_pages.router,
+        goal_pages.router,
+        cost_pages.router,
         agent_pages.router,
         live.router,
         api_docs.router,

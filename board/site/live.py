@@ -16,13 +16,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from guardia.board.runs.view.beats import BEAT
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from guardia.board.audit.log import log as audit_log
+from guardia.board.audit import log as audit_log
 from guardia.board.core.context import Desk
 from guardia.board.issues import visibility
+from guardia.board.runs.beats import BEAT
 from guardia.board.web.session import AtDesk, Here, still_signed_in, visitor
 from guardia.db import events
 from guardia.errors import NotFound

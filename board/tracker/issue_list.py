@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from guardia.board.audit.log.chain import clean
-from guardia.board.audit.log.log import position
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals.pending import Waiting, _waiting
+from guardia.board.audit.chain import clean
+from guardia.board.audit.log import position
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import OPEN, State
 from guardia.board.core.model import Issue, Task

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -19,7 +18,8 @@ from guardia.board.approvals import requests, view
 from guardia.board.approvals.model import Approval
 from guardia.board.approvals.policy import Capacity
 from guardia.board.approvals.view import Step
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.core.context import Desk
 from guardia.board.core.display_names import named

@@ -12,7 +12,7 @@ from guardia.board.approvals.policy import Verdict
 from guardia.board.control import directives
 from guardia.board.core.context import Desk
 from guardia.board.issues import comments, receiving, visibility
-from guardia.board.runs.view import clear_stall
+from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
 from guardia.board.web import errors, forms, render
 from guardia.board.web.session import AtDesk, Here, Visitor, visitor

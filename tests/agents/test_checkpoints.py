@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 
 from guardia.agents import checkpoints
 from guardia.board.core.claims import Hold
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Stale
 
 THREAD: Any = {"configurable": {"thread_id": "task-1", "checkpoint_ns": ""}}

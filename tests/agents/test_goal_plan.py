@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guardia.agents.brain.triage.classify.classify import triage
-from guardia.agents.brain.triage.classify.lexicon import lexicon
 from ruamel.yaml import YAML
 
 from guardia.agents.brain.goals import plan
 from guardia.agents.brain.goals.breakdown import MAX_PIECES, divide
 from guardia.agents.brain.goals.deadline import deadlines
+from guardia.agents.brain.triage.classify import triage
+from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.tools.lab.inventory import names
 
 CASES: dict[str, Any] = YAML(typ="safe").load(

@@ -15,7 +15,7 @@ from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Stale
 from guardia.org.chart_model import AgentEntry
 from guardia.tools.gate import Gate

@@ -15,21 +15,21 @@ import psycopg
 import pytest
 from audit_env import Sealed
 from cast import LEAD, OFFICER, PM, TERMINATE, Cast, assignment, plan
-from guardia.board.audit.log.chain import Link
-from guardia.board.audit.log.checkpoint import (
+from psycopg.types.json import Jsonb
+
+from guardia.board.approvals import decisions
+from guardia.board.audit import checkpoint as checkpoints
+from guardia.board.audit import log, signing_keys, verifier
+from guardia.board.audit.chain import Link
+from guardia.board.audit.checkpoint import (
     Checkpoint,
     fingerprint,
     private_key,
     public_pem,
     sign,
 )
-from guardia.board.audit.log.signing import Seal
-from guardia.board.audit.log.signing_keys import raw
-from psycopg.types.json import Jsonb
-
-from guardia.board.approvals import decisions
-from guardia.board.audit.log import checkpoint as checkpoints
-from guardia.board.audit.log import log, signing_keys, verifier
+from guardia.board.audit.signing import Seal
+from guardia.board.audit.signing_keys import raw
 from guardia.board.core.plan import Call
 from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import Outcome, Step

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from cast import Cast
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 
 
 def append(cast: Cast, n: int) -> None:

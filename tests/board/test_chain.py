@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from guardia.board.audit.log.chain import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardia.board.audit.chain import (
     ORIGIN,
     Link,
     canonical,
@@ -17,8 +20,6 @@ from guardia.board.audit.log.chain import (
     microseconds,
     verify,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 texts = st.text(max_size=30)
 values = st.recursive(

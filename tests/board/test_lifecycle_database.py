@@ -17,7 +17,7 @@ from guardia.board.core.claims import Hold
 from guardia.board.core.lifecycle import TABLE, State, overall
 from guardia.board.core.model import Task
 from guardia.board.execution import tasks, view
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 
 MOVES = {(before.value, after.value) for (before, _), after in TABLE.items()}
 ACROSS = settings(

@@ -7,7 +7,7 @@ from cast import LEAD, Cast
 from guardia.board.approvals import decisions
 from guardia.board.core import wakes
 from guardia.board.core.wake_reasons import Reason
-from guardia.board.runs.view import beats, view
+from guardia.board.runs import beats, view
 
 
 def woken(cast: Cast, count: int) -> None:

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mutants import Modules, limited, mutants
 
-from guardia.board.audit.log import chain, checkpoint, signing_keys, verifier
+from guardia.board.audit import chain, checkpoint, signing_keys, verifier
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 11, 20, 5, tzinfo=UTC)
@@ -568,10 +568,10 @@ def everything(b: Board) -> None:
 SECOND = {name: attack(board()) for name, (attack, _) in TRUSTED.items()}
 LINES = {name: attack(board()) for name, (attack, _) in ATTACKS.items()}
 MUTATED = {
-    "guardia.board.audit.log.chain": {"verify", "_fault", "Walk", "Verdict"},
-    "guardia.board.audit.log.signing_keys": {"Succession", "Seals", "genuine", "public", "_holds"},
-    "guardia.board.audit.log.checkpoint": {"fault", "marks", "_signature_holds", "read", "signed"},
-    "guardia.board.audit.log.verifier": {
+    "guardia.board.audit.chain": {"verify", "_fault", "Walk", "Verdict"},
+    "guardia.board.audit.signing_keys": {"Succession", "Seals", "genuine", "public", "_holds"},
+    "guardia.board.audit.checkpoint": {"fault", "marks", "_signature_holds", "read", "signed"},
+    "guardia.board.audit.verifier": {
         "Reading",
         "entry",
         "verify",
@@ -607,7 +607,7 @@ def test_it_runs_alone(tmp_path: Path) -> None:
     b = board()
     file, pub = tmp_path / "export.jsonl", tmp_path / "key.pub"
     pub.write_text(checkpoint.public_pem(b.key().public_key()))
-    program = [sys.executable, "-m", "guardia.board.audit.log.verifier"]
+    program = [sys.executable, "-m", "guardia.board.audit.verifier"]
 
     def run(lines: Lines, *more: str) -> tuple[int, str]:
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 from cast import LEAD, SERVER, Cast, plan, seated
-from guardia.board.audit.log.signing import Seal
 from pages import PASSWORD, enrol_more
 from typer.testing import CliRunner, Result
 
 from guardia.board.approvals import decisions
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.signing import Seal
 from guardia.board.core import kill_switch
 from guardia.board.core.claims import Hold
 from guardia.board.core.lifecycle import State

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from cast import seated
-from guardia.board.audit.log.checkpoint import public_key
 from typer.testing import CliRunner
 
+from guardia.board.audit.checkpoint import public_key
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary
 from guardia.board.integrity.witnesses import Places

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.cli import app
 from guardia.errors import GuardiaError, Invalid, Misconfigured, NotFound, Refused, Unreachable
 from guardia.i18n import t

@@ -16,7 +16,7 @@ from loops import run
 from procrastinate import manager
 from procrastinate.jobs import Job, Status
 
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.db.engine import LASTING
 from guardia.db.jobs import Attempt
 from guardia.heartbeat import queue

@@ -10,7 +10,7 @@ from guardia.agents.team import Done
 from guardia.board.core.claims import Hold
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.heartbeat.beat import beat
 
 

@@ -22,7 +22,7 @@ from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
 from guardia.board.organization import agent_memory
 from guardia.board.organization.agent_memory import Experience
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.heartbeat.beat import beat
 from guardia.org import revisions
 

@@ -17,7 +17,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Stale
 from guardia.heartbeat.beat import beat
 from guardia.heartbeat.timeout import Overdue, within

@@ -22,7 +22,7 @@ from guardia.board.execution import view
 from guardia.board.goals import decisions, planning
 from guardia.board.goals import view as goal_view
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.heartbeat.beat import beat
 from guardia.org import chart
 

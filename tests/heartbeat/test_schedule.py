@@ -20,7 +20,7 @@ from cast import seated
 
 from guardia.board.core.context import Desk
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.heartbeat import schedule
 from guardia.heartbeat.listener import CHART, Reaction, listen
 from guardia.org import chart

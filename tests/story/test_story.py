@@ -13,7 +13,7 @@ from full_stack import House, opened
 
 from guardia.board.approvals import pending
 from guardia.board.core.lifecycle import State
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Forbidden
 from guardia.tools.lab.running import RunningFleet
 

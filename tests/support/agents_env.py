@@ -9,12 +9,12 @@ from pathlib import Path
 
 from cast import LEAD, Cast, seated
 from full_stack import LIBRARY
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
 from guardia.agents import checkpoints
 from guardia.agents.team import Team
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import Wish
 from guardia.board.core.lifecycle import State

@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 from cast import LEAD, Cast
-from guardia.board.audit.log.chain import ORIGIN, Link
 from psycopg.types.json import Jsonb
 
 from guardia.board.approvals import decisions
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.chain import ORIGIN, Link
 from guardia.board.core.context import Desk
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary

@@ -14,7 +14,7 @@ from guardia.board.execution import tasks, view
 from guardia.board.execution.tasks import Assignment
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.db.engine import Database
 from guardia.org import chart
 from guardia.org.directory import Directory, Host, InstitutionName, PersonName, Service

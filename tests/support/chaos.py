@@ -26,17 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from guardia.board.audit.log.signing import Seal
 
 from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
-from guardia.board.audit.log import log as audit_log
+from guardia.board.audit import log as audit_log
+from guardia.board.audit.signing import Seal
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
 from guardia.board.issues import receiving
 from guardia.board.organization import chart
-from guardia.board.runs.view import clear_stall
+from guardia.board.runs import clear_stall
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import AWAY, Database
 from guardia.db.migrate import upgrade

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 from full_stack import House, opened
-from guardia.board.audit.log.model import AuditEntry
 from pages import application, serving
 from sqlalchemy import select
 
 from guardia.agents.adapters import process
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import Desk
 from guardia.board.organization import chart as organization_chart
 from guardia.db.account import Account

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardia.agents.brain.chat.brain.brain import ChatBrain
-from guardia.agents.brain.chat.brain.breaker import Breaker
 from model_server import MODEL, ModelServer
 from pydantic import SecretStr
 
+from guardia.agents.brain.chat.brain import ChatBrain
+from guardia.agents.brain.chat.breaker import Breaker
 from guardia.agents.brain.embedded import EmbeddedBrain
 from guardia.agents.brain.protocol import Thought
 from guardia.board.costs.budget_accounts import Refusal

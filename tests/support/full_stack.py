@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guardia.board.audit.log.model import AuditEntry
-from guardia.board.audit.log.signing import Seal
 from sqlalchemy import select
 
 from guardia.agents import checkpoints
 from guardia.agents.team import Team
 from guardia.board.approvals import decisions, pending
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.model import AuditEntry
+from guardia.board.audit.signing import Seal
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.core.run_model import Wake

@@ -21,7 +21,7 @@ from guardia.board.core.model import Task
 from guardia.board.core.plan import Call
 from guardia.board.execution import tasks
 from guardia.board.issues import receiving
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.heartbeat.listener import ORDERS, Reaction, listen
 from guardia.tools.command import Command
 

@@ -22,7 +22,7 @@ from guardia.board.core.context import Desk
 from guardia.board.core.plan import Action, Call, Check, Citation, Plan, Risk
 from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import Outcome
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.board.site.app import create_app
 from guardia.board.site.server import BoardServer
 from guardia.org import registry

@@ -9,20 +9,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from guardia.agents.brain.chat.brain.breaker import Breaker, breaker_of
-from guardia.agents.brain.chat.brain.clients import NOTHING, Reply, Usage
-from guardia.agents.brain.chat.brain.model import ChatModel, system
-from guardia.agents.brain.chat.brain.prompts import Question
-from guardia.agents.brain.triage.classify.classify import Triage
 from pydantic import SecretStr
 
 from guardia.agents.brain import metered as metering
 from guardia.agents.brain import role
-from guardia.agents.brain.chat.brain import prompts
+from guardia.agents.brain.chat import prompts
+from guardia.agents.brain.chat.breaker import Breaker, breaker_of
+from guardia.agents.brain.chat.clients import NOTHING, Reply, Usage
+from guardia.agents.brain.chat.model import ChatModel, system
+from guardia.agents.brain.chat.prompts import Question
 from guardia.agents.brain.goals import scope
 from guardia.agents.brain.goals.breakdown import Piece
 from guardia.agents.brain.metered import Meter
 from guardia.agents.brain.protocol import Brain, Choice, Thought
+from guardia.agents.brain.triage.classify import Triage
 from guardia.board.costs.budget_accounts import Refusal
 from guardia.errors import Misconfigured, ModelError
 from guardia.i18n import t

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardia.agents.brain.chat.brain.clients import (
+from guardia.agents.brain.chat.clients import (
     Call,
     Reply,
     Trouble,
@@ -13,7 +13,6 @@ from guardia.agents.brain.chat.brain.clients import (
     cut_off,
     unusable,
 )
-
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 

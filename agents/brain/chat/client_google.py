@@ -7,7 +7,8 @@ import warnings
 from typing import Any
 
 import httpx
-from guardia.agents.brain.chat.brain.clients import (
+
+from guardia.agents.brain.chat.clients import (
     Call,
     Reply,
     Trouble,
@@ -16,7 +17,6 @@ from guardia.agents.brain.chat.brain.clients import (
     cut_off,
     unusable,
 )
-
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 

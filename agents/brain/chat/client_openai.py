@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from guardia.agents.brain.chat.brain.clients import Call, Reply, Trouble, counted, cut_off, unusable
 from pydantic import SecretStr
+
+from guardia.agents.brain.chat.clients import Call, Reply, Trouble, counted, cut_off, unusable
 
 
 class OpenAIWire:

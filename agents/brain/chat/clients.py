@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from guardia.agents.brain.chat.brain.prompts import Question
 from pydantic import SecretStr
 
+from guardia.agents.brain.chat.prompts import Question
 from guardia.errors import ModelError
 from guardia.i18n import t
 from guardia.org.brains import ModelChoice

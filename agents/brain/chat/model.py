@@ -14,7 +14,10 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from guardia.agents.brain.chat.brain.clients import (
+from pydantic import SecretStr
+
+from guardia.agents.brain.chat import client_factory, http_bounds
+from guardia.agents.brain.chat.clients import (
     NOTHING,
     UNKNOWN,
     Call,
@@ -23,10 +26,7 @@ from guardia.agents.brain.chat.brain.clients import (
     Usage,
     Wire,
 )
-from guardia.agents.brain.chat.brain.prompts import Question
-from pydantic import SecretStr
-
-from guardia.agents.brain.chat.brain import client_factory, http_bounds
+from guardia.agents.brain.chat.prompts import Question
 from guardia.errors import ModelError
 from guardia.i18n import t
 from guardia.org.brains import ModelChoice

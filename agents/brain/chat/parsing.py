@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from guardia.agents.brain.triage.classify.classify import Triage, triage
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from guardia.agents.brain.goals.breakdown import Piece
 from guardia.agents.brain.protocol import Choice
+from guardia.agents.brain.triage.classify import Triage, triage
 from guardia.errors import ModelError
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host, InstitutionName

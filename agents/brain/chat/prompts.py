@@ -15,12 +15,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
-from guardia.agents.brain.triage.classify.classify import Triage
-
-from guardia.agents.brain.chat.brain import parsing
+from guardia.agents.brain.chat import parsing
 from guardia.agents.brain.goals.breakdown import Piece
 from guardia.agents.brain.goals.scope import Scope
 from guardia.agents.brain.protocol import Choice
+from guardia.agents.brain.triage.classify import Triage
 from guardia.knowledge.library import Found
 from guardia.org.directory import Directory, Host, InstitutionName
 

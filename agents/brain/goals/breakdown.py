@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from guardia.agents.brain.triage.classify.classify import Triage
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-from guardia.agents.brain.triage.classify.text import own_words
-
+from guardia.agents.brain.triage.classify import Triage
+from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.text import own_words
 from guardia.knowledge.korean import Morpheme, morphemes, spelled
 
 MAX_PIECES = 20

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from guardia.agents.brain.triage.classify.classify import Triage
-from guardia.agents.brain.triage.classify.fanout import any_of, fan_out
-
 from guardia.agents.brain.goals.breakdown import Piece
 from guardia.agents.brain.goals.deadline import deadlines
+from guardia.agents.brain.triage.classify import Triage
+from guardia.agents.brain.triage.fanout import any_of, fan_out
 from guardia.board.hiring.requests import Opening
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from guardia.agents.brain.triage.classify.classify import heard, triage
-from guardia.agents.brain.triage.classify.fanout import any_of
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-
 from guardia.agents.brain.goals import plan
 from guardia.agents.brain.goals.breakdown import divide
+from guardia.agents.brain.triage.classify import heard, triage
+from guardia.agents.brain.triage.fanout import any_of
+from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.org.directory import Directory
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from guardia.agents.brain.triage.classify.facts import Facts
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-from guardia.agents.brain.triage.classify.reading import read
-from guardia.agents.brain.triage.classify.servers import Mention, named
-from guardia.agents.brain.triage.classify.text import own_words, unheard
 from pydantic import BaseModel, ConfigDict
 
-from guardia.agents.brain.triage.classify import rules
+from guardia.agents.brain.triage import rules
+from guardia.agents.brain.triage.facts import Facts
+from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.reading import read
+from guardia.agents.brain.triage.servers import Mention, named
+from guardia.agents.brain.triage.text import own_words, unheard
 from guardia.i18n import t
 from guardia.org.directory import Directory
 

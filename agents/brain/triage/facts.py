@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from guardia.agents.brain.triage.classify.lexicon import Lexicon
-from guardia.agents.brain.triage.classify.reading import Hit, Reading
-
-from guardia.agents.brain.triage.classify import grammar
+from guardia.agents.brain.triage import grammar
+from guardia.agents.brain.triage.lexicon import Lexicon
+from guardia.agents.brain.triage.reading import Hit, Reading
 
 _KIND_WEIGHT = 5.0
 """A named server speaks for its kind as much as a word that nearly decides, said in passing."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guardia.agents.brain.triage.classify.clauses import Clause
-
+from guardia.agents.brain.triage.clauses import Clause
 from guardia.knowledge.korean import Morpheme
 
 _REACH = 9

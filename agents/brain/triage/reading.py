@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from guardia.agents.brain.triage.classify.clauses import Clause, clauses
-from guardia.agents.brain.triage.classify.lexicon import Lexicon, Match
-
-from guardia.agents.brain.triage.classify import grammar
+from guardia.agents.brain.triage import grammar
+from guardia.agents.brain.triage.clauses import Clause, clauses
+from guardia.agents.brain.triage.lexicon import Lexicon, Match
 from guardia.knowledge.korean import Morpheme
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardia.agents.brain.triage.classify.facts import Facts
-from guardia.agents.brain.triage.classify.reading import Hit
+from guardia.agents.brain.triage.facts import Facts
+from guardia.agents.brain.triage.reading import Hit
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.audit.log.chain import Verdict
+    from guardia.board.audit.chain import Verdict
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def public(
     present: Annotated[bool, typer.Option("--present", help=t("cli.audit.present"))] = False,
 ) -> None:
     """Print the public key of the checkpoints, to be kept where nobody here can change it."""
-    from guardia.board.audit.log.checkpoint import public_pem
+    from guardia.board.audit.checkpoint import public_pem
     from guardia.board.integrity.notary import Notary
     from guardia.board.integrity.witnesses import Places
 
@@ -78,8 +78,8 @@ def _here(*, full: bool, since: int | None) -> tuple[Verdict, dict[str, Any]]:
 
 
 def _exported(file: Path, key: Path | None) -> tuple[Verdict, dict[str, Any]]:
-    from guardia.board.audit.log import verifier
-    from guardia.board.audit.log.checkpoint import public_key
+    from guardia.board.audit import verifier
+    from guardia.board.audit.checkpoint import public_key
 
     if key is None:
         raise Invalid(what="--key", why=t("cli.audit.needs_key"))

@@ -33,7 +33,7 @@ class Installation:
     @contextmanager
     def desk(self, *, signing: bool = True) -> Iterator[Desk]:
         """The desk over a small pool, closed afterwards; without ``signing`` it needs no key."""
-        from guardia.board.audit.log.signing import Seal
+        from guardia.board.audit.signing import Seal
         from guardia.board.core.context import Desk
         from guardia.board.integrity.notary import Notary
         from guardia.db.engine import Database

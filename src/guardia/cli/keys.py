@@ -59,9 +59,9 @@ def show() -> None:
 
 
 def _what(store: FileKeys, name: str, record: str) -> str:
-    from guardia.board.audit.log import signing
-    from guardia.board.audit.log.checkpoint import private_key
-    from guardia.board.audit.log.signing_keys import raw
+    from guardia.board.audit import signing
+    from guardia.board.audit.checkpoint import private_key
+    from guardia.board.audit.signing_keys import raw
 
     if name == signing.NAME:
         use, key = "decisions", signing.key_of(store.get(name))

@@ -16,7 +16,7 @@ from guardia.settings import Settings
 _HEADS = ("number", "begun", "agent_head", "why", "work", "outcome", "took", "revision")
 
 if TYPE_CHECKING:
-    from guardia.board.runs.view.view import Row
+    from guardia.board.runs.view import Row
 
 
 def runs(
@@ -25,7 +25,7 @@ def runs(
     limit: Annotated[int, typer.Option("--limit", min=1, max=200, help=t("cli.runs.limit"))] = 20,
 ) -> None:
     """The newest wakings, or those before a number."""
-    from guardia.board.runs.view import view as board_runs
+    from guardia.board.runs import view as board_runs
 
     with opened(Settings()) as installation, installation.desk() as desk:
         found = board_runs.runs(desk, board_runs.Query(agent=agent, before=before, size=limit))

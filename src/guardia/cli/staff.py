@@ -166,7 +166,7 @@ def heartbeat(
 
 
 def _followed(desk: Desk, agent: str, patience: float) -> str:
-    from guardia.board.audit.log.model import AuditEntry
+    from guardia.board.audit.model import AuditEntry
     from guardia.board.core import labels
     from guardia.board.organization import agent_control
     from guardia.cli.timeline import Timeline, now_at

@@ -14,7 +14,7 @@ from rich.console import Console
 from sqlalchemy import func, select
 
 from guardia.board.approvals import decisions, pending
-from guardia.board.audit.log.model import AuditEntry
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.lifecycle import OPEN, State
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import ColumnElement, select
 
-from guardia.board.audit.log import log
-from guardia.board.audit.log.model import AuditEntry
+from guardia.board.audit import log
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import Desk
 from guardia.board.core.labels import SEOUL
 from guardia.org import registry

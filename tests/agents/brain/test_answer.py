@@ -7,18 +7,18 @@ import re
 from typing import Any
 
 import pytest
-from guardia.agents.brain.chat.brain.parsing import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardia.agents.brain.chat.parsing import (
     Category,
     choice_schema,
     read_choice,
     read_triage,
     triage_schema,
 )
-from guardia.agents.brain.triage.classify.classify import Triage
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
+from guardia.agents.brain.triage.classify import Triage
+from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.errors import ModelError
 from guardia.org.directory import Host, InstitutionName
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.chat.brain.breaker import Breaker, breaker_of
+from guardia.agents.brain.chat.breaker import Breaker, breaker_of
 
 
 class Clock:

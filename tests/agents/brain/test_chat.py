@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from fake_chat import DIRECTORY, GOOD, TEXT, Ledger, brain, chain, fell_back
-from guardia.agents.brain.chat.brain.breaker import Breaker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_server import KEY, MODEL, ModelServer, Say, completion
 
+from guardia.agents.brain.chat.breaker import Breaker
 from guardia.agents.brain.embedded import EmbeddedBrain
 from guardia.agents.brain.factory import brain_for
 from guardia.board.costs.budget_accounts import Refusal

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardia.agents.brain.chat.brain import prompts
+from guardia.agents.brain.chat import prompts
 from guardia.agents.brain.goals.scope import scope
 from guardia.knowledge.library import Found
 from guardia.knowledge.runbook import shipped

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from guardia.agents.brain.triage.classify.classify import Triage, triage
 from names import CASES, read_directory
 
+from guardia.agents.brain.triage.classify import Triage, triage
 from guardia.org.directory import Directory
 
 FIELDS = ("kind", "category", "priority", "servers", "action_type")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from guardia.agents.brain.triage.classify.clauses import clauses
+
+from guardia.agents.brain.triage.clauses import clauses
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.triage.classify.facts import Facts
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-from guardia.agents.brain.triage.classify.reading import read
+from guardia.agents.brain.triage.facts import Facts
+from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.reading import read
 
 
 def facts(text: str, *kinds: str) -> Facts:

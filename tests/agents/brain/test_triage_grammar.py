@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-from guardia.agents.brain.triage.classify.reading import Hit, read
+
+from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.reading import Hit, read
 
 
 def hits(text: str, concept: str) -> list[Hit]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from guardia.agents.brain.triage.classify.lexicon import Pattern, _patterns, lexicon
 
+from guardia.agents.brain.triage.lexicon import Pattern, _patterns, lexicon
 from guardia.knowledge.korean import morphemes
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-from guardia.agents.brain.triage.classify.reading import read
+from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.reading import read
 
 
 def test_words_are_those_of_the_sender() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from guardia.agents.brain.triage.classify.classify import triage
 from names import read_directory
+
+from guardia.agents.brain.triage.classify import triage
 
 NAMES = read_directory()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-from guardia.agents.brain.triage.classify.servers import named
 from names import read_directory
+
+from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.servers import named
 
 NAMES = read_directory()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from guardia.agents.brain.triage.classify.lexicon import lexicon
-from guardia.agents.brain.triage.classify.text import own_words
+
+from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.text import own_words
 
 
 def own(text: str) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from fake_chat import DIRECTORY, GOOD, TEXT, Ledger, chain
-from guardia.agents.brain.chat.brain.brain import ChatBrain
 from messages_server import MODEL, VERSION, MessagesServer
 from model_server import KEY, ModelServer, Say
 
+from guardia.agents.brain.chat.brain import ChatBrain
 from guardia.agents.brain.protocol import Thought
 from guardia.org.brains import ModelChoice
 from guardia.org.keys import FileKeys

@@ -11,7 +11,7 @@ from cast import LEAD, TERMINATE, Cast, seated
 
 from guardia.agents.nodes import attempt
 from guardia.board.approvals import decisions
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.claims import Grant
 from guardia.board.core.plan import Call, Check
 from guardia.board.execution import commands, tasks

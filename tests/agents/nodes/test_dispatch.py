@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 from cast import seated
-from guardia.agents.brain.chat.brain.parsing import Category
-from guardia.agents.brain.triage.classify.classify import Triage
 
+from guardia.agents.brain.chat.parsing import Category
 from guardia.agents.brain.goals.plan import GENERAL
 from guardia.agents.brain.protocol import Thought
+from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.nodes.dispatch import classify
 from guardia.org.chat_rules import FIELDS
 

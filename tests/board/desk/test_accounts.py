@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from cast import LEAD, LEAD2, Cast, assignment, plan
-from guardia.board.audit.log.model import AuditEntry
 from pages import ADMIN, application, enrol_more
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
 from guardia.board.accounts import messenger_links, people
 from guardia.board.approvals import decisions
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core import kill_switch
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue

@@ -14,7 +14,7 @@ from guardia.board.control.directives import Wish
 from guardia.board.core.model import Comment
 from guardia.board.core.run_model import Run, Wake
 from guardia.board.issues import comments
-from guardia.board.runs.view import beats, view
+from guardia.board.runs import beats, view
 
 LEADER = f"person:{LEAD.id}"
 

@@ -10,7 +10,7 @@ from audit_env import Sealed
 
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Misconfigured
 from guardia.org import chart
 

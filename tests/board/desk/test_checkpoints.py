@@ -14,7 +14,7 @@ from audit_env import Sealed
 from cast import LEAD, PM
 
 from guardia.board.approvals import decisions
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.control import directives
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.control.directives import Wish
@@ -252,8 +252,7 @@ def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: Sealed) -> No
 
 def test_a_long_copy_is_searched_not_read(sealed: Sealed) -> None:
     """Lines before what is looked at are skipped, and none after it is."""
-    from guardia.board.audit.log.checkpoint import read
-
+    from guardia.board.audit.checkpoint import read
     from guardia.board.integrity.witnesses import Copy
 
     sealed.seal()

@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 import pytest
 from cast import LEAD, Cast, seated
-from guardia.board.runs.view.beats import Waking
 from sqlalchemy import text
 
 from guardia.board.control import directives
@@ -18,7 +17,8 @@ from guardia.board.core.claims import Hold
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
+from guardia.board.runs.beats import Waking
 from guardia.org import chart
 
 FLUSH = "select pg_stat_force_next_flush()"

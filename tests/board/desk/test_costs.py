@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from budget_env import BID, PRICES, charter, reserved
 from cast import LEAD, PM, Cast
-from guardia.board.audit.log.model import AuditEntry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.claims import Hold
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Outgoing, Task
@@ -26,7 +26,7 @@ from guardia.board.costs import budgets, metering
 from guardia.board.costs.budget_accounts import Refusal
 from guardia.board.costs.metering import Ended, Reported
 from guardia.board.costs.model import BudgetAccount, CostDay, CostIssue, ModelCall
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Exhausted, Forbidden, Invalid, Stale
 from guardia.org import revisions
 from guardia.org.budgets import WON, Amount

@@ -20,7 +20,7 @@ from cast import (
 from guardia.board.approvals import decisions, pending
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Forbidden, GuardiaError, Invalid, Stale
 
 

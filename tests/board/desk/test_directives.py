@@ -10,7 +10,7 @@ import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, PM, Cast, action, assignment, plan
 
 from guardia.board.approvals import decisions
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.control import directives, kill_switch, undoing
 from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
@@ -19,7 +19,7 @@ from guardia.board.core.plan import Action, Call, Risk
 from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import Outcome, Step
 from guardia.board.organization import agent_control
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
 
 READ = Call(tool="database.locks", args={"service": "budgetdb"})

@@ -18,7 +18,7 @@ from guardia.board.hiring.model import Hire
 from guardia.board.hiring.requests import Opening
 from guardia.board.hiring.view import HireView
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.org import chart, revisions
 
 CHAT = "brain: {kind: chat, base_url: 'http://127.0.0.1:1/v1', model: qwen, timeout: 20}"

@@ -7,7 +7,7 @@ import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, OFFICER, PM, SERVER, TERMINATE, Cast, assignment, plan
 
 from guardia.board.approvals import decisions
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.control import undoing
 from guardia.board.control.undoing import Order
@@ -21,7 +21,7 @@ from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import Step
 from guardia.board.intake import stop_orders
 from guardia.board.issues import receiving
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.db.engine import Database
 from guardia.errors import Forbidden, Invalid, Refused, Stale
 

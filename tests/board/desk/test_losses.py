@@ -12,7 +12,7 @@ import pytest
 from cast import Cast, seated
 
 from guardia.board.core.wake_budget import RECOVERIES
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 
 FILE = """
     with issue as (

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, Cast
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
+from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold
@@ -14,7 +14,7 @@ from guardia.board.core.model import Task
 from guardia.board.organization import agent_memory, chart, handover
 from guardia.board.organization.agent_memory import WORKING, Experience
 from guardia.board.organization.note_model import Note, NoteVersion
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Forbidden, Invalid, NotFound, Stale
 from guardia.org import edit, revisions
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from cast import Cast, seated
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
+from guardia.board.audit.model import AuditEntry
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Misconfigured, Stale
 from guardia.org import chart, edit, revisions

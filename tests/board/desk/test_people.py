@@ -6,13 +6,13 @@ import re
 
 import pytest
 from cast import ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast, assignment, plan, refile
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
 from guardia.board.accounts import people
 from guardia.board.approvals import decisions, delegations, pending
 from guardia.board.approvals.model import Notice
-from guardia.board.audit.log import log
+from guardia.board.audit import log
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import Desk, utc_now
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks

@@ -10,7 +10,7 @@ import pytest
 from cast import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, SERVER, Cast, plan
 
 from guardia.board.approvals import decisions, pending
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.control import directives, kill_switch, manual_plans, undoing
 from guardia.board.control.directives import Wish
 from guardia.board.control.manual_plans import Revision
@@ -22,7 +22,7 @@ from guardia.board.core.planner import Draft
 from guardia.board.execution import commands, tasks, view
 from guardia.board.execution.commands import Outcome, Step
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
 from guardia.org import chart
 from guardia.org.directory import Directory, Service

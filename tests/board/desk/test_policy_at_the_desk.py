@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from cast import CAST, LEAD, LEAD2, PM, Cast, plan
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
 from guardia.board.approvals import deadlines, decisions, delegations, pending
 from guardia.board.approvals.model import Approval, Notice
-from guardia.board.audit.log import log, signing, signing_keys
+from guardia.board.audit import log, signing, signing_keys
+from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import Wish
 from guardia.board.core.lifecycle import State
@@ -21,7 +21,7 @@ from guardia.board.core.model import Outgoing, Task
 from guardia.board.core.plan import Plan
 from guardia.board.execution import tasks, view
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.board.tracker import issue_list, issue_page
 from guardia.errors import Forbidden, Invalid, Refused, Stale
 from guardia.org import chart

@@ -8,9 +8,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 from cast import LEAD, PM, TERMINATE, Cast, assignment, plan
-from guardia.board.audit.log.signing import Seal
 
 from guardia.board.approvals import decisions, pending
+from guardia.board.audit.signing import Seal
 from guardia.board.control import directives
 from guardia.board.control.directives import Wish
 from guardia.board.core.claims import Hold

@@ -5,7 +5,7 @@ import pytest
 from cast import LEAD, TERMINATE, Cast
 
 from guardia.board.approvals import decisions
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.claims import Grant, Hold
 from guardia.board.core.plan import Call
 from guardia.board.execution import commands, tasks

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 from cast import LEAD, Cast, assignment, plan, refile
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
 from guardia.board.approvals import decisions
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.plan import Call, Category
 from guardia.board.execution import commands, tasks
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Misconfigured, Refused
 from guardia.org import chart, edit, remit
 

@@ -6,7 +6,7 @@ from cast import Cast
 
 from guardia.board.execution import view
 from guardia.board.organization import agent_control
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 
 
 def test_a_request_that_comes_while_the_dispatcher_rests_waits_for_it(cast: Cast) -> None:

@@ -15,8 +15,8 @@ from guardia.board.core import wake_budget
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.issues import comments
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats as run_beats
-from guardia.board.runs.view import clear_stall
+from guardia.board.runs import beats as run_beats
+from guardia.board.runs import clear_stall
 from guardia.errors import Forbidden, Invalid
 from guardia.org import chart
 

@@ -14,13 +14,13 @@ from sqlalchemy import select
 
 from guardia.agents.nodes import dispatch
 from guardia.board.approvals import decisions
-from guardia.board.audit.log import log
+from guardia.board.audit import log
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.execution import tasks as execution_tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.organization import handover, view
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import Stale
 from guardia.org import chart, edit, revisions
 from guardia.org.model import Agent

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from cast import CUSTOMER, ENGINEER, Cast
-from guardia.board.audit.log.model import AuditEntry
 from sqlalchemy import select
 
 from guardia.board.accounts import messenger_links
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Issue
 from guardia.board.core.run_model import Wake

@@ -19,7 +19,7 @@ from guardia.board.core.wake_reasons import Reason
 from guardia.board.execution import tasks
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.org import chart
 
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)

@@ -7,7 +7,7 @@ from cast import LEAD, Cast, plan
 from guardia.board.approvals import decisions
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.errors import IllegalMove, Invalid, Refused, Stale
 
 

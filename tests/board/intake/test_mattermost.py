@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from cast import Cast
 from fastapi import FastAPI
-from guardia.board.audit.log.chain import clean
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from guardia.board.audit.chain import clean
 from guardia.board.intake import mattermost
 from guardia.settings import Settings
 

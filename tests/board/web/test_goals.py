@@ -13,7 +13,7 @@ from guardia.board.core.model import Issue
 from guardia.board.goals import planning
 from guardia.board.goals.planning import Breakdown, Part
 from guardia.board.hiring.requests import Opening
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 
 Browse = Callable[[str], Browser]
 OPENING = Opening("network-agent", "네트워크 전문가", ("NETWORK",), "dispatcher", "맡을 사람 없음")

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from pages import Browser, Story, serving
 from sqlalchemy import text
 
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.board.site import live
 
 

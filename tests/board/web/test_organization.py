@@ -8,7 +8,7 @@ from pages import Browser, Story
 
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 from guardia.org import chart, edit
 
 Browse = Callable[[str], Browser]

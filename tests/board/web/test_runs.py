@@ -7,7 +7,7 @@ from pages import Browser, Story
 
 from guardia.board.core import wakes
 from guardia.board.core.wake_reasons import Reason
-from guardia.board.runs.view import beats
+from guardia.board.runs import beats
 
 Browse = Callable[[str], Browser]
 
