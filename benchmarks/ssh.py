@@ -30,7 +30,7 @@ import paramiko
 
 from guardia.org.directory import Host
 from guardia.tools.command import Command
-from guardia.tools.ssh import Connections
+from guardia.tools.transport.connections import Connections
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "tools"))
 from openssh import OpenSSH

@@ -22,6 +22,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from guardia.board.approvals import deadlines
 from guardia.board.core.context import Desk
+from guardia.board.costs import budgets
 from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
 from guardia.board.runs import beats
@@ -144,7 +145,9 @@ class Clock:
     def _upkeep(self) -> None:
         """What the clock does for people who wait, and for itself."""
         minute = IntervalTrigger(seconds=_LOOK, start_date=_EPOCH, timezone=UTC)
-        self._every("due", minute, partial(deadlines.look, self._desk), misfire_grace_time=_LOOK)
+        sweeps = {"approvals:due": deadlines.look, "budgets:due": budgets.look}
+        for name, sweep in sweeps.items():
+            self._every(name, minute, partial(sweep, self._desk), misfire_grace_time=_LOOK)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._every("forget", hourly, partial(_forget, self._desk), misfire_grace_time=_HOUR)
 

@@ -22,7 +22,7 @@ from guardia.heartbeat.schedule import Clock
 from guardia.org.keys import FileKeys
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
-from guardia.tools.ssh import Connections
+from guardia.tools.transport.connections import Connections
 
 log = logging.getLogger(__name__)
 

@@ -31,8 +31,8 @@ from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
 from guardia.tools.command import Command
 from guardia.tools.inflight import InFlight
-from guardia.tools.ssh import Ending, Output
 from guardia.tools.tool import Tool
+from guardia.tools.transport.connections import Ending, Output
 from guardia.tools.transport.supervised_shell import Leash
 
 _PAUSES = (0.2, 0.4, 0.8, 1.5, 3.0)

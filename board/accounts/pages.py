@@ -77,7 +77,7 @@ def _page(
     all_of_them = allowed(here.person, "account.link")
     return render.page(
         request,
-        "account.html",
+        "accounts/account.html",
         status=status,
         visitor=here,
         own=messenger_links.links(desk, here.person),

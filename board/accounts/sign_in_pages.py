@@ -24,7 +24,9 @@ _CHECKS = threading.BoundedSemaphore(2)
 def form(request: Request, next: str = "/issues") -> Response:
     """The sign-in form."""
     session.begin_visit(request)
-    return render.page(request, "login.html", next=session.local_path(next), account="", fault=None)
+    return render.page(
+        request, "accounts/login.html", next=session.local_path(next), account="", fault=None
+    )
 
 
 @router.post("/login")
@@ -40,7 +42,7 @@ def sign_in(
 
     def again(fault: str, status: int) -> Response:
         return render.page(
-            request, "login.html", status=status, next=target, account=account, fault=fault
+            request, "accounts/login.html", status=status, next=target, account=account, fault=fault
         )
 
     try:

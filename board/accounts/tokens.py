@@ -75,9 +75,3 @@ def revoke(desk: Desk, person: PersonName, token_id: int) -> None:
             detail={"token": token_id, "name": name},
             name=name,
         )
-
-
-def holder(desk: Desk, secret: str) -> PersonName | None:
-    """Whose program this is, limited to the token's rights; ``None`` else."""
-    with desk.database.reading() as session:
-        return tokens.holder(session, secret, desk.clock())

@@ -25,7 +25,6 @@ from guardia.board.core.run_model import Tick
 from guardia.board.core.transitions import move
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
-from guardia.board.costs import budgets
 from guardia.errors import GuardiaError
 from guardia.i18n import t
 
@@ -46,7 +45,7 @@ def look(desk: Desk) -> int:
         done += _settled(desk, "approval", number, due)
     for due, number in _due(desk, now, Task.run_after, Task.task_id):
         done += _settled(desk, "task", number, due)
-    return done + budgets.look(desk)
+    return done
 
 
 def _due(

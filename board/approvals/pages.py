@@ -93,5 +93,5 @@ def _page(
 ) -> Response:
     view = delegations.overview(desk, here.person)
     return render.page(
-        request, "delegations.html", status=status, visitor=here, view=view, notice=notice
+        request, "approvals/delegations.html", status=status, visitor=here, view=view, notice=notice
     )

@@ -34,7 +34,7 @@ def _page(
     stopped = control_kill_switch.report(desk, on.kill_id) if on else []
     return render.page(
         request,
-        "control.html",
+        "control/control.html",
         status=status,
         visitor=here,
         stopped=stopped,

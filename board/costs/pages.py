@@ -103,7 +103,7 @@ def _page(
     found = report.statement(desk, month)
     return render.page(
         request,
-        "costs.html",
+        "costs/costs.html",
         status=status,
         visitor=here,
         found=found,

@@ -20,7 +20,7 @@ from guardia.org.access import require
 router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
 
 _MAX = 2**63 - 1
-_NEW = "goal_new.html"
+_NEW = "goals/goal_new.html"
 Number = Annotated[int, Path(ge=1, le=_MAX)]
 _Reason = Annotated[str, Form(max_length=1000)]
 
@@ -36,7 +36,7 @@ def index(
 ) -> Response:
     """The list with the hires that wait, or, for its live refresh, only what changes of it."""
     live = request.headers.get("hx-request") == "true"
-    template = "goals_live.html" if live else "goals.html"
+    template = "goals/goals_live.html" if live else "goals/goals.html"
     return _list(request, desk, here, template, closed=closed, before=before)
 
 
@@ -44,7 +44,7 @@ def _list(
     request: Request,
     desk: Desk,
     here: Visitor,
-    template: str = "goals.html",
+    template: str = "goals/goals.html",
     *,
     closed: bool = False,
     before: int | None = None,
@@ -102,14 +102,16 @@ def show(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
 def live(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
     """The changing parts of a goal's page."""
     found = view.page(desk, here.person, sr_id)
-    return render.page(request, "goal_live.html", visitor=here, goal=found)
+    return render.page(request, "goals/goal_live.html", visitor=here, goal=found)
 
 
 def _page(
     request: Request, desk: Desk, here: Visitor, sr_id: int, status: int = 200, notice: str = ""
 ) -> Response:
     found = view.page(desk, here.person, sr_id)
-    return render.page(request, "goal.html", status=status, visitor=here, goal=found, notice=notice)
+    return render.page(
+        request, "goals/goal.html", status=status, visitor=here, goal=found, notice=notice
+    )
 
 
 @router.post("/goals/{sr_id}/decision")

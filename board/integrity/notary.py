@@ -28,7 +28,7 @@ from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send
 from guardia.board.integrity.witnesses import Copy, Places
 from guardia.db.engine import AWAY
-from guardia.errors import ProgrammerError, Misconfigured, Refused, Stale
+from guardia.errors import Misconfigured, ProgrammerError, Refused, Stale
 from guardia.i18n import t
 from guardia.org.keys import FileKeys
 

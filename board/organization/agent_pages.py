@@ -23,7 +23,7 @@ NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 def index(request: Request, desk: AtDesk, here: Here) -> Response:
     """Everyone in the organization."""
     found = agent_view.agents(desk, here.person)
-    return render.page(request, "agents.html", visitor=here, agents=found)
+    return render.page(request, "organization/agents.html", visitor=here, agents=found)
 
 
 @router.get("/agents/{agent_id}")
@@ -44,7 +44,7 @@ def _page(
 ) -> Response:
     return render.page(
         request,
-        "agent.html",
+        "organization/agent.html",
         status=status,
         visitor=here,
         page=agent_view.page(desk, here.person, agent_id),
@@ -91,7 +91,7 @@ def _note(
 ) -> Response:
     return render.page(
         request,
-        "note.html",
+        "organization/note.html",
         status=status,
         visitor=here,
         page=agent_view.note(desk, here.person, agent_id, note_id),

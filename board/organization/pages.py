@@ -30,7 +30,7 @@ def index(
     history = chart.history(desk, before=before, limit=_SHOWN + 1)
     return render.page(
         request,
-        "org_live.html" if fragment else "org.html",
+        "organization/org_live.html" if fragment else "organization/org.html",
         visitor=here,
         org=found,
         history=history[:_SHOWN],
@@ -45,7 +45,7 @@ def revision(request: Request, desk: AtDesk, here: Here, number: _Number) -> Res
     found = chart.revision(desk, number)
     return render.page(
         request,
-        "org_revision.html",
+        "organization/org_revision.html",
         visitor=here,
         revision=found,
         authors=view.authors(desk, [found]),

@@ -30,7 +30,7 @@ def index(
     fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "runs_live.html" if fragment else "runs.html",
+        "runs/runs_live.html" if fragment else "runs/runs.html",
         visitor=here,
         listing=view.runs(desk, query),
         query=query,

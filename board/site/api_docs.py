@@ -12,4 +12,4 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs")
 def docs(request: Request) -> Response:
     """Swagger UI over ``/openapi.json``, from our own files."""
-    return render.page(request, "docs.html")
+    return render.page(request, "site/docs.html")

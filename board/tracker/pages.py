@@ -23,7 +23,7 @@ from guardia.org.access import require
 router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
 
 CHANNEL = "web"
-_NEW = "issue_new.html"
+_NEW = "tracker/issue_new.html"
 _MAX = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=_MAX)]
 Cursor = Annotated[int | None, Query(ge=0, le=_MAX)]
@@ -52,7 +52,7 @@ def index(
     fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "issues_live.html" if fragment else "issues.html",
+        "tracker/issues_live.html" if fragment else "tracker/issues.html",
         visitor=here,
         listing=found,
         query=query,
@@ -115,7 +115,7 @@ def _page(
     found = issue_page.issue(desk, here.person, sr_id)
     return render.page(
         request,
-        "issue.html",
+        "tracker/issue.html",
         status=status,
         visitor=here,
         issue=found,
@@ -134,7 +134,7 @@ def live(
 ) -> Response:
     """What has changed of an issue's page since it has seen so much of the record."""
     found = issue_page.issue(desk, here.person, sr_id, seen=seen)
-    return render.page(request, "issue_live.html", visitor=here, issue=found)
+    return render.page(request, "tracker/issue_live.html", visitor=here, issue=found)
 
 
 @router.get("/issues/{sr_id}/evidence/{evidence_id}")

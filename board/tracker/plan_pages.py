@@ -171,13 +171,13 @@ def _plan_form(
     **words: Any,
 ) -> Response:
     words |= {"sr_id": sr_id, "work": work, "rows": rows}
-    return _form(request, here, "plan_edit.html", form or {}, **words)
+    return _form(request, here, "tracker/plan_edit.html", form or {}, **words)
 
 
 def _force_form(
     request: Request, here: Here, sr_id: int, form: Mapping[str, str], **words: Any
 ) -> Response:
-    return _form(request, here, "force.html", form, sr_id=sr_id, **words)
+    return _form(request, here, "tracker/force.html", form, sr_id=sr_id, **words)
 
 
 def _form(

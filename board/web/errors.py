@@ -112,7 +112,7 @@ def answer(
     if wants_page(request):
         return render.page(
             request,
-            "error.html",
+            "web/error.html",
             status=status,
             code=status,
             title=title,

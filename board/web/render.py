@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
 from guardia.board.core import kill_switch, labels
@@ -88,11 +88,17 @@ def _may(visitor: Visitor | None) -> Any:
     return lambda action: visitor is not None and allowed(visitor.person, action)
 
 
+def _template_folders() -> dict[str, BaseLoader]:
+    """Map each feature of the board to its templates: "tracker/issue.html" is a file of tracker."""
+    board = Path(__file__).parents[1]
+    return {f.parent.name: FileSystemLoader(f) for f in sorted(board.glob("*/templates"))}
+
+
 @cache
 def environment() -> Environment:
     """Templates with autoescape, where a forgotten value is an error."""
     found = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=PrefixLoader(_template_folders()),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -124,10 +130,10 @@ def _template(name: str) -> Any:
     return environment().get_template(name)
 
 
-def part(name: str, tag: str = "div", *, swap: bool = False, **words: Any) -> Markup:
-    """A piece of a page that renews itself: with its version, so that what has not changed is
-    not touched in the browser."""
-    html = _template(f"parts/{name}.html").render(words)
+def part(path: str, tag: str = "div", *, swap: bool = False, **words: Any) -> Markup:
+    """Render part "tracker/head" of a live page with a version: the browser swaps only what changed."""
+    feature, name = path.split("/")
+    html = _template(f"{feature}/parts/{name}.html").render(words)
     version = hashlib.sha256(html.encode()).hexdigest()[:12]
     out_of_band = Markup(' hx-swap-oob="true"') if swap else ""
     return Markup('<{} id="part-{}" data-version="{}"{}>{}</{}>').format(

@@ -14,14 +14,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from guardia.board.accounts import tokens
 from guardia.board.core.context import Desk
 from guardia.board.web import caller
 from guardia.errors import UserError
 from guardia.i18n import DEFAULT_LANGUAGE, LANGUAGES
-from guardia.org import access
+from guardia.org import access, tokens
 from guardia.org.directory import PersonName
-from guardia.org.tokens import PREFIX
 from guardia.settings import Settings
 
 SESSION = "guardia_session"
@@ -59,10 +57,9 @@ def desk_of(request: Request) -> Desk:
 
 def still_signed_in(desk: Desk, token: str) -> PersonName | None:
     """Whose session this is now, or ``None``."""
-    if token.startswith(PREFIX):
-        return tokens.holder(desk, token)
+    find = tokens.holder if token.startswith(tokens.PREFIX) else access.signed_in
     with desk.database.reading() as session:
-        return access.signed_in(session, token, desk.clock())
+        return find(session, token, desk.clock())
 
 
 def visitor(request: Request) -> Visitor:

@@ -11,7 +11,7 @@ from cast import Cast, seated
 from pages import PASSWORD, enrol_more
 from typer.testing import CliRunner, Result
 
-from guardia.board.accounts import tokens
+from guardia.board.web.session import still_signed_in
 from guardia.cli.token import app
 from guardia.errors import Forbidden, Invalid
 
@@ -34,12 +34,12 @@ def test_made_shown_once_listed_and_ended(board: Cast) -> None:
     made = run("create", "관제", "--as", "lead", "--may", "control.kill", "--days", "7")
     secret = made.stdout.strip()
     assert made.exit_code == 0 and "\n" not in secret
-    found = tokens.holder(board.desk, secret)
+    found = still_signed_in(board.desk, secret)
     assert found is not None and found.only == {"control.kill"}
     listed = run("list", "--as", "lead").stdout
     assert "관제" in listed and "control.kill" in listed and secret not in listed
     assert run("revoke", "1", "--as", "lead").exit_code == 0
-    assert tokens.holder(board.desk, secret) is None
+    assert still_signed_in(board.desk, secret) is None
     assert "폐기" in run("list", "--as", "lead").stdout
 
 

@@ -28,7 +28,7 @@ from guardia.org import edit, revisions
 from guardia.org.directory import Directory, Host, InstitutionName
 from guardia.org.keys import FileKeys
 from guardia.tools.gate import Gate
-from guardia.tools.ssh import Connections
+from guardia.tools.transport.connections import Connections
 
 MORE = (
     Host(server_id="MOF-WAS-02", institution="MOF", kind="WAS"),

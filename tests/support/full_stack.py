@@ -31,7 +31,7 @@ from guardia.org.keys import FileKeys
 from guardia.tools.drafting import CatalogPlanner
 from guardia.tools.gate import Gate, Hands
 from guardia.tools.lab.running import RunningFleet
-from guardia.tools.ssh import Connections
+from guardia.tools.transport.connections import Connections
 
 LIBRARY = Library.shipped()
 

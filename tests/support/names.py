@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from guardia.org.directory import Directory, Host, InstitutionName
 
-CASES = Path(__file__).parents[1] / "agents" / "brain" / "cases"
+CASES = Path(__file__).parents[1] / "agents" / "brain" / "triage" / "cases"
 
 
 def read_directory(path: Path = CASES / "directory.yaml") -> Directory:

@@ -16,7 +16,7 @@ import pytest
 from guardia.board.core.plan import Call
 from guardia.org.directory import Host
 from guardia.tools import planning
-from guardia.tools.ssh import Connections, Output
+from guardia.tools.transport.connections import Connections, Output
 
 
 def _beside(name: str) -> ModuleType:

@@ -183,5 +183,5 @@ def _harmless(character: str) -> str:
 
 @cache
 def _instructions(name: str) -> str:
-    folder = files("guardia.agents.brain") / "questions"
+    folder = files("guardia.agents.brain.chat") / "prompt_texts"
     return "\n\n".join((folder / f"{n}.md").read_text("utf-8").strip() for n in (name, "rules"))

@@ -1,4 +1,4 @@
-"""The lexicon of the field: patterns over morphemes, read from ``lexicon/*.yaml``."""
+"""The lexicon of the field: patterns over morphemes, read from ``vocabulary/*.yaml``."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def lexicon() -> Lexicon:
 def _data() -> dict[str, Any]:
     """All files of the lexicon in one; their ``concepts`` are put together."""
     together: dict[str, Any] = {"concepts": {}}
-    folder = files("guardia.agents.brain") / "lexicon"
+    folder = files("guardia.agents.brain.triage") / "vocabulary"
     for name in ("symptoms", "times", "asks", "actions", "topics", "names"):
         part = YAML(typ="safe", pure=True).load((folder / f"{name}.yaml").read_text("utf-8"))
         together["concepts"].update(part.pop("concepts", {}))

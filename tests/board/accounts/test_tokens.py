@@ -1,0 +1,80 @@
+"""Access tokens: what may be given, and that only a hash is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cast import CUSTOMER, LEAD, Cast
+from sqlalchemy import text
+
+from guardia.board.accounts import tokens
+from guardia.board.web.session import still_signed_in
+from guardia.errors import Forbidden, Invalid, NotFound
+from guardia.org.access import PERMISSIONS, allowed, require
+from guardia.org.tokens import PERSONAL
+
+
+@pytest.mark.parametrize(
+    ("name", "rights", "days"),
+    [
+        ("", ["issue.read"], 30),
+        (" \x00 ", ["issue.read"], 30),
+        ("오래", ["issue.read"], 0),
+        ("오래", ["issue.read"], 367),
+        ("모름", ["no.such"], 30),
+        ("남의", ["delegation.set_others"], 30),
+        ("결정", ["approval.decide"], 30),
+        ("결정", ["approval.answer"], 30),
+    ],
+)
+def test_what_no_token_may_be_is_refused(
+    cast: Cast, name: str, rights: list[str], days: int
+) -> None:
+    with pytest.raises(Invalid):
+        tokens.issue(cast.desk, LEAD, name, rights, days)
+    assert tokens.listed(cast.desk, LEAD) == []
+
+
+def test_only_a_hash_is_kept_and_the_record_tells_of_it(cast: Cast, database: Any) -> None:
+    secret = tokens.issue(cast.desk, LEAD, "관제 연동", ["control.kill", "issue.read"], 30)
+    with cast.desk.database.reading() as session:
+        rows = [
+            str(row)
+            for table in ("tb_access_token", "tb_audit_log")
+            for row in session.execute(text(f"select * from {table}"))
+        ]
+    assert any("관제 연동" in row for row in rows)
+    assert not any(secret in row or secret.removeprefix("guardia_pat_") in row for row in rows)
+
+
+def test_its_holder_is_the_person_limited_to_its_rights(cast: Cast) -> None:
+    found = still_signed_in(cast.desk, tokens.issue(cast.desk, LEAD, "조회", ["plan.read"], 30))
+    assert found is not None and found.id == LEAD.id
+    assert [action for action in PERMISSIONS if allowed(found, action)] == ["plan.read"]
+    with pytest.raises(Forbidden):
+        tokens.issue(cast.desk, found, "더 많이", ["control.kill"], 30)
+    with pytest.raises(Forbidden):
+        require(found, "token.own")
+
+
+def test_a_row_that_names_a_personal_right_still_gives_none(cast: Cast, database: Any) -> None:
+    secret = tokens.issue(cast.desk, LEAD, "조회", ["plan.read"], 30)
+    with cast.desk.database.transaction() as session:
+        session.execute(
+            text("""update tb_access_token set rights = '["approval.decide", "plan.read"]'""")
+        )
+    found = still_signed_in(cast.desk, secret)
+    assert found is not None
+    assert not any(allowed(found, action) for action in PERSONAL)
+
+
+def test_people_end_only_their_own(cast: Cast) -> None:
+    tokens.issue(cast.desk, LEAD, "조회", ["plan.read"], 30)
+    number = tokens.listed(cast.desk, LEAD)[0].token_id
+    with pytest.raises(NotFound):
+        tokens.revoke(cast.desk, CUSTOMER, number)
+    tokens.revoke(cast.desk, LEAD, number)
+    assert [card.revoked for card in tokens.listed(cast.desk, LEAD)] == [True]
+    with pytest.raises(NotFound):
+        tokens.revoke(cast.desk, LEAD, number)

@@ -1,0 +1,369 @@
+"""Archiving and restoring real files, over real SSH."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import random
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jmespath
+import pytest
+
+from guardia.board.core.plan import Call
+from guardia.errors import CommandFailed
+from guardia.org.directory import Host, Service
+from guardia.tools import planning
+from guardia.tools.transport.connections import Connections
+
+pytestmark = pytest.mark.ssh
+Ask = Callable[..., dict[str, Any]]
+ID = "abc123def456"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "srv" / "logs").mkdir(parents=True)
+    return tmp_path / "srv"
+
+
+@pytest.fixture
+def host(sshd: Any, root: Path) -> Host:
+    service = Service(name="minwon", kind="http", root=str(root), logs=str(root / "logs"))
+    found: Host = sshd.host(service)
+    return found
+
+
+def lines(count: int, seed: int = 1) -> bytes:
+    """A log that compresses as logs do."""
+    chance = random.Random(seed)
+    return b"".join(
+        b"2026-11-20 14:00:%02d INFO request %d took %d ms\n"
+        % (n % 60, n, chance.randrange(10_000))
+        for n in range(count)
+    )
+
+
+def test_usage_is_that_of_the_logs_volume(ask: Ask, host: Host, root: Path) -> None:
+    found = ask("disk.usage", host, service="minwon")
+    stat = os.statvfs(root / "logs")
+    assert found["path"] == str(root / "logs")
+    assert found["size_kb"] == stat.f_blocks * stat.f_frsize // 1024
+    assert 0 <= found["percent"] <= 100
+    assert found["used_kb"] + found["available_kb"] <= found["size_kb"]
+
+
+class TestLargest:
+    def test_the_largest_come_first_and_a_growing_one_is_marked(
+        self, ask: Ask, host: Host, root: Path
+    ) -> None:
+        for number in range(25):
+            (root / "logs" / f"app-{number:02}.log").write_bytes(b"x" * (number + 1) * 10)
+        growing = root / "logs" / "growing.log"
+        growing.write_bytes(b"x" * 5000)
+        stop = threading.Event()
+
+        def grow() -> None:
+            while not stop.wait(0.05):
+                with growing.open("ab") as log:
+                    log.write(b"more\n")
+
+        writer = threading.Thread(target=grow, daemon=True)
+        writer.start()
+        files = ask("disk.largest", host, service="minwon")["files"]
+        stop.set()
+        writer.join()
+        assert len(files) == 20
+        assert [f["name"] for f in files][:2] == ["growing.log", "app-24.log"]
+        assert [f["name"] for f in files if f["growing"]] == ["growing.log"]
+        assert files[1]["bytes"] == 250
+        assert files[1]["path"] == str(root / "logs" / "app-24.log")
+
+    def test_only_ordinary_files_with_ordinary_names_are_offered(
+        self, ask: Ask, host: Host, root: Path
+    ) -> None:
+        logs = root / "logs"
+        (logs / "app.log").write_bytes(b"x")
+        for name in ("-rf", "a b", "a\nb 9 1.0 c", "$(id)", ".hidden", "한글"):
+            (logs / name).write_bytes(b"xx")
+        (logs / "link").symlink_to("/etc/passwd")
+        (logs / "folder").mkdir()
+        os.mkfifo(logs / "pipe")
+        files = ask("disk.largest", host, service="minwon")["files"]
+        assert [f["name"] for f in files] == ["app.log"]
+
+    def test_an_id_is_of_one_state_of_a_file(self, ask: Ask, host: Host, root: Path) -> None:
+        log = root / "logs" / "app.log"
+        log.write_bytes(b"one")
+        first, again = (ask("disk.largest", host, service="minwon")["files"] for _ in range(2))
+        log.write_bytes(b"four")
+        changed = ask("disk.largest", host, service="minwon")["files"]
+        assert first[0]["id"] == again[0]["id"] != changed[0]["id"]
+
+
+class TestArchive:
+    def test_the_copy_holds_everything_and_the_original_is_empty(
+        self, ask: Ask, host: Host, root: Path
+    ) -> None:
+        log, data = root / "logs" / "app.log", lines(20_000)
+        log.write_bytes(data)
+        log.chmod(0o640)
+        inode = log.stat().st_ino
+        found = ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        copy = root / "archive" / f"app.log.{ID}.gz"
+        assert found == {
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "archive": str(copy),
+        }
+        assert gzip.decompress(copy.read_bytes()) == data
+        assert log.read_bytes() == b""
+        assert (log.stat().st_ino, log.stat().st_mode & 0o777) == (inode, 0o640)
+        looked = ask("disk.archived", host, service="minwon", name="app.log", id=ID)
+        assert looked == {"archived": True, "bytes": len(data), "original_bytes": 0}
+
+    def test_a_running_writer_goes_on(self, ask: Ask, host: Host, root: Path) -> None:
+        """It keeps its file open; its lines are in the copy or still in the log."""
+        log = root / "logs" / "app.log"
+        log.write_bytes(lines(50_000))
+        count, stop = 0, threading.Event()
+
+        def write() -> None:
+            nonlocal count
+            with log.open("ab", buffering=0) as file:
+                while not stop.is_set():
+                    file.write(b"line %09d of the writer\n" % count)
+                    count += 1
+                    time.sleep(0.002)
+
+        writer = threading.Thread(target=write, daemon=True)
+        writer.start()
+        time.sleep(0.1)
+        ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        time.sleep(0.1)
+        stop.set()
+        writer.join()
+        copied = gzip.decompress((root / "archive" / f"app.log.{ID}.gz").read_bytes())
+        everything = copied + log.read_bytes()
+        written = [int(n) for n in re.findall(rb"line (\d{9}) of the writer\n", everything)]
+        # Only what falls between the last look and the cut may be missing: one short gap.
+        gaps = [b - a - 1 for a, b in pairwise(written) if b != a + 1]
+        assert len(gaps) <= 1
+        assert sum(gaps) < 50
+        assert (written[0], written[-1]) == (0, count - 1)
+        assert copied.count(b"of the writer\n") > 20  # what came while it was copied
+
+    def test_its_undo_restores_every_byte(self, ask: Ask, host: Host, root: Path) -> None:
+        log, data = root / "logs" / "app.log", lines(3000)
+        log.write_bytes(data)
+        args = {"service": "minwon", "name": "app.log", "id": ID}
+        action = planning.propose(Call(tool="disk.archive", args=args), host)
+
+        def holds(checks: Any) -> bool:
+            return all(
+                jmespath.search(c.expect, ask(c.call.tool, host, **c.call.args)) for c in checks
+            )
+
+        assert holds(action.precheck)
+        ask("disk.archive", host, **args)
+        assert holds(action.verify)
+        log.open("ab").write(b"later\n")
+        assert action.undo
+        ask(action.undo.tool, host, **action.undo.args)
+        assert log.read_bytes() == data + b"later\n"
+        assert holds(action.undo_verify)
+        assert not list((root / "archive").glob("*.later"))
+        ask(action.undo.tool, host, **action.undo.args)
+        assert log.read_bytes() == data + b"later\n"  # once more changes nothing
+
+    def test_a_copy_that_differs_is_not_trusted(
+        self, start_sshd: Callable[..., Any], root: Path, tmp_path: Path
+    ) -> None:
+        """A server whose gzip (or disk, or memory) changes a letter on the way."""
+        gzip_program = tmp_path / "path" / "gzip"
+        gzip_program.parent.mkdir()
+        gzip_program.write_text(
+            '#!/bin/sh\n[ "$1" = -c ] && exec sh -c "tr t T | /usr/bin/gzip -c"\n'
+            'exec /usr/bin/gzip "$@"\n'
+        )
+        gzip_program.chmod(0o755)
+        server = start_sshd(environment={"PATH": f"{gzip_program.parent}:/usr/bin:/bin"})
+        service = Service(name="minwon", kind="http", root=str(root), logs=str(root / "logs"))
+        log, data = root / "logs" / "app.log", lines(100)
+        log.write_bytes(data)
+        call = Call(tool="disk.archive", args={"service": "minwon", "name": "app.log", "id": ID})
+        host = server.host(service)
+        tool, _, command = planning.prepare(call, host)
+        with Connections(server) as connections:
+            output = connections.run(host, command, timeout=tool.timeout)
+        with pytest.raises(CommandFailed, match="the copy differs"):
+            tool.parse(output)
+        assert log.read_bytes() == data
+        assert list((root / "archive").iterdir()) == []
+
+    def test_a_deleted_log_is_restored(self, ask: Ask, host: Host, root: Path) -> None:
+        log = root / "logs" / "app.log"
+        log.write_bytes(b"data\n")
+        ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        log.unlink()
+        ask("disk.restore", host, service="minwon", name="app.log", id=ID)
+        assert log.read_bytes() == b"data\n"
+
+    def test_twice_under_one_id_is_refused(self, ask: Ask, host: Host, root: Path) -> None:
+        log = root / "logs" / "app.log"
+        log.write_bytes(b"one\n")
+        ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        log.write_bytes(b"two\n")
+        with pytest.raises(CommandFailed, match="already archived"):
+            ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        assert log.read_bytes() == b"two\n"
+
+    def test_a_half_made_copy_is_made_anew(self, ask: Ask, host: Host, root: Path) -> None:
+        log = root / "logs" / "app.log"
+        log.write_bytes(b"whole\n")
+        (root / "archive").mkdir()
+        copy = root / "archive" / f"app.log.{ID}.gz"
+        copy.write_bytes(b"half of")
+        with pytest.raises(CommandFailed, match="no such archive"):
+            ask("disk.restore", host, service="minwon", name="app.log", id=ID)
+        ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        assert gzip.decompress(copy.read_bytes()) == b"whole\n"
+
+    def test_an_archiving_that_ended_at_the_cut_can_be_undone(
+        self, ask: Ask, host: Host, root: Path
+    ) -> None:
+        log = root / "logs" / "app.log"
+        log.write_bytes(b"whole\n")
+        ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        state = root / "archive" / f"app.log.{ID}.state"
+        state.write_text(state.read_text().splitlines(keepends=True)[0])
+        ask("disk.restore", host, service="minwon", name="app.log", id=ID)
+        assert log.read_bytes() == b"whole\n"
+
+    @pytest.mark.parametrize("damage", [b"", b"not gzip", None])
+    def test_a_damaged_copy_is_noticed_without_a_checksum_too(
+        self, ask: Ask, host: Host, root: Path, damage: bytes | None
+    ) -> None:
+        log = root / "logs" / "app.log"
+        log.write_bytes(lines(100))
+        ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        copy = root / "archive" / f"app.log.{ID}.gz"
+        copy.write_bytes(copy.read_bytes()[:-20] if damage is None else damage)
+        log.write_bytes(b"kept")
+        with pytest.raises(CommandFailed, match="damaged"):
+            ask("disk.restore", host, service="minwon", name="app.log", id=ID)
+        assert log.read_bytes() == b"kept"
+
+    @pytest.mark.parametrize("kind", ["link", "folder", "missing", "empty"])
+    def test_only_a_file_with_something_in_it(
+        self, ask: Ask, host: Host, root: Path, kind: str
+    ) -> None:
+        path, victim = root / "logs" / "app.log", root / "victim"
+        victim.write_bytes(b"precious")
+        if kind == "link":
+            path.symlink_to(victim)
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "empty":
+            path.touch()
+        with pytest.raises(CommandFailed):
+            ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        assert victim.read_bytes() == b"precious"
+
+    def test_an_archive_elsewhere_is_not_followed(self, ask: Ask, host: Host, root: Path) -> None:
+        (root / "elsewhere").mkdir()
+        (root / "archive").symlink_to(root / "elsewhere")
+        (root / "logs" / "app.log").write_bytes(b"x")
+        with pytest.raises(CommandFailed, match="archive is a link"):
+            ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+
+    def test_a_damaged_copy_is_not_restored(self, ask: Ask, host: Host, root: Path) -> None:
+        log = root / "logs" / "app.log"
+        log.write_bytes(lines(100))
+        ask("disk.archive", host, service="minwon", name="app.log", id=ID)
+        (root / "archive" / f"app.log.{ID}.gz").write_bytes(gzip.compress(b"other"))
+        log.write_bytes(b"kept")
+        with pytest.raises(CommandFailed, match="damaged"):
+            ask("disk.restore", host, service="minwon", name="app.log", id=ID)
+        assert log.read_bytes() == b"kept"
+
+
+@pytest.fixture
+def small(root: Path) -> Iterator[tuple[Path, Path]]:
+    """The logs and the archive on small volumes of their own, where this machine allows it."""
+    volumes = (root / "logs", root / "archive")
+    mounted = []
+    for path, size in zip(volumes, ("1m", "256k"), strict=True):
+        path.mkdir(exist_ok=True)
+        words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
+        if subprocess.run(words, capture_output=True, check=False).returncode:
+            for each in mounted:
+                subprocess.run(["umount", each], check=True)
+            pytest.skip("this machine lets nobody mount a small volume")
+        mounted.append(str(path))
+    yield volumes
+    for each in mounted:
+        subprocess.run(["umount", "-l", each], check=True)
+
+
+def fill(path: Path, data: bytes) -> bytes:
+    """Append ``data`` until the volume is full; what was written."""
+    with path.open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(data)
+        except OSError:
+            pass
+    assert shutil.disk_usage(path.parent).free == 0
+    return path.read_bytes()
+
+
+class TestAFullVolume:
+    def test_it_is_freed(self, ask: Ask, host: Host, small: tuple[Path, Path]) -> None:
+        log = small[0] / "runaway.log"
+        data = fill(log, lines(500))
+        assert ask("disk.usage", host, service="minwon")["percent"] == 100
+        (found,) = ask("disk.largest", host, service="minwon")["files"]
+        ask("disk.archive", host, service="minwon", name=found["name"], id=found["id"])
+        assert ask("disk.usage", host, service="minwon")["percent"] < 10
+        copy = small[1] / f"runaway.log.{found['id']}.gz"
+        assert gzip.decompress(copy.read_bytes()) == data
+
+    def test_what_was_there_fits_back(self, ask: Ask, host: Host, small: tuple[Path, Path]) -> None:
+        log = small[0] / "runaway.log"
+        data = fill(log, lines(500))
+        ask("disk.archive", host, service="minwon", name="runaway.log", id=ID)
+        ask("disk.restore", host, service="minwon", name="runaway.log", id=ID)
+        assert log.read_bytes() == data
+        assert not list(small[1].glob("*.later"))
+
+    def test_an_archive_without_room_leaves_everything_as_it_was(
+        self, ask: Ask, host: Host, small: tuple[Path, Path]
+    ) -> None:
+        log = small[0] / "noise.log"
+        data = fill(log, random.Random(1).randbytes(65_536))  # does not compress
+        with pytest.raises(CommandFailed, match="no room in the archive"):
+            ask("disk.archive", host, service="minwon", name="noise.log", id=ID)
+        assert log.read_bytes() == data
+        assert list(small[1].iterdir()) == []
+
+    def test_what_does_not_fit_back_is_not_restored(
+        self, ask: Ask, host: Host, small: tuple[Path, Path]
+    ) -> None:
+        log = small[0] / "runaway.log"
+        fill(log, lines(500))
+        ask("disk.archive", host, service="minwon", name="runaway.log", id=ID)
+        other = fill(small[0] / "other.log", lines(500))
+        with pytest.raises(CommandFailed, match=r"no room for runaway\.log"):
+            ask("disk.restore", host, service="minwon", name="runaway.log", id=ID)
+        assert log.read_bytes() == b""
+        assert (small[0] / "other.log").read_bytes() == other

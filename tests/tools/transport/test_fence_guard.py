@@ -1,0 +1,108 @@
+"""A change that arrives late on a server: only whoever holds the task lets it go."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardia.errors import Stale
+from guardia.tools.command import Command
+from guardia.tools.transport.connections import Connections
+from guardia.tools.transport.supervised_shell import Leash
+
+pytestmark = pytest.mark.ssh
+
+TAG = "guardia:7:0123456789ab:0:do"
+
+
+@pytest.fixture
+def other(sshd: Any) -> Iterator[Connections]:
+    """The hands of another worker."""
+    with Connections(sshd) as kept:
+        yield kept
+
+
+def appending(path: Path, then: str = "") -> Command:
+    """A change that can be counted: each leaves a line."""
+    return Command.of("bash", "-c", f'echo done >> "$1"; {then}', "change", str(path))
+
+
+def holds() -> None:
+    """The task is still held."""
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_a_change_whose_task_is_held_happens_with_its_input(
+    connections: Connections, sshd: Any, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+    leash = Leash(TAG, lambda: asked.append(lines(tmp_path / "a")))
+    done = connections.run(sshd.host(), appending(tmp_path / "a"), timeout=20, leash=leash)
+    assert (done.exit, lines(tmp_path / "a"), asked) == (0, 1, [0])
+    fed = connections.run(
+        sshd.host(), Command.of("cat").fed("끝."), timeout=20, leash=Leash(TAG, holds)
+    )
+    assert fed.stdout == "끝."
+
+
+def test_a_change_whose_task_someone_else_holds_never_starts(
+    connections: Connections, sshd: Any, tmp_path: Path
+) -> None:
+    def overtaken() -> None:
+        raise Stale(what="SR-1")
+
+    for _ in range(3):
+        with pytest.raises(Stale):
+            connections.run(
+                sshd.host(), appending(tmp_path / "a"), timeout=20, leash=Leash(TAG, overtaken)
+            )
+    assert connections.end(sshd.host(), TAG)
+    assert lines(tmp_path / "a") == 0
+
+
+def test_who_takes_over_ends_what_is_about_to_start(
+    connections: Connections, other: Connections, sshd: Any, tmp_path: Path
+) -> None:
+    """The worst moment to be paused: the hold was found good, and the command not yet let go."""
+
+    def then_paused() -> None:
+        assert other.end(sshd.host(), TAG)
+
+    late = connections.run(
+        sshd.host(), appending(tmp_path / "a"), timeout=20, leash=Leash(TAG, then_paused)
+    )
+    assert late.exit is None
+    assert lines(tmp_path / "a") == 0
+
+
+def test_who_takes_over_ends_what_runs_and_nothing_else(
+    connections: Connections, other: Connections, sshd: Any, tmp_path: Path
+) -> None:
+    neighbour = Leash(TAG.replace(":7:", ":77:"), holds)
+    with ThreadPoolExecutor(2) as threads:
+
+        def change(name: str, leash: Leash, cancel: threading.Event) -> Any:
+            command = appending(tmp_path / name, "sleep 300; echo done >> $1")
+            return threads.submit(
+                connections.run, sshd.host(), command, timeout=400, leash=leash, cancel=cancel
+            )
+
+        stop, let = threading.Event(), threading.Event()
+        ended, kept = change("a", Leash(TAG, holds), let), change("b", neighbour, stop)
+        while lines(tmp_path / "a") + lines(tmp_path / "b") < 2:
+            time.sleep(0.02)
+        assert other.end(sshd.host(), TAG)
+        assert ended.result(60).exit is None
+        assert not kept.done()
+        stop.set()
+        kept.result(60)
+    assert lines(tmp_path / "a") == 1
