@@ -25,10 +25,10 @@ from guardia.board.core.context import Desk
 from guardia.board.costs import budgets
 from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
+from guardia.board.organization import chart as org_chart
 from guardia.board.runs import beats
 from guardia.db.engine import AWAY
 from guardia.heartbeat.triggers import Moments
-from guardia.org import revisions
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +80,7 @@ class Clock:
     def follow(self) -> None:
         """Do as the applied chart says now: add, change and remove agents' moments."""
         with self._following:
-            with self._desk.database.reading() as session:
-                chart, revision = revisions.running(session), revisions.latest(session)
+            revision, chart = org_chart.running(self._desk)
             wanted = {a.id: a.heartbeat for a in chart.agents}
             for job in self._agent_jobs():
                 if wanted.get(job.trigger.agent_id) == job.trigger.heartbeat:

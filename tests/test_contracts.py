@@ -1,4 +1,4 @@
-"""The floors hold, and each contract really breaks when something reaches too high."""
+"""The import contracts hold, and each one really breaks when something reaches too high."""
 
 from __future__ import annotations
 
@@ -8,36 +8,31 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
-PURE = (
-    "board/core/lifecycle.py",
-    "board/audit/chain.py",
-    "board/approvals/policy.py",
-    "tools/policy.py",
-)
-"""What decides about rights and truth needs nothing but the standard library and a plan's types."""
+PACKAGES = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
+SOURCES = (*PACKAGES, "src/guardia/cli")
 
 # One forbidden import for each contract of pyproject.toml.
 VIOLATIONS = {
-    "floors": ("org/planted.py", "import guardia.board.core.plan"),
-    "board": ("board/core/lifecycle.py", "import guardia.board.desk.planted"),
+    "packages": ("org/planted.py", "import guardia.board.core.plan"),
+    "board": ("board/core/lifecycle.py", "import guardia.board.approvals.policy"),
+    "audit": ("board/audit/chain.py", "import guardia.board.audit.signing_keys"),
+    "tools": ("tools/transport/planted.py", "import guardia.tools.gate"),
     "paramiko": ("agents/planted.py", "import paramiko"),
     "asyncssh": ("tools/planted.py", "import asyncssh"),
     "graphs": ("knowledge/planted.py", "from langchain_core.messages import AIMessage"),
-    "fastapi": ("heartbeat/planted.py", "import fastapi"),
     "sqlalchemy": ("tools/planted.py", "from sqlalchemy import select"),
     "clock": ("agents/planted.py", "import apscheduler"),
 }
 
 
 def lint(tree: Path) -> subprocess.CompletedProcess[str]:
-    """Run every contract over the package in ``tree``, which comes before the installed one."""
+    """Run every contract over the package in `tree`, which comes before the installed one."""
     return subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
         cwd=tree,
@@ -49,22 +44,22 @@ def lint(tree: Path) -> subprocess.CompletedProcess[str]:
 
 
 def verdicts(output: str) -> dict[str, str]:
-    """Contract name -> KEPT or BROKEN, as the report says."""
+    """Map each contract's name to KEPT or BROKEN, as the report says."""
     return dict(re.findall(r"^(.+?) (KEPT|BROKEN)\b", output, re.MULTILINE))
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Path]:
-    """The packages as they are, to be spoiled."""
-    keep = shutil.ignore_patterns("__pycache__", "static", "*.yaml", "*.md")
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, tmp_path / room, ignore=keep)
+    """A copy of the packages, for planting violations."""
+    keep = shutil.ignore_patterns("__pycache__", "static", "templates", "*.yaml", "*.md")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=keep)
     shutil.copytree(ROOT / "src", tmp_path / "src", symlinks=True, ignore=keep)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     yield tmp_path
 
 
-def test_every_room_keeps_to_its_floor() -> None:
+def test_every_contract_holds() -> None:
     ended = lint(ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert len(verdicts(ended.stdout)) == len(VIOLATIONS)
@@ -73,7 +68,6 @@ def test_every_room_keeps_to_its_floor() -> None:
 def test_each_contract_breaks_on_a_violation(copy: Path) -> None:
     before = verdicts(lint(copy).stdout)
     assert set(before.values()) == {"KEPT"}
-    (copy / "board" / "desk" / "planted.py").write_text("")
     for path, line in VIOLATIONS.values():
         with (copy / path).open("a") as module:
             module.write(f"\n{line}\n")
@@ -82,50 +76,173 @@ def test_each_contract_breaks_on_a_violation(copy: Path) -> None:
     assert set(after.values()) == {"BROKEN"}
 
 
-def test_a_module_without_a_floor_is_refused(copy: Path) -> None:
-    (copy / "src" / "guardia" / "utils.py").write_text("")
+@pytest.mark.parametrize("path", ["src/guardia/utils.py", "board/desk/__init__.py"])
+def test_a_module_without_a_place_in_the_stack_is_refused(copy: Path, path: str) -> None:
+    (copy / path).parent.mkdir(exist_ok=True)
+    (copy / path).write_text("")
     ended = lint(copy)
     assert ended.returncode != 0
-    assert "utils" in ended.stdout + ended.stderr
+    assert path.split("/")[-2 if path.endswith("__init__.py") else -1].removesuffix(".py") in (
+        ended.stdout + ended.stderr
+    )
 
 
-def _imported(path: Path) -> set[str]:
+# --- contracts about files of a kind, read from the source -------------------------------------
+
+
+def trees(root: Path = ROOT) -> dict[str, ast.Module]:
+    """Every module of the product by its path."""
+    paths = [p for s in SOURCES for p in sorted((root / s).rglob("*.py"))]
+    return {
+        str(p.relative_to(root)): ast.parse(p.read_text("utf-8"))
+        for p in paths
+        if "node_modules" not in p.parts
+    }
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Every module that `tree` imports, at any depth; of `from a import b` both a and a.b."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names.add(("." * node.level) + (node.module or ""))
+            module = ("." * node.level) + (node.module or "")
+            names.update({module, *(f"{module}.{alias.name}" for alias in node.names)})
     return names
 
 
-@pytest.mark.parametrize("path", PURE)
-def test_what_decides_imports_nothing_that_acts(path: str) -> None:
-    imported = _imported(ROOT / path) - {"guardia.board.core.plan", "guardia.org.approvals"}
-    assert not {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
+def _below(names: set[str], packages: tuple[str, ...]) -> set[str]:
+    return {n for n in names if any(n == p or n.startswith(f"{p}.") for p in packages)}
 
+
+WEB = ("fastapi", "starlette", "guardia.board.web")
+WEB_PACKAGES = ("board/site/", "board/web/", "board/intake/", "board/github_api/")
+
+
+def loads_the_web_stack(path: str, tree: ast.Module) -> bool:
+    """Whether a module that a worker may load imports the web framework or the page kit."""
+    name = path.rsplit("/", 1)[-1]
+    allowed = path.startswith(WEB_PACKAGES) or (
+        path.startswith("board/") and (name in {"pages.py", "api.py"} or name.endswith("_pages.py"))
+    )
+    return not allowed and bool(_below(imported(tree), WEB))
+
+
+PURE_NAMES = ("policy.py", "lifecycle.py", "goal_lifecycle.py", "chain.py", "plan.py")
+PURE_PACKAGES = ("board/core/", "board/audit/", "board/approvals/", "tools/policy.py")
+PURE_TYPES = {
+    "guardia.board.core.lifecycle",
+    "guardia.board.core.plan",
+    "guardia.org.approvals",
+}
+
+
+def decides_impurely(path: str, tree: ast.Module) -> bool:
+    """Whether a module that decides about rights or truth imports something that acts."""
+    name = path.rsplit("/", 1)[-1]
+    if name not in PURE_NAMES or not path.startswith(PURE_PACKAGES):
+        return False
+    modules = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    free = sys.stdlib_module_names | {"pydantic"}
+    return bool({m for m in modules - PURE_TYPES if m.split(".")[0] not in free})
+
+
+def _database_calls(tree: ast.Module, names: set[str]) -> bool:
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(
+        isinstance(call, ast.Attribute)
+        and call.attr in names
+        and ast.unparse(call.value).endswith("database")
+        for call in calls
+    )
+
+
+def opens_a_session(path: str, tree: ast.Module) -> bool:
+    """Whether a module outside the board and the database opens a session of its own."""
+    return not path.startswith(("board/", "db/")) and _database_calls(
+        tree, {"reading", "transaction"}
+    )
+
+
+def writes_from_a_reader(path: str, tree: ast.Module) -> bool:
+    """Whether a page, an API route or a view opens a transaction: only use cases may."""
+    name = path.rsplit("/", 1)[-1]
+    reader = name in {"pages.py", "api.py", "view.py"} or name.endswith(("_pages.py", "_view.py"))
+    inside = path.startswith(("board/site/", "board/web/", "board/tracker/")) or reader
+    return path.startswith("board/") and inside and _database_calls(tree, {"transaction"})
+
+
+RULES: dict[str, tuple[Callable[[str, ast.Module], bool], tuple[str, str]]] = {
+    "a worker loads no web stack": (
+        loads_the_web_stack,
+        ("board/runs/planted.py", "from guardia.board.web import render"),
+    ),
+    "what decides is pure": (
+        decides_impurely,
+        ("board/approvals/policy.py", "from sqlalchemy import select"),
+    ),
+    "only the board opens sessions": (
+        opens_a_session,
+        ("agents/planted.py", "def read(board):\n    return board.database.reading()"),
+    ),
+    "only use cases write": (
+        writes_from_a_reader,
+        ("board/costs/pages.py", "def write(board):\n    board.database.transaction()"),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_module_keeps_the_rule(rule: str) -> None:
+    breaks, _ = RULES[rule]
+    assert [path for path, tree in trees().items() if breaks(path, tree)] == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_breaks_on_a_violation(rule: str) -> None:
+    breaks, (path, line) = RULES[rule]
+    assert breaks(path, ast.parse(line))
+
+
+def test_a_worker_really_loads_no_web_stack() -> None:
+    program = (
+        "import sys, guardia.heartbeat.worker, guardia.heartbeat.schedule, guardia.agents.team;"
+        "print(*sorted({m.split('.')[0] for m in sys.modules} & {'fastapi', 'uvicorn'}))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.split() == []
+
+
+# --- the verifier, which others run to check us ------------------------------------------------
 
 ALONE = {
     "board/audit/signing_keys.py": {"guardia.board.audit.chain"},
-    "board/audit/checkpoint.py": {
-        "guardia.board.audit.chain",
-        "guardia.board.audit.signing_keys",
-    },
+    "board/audit/checkpoint.py": {"guardia.board.audit.chain", "guardia.board.audit.signing_keys"},
     "board/audit/verifier.py": {
-        "guardia.board",
+        "guardia.board.audit",
         "guardia.board.audit.chain",
         "guardia.board.audit.checkpoint",
         "guardia.board.audit.signing_keys",
     },
 }
-"""What others run to check us: the signature library, and so much of ours."""
+"""All that the stand-alone verifier needs of ours, beside the signature library."""
+
+
+def _modules(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text("utf-8"))
+    found = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    return found | {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
 
 
 @pytest.mark.parametrize("path", ALONE)
 def test_the_verifier_stands_alone(path: str) -> None:
-    imported = _imported(ROOT / path)
-    assert {name for name in imported if name.split(".")[0] == "guardia"} <= ALONE[path]
-    others = {name.split(".")[0] for name in imported} - sys.stdlib_module_names
+    modules = _modules(path)
+    assert {name for name in modules if name.split(".")[0] == "guardia"} <= ALONE[path]
+    others = {name.split(".")[0] for name in modules} - sys.stdlib_module_names
     assert others <= {"guardia", "cryptography"}
 
 
@@ -137,49 +254,72 @@ def test_the_verifier_loads_nothing_else_of_ours() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    rooms = {"guardia", "guardia.board"}
-    assert set(ended.stdout.split()) == rooms | ALONE["board/audit/verifier.py"] | {
+    packages = {"guardia", "guardia.board", "guardia.board.audit"}
+    verifier = "board/audit/verifier.py"
+    assert set(ended.stdout.split()) == packages | ALONE[verifier] | {
         "guardia.board.audit.verifier"
     }
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_bare_room_name_is_refused_as_an_import(room: str) -> None:
+# --- the packages themselves -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_bare_package_name_is_refused_as_an_import(package: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--no-cache", "--select=TID251", "--stdin-filename",
          "src/guardia/planted.py", "-"],
-        cwd=ROOT, input=f"from {room}.model import Thing\n", capture_output=True, text=True,
+        cwd=ROOT, input=f"from {package}.model import Thing\n", capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert ended.returncode == 1
     assert "TID251" in ended.stdout
 
 
-def test_rooms_are_seen_through_the_links() -> None:
+def test_packages_are_seen_through_the_links() -> None:
     """Without the links every contract above would hold over nothing."""
-    for room in ROOMS:
-        assert (ROOT / "src" / "guardia" / room).resolve() == ROOT / room
-        assert (ROOT / room / "__init__.py").is_file(), f"{room} is not a package"
+    for package in PACKAGES:
+        assert (ROOT / "src" / "guardia" / package).resolve() == ROOT / package
+        assert (ROOT / package / "__init__.py").is_file(), f"{package} is not a package"
 
 
-def _opens_a_transaction(tree: ast.Module) -> bool:
-    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return any(
-        isinstance(call, ast.Attribute)
-        and call.attr == "transaction"
-        and ast.unparse(call.value).endswith("database")
-        for call in calls
-    )
-
-
-def test_only_the_desk_opens_transactions() -> None:
-    """One door for every change of state: whoever else writes is named above."""
-    paths = [path for room in (*ROOMS, "src/guardia/cli") for path in (ROOT / room).rglob("*.py")]
-    opening = {
-        str(path.relative_to(ROOT))
-        for path in paths
-        if _opens_a_transaction(ast.parse(path.read_text("utf-8")))
+def test_no_module_imports_itself_through_others() -> None:
+    """No import cycle anywhere, imports inside functions included."""
+    known = {
+        "guardia."
+        + path.removeprefix("src/guardia/")
+        .removesuffix(".py")
+        .removesuffix("/__init__")
+        .replace("/", "."): tree
+        for path, tree in trees().items()
     }
-    desk = {path for path in opening if path.startswith("board/desk/")}
-    assert desk
-    assert opening <= desk
+    graph = {name: _targets(tree, known.keys()) - {name} for name, tree in known.items()}
+    assert cycles(graph) == []
+
+
+def _targets(tree: ast.Module, known: Set[str]) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner if inner <= known else inner | {node.module or ""}
+    return found & known
+
+
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Every set of modules that import one another in a circle."""
+    remaining = {name: set(targets) for name, targets in graph.items()}
+    changed = True
+    while changed:
+        # What imports nothing that remains, or is imported by nothing, is in no circle.
+        targeted = set().union(*remaining.values()) if remaining else set()
+        loose = {n for n, t in remaining.items() if not t or n not in targeted}
+        changed = bool(loose)
+        remaining = {n: t - loose for n, t in remaining.items() if n not in loose}
+    return [sorted(remaining)] if remaining else []
+
+
+def test_a_cycle_is_found() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [["b", "c"]]

@@ -19,6 +19,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import ValidationError
 
+from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import Desk
 from guardia.board.core.plan import Action, Call, Check, Risk
@@ -26,7 +27,6 @@ from guardia.board.execution import commands
 from guardia.board.execution.commands import Intent, Outcome, Step
 from guardia.errors import CommandFailed, Interrupted, Refused, Stale, Unreachable
 from guardia.i18n import t
-from guardia.org import registry
 from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
 from guardia.tools.command import Command
@@ -116,8 +116,7 @@ class Gate:
 
     def host(self, grant: Grant) -> Host:
         """The server that a grant is for."""
-        with self._desk.database.reading() as session:
-            return registry.host(session, grant.server_id)
+        return cmdb.server(self._desk, grant.server_id)
 
     def read(self, grant: Grant, call: Call) -> dict[str, Any]:
         """Run a read and return its findings; ``CommandFailed``, ``Unreachable`` or ``Refused``."""

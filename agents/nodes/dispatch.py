@@ -11,6 +11,7 @@ from guardia.agents.brain.goals.plan import GENERAL, opening
 from guardia.agents.brain.protocol import voice
 from guardia.agents.brain.triage.classify import Triage, spoken_of
 from guardia.agents.state import Context
+from guardia.board.cmdb import view as cmdb
 from guardia.board.core.labels import word
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
@@ -18,7 +19,6 @@ from guardia.board.execution.tasks import Assignment
 from guardia.board.hiring import requests
 from guardia.board.organization import candidates, handover
 from guardia.i18n import t
-from guardia.org import registry
 from guardia.org.directory import Directory
 
 
@@ -37,8 +37,7 @@ class DispatchState(TypedDict, total=False):
 def classify(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
     """Triage the request."""
     context = runtime.context
-    with context.desk.database.reading() as session:
-        directory = registry.directory(session)
+    directory = cmdb.directory(context.desk)
     thought = context.brain.triage(state["text"], directory)
     triage = _talked_of(_settled(thought.answer, state), state.get("talk", ()), directory)
     return {"triage": triage, "thought": voice(thought)}
@@ -138,7 +137,4 @@ def pass_on(context: Context) -> bool:
 
 
 def _kind(context: Context, server: str | None) -> str | None:
-    if server is None:
-        return None
-    with context.desk.database.reading() as session:
-        return registry.host(session, server).kind
+    return cmdb.server(context.desk, server).kind if server is not None else None

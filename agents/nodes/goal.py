@@ -16,6 +16,7 @@ from guardia.agents.brain.goals.plan import Understood
 from guardia.agents.brain.protocol import Brain, voice
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import GoalHold
 from guardia.board.core.context import Desk
 from guardia.board.goals import planning
@@ -23,7 +24,6 @@ from guardia.board.goals.planning import Breakdown, Part
 from guardia.board.organization import candidates
 from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
-from guardia.org import registry
 from guardia.org.directory import Directory
 
 
@@ -62,8 +62,7 @@ def divide_goal(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitSt
     if brief.pieces:
         kept = [piece for one in brief.pieces for piece in _again(one)]
         return {**found, "pieces": kept, "divided_by": ""}
-    with context.desk.database.reading() as session:
-        directory = registry.directory(session)
+    directory = cmdb.directory(context.desk)
     thought = context.brain.divide(brief.text, directory)
     return {**found, "pieces": list(thought.answer), "divided_by": voice(thought)}
 
@@ -79,8 +78,7 @@ def _again(kept: dict[str, Any]) -> list[Piece]:
 def understand(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
     """Triage each piece; the servers that it means, its deadline, or what must be asked."""
     context = runtime.context
-    with context.desk.database.reading() as session:
-        directory = registry.directory(session)
+    directory = cmdb.directory(context.desk)
     voices = dict.fromkeys([state["divided_by"]])
 
     def think(text: str) -> Triage:
@@ -103,8 +101,7 @@ def propose(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
     """File the plan: an issue for each server, its specialist, a hire where none has the skill."""
     context = runtime.context
     staff = candidates.specialists(context.desk)
-    with context.desk.database.reading() as session:
-        directory = registry.directory(session)
+    directory = cmdb.directory(context.desk)
     parts = [
         _part(context, found, server, staff, directory)
         for found in state["work"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from starlette.concurrency import run_in_threadpool
-
 from guardia.board.core.context import Desk
 from guardia.board.external_agents import calls
 from guardia.board.external_agents.calls import Answer
@@ -33,7 +31,7 @@ async def _told(desk: Desk, holder: Pass, call_id: int) -> Answer | None:
             # An empty event: it listens from now on, so what was told before is looked up.
             if event and event.get("outside") != holder.session_id:
                 continue
-            found = await run_in_threadpool(calls.answered, desk, holder, call_id)
+            found = await asyncio.to_thread(calls.answered, desk, holder, call_id)
             if found is not None:
                 return found
     return None

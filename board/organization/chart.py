@@ -183,6 +183,12 @@ def history(desk: Desk, *, before: int | None = None, limit: int = 50) -> list[R
         return revisions.history(session, before=before, limit=limit)
 
 
+def running(desk: Desk) -> tuple[int | None, OrgChart]:
+    """Return the number of the running revision and its chart."""
+    with desk.database.reading() as session:
+        return revisions.latest(session), revisions.running(session)
+
+
 def running_text(desk: Desk) -> tuple[int, str]:
     """The running revision and its text; ``Misconfigured`` before the first apply."""
     with desk.database.reading() as session:

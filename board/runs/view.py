@@ -111,6 +111,17 @@ def runs(desk: Desk, query: Query) -> Listing:
         return Listing(tuple(rows), newer, older, agents, position(session))
 
 
+def steps_of(desk: Desk, sr_id: int) -> int:
+    """Return how many steps all runs on an issue's tasks took together."""
+    query = (
+        select(func.coalesce(func.sum(Run.steps), 0))
+        .join(Task, Task.task_id == Run.task_id)
+        .where(Task.sr_id == sr_id)
+    )
+    with desk.database.reading() as session:
+        return int(session.scalar(query) or 0)
+
+
 def _cursors(rows: list[Row], query: Query, more: bool) -> tuple[int | None, int | None]:
     if not rows:
         return None, None

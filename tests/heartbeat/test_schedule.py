@@ -104,7 +104,8 @@ def alerted(sealed: Sealed) -> bool:
 
 
 def test_what_is_due_is_looked_at_once_a_minute(clock: BackgroundScheduler) -> None:
-    assert clock.get_job("due").trigger.interval.total_seconds() == 60
+    for sweep in ("approvals:due", "budgets:due"):
+        assert clock.get_job(sweep).trigger.interval.total_seconds() == 60
 
 
 def chart_with(every: str, *, catch_up: str = "once") -> str:

@@ -25,9 +25,9 @@ from guardia.org import chart
 
 IDLE = """
 import sys
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.db.engine import Database
-from guardia.heartbeat import schedule, workshop
+from guardia.heartbeat import schedule, worker
 from guardia.heartbeat.beat import beat
 
 desk = Desk(Database({dsn!r}))

@@ -140,7 +140,7 @@ class Modules:
     @contextmanager
     def mutated(self, name: str, tree: ast.Module | None) -> Iterator[list[types.ModuleType]]:
         """Fresh modules; ours are back in their places afterwards."""
-        parent = sys.modules["guardia.board"]
+        parent = sys.modules["guardia.board.audit"]
         kept = {n: sys.modules.get(n) for n in self._names}
         attributes = {n: getattr(parent, n.rpartition(".")[2], None) for n in self._names}
         made = []

@@ -17,8 +17,8 @@ from guardia.tools import catalog
 from guardia.tools.tool import Tool
 
 TOOLS = list(catalog.CATALOG.values())
-ROOM = Path(guardia.tools.__file__ or "").parent
-FAMILIES = sorted(ROOM / f"{name}.py" for name in {tool.name.split(".")[0] for tool in TOOLS})
+FOLDER = Path(guardia.tools.__file__ or "").parent / "families"
+FAMILIES = sorted(FOLDER / f"{name}.py" for name in {tool.name.split(".")[0] for tool in TOOLS})
 
 AGREED = {
     "database.locks",

@@ -25,7 +25,8 @@ def delegate(
     revoke: Annotated[bool, typer.Option("--revoke", help=t("cli.delegate.revoke"))] = False,
 ) -> None:
     """Delegate, or end a delegation."""
-    from guardia.board.approvals import delegations, requests
+    from guardia.board.approvals import delegations
+    from guardia.board.organization import chart
 
     if not (until or revoke):
         raise Invalid(what="--until", why=t("cli.delegate.missing"))
@@ -35,8 +36,7 @@ def delegate(
             ended = delegations.revoke(desk, person, to, principal=principal or None)
             sys.stdout.write(t("cli.delegate.revoked", count=ended) + "\n")
             return
-        with desk.database.reading() as session:
-            zone = requests.zone(session)
+        zone = chart.running(desk)[1].company.zone
         ends = _moment(until, zone, last=True)
         delegations.delegate(
             desk,

@@ -166,16 +166,16 @@ def heartbeat(
 
 
 def _followed(desk: Desk, agent: str, patience: float) -> str:
-    from guardia.board.audit.model import AuditEntry
     from guardia.board.core import labels
+    from guardia.board.integrity import entries
     from guardia.board.organization import agent_control
-    from guardia.cli.timeline import Timeline, now_at
+    from guardia.cli.timeline import Timeline
     from guardia.db import events
 
     console, told = Console(), False
     events_of = events.listen(desk.database.dsn, timeout=_LOOK)
     next(events_of)
-    line = Timeline(desk, console, AuditEntry.actor == f"agent:{agent}", after=now_at(desk))
+    line = Timeline(desk, console, actor=f"agent:{agent}", after=entries.size(desk))
     last, deadline = agent_control.run(desk, agent, OPERATOR), time.monotonic() + patience
     with line.waiting(t("cli.staff.waiting", agent=agent)):
         for _ in events_of:

@@ -11,22 +11,19 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
-from sqlalchemy import func, select
 
 from guardia.board.approvals import decisions, pending
-from guardia.board.audit.model import AuditEntry
+from guardia.board.cmdb import view as cmdb
 from guardia.board.core.lifecycle import OPEN, State
-from guardia.board.core.model import Task
-from guardia.board.core.run_model import Run
 from guardia.board.execution import view
 from guardia.board.integrity import verification
+from guardia.board.runs import view as runs
 from guardia.cli.stage import ASKING, Stage
 from guardia.cli.stories import Outcome, Story
 from guardia.cli.timeline import Timeline
 from guardia.db import events
 from guardia.errors import Invalid, Misconfigured, OperatorError
 from guardia.i18n import t
-from guardia.org import registry
 from guardia.org.directory import PersonName
 
 _ROOM = "기재부-운영"
@@ -86,7 +83,7 @@ class Telling:
 
     def follow(self) -> None:
         """Show the record grow until the issue has ended and the auditor has looked."""
-        line = Timeline(self._stage.desk, self._console, AuditEntry.sr_id == self._sr_id)
+        line = Timeline(self._stage.desk, self._console, sr_id=self._sr_id)
         ended: float | None = None
         with line.waiting(t("cli.demo.working")) as status:
             for _ in self._events():
@@ -108,12 +105,7 @@ class Telling:
         story, desk = self._story, self._stage.desk
         state = view.issue(desk, self._sr_id).state
         verdict = verification.examine(desk, full=True).verdict
-        with desk.database.reading() as session:
-            steps = session.scalar(
-                select(func.coalesce(func.sum(Run.steps), 0))
-                .join(Task, Task.task_id == Run.task_id)
-                .where(Task.sr_id == self._sr_id)
-            )
+        steps = runs.steps_of(desk, self._sr_id)
         checks = {
             "status": state == story.ends,
             "oracle": self._stage.fleet.healthy(story.oracle),
@@ -126,7 +118,7 @@ class Telling:
             self._sr_id,
             state.value,
             seconds,
-            int(steps or 0),
+            steps,
             verdict.size,
             verdict.intact,
             checks,
@@ -163,8 +155,7 @@ class Telling:
             )
 
     def _person(self, role: str) -> PersonName:
-        with self._stage.desk.database.reading() as session:
-            people = registry.directory(session).people
+        people = cmdb.directory(self._stage.desk).people
         found = next((p for p in people if p.role == role), None)
         if found is None:
             raise OperatorError

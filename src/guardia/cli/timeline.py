@@ -10,13 +10,11 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import ColumnElement, select
 
-from guardia.board.audit import log
-from guardia.board.audit.model import AuditEntry
+from guardia.board.cmdb import view as cmdb
 from guardia.board.core.context import Desk
 from guardia.board.core.labels import SEOUL
-from guardia.org import registry
+from guardia.board.integrity import entries
 
 _COLOURS = {
     "approved": "green",
@@ -35,39 +33,33 @@ _TIME_WIDTH = 10
 
 
 class Timeline:
-    """Prints every new entry once that fits ``which``, with the actor's Korean name."""
+    """Print each new entry of an issue or an actor once, with the actor's name."""
 
     def __init__(
-        self, desk: Desk, console: Console, which: ColumnElement[bool], after: int = 0
+        self,
+        desk: Desk,
+        console: Console,
+        *,
+        sr_id: int | None = None,
+        actor: str | None = None,
+        after: int = 0,
     ) -> None:
         self._desk = desk
         self._console = console
-        self._which = which
+        self._sr_id, self._actor = sr_id, actor
         self._last = after
-        with desk.database.reading() as session:
-            names = registry.directory(session)
+        names = cmdb.directory(desk)
         self._names = {f"agent:{a.id}": a.title for a in names.agents} | {
             f"person:{p.id}": f"{p.name} {p.title}" for p in names.people
         }
 
     def show_new(self) -> list[str]:
         """Print what has come since the last call; returns the kinds of those entries."""
-        with self._desk.database.reading() as session:
-            rows = session.execute(
-                select(
-                    AuditEntry.seq,
-                    AuditEntry.created_at,
-                    AuditEntry.actor,
-                    AuditEntry.kind,
-                    AuditEntry.log_content,
-                )
-                .where(self._which, AuditEntry.seq > self._last)
-                .order_by(AuditEntry.seq)
-            ).all()
-        for row in rows:
-            self._last = row.seq
-            self._line(row.created_at, row.actor, row.kind, row.log_content)
-        return [row.kind for row in rows]
+        new = entries.after(self._desk, self._last, sr_id=self._sr_id, actor=self._actor)
+        for entry in new:
+            self._last = entry.seq
+            self._line(entry.created_at, entry.actor, entry.kind, entry.sentence)
+        return [entry.kind for entry in new]
 
     def _line(self, moment: datetime, actor: str, kind: str, sentence: str) -> None:
         row = Table.grid(padding=(0, 2))
@@ -84,9 +76,3 @@ class Timeline:
         """A moving line below the entries while something is awaited."""
         with self._console.status(words) as status:
             yield status
-
-
-def now_at(desk: Desk) -> int:
-    """How long the record is now."""
-    with desk.database.reading() as session:
-        return log.head(session).size

@@ -38,6 +38,6 @@ def test_a_fault_in_one_request_is_its_answer_and_the_turn_goes_on(
         with desk.database.reading() as session:
             session.execute(text("select 1 / 0"))
 
-    monkeypatch.setattr(tool_proxy.work, "observe", faulty)
+    monkeypatch.setattr(tool_proxy.tasks, "observe", faulty)
     answer = clerk_of(cast, cast.desk).serve(READ)
     assert answer.status == 500 and "DataError" in str(answer.body)

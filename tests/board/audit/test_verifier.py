@@ -584,7 +584,7 @@ MUTATED = {
 
 def test_mutants_of_the_verifier_are_killed() -> None:
     names = list(MUTATED)
-    paths = [ROOT / "board" / f"{name.rpartition('.')[2]}.py" for name in names]
+    paths = [ROOT / "board" / "audit" / f"{name.rpartition('.')[2]}.py" for name in names]
     modules = Modules(names, paths)
     with modules.mutated(names[0], None) as made:
         everything(Board(*made))

@@ -15,7 +15,7 @@ from pages import Browser, serving
 
 CHILD = """
 import socket, sys
-from guardia.board.desk import Desk
+from guardia.board.core.context import Desk
 from guardia.board.site.app import create_app
 from guardia.board.site.server import BoardServer
 from guardia.db.engine import Database

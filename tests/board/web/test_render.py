@@ -40,10 +40,10 @@ def test_a_part_is_versioned_by_what_it_says() -> None:
     class Issue:
         reasons = ("하나",)
 
-    first = render.part("triage", issue=Issue(), swap=True)
-    same = render.part("triage", issue=Issue(), swap=True)
+    first = render.part("tracker/triage", issue=Issue(), swap=True)
+    same = render.part("tracker/triage", issue=Issue(), swap=True)
     Issue.reasons = ("둘 <b>",)
-    other = render.part("triage", issue=Issue())
+    other = render.part("tracker/triage", issue=Issue())
     assert first == same
     assert first.split(">")[0].split("data-version=")[1] not in other
     assert first.startswith('<div id="part-triage" data-version="')

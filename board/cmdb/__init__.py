@@ -1,0 +1,1 @@
+"""Servers, their services and the people who own them (CMDB)."""
