@@ -14,13 +14,13 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
-from guardia.board.core.claims import Hold
-from guardia.db.engine import LASTING
+from guardia.board.core.claims import Claim
+from guardia.db.engine import CONNECTION_OPTIONS
 from guardia.errors import Stale
 
-_HOLD: ContextVar[Hold] = ContextVar("hold")
+_CLAIM: ContextVar[Claim] = ContextVar("hold")
 # By the fence alone: the step that ends a task lets it go before its checkpoint is written.
-_HELD = "select true from tb_ops_task where task_id = %s and fence = %s for share"
+_CLAIM_IS_CURRENT = "select true from tb_ops_task where task_id = %s and fence = %s for share"
 
 # LangGraph sends traces to its maker's service where one of these is set in the environment.
 _TRACING = (
@@ -44,7 +44,7 @@ def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
         dsn,
         min_size=1,
         max_size=8,
-        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, **LASTING},
+        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, **CONNECTION_OPTIONS},
         # A connection that a restart of the database has cut is replaced, not handed out.
         check=ConnectionPool.check_connection,
         timeout=10.0,
@@ -55,20 +55,20 @@ def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
 
 def saver(pool: ConnectionPool[Connection[DictRow]]) -> PostgresSaver:
     """The checkpointer over such a pool."""
-    return _Fenced(pool)
+    return _FencedSaver(pool)
 
 
 @contextmanager
-def writing(hold: Hold) -> Iterator[None]:
+def fenced_by(hold: Claim) -> Iterator[None]:
     """Within it, checkpoints are written for this hold and only while it is worth something."""
-    before = _HOLD.set(hold)
+    before = _CLAIM.set(hold)
     try:
         yield
     finally:
-        _HOLD.reset(before)
+        _CLAIM.reset(before)
 
 
-class _Fenced(PostgresSaver):
+class _FencedSaver(PostgresSaver):
     """Otherwise a paused worker that wakes up would put a task's graph back to where it was."""
 
     def __init__(self, pool: ConnectionPool[Connection[DictRow]]) -> None:
@@ -87,10 +87,10 @@ class _Fenced(PostgresSaver):
 
     @contextmanager
     def _held(self) -> Iterator[PostgresSaver]:
-        hold = _HOLD.get()
+        hold = _CLAIM.get()
         with self._pool.connection() as connection, connection.transaction():
             # Shared until the write is committed: nobody can take the task in between.
-            found = connection.execute(_HELD, (hold.task_id, hold.fence)).fetchone()
+            found = connection.execute(_CLAIM_IS_CURRENT, (hold.task_id, hold.fence)).fetchone()
             if found is None:
                 raise Stale(what=f"SR-{hold.sr_id}")
             yield PostgresSaver(connection)

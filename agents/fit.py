@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guardia.board.core.labels import word
+from guardia.board.core.labels import label
 from guardia.board.organization.candidates import Candidate, Specialist
 from guardia.i18n import t
 
@@ -14,7 +14,7 @@ _LOAD = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class EngineerFit:
     """A recommendation."""
 
     candidate: Candidate
@@ -22,14 +22,14 @@ class Fit:
     reason: str
 
 
-def best_engineer(candidates: list[Candidate], category: str) -> Fit | None:
+def best_engineer(candidates: list[Candidate], category: str) -> EngineerFit | None:
     """The best fit, or ``None`` where nobody has the skill or owns the server."""
     fits = [f for f in (_fit(c, category) for c in candidates) if f is not None]
     # Equal scores go to the first id, so that the same board always gives the same answer.
     return max(fits, key=lambda f: f.score, default=None)
 
 
-def _fit(candidate: Candidate, category: str) -> Fit | None:
+def _fit(candidate: Candidate, category: str) -> EngineerFit | None:
     skilled = category in candidate.person.skills
     if not skilled and not candidate.proficiency:
         return None
@@ -37,21 +37,21 @@ def _fit(candidate: Candidate, category: str) -> Fit | None:
     reason = t(
         "agents.fit",
         name=f"{candidate.person.name} {candidate.person.title}",
-        skill=word("triage.category", category) if skilled else "-",
+        skill=label("triage.category", category) if skilled else "-",
         proficiency=candidate.proficiency,
         load=candidate.load,
         score=score,
     )
-    return Fit(candidate, score, reason)
+    return EngineerFit(candidate, score, reason)
 
 
-def chosen(agent: Specialist, skill: str) -> str:
+def explain_choice(agent: Specialist, skill: str) -> str:
     """Why an agent has been chosen, in a sentence."""
     why = "agents.chosen" if skill in agent.skills else "agents.chosen_by_server"
-    return t(why, agent=agent.title, category=word("triage.category", skill))
+    return t(why, agent=agent.title, category=label("triage.category", skill))
 
 
-def specialist(agents: list[Specialist], category: str, kind: str | None) -> Specialist | None:
+def best_specialist(agents: list[Specialist], category: str, kind: str | None) -> Specialist | None:
     """The agent whose skills name the category, else the server's kind; of several the one with
     the least to do, so that hiring a second one halves the wait."""
     for wanted in (category, kind):

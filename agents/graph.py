@@ -13,20 +13,19 @@ from guardia.agents.nodes.confirm import confirm
 from guardia.agents.nodes.decide import decide
 from guardia.agents.nodes.diagnose import diagnose
 from guardia.agents.nodes.dispatch import DispatchState, classify, delegate
-from guardia.agents.nodes.goal import (
-    GoalContext,
-    PursuitState,
-    divide_goal,
-    propose,
-    understand,
-)
+from guardia.agents.nodes.goal import GoalContext
+from guardia.agents.nodes.goal import GoalPlanState
+from guardia.agents.nodes.goal import divide_goal
+from guardia.agents.nodes.goal import propose
+from guardia.agents.nodes.goal import understand
 from guardia.agents.nodes.recall import recall
 from guardia.agents.nodes.report import report
 from guardia.agents.nodes.undo import undo
-from guardia.agents.state import Context, OperateState
+from guardia.agents.state import AgentContext
+from guardia.agents.state import OperateState
 
 
-def operate(checkpointer: BaseCheckpointSaver[Any]) -> Any:
+def operate_graph(checkpointer: BaseCheckpointSaver[Any]) -> Any:
     """The specialist: find the procedure, diagnose, plan, ask, apply, confirm, report.
 
     ::
@@ -36,7 +35,7 @@ def operate(checkpointer: BaseCheckpointSaver[Any]) -> Any:
                      +- next one +-> report |         +-> undo <+
                      +---- changes wanted --+
     """
-    graph = StateGraph(OperateState, context_schema=Context)
+    graph = StateGraph(OperateState, context_schema=AgentContext)
     for node in (recall, diagnose, decide, approval, apply, confirm, undo, report):
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "recall")
@@ -51,7 +50,7 @@ def operate(checkpointer: BaseCheckpointSaver[Any]) -> Any:
     return graph.compile(checkpointer=checkpointer)
 
 
-def carry() -> Any:
+def execution_graph() -> Any:
     """An approved plan whose author is not us: apply, confirm, report; from the top after a crash.
 
     ::
@@ -60,7 +59,7 @@ def carry() -> Any:
           +-> undo <+         ^
                 +-------------+
     """
-    graph = StateGraph(OperateState, context_schema=Context)
+    graph = StateGraph(OperateState, context_schema=AgentContext)
     for node in (apply, confirm, undo, report):
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "apply")
@@ -97,9 +96,9 @@ def _after_change(following: str) -> Any:
     return choose
 
 
-def dispatch() -> Any:
+def dispatch_graph() -> Any:
     """The dispatcher: classify, delegate."""
-    graph = StateGraph(DispatchState, context_schema=Context)
+    graph = StateGraph(DispatchState, context_schema=AgentContext)
     graph.add_node("classify", classify)
     graph.add_node("delegate", delegate)
     graph.add_edge(START, "classify")
@@ -108,10 +107,10 @@ def dispatch() -> Any:
     return graph.compile()
 
 
-def pursue() -> Any:
+def goal_graph() -> Any:
     """The head, given a goal: divide, understand, propose. It keeps no checkpoint: until the plan
     is filed nothing has an effect."""
-    graph = StateGraph(PursuitState, context_schema=GoalContext)
+    graph = StateGraph(GoalPlanState, context_schema=GoalContext)
     for node in (divide_goal, understand, propose):
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "divide_goal")

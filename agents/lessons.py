@@ -8,29 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guardia.board.organization.agent_memory import Experience, Lesson
+from guardia.board.organization.agent_memory import RunbookOutcome
+from guardia.board.organization.agent_memory import Lesson
 from guardia.i18n import t
-from guardia.knowledge.library import Found
+from guardia.knowledge.library import RunbookMatch
 
-CLOSE = 0.7
+CLOSE_SCORE = 0.7
 """Part of the best score from which on a procedure fits about as well."""
-_ENDED = {"completed": "worked", "failed": "failed", "emergency": "failed", "unfit": "unfit"}
+_OUTCOMES = {"completed": "worked", "failed": "failed", "emergency": "failed", "unfit": "unfit"}
 
 
-def ordered(found: Sequence[Found], lessons: Sequence[Lesson], server: str) -> tuple[Found, ...]:
+def reordered(found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: str) -> tuple[RunbookMatch, ...]:
     """``found`` with what worked on this server before what failed there, among those that fit
     about as well as the best."""
     if not found:
         return ()
     known = {n.runbook: n.outcome for n in lessons if n.server == server and n.runbook}
     rank = {"worked": -1, "failed": 1, "unfit": 1}
-    best = found[0].score * CLOSE
+    best = found[0].score * CLOSE_SCORE
     near = [f for f in found if f.score >= best]
     rest = [f for f in found if f.score < best]
     return (*sorted(near, key=lambda f: rank.get(known.get(f.runbook.id) or "", 0)), *rest)
 
 
-def remembered(found: Sequence[Found], lessons: Sequence[Lesson], server: str) -> list[str]:
+def relevant_notes(found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: str) -> list[str]:
     """What the lessons say of these procedures on this server, and what people have written."""
     names = {f.runbook.id: f.runbook.title for f in found}
     return [
@@ -43,15 +44,15 @@ def remembered(found: Sequence[Found], lessons: Sequence[Lesson], server: str) -
 def _sentence(lesson: Lesson, title: str) -> str:
     words = {"sr": lesson.sr_id or "-", "title": title, "server": lesson.server or "-"}
     said = t(f"notes.last_time.{lesson.outcome}", **words)
-    return said if lesson.body == told(title, lesson.server, lesson.outcome) else lesson.body
+    return said if lesson.body == lesson_text(title, lesson.server, lesson.outcome) else lesson.body
 
 
-def told(title: str, server: str | None, outcome: str | None) -> str:
+def lesson_text(title: str, server: str | None, outcome: str | None) -> str:
     """A lesson as an agent writes it down."""
     return t(f"notes.lesson.{outcome}", title=title, server=server or "-")
 
 
-def experience(runbook: str, title: str, server: str | None, ending: str) -> Experience | None:
+def experience(runbook: str, title: str, server: str | None, ending: str) -> RunbookOutcome | None:
     """What the end of a task teaches of its procedure; ``None`` where it was nobody's fault."""
-    outcome = _ENDED.get(ending)
-    return Experience(runbook, outcome, told(title, server, outcome)) if outcome else None
+    outcome = _OUTCOMES.get(ending)
+    return RunbookOutcome(runbook, outcome, lesson_text(title, server, outcome)) if outcome else None

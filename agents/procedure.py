@@ -13,16 +13,23 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from guardia.board.core.plan import Action, Call, Check, Citation, Plan
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Citation
+from guardia.board.core.plan import Plan
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.knowledge import runbook as book
-from guardia.knowledge.runbook import Act, Rule, Runbook, Verify
+from guardia.knowledge.runbook import RunbookAction
+from guardia.knowledge.runbook import DecisionRule
+from guardia.knowledge.runbook import Runbook
+from guardia.knowledge.runbook import VerifyStep
 from guardia.org.directory import Host, Service
 from guardia.tools import planning, policy
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-_WORDS = 200
+_MAX_CHARACTERS = 200
 """Characters that one finding may take in a sentence."""
 
 
@@ -46,7 +53,7 @@ class Situation:
         }
 
 
-def parameters(runbook: Runbook, text: str) -> tuple[dict[str, str], list[str]]:
+def extract_parameters(runbook: Runbook, text: str) -> tuple[dict[str, str], list[str]]:
     """Values that the runbook reads out of the request, and the questions that stay open."""
     found: dict[str, str] = {}
     questions: list[str] = []
@@ -59,24 +66,24 @@ def parameters(runbook: Runbook, text: str) -> tuple[dict[str, str], list[str]]:
     return found, questions
 
 
-def reading(step: book.Call, situation: Situation) -> Call:
+def diagnose_call(step: book.DiagnoseStep, situation: Situation) -> ToolCall:
     """The call of a diagnose step."""
-    return Call(tool=step.tool, args=_args(step.args, situation.data()))
+    return ToolCall(tool=step.tool, args=_args(step.args, situation.data()))
 
 
-def decide(runbook: Runbook, situation: Situation) -> Rule | None:
+def first_matching_rule(runbook: Runbook, situation: Situation) -> DecisionRule | None:
     """The first rule whose condition holds, or ``None``."""
     data = situation.data()
-    return next((r for r in runbook.decide if _search(r.when, data)), None)
+    return next((r for r in runbook.decide if _evaluate(r.when, data)), None)
 
 
-def because(rule: Rule, situation: Situation) -> str:
+def rule_reason(rule: DecisionRule, situation: Situation) -> str:
     """The rule's reason with the findings filled in."""
     data = situation.data()
-    return _PLACEHOLDER.sub(lambda m: _words(_search(m[1], data)), rule.because).strip()
+    return _PLACEHOLDER.sub(lambda m: _plain_text(_evaluate(m[1], data)), rule.because).strip()
 
 
-def plan(runbook: Runbook, rule: Rule, situation: Situation, citation: Citation) -> Plan:
+def build_plan(runbook: Runbook, rule: DecisionRule, situation: Situation, citation: Citation) -> Plan:
     """The plan that a rule asks for, every action concrete and checked by its tool.
 
     ``Refused`` where the findings leave nothing to act on.
@@ -91,7 +98,7 @@ def plan(runbook: Runbook, rule: Rule, situation: Situation, citation: Citation)
     return Plan(
         server=situation.host.server_id,
         category=_category(runbook, actions),
-        because=because(rule, situation),
+        because=rule_reason(rule, situation),
         citation=citation,
         actions=actions,
         verify=tuple(_check(v, situation) for v in rule.verify),
@@ -103,33 +110,33 @@ def _category(runbook: Runbook, actions: tuple[Action, ...]) -> str:
     risks = [a.risk for a in actions]
     if risks and all(policy.covers(runbook.category, risk) for risk in risks):
         return runbook.category
-    return policy.least(risks)
+    return policy.least_category(risks)
 
 
-def _calls(act: Act, situation: Situation) -> list[Call]:
+def _calls(act: RunbookAction, situation: Situation) -> list[ToolCall]:
     if act.for_each is None:
-        return [Call(tool=act.tool, args=_args(act.args, situation.data()))]
-    items = _search(act.for_each, situation.data())
+        return [ToolCall(tool=act.tool, args=_args(act.args, situation.data()))]
+    items = _evaluate(act.for_each, situation.data())
     if not isinstance(items, list):
         return []
-    return [Call(tool=act.tool, args=_args(act.args, situation.data(item=i))) for i in items]
+    return [ToolCall(tool=act.tool, args=_args(act.args, situation.data(item=i))) for i in items]
 
 
-def _check(verify: Verify, situation: Situation) -> Check:
-    call = Call(tool=verify.tool, args=_args(verify.args, situation.data()))
+def _check(verify: VerifyStep, situation: Situation) -> Check:
+    call = ToolCall(tool=verify.tool, args=_args(verify.args, situation.data()))
     return Check(call=call, expect=verify.expect, within=round(verify.within))
 
 
 def _args(args: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: _search(value[1:], data)
+        name: _evaluate(value[1:], data)
         if isinstance(value, str) and value.startswith("=")
         else value
         for name, value in args.items()
     }
 
 
-def _search(expression: str, data: dict[str, Any]) -> Any:
+def _evaluate(expression: str, data: dict[str, Any]) -> Any:
     """What is found, or nothing: also where a read failed and functions get ``null``."""
     try:
         return jmespath.search(expression, data)
@@ -137,15 +144,15 @@ def _search(expression: str, data: dict[str, Any]) -> Any:
         return None
 
 
-def _words(value: Any) -> str:
+def _plain_text(value: Any) -> str:
     """A finding as plain words of one line: servers and their users write it."""
     if isinstance(value, list):
-        text = ", ".join(_words(v) for v in value)
+        text = ", ".join(_plain_text(v) for v in value)
     elif value is None:
         text = "-"
     elif isinstance(value, bool):
         text = t("agents.yes" if value else "agents.no")
     else:
         text = str(value)
-    printable = "".join(c if c.isprintable() else " " for c in text[: 2 * _WORDS])
-    return " ".join(printable.split())[:_WORDS]
+    printable = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_CHARACTERS])
+    return " ".join(printable.split())[:_MAX_CHARACTERS]

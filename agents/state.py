@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 from guardia.agents.brain.protocol import Brain
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.organization.agent_memory import Notebook
 from guardia.knowledge.library import Library
 from guardia.tools.gate import Gate
 
-Ending = Literal["completed", "failed", "manual", "emergency"]
+TaskOutcome = Literal["completed", "failed", "manual", "emergency"]
 
 
 class OperateState(TypedDict, total=False):
@@ -33,19 +33,19 @@ class OperateState(TypedDict, total=False):
     """What people want to be different, when they have sent the plan back."""
     failed_at: int | None
     """Number of the action that failed, when one did."""
-    ending: Ending
+    ending: TaskOutcome
     report: str
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class AgentContext:
     """What a waking brings: never checkpointed, because a hold lives for one beat only."""
 
     desk: Desk
     gate: Gate
     library: Library
     brain: Brain
-    hold: Hold
+    hold: Claim
     skills: tuple[str, ...]
     notebook: Notebook = field(default_factory=Notebook)
     """What the agent remembers of this issue and server."""

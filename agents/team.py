@@ -11,17 +11,18 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from guardia.agents import checkpoints, graph
-from guardia.agents.adapters.runner import Employer
+from guardia.agents.adapters.runner import ExternalAgentRunner
 from guardia.agents.brain.factory import brain_for
-from guardia.agents.brain.metered import DeskMeter
-from guardia.agents.brain.triage.classify import heard
-from guardia.agents.nodes.dispatch import pass_on
+from guardia.agents.brain.metered import BoardMeter
+from guardia.agents.brain.triage.classify import relevant_text
+from guardia.agents.nodes.dispatch import reassign
 from guardia.agents.nodes.goal import GoalContext
-from guardia.agents.nodes.undo import reverse
-from guardia.agents.state import Context
+from guardia.agents.nodes.undo import undo_actions
+from guardia.agents.state import AgentContext
 from guardia.board.control import undoing
-from guardia.board.control.undoing import Order
-from guardia.board.core.claims import GoalHold, Hold
+from guardia.board.control.undoing import RollbackClaim
+from guardia.board.core.claims import GoalClaim
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
@@ -29,7 +30,7 @@ from guardia.board.execution.view import TaskView
 from guardia.board.goals import planning
 from guardia.board.organization import agent_memory
 from guardia.board.organization.agent_memory import Notebook
-from guardia.db.engine import AWAY
+from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Forged, GuardiaError, Misconfigured, Stale
 from guardia.i18n import t
 from guardia.knowledge.library import Library
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class WorkResult:
     """How far a task went in one beat."""
 
     outcome: str
@@ -57,7 +58,7 @@ class Team:
         library: Library,
         checkpointer: BaseCheckpointSaver[Any],
         closing: Callable[[], bool] = lambda: False,
-        employer: Employer | None = None,
+        employer: ExternalAgentRunner | None = None,
     ) -> None:
         """``closing`` says that this process is to end: a task then rests after its next step."""
         self._desk = desk
@@ -65,18 +66,18 @@ class Team:
         self._library = library
         self._closing = closing
         self._employer = employer
-        self._operate = graph.operate(checkpointer)
-        self._dispatch = graph.dispatch()
-        self._pursue = graph.pursue()
-        self._carry = graph.carry()
+        self._operate = graph.operate_graph(checkpointer)
+        self._dispatch = graph.dispatch_graph()
+        self._pursue = graph.goal_graph()
+        self._carry = graph.execution_graph()
 
-    def work(self, agent: AgentEntry, hold: Hold) -> Done:
+    def work(self, agent: AgentEntry, hold: Claim) -> WorkResult:
         """Do the next steps of a task. Whatever goes wrong ends with people, never silently."""
-        context = Context(
+        context = AgentContext(
             desk=self._desk,
             gate=self._gate,
             library=self._library,
-            brain=brain_for(agent.brain, agent.role, meter=DeskMeter(self._desk, hold)),
+            brain=brain_for(agent.brain, agent.role, meter=BoardMeter(self._desk, hold)),
             hold=hold,
             skills=agent.skills,
             notebook=agent_memory.recall(self._desk, hold)
@@ -90,13 +91,13 @@ class Team:
                 return self._run_written(context)
             if agent.adapter is not None:
                 return self._run_outside(context, agent)
-            with checkpoints.writing(hold):
+            with checkpoints.fenced_by(hold):
                 return run(context, task)
         except Stale:
             # A person or another worker has decided otherwise: their word stands. Where that was
             # after the end, so does the end.
-            return Done(context.ends[0].value if context.ends else "stale", 0)
-        except AWAY:
+            return WorkResult(context.ends[0].value if context.ends else "stale", 0)
+        except OUTAGE_ERRORS:
             # Nothing can be written now; the beat is taken up again when the database is back.
             raise
         except GuardiaError as error:
@@ -105,89 +106,89 @@ class Team:
             log.exception("%s on task %s", agent.id, hold.task_id)
             return self._give_up(hold, t("agents.internal", kind=type(error).__name__))
 
-    def pursue(self, agent: AgentEntry, hold: GoalHold) -> Done:
+    def pursue(self, agent: AgentEntry, hold: GoalClaim) -> WorkResult:
         """Break a goal down and file its plan; what goes wrong is said on the goal."""
-        meter = DeskMeter(self._desk, hold)
+        meter = BoardMeter(self._desk, hold)
         context = GoalContext(self._desk, brain_for(agent.brain, agent.role, meter=meter), hold)
         try:
             self._pursue.invoke({}, context=context)
         except Stale:
-            return Done("stale", 0)
-        except AWAY:
+            return WorkResult("stale", 0)
+        except OUTAGE_ERRORS:
             raise
         except Exception as error:
             log.exception("%s on goal %s", agent.id, hold.sr_id)
             known = isinstance(error, GuardiaError)
             why = str(error) if known else t("agents.internal", kind=type(error).__name__)
             return self._ask_back(hold, why)
-        return Done("goal", 3)
+        return WorkResult("goal", 3)
 
-    def _ask_back(self, hold: GoalHold, why: str) -> Done:
+    def _ask_back(self, hold: GoalClaim, why: str) -> WorkResult:
         try:
-            planning.ask(self._desk, hold, why)
+            planning.ask_people(self._desk, hold, why)
         except Stale:
-            return Done("stale", 0)
-        return Done("goal_asked", 0)
+            return WorkResult("stale", 0)
+        return WorkResult("goal_asked", 0)
 
-    def obey(self, order: Order) -> Done:
+    def obey(self, order: RollbackClaim) -> WorkResult:
         """Undo a task on a person's order; what cannot be undone ends with people and an alert."""
         try:
-            found = undoing.grant(self._desk, order)
-            done = reverse(self._desk, self._gate, found.grant, found.plan, found.kept)
-            undoing.end(self._desk, order, done.restored, done.lost, found.kept)
+            found = undoing.grant_rollback(self._desk, order)
+            done = undo_actions(self._desk, self._gate, found.grant, found.plan, found.kept)
+            undoing.finish_rollback(self._desk, order, done.restored, done.lost, found.kept)
         except Stale:
-            return Done("stale", 0)
-        except AWAY:
+            return WorkResult("stale", 0)
+        except OUTAGE_ERRORS:
             raise
         except Exception as error:
             log.exception("order %s on task %s", order.directive_id, order.hold.task_id)
             known = isinstance(error, GuardiaError)
             why = str(error) if known else t("agents.internal", kind=type(error).__name__)
-            undoing.end(self._desk, order, [], [why])
-            return Done("not_restored", 1)
-        return Done("not_restored" if done.lost else "restored", 1)
+            undoing.finish_rollback(self._desk, order, [], [why])
+            return WorkResult("not_restored", 1)
+        return WorkResult("not_restored" if done.lost else "restored", 1)
 
-    def _give_up(self, hold: Hold, why: str, *, alert: bool = False) -> Done:
+    def _give_up(self, hold: Claim, why: str, *, alert: bool = False) -> WorkResult:
         try:
             tasks.hand_over(self._desk, hold, why, emergency=alert)
         except Stale:
-            return Done("stale", 0)
-        return Done("manual", 0)
+            return WorkResult("stale", 0)
+        return WorkResult("manual", 0)
 
-    def _run_dispatch(self, context: Context, task: TaskView) -> Done:
+    def _run_dispatch(self, context: AgentContext, task: TaskView) -> WorkResult:
         if task.state is not State.RECEIVED:
-            return Done("delegated" if pass_on(context) else "manual", 1)
+            return WorkResult("delegated" if reassign(context) else "manual", 1)
         known = {"category": task.category, "priority": task.priority, "talk": task.talk}
         self._dispatch.invoke({"text": task.body, **known}, context=context)
-        return Done("delegated", 2)
+        return WorkResult("delegated", 2)
 
-    def _run_written(self, context: Context) -> Done:
+    def _run_written(self, context: AgentContext) -> WorkResult:
         """A plan that a person has written and people have approved: it is only carried out."""
         self._carry.invoke({}, context=context)
-        return Done(view.task(self._desk, context.hold.task_id).state.value, 3)
+        return WorkResult(view.task(self._desk, context.hold.task_id).state.value, 3)
 
-    def _run_outside(self, context: Context, agent: AgentEntry) -> Done:
+    def _run_outside(self, context: AgentContext, agent: AgentEntry) -> WorkResult:
         if self._employer is None:
             raise Misconfigured(what=agent.id, why=t("agents.outside.no_employer"))
         if not self._employer.work(context, agent, self._closing):
-            return Done("handed_back", 1)
-        return Done(view.task(self._desk, context.hold.task_id).state.value, 1)
+            return WorkResult("handed_back", 1)
+        return WorkResult(view.task(self._desk, context.hold.task_id).state.value, 1)
 
-    def _run_operate(self, context: Context, task: TaskView) -> Done:
+    def _run_operate(self, context: AgentContext, task: TaskView) -> WorkResult:
         task_id = context.hold.task_id
         thread = f"task-{task_id}-{task.attempt}" if task.attempt else f"task-{task_id}"
         config = {"configurable": {"thread_id": thread}}
         steps = 0
         given: Any = self._next_input(config, task_id)
-        while given is not _NOTHING:
+        while given is not _NO_INPUT:
             for _ in self._operate.stream(
                 given, config, context=context, stream_mode="updates", durability="sync"
             ):
                 steps += 1
                 if self._closing():
-                    return Done("handed_back", steps)
+                    return WorkResult("handed_back", steps)
             given = self._next_input(config, task_id)
-        return Done(view.task(self._desk, task_id).state.value, steps)
+        return WorkResult(view.task(self._desk, task_id).state.value, steps)
 
     def _next_input(self, config: dict[str, Any], task_id: int) -> Any:
         """What moves the thread on: a start, a resume, the rest after a crash, or nothing.
@@ -198,15 +199,15 @@ class Team:
         snapshot = self._operate.get_state(config)
         task = view.task(self._desk, task_id)
         if not snapshot.values:
-            return {"text": heard(task.body)}
+            return {"text": relevant_text(task.body)}
         if not snapshot.next:
             # A step that was done and died before its checkpoint is no longer to do, and yet here.
-            return None if snapshot.tasks else _NOTHING
+            return None if snapshot.tasks else _NO_INPUT
         if snapshot.interrupts:
             if task.state is State.PARSED:
-                return Command(resume=view.changes_wanted(self._desk, task_id) or "")
-            return Command(resume=True) if task.state is State.APPROVED else _NOTHING
+                return Command(resume=view.requested_changes(self._desk, task_id) or "")
+            return Command(resume=True) if task.state is State.APPROVED else _NO_INPUT
         return None
 
 
-_NOTHING = object()
+_NO_INPUT = object()

@@ -26,7 +26,10 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import ORIGIN, START, Link, Walk
+from guardia.board.audit.chain import ORIGIN
+from guardia.board.audit.chain import CHAIN_START
+from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.chain import ChainWalk
 from guardia.board.core.model import Comment, Issue
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
@@ -48,11 +51,11 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def batch(after: int, previous: str, count: int) -> list[Link]:
+def batch(after: int, previous: str, count: int) -> list[ChainEntry]:
     """Entries as an intent leaves them."""
     made = []
     for n in range(after + 1, after + count + 1):
-        link = Link(
+        link = ChainEntry(
             seq=n,
             created_at=BEGIN + timedelta(milliseconds=n),
             actor="agent:db-agent",
@@ -70,7 +73,7 @@ def batch(after: int, previous: str, count: int) -> list[Link]:
 
 def verification(entries: int) -> dict[str, float]:
     """Entries per second, ours and bare, over the same bytes."""
-    walk, ours, bare, early = Walk(START), 0.0, 0.0, 0.0
+    walk, ours, bare, early = ChainWalk(CHAIN_START), 0.0, 0.0, 0.0
     done, head = 0, ORIGIN
     while done < entries:
         links = batch(done, head, min(BATCH, entries - done))

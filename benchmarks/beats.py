@@ -32,7 +32,7 @@ import psycopg
 from guardia.agents import checkpoints
 from guardia.board.core import wakes
 from guardia.board.core.context import Desk
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats as run_beats
@@ -62,7 +62,7 @@ class Bench:
     def wake(self, agent: str) -> None:
         """One reason for one agent, in a transaction of its own."""
         with self.desk.database.transaction() as session:
-            wakes.wake(session, agent, Reason.MANUAL, self.desk.clock())
+            wakes.wake(session, agent, WakeReason.MANUAL, self.desk.clock())
 
     def one(self, query: str) -> float:
         """A number from the database."""
@@ -98,7 +98,7 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
             f"  - {{id: {n}, title: {n}, duty: operate, skills: [X], heartbeat: {heartbeat}}}\n"
             for n in names
         )
-        shipped = chart.shipped().read_text("utf-8")
+        shipped = chart.shipped_chart_path().read_text("utf-8")
         written = shipped.replace("agents:\n", f"agents:\n{entries}", 1)
         organization_chart.apply_chart(desk, written, "operator:bench")
         yield Bench(cluster, home, dsn, desk, names)
@@ -106,7 +106,7 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
 
 
 @contextmanager
-def worker(bench: Bench) -> Iterator[int]:
+def worker_process(bench: Bench) -> Iterator[int]:
     """``guardia worker`` and its process id, once it takes jobs."""
     environment = {**os.environ, "GUARDIA_DSN": bench.dsn, "GUARDIA_HOME": str(bench.home)}
     command = [sys.executable, "-m", "guardia", "worker"]
@@ -135,13 +135,13 @@ def postgres(bench: Bench) -> list[int]:
     return [first, *(int(child) for child in children)]
 
 
-def spent(bench: Bench, pid: int, *, alone: bool = False) -> dict[str, float]:
+def cpu_by_part(bench: Bench, pid: int, *, alone: bool = False) -> dict[str, float]:
     """Seconds of processor time so far, by part."""
-    found = {"worker": cpu(pid), "postgres": sum(cpu(p) for p in postgres(bench) if alive(p))}
+    found = {"worker": cpu(pid), "postgres": sum(cpu(p) for p in postgres(bench) if is_running(p))}
     return found if alone else {**found, "waker": time.process_time()}
 
 
-def alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether there is such a process."""
     return Path(f"/proc/{pid}/stat").exists()
 
@@ -151,7 +151,7 @@ def rss(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
 
 
-def held(*pids: int) -> float:
+def pss_mb(*pids: int) -> float:
     """Memory of these processes, in MB; a page that several use counts once (PSS)."""
     total = 0
     for pid in pids:
@@ -162,12 +162,12 @@ def held(*pids: int) -> float:
 
 def noop() -> None:
     """Beats through the queue that find nothing to do, as many as can be, with 100 agents."""
-    with bench(100, "{every: 1d}") as b, worker(b) as pid:
+    with bench(100, "{every: 1d}") as b, worker_process(b) as pid:
         seconds, done = 20.0, "select count(*) from tb_agent_run where outcome = 'idle'"
         for agent in b.names:
             b.wake(agent)
         b.until("select count(*) from tb_wake", 0, 120)
-        first, before, began = b.one(done), spent(b, pid), time.perf_counter()
+        first, before, began = b.one(done), cpu_by_part(b, pid), time.perf_counter()
         turn = 0
         with psycopg.connect(b.dsn, autocommit=True) as look:
             while time.perf_counter() - began < seconds:
@@ -180,23 +180,23 @@ def noop() -> None:
                     turn += 1
         b.until("select count(*) from tb_wake", 0, 60)
         took, beats = time.perf_counter() - began, b.one(done) - first
-        parts = {name: value - before[name] for name, value in spent(b, pid).items()}
+        parts = {name: value - before[name] for name, value in cpu_by_part(b, pid).items()}
         each = 1000 * sum(parts.values()) / beats
         print(f"no-op beats/s {beats / took:.0f} (peer 10, x{beats / took / 10:.1f})")
         print(f"CPU-ms each   {each:.1f} (peer 140-173, x{140 / each:.1f})  ", end="")
         print(", ".join(f"{n} {1000 * v / beats:.1f}" for n, v in parts.items()))
 
 
-def look() -> None:
+def tick() -> None:
     """Moments of a schedule that find nothing to do: what 100 agents cost while they are idle."""
     with bench(100, "{every: 1d}") as b:
         start = datetime(2026, 1, 1, tzinfo=UTC)
-        before = spent(b, os.getpid(), alone=True)
+        before = cpu_by_part(b, os.getpid(), alone=True)
         began, count = time.perf_counter(), 2000
         for n in range(count):
             run_beats.tick(b.desk, b.names[n % 100], start + timedelta(minutes=n))
         took = time.perf_counter() - began
-        parts = {n: v - before[n] for n, v in spent(b, os.getpid(), alone=True).items()}
+        parts = {n: v - before[n] for n, v in cpu_by_part(b, os.getpid(), alone=True).items()}
         each = 1000 * sum(parts.values()) / count
         print(f"idle looks/s {count / took:.0f} one after another, CPU-ms each {each:.2f}")
 
@@ -219,7 +219,7 @@ def wake() -> None:
     with bench(100, "{every: 1d}") as b:
         settings = Settings(home=b.home)
         stop, loop = asyncio.Event(), asyncio.new_event_loop()
-        working = host._worker(settings, b.dsn, host.Parts(board=False), b.desk, stop)
+        working = host._run_worker(settings, b.dsn, host.HostOptions(board=False), b.desk, stop)
         thread = threading.Thread(target=loop.run_until_complete, args=(working,))
         thread.start()
         times = [_start(b, arrived, seen) for _ in range(220)][20:]
@@ -233,7 +233,7 @@ def wake() -> None:
 
 def _start(b: Bench, arrived: threading.Event, seen: list[float]) -> float:
     arrived.clear()
-    receiving.receive(b.desk, receiving.Request(text=REQUEST, channel="web", sender="시험"))
+    receiving.receive_issue(b.desk, receiving.NewIssue(text=REQUEST, channel="web", sender="시험"))
     began = time.perf_counter()
     arrived.wait(60)
     b.until("select count(*) from tb_agent_run where ended_at is null", 0, 60)
@@ -242,11 +242,11 @@ def _start(b: Bench, arrived: threading.Event, seen: list[float]) -> float:
 
 def idle() -> None:
     """Two minutes in which nothing is to be done, with 100 agents that look every minute."""
-    with bench(100, "{every: 1m, jitter: 1m}") as b, worker(b) as pid:
+    with bench(100, "{every: 1m, jitter: 1m}") as b, worker_process(b) as pid:
         time.sleep(5)
-        ticks, before = b.one("select count(*) from tb_tick"), spent(b, pid, alone=True)
+        ticks, before = b.one("select count(*) from tb_tick"), cpu_by_part(b, pid, alone=True)
         time.sleep(120)
-        parts = {n: (v - before[n]) / 1.2 for n, v in spent(b, pid, alone=True).items()}
+        parts = {n: (v - before[n]) / 1.2 for n, v in cpu_by_part(b, pid, alone=True).items()}
         share, looked = sum(parts.values()), b.one("select count(*) from tb_tick") - ticks
         print(
             f"idle CPU {share:.2f} % of a core (peer 29, x{29 / share:.0f}), {looked:.0f} looks  "
@@ -257,35 +257,35 @@ def idle() -> None:
 def memory() -> None:
     """Memory after 2,000 issues and 350 runs, at work and a minute after it: all in one process
     (`guardia up`, as on one machine), and the worker and the board apart."""
-    with bench(100, "{every: 1d}") as b, board(b, "up") as both:
-        _remember(b, "one process", [both])
-    with bench(100, "{every: 1d}") as b, worker(b) as pid, board(b) as web:
-        _remember(b, "worker + board", [pid, web])
+    with bench(100, "{every: 1d}") as b, board_process(b, "up") as both:
+        _print_memory(b, "one process", [both])
+    with bench(100, "{every: 1d}") as b, worker_process(b) as pid, board_process(b) as web:
+        _print_memory(b, "worker + board", [pid, web])
 
 
-def _remember(b: Bench, name: str, pids: list[int]) -> None:
-    print(f"{name}: at start {held(*pids):.0f} MB", flush=True)
+def _print_memory(b: Bench, name: str, pids: list[int]) -> None:
+    print(f"{name}: at start {pss_mb(*pids):.0f} MB", flush=True)
     for _ in range(2000):
-        receiving.receive(b.desk, receiving.Request(text=REQUEST, channel="web", sender="시험"))
+        receiving.receive_issue(b.desk, receiving.NewIssue(text=REQUEST, channel="web", sender="시험"))
     runs, handled = "select count(*) from tb_agent_run", f"{_TASKS} where status <> 'RECEIVED'"
     turn = 0
     while b.one(handled) < 350 or b.one(runs) < 350:
         b.wake(b.names[turn % 100])
         turn += 1
         time.sleep(0.02)
-    print(f"  at work, {b.one(handled):.0f} of 2,000 handled: {_beside(held(*pids))}", flush=True)
+    print(f"  at work, {b.one(handled):.0f} of 2,000 handled: {_against_peer(pss_mb(*pids))}", flush=True)
     b.until(f"{_TASKS} where status = 'RECEIVED'", 0, 900)
     time.sleep(70)
-    server = held(*postgres(b))
-    print(f"  a minute after the last of 2,000: {_beside(held(*pids))}; PostgreSQL {server:.0f} MB")
+    server = pss_mb(*postgres(b))
+    print(f"  a minute after the last of 2,000: {_against_peer(pss_mb(*pids))}; PostgreSQL {server:.0f} MB")
 
 
-def _beside(megabytes: float) -> str:
+def _against_peer(megabytes: float) -> str:
     return f"{megabytes:.0f} MB (peer 1300, x{1300 / megabytes:.1f})"
 
 
 @contextmanager
-def board(b: Bench, part: str = "serve") -> Iterator[int]:
+def board_process(b: Bench, part: str = "serve") -> Iterator[int]:
     """``guardia serve`` (or ``up``) and its process id, once it answers."""
     environment = {**os.environ, "GUARDIA_DSN": b.dsn, "GUARDIA_HOME": str(b.home)}
     command = [sys.executable, "-m", "guardia", part]
@@ -307,21 +307,21 @@ def board(b: Bench, part: str = "serve") -> Iterator[int]:
 
 def thousand() -> None:
     """1,000 agents on one machine: a minute of looking, then all woken at once."""
-    with bench(1000, "{every: 30s, jitter: 30s}") as b, worker(b) as pid:
+    with bench(1000, "{every: 30s, jitter: 30s}") as b, worker_process(b) as pid:
         time.sleep(5)
-        ticks, before = b.one("select count(*) from tb_tick"), spent(b, pid, alone=True)
+        ticks, before = b.one("select count(*) from tb_tick"), cpu_by_part(b, pid, alone=True)
         time.sleep(60)
-        parts = {n: (v - before[n]) / 0.6 for n, v in spent(b, pid, alone=True).items()}
+        parts = {n: (v - before[n]) / 0.6 for n, v in cpu_by_part(b, pid, alone=True).items()}
         looked = b.one("select count(*) from tb_tick") - ticks
         print(f"1,000 agents every 30 s: {looked / 60:.1f} looks/s of 33.3 due, ", end="")
         print(", ".join(f"{n} {v:.1f} %" for n, v in parts.items()), f"; worker {rss(pid):.0f} MB")
-        before, began = spent(b, pid), time.perf_counter()
+        before, began = cpu_by_part(b, pid), time.perf_counter()
         for agent in b.names:
             b.wake(agent)
         woken = time.perf_counter() - began
         b.until("select count(*) from tb_wake", 0, 300)
         took = time.perf_counter() - began
-        parts = {n: v - before[n] for n, v in spent(b, pid).items()}
+        parts = {n: v - before[n] for n, v in cpu_by_part(b, pid).items()}
         print(f"all woken in {woken:.1f} s, all beats over after {took:.1f} s; CPU-s ", end="")
         print(", ".join(f"{n} {v:.1f}" for n, v in parts.items()))
 
@@ -330,13 +330,13 @@ def claim() -> None:
     """The look for work and the claim with 100,000 tasks, few and many of them open."""
     for waiting in (200, 50_000):
         with bench(100, "{every: 1d}") as b:
-            _fill(b, 100_000, waiting)
+            _insert_tasks(b, 100_000, waiting)
             agent, moment = "agent-1", b.desk.clock()
             looks = [_timed(partial(run_beats.tick, b.desk, agent, moment)) for _ in range(20)]
             b.wake(agent)
             begun = run_beats.begin(b.desk, agent)
             assert begun is not None
-            claims = [_timed(partial(run_beats.claim, b.desk, begun)) for _ in range(20)]
+            claims = [_timed(partial(run_beats.claim_task, b.desk, begun)) for _ in range(20)]
             look, take = (1000 * statistics.median(t) for t in (looks, claims))
             print(f"100,000 tasks, {waiting} open: look {look:.1f} ms, claim {take:.1f} ms")
 
@@ -347,7 +347,7 @@ def _timed(act: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _fill(b: Bench, tasks: int, waiting: int) -> None:
+def _insert_tasks(b: Bench, tasks: int, waiting: int) -> None:
     with psycopg.connect(b.cluster.dsn(b.cluster.superuser, "bench")) as connection:
         # Work that has long ended did not begin here.
         connection.execute("set session_replication_role = replica")
@@ -369,7 +369,7 @@ def _fill(b: Bench, tasks: int, waiting: int) -> None:
         connection.execute("vacuum analyze tb_ops_task, tb_sr_request")
 
 
-FIGURES = {f.__name__: f for f in (noop, look, wake, idle, memory, thousand, claim)}
+FIGURES = {f.__name__: f for f in (noop, tick, wake, idle, memory, thousand, claim)}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in FIGURES:

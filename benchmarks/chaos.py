@@ -28,7 +28,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos import Loss, Turmoil, Worker, turmoil
+from chaos import WorkerLoss
+from chaos import ChaosRun
+from chaos import WorkerProcess
+from chaos import open_chaos_run
 
 from guardia.db.embedded import Cluster
 from guardia.tools.lab.running import RunningFleet
@@ -42,9 +45,9 @@ LONG = 10.0
 class Schedule:
     """What happens when, from a seed."""
 
-    made: Turmoil
+    made: ChaosRun
     chance: random.Random
-    workers: list[Worker]
+    workers: list[WorkerProcess]
     happened: Counter[str] = field(default_factory=Counter)
     exits: Counter[int] = field(default_factory=Counter)
 
@@ -65,13 +68,13 @@ class Schedule:
         deadline = time.monotonic() + seconds
         self.made.until(lambda: time.monotonic() >= deadline, "time stands still")
 
-    def pick(self) -> Worker:
+    def pick(self) -> WorkerProcess:
         return self.chance.choice(self.workers)
 
-    def replace(self, gone: Worker) -> None:
+    def replace(self, gone: WorkerProcess) -> None:
         self.workers[self.workers.index(gone)] = self.made.worker()
 
-    def struck(self, worker: Worker, number: signal.Signals) -> None:
+    def struck(self, worker: WorkerProcess, number: signal.Signals) -> None:
         """The database stays until others have taken over, so that the time means something."""
         self.made.strike(worker, number)
         self.made.until(self.made.settled_losses, "not taken over")
@@ -101,7 +104,7 @@ class Schedule:
         self.made.restart_database(immediate=immediate, down=self.chance.uniform(0.0, 5.0))
 
 
-def report(made: Turmoil, schedule: Schedule, seconds: float) -> dict[str, Any]:
+def report(made: ChaosRun, schedule: Schedule, seconds: float) -> dict[str, Any]:
     """Everything that was counted."""
     kinds = ("once", "restored", "people", "twice", "lost")
     verdicts = made.verdicts()
@@ -115,37 +118,37 @@ def report(made: Turmoil, schedule: Schedule, seconds: float) -> dict[str, Any]:
         "stalls_lifted_by_people": made.stalls,
         "takeovers": takeovers(made.takeovers(spared=False)),
         "takeovers_where_a_worker_stood_ready": takeovers(made.takeovers(spared=True)),
-        "slowest": [told(loss) for loss in made.takeovers(spared=False)[-5:]],
+        "slowest": [takeover_summary(loss) for loss in made.takeovers(spared=False)[-5:]],
         "runs_left_open": made.open_runs(),
         "record_intact": made.record_holds(),
         "seconds": round(seconds, 1),
     }
 
 
-def parts(loss: Loss) -> dict[str, float]:
+def parts(loss: WorkerLoss) -> dict[str, float]:
     """Where the seconds of a takeover went."""
     whole, begun = loss.seconds(loss.held), loss.seconds(loss.begun)
     detected = min(loss.seconds(loss.detected or loss.begun), begun)
     return {"whole": whole, "detected": detected, "begun": begun - detected, "held": whole - begun}
 
 
-def takeovers(losses: list[Loss]) -> dict[str, Any]:
+def takeovers(losses: list[WorkerLoss]) -> dict[str, Any]:
     """The seconds, by signal and by part."""
     found: dict[str, Any] = {}
     for how in sorted({loss.how for loss in losses}):
         cut = [parts(loss) for loss in losses if loss.how == how]
-        found[how] = {name: spread(sorted(p[name] for p in cut)) for name in parts(losses[0])}
+        found[how] = {name: percentiles(sorted(p[name] for p in cut)) for name in parts(losses[0])}
     return found
 
 
-def told(loss: Loss) -> dict[str, Any]:
+def takeover_summary(loss: WorkerLoss) -> dict[str, Any]:
     """One takeover."""
     cut = {name: round(seconds, 2) for name, seconds in parts(loss).items()}
     share = round(loss.waiting / max(cut["whole"], 0.01), 2)
     return {"how": loss.how, "ready": loss.spared, **cut, "waited_for_a_processor": share}
 
 
-def spread(ordered: list[float]) -> dict[str, float | None]:
+def percentiles(ordered: list[float]) -> dict[str, float | None]:
     """Number, median, 99th percentile and maximum of an ordered list."""
 
     def at(share: float) -> float | None:
@@ -155,7 +158,7 @@ def spread(ordered: list[float]) -> dict[str, float | None]:
     return {"count": len(ordered), "p50": at(0.5), "p99": at(0.99), "max": at(1.0)}
 
 
-def sound(found: dict[str, Any]) -> bool:
+def is_sound(found: dict[str, Any]) -> bool:
     """Whether nothing was lost, doubled or left behind."""
     effects, exits = found["effects"], found["exits_after_sigterm"]
     return bool(
@@ -178,7 +181,7 @@ def main() -> int:
     (home / "home").mkdir()
     with Cluster(home / "pg") as cluster, RunningFleet.spawn(home / "lab") as fleet:
         cluster.create_roles()
-        with turmoil(cluster, fleet, home / "home", given.issues) as made:
+        with open_chaos_run(cluster, fleet, home / "home", given.issues) as made:
             began = time.monotonic()
             workers = [made.worker() for _ in range(given.workers)]
             schedule = Schedule(made, random.Random(given.seed), workers)
@@ -189,7 +192,7 @@ def main() -> int:
     print(json.dumps({"seed": given.seed, **found}, indent=2))
     if given.keep:
         print(home, file=sys.stderr)
-    return 0 if sound(found) else 1
+    return 0 if is_sound(found) else 1
 
 
 if __name__ == "__main__":

@@ -19,12 +19,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
-from budget_env import PRICES, charter, reserved
-from cast import Cast, seated
+from budget_env import PRICES
+from budget_env import apply_budget_chart
+from budget_env import reserve_call
+from cast import BoardEnv
+from cast import seeded_env
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.costs import metering, report
-from guardia.board.costs.metering import Ended
+from guardia.board.costs.metering import ModelCallResult
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
 
@@ -44,15 +47,15 @@ def main() -> None:
             cluster.create_roles()
             cluster.create_database("bench", owner=OWNER_ROLE)
             upgrade(cluster.dsn(OWNER_ROLE, "bench"))
-            with seated(cluster.dsn(APPLICATION_ROLE, "bench")) as board:
-                print(json.dumps(measured(board, given.calls, given.workers), indent=2))
+            with seeded_env(cluster.dsn(APPLICATION_ROLE, "bench")) as board:
+                print(json.dumps(measure(board, given.calls, given.workers), indent=2))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def measured(board: Cast, calls: int, workers: int) -> dict[str, float]:
+def measure(board: BoardEnv, calls: int, workers: int) -> dict[str, float]:
     """Milliseconds a call, calls per second, and milliseconds to read the month."""
-    charter(board, "{won: 900000000}", PRICES + CAPS)
+    apply_budget_chart(board, "{won: 900000000}", PRICES + CAPS)
     hold = board.parsed()
     one = [timed(lambda: call(board, hold)) for _ in range(100)]
     before = timed(lambda: month(board), 10)
@@ -67,14 +70,14 @@ def measured(board: Cast, calls: int, workers: int) -> dict[str, float]:
     }
 
 
-def call(board: Cast, hold: Hold) -> None:
+def call(board: BoardEnv, hold: Claim) -> None:
     """Reserve and settle."""
-    metering.settle(board.desk, reserved(board.desk, hold), Ended("used", "", 500, 40, 800))
+    metering.settle(board.desk, reserve_call(board.desk, hold), ModelCallResult("used", "", 500, 40, 800))
 
 
-def month(board: Cast) -> None:
+def month(board: BoardEnv) -> None:
     """What the page reads."""
-    report.statement(board.desk, report.this_month(board.desk))
+    report.cost_report(board.desk, report.this_month(board.desk))
 
 
 def timed(work: Callable[[], object], times: int = 1) -> float:

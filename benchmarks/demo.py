@@ -31,7 +31,7 @@ where r.started_at > w.created_at group by w.wake_id
 """
 
 
-def told(environment: dict[str, str], *more: str) -> dict[str, object]:
+def run_demo(environment: dict[str, str], *more: str) -> dict[str, object]:
     """One whole demo, and the line of JSON that it ends with."""
     started = time.monotonic()
     done = subprocess.run(
@@ -46,7 +46,7 @@ def told(environment: dict[str, str], *more: str) -> dict[str, object]:
     return {**found, "exit": done.returncode, "process_seconds": time.monotonic() - started}
 
 
-def family(process: psutil.Process) -> list[psutil.Process]:
+def process_tree(process: psutil.Process) -> list[psutil.Process]:
     """A process and everything below it."""
     return [process, *process.children(recursive=True)]
 
@@ -89,7 +89,7 @@ def memory(processes: list[psutil.Process]) -> dict[str, float]:
     return held
 
 
-def stay(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+def start_idle_demo(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     """A demo that has told its story and keeps running."""
     with log.open("wb") as out:
         running = subprocess.Popen(
@@ -112,12 +112,12 @@ def main() -> None:
     environment = {**os.environ, "GUARDIA_HOME": str(home), "LANGSMITH_TRACING": "false"}
     try:
         for name in ("first start to COMPLETED", "second start to COMPLETED"):
-            found = told(environment)
+            found = run_demo(environment)
             seconds, entries = found["seconds"], found["audit_entries"]
             print(f"{name}: {seconds} s, ok={found['ok']}, {entries} entries")
-        running = stay(environment, home / "bench.log")
+        running = start_idle_demo(environment, home / "bench.log")
         try:
-            watch(running, environment, idle)
+            measure_idle(running, environment, idle)
         finally:
             running.send_signal(signal.SIGINT)
             running.wait(60)
@@ -125,7 +125,7 @@ def main() -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def watch(running: subprocess.Popen[bytes], environment: dict[str, str], idle: float) -> None:
+def measure_idle(running: subprocess.Popen[bytes], environment: dict[str, str], idle: float) -> None:
     """Figures of a demo at rest."""
     dsn = subprocess.run(
         [*GUARDIA, "db", "url"], env=environment, capture_output=True, text=True, check=True
@@ -133,7 +133,7 @@ def watch(running: subprocess.Popen[bytes], environment: dict[str, str], idle: f
     with psycopg.connect(dsn) as connection:
         waits = sorted(float(row[0]) for row in connection.execute(WAKES).fetchall())
     print(f"wake -> beat begins: p50 {statistics.median(waits):.0f} ms of {len(waits)} wakes")
-    processes = family(psutil.Process(running.pid))
+    processes = process_tree(psutil.Process(running.pid))
     for name, size in sorted(memory(processes).items()):
         print(f"memory after the demo, {name}: {size:.0f} MB")
     before, started = cpu(processes), time.monotonic()

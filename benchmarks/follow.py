@@ -102,8 +102,8 @@ class Bench:
             time.sleep(0.01)
 
     def _beat(self, agent: str) -> int | None:
-        before = agent_control.run(self.desk, agent, "operator:bench")
-        while (found := agent_control.run_after(self.desk, agent, before)) is None:
+        before = agent_control.wake_now(self.desk, agent, "operator:bench")
+        while (found := agent_control.next_run(self.desk, agent, before)) is None:
             time.sleep(0.01)
         return found.revision
 
@@ -149,7 +149,7 @@ def main() -> int:
         database = Database(dsn, pool_size=2)
         bench = Bench(Desk(database), home, environment)
         organization_chart.apply_chart(
-            bench.desk, chart.shipped().read_text("utf-8"), "operator:bench"
+            bench.desk, chart.shipped_chart_path().read_text("utf-8"), "operator:bench"
         )
         try:
             for _ in range(given.workers):

@@ -14,8 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from full_stack import furnish, opened
-from inflight_env import Slow, flying, held, listening, sleeping
+from full_stack import seed_full_stack
+from full_stack import open_full_stack
+from inflight_env import SlowTransport
+from inflight_env import reads_in_flight
+from inflight_env import claim_tasks
+from inflight_env import interrupt_listeners
+from inflight_env import count_sleeping_commands
 
 from guardia.board.control import kill_switch
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
@@ -32,22 +37,22 @@ def measure(
     """Seconds until ordered, until interrupted, until gone; then how many are left."""
     cluster.create_database(name, owner=OWNER_ROLE)
     upgrade(cluster.dsn(OWNER_ROLE, name))
-    furnish(cluster.dsn(OWNER_ROLE, name), cluster.dsn(APPLICATION_ROLE, name), fleet, keys)
-    with opened(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, Slow) as house, listening(house):
-        holds = held(house, count)
-        with flying(house, holds) as reads:
+    seed_full_stack(cluster.dsn(OWNER_ROLE, name), cluster.dsn(APPLICATION_ROLE, name), fleet, keys)
+    with open_full_stack(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, SlowTransport) as house, interrupt_listeners(house):
+        holds = claim_tasks(house, count)
+        with reads_in_flight(house, holds) as reads:
             began = time.perf_counter()
             kill_switch.kill(house.desk, house.person("engineer"), "benchmark")
             ordered = time.perf_counter() - began
             while house.gate.in_flight.untold():
                 time.sleep(0.002)
             told = time.perf_counter() - began
-            while sleeping():
+            while count_sleeping_commands():
                 time.sleep(0.02)
             gone = time.perf_counter() - began
             for read in reads:
                 read.exception(timeout=20)
-        return [ordered, told, gone, float(sleeping())]
+        return [ordered, told, gone, float(count_sleeping_commands())]
 
 
 def main() -> int:

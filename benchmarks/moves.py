@@ -20,18 +20,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from cast import LEAD, Cast, assignment, plan, seated
+from cast import LEAD
+from cast import BoardEnv
+from cast import assignment
+from cast import plan
+from cast import seeded_env
 from sqlalchemy import update
 
 from guardia.board.approvals import decisions
-from guardia.board.audit.signing import Seal
-from guardia.board.core.claims import Hold
+from guardia.board.audit.signing import DecisionSigner
+from guardia.board.core.claims import Claim
 from guardia.board.core.model import Issue
 from guardia.board.execution import tasks
 from guardia.board.runs import beats
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
 CHANGES = 5
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -64,33 +68,33 @@ def cpu(folder: Path, run: Callable[[], None]) -> tuple[float, float, float]:
     )
 
 
-def lives(board: Cast, issues: int) -> None:
+def run_issue_lifecycles(board: BoardEnv, issues: int) -> None:
     """Whole lives of issues."""
     filed = plan()
     for _ in range(issues):
         board.received()
-        with beat(board, "dispatcher") as hold:
-            tasks.parse(board.desk, hold, assignment("MOF-DB-01"))
-        with beat(board, "db-agent") as hold:
+        with claimed_in_beat(board, "dispatcher") as hold:
+            tasks.file_triage(board.desk, hold, assignment("MOF-DB-01"))
+        with claimed_in_beat(board, "db-agent") as hold:
             tasks.file_plan(board.desk, hold, filed)
         bound = tasks.plan_hash(hold.task_id, filed)
         decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-        with beat(board, "db-agent") as hold:
-            tasks.start(board.desk, hold)
+        with claimed_in_beat(board, "db-agent") as hold:
+            tasks.begin_execution(board.desk, hold)
             tasks.complete(board.desk, hold, "끝")
 
 
 @contextmanager
-def beat(board: Cast, agent: str) -> Iterator[Hold]:
+def claimed_in_beat(board: BoardEnv, agent: str) -> Iterator[Claim]:
     """What an agent's beat claims, and its end."""
     begun = beats.begin(board.desk, agent)
-    hold = beats.claim(board.desk, begun) if begun else None
+    hold = beats.claim_task(board.desk, begun) if begun else None
     assert begun and hold
     yield hold
     beats.end(board.desk, begun, "done", task_id=hold.task_id, steps=1)
 
 
-def bare(board: Cast, changes: int) -> None:
+def bare_updates(board: BoardEnv, changes: int) -> None:
     """As many updates of one row, each committed."""
     number = board.received()
     for n in range(changes):
@@ -98,11 +102,11 @@ def bare(board: Cast, changes: int) -> None:
             session.execute(update(Issue).where(Issue.sr_id == number).values(body=str(n)))
 
 
-def report(board: Cast, folder: Path, issues: int) -> dict[str, float]:
+def report(board: BoardEnv, folder: Path, issues: int) -> dict[str, float]:
     changes = issues * CHANGES
-    lives(board, max(1, issues // 10))
-    whole = cpu(folder, lambda: lives(board, issues))
-    floor = cpu(folder, lambda: bare(board, changes))
+    run_issue_lifecycles(board, max(1, issues // 10))
+    whole = cpu(folder, lambda: run_issue_lifecycles(board, issues))
+    floor = cpu(folder, lambda: bare_updates(board, changes))
     each = [1000 * seconds / changes for seconds in (*whole, *floor)]
     return {
         "changes": changes,
@@ -125,8 +129,8 @@ def main() -> None:
         with Cluster(home / "pg") as cluster:
             cluster.create_roles()
             upgrade(cluster.dsn(OWNER_ROLE))
-            with seated(cluster.dsn(APPLICATION_ROLE)) as board:
-                board.desk = replace(board.desk, seal=Seal.kept(FileKeys(home / "secrets")))
+            with seeded_env(cluster.dsn(APPLICATION_ROLE)) as board:
+                board.desk = replace(board.desk, seal=DecisionSigner.kept(FileCredentialStore(home / "secrets")))
                 print(json.dumps(report(board, home / "pg", issues)))
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -15,23 +15,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from adapter_env import LOCKS, at_work, context, entry
-from cast import seated
-from external_agents import private_folder, trusted
-from pages import application, serving
+from adapter_env import LOCKS
+from adapter_env import open_adapter_run
+from adapter_env import adapter_context
+from adapter_env import adapter_entry
+from cast import seeded_env
+from external_agents import shared_folder
+from external_agents import with_trusted_account
+from pages import page_app
+from pages import serve_app
 
-from guardia.agents.adapters.contract import Means
-from guardia.agents.adapters.runner import Employer
-from guardia.board.core.plan import Call
+from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.runner import ExternalAgentRunner
+from guardia.board.core.plan import ToolCall
 from guardia.board.execution import tasks
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
 ROUNDS = 60
 
 
-def told(name: str, step: Callable[[], object], rounds: int = ROUNDS) -> None:
+def report_timing(name: str, step: Callable[[], object], rounds: int = ROUNDS) -> None:
     """Milliseconds of one step: median and the slowest of twenty."""
     took = []
     for _ in range(rounds):
@@ -44,21 +49,21 @@ def told(name: str, step: Callable[[], object], rounds: int = ROUNDS) -> None:
 
 def measure(dsn: str) -> None:
     """Ask for the task, read by the API, read by our own gate, and a turn that does nothing."""
-    with seated(dsn) as cast, serving(application(cast.desk)) as board:
-        with at_work(cast, calls=10_000) as found:
+    with seeded_env(dsn) as cast, serve_app(page_app(cast.desk)) as board:
+        with open_adapter_run(cast, calls=10_000) as found:
             api = f"{board}/api/agent/tasks/{found.hold.task_id}"
             bearer = {"authorization": f"Bearer {found.token}"}
-            gate = context(cast, found.hold, found.hands).gate
-            grant, call = tasks.observe(cast.desk, found.hold), Call.model_validate(LOCKS)
+            gate = adapter_context(cast, found.hold, found.hands).gate
+            grant, call = tasks.grant_reads(cast.desk, found.hold), ToolCall.model_validate(LOCKS)
             with httpx.Client(headers=bearer, timeout=60) as client:
-                told("GET the task", lambda: client.get(api).raise_for_status())
-                told("POST a read", lambda: client.post(f"{api}/reads", json=LOCKS).json()["ok"])
-            told("the same read by our own agent", lambda: gate.read(grant, call))
-        with private_folder() as folder:
-            employer = Employer(board, Means(folder, FileKeys(folder / "keys")))
-            agent = entry(trusted({"kind": "process", "command": ["/bin/true"]}))
-            here = context(cast, cast.parsed(), found.hands)
-            told("a turn of /bin/true", lambda: employer._turn(here, agent, lambda: False), 20)
+                report_timing("GET the task", lambda: client.get(api).raise_for_status())
+                report_timing("POST a read", lambda: client.post(f"{api}/reads", json=LOCKS).json()["ok"])
+            report_timing("the same read by our own agent", lambda: gate.read(grant, call))
+        with shared_folder() as folder:
+            employer = ExternalAgentRunner(board, HostResources(folder, FileCredentialStore(folder / "keys")))
+            agent = adapter_entry(with_trusted_account({"kind": "process", "command": ["/bin/true"]}))
+            here = adapter_context(cast, cast.parsed(), found.hands)
+            report_timing("a turn of /bin/true", lambda: employer._turn(here, agent, lambda: False), 20)
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "tools"))
 from openssh import OpenSSH
 
 TRUE = Command.of("true")
-Way = Callable[[Host], None]
+Runner = Callable[[Host], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def measure(way: str, run: Way, hosts: list[Host], rounds: int, threads: int) -> Figure:
+def measure(way: str, run: Runner, hosts: list[Host], rounds: int, threads: int) -> Figure:
     """Wall and CPU time of ``run`` on all hosts, ``rounds`` times."""
     count = len(hosts) * rounds
     with ThreadPoolExecutor(threads) as pool:
@@ -66,7 +66,7 @@ def measure(way: str, run: Way, hosts: list[Host], rounds: int, threads: int) ->
     return Figure(way, count, round(wall, 3), round(count / wall, 1), round(1000 * cpu / count, 2))
 
 
-class Ours:
+class GuardiaTransport:
     """The hands of GUARDiA."""
 
     def __init__(self, server: Any) -> None:
@@ -171,7 +171,7 @@ def figures(count: int, rounds: int, threads: int) -> Iterator[Figure]:
     """Every way in turn, each on hosts that nobody has connected to before."""
     with loopback() as (server, folder):
         hosts = [server.host(server_id=f"H{n:04}") for n in range(count)]
-        ours = Ours(server)
+        ours = GuardiaTransport(server)
         yield measure("GUARDiA: connect + true", ours.run, hosts, 1, threads)
         yield measure("GUARDiA: next true", ours.run, hosts, rounds, threads)
         yield measure("GUARDiA: next true, one thread", ours.run, hosts, 1, 1)

@@ -35,10 +35,10 @@ def main() -> None:
     given = parser.parse_args()
     rows = [json.loads(line) for line in given.path.read_text("utf-8").splitlines() if line.strip()]
     rows = [row for row in rows if given.half in (None, row.get("half"))]
-    print(json.dumps(measured(rows, given.directory, given.misses), ensure_ascii=False, indent=2))
+    print(json.dumps(measure(rows, given.directory, given.misses), ensure_ascii=False, indent=2))
 
 
-def measured(rows: list[dict[str, Any]], names: Path, misses: bool) -> dict[str, Any]:
+def measure(rows: list[dict[str, Any]], names: Path, misses: bool) -> dict[str, Any]:
     """Accuracies from 0 to 1, milliseconds for the first text (loads the analyser) and the rest."""
     directory = read_directory(names)
     right: Counter[str] = Counter()

@@ -13,7 +13,7 @@ CANDIDATES = ("guardia", "postgres", "nobody")
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemAccount:
     """An unprivileged account of this machine."""
 
     name: str
@@ -41,7 +41,7 @@ class Account:
         return bool(stat.S_IMODE(found.st_mode) & needs)
 
 
-def server_account(data: Path) -> Account | None:
+def server_account(data: Path) -> SystemAccount | None:
     """Who runs a server on ``data``: nobody else (``None``) unless we are root.
 
     The owner of data that exists wins, so a new account on the machine changes nothing.
@@ -50,17 +50,17 @@ def server_account(data: Path) -> Account | None:
         return None
     if data.exists() and data.stat().st_uid != 0:
         owner = data.stat()
-        return Account(_name(owner.st_uid), owner.st_uid, owner.st_gid)
+        return SystemAccount(_account_name(owner.st_uid), owner.st_uid, owner.st_gid)
     for name in CANDIDATES:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(name, entry.pw_uid, entry.pw_gid)
-    return Account("65534", 65534, 65534)
+        return SystemAccount(name, entry.pw_uid, entry.pw_gid)
+    return SystemAccount("65534", 65534, 65534)
 
 
-def _name(uid: int) -> str:
+def _account_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

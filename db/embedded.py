@@ -31,10 +31,15 @@ from urllib.parse import quote, urlencode
 import psycopg
 
 from guardia.db import roles
-from guardia.db.account import Account, server_account
-from guardia.db.installation import installation, reachable
+from guardia.db.account import SystemAccount
+from guardia.db.account import server_account
+from guardia.db.installation import installation
+from guardia.db.installation import ensure_reachable
 from guardia.db.private import locked, make_folders, read_json, try_lock, write_json
-from guardia.db.process import identity, is_gone, spawn, wait_until
+from guardia.db.process import process_identity
+from guardia.db.process import is_gone
+from guardia.db.process import spawn
+from guardia.db.process import wait_until
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 
@@ -52,7 +57,7 @@ SETTINGS: Mapping[str, str] = {
     "log_timezone": "UTC",
     "unix_socket_permissions": "0700",
 }
-FAST: Mapping[str, str] = {
+FAST_SETTINGS: Mapping[str, str] = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -63,7 +68,7 @@ FAST: Mapping[str, str] = {
 _SOCKET_PATH_LIMIT = 100  # the kernel allows 107 bytes for a socket's path
 _LOG_LIMIT = 10_000_000
 _START_SECONDS = 60.0
-_INSISTENCE = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+_STOP_SIGNALS = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
 
 class Cluster:
@@ -126,7 +131,7 @@ class Cluster:
     def binaries(self) -> Path:
         """The folder of the programs that this server uses."""
         if self._installation is None:
-            self._installation = reachable(installation(), self._account(), self._copies)
+            self._installation = ensure_reachable(installation(), self._account(), self._copies)
         return self._installation / "bin"
 
     def password(self, role: str) -> str:
@@ -194,7 +199,7 @@ class Cluster:
         if process is None:
             return None
         gentle = signal.SIGINT if fast else signal.SIGTERM
-        for number, seconds in ((gentle, 60.0), *_INSISTENCE[1:]):
+        for number, seconds in ((gentle, 60.0), *_STOP_SIGNALS[1:]):
             with suppress(ProcessLookupError):
                 process.send_signal(number)
             with suppress(subprocess.TimeoutExpired):
@@ -233,7 +238,7 @@ class Cluster:
         """A role with login and a password of its own, without other powers than those of the
         roles it is a member of. Does nothing where it exists."""
         with locked(self.data / "roles.lock"), self._administer() as connection:
-            roles.create(connection, name, lambda: self._remember_password(name), member_of)
+            roles.create_role(connection, name, lambda: self._remember_password(name), member_of)
 
     def create_database(self, name: str, *, owner: str, template: str | None = None) -> None:
         """A database of ``owner``, empty or a copy of ``template``; nothing where it exists."""
@@ -272,7 +277,7 @@ class Cluster:
     def _running_port(self) -> int:
         return int(self._state().get("port", self.port))
 
-    def _account(self) -> Account | None:
+    def _account(self) -> SystemAccount | None:
         return server_account(self.files)
 
     # --- making the files -------------------------------------------------------------------
@@ -299,7 +304,7 @@ class Cluster:
             self._run_initdb(fresh, given.name, account)
         fresh.rename(self.files)
 
-    def _run_initdb(self, fresh: Path, password_file: str, account: Account | None) -> None:
+    def _run_initdb(self, fresh: Path, password_file: str, account: SystemAccount | None) -> None:
         program = [
             str(self.binaries() / "initdb"),
             *("-D", str(fresh), "-U", self.superuser, f"--pwfile={password_file}"),
@@ -314,7 +319,7 @@ class Cluster:
                 raise Misconfigured(what="initdb", why=self._last_words())
 
     @staticmethod
-    def _own(path: Path, account: Account | None, *, make: bool = False) -> None:
+    def _own(path: Path, account: SystemAccount | None, *, make: bool = False) -> None:
         if make:
             path.mkdir(mode=0o700, exist_ok=True)
         if account is not None:
@@ -336,7 +341,7 @@ class Cluster:
         with self._open_log() as log:
             process = spawn(program, signal.SIGINT, account, log, lock=lock)
         self._process = process
-        state = {"pid": process.pid, "starter": identity(os.getpid()), "port": self.port}
+        state = {"pid": process.pid, "starter": process_identity(os.getpid()), "port": self.port}
         write_json(self.data / "state.json", {**state, "socket": str(socket)})
         wait_until(lambda: process.poll() is not None or self._says_ready(), _START_SECONDS)
         if not self.ready():
@@ -353,7 +358,7 @@ class Cluster:
             return len(lines) >= 8 and lines[7].strip() == "ready"
         return False
 
-    def _socket_folder(self, account: Account | None) -> Path:
+    def _socket_folder(self, account: SystemAccount | None) -> Path:
         folder = self.data / "run"
         if len(os.fsencode(folder / ".s.PGSQL.65535.lock")) > _SOCKET_PATH_LIMIT:
             base = os.environ.get("XDG_RUNTIME_DIR") if account is None else None
@@ -378,7 +383,7 @@ class Cluster:
         """Whether a live process has started the running server, and it is (or gets) ready."""
         state = self._state()
         starter = state.get("starter")
-        if not starter or identity(int(starter[0])) != starter:
+        if not starter or process_identity(int(starter[0])) != starter:
             return False
         pid = int(state["pid"])
         return (
@@ -388,7 +393,7 @@ class Cluster:
     def _outlive(self) -> int:
         """Wait until a server whose starter is gone has ended, with rising insistence."""
         lock = self.data / "server.lock"
-        for number, seconds in _INSISTENCE:
+        for number, seconds in _STOP_SIGNALS:
             for pid in self._members():
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-AWAY = (
+OUTAGE_ERRORS = (
     exc.OperationalError,
     exc.InterfaceError,
     exc.InternalError,
@@ -23,7 +23,7 @@ AWAY = (
     psycopg.InternalError,  # how a session ends that idled in a transaction
 )
 """What a restart or loss of the database looks like: try the same again later."""
-LASTING: Mapping[str, Any] = MappingProxyType(
+CONNECTION_OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
         # One name for all sessions of a process: see ``db.presence``.
         "application_name": f"guardia {secrets.token_hex(4)}@{socket.gethostname()}"[:63],
@@ -56,7 +56,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
-            connect_args=dict(LASTING),
+            connect_args=dict(CONNECTION_OPTIONS),
         )
 
     @contextmanager

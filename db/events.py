@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from guardia.db.engine import LASTING
+from guardia.db.engine import CONNECTION_OPTIONS
 
 CHANNEL = "guardia_event"
 
@@ -48,7 +48,7 @@ async def stream(dsn: str) -> AsyncGenerator[dict[str, Any], None]:
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, **LASTING
+                dsn, autocommit=True, **CONNECTION_OPTIONS
             ) as connection:
                 await connection.execute(f"listen {CHANNEL}")
                 yield {}

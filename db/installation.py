@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from guardia.db.account import Account
+from guardia.db.account import SystemAccount
 from guardia.db.private import make_folders
 from guardia.errors import Misconfigured
 from guardia.i18n import t
@@ -32,7 +32,7 @@ def binaries() -> Path:
     return installation() / "bin"
 
 
-def reachable(source: Path, account: Account | None, copies: Path) -> Path:
+def ensure_reachable(source: Path, account: SystemAccount | None, copies: Path) -> Path:
     """The installation, or a copy of it below ``copies`` where the account cannot reach it."""
     if account is None or account.reaches(source / "bin" / "postgres"):
         return source

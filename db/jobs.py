@@ -15,9 +15,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from guardia.db.engine import driver_connection
-from guardia.db.presence import ABSENT, STUCK
+from guardia.db.presence import ABSENT
+from guardia.db.presence import END_STUCK_SESSIONS
 
-_RESCUE = 0x67756172  # advisory lock: one rescuer at a time
+_RESCUE_LOCK = 0x67756172  # advisory lock: one rescuer at a time
 # While the database itself was away nobody could give a sign of life. A session may also have ended
 # without its worker, which then comes back.
 _DEAD = f"""
@@ -30,16 +31,16 @@ _ANY_LOST = text(f"""
     select exists (select from procrastinate_workers where {_DEAD})
         or exists (select from procrastinate_jobs where status = 'doing' and worker_id is null)
 """)
-_FALLEN = text(f"select id from procrastinate_workers where {_DEAD} order by id for update")
-_RELEASE = text(STUCK)
-_BURY = text("delete from procrastinate_workers where id = any(:fallen)")
-_LOST = text("""
+_DEAD_WORKERS = text(f"select id from procrastinate_workers where {_DEAD} order by id for update")
+_END_STUCK = text(END_STUCK_SESSIONS)
+_DELETE_WORKERS = text("delete from procrastinate_workers where id = any(:fallen)")
+_LOST_JOBS = text("""
     select id, task_name, args ->> 'agent_id' as agent, worker_id from procrastinate_jobs
     where status = 'doing' and (worker_id is null or worker_id = any(:fallen))
     order by id for update
 """)
-_AGAIN = text("select procrastinate_retry_job_v2(:id, null, 1, null, null)")  # first in line
-_TELL = text("select pg_notify('procrastinate_any_queue_v1', :payload)")
+_REQUEUE = text("select procrastinate_retry_job_v2(:id, null, 1, null, null)")  # first in line
+_NOTIFY = text("select pg_notify('procrastinate_any_queue_v1', :payload)")
 _CURRENT = text("""
     select from procrastinate_jobs
     where id = :job_id and attempts = :number and status = 'doing' for share
@@ -56,7 +57,7 @@ _LOST_WAIT = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class JobAttempt:
     """One worker's turn at a job. Who was taken for dead has lost its turn, also if it wakes."""
 
     job_id: int
@@ -80,14 +81,14 @@ def defer(session: Session, name: str, *, lock: str | None = None, **args: Any) 
     )
 
 
-def current(session: Session, attempt: Attempt) -> bool:
+def is_current(session: Session, attempt: JobAttempt) -> bool:
     """Whether that turn is still its worker's; nobody can take it until this transaction ends."""
     found = session.execute(_CURRENT, {"job_id": attempt.job_id, "number": attempt.number})
     return found.first() is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostJob:
     """A job whose worker is dead."""
 
     kind: str
@@ -96,7 +97,7 @@ class Lost:
     worker: int | None
 
 
-def rescue(session: Session, seconds: float) -> list[Lost]:
+def requeue_lost(session: Session, seconds: float) -> list[LostJob]:
     """Strike off dead workers and queue their jobs again, first in line.
 
     Dead is whose session has ended and who did not come back, or who gave no sign of life for
@@ -105,19 +106,19 @@ def rescue(session: Session, seconds: float) -> list[Lost]:
     if not session.scalar(_ANY_LOST, {"seconds": seconds}):
         return []
     # Two rescuers at once could take a job from the worker that the first had given it to.
-    session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _RESCUE})
-    fallen = list(session.scalars(_FALLEN, {"seconds": seconds}))
-    session.execute(_RELEASE, {"workers": fallen})
-    lost = session.execute(_LOST, {"fallen": fallen}).all()
-    session.execute(_BURY, {"fallen": fallen})
+    session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _RESCUE_LOCK})
+    fallen = list(session.scalars(_DEAD_WORKERS, {"seconds": seconds}))
+    session.execute(_END_STUCK, {"workers": fallen})
+    lost = session.execute(_LOST_JOBS, {"fallen": fallen}).all()
+    session.execute(_DELETE_WORKERS, {"fallen": fallen})
     for job in lost:
-        session.execute(_AGAIN, {"id": job.id})
+        session.execute(_REQUEUE, {"id": job.id})
         # A retried job is not announced by itself.
         payload = f'{{"type": "job_inserted", "job_id": {job.id}}}'
-        session.execute(_TELL, {"payload": payload})
-    return [Lost(job.task_name, job.agent, job.worker_id) for job in lost]
+        session.execute(_NOTIFY, {"payload": payload})
+    return [LostJob(job.task_name, job.agent, job.worker_id) for job in lost]
 
 
-def lost_wait(session: Session) -> bool:
+def has_lost_waiting(session: Session) -> bool:
     """Whether jobs that lost their worker wait for a free hand."""
     return bool(session.scalar(_LOST_WAIT))

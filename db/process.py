@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from guardia.db import lifeline
-from guardia.db.account import Account
+from guardia.db.account import SystemAccount
 
 
 @cache
@@ -25,17 +25,17 @@ def _starter() -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_starter.cache_clear)
 
 
-CLEAN: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+CLEAN_ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
 
 
 def spawn(
     program: list[str],
     ending: int,
-    account: Account | None,
+    account: SystemAccount | None,
     log: BinaryIO,
     *,
     lock: int | None = None,
-    environment: Mapping[str, str] = CLEAN,
+    environment: Mapping[str, str] = CLEAN_ENVIRONMENT,
 ) -> subprocess.Popen[bytes]:
     """Start a program that is sent ``ending`` when we end; it keeps the lock's descriptor."""
 
@@ -57,7 +57,7 @@ def spawn(
     return _starter().submit(start).result()
 
 
-def identity(pid: int) -> list[int]:
+def process_identity(pid: int) -> list[int]:
     """A process by number and start time: numbers are used again."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")

@@ -11,7 +11,7 @@ from psycopg import sql
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def create(
+def create_role(
     connection: Connection, name: str, password: Callable[[], str], groups: tuple[str, ...]
 ) -> None:
     """A role that may log in and is a member of ``groups``; nothing where it exists.

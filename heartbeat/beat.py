@@ -15,10 +15,12 @@ from guardia.board.core.context import Desk
 from guardia.board.goals import planning, review
 from guardia.board.integrity import daily_report
 from guardia.board.runs import beats, timeouts
-from guardia.board.runs.beats import Waking
-from guardia.db.engine import AWAY
-from guardia.db.jobs import Attempt
-from guardia.heartbeat.timeout import GRACE, Overdue, within
+from guardia.board.runs.beats import RunContext
+from guardia.db.engine import OUTAGE_ERRORS
+from guardia.db.jobs import JobAttempt
+from guardia.heartbeat.timeout import GRACE
+from guardia.heartbeat.timeout import BeatAbandoned
+from guardia.heartbeat.timeout import run_with_timeout
 
 if TYPE_CHECKING:
     from guardia.agents.team import Team
@@ -31,7 +33,7 @@ def beat(
     team: Callable[[], Team],
     agent_id: str,
     *,
-    attempt: Attempt | None = None,
+    attempt: JobAttempt | None = None,
     closing: Callable[[], bool] = lambda: False,
     yielding: Callable[[], bool] = lambda: False,
     grace: float = GRACE,
@@ -51,15 +53,15 @@ def beat(
     limit = begun.entry.heartbeat.limit
     outcome, task_id, steps = "error", None, 0
     try:
-        outcome, task_id, steps = within(
+        outcome, task_id, steps = run_with_timeout(
             limit.total_seconds(),
-            lambda: _work(desk, team, begun, closing, yielding),
-            lambda: timeouts.expire(desk, begun),
+            lambda: _run_duty(desk, team, begun, closing, yielding),
+            lambda: timeouts.expire_run(desk, begun),
             grace=grace,
         )
-    except Overdue:
+    except BeatAbandoned:
         return "timeout"
-    except AWAY:
+    except OUTAGE_ERRORS:
         # Not closed: the next beat finds it lost, and takes its reasons and its task again.
         raise
     except Exception:
@@ -67,26 +69,26 @@ def beat(
         raise
     beats.end(desk, begun, outcome, task_id=task_id, steps=steps)
     if closing():
-        beats.hand_back(desk, agent_id)
+        beats.requeue(desk, agent_id)
     return outcome
 
 
-def _work(
+def _run_duty(
     desk: Desk,
     team: Callable[[], Team],
-    begun: Waking,
+    begun: RunContext,
     closing: Callable[[], bool],
     yielding: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     if begun.entry.duty == "audit":
-        return _audit(desk, begun), None, 0
-    return _tasks(desk, team, begun, closing, yielding)
+        return _run_audit(desk, begun), None, 0
+    return _run_tasks(desk, team, begun, closing, yielding)
 
 
-def _tasks(
+def _run_tasks(
     desk: Desk,
     team: Callable[[], Team],
-    begun: Waking,
+    begun: RunContext,
     closing: Callable[[], bool],
     yielding: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
@@ -100,32 +102,32 @@ def _tasks(
     obeyed: frozenset[int] = frozenset()
     while not closing():
         if last and yielding():
-            beats.hand_back(desk, begun.agent_id)
+            beats.requeue(desk, begun.agent_id)
             break
-        order = undoing.claim(desk, begun, obeyed) if ordered else None
+        order = undoing.claim_rollback(desk, begun, obeyed) if ordered else None
         ordered = True  # people may order something while it works
         if order is not None:
             hold, done = order.hold, team().obey(order)
             obeyed |= {hold.task_id}
-        elif (found := beats.claim(desk, begun, seen)) is not None:
+        elif (found := beats.claim_task(desk, begun, seen)) is not None:
             hold, done = found, team().work(entry, found)
             seen |= {hold.task_id}
-        elif head and (goal := planning.claim(desk, begun, planned)) is not None:
+        elif head and (goal := planning.claim_goal(desk, begun, planned)) is not None:
             done = team().pursue(entry, goal)
             planned |= {goal.sr_id}
             outcome, steps = done.outcome, steps + done.steps
             continue
         else:
             if head:
-                review.review(desk, begun.agent_id)
+                review.review_goals(desk, begun.agent_id)
             break
         log.info("%s task %s: %s", begun.agent_id, hold.task_id, done.outcome)
         outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
     return outcome, last, steps
 
 
-def _audit(desk: Desk, begun: Waking) -> str:
+def _run_audit(desk: Desk, begun: RunContext) -> str:
     issue = begun.issues[-1] if begun.issues else None
     daily = daily_report.DAILY in begun.reasons
-    found = daily_report.verify(desk, f"agent:{begun.agent_id}", issue, daily=daily)
+    found = daily_report.verify_and_log(desk, f"agent:{begun.agent_id}", issue, daily=daily)
     return "intact" if found.intact else "broken"

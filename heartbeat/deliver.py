@@ -9,11 +9,11 @@ import httpx
 from guardia.board.core.context import Desk
 from guardia.board.intake import mattermost
 from guardia.board.notifications import delivery
-from guardia.db.engine import AWAY
+from guardia.db.engine import OUTAGE_ERRORS
 from guardia.settings import Settings
 
 _TIMEOUT = 10.0
-_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+_RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def deliver(desk: Desk, settings: Settings, outbox_id: int) -> None:
@@ -22,33 +22,33 @@ def deliver(desk: Desk, settings: Settings, outbox_id: int) -> None:
     At least once: who dies between the answer and its mark leaves a message that is sent again,
     under the same ``Idempotency-Key``.
     """
-    message = delivery.waiting(desk, outbox_id)
+    message = delivery.undelivered(desk, outbox_id)
     if message is None:
         return
     url = settings.alert_url if message.kind == "alert" else settings.messenger_url
     if url is None:
-        delivery.failed(desk, outbox_id, "no webhook is configured")
+        delivery.mark_failed(desk, outbox_id, "no webhook is configured")
         return
     try:
         answer = httpx.post(
             url.get_secret_value(),
-            json=mattermost.outgoing(message.room, message.text, message.sr_id),
+            json=mattermost.webhook_body(message.room, message.text, message.sr_id),
             headers={"Idempotency-Key": f"guardia-{outbox_id}"},
             timeout=_TIMEOUT,
         )
         answer.raise_for_status()
     except httpx.HTTPError as error:
         # The address is a secret (it holds the webhook's token), so only the kind is kept.
-        delivery.failed(desk, outbox_id, type(error).__name__)
+        delivery.mark_failed(desk, outbox_id, type(error).__name__)
         raise OSError(f"webhook: {type(error).__name__}") from None
-    _delivered(desk, outbox_id)
+    _mark_delivered(desk, outbox_id)
 
 
-def _delivered(desk: Desk, outbox_id: int) -> None:
+def _mark_delivered(desk: Desk, outbox_id: int) -> None:
     """The room has it: a database that restarts just now is no reason to tell it again."""
-    for pause in _PAUSES:
+    for pause in _RETRY_DELAYS:
         try:
-            return delivery.delivered(desk, outbox_id)
-        except AWAY:
+            return delivery.mark_delivered(desk, outbox_id)
+        except OUTAGE_ERRORS:
             time.sleep(pause)
-    delivery.delivered(desk, outbox_id)
+    delivery.mark_delivered(desk, outbox_id)

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardia.board.audit.signing import Seal
+from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import Desk
 from guardia.board.integrity.notary import Notary
-from guardia.board.integrity.witnesses import Places
-from guardia.db.engine import AWAY, Database
-from guardia.heartbeat.liveness import Life
-from guardia.org.keys import FileKeys, complete
+from guardia.board.integrity.witnesses import WitnessFiles
+from guardia.db.engine import OUTAGE_ERRORS
+from guardia.db.engine import Database
+from guardia.heartbeat.liveness import Liveness
+from guardia.org.keys import FileCredentialStore
+from guardia.org.keys import with_stored_secrets
 from guardia.settings import Settings
 from guardia.tools.drafting import CatalogPlanner
 
@@ -38,7 +40,7 @@ _SPARE_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class HostOptions:
     """What this process does."""
 
     board: bool = True
@@ -50,22 +52,22 @@ class Parts:
 
 
 def run(
-    settings: Settings, dsn: str, parts: Parts, announce: Callable[[str], None] = log.info
+    settings: Settings, dsn: str, parts: HostOptions, announce: Callable[[str], None] = log.info
 ) -> None:
     """Serve until SIGINT or SIGTERM; ``announce`` is given the board's address once it answers."""
-    settings = complete(settings, FileKeys(settings.secrets))
-    with _desk(settings, dsn, parts.concurrency) as desk:
+    settings = with_stored_secrets(settings, FileCredentialStore(settings.secrets))
+    with _open_context(settings, dsn, parts.concurrency) as desk:
         asyncio.run(_run(settings, dsn, parts, desk, announce))
 
 
 @contextmanager
-def _desk(settings: Settings, dsn: str, connections: int) -> Iterator[Desk]:
+def _open_context(settings: Settings, dsn: str, connections: int) -> Iterator[Desk]:
     database = Database(dsn, pool_size=connections)
     try:
         yield Desk(
             database,
-            notary=Notary(Places.of(settings)),
-            seal=Seal.kept(FileKeys(settings.secrets)),
+            notary=Notary(WitnessFiles.of(settings)),
+            seal=DecisionSigner.kept(FileCredentialStore(settings.secrets)),
             planner=CatalogPlanner(),
         )
     finally:
@@ -73,7 +75,7 @@ def _desk(settings: Settings, dsn: str, connections: int) -> Iterator[Desk]:
 
 
 async def _run(
-    settings: Settings, dsn: str, parts: Parts, desk: Desk, announce: Callable[[str], None]
+    settings: Settings, dsn: str, parts: HostOptions, desk: Desk, announce: Callable[[str], None]
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -84,12 +86,12 @@ async def _run(
     # A part that fails takes the others with it, instead of leaving half a house.
     async with asyncio.TaskGroup() as group:
         if parts.board:
-            group.create_task(_board(settings, desk, stop, announce))
+            group.create_task(_run_board(settings, desk, stop, announce))
         if parts.worker:
-            group.create_task(_lasting(lambda: _worker(settings, dsn, parts, desk, stop), stop))
+            group.create_task(_retry_on_outage(lambda: _run_worker(settings, dsn, parts, desk, stop), stop))
 
 
-async def _board(
+async def _run_board(
     settings: Settings, desk: Desk, stop: asyncio.Event, announce: Callable[[str], None]
 ) -> None:
     from guardia.board.site.app import create_app
@@ -117,32 +119,32 @@ def _no_signals() -> Iterator[None]:
     yield
 
 
-async def _lasting(work: Callable[[], Coroutine[None, None, None]], stop: asyncio.Event) -> None:
+async def _retry_on_outage(work: Callable[[], Coroutine[None, None, None]], stop: asyncio.Event) -> None:
     """Begin anew where the database went away while the worker was still beginning."""
     while not stop.is_set():
         try:
             await work()
-        except* AWAY as errors:
+        except* OUTAGE_ERRORS as errors:
             log.warning("the database does not answer: %s", errors.exceptions[0])
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
 
 
-async def _worker(
-    settings: Settings, dsn: str, parts: Parts, desk: Desk, stop: asyncio.Event
+async def _run_worker(
+    settings: Settings, dsn: str, parts: HostOptions, desk: Desk, stop: asyncio.Event
 ) -> None:
     from guardia.heartbeat import listener, queue
-    from guardia.heartbeat.worker import workshop
+    from guardia.heartbeat.worker import open_worker
 
-    life, closing = Life(parts.alive), threading.Event()
+    life, closing = Liveness(parts.alive), threading.Event()
     name = f"{socket.gethostname()}:{os.getpid()}"
     with ExitStack() as stack:
-        opening = workshop(settings, dsn, desk, closing)
+        opening = open_worker(settings, dsn, desk, closing)
         shop = await asyncio.to_thread(stack.enter_context, opening)
-        engine = queue.app(dsn, shop)
+        engine = queue.create_engine_app(dsn, shop)
         async with engine.open_async(), asyncio.TaskGroup() as group:
             reacting = group.create_task(listener.listen(desk, shop.reactions))
-            jobs = queue.work(
+            jobs = queue.run_worker(
                 engine, desk, stop, concurrency=parts.concurrency, name=name, alive=life.alive
             )
             working = group.create_task(jobs)

@@ -16,19 +16,19 @@ from typing import Any
 
 from procrastinate import connector, exceptions, jobs, manager
 
-from guardia.db.presence import Presence
+from guardia.db.presence import WorkerPresence
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 0.5
-_MINE = """
+_RETRY_DELAY = 0.5
+_OWNED = """
     select id from procrastinate_jobs
     where id = %(job_id)s and attempts = %(attempt)s and status = 'doing' for update
 """
 _FINISH = f"""
-    select procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) from ({_MINE}) as mine
+    select procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) from ({_OWNED}) as mine
 """
-_FOLLOWING = """
+_ANNOUNCE_NEXT = """
     select pg_notify('procrastinate_any_queue_v1',
         json_build_object('type', 'job_inserted', 'job_id', id)::text) from procrastinate_jobs
     where status = 'todo' and lock = %(lock)s and (scheduled_at is null or scheduled_at <= now())
@@ -36,9 +36,9 @@ _FOLLOWING = """
 """
 _RETRY = f"""
     select procrastinate_retry_job_v2(
-        id, %(retry_at)s, %(priority)s, %(queue)s, %(lock)s) from ({_MINE}) as mine
+        id, %(retry_at)s, %(priority)s, %(queue)s, %(lock)s) from ({_OWNED}) as mine
 """
-_NEVER_BEGUN = """
+_REQUEUE_UNRECEIVED = """
     select procrastinate_retry_job_v2(id, null, null, null, null) from (
         select id from procrastinate_jobs
         where id = any(%(lost)s) and worker_id = %(worker_id)s and status = 'doing' for update
@@ -46,10 +46,10 @@ _NEVER_BEGUN = """
 """
 
 
-class Attempts(manager.JobManager):
+class JobManager(manager.JobManager):
     """procrastinate's job manager for one worker process."""
 
-    def __init__(self, through: connector.BaseConnector, presence: Presence) -> None:
+    def __init__(self, through: connector.BaseConnector, presence: WorkerPresence) -> None:
         super().__init__(through)
         self.presence = presence
         self._begun: dict[int, int] = {}
@@ -64,7 +64,7 @@ class Attempts(manager.JobManager):
             try:
                 job = await super().fetch_job(queues, worker_id)
             except exceptions.ConnectorException as error:
-                await _away(error)
+                await _pause_for_outage(error)
                 return None
             # The worker forgets what is announced while it asks: its job could have come too late
             # for this answer.
@@ -81,7 +81,7 @@ class Attempts(manager.JobManager):
         if job.lock is not None:
             # After the turn has ended: what comes from now on is announced when it can be taken.
             with suppress(exceptions.ConnectorException):  # else it is found a little later
-                await self.connector.execute_query_async(query=_FOLLOWING, lock=job.lock)
+                await self.connector.execute_query_async(query=_ANNOUNCE_NEXT, lock=job.lock)
 
     async def retry_job(
         self,
@@ -106,7 +106,7 @@ class Attempts(manager.JobManager):
             try:
                 await super().listen_for_jobs(on_notification=told, **more)
             except exceptions.ConnectorException as error:
-                await _away(error)
+                await _pause_for_outage(error)
 
     async def sign(self, worker_id: int) -> bool:
         """Give a sign of life; ``False`` where this worker has been struck off as dead."""
@@ -125,7 +125,7 @@ class Attempts(manager.JobManager):
         if lost:
             log.warning("jobs %s never reached this worker; queued again", sorted(lost))
             await self.connector.execute_query_async(
-                query=_NEVER_BEGUN, lost=sorted(lost), worker_id=worker_id
+                query=_REQUEUE_UNRECEIVED, lost=sorted(lost), worker_id=worker_id
             )
 
     async def _persist(self, query: Any, job: jobs.Job, **values: Any) -> None:
@@ -137,12 +137,12 @@ class Attempts(manager.JobManager):
                 )
                 break
             except exceptions.ConnectorException as error:
-                await _away(error)
+                await _pause_for_outage(error)
         # The same job may meanwhile have come back to us as another turn.
         if self._begun.get(job.id) == job.attempts:
             del self._begun[job.id]
 
 
-async def _away(error: exceptions.ConnectorException) -> None:
+async def _pause_for_outage(error: exceptions.ConnectorException) -> None:
     log.warning("the database does not answer: %s", error.__cause__ or error)
-    await asyncio.sleep(_PAUSE)
+    await asyncio.sleep(_RETRY_DELAY)

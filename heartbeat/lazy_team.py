@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from guardia.board.core.context import Desk
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from guardia.knowledge.library import Library
 
 
-class Crew:
+class LazyTeam:
     """Calling it gives the team; safe for all threads. Close it with the process."""
 
     def __init__(
@@ -50,21 +50,21 @@ class Crew:
 
     def _made(self) -> Team:
         from guardia.agents import checkpoints
-        from guardia.agents.adapters.contract import Means
-        from guardia.agents.adapters.runner import Employer
+        from guardia.agents.adapters.contract import HostResources
+        from guardia.agents.adapters.runner import ExternalAgentRunner
         from guardia.agents.team import Team
         from guardia.knowledge.library import Library
 
         library = Library.shipped()
         # The first search loads the analyser: begin while the dispatcher still triages.
-        threading.Thread(target=_warm, args=(library,), name="warm", daemon=True).start()
+        threading.Thread(target=_warm_up, args=(library,), name="warm", daemon=True).start()
         pool = checkpoints.open_pool(self._dsn)
         self._held.callback(pool.close)
-        means = Means(self._settings.home / "outside", FileKeys(self._settings.secrets))
-        employer = Employer(self._settings.board_address, means)
+        means = HostResources(self._settings.home / "outside", FileCredentialStore(self._settings.secrets))
+        employer = ExternalAgentRunner(self._settings.board_address, means)
         saver = checkpoints.saver(pool)
         return Team(self._desk, self._gate, library, saver, self._closing, employer)
 
 
-def _warm(library: Library) -> None:
+def _warm_up(library: Library) -> None:
     library.find("서버 점검", limit=1)

@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds after each failure; the last again and again."""
-_PATIENCE = 4
+_ALERT_AFTER = 4
 """So many failures later people are told."""
-ORDERS = frozenset({"killed", "ordered", "timed_out", "handed_on"})
+INTERRUPTING_KINDS = frozenset({"killed", "ordered", "timed_out", "handed_on"})
 """Entries of the record after which a running command may have lost its agent's hold."""
-CHART = frozenset({"org_applied"})
+CHART_KINDS = frozenset({"org_applied"})
 """Entries after which the clock must look at the org chart."""
 
 
@@ -89,7 +89,7 @@ class _Reactor:
                 act()
             except Exception as error:
                 log.exception("reacting to the board (try %s)", tried)
-                if untold is not None and tried >= _PATIENCE and _done(partial(untold, error)):
+                if untold is not None and tried >= _ALERT_AFTER and _succeeds(partial(untold, error)):
                     untold = None
                 if self._closing.wait(_PAUSES[min(tried, len(_PAUSES)) - 1]):
                     return
@@ -97,7 +97,7 @@ class _Reactor:
                 return
 
 
-def _done(act: Callable[[], object]) -> bool:
+def _succeeds(act: Callable[[], object]) -> bool:
     try:
         act()
     except Exception:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class Life:
+class Liveness:
     """Signs of life of one process, to systemd where it has started us, and to a file."""
 
     def __init__(self, file: Path | None) -> None:

@@ -16,29 +16,30 @@ from procrastinate.worker import Worker
 
 from guardia.board.core.context import Desk
 from guardia.board.runs import beats
-from guardia.db.engine import AWAY, LASTING
-from guardia.db.jobs import Attempt
-from guardia.db.presence import Presence
-from guardia.heartbeat.job_manager import Attempts
+from guardia.db.engine import OUTAGE_ERRORS
+from guardia.db.engine import CONNECTION_OPTIONS
+from guardia.db.jobs import JobAttempt
+from guardia.db.presence import WorkerPresence
+from guardia.heartbeat.job_manager import JobManager
 
 log = logging.getLogger(__name__)
 
-_ALIVE_EVERY = 1.0
+_ALIVE_INTERVAL = 1.0
 _DEAD_AFTER = 8.0
 """Seconds without a sign of life until another worker takes the jobs over of one that is still
 connected: that hangs or is paused. Who is gone is known sooner, see ``db.jobs``."""
-_LOOK_EVERY = 1.0
-_POLL = 2.0
+_RESCUE_INTERVAL = 1.0
+_POLL_INTERVAL = 2.0
 """Seconds; only for what was announced while the database was away, or to nobody: a job whose lock
 was let go by one that died or is to run again."""
 _NEVER = 86_400.0
 """Signs of life, prunings and aborts are ours, not procrastinate's."""
 
 
-class Jobs(Protocol):
+class JobHandlers(Protocol):
     """What the engine runs, each in a thread."""
 
-    def beat(self, agent_id: str, attempt: Attempt) -> None:
+    def beat(self, agent_id: str, attempt: JobAttempt) -> None:
         """An agent's beats."""
 
     def deliver(self, outbox_id: int) -> None:
@@ -48,17 +49,17 @@ class Jobs(Protocol):
         """A signed checkpoint of the record."""
 
 
-def app(dsn: str, run: Jobs) -> procrastinate.App:
+def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     """The engine with its kinds of job."""
 
     def beat(context: JobContext, agent_id: str) -> None:
         assert context.job.id is not None
-        run.beat(agent_id, Attempt(context.job.id, context.job.attempts))
+        run.beat(agent_id, JobAttempt(context.job.id, context.job.attempts))
 
     engine = procrastinate.App(
         connector=procrastinate.PsycopgConnector(
             conninfo=dsn,
-            kwargs=dict(LASTING),
+            kwargs=dict(CONNECTION_OPTIONS),
             min_size=1,
             max_size=4,
             timeout=5.0,
@@ -66,8 +67,8 @@ def app(dsn: str, run: Jobs) -> procrastinate.App:
             reconnect_timeout=3.0,
         )
     )
-    engine.job_manager = Attempts(engine.connector, Presence(dsn))
-    elsewhere = procrastinate.RetryStrategy(retry_exceptions=AWAY)
+    engine.job_manager = JobManager(engine.connector, WorkerPresence(dsn))
+    elsewhere = procrastinate.RetryStrategy(retry_exceptions=OUTAGE_ERRORS)
     engine.task(name="beat", pass_context=True, retry=elsewhere)(beat)
     again = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=2)
     engine.task(name="deliver", retry=again)(run.deliver)
@@ -75,7 +76,7 @@ def app(dsn: str, run: Jobs) -> procrastinate.App:
     return engine
 
 
-async def work(
+async def run_worker(
     engine: procrastinate.App,
     desk: Desk,
     closing: asyncio.Event,
@@ -90,14 +91,14 @@ async def work(
     """
     attempts: Any = engine.job_manager
     async with asyncio.TaskGroup() as group:
-        rescuer = group.create_task(rescue(desk))
+        rescuer = group.create_task(rescue_lost_jobs(desk))
         while not closing.is_set():
-            await _shift(engine, closing, alive, concurrency=concurrency, name=name)
+            await _run_registration(engine, closing, alive, concurrency=concurrency, name=name)
         rescuer.cancel()
     await attempts.presence.close()
 
 
-async def _shift(
+async def _run_registration(
     engine: procrastinate.App,
     closing: asyncio.Event,
     alive: Callable[[], None],
@@ -111,14 +112,14 @@ async def _shift(
         name=name,
         concurrency=concurrency,
         delete_jobs="successful",
-        fetch_job_polling_interval=_POLL,
+        fetch_job_polling_interval=_POLL_INTERVAL,
         abort_job_polling_interval=_NEVER,
         update_heartbeat_interval=_NEVER,
         stalled_worker_timeout=_NEVER,
         install_signal_handlers=False,
     )
     running = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
-    signing = asyncio.create_task(_sign(engine, worker, name, alive))
+    signing = asyncio.create_task(_report_liveness(engine, worker, name, alive))
     stopping = asyncio.create_task(closing.wait())
     try:
         await asyncio.wait({running, signing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,7 +134,7 @@ async def _shift(
             task.cancel()
 
 
-async def _sign(
+async def _report_liveness(
     engine: procrastinate.App, worker: Worker, name: str, alive: Callable[[], None]
 ) -> None:
     """Give signs of life; ends where others have taken this worker for dead."""
@@ -150,12 +151,12 @@ async def _sign(
                     log.warning("%s was taken for dead, and begins anew", name)
                     return
                 alive()
-        except (exceptions.ConnectorException, *AWAY) as error:
+        except (exceptions.ConnectorException, *OUTAGE_ERRORS) as error:
             log.warning("the database does not answer: %s", error.__cause__ or error)
-        await asyncio.sleep(_ALIVE_EVERY if worker_id is not None else 0.05)
+        await asyncio.sleep(_ALIVE_INTERVAL if worker_id is not None else 0.05)
 
 
-async def rescue(desk: Desk) -> None:
+async def rescue_lost_jobs(desk: Desk) -> None:
     """Give jobs of dead workers back to the queue; every host does, and none needs a leader.
 
     Who could not reach the database, or was paused, first waits as long as the others have to
@@ -169,9 +170,9 @@ async def rescue(desk: Desk) -> None:
         last = now
         if now >= judging:
             try:
-                for kind in await asyncio.to_thread(beats.rescue, desk, _DEAD_AFTER):
+                for kind in await asyncio.to_thread(beats.requeue_lost_jobs, desk, _DEAD_AFTER):
                     log.warning("a job (%s) had lost its worker; queued again", kind)
-            except AWAY as error:
+            except OUTAGE_ERRORS as error:
                 log.warning("the database does not answer: %s", type(error).__name__)
                 judging = time.monotonic() + _DEAD_AFTER
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(_RESCUE_INTERVAL)

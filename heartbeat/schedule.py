@@ -27,17 +27,17 @@ from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as org_chart
 from guardia.board.runs import beats
-from guardia.db.engine import AWAY
-from guardia.heartbeat.triggers import Moments
+from guardia.db.engine import OUTAGE_ERRORS
+from guardia.heartbeat.triggers import HeartbeatTrigger
 
 log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SEAL_EVERY = 60
+_CHECKPOINT_INTERVAL = 60
 _HOUR = 3600
-_LOOK = 60
+_SWEEP_INTERVAL = 60
 """Seconds between two looks at approvals that are due and windows that open."""
-_KEEP = timedelta(days=7)
+_KEEP_TICKS = timedelta(days=7)
 """How long kept ticks stay; a series' latest always does."""
 _AGAIN = timedelta(seconds=5)
 """Until what the database could not take is tried again."""
@@ -45,7 +45,7 @@ _AGENT = "agent:"
 _ONCE = {"coalesce": True, "max_instances": 1}
 
 
-class Clock:
+class HeartbeatScheduler:
     """Fires the moments of every agent of the applied chart, from ``start`` until ``stop``."""
 
     def __init__(self, desk: Desk) -> None:
@@ -70,9 +70,9 @@ class Clock:
         self.follow()
         self.catch_up()
         # Midnight may have passed meanwhile.
-        daily_report.miss(self._desk)
+        daily_report.alert_missing_reports(self._desk)
 
-    def job(self, name: str) -> Moments | None:
+    def job(self, name: str) -> HeartbeatTrigger | None:
         """The moments of an agent that the clock knows."""
         found = self._scheduler.get_job(_AGENT + name)
         return found.trigger if found else None
@@ -88,14 +88,14 @@ class Clock:
                 elif job.trigger.agent_id not in wanted:
                     self._scheduler.remove_job(job.id)
             for agent_id, heartbeat in wanted.items():
-                self._add(Moments(agent_id, heartbeat))
+                self._add(HeartbeatTrigger(agent_id, heartbeat))
             log.info("the clock follows revision %s", revision)
 
     def catch_up(self) -> None:
         """Tell of the moments that passed while nobody looked, as each agent's policy says."""
         last, now = beats.last_ticks(self._desk), self._desk.clock()
         for job in self._agent_jobs():
-            moments: Moments = job.trigger
+            moments: HeartbeatTrigger = job.trigger
             policy, since = moments.heartbeat.catch_up, last.get(moments.agent_id)
             if since is None or policy == "skip":
                 continue
@@ -106,12 +106,12 @@ class Clock:
     def _agent_jobs(self) -> list[Job]:
         return [j for j in self._scheduler.get_jobs() if j.id.startswith(_AGENT)]
 
-    def _add(self, moments: Moments) -> None:
+    def _add(self, moments: HeartbeatTrigger) -> None:
         name = _AGENT + moments.agent_id
         self._scheduler.add_job(
             self._surely,
             moments,
-            args=(name, partial(_tick, self._desk, moments)),
+            args=(name, partial(_fire, self._desk, moments)),
             id=name,
             replace_existing=True,
             # However late: the moment is named by when it was due.
@@ -123,7 +123,7 @@ class Clock:
         """Do it; where the database is away, again until it is done."""
         try:
             work()
-        except AWAY as error:
+        except OUTAGE_ERRORS as error:
             log.warning("%s: the database does not answer: %s", name, type(error).__name__)
             self._scheduler.add_job(
                 self._surely,
@@ -143,31 +143,31 @@ class Clock:
 
     def _upkeep(self) -> None:
         """What the clock does for people who wait, and for itself."""
-        minute = IntervalTrigger(seconds=_LOOK, start_date=_EPOCH, timezone=UTC)
-        sweeps = {"approvals:due": deadlines.look, "budgets:due": budgets.look}
+        minute = IntervalTrigger(seconds=_SWEEP_INTERVAL, start_date=_EPOCH, timezone=UTC)
+        sweeps = {"approvals:due": deadlines.process_due, "budgets:due": budgets.process_due}
         for name, sweep in sweeps.items():
-            self._every(name, minute, partial(sweep, self._desk), misfire_grace_time=_LOOK)
+            self._every(name, minute, partial(sweep, self._desk), misfire_grace_time=_SWEEP_INTERVAL)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
-        self._every("forget", hourly, partial(_forget, self._desk), misfire_grace_time=_HOUR)
+        self._every("forget", hourly, partial(_delete_old, self._desk), misfire_grace_time=_HOUR)
 
     def _record(self) -> None:
         """What the clock does for the record."""
-        minute = IntervalTrigger(seconds=_SEAL_EVERY, timezone=UTC)
-        self._every("record:seal", minute, self._desk.attest, misfire_grace_time=_SEAL_EVERY)
-        midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.zone(self._desk))
-        begin = partial(daily_report.begin_daily, self._desk)
+        minute = IntervalTrigger(seconds=_CHECKPOINT_INTERVAL, timezone=UTC)
+        self._every("record:seal", minute, self._desk.attest, misfire_grace_time=_CHECKPOINT_INTERVAL)
+        midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.company_zone(self._desk))
+        begin = partial(daily_report.start_daily_verification, self._desk)
         self._every("record:daily", midnight, begin, misfire_grace_time=_HOUR)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
-        miss = partial(daily_report.miss, self._desk)
+        miss = partial(daily_report.alert_missing_reports, self._desk)
         self._every("record:miss", hourly, miss, misfire_grace_time=_HOUR)
 
 
-def _tick(desk: Desk, moments: Moments) -> None:
+def _fire(desk: Desk, moments: HeartbeatTrigger) -> None:
     moment = moments.last(desk.clock())
     if moment is not None:
         beats.tick(desk, moments.agent_id, moment)
 
 
-def _forget(desk: Desk) -> None:
-    beats.forget(desk, desk.clock() - _KEEP)
-    context_rules.forget(desk)
+def _delete_old(desk: Desk) -> None:
+    beats.delete_old_ticks(desk, desk.clock() - _KEEP_TICKS)
+    context_rules.delete_old_lines(desk)

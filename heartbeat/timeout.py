@@ -17,12 +17,12 @@ GRACE = 30.0
 T = TypeVar("T")
 
 
-class Overdue(Exception):
+class BeatAbandoned(Exception):
     """The work goes on in a thread that nobody waits for. It holds nothing any more: whatever it
     still writes is refused by the fence."""
 
 
-def within(
+def run_with_timeout(
     seconds: float, work: Callable[[], T], expire: Callable[[], object], *, grace: float = GRACE
 ) -> T:
     """The result of ``work``; after ``seconds`` ``expire`` takes its hold away.
@@ -38,7 +38,7 @@ def within(
         thread.join(grace)
     if thread.is_alive():
         log.error("a beat hangs and is left behind")
-        raise Overdue
+        raise BeatAbandoned
     return result.result()
 
 

@@ -12,16 +12,17 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 from guardia.org import cron
-from guardia.org.heartbeats import Heartbeat, period
+from guardia.org.heartbeats import Heartbeat
+from guardia.org.heartbeats import parse_period
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
 _LOOK_BACK = tuple(timedelta(seconds=s) for s in (120, 3600, 86_400, 8 * 86_400, 400 * 86_400))
-CATCH_UP = 24
+MAX_CATCH_UP = 24
 """How many missed moments are told at most, the latest."""
 
 
-class Moments(BaseTrigger):  # type: ignore[misc]
+class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
     """An agent's own moments, each named by when it is due; as a trigger it adds the delay.
 
     The delay (jitter) follows from the agent's name, so every host names and delays them alike.
@@ -32,7 +33,7 @@ class Moments(BaseTrigger):  # type: ignore[misc]
         self.delay = _delay(agent_id, heartbeat)
         zone = heartbeat.zone
         self._cron = (
-            CronTrigger.from_crontab(cron.spelled(heartbeat.cron), timezone=zone)
+            CronTrigger.from_crontab(cron.with_named_weekdays(heartbeat.cron), timezone=zone)
             if heartbeat.cron
             else None
         )
@@ -47,7 +48,7 @@ class Moments(BaseTrigger):  # type: ignore[misc]
             return end
         return min(due, end)
 
-    def between(self, begin: datetime, end: datetime, limit: int = CATCH_UP) -> list[datetime]:
+    def between(self, begin: datetime, end: datetime, limit: int = MAX_CATCH_UP) -> list[datetime]:
         """The latest moments in ``(begin, end]``, in order."""
         # Many may have been missed; those long before the latest are not worth counting.
         for back in _LOOK_BACK:
@@ -85,4 +86,4 @@ def _delay(agent_id: str, heartbeat: Heartbeat) -> timedelta:
     if heartbeat.jitter is None:
         return timedelta()
     share = int.from_bytes(hashlib.sha256(agent_id.encode()).digest()[:4]) / 2**32
-    return period(heartbeat.jitter) * share
+    return parse_period(heartbeat.jitter) * share

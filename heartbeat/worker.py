@@ -12,33 +12,35 @@ from dataclasses import dataclass
 from guardia.board.control import kill_report
 from guardia.board.core.context import Desk
 from guardia.board.runs import beats
-from guardia.db.engine import AWAY
-from guardia.db.jobs import Attempt
+from guardia.db.engine import OUTAGE_ERRORS
+from guardia.db.jobs import JobAttempt
 from guardia.heartbeat.beat import beat
 from guardia.heartbeat.deliver import deliver
-from guardia.heartbeat.lazy_team import Crew
-from guardia.heartbeat.listener import CHART, ORDERS, Reaction
-from guardia.heartbeat.schedule import Clock
-from guardia.org.keys import FileKeys
+from guardia.heartbeat.lazy_team import LazyTeam
+from guardia.heartbeat.listener import CHART_KINDS
+from guardia.heartbeat.listener import INTERRUPTING_KINDS
+from guardia.heartbeat.listener import Reaction
+from guardia.heartbeat.schedule import HeartbeatScheduler
+from guardia.org.keys import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
 from guardia.tools.transport.connections import Connections
 
 log = logging.getLogger(__name__)
 
-_AGAIN = 1.0
+_RETRY_DELAY = 1.0
 """Seconds until a beat that lost the database looks for it again."""
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Worker:
     """The jobs of a worker, bound to what they need."""
 
     desk: Desk
-    crew: Crew
+    crew: LazyTeam
     gate: Gate
     settings: Settings
-    clock: Clock
+    clock: HeartbeatScheduler
     closing: threading.Event
     """Set when this process is to end: beats begin nothing more."""
 
@@ -46,14 +48,14 @@ class Workshop:
     def reactions(self) -> tuple[Reaction, ...]:
         """What this process does at once when the board says that something has happened."""
         return (
-            Reaction(ORDERS, self.gate.interrupt, failing=self._deaf),
-            Reaction(CHART, self.clock.follow, missed=self.clock.resume),
+            Reaction(INTERRUPTING_KINDS, self.gate.interrupt, failing=self._deaf),
+            Reaction(CHART_KINDS, self.clock.follow, missed=self.clock.resume),
         )
 
     def _deaf(self, error: Exception) -> None:
-        kill_report.tell_deaf(self.desk, socket.gethostname(), type(error).__name__)
+        kill_report.alert_listener_failed(self.desk, socket.gethostname(), type(error).__name__)
 
-    def beat(self, agent_id: str, attempt: Attempt) -> None:
+    def beat(self, agent_id: str, attempt: JobAttempt) -> None:
         """Job ``beat``: an agent's beats until no reason is left.
 
         Reasons that come while it works are taken here: the next job of the same lock would not be
@@ -73,13 +75,13 @@ class Workshop:
                 )
                 if done is None or self._yields():
                     return
-            except AWAY as error:
+            except OUTAGE_ERRORS as error:
                 log.warning("%s: the database does not answer: %s", agent_id, type(error).__name__)
-                if self.closing.wait(_AGAIN):
+                if self.closing.wait(_RETRY_DELAY):
                     raise
 
     def _yields(self) -> bool:
-        return beats.lost_wait(self.desk)
+        return beats.has_lost_jobs(self.desk)
 
     def deliver(self, outbox_id: int) -> None:
         """Job ``deliver``: one message or alert."""
@@ -91,16 +93,16 @@ class Workshop:
 
 
 @contextmanager
-def workshop(
+def open_worker(
     settings: Settings, dsn: str, desk: Desk, closing: threading.Event
-) -> Iterator[Workshop]:
+) -> Iterator[Worker]:
     """Everything a worker needs, closed at its end."""
-    connections = Connections(FileKeys(settings.secrets))
+    connections = Connections(FileCredentialStore(settings.secrets))
     gate = Gate(desk, connections)
-    crew, clock = Crew(desk, gate, settings, dsn, closing.is_set), Clock(desk)
+    crew, clock = LazyTeam(desk, gate, settings, dsn, closing.is_set), HeartbeatScheduler(desk)
     try:
         clock.start()
-        yield Workshop(desk, crew, gate, settings, clock, closing)
+        yield Worker(desk, crew, gate, settings, clock, closing)
     finally:
         clock.stop()
         connections.close()

@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_REST = 60.0
+_IDLE_SECONDS = 60.0
 """Seconds without a question after which the analyser is let go."""
 
 # Server ids, versions, addresses, file names, error numbers: one token each, never taken apart.
-_WHOLE = re.compile(
+_INDIVISIBLE = re.compile(
     r"(?<![A-Za-z0-9])(?:v?\d+(?:\.\d+)+|[A-Za-z0-9]+(?:[-_.]+[A-Za-z0-9]+)+|(?:/[\w.-]*\w)+)",
     re.ASCII,
 )
-_CONTENT = frozenset(
+_CONTENT_TAGS = frozenset(
     ["NNG", "NNP", "XR", "VV", "VA", "VV-I", "VV-R", "VA-I", "VA-R", "SL", "SH", "SN", "W_SERIAL"]
 )
 # Politeness and light verbs say nothing of the matter.
 # fmt: off
-_EMPTY = frozenset({
+_STOP_WORDS = frozenset({
     "하", "되", "있", "보", "주", "드리", "바라", "같", "이렇", "그렇", "알", "나",
     "나오", "가", "오", "부탁", "요청", "신청", "감사", "안녕", "수고",
 })
@@ -57,7 +57,7 @@ class Morpheme(NamedTuple):
 
 def morphemes(text: str) -> list[Morpheme]:
     """The morphemes of ``text``; foreign words in lower case, ids and versions in one piece."""
-    spans = [(m.start(), m.end(), "SL") for m in _WHOLE.finditer(text)]
+    spans = [(m.start(), m.end(), "SL") for m in _INDIVISIBLE.finditer(text)]
 
     def analyse(kiwi: Kiwi) -> list[Morpheme]:
         found = kiwi.tokenize(text, normalize_coda=True, pretokenized=spans or None)
@@ -66,7 +66,7 @@ def morphemes(text: str) -> list[Morpheme]:
     return _kiwi.ask(analyse)
 
 
-def spelled(parts: Iterable[tuple[str, str]]) -> str:
+def join_morphemes(parts: Iterable[tuple[str, str]]) -> str:
     """Morphemes (form, tag) as they are written together: ``바꾸 + 어`` is ``바꿔``."""
     return _kiwi.ask(lambda kiwi: str(kiwi.join(parts)))
 
@@ -74,16 +74,16 @@ def spelled(parts: Iterable[tuple[str, str]]) -> str:
 def tokens(text: str) -> list[str]:
     """The words of ``text`` that carry meaning, for search; variants under one name."""
     return [
-        canonical(m.form) for m in morphemes(text) if m.tag in _CONTENT and m.form not in _EMPTY
+        canonical(m.form) for m in morphemes(text) if m.tag in _CONTENT_TAGS and m.form not in _STOP_WORDS
     ]
 
 
 def canonical(form: str) -> str:
     """The one name for words of the same meaning: ``db`` and ``데이터베이스`` are ``디비``."""
-    return _same().get(form, form)
+    return _synonyms().get(form, form)
 
 
-class _Analyser:
+class _KiwiThread:
     """Kiwi in a thread of its own, loaded for as long as it is asked; safe for all threads.
 
     Its allocator keeps for a thread what the thread has freed, and loses track of it with the
@@ -109,10 +109,10 @@ class _Analyser:
         kiwi: Kiwi | None = None
         while True:
             try:
-                answer, question = self._asked.get(timeout=_REST if kiwi else None)
+                answer, question = self._asked.get(timeout=_IDLE_SECONDS if kiwi else None)
             except Empty:
                 kiwi = None
-                _give_back()
+                _trim_memory()
                 continue
             try:
                 kiwi = kiwi or _load()
@@ -122,10 +122,10 @@ class _Analyser:
             del answer, question
 
 
-_kiwi = _Analyser()
+_kiwi = _KiwiThread()
 
 
-def _give_back() -> None:
+def _trim_memory() -> None:
     """Freed memory to the system, where the C library can (glibc)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
@@ -155,7 +155,7 @@ def _nouns() -> list[str]:
 
 
 @cache
-def _same() -> dict[str, str]:
+def _synonyms() -> dict[str, str]:
     groups = _words()["same"]
     assert isinstance(groups, list)
     return {variant: first for first, *others in groups for variant in others}

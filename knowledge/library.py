@@ -16,7 +16,7 @@ _OPENING_BONUS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RunbookMatch:
     """A runbook that fits, and its passage that fits best."""
 
     runbook: Runbook
@@ -55,7 +55,7 @@ class Library:
         kinds: Collection[str] | None = None,
         service: str | None = None,
         limit: int = 3,
-    ) -> list[Found]:
+    ) -> list[RunbookMatch]:
         """The procedures that fit ``query`` best, one passage each, best first.
 
         Only those for one of ``skills``, one of the server ``kinds`` and the kind of ``service``,
@@ -67,7 +67,7 @@ class Library:
             symptoms = next(scores) * _SYMPTOM_BOOST
             best, passage = _best([(next(scores), p) for p in runbook.passages])
             if symptoms + best > 0 and _fits(runbook, skills, kinds, service):
-                found.append(Found(runbook, passage, symptoms + best))
+                found.append(RunbookMatch(runbook, passage, symptoms + best))
         return sorted(found, key=lambda f: -f.score)[:limit]
 
     @cached_property

@@ -45,7 +45,7 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _filled(text: str) -> str:
+def _sentence(text: str) -> str:
     for placeholder in _PLACEHOLDER.findall(text):
         _expression(placeholder)
     return text
@@ -60,7 +60,7 @@ def _arguments(args: Mapping[str, Any]) -> Mapping[str, Any]:
 
 Expression = Annotated[str, AfterValidator(_expression)]
 """JMESPath over ``server``, ``service``, ``params`` and what was found under its name."""
-Sentence = Annotated[str, Field(min_length=1), AfterValidator(_filled)]
+Sentence = Annotated[str, Field(min_length=1), AfterValidator(_sentence)]
 """Korean text whose ``{…}`` are expressions."""
 Arguments = Annotated[dict[str, Any], AfterValidator(_arguments)]
 """Values of a tool's arguments; a string after ``=`` is an expression, all else is literal."""
@@ -74,11 +74,11 @@ ActionType = Literal[
 ]  # fmt: skip
 
 
-class _Part(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Call(_Part):
+class DiagnoseStep(_StrictModel):
     """A read whose findings are bound under the name ``as``."""
 
     as_: Name = Field(alias="as")
@@ -86,7 +86,7 @@ class Call(_Part):
     args: Arguments = Field(default_factory=dict)
 
 
-class Act(_Part):
+class RunbookAction(_StrictModel):
     """A change; with ``for_each`` once for every element, bound as ``item``."""
 
     tool: ToolName
@@ -94,7 +94,7 @@ class Act(_Part):
     for_each: Expression | None = None
 
 
-class Verify(_Part):
+class VerifyStep(_StrictModel):
     """A read of the whole after the last action, that must come to hold ``within`` seconds."""
 
     tool: ToolName
@@ -103,18 +103,18 @@ class Verify(_Part):
     within: float = Field(default=0.0, ge=0.0, le=600.0)
 
 
-class Rule(_Part):
+class DecisionRule(_StrictModel):
     """What follows when ``when`` is truthy: actions, or the end of the procedure."""
 
     id: Name
     when: Expression
     because: Sentence
-    act: tuple[Act, ...] = ()
-    verify: tuple[Verify, ...] = ()
+    act: tuple[RunbookAction, ...] = ()
+    verify: tuple[VerifyStep, ...] = ()
     conclude: Literal["nothing_to_do", "hand_over"] | None = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> Rule:
+    def _one_way(self) -> DecisionRule:
         if bool(self.act) == bool(self.conclude):
             raise ValueError(t("knowledge.act_or_conclude"))
         if self.act and not self.verify:
@@ -122,7 +122,7 @@ class Rule(_Part):
         return self
 
 
-class Parameter(_Part):
+class Parameter(_StrictModel):
     """A value that is read out of the request's own text."""
 
     pattern: Annotated[str, AfterValidator(_pattern)]
@@ -131,7 +131,7 @@ class Parameter(_Part):
     """What to ask the customer where the text does not hold it."""
 
 
-class FrontMatter(_Part):
+class FrontMatter(_StrictModel):
     """The part of a runbook that runs."""
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
@@ -144,11 +144,11 @@ class FrontMatter(_Part):
     action_type: ActionType
     symptoms: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     parameters: dict[Name, Parameter] = Field(default_factory=dict)
-    diagnose: tuple[Call, ...] = Field(min_length=1)
-    decide: tuple[Rule, ...] = Field(min_length=1)
+    diagnose: tuple[DiagnoseStep, ...] = Field(min_length=1)
+    decide: tuple[DecisionRule, ...] = Field(min_length=1)
 
 
-class Passage(_Part):
+class Passage(_StrictModel):
     """One section of a document's prose: what is found and cited."""
 
     document: str
@@ -195,13 +195,13 @@ def _front_matter(name: str, text: str) -> FrontMatter:
     try:
         return FrontMatter.model_validate(YAML(typ="safe", pure=True).load(text))
     except ValidationError as error:
-        raise Misconfigured(what=name, why="; ".join(_complaints(error))) from None
+        raise Misconfigured(what=name, why="; ".join(_error_lines(error))) from None
     except YAMLError as error:
         why = " ".join(str(error).split())
         raise Misconfigured(what=name, why=why) from None
 
 
-def _complaints(error: ValidationError) -> Iterator[str]:
+def _error_lines(error: ValidationError) -> Iterator[str]:
     for part in error.errors():
         field = ".".join(str(p) for p in part["loc"])
         yield f"{field}: {part['msg']}" if field else part["msg"]

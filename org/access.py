@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import Forbidden, Invalid
 from guardia.i18n import t
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 from guardia.org.model import LoginSession, Person
 
 ROLES = ("customer", "engineer", "team_lead", "pm", "security_officer", "admin", "auditor")
 _EVERYONE = frozenset(ROLES)
 _STAFF = _EVERYONE - {"customer"}
-_WORKING = _STAFF - {"auditor"}
-_DECIDING = frozenset({"team_lead", "pm", "security_officer", "admin"})
+_OPERATING = _STAFF - {"auditor"}
+_APPROVERS = frozenset({"team_lead", "pm", "security_officer", "admin"})
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "session.end": _EVERYONE,
@@ -32,29 +32,29 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},
     "plan.read": _STAFF,
-    "control.kill": _WORKING,
-    "control.release": _DECIDING - {"team_lead"},
-    "directive.abort": _WORKING,
-    "directive.pause": _WORKING,
-    "directive.resume": _WORKING,
-    "directive.manual": _WORKING,
-    "directive.return": _WORKING,
-    "directive.complete": _WORKING,
-    "directive.reassign": _WORKING,
-    "directive.priority": _WORKING,
-    "directive.change": _WORKING,
-    "directive.rollback": _DECIDING,
+    "control.kill": _OPERATING,
+    "control.release": _APPROVERS - {"team_lead"},
+    "directive.abort": _OPERATING,
+    "directive.pause": _OPERATING,
+    "directive.resume": _OPERATING,
+    "directive.manual": _OPERATING,
+    "directive.return": _OPERATING,
+    "directive.complete": _OPERATING,
+    "directive.reassign": _OPERATING,
+    "directive.priority": _OPERATING,
+    "directive.change": _OPERATING,
+    "directive.rollback": _APPROVERS,
     "run.read": _STAFF,
-    "directive.force": _DECIDING,
-    "stall.lift": _WORKING,
-    "approval.decide": _DECIDING,
-    "approval.answer": _WORKING,
-    "delegation.set": _DECIDING,
+    "directive.force": _APPROVERS,
+    "stall.lift": _OPERATING,
+    "approval.decide": _APPROVERS,
+    "approval.answer": _OPERATING,
+    "delegation.set": _APPROVERS,
     "goal.read": _STAFF,
-    "goal.give": _DECIDING,
-    "goal.decide": _DECIDING,
+    "goal.give": _APPROVERS,
+    "goal.decide": _APPROVERS,
     "agent.read": _STAFF,
-    "note.edit": _WORKING,
+    "note.edit": _OPERATING,
     "hire.decide": frozenset({"pm", "admin"}),
     "delegation.set_others": frozenset({"admin"}),
     "audit.read": _STAFF,
@@ -68,7 +68,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 ``approval.decide`` is the right itself; ``approval.answer`` is to use one that was delegated.
 """
 
-OPERATIONS = frozenset(
+OPERATOR_ACTIONS = frozenset(
     {
         "agent.serve",
         "audit.verify",
@@ -92,7 +92,7 @@ OPERATIONS = frozenset(
 with it its files and database. Never a decision: those take a person's password."""
 
 
-class Scope(StrEnum):
+class PermissionScope(StrEnum):
     """On what a right reaches."""
 
     ALL = "all"
@@ -103,48 +103,48 @@ class Scope(StrEnum):
 SESSION_LIFETIME = timedelta(hours=12)
 _HASHER = PasswordHasher()
 # Verified against when there is no such account, so that both answers take as long.
-_DECOY = _HASHER.hash(secrets.token_urlsafe())
+_DUMMY_HASH = _HASHER.hash(secrets.token_urlsafe())
 
 
-def scope(role: str, action: str) -> Scope | None:
+def permission_scope(role: str, action: str) -> PermissionScope | None:
     """How far a role's right reaches; ``None``: it has not got it."""
     if role not in PERMISSIONS.get(action, frozenset()):
         return None
-    return Scope.INSTITUTION if role == "customer" else Scope.ALL
+    return PermissionScope.INSTITUTION if role == "customer" else PermissionScope.ALL
 
 
-def allowed(person: PersonName, action: str, *, institution: str | None = None) -> bool:
+def is_allowed(person: PersonInfo, action: str, *, institution: str | None = None) -> bool:
     """Whether this person may; customers only within their own institution. Unknown: no."""
-    reach = scope(person.role, action)
+    reach = permission_scope(person.role, action)
     if reach is None or (person.only is not None and action not in person.only):
         return False
-    return reach is Scope.ALL or institution is None or institution == person.institution
+    return reach is PermissionScope.ALL or institution is None or institution == person.institution
 
 
 def require_operator(action: str) -> None:
     """``Forbidden`` unless the command line may do this without a person."""
-    if action not in OPERATIONS:
+    if action not in OPERATOR_ACTIONS:
         raise Forbidden(who="operator", action=action)
 
 
-def as_table() -> str:
+def permissions_as_markdown() -> str:
     """The permission table as docs/security.md shows it."""
     columns = (*ROLES, "operator")
     lines = ["| action | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for action in sorted({*PERMISSIONS, *OPERATIONS}):
-        cells = [str(scope(role, action) or "") for role in ROLES]
-        cells.append(str(Scope.ALL) if action in OPERATIONS else "")
+    for action in sorted({*PERMISSIONS, *OPERATOR_ACTIONS}):
+        cells = [str(permission_scope(role, action) or "") for role in ROLES]
+        cells.append(str(PermissionScope.ALL) if action in OPERATOR_ACTIONS else "")
         lines.append(f"| `{action}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def require(person: PersonName, action: str, *, institution: str | None = None) -> None:
+def require_permission(person: PersonInfo, action: str, *, institution: str | None = None) -> None:
     """``Forbidden`` unless ``allowed``."""
-    if not allowed(person, action, institution=institution):
-        raise Forbidden(who=f"{person.name} {person.title}", action=_in_words(action))
+    if not is_allowed(person, action, institution=institution):
+        raise Forbidden(who=f"{person.name} {person.title}", action=_action_label(action))
 
 
-def _in_words(action: str) -> str:
+def _action_label(action: str) -> str:
     try:
         return t(f"org.right.{action}")
     except KeyError:
@@ -164,7 +164,7 @@ def sign_in(session: Session, person_id: str, password: str, now: datetime) -> s
     """A new session token, or ``None``; never says which of the two was wrong."""
     row = session.get(Person, person_id)
     try:
-        _HASHER.verify((row and row.password_hash) or _DECOY, password)
+        _HASHER.verify((row and row.password_hash) or _DUMMY_HASH, password)
     except VerificationError:
         return None
     if row is None or not row.active or not row.password_hash:
@@ -182,7 +182,7 @@ def sign_in(session: Session, person_id: str, password: str, now: datetime) -> s
     return token
 
 
-def signed_in(session: Session, token: str, now: datetime) -> PersonName | None:
+def person_of_session(session: Session, token: str, now: datetime) -> PersonInfo | None:
     """Whose session this is, or ``None`` where it is unknown, over, or the account closed."""
     found = session.get(LoginSession, _digest(token))
     if found is None or found.expires_at <= now:

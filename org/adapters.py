@@ -17,18 +17,18 @@ from guardia.i18n import t
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _RESERVED = ("GUARDIA_", "LD_")
-_LONGEST = 4 * 3600
+_MAX_SECONDS = 4 * 3600
 
 
-def _duration(text: str) -> str:
+def _check_duration(text: str) -> str:
     if not re.fullmatch(r"[1-9]\d{0,3}[smh]", text):
         raise ValueError(t("org.adapter.duration"))
-    if int(text[:-1]) * _UNITS[text[-1]] > _LONGEST:
+    if int(text[:-1]) * _UNITS[text[-1]] > _MAX_SECONDS:
         raise ValueError(t("org.adapter.longest"))
     return text
 
 
-def _address(text: str) -> str:
+def _check_address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(t("org.adapter.address"))
@@ -37,22 +37,22 @@ def _address(text: str) -> str:
     return text
 
 
-def _variables(found: dict[str, str]) -> dict[str, str]:
+def _check_variables(found: dict[str, str]) -> dict[str, str]:
     for name in found:
         if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", name) or name.startswith(_RESERVED):
             raise ValueError(t("org.adapter.variable", name=name[:64]))
     return found
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
-Address = Annotated[str, AfterValidator(_address)]
-Variables = Annotated[dict[str, str], AfterValidator(_variables)]
+Duration = Annotated[str, AfterValidator(_check_duration)]
+Address = Annotated[str, AfterValidator(_check_address)]
+Variables = Annotated[dict[str, str], AfterValidator(_check_variables)]
 CredentialName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 Argument = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 
 
-class _Adapter(BaseModel):
+class _AdapterBase(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     timeout: Duration = "15m"
@@ -66,7 +66,7 @@ class _Adapter(BaseModel):
         return int(self.timeout[:-1]) * _UNITS[self.timeout[-1]]
 
 
-class Limits(BaseModel):
+class ProcessLimits(BaseModel):
     """What the kernel holds a program and all its children to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,7 +81,7 @@ class Limits(BaseModel):
     """Size of one file that it writes, MiB."""
 
 
-class _Program(_Adapter):
+class _ProgramAdapter(_AdapterBase):
     account: AccountName | None = None
     """Account that it runs under; unset: an unprivileged number of its own, which takes a worker
     that runs as root."""
@@ -90,10 +90,10 @@ class _Program(_Adapter):
     the worker can, so only for programs that you trust with that."""
     environment: Variables = {}
     """Further environment variables; nothing secret."""
-    limits: Limits = Limits()
+    limits: ProcessLimits = ProcessLimits()
 
 
-class Process(_Program):
+class ProcessAdapter(_ProgramAdapter):
     """Any program: it gets the task as JSON on standard input and in a file."""
 
     kind: Literal["process"]
@@ -101,7 +101,7 @@ class Process(_Program):
     """Program and arguments, run without a shell."""
 
 
-class Http(_Adapter):
+class HttpAdapter(_AdapterBase):
     """A service that is told by a signed webhook and works through the board's API."""
 
     kind: Literal["http"]
@@ -111,7 +111,7 @@ class Http(_Adapter):
     """Name of the key in the credential store that signs the webhook."""
 
 
-class ClaudeCode(_Program):
+class ClaudeCodeAdapter(_ProgramAdapter):
     """The Claude Code CLI, headless, with our MCP server as its only tools."""
 
     kind: Literal["claude_code"]
@@ -127,5 +127,5 @@ class ClaudeCode(_Program):
     """Name of its key in the credential store."""
 
 
-Adapter = Annotated[Process | Http | ClaudeCode, Field(discriminator="kind")]
+Adapter = Annotated[ProcessAdapter | HttpAdapter | ClaudeCodeAdapter, Field(discriminator="kind")]
 """What an agent's entry may name as ``adapter``."""

@@ -28,7 +28,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _period(given: Any) -> Any:
+def _parse_period(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     found = re.fullmatch(r"([1-9]\d{0,4})([smhd])", given)
@@ -37,7 +37,7 @@ def _period(given: Any) -> Any:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def _written(length: timedelta) -> str:
+def _format_period(length: timedelta) -> str:
     """A period as the chart writes it."""
     seconds = int(length.total_seconds())
     units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -46,26 +46,26 @@ def _written(length: timedelta) -> str:
 
 Period = Annotated[
     timedelta,
-    BeforeValidator(_period),
-    PlainSerializer(_written, return_type=str),
+    BeforeValidator(_parse_period),
+    PlainSerializer(_format_period, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[1-9]\d{0,4}[smhd]$"}),
 ]
 
 
-def _clock(given: Any) -> Any:
+def _parse_clock(given: Any) -> Any:
     # YAML 1.1 readers make 22:00 a number; only quoted text is a time of day without doubt.
     if not isinstance(given, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", given):
         raise ValueError(t("org.chart.clock"))
     return time.fromisoformat(given)
 
 
-Clock = Annotated[
+ClockTime = Annotated[
     time,
-    BeforeValidator(_clock),
+    BeforeValidator(_parse_clock),
     PlainSerializer(lambda moment: f"{moment:%H:%M}", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}),
 ]
-Moment = Annotated[datetime, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"})]
+Timestamp = Annotated[datetime, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"})]
 """Without an offset it is in the company's time zone."""
 
 
@@ -102,8 +102,8 @@ class Window(_Entry):
 
     days: tuple[Day, ...] = DAYS
     """Days on which it begins."""
-    begins: Clock = Field(alias="from")
-    ends: Clock = Field(alias="until")
+    begins: ClockTime = Field(alias="from")
+    ends: ClockTime = Field(alias="until")
     institutions: tuple[str, ...] = ()
     """Whose servers; empty: everybody's."""
 
@@ -117,8 +117,8 @@ class Window(_Entry):
 class Freeze(_Entry):
     """A period in which nothing of these categories and institutions runs."""
 
-    begins: Moment = Field(alias="from")
-    ends: Moment = Field(alias="until")
+    begins: Timestamp = Field(alias="from")
+    ends: Timestamp = Field(alias="until")
     categories: tuple[str, ...] = ()
     """Empty: all but READ_ONLY."""
     institutions: tuple[str, ...] = ()

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
 
 
-class Duty(BaseModel):
+class ApproverAssignment(BaseModel):
     """One office: its role, whose servers, and the accounts of those who hold it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,7 +32,7 @@ class Duty(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class RoleCoverage:
     """For which institutions somebody holds a role: ``default``, and the opposite in ``but``."""
 
     default: bool
@@ -48,30 +48,30 @@ class Reach:
         return not self.default and not self.but
 
 
-def duty_of(duties: Iterable[Duty], role: str, institution: str | None) -> Duty | None:
+def assignment_for(duties: Iterable[ApproverAssignment], role: str, institution: str | None) -> ApproverAssignment | None:
     """The duty that says who holds a role for an institution, or ``None``."""
     fitting = {d.institution: d for d in duties if d.role == role}
     return fitting.get(institution) or fitting.get(None)
 
 
-def reaches(
-    session: Session, duties: Sequence[Duty], person: PersonName, now: datetime
-) -> dict[str, Reach]:
+def role_coverage(
+    session: Session, duties: Sequence[ApproverAssignment], person: PersonInfo, now: datetime
+) -> dict[str, RoleCoverage]:
     """The roles that a person holds now, and how far each reaches."""
-    present = _present(session, duties, now)
+    present = _available(session, duties, now)
     roles = {person.role, *(d.role for d in duties if person.id in (*d.people, *d.substitutes))}
     found = {}
     for role in sorted(roles):
-        held = {d.institution: person.id in _holders(d, present) for d in duties if d.role == role}
+        held = {d.institution: person.id in _assignees(d, present) for d in duties if d.role == role}
         default = held.pop(None, person.role == role)
         but = frozenset(i for i, holds in held.items() if i is not None and holds is not default)
-        found[role] = Reach(default, but)
+        found[role] = RoleCoverage(default, but)
     return {role: reach for role, reach in found.items() if not reach.empty}
 
 
-def holders(
+def approvers(
     session: Session,
-    duties: Sequence[Duty],
+    duties: Sequence[ApproverAssignment],
     roles: Iterable[str],
     institution: str | None,
     now: datetime,
@@ -79,31 +79,31 @@ def holders(
     """The accounts that hold one of these roles for an institution now, absent ones included."""
     named: set[str] = set()
     free: set[str] = set()
-    present = _present(session, duties, now)
+    present = _available(session, duties, now)
     for role in roles:
-        duty = duty_of(duties, role, institution)
+        duty = assignment_for(duties, role, institution)
         if duty is None:
             free.add(role)
         else:
-            named |= _holders(duty, present)
+            named |= _assignees(duty, present)
     query = select(Person).where(Person.role.in_(free) | Person.person_id.in_(named), Person.active)
     return list(session.scalars(query.order_by(Person.person_id)))
 
 
-def accounts(session: Session, duties: Sequence[Duty]) -> set[str]:
+def named_accounts(session: Session, duties: Sequence[ApproverAssignment]) -> set[str]:
     """Those whom duties name and who have an open account."""
     named = {p for d in duties for p in (*d.people, *d.substitutes)}
     query = select(Person.person_id).where(Person.person_id.in_(named), Person.active)
     return set(session.scalars(query))
 
 
-def _holders(duty: Duty, present: set[str]) -> set[str]:
+def _assignees(duty: ApproverAssignment, present: set[str]) -> set[str]:
     """Who holds it: its people, and their substitutes while none of them is there."""
     away = present.isdisjoint(duty.people)
     return {*duty.people, *(duty.substitutes if away else ())}
 
 
-def _present(session: Session, duties: Sequence[Duty], now: datetime) -> set[str]:
+def _available(session: Session, duties: Sequence[ApproverAssignment], now: datetime) -> set[str]:
     """Those whom duties name and who are there: an open account, and no absence."""
     if not duties:
         return set()

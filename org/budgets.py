@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from guardia.org.brains import BrainChoice
 
-WON = 1_000_000
+MICROS_PER_WON = 1_000_000
 """Millionths in one won."""
-MOST_TOKENS = 10**12
-MOST_WON = 10**9
-_PERCENT_WARNED = 80
+MAX_TOKENS = 10**12
+MAX_WON = 10**9
+_WARNING_PERCENT = 80
 
 
 class _Entry(BaseModel):
@@ -28,8 +28,8 @@ class _Entry(BaseModel):
 class Price(_Entry):
     """Won per million tokens."""
 
-    input: int = Field(ge=0, le=MOST_WON)
-    output: int = Field(ge=0, le=MOST_WON)
+    input: int = Field(ge=0, le=MAX_WON)
+    output: int = Field(ge=0, le=MAX_WON)
 
     def cost(self, tokens_in: int, tokens_out: int) -> int:
         """Millionths of a won for so many tokens."""
@@ -82,7 +82,7 @@ class Cap:
     def nearly(self, spent: Amount) -> bool:
         """Whether people must be warned."""
         share = self.share(spent)
-        return share is not None and share >= _PERCENT_WARNED
+        return share is not None and share >= _WARNING_PERCENT
 
     @property
     def open(self) -> bool:
@@ -90,18 +90,18 @@ class Cap:
         return self.tokens is None and self.cost is None
 
 
-def in_won(cost: int) -> str:
+def format_won(cost: int) -> str:
     """Money as people read it: whole won, or to the hundredth where it is little."""
-    return f"{cost / WON:,.2f}" if cost % WON and cost < 100 * WON else f"{round(cost / WON):,}"
+    return f"{cost / MICROS_PER_WON:,.2f}" if cost % MICROS_PER_WON and cost < 100 * MICROS_PER_WON else f"{round(cost / MICROS_PER_WON):,}"
 
 
 class Budget(_Entry):
     """Caps per month and per day of the company's time zone; what is not named is not capped."""
 
-    tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
-    won: int | None = Field(default=None, ge=0, le=MOST_WON)
-    daily_tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
-    daily_won: int | None = Field(default=None, ge=0, le=MOST_WON)
+    tokens: int | None = Field(default=None, ge=0, le=MAX_TOKENS)
+    won: int | None = Field(default=None, ge=0, le=MAX_WON)
+    daily_tokens: int | None = Field(default=None, ge=0, le=MAX_TOKENS)
+    daily_won: int | None = Field(default=None, ge=0, le=MAX_WON)
 
     @property
     def counts_money(self) -> bool:
@@ -114,7 +114,7 @@ class Budget(_Entry):
             tokens, won = self.daily_tokens, self.daily_won
         else:
             tokens, won = self.tokens, self.won
-        return Cap(tokens, None if won is None else won * WON)
+        return Cap(tokens, None if won is None else won * MICROS_PER_WON)
 
 
 class AgentBudget(Budget):
@@ -131,7 +131,7 @@ class Budgets(_Entry):
     institutions: dict[str, Budget] = {}
 
 
-class Spender(Protocol):
+class BudgetedAgent(Protocol):
     """What of an agent's chart entry matters here."""
 
     @property
@@ -144,8 +144,8 @@ class Spender(Protocol):
     def budget(self) -> AgentBudget: ...
 
 
-def unpriced(
-    agents: Iterable[Spender], shared: Budgets, prices: Mapping[str, Price]
+def unpriced_models(
+    agents: Iterable[BudgetedAgent], shared: Budgets, prices: Mapping[str, Price]
 ) -> list[tuple[str, str]]:
     """Agents and their models whose money is capped, but which have no price: such a cap would
     never be reached."""

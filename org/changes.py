@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from guardia.i18n import t, t_record
+from guardia.i18n import t
+from guardia.i18n import t_default
 from guardia.org.chart_model import OrgChart
 
-_SHOWN = 300
+_MAX_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChartChange:
     """One difference. ``place`` is an agent's id, or the path of a field."""
 
     kind: Literal["hired", "fired", "added", "removed", "changed"]
@@ -27,71 +28,71 @@ class Change:
 
     def record(self) -> str:
         """The sentence in the language of the record."""
-        return t_record(f"org.change.{self.kind}", **self._words())
+        return t_default(f"org.change.{self.kind}", **self._words())
 
     def _words(self) -> dict[str, str]:
         return {"place": self.place, "before": self.before, "after": self.after}
 
 
-def changes(before: OrgChart | None, after: OrgChart) -> list[Change]:
+def diff_charts(before: OrgChart | None, after: OrgChart) -> list[ChartChange]:
     """Everything that differs: first who goes, then who comes, then what is different."""
     old = {a.id: a for a in before.agents} if before else {}
     new = {a.id: a for a in after.agents}
     return [
-        *(Change("fired", name, after=old[name].title) for name in old if name not in new),
-        *(Change("hired", name, after=new[name].title) for name in new if name not in old),
+        *(ChartChange("fired", name, after=old[name].title) for name in old if name not in new),
+        *(ChartChange("hired", name, after=new[name].title) for name in new if name not in old),
         *(
             change
             for name in new
             if name in old
-            for change in _differing(name, _dump(old[name]), _dump(new[name]))
+            for change in _diff_values(name, _as_dict(old[name]), _as_dict(new[name]))
         ),
-        *_differing("", _rest(before), _rest(after) if before else _filled(_rest(after))),
+        *_diff_values("", _without_agents(before), _without_agents(after) if before else _without_empty(_without_agents(after))),
     ]
 
 
-def _dump(value: Any) -> dict[str, Any]:
+def _as_dict(value: Any) -> dict[str, Any]:
     found: dict[str, Any] = value.model_dump(mode="json", by_alias=True)
     return found
 
 
-def _rest(chart: OrgChart | None) -> dict[str, Any]:
+def _without_agents(chart: OrgChart | None) -> dict[str, Any]:
     """The chart without its agents; nothing where there is none."""
-    found = _dump(chart) if chart else {}
+    found = _as_dict(chart) if chart else {}
     return {key: value for key, value in found.items() if key != "agents"}
 
 
-def _filled(found: dict[str, Any]) -> dict[str, Any]:
+def _without_empty(found: dict[str, Any]) -> dict[str, Any]:
     """A first chart's fields that say anything."""
     return {
         key: inner
         for key, value in found.items()
-        if (inner := _filled(value) if isinstance(value, dict) else value) not in (None, [], {}, "")
+        if (inner := _without_empty(value) if isinstance(value, dict) else value) not in (None, [], {}, "")
     }
 
 
-def _differing(place: str, before: Any, after: Any) -> Iterator[Change]:
+def _diff_values(place: str, before: Any, after: Any) -> Iterator[ChartChange]:
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys([*before, *after]):
             inner = f"{place}.{key}" if place else str(key)
             if key not in after:
-                yield Change("removed", inner, before=_short(before[key]))
+                yield ChartChange("removed", inner, before=_as_line(before[key]))
             elif key not in before:
-                yield Change("added", inner, after=_short(after[key]))
+                yield ChartChange("added", inner, after=_as_line(after[key]))
             else:
-                yield from _differing(inner, before[key], after[key])
-    elif (old := _by_id(before)) | (new := _by_id(after)) and _listed(before, after):
-        yield from _differing(place, old, new)
+                yield from _diff_values(inner, before[key], after[key])
+    elif (old := _by_id(before)) | (new := _by_id(after)) and _are_id_lists(before, after):
+        yield from _diff_values(place, old, new)
         # Whichever comes first counts.
         if list(old) != list(new) and old.keys() == new.keys():
-            yield Change("changed", place, ", ".join(old), ", ".join(new))
+            yield ChartChange("changed", place, ", ".join(old), ", ".join(new))
     else:
-        yield Change("changed", place, _short(before), _short(after))
+        yield ChartChange("changed", place, _as_line(before), _as_line(after))
 
 
-def _listed(before: Any, after: Any) -> bool:
+def _are_id_lists(before: Any, after: Any) -> bool:
     """Whether both are lists whose entries have ids, though one of them may be empty."""
     return all(value == [] or _by_id(value) for value in (before, after))
 
@@ -103,11 +104,11 @@ def _by_id(entries: Any) -> dict[str, Any]:
     return {e["id"]: e for e in entries if "id" in e}
 
 
-def _short(value: Any) -> str:
+def _as_line(value: Any) -> str:
     """A value as one line of bounded length; what has a title by that."""
     if value is None or value in ([], ""):
         return "-"
     if isinstance(value, dict) and value.get("title"):
         return str(value["title"])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

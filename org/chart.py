@@ -16,10 +16,10 @@ from guardia.i18n import t
 from guardia.org import source, validation
 from guardia.org.approvals import ApprovalPolicy
 from guardia.org.chart_model import OrgChart
-from guardia.org.consistency import disagreements
+from guardia.org.consistency import find_inconsistencies
 
 
-def shipped() -> Path:
+def shipped_chart_path() -> Path:
     """The org chart that the product brings."""
     packaged = Path(str(files("guardia"))) / "org" / "org_chart.yaml"
     # In a checkout the chart lies at the top of the repository, beside the rooms.
@@ -30,27 +30,27 @@ def shipped() -> Path:
 
 def parse(text: str, name: str = "org_chart.yaml") -> OrgChart:
     """Parse a chart. Raises `Misconfigured` with every fault, its line, column and remedy."""
-    return validated(source.load(text, name), text, name)
+    return validate(source.load(text, name), text, name)
 
 
-def validated(data: object, text: str, name: str = "org_chart.yaml") -> OrgChart:
+def validate(data: object, text: str, name: str = "org_chart.yaml") -> OrgChart:
     """Validate the values that were read from `text`. Raises `Misconfigured` like `parse`."""
     try:
         chart = OrgChart.model_validate(data)
     except ValidationError as error:
-        raise wrong(name, validation.find(OrgChart, text)) from error
-    if any(disagreements(chart)):
-        raise wrong(name, validation.find(OrgChart, text))
+        raise chart_error(name, validation.find_problems(OrgChart, text)) from error
+    if any(find_inconsistencies(chart)):
+        raise chart_error(name, validation.find_problems(OrgChart, text))
     return chart
 
 
 @lru_cache(maxsize=8)
-def known(text: str) -> OrgChart:
+def parse_cached(text: str) -> OrgChart:
     """``parse``, remembered: a chart is frozen, so all readers may share it."""
     return parse(text)
 
 
-def wrong(name: str, found: list[validation.Fault]) -> Misconfigured:
+def chart_error(name: str, found: list[validation.ChartProblem]) -> Misconfigured:
     """The error that tells all faults of a chart, one a line."""
     why = t("org.fault.count", count=len(found))
     return Misconfigured(what=name, why="\n".join([why, *(f"  {fault}" for fault in found)]))

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from guardia.i18n import t
 from guardia.org.adapters import Adapter
 from guardia.org.approvals import ApprovalPolicy, Freeze
-from guardia.org.approver_assignments import Duty
+from guardia.org.approver_assignments import ApproverAssignment
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
-from guardia.org.chat_rules import Talk
+from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
 from guardia.org.remit import ToolPattern, WorkLimits
 
@@ -74,11 +74,11 @@ class OrgChart(_Entry):
     approvals: dict[str, ApprovalPolicy]
     """By category; ``MAINTENANCE: [team_lead]`` is the short form of ``{steps: [team_lead]}``."""
     freezes: tuple[Freeze, ...] = ()
-    duties: tuple[Duty, ...] = ()
+    duties: tuple[ApproverAssignment, ...] = ()
     prices: dict[str, Price] = {}
     """By model, in won per million tokens."""
     budgets: Budgets = Budgets()
-    talk: Talk = Talk()
+    talk: ChatRules = ChatRules()
 
     @model_validator(mode="after")
     def _in_company_time(self) -> OrgChart:

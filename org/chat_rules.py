@@ -18,71 +18,71 @@ from guardia.i18n import t
 from guardia.org import phrase_match
 from guardia.org.approvals import Period
 
-RESERVED = frozenset({"webhook", "kill", "link"})
+RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link"})
 """What the log calls lines that no rule of the chart has found."""
-FIELDS = ("DB", "WAS", "WEB", "SECURITY", "NETWORK", "STORAGE", "OS", "DEPLOY", "ACCOUNT", "BACKUP")
+KNOWN_SKILLS = ("DB", "WAS", "WEB", "SECURITY", "NETWORK", "STORAGE", "OS", "DEPLOY", "ACCOUNT", "BACKUP")
 """What a request can be about, whether an agent for it is there or has still to be hired."""
-_LONGEST_PAUSE = timedelta(days=1)
-_SHORTEST_MEMORY = timedelta(days=2)  # a button in a room lives for one
+_MAX_COOLDOWN = timedelta(days=1)
+_MIN_RETENTION = timedelta(days=2)  # a button in a room lives for one
 _NAME = re.compile(r"\W*(\w+)\W*")
 _SUFFIXES = re.compile("(?:야|님)$")
 
 
-def _phrase(text: str) -> str:
-    count = len(phrase_match.words(text))
-    if not 1 <= count <= phrase_match.MOST_WORDS:
-        raise ValueError(t("org.talk.phrase", most=phrase_match.MOST_WORDS))
+def _check_phrase(text: str) -> str:
+    count = len(phrase_match.split_words(text))
+    if not 1 <= count <= phrase_match.MAX_WORDS:
+        raise ValueError(t("org.talk.phrase", most=phrase_match.MAX_WORDS))
     return text
 
 
-def _pause(length: timedelta) -> timedelta:
-    if length > _LONGEST_PAUSE:
+def _check_cooldown(length: timedelta) -> timedelta:
+    if length > _MAX_COOLDOWN:
         raise ValueError(t("org.talk.pause"))
     return length
 
 
-def _memory(length: timedelta) -> timedelta:
-    if length < _SHORTEST_MEMORY:
+def _check_retention(length: timedelta) -> timedelta:
+    if length < _MIN_RETENTION:
         raise ValueError(t("org.talk.memory"))
     return length
 
 
-def _line(text: str) -> str:
+def _check_line(text: str) -> str:
     if not text.isprintable() or not text.strip():
         raise ValueError(t("org.talk.line"))
     return text
 
 
-def _name(text: str) -> str:
+def _check_name(text: str) -> str:
     if _NAME.fullmatch(text) is None:
         raise ValueError(t("org.talk.name"))
     return text
 
 
-Phrase = Annotated[str, StringConstraints(max_length=40), AfterValidator(_phrase)]
+Phrase = Annotated[str, StringConstraints(max_length=40), AfterValidator(_check_phrase)]
 Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=40)]
-RoomName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_line)]
-CallName = Annotated[str, StringConstraints(max_length=40), AfterValidator(_name)]
-Pause = Annotated[Period, AfterValidator(_pause)]
-Memory = Annotated[Period, AfterValidator(_memory)]
+RoomName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_check_line)]
+CallName = Annotated[str, StringConstraints(max_length=40), AfterValidator(_check_name)]
+Cooldown = Annotated[Period, AfterValidator(_check_cooldown)]
+Retention = Annotated[Period, AfterValidator(_check_retention)]
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class TalkRule(_Entry):
+class ChatRule(_Entry):
     """What one rule finds, and what the SR is that it offers to open."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")
-    title: Annotated[str, StringConstraints(max_length=40), AfterValidator(_line)]
+    title: Annotated[str, StringConstraints(max_length=40), AfterValidator(_check_line)]
     find: tuple[Phrases, ...] = Field(min_length=1, max_length=4)
     """Of each list at least one phrase is in the line."""
     unless: tuple[Phrase, ...] = Field(default=(), max_length=40)
     """None of these is."""
     rooms: tuple[RoomName, ...] = ()
     """Empty: every room of talk."""
-    cooldown: Pause = Field(default=timedelta(minutes=30), json_schema_extra={"default": "30m"})
+    cooldown: Cooldown = Field(default=timedelta(minutes=30), json_schema_extra={"default": "30m"})
     """How long it is silent in a room after it has offered there."""
     institution: str | None = None
     skill: str | None = None
@@ -91,43 +91,43 @@ class TalkRule(_Entry):
 
     def fires(self, text: str) -> bool:
         """Whether a line is what it looks for."""
-        found = all(phrase_match.says(text, group) for group in self.find)
-        return found and not phrase_match.says(text, self.unless)
+        found = all(phrase_match.contains_phrase(text, group) for group in self.find)
+        return found and not phrase_match.contains_phrase(text, self.unless)
 
 
-class Talk(_Entry):
+class ChatRules(_Entry):
     """Rooms of talk and their rules; a line of any other room is a request."""
 
     rooms: tuple[RoomName, ...] = ()
     names: tuple[CallName, ...] = Field(default=("가디아", "GUARDiA"), max_length=10)
     """A line that begins with one of these is a request in rooms of talk too."""
-    rules: tuple[TalkRule, ...] = Field(default=(), max_length=50)
+    rules: tuple[ChatRule, ...] = Field(default=(), max_length=50)
     """The first that fires counts."""
-    keep: Memory = Field(default=timedelta(days=90), json_schema_extra={"default": "90d"})
+    keep: Retention = Field(default=timedelta(days=90), json_schema_extra={"default": "90d"})
     """How long a line stays that has opened no issue."""
 
     def hears(self, room: str) -> bool:
         """Whether people talk among themselves in a room."""
-        return _same(room) in map(_same, self.rooms)
+        return _normalized(room) in map(_normalized, self.rooms)
 
     def called(self, text: str) -> bool:
         """Whether a line speaks to GUARDiA: its first word is one of its names."""
         first = _NAME.match(text[:200])
-        said = _SUFFIXES.sub("", _same(first[1])) if first else ""
-        return bool(said) and any(said == _same(m[1]) for n in self.names if (m := _NAME.match(n)))
+        said = _SUFFIXES.sub("", _normalized(first[1])) if first else ""
+        return bool(said) and any(said == _normalized(m[1]) for n in self.names if (m := _NAME.match(n)))
 
-    def fired(self, room: str, text: str) -> TalkRule | None:
+    def fired(self, room: str, text: str) -> ChatRule | None:
         """The first rule that finds a line of a room, or ``None``."""
         return next((r for r in self._of(room) if r.fires(text)), None)
 
-    def rule(self, rule_id: str | None) -> TalkRule | None:
+    def rule(self, rule_id: str | None) -> ChatRule | None:
         """A rule by its id, or ``None``."""
         return next((r for r in self.rules if r.id == rule_id), None)
 
-    def _of(self, room: str) -> Iterator[TalkRule]:
-        here = _same(room)
-        return (r for r in self.rules if not r.rooms or here in map(_same, r.rooms))
+    def _of(self, room: str) -> Iterator[ChatRule]:
+        here = _normalized(room)
+        return (r for r in self.rules if not r.rooms or here in map(_normalized, r.rooms))
 
 
-def _same(name: str) -> str:
+def _normalized(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -7,57 +7,58 @@ from dataclasses import dataclass
 
 from guardia.i18n import t
 from guardia.org.access import PERMISSIONS, ROLES
-from guardia.org.budgets import unpriced
+from guardia.org.budgets import unpriced_models
 from guardia.org.chart_model import OrgChart
-from guardia.org.chat_rules import FIELDS, RESERVED
+from guardia.org.chat_rules import KNOWN_SKILLS
+from guardia.org.chat_rules import RESERVED_RULE_IDS
 
-Place = tuple[str | int, ...]
+ChartPath = tuple[str | int, ...]
 """The way to a node of the chart; agents are named by their id or number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Disagreement:
+class Inconsistency:
     """Something that does not fit the rest of the chart."""
 
-    place: Place
+    place: ChartPath
     text: str
 
 
-def disagreements(chart: OrgChart) -> Iterator[Disagreement]:
+def find_inconsistencies(chart: OrgChart) -> Iterator[Inconsistency]:
     """Everything that does not hold together."""
-    yield from _identities(chart)
-    yield from _lines(chart)
+    yield from _unique_ids(chart)
+    yield from _reporting_lines(chart)
     yield from _dispatchers(chart)
-    yield from _chains(chart)
+    yield from _approval_chains(chart)
     yield from _calendar(chart)
     yield from _adapters(chart)
-    yield from _remits(chart)
-    yield from _duties(chart)
+    yield from _autonomy(chart)
+    yield from _approver_assignments(chart)
     yield from _prices(chart)
-    yield from _talk(chart)
+    yield from _chat_rules(chart)
 
 
-def _identities(chart: OrgChart) -> Iterator[Disagreement]:
+def _unique_ids(chart: OrgChart) -> Iterator[Inconsistency]:
     seen: set[str] = set()
     for number, agent in enumerate(chart.agents):
         if agent.id in seen:
-            yield Disagreement(("agents", number, "id"), t("org.chart.twice", id=agent.id))
+            yield Inconsistency(("agents", number, "id"), t("org.chart.twice", id=agent.id))
         seen.add(agent.id)
 
 
-def _lines(chart: OrgChart) -> Iterator[Disagreement]:
+def _reporting_lines(chart: OrgChart) -> Iterator[Inconsistency]:
     """Everybody reports to someone there is, and nobody to themselves."""
     above = {a.id: a.reports_to for a in chart.agents}
     for number, agent in enumerate(chart.agents):
         place = ("agents", number, "reports_to")
         if agent.reports_to is not None and agent.reports_to not in above:
             words = {"superior": agent.reports_to, "known": ", ".join(above)}
-            yield Disagreement(place, t("org.chart.superior", **words))
-        elif _circles(agent.id, above):
-            yield Disagreement(place, t("org.chart.circle", agent=agent.id))
+            yield Inconsistency(place, t("org.chart.superior", **words))
+        elif _is_in_cycle(agent.id, above):
+            yield Inconsistency(place, t("org.chart.circle", agent=agent.id))
 
 
-def _circles(agent: str, above: dict[str, str | None]) -> bool:
+def _is_in_cycle(agent: str, above: dict[str, str | None]) -> bool:
     """Whether going up from an agent leads back to it."""
     seen: set[str] = set()
     step = above[agent]
@@ -69,28 +70,28 @@ def _circles(agent: str, above: dict[str, str | None]) -> bool:
     return False
 
 
-def _dispatchers(chart: OrgChart) -> Iterator[Disagreement]:
+def _dispatchers(chart: OrgChart) -> Iterator[Inconsistency]:
     found = [number for number, a in enumerate(chart.agents) if a.duty == "dispatch"]
     if not found:
-        yield Disagreement(("agents",), t("org.chart.no_dispatcher"))
+        yield Inconsistency(("agents",), t("org.chart.no_dispatcher"))
     for number in found[1:]:
-        yield Disagreement(("agents", number, "duty"), t("org.chart.dispatchers"))
+        yield Inconsistency(("agents", number, "duty"), t("org.chart.dispatchers"))
 
 
-def _chains(chart: OrgChart) -> Iterator[Disagreement]:
+def _approval_chains(chart: OrgChart) -> Iterator[Inconsistency]:
     if (forced := chart.approvals.get("FORCED")) is not None and not forced.steps:
-        yield Disagreement(("approvals", "FORCED"), t("org.chart.forced"))
+        yield Inconsistency(("approvals", "FORCED"), t("org.chart.forced"))
     for category, policy in chart.approvals.items():
-        named: list[tuple[Place, str | None]] = [(("escalate_to",), policy.escalate_to)]
+        named: list[tuple[ChartPath, str | None]] = [(("escalate_to",), policy.escalate_to)]
         for field in ("steps", "irreversible"):
             steps = enumerate(getattr(policy, field))
             named += [((field, number, "role"), step.role) for number, step in steps]
         for place, role in named:
-            if role is not None and (why := _powerless(role)) is not None:
-                yield Disagreement(("approvals", category, *place), why)
+            if role is not None and (why := _why_not_approver(role)) is not None:
+                yield Inconsistency(("approvals", category, *place), why)
 
 
-def _powerless(role: str) -> str | None:
+def _why_not_approver(role: str) -> str | None:
     """Why nobody can approve in a role, or ``None``."""
     known = ", ".join(r for r in ROLES if r in PERMISSIONS["approval.decide"])
     if role not in ROLES:
@@ -100,60 +101,60 @@ def _powerless(role: str) -> str | None:
     return None
 
 
-def _calendar(chart: OrgChart) -> Iterator[Disagreement]:
+def _calendar(chart: OrgChart) -> Iterator[Inconsistency]:
     for number, freeze in enumerate(chart.freezes):
         if unknown := sorted(set(freeze.categories) - set(chart.approvals)):
             place = ("freezes", number, "categories")
-            yield Disagreement(place, t("org.chart.freeze", categories=", ".join(unknown)))
+            yield Inconsistency(place, t("org.chart.freeze", categories=", ".join(unknown)))
 
 
-def _adapters(chart: OrgChart) -> Iterator[Disagreement]:
+def _adapters(chart: OrgChart) -> Iterator[Inconsistency]:
     for number, agent in enumerate(chart.agents):
         if agent.adapter is not None and agent.duty != "operate":
             place = ("agents", number, "adapter")
-            yield Disagreement(place, t("org.adapter.duty", agent=agent.id))
+            yield Inconsistency(place, t("org.adapter.duty", agent=agent.id))
 
 
-def _remits(chart: OrgChart) -> Iterator[Disagreement]:
+def _autonomy(chart: OrgChart) -> Iterator[Inconsistency]:
     for number, agent in enumerate(chart.agents):
         for entry, category in enumerate(agent.autonomy or ()):
             if category not in chart.approvals:
                 place = ("agents", number, "autonomy", entry)
                 known = ", ".join(chart.approvals)
                 words = {"category": category, "known": known}
-                yield Disagreement(place, t("org.chart.autonomy", **words))
+                yield Inconsistency(place, t("org.chart.autonomy", **words))
 
 
-def _duties(chart: OrgChart) -> Iterator[Disagreement]:
+def _approver_assignments(chart: OrgChart) -> Iterator[Inconsistency]:
     seen: set[tuple[str, str | None]] = set()
     for number, duty in enumerate(chart.duties):
-        if (why := _powerless(duty.role)) is not None:
-            yield Disagreement(("duties", number, "role"), why)
+        if (why := _why_not_approver(duty.role)) is not None:
+            yield Inconsistency(("duties", number, "role"), why)
         if (duty.role, duty.institution) in seen:
             words = {"role": duty.role, "institution": duty.institution or "-"}
-            yield Disagreement(("duties", number), t("org.chart.duty_twice", **words))
+            yield Inconsistency(("duties", number), t("org.chart.duty_twice", **words))
         seen.add((duty.role, duty.institution))
 
 
-def _prices(chart: OrgChart) -> Iterator[Disagreement]:
-    for agent_id, model in unpriced(chart.agents, chart.budgets, chart.prices):
+def _prices(chart: OrgChart) -> Iterator[Inconsistency]:
+    for agent_id, model in unpriced_models(chart.agents, chart.budgets, chart.prices):
         place = ("agents", agent_id, "brain")
-        yield Disagreement(place, t("org.chart.unpriced", agent=agent_id, model=model))
+        yield Inconsistency(place, t("org.chart.unpriced", agent=agent_id, model=model))
 
 
-def _talk(chart: OrgChart) -> Iterator[Disagreement]:
+def _chat_rules(chart: OrgChart) -> Iterator[Inconsistency]:
     """Rules have ids of their own, rooms of talk, and fields that there are."""
-    skills = dict.fromkeys([*FIELDS, *(skill for a in chart.agents for skill in a.skills)])
-    seen = set(RESERVED)
+    skills = dict.fromkeys([*KNOWN_SKILLS, *(skill for a in chart.agents for skill in a.skills)])
+    seen = set(RESERVED_RULE_IDS)
     for number, rule in enumerate(chart.talk.rules):
         place = ("talk", "rules", number)
         if rule.id in seen:
-            yield Disagreement((*place, "id"), t("org.talk.twice", id=rule.id))
+            yield Inconsistency((*place, "id"), t("org.talk.twice", id=rule.id))
         seen.add(rule.id)
         for entry, room in enumerate(rule.rooms):
             if not chart.talk.hears(room):
                 words = {"room": room, "known": ", ".join(chart.talk.rooms) or "-"}
-                yield Disagreement((*place, "rooms", entry), t("org.talk.room", **words))
+                yield Inconsistency((*place, "rooms", entry), t("org.talk.room", **words))
         if rule.skill is not None and rule.skill not in skills:
             words = {"skill": rule.skill, "known": ", ".join(skills)}
-            yield Disagreement((*place, "skill"), t("org.talk.skill", **words))
+            yield Inconsistency((*place, "skill"), t("org.talk.skill", **words))

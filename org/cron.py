@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_MAX_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _PART = re.compile(r"(\*|\w+)(?:-(\w+))?(?:/(\d{1,2}))?")
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class _CronField:
     first: int
     last: int
     names: tuple[str, ...] = ()
@@ -43,33 +43,33 @@ class _Field:
 
 
 _FIELDS = (
-    _Field(0, 59),
-    _Field(0, 23),
-    _Field(1, 31),
-    _Field(1, 12, _MONTHS),
-    _Field(0, 7, (*_DAYS, "sun")),
+    _CronField(0, 59),
+    _CronField(0, 23),
+    _CronField(1, 31),
+    _CronField(1, 12, _MONTHS),
+    _CronField(0, 7, (*_DAYS, "sun")),
 )
 
 
-def values(text: str) -> list[list[int]]:
+def parse(text: str) -> list[list[int]]:
     """The numbers of each field; ``ValueError`` where it is no expression or never comes true."""
     fields = text.split()
     if len(fields) != len(_FIELDS):
         raise ValueError(text)
     found = [field.values(part) for field, part in zip(_FIELDS, fields, strict=True)]
-    if not any(found[2][0] <= _LONGEST[month - 1] for month in found[3]):
+    if not any(found[2][0] <= _MAX_DAYS[month - 1] for month in found[3]):
         raise ValueError(text)
     return found
 
 
-def names_both_days(text: str) -> bool:
+def restricts_both_day_fields(text: str) -> bool:
     """Whether it limits days of the month and of the week: crontab then means either, other
     programs both, and whoever reads it cannot know."""
     fields = text.split()
     return fields[2] != "*" and fields[4] != "*"
 
 
-def spelled(text: str) -> str:
+def with_named_weekdays(text: str) -> str:
     """The same with week days by name: crontab counts them from Sunday, APScheduler from Monday."""
     *rest, days = text.split()
     if days == "*":

@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
 
 
-def _in_force(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _is_active(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         Delegation.revoked_at.is_(None),
         Delegation.begins_at <= now,
@@ -20,20 +20,20 @@ def _in_force(now: datetime) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def principals(session: Session, delegate_id: str, now: datetime) -> list[PersonName]:
+def principals(session: Session, delegate_id: str, now: datetime) -> list[PersonInfo]:
     """Who has delegated to this person now. Never passed on: only one's own role is delegated."""
     found = session.scalars(
         select(Person)
         .join(Delegation, Delegation.principal_id == Person.person_id)
-        .where(Delegation.delegate_id == delegate_id, Person.active, *_in_force(now))
+        .where(Delegation.delegate_id == delegate_id, Person.active, *_is_active(now))
         .order_by(Delegation.delegation_id)
     )
     return [p.name_card() for p in found]
 
 
-def responsible(
+def people_who_may_act(
     session: Session, people: Sequence[Person], now: datetime
-) -> list[tuple[PersonName, PersonName | None]]:
+) -> list[tuple[PersonInfo, PersonInfo | None]]:
     """Everyone who may act for those who hold an office now, with whose name they act in.
 
     An absent person is not among them; their delegate is.
@@ -45,7 +45,7 @@ def responsible(
         .where(
             Delegation.principal_id.in_([p.person_id for p in people]),
             delegate.active,
-            *_in_force(now),
+            *_is_active(now),
         )
         .order_by(Delegation.delegation_id)
     ).all()

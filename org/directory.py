@@ -51,18 +51,18 @@ class Host(_Value):
 
     def service(self, name: str) -> Service:
         """The service of that name; ``KeyError`` where the CMDB knows none."""
-        return next((s for s in self.services if s.name == name), None) or _missing(name)
+        return next((s for s in self.services if s.name == name), None) or _raise_missing(name)
 
     def service_of_kind(self, kind: str) -> Service | None:
         """The first service of that kind, or ``None``."""
         return next((s for s in self.services if s.kind == kind), None)
 
 
-def _missing(name: str) -> Service:
+def _raise_missing(name: str) -> Service:
     raise KeyError(name)
 
 
-class InstitutionName(_Value):
+class InstitutionInfo(_Value):
     """An institution and how people call it."""
 
     id: str
@@ -70,7 +70,7 @@ class InstitutionName(_Value):
     aliases: tuple[str, ...] = ()
 
 
-class PersonName(_Value):
+class PersonInfo(_Value):
     """A person, and what the organization says of them."""
 
     id: str
@@ -86,7 +86,7 @@ class PersonName(_Value):
     """The human behind the account, such as a staff number; accounts that share it are one."""
 
 
-class AgentName(_Value):
+class AgentInfo(_Value):
     """An agent and how people call it."""
 
     id: str
@@ -97,7 +97,7 @@ class AgentName(_Value):
 class Directory(_Value):
     """All names at one moment."""
 
-    institutions: tuple[InstitutionName, ...] = ()
+    institutions: tuple[InstitutionInfo, ...] = ()
     servers: tuple[Host, ...] = ()
-    people: tuple[PersonName, ...] = ()
-    agents: tuple[AgentName, ...] = ()
+    people: tuple[PersonInfo, ...] = ()
+    agents: tuple[AgentInfo, ...] = ()

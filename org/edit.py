@@ -29,17 +29,17 @@ class _Splice:
     text: str = ""
 
 
-class _Chart:
+class _ParsedChart:
     """A good chart's text with its plain values and the nodes of its agents, read once."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        root, self.data = source.read(text)
-        chart.validated(self.data, text)
+        root, self.data = source.load_with_nodes(text)
+        chart.validate(self.data, text)
         node = source.child(root, "agents")
-        self.agents = source.items(node)
+        self.agents = source.list_items(node)
         if node is None or getattr(node, "flow_style", False) or not self.agents:
-            raise _unusual()
+            raise _unsupported_layout()
 
     def position(self, agent_id: Any) -> int | None:
         ids = [agent["id"] for agent in self.data["agents"]]
@@ -57,19 +57,19 @@ class _Chart:
         for splice in sorted(splices, key=lambda s: s.start, reverse=True):
             result = result[: splice.start] + splice.text + result[splice.end :]
         data = source.load(result)
-        chart.validated(data, result)
+        chart.validate(data, result)
         if data != wanted:
-            raise _unusual()
+            raise _unsupported_layout()
         return result
 
 
 def hire(text: str, entry: Mapping[str, Any]) -> str:
     """The chart with one more agent, the last of its list; ``Invalid`` where its id is taken."""
-    new, found = _plain(entry), _Chart(text)
+    new, found = _plain(entry), _ParsedChart(text)
     if found.position(new.get("id")) is not None:
         raise Invalid(what=str(new.get("id")), why=t("org.edit.taken"))
     wanted = {**found.data, "agents": [*found.data["agents"], new]}
-    return found.changed(wanted, [_hiring(found, new)])
+    return found.changed(wanted, [_hire_splice(found, new)])
 
 
 def fire(text: str, agent_id: str) -> str:
@@ -77,7 +77,7 @@ def fire(text: str, agent_id: str) -> str:
 
     Comments above and below the agent's lines stay. ``Invalid`` for the only dispatcher.
     """
-    found = _Chart(text)
+    found = _ParsedChart(text)
     position = found.known(agent_id)
     agents = found.data["agents"]
     superior = agents[position].get("reports_to")
@@ -90,17 +90,17 @@ def fire(text: str, agent_id: str) -> str:
         if number != position
     ]
     splices = [
-        _valued(found.agents[n], ("reports_to",), superior, text) for n in below if n != position
+        _value_splice(found.agents[n], ("reports_to",), superior, text) for n in below if n != position
     ]
-    splices.append(_firing(found, position))
+    splices.append(_fire_splice(found, position))
     return found.changed({**found.data, "agents": staying}, splices)
 
 
 def set_field(text: str, agent_id: str, path: str, value: Any) -> str:
     """The chart with one field of an agent set; ``path`` as in ``heartbeat.every``."""
-    found, steps, new = _Chart(text), tuple(path.split(".")), _plain(value)
+    found, steps, new = _ParsedChart(text), tuple(path.split(".")), _plain(value)
     position = found.known(agent_id)
-    splice = _valued(found.agents[position], steps, new, text)
+    splice = _value_splice(found.agents[position], steps, new, text)
     inner = found.data["agents"][position]
     for step in steps[:-1]:
         inner = inner.setdefault(step, {})
@@ -108,18 +108,18 @@ def set_field(text: str, agent_id: str, path: str, value: Any) -> str:
     return found.changed(found.data, [splice])
 
 
-def _unusual() -> Invalid:
+def _unsupported_layout() -> Invalid:
     return Invalid(what="org_chart.yaml", why=t("org.edit.unusual"))
 
 
 # --- lines --------------------------------------------------------------------------------------
 
 
-def _hiring(found: _Chart, entry: dict[str, Any]) -> _Splice:
+def _hire_splice(found: _ParsedChart, entry: dict[str, Any]) -> _Splice:
     nodes, lines = found.agents, _Lines(found.text)
     last = nodes[-1]
     margin, dash = last.start_mark.column, lines.dash(last)
-    body = [f"{key}: {_flow(value)}" for key, value in entry.items()]
+    body = [f"{key}: {_flow_yaml(value)}" for key, value in entry.items()]
     block = [" " * margin + line for line in body]
     block[0] = " " * dash + "-" + block[0][dash + 1 :]
     if len(nodes) == 1 or lines.blank(lines.first(last) - 1):
@@ -127,7 +127,7 @@ def _hiring(found: _Chart, entry: dict[str, Any]) -> _Splice:
     return lines.insertion(lines.last(last), block)
 
 
-def _firing(found: _Chart, position: int) -> _Splice:
+def _fire_splice(found: _ParsedChart, position: int) -> _Splice:
     node, lines = found.agents[position], _Lines(found.text)
     first, last = lines.first(node), lines.last(node)
     if lines.blank(first - 1):
@@ -145,7 +145,7 @@ class _Lines:
         self.all = text.split(self.eol)
         if any(len(line.splitlines()) > 1 for line in self.all):
             # The reader would count more lines than we do.
-            raise _unusual()
+            raise _unsupported_layout()
 
     def blank(self, number: int) -> bool:
         return 0 <= number < len(self.all) and not self.all[number].strip()
@@ -191,21 +191,21 @@ class _Lines:
 # --- values -------------------------------------------------------------------------------------
 
 
-def _valued(agent: Node, path: tuple[str, ...], value: Any, text: str) -> _Splice:
+def _value_splice(agent: Node, path: tuple[str, ...], value: Any, text: str) -> _Splice:
     """Set what lies at ``path`` under an agent, making what is missing on the way."""
     node, rest = agent, path
     while rest and (inner := source.child(node, rest[0])) is not None:
         node, rest = inner, rest[1:]
     if not rest:
-        return _Splice(node.start_mark.index, source.last_index(node), _like(node, value))
+        return _Splice(node.start_mark.index, source.last_index(node), _quoted_like(node, value))
     for step in reversed(rest[1:]):
         value = {step: value}
-    return _added(node, f"{rest[0]}: {_flow(value)}", text)
+    return _insertion_splice(node, f"{rest[0]}: {_flow_yaml(value)}", text)
 
 
-def _added(mapping: Node, line: str, text: str) -> _Splice:
+def _insertion_splice(mapping: Node, line: str, text: str) -> _Splice:
     if not isinstance(mapping, MappingNode):
-        raise _unusual()
+        raise _unsupported_layout()
     if mapping.flow_style:
         at = mapping.end_mark.index - 1
         return _Splice(at, at, f", {line}" if mapping.value else line)
@@ -213,17 +213,17 @@ def _added(mapping: Node, line: str, text: str) -> _Splice:
     return lines.insertion(source.last_line(mapping), [" " * mapping.start_mark.column + line])
 
 
-def _like(node: Node, value: Any) -> str:
+def _quoted_like(node: Node, value: Any) -> str:
     """A value as YAML, quoted as the one in whose place it comes."""
     if isinstance(node, ScalarNode) and isinstance(value, str) and value.isprintable():
         if node.style == '"':
             return json.dumps(value, ensure_ascii=False)
         if node.style == "'":
             return "'" + value.replace("'", "''") + "'"
-    return _flow(value)
+    return _flow_yaml(value)
 
 
-def _flow(value: Any) -> str:
+def _flow_yaml(value: Any) -> str:
     """A value on one line of YAML."""
     if isinstance(value, str) and not value.isprintable():
         return json.dumps(value)

@@ -17,19 +17,19 @@ from guardia.org.approvals import DAYS, Day
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def _period(text: str) -> str:
+def _check_period(text: str) -> str:
     if not re.fullmatch(r"[1-9]\d{0,4}[smhd]", text):
         raise ValueError(t("org.heartbeat.period"))
     return text
 
 
-def _clock(text: str) -> str:
+def _check_clock(text: str) -> str:
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
         raise ValueError(t("org.heartbeat.clock"))
     return text
 
 
-def _zone(name: str) -> str:
+def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -37,21 +37,21 @@ def _zone(name: str) -> str:
     return name
 
 
-def _cron(text: str) -> str:
+def _check_cron(text: str) -> str:
     try:
-        crontab.values(text)
+        crontab.parse(text)
     except ValueError as error:
         raise ValueError(t("org.heartbeat.cron")) from error
-    if crontab.names_both_days(text):
+    if crontab.restricts_both_day_fields(text):
         raise ValueError(t("org.heartbeat.two_days"))
     return text
 
 
-Period = Annotated[str, AfterValidator(_period)]
-Clock = Annotated[str, AfterValidator(_clock)]
+PeriodText = Annotated[str, AfterValidator(_check_period)]
+ClockText = Annotated[str, AfterValidator(_check_clock)]
 
 
-def period(text: str) -> timedelta:
+def parse_period(text: str) -> timedelta:
     """The duration that ``10m`` or ``2d`` stands for."""
     return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
@@ -61,15 +61,15 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Quiet(_Entry):
+class QuietHours(_Entry):
     """Hours in which an agent is not woken by what can wait."""
 
-    begins: Clock = Field(alias="from")
-    ends: Clock = Field(alias="until")
+    begins: ClockText = Field(alias="from")
+    ends: ClockText = Field(alias="until")
     days: tuple[Day, ...] = DAYS
 
     @model_validator(mode="after")
-    def _lasts(self) -> Quiet:
+    def _lasts(self) -> QuietHours:
         if self.begins == self.ends or not self.days:
             raise ValueError(t("org.heartbeat.quiet"))
         return self
@@ -101,23 +101,23 @@ class Quiet(_Entry):
 class Heartbeat(_Entry):
     """When an agent wakes when nothing wakes it, and how long a beat may take."""
 
-    every: Period = "10m"
-    cron: Annotated[str, AfterValidator(_cron)] | None = None
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None
-    quiet: Quiet | None = None
-    jitter: Period | None = None
-    timeout: Period = "1h"
+    every: PeriodText = "10m"
+    cron: Annotated[str, AfterValidator(_check_cron)] | None = None
+    timezone: Annotated[str, AfterValidator(_check_zone)] | None = None
+    quiet: QuietHours | None = None
+    jitter: PeriodText | None = None
+    timeout: PeriodText = "1h"
     catch_up: Literal["skip", "once", "all"] = "once"
 
     @property
     def interval(self) -> timedelta:
         """Between two beats, where there is no cron."""
-        return period(self.every)
+        return parse_period(self.every)
 
     @property
     def limit(self) -> timedelta:
         """How long one beat may take."""
-        return period(self.timeout)
+        return parse_period(self.timeout)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -11,22 +11,22 @@ from guardia.org.model import ChannelAccount, Person
 
 MESSENGERS = ("mattermost", "slack", "jandi")
 """Channels whose users are people."""
-_HUMAN = func.coalesce(Person.identity, Person.person_id)
+_IDENTITY = func.coalesce(Person.identity, Person.person_id)
 
 
-def kin(session: Session, accounts: Collection[str]) -> dict[str, str]:
+def accounts_of_same_people(session: Session, accounts: Collection[str]) -> dict[str, str]:
     """Every account of the humans behind these, closed ones too, with the human's identity.
 
     Accounts that nobody knows are not among them: they stand for themselves.
     """
     if not accounts:
         return {}
-    behind = select(_HUMAN).where(Person.person_id.in_(accounts))
-    found = session.execute(select(Person.person_id, _HUMAN).where(_HUMAN.in_(behind)))
+    behind = select(_IDENTITY).where(Person.person_id.in_(accounts))
+    found = session.execute(select(Person.person_id, _IDENTITY).where(_IDENTITY.in_(behind)))
     return {row.person_id: row[1] for row in found}
 
 
-def holder(session: Session, channel: str, account: str) -> Person | None:
+def person_of_account(session: Session, channel: str, account: str) -> Person | None:
     """Whose account of a messenger it is, or ``None`` where nobody has linked it."""
     if not account:
         return None

@@ -23,7 +23,10 @@ from pydantic import SecretStr
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.org import masterkey
-from guardia.org.masterkey import MasterKey, place, private_file, require_private
+from guardia.org.masterkey import MasterKey
+from guardia.org.masterkey import link_unless_exists
+from guardia.org.masterkey import write_private_file
+from guardia.org.masterkey import require_private
 from guardia.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -31,7 +34,7 @@ _MAGIC = b"guardia-secret.v1\n"
 _NONCE_BYTES = 12
 
 
-class Keys(Protocol):
+class CredentialStore(Protocol):
     """A store of credentials by name."""
 
     def get(self, name: str) -> str:
@@ -50,7 +53,7 @@ class Keys(Protocol):
         """Forget a credential, if there is one."""
 
 
-class FileKeys:
+class FileCredentialStore:
     """One encrypted file per credential in a private folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -68,7 +71,7 @@ class FileKeys:
             require_private(path, name)
             held = path.read_bytes()
             if held.startswith(_MAGIC):
-                return _decrypted(name, held, self._masters())
+                return _decrypt(name, held, self._masters())
         value = held.decode("utf-8")
         self.put(name, value)
         return value
@@ -93,7 +96,7 @@ class FileKeys:
         if not path.is_file():
             self._prepare()
             with self._locked(fcntl.LOCK_SH):
-                place(self._written(name, make(), self._masters()[-1]), path)
+                link_unless_exists(self._written(name, make(), self._masters()[-1]), path)
         return self.get(name)
 
     def remove(self, name: str) -> None:
@@ -106,7 +109,7 @@ class FileKeys:
 
     def master(self) -> MasterKey:
         """The key under which it is encrypted."""
-        return masterkey.present(self._folder)
+        return masterkey.current_key(self._folder)
 
     def rotate(self) -> int:
         """Encrypt every credential under the next master key; how many there are.
@@ -116,26 +119,26 @@ class FileKeys:
         """
         self._prepare()
         with self._locked(fcntl.LOCK_EX):
-            before, heir = masterkey.present(self._folder), masterkey.prepare(self._folder)
+            before, heir = masterkey.current_key(self._folder), masterkey.prepare_next_key(self._folder)
             paths = list(self._files())
             for path in paths:
-                value = _decrypted(path.name, path.read_bytes(), (before, heir))
+                value = _decrypt(path.name, path.read_bytes(), (before, heir))
                 os.replace(self._written(path.name, value, heir), path)
-            masterkey.sync(self._folder)
+            masterkey.fsync_folder(self._folder)
             for path in paths:
-                _decrypted(path.name, path.read_bytes(), (heir,))
-            masterkey.finish(self._folder, heir)
+                _decrypt(path.name, path.read_bytes(), (heir,))
+            masterkey.promote_next_key(self._folder, heir)
             return len(paths)
 
     def _files(self) -> Iterator[Path]:
         if self._folder.is_dir():
             for path in sorted(self._folder.iterdir()):
-                if _NAME.fullmatch(path.name) and path.is_file() and _is_sealed(path):
+                if _NAME.fullmatch(path.name) and path.is_file() and _is_encrypted(path):
                     yield path
 
     def _masters(self) -> tuple[MasterKey, ...]:
-        heir = masterkey.following(self._folder)
-        return (masterkey.present(self._folder), *((heir,) if heir else ()))
+        heir = masterkey.next_key(self._folder)
+        return (masterkey.current_key(self._folder), *((heir,) if heir else ()))
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
@@ -153,7 +156,7 @@ class FileKeys:
     def _written(self, name: str, value: str, master: MasterKey) -> Path:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = AESGCM(master.key).encrypt(nonce, value.encode("utf-8"), name.encode())
-        return private_file(self._folder, _MAGIC + base64.b64encode(nonce + sealed))
+        return write_private_file(self._folder, _MAGIC + base64.b64encode(nonce + sealed))
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -161,7 +164,7 @@ class FileKeys:
         return self._folder / name
 
 
-def complete(settings: Settings, keys: Keys) -> Settings:
+def with_stored_secrets(settings: Settings, keys: CredentialStore) -> Settings:
     """The settings, with the secrets that no variable gives from the store: ``messenger_token``
     is the credential ``messenger-token``. Variables are seen by every program of the account."""
     given = {
@@ -173,12 +176,12 @@ def complete(settings: Settings, keys: Keys) -> Settings:
     return settings.model_copy(update=given)
 
 
-def _is_sealed(path: Path) -> bool:
+def _is_encrypted(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def _decrypted(name: str, held: bytes, masters: Sequence[MasterKey]) -> str:
+def _decrypt(name: str, held: bytes, masters: Sequence[MasterKey]) -> str:
     try:
         raw = base64.b64decode(held[len(_MAGIC) :], validate=True)
     except ValueError:

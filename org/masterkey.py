@@ -18,12 +18,12 @@ from pathlib import Path
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 
-VARIABLE = "GUARDIA_SECRETS_KEY"
+KEY_VARIABLE = "GUARDIA_SECRETS_KEY"
 """Base64 of 32 random bytes."""
-CREDENTIAL = "guardia-secrets-key"
+KEY_CREDENTIAL = "guardia-secrets-key"
 """Name of the same in a systemd credential (``LoadCredential=``)."""
 _KEY_BYTES = 32
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_ACCESS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,74 +36,74 @@ class MasterKey:
     file: bool = False
 
 
-def present(store: Path) -> MasterKey:
+def current_key(store: Path) -> MasterKey:
     """The key of a store; its file is made where nothing else is given."""
-    given = _given("")
+    given = _configured_key("")
     if given is not None:
         return given
-    path = _path(store)
+    path = _key_path(store)
     if not path.is_file():
-        place(private_file(path.parent, _new()), path)
-    return _from_file(path)
+        link_unless_exists(write_private_file(path.parent, _generate_key()), path)
+    return _read_key_file(path)
 
 
-def following(store: Path) -> MasterKey | None:
+def next_key(store: Path) -> MasterKey | None:
     """The key that is to take the present one's place, or ``None``."""
-    given = _given("next")
+    given = _configured_key("next")
     if given is not None:
-        return given if given.key != present(store).key else None
-    path = _path(store, ".next")
-    return _from_file(path) if path.is_file() else None
+        return given if given.key != current_key(store).key else None
+    path = _key_path(store, ".next")
+    return _read_key_file(path) if path.is_file() else None
 
 
-def prepare(store: Path) -> MasterKey:
+def prepare_next_key(store: Path) -> MasterKey:
     """The key that is to follow, made where the present one is a file.
 
     ``Invalid`` where the present one is given from outside, and its successor is not.
     """
-    heir = following(store)
+    heir = next_key(store)
     if heir is not None:
         return heir
-    if not present(store).file:
-        raise Invalid(what=f"{VARIABLE}_NEXT", why=t("org.no_next"))
-    path = _path(store, ".next")
-    place(private_file(path.parent, _new()), path)
-    return _from_file(path)
+    if not current_key(store).file:
+        raise Invalid(what=f"{KEY_VARIABLE}_NEXT", why=t("org.no_next"))
+    path = _key_path(store, ".next")
+    link_unless_exists(write_private_file(path.parent, _generate_key()), path)
+    return _read_key_file(path)
 
 
-def finish(store: Path, heir: MasterKey) -> None:
+def promote_next_key(store: Path, heir: MasterKey) -> None:
     """Give the successor the present one's place, where both are files; others do it outside."""
     if heir.file:
-        os.replace(_path(store, ".next"), _path(store))
-        sync(store.parent)
+        os.replace(_key_path(store, ".next"), _key_path(store))
+        fsync_folder(store.parent)
 
 
-def _given(which: str) -> MasterKey | None:
-    variable = f"{VARIABLE}_{which.upper()}" if which else VARIABLE
-    credential = f"{CREDENTIAL}-{which}" if which else CREDENTIAL
+def _configured_key(which: str) -> MasterKey | None:
+    variable = f"{KEY_VARIABLE}_{which.upper()}" if which else KEY_VARIABLE
+    credential = f"{KEY_CREDENTIAL}-{which}" if which else KEY_CREDENTIAL
     if text := os.environ.get(variable):
-        return MasterKey(_key(text, variable), variable)
+        return MasterKey(_decode_key(text, variable), variable)
     granted = Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nonexistent") / credential
     if granted.is_file():
         # systemd guards the folder itself, partly by access lists that modes do not show.
-        return MasterKey(_key(granted.read_text("ascii"), credential), credential)
+        return MasterKey(_decode_key(granted.read_text("ascii"), credential), credential)
     return None
 
 
-def _from_file(path: Path) -> MasterKey:
+def _read_key_file(path: Path) -> MasterKey:
     require_private(path, path.name)
-    return MasterKey(_key(path.read_text("ascii"), str(path)), str(path), file=True)
+    return MasterKey(_decode_key(path.read_text("ascii"), str(path)), str(path), file=True)
 
 
-def _path(store: Path, end: str = "") -> Path:
+def _key_path(store: Path, end: str = "") -> Path:
     return store.with_name(f"{store.name}.key{end}")
 
 
-def _new() -> bytes:
+def _generate_key() -> bytes:
     return base64.b64encode(secrets.token_bytes(_KEY_BYTES))
 
 
-def _key(text: str, source: str) -> bytes:
+def _decode_key(text: str, source: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except ValueError:
@@ -119,11 +119,11 @@ def _key(text: str, source: str) -> bytes:
 def require_private(path: Path, name: str) -> None:
     """``Misconfigured`` where others than we could read a file."""
     found = path.stat()
-    if found.st_mode & _OTHERS or found.st_uid != os.geteuid():
+    if found.st_mode & _OTHERS_ACCESS or found.st_uid != os.geteuid():
         raise Misconfigured(what=name, why=t("org.open_key", path=path))
 
 
-def private_file(folder: Path, content: bytes) -> Path:
+def write_private_file(folder: Path, content: bytes) -> Path:
     """A new file that only we can read, complete before it gets its name."""
     handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
     with os.fdopen(handle, "wb") as file:
@@ -133,7 +133,7 @@ def private_file(folder: Path, content: bytes) -> Path:
     return Path(name)
 
 
-def place(new: Path, path: Path) -> None:
+def link_unless_exists(new: Path, path: Path) -> None:
     """Give ``new`` its name unless somebody was faster; theirs stays."""
     try:
         os.link(new, path)
@@ -141,10 +141,10 @@ def place(new: Path, path: Path) -> None:
         pass
     finally:
         new.unlink()
-    sync(path.parent)
+    fsync_folder(path.parent)
 
 
-def sync(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Names in a folder outlive a power cut from now on."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
 _EMPTY_LIST = text("'[]'")
 _EMPTY_OBJECT = text("'{}'")
@@ -59,9 +59,9 @@ class Person(Base):
     identity: Mapped[str | None]
     """The human behind it, such as a staff number; ``None``: nobody but this account."""
 
-    def name_card(self) -> PersonName:
+    def name_card(self) -> PersonInfo:
         """The person as a value."""
-        return PersonName(
+        return PersonInfo(
             id=self.person_id,
             name=self.name,
             title=self.title,
@@ -94,7 +94,7 @@ class LinkCode(Base):
     expires_at: Mapped[datetime]
 
 
-class Attempt(Base):
+class AuthAttempt(Base):
     """One try to prove oneself; ``key`` is a hash of who tried from where."""
 
     __tablename__ = "tb_attempt"

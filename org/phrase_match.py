@@ -14,8 +14,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-MOST_WORDS = 4
-_READ = 2000
+MAX_WORDS = 4
+_MAX_CHARACTERS = 2000
 """Characters of a text that are read: trouble is told in a few words."""
 _WORD = re.compile(r"[^\W_]+%?")
 _PARTICLES = (
@@ -24,21 +24,21 @@ _PARTICLES = (
 _LATIN = re.compile("[0-9a-z]")
 
 
-def words(phrase: str) -> list[str]:
+def split_words(phrase: str) -> list[str]:
     """A phrase's words as they are compared; none where there is nothing but signs."""
-    return _WORD.findall(_letters(phrase))
+    return _WORD.findall(_normalize(phrase))
 
 
-def says(text: str, phrases: Iterable[str]) -> bool:
+def contains_phrase(text: str, phrases: Iterable[str]) -> bool:
     """Whether one of the phrases is in the text."""
-    return _pattern(tuple(phrases)).search(_read(text)) is not None
+    return _pattern(tuple(phrases)).search(_prepare(text)) is not None
 
 
-def _read(text: str) -> str:
-    return _letters(text[:_READ])
+def _prepare(text: str) -> str:
+    return _normalize(text[:_MAX_CHARACTERS])
 
 
-def _letters(text: str) -> str:
+def _normalize(text: str) -> str:
     """Case, width, composition and invisible characters evened out; Hangul as single letters."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join(c for c in folded if unicodedata.category(c) != "Cf")
@@ -48,12 +48,12 @@ def _letters(text: str) -> str:
 @lru_cache(maxsize=1024)
 def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
     # Nothing matches where there is no phrase.
-    return re.compile("|".join(map(_one, phrases)) or r"(?!)")
+    return re.compile("|".join(map(_phrase_pattern, phrases)) or r"(?!)")
 
 
-def _one(phrase: str) -> str:
-    particle = "|".join(_letters(p) for p in _PARTICLES.split("|"))
-    parts = words(phrase)
+def _phrase_pattern(phrase: str) -> str:
+    particle = "|".join(_normalize(p) for p in _PARTICLES.split("|"))
+    parts = split_words(phrase)
     body = rf"(?:{particle})?[\W_]{{0,3}}+".join(map(re.escape, parts))
     before = "(?<![0-9a-z])" if _LATIN.match(parts[0][0]) else ""
     after = "(?![0-9a-z])" if _LATIN.match(parts[-1][-1]) else ""

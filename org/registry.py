@@ -7,14 +7,12 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import NotFound
 from guardia.org import access
-from guardia.org.directory import (
-    AgentName,
-    Directory,
-    Host,
-    InstitutionName,
-    PersonName,
-    Service,
-)
+from guardia.org.directory import AgentInfo
+from guardia.org.directory import Directory
+from guardia.org.directory import Host
+from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import PersonInfo
+from guardia.org.directory import Service
 from guardia.org.model import Agent, Institution, Person, Server, SystemOwner
 
 
@@ -49,13 +47,13 @@ def directory(session: Session) -> Directory:
     agents = session.scalars(select(Agent).where(Agent.state != "fired").order_by(Agent.agent_id))
     return Directory(
         institutions=tuple(
-            InstitutionName(id=i.inst_id, name=i.inst_name, aliases=tuple(i.aliases))
+            InstitutionInfo(id=i.inst_id, name=i.inst_name, aliases=tuple(i.aliases))
             for i in institutions
         ),
         servers=tuple(_host(s) for s in servers),
         people=tuple(p.name_card() for p in people),
         agents=tuple(
-            AgentName(id=a.agent_id, title=a.title, aliases=tuple(a.aliases)) for a in agents
+            AgentInfo(id=a.agent_id, title=a.title, aliases=tuple(a.aliases)) for a in agents
         ),
     )
 
@@ -124,7 +122,7 @@ def _server(value: Host) -> Server:
     )
 
 
-def _enrol_person(session: Session, value: PersonName, password: str | None) -> None:
+def _enrol_person(session: Session, value: PersonInfo, password: str | None) -> None:
     row = session.get(Person, value.id) or Person(person_id=value.id)
     row.name, row.title, row.role = value.name, value.title, value.role
     row.inst_id, row.skills = value.institution, list(value.skills)

@@ -21,7 +21,7 @@ class WorkLimits(BaseModel):
     """Tasks begun at once, those that wait for an approval included."""
 
 
-def allows(patterns: tuple[str, ...] | None, tool: str) -> bool:
+def allows_tool(patterns: tuple[str, ...] | None, tool: str) -> bool:
     """Whether one of the patterns names a tool; ``None`` names all."""
     if patterns is None:
         return True

@@ -18,7 +18,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ChartField:
     """One field of the chart as people look it up."""
 
     name: str
@@ -28,7 +28,7 @@ class Field:
     text: str
 
 
-def published(model: type[BaseModel]) -> dict[str, Any]:
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The schema that editors read, with descriptions in the reader's language."""
     found: dict[str, Any] = model.model_json_schema(by_alias=True)
     for name, definition in _definitions(model, found):
@@ -38,37 +38,37 @@ def published(model: type[BaseModel]) -> dict[str, Any]:
     return {"$schema": _DIALECT, **found}
 
 
-def sections(model: type[BaseModel]) -> Iterator[tuple[str, str, list[Field]]]:
+def sections(model: type[BaseModel]) -> Iterator[tuple[str, str, list[ChartField]]]:
     """Every kind of entry with its description and its fields, the whole file first."""
     found: dict[str, Any] = model.model_json_schema(by_alias=True)
     for name, definition in _definitions(model, found):
-        required = set(_object(definition).get("required", ()))
+        required = set(_long_form(definition).get("required", ()))
         yield (
             name,
             t(f"chart.{name}.about"),
             [
-                Field(field, _kind(body), _default(field, body, required), _said(name, field))
+                ChartField(field, _type_name(body), _default(field, body, required), _description(name, field))
                 for field, body in _properties(definition).items()
             ],
         )
 
 
-def names_at(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+def field_names_at(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
     """The fields that an entry at this place can have."""
     whole = _schema(model)
     node: dict[str, Any] = whole
     for step in place:
-        if (chosen := _chosen(node, step)) is not None:
+        if (chosen := _discriminated(node, step)) is not None:
             node = {"$ref": chosen}
             continue
-        node = _object(_resolved(whole, node))
+        node = _long_form(_resolve(whole, node))
         if isinstance(step, int):
             node = node.get("items", node)
         else:
             node = node.get("properties", {}).get(step) or node.get("additionalProperties") or node
         if not isinstance(node, dict):
             return []
-    return list(_object(_resolved(whole, node)).get("properties", {}))
+    return list(_long_form(_resolve(whole, node)).get("properties", {}))
 
 
 @cache
@@ -83,11 +83,11 @@ def _definitions(
     yield from sorted(found.get("$defs", {}).items())
 
 
-def _said(name: str, field: str) -> str:
+def _description(name: str, field: str) -> str:
     return t(f"chart.{name}.{field}")
 
 
-def _resolved(whole: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+def _resolve(whole: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     """The definition that a node refers to."""
     options = [node, *node.get("anyOf", ())]
     reference = next((o["$ref"] for o in options if "$ref" in o), None)
@@ -97,7 +97,7 @@ def _resolved(whole: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _chosen(node: dict[str, Any], step: str | int) -> str | None:
+def _discriminated(node: dict[str, Any], step: str | int) -> str | None:
     """The definition of one kind of entry, where there are several."""
     for option in (node, *node.get("anyOf", ())):
         found: str | None = option.get("discriminator", {}).get("mapping", {}).get(step)
@@ -106,14 +106,14 @@ def _chosen(node: dict[str, Any], step: str | int) -> str | None:
     return None
 
 
-def _object(definition: dict[str, Any]) -> dict[str, Any]:
+def _long_form(definition: dict[str, Any]) -> dict[str, Any]:
     """The long form of an entry that has a short form too."""
     options = [definition, *definition.get("anyOf", ())]
     return next((o for o in options if "properties" in o), definition)
 
 
 def _properties(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = _object(definition).get("properties", {})
+    found: dict[str, dict[str, Any]] = _long_form(definition).get("properties", {})
     return found
 
 
@@ -124,17 +124,17 @@ def _default(field: str, body: dict[str, Any], required: set[str]) -> str | None
     return "-" if given in (None, "") or isinstance(given, list | dict) else str(given)
 
 
-def _kind(body: dict[str, Any]) -> str:
+def _type_name(body: dict[str, Any]) -> str:
     """A type in one or two words."""
     inner = body.get("additionalProperties")
     several = body.get("anyOf") or body.get("oneOf")
     if several:
-        return " | ".join(_kind(o) for o in several if o.get("type") != "null")
+        return " | ".join(_type_name(o) for o in several if o.get("type") != "null")
     if "enum" in body:
         return " | ".join(str(value) for value in body["enum"])
     if body.get("type") == "array":
-        return f"[{_kind(body.get('items', {}))}]"
+        return f"[{_type_name(body.get('items', {}))}]"
     if isinstance(inner, dict):
-        return f"{{…: {_kind(inner)}}}"
+        return f"{{…: {_type_name(inner)}}}"
     name = str(body.get("$ref", "")).rsplit("/", 1)[-1]
     return name or str(body.get("const") or body.get("type", "any"))

@@ -19,18 +19,18 @@ MAX_LENGTH = 4_000_000
 
 def load(text: str, name: str = "org_chart.yaml") -> Any:
     """The plain values; ``Misconfigured`` with line and column where it is not YAML."""
-    return _read(text, name, YAML(typ="safe").load)
+    return _parse(text, name, YAML(typ="safe").load)
 
 
 def compose(text: str, name: str = "org_chart.yaml") -> Node:
     """The tree of nodes; every node knows where it begins and ends."""
-    found = _read(text, name, YAML(typ="safe", pure=True).compose)
+    found = _parse(text, name, YAML(typ="safe", pure=True).compose)
     if not isinstance(found, Node):
         raise Misconfigured(what=name, why=t("org.chart.empty"))
     return found
 
 
-def read(text: str, name: str = "org_chart.yaml") -> tuple[Node, Any]:
+def load_with_nodes(text: str, name: str = "org_chart.yaml") -> tuple[Node, Any]:
     """Nodes and plain values together, for little more than the cost of one."""
 
     def both(stream: StringIO) -> Any:
@@ -39,7 +39,7 @@ def read(text: str, name: str = "org_chart.yaml") -> tuple[Node, Any]:
         node = constructor.composer.get_single_node()
         return None if node is None else (node, constructor.construct_document(node))
 
-    found = _read(text, name, both)
+    found = _parse(text, name, both)
     if found is None:
         raise Misconfigured(what=name, why=t("org.chart.empty"))
     node, data = found
@@ -52,12 +52,12 @@ def child(node: Node | None, key: str) -> Node | None:
     return next((value for name, value in pairs if name.value == key), None)
 
 
-def items(node: Node | None) -> list[Node]:
+def list_items(node: Node | None) -> list[Node]:
     """The entries of a list."""
     return list(node.value) if isinstance(node, SequenceNode) else []
 
 
-def inner(data: Any, way: Iterable[str | int]) -> Any:
+def value_at(data: Any, way: Iterable[str | int]) -> Any:
     """The plain value at the end of a way."""
     for step in way:
         data = data[step]
@@ -82,7 +82,7 @@ def locate(root: Node, place: Iterable[str | int], *, key: bool = False) -> Node
 
 def _entry(node: Node, step: str | int) -> Node | None:
     """A list's entry by its number, or by its id."""
-    for number, entry in enumerate(items(node)):
+    for number, entry in enumerate(list_items(node)):
         if step in {number, getattr(child(entry, "id"), "value", None)}:
             return entry
     return None
@@ -106,7 +106,7 @@ def last_index(node: Node) -> int:
     return int(node.end_mark.index)
 
 
-def _read(text: str, name: str, read: Any) -> Any:
+def _parse(text: str, name: str, read: Any) -> Any:
     if len(text) > MAX_LENGTH:
         raise Misconfigured(what=name, why=t("org.chart.too_long", limit=MAX_LENGTH))
     try:

@@ -13,36 +13,36 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from guardia.org.model import Attempt
+from guardia.org.model import AuthAttempt
 
 WINDOW = timedelta(minutes=5)
 
 
-def admit(session: Session, limits: Mapping[str, int], now: datetime) -> list[int] | None:
+def register_attempt(session: Session, limits: Mapping[str, int], now: datetime) -> list[int] | None:
     """Count one try under each key; its numbers, or ``None`` where a key's limit is reached.
 
     Whoever tries under the same key waits until this transaction ends.
     """
-    keys = {_hashed(key): limit for key, limit in limits.items()}
+    keys = {_hash_key(key): limit for key, limit in limits.items()}
     for key in sorted(keys):
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
-    session.execute(delete(Attempt).where(Attempt.tried_at <= now - WINDOW))
+    session.execute(delete(AuthAttempt).where(AuthAttempt.tried_at <= now - WINDOW))
     counts = session.execute(
-        select(Attempt.key, func.count()).where(Attempt.key.in_(keys)).group_by(Attempt.key)
+        select(AuthAttempt.key, func.count()).where(AuthAttempt.key.in_(keys)).group_by(AuthAttempt.key)
     )
     if any(count >= keys[key] for key, count in counts):
         return None
     rows = [{"key": key, "tried_at": now} for key in keys]
-    return list(session.scalars(insert(Attempt).returning(Attempt.attempt_id), rows))
+    return list(session.scalars(insert(AuthAttempt).returning(AuthAttempt.attempt_id), rows))
 
 
-def succeeded(session: Session, tries: Collection[int], forget: str) -> None:
+def clear_attempts(session: Session, tries: Collection[int], forget: str) -> None:
     """Take these tries back, and every failure before them under the key ``forget``."""
     session.execute(
-        delete(Attempt).where(Attempt.attempt_id.in_(tries) | (Attempt.key == _hashed(forget)))
+        delete(AuthAttempt).where(AuthAttempt.attempt_id.in_(tries) | (AuthAttempt.key == _hash_key(forget)))
     )
 
 
-def _hashed(key: str) -> str:
+def _hash_key(key: str) -> str:
     # People type their password where the account belongs: neither is kept in the clear.
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -12,19 +12,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.errors import NotFound
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 from guardia.org.model import AccessToken, Person
 
-PREFIX = "guardia_pat_"
+TOKEN_PREFIX = "guardia_pat_"
 """How every token begins, so that scanners find one that was left in a file."""
-PERSONAL = frozenset(
+SESSION_ONLY_ACTIONS = frozenset(
     {"approval.decide", "approval.answer", "delegation.set", "delegation.set_others"}
 )
 """Rights that no token carries: a decision is a person's own, made in their session."""
 
 
 @dataclass(frozen=True, slots=True)
-class TokenCard:
+class TokenInfo:
     """A token as its holder sees it; the secret is never shown again."""
 
     token_id: int
@@ -34,7 +34,7 @@ class TokenCard:
     revoked: bool
 
 
-def issue(
+def create_token(
     session: Session,
     person_id: str,
     name: str,
@@ -43,7 +43,7 @@ def issue(
     ends: datetime,
 ) -> tuple[int, str]:
     """A new token's number and secret; only the secret's hash is kept."""
-    secret = PREFIX + secrets.token_urlsafe(32)
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     row = AccessToken(
         person_id=person_id,
         name=name,
@@ -57,7 +57,7 @@ def issue(
     return row.token_id, secret
 
 
-def holder(session: Session, secret: str, now: datetime) -> PersonName | None:
+def person_of_token(session: Session, secret: str, now: datetime) -> PersonInfo | None:
     """Whose token this is, limited to its rights; ``None`` where it is unknown, over or revoked,
     or the account closed."""
     row = session.scalar(select(AccessToken).where(AccessToken.token_hash == _digest(secret)))
@@ -66,20 +66,20 @@ def holder(session: Session, secret: str, now: datetime) -> PersonName | None:
     person = session.get(Person, row.person_id)
     if person is None or not person.active:
         return None
-    only = frozenset(row.rights) - PERSONAL
+    only = frozenset(row.rights) - SESSION_ONLY_ACTIONS
     return person.name_card().model_copy(update={"only": only})
 
 
-def listed(session: Session, person_id: str) -> list[TokenCard]:
+def list_tokens(session: Session, person_id: str) -> list[TokenInfo]:
     """A person's tokens, the newest first."""
     query = select(AccessToken).where(AccessToken.person_id == person_id)
     return [
-        TokenCard(t.token_id, t.name, tuple(t.rights), t.expires_at, t.revoked_at is not None)
+        TokenInfo(t.token_id, t.name, tuple(t.rights), t.expires_at, t.revoked_at is not None)
         for t in session.scalars(query.order_by(AccessToken.token_id.desc()))
     ]
 
 
-def revoke(session: Session, person_id: str, token_id: int, now: datetime) -> str:
+def revoke_token(session: Session, person_id: str, token_id: int, now: datetime) -> str:
     """End one of a person's own tokens and return its name; ``NotFound`` else."""
     row = session.get(AccessToken, token_id)
     if row is None or row.person_id != person_id or row.revoked_at is not None:

@@ -14,15 +14,17 @@ from ruamel.yaml.nodes import Node
 
 from guardia.i18n import t
 from guardia.org import schema, source
-from guardia.org.consistency import Disagreement, Place, disagreements
+from guardia.org.consistency import Inconsistency
+from guardia.org.consistency import ChartPath
+from guardia.org.consistency import find_inconsistencies
 
-_BARE: dict[str, Any] = {"company": {"name": "-"}, "agents": [], "approvals": {}}
+_EMPTY_PARTS: dict[str, Any] = {"company": {"name": "-"}, "agents": [], "approvals": {}}
 """What stands for a part of the file that is missing, so that the others are looked at."""
-_BY_ID: tuple[Place, ...] = (("agents",), ("talk", "rules"))
+_BY_ID: tuple[ChartPath, ...] = (("agents",), ("talk", "rules"))
 """Lists whose entries have an id."""
-_ROUNDS = 12
-_SHOWN = 60
-_TEXTS = {
+_MAX_ROUNDS = 12
+_MAX_SHOWN = 60
+_MESSAGE_KEYS = {
     "missing": "missing",
     "extra_forbidden": "unknown",
     "literal_error": "choice",
@@ -45,7 +47,7 @@ _TEXTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ChartProblem:
     """One thing to correct. Lines and columns count from 1."""
 
     line: int
@@ -58,19 +60,19 @@ class Fault:
         return f"{at} {self.place}: {self.text}" if self.place else f"{at}: {self.text}"
 
 
-def find(model: type[BaseModel], text: str) -> list[Fault]:
+def find_problems(model: type[BaseModel], text: str) -> list[ChartProblem]:
     """All faults of a text that is YAML, in its order."""
     data = source.load(text)
     root = source.compose(text)
-    rest, errors, holed = _sound(model, data)
-    found = [_fault(root, e["loc"], _sentence(model, e), e["type"]) for e in _own(errors)]
+    rest, errors, holed = _validate_partially(model, data)
+    found = [_problem(root, e["loc"], _message(model, e), e["type"]) for e in _without_consequential(errors)]
     if rest is not None:
-        agreed: Iterator[Disagreement] = disagreements(rest)  # type: ignore[arg-type]
-        found += [_fault(root, d.place, d.text) for d in agreed if d.place[0] not in holed]
+        agreed: Iterator[Inconsistency] = find_inconsistencies(rest)  # type: ignore[arg-type]
+        found += [_problem(root, d.place, d.text) for d in agreed if d.place[0] not in holed]
     return sorted(dict.fromkeys(found), key=lambda f: (f.line, f.column))
 
 
-def _own(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+def _without_consequential(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
     """Without lists that are too short only because entries of theirs do not hold."""
     for error in errors:
         place = error["loc"]
@@ -79,37 +81,37 @@ def _own(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
             yield error
 
 
-def located(text: str, found: Iterable[Disagreement]) -> list[Fault]:
+def locate_inconsistencies(text: str, found: Iterable[Inconsistency]) -> list[ChartProblem]:
     """Disagreements with something outside of the chart, as faults of its text."""
     root = source.compose(text)
-    return sorted((_fault(root, d.place, d.text) for d in found), key=lambda f: (f.line, f.column))
+    return sorted((_problem(root, d.place, d.text) for d in found), key=lambda f: (f.line, f.column))
 
 
-def _sound(
+def _validate_partially(
     model: type[BaseModel], data: Any
 ) -> tuple[BaseModel | None, list[ErrorDetails], set[str | int]]:
     """What of the chart holds by itself, the errors of the rest, and which lists lost an entry."""
     rest, first = copy.deepcopy(data), list[ErrorDetails]()
     holed: set[str | int] = set()
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         try:
             return model.model_validate(rest), first, holed
         except ValidationError as error:
             found = error.errors()
         # Later rounds only meet what the cuts of the first have left behind.
         first = first or found
-        ways = {_way(rest, e["loc"]) for e in found} - {()}
+        ways = {_existing_path(rest, e["loc"]) for e in found} - {()}
         for name in {e["loc"][0] for e in found if e["type"] == "missing" and len(e["loc"]) == 1}:
-            rest[name] = copy.deepcopy(_BARE.get(str(name)))
+            rest[name] = copy.deepcopy(_EMPTY_PARTS.get(str(name)))
             holed.add(name)
-        for way in sorted(ways, key=_order, reverse=True):
-            holder: Any = source.inner(rest, way[:-1])
+        for way in sorted(ways, key=_removal_order, reverse=True):
+            holder: Any = source.value_at(rest, way[:-1])
             holed |= {way[0]} if isinstance(holder, list) else set()
             holder.pop(way[-1])
     return None, first, holed
 
 
-def _way(data: Any, loc: Place) -> Place:
+def _existing_path(data: Any, loc: ChartPath) -> ChartPath:
     """The way to what an error is about, or to what lacks it."""
     way, node = list[str | int](), data
     for step in loc:
@@ -117,20 +119,20 @@ def _way(data: Any, loc: Place) -> Place:
             isinstance(node, list) and isinstance(step, int) and step < len(node)
         ):
             way.append(step)
-            node = source.inner(node, (step,))
+            node = source.value_at(node, (step,))
     return tuple(way)
 
 
-def _order(way: Place) -> list[tuple[int, str]]:
+def _removal_order(way: ChartPath) -> list[tuple[int, str]]:
     return [(step, "") if isinstance(step, int) else (-1, step) for step in way]
 
 
-def _fault(root: Node, place: Place, text: str, kind: str = "") -> Fault:
+def _problem(root: Node, place: ChartPath, text: str, kind: str = "") -> ChartProblem:
     mark = source.locate(root, place, key=kind == "extra_forbidden").start_mark
-    return Fault(mark.line + 1, mark.column + 1, _named(root, place), text)
+    return ChartProblem(mark.line + 1, mark.column + 1, _readable_path(root, place), text)
 
 
-def _named(root: Node, place: Place) -> str:
+def _readable_path(root: Node, place: ChartPath) -> str:
     """The place as people say it: agents and rules by id."""
     steps = [str(step) for step in place]
     for at, step in enumerate(place):
@@ -140,15 +142,15 @@ def _named(root: Node, place: Place) -> str:
     return ".".join(steps)
 
 
-def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
+def _message(model: type[BaseModel], error: ErrorDetails) -> str:
     given = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(given["error"])
-    key = _TEXTS.get(error["type"])
+    key = _MESSAGE_KEYS.get(error["type"])
     if key is None:
         return t("org.fault.other", problem=error["msg"])
     words = {name: str(value) for name, value in given.items()}
-    words |= {"name": str(error["loc"][-1]) if error["loc"] else "", "value": _shown(error)}
+    words |= {"name": str(error["loc"][-1]) if error["loc"] else "", "value": _shortened(error)}
     if key == "choice":
         words["known"] = words.get("expected", "").replace(" or ", ", ")
     if key == "unknown":
@@ -156,14 +158,14 @@ def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
     return t(f"org.fault.{key}", **words)
 
 
-def _shown(error: ErrorDetails) -> str:
+def _shortened(error: ErrorDetails) -> str:
     text = str(error["input"])
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
-def _alternatives(model: type[BaseModel], loc: Place) -> dict[str, str]:
+def _alternatives(model: type[BaseModel], loc: ChartPath) -> dict[str, str]:
     """What could have been meant where a name is not known."""
-    known = schema.names_at(model, loc[:-1])
+    known = schema.field_names_at(model, loc[:-1])
     close = difflib.get_close_matches(str(loc[-1]).lower(), known, n=1)
     meant = t("org.fault.meant", name=close[0]) if close else ""
     return {"known": ", ".join(known), "meant": meant}

@@ -13,10 +13,15 @@ from pathlib import Path
 
 import pytest
 import sql_cache
-from cast import Cast, at_desk, seated
+from cast import BoardEnv
+from cast import open_env
+from cast import seeded_env
 from hypothesis import settings
 
-from guardia.db.embedded import APPLICATION_ROLE, FAST, OWNER_ROLE, Cluster
+from guardia.db.embedded import APPLICATION_ROLE
+from guardia.db.embedded import FAST_SETTINGS
+from guardia.db.embedded import OWNER_ROLE
+from guardia.db.embedded import Cluster
 from guardia.tools.lab.running import RunningFleet
 
 # How long one example takes says more about the machine than about the code.
@@ -24,18 +29,18 @@ settings.register_profile("guardia", deadline=None)
 settings.load_profile("guardia")
 
 TEMPLATE = "guardia_template"
-SEATED = "guardia_seated"
+SEEDED = "guardia_seated"
 _SERVER = {
-    **FAST,
+    **FAST_SETTINGS,
     "max_connections": "200",
     "max_wal_size": "128MB",
     "min_wal_size": "32MB",
     # How dear a guess at a password is, is of no matter here; each connection would pay for it.
     "scram_iterations": "1",
 }
-_MEMORY = Path("/dev/shm")
-_ROOM = 2 << 30
-_numbers = itertools.count(1)
+_RAM_FOLDER = Path("/dev/shm")
+_NEEDED_BYTES = 2 << 30
+_database_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +55,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """One PostgreSQL for the whole run, with the product's roles."""
-    folder = Path(tempfile.mkdtemp(prefix="guardia-test-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="guardia-test-", dir=_ram_folder()))
     folder.chmod(0o711)
     with Cluster(folder / "pg", settings=_SERVER) as running, sql_cache.once():
         running.create_roles()
@@ -58,13 +63,13 @@ def cluster() -> Iterator[Cluster]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _memory() -> Path | None:
+def _ram_folder() -> Path | None:
     """Where files are only memory, if there is room: a database for each test is 700 of them."""
-    if not os.access(_MEMORY, os.W_OK):
+    if not os.access(_RAM_FOLDER, os.W_OK):
         return None
-    found = os.statvfs(_MEMORY)
+    found = os.statvfs(_RAM_FOLDER)
     programs = not found.f_flag & os.ST_NOEXEC  # the server's may have to be copied there
-    return _MEMORY if programs and found.f_bavail * found.f_frsize > _ROOM else None
+    return _RAM_FOLDER if programs and found.f_bavail * found.f_frsize > _NEEDED_BYTES else None
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +85,9 @@ def template(cluster: Cluster) -> str:
 @pytest.fixture(scope="session")
 def seats(cluster: Cluster, template: str) -> str:
     """The template of tests that have a ``cast``: its chart, people and servers are in it."""
-    cluster.create_database(SEATED, owner=OWNER_ROLE, template=template)
-    with seated(cluster.dsn(APPLICATION_ROLE, SEATED)):
-        return SEATED
+    cluster.create_database(SEEDED, owner=OWNER_ROLE, template=template)
+    with seeded_env(cluster.dsn(APPLICATION_ROLE, SEEDED)):
+        return SEEDED
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,8 @@ class Dsns:
 @pytest.fixture
 def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) -> Iterator[Dsns]:
     """A migrated database for one test."""
-    name = f"test_{next(_numbers)}"
-    origin = SEATED if "seats" in request.fixturenames else template
+    name = f"test_{next(_database_numbers)}"
+    origin = SEEDED if "seats" in request.fixturenames else template
     cluster.create_database(name, owner=OWNER_ROLE, template=origin)
     yield Dsns(
         name,
@@ -111,9 +116,9 @@ def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) ->
 
 
 @pytest.fixture
-def cast(seats: str, database: Dsns) -> Iterator[Cast]:
+def cast(seats: str, database: Dsns) -> Iterator[BoardEnv]:
     """The shipped chart, people and servers over a database of its own."""
-    with at_desk(database.app) as board:
+    with open_env(database.app) as board:
         yield board
 
 

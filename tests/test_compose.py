@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from guardia.heartbeat.liveness import Life
+from guardia.heartbeat.liveness import Liveness
 from guardia.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,7 +125,7 @@ def test_the_workers_health_check_looks_at_the_file_that_the_worker_keeps_fresh(
         return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
     assert not healthy()
-    life = Life(file)
+    life = Liveness(file)
     life.alive()
     assert healthy()
     os.utime(file, (0, 0))

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import typer
-from cast import Cast, seated
+from cast import BoardEnv
+from cast import seeded_env
 from fastapi import FastAPI
-from pages import Browser, application
+from pages import PageClient
+from pages import page_app
 
 from guardia.board.site import permissions as web
 from guardia.cli import app as cli
@@ -25,7 +27,7 @@ BEGIN, END = "<!-- permissions: generated -->\n", "\n<!-- end -->"
 
 @pytest.fixture
 def board(database: Any) -> Any:
-    with seated(database.app) as found:
+    with seeded_env(database.app) as found:
         yield found
 
 
@@ -49,35 +51,35 @@ def test_every_right_has_words_for_whoever_has_it_not() -> None:
         assert named == set(access.PERMISSIONS)
 
 
-def test_every_route_has_a_rule_and_every_rule_a_route(board: Cast) -> None:
-    assert routes(application(board.desk)) == set(web.ROUTES)
+def test_every_route_has_a_rule_and_every_rule_a_route(board: BoardEnv) -> None:
+    assert routes(page_app(board.desk)) == set(web.ROUTES)
 
 
 def test_every_rule_names_a_right_that_someone_has() -> None:
-    assert {r for r in web.ROUTES.values() if r not in {web.OPEN, web.AGENT}} <= set(
+    assert {r for r in web.ROUTES.values() if r not in {web.PUBLIC, web.AGENT_TOKEN}} <= set(
         access.PERMISSIONS
     )
-    assert set(command.COMMANDS.values()) <= set(access.PERMISSIONS) | access.OPERATIONS
+    assert set(command.COMMAND_ACTIONS.values()) <= set(access.PERMISSIONS) | access.OPERATOR_ACTIONS
     assert all(access.PERMISSIONS.values())
 
 
-def test_a_route_without_a_rule_answers_nobody(board: Cast) -> None:
-    app: FastAPI = application(board.desk)
+def test_a_route_without_a_rule_answers_nobody(board: BoardEnv) -> None:
+    app: FastAPI = page_app(board.desk)
     app.add_api_route("/planted", lambda: {"open": "to all"})
     assert ("GET", "/planted") in routes(app) - set(web.ROUTES)
-    answer = Browser(app, raise_server_exceptions=False).get("/planted")
+    answer = PageClient(app, raise_server_exceptions=False).get("/planted")
     assert answer.status_code == 403 and "open" not in answer.text
 
 
 def test_every_command_has_a_rule_and_every_rule_a_command() -> None:
-    assert {name for name, _ in command.commands(cli)} == set(command.COMMANDS)
+    assert {name for name, _ in command.commands(cli)} == set(command.COMMAND_ACTIONS)
 
 
 def test_a_command_without_a_rule_does_not_run() -> None:
     planted = typer.Typer()
     ran: list[int] = []
     planted.command("planted")(lambda: ran.append(1))
-    command.enforce(planted)
+    command.enforce_permissions(planted)
     with pytest.raises(Forbidden):
         planted.registered_commands[0].callback()  # type: ignore[misc]
     assert not ran
@@ -95,6 +97,6 @@ def test_the_document_shows_the_table_that_is_enforced() -> None:
     before, rest = text.split(BEGIN)
     shown, after = rest.split(END, 1)
     if os.environ.get("UPDATE_DOCS"):
-        SECURITY.write_text(before + BEGIN + access.as_table() + END + after, "utf-8")
+        SECURITY.write_text(before + BEGIN + access.permissions_as_markdown() + END + after, "utf-8")
     else:
-        assert shown == access.as_table()
+        assert shown == access.permissions_as_markdown()

@@ -16,12 +16,12 @@ from typing import Literal, LiteralString, Never
 from guardia.errors import Invalid, ProgrammerError
 from guardia.i18n import t
 
-Piece = str | int | PurePosixPath
+Argument = str | int | PurePosixPath
 
 MASK = "***"
-LONGEST = 100_000
+MAX_COMMAND_BYTES = 100_000
 """Bytes of a rendered command; Linux takes no argument of more than 128 KiB."""
-LONGEST_INPUT = 1_000_000
+MAX_INPUT_BYTES = 1_000_000
 """Bytes of standard input."""
 
 _PLAIN_PROGRAM = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*")
@@ -81,7 +81,7 @@ class Script:
     def __post_init__(self) -> None:
         if not _SCRIPT_NAME.fullmatch(self.name):
             raise ProgrammerError(why=f"script name {self.name!r}")
-        _passable(self.text)
+        _require_passable(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +111,15 @@ class Command:
     stdin: tuple[str | Secret, ...] = field(default=())
 
     @classmethod
-    def of(cls, program: Piece, /, *arguments: Piece) -> Command:
+    def of(cls, program: Argument, /, *arguments: Argument) -> Command:
         """One program with its arguments, each of which arrives unchanged."""
-        words = tuple(_word(piece) for piece in (program, *arguments))
+        words = tuple(_argument(piece) for piece in (program, *arguments))
         if not words[0]:
             raise Invalid(what=t("tools.command.argument"), why=t("tools.command.no_program"))
         return cls((_Stage(words),))
 
     @classmethod
-    def script(cls, script: Script, /, *arguments: Piece) -> Command:
+    def script(cls, script: Script, /, *arguments: Argument) -> Command:
         """A bash script that finds ``arguments`` in its positional parameters."""
         return cls.of("bash", "-c", _PROLOGUE + script.text, script.name, *arguments)
 
@@ -129,22 +129,22 @@ class Command:
             raise ProgrammerError(why="the second stage of a pipeline already has an input")
         return Command(self.stages + following.stages, self.stdin)
 
-    def reading(self, path: Piece) -> Command:
+    def reading(self, path: Argument) -> Command:
         """With the first stage's standard input from a file of the server."""
         if self.stdin:
             raise ProgrammerError(why="a command has one standard input")
-        return self._redirected(0, _Redirect("<", _file(path)))
+        return self._redirected(0, _Redirect("<", _require_file(path)))
 
-    def writing(self, path: Piece, *, append: bool = False) -> Command:
+    def writing(self, path: Argument, *, append: bool = False) -> Command:
         """With the last stage's standard output into a file of the server."""
-        return self._redirected(-1, _Redirect(">>" if append else ">", _file(path)))
+        return self._redirected(-1, _Redirect(">>" if append else ">", _require_file(path)))
 
     def fed(self, *pieces: str | Secret) -> Command:
         """With ``pieces``, joined, as standard input: the only place for a secret."""
         if any(r.operator == "<" for r in self.stages[0].redirects):
             raise ProgrammerError(why="a command has one standard input")
         given = replace(self, stdin=pieces)
-        if len(given.input()) > LONGEST_INPUT:
+        if len(given.input()) > MAX_INPUT_BYTES:
             raise Invalid(what=t("tools.command.input"), why=t("tools.command.too_long"))
         return given
 
@@ -159,7 +159,7 @@ class Command:
         if len(self.stages) > 1:
             # Plain sh has no pipefail everywhere: a broken first stage would pass unseen.
             line = f"bash -o pipefail -c {shlex.quote(line)}"
-        if len(line.encode()) > LONGEST:
+        if len(line.encode()) > MAX_COMMAND_BYTES:
             raise Invalid(what=t("tools.command.argument"), why=t("tools.command.too_long"))
         return line
 
@@ -182,15 +182,15 @@ class Command:
         return replace(self, stages=tuple(stages))
 
 
-def _word(piece: Piece) -> str:
+def _argument(piece: Argument) -> str:
     if isinstance(piece, Secret):
         raise ProgrammerError(why=t("tools.command.secret_argument"))
     if isinstance(piece, bool) or not isinstance(piece, str | int | PurePosixPath):
         raise ProgrammerError(why=f"a {type(piece).__name__} is no argument")
-    return _passable(str(piece))
+    return _require_passable(str(piece))
 
 
-def _passable(text: str) -> str:
+def _require_passable(text: str) -> str:
     """``text``, if an argument of a process can hold it at all."""
     try:
         fits = b"\0" not in text.encode()
@@ -207,8 +207,8 @@ def _program(name: str) -> str:
     return name if plain else "'" + name.replace("'", "'\"'\"'") + "'"
 
 
-def _file(path: Piece) -> str:
-    name = _word(path)
+def _require_file(path: Argument) -> str:
+    name = _argument(path)
     if not name.startswith("/") or _SPECIAL_FILE.match(name):
         raise Invalid(what=t("tools.command.argument"), why=t("tools.command.not_a_file"))
     return name

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from guardia.board.core.plan import Action, Call, Risk
-from guardia.board.core.planner import Draft, Offer
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Risk
+from guardia.board.core.planner import ActionDraft
+from guardia.board.core.planner import ToolOption
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host
@@ -15,15 +18,15 @@ from guardia.tools import catalog, planning, policy
 class CatalogPlanner:
     """``board.planner.Planner`` over the whole catalogue."""
 
-    def offers(self) -> tuple[Offer, ...]:
+    def offers(self) -> tuple[ToolOption, ...]:
         """Every tool that changes something."""
         return tuple(
-            Offer(tool.name, t(f"tools.{tool.name}.title"), tuple(tool.args.model_fields))
+            ToolOption(tool.name, t(f"tools.{tool.name}.title"), tuple(tool.args.model_fields))
             for tool in catalog.CATALOG.values()
             if tool.risk is not Risk.READ
         )
 
-    def action(self, draft: Draft, host: Host, category: str) -> Action:
+    def action(self, draft: ActionDraft, host: Host, category: str) -> Action:
         """``Refused`` for a read, and for what the category does not cover."""
         tool = catalog.find(draft.tool)
         if tool.risk is Risk.READ:
@@ -34,6 +37,6 @@ class CatalogPlanner:
         try:
             args = tool.args.model_validate_strings(written)
         except ValidationError as error:
-            raise planning.invalid(tool.name, error) from None
-        call = Call(tool=tool.name, args=args.model_dump(mode="json"))
+            raise planning.invalid_argument(tool.name, error) from None
+        call = ToolCall(tool=tool.name, args=args.model_dump(mode="json"))
         return planning.propose(call, host)

@@ -22,24 +22,30 @@ from pydantic import ValidationError
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import Desk
-from guardia.board.core.plan import Action, Call, Check, Risk
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Risk
 from guardia.board.execution import commands
-from guardia.board.execution.commands import Intent, Outcome, Step
+from guardia.board.execution.commands import Intent
+from guardia.board.execution.commands import CommandResult
+from guardia.board.execution.commands import PlanStep
 from guardia.errors import CommandFailed, Interrupted, Refused, Stale, Unreachable
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
 from guardia.tools.command import Command
-from guardia.tools.inflight import InFlight
+from guardia.tools.inflight import InFlightCommands
 from guardia.tools.tool import Tool
-from guardia.tools.transport.connections import Ending, Output
-from guardia.tools.transport.supervised_shell import Leash
+from guardia.tools.transport.connections import ExitReason
+from guardia.tools.transport.connections import Output
+from guardia.tools.transport.supervised_shell import FenceGuard
 
-_PAUSES = (0.2, 0.4, 0.8, 1.5, 3.0)
+_POLL_SECONDS = (0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between looks while a check waits; the last one repeats."""
 
 
-class Hands(Protocol):
+class Transport(Protocol):
     """What carries a command to a host: ``tools.ssh.Connections``."""
 
     def run(
@@ -49,7 +55,7 @@ class Hands(Protocol):
         *,
         timeout: float,
         cancel: threading.Event | None = None,
-        leash: Leash | None = None,
+        leash: FenceGuard | None = None,
     ) -> Output:
         """Run it and wait; ``Unreachable`` where the host does not answer. Setting ``cancel``
         ends it on the host; with a ``leash`` it starts only while that holds."""
@@ -60,7 +66,7 @@ class Hands(Protocol):
         ...
 
 
-class Result(StrEnum):
+class ActionStatus(StrEnum):
     """How one action ended."""
 
     DONE = "done"
@@ -71,15 +77,15 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ActionReport:
     """How one action ended, and why."""
 
-    result: Result
+    result: ActionStatus
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Unmet:
+class FailedCheck:
     """A check that does not hold, with what was found instead."""
 
     check: Check
@@ -99,12 +105,12 @@ class Gate:
     """Reads, changes and undoes on servers, one recorded command at a time."""
 
     def __init__(
-        self, desk: Desk, hands: Hands, *, sleep: Callable[[float], None] = time.sleep
+        self, desk: Desk, hands: Transport, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._desk = desk
         self._hands = hands
         self._sleep = sleep
-        self.in_flight = InFlight()
+        self.in_flight = InFlightCommands()
 
     def interrupt(self) -> int:
         """End the commands whose agents no longer hold their task; how many were told to."""
@@ -118,51 +124,51 @@ class Gate:
         """The server that a grant is for."""
         return cmdb.server(self._desk, grant.server_id)
 
-    def read(self, grant: Grant, call: Call) -> dict[str, Any]:
+    def read(self, grant: Grant, call: ToolCall) -> dict[str, Any]:
         """Run a read and return its findings; ``CommandFailed``, ``Unreachable`` or ``Refused``."""
         tool = catalog.find(call.tool)
         if tool.risk is not Risk.READ:
             raise Refused(why=t("gate.not_a_read", tool=call.tool))
         return self._run(grant, tool, call, None)
 
-    def failing(self, grant: Grant, checks: tuple[Check, ...]) -> Unmet | None:
+    def failing(self, grant: Grant, checks: tuple[Check, ...]) -> FailedCheck | None:
         """The first of ``checks`` that does not hold, or ``None``."""
         return next((unmet for c in checks if (unmet := self._unmet(grant, c))), None)
 
-    def carry_out(self, grant: Grant, ordinal: int, action: Action) -> Report:
+    def carry_out(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
         """Pre-check, do and verify one action of the granted plan."""
         tool = self._within(grant, action)
         unmet = self.failing(grant, action.precheck)
         if unmet is not None:
-            return Report(Result.NOT_STARTED, t("gate.precheck", check=unmet))
+            return ActionReport(ActionStatus.NOT_STARTED, t("gate.precheck", check=unmet))
         try:
-            self._run(grant, tool, action.call, Step(ordinal, "do"))
+            self._run(grant, tool, action.call, PlanStep(ordinal, "do"))
         except Unreachable as error:
             # The hands raise this only for what has surely not begun.
-            return Report(Result.NOT_STARTED, str(error))
+            return ActionReport(ActionStatus.NOT_STARTED, str(error))
         except CommandFailed as error:
-            return Report(Result.FAILED, str(error))
+            return ActionReport(ActionStatus.FAILED, str(error))
         unmet = self.failing(grant, action.verify)
         if unmet is not None:
-            return Report(Result.FAILED, t("gate.verify", check=unmet))
-        return Report(Result.DONE)
+            return ActionReport(ActionStatus.FAILED, t("gate.verify", check=unmet))
+        return ActionReport(ActionStatus.DONE)
 
-    def undo(self, grant: Grant, ordinal: int, action: Action) -> Report:
+    def undo(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
         """Undo one action and verify that it is undone."""
         if action.undo is None:
-            return Report(Result.FAILED, action.irreversible or "")
+            return ActionReport(ActionStatus.FAILED, action.irreversible or "")
         tool = self._within(grant, action)
         try:
-            self._run(grant, catalog.find(action.undo.tool), action.undo, Step(ordinal, "undo"))
+            self._run(grant, catalog.find(action.undo.tool), action.undo, PlanStep(ordinal, "undo"))
         except (CommandFailed, Unreachable) as error:
-            return Report(Result.FAILED, str(error))
+            return ActionReport(ActionStatus.FAILED, str(error))
         unmet = self.failing(grant, action.undo_verify)
         if unmet is not None:
-            return Report(Result.FAILED, t("gate.verify", check=unmet))
+            return ActionReport(ActionStatus.FAILED, t("gate.verify", check=unmet))
         assert tool is not None
-        return Report(Result.DONE)
+        return ActionReport(ActionStatus.DONE)
 
-    def quiet(self, grant: Grant, step: Step) -> None:
+    def quiet(self, grant: Grant, step: PlanStep) -> None:
         """Before looking at what became of a step whose worker has told nothing: make sure that
         nothing of it runs on the server any more, or ever will. ``Unreachable`` where that cannot
         be made sure of."""
@@ -179,16 +185,16 @@ class Gate:
             raise Refused(why=t("gate.drift", tool=tool.name))
         return tool
 
-    def _unmet(self, grant: Grant, check: Check) -> Unmet | None:
+    def _unmet(self, grant: Grant, check: Check) -> FailedCheck | None:
         """Look again and again until the check holds or ``within`` seconds have passed."""
         deadline = time.monotonic() + check.within
-        pauses = itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1]))
+        pauses = itertools.chain(_POLL_SECONDS, itertools.repeat(_POLL_SECONDS[-1]))
         while True:
             found = self._look(grant, check)
-            if _holds(check, found):
+            if _is_satisfied(check, found):
                 return None
             if time.monotonic() >= deadline:
-                return Unmet(check, found)
+                return FailedCheck(check, found)
             self._sleep(next(pauses))
 
     def _look(self, grant: Grant, check: Check) -> dict[str, Any] | None:
@@ -198,7 +204,7 @@ class Gate:
             # A service that does not answer the question does not fulfil the expectation.
             return None
 
-    def _run(self, grant: Grant, tool: Tool[Any], call: Call, step: Step | None) -> dict[str, Any]:
+    def _run(self, grant: Grant, tool: Tool[Any], call: ToolCall, step: PlanStep | None) -> dict[str, Any]:
         host = self.host(grant)
         try:
             args = tool.args.model_validate(call.args)
@@ -206,7 +212,7 @@ class Gate:
             raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
         command = tool.command(args, host)
         with self.in_flight.entered(grant.hold) as cancel:
-            intent = commands.intend(self._desk, grant, call, command.masked, step)
+            intent = commands.record_intent(self._desk, grant, call, command.masked, step)
             return self._sent(intent, tool, host, command, cancel)
 
     def _sent(
@@ -223,45 +229,45 @@ class Gate:
             output = self._hands.run(
                 host, command, timeout=tool.timeout, cancel=cancel, leash=leash
             )
-            if output.ended is not Ending.CANCELLED:
+            if output.ended is not ExitReason.CANCELLED:
                 findings = tool.parse(output)
         except (CommandFailed, Unreachable, Stale) as error:
-            self._conclude(intent, started, Outcome(False, {}, str(error), 0))
+            self._conclude(intent, started, CommandResult(False, {}, str(error), 0))
             raise
-        if output.ended is Ending.CANCELLED:
+        if output.ended is ExitReason.CANCELLED:
             self._interrupted(intent, started, output)
-        self._conclude(intent, started, Outcome(True, findings, output.stdout, 0))
+        self._conclude(intent, started, CommandResult(True, findings, output.stdout, 0))
         return findings
 
-    def _leash(self, intent: Intent) -> Leash | None:
+    def _leash(self, intent: Intent) -> FenceGuard | None:
         """A change reaches the server only while its agent holds the task, to the last moment."""
         if intent.step is None:
             return None
-        holds = partial(commands.still, self._desk, intent.grant.hold)
-        return Leash(_tag(intent.grant, intent.step), holds)
+        holds = partial(commands.require_current, self._desk, intent.grant.hold)
+        return FenceGuard(_tag(intent.grant, intent.step), holds)
 
     def _interrupted(self, intent: Intent, started: float, output: Output) -> NoReturn:
         """A person has ordered otherwise: the agent learns nothing from it and goes no further."""
         gone = "gone" if output.confirmed_gone else "not_gone"
-        self._conclude(intent, started, Outcome(False, {}, t(f"gate.interrupted.{gone}"), 0))
+        self._conclude(intent, started, CommandResult(False, {}, t(f"gate.interrupted.{gone}"), 0))
         raise Interrupted(what=f"SR-{intent.grant.hold.sr_id}")
 
-    def _conclude(self, intent: Intent, started: float, outcome: Outcome) -> None:
+    def _conclude(self, intent: Intent, started: float, outcome: CommandResult) -> None:
         milliseconds = round((time.monotonic() - started) * 1000)
-        commands.conclude(
+        commands.record_result(
             self._desk,
             intent,
-            Outcome(outcome.ok, outcome.findings, outcome.output, milliseconds),
+            CommandResult(outcome.ok, outcome.findings, outcome.output, milliseconds),
         )
 
 
-def _tag(grant: Grant, step: Step) -> str:
+def _tag(grant: Grant, step: PlanStep) -> str:
     """Names one step of one task's plan among a server's processes."""
     plan = (grant.plan_hash or "")[:12]
     return f"guardia:{grant.hold.task_id}:{plan}:{step.ordinal}:{step.phase}"
 
 
-def _holds(check: Check, found: dict[str, Any] | None) -> bool:
+def _is_satisfied(check: Check, found: dict[str, Any] | None) -> bool:
     try:
         return bool(jmespath.search(check.expect, found))
     except (JMESPathError, TypeError):

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.execution import commands
 from guardia.errors import Interrupted
 
 
-class InFlight:
+class InFlightCommands:
     """Running commands of one process; safe for all threads."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class InFlight:
         self._closed = False
 
     @contextmanager
-    def entered(self, hold: Hold) -> Iterator[threading.Event]:
+    def entered(self, hold: Claim) -> Iterator[threading.Event]:
         """Enter before the intent is written, so that no order can pass unseen in between.
 
         ``Interrupted`` once closed."""
@@ -46,7 +46,7 @@ class InFlight:
             running = dict(self._running)
         if not running:
             return 0
-        overtaken = commands.overtaken(desk, set(running.values()))
+        overtaken = commands.stale_fences(desk, set(running.values()))
         ended = [cancel for cancel, fence in running.items() if fence in overtaken]
         for cancel in ended:
             cancel.set()

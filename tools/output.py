@@ -30,7 +30,7 @@ _SECRETS = re.compile(
 )
 
 
-class Ending(StrEnum):
+class ExitReason(StrEnum):
     """Why a command is no longer running, as far as this side knows."""
 
     EXITED = "exited"
@@ -53,26 +53,26 @@ class Output:
     """From the request to the end, on this side's clock."""
     truncated: bool = False
     """More was printed than is kept."""
-    ended: Ending = Ending.EXITED
+    ended: ExitReason = ExitReason.EXITED
     confirmed_gone: bool = True
     """Whether it was seen on the server that none of its processes is left (``True`` when it
     ended by itself)."""
 
 
-def clean(text: str) -> str:
+def sanitize(text: str) -> str:
     """``text`` without control characters and with what looks like a secret masked."""
     plain = _CONTROLS.sub("", _TERMINAL_SEQUENCES.sub("", text))
     return _SECRETS.sub(r"\1\2***", plain)
 
 
-def decoded(raw: bytes) -> str:
+def decode(raw: bytes) -> str:
     """Bytes from a server as harmless text."""
-    return clean(raw.decode("utf-8", errors="replace"))
+    return sanitize(raw.decode("utf-8", errors="replace"))
 
 
-def require(tool: str, output: Output) -> str:
+def require_success(tool: str, output: Output) -> str:
     """The standard output of a command that ended well; else ``CommandFailed``."""
-    if output.ended is not Ending.EXITED:
+    if output.ended is not ExitReason.EXITED:
         raise CommandFailed(tool=tool, exit="-", output=t(f"tools.output.{output.ended}"))
     if output.exit != 0:
         printed = output.stderr.strip() or output.stdout.strip()

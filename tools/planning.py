@@ -7,16 +7,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from guardia.board.core.labels import in_seoul
-from guardia.board.core.plan import Action, Call, Check, Risk
+from guardia.board.core.labels import to_seoul_time
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Risk
 from guardia.errors import Invalid, ProgrammerError
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import catalog
 from guardia.tools.command import Command
-from guardia.tools.tool import Args, Tool
+from guardia.tools.tool import ToolArgs
+from guardia.tools.tool import Tool
 
-_FAULTS = frozenset(
+_TRANSLATED_ERRORS = frozenset(
     {
         "missing",
         "extra_forbidden",
@@ -30,7 +34,7 @@ _FAULTS = frozenset(
 """Faults of an argument that have a text of ours."""
 
 
-def propose(call: Call, host: Host) -> Action:
+def propose(call: ToolCall, host: Host) -> Action:
     """``call`` as an action on ``host``: command, checks and undo, all with their final values.
 
     ``Refused`` for an unknown tool or a service that the host lacks, ``Invalid`` for arguments
@@ -39,52 +43,52 @@ def propose(call: Call, host: Host) -> Action:
     tool, args, command = prepare(call, host)
     undo = tool.undo(args) if tool.undo else None
     if undo is not None:
-        undo = _rehearsed(undo, host)
+        undo = _require_runnable(undo, host)
     return Action(
         call=_call(tool, args),
         risk=tool.risk,
-        effect=t(f"tools.{tool.name}.effect", **_shown(args), server=host.server_id),
+        effect=t(f"tools.{tool.name}.effect", **_displayed(args), server=host.server_id),
         command=command.masked,
-        precheck=_reads(tool.precheck(args), host),
-        verify=_reads(tool.verify(args), host),
+        precheck=_require_reads(tool.precheck(args), host),
+        verify=_require_reads(tool.verify(args), host),
         undo=undo,
-        undo_verify=_reads(tool.undo_verify(args), host),
+        undo_verify=_require_reads(tool.undo_verify(args), host),
         irreversible=t(tool.irreversible) if tool.irreversible else None,
     )
 
 
-def prepare(call: Call, host: Host) -> tuple[Tool[Any], Args, Command]:
+def prepare(call: ToolCall, host: Host) -> tuple[Tool[Any], ToolArgs, Command]:
     """The tool of ``call``, its checked arguments and the command on ``host``."""
     tool = catalog.find(call.tool)
     try:
         args = tool.args.model_validate(call.args)
     except ValidationError as error:
-        raise invalid(call.tool, error) from None
+        raise invalid_argument(call.tool, error) from None
     return tool, args, tool.command(args, host)
 
 
-def invalid(tool: str, error: ValidationError) -> Invalid:
+def invalid_argument(tool: str, error: ValidationError) -> Invalid:
     """The first argument that does not hold, by name; never what was given."""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
     kind, context = first["type"], dict(first.get("ctx", {}))
     if "expected" in context:  # 'A', 'B' or 'C'
         context["expected"] = re.sub(r"'(.*?)'( or |, )?", r"\1, ", context["expected"])[:-2]
-    why = t(f"tools.argument.{kind}", **context) if kind in _FAULTS else first["msg"]
+    why = t(f"tools.argument.{kind}", **context) if kind in _TRANSLATED_ERRORS else first["msg"]
     return Invalid(what=f"{tool} {place}".rstrip(), why=why)
 
 
-def _call(tool: Tool[Any], args: Args) -> Call:
-    return Call(tool=tool.name, args=args.model_dump(mode="json"))
+def _call(tool: Tool[Any], args: ToolArgs) -> ToolCall:
+    return ToolCall(tool=tool.name, args=args.model_dump(mode="json"))
 
 
-def _rehearsed(call: Call, host: Host) -> Call:
+def _require_runnable(call: ToolCall, host: Host) -> ToolCall:
     """``call``, surely runnable: an undo must not be found impossible when it is needed."""
     tool, args, _ = prepare(call, host)
     return _call(tool, args)
 
 
-def _reads(checks: tuple[Check, ...], host: Host) -> tuple[Check, ...]:
+def _require_reads(checks: tuple[Check, ...], host: Host) -> tuple[Check, ...]:
     for check in checks:
         tool, _, _ = prepare(check.call, host)
         if tool.risk is not Risk.READ:
@@ -92,6 +96,6 @@ def _reads(checks: tuple[Check, ...], host: Host) -> tuple[Check, ...]:
     return checks
 
 
-def _shown(args: Args) -> dict[str, object]:
+def _displayed(args: ToolArgs) -> dict[str, object]:
     found = args.model_dump()
-    return {name: in_seoul(v) if isinstance(v, str) else v for name, v in found.items()}
+    return {name: to_seoul_time(v) if isinstance(v, str) else v for name, v in found.items()}

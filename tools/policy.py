@@ -29,7 +29,7 @@ def covers(category: str, risk: Risk, limits: Mapping[str, Risk] = LIMITS) -> bo
     return limit is not None and risk in frozenset(Risk) and risk <= limit
 
 
-def least(risks: Iterable[Risk], limits: Mapping[str, Risk] = LIMITS) -> str:
+def least_category(risks: Iterable[Risk], limits: Mapping[str, Risk] = LIMITS) -> str:
     """The mildest category that covers all of ``risks``; ``ValueError`` where none does."""
     wanted = tuple(risks)
     mild_first = sorted(limits, key=lambda category: limits[category])

@@ -46,23 +46,23 @@ def control(service: Service) -> str:
 def port(service: Service) -> int:
     """Its TCP port; ``Refused`` where the CMDB has none."""
     if service.port is None or not 0 < service.port < 65536:
-        raise _lacks(service, "port")
+        raise _missing(service, "port")
     return service.port
 
 
 def health(service: Service) -> str:
     """The path of its HTTP health check; ``Refused`` where the CMDB has none."""
     if service.health is None or not _HEALTH.fullmatch(service.health):
-        raise _lacks(service, "health")
+        raise _missing(service, "health")
     return service.health
 
 
 def _path(service: Service, what: str, path: str | None) -> str:
     """An absolute path without detours, as quoting alone does not make one safe."""
     if path is None or not _PATH.fullmatch(path) or ".." in path.split("/"):
-        raise _lacks(service, what)
+        raise _missing(service, what)
     return path.rstrip("/") or "/"
 
 
-def _lacks(service: Service, what: str) -> Refused:
+def _missing(service: Service, what: str) -> Refused:
     return Refused(why=t("tools.target.lacks", service=service.name, what=what))

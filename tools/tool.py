@@ -14,12 +14,15 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from guardia.board.core.plan import Call, Check, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Risk
 from guardia.errors import CommandFailed, ProgrammerError
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.command import Command
-from guardia.tools.output import Output, require
+from guardia.tools.output import Output
+from guardia.tools.output import require_success
 
 Findings = dict[str, Any]
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -27,22 +30,22 @@ ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62
 _NAME = re.compile(r"[a-z]+\.[a-z_]+")
 
 
-class Args(BaseModel):
+class ToolArgs(BaseModel):
     """Arguments of a tool: frozen, strict, nothing unknown, every text bounded by a pattern."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class OnService(Args):
+class ServiceArgs(ToolArgs):
     """Arguments of a tool that acts on a service of the host."""
 
     service: ServiceName
 
 
-A = TypeVar("A", bound=Args)
+A = TypeVar("A", bound=ToolArgs)
 
 
-def nothing(_args: Args) -> tuple[Check, ...]:
+def no_checks(_args: ToolArgs) -> tuple[Check, ...]:
     """No checks."""
     return ()
 
@@ -60,10 +63,10 @@ class Tool(Generic[A]):
     """What would run; ``Refused`` where the host has no such service or lacks what it needs."""
     parse: Callable[[Output], Findings]
     """JSON-able findings; ``CommandFailed`` where the command did not do its work."""
-    precheck: Callable[[A], tuple[Check, ...]] = nothing
-    verify: Callable[[A], tuple[Check, ...]] = nothing
-    undo: Callable[[A], Call] | None = None
-    undo_verify: Callable[[A], tuple[Check, ...]] = nothing
+    precheck: Callable[[A], tuple[Check, ...]] = no_checks
+    verify: Callable[[A], tuple[Check, ...]] = no_checks
+    undo: Callable[[A], ToolCall] | None = None
+    undo_verify: Callable[[A], tuple[Check, ...]] = no_checks
     irreversible: str | None = None
     """Text key of the reason why there is no undo."""
     timeout: float = 30.0
@@ -77,11 +80,11 @@ class Tool(Generic[A]):
             raise ProgrammerError(why=f"{self.name} must say how it is undone, or why not")
 
 
-def read(name: str, reader: Callable[[str], Findings]) -> Callable[[Output], Findings]:
+def stdout_parser(name: str, reader: Callable[[str], Findings]) -> Callable[[Output], Findings]:
     """A ``parse`` from a reader of standard output; unreadable output is a failed command."""
 
     def parse(output: Output) -> Findings:
-        text = require(name, output)
+        text = require_success(name, output)
         try:
             return reader(text)
         except (ValueError, KeyError, IndexError, TypeError) as error:
@@ -91,11 +94,11 @@ def read(name: str, reader: Callable[[str], Findings]) -> Callable[[Output], Fin
     return parse
 
 
-def done(_text: str) -> Findings:
+def success_findings(_text: str) -> Findings:
     """Findings of a change whose success says everything."""
     return {"done": True}
 
 
-def literal(value: object) -> str:
+def jmespath_literal(value: object) -> str:
     """``value`` as a JMESPath literal, for a check's ``expect``."""
     return "`" + json.dumps(value, ensure_ascii=False).replace("`", "\\u0060") + "`"

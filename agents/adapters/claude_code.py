@@ -14,15 +14,18 @@ from importlib.resources import files
 from pathlib import Path
 
 import guardia
-from guardia.agents.adapters.claude_stream import Stream
-from guardia.agents.adapters.contract import Errand, Means
-from guardia.agents.adapters.process import Kit, Program, common
-from guardia.board.external_agents.sessions import Ending
+from guardia.agents.adapters.claude_stream import ClaudeStream
+from guardia.agents.adapters.contract import SessionSpec
+from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.process import LaunchSpec
+from guardia.agents.adapters.process import ProcessAgent
+from guardia.agents.adapters.process import base_environment
+from guardia.board.external_agents.sessions import SessionEnd
 from guardia.i18n import t
-from guardia.org.adapters import ClaudeCode
+from guardia.org.adapters import ClaudeCodeAdapter
 
 SERVER = "guardia"
-CLOSED_NETWORK = {
+OFFLINE_ENVIRONMENT = {
     # Metrics, error reports, feature flags, notices, updates: it would look for them by name at
     # every start. It asks nobody but the model.
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -31,11 +34,11 @@ CLOSED_NETWORK = {
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_TELEMETRY": "1",
 }
-_KEY = "ANTHROPIC_API_KEY"
-_BEGIN = b"Work on your task now."
+_API_KEY_VARIABLE = "ANTHROPIC_API_KEY"
+_START_PROMPT = b"Work on your task now."
 
 
-def command(adapter: ClaudeCode, folder: Path) -> tuple[str, ...]:
+def cli_command(adapter: ClaudeCodeAdapter, folder: Path) -> tuple[str, ...]:
     """The CLI's call. Neither the prompt nor anything secret is among its arguments."""
     model = ("--model", adapter.model) if adapter.model else ()
     return (
@@ -83,36 +86,36 @@ def config() -> str:
     return json.dumps({"mcpServers": {SERVER: server}})
 
 
-class Cli(Program):
+class ClaudeCodeAgent(ProcessAgent):
     """The CLI at work."""
 
-    adapter: ClaudeCode
+    adapter: ClaudeCodeAdapter
     flood = 256 * 1024 * 1024  # each word is a line of its own, and only sums are kept
     needed = (Path(sys.executable), Path(guardia.__file__))  # without its tools it would only cost
 
-    def __init__(self, adapter: ClaudeCode, errand: Errand, means: Means) -> None:
+    def __init__(self, adapter: ClaudeCodeAdapter, errand: SessionSpec, means: HostResources) -> None:
         super().__init__(adapter, errand, means)
         self._keys = means.keys
-        self._stream = Stream()
+        self._stream = ClaudeStream()
 
-    def outfit(self) -> Kit:
+    def outfit(self) -> LaunchSpec:
         """The CLI, its instructions and its MCP configuration in private files."""
         environment = {
-            **common(self.errand, self.folder),
+            **base_environment(self.errand, self.folder),
             "CLAUDE_CONFIG_DIR": str(self.folder / "claude"),
             "CLAUDE_CODE_MAX_RETRIES": "3",  # ten would keep a beat for minutes
             "MCP_TIMEOUT": "120000",  # ms; a busy host takes its time to start a Python
             "ENABLE_TOOL_SEARCH": "false",  # it is told all its tools at once
             **self.adapter.environment,
-            **CLOSED_NETWORK,
+            **OFFLINE_ENVIRONMENT,
         }
         if self.adapter.base_url:
             environment["ANTHROPIC_BASE_URL"] = self.adapter.base_url
         if self.adapter.api_key:
-            environment[_KEY] = self._keys.get(self.adapter.api_key)
+            environment[_API_KEY_VARIABLE] = self._keys.get(self.adapter.api_key)
         task = json.dumps(self.errand.task, ensure_ascii=False)
-        prepared = {"role.md": _role(self.errand.role), "mcp.json": config(), "task.json": task}
-        return Kit(command(self.adapter, self.folder), _BEGIN, environment, prepared)
+        prepared = {"role.md": _role_text(self.errand.role), "mcp.json": config(), "task.json": task}
+        return LaunchSpec(cli_command(self.adapter, self.folder), _START_PROMPT, environment, prepared)
 
     def heed(self, piece: bytes) -> None:
         """Its account of the turn, as it goes."""
@@ -126,7 +129,7 @@ class Cli(Program):
         text = super().masked(text)
         return text.replace(key, "••••••") if key else text
 
-    def told(self, ending: Ending, printed: str = "", complained: str = "") -> Ending:
+    def told(self, ending: SessionEnd, printed: str = "", complained: str = "") -> SessionEnd:
         """Its last words, what it used, and whether it failed."""
         said = self._stream
         said.end()
@@ -140,9 +143,9 @@ class Cli(Program):
             "" if said.result else complained,
         )
         text = self.masked("\n".join(part.strip() for part in parts if part.strip()))
-        return Ending(how, ending.exit, ending.left, text, said.usage(self.adapter.model))
+        return SessionEnd(how, ending.exit, ending.left, text, said.usage(self.adapter.model))
 
 
-def _role(own: str) -> str:
+def _role_text(own: str) -> str:
     text = (files("guardia.agents.adapters") / "claude_code.md").read_text("utf-8")
     return f"{text}\n\n{own}".strip()

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from guardia.board.costs.metering import MOST_REPORTED
+from guardia.board.costs.metering import MAX_REPORTED_TOKENS
 
-_LINE = 1 << 20
-_TEXT = 4000
-_MODELS = 8
-_MOST_USD = 1_000_000
-_READ = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-_READ_IN_SUM = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens")
+_MAX_LINE = 1 << 20
+_MAX_TEXT = 4000
+_MAX_MODELS = 8
+_MAX_USD = 1_000_000
+_INPUT_FIELDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+_SUMMARY_INPUT_FIELDS = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens")
 
 
 @dataclass
@@ -30,7 +30,7 @@ class _Message:
     tokens_out: int = 0
 
 
-class Stream:
+class ClaudeStream:
     """The lines so far."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Stream:
         for line in lines:
             self._line(line)
         # Nothing that counts is as long; what is left of such a line is none of JSON.
-        self._rest = rest if len(rest) <= _LINE else b""
+        self._rest = rest if len(rest) <= _MAX_LINE else b""
 
     def end(self) -> None:
         """No more will come."""
@@ -69,9 +69,9 @@ class Stream:
             return self._words
         said, errors = self.result.get("result"), self.result.get("errors")
         if isinstance(said, str):
-            return said[:_TEXT]
+            return said[:_MAX_TEXT]
         listed = errors if isinstance(errors, list) else []
-        return "\n".join([_kind(self.result), *(e for e in listed if isinstance(e, str))])[:_TEXT]
+        return "\n".join([_kind(self.result), *(e for e in listed if isinstance(e, str))])[:_MAX_TEXT]
 
     def usage(self, model: str | None) -> dict[str, Any] | None:
         """Tokens of each model, and the cost as the CLI reckons it; ``None`` where none was asked.
@@ -79,12 +79,12 @@ class Stream:
         ``model`` is what the chart calls the model: prices are found by that name.
         """
         found = self.result or {}
-        models = _summed(found.get("modelUsage")) or self._counted()
+        models = _usage_summary(found.get("modelUsage")) or self._counted()
         if not models:
             return None
         if model and len(models) == 1:
             models = {model: next(iter(models.values()))}
-        return {"models": models, "micro_usd": _micro(found.get("total_cost_usd"))}
+        return {"models": models, "micro_usd": _micro_usd(found.get("total_cost_usd"))}
 
     def _line(self, line: bytes) -> None:
         try:
@@ -114,12 +114,12 @@ class Stream:
                 message = _mapping(event.get("message"))
                 usage, name = _mapping(message.get("usage")), message.get("model")
                 model = name[:120] if isinstance(name, str) and name else "claude"
-                read = sum(_whole(usage.get(part)) for part in _READ)
-                self._messages.append(_Message(model, read, _whole(usage.get("output_tokens"))))
+                read = sum(_token_count(usage.get(part)) for part in _INPUT_FIELDS)
+                self._messages.append(_Message(model, read, _token_count(usage.get("output_tokens"))))
             case "message_delta" if self._messages:
                 # The count so far, not what was added.
                 said = _mapping(event.get("usage")).get("output_tokens")
-                self._messages[-1].tokens_out = _whole(said) or self._messages[-1].tokens_out
+                self._messages[-1].tokens_out = _token_count(said) or self._messages[-1].tokens_out
 
     def _counted(self) -> dict[str, dict[str, int]]:
         """Of the messages that were heard, where the CLI did not get to say it itself."""
@@ -130,27 +130,27 @@ class Stream:
         return found
 
 
-def _summed(said: object) -> dict[str, dict[str, int]]:
+def _usage_summary(said: object) -> dict[str, dict[str, int]]:
     """``modelUsage``: also what its own helpers have asked."""
     found: dict[str, dict[str, int]] = {}
     for name, usage in _mapping(said).items():
         counts = _mapping(usage)
-        read = sum(_whole(counts.get(part)) for part in _READ_IN_SUM)
-        _add(found, name[:120], read, _whole(counts.get("outputTokens")))
+        read = sum(_token_count(counts.get(part)) for part in _SUMMARY_INPUT_FIELDS)
+        _add(found, name[:120], read, _token_count(counts.get("outputTokens")))
     return found
 
 
 def _add(found: dict[str, dict[str, int]], model: str, read: int, written: int) -> None:
-    name = model if model in found or len(found) < _MODELS else next(iter(found))
+    name = model if model in found or len(found) < _MAX_MODELS else next(iter(found))
     sums = found.setdefault(name, {"input_tokens": 0, "output_tokens": 0})
-    sums["input_tokens"] = min(MOST_REPORTED, sums["input_tokens"] + read)
-    sums["output_tokens"] = min(MOST_REPORTED, sums["output_tokens"] + written)
+    sums["input_tokens"] = min(MAX_REPORTED_TOKENS, sums["input_tokens"] + read)
+    sums["output_tokens"] = min(MAX_REPORTED_TOKENS, sums["output_tokens"] + written)
 
 
 def _text(message: Mapping[str, Any]) -> str:
     blocks = message.get("content")
     parts = [_mapping(b).get("text") for b in blocks] if isinstance(blocks, list) else []
-    return "\n".join(part for part in parts if isinstance(part, str))[:_TEXT]
+    return "\n".join(part for part in parts if isinstance(part, str))[:_MAX_TEXT]
 
 
 def _kind(result: Mapping[str, Any]) -> str:
@@ -161,11 +161,11 @@ def _mapping(found: object) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _whole(value: object) -> int:
-    return value if type(value) is int and 0 <= value <= MOST_REPORTED else 0
+def _token_count(value: object) -> int:
+    return value if type(value) is int and 0 <= value <= MAX_REPORTED_TOKENS else 0
 
 
-def _micro(cost: object) -> int | None:
+def _micro_usd(cost: object) -> int | None:
     """Millionths of a dollar: the record knows no fractions."""
-    known = isinstance(cost, int | float) and 0 <= cost <= _MOST_USD
+    known = isinstance(cost, int | float) and 0 <= cost <= _MAX_USD
     return round(cost * 1_000_000) if known else None  # type: ignore[operator]

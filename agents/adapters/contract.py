@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from guardia.board.external_agents.sessions import Ending
-from guardia.org.keys import Keys
+from guardia.board.external_agents.sessions import SessionEnd
+from guardia.org.keys import CredentialStore
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class SessionSpec:
     """One turn of an outside agent on one task."""
 
     session_id: int
@@ -25,15 +25,15 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class HostResources:
     """What the worker's host gives for it."""
 
     folder: Path
     """Below it each turn has a private folder."""
-    keys: Keys
+    keys: CredentialStore
 
 
-class Engagement(Protocol):
+class AgentHandle(Protocol):
     """An outside agent at work. Created in the loop that awaits it, and used once."""
 
     async def start(self) -> None:
@@ -42,5 +42,5 @@ class Engagement(Protocol):
     async def wait(self) -> None:
         """Until it has done by itself."""
 
-    async def stop(self) -> Ending:
+    async def stop(self) -> SessionEnd:
         """End whatever is left of it, and say how it was."""

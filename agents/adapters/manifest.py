@@ -11,12 +11,12 @@ from guardia.org.directory import Host
 from guardia.tools.catalog import CATALOG
 
 
-def offer(agent: AgentEntry, host: Host) -> dict[str, Any]:
+def build_manifest(agent: AgentEntry, host: Host) -> dict[str, Any]:
     """The directory entry of the server and the tools that the chart allows, as JSON."""
-    return {"host": entry(host), "tools": tools(agent)}
+    return {"host": server_entry(host), "tools": tool_entries(agent)}
 
 
-def entry(host: Host) -> dict[str, Any]:
+def server_entry(host: Host) -> dict[str, Any]:
     """The server without what it takes to reach it: no address, account, key or folder."""
     return {
         "server_id": host.server_id,
@@ -27,7 +27,7 @@ def entry(host: Host) -> dict[str, Any]:
     }
 
 
-def tools(agent: AgentEntry) -> list[dict[str, Any]]:
+def tool_entries(agent: AgentEntry) -> list[dict[str, Any]]:
     """The tools with the JSON Schema of their arguments."""
     return [
         {
@@ -37,5 +37,5 @@ def tools(agent: AgentEntry) -> list[dict[str, Any]]:
             "args": tool.args.model_json_schema(),
         }
         for tool in CATALOG.values()
-        if remit.allows(agent.tools, tool.name)
+        if remit.allows_tool(agent.tools, tool.name)
     ]

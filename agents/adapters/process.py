@@ -16,27 +16,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardia.agents.adapters import supervisor
-from guardia.agents.adapters.contract import Errand, Means
-from guardia.board.external_agents.sessions import Ending
-from guardia.db.account import Account
+from guardia.agents.adapters.contract import SessionSpec
+from guardia.agents.adapters.contract import HostResources
+from guardia.board.external_agents.sessions import SessionEnd
+from guardia.db.account import SystemAccount
 from guardia.db.private import make_folders
 from guardia.errors import Misconfigured
 from guardia.i18n import t
-from guardia.org.adapters import ClaudeCode, Limits, Process
-from guardia.tools.output import clean
+from guardia.org.adapters import ClaudeCodeAdapter
+from guardia.org.adapters import ProcessLimits
+from guardia.org.adapters import ProcessAdapter
+from guardia.tools.output import sanitize
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
-_KEPT = 256 * 1024
+_MAX_KEPT_BYTES = 256 * 1024
 """Bytes of one stream that are kept."""
-_PATIENCE = 20.0
+_STOP_TIMEOUT = 20.0
 """Seconds that its ward may take to end everything."""
-_TRANSIENT = range(61184, 65520)
+_TRANSIENT_UIDS = range(61184, 65520)
 """Numbers that belong to no account (systemd's DynamicUser takes from the same): one a turn."""
 _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class LaunchSpec:
     """What a program is started with."""
 
     command: Sequence[str]
@@ -46,18 +49,18 @@ class Kit:
     """Written into its folder before."""
 
 
-def kit(adapter: Process, errand: Errand, folder: Path) -> Kit:
+def build_launch_spec(adapter: ProcessAdapter, errand: SessionSpec, folder: Path) -> LaunchSpec:
     """The program of the chart, with the task as JSON on standard input and in a file."""
     text = json.dumps(errand.task, ensure_ascii=False)
-    return Kit(
+    return LaunchSpec(
         adapter.command,
         text.encode(),
-        {**common(errand, folder), **adapter.environment},
+        {**base_environment(errand, folder), **adapter.environment},
         {"task.json": text},
     )
 
 
-def common(errand: Errand, folder: Path) -> dict[str, str]:
+def base_environment(errand: SessionSpec, folder: Path) -> dict[str, str]:
     """The environment of every program: nothing is inherited."""
     return {
         "PATH": PATH,
@@ -70,7 +73,7 @@ def common(errand: Errand, folder: Path) -> dict[str, str]:
     }
 
 
-def account(adapter: Process | ClaudeCode, session_id: int) -> tuple[int, int] | None:
+def account(adapter: ProcessAdapter | ClaudeCodeAdapter, session_id: int) -> tuple[int, int] | None:
     """Whom the program runs as: ``None`` stays who we are, if the chart trusts it with that.
 
     ``Misconfigured`` where it would have our own rights without the chart saying so.
@@ -80,7 +83,7 @@ def account(adapter: Process | ClaudeCode, session_id: int) -> tuple[int, int] |
             return None
         raise Misconfigured(what="adapter", why=t("agents.outside.needs_root"))
     if adapter.account is None:
-        number = _TRANSIENT[session_id % len(_TRANSIENT)]
+        number = _TRANSIENT_UIDS[session_id % len(_TRANSIENT_UIDS)]
         return number, number
     try:
         found = pwd.getpwnam(adapter.account)
@@ -91,13 +94,13 @@ def account(adapter: Process | ClaudeCode, session_id: int) -> tuple[int, int] |
     return found.pw_uid, found.pw_gid
 
 
-def limits(found: Limits) -> str:
+def format_limits(found: ProcessLimits) -> str:
     """Limits as the ward takes them."""
     data, file = found.memory_mb * _MIB, found.file_mb * _MIB
     return f"{found.processes}:{data}:{found.cpu_seconds}:{file}"
 
 
-class Program:
+class ProcessAgent:
     """One program at work, below its ward."""
 
     flood = 16 * 1024 * 1024
@@ -105,7 +108,7 @@ class Program:
     needed: tuple[Path, ...] = ()
     """What of ours its account must reach."""
 
-    def __init__(self, adapter: Process | ClaudeCode, errand: Errand, means: Means) -> None:
+    def __init__(self, adapter: ProcessAdapter | ClaudeCodeAdapter, errand: SessionSpec, means: HostResources) -> None:
         self.adapter, self.errand = adapter, errand
         self.folder = means.folder / f"run-{errand.session_id}"
         self._means = means
@@ -114,10 +117,10 @@ class Program:
         self._streams: list[asyncio.Task[bytes]] = []
         self._enough = asyncio.Event()  # what it says is too much, or tells that it is in vain
 
-    def outfit(self) -> Kit:
+    def outfit(self) -> LaunchSpec:
         """What it is started with."""
-        assert isinstance(self.adapter, Process)
-        return kit(self.adapter, self.errand, self.folder)
+        assert isinstance(self.adapter, ProcessAdapter)
+        return build_launch_spec(self.adapter, self.errand, self.folder)
 
     async def start(self) -> None:
         """Make its folder and start it; ``Misconfigured`` where the host does not allow it."""
@@ -149,13 +152,13 @@ class Program:
     def _launcher(self, life: int, who: tuple[int, int] | None) -> list[str]:
         named = f"{who[0]}:{who[1]}" if who else "-"
         ward_file = os.path.abspath(supervisor.__file__)
-        bounds = limits(self.adapter.limits)
+        bounds = format_limits(self.adapter.limits)
         return [sys.executable, "-I", "-S", ward_file, str(life), named, bounds]
 
-    def _furnish(self, who: tuple[int, int] | None, outfit: Kit) -> None:
+    def _furnish(self, who: tuple[int, int] | None, outfit: LaunchSpec) -> None:
         make_folders(self._means.folder, 0o711)
         if who:
-            self._require_reach(Account("", *who))
+            self._require_reach(SystemAccount("", *who))
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700)
         for name, text in outfit.files.items():
@@ -167,7 +170,7 @@ class Program:
         if who:
             os.chown(self.folder, *who)
 
-    def _require_reach(self, account: Account) -> None:
+    def _require_reach(self, account: SystemAccount) -> None:
         for place in (self._means.folder, *self.needed):
             if (wall := account.obstacle(place)) is not None:
                 why = t("agents.outside.unreachable", path=wall)
@@ -190,7 +193,7 @@ class Program:
         """The beginning of a stream; the rest is read and dropped, up to a flood."""
         kept, total = bytearray(), 0
         while piece := await stream.read(65536):
-            kept += piece[: max(0, _KEPT - len(kept))]
+            kept += piece[: max(0, _MAX_KEPT_BYTES - len(kept))]
             heed(piece)
             total += len(piece)
             if total > self.flood:
@@ -208,7 +211,7 @@ class Program:
             for task in tasks:
                 task.cancel()
 
-    async def stop(self) -> Ending:
+    async def stop(self) -> SessionEnd:
         """Kill it with everything that it has started; its folder goes too."""
         try:
             code, left = await self._ended()
@@ -218,16 +221,16 @@ class Program:
                 self._life.close()
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         how = "flooded" if self._enough.is_set() else "ended" if code == 0 else "failed"
-        return self.told(Ending(how, code, left, ""), *texts)
+        return self.told(SessionEnd(how, code, left, ""), *texts)
 
-    def told(self, ending: Ending, printed: str = "", complained: str = "") -> Ending:
+    def told(self, ending: SessionEnd, printed: str = "", complained: str = "") -> SessionEnd:
         """What it has printed, as people may read it: never its token."""
         text = "\n".join(part.strip() for part in (printed, complained) if part.strip())
-        return Ending(ending.how, ending.exit, ending.left, self.masked(text))
+        return SessionEnd(ending.how, ending.exit, ending.left, self.masked(text))
 
     def masked(self, text: str) -> str:
         """``text`` without the token."""
-        return clean(text).replace(self.errand.token, "••••••")
+        return sanitize(text).replace(self.errand.token, "••••••")
 
     async def _text(self, task: asyncio.Task[bytes]) -> str:
         return (await task).decode("utf-8", "replace")
@@ -238,7 +241,7 @@ class Program:
             return None, 0
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_STOP_TIMEOUT):
                 with suppress(OSError):
                     self._life.shutdown(socket.SHUT_WR)
                 words = (await loop.sock_recv(self._life, 64)).split()

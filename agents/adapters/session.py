@@ -9,12 +9,12 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from guardia.agents.adapters.contract import Engagement
-from guardia.agents.adapters.tool_proxy import Clerk
-from guardia.board.core.claims import Hold
+from guardia.agents.adapters.contract import AgentHandle
+from guardia.agents.adapters.tool_proxy import ToolProxy
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.external_agents import calls, sessions
-from guardia.board.external_agents.sessions import Ending
+from guardia.board.external_agents.sessions import SessionEnd
 from guardia.db import events
 from guardia.errors import OperatorError
 
@@ -22,27 +22,27 @@ log = logging.getLogger(__name__)
 
 GRACE = 10.0
 """Seconds that an agent may go on once its task no longer waits for it: to say what it used."""
-_LOOK = 0.5
+_POLL_INTERVAL = 0.5
 
 
 @dataclass
-class Turn:
+class AgentSession:
     """Runs in the thread of a beat, in a loop of its own."""
 
     desk: Desk
-    hold: Hold
-    clerk: Clerk
+    hold: Claim
+    clerk: ToolProxy
     session_id: int
     seconds: float
     grace: float = GRACE
     closing: Callable[[], bool] = lambda: False
     """Whether this process is to end."""
 
-    def run(self, engagement: Engagement) -> Ending:
+    def run(self, engagement: AgentHandle) -> SessionEnd:
         """See the agent through its turn; nothing of it remains afterwards."""
         return asyncio.run(self._run(engagement))
 
-    async def _run(self, engagement: Engagement) -> Ending:
+    async def _run(self, engagement: AgentHandle) -> SessionEnd:
         self._wanted = asyncio.Event()
         self._busy = asyncio.Lock()
         serving = asyncio.create_task(self._serve())
@@ -71,7 +71,7 @@ class Turn:
 
     async def _first(
         self,
-        engagement: Engagement,
+        engagement: AgentHandle,
         serving: asyncio.Task[str],
         watching: asyncio.Task[str],
         leaving: asyncio.Task[str],
@@ -88,7 +88,7 @@ class Turn:
     async def _leave(self) -> str:
         """Until this process is told to end, which reaches threads as a flag only."""
         while not self.closing():
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_INTERVAL)
         return "closing"
 
     async def _watch(self) -> str:
@@ -114,7 +114,7 @@ class Turn:
         return ours or event.get("kind") == "killed"
 
     async def _over(self, limit: asyncio.Timeout) -> str:
-        stands = await asyncio.to_thread(sessions.standing, self.desk, self.session_id)
+        stands = await asyncio.to_thread(sessions.status, self.desk, self.session_id)
         if stands.overruled:
             return "overruled"
         if not stands.open:
@@ -131,6 +131,6 @@ class Turn:
                 await asyncio.to_thread(self._serve_waiting)
 
     def _serve_waiting(self) -> None:
-        while (request := calls.take(self.desk, self.session_id)) is not None:
+        while (request := calls.take_next(self.desk, self.session_id)) is not None:
             given = self.clerk.serve(request)
-            calls.answer(self.desk, self.session_id, request.call_id, given)
+            calls.respond(self.desk, self.session_id, request.call_id, given)

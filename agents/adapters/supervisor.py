@@ -23,32 +23,32 @@ from contextlib import suppress
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
-_PATIENCE = 10.0
+_KILL_TIMEOUT = 10.0
 """Seconds to go on killing what goes on forking."""
-_LIBRARY = ctypes.CDLL(None, use_errno=True)
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def main(arguments: list[str]) -> None:
     """Start the program, wait for its end or ours, leave nothing behind."""
     life, account, limits, *program = arguments
     line = int(life)
-    _control(_PR_SET_CHILD_SUBREAPER, 1)
-    news = _told_of_children()
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    news = _child_events()
     child = os.fork()
     if child == 0:
         os.close(line)
-        _become(account, limits, program)
+        _exec_program(account, limits, program)
     codes: dict[int, int] = {}
     while child not in codes and line not in select.select([news, line], [], [])[0]:
         with suppress(BlockingIOError):
             os.read(news, 4096)
-        codes |= _reaped()
-    left = end_all(codes)
+        codes |= _reap()
+    left = kill_descendants(codes)
     with suppress(OSError):
         os.write(line, f"{codes.get(child, -signal.SIGKILL)} {left}".encode())
 
 
-def _told_of_children() -> int:
+def _child_events() -> int:
     """A descriptor that can be read whenever a child has ended."""
     news, writer = os.pipe()
     os.set_blocking(news, False)
@@ -58,7 +58,7 @@ def _told_of_children() -> int:
     return news
 
 
-def _reaped() -> dict[int, int]:
+def _reap() -> dict[int, int]:
     """Exit codes of the children, ours and adopted ones, that have ended since."""
     codes: dict[int, int] = {}
     with suppress(ChildProcessError):
@@ -67,29 +67,29 @@ def _reaped() -> dict[int, int]:
     return codes
 
 
-def _control(option: int, value: int) -> None:
-    if _LIBRARY.prctl(option, value, 0, 0, 0) != 0:
+def _prctl(option: int, value: int) -> None:
+    if _LIBC.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def _become(account: str, limits: str, program: list[str]) -> None:
+def _exec_program(account: str, limits: str, program: list[str]) -> None:
     """In the child: drop every right, take the limits, become the program."""
     try:
         os.setsid()
         numbers = [int(part) for part in account.split(":")] if account != "-" else None
         processes, data, cpu, file = (int(part) for part in limits.split(":"))
-        present = _tasks_of(numbers[0] if numbers else os.getuid())
-        _limit(resource.RLIMIT_CORE, 0)
-        _limit(resource.RLIMIT_DATA, data)
-        _limit(resource.RLIMIT_CPU, cpu)
-        _limit(resource.RLIMIT_FSIZE, file)
-        _limit(resource.RLIMIT_NPROC, present + processes)
+        present = _count_tasks(numbers[0] if numbers else os.getuid())
+        _set_limit(resource.RLIMIT_CORE, 0)
+        _set_limit(resource.RLIMIT_DATA, data)
+        _set_limit(resource.RLIMIT_CPU, cpu)
+        _set_limit(resource.RLIMIT_FSIZE, file)
+        _set_limit(resource.RLIMIT_NPROC, present + processes)
         if numbers:
             os.setgroups([])
             os.setresgid(numbers[1], numbers[1], numbers[1])
             os.setresuid(numbers[0], numbers[0], numbers[0])
-        _control(_PR_SET_NO_NEW_PRIVS, 1)
-        _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.umask(0o077)
         os.execvp(program[0], program)
     except BaseException as error:  # whatever it is, this child must not go on as its parent
@@ -97,13 +97,13 @@ def _become(account: str, limits: str, program: list[str]) -> None:
     os._exit(127)
 
 
-def _limit(what: int, most: int) -> None:
+def _set_limit(what: int, most: int) -> None:
     hard = resource.getrlimit(what)[1]
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(what, (most, most))
 
 
-def _tasks_of(uid: int) -> int:
+def _count_tasks(uid: int) -> int:
     """Processes and threads that an account has already; the kernel's limit counts them too."""
     count = 0
     for entry in os.listdir("/proc"):
@@ -114,13 +114,13 @@ def _tasks_of(uid: int) -> int:
     return count
 
 
-def end_all(codes: dict[int, int]) -> int:
+def kill_descendants(codes: dict[int, int]) -> int:
     """Kill every descendant until none is left; how many there were at first.
 
     Their exit codes go into ``codes``.
     """
-    deadline = time.monotonic() + _PATIENCE
-    first = left = below(os.getpid())
+    deadline = time.monotonic() + _KILL_TIMEOUT
+    first = left = descendants(os.getpid())
     while left and time.monotonic() < deadline:
         # Stopped first, so that nothing forks while others are being killed.
         for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -128,12 +128,12 @@ def end_all(codes: dict[int, int]) -> int:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
         time.sleep(0.005)
-        codes |= _reaped()
-        left = below(os.getpid())
+        codes |= _reap()
+        left = descendants(os.getpid())
     return len(first)
 
 
-def below(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     """The live descendants of a process."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):

@@ -10,15 +10,24 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import ValidationError
 
-from guardia.agents.state import Context
+from guardia.agents.state import AgentContext
 from guardia.board.audit.chain import digest
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Call, Category, Check, Citation, Plan, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Category
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Citation
+from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Risk
 from guardia.board.execution import tasks, view
 from guardia.board.external_agents import sessions
-from guardia.board.external_agents.calls import Answer, Request
-from guardia.board.external_agents.schemas import ApplyPetition, PlanPetition, Text, Use
-from guardia.db.engine import AWAY
+from guardia.board.external_agents.calls import CallResponse
+from guardia.board.external_agents.calls import CallRequest
+from guardia.board.external_agents.schemas import ApplyRequest
+from guardia.board.external_agents.schemas import PlanProposal
+from guardia.board.external_agents.schemas import TextBody
+from guardia.board.external_agents.schemas import ToolUse
+from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import (
     CommandFailed,
     Forbidden,
@@ -36,14 +45,14 @@ from guardia.tools import catalog, planning, policy
 
 log = logging.getLogger(__name__)
 
-_STATUS: dict[type[GuardiaError], int] = {Forbidden: 403, NotFound: 404, Invalid: 422}
+_STATUS_CODES: dict[type[GuardiaError], int] = {Forbidden: 403, NotFound: 404, Invalid: 422}
 _CONFLICT = 409
 
 
-class Clerk:
+class ToolProxy:
     """Serves one turn's requests, one after the other; whatever is refused is on the record."""
 
-    def __init__(self, context: Context, entry: AgentEntry, session_id: int, carry: Any) -> None:
+    def __init__(self, context: AgentContext, entry: AgentEntry, session_id: int, carry: Any) -> None:
         self._context, self._entry = context, entry
         self._session_id = session_id
         self._carry = carry
@@ -54,38 +63,38 @@ class Clerk:
             "finish": self._finish,
         }
 
-    def serve(self, request: Request) -> Answer:
+    def serve(self, request: CallRequest) -> CallResponse:
         """Do it, or say why not. Only a database that does not answer raises."""
         try:
-            return Answer(200, self._kinds[request.kind](request.body))
+            return CallResponse(200, self._kinds[request.kind](request.body))
         except UserError as fault:
             return self._refused(request, fault)
         except ValidationError as error:
-            return self._refused(request, Invalid(what=request.kind, why=_first(error)))
+            return self._refused(request, Invalid(what=request.kind, why=_first_error(error)))
         except (CommandFailed, Unreachable) as error:
-            return Answer(200, {"ok": False, "message": str(error)})
-        except AWAY:
+            return CallResponse(200, {"ok": False, "message": str(error)})
+        except OUTAGE_ERRORS:
             raise
         except Exception as error:
             log.exception("%s for %s", request.kind, self._entry.id)
             kind = type(error).__name__
-            return Answer(500, {"message": t("agents.internal", kind=kind)})
+            return CallResponse(500, {"message": t("agents.internal", kind=kind)})
 
-    def _refused(self, request: Request, fault: GuardiaError) -> Answer:
+    def _refused(self, request: CallRequest, fault: GuardiaError) -> CallResponse:
         tool = str(request.body.get("tool", ""))[:80]
         asked = f"{request.kind} {tool}".strip()
-        sessions.refuse(self._context.desk, self._session_id, asked, fault)
-        return Answer(_STATUS.get(type(fault), _CONFLICT), {"message": str(fault)})
+        sessions.record_refusal(self._context.desk, self._session_id, asked, fault)
+        return CallResponse(_STATUS_CODES.get(type(fault), _CONFLICT), {"message": str(fault)})
 
     def _read(self, body: dict[str, Any]) -> dict[str, Any]:
-        call = self._call(Use.model_validate(body))
-        grant = tasks.observe(self._context.desk, self._context.hold)
+        call = self._call(ToolUse.model_validate(body))
+        grant = tasks.grant_reads(self._context.desk, self._context.hold)
         planning.prepare(call, self._context.gate.host(grant))
         return {"ok": True, "findings": self._context.gate.read(grant, call)}
 
     def _plan(self, body: dict[str, Any]) -> dict[str, Any]:
         desk, hold = self._context.desk, self._context.hold
-        wish = PlanPetition.model_validate(body)
+        wish = PlanProposal.model_validate(body)
         tasks.file_plan(desk, hold, self._drawn_up(wish))
         filed = view.plan_state(desk, hold.task_id)
         assert filed.plan is not None
@@ -96,28 +105,28 @@ class Clerk:
             "actions": [action.effect for action in filed.plan.actions],
         }
 
-    def _drawn_up(self, wish: PlanPetition) -> Plan:
+    def _drawn_up(self, wish: PlanProposal) -> Plan:
         """Everything concrete, with the commands, checks and undos that each tool itself knows."""
-        grant = tasks.observe(self._context.desk, self._context.hold)
+        grant = tasks.grant_reads(self._context.desk, self._context.hold)
         host = self._context.gate.host(grant)
         actions = tuple(planning.propose(self._call(use), host) for use in wish.actions)
         if any(action.risk is Risk.READ for action in actions):
             raise Refused(why=t("agents.outside.only_changes"))
         checks = tuple(
-            self._check(Call(tool=v.tool, args=v.args), v.expect, v.within) for v in wish.verify
+            self._check(ToolCall(tool=v.tool, args=v.args), v.expect, v.within) for v in wish.verify
         )
         for check in checks:
             planning.prepare(check.call, host)
         return Plan(
             server=grant.server_id,
-            category=policy.least([action.risk for action in actions]),
+            category=policy.least_category([action.risk for action in actions]),
             because=wish.because,
             citation=self._own_word(wish.because),
             actions=actions,
             verify=checks,
         )
 
-    def _check(self, call: Call, expect: str, within: int) -> Check:
+    def _check(self, call: ToolCall, expect: str, within: int) -> Check:
         if self._tool(call.tool).risk is not Risk.READ:
             raise Refused(why=t("gate.not_a_read", tool=call.tool))
         try:
@@ -132,18 +141,18 @@ class Clerk:
         sha256 = digest({"because": because})
         return Citation(document=document, title=title, version=0, sha256=sha256, passage=because)
 
-    def _call(self, use: Use) -> Call:
+    def _call(self, use: ToolUse) -> ToolCall:
         self._tool(use.tool)
-        return Call(tool=use.tool, args=use.args)
+        return ToolCall(tool=use.tool, args=use.args)
 
     def _tool(self, name: str) -> Any:
         tool = catalog.find(name)
-        if not remit.allows(self._entry.tools, name):
+        if not remit.allows_tool(self._entry.tools, name):
             raise Forbidden(who=self._entry.title, action=name)
         return tool
 
     def _apply(self, body: dict[str, Any]) -> dict[str, Any]:
-        wanted = ApplyPetition.model_validate(body).plan_hash
+        wanted = ApplyRequest.model_validate(body).plan_hash
         filed = view.plan_state(self._context.desk, self._context.hold.task_id)
         if filed.plan_hash != wanted:
             raise Refused(why=t("desk.plan_changed"))
@@ -159,7 +168,7 @@ class Clerk:
     def _finish(self, body: dict[str, Any]) -> dict[str, Any]:
         """Nothing is to be changed: a plan of no actions, or people where something is broken."""
         desk, hold = self._context.desk, self._context.hold
-        text, found = Text.model_validate(body).text, view.task(desk, hold.task_id)
+        text, found = TextBody.model_validate(body).text, view.task(desk, hold.task_id)
         if found.state is not State.PARSED or found.server is None:
             raise Refused(why=t("agents.outside.not_now", state=t(f"state.{found.state}")))
         if found.kind == "INCIDENT":
@@ -178,6 +187,6 @@ class Clerk:
         return {"state": view.task(desk, hold.task_id).state.value}
 
 
-def _first(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:300]

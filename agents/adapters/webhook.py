@@ -9,22 +9,23 @@ import time
 import httpx
 
 from guardia.agents.adapters import webhook_signature
-from guardia.agents.adapters.contract import Errand, Means
-from guardia.board.external_agents.sessions import Ending
+from guardia.agents.adapters.contract import SessionSpec
+from guardia.agents.adapters.contract import HostResources
+from guardia.board.external_agents.sessions import SessionEnd
 from guardia.errors import Unreachable
 from guardia.i18n import t
-from guardia.org.adapters import Http
+from guardia.org.adapters import HttpAdapter
 
 _TIMEOUT = 10.0
-_PAUSES = (0.5, 2.0, None)
+_RETRY_DELAYS = (0.5, 2.0, None)
 """Seconds before another try, as long as nobody has taken the webhook."""
-_TAKEN = frozenset({200, 202, 204})
+_ACCEPTED = frozenset({200, 202, 204})
 
 
-class Webhook:
+class WebhookAgent:
     """One service at work."""
 
-    def __init__(self, adapter: Http, errand: Errand, means: Means) -> None:
+    def __init__(self, adapter: HttpAdapter, errand: SessionSpec, means: HostResources) -> None:
         self._adapter, self._errand, self._means = adapter, errand, means
 
     async def start(self) -> None:
@@ -37,9 +38,9 @@ class Webhook:
         async with httpx.AsyncClient(
             timeout=_TIMEOUT, follow_redirects=False, trust_env=False
         ) as client:
-            for pause in _PAUSES:
+            for pause in _RETRY_DELAYS:
                 found = await self._deliver(client, secret, body)
-                if found in _TAKEN:
+                if found in _ACCEPTED:
                     return
                 if pause is None or (isinstance(found, int) and found < 500):
                     raise Unreachable(server=self._adapter.url, why=self._why(found))
@@ -70,6 +71,6 @@ class Webhook:
         """It ends its turn at the board, or its time is up."""
         await asyncio.Event().wait()
 
-    async def stop(self) -> Ending:
+    async def stop(self) -> SessionEnd:
         """Its token is closed; there is nothing else of it here."""
-        return Ending("ended")
+        return SessionEnd("ended")

@@ -10,7 +10,7 @@ TIMESTAMP = "x-guardia-timestamp"
 SIGNATURE = "x-guardia-signature"
 DELIVERY = "x-guardia-delivery"
 """Number of the turn: a receiver that has seen it drops the repeat."""
-WINDOW = 300
+MAX_AGE = 300
 """Seconds that a webhook may be old or early."""
 _VERSION = "v1"
 
@@ -27,6 +27,6 @@ def verify(
     """Whether a webhook is ours and fresh; what a receiver must ask before anything else."""
     if not timestamp.isdecimal() or len(timestamp) > 12:
         return False
-    if abs((time.time() if now is None else now) - int(timestamp)) > WINDOW:
+    if abs((time.time() if now is None else now) - int(timestamp)) > MAX_AGE:
         return False
     return hmac.compare_digest(sign(secret, int(timestamp), body).encode(), signature.encode())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.goals.breakdown import Piece, divide
-from guardia.agents.brain.protocol import Choice, Thought
+from guardia.agents.brain.goals.breakdown import GoalPiece
+from guardia.agents.brain.goals.breakdown import divide
+from guardia.agents.brain.protocol import RunbookChoice
+from guardia.agents.brain.protocol import BrainResult
 from guardia.agents.brain.triage.classify import Triage, triage
 from guardia.i18n import t
-from guardia.knowledge.library import Found
+from guardia.knowledge.library import RunbookMatch
 from guardia.org.directory import Directory
 
 NAME = "embedded"
@@ -15,21 +17,21 @@ NAME = "embedded"
 class EmbeddedBrain:
     """Rules over morphemes for triage; the best search hit for the procedure."""
 
-    def triage(self, text: str, directory: Directory) -> Thought[Triage]:
+    def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
         """Classify by the rules, with the words that led to it as reasons."""
-        return Thought(triage(text, directory), NAME)
+        return BrainResult(triage(text, directory), NAME)
 
-    def divide(self, text: str, directory: Directory) -> Thought[tuple[Piece, ...]]:
+    def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
         """Into list items, sentences and clauses."""
-        return Thought(divide(text), NAME)
+        return BrainResult(divide(text), NAME)
 
     def choose(
-        self, text: str, found: tuple[Found, ...], notes: tuple[str, ...] = ()
-    ) -> Thought[Choice]:
+        self, text: str, found: tuple[RunbookMatch, ...], notes: tuple[str, ...] = ()
+    ) -> BrainResult[RunbookChoice]:
         """The first one: the search has ranked them by the request's own words, and lessons have
         put those in order that fit about equally well."""
         if not found:
-            return Thought(Choice(None, t("agents.nothing_found")), NAME)
+            return BrainResult(RunbookChoice(None, t("agents.nothing_found")), NAME)
         best = found[0]
         reason = t("agents.best_hit", title=best.runbook.title, passage=best.passage.heading)
-        return Thought(Choice(best.runbook.id, reason), NAME)
+        return BrainResult(RunbookChoice(best.runbook.id, reason), NAME)

@@ -9,10 +9,10 @@ from guardia.agents.brain.protocol import Brain
 from guardia.org.brains import BrainChoice
 
 if TYPE_CHECKING:
-    from guardia.agents.brain.metered import Meter
+    from guardia.agents.brain.metered import UsageMeter
 
 
-def brain_for(choice: BrainChoice, role_file: str | None = None, *, meter: Meter) -> Brain:
+def brain_for(choice: BrainChoice, role_file: str | None = None, *, meter: UsageMeter) -> Brain:
     """The embedded brain, or the chat models of the entry with the embedded one behind them.
 
     ``role_file`` is the agent's instructions for a chat model, relative to ``agents/``; ``meter``

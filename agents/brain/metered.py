@@ -5,69 +5,71 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from guardia.agents.brain.chat.clients import Usage
-from guardia.agents.brain.chat.prompts import Question
-from guardia.board.core.claims import GoalHold, Hold
+from guardia.agents.brain.chat.clients import TokenUsage
+from guardia.agents.brain.chat.prompts import Prompt
+from guardia.board.core.claims import GoalClaim
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.costs import budgets, metering
-from guardia.board.costs.budget_accounts import Refusal
-from guardia.board.costs.metering import Bid, Ended
+from guardia.board.costs.budget_accounts import BudgetRefusal
+from guardia.board.costs.metering import ModelCallRequest
+from guardia.board.costs.metering import ModelCallResult
 from guardia.org.brains import ModelChoice
 
-_FRAME = 256
+_MESSAGE_OVERHEAD = 256
 """Tokens that a server may add around a message of a role each."""
 
 
-class Meter(Protocol):
+class UsageMeter(Protocol):
     """Asked before every question, told after every answer."""
 
-    def reserve(self, bid: Bid) -> int | Refusal:
+    def reserve(self, bid: ModelCallRequest) -> int | BudgetRefusal:
         """The number of the call that is now permitted, or why it is not."""
         ...
 
-    def settle(self, call: int, ended: Ended) -> None:
+    def settle(self, call: int, ended: ModelCallResult) -> None:
         """Book what the call has used."""
         ...
 
-    def rest(self, refused: Refusal) -> None:
+    def rest(self, refused: BudgetRefusal) -> None:
         """Let the agent rest until it has budget again; raises ``Exhausted``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class DeskMeter:
+class BoardMeter:
     """The desk's accounts, for one claimed task or goal."""
 
     desk: Desk
-    hold: Hold | GoalHold
+    hold: Claim | GoalClaim
 
-    def reserve(self, bid: Bid) -> int | Refusal:
+    def reserve(self, bid: ModelCallRequest) -> int | BudgetRefusal:
         """In the agent's, the institution's and the company's accounts."""
         return metering.reserve(self.desk, self.hold, bid)
 
-    def settle(self, call: int, ended: Ended) -> None:
+    def settle(self, call: int, ended: ModelCallResult) -> None:
         """In the same accounts."""
         metering.settle(self.desk, call, ended)
 
-    def rest(self, refused: Refusal) -> None:
+    def rest(self, refused: BudgetRefusal) -> None:
         """Asks people as well."""
-        budgets.rest(self.desk, self.hold, refused)
+        budgets.pause_agent(self.desk, self.hold, refused)
 
 
-def bid(choice: ModelChoice, system: str, question: Question[Any], seconds: float) -> Bid:
+def worst_case(choice: ModelChoice, system: str, question: Prompt[Any], seconds: float) -> ModelCallRequest:
     """The worst that asking ``question`` can use."""
-    return Bid(
+    return ModelCallRequest(
         question=question.name,
         provider=choice.provider,
         model=choice.model,
         prompt_version=question.version(system),
         # No token is shorter than a byte; the schema counts where a server puts it into the prompt.
-        most_in=len((system + question.data + question.form).encode()) + _FRAME,
+        most_in=len((system + question.data + question.form).encode()) + _MESSAGE_OVERHEAD,
         most_out=choice.max_tokens,
         seconds=seconds,
     )
 
 
-def ended(outcome: str, usage: Usage, latency_ms: int, why: str = "") -> Ended:
+def call_result(outcome: str, usage: TokenUsage, latency_ms: int, why: str = "") -> ModelCallResult:
     """How a call ended, for the books."""
-    return Ended(outcome, why, usage.tokens_in, usage.tokens_out, latency_ms)
+    return ModelCallResult(outcome, why, usage.tokens_in, usage.tokens_out, latency_ms)

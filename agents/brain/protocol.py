@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from guardia.agents.brain.goals.breakdown import Piece
+from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.triage.classify import Triage
 from guardia.i18n import t
-from guardia.knowledge.library import Found
+from guardia.knowledge.library import RunbookMatch
 from guardia.org.directory import Directory
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Thought(Generic[T]):
+class BrainResult(Generic[T]):
     """An answer, who gave it, and anything a person should know about how."""
 
     answer: T
@@ -25,18 +25,18 @@ class Thought(Generic[T]):
     """E.g. that the chat model failed and the embedded brain took over."""
 
 
-def named(by: str) -> str:
+def display_name(by: str) -> str:
     """Who thought, as people read it."""
     return t("agents.embedded") if by == "embedded" else by
 
 
-def voice(thought: Thought[Any]) -> str:
+def attribution(thought: BrainResult[Any]) -> str:
     """Who thought, with what a person should know about how."""
-    return f"{named(thought.by)} ({thought.remark})" if thought.remark else named(thought.by)
+    return f"{display_name(thought.by)} ({thought.remark})" if thought.remark else display_name(thought.by)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RunbookChoice:
     """Which of the found procedures fits, or none; with the reason, in Korean."""
 
     runbook: str | None
@@ -46,17 +46,17 @@ class Choice:
 class Brain(Protocol):
     """Judges, and never acts: every answer is a choice from what it was given."""
 
-    def triage(self, text: str, directory: Directory) -> Thought[Triage]:
+    def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
         """Classify a request; ``text`` is untrusted."""
         ...
 
-    def divide(self, text: str, directory: Directory) -> Thought[tuple[Piece, ...]]:
+    def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
         """Cut a goal into pieces of work; ``text`` is untrusted."""
         ...
 
     def choose(
-        self, text: str, found: tuple[Found, ...], notes: tuple[str, ...] = ()
-    ) -> Thought[Choice]:
+        self, text: str, found: tuple[RunbookMatch, ...], notes: tuple[str, ...] = ()
+    ) -> BrainResult[RunbookChoice]:
         """Pick the procedure to diagnose by from those that the search found.
 
         ``notes`` are what the agent remembers: data like the request, and as untrusted.

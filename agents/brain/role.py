@@ -8,11 +8,11 @@ from guardia.errors import Misconfigured
 from guardia.i18n import t
 
 # The rooms are links in a checkout; a role must lie below the real folder.
-_ROOM = Path(__file__).resolve().parents[1]
-_LIMIT = 8_000
+_AGENTS_FOLDER = Path(__file__).resolve().parents[1]
+_MAX_CHARACTERS = 8_000
 
 
-def instructions(role: str | None, room: Path = _ROOM) -> str:
+def instructions(role: str | None, room: Path = _AGENTS_FOLDER) -> str:
     """The text of ``role``, a path relative to ``room``; empty where an agent has none.
 
     ``Misconfigured`` where the file is missing, too long, or lies outside of the room.
@@ -26,6 +26,6 @@ def instructions(role: str | None, room: Path = _ROOM) -> str:
         text = path.read_text("utf-8").strip()
     except (OSError, ValueError) as error:
         raise Misconfigured(what=role, why=t("brain.role_unreadable")) from error
-    if len(text) > _LIMIT:
-        raise Misconfigured(what=role, why=t("brain.role_too_long", limit=_LIMIT))
+    if len(text) > _MAX_CHARACTERS:
+        raise Misconfigured(what=role, why=t("brain.role_too_long", limit=_MAX_CHARACTERS))
     return text

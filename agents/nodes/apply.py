@@ -6,43 +6,44 @@ from functools import partial
 
 from langgraph.runtime import Runtime
 
-from guardia.agents.nodes.attempt import once
-from guardia.agents.state import Context, OperateState
+from guardia.agents.nodes.attempt import run_once
+from guardia.agents.state import AgentContext
+from guardia.agents.state import OperateState
 from guardia.board.core.claims import Grant
 from guardia.board.execution import commands, tasks, view
-from guardia.board.execution.commands import Step
+from guardia.board.execution.commands import PlanStep
 from guardia.i18n import t
-from guardia.tools.gate import Result
+from guardia.tools.gate import ActionStatus
 
 
-def apply(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Do every action once, also across crashes: what was attempted is never attempted again."""
     context = runtime.context
     desk, gate = context.desk, context.gate
-    grant = tasks.start(desk, context.hold)
+    grant = tasks.begin_execution(desk, context.hold)
     plan = view.plan_state(desk, context.hold.task_id).plan
     assert plan is not None and grant.plan_hash is not None
-    tried = commands.attempts(desk, context.hold, grant.plan_hash)
+    tried = commands.attempted_actions(desk, context.hold, grant.plan_hash)
     for ordinal, action in enumerate(plan.actions):
         before = tried.get((ordinal, "do"))
-        report = once(
+        report = run_once(
             desk,
             gate,
             grant,
-            Step(ordinal, "do"),
+            PlanStep(ordinal, "do"),
             before,
             # What ended badly is not talked into success by what the server shows later.
             shown_by=action.verify if before == "INTENT" else (),
             run=partial(gate.carry_out, grant, ordinal, action),
         )
-        if report.result is Result.NOT_STARTED and ordinal == 0:
+        if report.result is ActionStatus.NOT_STARTED and ordinal == 0:
             return _not_started(context, grant, report.why)
-        if report.result is not Result.DONE:
+        if report.result is not ActionStatus.DONE:
             return {"failed_at": ordinal, "report": report.why}
     return {}
 
 
-def _not_started(context: Context, grant: Grant, why: str) -> OperateState:
+def _not_started(context: AgentContext, grant: Grant, why: str) -> OperateState:
     """Nothing was changed: the trouble may be gone by itself, else people must look."""
     plan = view.plan_state(context.desk, context.hold.task_id).plan
     assert plan is not None

@@ -8,21 +8,23 @@ from guardia.board.core.claims import Grant
 from guardia.board.core.context import Desk
 from guardia.board.core.plan import Check
 from guardia.board.execution import commands
-from guardia.board.execution.commands import Step
+from guardia.board.execution.commands import PlanStep
 from guardia.i18n import t
-from guardia.tools.gate import Gate, Report, Result
+from guardia.tools.gate import Gate
+from guardia.tools.gate import ActionReport
+from guardia.tools.gate import ActionStatus
 
 
-def once(
+def run_once(
     desk: Desk,
     gate: Gate,
     grant: Grant,
-    step: Step,
+    step: PlanStep,
     before: str | None,
     *,
     shown_by: tuple[Check, ...],
-    run: Callable[[], Report],
-) -> Report:
+    run: Callable[[], ActionReport],
+) -> ActionReport:
     """``run`` a step that was never attempted; of any other, what is known or the server shows.
 
     ``before`` is what is known of an earlier attempt, and ``shown_by`` what holds on the server
@@ -31,13 +33,13 @@ def once(
     if before is None:
         return run()
     if before == "DONE":
-        return Report(Result.DONE)
+        return ActionReport(ActionStatus.DONE)
     if before == "INTENT":
         gate.quiet(grant, step)
     happened = bool(shown_by) and gate.failing(grant, shown_by) is None
     if before == "INTENT":
-        commands.settle_unknown(desk, grant, step, happened=happened)
+        commands.resolve_unknown(desk, grant, step, happened=happened)
     if happened:
-        return Report(Result.DONE)
+        return ActionReport(ActionStatus.DONE)
     key = "unknown" if before == "INTENT" else "attempted"
-    return Report(Result.FAILED, t(f"agents.{key}", ordinal=step.ordinal + 1))
+    return ActionReport(ActionStatus.FAILED, t(f"agents.{key}", ordinal=step.ordinal + 1))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from langgraph.runtime import Runtime
 
-from guardia.agents.state import Context, OperateState
+from guardia.agents.state import AgentContext
+from guardia.agents.state import OperateState
 from guardia.board.execution import tasks, view
 from guardia.i18n import t
 
 
-def confirm(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+def confirm(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Look with the plan's own checks; when one does not hold, everything is undone."""
     context = runtime.context
-    grant = tasks.start(context.desk, context.hold)
+    grant = tasks.begin_execution(context.desk, context.hold)
     plan = view.plan_state(context.desk, context.hold.task_id).plan
     assert plan is not None
     unmet = context.gate.failing(grant, plan.verify)

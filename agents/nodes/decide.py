@@ -5,15 +5,18 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
-from guardia.agents.state import Context, OperateState
-from guardia.board.core.plan import Call, Citation, Plan
+from guardia.agents.state import AgentContext
+from guardia.agents.state import OperateState
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Citation
+from guardia.board.core.plan import Plan
 from guardia.board.execution import tasks, view
 from guardia.board.organization import agent_memory
 from guardia.errors import Refused
 from guardia.i18n import t
 
 
-def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """A rule files a plan, of no actions where there is nothing to do; or hands over; no rule goes
     on to the next candidate.
 
@@ -21,33 +24,33 @@ def decide(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     """
     context = runtime.context
     runbook = context.library.runbook(state["runbook"] or "")
-    host = context.gate.host(tasks.observe(context.desk, context.hold))
+    host = context.gate.host(tasks.grant_reads(context.desk, context.hold))
     situation = procedure.Situation(
         host, host.service_of_kind(runbook.service or ""), state["params"], state["findings"]
     )
-    _, questions = procedure.parameters(runbook, state["text"])
+    _, questions = procedure.extract_parameters(runbook, state["text"])
     if questions:
         return {"ending": "manual", "report": " ".join(questions)}
-    rule = procedure.decide(runbook, situation)
+    rule = procedure.first_matching_rule(runbook, situation)
     if rule is None:
-        return _next(state, runbook.title)
+        return _no_rule(state, runbook.title)
     incident = view.task(context.desk, context.hold.task_id).kind == "INCIDENT"
     if rule.conclude == "hand_over" or (rule.conclude and incident):
         # Someone has said that it is broken: finding nothing to do does not close that.
-        words = procedure.because(rule, situation)
+        words = procedure.rule_reason(rule, situation)
         return {"rule": rule.id, "ending": "manual", "report": words}
     try:
-        plan = procedure.plan(runbook, rule, situation, Citation.model_validate(state["citation"]))
+        plan = procedure.build_plan(runbook, rule, situation, Citation.model_validate(state["citation"]))
     except Refused as error:
         return {"rule": rule.id, "ending": "manual", "report": str(error)}
     return _file(state, context, rule.id, plan, runbook.action_type)
 
 
 def _file(
-    state: OperateState, context: Context, rule: str, plan: Plan, action_type: str
+    state: OperateState, context: AgentContext, rule: str, plan: Plan, action_type: str
 ) -> OperateState:
     filed = view.plan_state(context.desk, context.hold.task_id)
-    if not filed.stands and filed.plan is not None and _deeds(filed.plan) == _deeds(plan):
+    if not filed.stands and filed.plan is not None and _calls_of(filed.plan) == _calls_of(plan):
         # A procedure cannot think of something else: what people want, people must plan.
         words = t("agents.same_plan", wanted=state.get("returned") or "")
         return {"rule": rule, "ending": "manual", "report": words}
@@ -65,12 +68,12 @@ def _file(
     return {"rule": rule, "waived": filed.approved}
 
 
-def _deeds(plan: Plan) -> list[Call]:
+def _calls_of(plan: Plan) -> list[ToolCall]:
     """What would be done, without the words and figures around it."""
     return [action.call for action in plan.actions]
 
 
-def _next(state: OperateState, title: str) -> OperateState:
+def _no_rule(state: OperateState, title: str) -> OperateState:
     if state["candidates"]:
         return {"rule": None}
     return {"rule": None, "ending": "manual", "report": t("agents.no_rule", title=title)}

@@ -7,12 +7,13 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
-from guardia.agents.state import Context, OperateState
+from guardia.agents.state import AgentContext
+from guardia.agents.state import OperateState
 from guardia.board.execution import tasks
 from guardia.errors import CommandFailed, Unreachable
 
 
-def diagnose(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Run the diagnose calls of the next candidate and keep what they found.
 
     A read that fails finds nothing (``null``), which rules can tell from a healthy answer.
@@ -20,8 +21,8 @@ def diagnose(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     context = runtime.context
     candidate, *rest = state["candidates"]
     runbook = context.library.runbook(candidate["runbook"])
-    params, _ = procedure.parameters(runbook, state["text"])
-    grant = tasks.observe(context.desk, context.hold)
+    params, _ = procedure.extract_parameters(runbook, state["text"])
+    grant = tasks.grant_reads(context.desk, context.hold)
     host = context.gate.host(grant)
     findings: dict[str, Any] = {}
     for step in runbook.diagnose:
@@ -29,7 +30,7 @@ def diagnose(state: OperateState, runtime: Runtime[Context]) -> OperateState:
             host, host.service_of_kind(runbook.service or ""), params, findings
         )
         try:
-            found = context.gate.read(grant, procedure.reading(step, situation))
+            found = context.gate.read(grant, procedure.diagnose_call(step, situation))
         except (CommandFailed, Unreachable) as error:
             findings[step.as_] = None
             findings.setdefault("errors", []).append(str(error))

@@ -7,12 +7,14 @@ from typing import TypedDict
 from langgraph.runtime import Runtime
 
 from guardia.agents import fit
-from guardia.agents.brain.goals.plan import GENERAL, opening
-from guardia.agents.brain.protocol import voice
-from guardia.agents.brain.triage.classify import Triage, spoken_of
-from guardia.agents.state import Context
+from guardia.agents.brain.goals.plan import GENERAL
+from guardia.agents.brain.goals.plan import draft_opening
+from guardia.agents.brain.protocol import attribution
+from guardia.agents.brain.triage.classify import Triage
+from guardia.agents.brain.triage.classify import mentioned_servers
+from guardia.agents.state import AgentContext
 from guardia.board.cmdb import view as cmdb
-from guardia.board.core.labels import word
+from guardia.board.core.labels import label
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
 from guardia.board.execution.tasks import Assignment
@@ -34,16 +36,16 @@ class DispatchState(TypedDict, total=False):
     thought: str
 
 
-def classify(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
+def classify(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchState:
     """Triage the request."""
     context = runtime.context
     directory = cmdb.directory(context.desk)
     thought = context.brain.triage(state["text"], directory)
-    triage = _talked_of(_settled(thought.answer, state), state.get("talk", ()), directory)
-    return {"triage": triage, "thought": voice(thought)}
+    triage = _apply_conversation(_apply_settled(thought.answer, state), state.get("talk", ()), directory)
+    return {"triage": triage, "thought": attribution(thought)}
 
 
-def _settled(triage: Triage, state: DispatchState) -> Triage:
+def _apply_settled(triage: Triage, state: DispatchState) -> Triage:
     """The triage with what the chart's rules or people have settled before."""
     given = {"category": state.get("category"), "priority": state.get("priority")}
     known = {name: value for name, value in given.items() if value is not None}
@@ -53,10 +55,10 @@ def _settled(triage: Triage, state: DispatchState) -> Triage:
     return triage.model_copy(update={**known, "reasons": (*triage.reasons, reason)})
 
 
-def _talked_of(triage: Triage, talk: tuple[str, ...], directory: Directory) -> Triage:
+def _apply_conversation(triage: Triage, talk: tuple[str, ...], directory: Directory) -> Triage:
     """The triage with the server that the talk around the request names, where the request names
     none, the talk only one that it can be about, and both the same institution."""
-    servers = spoken_of(talk, directory) if talk and not triage.servers else ()
+    servers = mentioned_servers(talk, directory) if talk and not triage.servers else ()
     if not servers:
         return triage
     hosts = {h.server_id: h for h in directory.servers}
@@ -71,36 +73,36 @@ def _talked_of(triage: Triage, talk: tuple[str, ...], directory: Directory) -> T
     return triage.model_copy(update={**found, "reasons": (*triage.reasons, reason)})
 
 
-def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
+def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchState:
     """Give the task to the specialist and the engineer that fit best, with the reasons."""
     context, triage = runtime.context, state["triage"]
     server = triage.servers[0] if triage.servers else None
-    kind = _kind(context, server)
-    agent = fit.specialist(candidates.specialists(context.desk), triage.category, kind)
+    kind = _server_kind(context, server)
+    agent = fit.best_specialist(candidates.specialists(context.desk), triage.category, kind)
     reasons = [*triage.reasons, t("agents.thought_by", by=state["thought"])]
     if server is None or agent is None:
         if server is not None and triage.category != GENERAL:
             # People have this one; the next of its kind need not come to them.
-            wanted = opening(triage.category, state["text"], context.hold.agent_id)
-            requests.request(context.desk, context.hold, wanted)
+            wanted = draft_opening(triage.category, state["text"], context.hold.agent_id)
+            requests.request_hire(context.desk, context.hold, wanted)
         why = "agents.no_server" if server is None else "agents.no_specialist"
         text = "\n".join(
             [
-                t(why, category=word("triage.category", triage.category)),
+                t(why, category=label("triage.category", triage.category)),
                 *(f"- {r}" for r in reasons),
             ]
         )
         tasks.hand_over(context.desk, context.hold, text)
         return {}
     engineer = fit.best_engineer(candidates.engineers(context.desk, server), triage.category)
-    reasons.append(fit.chosen(agent, triage.category))
+    reasons.append(fit.explain_choice(agent, triage.category))
     reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
-    tasks.remark(
+    tasks.add_comment(
         context.desk,
         context.hold,
         "\n".join([t("agents.triaged"), *(f"- {r}" for r in reasons)]),
     )
-    tasks.parse(
+    tasks.file_triage(
         context.desk,
         context.hold,
         Assignment(
@@ -118,23 +120,23 @@ def delegate(state: DispatchState, runtime: Runtime[Context]) -> DispatchState:
     return {}
 
 
-def pass_on(context: Context) -> bool:
+def reassign(context: AgentContext) -> bool:
     """Give an inherited task to the specialist who fits it; where there is none, to people."""
     task = view.task(context.desk, context.hold.task_id)
     category = task.category or ""
-    agent = fit.specialist(
-        candidates.specialists(context.desk), category, _kind(context, task.server)
+    agent = fit.best_specialist(
+        candidates.specialists(context.desk), category, _server_kind(context, task.server)
     )
     if agent is None:
         text = t(
-            "agents.no_specialist", category=word("triage.category", category) if category else "-"
+            "agents.no_specialist", category=label("triage.category", category) if category else "-"
         )
         begun = task.state is State.IN_PROGRESS
         tasks.hand_over(context.desk, context.hold, text, emergency=begun)
         return False
-    handover.pass_on(context.desk, context.hold, agent.agent_id)
+    handover.forward_task(context.desk, context.hold, agent.agent_id)
     return True
 
 
-def _kind(context: Context, server: str | None) -> str | None:
+def _server_kind(context: AgentContext, server: str | None) -> str | None:
     return cmdb.server(context.desk, server).kind if server is not None else None

@@ -10,33 +10,36 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import fit
 from guardia.agents.brain.goals import plan
-from guardia.agents.brain.goals.breakdown import Piece, divide
+from guardia.agents.brain.goals.breakdown import GoalPiece
+from guardia.agents.brain.goals.breakdown import divide
 from guardia.agents.brain.goals.deadline import deadlines
-from guardia.agents.brain.goals.plan import Understood
-from guardia.agents.brain.protocol import Brain, voice
+from guardia.agents.brain.goals.plan import ResolvedPiece
+from guardia.agents.brain.protocol import Brain
+from guardia.agents.brain.protocol import attribution
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.board.cmdb import view as cmdb
-from guardia.board.core.claims import GoalHold
+from guardia.board.core.claims import GoalClaim
 from guardia.board.core.context import Desk
 from guardia.board.goals import planning
-from guardia.board.goals.planning import Breakdown, Part
+from guardia.board.goals.planning import Breakdown
+from guardia.board.goals.planning import GoalPartDraft
 from guardia.board.organization import candidates
 from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
 from guardia.org.directory import Directory
 
 
-class PursuitState(TypedDict, total=False):
+class GoalPlanState(TypedDict, total=False):
     """One goal on its way to a plan."""
 
-    pieces: list[Piece]
+    pieces: list[GoalPiece]
     divided_by: str
     """Empty where people have worded it since."""
     today: date
     due: date | None
     """The goal's only deadline."""
-    work: list[Understood]
+    work: list[ResolvedPiece]
     thought_by: str
 
 
@@ -46,36 +49,36 @@ class GoalContext:
 
     desk: Desk
     brain: Brain
-    hold: GoalHold
+    hold: GoalClaim
 
 
-def divide_goal(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
+def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """Into the pieces that people have worded since, or anew from the text."""
     context = runtime.context
-    brief = planning.brief(context.desk, context.hold)
+    brief = planning.load_brief(context.desk, context.hold)
     days = {d.on for d in deadlines(brief.text, brief.today)}
-    found: PursuitState = {
+    found: GoalPlanState = {
         "today": brief.today,
         # Several are of pieces, which say so themselves.
         "due": next(iter(days)) if len(days) == 1 else None,
     }
     if brief.pieces:
-        kept = [piece for one in brief.pieces for piece in _again(one)]
+        kept = [piece for one in brief.pieces for piece in _restored_pieces(one)]
         return {**found, "pieces": kept, "divided_by": ""}
     directory = cmdb.directory(context.desk)
     thought = context.brain.divide(brief.text, directory)
-    return {**found, "pieces": list(thought.answer), "divided_by": voice(thought)}
+    return {**found, "pieces": list(thought.answer), "divided_by": attribution(thought)}
 
 
-def _again(kept: dict[str, Any]) -> list[Piece]:
+def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
     if not kept.get("reworded"):
         read = Triage.model_validate(kept["read"]) if kept.get("read") else None
-        return [Piece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)]
+        return [GoalPiece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)]
     # What a person says when asked is wanted, whatever its form.
     return [replace(p, sentence=kept["sentence"], wish=True) for p in divide(kept["text"])]
 
 
-def understand(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
+def understand(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """Triage each piece; the servers that it means, its deadline, or what must be asked."""
     context = runtime.context
     directory = cmdb.directory(context.desk)
@@ -83,21 +86,21 @@ def understand(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitSta
 
     def think(text: str) -> Triage:
         thought = context.brain.triage(text, directory)
-        voices[voice(thought)] = None
+        voices[attribution(thought)] = None
         return thought.answer
 
     ways = lexicon().servers
-    pieces, due = state["pieces"], state["due"] if _planned(state["pieces"]) else None
-    work = plan.understand(pieces, directory, ways, state["today"], think, due)
+    pieces, due = state["pieces"], state["due"] if _divided_by_model(state["pieces"]) else None
+    work = plan.resolve_pieces(pieces, directory, ways, state["today"], think, due)
     return {"work": work, "thought_by": ", ".join(filter(None, voices))}
 
 
-def _planned(pieces: list[Piece]) -> bool:
+def _divided_by_model(pieces: list[GoalPiece]) -> bool:
     """By a model, whose titles leave a goal's deadline out."""
     return any(piece.read for piece in pieces)
 
 
-def propose(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
+def propose(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """File the plan: an issue for each server, its specialist, a hire where none has the skill."""
     context = runtime.context
     staff = candidates.specialists(context.desk)
@@ -108,11 +111,11 @@ def propose(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
         for server in (found.servers or (None,))
     ]
     dues = [p.due_on for p in parts if p.due_on]
-    planning.file(
+    planning.file_plan(
         context.desk,
         context.hold,
         Breakdown(
-            pieces=tuple(_kept(p) for p in state["pieces"]),
+            pieces=tuple(_serialized(p) for p in state["pieces"]),
             parts=tuple(parts),
             thought_by=state["thought_by"],
             due_on=max(dues, default=None),
@@ -121,7 +124,7 @@ def propose(state: PursuitState, runtime: Runtime[GoalContext]) -> PursuitState:
     return {}
 
 
-def _kept(piece: Piece) -> dict[str, Any]:
+def _serialized(piece: GoalPiece) -> dict[str, Any]:
     return {
         "text": piece.text,
         "request": piece.request,
@@ -133,25 +136,25 @@ def _kept(piece: Piece) -> dict[str, Any]:
 
 def _part(
     context: GoalContext,
-    found: Understood,
+    found: ResolvedPiece,
     server: str | None,
     staff: list[Specialist],
     directory: Directory,
-) -> Part:
+) -> GoalPartDraft:
     read, reasons = found.triage, list(found.reasons or found.triage.reasons)
     agent, engineer, opening = None, None, None
     if not found.question:
         skill = _skill(read, server, directory)
-        agent = fit.specialist(staff, skill, None)
+        agent = fit.best_specialist(staff, skill, None)
         best = fit.best_engineer(candidates.engineers(context.desk, server), read.category)
         engineer = best.candidate.person.id if best else None
         if agent is None:
-            opening = plan.opening(skill, found.text, context.hold.agent_id)
+            opening = plan.draft_opening(skill, found.text, context.hold.agent_id)
             reasons.append(t("goals.because.no_skill", title=opening.title))
         else:
-            reasons.append(fit.chosen(agent, skill))
+            reasons.append(fit.explain_choice(agent, skill))
         reasons += [best.reason] if best else []
-    return Part(
+    return GoalPartDraft(
         piece=found.piece,
         text=found.text,
         kind=read.kind,

@@ -5,30 +5,31 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 
 from guardia.agents import lessons
-from guardia.agents.brain.protocol import named
-from guardia.agents.state import Context, OperateState
+from guardia.agents.brain.protocol import display_name
+from guardia.agents.state import AgentContext
+from guardia.agents.state import OperateState
 from guardia.board.core.plan import Citation
 from guardia.board.execution import tasks
 from guardia.i18n import t
-from guardia.knowledge.library import Found
+from guardia.knowledge.library import RunbookMatch
 
-_TRIED = 3
-_LINES = 6
+_MAX_CANDIDATES = 3
+_MEMORY_LINES = 6
 """Lines of the issue's working memory that the brain gets."""
-_EXCERPT = 400
+_EXCERPT_CHARACTERS = 400
 
 
-def recall(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Search the knowledge base; ends in people's hands where nothing fits."""
     context = runtime.context
-    host = context.gate.host(tasks.observe(context.desk, context.hold))
+    host = context.gate.host(tasks.grant_reads(context.desk, context.hold))
     hits = context.library.find(
-        state["text"], skills=context.skills, kinds=(host.kind,), limit=_TRIED
+        state["text"], skills=context.skills, kinds=(host.kind,), limit=_MAX_CANDIDATES
     )
     known = context.notebook
-    found = lessons.ordered(hits, known.lessons, host.server_id)
-    remembered = lessons.remembered(found, known.lessons, host.server_id)
-    notes = (*remembered, *known.working.splitlines()[-_LINES:])
+    found = lessons.reordered(hits, known.lessons, host.server_id)
+    remembered = lessons.relevant_notes(found, known.lessons, host.server_id)
+    notes = (*remembered, *known.working.splitlines()[-_MEMORY_LINES:])
     thought = context.brain.choose(state["text"], found, notes)
     chosen = thought.answer.runbook
     if chosen is None:
@@ -37,14 +38,14 @@ def recall(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     said = t(
         "agents.recalled",
         reason=thought.answer.reason,
-        by=named(thought.by),
+        by=display_name(thought.by),
         remark=thought.remark,
     )
     if [f.runbook.id for f in found] != [f.runbook.id for f in hits]:
         remembered.insert(0, t("notes.reordered", title=found[0].runbook.title))
     if known.working:
-        remembered.append(t("notes.read", text=known.working[-_EXCERPT:]))
-    tasks.remark(context.desk, context.hold, "\n".join([said, *(f"- {n}" for n in remembered)]))
+        remembered.append(t("notes.read", text=known.working[-_EXCERPT_CHARACTERS:]))
+    tasks.add_comment(context.desk, context.hold, "\n".join([said, *(f"- {n}" for n in remembered)]))
     return {
         "candidates": [
             {"runbook": f.runbook.id, "citation": _citation(f).model_dump(mode="json")}
@@ -53,7 +54,7 @@ def recall(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     }
 
 
-def _citation(found: Found) -> Citation:
+def _citation(found: RunbookMatch) -> Citation:
     return Citation(
         document=found.runbook.id,
         title=found.runbook.title,

@@ -8,16 +8,18 @@ from functools import partial
 from langgraph.runtime import Runtime
 
 from guardia.agents import lessons
-from guardia.agents.state import Context, Ending, OperateState
-from guardia.board.core.claims import Hold
+from guardia.agents.state import AgentContext
+from guardia.agents.state import TaskOutcome
+from guardia.agents.state import OperateState
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
 from guardia.board.organization import agent_memory
-from guardia.board.organization.agent_memory import Experience
+from guardia.board.organization.agent_memory import RunbookOutcome
 from guardia.i18n import t
 
-_CLOSE: dict[Ending, tuple[Callable[[Desk, Hold, str], None], State]] = {
+_CLOSE: dict[TaskOutcome, tuple[Callable[[Desk, Claim, str], None], State]] = {
     "completed": (tasks.complete, State.COMPLETED),
     "failed": (tasks.fail, State.FAILED_ROLLBACK),
     "manual": (tasks.hand_over, State.MANUAL),
@@ -25,12 +27,12 @@ _CLOSE: dict[Ending, tuple[Callable[[Desk, Hold, str], None], State]] = {
 }
 
 
-def report(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+def report(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Note what was tried and learned, then make the one move that the ending calls for."""
     context, ending = runtime.context, state["ending"]
     first = (state["report"].splitlines() or [""])[0]
     line = t("notes.ended", how=t(f"notes.ending.{ending}"), text=first)
-    learned = _learned(state, context)
+    learned = _experience(state, context)
     agent_memory.write(context.desk, context.hold, line, [learned] if learned else [])
     close, end = _CLOSE[ending]
     close(context.desk, context.hold, state["report"])
@@ -38,7 +40,7 @@ def report(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     return {}
 
 
-def _learned(state: OperateState, context: Context) -> Experience | None:
+def _experience(state: OperateState, context: AgentContext) -> RunbookOutcome | None:
     """What the end teaches of the procedure that led to it."""
     name = state.get("runbook")
     if not name:

@@ -7,102 +7,105 @@ from functools import partial
 
 from langgraph.runtime import Runtime
 
-from guardia.agents.nodes.attempt import once
-from guardia.agents.state import Context, OperateState
+from guardia.agents.nodes.attempt import run_once
+from guardia.agents.state import AgentContext
+from guardia.agents.state import OperateState
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import Desk
 from guardia.board.core.plan import Action, Plan
 from guardia.board.execution import commands, tasks, view
-from guardia.board.execution.commands import Step
+from guardia.board.execution.commands import PlanStep
 from guardia.errors import Refused, Unreachable
 from guardia.i18n import t
-from guardia.tools.gate import Gate, Report, Result
+from guardia.tools.gate import Gate
+from guardia.tools.gate import ActionReport
+from guardia.tools.gate import ActionStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Reversal:
+class UndoResult:
     """What was undone, and what could not be: one line each."""
 
     restored: list[str]
     lost: list[str]
 
 
-def undo(state: OperateState, runtime: Runtime[Context]) -> OperateState:
+def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """FAILED_ROLLBACK when all is restored; people and an alert when something is not."""
     context = runtime.context
-    grant = tasks.start(context.desk, context.hold)
+    grant = tasks.begin_execution(context.desk, context.hold)
     plan = view.plan_state(context.desk, context.hold.task_id).plan
     assert plan is not None
-    done = reverse(context.desk, context.gate, grant, plan)
+    done = undo_actions(context.desk, context.gate, grant, plan)
     text = _text(state["report"], done)
     return {"ending": "emergency" if done.lost else "failed", "report": text}
 
 
-def reverse(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0) -> Reversal:
+def undo_actions(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0) -> UndoResult:
     """Undo whatever of the plan was attempted, newest first; never the same one twice.
 
     The first ``kept`` actions stay, where they are still seen to hold.
     """
     assert grant.plan_hash is not None
-    tried = commands.attempts(desk, grant.hold, grant.plan_hash)
-    done = Reversal([], [])
+    tried = commands.attempted_actions(desk, grant.hold, grant.plan_hash)
+    done = UndoResult([], [])
     for ordinal in range(len(plan.actions) - 1, kept - 1, -1):
         if (ordinal, "do") not in tried:
             continue
         action = plan.actions[ordinal]
-        report = _undone(desk, gate, grant, ordinal, action, tried)
-        (done.restored if report.result is Result.DONE else done.lost).append(_line(action, report))
+        report = _undo_attempted(desk, gate, grant, ordinal, action, tried)
+        (done.restored if report.result is ActionStatus.DONE else done.lost).append(_line(action, report))
     for action in plan.actions[:kept]:
         if unmet := gate.failing(grant, action.verify):
             why = t("gate.verify", check=unmet)
-            done.lost.append(_line(action, Report(Result.FAILED, why)))
+            done.lost.append(_line(action, ActionReport(ActionStatus.FAILED, why)))
     return done
 
 
-def _undone(
+def _undo_attempted(
     desk: Desk,
     gate: Gate,
     grant: Grant,
     ordinal: int,
     action: Action,
     tried: dict[tuple[int, str], str],
-) -> Report:
+) -> ActionReport:
     """One action, undone and verified; whatever stands against it is a line for people."""
     do, before = tried[ordinal, "do"], tried.get((ordinal, "undo"))
     try:
         if do == "INTENT" and before != "DONE":
-            gate.quiet(grant, Step(ordinal, "do"))
-        return once(
+            gate.quiet(grant, PlanStep(ordinal, "do"))
+        return run_once(
             desk,
             gate,
             grant,
-            Step(ordinal, "undo"),
+            PlanStep(ordinal, "undo"),
             before,
             shown_by=action.undo_verify,
             run=partial(_undo, gate, grant, ordinal, action, whole=do == "DONE"),
         )
     except (Refused, Unreachable) as error:
-        return Report(Result.FAILED, str(error))
+        return ActionReport(ActionStatus.FAILED, str(error))
 
 
-def _undo(gate: Gate, grant: Grant, ordinal: int, action: Action, *, whole: bool) -> Report:
+def _undo(gate: Gate, grant: Grant, ordinal: int, action: Action, *, whole: bool) -> ActionReport:
     """``whole`` where the action is known to have been carried out to its end."""
-    if not whole and _as_before(gate, grant, action):
-        return Report(Result.DONE, t("agents.had_no_effect"))
+    if not whole and _had_no_effect(gate, grant, action):
+        return ActionReport(ActionStatus.DONE, t("agents.had_no_effect"))
     return gate.undo(grant, ordinal, action)
 
 
-def _as_before(gate: Gate, grant: Grant, action: Action) -> bool:
+def _had_no_effect(gate: Gate, grant: Grant, action: Action) -> bool:
     """Whether one look shows that an interrupted or failed action has changed nothing."""
     look = tuple(check.model_copy(update={"within": 0}) for check in action.undo_verify)
     return bool(look) and gate.failing(grant, look) is None
 
 
-def _line(action: Action, report: Report) -> str:
+def _line(action: Action, report: ActionReport) -> str:
     return f"- {action.effect}" + (f" ({report.why})" if report.why else "")
 
 
-def _text(why: str, done: Reversal) -> str:
+def _text(why: str, done: UndoResult) -> str:
     parts = [why]
     if done.restored:
         parts += [t("agents.restored"), *done.restored]

@@ -22,33 +22,33 @@ from guardia.board.core.model import Issue
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org import identity
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 from guardia.org.model import ChannelAccount, LinkCode, Person
 
-RULE = "link"
+LINK_RULE = "link"
 """Under which the messenger's log keeps a line that said a code."""
-LIFETIME = timedelta(minutes=10)
+CODE_LIFETIME = timedelta(minutes=10)
 CHANNELS = identity.MESSENGERS
 # Without letters and digits that look alike; 8 of them are 39 bits.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LONGEST = 128
+_MAX_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class MessengerLink:
     """A messenger account and its holder."""
 
     channel: str
     account: str
-    person: PersonName
+    person: PersonInfo
     linked_at: datetime
 
 
-def links(desk: Desk, person: PersonName, *, everybody: bool = False) -> list[Link]:
+def list_links(desk: Desk, person: PersonInfo, *, everybody: bool = False) -> list[MessengerLink]:
     """A person's own linked accounts, or everybody's for whoever may link them."""
     if everybody:
-        require(person, "account.link")
+        require_permission(person, "account.link")
     query = select(ChannelAccount, Person).join(
         Person, Person.person_id == ChannelAccount.person_id
     )
@@ -56,16 +56,16 @@ def links(desk: Desk, person: PersonName, *, everybody: bool = False) -> list[Li
         query = query.where(ChannelAccount.person_id == person.id)
     with desk.database.reading() as session:
         found = session.execute(query.order_by(Person.name, ChannelAccount.account).limit(1000))
-        return [Link(a.channel, a.account, p.name_card(), a.linked_at) for a, p in found]
+        return [MessengerLink(a.channel, a.account, p.name_card(), a.linked_at) for a, p in found]
 
 
-def link(desk: Desk, by: PersonName | str, person_id: str, channel: str, account: str) -> None:
+def link(desk: Desk, by: PersonInfo | str, person_id: str, channel: str, account: str) -> None:
     """Say whose an account is; ``Invalid`` where it is another's, who must be unlinked first."""
-    actor = _right(by)
+    actor = _require_permission(by)
     account = clean(account).strip()
-    if channel not in CHANNELS or not account or len(account) > _LONGEST:
+    if channel not in CHANNELS or not account or len(account) > _MAX_LENGTH:
         why = t("desk.account.form", channels=", ".join(CHANNELS))
-        raise Invalid(what=f"{channel}:{account}"[:_LONGEST], why=why)
+        raise Invalid(what=f"{channel}:{account}"[:_MAX_LENGTH], why=why)
     with desk.database.transaction() as session:
         person = session.get(Person, person_id)
         if person is None:
@@ -74,9 +74,9 @@ def link(desk: Desk, by: PersonName | str, person_id: str, channel: str, account
             raise Invalid(what=f"{channel}:{account}", why=t("desk.account.taken"))
 
 
-def unlink(desk: Desk, by: PersonName | str, channel: str, account: str) -> None:
+def unlink(desk: Desk, by: PersonInfo | str, channel: str, account: str) -> None:
     """Whoever writes under this account is nobody we know again."""
-    actor = _right(by)
+    actor = _require_permission(by)
     with desk.database.transaction() as session:
         row = session.get(ChannelAccount, (channel, account), with_for_update=True)
         if row is None:
@@ -86,12 +86,12 @@ def unlink(desk: Desk, by: PersonName | str, channel: str, account: str) -> None
         _record(session, desk, "account_unlinked", actor, row.person_id, channel, account)
 
 
-def issue_code(desk: Desk, person: PersonName) -> str:
+def create_code(desk: Desk, person: PersonInfo) -> str:
     """A code that this person says in a room within ``LIFETIME``; earlier ones are void."""
-    require(person, "account.link_own")
+    require_permission(person, "account.link_own")
     code = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     now = desk.clock()
-    values = {"code_hash": _hashed(code), "expires_at": now + LIFETIME}
+    values = {"code_hash": _hash(code), "expires_at": now + CODE_LIFETIME}
     with desk.database.transaction() as session:
         session.execute(delete(LinkCode).where(LinkCode.expires_at <= now))
         session.execute(
@@ -102,11 +102,11 @@ def issue_code(desk: Desk, person: PersonName) -> str:
     return f"{code[:4]}-{code[4:]}"
 
 
-def _right(by: PersonName | str) -> str:
+def _require_permission(by: PersonInfo | str) -> str:
     """The operator's right was asked before; a person's is asked here."""
     if isinstance(by, str):
         return by
-    require(by, "account.link")
+    require_permission(by, "account.link")
     return f"person:{by.id}"
 
 
@@ -155,5 +155,5 @@ def _record(
     )
 
 
-def _hashed(code: str) -> str:
+def _hash(code: str) -> str:
     return hashlib.sha256(code.replace("-", "").upper().encode()).hexdigest()

@@ -12,57 +12,60 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from guardia.board.accounts import messenger_links
 from guardia.board.core.context import Desk
 from guardia.board.web import errors, render
-from guardia.board.web.session import AtDesk, Here, Visitor, visitor
-from guardia.org.access import allowed
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import Visitor
+from guardia.board.web.session import current_visitor
+from guardia.org.access import is_allowed
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _PATH = "/account"
-_Word = Annotated[str, Form(max_length=128)]
+_Text = Annotated[str, Form(max_length=128)]
 
 
 @router.get(_PATH)
-def show(request: Request, desk: AtDesk, here: Here) -> Response:
+def show(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
     """Who one is here and under which messenger accounts."""
     return _page(request, desk, here)
 
 
 @router.post(f"{_PATH}/code")
-def code(request: Request, desk: AtDesk, here: Here) -> Response:
+def code(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
     """A one-time code to be said in a room; it is shown on this answer alone."""
-    return _page(request, desk, here, code=messenger_links.issue_code(desk, here.person))
+    return _page(request, desk, here, code=messenger_links.create_code(desk, here.person))
 
 
 @router.post(f"{_PATH}/links")
 def link(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     *,
-    person: _Word = "",
-    channel: _Word = "",
-    account: _Word = "",
+    person: _Text = "",
+    channel: _Text = "",
+    account: _Text = "",
 ) -> Response:
     """Say whose a messenger account is."""
 
     def act() -> None:
         messenger_links.link(desk, here.person, person.strip(), channel, account)
 
-    return _done(request, desk, here, act)
+    return _submit(request, desk, here, act)
 
 
 @router.post(f"{_PATH}/links/end")
 def unlink(
-    request: Request, desk: AtDesk, here: Here, *, channel: _Word = "", account: _Word = ""
+    request: Request, desk: BoardDep, here: CurrentVisitor, *, channel: _Text = "", account: _Text = ""
 ) -> Response:
     """Forget whose it is."""
-    return _done(
+    return _submit(
         request, desk, here, lambda: messenger_links.unlink(desk, here.person, channel, account)
     )
 
 
-def _done(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) -> Response:
-    return errors.attempt(request, act, _PATH, partial(_page, request, desk, here))
+def _submit(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) -> Response:
+    return errors.submit(request, act, _PATH, partial(_page, request, desk, here))
 
 
 def _page(
@@ -74,16 +77,16 @@ def _page(
     notice: str = "",
     code: str = "",
 ) -> Response:
-    all_of_them = allowed(here.person, "account.link")
+    all_of_them = is_allowed(here.person, "account.link")
     return render.page(
         request,
         "accounts/account.html",
         status=status,
         visitor=here,
-        own=messenger_links.links(desk, here.person),
-        everybody=messenger_links.links(desk, here.person, everybody=True) if all_of_them else (),
+        own=messenger_links.list_links(desk, here.person),
+        everybody=messenger_links.list_links(desk, here.person, everybody=True) if all_of_them else (),
         channels=messenger_links.CHANNELS,
-        minutes=int(messenger_links.LIFETIME.total_seconds() // 60),
+        minutes=int(messenger_links.CODE_LIFETIME.total_seconds() // 60),
         notice=notice,
         code=code,
     )

@@ -17,24 +17,24 @@ from guardia.board.core.context import Desk
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org import access
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 from guardia.org.model import ChannelAccount, Institution, Person
 
-_LONGEST = 64
-_SHORTEST_PASSWORD = 10
+_MAX_LENGTH = 64
+_MIN_PASSWORD_LENGTH = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PersonAccount:
     """A person's account as the operator sees it."""
 
-    person: PersonName
+    person: PersonInfo
     active: bool
     messengers: tuple[str, ...]
     """``channel:account`` of each messenger account that is linked."""
 
 
-def everyone(desk: Desk) -> list[Account]:
+def list_accounts(desk: Desk) -> list[PersonAccount]:
     """All accounts, closed ones too, those of one human together."""
     with desk.database.reading() as session:
         linked: dict[str, list[str]] = {}
@@ -42,26 +42,26 @@ def everyone(desk: Desk) -> list[Account]:
             linked.setdefault(row.person_id, []).append(f"{row.channel}:{row.account}")
         people = session.scalars(select(Person).order_by(Person.person_id)).all()
         return sorted(
-            (Account(p.name_card(), p.active, tuple(linked.get(p.person_id, ()))) for p in people),
+            (PersonAccount(p.name_card(), p.active, tuple(linked.get(p.person_id, ()))) for p in people),
             key=lambda a: (a.person.identity or a.person.id, a.person.id),
         )
 
 
-def add(desk: Desk, by: str, person: PersonName, password: str | None = None) -> None:
+def add(desk: Desk, by: str, person: PersonInfo, password: str | None = None) -> None:
     """Open an account; ``Invalid`` where the id is taken or something about it does not hold."""
     with desk.database.transaction() as session:
         if session.get(Person, person.id) is not None:
             raise Invalid(what=person.id, why=t("desk.person.taken"))
-        row = Person(person_id=_named(person.id, t("desk.person.id")))
+        row = Person(person_id=_validated(person.id, t("desk.person.id")))
         _fill(session, row, person)
         session.add(row)
         session.flush()
         if password is not None:
             _password(session, person.id, password)
-        _record(session, desk, by, "person_added", row, _shown(row))
+        _record(session, desk, by, "person_added", row, _audit_detail(row))
 
 
-def load(desk: Desk, by: str, people: list[PersonName]) -> int:
+def import_people(desk: Desk, by: str, people: list[PersonInfo]) -> int:
     """Write a directory's people: new accounts and what has changed of others.
 
     Whoever is not named stays as they are, and so does an identity that the directory leaves out.
@@ -71,15 +71,15 @@ def load(desk: Desk, by: str, people: list[PersonName]) -> int:
     with desk.database.transaction() as session:
         for person in people:
             row = session.get(Person, person.id)
-            before = _shown(row) if row else {}
-            row = row or Person(person_id=_named(person.id, t("desk.person.id")))
+            before = _audit_detail(row) if row else {}
+            row = row or Person(person_id=_validated(person.id, t("desk.person.id")))
             _fill(session, row, person)
             session.add(row)
             session.flush()
-            if _shown(row) != before:
+            if _audit_detail(row) != before:
                 changed += 1
                 kind = "person_changed" if before else "person_added"
-                _record(session, desk, by, kind, row, _difference(before, _shown(row)))
+                _record(session, desk, by, kind, row, _difference(before, _audit_detail(row)))
     return changed
 
 
@@ -87,7 +87,7 @@ def set_role(desk: Desk, by: str, account: str, role: str) -> None:
     """Give an account another role, at once also where it is signed in."""
     with desk.database.transaction() as session:
         row = _person(session, account)
-        before = _shown(row)
+        before = _audit_detail(row)
         row.role = _role(role)
         _changed(session, desk, by, row, before)
 
@@ -96,7 +96,7 @@ def set_active(desk: Desk, by: str, account: str, *, active: bool) -> None:
     """Close an account, at once also where it is signed in, or open it again."""
     with desk.database.transaction() as session:
         row = _person(session, account)
-        before = _shown(row)
+        before = _audit_detail(row)
         row.active = active
         _changed(session, desk, by, row, before)
 
@@ -109,20 +109,20 @@ def set_identity(desk: Desk, by: str, account: str, identity: str | None) -> Non
     """
     with desk.database.transaction() as session:
         row = _person(session, account)
-        before = _shown(row)
-        row.identity = _named(identity, t("desk.person.identity")) if identity else None
+        before = _audit_detail(row)
+        row.identity = _validated(identity, t("desk.person.identity")) if identity else None
         _changed(session, desk, by, row, before)
 
 
-def join(desk: Desk, by: str, one: str, other: str) -> str:
+def join_accounts(desk: Desk, by: str, one: str, other: str) -> str:
     """Say that one human is behind two accounts; returns the identity that they share now."""
     with desk.database.transaction() as session:
         first, second = _person(session, one), _person(session, other)
         if first is second:
             raise Invalid(what=other, why=t("desk.person.same"))
         human = first.identity or second.identity or first.person_id
-        for row in session.scalars(select(Person).where(_humans(first, second))):
-            before = _shown(row)
+        for row in session.scalars(select(Person).where(_same_humans(first, second))):
+            before = _audit_detail(row)
             row.identity = human
             _changed(session, desk, by, row, before)
         return human
@@ -136,7 +136,7 @@ def set_password(desk: Desk, by: str, account: str, password: str) -> None:
         _record(session, desk, by, "person_changed", row, {"password": "replaced"})
 
 
-def _humans(*rows: Person) -> Any:
+def _same_humans(*rows: Person) -> Any:
     """All accounts of the humans behind these: joining two of them joins them all."""
     named = [row.identity for row in rows if row.identity]
     return Person.identity.in_(named) | Person.person_id.in_(
@@ -151,15 +151,15 @@ def _person(session: Session, account: str) -> Person:
     return row
 
 
-def _fill(session: Session, row: Person, given: PersonName) -> None:
+def _fill(session: Session, row: Person, given: PersonInfo) -> None:
     if given.role == "customer" and not given.institution:
         raise Invalid(what=given.id, why=t("desk.person.homeless"))
     if given.institution and session.get(Institution, given.institution) is None:
         raise Invalid(what=given.institution, why=t("desk.person.institution"))
-    row.name, row.title = _named(given.name, t("desk.person.name")), clean(given.title).strip()
+    row.name, row.title = _validated(given.name, t("desk.person.name")), clean(given.title).strip()
     row.role, row.inst_id, row.skills = _role(given.role), given.institution, list(given.skills)
     if given.identity:
-        row.identity = _named(given.identity, t("desk.person.identity"))
+        row.identity = _validated(given.identity, t("desk.person.identity"))
 
 
 def _role(role: str) -> str:
@@ -168,22 +168,22 @@ def _role(role: str) -> str:
     return role
 
 
-def _named(text: str, what: str) -> str:
+def _validated(text: str, what: str) -> str:
     found: str = clean(text).strip()
-    if not found or len(found) > _LONGEST or any(c.isspace() and c != " " for c in found):
-        raise Invalid(what=what, why=t("desk.person.length", longest=_LONGEST))
+    if not found or len(found) > _MAX_LENGTH or any(c.isspace() and c != " " for c in found):
+        raise Invalid(what=what, why=t("desk.person.length", longest=_MAX_LENGTH))
     return found
 
 
 def _password(session: Session, account: str, password: str) -> None:
-    if len(password) < _SHORTEST_PASSWORD:
+    if len(password) < _MIN_PASSWORD_LENGTH:
         raise Invalid(
-            what=t("desk.person.password"), why=t("desk.person.short", least=_SHORTEST_PASSWORD)
+            what=t("desk.person.password"), why=t("desk.person.short", least=_MIN_PASSWORD_LENGTH)
         )
     access.set_password(session, account, password)
 
 
-def _shown(row: Person) -> dict[str, Any]:
+def _audit_detail(row: Person) -> dict[str, Any]:
     """What the record says of an account: never its password."""
     return {
         "name": row.name,
@@ -205,7 +205,7 @@ def _difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
 
 
 def _changed(session: Session, desk: Desk, by: str, row: Person, before: dict[str, Any]) -> None:
-    difference = _difference(before, _shown(row))
+    difference = _difference(before, _audit_detail(row))
     if difference:
         session.flush()
         _record(session, desk, by, "person_changed", row, difference)

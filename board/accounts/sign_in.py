@@ -7,42 +7,42 @@ from dataclasses import dataclass
 from guardia.board.core.context import Desk
 from guardia.errors import Throttled
 from guardia.org import access, throttle
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
-PER_PAIR, PER_ACCOUNT, PER_PLACE = 5, 100, 50
+PER_PAIR, PER_ACCOUNT, PER_SOURCE = 5, 100, 50
 """Failures within ``throttle.WINDOW``: of an account from one place, from all, and of one place."""
-HOST = "host"
+LOCAL_SOURCE = "host"
 """The place of whoever works on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Try:
+class _Attempt:
     numbers: list[int]
     pair: str
 
 
-def sign_in(desk: Desk, account: str, password: str, place: str = HOST) -> str | None:
+def sign_in(desk: Desk, account: str, password: str, place: str = LOCAL_SOURCE) -> str | None:
     """A new session's token, or ``None``; never says which of the two was wrong.
 
     ``Throttled`` after too many failures, whether such an account exists or not.
     """
-    tried = _admitted(desk, account, place)
+    tried = _admit(desk, account, place)
     with desk.database.transaction() as session:
         token = access.sign_in(session, account, password, desk.clock())
         if token:
-            throttle.succeeded(session, tried.numbers, tried.pair)
+            throttle.clear_attempts(session, tried.numbers, tried.pair)
         return token
 
 
-def _admitted(desk: Desk, account: str, place: str) -> _Try:
+def _admit(desk: Desk, account: str, place: str) -> _Attempt:
     # A transaction of its own: whatever becomes of the check, the try is counted.
     pair = f"{place}|{account}"
-    limits = {pair: PER_PAIR, f"|{account}": PER_ACCOUNT, f"{place}|": PER_PLACE}
+    limits = {pair: PER_PAIR, f"|{account}": PER_ACCOUNT, f"{place}|": PER_SOURCE}
     with desk.database.transaction() as session:
-        numbers = throttle.admit(session, limits, desk.clock())
+        numbers = throttle.register_attempt(session, limits, desk.clock())
     if numbers is None:
         raise Throttled()
-    return _Try(numbers, pair)
+    return _Attempt(numbers, pair)
 
 
 def sign_out(desk: Desk, token: str) -> None:
@@ -51,12 +51,12 @@ def sign_out(desk: Desk, token: str) -> None:
         access.sign_out(session, token)
 
 
-def person_behind(desk: Desk, account: str, password: str) -> PersonName | None:
+def authenticate(desk: Desk, account: str, password: str) -> PersonInfo | None:
     """Who proves to be the holder of an account, without staying signed in; ``None`` else."""
     token = sign_in(desk, account, password)
     if token is None:
         return None
     with desk.database.transaction() as session:
-        person = access.signed_in(session, token, desk.clock())
+        person = access.person_of_session(session, token, desk.clock())
         access.sign_out(session, token)
         return person

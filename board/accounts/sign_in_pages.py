@@ -11,13 +11,13 @@ from fastapi.responses import RedirectResponse
 from guardia.board.accounts import sign_in as account_sign_in
 from guardia.board.audit.chain import clean
 from guardia.board.web import render, session
-from guardia.board.web.session import AtDesk
+from guardia.board.web.session import BoardDep
 from guardia.errors import Throttled
 
 router = APIRouter(include_in_schema=False)
 
 # A check takes some 64 MiB and a tenth of a second by design: never many at once.
-_CHECKS = threading.BoundedSemaphore(2)
+_PASSWORD_CHECKS = threading.BoundedSemaphore(2)
 
 
 @router.get("/login")
@@ -25,20 +25,20 @@ def form(request: Request, next: str = "/issues") -> Response:
     """The sign-in form."""
     session.begin_visit(request)
     return render.page(
-        request, "accounts/login.html", next=session.local_path(next), account="", fault=None
+        request, "accounts/login.html", next=session.safe_local_path(next), account="", fault=None
     )
 
 
 @router.post("/login")
 def sign_in(
     request: Request,
-    desk: AtDesk,
+    desk: BoardDep,
     account: Annotated[str, Form(max_length=64)] = "",
     password: Annotated[str, Form(max_length=256)] = "",
     next: Annotated[str, Form(max_length=500)] = "/issues",
 ) -> Response:
     """Open a session, or say that id and password do not belong together."""
-    account, target = clean(account).strip(), session.local_path(next)
+    account, target = clean(account).strip(), session.safe_local_path(next)
 
     def again(fault: str, status: int) -> Response:
         return render.page(
@@ -46,25 +46,25 @@ def sign_in(
         )
 
     try:
-        with _CHECKS:
-            token = account_sign_in.sign_in(desk, account, password, _place(request))
+        with _PASSWORD_CHECKS:
+            token = account_sign_in.sign_in(desk, account, password, _source(request))
     except Throttled:
         return again("throttled", 429)
     if token is None:
         return again("wrong", 401)
     response = RedirectResponse(target, status_code=303)
-    session.open_session(request, response, token)
+    session.set_session_cookie(request, response, token)
     return response
 
 
-def _place(request: Request) -> str:
+def _source(request: Request) -> str:
     return request.client.host if request.client else "-"
 
 
 @router.post("/logout")
-def sign_out(request: Request, desk: AtDesk, here: session.Here) -> Response:
+def sign_out(request: Request, desk: BoardDep, here: session.CurrentVisitor) -> Response:
     """End the session, here and in the database."""
     account_sign_in.sign_out(desk, here.token)
     response = RedirectResponse("/login", status_code=303)
-    session.close_session(response)
+    session.clear_session_cookie(response)
     return response

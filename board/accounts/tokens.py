@@ -11,23 +11,25 @@ from guardia.board.core.context import Desk
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import tokens
-from guardia.org.access import PERMISSIONS, allowed, require
-from guardia.org.directory import PersonName
-from guardia.org.tokens import TokenCard
+from guardia.org.access import PERMISSIONS
+from guardia.org.access import is_allowed
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
+from guardia.org.tokens import TokenInfo
 
-_NAME = 80
-_DAYS = 366
+_MAX_NAME = 80
+_MAX_DAYS = 366
 
 
-def issue(desk: Desk, person: PersonName, name: str, rights: Sequence[str], days: int) -> str:
+def create_token(desk: Desk, person: PersonInfo, name: str, rights: Sequence[str], days: int) -> str:
     """A new token's secret, told this once. ``Invalid`` for a right that the person has not got,
     or that no token may carry; ``days`` of validity, at most a year."""
-    require(person, "token.own")
-    name = clean(name).strip()[:_NAME]
+    require_permission(person, "token.own")
+    name = clean(name).strip()[:_MAX_NAME]
     _check(person, name, rights, days)
     now = desk.clock()
     with desk.database.transaction() as session:
-        number, secret = tokens.issue(
+        number, secret = tokens.create_token(
             session, person.id, name, rights, now, now + timedelta(days=days)
         )
         log.append(
@@ -42,31 +44,31 @@ def issue(desk: Desk, person: PersonName, name: str, rights: Sequence[str], days
         return secret
 
 
-def _check(person: PersonName, name: str, rights: Sequence[str], days: int) -> None:
+def _check(person: PersonInfo, name: str, rights: Sequence[str], days: int) -> None:
     if not name:
         raise Invalid(what=t("desk.token.name"), why=t("desk.token.name_needed"))
-    if not 1 <= days <= _DAYS:
-        raise Invalid(what=str(days), why=t("desk.token.days", most=_DAYS))
+    if not 1 <= days <= _MAX_DAYS:
+        raise Invalid(what=str(days), why=t("desk.token.days", most=_MAX_DAYS))
     for right in rights:
-        if right not in PERMISSIONS or not allowed(person, right):
+        if right not in PERMISSIONS or not is_allowed(person, right):
             raise Invalid(what=right, why=t("desk.token.not_yours"))
-        if right in tokens.PERSONAL:
+        if right in tokens.SESSION_ONLY_ACTIONS:
             raise Invalid(what=right, why=t("desk.token.personal"))
 
 
-def listed(desk: Desk, person: PersonName) -> list[TokenCard]:
+def list_tokens(desk: Desk, person: PersonInfo) -> list[TokenInfo]:
     """The person's own tokens, the newest first."""
-    require(person, "token.own")
+    require_permission(person, "token.own")
     with desk.database.reading() as session:
-        return tokens.listed(session, person.id)
+        return tokens.list_tokens(session, person.id)
 
 
-def revoke(desk: Desk, person: PersonName, token_id: int) -> None:
+def revoke_token(desk: Desk, person: PersonInfo, token_id: int) -> None:
     """End one of the person's own tokens at once."""
-    require(person, "token.own")
+    require_permission(person, "token.own")
     now = desk.clock()
     with desk.database.transaction() as session:
-        name = tokens.revoke(session, person.id, token_id, now)
+        name = tokens.revoke_token(session, person.id, token_id, now)
         log.append(
             session,
             "token_revoked",

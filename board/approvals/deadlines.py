@@ -17,13 +17,17 @@ from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval
 from guardia.board.audit import log as audit_log
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import Actor, Move, State
-from guardia.board.core.lookup import issue_of, task_of
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import Move
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lookup import get_issue
+from guardia.board.core.lookup import lock_task
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.outbox import reply, send
+from guardia.board.core.outbox import reply_to_room
+from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Tick
-from guardia.board.core.transitions import move
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.transitions import move_task
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.errors import GuardiaError
 from guardia.i18n import t
@@ -34,21 +38,21 @@ _ACTOR = "system:clock"
 _BATCH = 200
 
 
-def look(desk: Desk) -> int:
+def process_due(desk: Desk) -> int:
     """Do what is due now; returns how much that was. Any number of hosts may look at once.
 
     What fails is logged each time, and alarmed once for the moment at which it was due.
     """
     now, done = desk.clock(), 0
     waits = Approval.state == "WAITING"
-    for due, number in _due(desk, now, Approval.look_at, Approval.approval_id, waits):
-        done += _settled(desk, "approval", number, due)
-    for due, number in _due(desk, now, Task.run_after, Task.task_id):
-        done += _settled(desk, "task", number, due)
+    for due, number in _due_rows(desk, now, Approval.look_at, Approval.approval_id, waits):
+        done += _process_row(desk, "approval", number, due)
+    for due, number in _due_rows(desk, now, Task.run_after, Task.task_id):
+        done += _process_row(desk, "task", number, due)
     return done
 
 
-def _due(
+def _due_rows(
     desk: Desk,
     now: datetime,
     moment: InstrumentedAttribute[datetime | None],
@@ -69,19 +73,19 @@ def _due(
         last = batch[-1]
 
 
-def _settled(desk: Desk, what: str, number: int, due: datetime) -> bool:
+def _process_row(desk: Desk, what: str, number: int, due: datetime) -> bool:
     try:
-        return _step_due(desk, number) if what == "approval" else _work_due(desk, number)
+        return _process_step(desk, number) if what == "approval" else _process_task(desk, number)
     except Exception as error:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise  # the database is gone: not this row's fault, and nothing can be alarmed
         log.exception("%s %s is due and fails", what, number)
         why = str(error) if isinstance(error, GuardiaError) else type(error).__name__
-        _alarm(desk, f"{what} {number}", why, due)
+        _alert(desk, f"{what} {number}", why, due)
         return False
 
 
-def _alarm(desk: Desk, what: str, why: str, due: datetime) -> None:
+def _alert(desk: Desk, what: str, why: str, due: datetime) -> None:
     now = desk.clock()
     with desk.database.transaction() as session:
         row = insert(Tick).values(agent_id=f"due:{what}", tick=due).on_conflict_do_nothing()
@@ -89,18 +93,18 @@ def _alarm(desk: Desk, what: str, why: str, due: datetime) -> None:
             send(session, "alert", t("desk.due_failed", what=what, why=why), now, sr_id=None)
 
 
-def _step_due(desk: Desk, approval_id: int) -> bool:
+def _process_step(desk: Desk, approval_id: int) -> bool:
     now = desk.clock()
     with desk.database.transaction() as session:
         known = session.get(Approval, approval_id)
         if known is None:
             return False
-        task = task_of(session, known.task_id)
+        task = lock_task(session, known.task_id)
         step = session.get(Approval, approval_id, with_for_update=True, populate_existing=True)
         # Another host, or a person, may have been faster.
         if step is None or step.state != "WAITING" or not step.look_at or step.look_at > now:
             return False
-        issue = issue_of(session, task.sr_id)
+        issue = get_issue(session, task.sr_id)
         if step.due_at is None or step.due_at > now:
             _remind(session, issue, task, step, now)
         elif step.escalate_to and step.escalated_at is None:
@@ -111,14 +115,14 @@ def _step_due(desk: Desk, approval_id: int) -> bool:
 
 
 def _remind(session: Session, issue: Issue, task: Task, step: Approval, now: datetime) -> None:
-    _look_again(session, task, step, now)
+    _schedule_check(session, task, step, now)
     names = requests.notify(session, issue, task, step, "reminder", now)
-    at = requests.local(session, step.due_at or now)
-    reply(session, issue, t("desk.reminder", sr=issue.sr_id, who=names, at=at), now)
+    at = requests.format_local(session, step.due_at or now)
+    reply_to_room(session, issue, t("desk.reminder", sr=issue.sr_id, who=names, at=at), now)
 
 
-def _look_again(session: Session, task: Task, step: Approval, now: datetime) -> None:
-    remind = requests.terms(session, task.category).remind
+def _schedule_check(session: Session, task: Task, step: Approval, now: datetime) -> None:
+    remind = requests.policy_for(session, task.category).remind
     due = step.due_at or now
     step.look_at = min(now + remind, due) if remind else due
 
@@ -126,11 +130,11 @@ def _look_again(session: Session, task: Task, step: Approval, now: datetime) -> 
 def _escalate(session: Session, issue: Issue, task: Task, step: Approval, now: datetime) -> None:
     """The same time again, with more people who may decide."""
     step.escalated_at = now
-    step.due_at = now + requests.terms(session, task.category).expires
-    _look_again(session, task, step, now)
+    step.due_at = now + requests.policy_for(session, task.category).expires
+    _schedule_check(session, task, step, now)
     names = requests.notify(session, issue, task, step, "escalated", now)
     role = t(f"org.role.{step.escalate_to}")
-    reply(session, issue, t("desk.escalated", sr=issue.sr_id, role=role, who=names), now)
+    reply_to_room(session, issue, t("desk.escalated", sr=issue.sr_id, role=role, who=names), now)
     _record(session, "approval_escalated", issue, task, step, now, role=role)
 
 
@@ -140,26 +144,26 @@ def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: dat
     session.flush()
     requests.void(session, task)
     fence = task.fence + 1
-    move(session, task, Move.HAND_OVER, actor=Actor.AGENT, now=now, fence=fence, run_id=None)
-    reply(session, issue, t("desk.expired", sr=issue.sr_id, step=step.step), now)
+    move_task(session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now, fence=fence, run_id=None)
+    reply_to_room(session, issue, t("desk.expired", sr=issue.sr_id, step=step.step), now)
     _record(session, "approval_expired", issue, task, step, now)
 
 
-def _work_due(desk: Desk, task_id: int) -> bool:
+def _process_task(desk: Desk, task_id: int) -> bool:
     now = desk.clock()
     with desk.database.transaction() as session:
-        task = task_of(session, task_id)
+        task = lock_task(session, task_id)
         if task.run_after is None or task.run_after > now:
             return False
-        issue = issue_of(session, task.sr_id)
+        issue = get_issue(session, task.sr_id)
         waits = task.status == State.APPROVED
         # The chart may have changed since: a freeze that was declared meanwhile holds.
         task.run_after = (
-            requests.runs_from(session, issue, task.category or "", now) if waits else None
+            requests.earliest_start(session, issue, task.category or "", now) if waits else None
         )
         if waits and task.run_after is None and task.agent_id:
             cause = {"task": task.task_id}
-            wake(session, task.agent_id, Reason.WINDOW_OPEN, now, task.sr_id, cause=cause)
+            wake(session, task.agent_id, WakeReason.WINDOW_OPEN, now, task.sr_id, cause=cause)
         return True
 
 

@@ -9,46 +9,52 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import policy, requests
 from guardia.board.approvals.model import Approval, Decision
-from guardia.board.approvals.policy import Denial, Standing, Verdict
+from guardia.board.approvals.policy import Denial
+from guardia.board.approvals.policy import ApprovalProgress
+from guardia.board.approvals.policy import DecisionVerdict
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.audit.signing_keys import DECISIONS
+from guardia.board.audit.signing_keys import DECISION_KEYS
 from guardia.board.core import wake_budget
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import Actor, Move, State
-from guardia.board.core.lookup import issue_of, task_of
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import Move
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lookup import get_issue
+from guardia.board.core.lookup import lock_task
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.outbox import reply, seal_soon
-from guardia.board.core.transitions import move
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.outbox import reply_to_room
+from guardia.board.core.outbox import schedule_checkpoint
+from guardia.board.core.transitions import move_task
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.errors import Forbidden, Invalid, Stale
 from guardia.i18n import t
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 
 _REASON = 1000
 _KIND = {
-    Verdict.APPROVE: "approved",
-    Verdict.REJECT: "rejected",
-    Verdict.CHANGE: "changes_asked",
+    DecisionVerdict.APPROVE: "approved",
+    DecisionVerdict.REJECT: "rejected",
+    DecisionVerdict.CHANGE: "changes_asked",
 }
-_STATE = {Verdict.REJECT: "REJECTED", Verdict.CHANGE: "CHANGES"}
+_STATE = {DecisionVerdict.REJECT: "REJECTED", DecisionVerdict.CHANGE: "CHANGES"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _NewDecision:
     """One decision in the making."""
 
-    person: PersonName
-    word: policy.Decision
+    person: PersonInfo
+    word: policy.StepDecision
     reason: str
     now: datetime
 
 
 def decide(
     desk: Desk,
-    person: PersonName,
+    person: PersonInfo,
     task_id: int,
     *,
     approve: bool,
@@ -62,68 +68,68 @@ def decide(
     Neither the requester nor the plan's author approves, and one person counts once in a chain.
     A rejection needs a reason. Returns the task's state after it.
     """
-    verdict = Verdict.APPROVE if approve else Verdict.REJECT
-    return say(desk, person, task_id, verdict, plan_hash, reason)
+    verdict = DecisionVerdict.APPROVE if approve else DecisionVerdict.REJECT
+    return submit_decision(desk, person, task_id, verdict, plan_hash, reason)
 
 
 def ask_changes(
-    desk: Desk, person: PersonName, task_id: int, *, plan_hash: str, reason: str
+    desk: Desk, person: PersonInfo, task_id: int, *, plan_hash: str, reason: str
 ) -> State:
     """Send the plan back (PARSED) with what must be different; the agent is woken with it."""
-    return say(desk, person, task_id, Verdict.CHANGE, plan_hash, reason)
+    return submit_decision(desk, person, task_id, DecisionVerdict.CHANGE, plan_hash, reason)
 
 
-def say(
-    desk: Desk, person: PersonName, task_id: int, verdict: Verdict, plan_hash: str, reason: str
+def submit_decision(
+    desk: Desk, person: PersonInfo, task_id: int, verdict: DecisionVerdict, plan_hash: str, reason: str
 ) -> State:
     """Any of the three verdicts; ``Invalid`` where a refusal has no reason."""
     text = clean(reason).strip()[:_REASON]
-    if verdict is Verdict.APPROVE:
+    if verdict is DecisionVerdict.APPROVE:
         desk.attest()
     now = desk.clock()
     with desk.database.transaction() as session:
-        task = task_of(session, task_id)
+        task = lock_task(session, task_id)
         if task.plan_hash != plan_hash or task.status != State.PENDING_APPROVAL:
             raise Stale(what=f"SR-{task.sr_id}")
-        issue = issue_of(session, task.sr_id)
+        issue = get_issue(session, task.sr_id)
         wake_budget.renew(session, task.sr_id, f"person:{person.id}", now)
-        steps = requests.steps_of(session, task)
-        word, before = _word(session, person, issue, task, steps, verdict, now)
-        if verdict is not Verdict.APPROVE and not text:
+        steps = requests.active_steps(session, task)
+        word, before = _permitted_decision(session, person, issue, task, steps, verdict, now)
+        if verdict is not DecisionVerdict.APPROVE and not text:
             raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
-        said = _Said(person, word, text, now)
+        said = _NewDecision(person, word, text, now)
         step = steps[word.step - 1]
-        kept = _keep(session, step, said)
+        kept = _add_row(session, step, said)
         words = (*before.given, word)
-        after = policy.standing(requests.chain_asked(session, issue, task, steps, words), words)
+        after = policy.evaluate_chain(requests.requested_chain(session, issue, task, steps, words), words)
         _settle_step(step, said, after)
         session.flush()
         state = _advance(session, issue, task, after, said)
-        _tell(session, issue, task, said, state, kept)
+        _notify(session, issue, task, said, state, kept)
         given = sum(d.step == step.step for d in after.given)
-        if verdict is not Verdict.APPROVE:
-            seal_soon(session)
+        if verdict is not DecisionVerdict.APPROVE:
+            schedule_checkpoint(session)
         _record(session, desk, task, step, said, given)
         return state
 
 
-def _word(
+def _permitted_decision(
     session: Session,
-    person: PersonName,
+    person: PersonInfo,
     issue: Issue,
     task: Task,
     steps: list[Approval],
-    verdict: Verdict,
+    verdict: DecisionVerdict,
     now: datetime,
-) -> tuple[policy.Decision, Standing]:
+) -> tuple[policy.StepDecision, ApprovalProgress]:
     """The decision that this person may make now, and where the chain stands before it."""
-    capacities = requests.capacities(session, person, now, issue.inst_id)
+    capacities = requests.approver_roles(session, person, now, issue.inst_id)
     if not capacities:
-        require(person, "approval.decide")
-    words = requests.words_on(session, steps)
-    chain = requests.chain_asked(session, issue, task, steps, words)
-    before = policy.standing(chain, words)
-    word, why = policy.choose(chain, before, person.id, capacities, verdict)
+        require_permission(person, "approval.decide")
+    words = requests.decisions_on(session, steps)
+    chain = requests.requested_chain(session, issue, task, steps, words)
+    before = policy.evaluate_chain(chain, words)
+    word, why = policy.find_permitted_decision(chain, before, person.id, capacities, verdict)
     if word is not None:
         return word, before
     if why is Denial.NO_TURN or before.current is None:
@@ -134,7 +140,7 @@ def _word(
     )
 
 
-def _keep(session: Session, step: Approval, said: _Said) -> Decision:
+def _add_row(session: Session, step: Approval, said: _NewDecision) -> Decision:
     word = said.word
     kept = Decision(
         approval_id=step.approval_id,
@@ -149,7 +155,7 @@ def _keep(session: Session, step: Approval, said: _Said) -> Decision:
     return kept
 
 
-def _settle_step(step: Approval, said: _Said, after: Standing) -> None:
+def _settle_step(step: Approval, said: _NewDecision, after: ApprovalProgress) -> None:
     """The step's own row: still waiting for others of its quorum, or decided."""
     if not after.refused and after.current == step.step:
         return
@@ -158,29 +164,29 @@ def _settle_step(step: Approval, said: _Said, after: Standing) -> None:
     step.look_at = None
 
 
-def _advance(session: Session, issue: Issue, task: Task, after: Standing, said: _Said) -> State:
+def _advance(session: Session, issue: Issue, task: Task, after: ApprovalProgress, said: _NewDecision) -> State:
     """The move that follows, if any: all three verdicts go through the lifecycle."""
     now, verdict = said.now, said.word.verdict
-    if verdict is Verdict.REJECT:
+    if verdict is DecisionVerdict.REJECT:
         requests.void(session, task)
-        return move(session, task, Move.REJECT, actor=Actor.PERSON, now=now)
-    if verdict is Verdict.CHANGE:
+        return move_task(session, task, Move.REJECT, actor=ActorKind.PERSON, now=now)
+    if verdict is DecisionVerdict.CHANGE:
         requests.void(session, task)
         # Whatever the agent still has in flight was about the plan that is refused.
         fence = task.fence + 1
-        return move(
-            session, task, Move.RETURN, actor=Actor.PERSON, now=now, fence=fence, run_id=None
+        return move_task(
+            session, task, Move.RETURN, actor=ActorKind.PERSON, now=now, fence=fence, run_id=None
         )
     if not after.complete:
-        terms = requests.terms(session, task.category)
+        terms = requests.policy_for(session, task.category)
         requests.open_next(session, issue, task, task.plan_hash or "", terms, now)
         return State(task.status)
-    later = requests.runs_from(session, issue, task.category or "", now)
-    return move(session, task, Move.APPROVE, actor=Actor.PERSON, now=now, run_after=later)
+    later = requests.earliest_start(session, issue, task.category or "", now)
+    return move_task(session, task, Move.APPROVE, actor=ActorKind.PERSON, now=now, run_after=later)
 
 
-def _tell(
-    session: Session, issue: Issue, task: Task, said: _Said, state: State, kept: Decision
+def _notify(
+    session: Session, issue: Issue, task: Task, said: _NewDecision, state: State, kept: Decision
 ) -> None:
     """The room, and the agent where it is its turn again."""
     kind, who = _KIND[said.word.verdict], f"{said.person.name} {said.person.title}"
@@ -190,20 +196,20 @@ def _tell(
         wake(
             session,
             task.agent_id,
-            Reason.APPROVAL_DECIDED,
+            WakeReason.APPROVAL_DECIDED,
             said.now,
             issue.sr_id,
             cause=cause,
             by=by,
         )
-    reply(session, issue, t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=said.reason), said.now)
+    reply_to_room(session, issue, t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=said.reason), said.now)
     if task.run_after is not None and state is State.APPROVED:
-        at = requests.local(session, task.run_after)
-        reply(session, issue, t("desk.runs_later", sr=issue.sr_id, at=at), said.now)
+        at = requests.format_local(session, task.run_after)
+        reply_to_room(session, issue, t("desk.runs_later", sr=issue.sr_id, at=at), said.now)
 
 
 def _record(
-    session: Session, desk: Desk, task: Task, step: Approval, said: _Said, given: int
+    session: Session, desk: Desk, task: Task, step: Approval, said: _NewDecision, given: int
 ) -> None:
     """The entry, with the sealed statement of who decided what, at this very place."""
     word = said.word
@@ -216,7 +222,7 @@ def _record(
         "principal": word.capacity.principal,
         "role": word.capacity.role,
         "verdict": word.verdict.value,
-        "chain_head": log.head_held(session),
+        "chain_head": log.lock_head(session),
     }
     log.append(
         session,
@@ -233,7 +239,7 @@ def _record(
             "given": given,
             "quorum": step.quorum,
             "statement": statement,
-            **desk.seal.sign(statement, log.announced_key(session, DECISIONS)),
+            **desk.seal.sign(statement, log.announced_key(session, DECISION_KEYS)),
         },
         who=f"{said.person.name} {said.person.title}",
         step=step.step,

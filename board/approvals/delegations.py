@@ -12,16 +12,17 @@ from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
-from guardia.org.access import allowed, require
-from guardia.org.directory import PersonName
+from guardia.org.access import is_allowed
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
 
-_MOST = 500
+_LIMIT = 500
 
 
 def delegate(
     desk: Desk,
-    by: PersonName,
+    by: PersonInfo,
     to: str,
     *,
     begins: datetime | None = None,
@@ -36,7 +37,7 @@ def delegate(
     """
     now = desk.clock()
     begin, whose = begins or now, principal or by.id
-    require(by, "delegation.set" if whose == by.id else "delegation.set_others")
+    require_permission(by, "delegation.set" if whose == by.id else "delegation.set_others")
     if ends <= max(begin, now):
         raise Invalid(what=t("desk.delegation.until"), why=t("desk.delegation.over"))
     with desk.database.transaction() as session:
@@ -46,9 +47,9 @@ def delegate(
                 raise NotFound(what=name)
         cards = {name: row.name_card() for name, row in people.items() if row is not None}
         one = len({c.identity or c.id for c in cards.values()}) == 1
-        if one or not allowed(cards[to], "approval.answer"):
+        if one or not is_allowed(cards[to], "approval.answer"):
             raise Invalid(what=to, why=t("desk.delegation.not_to"))
-        if not allowed(cards[whose], "approval.decide"):
+        if not is_allowed(cards[whose], "approval.decide"):
             raise Invalid(what=whose, why=t("desk.delegation.nothing"))
         given = Delegation(
             principal_id=whose,
@@ -81,32 +82,32 @@ def delegate(
         return given.delegation_id
 
 
-def revoke(desk: Desk, by: PersonName, to: str, *, principal: str | None = None) -> int:
+def revoke(desk: Desk, by: PersonInfo, to: str, *, principal: str | None = None) -> int:
     """End what was delegated to ``to``; returns how many delegations that were."""
     whose = principal or by.id
-    _may_end(by, whose)
+    _require_revoke(by, whose)
     with desk.database.transaction() as session:
         return _end(session, desk, by, whose, to, Delegation.delegate_id == to)
 
 
-def end(desk: Desk, by: PersonName, number: int) -> None:
+def revoke_one(desk: Desk, by: PersonInfo, number: int) -> None:
     """End one delegation, in force or still to come; ``NotFound`` where there is none for them."""
     with desk.database.transaction() as session:
         given = session.get(Delegation, number)
         if given is None:
             raise NotFound(what=t("desk.delegation.one"))
-        _may_end(by, given.principal_id)
+        _require_revoke(by, given.principal_id)
         whose, to = given.principal_id, given.delegate_id
         if not _end(session, desk, by, whose, to, Delegation.delegation_id == number):
             raise NotFound(what=t("desk.delegation.one"))
 
 
-def _may_end(by: PersonName, whose: str) -> None:
-    require(by, "delegation.set" if whose == by.id else "delegation.set_others")
+def _require_revoke(by: PersonInfo, whose: str) -> None:
+    require_permission(by, "delegation.set" if whose == by.id else "delegation.set_others")
 
 
 def _end(
-    session: Session, desk: Desk, by: PersonName, whose: str, to: str, which: ColumnElement[bool]
+    session: Session, desk: Desk, by: PersonInfo, whose: str, to: str, which: ColumnElement[bool]
 ) -> int:
     now = desk.clock()
     ended = session.scalars(
@@ -134,12 +135,12 @@ def _end(
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class DelegationView:
     """One delegation as people see it."""
 
     number: int
-    principal: PersonName
-    delegate: PersonName
+    principal: PersonInfo
+    delegate: PersonInfo
     begins: datetime
     ends: datetime
     absent: bool
@@ -148,41 +149,41 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class DelegationOverview:
     """What somebody sees of delegations, and whom they can name in a new one."""
 
-    given: tuple[Given, ...]
+    given: tuple[DelegationView, ...]
     """By themselves."""
-    received: tuple[Given, ...]
-    others: tuple[Given, ...]
+    received: tuple[DelegationView, ...]
+    others: tuple[DelegationView, ...]
     """Of everybody else, for whoever may set them."""
-    delegates: tuple[PersonName, ...]
-    principals: tuple[PersonName, ...]
+    delegates: tuple[PersonInfo, ...]
+    principals: tuple[PersonInfo, ...]
     """For whom they may delegate, besides themselves."""
 
 
-def overview(desk: Desk, person: PersonName) -> Overview:
+def overview(desk: Desk, person: PersonInfo) -> DelegationOverview:
     """Every delegation that concerns a person and is not over; all of them for who sets others'."""
-    everybody = allowed(person, "delegation.set_others")
+    everybody = is_allowed(person, "delegation.set_others")
     with desk.database.reading() as session:
-        found = _standing(session, None if everybody else person.id, desk.clock())
-        people: list[PersonName] = []
-        if allowed(person, "delegation.set"):
+        found = _current(session, None if everybody else person.id, desk.clock())
+        people: list[PersonInfo] = []
+        if is_allowed(person, "delegation.set"):
             rows = session.scalars(select(Person).where(Person.active).order_by(Person.name))
             people = [p.name_card() for p in rows]
     own = {person.id}
-    return Overview(
+    return DelegationOverview(
         given=tuple(g for g in found if g.principal.id in own),
         received=tuple(g for g in found if g.delegate.id in own),
         others=tuple(g for g in found if not {g.principal.id, g.delegate.id} & own),
-        delegates=tuple(p for p in people if allowed(p, "approval.answer")),
+        delegates=tuple(p for p in people if is_allowed(p, "approval.answer")),
         principals=tuple(
-            p for p in people if everybody and p.id not in own and allowed(p, "approval.decide")
+            p for p in people if everybody and p.id not in own and is_allowed(p, "approval.decide")
         ),
     )
 
 
-def _standing(session: Session, whose: str | None, now: datetime) -> list[Given]:
+def _current(session: Session, whose: str | None, now: datetime) -> list[DelegationView]:
     principal, delegate = aliased(Person), aliased(Person)
     query = (
         select(Delegation, principal, delegate)
@@ -190,13 +191,13 @@ def _standing(session: Session, whose: str | None, now: datetime) -> list[Given]
         .join(delegate, delegate.person_id == Delegation.delegate_id)
         .where(Delegation.revoked_at.is_(None), Delegation.ends_at > now)
         .order_by(Delegation.begins_at, Delegation.delegation_id)
-        .limit(_MOST)
+        .limit(_LIMIT)
     )
     if whose is not None:
         mine = (Delegation.principal_id == whose) | (Delegation.delegate_id == whose)
         query = query.where(mine)
     return [
-        Given(
+        DelegationView(
             number=d.delegation_id,
             principal=p.name_card(),
             delegate=q.name_card(),

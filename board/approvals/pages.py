@@ -12,11 +12,14 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from guardia.board.approvals import delegations, requests
 from guardia.board.core.context import Desk
 from guardia.board.web import errors, render
-from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import Visitor
+from guardia.board.web.session import current_visitor
 from guardia.errors import Invalid
 from guardia.i18n import t
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _PATH = "/delegations"
 _Id = Annotated[str, Form(max_length=64)]
@@ -25,16 +28,16 @@ _MAX = 2**63 - 1
 
 
 @router.get(_PATH)
-def show(request: Request, desk: AtDesk, here: Here) -> Response:
+def show(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
     """What is delegated now and later, and the form for more."""
     return _page(request, desk, here)
 
 
 @router.post(_PATH)
-def give(
+def create(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     *,
     to: _Id = "",
     until: _Moment = "",
@@ -46,35 +49,35 @@ def give(
 
     def act() -> None:
         with desk.database.reading() as session:
-            zone = requests.zone(session)
-        ends = _moment(until, zone)
+            zone = requests.company_zone(session)
+        ends = _parse_time(until, zone)
         if ends is None:
             raise Invalid(what=t("web.delegation.until"), why=t("web.delegation.missing"))
         delegations.delegate(
             desk,
             here.person,
             to,
-            begins=_moment(begins, zone),
+            begins=_parse_time(begins, zone),
             ends=ends,
             principal=principal or None,
             absent=absent,
         )
 
-    return _done(request, desk, here, act)
+    return _submit(request, desk, here, act)
 
 
 @router.post(f"{_PATH}/end")
-def end(
+def revoke(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     number: Annotated[int, Form(ge=1, le=_MAX)],
 ) -> Response:
     """End one."""
-    return _done(request, desk, here, lambda: delegations.end(desk, here.person, number))
+    return _submit(request, desk, here, lambda: delegations.revoke_one(desk, here.person, number))
 
 
-def _moment(given: str, zone: tzinfo) -> datetime | None:
+def _parse_time(given: str, zone: tzinfo) -> datetime | None:
     if not given.strip():
         return None
     try:
@@ -84,8 +87,8 @@ def _moment(given: str, zone: tzinfo) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
-def _done(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) -> Response:
-    return errors.attempt(request, act, _PATH, partial(_page, request, desk, here))
+def _submit(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) -> Response:
+    return errors.submit(request, act, _PATH, partial(_page, request, desk, here))
 
 
 def _page(

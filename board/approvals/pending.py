@@ -11,20 +11,21 @@ from sqlalchemy.orm import Session, aliased
 
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
-from guardia.board.approvals.policy import Capacity
+from guardia.board.approvals.policy import ApproverRole
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import OPEN, State
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.plan import Plan
-from guardia.board.issues.visibility import visible
+from guardia.board.issues.visibility import visible_to
 from guardia.org import identity
-from guardia.org.approver_assignments import Reach
-from guardia.org.directory import PersonName
+from guardia.org.approver_assignments import RoleCoverage
+from guardia.org.directory import PersonInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingStep:
     """A step of an approval chain that this person can decide now."""
 
     sr_id: int
@@ -37,8 +38,8 @@ class Waiting:
     """When it escalates or expires."""
 
 
-def _fillable(
-    viewer: PersonName, capacity: Capacity, kin: Mapping[str, str]
+def _decidable(
+    viewer: PersonInfo, capacity: ApproverRole, kin: Mapping[str, str]
 ) -> ColumnElement[bool]:
     """Steps whose turn it is and that the viewer may fill so; ``board.policy`` as a query.
 
@@ -53,7 +54,7 @@ def _fillable(
         .where(
             other.task_id == Approval.task_id,
             other.plan_hash == Approval.plan_hash,
-            other.state.in_(requests.STANDING),
+            other.state.in_(requests.ACTIVE_STATES),
             or_(Decision.person_id.in_(parties), Decision.principal_id.in_(parties)),
         )
     )
@@ -66,19 +67,19 @@ def _fillable(
     )
 
 
-def _covered(reach: Reach) -> ColumnElement[bool]:
+def _in_reach(reach: RoleCoverage) -> ColumnElement[bool]:
     """Issues of the institutions for which somebody holds a role."""
     if reach.default:
         return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.but))
     return Issue.inst_id.in_(reach.but)
 
 
-def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiting, ...]:
-    offices = requests.offices(session, viewer, now)
+def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple[PendingStep, ...]:
+    offices = requests.scoped_roles(session, viewer, now)
     if not offices:
         return ()
     accounts = [viewer.id, *(o.capacity.principal for o in offices if o.capacity.principal)]
-    kin = identity.kin(session, accounts)
+    kin = identity.accounts_of_same_people(session, accounts)
     found = session.execute(
         select(
             Issue.sr_id,
@@ -92,20 +93,20 @@ def _waiting(session: Session, viewer: PersonName, now: datetime) -> tuple[Waiti
         .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
         .join(Issue, Issue.sr_id == Task.sr_id)
         .where(
-            or_(*(_fillable(viewer, o.capacity, kin) & _covered(o.reach) for o in offices)),
+            or_(*(_decidable(viewer, o.capacity, kin) & _in_reach(o.reach) for o in offices)),
             Approval.state == "WAITING",
             Approval.opened_at.is_not(None),
             Task.status == State.PENDING_APPROVAL.value,
-            visible(viewer),
+            visible_to(viewer),
         )
         .order_by(func.coalesce(Issue.priority, "P3"), Approval.approval_id)
         .limit(20)
     )
-    return tuple(Waiting(**r._asdict()) for r in found)
+    return tuple(PendingStep(**r._asdict()) for r in found)
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingPlan:
+class PendingPlan:
     """A plan that waits for the next person of its chain."""
 
     task_id: int
@@ -129,13 +130,13 @@ class FiledPlan:
     plan: Plan
 
 
-def changeable_plans(desk: Desk, sr_id: int) -> list[FiledPlan]:
+def editable_plans(desk: Desk, sr_id: int) -> list[FiledPlan]:
     """The plans of an issue's open tasks, which people may still change."""
     with desk.database.reading() as session:
-        issue_of(session, sr_id)
+        get_issue(session, sr_id)
         rows = session.scalars(
             select(Task)
-            .where(Task.sr_id == sr_id, Task.status.in_(OPEN), Task.plan_hash.is_not(None))
+            .where(Task.sr_id == sr_id, Task.status.in_(OPEN_STATES), Task.plan_hash.is_not(None))
             .order_by(Task.task_id)
         )
         return [
@@ -144,7 +145,7 @@ def changeable_plans(desk: Desk, sr_id: int) -> list[FiledPlan]:
         ]
 
 
-def waiting_plans(desk: Desk, sr_id: int) -> list[WaitingPlan]:
+def pending_plans(desk: Desk, sr_id: int) -> list[PendingPlan]:
     """The plans of an issue that wait for a decision, with the role whose turn it is."""
     given = (
         select(func.count())
@@ -176,7 +177,7 @@ def waiting_plans(desk: Desk, sr_id: int) -> list[WaitingPlan]:
             .order_by(Task.task_id)
         )
         return [
-            WaitingPlan(
+            PendingPlan(
                 r.task_id,
                 r.plan_hash,
                 Plan.model_validate(r.plan),

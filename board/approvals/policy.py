@@ -18,7 +18,7 @@ _HORIZON = 400
 _READS = "READ_ONLY"
 
 
-class Verdict(StrEnum):
+class DecisionVerdict(StrEnum):
     """What a person can say to a plan."""
 
     APPROVE = "approve"
@@ -41,7 +41,7 @@ class Denial(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class ApproverRole:
     """In which role, and in whose name, a person acts."""
 
     role: str
@@ -50,13 +50,13 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class StepDecision:
     """One person's word on one step (counted from 1)."""
 
     step: int
     person: str
-    capacity: Capacity
-    verdict: Verdict = Verdict.APPROVE
+    capacity: ApproverRole
+    verdict: DecisionVerdict = DecisionVerdict.APPROVE
 
     @property
     def parties(self) -> frozenset[str]:
@@ -66,7 +66,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class ApprovalChain:
     """What must be decided, by whom not, and which steps have escalated."""
 
     steps: tuple[ApprovalStep, ...]
@@ -90,12 +90,12 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ApprovalProgress:
     """How far a chain has come."""
 
     current: int | None
     """The step whose turn it is; ``None`` where it is complete or has been refused."""
-    given: tuple[Decision, ...]
+    given: tuple[StepDecision, ...]
     """The decisions that count."""
     refused: bool = False
 
@@ -105,22 +105,22 @@ class Standing:
         return self.current is None and not self.refused
 
 
-def standing(chain: Chain, decisions: Iterable[Decision]) -> Standing:
+def evaluate_chain(chain: ApprovalChain, decisions: Iterable[StepDecision]) -> ApprovalProgress:
     """Where a chain stands after decisions in the order they were made."""
-    now = Standing(1 if chain.steps else None, ())
+    now = ApprovalProgress(1 if chain.steps else None, ())
     for decision in decisions:
-        if denial(chain, now, decision) is None:
-            now = _after(chain, now, decision)
+        if check_decision(chain, now, decision) is None:
+            now = _apply(chain, now, decision)
     return now
 
 
-def denial(chain: Chain, now: Standing, decision: Decision) -> Denial | None:
+def check_decision(chain: ApprovalChain, now: ApprovalProgress, decision: StepDecision) -> Denial | None:
     """Why a decision would not count here, or ``None``."""
     if now.current is None or decision.step != now.current:
         return Denial.NO_TURN
     if decision.capacity.role not in chain.roles(now.current):
         return Denial.ROLE
-    if chain.anonymous and decision.verdict is Verdict.APPROVE:
+    if chain.anonymous and decision.verdict is DecisionVerdict.APPROVE:
         return Denial.ANONYMOUS
     humans = chain.behind(decision.parties)
     if humans & chain.behind(chain.barred):
@@ -130,32 +130,32 @@ def denial(chain: Chain, now: Standing, decision: Decision) -> Denial | None:
     return None
 
 
-def _after(chain: Chain, now: Standing, decision: Decision) -> Standing:
+def _apply(chain: ApprovalChain, now: ApprovalProgress, decision: StepDecision) -> ApprovalProgress:
     given = (*now.given, decision)
-    if decision.verdict is not Verdict.APPROVE:
-        return Standing(None, given, refused=True)
+    if decision.verdict is not DecisionVerdict.APPROVE:
+        return ApprovalProgress(None, given, refused=True)
     assert now.current is not None
     filled = sum(d.step == now.current for d in given)
     if filled < chain.steps[now.current - 1].quorum:
-        return Standing(now.current, given)
+        return ApprovalProgress(now.current, given)
     following = now.current + 1
-    return Standing(following if following <= len(chain.steps) else None, given)
+    return ApprovalProgress(following if following <= len(chain.steps) else None, given)
 
 
-def choose(
-    chain: Chain,
-    now: Standing,
+def find_permitted_decision(
+    chain: ApprovalChain,
+    now: ApprovalProgress,
     person: str,
-    capacities: Sequence[Capacity],
-    verdict: Verdict = Verdict.APPROVE,
-) -> tuple[Decision | None, Denial]:
+    capacities: Sequence[ApproverRole],
+    verdict: DecisionVerdict = DecisionVerdict.APPROVE,
+) -> tuple[StepDecision | None, Denial]:
     """The first capacity in which a person may decide now; else the most telling denial."""
     if now.current is None:
         return None, Denial.NO_TURN
     why = Denial.ROLE
     for capacity in capacities:
-        decision = Decision(now.current, person, capacity, verdict)
-        refusal = denial(chain, now, decision)
+        decision = StepDecision(now.current, person, capacity, verdict)
+        refusal = check_decision(chain, now, decision)
         if refusal is None:
             return decision, why
         if refusal is not Denial.ROLE and why is Denial.ROLE:
@@ -167,7 +167,7 @@ def choose(
 
 
 @dataclass(frozen=True, slots=True)
-class Calendar:
+class ChangeCalendar:
     """Windows and freezes of one piece of work."""
 
     windows: tuple[Window, ...]
@@ -175,13 +175,13 @@ class Calendar:
     zone: tzinfo
 
 
-def calendar(
+def calendar_for(
     policy: ApprovalPolicy,
     freezes: Iterable[Freeze],
     zone: tzinfo,
     category: str,
     institution: str | None,
-) -> Calendar:
+) -> ChangeCalendar:
     """What of a policy concerns this category and institution.
 
     Work whose institution nobody knows is bound by everyone's windows and freezes.
@@ -190,7 +190,7 @@ def calendar(
     def concerns(institutions: tuple[str, ...]) -> bool:
         return not institutions or institution is None or institution in institutions
 
-    return Calendar(
+    return ChangeCalendar(
         tuple(w for w in policy.windows if concerns(w.institutions)),
         tuple(
             f
@@ -202,15 +202,15 @@ def calendar(
     )
 
 
-def opens(when: Calendar, now: datetime) -> datetime | None:
+def next_opening(when: ChangeCalendar, now: datetime) -> datetime | None:
     """The first moment from ``now`` on at which work may run; ``None``: never that we can see."""
     moment, last = now, now + timedelta(days=_HORIZON)
     while moment <= last:
-        frozen = [_at(f.ends, when.zone) for f in when.freezes if _holds(f, moment, when.zone)]
+        frozen = [_localized(f.ends, when.zone) for f in when.freezes if _is_frozen(f, moment, when.zone)]
         if frozen:
             moment = max(frozen)
             continue
-        starts = [s for w in when.windows if (s := _opening(w, moment, when.zone)) is not None]
+        starts = [s for w in when.windows if (s := _window_opening(w, moment, when.zone)) is not None]
         if not when.windows or moment in starts:
             return moment
         if not starts:
@@ -219,15 +219,15 @@ def opens(when: Calendar, now: datetime) -> datetime | None:
     return None
 
 
-def _at(moment: datetime, zone: tzinfo) -> datetime:
+def _localized(moment: datetime, zone: tzinfo) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
-def _holds(freeze: Freeze, moment: datetime, zone: tzinfo) -> bool:
-    return _at(freeze.begins, zone) <= moment < _at(freeze.ends, zone)
+def _is_frozen(freeze: Freeze, moment: datetime, zone: tzinfo) -> bool:
+    return _localized(freeze.begins, zone) <= moment < _localized(freeze.ends, zone)
 
 
-def _opening(window: Window, moment: datetime, zone: tzinfo) -> datetime | None:
+def _window_opening(window: Window, moment: datetime, zone: tzinfo) -> datetime | None:
     """``moment`` itself where the window is open then, else when it opens next."""
     today = moment.astimezone(zone).date()
     for offset in range(-1, 9):

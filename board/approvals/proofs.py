@@ -13,12 +13,15 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals.policy import Decision
-from guardia.board.audit.chain import Link
+from guardia.board.approvals.policy import StepDecision
+from guardia.board.audit.chain import ChainEntry
 from guardia.board.audit.model import AuditEntry
-from guardia.board.audit.signing import Seal
-from guardia.board.audit.signing_keys import DECISIONS, KIND, SEALED, Seals
-from guardia.board.core.lookup import issue_of
+from guardia.board.audit.signing import DecisionSigner
+from guardia.board.audit.signing_keys import DECISION_KEYS
+from guardia.board.audit.signing_keys import SUCCESSION_KIND
+from guardia.board.audit.signing_keys import SIGNED_KINDS
+from guardia.board.audit.signing_keys import DecisionSignatureChecker
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
 
 VOIDING = frozenset({"abort", "manual", "return", "change"})
@@ -27,58 +30,58 @@ _FILED = ("planned", "waived")
 _OTHERS = ("ordered", "approval_expired", *_FILED)
 
 
-def hold(session: Session, seal: Seal, task: Task, words: list[Decision]) -> bool:
+def are_proven(session: Session, seal: DecisionSigner, task: Task, words: list[StepDecision]) -> bool:
     """Whether the record names the present plan's author and proves each of these decisions.
 
     ``Misconfigured`` where this host has not the key that seals decisions now.
     """
-    seals, filed, proven = Seals(), False, set[tuple[Any, ...]]()
+    seals, filed, proven = DecisionSignatureChecker(), False, set[tuple[Any, ...]]()
     for link in _links(session, task):
         fault = seals.fault(link)
         if link.task_id != task.task_id:
             continue
         if link.kind == "approved":
-            proven |= {_said(link)} if fault is None and _about(task, link) else set()
+            proven |= {_statement_key(link)} if fault is None and _concerns_plan(task, link) else set()
         elif link.kind != "ordered" or link.detail.get("verb") in VOIDING:
-            filed = link.kind in _FILED and _names(session, task, link)
+            filed = link.kind in _FILED and _files_present_plan(session, task, link)
             proven.clear()
     if words and seals.key is not None:
         seal.key(seals.key)  # else somebody's record begins with somebody's own key
-    return filed and {_key(word) for word in words} <= proven
+    return filed and {_decision_key(word) for word in words} <= proven
 
 
-def _links(session: Session, task: Task) -> Iterable[Link]:
+def _links(session: Session, task: Task) -> Iterable[ChainEntry]:
     """What the record says of this task's plans, and of the keys that seal decisions."""
     entry = AuditEntry
-    first = select(entry.seq).where(entry.kind.in_(SEALED)).order_by(entry.seq).limit(1)
-    keys = select(entry.seq).where(entry.kind == KIND, entry.detail["use"].as_string() == DECISIONS)
+    first = select(entry.seq).where(entry.kind.in_(SIGNED_KINDS)).order_by(entry.seq).limit(1)
+    keys = select(entry.seq).where(entry.kind == SUCCESSION_KIND, entry.detail["use"].as_string() == DECISION_KEYS)
     own = select(entry.seq).where(
-        entry.task_id == task.task_id, entry.kind.in_((*SEALED, *_OTHERS))
+        entry.task_id == task.task_id, entry.kind.in_((*SIGNED_KINDS, *_OTHERS))
     )
     columns = select(*entry.__table__.columns)
     found = columns.where(or_(*(entry.seq.in_(part) for part in (first, keys, own))))
-    return [Link(**row._mapping) for row in session.execute(found.order_by(entry.seq))]
+    return [ChainEntry(**row._mapping) for row in session.execute(found.order_by(entry.seq))]
 
 
-def _names(session: Session, task: Task, link: Link) -> bool:
+def _files_present_plan(session: Session, task: Task, link: ChainEntry) -> bool:
     """Whether an entry files the present plan, by whom and for whom the tables say."""
     if (link.detail.get("plan_hash"), link.actor) != (task.plan_hash, task.plan_author):
         return False
     # Who asked may become known later, and is then barred; nobody who was known is forgotten.
     known = link.detail.get("requester")
-    return known is None or known == issue_of(session, task.sr_id).requester_id
+    return known is None or known == get_issue(session, task.sr_id).requester_id
 
 
-def _about(task: Task, link: Link) -> bool:
+def _concerns_plan(task: Task, link: ChainEntry) -> bool:
     said: Any = link.detail["statement"]
     about = tuple(said.get(name) for name in ("issue", "plan_hash", "verdict"))
     return about == (task.sr_id, task.plan_hash, "approve")
 
 
-def _said(link: Link) -> tuple[Any, ...]:
+def _statement_key(link: ChainEntry) -> tuple[Any, ...]:
     said = link.detail["statement"]
     return tuple(said.get(name) for name in ("step", "person", "principal", "role"))
 
 
-def _key(word: Decision) -> tuple[Any, ...]:
+def _decision_key(word: StepDecision) -> tuple[Any, ...]:
     return word.step, word.person, word.capacity.principal, word.capacity.role

@@ -10,25 +10,32 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals.model import Approval, Decision, Notice
-from guardia.board.approvals.policy import Capacity, Chain, Verdict, calendar, opens, standing
-from guardia.board.approvals.policy import Decision as Word
-from guardia.board.core.lookup import issue_of
+from guardia.board.approvals.policy import ApproverRole
+from guardia.board.approvals.policy import ApprovalChain
+from guardia.board.approvals.policy import DecisionVerdict
+from guardia.board.approvals.policy import calendar_for
+from guardia.board.approvals.policy import next_opening
+from guardia.board.approvals.policy import evaluate_chain
+from guardia.board.approvals.policy import StepDecision as Word
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.outbox import reply
+from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.plan import Plan
 from guardia.i18n import t
 from guardia.org import chart, delegation, identity, revisions
-from guardia.org.access import allowed
+from guardia.org.access import is_allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
-from guardia.org.approver_assignments import Reach, holders, reaches
-from guardia.org.directory import PersonName
+from guardia.org.approver_assignments import RoleCoverage
+from guardia.org.approver_assignments import approvers
+from guardia.org.approver_assignments import role_coverage
+from guardia.org.directory import PersonInfo
 
-STANDING = ("WAITING", "APPROVED")
+ACTIVE_STATES = ("WAITING", "APPROVED")
 """States of steps that still count."""
-_LOOK_AGAIN = timedelta(days=1)
+_RECHECK = timedelta(days=1)
 
 
-def ask(
+def request_approvals(
     session: Session, issue: Issue, task: Task, bound: str, policy: ApprovalPolicy, now: datetime
 ) -> None:
     """File the steps of a chain for the plan ``bound`` and open the first."""
@@ -49,9 +56,9 @@ def ask(
     open_next(session, issue, task, bound, policy, now)
 
 
-def demanded(session: Session, plan: Plan) -> ApprovalPolicy:
+def required_policy(session: Session, plan: Plan) -> ApprovalPolicy:
     """What the running chart demands of a plan; ``Invalid`` where it does not know its category."""
-    policy = chart.approval_policy(revisions.running(session), plan.category)
+    policy = chart.approval_policy(revisions.running_chart(session), plan.category)
     return policy.of(irreversible=plan.irreversible)
 
 
@@ -59,13 +66,13 @@ def void(session: Session, task: Task) -> None:
     """Nothing that was asked or given for this task counts any longer."""
     session.execute(
         update(Approval)
-        .where(Approval.task_id == task.task_id, Approval.state.in_(STANDING))
+        .where(Approval.task_id == task.task_id, Approval.state.in_(ACTIVE_STATES))
         .values(state="VOID", look_at=None)
         .execution_options(synchronize_session="fetch")
     )
 
 
-def steps_of(session: Session, task: Task) -> list[Approval]:
+def active_steps(session: Session, task: Task) -> list[Approval]:
     """The steps that count for the task's present plan, in order."""
     return list(
         session.scalars(
@@ -73,14 +80,14 @@ def steps_of(session: Session, task: Task) -> list[Approval]:
             .where(
                 Approval.task_id == task.task_id,
                 Approval.plan_hash == task.plan_hash,
-                Approval.state.in_(STANDING),
+                Approval.state.in_(ACTIVE_STATES),
             )
             .order_by(Approval.step)
         )
     )
 
 
-def words_on(session: Session, steps: Iterable[Approval]) -> list[Word]:
+def decisions_on(session: Session, steps: Iterable[Approval]) -> list[Word]:
     """What was decided on these steps, in the order it was."""
     numbers = {s.approval_id: s.step for s in steps}
     if not numbers:
@@ -94,60 +101,60 @@ def words_on(session: Session, steps: Iterable[Approval]) -> list[Word]:
         Word(
             numbers[d.approval_id],
             d.person_id,
-            Capacity(d.role, d.principal_id),
-            Verdict(d.verdict),
+            ApproverRole(d.role, d.principal_id),
+            DecisionVerdict(d.verdict),
         )
         for d in found
     ]
 
 
-def barred(issue: Issue, task: Task) -> frozenset[str]:
+def excluded_accounts(issue: Issue, task: Task) -> frozenset[str]:
     """Who has no say: the requester and the plan's author."""
     author = (task.plan_author or "").removeprefix("person:")
     return frozenset(who for who in (issue.requester_id, author) if who)
 
 
-def chain_asked(
+def requested_chain(
     session: Session, issue: Issue, task: Task, steps: Iterable[Approval], words: Collection[Word]
-) -> Chain:
+) -> ApprovalChain:
     """The chain as it was asked, with every account of those who have no say or have spent it in
     ``words``, the decisions on its steps."""
-    known, out = list(steps), barred(issue, task)
-    return Chain(
+    known, out = list(steps), excluded_accounts(issue, task)
+    return ApprovalChain(
         tuple(ApprovalStep(role=s.role, quorum=s.quorum) for s in known),
         out,
         {s.step: s.escalate_to for s in known if s.escalated_at and s.escalate_to},
-        identity.kin(session, out | _spent(words)),
-        _anonymous(session, issue, task),
+        identity.accounts_of_same_people(session, out | _decided_parties(words)),
+        _is_requester_unknown(session, issue, task),
     )
 
 
-def _anonymous(session: Session, issue: Issue, task: Task) -> bool:
+def _is_requester_unknown(session: Session, issue: Issue, task: Task) -> bool:
     """Whether the running policy wants to know who asked in a messenger, and nobody does."""
     if issue.requester_id is not None or issue.channel not in identity.MESSENGERS:
         return False
-    return terms(session, task.category).known_requester
+    return policy_for(session, task.category).known_requester
 
 
-def _spent(words: Iterable[Word]) -> frozenset[str]:
+def _decided_parties(words: Iterable[Word]) -> frozenset[str]:
     return frozenset(party for word in words for party in word.parties)
 
 
-def chain_demanded(
+def required_chain(
     session: Session,
     issue: Issue,
     task: Task,
     steps: Iterable[Approval],
     words: Collection[Word],
     policy: ApprovalPolicy,
-) -> Chain:
+) -> ApprovalChain:
     """The chain as the running chart demands it, whatever was asked."""
-    asked = chain_asked(session, issue, task, steps, words)
+    asked = requested_chain(session, issue, task, steps, words)
     escalated = {n: role for n, role in asked.escalated.items() if role == policy.escalate_to}
     return replace(asked, steps=policy.steps, escalated=escalated)
 
 
-def satisfied(
+def is_satisfied(
     session: Session,
     task: Task,
     policy: ApprovalPolicy,
@@ -156,48 +163,48 @@ def satisfied(
 ) -> bool:
     """Whether the running policy is satisfied by these decisions on the steps of the task's present
     plan."""
-    issue = issue_of(session, task.sr_id)
-    return standing(chain_demanded(session, issue, task, steps, words, policy), words).complete
+    issue = get_issue(session, task.sr_id)
+    return evaluate_chain(required_chain(session, issue, task, steps, words, policy), words).complete
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class ScopedApproverRole:
     """A capacity in which somebody may decide, and for which institutions."""
 
-    capacity: Capacity
-    reach: Reach
+    capacity: ApproverRole
+    reach: RoleCoverage
 
 
-def offices(session: Session, person: PersonName, now: datetime) -> tuple[Office, ...]:
+def scoped_roles(session: Session, person: PersonInfo, now: datetime) -> tuple[ScopedApproverRole, ...]:
     """In which roles, in whose name and for whom a person may decide now.
 
     The chart's duties say who holds a role; where they do not, the account's own role does.
     """
-    duties = revisions.running(session).duties
-    parties: list[tuple[PersonName, str | None]] = []
-    if allowed(person, "approval.decide"):
+    duties = revisions.running_chart(session).duties
+    parties: list[tuple[PersonInfo, str | None]] = []
+    if is_allowed(person, "approval.decide"):
         parties.append((person, None))
-    if allowed(person, "approval.answer"):
+    if is_allowed(person, "approval.answer"):
         given = delegation.principals(session, person.id, now)
-        parties += [(p, p.id) for p in given if allowed(p, "approval.decide")]
+        parties += [(p, p.id) for p in given if is_allowed(p, "approval.decide")]
     return tuple(
-        Office(Capacity(role, principal), reach)
+        ScopedApproverRole(ApproverRole(role, principal), reach)
         for party, principal in parties
-        for role, reach in reaches(session, duties, party, now).items()
+        for role, reach in role_coverage(session, duties, party, now).items()
     )
 
 
-def capacities(
-    session: Session, person: PersonName, now: datetime, institution: str | None
-) -> tuple[Capacity, ...]:
+def approver_roles(
+    session: Session, person: PersonInfo, now: datetime, institution: str | None
+) -> tuple[ApproverRole, ...]:
     """The capacities in which a person may decide on an institution's work now."""
-    found = offices(session, person, now)
+    found = scoped_roles(session, person, now)
     return tuple(office.capacity for office in found if office.reach.covers(institution))
 
 
-def terms(session: Session, category: str | None) -> ApprovalPolicy:
+def policy_for(session: Session, category: str | None) -> ApprovalPolicy:
     """The running policy's terms; the default ones where the category has left the chart."""
-    return revisions.running(session).approvals.get(category or "") or ApprovalPolicy()
+    return revisions.running_chart(session).approvals.get(category or "") or ApprovalPolicy()
 
 
 def open_next(
@@ -226,7 +233,7 @@ def open_next(
     names = notify(session, issue, task, step, "due", now)
     because = (task.plan or {}).get("because", "")
     words = {"sr": issue.sr_id, "server": task.target_server, "because": because}
-    reply(session, issue, t("desk.ask", **words, role=_role(step), who=names), now)
+    reply_to_room(session, issue, t("desk.ask", **words, role=_role(step), who=names), now)
 
 
 def notify(
@@ -234,18 +241,18 @@ def notify(
 ) -> str:
     """A notice for everyone who may fill a step now; returns their names."""
     roles = {step.role, *([step.escalate_to] if step.escalated_at and step.escalate_to else [])}
-    steps = steps_of(session, task)
-    words = words_on(session, steps)
-    chain = chain_asked(session, issue, task, steps, words)
-    out = chain.behind(_spent(words) | chain.barred)
+    steps = active_steps(session, task)
+    words = decisions_on(session, steps)
+    chain = requested_chain(session, issue, task, steps, words)
+    out = chain.behind(_decided_parties(words) | chain.barred)
     names = []
-    duties = revisions.running(session).duties
+    duties = revisions.running_chart(session).duties
     people = [
         p
-        for p in holders(session, duties, roles, issue.inst_id, now)
-        if allowed(p.name_card(), "approval.decide")
+        for p in approvers(session, duties, roles, issue.inst_id, now)
+        if is_allowed(p.name_card(), "approval.decide")
     ]
-    for person, principal in delegation.responsible(session, people, now):
+    for person, principal in delegation.people_who_may_act(session, people, now):
         if chain.behind({person.id, *([principal.id] if principal else [])}) & out:
             continue
         session.add(
@@ -263,7 +270,7 @@ def notify(
     return ", ".join(dict.fromkeys(names)) or t("desk.nobody")
 
 
-def _name(person: PersonName, principal: PersonName | None) -> str:
+def _name(person: PersonInfo, principal: PersonInfo | None) -> str:
     own = f"{person.name} {person.title}"
     return t("desk.proxy", who=own, principal=principal.name) if principal else own
 
@@ -273,25 +280,25 @@ def _role(step: Approval) -> str:
     return t("desk.quorum", role=role, quorum=step.quorum) if step.quorum > 1 else role
 
 
-def local(session: Session, moment: datetime) -> str:
+def format_local(session: Session, moment: datetime) -> str:
     """A moment as the company's clocks show it."""
-    return moment.astimezone(zone(session)).strftime("%Y-%m-%d %H:%M")
+    return moment.astimezone(company_zone(session)).strftime("%Y-%m-%d %H:%M")
 
 
-def zone(session: Session) -> tzinfo:
+def company_zone(session: Session) -> tzinfo:
     """The company's time zone."""
-    return revisions.running(session).company.zone
+    return revisions.running_chart(session).company.zone
 
 
-def runs_from(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
+def earliest_start(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
     """From when approved work of a category may run; ``None``: at once.
 
     A calendar that never opens is looked at again every day: the chart may change.
     """
-    running = revisions.running(session)
+    running = revisions.running_chart(session)
     policy = running.approvals.get(category) or ApprovalPolicy()
-    when = calendar(policy, running.freezes, running.company.zone, category, issue.inst_id)
-    moment = opens(when, now)
+    when = calendar_for(policy, running.freezes, running.company.zone, category, issue.inst_id)
+    moment = next_opening(when, now)
     if moment == now:
         return None
-    return moment or now + _LOOK_AGAIN
+    return moment or now + _RECHECK

@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
-from guardia.board.approvals.policy import Capacity, Verdict, choose, standing
+from guardia.board.approvals.policy import ApproverRole
+from guardia.board.approvals.policy import DecisionVerdict
+from guardia.board.approvals.policy import find_permitted_decision
+from guardia.board.approvals.policy import evaluate_chain
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ApprovalStepView:
     """One step of a plan's chain of approvals."""
 
     number: int
@@ -48,27 +51,27 @@ class Step:
     """Whether the viewer can decide it now."""
 
 
-def seen(
+def step_views(
     session: Session,
-    capacities: Sequence[Capacity],
-    viewer: PersonName,
+    capacities: Sequence[ApproverRole],
+    viewer: PersonInfo,
     found: Issue,
     task: Task,
     chain: list[Approval],
-) -> Iterable[Step]:
+) -> Iterable[ApprovalStepView]:
     """The chain; ``desk.decisions`` asks the same policy and has the last word."""
     pending = task.status == State.PENDING_APPROVAL
     votes = _votes(session, chain)
-    asked = [s for s in chain if s.state in requests.STANDING]
-    words = requests.words_on(session, asked)
-    rules = requests.chain_asked(session, found, task, asked, words)
-    stand = standing(rules, words) if pending else None
+    asked = [s for s in chain if s.state in requests.ACTIVE_STATES]
+    words = requests.decisions_on(session, asked)
+    rules = requests.requested_chain(session, found, task, asked, words)
+    stand = evaluate_chain(rules, words) if pending else None
     # Whoever may refuse is shown the form: what stands against approving is then told.
-    word = Verdict.REJECT
-    mine = stand is not None and choose(rules, stand, viewer.id, capacities, word)[0] is not None
+    word = DecisionVerdict.REJECT
+    mine = stand is not None and find_permitted_decision(rules, stand, viewer.id, capacities, word)[0] is not None
     for step in chain:
         now = stand is not None and step.step == stand.current
-        yield Step(
+        yield ApprovalStepView(
             number=step.step,
             role=step.role,
             state=step.state,
@@ -94,7 +97,7 @@ def _votes(session: Session, chain: list[Approval]) -> dict[int, list[Vote]]:
     return votes
 
 
-def latest(steps: Iterable[Approval], task: Task) -> list[Approval]:
+def latest_steps(steps: Iterable[Approval], task: Task) -> list[Approval]:
     """The chain as it was asked last for the present plan; the same plan may be filed twice."""
     own = [s for s in steps if (s.task_id, s.plan_hash) == (task.task_id, task.plan_hash)]
     last = max((s.created_at for s in own), default=None)

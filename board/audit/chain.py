@@ -22,9 +22,9 @@ _VALUE_DOMAIN = b"guardia.value.v1\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _CONTROL = {c: None for c in (*range(32), *range(0x7F, 0xA0)) if c not in (9, 10, 13)}
-_TURNING = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_BIDI = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Characters that change the direction in which text is shown, and nothing else."""
-_HIDDEN = {**_CONTROL, **dict.fromkeys(_TURNING)}
+_HIDDEN = {**_CONTROL, **dict.fromkeys(_BIDI)}
 
 
 def clean(value: Any) -> Any:
@@ -33,36 +33,36 @@ def clean(value: Any) -> Any:
     They go because terminals obey some of them, and because those that turn the direction of text
     would show who approves something else than what is done. Emoji and Hangul need none of them.
     """
-    return _walk(value, _printable)
+    return _map_text(value, _printable)
 
 
-def composed(value: Any) -> bool:
+def is_normalized(value: Any) -> bool:
     """Whether all text of a value is in the one form in which it is kept."""
-    return bool(_walk(value, _even) == value)
+    return bool(_map_text(value, _normalize) == value)
 
 
 def _printable(text: str) -> str:
     # Lone surrogates cannot be written as UTF-8 nor kept by PostgreSQL.
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    return _even(whole.translate(_HIDDEN))
+    return _normalize(whole.translate(_HIDDEN))
 
 
-def _even(text: str) -> str:
+def _normalize(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _walk(value: Any, each: Callable[[str], str]) -> Any:
+def _map_text(value: Any, each: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return each(value)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, Mapping):
-        walked = {each(str(k)): _walk(v, each) for k, v in value.items()}
+        walked = {each(str(k)): _map_text(v, each) for k, v in value.items()}
         if len(walked) != len(value):
             raise TypeError("two keys of one object are the same text")
         return walked
     if isinstance(value, list | tuple):
-        return [_walk(v, each) for v in value]
+        return [_map_text(v, each) for v in value]
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
@@ -89,22 +89,22 @@ def digest(value: Any) -> str:
 
     Nothing but the Unicode form is evened out: two plans that differ in one character differ.
     """
-    even = _walk(value, _even)
+    even = _map_text(value, _normalize)
     return hashlib.sha256(_VALUE_DOMAIN + canonical(even)).hexdigest()
 
 
-def microseconds(moment: datetime) -> int:
+def to_microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970 UTC; exact, unlike ``timestamp()``."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def moment(count: int) -> datetime:
+def from_microseconds(count: int) -> datetime:
     """The time that ``count`` microseconds since 1970 UTC are; ``OverflowError`` beyond years."""
     return _EPOCH + timedelta(microseconds=count)
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainEntry:
     """One entry of the record, as it is hashed."""
 
     seq: int
@@ -130,7 +130,7 @@ class Link:
         """Everything but its own hash, as JSON knows it."""
         return {
             "seq": self.seq,
-            "created_at": microseconds(self.created_at),
+            "created_at": to_microseconds(self.created_at),
             "actor": self.actor,
             "kind": self.kind,
             "sr_id": self.sr_id,
@@ -142,7 +142,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChainPosition:
     """Where a walk along the chain stands."""
 
     size: int
@@ -152,11 +152,11 @@ class Place:
     """Its time, or ``None`` where nobody knows it."""
 
 
-START = Place(0, ORIGIN)
+CHAIN_START = ChainPosition(0, ORIGIN)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class WitnessedHead:
     """What a witness says: that entry ``size`` has the hash ``head``."""
 
     size: int
@@ -168,7 +168,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainVerdict:
     """What a walk along the chain found."""
 
     size: int
@@ -193,67 +193,67 @@ class Verdict:
         return self.fault is None
 
 
-class Walk:
+class ChainWalk:
     """A verification under way: entries and marks in order; the first bad one ends it.
 
     Memory use does not grow with the chain.
     """
 
-    def __init__(self, start: Place = START) -> None:
+    def __init__(self, start: ChainPosition = CHAIN_START) -> None:
         self.place = start
         self.sealed = 0
 
-    def entry(self, link: Link) -> Verdict | None:
+    def entry(self, link: ChainEntry) -> ChainVerdict | None:
         """The next entry; a verdict where it does not hold."""
         fault = _fault(link, self.place)
         if fault:
             return self._bad(fault)
-        self.place = Place(link.seq, link.current_hash, link.created_at)
+        self.place = ChainPosition(link.seq, link.current_hash, link.created_at)
         return None
 
-    def mark(self, mark: Mark) -> Verdict | None:
+    def mark(self, mark: WitnessedHead) -> ChainVerdict | None:
         """What a witness says of the entry that was just walked; a verdict where it differs."""
         place = self.place
         if mark.fault:
-            return Verdict(
+            return ChainVerdict(
                 place.size, place.head, None, mark.fault, mark.witness, mark.size, self.sealed
             )
         if mark.size > place.size:
             return self._bad("tail", mark.witness)
         if (mark.size, mark.head) != (place.size, place.head):
-            return Verdict(
+            return ChainVerdict(
                 self.sealed, place.head, mark.size, "rewritten", mark.witness, None, self.sealed
             )
         if mark.witness == "checkpoint":
             self.sealed = mark.size
         return None
 
-    def end(self, size: int | None = None, head: str | None = None) -> Verdict:
+    def end(self, size: int | None = None, head: str | None = None) -> ChainVerdict:
         """The verdict after the last entry; ``size`` and ``head`` are what the writer last said."""
         place = self.place
         if (size is not None and size != place.size) or (head is not None and head != place.head):
             return self._bad("tail")
-        return Verdict(place.size, place.head, sealed=self.sealed)
+        return ChainVerdict(place.size, place.head, sealed=self.sealed)
 
-    def _bad(self, fault: str, witness: str | None = None) -> Verdict:
+    def _bad(self, fault: str, witness: str | None = None) -> ChainVerdict:
         place = self.place
-        return Verdict(place.size, place.head, place.size + 1, fault, witness, None, self.sealed)
+        return ChainVerdict(place.size, place.head, place.size + 1, fault, witness, None, self.sealed)
 
 
 def verify(
-    links: Iterable[Link],
+    links: Iterable[ChainEntry],
     *,
     size: int | None = None,
     head: str | None = None,
-    marks: Iterable[Mark] = (),
-    start: Place = START,
-) -> Verdict:
+    marks: Iterable[WitnessedHead] = (),
+    start: ChainPosition = CHAIN_START,
+) -> ChainVerdict:
     """Walk ``links`` from ``start`` on and name the first bad entry or witness.
 
     ``size`` and ``head`` are what the writer last said of the chain: with them a cut-off tail
     is found too. ``marks`` come in order of their size.
     """
-    walk, waiting = Walk(start), iter(marks)
+    walk, waiting = ChainWalk(start), iter(marks)
     mark = next(waiting, None)
     for link in links:
         found = walk.entry(link)
@@ -274,7 +274,7 @@ by_size = attrgetter("size")
 """The order of marks, for merging those of several witnesses."""
 
 
-def _fault(link: Link, place: Place) -> str | None:
+def _fault(link: ChainEntry, place: ChainPosition) -> str | None:
     if link.seq != place.size + 1:
         return "gap"
     if link.previous_hash != place.head:

@@ -17,8 +17,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from guardia.board.audit.chain import ORIGIN, Mark, canonical, microseconds, moment
-from guardia.board.audit.signing_keys import Succession
+from guardia.board.audit.chain import ORIGIN
+from guardia.board.audit.chain import WitnessedHead
+from guardia.board.audit.chain import canonical
+from guardia.board.audit.chain import to_microseconds
+from guardia.board.audit.chain import from_microseconds
+from guardia.board.audit.signing_keys import KeySuccession
 
 _DOMAIN = b"guardia.audit.checkpoint.v1\n"
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
@@ -51,7 +55,7 @@ class Checkpoint:
             "chain": self.chain,
             "size": self.size,
             "head": self.head,
-            "time": microseconds(self.time),
+            "time": to_microseconds(self.time),
             "previous": self.previous,
             "key": self.key,
         }
@@ -64,10 +68,10 @@ class Checkpoint:
     def written(self) -> dict[str, Any]:
         """As JSON knows it."""
         fields = {name: getattr(self, name) for name in self.__slots__}
-        return {**fields, "time": microseconds(self.time)}
+        return {**fields, "time": to_microseconds(self.time)}
 
 
-def read(written: Any) -> Checkpoint:
+def parse_checkpoint(written: Any) -> Checkpoint:
     """The checkpoint of such JSON; ``ValueError`` where it is none."""
     if not isinstance(written, Mapping) or written.keys() != _FIELDS.keys():
         raise ValueError("not a checkpoint")
@@ -75,12 +79,12 @@ def read(written: Any) -> Checkpoint:
     if any(type(written[name]) is not kind for name, kind in _FIELDS.items()):
         raise ValueError("not a checkpoint")
     try:
-        return Checkpoint(**{**written, "time": moment(written["time"])})
+        return Checkpoint(**{**written, "time": from_microseconds(written["time"])})
     except OverflowError:
         raise ValueError("not a time") from None
 
 
-def generate() -> str:
+def generate_key() -> str:
     """A new private key (PEM)."""
     return (
         Ed25519PrivateKey.generate()
@@ -93,7 +97,7 @@ def generate() -> str:
     )
 
 
-def private_key(pem: str) -> Ed25519PrivateKey:
+def load_private_key(pem: str) -> Ed25519PrivateKey:
     """The key in ``pem``; ``ValueError`` where there is none of our kind."""
     try:
         key = serialization.load_pem_private_key(pem.encode(), None)
@@ -104,7 +108,7 @@ def private_key(pem: str) -> Ed25519PrivateKey:
     return key
 
 
-def public_key(pem: str) -> Ed25519PublicKey:
+def load_public_key(pem: str) -> Ed25519PublicKey:
     """The key in ``pem``; ``ValueError`` where there is none of our kind."""
     try:
         key = serialization.load_pem_public_key(pem.encode())
@@ -131,7 +135,7 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> Checkpoint:
     return replace(named, signature=key.sign(named.signed()).hex())
 
 
-def fault(
+def find_fault(
     checkpoint: Checkpoint, before: Checkpoint | None, chain: str, key: Ed25519PublicKey | None
 ) -> str | None:
     """Why a checkpoint does not hold after the one before it, or ``None``.
@@ -144,7 +148,7 @@ def fault(
         return "chain"
     if key is None or checkpoint.key != fingerprint(key):
         return "key"
-    if not _signature_holds(checkpoint, key):
+    if not _is_signature_valid(checkpoint, key):
         return "signature"
     if before is None:
         return None if checkpoint.previous == ORIGIN else "previous"
@@ -153,7 +157,7 @@ def fault(
     return None if checkpoint.previous == before.identity() else "previous"
 
 
-def _signature_holds(checkpoint: Checkpoint, key: Ed25519PublicKey) -> bool:
+def _is_signature_valid(checkpoint: Checkpoint, key: Ed25519PublicKey) -> bool:
     try:
         key.verify(bytes.fromhex(checkpoint.signature), checkpoint.signed())
     except (InvalidSignature, ValueError, TypeError):
@@ -161,13 +165,13 @@ def _signature_holds(checkpoint: Checkpoint, key: Ed25519PublicKey) -> bool:
     return True
 
 
-def marks(
+def witnessed_heads(
     checkpoints: Iterable[Checkpoint],
     chain: str,
-    line: Succession,
+    line: KeySuccession,
     before: Checkpoint | None = None,
     announced: Iterable[tuple[int, Any]] = (),
-) -> Iterator[Mark]:
+) -> Iterator[WitnessedHead]:
     """What a series of checkpoints says of the chain; ends with the first that does not hold.
 
     ``announced``: the entries after ``before`` that announce a successor of the key, in order.
@@ -177,14 +181,14 @@ def marks(
     for checkpoint in checkpoints:
         while entry is not None and entry[0] <= checkpoint.size:
             if not line.announced(entry[1]):
-                yield Mark(entry[0], "", "checkpoint", "succession")
+                yield WitnessedHead(entry[0], "", "checkpoint", "succession")
                 return
             entry = next(entries, None)
-        wrong = fault(checkpoint, before, chain, line.key)
-        yield Mark(checkpoint.size, checkpoint.head, "checkpoint", wrong)
+        wrong = find_fault(checkpoint, before, chain, line.key)
+        yield WitnessedHead(checkpoint.size, checkpoint.head, "checkpoint", wrong)
         if wrong:
             return
         before = checkpoint
         line.takes_over()
     if entry is not None and not line.announced(entry[1]):
-        yield Mark(entry[0], "", "checkpoint", "succession")
+        yield WitnessedHead(entry[0], "", "checkpoint", "succession")

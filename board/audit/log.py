@@ -11,15 +11,19 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import Link, Place, Verdict, clean, verify
+from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.chain import ChainPosition
+from guardia.board.audit.chain import ChainVerdict
+from guardia.board.audit.chain import clean
+from guardia.board.audit.chain import verify
 from guardia.board.audit.checkpoint import Checkpoint
 from guardia.board.audit.model import AuditCheckpoint, AuditEntry, ChainHead
-from guardia.board.audit.signing_keys import KIND
+from guardia.board.audit.signing_keys import SUCCESSION_KIND
 from guardia.db import events, jobs
-from guardia.i18n import t_record
+from guardia.i18n import t_default
 
 CHAIN = "main"
-SEAL_EVERY = 1000
+CHECKPOINT_EVERY = 1000
 """Entries after which a checkpoint is due, however little time has passed."""
 _TICK = timedelta(microseconds=1)
 _BATCH = 2000
@@ -48,7 +52,7 @@ def append(
     task_id: int | None = None,
     detail: dict[str, Any] | None = None,
     **words: str | int,
-) -> Link:
+) -> ChainEntry:
     """Add a link in the caller's transaction and announce it to listeners.
 
     The sentence is ``audit.<kind>`` of the catalogue, filled with ``words``. Appends are in
@@ -59,28 +63,28 @@ def append(
     end = session.execute(_END, {"chain": CHAIN}).one()
     # Clocks step back and hosts disagree; along the chain time only goes forward.
     moment = max(now, end.last_at + _TICK)
-    unsigned = Link(
+    unsigned = ChainEntry(
         seq=end.size + 1,
         created_at=moment,
         actor=clean(actor),
         kind=kind,
         sr_id=sr_id,
         task_id=task_id,
-        log_content=clean(t_record(f"audit.{kind}", **words)),
+        log_content=clean(t_default(f"audit.{kind}", **words)),
         detail=clean(detail or {}),
         previous_hash=end.head,
     )
     fields = {name: getattr(unsigned, name) for name in unsigned.__slots__}
-    link = Link(**{**fields, "current_hash": unsigned.hash()})
+    link = ChainEntry(**{**fields, "current_hash": unsigned.hash()})
     row = {name: getattr(link, name) for name in link.__slots__}
     told = events.message(seq=link.seq, kind=kind, sr_id=sr_id, task_id=task_id)
     session.execute(_APPEND, {**row, "chain": CHAIN, "channel": events.CHANNEL, "told": told})
-    if link.seq % SEAL_EVERY == 0:
+    if link.seq % CHECKPOINT_EVERY == 0:
         jobs.defer(session, "seal", lock="seal")
     return link
 
 
-def head_held(session: Session) -> str:
+def lock_head(session: Session) -> str:
     """The hash that the next entry will name, locked until this transaction ends."""
     found = session.execute(
         text("select head from tb_audit_head where chain = :chain for update"), {"chain": CHAIN}
@@ -88,7 +92,7 @@ def head_held(session: Session) -> str:
     return str(found.scalar_one())
 
 
-def links(session: Session, after: int = 0, until: int | None = None) -> Iterator[Link]:
+def entries(session: Session, after: int = 0, until: int | None = None) -> Iterator[ChainEntry]:
     """All links after number ``after``, read in batches."""
     while True:
         query = select(*AuditEntry.__table__.columns).where(AuditEntry.seq > after)
@@ -96,21 +100,21 @@ def links(session: Session, after: int = 0, until: int | None = None) -> Iterato
             query = query.where(AuditEntry.seq <= until)
         rows = session.execute(query.order_by(AuditEntry.seq).limit(_BATCH)).all()
         for row in rows:
-            yield Link(**row._mapping)
+            yield ChainEntry(**row._mapping)
         if len(rows) < _BATCH:
             return
         after = rows[-1].seq
 
 
-def link_at(session: Session, seq: int) -> Link | None:
+def entry_at(session: Session, seq: int) -> ChainEntry | None:
     """One link."""
-    return next(links(session, seq - 1, seq), None)
+    return next(entries(session, seq - 1, seq), None)
 
 
-def head(session: Session) -> Place:
+def head(session: Session) -> ChainPosition:
     """Where the writers say that the chain ends."""
     row = session.scalars(select(ChainHead).where(ChainHead.chain == CHAIN)).one()
-    return Place(row.size, row.head, row.last_at)
+    return ChainPosition(row.size, row.head, row.last_at)
 
 
 def checkpoints(session: Session, after: int = 0, until: int | None = None) -> Iterator[Checkpoint]:
@@ -155,7 +159,7 @@ def announcements(
 ) -> list[tuple[int, dict[str, Any]]]:
     """Entries after number ``after`` that announce another key for ``use``, in order."""
     query = select(AuditEntry.seq, AuditEntry.detail).where(
-        AuditEntry.kind == KIND, AuditEntry.detail["use"].as_string() == use, AuditEntry.seq > after
+        AuditEntry.kind == SUCCESSION_KIND, AuditEntry.detail["use"].as_string() == use, AuditEntry.seq > after
     )
     if until is not None:
         query = query.where(AuditEntry.seq <= until)
@@ -168,17 +172,17 @@ def announced_key(session: Session, use: str) -> str | None:
     return str(found[-1][1].get("public")) if found else None
 
 
-def verify_all(session: Session) -> Verdict:
+def verify_all(session: Session) -> ChainVerdict:
     """Walk the whole chain and compare its end with the head that the writers keep."""
     end = head(session)
-    return verify(links(session), size=end.size, head=end.head)
+    return verify(entries(session), size=end.size, head=end.head)
 
 
-def size(session: Session) -> int:
+def count_entries(session: Session) -> int:
     """How many links there are."""
     return session.scalar(select(func.count()).select_from(AuditEntry)) or 0
 
 
-def position(session: Session) -> int:
+def snapshot_size(session: Session) -> int:
     """How long the record is in this snapshot."""
     return session.scalar(select(func.coalesce(func.max(ChainHead.size), 0))) or 0

@@ -12,43 +12,44 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from guardia.board.audit.signing_keys import raw, statement_bytes
+from guardia.board.audit.signing_keys import public_hex
+from guardia.board.audit.signing_keys import statement_bytes
 from guardia.errors import Misconfigured
 from guardia.i18n import t
-from guardia.org.keys import Keys
+from guardia.org.keys import CredentialStore
 
-NAME = "decision-key"
-NEXT = f"{NAME}.next"
+KEY_NAME = "decision-key"
+NEXT_KEY_NAME = f"{KEY_NAME}.next"
 """The successor, from before it is announced until it has the place of the first."""
-Ring = tuple[Ed25519PrivateKey, ...]
+KeyRing = tuple[Ed25519PrivateKey, ...]
 
 
-class Seal:
+class DecisionSigner:
     """The installation's keys: the present one, and while it is being replaced its successor."""
 
-    def __init__(self, read: Callable[[], Ring]) -> None:
+    def __init__(self, read: Callable[[], KeyRing]) -> None:
         self._read, self._ring = read, read()
 
     @classmethod
-    def passing(cls) -> Seal:
+    def passing(cls) -> DecisionSigner:
         """A key that ends with the process: what it signs is proven only against itself."""
         ring = (Ed25519PrivateKey.generate(),)
         return cls(lambda: ring)
 
     @classmethod
-    def kept(cls, keys: Keys) -> Seal:
+    def kept(cls, keys: CredentialStore) -> DecisionSigner:
         """The installation's key, made at its first use."""
 
-        def read() -> Ring:
-            present = keys.obtain(NAME, generate)
-            return tuple(map(key_of, (present, *keys.found(NEXT))))
+        def read() -> KeyRing:
+            present = keys.obtain(KEY_NAME, generate_key)
+            return tuple(map(parse_key, (present, *keys.found(NEXT_KEY_NAME))))
 
         return cls(read)
 
     @property
     def public(self) -> str:
         """The public half of the present key, hex."""
-        return raw(self._ring[0].public_key())
+        return public_hex(self._ring[0].public_key())
 
     def sign(self, said: Mapping[str, Any], announced: str | None) -> dict[str, str]:
         """Signature and public key, hex, as the entry keeps them.
@@ -57,7 +58,7 @@ class Seal:
         """
         key = self.key(announced)
         signature = key.sign(statement_bytes(said)).hex()
-        return {"signature": signature, "key": raw(key.public_key())}
+        return {"signature": signature, "key": public_hex(key.public_key())}
 
     def key(self, announced: str | None) -> Ed25519PrivateKey:
         """The key that signs now; ``Misconfigured`` where this host has not got it."""
@@ -69,21 +70,21 @@ class Seal:
             self._ring = self._read()
             found = self._held(announced)
         if found is None:
-            raise Misconfigured(what=NAME, why=t("audit.other_seal", key=announced[:16]))
+            raise Misconfigured(what=KEY_NAME, why=t("audit.other_seal", key=announced[:16]))
         return found
 
     def _held(self, public: str) -> Ed25519PrivateKey | None:
-        return next((k for k in self._ring if raw(k.public_key()) == public), None)
+        return next((k for k in self._ring if public_hex(k.public_key()) == public), None)
 
 
-def generate() -> str:
+def generate_key() -> str:
     """A new key as the store keeps it."""
     return Ed25519PrivateKey.generate().private_bytes_raw().hex()
 
 
-def key_of(kept: str) -> Ed25519PrivateKey:
+def parse_key(kept: str) -> Ed25519PrivateKey:
     """The key that ``kept`` is; ``Misconfigured`` where it is none."""
     try:
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept))
     except ValueError as error:
-        raise Misconfigured(what=NAME, why=t("audit.bad_key")) from error
+        raise Misconfigured(what=KEY_NAME, why=t("audit.bad_key")) from error

@@ -15,28 +15,30 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from guardia.board.audit.chain import Link, canonical, clean
+from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.chain import canonical
+from guardia.board.audit.chain import clean
 
-KIND = "key_succeeded"
+SUCCESSION_KIND = "key_succeeded"
 """Kind of the entry that announces a successor."""
-RECORD, DECISIONS = "record", "decisions"
+CHECKPOINT_KEYS, DECISION_KEYS = "record", "decisions"
 """What a key is for."""
 _SUCCESSION = b"guardia.key.succession.v1\n"
 _DECISION = b"guardia.decision.v1\n"
-_SAID = ("use", "previous", "public")
-SEALED = frozenset({"approved", "rejected", "changes_asked"})
+_SIGNED_FIELDS = ("use", "previous", "public")
+SIGNED_KINDS = frozenset({"approved", "rejected", "changes_asked"})
 """Kinds of entries that hold a sealed statement; others may."""
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
-def raw(key: Ed25519PublicKey) -> str:
+def public_hex(key: Ed25519PublicKey) -> str:
     """A public key as entries name it (hex)."""
     return key.public_bytes(*_RAW).hex()
 
 
-def announcement(use: str, key: Ed25519PrivateKey, heir: Ed25519PublicKey) -> dict[str, str]:
+def build_announcement(use: str, key: Ed25519PrivateKey, heir: Ed25519PublicKey) -> dict[str, str]:
     """What the entry says by which ``key`` hands over to ``heir``."""
-    said = {"use": use, "previous": raw(key.public_key()), "public": raw(heir)}
+    said = {"use": use, "previous": public_hex(key.public_key()), "public": public_hex(heir)}
     return {**said, "signature": key.sign(_SUCCESSION + canonical(said)).hex()}
 
 
@@ -45,12 +47,12 @@ def statement_bytes(said: Mapping[str, Any]) -> bytes:
     return _DECISION + canonical(clean(dict(said)))
 
 
-def genuine(said: Mapping[str, Any], signature: str, key: str) -> bool:
+def is_genuine(said: Mapping[str, Any], signature: str, key: str) -> bool:
     """Whether ``key`` signed exactly this decision."""
-    return _holds(key, signature, statement_bytes(said))
+    return _is_signature_valid(key, signature, statement_bytes(said))
 
 
-def _holds(key: str, signature: str, data: bytes) -> bool:
+def _is_signature_valid(key: str, signature: str, data: bytes) -> bool:
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
         public.verify(bytes.fromhex(signature), data)
@@ -59,7 +61,7 @@ def _holds(key: str, signature: str, data: bytes) -> bool:
     return True
 
 
-class Succession:
+class KeySuccession:
     """Which key signs now, from a trusted first one on; ``None``: the first that is seen."""
 
     def __init__(self, use: str, key: Ed25519PublicKey | None) -> None:
@@ -71,15 +73,15 @@ class Succession:
         announced another before."""
         if not isinstance(said, Mapping) or self._heir is not None:
             return False
-        spoken = {name: str(said.get(name)) for name in _SAID}
+        spoken = {name: str(said.get(name)) for name in _SIGNED_FIELDS}
         if spoken["use"] != self.use:
             return False
-        if self.key is not None and spoken["previous"] != raw(self.key):
+        if self.key is not None and spoken["previous"] != public_hex(self.key):
             return False
         signed = _SUCCESSION + canonical(spoken)
-        if not _holds(spoken["previous"], str(said.get("signature")), signed):
+        if not _is_signature_valid(spoken["previous"], str(said.get("signature")), signed):
             return False
-        self._heir = public(spoken["public"])
+        self._heir = parse_public_key(spoken["public"])
         return self._heir is not None
 
     def takes_over(self) -> None:
@@ -87,7 +89,7 @@ class Succession:
         self.key, self._heir = self._heir or self.key, None
 
 
-def public(key: str) -> Ed25519PublicKey | None:
+def parse_public_key(key: str) -> Ed25519PublicKey | None:
     """The key of such hex, or ``None`` where it is none."""
     try:
         return Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
@@ -95,20 +97,20 @@ def public(key: str) -> Ed25519PublicKey | None:
         return None
 
 
-class Seals:
+class DecisionSignatureChecker:
     """Looks at entries as they pass: decisions are sealed with the key that was announced."""
 
     def __init__(self) -> None:
         self.broken: tuple[int, str] | None = None
         """First entry that does not hold, and why: ``seal`` or ``succession``."""
-        self._line = Succession(DECISIONS, None)
+        self._line = KeySuccession(DECISION_KEYS, None)
 
     @property
     def key(self) -> str | None:
         """The key that seals decisions after what was seen (hex); ``None`` before the first."""
-        return raw(self._line.key) if self._line.key else None
+        return public_hex(self._line.key) if self._line.key else None
 
-    def watch(self, links: Iterable[Link]) -> Iterator[Link]:
+    def watch(self, links: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
         """The same links, looked at."""
         for link in links:
             fault = self.fault(link)
@@ -116,26 +118,26 @@ class Seals:
                 self.broken = (link.seq, fault)
             yield link
 
-    def fault(self, link: Link) -> str | None:
+    def fault(self, link: ChainEntry) -> str | None:
         """Why the next entry's seal or announcement does not hold, or ``None``."""
         detail = link.detail
-        if link.kind == KIND and detail.get("use") == DECISIONS:
+        if link.kind == SUCCESSION_KIND and detail.get("use") == DECISION_KEYS:
             if not self._line.announced(detail):
                 return "succession"
             self._line.takes_over()
             return None
-        if link.kind not in SEALED and "statement" not in detail:
+        if link.kind not in SIGNED_KINDS and "statement" not in detail:
             return None
         return None if self._sealed(link) else "seal"
 
-    def _sealed(self, link: Link) -> bool:
+    def _sealed(self, link: ChainEntry) -> bool:
         said, key = link.detail.get("statement"), link.detail.get("key")
         if not isinstance(said, Mapping) or type(key) is not str:
             return False
         if said.get("chain_head") != link.previous_hash or said.get("task") != link.task_id:
             return False
-        if not genuine(said, str(link.detail.get("signature")), key):
+        if not is_genuine(said, str(link.detail.get("signature")), key):
             return False
         if self._line.key is None:
-            self._line.key = public(key)
-        return self._line.key is not None and key == raw(self._line.key)
+            self._line.key = parse_public_key(key)
+        return self._line.key is not None and key == public_hex(self._line.key)

@@ -23,17 +23,19 @@ from typing import Any, BinaryIO
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from guardia.board.audit import checkpoint as checkpoints
-from guardia.board.audit.chain import Link, Mark, Verdict, Walk, moment
+from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.chain import WitnessedHead
+from guardia.board.audit.chain import ChainVerdict
+from guardia.board.audit.chain import ChainWalk
+from guardia.board.audit.chain import from_microseconds
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.signing_keys import (
-    DECISIONS,
-    KIND,
-    RECORD,
-    Seals,
-    Succession,
-    public,
-    raw,
-)
+from guardia.board.audit.signing_keys import DECISION_KEYS
+from guardia.board.audit.signing_keys import SUCCESSION_KIND
+from guardia.board.audit.signing_keys import CHECKPOINT_KEYS
+from guardia.board.audit.signing_keys import DecisionSignatureChecker
+from guardia.board.audit.signing_keys import KeySuccession
+from guardia.board.audit.signing_keys import parse_public_key
+from guardia.board.audit.signing_keys import public_hex
 
 FORMAT = "guardia.audit.export.v1"
 _LINE = 64 * 1024 * 1024
@@ -46,7 +48,7 @@ _ENTRY = {
 }  # fmt: skip
 
 
-class Reading:
+class ExportReader:
     """An export as it is read, line by line.
 
     ``root`` is the key that the record says it began with, where that is not the trusted one; then
@@ -56,80 +58,80 @@ class Reading:
     def __init__(
         self, chain: str, key: Ed25519PublicKey, root: Ed25519PublicKey | None = None
     ) -> None:
-        self._chain, self._trusted = chain, raw(key)
-        self._walk = Walk()
-        self._line, self._seals = Succession(RECORD, root or key), Seals()
+        self._chain, self._trusted = chain, public_hex(key)
+        self._walk = ChainWalk()
+        self._line, self._seals = KeySuccession(CHECKPOINT_KEYS, root or key), DecisionSignatureChecker()
         self._before: Checkpoint | None = None
         self._checkpoints = 0
         self._vouched = root is None
 
-    def line(self, name: str, value: Any) -> Verdict | None:
+    def line(self, name: str, value: Any) -> ChainVerdict | None:
         """The next line; a verdict where the reading ends with it."""
         if name == "entry":
-            return self._entry(entry(value))
+            return self._entry(parse_entry(value))
         if name == "checkpoint":
-            return self._checkpoint(checkpoints.read(value))
+            return self._checkpoint(checkpoints.parse_checkpoint(value))
         if name == "end":
             return self._end(value)
         raise ValueError("not a line of an export")
 
-    def broken(self, fault: str) -> Verdict:
+    def broken(self, fault: str) -> ChainVerdict:
         """The verdict where the next line cannot be read, or is not there."""
         place, sealed = self._walk.place, self._walk.sealed
-        return Verdict(place.size, place.head, place.size + 1, fault, sealed=sealed)
+        return ChainVerdict(place.size, place.head, place.size + 1, fault, sealed=sealed)
 
-    def _entry(self, link: Link) -> Verdict | None:
+    def _entry(self, link: ChainEntry) -> ChainVerdict | None:
         found = self._walk.entry(link)
         if found is not None:
             return found
         fault = self._seals.fault(link)
-        if link.kind == KIND and link.detail.get("use") != DECISIONS:
+        if link.kind == SUCCESSION_KIND and link.detail.get("use") != DECISION_KEYS:
             fault = None if self._line.announced(link.detail) else "succession"
         if fault is None:
             return None
         sealed = self._walk.sealed
-        return Verdict(link.seq - 1, link.previous_hash, link.seq, fault, sealed=sealed)
+        return ChainVerdict(link.seq - 1, link.previous_hash, link.seq, fault, sealed=sealed)
 
-    def _checkpoint(self, given: Checkpoint) -> Verdict | None:
+    def _checkpoint(self, given: Checkpoint) -> ChainVerdict | None:
         key = self._line.key
-        wrong = checkpoints.fault(given, self._before, self._chain, key)
+        wrong = checkpoints.find_fault(given, self._before, self._chain, key)
         self._before, self._checkpoints = given, self._checkpoints + 1
-        found = self._walk.mark(Mark(given.size, given.head, "checkpoint", wrong))
+        found = self._walk.mark(WitnessedHead(given.size, given.head, "checkpoint", wrong))
         if found is None:
-            self._vouched = self._vouched or (key is not None and raw(key) == self._trusted)
+            self._vouched = self._vouched or (key is not None and public_hex(key) == self._trusted)
             self._line.takes_over()
         return found
 
-    def _end(self, value: Any) -> Verdict:
+    def _end(self, value: Any) -> ChainVerdict:
         place, sealed = self._walk.place, self._walk.sealed
         said = {"entries": place.size, "checkpoints": self._checkpoints}
         if value != said:
             return self.broken("tail")
         if sealed < place.size:
             # Nobody has signed for these: whoever wrote the file may have written them.
-            return Verdict(place.size, place.head, sealed + 1, "unsealed", sealed=sealed)
+            return ChainVerdict(place.size, place.head, sealed + 1, "unsealed", sealed=sealed)
         if not self._vouched:
             # Somebody else's key began this record, and the trusted one has signed nothing of it.
-            return Verdict(place.size, place.head, None, "key", "checkpoint", place.size)
+            return ChainVerdict(place.size, place.head, None, "key", "checkpoint", place.size)
         return self._walk.end()
 
 
-def entry(value: Any) -> Link:
+def parse_entry(value: Any) -> ChainEntry:
     """The entry of such JSON; ``ValueError`` where it is none."""
     if not isinstance(value, Mapping) or value.keys() != _ENTRY.keys():
         raise ValueError("not an entry")
     if any(type(value[name]) not in kinds for name, kinds in _ENTRY.items()):
         raise ValueError("not an entry")
-    return Link(**{**value, "created_at": moment(value["created_at"])})
+    return ChainEntry(**{**value, "created_at": from_microseconds(value["created_at"])})
 
 
-def verify(file: BinaryIO, key: Ed25519PublicKey) -> Verdict:
+def verify_export(file: BinaryIO, key: Ed25519PublicKey) -> ChainVerdict:
     """Walk an export and name the first bad entry or checkpoint."""
-    reading, first = Reading("", key), True
+    reading, first = ExportReader("", key), True
     try:
         for name, value in _lines(file):
             if first:
-                reading, first = _opened(name, value, key), False
+                reading, first = _open_export(name, value, key), False
                 continue
             found = reading.line(name, value)
             if found is not None:
@@ -139,12 +141,12 @@ def verify(file: BinaryIO, key: Ed25519PublicKey) -> Verdict:
     return reading.broken("tail")
 
 
-def _opened(name: str, value: Any, key: Ed25519PublicKey) -> Reading:
+def _open_export(name: str, value: Any, key: Ed25519PublicKey) -> ExportReader:
     if name != "export" or not isinstance(value, dict) or value.get("format") != FORMAT:
         raise ValueError("not an export")
     root = value.get("root")
-    first = public(root) if isinstance(root, str) else None
-    return Reading(str(value.get("chain")), key, first)
+    first = parse_public_key(root) if isinstance(root, str) else None
+    return ExportReader(str(value.get("chain")), key, first)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[str, Any]]:
@@ -155,7 +157,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[str, Any]]:
         yield from value.items()
 
 
-def words(verdict: Verdict, key: Ed25519PublicKey) -> dict[str, Any]:
+def report(verdict: ChainVerdict, key: Ed25519PublicKey) -> dict[str, Any]:
     """A verdict for programs."""
     if verdict.bad is not None:
         sentence = f"detected at entry {verdict.bad}: {verdict.fault}"
@@ -174,13 +176,13 @@ def main(arguments: list[str]) -> int:
         return 2
     file, pub = (Path(a) for a in arguments)
     try:
-        key = checkpoints.public_key(pub.read_text("ascii"))
+        key = checkpoints.load_public_key(pub.read_text("ascii"))
         with file.open("rb") as opened:
-            verdict = verify(opened, key)
+            verdict = verify_export(opened, key)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(json.dumps(words(verdict, key)) + "\n")
+    sys.stdout.write(json.dumps(report(verdict, key)) + "\n")
     return 0 if verdict.intact else 1
 
 

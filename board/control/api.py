@@ -11,18 +11,19 @@ from pydantic import BaseModel, Field
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch
 from guardia.board.core.context import Desk
-from guardia.board.web.caller import AtDesk, Caller
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.caller import Caller
 
 router = APIRouter(prefix="/api/v3/kill-switch", tags=["control"])
 
 
-class Order(BaseModel):
+class KillSwitchRequest(BaseModel):
     """Why the switch is turned."""
 
     reason: Annotated[str, Field(max_length=1000)] = ""
 
 
-class Stopped(BaseModel):
+class StoppedTaskOut(BaseModel):
     """One task that the switch has stopped."""
 
     sr: int
@@ -33,7 +34,7 @@ class Stopped(BaseModel):
     outcome: str
 
 
-class KillSwitch(BaseModel):
+class KillSwitchOut(BaseModel):
     """The switch, and where it is on: since when, by whom, and what became of what it stopped."""
 
     on: bool
@@ -41,35 +42,35 @@ class KillSwitch(BaseModel):
     reason: str | None = None
     ordered_at: datetime | None = None
     undoing: int = 0
-    stopped: list[Stopped] = []
+    stopped: list[StoppedTaskOut] = []
 
 
 @router.get("", summary="Whether the kill switch is on, and what it has stopped")
-def show(desk: AtDesk) -> KillSwitch:
+def show(desk: BoardDep) -> KillSwitchOut:
     """The switch as it is now."""
     return _state(desk)
 
 
 @router.put("", summary="Stop everything at once")
-def kill(desk: AtDesk, caller: Caller, order: Order) -> KillSwitch:
+def kill(desk: BoardDep, caller: Caller, order: KillSwitchRequest) -> KillSwitchOut:
     """Turn it on; turned on already, it stays as it is."""
     control_kill_switch.kill(desk, caller, order.reason)
     return _state(desk)
 
 
 @router.post("/release", summary="Lift the kill switch, with a reason")
-def release(desk: AtDesk, caller: Caller, order: Order) -> KillSwitch:
+def release(desk: BoardDep, caller: Caller, order: KillSwitchRequest) -> KillSwitchOut:
     """Turn it off; 422 without a reason, or where it is off."""
     control_kill_switch.release(desk, caller, order.reason)
     return _state(desk)
 
 
-def _state(desk: Desk) -> KillSwitch:
-    on = kill_switch.switch(desk)
+def _state(desk: Desk) -> KillSwitchOut:
+    on = kill_switch.active_kill_switch(desk)
     if on is None:
-        return KillSwitch(on=False)
+        return KillSwitchOut(on=False)
     stopped = [
-        Stopped(
+        StoppedTaskOut(
             sr=s.sr_id,
             task=s.task_id,
             server=s.server,
@@ -77,9 +78,9 @@ def _state(desk: Desk) -> KillSwitch:
             state=s.state,
             outcome=s.outcome,
         )
-        for s in control_kill_switch.report(desk, on.kill_id)
+        for s in control_kill_switch.stopped_tasks(desk, on.kill_id)
     ]
-    return KillSwitch(
+    return KillSwitchOut(
         on=True,
         ordered_by=on.ordered_by,
         reason=on.reason,

@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.context import Desk
-from guardia.board.core.kill_switch import Kill
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.kill_switch import KillSwitchActivation
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Directive, Task
 from guardia.board.core.outbox import send
 from guardia.i18n import t
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class StoppedTask:
     """One task that was stopped."""
 
     sr_id: int
@@ -33,7 +33,7 @@ class Stopped:
     text: str
 
 
-def stopped_by(session: Session, kill_id: int) -> list[Stopped]:
+def stopped_tasks(session: Session, kill_id: int) -> list[StoppedTask]:
     """All that one use of the switch has stopped, in order."""
     rows = session.execute(
         select(Directive, Task)
@@ -42,7 +42,7 @@ def stopped_by(session: Session, kill_id: int) -> list[Stopped]:
         .order_by(Directive.task_id, Directive.directive_id)
     )
     return [
-        Stopped(
+        StoppedTask(
             d.sr_id,
             d.task_id,
             task.target_server or "-",
@@ -55,35 +55,35 @@ def stopped_by(session: Session, kill_id: int) -> list[Stopped]:
     ]
 
 
-def tell_deaf(desk: Desk, host: str, error: str) -> None:
+def alert_listener_failed(desk: Desk, host: str, error: str) -> None:
     """An alert: a worker cannot find out which of its running commands people have stopped."""
     with desk.database.transaction() as session:
         text = t("desk.deaf", host=host, error=error)
         send(session, "alert", text, desk.clock(), sr_id=None)
 
 
-def report_if_over(session: Session, kill_id: int | None, now: datetime) -> None:
+def send_report_if_complete(session: Session, kill_id: int | None, now: datetime) -> None:
     """The report, once, when nothing of a stop is still being undone.
 
     The row is locked, so of two tasks that end at once the second one sees the first.
     """
     if kill_id is None:
         return
-    kill = session.scalar(select(Kill).where(Kill.kill_id == kill_id).with_for_update())
+    kill = session.scalar(select(KillSwitchActivation).where(KillSwitchActivation.kill_id == kill_id).with_for_update())
     if kill is None or kill.reported_at is not None:
         return
-    found = stopped_by(session, kill_id)
+    found = stopped_tasks(session, kill_id)
     if any(s.outcome == "UNDOING" for s in found):
         return
     kill.reported_at = now
-    _report(session, kill, found, now)
+    _send_report(session, kill, found, now)
 
 
-def _report(session: Session, kill: Kill, found: list[Stopped], now: datetime) -> None:
-    text = _text(found)
+def _send_report(session: Session, kill: KillSwitchActivation, found: list[StoppedTask], now: datetime) -> None:
+    text = _report_text(found)
     rooms = {kill.room} if kill.room else set()
     for sr_id in sorted({s.sr_id for s in found}):
-        issue = issue_of(session, sr_id)
+        issue = get_issue(session, sr_id)
         issue.updated_at = now
         rooms |= {issue.room} if issue.room else set()
         session.add(Comment(sr_id=sr_id, author="operator:guardia", body=text, created_at=now))
@@ -116,7 +116,7 @@ def _report(session: Session, kill: Kill, found: list[Stopped], now: datetime) -
     )
 
 
-def _text(found: list[Stopped]) -> str:
+def _report_text(found: list[StoppedTask]) -> str:
     if not found:
         return t("desk.kill_nothing")
     lines = [

@@ -12,27 +12,31 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.control import kill_report
-from guardia.board.control.kill_report import Stopped
-from guardia.board.control.undoing import Giver, place, record_order
+from guardia.board.control.kill_report import StoppedTask
+from guardia.board.control.undoing import IssuedBy
+from guardia.board.control.undoing import create_directive
+from guardia.board.control.undoing import record_directive
 from guardia.board.core.context import Desk
-from guardia.board.core.kill_switch import Kill
+from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Directive, Task
-from guardia.board.core.outbox import seal_soon, send
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.outbox import schedule_checkpoint
+from guardia.board.core.outbox import send
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.runs.claiming import UNDOING, WORKABLE
+from guardia.board.runs.claiming import ROLLBACK_TASKS
+from guardia.board.runs.claiming import CLAIMABLE_STATES
 from guardia.errors import Invalid
 from guardia.i18n import t
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 
 _REASON = 1000
-_AGENTS_TURN = (*WORKABLE, State.PENDING_APPROVAL)
+_AGENT_STATES = (*CLAIMABLE_STATES, State.PENDING_APPROVAL)
 
 
 @dataclass(frozen=True, slots=True)
-class Killed:
+class KillResult:
     """What one call of the switch did."""
 
     kill_id: int
@@ -44,57 +48,57 @@ class Killed:
     """The switch was on before; nothing was changed."""
 
 
-def giver(by: PersonName | str) -> Giver:
+def issued_by(by: PersonInfo | str) -> IssuedBy:
     """A person, or ``operator:…``/``channel:…`` where nobody is signed in."""
-    if isinstance(by, PersonName):
-        return Giver(f"person:{by.id}", f"{by.name} {by.title}".strip())
-    return Giver(by, by.partition(":")[2] or by)
+    if isinstance(by, PersonInfo):
+        return IssuedBy(f"person:{by.id}", f"{by.name} {by.title}".strip())
+    return IssuedBy(by, by.partition(":")[2] or by)
 
 
-def kill(desk: Desk, by: PersonName | str, reason: str = "") -> Killed:
+def kill(desk: Desk, by: PersonInfo | str, reason: str = "") -> KillResult:
     """Stop everything now; calling it again while it is on changes nothing.
 
     Nothing is signed before: a worker does so afterwards, and the stop neither waits for that
     nor fails by it.
     """
-    if isinstance(by, PersonName):
-        require(by, "control.kill")
+    if isinstance(by, PersonInfo):
+        require_permission(by, "control.kill")
     with desk.database.transaction() as session:
-        return _kill(session, giver(by), clean(reason).strip()[:_REASON], "", desk.clock())
+        return _kill(session, issued_by(by), clean(reason).strip()[:_REASON], "", desk.clock())
 
 
 def _kill(
-    session: Session, by: Giver, reason: str, room: str, now: datetime, account: str = ""
-) -> Killed:
+    session: Session, by: IssuedBy, reason: str, room: str, now: datetime, account: str = ""
+) -> KillResult:
     session.execute(select(func.hold_kill_switch()))
-    before = session.scalar(select(Kill).where(Kill.released_at.is_(None)))
+    before = session.scalar(select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None)))
     if before is not None:
-        return Killed(before.kill_id, 0, 0, already=True)
-    order = Kill(ordered_by=by.actor, reason=reason, room=room, ordered_at=now)
+        return KillResult(before.kill_id, 0, 0, already=True)
+    order = KillSwitchActivation(ordered_by=by.actor, reason=reason, room=room, ordered_at=now)
     session.add(order)
     session.flush()
-    running = _take_all(session, order.kill_id)
+    running = _fence_all(session, order.kill_id)
     undo = [task for task in running if task.status == State.IN_PROGRESS]
     orders = [
-        place(session, task, "kill", by, reason, now, undo=task in undo, kill_id=order.kill_id)
+        create_directive(session, task, "kill", by, reason, now, undo=task in undo, kill_id=order.kill_id)
         for task in running
     ]
-    send(session, "alert", _text(by, reason, running), now, sr_id=None)
-    seal_soon(session)
+    send(session, "alert", _alert_text(by, reason, running), now, sr_id=None)
+    schedule_checkpoint(session)
     _record(session, order, by, running, now, account)
     for task, directive in zip(running, orders, strict=True):
-        record_order(session, directive, by, now, task.target_server)
-    kill_report.report_if_over(session, order.kill_id, now)
-    return Killed(order.kill_id, len(running), len(undo))
+        record_directive(session, directive, by, now, task.target_server)
+    kill_report.send_report_if_complete(session, order.kill_id, now)
+    return KillResult(order.kill_id, len(running), len(undo))
 
 
-def _take_all(session: Session, kill_id: int) -> list[Task]:
+def _fence_all(session: Session, kill_id: int) -> list[Task]:
     """Raise the fences of all open tasks; returns those that were under way.
 
     What is already being undone on someone's order goes on with that, and into the report.
     """
     session.execute(update(Directive).where(Directive.state == "UNDOING").values(kill_id=kill_id))
-    here = (Task.status.in_(_AGENTS_TURN), Task.task_id.not_in(UNDOING))
+    here = (Task.status.in_(_AGENT_STATES), Task.task_id.not_in(ROLLBACK_TASKS))
     under_way = or_(Task.status == State.IN_PROGRESS, Task.run_id.is_not(None))
     running = session.scalars(
         select(Task).where(*here, under_way).order_by(Task.task_id).with_for_update(key_share=True)
@@ -108,12 +112,12 @@ def _take_all(session: Session, kill_id: int) -> list[Task]:
     return list(running)
 
 
-def _text(by: Giver, reason: str, running: list[Task]) -> str:
+def _alert_text(by: IssuedBy, reason: str, running: list[Task]) -> str:
     return t("desk.killed", who=by.name, reason=reason or "-", tasks=len(running))
 
 
 def _record(
-    session: Session, order: Kill, by: Giver, running: list[Task], now: datetime, account: str
+    session: Session, order: KillSwitchActivation, by: IssuedBy, running: list[Task], now: datetime, account: str
 ) -> None:
     log.append(
         session,
@@ -135,29 +139,29 @@ def _record(
     )
 
 
-def release(desk: Desk, person: PersonName, reason: str) -> None:
+def release(desk: Desk, person: PersonInfo, reason: str) -> None:
     """Lift the switch: the right role and a reason; every agent with work is woken.
 
     After a signed checkpoint: ``Refused`` where the record was rewritten.
     """
-    require(person, "control.release")
+    require_permission(person, "control.release")
     text, now = clean(reason).strip()[:_REASON], desk.clock()
     if not text:
         raise Invalid(what=t("desk.release_reason"), why=t("desk.reason_needed"))
     desk.attest()
-    by = giver(person)
+    by = issued_by(person)
     with desk.database.transaction() as session:
         session.execute(select(func.hold_kill_switch()))
-        order = session.scalar(select(Kill).where(Kill.released_at.is_(None)))
+        order = session.scalar(select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None)))
         if order is None:
             raise Invalid(what=t("desk.switch"), why=t("desk.switch_off"))
         order.released_by, order.release_reason, order.released_at = by.actor, text, now
         session.flush()
         waiting = select(Task.agent_id).where(
-            Task.status.in_(WORKABLE), ~Task.paused, Task.agent_id.is_not(None)
+            Task.status.in_(CLAIMABLE_STATES), ~Task.paused, Task.agent_id.is_not(None)
         )
         for agent_id in session.scalars(waiting.distinct().order_by(Task.agent_id)).all():
-            wake(session, str(agent_id), Reason.RELEASED, now, cause={"kill": order.kill_id})
+            wake(session, str(agent_id), WakeReason.RELEASED, now, cause={"kill": order.kill_id})
         send(session, "alert", t("desk.released", who=by.name, reason=text), now, sr_id=None)
         log.append(
             session,
@@ -170,7 +174,7 @@ def release(desk: Desk, person: PersonName, reason: str) -> None:
         )
 
 
-def report(desk: Desk, kill_id: int) -> list[Stopped]:
+def stopped_tasks(desk: Desk, kill_id: int) -> list[StoppedTask]:
     """Everything that one stop has taken, with what became of it so far."""
     with desk.database.reading() as session:
-        return kill_report.stopped_by(session, kill_id)
+        return kill_report.stopped_tasks(session, kill_id)

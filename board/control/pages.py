@@ -11,40 +11,43 @@ from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.context import Desk
 from guardia.board.web import errors, render
-from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import Visitor
+from guardia.board.web.session import current_visitor
 from guardia.errors import UserError
-from guardia.org.access import require
+from guardia.org.access import require_permission
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _Reason = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("/control")
-def show(request: Request, desk: AtDesk, here: Here) -> Response:
+def show(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
     """What the switch does, whether it is on, and what it has stopped."""
-    require(here.person, "plan.read")
+    require_permission(here.person, "plan.read")
     return _page(request, desk, here)
 
 
 def _page(
     request: Request, desk: Desk, here: Visitor, *, status: int = 200, notice: str = ""
 ) -> Response:
-    on = kill_switch.switch(desk)
-    stopped = control_kill_switch.report(desk, on.kill_id) if on else []
+    on = kill_switch.active_kill_switch(desk)
+    stopped = control_kill_switch.stopped_tasks(desk, on.kill_id) if on else []
     return render.page(
         request,
         "control/control.html",
         status=status,
         visitor=here,
         stopped=stopped,
-        ordered_by=labels.actor(kill_switch.names(desk, on), on.ordered_by) if on else "",
+        ordered_by=labels.actor_label(kill_switch.activator_names(desk, on), on.ordered_by) if on else "",
         notice=notice,
     )
 
 
 @router.post("/kill")
-def kill(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") -> Response:
+def kill(request: Request, desk: BoardDep, here: CurrentVisitor, reason: _Reason = "") -> Response:
     """Stop everything."""
     try:
         control_kill_switch.kill(desk, here.person, reason)
@@ -54,7 +57,7 @@ def kill(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") -> Re
 
 
 @router.post("/release")
-def release(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") -> Response:
+def release(request: Request, desk: BoardDep, here: CurrentVisitor, reason: _Reason = "") -> Response:
     """Lift the switch."""
     try:
         control_kill_switch.release(desk, here.person, reason)
@@ -64,6 +67,6 @@ def release(request: Request, desk: AtDesk, here: Here, reason: _Reason = "") ->
 
 
 def _refused(request: Request, desk: Desk, here: Visitor, error: UserError) -> Response:
-    status, notice = errors.told(request, error)
-    require(here.person, "plan.read")
+    status, notice = errors.page_error(request, error)
+    require_permission(here.person, "plan.read")
     return _page(request, desk, here, status=status, notice=notice)

@@ -16,35 +16,44 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.control import kill_report
-from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.claims import Grant
+from guardia.board.core.claims import Claim
+from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import Actor, Move, State
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import Move
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Directive, Task
-from guardia.board.core.outbox import reply, send
+from guardia.board.core.outbox import reply_to_room
+from guardia.board.core.outbox import send
 from guardia.board.core.plan import Category, Plan
-from guardia.board.core.transitions import move
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.transitions import move_task
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import commands
-from guardia.board.execution.tasks import file, stored_plan
-from guardia.board.runs.beats import Waking, lasts, put_down
-from guardia.board.runs.claiming import UNDOING
+from guardia.board.execution.tasks import store_plan
+from guardia.board.execution.tasks import stored_plan
+from guardia.board.runs.beats import RunContext
+from guardia.board.runs.beats import is_current
+from guardia.board.runs.beats import release_tasks
+from guardia.board.runs.claiming import ROLLBACK_TASKS
 from guardia.errors import Stale
-from guardia.i18n import t, t_record
+from guardia.i18n import t
+from guardia.i18n import t_default
 from guardia.org import registry
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RollbackClaim:
     """A task that an agent holds in order to undo it."""
 
     directive_id: int
-    hold: Hold
+    hold: Claim
 
 
 @dataclass(frozen=True, slots=True)
-class Undoing:
+class RollbackGrant:
     """What an order permits, and how much of the plan it leaves as it is."""
 
     grant: Grant
@@ -54,7 +63,7 @@ class Undoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Giver:
+class IssuedBy:
     """Who gives an order."""
 
     actor: str
@@ -62,11 +71,11 @@ class Giver:
     name: str
 
 
-def place(
+def create_directive(
     session: Session,
     task: Task,
     verb: str,
-    giver: Giver,
+    giver: IssuedBy,
     reason: str,
     now: datetime,
     *,
@@ -94,12 +103,12 @@ def place(
     session.flush()
     if undo and task.agent_id:
         cause = {"directive": directive.directive_id, "verb": verb}
-        wake(session, task.agent_id, Reason.ORDER, now, task.sr_id, cause=cause, by=giver.actor)
+        wake(session, task.agent_id, WakeReason.ORDER, now, task.sr_id, cause=cause, by=giver.actor)
     return directive
 
 
-def record_order(
-    session: Session, directive: Directive, giver: Giver, now: datetime, server: str | None
+def record_directive(
+    session: Session, directive: Directive, giver: IssuedBy, now: datetime, server: str | None
 ) -> None:
     """The order's entry; announces it, so that every worker ends what runs for the task."""
     log.append(
@@ -118,117 +127,117 @@ def record_order(
             **directive.detail,
         },
         who=giver.name,
-        verb=t_record(f"desk.verb.{directive.verb}"),
+        verb=t_default(f"desk.verb.{directive.verb}"),
         server=server or "-",
         reason=directive.reason or "-",
     )
 
 
-def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Order | None:
+def claim_rollback(desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()) -> RollbackClaim | None:
     """Claim a task of this agent that is to be undone, also while the kill switch is on."""
     with desk.database.transaction() as session:
-        if not lasts(session, waking):
+        if not is_current(session, waking):
             return None
-        put_down(session, waking)
+        release_tasks(session, waking)
         task = session.scalar(
             select(Task)
             .where(
                 Task.agent_id == waking.agent_id,
-                Task.task_id.in_(UNDOING),
+                Task.task_id.in_(ROLLBACK_TASKS),
                 Task.task_id.not_in(done),
             )
             .order_by(Task.task_id)
             .limit(1)
             .with_for_update(of=Task, key_share=True)
         )
-        directive = _undoing(session, task.task_id) if task else None
+        directive = _lock_directive(session, task.task_id) if task else None
         if task is None or directive is None:
             return None
         task.fence += 1
         task.run_id = waking.run_id
-        hold = Hold(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
-        return Order(directive.directive_id, hold)
+        hold = Claim(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
+        return RollbackClaim(directive.directive_id, hold)
 
 
-def _undoing(session: Session, task_id: int) -> Directive | None:
+def _lock_directive(session: Session, task_id: int) -> Directive | None:
     query = select(Directive).where(Directive.task_id == task_id, Directive.state == "UNDOING")
     return session.scalar(query.with_for_update())
 
 
-def grant(desk: Desk, order: Order) -> Undoing:
+def grant_rollback(desk: Desk, order: RollbackClaim) -> RollbackGrant:
     """Permission to undo what the task's plan did, and to look at the server meanwhile."""
     with desk.database.transaction() as session:
-        task = held(session, order.hold)
+        task = claimed_task(session, order.hold)
         plan = stored_plan(task)
-        directive = _undoing(session, task.task_id)
-        wanted = _wanted(directive) if directive else None
-        kept = commands.standing(session, task, wanted) if wanted else 0
+        directive = _lock_directive(session, task.task_id)
+        wanted = _replacement_plan(directive) if directive else None
+        kept = commands.completed_prefix(session, task, wanted) if wanted else 0
         category = task.category or Category.READ_ONLY
         given = Grant(order.hold, plan.server, category, task.plan_hash, order.directive_id)
-        return Undoing(given, plan, kept)
+        return RollbackGrant(given, plan, kept)
 
 
-def _wanted(directive: Directive) -> Plan | None:
+def _replacement_plan(directive: Directive) -> Plan | None:
     """The plan that people want instead; none where everything was stopped meanwhile."""
     if directive.verb != "change" or directive.kill_id is not None:
         return None
     return Plan.model_validate(directive.detail["plan"])
 
 
-def end(desk: Desk, order: Order, restored: list[str], lost: list[str], kept: int = 0) -> State:
+def finish_rollback(desk: Desk, order: RollbackClaim, restored: list[str], lost: list[str], kept: int = 0) -> State:
     """Close an order with what came of it; people and an alert where something is not restored.
 
     A changed plan is then filed, and asked anew: its author is whoever has ordered it.
     """
     now, hold = desk.clock(), order.hold
     with desk.database.transaction() as session:
-        task = held(session, hold)
-        directive = _undoing(session, hold.task_id)
+        task = claimed_task(session, hold)
+        directive = _lock_directive(session, hold.task_id)
         if directive is None or directive.directive_id != order.directive_id:
             raise Stale(what=f"SR-{hold.sr_id}")
-        wanted, before = _wanted(directive), task.plan_hash or ""
+        wanted, before = _replacement_plan(directive), task.plan_hash or ""
         if kept and wanted is None:  # everything was stopped meanwhile: nothing is kept
             task.run_id = None
             cause = {"directive": directive.directive_id, "verb": "kill"}
-            wake(session, hold.agent_id, Reason.ORDER, now, hold.sr_id, cause=cause)
+            wake(session, hold.agent_id, WakeReason.ORDER, now, hold.sr_id, cause=cause)
             return State(task.status)
-        step, actor = _ending(State(task.status), lost, changed=wanted is not None)
+        step, actor = _final_move(State(task.status), lost, changed=wanted is not None)
         again = {"attempt": task.attempt + 1} if step is Move.RETURN else {}
-        move(session, task, step, actor=actor, now=now, run_id=None, **again)
-        _conclude(session, directive, _text(restored, lost), now, whole=not lost)
-        _tell_end(session, directive, lost, now)
+        move_task(session, task, step, actor=actor, now=now, run_id=None, **again)
+        _close(session, directive, _outcome_text(restored, lost), now, whole=not lost)
+        _announce_end(session, directive, lost, now)
         _record_end(session, order, directive, restored, lost, kept, now)
-        kill_report.report_if_over(session, directive.kill_id, now)
+        kill_report.send_report_if_complete(session, directive.kill_id, now)
         if step is Move.RETURN and wanted is not None:
-            file(session, task, wanted, directive.ordered_by, now)
+            store_plan(session, task, wanted, directive.ordered_by, now)
             commands.carry_over(session, task.task_id, before, task.plan_hash or "", kept)
         return State(task.status)
 
 
-def _tell_end(session: Session, directive: Directive, lost: list[str], now: datetime) -> None:
+def _announce_end(session: Session, directive: Directive, lost: list[str], now: datetime) -> None:
     """The room; an alert, which the kill switch's report is for what it stopped; the auditors."""
     sr_id = directive.sr_id
     key = "not_restored" if lost else "undone"
     message = t(f"desk.{key}", sr=sr_id, text=directive.outcome)
-    reply(session, issue_of(session, sr_id), message, now)
+    reply_to_room(session, get_issue(session, sr_id), message, now)
     if lost or directive.verb not in ("kill", "change"):
         send(session, "alert", message, now, sr_id=sr_id)
     for auditor in registry.auditors(session):
         cause = {"directive": directive.directive_id}
-        wake(session, auditor, Reason.FINISHED, now, sr_id, cause=cause)
+        wake(session, auditor, WakeReason.FINISHED, now, sr_id, cause=cause)
 
 
-def _ending(state: State, lost: list[str], *, changed: bool) -> tuple[Move, Actor]:
+def _final_move(state: State, lost: list[str], *, changed: bool) -> tuple[Move, ActorKind]:
     if lost:
-        return Move.HAND_OVER, Actor.AGENT
+        return Move.HAND_OVER, ActorKind.AGENT
     if changed:
-        return Move.RETURN, Actor.PERSON
+        return Move.RETURN, ActorKind.PERSON
     if state is State.COMPLETED:
-        return Move.UNDO, Actor.PERSON  # whose order this is
-    return Move.FAIL, Actor.AGENT
+        return Move.UNDO, ActorKind.PERSON  # whose order this is
+    return Move.FAIL, ActorKind.AGENT
 
 
-def _conclude(
+def _close(
     session: Session, directive: Directive, text: str, now: datetime, *, whole: bool
 ) -> None:
     directive.state = "RESTORED" if whole else "NOT_RESTORED"
@@ -236,17 +245,17 @@ def _conclude(
     session.flush()
 
 
-def let_go(session: Session, task: Task, text: str, now: datetime) -> None:
+def abandon_rollback(session: Session, task: Task, text: str, now: datetime) -> None:
     """A person takes over what an agent was still undoing."""
-    directive = _undoing(session, task.task_id)
+    directive = _lock_directive(session, task.task_id)
     if directive is not None:
-        _conclude(session, directive, text, now, whole=False)
-        kill_report.report_if_over(session, directive.kill_id, now)
+        _close(session, directive, text, now, whole=False)
+        kill_report.send_report_if_complete(session, directive.kill_id, now)
 
 
 def _record_end(
     session: Session,
-    order: Order,
+    order: RollbackClaim,
     directive: Directive,
     restored: list[str],
     lost: list[str],
@@ -275,7 +284,7 @@ def _record_end(
     )
 
 
-def _text(restored: list[str], lost: list[str]) -> str:
+def _outcome_text(restored: list[str], lost: list[str]) -> str:
     parts = []
     if restored:
         parts += [t("agents.restored"), *restored]

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.lookup import task_of
+from guardia.board.core.lookup import lock_task
 from guardia.board.core.model import Task
 from guardia.errors import Stale
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Claim:
     """An agent's claim on a task; worth something only while the task's fence is still this."""
 
     task_id: int
@@ -25,7 +25,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class GoalHold:
+class GoalClaim:
     """An agent's claim on a goal; worth something only while its fence is still this."""
 
     sr_id: int
@@ -47,7 +47,7 @@ class Grant:
     made elsewhere opens nothing.
     """
 
-    hold: Hold
+    hold: Claim
     server_id: str
     category: str
     plan_hash: str | None
@@ -55,15 +55,15 @@ class Grant:
     """The person's directive that this grant obeys: it undoes and reads, also under the switch."""
 
 
-def held(session: Session, hold: Hold) -> Task:
+def claimed_task(session: Session, hold: Claim) -> Task:
     """The task of a hold, locked; ``Stale`` where someone has claimed or decided since."""
-    task = task_of(session, hold.task_id)
+    task = lock_task(session, hold.task_id)
     if (task.fence, task.run_id) != (hold.fence, hold.run_id):
         raise Stale(what=f"SR-{hold.sr_id}")
     return task
 
 
-def held_goal(session: Session, hold: GoalHold) -> Goal:
+def claimed_goal(session: Session, hold: GoalClaim) -> Goal:
     """The goal of a hold, locked; ``Stale`` where someone has claimed or decided since."""
     query = select(Goal).where(Goal.sr_id == hold.sr_id)
     goal = session.scalar(query.with_for_update(key_share=True))
@@ -72,9 +72,9 @@ def held_goal(session: Session, hold: GoalHold) -> Goal:
     return goal
 
 
-def stands(session: Session, hold: Hold | GoalHold) -> None:
+def lock_claim(session: Session, hold: Claim | GoalClaim) -> None:
     """``Stale`` unless the hold is still worth something, until this transaction ends."""
-    if isinstance(hold, GoalHold):
-        held_goal(session, hold)
+    if isinstance(hold, GoalClaim):
+        claimed_goal(session, hold)
     else:
-        held(session, hold)
+        claimed_task(session, hold)

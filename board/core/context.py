@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from guardia.board.audit.signing import Seal
+from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.planner import Planner
 from guardia.db.engine import Database
 
@@ -17,7 +17,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Notary(Protocol):
+class CheckpointSigner(Protocol):
     """Signs checkpoints of the audit log; `integrity.notary` is the one that does."""
 
     def seal(self, desk: Desk) -> object:
@@ -30,9 +30,9 @@ class Desk:
 
     database: Database
     clock: Callable[[], datetime] = utc_now
-    seal: Seal = field(default_factory=Seal.passing)
+    seal: DecisionSigner = field(default_factory=DecisionSigner.passing)
     """Signs people's decisions; the product gives the installation's own."""
-    notary: Notary | None = None
+    notary: CheckpointSigner | None = None
     """Signs checkpoints; ``None`` where this process carries nothing out."""
 
     planner: Planner | None = None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from guardia.org.model import Agent, Person
 
 
-def named(session: Session, actors: Iterable[str]) -> dict[str, str]:
+def display_names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
     """What people call each of them; whoever is unknown, or a channel, is left out."""
     known = set(actors)
     people = [a.removeprefix("person:") for a in known if a.startswith("person:")]

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from guardia.board.core.lifecycle import OPEN, Actor, State
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import State
 
 
 class GoalState(StrEnum):
@@ -41,10 +43,10 @@ class GoalMove(StrEnum):
 
 
 _S, _M = GoalState, GoalMove
-OPEN_GOALS = frozenset((_S.GIVEN, _S.ASKED, _S.PLANNED, _S.ACTIVE))
+OPEN_GOAL_STATES = frozenset((_S.GIVEN, _S.ASKED, _S.PLANNED, _S.ACTIVE))
 """States in which something is still to be done."""
 
-TABLE: MappingProxyType[tuple[GoalState, GoalMove], GoalState] = MappingProxyType(
+GOAL_TRANSITIONS: MappingProxyType[tuple[GoalState, GoalMove], GoalState] = MappingProxyType(
     {
         (_S.GIVEN, _M.ASK): _S.ASKED,
         (_S.GIVEN, _M.PLAN): _S.PLANNED,
@@ -52,12 +54,12 @@ TABLE: MappingProxyType[tuple[GoalState, GoalMove], GoalState] = MappingProxyTyp
         (_S.PLANNED, _M.ANSWER): _S.GIVEN,
         (_S.PLANNED, _M.APPROVE): _S.ACTIVE,
         (_S.ACTIVE, _M.ACHIEVE): _S.ACHIEVED,
-        **{(state, _M.DROP): _S.DROPPED for state in OPEN_GOALS},
+        **{(state, _M.DROP): _S.DROPPED for state in OPEN_GOAL_STATES},
     }
 )
 
-_AGENT, _PERSON = frozenset({Actor.AGENT}), frozenset({Actor.PERSON})
-MAY: MappingProxyType[GoalMove, frozenset[Actor]] = MappingProxyType(
+_AGENT, _PERSON = frozenset({ActorKind.AGENT}), frozenset({ActorKind.PERSON})
+GOAL_MOVE_ACTORS: MappingProxyType[GoalMove, frozenset[ActorKind]] = MappingProxyType(
     {
         _M.ASK: _AGENT,
         _M.PLAN: _AGENT,
@@ -69,7 +71,7 @@ MAY: MappingProxyType[GoalMove, frozenset[Actor]] = MappingProxyType(
     }
 )
 
-SHOWN_AS: MappingProxyType[GoalState, State] = MappingProxyType(
+ISSUE_STATE_OF: MappingProxyType[GoalState, State] = MappingProxyType(
     {
         _S.GIVEN: State.RECEIVED,
         _S.ASKED: State.RECEIVED,
@@ -83,7 +85,7 @@ SHOWN_AS: MappingProxyType[GoalState, State] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class GoalProgress:
     """How far a goal's issues are."""
 
     done: int = 0
@@ -102,18 +104,18 @@ class Progress:
         return 100 * self.done // self.total if self.total else 0
 
 
-def after(state: GoalState, move: GoalMove, actor: Actor) -> GoalState | None:
+def next_goal_state(state: GoalState, move: GoalMove, actor: ActorKind) -> GoalState | None:
     """The state that follows, or ``None`` where this actor has no such move from here."""
-    return TABLE.get((state, move)) if actor in MAY[move] else None
+    return GOAL_TRANSITIONS.get((state, move)) if actor in GOAL_MOVE_ACTORS[move] else None
 
 
-def progress(counts: Mapping[State, int]) -> Progress:
+def count_progress(counts: Mapping[State, int]) -> GoalProgress:
     """From the number of issues in each state."""
     done = counts.get(State.COMPLETED, 0)
-    waiting = sum(n for state, n in counts.items() if state in OPEN)
-    return Progress(done, waiting, sum(counts.values()) - done - waiting)
+    waiting = sum(n for state, n in counts.items() if state in OPEN_STATES)
+    return GoalProgress(done, waiting, sum(counts.values()) - done - waiting)
 
 
-def reached(found: Progress) -> bool:
+def is_reached(found: GoalProgress) -> bool:
     """Whether a goal's agent may call it achieved: there are issues, and all are completed."""
     return found.total > 0 and found.done == found.total

@@ -10,12 +10,12 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from guardia.board.core.context import Desk
-from guardia.board.core.display_names import named
+from guardia.board.core.display_names import display_names_of
 from guardia.board.core.model import Directive
 from guardia.db.base import Base
 
 
-class Kill(Base):
+class KillSwitchActivation(Base):
     """One use of the kill switch, which is on while one of these is not released."""
 
     __tablename__ = "tb_kill"
@@ -37,19 +37,19 @@ class Kill(Base):
     released_at: Mapped[datetime | None]
 
 
-_STOPPED = select(func.kill_switch_is_on())
+_IS_ON = select(func.kill_switch_is_on())
 
 
-def stopped(session: Session) -> bool:
+def kill_switch_is_on(session: Session) -> bool:
     """Whether the kill switch is on; nobody can turn it until this transaction ends.
 
     Call it before a task is locked: whoever turns the switch locks in that order too.
     """
-    return bool(session.scalar(_STOPPED))
+    return bool(session.scalar(_IS_ON))
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class ActiveKillSwitch:
     """The switch while it is on."""
 
     kill_id: int
@@ -60,19 +60,19 @@ class Switch:
     """Tasks that are still being undone."""
 
 
-def switch(desk: Desk) -> Switch | None:
+def active_kill_switch(desk: Desk) -> ActiveKillSwitch | None:
     """The switch where it is on; ``None`` where work may go on."""
     with desk.database.reading() as session:
-        order = session.scalar(select(Kill).where(Kill.released_at.is_(None)))
+        order = session.scalar(select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None)))
         if order is None:
             return None
         undoing = session.scalar(
             select(func.count()).select_from(Directive).where(Directive.state == "UNDOING")
         )
-        return Switch(order.kill_id, order.ordered_by, order.reason, order.ordered_at, undoing or 0)
+        return ActiveKillSwitch(order.kill_id, order.ordered_by, order.reason, order.ordered_at, undoing or 0)
 
 
-def names(desk: Desk, on: Switch) -> dict[str, str]:
+def activator_names(desk: Desk, on: ActiveKillSwitch) -> dict[str, str]:
     """What people call whoever turned the switch."""
     with desk.database.reading() as session:
-        return named(session, [on.ordered_by])
+        return display_names_of(session, [on.ordered_by])

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
-from guardia.i18n import t, t_record
+from guardia.i18n import t
+from guardia.i18n import t_default
 
 # Korea has no summer time, and small systems have no time zone database.
 SEOUL = timezone(timedelta(hours=9), "KST")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-def word(table: str, name: str) -> str:
+def label(table: str, name: str) -> str:
     """``<table>.<name>`` of the catalogue where it has it, else the name itself."""
     try:
         return t(f"{table}.{name}")
@@ -22,48 +23,48 @@ def word(table: str, name: str) -> str:
         return name
 
 
-def recorded(table: str, name: str) -> str:
+def log_label(table: str, name: str) -> str:
     """``word`` in the language of the record."""
     try:
-        return t_record(f"{table}.{name}")
+        return t_default(f"{table}.{name}")
     except KeyError:
         return name
 
 
-def outcome(name: str | None) -> str:
+def outcome_label(name: str | None) -> str:
     """How a waking ended: a word of its own, or the state in which it left its task."""
     if not name:
         return t("wake.lasts")
-    own = word("wake.outcome", name)
-    return own if own != name else word("state", name)
+    own = label("wake.outcome", name)
+    return own if own != name else label("state", name)
 
 
-def given(name: str, value: object) -> object:
+def cause_label(name: str, value: object) -> object:
     """A cause's value as people read it."""
     if name == "verb":
-        return word("desk.verb", str(value))
-    return word(f"wake.{name}", str(value)) if name in ("verdict", "move") else value
+        return label("desk.verb", str(value))
+    return label(f"wake.{name}", str(value)) if name in ("verdict", "move") else value
 
 
-def actor(names: Mapping[str, str], who: str) -> str:
+def actor_label(names: Mapping[str, str], who: str) -> str:
     """The name of ``agent:…``, ``person:…``, ``channel:…`` or ``operator:…``."""
     if who in names:
         return names[who]
     kind, _, name = who.partition(":")
     if kind == "operator":
         return t("web.operator")
-    return word("web.channel", name) if kind == "channel" else name or who
+    return label("web.channel", name) if kind == "channel" else name or who
 
 
-def moment(given: datetime, style: str = "full") -> str:
+def format_time(given: datetime, style: str = "full") -> str:
     """A time in Seoul: ``full`` with the year and seconds, ``short`` for lists."""
     local = given.astimezone(SEOUL)
     return local.strftime("%m-%d %H:%M" if style == "short" else "%Y-%m-%d %H:%M:%S")
 
 
-def in_seoul(text: str) -> str:
+def to_seoul_time(text: str) -> str:
     """A time that names its zone as one in Seoul; any other text as it is."""
-    if _MOMENT.fullmatch(text):
+    if _TIME.fullmatch(text):
         with suppress(ValueError):
-            return moment(datetime.fromisoformat(text))
+            return format_time(datetime.fromisoformat(text))
     return text

@@ -43,7 +43,7 @@ class Move(StrEnum):
     RETURN = "return"
 
 
-class Actor(StrEnum):
+class ActorKind(StrEnum):
     """Who makes a move."""
 
     AGENT = "agent"
@@ -53,7 +53,7 @@ class Actor(StrEnum):
 _S, _M = State, Move
 _BEFORE_WORK = (_S.RECEIVED, _S.PARSED, _S.PENDING_APPROVAL, _S.APPROVED)
 
-TABLE: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
+TRANSITIONS: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
     {
         (_S.RECEIVED, _M.PARSE): _S.PARSED,
         (_S.PARSED, _M.ASK): _S.PENDING_APPROVAL,
@@ -83,10 +83,10 @@ TABLE: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
     }
 )
 
-_AGENT, _PERSON = frozenset({Actor.AGENT}), frozenset({Actor.PERSON})
+_AGENT, _PERSON = frozenset({ActorKind.AGENT}), frozenset({ActorKind.PERSON})
 _EITHER = _AGENT | _PERSON
 
-MAY: MappingProxyType[Move, frozenset[Actor]] = MappingProxyType(
+MOVE_ACTORS: MappingProxyType[Move, frozenset[ActorKind]] = MappingProxyType(
     {
         _M.PARSE: _AGENT,
         _M.ASK: _EITHER,
@@ -104,7 +104,7 @@ MAY: MappingProxyType[Move, frozenset[Actor]] = MappingProxyType(
 )
 """Who may make a move at all; roles and approval chains narrow it further."""
 
-OPEN = frozenset((*_BEFORE_WORK, _S.IN_PROGRESS, _S.MANUAL))
+OPEN_STATES = frozenset((*_BEFORE_WORK, _S.IN_PROGRESS, _S.MANUAL))
 """States in which something is still to be done."""
 
 _ADVANCE = (
@@ -117,18 +117,18 @@ _ADVANCE = (
 )
 
 
-def after(state: State, move: Move, actor: Actor) -> State | None:
+def next_state(state: State, move: Move, actor: ActorKind) -> State | None:
     """The state that follows, or ``None`` where this actor has no such move from here."""
-    if actor not in MAY[move]:
+    if actor not in MOVE_ACTORS[move]:
         return None
-    if (state, move) == (_S.MANUAL, _M.COMPLETE) and actor is not Actor.PERSON:
+    if (state, move) == (_S.MANUAL, _M.COMPLETE) and actor is not ActorKind.PERSON:
         return None
-    return TABLE.get((state, move))
+    return TRANSITIONS.get((state, move))
 
 
-def overall(states: Iterable[State]) -> State:
+def issue_state(states: Iterable[State]) -> State:
     """An issue's state from those of its tasks in order of creation: the least advanced open
     one, else the last one."""
     known = list(states)
-    waiting = [s for s in known if s in OPEN]
+    waiting = [s for s in known if s in OPEN_STATES]
     return min(waiting, key=_ADVANCE.index) if waiting else known[-1]

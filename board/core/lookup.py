@@ -15,7 +15,7 @@ _TASK = (
 )
 
 
-def task_of(session: Session, task_id: int) -> Task:
+def lock_task(session: Session, task_id: int) -> Task:
     """A task, locked for this transaction; ``NotFound`` else.
 
     Rows that merely refer to it (evidence, directives) can still be written: otherwise two who
@@ -27,7 +27,7 @@ def task_of(session: Session, task_id: int) -> Task:
     return task
 
 
-def issue_of(session: Session, sr_id: int) -> Issue:
+def get_issue(session: Session, sr_id: int) -> Issue:
     """An issue; ``NotFound`` else."""
     issue = session.get(Issue, sr_id)
     if issue is None:

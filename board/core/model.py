@@ -162,7 +162,7 @@ class ActionRun(Base):
     result_at: Mapped[datetime | None]
 
 
-class LifecycleStep(Base):
+class LifecycleTransition(Base):
     """The states that may follow one another, as the database's trigger enforces them; a test
     holds it equal to ``board.lifecycle.TABLE``."""
 
@@ -216,7 +216,7 @@ class Comment(Base):
     created_at: Mapped[datetime]
 
 
-class Outgoing(Base):
+class OutboxEntry(Base):
     """A message or alert that must leave; written with its cause, delivered after."""
 
     __tablename__ = "tb_outbox"

@@ -36,7 +36,7 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Call(_Value):
+class ToolCall(_Value):
     """One tool with its arguments."""
 
     tool: str
@@ -46,7 +46,7 @@ class Call(_Value):
 class Check(_Value):
     """A read whose parsed findings must satisfy ``expect`` (a JMESPath expression, truthy)."""
 
-    call: Call
+    call: ToolCall
     expect: str
     within: int = 0
     """Whole seconds to keep trying; 0 is once. (No floats: a plan is hashed.)"""
@@ -55,7 +55,7 @@ class Check(_Value):
 class Action(_Value):
     """One change: its call, how it is checked before and after, and how it is undone."""
 
-    call: Call
+    call: ToolCall
     risk: Risk
     effect: str
     """One Korean sentence: what this will do."""
@@ -63,7 +63,7 @@ class Action(_Value):
     """The command as it would run, masked: what a dry run shows."""
     precheck: tuple[Check, ...] = ()
     verify: tuple[Check, ...] = ()
-    undo: Call | None = None
+    undo: ToolCall | None = None
     undo_verify: tuple[Check, ...] = ()
     irreversible: str | None = None
     """Why there is no undo; exactly one of ``undo`` and ``irreversible`` is set."""

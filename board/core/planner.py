@@ -10,25 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from guardia.board.core.plan import Action, Call
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
 from guardia.org.directory import Host
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ActionDraft:
     """One action as a person writes it; nothing of it has been checked."""
 
     tool: str
     args: Mapping[str, str]
 
     @classmethod
-    def of(cls, call: Call) -> Draft:
+    def of(cls, call: ToolCall) -> ActionDraft:
         """A call as a form shows it, and gets it back where nothing was changed."""
         return cls(call.tool, {name: str(value) for name, value in call.args.items()})
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ToolOption:
     """A change that the catalogue has, for people to choose."""
 
     tool: str
@@ -39,8 +40,8 @@ class Offer:
 class Planner(Protocol):
     """The catalogue, as people who plan need it."""
 
-    def offers(self) -> tuple[Offer, ...]:
+    def offers(self) -> tuple[ToolOption, ...]:
         """Every change there is, in the catalogue's order."""
 
-    def action(self, draft: Draft, host: Host, category: str) -> Action:
+    def action(self, draft: ActionDraft, host: Host, category: str) -> Action:
         """The concrete action; ``Invalid`` or ``Refused`` with the reason where there is none."""

@@ -64,7 +64,7 @@ class WakeBudget(Base):
     since: Mapped[datetime]
 
 
-class TaskLoss(Base):
+class TaskCrashCount(Base):
     """How often a task has lost its worker where it stands: see ``desk.losses``."""
 
     __tablename__ = "tb_task_loss"

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.core.lifecycle import OPEN, Actor, Move, State, after, overall
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import Move
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import next_state
+from guardia.board.core.lifecycle import issue_state
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.errors import IllegalMove, Stale
 from guardia.org import registry
@@ -25,12 +30,12 @@ _GOAL = select(Issue.goal_id).where(Issue.sr_id == _ISSUE).with_for_update(key_s
 _STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
 
 
-def move(
-    session: Session, task: Task, step: Move, *, actor: Actor, now: datetime, **values: Any
+def move_task(
+    session: Session, task: Task, step: Move, *, actor: ActorKind, now: datetime, **values: Any
 ) -> State:
     """Compare-and-set a task's state along the lifecycle, and its issue's after it."""
     state = State(task.status)
-    following = after(state, step, actor)
+    following = next_state(state, step, actor)
     if following is None:
         raise IllegalMove(state=state.value, move=step.value)
     changed = session.execute(
@@ -42,20 +47,20 @@ def move(
     assert isinstance(changed, CursorResult)
     if changed.rowcount != 1:
         raise Stale(what=f"SR-{task.sr_id}")
-    settle(session, task.sr_id, now)
+    update_issue_state(session, task.sr_id, now)
     return following
 
 
-def settle(session: Session, sr_id: int, now: datetime) -> None:
+def update_issue_state(session: Session, sr_id: int, now: datetime) -> None:
     """Set an issue's state from those of its tasks."""
     # Whoever moves another task of it meanwhile waits here, and then sees this one moved.
     goal = session.scalar(_GOAL, {"issue": sr_id})
     states = session.scalars(_STATES, {"issue": sr_id}).all()
-    state = overall(State(s) for s in states)
+    state = issue_state(State(s) for s in states)
     session.execute(
         update(Issue).where(Issue.sr_id == sr_id).values(status=state.value, updated_at=now)
     )
-    if goal is not None and state not in OPEN and (head := registry.dispatcher(session)):
+    if goal is not None and state not in OPEN_STATES and (head := registry.dispatcher(session)):
         # It looks whether the goal is reached. The goal's own issue is not named: its row would be
         # locked, and issues of one goal must never wait for one another.
-        wake(session, head, Reason.GOAL, now, cause={"goal": goal, "ended": sr_id})
+        wake(session, head, WakeReason.GOAL, now, cause={"goal": goal, "ended": sr_id})

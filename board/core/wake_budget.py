@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.run_model import TaskLoss, WakeBudget
-from guardia.board.core.wake_reasons import Reason
-from guardia.i18n import t_record
+from guardia.board.core.run_model import TaskCrashCount
+from guardia.board.core.run_model import WakeBudget
+from guardia.board.core.wake_reasons import WakeReason
+from guardia.i18n import t_default
 
-BUDGET = 20
+MAX_WAKES = 20
 """Wakes that one issue may cause for one reason in ``WINDOW``, unless a person acts on it."""
-RECOVERIES = 5
+MAX_RECOVERIES = 5
 """Fewer here: a task whose beats hang or die may take its worker with it each time. Deaths are
 weighed, see ``losses``."""
 WINDOW = timedelta(hours=24)
@@ -36,27 +37,27 @@ _SPEND = text("""
 """)
 
 
-def allowance(reason: Reason) -> int:
+def limit_for(reason: WakeReason) -> int:
     """How many wakes one issue may cause for this reason."""
-    return RECOVERIES if reason is Reason.RECOVERY else BUDGET
+    return MAX_RECOVERIES if reason is WakeReason.RECOVERY else MAX_WAKES
 
 
-def by_people(actor: str) -> bool:
+def is_by_person(actor: str) -> bool:
     """Whether a person caused it, directly or through a channel."""
     return actor.startswith(("person:", "operator:", "channel:"))
 
 
-def spend(session: Session, sr_id: int, reason: Reason, now: datetime) -> bool:
+def spend(session: Session, sr_id: int, reason: WakeReason, now: datetime) -> bool:
     """Take one wake from the issue's budget; ``False`` where it is spent or the issue stalled.
 
     The issue's row is locked first, so budgets and the record's head are always locked after it.
     """
     values = {"sr_id": sr_id, "reason": reason.value, "now": now, "past": now - WINDOW}
     spent = session.scalar(_SPEND, values)
-    return spent is not None and spent <= allowance(reason)
+    return spent is not None and spent <= limit_for(reason)
 
 
-def mark(session: Session, sr_id: int, reason: Reason, now: datetime) -> bool:
+def mark_stalled(session: Session, sr_id: int, reason: WakeReason, now: datetime) -> bool:
     """Mark the issue as stalled; ``False`` where it is already."""
     marked = session.scalar(
         update(Issue)
@@ -77,14 +78,14 @@ def renew(session: Session, sr_id: int, actor: str, now: datetime) -> bool:
     )
     session.execute(delete(WakeBudget).where(WakeBudget.sr_id == sr_id))
     tasks = select(Task.task_id).where(Task.sr_id == sr_id)
-    session.execute(delete(TaskLoss).where(TaskLoss.task_id.in_(tasks)))
+    session.execute(delete(TaskCrashCount).where(TaskCrashCount.task_id.in_(tasks)))
     if lifted is None:
         return False
     log.append(session, "stall_lifted", actor=actor, now=now, sr_id=sr_id, detail={})
     return True
 
 
-def record(session: Session, sr_id: int, reason: Reason, agent_id: str, now: datetime) -> None:
+def log_stall(session: Session, sr_id: int, reason: WakeReason, agent_id: str, now: datetime) -> None:
     """The mark's entry."""
     log.append(
         session,
@@ -92,7 +93,7 @@ def record(session: Session, sr_id: int, reason: Reason, agent_id: str, now: dat
         actor="system:desk",
         now=now,
         sr_id=sr_id,
-        detail={"reason": reason.value, "agent": agent_id, "budget": allowance(reason)},
-        why=t_record(f"wake.reason.{reason}"),
-        count=allowance(reason),
+        detail={"reason": reason.value, "agent": agent_id, "budget": limit_for(reason)},
+        why=t_default(f"wake.reason.{reason}"),
+        count=limit_for(reason),
     )

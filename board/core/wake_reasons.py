@@ -6,7 +6,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class WakeReason(StrEnum):
     """A reason to wake; its text is ``wake.reason.<value>`` in the catalogue."""
 
     SCHEDULE = "schedule"
@@ -37,6 +37,6 @@ class Reason(StrEnum):
     """A budget was raised or a month began."""
 
 
-CAN_WAIT = frozenset({Reason.SCHEDULE, Reason.MENTION, Reason.ASSIGNMENT, Reason.GOAL, Reason.NOTE})
+DEFERRABLE = frozenset({WakeReason.SCHEDULE, WakeReason.MENTION, WakeReason.ASSIGNMENT, WakeReason.GOAL, WakeReason.NOTE})
 """What quiet hours hold back, unless a person said it or the issue is urgent."""
-URGENT = "P1"
+URGENT_PRIORITY = "P1"

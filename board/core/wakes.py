@@ -9,11 +9,14 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core import wake_budget
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue
-from guardia.board.core.outbox import reply, send
+from guardia.board.core.outbox import reply_to_room
+from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Wake
-from guardia.board.core.wake_reasons import CAN_WAIT, URGENT, Reason
+from guardia.board.core.wake_reasons import DEFERRABLE
+from guardia.board.core.wake_reasons import URGENT_PRIORITY
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.db import jobs
 from guardia.i18n import t
 from guardia.org.heartbeats import Heartbeat
@@ -25,7 +28,7 @@ _WAKE = insert(Wake)
 def wake(
     session: Session,
     agent_id: str,
-    reason: Reason | str,
+    reason: WakeReason | str,
     now: datetime,
     sr_id: int | None = None,
     *,
@@ -38,51 +41,51 @@ def wake(
     agent's own writes never wake it, and an issue whose agents go round in circles wakes nobody
     until a person acts on it. What can wait waits through the agent's quiet hours.
     """
-    reason = Reason(reason)
+    reason = WakeReason(reason)
     if by == f"agent:{agent_id}":
         return False
-    if sr_id is not None and not may_wake(session, agent_id, reason, now, sr_id, by):
+    if sr_id is not None and not spend_wake(session, agent_id, reason, now, sr_id, by):
         return False
     row = {"agent_id": agent_id, "reason": reason.value, "sr_id": sr_id, "cause": cause or {}}
     session.execute(_WAKE, {**row, "created_at": now})
-    if not _waits(session, agent_id, reason, now, sr_id, by):
+    if not _is_deferred(session, agent_id, reason, now, sr_id, by):
         jobs.defer(session, "beat", lock=f"agent:{agent_id}", agent_id=agent_id)
     return True
 
 
-def may_wake(
-    session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int, by: str = ""
+def spend_wake(
+    session: Session, agent_id: str, reason: WakeReason, now: datetime, sr_id: int, by: str = ""
 ) -> bool:
     """Whether an issue may wake an agent once more; marks it as stalled where it may not.
 
     What people say may always.
     """
-    if reason is Reason.ORDER:
+    if reason is WakeReason.ORDER:
         # Outranks everything, and the kill switch must wait for no budget's row.
         return True
-    if wake_budget.by_people(by):
+    if wake_budget.is_by_person(by):
         return True
     if wake_budget.spend(session, sr_id, reason, now):
         return True
-    stall(session, agent_id, reason, now, sr_id)
+    stall_issue(session, agent_id, reason, now, sr_id)
     return False
 
 
-def stall(session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int) -> None:
+def stall_issue(session: Session, agent_id: str, reason: WakeReason, now: datetime, sr_id: int) -> None:
     """Mark an issue as stalled, and tell people; once."""
-    if wake_budget.mark(session, sr_id, reason, now):
-        issue = issue_of(session, sr_id)
+    if wake_budget.mark_stalled(session, sr_id, reason, now):
+        issue = get_issue(session, sr_id)
         text = t("desk.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
-        reply(session, issue, text, now)
+        reply_to_room(session, issue, text, now)
         send(session, "alert", text, now, sr_id=sr_id)
-        wake_budget.record(session, sr_id, reason, agent_id, now)
+        wake_budget.log_stall(session, sr_id, reason, agent_id, now)
 
 
-def _waits(
-    session: Session, agent_id: str, reason: Reason, now: datetime, sr_id: int | None, by: str
+def _is_deferred(
+    session: Session, agent_id: str, reason: WakeReason, now: datetime, sr_id: int | None, by: str
 ) -> bool:
     """Whether quiet hours hold it back; the clock wakes the agent at their end."""
-    if reason not in CAN_WAIT or by.startswith("person:"):
+    if reason not in DEFERRABLE or by.startswith("person:"):
         return False
     spec = session.scalar(select(Agent.spec["heartbeat"]).where(Agent.agent_id == agent_id))
     if not spec or Heartbeat.model_validate(spec).quiet_until(now) is None:
@@ -91,4 +94,4 @@ def _waits(
         return True
     # What nobody has judged yet may be urgent.
     priority = session.scalar(select(Issue.priority).where(Issue.sr_id == sr_id))
-    return priority not in (None, URGENT)
+    return priority not in (None, URGENT_PRIORITY)

@@ -30,12 +30,12 @@ _KEY = (
     BudgetAccount.begins,
 )
 _KINDS = ("spent", "reserved", "extra")
-_FIRED = AgentBudget(tokens=0, won=0)
-SYSTEM = "system:budget"
+_NOT_IN_CHART = AgentBudget(tokens=0, won=0)
+SYSTEM_ACTOR = "system:budget"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class BudgetRefusal:
     """Why a call was not permitted; nothing was reserved."""
 
     why: str
@@ -51,9 +51,9 @@ def today(chart: OrgChart, now: datetime) -> date:
     return now.astimezone(chart.company.zone).date()
 
 
-def locked(session: Session, agent_id: str, inst_id: str, day: date) -> Sequence[BudgetAccount]:
+def lock_accounts(session: Session, agent_id: str, inst_id: str, day: date) -> Sequence[BudgetAccount]:
     """Month and day of the agent, its institution and the company, made where missing."""
-    return locked_of(session, _scopes(agent_id, inst_id), day)
+    return lock_scopes(session, _scopes(agent_id, inst_id), day)
 
 
 def _scopes(agent_id: str, inst_id: str) -> list[tuple[str, str]]:
@@ -61,7 +61,7 @@ def _scopes(agent_id: str, inst_id: str) -> list[tuple[str, str]]:
     return [*scopes, ("institution", inst_id)] if inst_id else scopes
 
 
-def locked_of(
+def lock_scopes(
     session: Session, scopes: Iterable[tuple[str, str]], day: date
 ) -> Sequence[BudgetAccount]:
     """The accounts of these scopes for the month and the day, locked in one order."""
@@ -74,17 +74,17 @@ def locked_of(
     ).all()
 
 
-def seen(session: Session, agent_id: str, inst_id: str, day: date) -> Sequence[BudgetAccount]:
+def read_accounts(session: Session, agent_id: str, inst_id: str, day: date) -> Sequence[BudgetAccount]:
     """The same accounts as they are, without a lock; empty ones where nothing was spent yet."""
     keys = _keys(_scopes(agent_id, inst_id), day)
     known = {
         (a.scope, a.scope_id, a.span, a.begins): a
         for a in session.scalars(select(BudgetAccount).where(tuple_(*_KEY).in_(keys)))
     }
-    return [known.get(key) or empty(*key) for key in keys]
+    return [known.get(key) or empty_account(*key) for key in keys]
 
 
-def empty(scope: str, scope_id: str, span: str, begins: date) -> BudgetAccount:
+def empty_account(scope: str, scope_id: str, span: str, begins: date) -> BudgetAccount:
     """An account of which nothing is spent; not kept."""
     zero = {f"{kind}_{unit}": 0 for kind in _KINDS for unit in ("tokens", "cost")}
     return BudgetAccount(scope=scope, scope_id=scope_id, span=span, begins=begins, **zero)
@@ -104,7 +104,7 @@ def budget(chart: OrgChart, scope: str, scope_id: str) -> Budget:
         return chart.budgets.company
     if scope == "institution":
         return chart.budgets.institutions.get(scope_id, Budget())
-    return next((a.budget for a in chart.agents if a.id == scope_id), _FIRED)
+    return next((a.budget for a in chart.agents if a.id == scope_id), _NOT_IN_CHART)
 
 
 def spent(account: BudgetAccount) -> Amount:
@@ -123,22 +123,22 @@ def cap(chart: OrgChart, account: BudgetAccount) -> Cap:
     return given.raised(Amount(account.extra_tokens, account.extra_cost))
 
 
-def full(
+def full_accounts(
     chart: OrgChart, touched: Iterable[BudgetAccount], needed: Amount
 ) -> Sequence[BudgetAccount]:
     """Those whose cap has no room for ``needed``, whatever becomes of the calls under way."""
     return [a for a in touched if not cap(chart, a).holds(spent(a) + needed)]
 
 
-def refusal(chart: OrgChart, touched: Sequence[BudgetAccount], needed: Amount) -> Refusal | None:
+def check_budget(chart: OrgChart, touched: Sequence[BudgetAccount], needed: Amount) -> BudgetRefusal | None:
     """``None`` where every account has room for ``needed`` beside all that is reserved."""
-    if over := full(chart, touched, needed):
-        names = ", ".join(dict.fromkeys(title(a) for a in over))
+    if over := full_accounts(chart, touched, needed):
+        names = ", ".join(dict.fromkeys(account_title(a) for a in over))
         why = t("costs.exhausted", which=names)
-        return Refusal(why, True, any(_pauses(chart, a) for a in over), needed)
+        return BudgetRefusal(why, True, any(_pauses(chart, a) for a in over), needed)
     for account in touched:
         if not cap(chart, account).holds(spent(account) + reserved(account) + needed):
-            return Refusal(t("costs.busy", which=title(account)), False, False, needed)
+            return BudgetRefusal(t("costs.busy", which=account_title(account)), False, False, needed)
     return None
 
 
@@ -171,10 +171,10 @@ def warn(
         limit = cap(chart, account)
         if account.span == "month" and account.warned_at is None and limit.nearly(spent(account)):
             account.warned_at = now
-            _tell(session, "budget_warned", account, now, share=limit.share(spent(account)) or 0)
+            _alert(session, "budget_warned", account, now, share=limit.share(spent(account)) or 0)
 
 
-def mark_full(
+def mark_exhausted(
     session: Session, chart: OrgChart, touched: Iterable[BudgetAccount], now: datetime
 ) -> None:
     """Tell people, once until they raise it, that a budget is used up."""
@@ -182,25 +182,25 @@ def mark_full(
         if account.exhausted_at is None:
             account.exhausted_at = now
             share = cap(chart, account).share(spent(account)) or 0
-            _tell(session, "budget_exhausted", account, now, share=share)
+            _alert(session, "budget_exhausted", account, now, share=share)
 
 
-def title(account: BudgetAccount) -> str:
+def account_title(account: BudgetAccount) -> str:
     """Whose budget, of which period, as people read it."""
     span = t(f"costs.span.{account.span}")
     return f"{t(f'costs.scope.{account.scope}')} {account.scope_id} {span}".replace("  ", " ")
 
 
-def _tell(
+def _alert(
     session: Session, kind: str, account: BudgetAccount, now: datetime, *, share: int
 ) -> None:
-    which = title(account)
+    which = account_title(account)
     send(session, "alert", t(f"costs.{kind}", which=which, share=share), now, sr_id=None)
     session.flush()
     log.append(
         session,
         kind,
-        actor=SYSTEM,
+        actor=SYSTEM_ACTOR,
         now=now,
         detail={
             "scope": account.scope,

@@ -9,20 +9,27 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import GoalHold, Hold, stands
+from guardia.board.core.claims import GoalClaim
+from guardia.board.core.claims import Claim
+from guardia.board.core.claims import lock_claim
 from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send
 from guardia.board.core.wakes import wake
 from guardia.board.costs import budget_accounts, metering
-from guardia.board.costs.budget_accounts import SYSTEM, Refusal
+from guardia.board.costs.budget_accounts import SYSTEM_ACTOR
+from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.board.costs.model import BudgetPause
 from guardia.errors import Exhausted, Invalid
 from guardia.i18n import t
 from guardia.org import revisions
-from guardia.org.access import require
-from guardia.org.budgets import MOST_TOKENS, MOST_WON, WON, Amount, in_won
+from guardia.org.access import require_permission
+from guardia.org.budgets import MAX_TOKENS
+from guardia.org.budgets import MAX_WON
+from guardia.org.budgets import MICROS_PER_WON
+from guardia.org.budgets import Amount
+from guardia.org.budgets import format_won
 from guardia.org.chart_model import OrgChart
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution
 
 SCOPES = ("agent", "institution", "company")
@@ -30,16 +37,16 @@ _REASON = 1000
 _BATCH = 200
 
 
-def rest(desk: Desk, hold: Hold | GoalHold, refused: Refusal) -> None:
+def pause_agent(desk: Desk, hold: Claim | GoalClaim, refused: BudgetRefusal) -> None:
     """Let the agent rest until people raise its budget, and ask them; always raises ``Exhausted``.
 
     Its task waits where it is.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        stands(session, hold)
+        lock_claim(session, hold)
         # Open already where a person has resumed the agent without raising the budget.
-        pause = _open(session, hold.agent_id) or BudgetPause(agent_id=hold.agent_id)
+        pause = _open_pause(session, hold.agent_id) or BudgetPause(agent_id=hold.agent_id)
         agent = session.get(Agent, hold.agent_id, with_for_update=True)
         if agent is not None and agent.state == "active":
             agent.state = "paused"
@@ -47,19 +54,19 @@ def rest(desk: Desk, hold: Hold | GoalHold, refused: Refusal) -> None:
             pause.needed_tokens, pause.needed_cost = refused.needed.tokens, refused.needed.cost
             session.add(pause)
             session.flush()
-            _tell_rest(session, agent, hold, refused, now)
+            _announce_pause(session, agent, hold, refused, now)
     raise Exhausted(what=hold.agent_id)
 
 
-def _tell_rest(
-    session: Session, agent: Agent, hold: Hold | GoalHold, refused: Refusal, now: datetime
+def _announce_pause(
+    session: Session, agent: Agent, hold: Claim | GoalClaim, refused: BudgetRefusal, now: datetime
 ) -> None:
     words = {"agent": agent.title, "why": refused.why}
     send(session, "alert", t("costs.rests", **words), now, sr_id=hold.sr_id)
     log.append(
         session,
         "budget_paused",
-        actor=SYSTEM,
+        actor=SYSTEM_ACTOR,
         now=now,
         sr_id=hold.sr_id,
         task_id=hold.task_id,
@@ -70,7 +77,7 @@ def _tell_rest(
 
 def raise_cap(
     desk: Desk,
-    person: PersonName,
+    person: PersonInfo,
     scope: str,
     scope_id: str,
     *,
@@ -83,16 +90,16 @@ def raise_cap(
     ``Forbidden`` without the right, ``Invalid`` where the amount, the reason or the scope is not
     one, or where there is no cap to raise.
     """
-    require(person, "budget.raise")
+    require_permission(person, "budget.raise")
     why, now = clean(reason).strip()[:_REASON], desk.clock()
     _check_amount(won, tokens, why)
-    more = Amount(tokens, won * WON)
+    more = Amount(tokens, won * MICROS_PER_WON)
     with desk.database.transaction() as session:
-        running = revisions.running(session)
-        scope_id = _known(session, running, scope, scope_id)
+        running = revisions.running_chart(session)
+        scope_id = _require_scope(session, running, scope, scope_id)
         _check_capped(running, scope, scope_id, more)
         day = budget_accounts.today(running, now)
-        for account in budget_accounts.locked_of(session, [(scope, scope_id)], day):
+        for account in budget_accounts.lock_scopes(session, [(scope, scope_id)], day):
             account.extra_tokens += more.tokens
             account.extra_cost += more.cost
             account.exhausted_at = None
@@ -105,13 +112,13 @@ def raise_cap(
 
 
 def _check_amount(won: int, tokens: int, reason: str) -> None:
-    if not (0 <= won <= MOST_WON and 0 <= tokens <= MOST_TOKENS and won + tokens > 0):
+    if not (0 <= won <= MAX_WON and 0 <= tokens <= MAX_TOKENS and won + tokens > 0):
         raise Invalid(what=t("costs.amount"), why=t("costs.amount_needed"))
     if not reason:
         raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
 
 
-def _known(session: Session, running: OrgChart, scope: str, scope_id: str) -> str:
+def _require_scope(session: Session, running: OrgChart, scope: str, scope_id: str) -> str:
     """The scope's id, if there is such a one."""
     if scope == "company":
         scope_id = budget_accounts.COMPANY
@@ -136,7 +143,7 @@ def _check_capped(running: OrgChart, scope: str, scope_id: str, more: Amount) ->
 
 def _record_raise(
     session: Session,
-    person: PersonName,
+    person: PersonInfo,
     scope: str,
     scope_id: str,
     more: Amount,
@@ -157,16 +164,16 @@ def _record_raise(
         },
         who=f"{person.name} {person.title}".strip(),
         which=f"{t(f'costs.scope.{scope}')} {scope_id}".strip(),
-        won=in_won(more.cost),
+        won=format_won(more.cost),
         tokens=f"{more.tokens:,}",
         reason=reason,
     )
 
 
-def look(desk: Desk) -> int:
+def process_due(desk: Desk) -> int:
     """What the clock does: settle what dead workers left, and wake agents that have budget again,
     because a day or month has begun or the chart gives them more. Returns how much that was."""
-    done = sum(metering.abandon(desk, call_id) for call_id in metering.expired(desk, _BATCH))
+    done = sum(metering.settle_abandoned(desk, call_id) for call_id in metering.expired_calls(desk, _BATCH))
     with desk.database.reading() as session:
         resting = session.scalars(
             select(BudgetPause.agent_id).where(BudgetPause.ended_at.is_(None)).limit(_BATCH)
@@ -177,9 +184,9 @@ def look(desk: Desk) -> int:
 def _renew(desk: Desk, agent_id: str) -> bool:
     now = desk.clock()
     with desk.database.transaction() as session:
-        running = revisions.running(session)
+        running = revisions.running_chart(session)
         day = budget_accounts.today(running, now)
-        budget_accounts.locked_of(session, [("agent", agent_id)], day)
+        budget_accounts.lock_scopes(session, [("agent", agent_id)], day)
         if not _resume(session, running, agent_id, "system:clock", now):
             return False
         log.append(
@@ -195,15 +202,15 @@ def _renew(desk: Desk, agent_id: str) -> bool:
 
 def _resume(session: Session, running: OrgChart, agent_id: str, by: str, now: datetime) -> bool:
     """Wake an agent that rests, if its accounts now have room for what was refused."""
-    pause = _open(session, agent_id)
+    pause = _open_pause(session, agent_id)
     if pause is None:
         return False
     agent = session.get(Agent, agent_id, with_for_update=True)
     rests = agent is not None and agent.state == "paused"
-    own = budget_accounts.locked_of(
+    own = budget_accounts.lock_scopes(
         session, [("agent", agent_id)], budget_accounts.today(running, now)
     )
-    if rests and budget_accounts.full(running, own, Amount(pause.needed_tokens, pause.needed_cost)):
+    if rests and budget_accounts.full_accounts(running, own, Amount(pause.needed_tokens, pause.needed_cost)):
         return False
     pause.ended_at, pause.ended_by = now, by
     if agent is None or not rests:
@@ -215,7 +222,7 @@ def _resume(session: Session, running: OrgChart, agent_id: str, by: str, now: da
     return True
 
 
-def _open(session: Session, agent_id: str) -> BudgetPause | None:
+def _open_pause(session: Session, agent_id: str) -> BudgetPause | None:
     return session.scalar(
         select(BudgetPause)
         .where(BudgetPause.agent_id == agent_id, BudgetPause.ended_at.is_(None))

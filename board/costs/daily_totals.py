@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import Run
 from guardia.board.costs import budget_accounts
@@ -26,7 +26,7 @@ _INSTITUTION = (
 )
 
 
-def institution(session: Session, sr_id: int | None) -> str:
+def institution_of(session: Session, sr_id: int | None) -> str:
     """Whose request it is; empty while nobody knows."""
     return session.scalar(select(Issue.inst_id).where(Issue.sr_id == sr_id)) or ""
 
@@ -44,37 +44,37 @@ def add_call(session: Session, call: ModelCall) -> None:
     _add(
         session,
         CostDay,
-        _key(call.day, call.agent_id, call.inst_id, call.model),
+        _day_key(call.day, call.agent_id, call.inst_id, call.model),
         {"calls": 1, **used, **more},
     )
     if call.sr_id is not None:
-        _add(session, CostIssue, _issue(call.day, call.sr_id), {"calls": 1, **used})
+        _add(session, CostIssue, _issue_key(call.day, call.sr_id), {"calls": 1, **used})
 
 
-def add_command(session: Session, hold: Hold, milliseconds: int, now: datetime) -> None:
+def add_command(session: Session, hold: Claim, milliseconds: int, now: datetime) -> None:
     """Add one remote command to its run, day and issue."""
-    day = budget_accounts.today(revisions.running(session), now)
+    day = budget_accounts.today(revisions.running_chart(session), now)
     more = {"commands": 1, "command_ms": max(0, milliseconds)}
     session.execute(update(Run).where(Run.run_id == hold.run_id).values(commands=Run.commands + 1))
-    inst = institution(session, hold.sr_id)
-    _add(session, CostDay, _key(day, hold.agent_id, inst, _NO_MODEL), more)
-    _add(session, CostIssue, _issue(day, hold.sr_id), more)
+    inst = institution_of(session, hold.sr_id)
+    _add(session, CostDay, _day_key(day, hold.agent_id, inst, _NO_MODEL), more)
+    _add(session, CostIssue, _issue_key(day, hold.sr_id), more)
 
 
 def add_run(session: Session, agent_id: str, task_id: int, begun: datetime, now: datetime) -> None:
     """Add one waking that worked on something to its day."""
     milliseconds = max(0, round((now - begun).total_seconds() * 1000))
-    day = budget_accounts.today(revisions.running(session), now)
+    day = budget_accounts.today(revisions.running_chart(session), now)
     inst = session.scalar(_INSTITUTION, {"task": task_id}) or ""
-    key = _key(day, agent_id, inst, _NO_MODEL)
+    key = _day_key(day, agent_id, inst, _NO_MODEL)
     _add(session, CostDay, key, {"runs": 1, "wall_ms": milliseconds})
 
 
-def _key(day: date, agent_id: str, inst_id: str, model: str) -> dict[str, Any]:
+def _day_key(day: date, agent_id: str, inst_id: str, model: str) -> dict[str, Any]:
     return {"day": day, "agent_id": agent_id, "inst_id": inst_id, "model": model}
 
 
-def _issue(day: date, sr_id: int) -> dict[str, Any]:
+def _issue_key(day: date, sr_id: int) -> dict[str, Any]:
     return {"month": day.replace(day=1), "sr_id": sr_id}
 
 
@@ -84,11 +84,11 @@ def _add(
     key: dict[str, Any],
     more: dict[str, int],
 ) -> None:
-    session.execute(_adding(table, tuple(key), tuple(more)), {**key, **more})
+    session.execute(_upsert(table, tuple(key), tuple(more)), {**key, **more})
 
 
 @cache
-def _adding(
+def _upsert(
     table: type[CostDay] | type[CostIssue], key: tuple[str, ...], more: tuple[str, ...]
 ) -> Any:
     """Made once for each kind of sum: composing it takes longer than running it."""

@@ -15,26 +15,33 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import GoalHold, Hold, stands
+from guardia.board.core.claims import GoalClaim
+from guardia.board.core.claims import Claim
+from guardia.board.core.claims import lock_claim
 from guardia.board.core.context import Desk
 from guardia.board.costs import budget_accounts, daily_totals
-from guardia.board.costs.budget_accounts import Refusal
+from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.board.costs.model import BudgetAccount, ModelCall
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import revisions
-from guardia.org.budgets import FREE, MOST_WON, WON, Amount, Price, in_won
+from guardia.org.budgets import FREE
+from guardia.org.budgets import MAX_WON
+from guardia.org.budgets import MICROS_PER_WON
+from guardia.org.budgets import Amount
+from guardia.org.budgets import Price
+from guardia.org.budgets import format_won
 from guardia.org.chart_model import OrgChart
 
-MOST_REPORTED = 100_000_000
+MAX_REPORTED_TOKENS = 100_000_000
 """Tokens that one report of an outside agent may name."""
 _GRACE = timedelta(seconds=60)
-_NAME = 200
-_WHY = 500
+_MAX_NAME = 200
+_MAX_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Bid:
+class ModelCallRequest:
     """A question that somebody wants to ask a model."""
 
     question: str
@@ -50,7 +57,7 @@ class Bid:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ModelCallResult:
     """How a call ended. Token counts are what a server said: anything at all, ``None`` where it
     said nothing."""
 
@@ -62,7 +69,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class ReportedUsage:
     """What an outside agent says that it has used."""
 
     model: str
@@ -88,36 +95,36 @@ class Allowance:
         return self.tokens == 0 or self.cost == 0
 
 
-def reserve(desk: Desk, hold: Hold | GoalHold, bid: Bid) -> int | Refusal:
+def reserve(desk: Desk, hold: Claim | GoalClaim, bid: ModelCallRequest) -> int | BudgetRefusal:
     """Set the worst case of a call aside in every account, all or none; the call's number.
 
     ``Stale`` where the hold is no longer worth anything: nothing is spent on overtaken work.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        stands(session, hold)
-        running = revisions.running(session)
+        lock_claim(session, hold)
+        running = revisions.running_chart(session)
         price = running.prices.get(bid.model, FREE)
-        call = _call(session, hold, bid, price, budget_accounts.today(running, now), now)
-        worst = _worst(call)
-        touched = budget_accounts.locked(session, call.agent_id, call.inst_id, call.day)
-        refused = budget_accounts.refusal(running, touched, worst)
+        call = _new_call(session, hold, bid, price, budget_accounts.today(running, now), now)
+        worst = _worst_case(call)
+        touched = budget_accounts.lock_accounts(session, call.agent_id, call.inst_id, call.day)
+        refused = budget_accounts.check_budget(running, touched, worst)
         session.add(call)
         if refused is None:
             budget_accounts.reserve(touched, worst)
             session.flush()
             return call.call_id
-        _close(call, Ended("refused", refused.why), Amount(), now)
+        _close(call, ModelCallResult("refused", refused.why), Amount(), now)
         session.flush()
         daily_totals.add_call(session, call)
-        budget_accounts.mark_full(
-            session, running, budget_accounts.full(running, touched, worst), now
+        budget_accounts.mark_exhausted(
+            session, running, budget_accounts.full_accounts(running, touched, worst), now
         )
         _record(session, call, now)
         return refused
 
 
-def settle(desk: Desk, call_id: int, ended: Ended) -> Amount:
+def settle(desk: Desk, call_id: int, ended: ModelCallResult) -> Amount:
     """Book what a call has used, and give back the rest of what was set aside.
 
     What a server claims beyond that, or not believably, counts as the worst case; so whatever it
@@ -131,10 +138,10 @@ def settle(desk: Desk, call_id: int, ended: Ended) -> Amount:
         return _settle(session, call, ended, now)
 
 
-def _settle(session: Session, call: ModelCall, ended: Ended, now: datetime) -> Amount:
-    running, worst = revisions.running(session), _worst(call)
-    tokens_in, believed_in = _believed(ended.tokens_in, call.most_in)
-    tokens_out, believed_out = _believed(ended.tokens_out, call.most_out)
+def _settle(session: Session, call: ModelCall, ended: ModelCallResult, now: datetime) -> Amount:
+    running, worst = revisions.running_chart(session), _worst_case(call)
+    tokens_in, believed_in = _plausible_count(ended.tokens_in, call.most_in)
+    tokens_out, believed_out = _plausible_count(ended.tokens_out, call.most_out)
     call.tokens_in, call.tokens_out = tokens_in, tokens_out
     call.estimated = not (believed_in and believed_out)
     used = Amount(tokens_in + tokens_out, _price(call).cost(tokens_in, tokens_out))
@@ -145,53 +152,53 @@ def _settle(session: Session, call: ModelCall, ended: Ended, now: datetime) -> A
     return used
 
 
-def report_usage(desk: Desk, hold: Hold, used: Reported) -> Allowance:
+def report_usage(desk: Desk, hold: Claim, used: ReportedUsage) -> Allowance:
     """Book what an outside agent says that it has used, also under a stale hold: it happened.
 
     ``Invalid`` for numbers that cannot be. Returns what is left; at nothing, stop it.
     """
-    _plausible(used)
+    _check_plausible(used)
     now = desk.clock()
     with desk.database.transaction() as session:
-        running = revisions.running(session)
+        running = revisions.running_chart(session)
         price = running.prices.get(used.model)
-        bid = Bid(used.question, "outside", used.model, "", used.tokens_in, used.tokens_out, 0)
+        bid = ModelCallRequest(used.question, "outside", used.model, "", used.tokens_in, used.tokens_out, 0)
         day = budget_accounts.today(running, now)
-        call = _call(session, hold, bid, price or FREE, day, now)
+        call = _new_call(session, hold, bid, price or FREE, day, now)
         call.tokens_in, call.tokens_out = used.tokens_in, used.tokens_out
         touched = _locked(session, call)
-        cost = _worst(call).cost if price else (used.won or 0) * WON
+        cost = _worst_case(call).cost if price else (used.won or 0) * MICROS_PER_WON
         spent = Amount(used.tokens_in + used.tokens_out, cost)
-        _close(call, Ended("reported", latency_ms=used.latency_ms), spent, now)
+        _close(call, ModelCallResult("reported", latency_ms=used.latency_ms), spent, now)
         session.add(call)
         budget_accounts.spend(touched, spent, Amount())
         _book(session, running, call, touched, now)
-        return _left(running, touched)
+        return _remaining(running, touched)
 
 
-def allowance(desk: Desk, hold: Hold) -> Allowance:
+def allowance(desk: Desk, hold: Claim) -> Allowance:
     """What the agent may still use on this issue, before it begins."""
     with desk.database.reading() as session:
-        running = revisions.running(session)
+        running = revisions.running_chart(session)
         day = budget_accounts.today(running, desk.clock())
-        known = budget_accounts.seen(
-            session, hold.agent_id, daily_totals.institution(session, hold.sr_id), day
+        known = budget_accounts.read_accounts(
+            session, hold.agent_id, daily_totals.institution_of(session, hold.sr_id), day
         )
-        return _left(running, known)
+        return _remaining(running, known)
 
 
-def abandon(desk: Desk, call_id: int) -> bool:
+def settle_abandoned(desk: Desk, call_id: int) -> bool:
     """Settle the reservation of a worker that has died at its worst: it may have been spent."""
     now = desk.clock()
     with desk.database.transaction() as session:
         call = session.get(ModelCall, call_id, with_for_update=True)
         if call is None or call.state != "RESERVED" or call.expires_at > now:
             return False
-        _settle(session, call, Ended("abandoned", t("costs.abandoned")), now)
+        _settle(session, call, ModelCallResult("abandoned", t("costs.abandoned")), now)
         return True
 
 
-def expired(desk: Desk, limit: int) -> Sequence[int]:
+def expired_calls(desk: Desk, limit: int) -> Sequence[int]:
     """Reservations whose worker must have died."""
     with desk.database.reading() as session:
         return session.scalars(
@@ -202,18 +209,18 @@ def expired(desk: Desk, limit: int) -> Sequence[int]:
         ).all()
 
 
-def _call(
-    session: Session, hold: Hold | GoalHold, bid: Bid, price: Price, day: date, now: datetime
+def _new_call(
+    session: Session, hold: Claim | GoalClaim, bid: ModelCallRequest, price: Price, day: date, now: datetime
 ) -> ModelCall:
     return ModelCall(
         run_id=hold.run_id,
         task_id=hold.task_id,
         sr_id=hold.sr_id,
         agent_id=hold.agent_id,
-        inst_id=daily_totals.institution(session, hold.sr_id),
-        question=clean(bid.question)[:_NAME],
+        inst_id=daily_totals.institution_of(session, hold.sr_id),
+        question=clean(bid.question)[:_MAX_NAME],
         provider=bid.provider,
-        model=clean(bid.model)[:_NAME],
+        model=clean(bid.model)[:_MAX_NAME],
         prompt_version=bid.prompt_version,
         state="RESERVED",
         day=day,
@@ -232,29 +239,29 @@ def _price(call: ModelCall) -> Price:
     return Price(input=call.price_in, output=call.price_out)
 
 
-def _worst(call: ModelCall) -> Amount:
+def _worst_case(call: ModelCall) -> Amount:
     """What a call can use at most."""
     cost = _price(call).cost(call.most_in, call.most_out)
     return Amount(call.most_in + call.most_out, cost)
 
 
-def _believed(said: object, most: int) -> tuple[int, bool]:
+def _plausible_count(said: object, most: int) -> tuple[int, bool]:
     """A count that can be; else the worst."""
     if isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= most:
         return said, True
     return most, False
 
 
-def _close(call: ModelCall, ended: Ended, used: Amount, now: datetime) -> None:
+def _close(call: ModelCall, ended: ModelCallResult, used: Amount, now: datetime) -> None:
     call.state, call.outcome, call.ended_at = "SETTLED", ended.outcome, now
-    call.why, call.cost = clean(ended.why)[:_WHY], used.cost
+    call.why, call.cost = clean(ended.why)[:_MAX_REASON], used.cost
     call.latency_ms = max(0, ended.latency_ms)
 
 
 def _locked(session: Session, call: ModelCall) -> Sequence[BudgetAccount]:
     """The accounts of a call that is over; its run before them, as whoever ends a run locks it."""
     daily_totals.add_tokens(session, call)
-    return budget_accounts.locked(session, call.agent_id, call.inst_id, call.day)
+    return budget_accounts.lock_accounts(session, call.agent_id, call.inst_id, call.day)
 
 
 def _book(
@@ -296,19 +303,19 @@ def _record(session: Session, call: ModelCall, now: datetime) -> None:
         model=call.model,
         outcome=t(f"costs.outcome.{call.outcome}"),
         tokens=call.tokens_in + call.tokens_out,
-        won=in_won(call.cost),
+        won=format_won(call.cost),
     )
 
 
-def _plausible(used: Reported) -> None:
+def _check_plausible(used: ReportedUsage) -> None:
     for count in (used.tokens_in, used.tokens_out):
-        if not 0 <= count <= MOST_REPORTED:
-            raise Invalid(what=t("costs.usage"), why=t("costs.usage_tokens", most=MOST_REPORTED))
-    if used.won is not None and not 0 <= used.won <= MOST_WON:
-        raise Invalid(what=t("costs.usage"), why=t("costs.usage_won", most=MOST_WON))
+        if not 0 <= count <= MAX_REPORTED_TOKENS:
+            raise Invalid(what=t("costs.usage"), why=t("costs.usage_tokens", most=MAX_REPORTED_TOKENS))
+    if used.won is not None and not 0 <= used.won <= MAX_WON:
+        raise Invalid(what=t("costs.usage"), why=t("costs.usage_won", most=MAX_WON))
 
 
-def _left(running: OrgChart, touched: Sequence[BudgetAccount]) -> Allowance:
+def _remaining(running: OrgChart, touched: Sequence[BudgetAccount]) -> Allowance:
     tokens, cost = [], []
     for account in touched:
         cap, gone = budget_accounts.cap(running, account), budget_accounts.spent(account)

@@ -11,14 +11,19 @@ from fastapi.responses import RedirectResponse
 
 from guardia.board.core.context import Desk
 from guardia.board.costs import budgets, report
-from guardia.board.costs.report import Line, Standing, next_month
+from guardia.board.costs.report import CostLine
+from guardia.board.costs.report import BudgetStatus
+from guardia.board.costs.report import next_month
 from guardia.board.web import errors, render
-from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import Visitor
+from guardia.board.web.session import current_visitor
 from guardia.errors import UserError
-from guardia.org.access import require
-from guardia.org.budgets import in_won
+from guardia.org.access import require_permission
+from guardia.org.budgets import format_won
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Month = Annotated[str | None, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")]
 _Amount = Annotated[str, Form(max_length=20)]
@@ -26,7 +31,7 @@ _CHART_HEIGHT = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BudgetRaiseForm:
     """What the form for more budget says."""
 
     target: str = ""
@@ -37,33 +42,33 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class DayBar:
     """One day of the chart."""
 
     x: int
     height: int
-    line: Line
+    line: CostLine
 
 
 @router.get("/costs")
 def show(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     month: Month = None,
     raise_: Annotated[str, Query(alias="raise", max_length=100)] = "",
 ) -> Response:
     """One month: what was spent by whom, against the budgets, and day by day."""
-    require(here.person, "costs.read")
+    require_permission(here.person, "costs.read")
     wanted = date.fromisoformat(f"{month}-01") if month else report.this_month(desk)
-    return _page(request, desk, here, wanted, Wish(raise_))
+    return _page(request, desk, here, wanted, BudgetRaiseForm(raise_))
 
 
 @router.post("/costs/raise")
 def raise_cap(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     target: Annotated[str, Form(max_length=100)] = "",
     won: _Amount = "",
     tokens: _Amount = "",
@@ -73,18 +78,18 @@ def raise_cap(
     scope, _, name = target.partition(":")
     try:
         budgets.raise_cap(
-            desk, here.person, scope, name, won=_count(won), tokens=_count(tokens), reason=reason
+            desk, here.person, scope, name, won=_parse_count(won), tokens=_parse_count(tokens), reason=reason
         )
     except UserError as error:
-        status, notice = errors.told(request, error)
-        wish = Wish(target, won, tokens, reason)
-        require(here.person, "costs.read")
+        status, notice = errors.page_error(request, error)
+        wish = BudgetRaiseForm(target, won, tokens, reason)
+        require_permission(here.person, "costs.read")
         now = report.this_month(desk)
         return _page(request, desk, here, now, wish, status=status, notice=notice)
     return RedirectResponse("/costs", status_code=303)
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     """A number as people write it; what is none counts as an impossible one, and is refused."""
     digits = text.replace(",", "").strip()
     return 0 if not digits else int(digits) if digits.isdecimal() else -1
@@ -95,46 +100,46 @@ def _page(
     desk: Desk,
     here: Visitor,
     month: date,
-    wish: Wish,
+    wish: BudgetRaiseForm,
     *,
     status: int = 200,
     notice: str = "",
 ) -> Response:
-    found = report.statement(desk, month)
+    found = report.cost_report(desk, month)
     return render.page(
         request,
         "costs/costs.html",
         status=status,
         visitor=here,
         found=found,
-        capped=[s for s in found.standings if _capped(s)],
+        capped=[s for s in found.standings if _has_cap(s)],
         bars=_bars(found.days, month),
         top=max((line.cost or line.tokens for line in found.days), default=0),
         before=next_month(month, -1),
         after=next_month(month),
         wish=wish,
         notice=notice,
-        won=in_won,
-        hours=hours,
+        won=format_won,
+        hours=format_duration,
     )
 
 
-def _capped(standing: Standing) -> bool:
+def _has_cap(standing: BudgetStatus) -> bool:
     return not (standing.month_cap.open and standing.day_cap.open)
 
 
-def _bars(days: tuple[Line, ...], month: date) -> list[Bar]:
+def _bars(days: tuple[CostLine, ...], month: date) -> list[DayBar]:
     """The chart's bars: money, or tokens where models cost none."""
     money = any(line.cost for line in days)
     size = {line.key: line.cost if money else line.tokens for line in days}
     top = max(size.values(), default=0) or 1
     return [
-        Bar(date.fromisoformat(line.key).day - 1, size[line.key] * _CHART_HEIGHT // top, line)
+        DayBar(date.fromisoformat(line.key).day - 1, size[line.key] * _CHART_HEIGHT // top, line)
         for line in days
     ]
 
 
-def hours(milliseconds: int) -> str:
+def format_duration(milliseconds: int) -> str:
     """A length of time as hours, minutes and seconds."""
     seconds = milliseconds // 1000
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -20,8 +20,8 @@ from guardia.org.budgets import Amount, Budget, Cap
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, Institution
 
-By = Literal["agent", "model", "institution", "issue", "day", "month"]
-GROUPS: tuple[By, ...] = ("agent", "model", "institution", "issue", "day", "month")
+GroupBy = Literal["agent", "model", "institution", "issue", "day", "month"]
+GROUPS: tuple[GroupBy, ...] = ("agent", "model", "institution", "issue", "day", "month")
 _SUMS = (
     "calls", "unused", "tokens_in", "tokens_out", "cost", "latency_ms", "runs", "wall_ms",
     "commands", "command_ms",
@@ -32,7 +32,7 @@ _CALLS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CostLine:
     """What one agent, model, institution, issue, day or month has cost."""
 
     key: str
@@ -59,7 +59,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetStatus:
     """A budget and what is gone of it."""
 
     scope: str
@@ -79,23 +79,23 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class CostReport:
     """One month."""
 
     month: date
     current: bool
     """Whether it is the month that runs: only its budgets can be compared and raised."""
-    total: Line
-    standings: tuple[Standing, ...]
-    agents: tuple[Line, ...]
-    institutions: tuple[Line, ...]
-    models: tuple[Line, ...]
-    days: tuple[Line, ...]
-    issues: tuple[Line, ...]
+    total: CostLine
+    standings: tuple[BudgetStatus, ...]
+    agents: tuple[CostLine, ...]
+    institutions: tuple[CostLine, ...]
+    models: tuple[CostLine, ...]
+    days: tuple[CostLine, ...]
+    issues: tuple[CostLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ModelCallView:
     """One question to a model, as an issue shows it."""
 
     actor: str
@@ -116,34 +116,34 @@ class Asked:
 def this_month(desk: Desk) -> date:
     """The month that runs, in the company's time zone, as its first day."""
     with desk.database.reading() as session:
-        return budget_accounts.today(revisions.running(session), desk.clock()).replace(day=1)
+        return budget_accounts.today(revisions.running_chart(session), desk.clock()).replace(day=1)
 
 
-def lines(desk: Desk, by: By, month: date) -> tuple[Line, ...]:
+def cost_lines(desk: Desk, by: GroupBy, month: date) -> tuple[CostLine, ...]:
     """The costs of a month (by ``month``: of the twelve that end with it), dearest first."""
     with desk.database.reading() as session:
         return _lines(session, by, month)
 
 
-def standings(desk: Desk) -> tuple[Standing, ...]:
+def budget_statuses(desk: Desk) -> tuple[BudgetStatus, ...]:
     """Every agent, and every institution and company that has a cap, in the month that runs."""
     with desk.database.reading() as session:
-        running = revisions.running(session)
-        return _standings(session, running, budget_accounts.today(running, desk.clock()))
+        running = revisions.running_chart(session)
+        return _budget_statuses(session, running, budget_accounts.today(running, desk.clock()))
 
 
-def statement(desk: Desk, month: date) -> Statement:
+def cost_report(desk: Desk, month: date) -> CostReport:
     """Everything a page shows of one month, in one snapshot."""
     with desk.database.reading() as session:
-        running = revisions.running(session)
+        running = revisions.running_chart(session)
         today = budget_accounts.today(running, desk.clock())
         current = month == today.replace(day=1)
         agents = _lines(session, "agent", month)
-        return Statement(
+        return CostReport(
             month=month,
             current=current,
             total=_total(agents),
-            standings=_standings(session, running, today) if current else (),
+            standings=_budget_statuses(session, running, today) if current else (),
             agents=agents,
             institutions=_lines(session, "institution", month),
             models=_lines(session, "model", month),
@@ -152,7 +152,7 @@ def statement(desk: Desk, month: date) -> Statement:
         )
 
 
-def asked(session: Session, sr_id: int) -> tuple[Asked, ...]:
+def model_calls(session: Session, sr_id: int) -> tuple[ModelCallView, ...]:
     """The latest questions to models about an issue, oldest first."""
     found = session.scalars(
         select(ModelCall)
@@ -160,15 +160,15 @@ def asked(session: Session, sr_id: int) -> tuple[Asked, ...]:
         .order_by(ModelCall.call_id.desc())
         .limit(_CALLS)
     ).all()
-    names = [name for name in Asked.__slots__ if name != "actor"]
+    names = [name for name in ModelCallView.__slots__ if name != "actor"]
     return tuple(
-        Asked(actor=f"agent:{c.agent_id}", **{name: getattr(c, name) for name in names})
+        ModelCallView(actor=f"agent:{c.agent_id}", **{name: getattr(c, name) for name in names})
         for c in reversed(found)
     )
 
 
-def _total(parts: Sequence[Line]) -> Line:
-    return Line("", "", **{name: sum(getattr(p, name) for p in parts) for name in _SUMS})
+def _total(parts: Sequence[CostLine]) -> CostLine:
+    return CostLine("", "", **{name: sum(getattr(p, name) for p in parts) for name in _SUMS})
 
 
 def next_month(month: date, by: int = 1) -> date:
@@ -177,7 +177,7 @@ def next_month(month: date, by: int = 1) -> date:
     return date(months // 12, months % 12 + 1, 1)
 
 
-def _lines(session: Session, by: By, month: date) -> tuple[Line, ...]:
+def _lines(session: Session, by: GroupBy, month: date) -> tuple[CostLine, ...]:
     if by == "issue":
         return _by_issue(session, month)
     first = next_month(month, 1 - _MONTHS) if by == "month" else month
@@ -194,9 +194,9 @@ def _lines(session: Session, by: By, month: date) -> tuple[Line, ...]:
     rows = session.execute(query).all()
     titles = _titles(session, by, [str(row.key) for row in rows])
     made = [
-        Line(
-            key=_named(by, row.key),
-            title=titles.get(str(row.key), _named(by, row.key)),
+        CostLine(
+            key=_label(by, row.key),
+            title=titles.get(str(row.key), _label(by, row.key)),
             **{name: int(getattr(row, name)) for name in _SUMS},
         )
         for row in rows
@@ -208,7 +208,7 @@ def _lines(session: Session, by: By, month: date) -> tuple[Line, ...]:
     return tuple(sorted(made, key=lambda line: (-line.cost, -line.tokens, line.title)))
 
 
-def _key(by: By) -> Any:
+def _key(by: GroupBy) -> Any:
     if by == "month":
         return func.date_trunc("month", CostDay.day)
     return {
@@ -219,11 +219,11 @@ def _key(by: By) -> Any:
     }[by]
 
 
-def _named(by: By, key: Any) -> str:
+def _label(by: GroupBy, key: Any) -> str:
     return f"{key:%Y-%m}" if by == "month" else str(key)
 
 
-def _titles(session: Session, by: By, keys: Sequence[str]) -> dict[str, str]:
+def _titles(session: Session, by: GroupBy, keys: Sequence[str]) -> dict[str, str]:
     if by == "agent":
         named = select(Agent.agent_id, Agent.title).where(Agent.agent_id.in_(keys))
     elif by == "institution":
@@ -235,7 +235,7 @@ def _titles(session: Session, by: By, keys: Sequence[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in session.execute(named)}
 
 
-def _by_issue(session: Session, month: date) -> tuple[Line, ...]:
+def _by_issue(session: Session, month: date) -> tuple[CostLine, ...]:
     names = ("calls", "tokens_in", "tokens_out", "cost", "commands", "command_ms")
     rows = session.execute(
         select(CostIssue, Issue.title)
@@ -245,11 +245,11 @@ def _by_issue(session: Session, month: date) -> tuple[Line, ...]:
         .limit(_ISSUES)
     )
     return tuple(
-        Line(str(c.sr_id), title, **{name: getattr(c, name) for name in names}) for c, title in rows
+        CostLine(str(c.sr_id), title, **{name: getattr(c, name) for name in names}) for c, title in rows
     )
 
 
-def _standings(session: Session, chart: OrgChart, today: date) -> tuple[Standing, ...]:
+def _budget_statuses(session: Session, chart: OrgChart, today: date) -> tuple[BudgetStatus, ...]:
     month = today.replace(day=1)
     found = session.scalars(
         select(BudgetAccount).where(
@@ -266,30 +266,30 @@ def _standings(session: Session, chart: OrgChart, today: date) -> tuple[Standing
     scopes += [("institution", i, institutions.get(i, i)) for i in chart.budgets.institutions]
     scopes += [("company", budget_accounts.COMPANY, chart.company.name)]
     return tuple(
-        _standing(chart, known, scope, title, resting, today)
+        _budget_status(chart, known, scope, title, resting, today)
         for *scope, title in scopes
-        if scope[0] == "agent" or _capped(budget_accounts.budget(chart, *scope))
+        if scope[0] == "agent" or _has_cap(budget_accounts.budget(chart, *scope))
     )
 
 
-def _capped(budget: Budget) -> bool:
+def _has_cap(budget: Budget) -> bool:
     return not (budget.cap("month").open and budget.cap("day").open)
 
 
-def _standing(
+def _budget_status(
     chart: OrgChart,
     known: dict[tuple[str, str, str], BudgetAccount],
     scope: Sequence[str],
     title: str,
     resting: set[str],
     today: date,
-) -> Standing:
+) -> BudgetStatus:
     kind, name = scope
     month, day = (
-        known.get((kind, name, span)) or budget_accounts.empty(kind, name, span, today)
+        known.get((kind, name, span)) or budget_accounts.empty_account(kind, name, span, today)
         for span in ("month", "day")
     )
-    return Standing(
+    return BudgetStatus(
         kind,
         name,
         title,

@@ -13,15 +13,19 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
-from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.claims import Grant
+from guardia.board.core.claims import Claim
+from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.core.kill_switch import stopped
+from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Directive, Task
-from guardia.board.core.plan import Action, Call, Plan
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Plan
 from guardia.board.costs import daily_totals
 from guardia.board.execution import permissions
-from guardia.board.execution.model import Evidence
+from guardia.board.execution.model import CommandOutput
 from guardia.board.execution.tasks import approved_plan, stored_plan
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
@@ -30,7 +34,7 @@ _OUTPUT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """Which change of a plan a command carries out."""
 
     ordinal: int
@@ -43,15 +47,15 @@ class Intent:
     """A command that is on the record and may now be sent."""
 
     grant: Grant
-    call: Call
+    call: ToolCall
     command: str
     """Masked, as people may read it."""
-    step: Step | None
+    step: PlanStep | None
     seq: int
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandResult:
     """What came back."""
 
     ok: bool
@@ -60,7 +64,7 @@ class Outcome:
     milliseconds: int
 
 
-def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None = None) -> Intent:
+def record_intent(desk: Desk, grant: Grant, call: ToolCall, command: str, step: PlanStep | None = None) -> Intent:
     """Write down what is about to run; ``Refused`` or ``Stale`` where it must not.
 
     A change is refused unless it is exactly the plan's, the chain of approvals is complete, and
@@ -68,12 +72,12 @@ def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None
     """
     now, hold = desk.clock(), grant.hold
     with desk.database.transaction() as session:
-        switched_off = stopped(session)
-        task = held(session, hold)
+        switched_off = kill_switch_is_on(session)
+        task = claimed_task(session, hold)
         if grant.server_id != task.target_server:
             raise Refused(why=t("desk.other_server", server=grant.server_id))
         if grant.order is not None:
-            _obeying(session, task, grant.order, step)
+            _require_rollback(session, task, grant.order, step)
         elif switched_off:
             raise Refused(why=t("desk.switch_on"))
         elif step is None or step.phase == "do":
@@ -103,7 +107,7 @@ def intend(desk: Desk, grant: Grant, call: Call, command: str, step: Step | None
         return Intent(grant, call, command, step, link.seq)
 
 
-def _obeying(session: Session, task: Task, order: int, step: Step | None) -> None:
+def _require_rollback(session: Session, task: Task, order: int, step: PlanStep | None) -> None:
     """A person's order to undo lets an agent undo and look, and nothing else."""
     directive = session.get(Directive, order)
     known = directive is not None and directive.task_id == task.task_id
@@ -113,7 +117,7 @@ def _obeying(session: Session, task: Task, order: int, step: Step | None) -> Non
         raise Refused(why=t("desk.only_undo"))
 
 
-def _planned_action(desk: Desk, session: Session, task: Task, grant: Grant, step: Step) -> Action:
+def _planned_action(desk: Desk, session: Session, task: Task, grant: Grant, step: PlanStep) -> Action:
     if grant.plan_hash != task.plan_hash:
         raise Refused(why=t("desk.not_approved"))
     if grant.order is not None:
@@ -128,8 +132,8 @@ def _first_attempt(
     task: Task,
     grant: Grant,
     action: Action,
-    call: Call,
-    step: Step,
+    call: ToolCall,
+    step: PlanStep,
     now: datetime,
 ) -> None:
     if call != (action.call if step.phase == "do" else action.undo):
@@ -152,16 +156,16 @@ def _first_attempt(
         raise Refused(why=t("desk.already_attempted"))
 
 
-def conclude(desk: Desk, intent: Intent, outcome: Outcome) -> None:
+def record_result(desk: Desk, intent: Intent, outcome: CommandResult) -> None:
     """Write down what came back. Recorded even when the hold has gone stale: it happened."""
     hold, now = intent.grant.hold, desk.clock()
     output = clean(outcome.output)[:_OUTPUT]
-    findings = _whole(outcome.findings)
+    findings = _hashable(outcome.findings)
     sha = digest({"findings": findings, "output": output})
     with desk.database.transaction() as session:
         if intent.step is None:
             session.add(
-                Evidence(
+                CommandOutput(
                     sr_id=hold.sr_id,
                     task_id=hold.task_id,
                     tool=intent.call.tool,
@@ -174,7 +178,7 @@ def conclude(desk: Desk, intent: Intent, outcome: Outcome) -> None:
             )
             session.flush()
         else:
-            _set(session, intent, "DONE" if outcome.ok else "FAILED", now)
+            _set_state(session, intent, "DONE" if outcome.ok else "FAILED", now)
         daily_totals.add_command(session, hold, outcome.milliseconds, now)
         log.append(
             session,
@@ -196,18 +200,18 @@ def conclude(desk: Desk, intent: Intent, outcome: Outcome) -> None:
         )
 
 
-def _whole(value: Any) -> Any:
+def _hashable(value: Any) -> Any:
     """Findings as the record can hash them: floats become text."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
-        return {clean(k): _whole(v) for k, v in value.items()}
+        return {clean(k): _hashable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_whole(v) for v in value]
+        return [_hashable(v) for v in value]
     return clean(value)
 
 
-def _set(session: Session, intent: Intent, state: str, now: datetime) -> None:
+def _set_state(session: Session, intent: Intent, state: str, now: datetime) -> None:
     assert intent.step is not None
     session.execute(
         update(ActionRun)
@@ -222,7 +226,7 @@ def _set(session: Session, intent: Intent, state: str, now: datetime) -> None:
     )
 
 
-def attempts(desk: Desk, hold: Hold, plan_hash: str) -> dict[tuple[int, str], str]:
+def attempted_actions(desk: Desk, hold: Claim, plan_hash: str) -> dict[tuple[int, str], str]:
     """State by (ordinal, phase) of everything that was attempted of a plan."""
     with desk.database.reading() as session:
         rows = session.execute(
@@ -233,7 +237,7 @@ def attempts(desk: Desk, hold: Hold, plan_hash: str) -> dict[tuple[int, str], st
         return {(r.ordinal, r.phase): r.state for r in rows}
 
 
-def standing(session: Session, task: Task, plan: Plan) -> int:
+def completed_prefix(session: Session, task: Task, plan: Plan) -> int:
     """How many actions at the beginning of ``plan`` the task's present plan has carried out."""
     done = set(
         session.scalars(
@@ -268,7 +272,7 @@ def carry_over(session: Session, task_id: int, before: str, after: str, kept: in
     session.execute(insert(ActionRun).from_select([ActionRun.plan_hash, *columns], rows))
 
 
-def overtaken(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+def stale_fences(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     """Which of these (task, fence) pairs are no longer current: what runs under them must end."""
     with desk.database.reading() as session:
         numbers = {task_id for task_id, _ in fences}
@@ -276,7 +280,7 @@ def overtaken(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[int,
         return set(fences) - {(r.task_id, r.fence) for r in rows}
 
 
-def still(desk: Desk, hold: Hold) -> None:
+def require_current(desk: Desk, hold: Claim) -> None:
     """``Stale`` where someone has claimed the task or decided otherwise since."""
     with desk.database.reading() as session:
         row = session.execute(
@@ -286,12 +290,12 @@ def still(desk: Desk, hold: Hold) -> None:
         raise Stale(what=f"SR-{hold.sr_id}")
 
 
-def settle_unknown(desk: Desk, grant: Grant, step: Step, *, happened: bool) -> None:
+def resolve_unknown(desk: Desk, grant: Grant, step: PlanStep, *, happened: bool) -> None:
     """Close an intent that has no result, after the server was read to see what happened."""
     hold, now = grant.hold, desk.clock()
     state = "DONE" if happened else "UNKNOWN"
     with desk.database.transaction() as session:
-        held(session, hold)
+        claimed_task(session, hold)
         session.execute(
             update(ActionRun)
             .where(

@@ -12,7 +12,7 @@ from guardia.board.core.model import _ISSUE, _TASK
 from guardia.db.base import Base
 
 
-class Evidence(Base):
+class CommandOutput(Base):
     """What a remote read found; the record holds its hash."""
 
     __tablename__ = "tb_evidence"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from guardia.board.core.claims import Hold
-from guardia.board.core.plan import Call, Plan
+from guardia.board.core.claims import Claim
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Plan
 from guardia.board.core.run_model import Run
 from guardia.errors import Refused
 from guardia.i18n import t
@@ -16,7 +17,7 @@ from guardia.org.chart_model import AgentEntry
 from guardia.org.model import Agent
 
 
-def entry_of(session: Session, agent_id: str | None, run_id: int | None = None) -> AgentEntry:
+def chart_entry_of(session: Session, agent_id: str | None, run_id: int | None = None) -> AgentEntry:
     """The agent as the chart defines it, for a run as it did when that began."""
     agent = session.get(Agent, agent_id) if agent_id else None
     if agent is None:
@@ -31,9 +32,9 @@ def entry_of(session: Session, agent_id: str | None, run_id: int | None = None) 
     return entry
 
 
-def require_tool(session: Session, hold: Hold, tool: str) -> None:
+def require_tool(session: Session, hold: Claim, tool: str) -> None:
     """``Refused`` where the agent has not been given this tool."""
-    _require(entry_of(session, hold.agent_id, hold.run_id), tool)
+    _require(chart_entry_of(session, hold.agent_id, hold.run_id), tool)
 
 
 def require_tools(entry: AgentEntry, plan: Plan) -> None:
@@ -58,11 +59,11 @@ def require_category(entry: AgentEntry, category: str) -> None:
 
 
 def _require(entry: AgentEntry, tool: str) -> None:
-    if not remit.allows(entry.tools, tool):
+    if not remit.allows_tool(entry.tools, tool):
         raise Refused(why=t("desk.not_its_tool", agent=entry.id, tool=tool))
 
 
-def _calls(plan: Plan) -> Iterator[Call]:
+def _calls(plan: Plan) -> Iterator[ToolCall]:
     for action in plan.actions:
         yield action.call
         if action.undo is not None:

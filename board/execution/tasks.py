@@ -12,22 +12,29 @@ from sqlalchemy.orm import Session
 from guardia.board.approvals import proofs, requests
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
-from guardia.board.core.claims import Grant, Hold, held
+from guardia.board.core.claims import Grant
+from guardia.board.core.claims import Claim
+from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.core.labels import recorded
-from guardia.board.core.lifecycle import Actor, Move, State
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.labels import log_label
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import Move
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Issue, Task
-from guardia.board.core.outbox import reply, send
+from guardia.board.core.outbox import reply_to_room
+from guardia.board.core.outbox import send
 from guardia.board.core.plan import Category, Plan
-from guardia.board.core.transitions import move, settle
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.transitions import move_task
+from guardia.board.core.transitions import update_issue_state
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import permissions
-from guardia.board.issues.comments import note
+from guardia.board.issues.comments import write_comment
 from guardia.board.organization import agent_memory, handover
 from guardia.errors import Forged, Refused, Stale
-from guardia.i18n import t, t_record
+from guardia.i18n import t
+from guardia.i18n import t_default
 from guardia.org import registry
 from guardia.org.model import Agent
 
@@ -53,16 +60,16 @@ def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
     The same plan after people have given the task back is another one, to be approved anew.
     """
     again = {"attempt": attempt} if attempt else {}
-    return digest({"task": task_id, "plan": printable(plan).model_dump(mode="json"), **again})
+    return digest({"task": task_id, "plan": normalize_plan(plan).model_dump(mode="json"), **again})
 
 
-def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
+def file_triage(desk: Desk, hold: Claim, given: Assignment) -> None:
     """RECEIVED -> PARSED: file the triage, one task per server, and wake the specialist."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        handover.require_seat(session, given.agent_id)
-        task = held(session, hold)
-        issue = issue_of(session, hold.sr_id)
+        handover.require_assignable(session, given.agent_id)
+        task = claimed_task(session, hold)
+        issue = get_issue(session, hold.sr_id)
         issue.kind, issue.category, issue.priority = given.kind, given.category, given.priority
         issue.inst_id = given.institution or issue.inst_id
         issue.agent_id, issue.assignee_id = given.agent_id, given.engineer_id
@@ -74,11 +81,11 @@ def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
             "run_id": None,
         }
         first = given.servers[0] if given.servers else None
-        move(
+        move_task(
             session,
             task,
             Move.PARSE,
-            actor=Actor.AGENT,
+            actor=ActorKind.AGENT,
             now=now,
             target_server=first,
             **values,
@@ -95,14 +102,14 @@ def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
                 )
             )
         session.flush()
-        settle(session, hold.sr_id, now)
+        update_issue_state(session, hold.sr_id, now)
         author = f"agent:{hold.agent_id}"
-        told = t_record("notes.delegated", reasons=" ".join(given.reasons))
-        agent_memory.pass_on(session, hold.sr_id, hold.agent_id, given.agent_id, author, told, now)
+        told = t_default("notes.delegated", reasons=" ".join(given.reasons))
+        agent_memory.hand_over_notes(session, hold.sr_id, hold.agent_id, given.agent_id, author, told, now)
         wake(
             session,
             given.agent_id,
-            Reason.ASSIGNMENT,
+            WakeReason.ASSIGNMENT,
             now,
             hold.sr_id,
             cause={"task": hold.task_id},
@@ -125,66 +132,66 @@ def parse(desk: Desk, hold: Hold, given: Assignment) -> None:
                 "engineer": given.engineer_id,
                 "reasons": list(given.reasons),
             },
-            kind_name=recorded("triage.kind", given.kind),
-            category=recorded("triage.category", given.category),
+            kind_name=log_label("triage.kind", given.kind),
+            category=log_label("triage.category", given.category),
             priority=given.priority,
             agent=agent.title if (agent := session.get(Agent, given.agent_id)) else given.agent_id,
         )
 
 
-def observe(desk: Desk, hold: Hold) -> Grant:
+def grant_reads(desk: Desk, hold: Claim) -> Grant:
     """A grant for reads on the task's own server."""
     with desk.database.transaction() as session:
-        task = held(session, hold)
+        task = claimed_task(session, hold)
         if task.target_server is None:
             raise Refused(why=t("desk.no_server"))
         return Grant(hold, task.target_server, Category.READ_ONLY, None)
 
 
-def printable(plan: Plan) -> Plan:
+def normalize_plan(plan: Plan) -> Plan:
     """The plan as the board can keep it; what people approve is then what is stored."""
     return Plan.model_validate(clean(plan.model_dump(mode="json")))
 
 
-def file_plan(desk: Desk, hold: Hold, plan: Plan, *, action_type: str | None = None) -> bool:
+def file_plan(desk: Desk, hold: Claim, plan: Plan, *, action_type: str | None = None) -> bool:
     """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED).
 
     ``action_type`` is the kind of work it is, where the request itself named none.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        task = held(session, hold)
+        task = claimed_task(session, hold)
         task.action_type = task.action_type or action_type
         session.flush()
-        return file(session, task, plan, f"agent:{hold.agent_id}", now)
+        return store_plan(session, task, plan, f"agent:{hold.agent_id}", now)
 
 
-def file(session: Session, task: Task, plan: Plan, author: str, now: datetime) -> bool:
+def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datetime) -> bool:
     """File an agent's or a person's plan in the caller's transaction; ``True`` where waived.
 
     Every approval that waits or was given is void, and the author has no say in the new ones.
     """
-    plan = printable(plan)
+    plan = normalize_plan(plan)
     if plan.server != task.target_server:
         raise Refused(why=t("desk.other_server", server=plan.server))
-    _permitted(session, task, plan, author)
-    policy = requests.demanded(session, plan)
-    issue = issue_of(session, task.sr_id)
+    _require_permitted(session, task, plan, author)
+    policy = requests.required_policy(session, plan)
+    issue = get_issue(session, task.sr_id)
     body, bound = plan.model_dump(mode="json"), plan_hash(task.task_id, plan, task.attempt)
     requests.void(session, task)
-    move(
+    move_task(
         session,
         task,
         Move.ASK if policy.steps else Move.WAIVE,
-        actor=Actor.PERSON if author.startswith("person:") else Actor.AGENT,
+        actor=ActorKind.PERSON if author.startswith("person:") else ActorKind.AGENT,
         now=now,
         plan=body,
         plan_hash=bound,
         plan_author=author,
         category=plan.category,
-        run_after=None if policy.steps else requests.runs_from(session, issue, plan.category, now),
+        run_after=None if policy.steps else requests.earliest_start(session, issue, plan.category, now),
     )
-    requests.ask(session, issue, task, bound, policy, now)
+    requests.request_approvals(session, issue, task, bound, policy, now)
     log.append(
         session,
         "planned" if policy.steps else "waived",
@@ -200,48 +207,48 @@ def file(session: Session, task: Task, plan: Plan, author: str, now: datetime) -
             "requester": issue.requester_id,
         },
         actions=len(plan.actions),
-        category=recorded("web.policy", plan.category),
+        category=log_label("web.policy", plan.category),
         hash=bound[:12],
     )
     if not policy.steps and task.agent_id and author.startswith("person:"):
-        wake(session, task.agent_id, Reason.DIRECTIVE, now, task.sr_id, by=author)
+        wake(session, task.agent_id, WakeReason.DIRECTIVE, now, task.sr_id, by=author)
     return not policy.steps
 
 
-def _permitted(session: Session, task: Task, plan: Plan, author: str) -> None:
+def _require_permitted(session: Session, task: Task, plan: Plan, author: str) -> None:
     """An agent plans what the chart lets it; a person, what the agent has the tools for."""
     if author.startswith("agent:"):
-        entry = permissions.entry_of(session, author.removeprefix("agent:"), task.run_id)
+        entry = permissions.chart_entry_of(session, author.removeprefix("agent:"), task.run_id)
         permissions.require_plan(entry, plan)
     elif task.agent_id is not None:
-        permissions.require_tools(permissions.entry_of(session, task.agent_id), plan)
+        permissions.require_tools(permissions.chart_entry_of(session, task.agent_id), plan)
 
 
-def start(desk: Desk, hold: Hold) -> Grant:
+def begin_execution(desk: Desk, hold: Claim) -> Grant:
     """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant.
 
     A signed checkpoint of the record comes before whatever the grant is used for.
     ``Stale`` where its window has closed meanwhile: the task then waits until it opens.
     """
-    grant = _start(desk, hold)
+    grant = _begin(desk, hold)
     desk.attest()
     return grant
 
 
-def _start(desk: Desk, hold: Hold) -> Grant:
+def _begin(desk: Desk, hold: Claim) -> Grant:
     now = desk.clock()
     with desk.database.transaction() as session:
-        task = held(session, hold)
+        task = claimed_task(session, hold)
         plan = approved_plan(desk, session, task)
         begun = State(task.status) is State.IN_PROGRESS
         if not begun and (task.plan_author or "").startswith("agent:"):
-            entry = permissions.entry_of(session, hold.agent_id, hold.run_id)
+            entry = permissions.chart_entry_of(session, hold.agent_id, hold.run_id)
             permissions.require_category(entry, plan.category)
-        issue = issue_of(session, task.sr_id)
-        closed = None if begun else requests.runs_from(session, issue, plan.category, now)
+        issue = get_issue(session, task.sr_id)
+        closed = None if begun else requests.earliest_start(session, issue, plan.category, now)
         task.run_after = closed
         if not begun and closed is None:
-            move(session, task, Move.START, actor=Actor.AGENT, now=now)
+            move_task(session, task, Move.START, actor=ActorKind.AGENT, now=now)
             log.append(
                 session,
                 "started",
@@ -264,12 +271,12 @@ def approved_plan(desk: Desk, session: Session, task: Task) -> Plan:
     ``Forged`` where the tables hold decisions that the record does not prove.
     """
     plan = stored_plan(task)
-    policy = requests.demanded(session, plan)
-    steps = requests.steps_of(session, task)
-    words = requests.words_on(session, steps)
-    if not proofs.hold(session, desk.seal, task, words):
+    policy = requests.required_policy(session, plan)
+    steps = requests.active_steps(session, task)
+    words = requests.decisions_on(session, steps)
+    if not proofs.are_proven(session, desk.seal, task, words):
         raise Forged(why=t("desk.not_proven"))
-    if not requests.satisfied(session, task, policy, steps, words):
+    if not requests.is_satisfied(session, task, policy, steps, words):
         raise Refused(why=t("desk.not_approved"))
     return plan
 
@@ -284,68 +291,68 @@ def stored_plan(task: Task) -> Plan:
     return plan
 
 
-def complete(desk: Desk, hold: Hold, text: str) -> None:
+def complete(desk: Desk, hold: Claim, text: str) -> None:
     """IN_PROGRESS -> COMPLETED, a note, a message to the room, and a wake for the auditor."""
     now = desk.clock()
     with desk.database.transaction() as session:
         issue = _finish(session, hold, Move.COMPLETE, now)
-        reply(session, issue, t("desk.completed", sr=hold.sr_id, text=text), now)
+        reply_to_room(session, issue, t("desk.completed", sr=hold.sr_id, text=text), now)
         _record_end(session, hold, "completed", text, now)
 
 
-def fail(desk: Desk, hold: Hold, text: str) -> None:
+def fail(desk: Desk, hold: Claim, text: str) -> None:
     """IN_PROGRESS -> FAILED_ROLLBACK: failed, and everything undone and verified; an alert."""
     now = desk.clock()
     with desk.database.transaction() as session:
         issue = _finish(session, hold, Move.FAIL, now)
         message = t("desk.failed", sr=hold.sr_id, text=text)
-        reply(session, issue, message, now)
+        reply_to_room(session, issue, message, now)
         send(session, "alert", message, now, sr_id=hold.sr_id)
         _record_end(session, hold, "failed", text, now)
 
 
-def hand_over(desk: Desk, hold: Hold, text: str, *, emergency: bool = False) -> None:
+def hand_over(desk: Desk, hold: Claim, text: str, *, emergency: bool = False) -> None:
     """Any open state -> MANUAL: people take it from here; with an alert in an emergency."""
     now = desk.clock()
     with desk.database.transaction() as session:
         issue = _finish(session, hold, Move.HAND_OVER, now)
         message = t("desk.handed_over", sr=hold.sr_id, text=text)
-        reply(session, issue, message, now)
+        reply_to_room(session, issue, message, now)
         if emergency:
             send(session, "alert", message, now, sr_id=hold.sr_id)
         _record_end(session, hold, "handed_over", text, now)
 
 
-def remark(desk: Desk, hold: Hold, text: str) -> None:
+def add_comment(desk: Desk, hold: Claim, text: str) -> None:
     """A note by the agent on the issue it holds."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        held(session, hold)
-        if not _just_said(session, hold, text):
-            _tell(session, hold, text, now)
+        claimed_task(session, hold)
+        if not _is_repeated(session, hold, text):
+            _write_comment(session, hold, text, now)
 
 
-def _just_said(session: Session, hold: Hold, text: str) -> bool:
+def _is_repeated(session: Session, hold: Claim, text: str) -> bool:
     """Whether these are the agent's last words: a step that died after them runs again."""
     by = f"agent:{hold.agent_id}"
     last = select(Comment.body).where(Comment.sr_id == hold.sr_id, Comment.author == by)
     return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)) == clean(text))
 
 
-def _tell(session: Session, hold: Hold, text: str, now: datetime) -> None:
-    note(session, hold.sr_id, f"agent:{hold.agent_id}", text, now)
+def _write_comment(session: Session, hold: Claim, text: str, now: datetime) -> None:
+    write_comment(session, hold.sr_id, f"agent:{hold.agent_id}", text, now)
 
 
-def _finish(session: Session, hold: Hold, step: Move, now: datetime) -> Issue:
-    task = held(session, hold)
-    move(session, task, step, actor=Actor.AGENT, now=now, run_id=None)
+def _finish(session: Session, hold: Claim, step: Move, now: datetime) -> Issue:
+    task = claimed_task(session, hold)
+    move_task(session, task, step, actor=ActorKind.AGENT, now=now, run_id=None)
     for auditor in registry.auditors(session):
         cause = {"task": task.task_id, "move": step.value}
-        wake(session, auditor, Reason.FINISHED, now, hold.sr_id, cause=cause)
-    return issue_of(session, hold.sr_id)
+        wake(session, auditor, WakeReason.FINISHED, now, hold.sr_id, cause=cause)
+    return get_issue(session, hold.sr_id)
 
 
-def _record_end(session: Session, hold: Hold, kind: str, text: str, now: datetime) -> None:
+def _record_end(session: Session, hold: Claim, kind: str, text: str, now: datetime) -> None:
     """The closing note, whose text the closing entry carries."""
     author = f"agent:{hold.agent_id}"
     session.add(Comment(sr_id=hold.sr_id, author=author, body=clean(text), created_at=now))

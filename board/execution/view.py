@@ -9,7 +9,7 @@ from sqlalchemy import select
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.plan import Plan
 from guardia.errors import NotFound
@@ -94,7 +94,7 @@ def plan_state(desk: Desk, task_id: int) -> PlanState:
         return PlanState(plan, row.plan_hash, state is State.APPROVED, state is not State.PARSED)
 
 
-def changes_wanted(desk: Desk, task_id: int) -> str | None:
+def requested_changes(desk: Desk, task_id: int) -> str | None:
     """What people want to be different of a plan that they sent back; ``None`` where they have
     not."""
     with desk.database.reading() as session:
@@ -118,5 +118,5 @@ def changes_wanted(desk: Desk, task_id: int) -> str | None:
 def issue(desk: Desk, sr_id: int) -> IssueView:
     """An issue in one line; ``NotFound`` else."""
     with desk.database.reading() as session:
-        row = issue_of(session, sr_id)
+        row = get_issue(session, sr_id)
         return IssueView(State(row.status), row.title)

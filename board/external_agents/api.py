@@ -16,22 +16,26 @@ from starlette.concurrency import run_in_threadpool
 
 from guardia.board.core.context import Desk
 from guardia.board.costs import metering
-from guardia.board.costs.metering import Reported
+from guardia.board.costs.metering import ReportedUsage
 from guardia.board.execution import tasks
 from guardia.board.external_agents import calls, sessions, view, waiting
-from guardia.board.external_agents.schemas import ApplyPetition, PlanPetition, Text, Usage, Use
-from guardia.board.external_agents.sessions import Pass
-from guardia.board.web.caller import AtDesk
+from guardia.board.external_agents.schemas import ApplyRequest
+from guardia.board.external_agents.schemas import PlanProposal
+from guardia.board.external_agents.schemas import TextBody
+from guardia.board.external_agents.schemas import UsageReport
+from guardia.board.external_agents.schemas import ToolUse
+from guardia.board.external_agents.sessions import AuthorizedSession
+from guardia.board.web.caller import BoardDep
 from guardia.errors import TokenNeeded
 
 PREFIX = "/api/agent/tasks/{task_id}"
-WAIT = 60.0
+WAIT_SECONDS = 60.0
 """Seconds that an answer is waited for; then the request's address is given instead."""
 _SCHEME = "bearer "
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
-class Fault(BaseModel):
+class ApiError(BaseModel):
     """Why something was not done."""
 
     message: str
@@ -71,56 +75,56 @@ class EvidenceOut(BaseModel):
     created_at: datetime
 
 
-class AnswerOut(BaseModel):
+class CallResponseOut(BaseModel):
     """What came of a request."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class Waiting(BaseModel):
+class PendingCall(BaseModel):
     """Not answered yet: ask again at ``call``."""
 
     call: str
 
 
-_FAULTS: dict[int | str, dict[str, Any]] = {
-    401: {"model": Fault, "description": "No live token"},
-    403: {"model": Fault, "description": "Not allowed to this agent by the org chart"},
-    404: {"model": Fault, "description": "Another task, or none"},
-    409: {"model": Fault, "description": "The hold is over, or the gate refuses"},
-    422: {"model": Fault, "description": "The request does not hold"},
-    429: {"model": Fault, "description": "The run's requests are used up"},
+_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"model": ApiError, "description": "No live token"},
+    403: {"model": ApiError, "description": "Not allowed to this agent by the org chart"},
+    404: {"model": ApiError, "description": "Another task, or none"},
+    409: {"model": ApiError, "description": "The hold is over, or the gate refuses"},
+    422: {"model": ApiError, "description": "The request does not hold"},
+    429: {"model": ApiError, "description": "The run's requests are used up"},
 }
-_ASYNC = {**_FAULTS, 202: {"model": Waiting, "description": "Takes longer; ask again at `call`"}}
+_ASYNC_RESPONSES = {**_ERROR_RESPONSES, 202: {"model": PendingCall, "description": "Takes longer; ask again at `call`"}}
 
 
-router = APIRouter(prefix=PREFIX, tags=["outside agents"], responses=_FAULTS)
+router = APIRouter(prefix=PREFIX, tags=["outside agents"], responses=_ERROR_RESPONSES)
 
 
-def holder(
+def current_session(
     request: Request,
-    desk: AtDesk,
+    desk: BoardDep,
     task_id: Number,
     authorization: Annotated[str, Header()] = "",
-) -> Pass:
+) -> AuthorizedSession:
     """Whoever holds the task, by their token; counts the request."""
     if not authorization.lower().startswith(_SCHEME):
         raise TokenNeeded()
     asked = f"{request.method} {request.url.path}"[:120]
-    return sessions.enter(desk, authorization[len(_SCHEME) :].strip(), task_id, asked)
+    return sessions.authorize(desk, authorization[len(_SCHEME) :].strip(), task_id, asked)
 
 
-Holder = Annotated[Pass, Depends(holder)]
+CurrentSession = Annotated[AuthorizedSession, Depends(current_session)]
 
 
-async def _asked(desk: Desk, here: Pass, kind: str, wish: BaseModel) -> Response:
+async def _submit_call(desk: Desk, here: AuthorizedSession, kind: str, wish: BaseModel) -> Response:
     body = wish.model_dump(mode="json")
-    number = await run_in_threadpool(calls.ask, desk, here, kind, body)
-    return await _answered(desk, here, number)
+    number = await run_in_threadpool(calls.submit, desk, here, kind, body)
+    return await _await_response(desk, here, number)
 
 
-async def _answered(desk: Desk, here: Pass, number: int) -> Response:
-    found = await waiting.wait(desk, here, number, WAIT)
+async def _await_response(desk: Desk, here: AuthorizedSession, number: int) -> Response:
+    found = await waiting.wait_for_response(desk, here, number, WAIT_SECONDS)
     if found is None:
         address = f"/api/agent/tasks/{here.hold.task_id}/calls/{number}"
         return JSONResponse({"call": address}, 202, {"Location": address})
@@ -128,7 +132,7 @@ async def _answered(desk: Desk, here: Pass, number: int) -> Response:
 
 
 @router.get("", response_model=TaskOut, summary="The task, its request and its plan")
-def task(desk: AtDesk, here: Holder) -> dict[str, Any]:
+def task(desk: BoardDep, here: CurrentSession) -> dict[str, Any]:
     return {
         **view.task(desk, here.hold),
         "calls_left": here.left,
@@ -136,19 +140,19 @@ def task(desk: AtDesk, here: Holder) -> dict[str, Any]:
     }
 
 
-@router.get("/server", response_model=AnswerOut, summary="The server's directory entry")
-def server(here: Holder) -> Any:
+@router.get("/server", response_model=CallResponseOut, summary="The server's directory entry")
+def server(here: CurrentSession) -> Any:
     return here.offer["host"]
 
 
 @router.get("/tools", response_model=list[ToolOut], summary="The tools that may be used")
-def tools(here: Holder) -> Any:
+def tools(here: CurrentSession) -> Any:
     return here.offer["tools"]
 
 
 @router.get("/evidence", response_model=list[EvidenceOut], summary="What reads have found")
 def evidence(
-    desk: AtDesk, here: Holder, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
+    desk: BoardDep, here: CurrentSession, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
 ) -> Any:
     return [
         EvidenceOut.model_validate(piece, from_attributes=True)
@@ -156,52 +160,52 @@ def evidence(
     ]
 
 
-@router.post("/reads", response_model=AnswerOut, responses=_ASYNC, summary="Read the server")
-async def read(desk: AtDesk, here: Holder, wish: Use) -> Response:
-    return await _asked(desk, here, "read", wish)
+@router.post("/reads", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Read the server")
+async def read(desk: BoardDep, here: CurrentSession, wish: ToolUse) -> Response:
+    return await _submit_call(desk, here, "read", wish)
 
 
-@router.post("/plan", response_model=AnswerOut, responses=_ASYNC, summary="File a plan")
-async def plan(desk: AtDesk, here: Holder, wish: PlanPetition) -> Response:
-    return await _asked(desk, here, "plan", wish)
-
-
-@router.post(
-    "/apply", response_model=AnswerOut, responses=_ASYNC, summary="Apply the approved plan"
-)
-async def apply(desk: AtDesk, here: Holder, wish: ApplyPetition) -> Response:
-    return await _asked(desk, here, "apply", wish)
+@router.post("/plan", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="File a plan")
+async def plan(desk: BoardDep, here: CurrentSession, wish: PlanProposal) -> Response:
+    return await _submit_call(desk, here, "plan", wish)
 
 
 @router.post(
-    "/finish", response_model=AnswerOut, responses=_ASYNC, summary="Nothing needs changing"
+    "/apply", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Apply the approved plan"
 )
-async def finish(desk: AtDesk, here: Holder, wish: Text) -> Response:
-    return await _asked(desk, here, "finish", wish)
+async def apply(desk: BoardDep, here: CurrentSession, wish: ApplyRequest) -> Response:
+    return await _submit_call(desk, here, "apply", wish)
 
 
-@router.get("/calls/{call_id}", response_model=AnswerOut, responses=_ASYNC, summary="A late answer")
-async def call(desk: AtDesk, here: Holder, call_id: Number) -> Response:
-    return await _answered(desk, here, call_id)
+@router.post(
+    "/finish", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Nothing needs changing"
+)
+async def finish(desk: BoardDep, here: CurrentSession, wish: TextBody) -> Response:
+    return await _submit_call(desk, here, "finish", wish)
+
+
+@router.get("/calls/{call_id}", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="A late answer")
+async def call(desk: BoardDep, here: CurrentSession, call_id: Number) -> Response:
+    return await _await_response(desk, here, call_id)
 
 
 @router.post("/notes", status_code=204, summary="A note on the issue")
-def note(desk: AtDesk, here: Holder, wish: Text) -> None:
-    tasks.remark(desk, here.hold, wish.text)
+def add_comment(desk: BoardDep, here: CurrentSession, wish: TextBody) -> None:
+    tasks.add_comment(desk, here.hold, wish.text)
 
 
 @router.post("/handover", status_code=204, summary="Give the task to people")
-def hand_over(desk: AtDesk, here: Holder, wish: Text) -> None:
+def hand_over(desk: BoardDep, here: CurrentSession, wish: TextBody) -> None:
     tasks.hand_over(desk, here.hold, wish.text)
 
 
 @router.post("/usage", status_code=204, summary="Report what a model has used")
-def usage(desk: AtDesk, here: Holder, wish: Usage) -> None:
-    used = Reported(wish.model, wish.input_tokens, wish.output_tokens, wish.won)
+def usage(desk: BoardDep, here: CurrentSession, wish: UsageReport) -> None:
+    used = ReportedUsage(wish.model, wish.input_tokens, wish.output_tokens, wish.won)
     if metering.report_usage(desk, here.hold, used).spent:
-        sessions.end_turn(desk, here)
+        sessions.finish(desk, here)
 
 
 @router.post("/end", status_code=204, summary="Done for now: the token ends")
-def end(desk: AtDesk, here: Holder) -> None:
-    sessions.end_turn(desk, here)
+def end(desk: BoardDep, here: CurrentSession) -> None:
+    sessions.finish(desk, here)

@@ -14,16 +14,18 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import held
+from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.external_agents.model import OutsideCall, OutsideSession
-from guardia.board.external_agents.sessions import Pass, tell
+from guardia.board.external_agents.model import ExternalAgentCall
+from guardia.board.external_agents.model import ExternalAgentSession
+from guardia.board.external_agents.sessions import AuthorizedSession
+from guardia.board.external_agents.sessions import notify
 from guardia.errors import NotFound, Refused, TokenNeeded
 from guardia.i18n import t
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CallRequest:
     """One request that the worker has taken."""
 
     call_id: int
@@ -33,7 +35,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallResponse:
     """What came of a request."""
 
     status: int
@@ -41,17 +43,17 @@ class Answer:
     body: dict[str, Any]
 
 
-def ask(desk: Desk, holder: Pass, kind: str, body: dict[str, Any]) -> int:
+def submit(desk: Desk, holder: AuthorizedSession, kind: str, body: dict[str, Any]) -> int:
     """Ask the worker; the request's number. ``Refused`` while another one is under way."""
     with desk.database.transaction() as session:
-        held(session, holder.hold)
+        claimed_task(session, holder.hold)
         # Whoever closes the session waits for this, and then answers; or we see that it is closed.
-        still = select(OutsideSession.closed_at).where(
-            OutsideSession.session_id == holder.session_id
+        still = select(ExternalAgentSession.closed_at).where(
+            ExternalAgentSession.session_id == holder.session_id
         )
         if session.scalar(still.with_for_update(read=True)) is not None:
             raise TokenNeeded()
-        row = insert(OutsideCall).values(
+        row = insert(ExternalAgentCall).values(
             session_id=holder.session_id,
             kind=kind,
             body=clean(body),
@@ -59,59 +61,59 @@ def ask(desk: Desk, holder: Pass, kind: str, body: dict[str, Any]) -> int:
             created_at=desk.clock(),
         )
         number: int | None = session.scalar(
-            row.on_conflict_do_nothing().returning(OutsideCall.call_id)
+            row.on_conflict_do_nothing().returning(ExternalAgentCall.call_id)
         )
         if number is None:
             raise Refused(why=t("desk.outside.one_at_a_time"))
-        tell(session, holder.session_id)
+        notify(session, holder.session_id)
         return number
 
 
-def take(desk: Desk, session_id: int) -> Request | None:
+def take_next(desk: Desk, session_id: int) -> CallRequest | None:
     """The request that waits for the worker, if any; it is taken once."""
     with desk.database.transaction() as session:
         row = session.execute(
-            update(OutsideCall)
-            .where(OutsideCall.session_id == session_id, OutsideCall.state == "WAITING")
+            update(ExternalAgentCall)
+            .where(ExternalAgentCall.session_id == session_id, ExternalAgentCall.state == "WAITING")
             .values(state="RUNNING")
-            .returning(OutsideCall.call_id, OutsideCall.kind, OutsideCall.body)
+            .returning(ExternalAgentCall.call_id, ExternalAgentCall.kind, ExternalAgentCall.body)
         ).one_or_none()
-        return Request(row.call_id, row.kind, row.body) if row else None
+        return CallRequest(row.call_id, row.kind, row.body) if row else None
 
 
-def answer(desk: Desk, session_id: int, call_id: int, given: Answer) -> None:
+def respond(desk: Desk, session_id: int, call_id: int, given: CallResponse) -> None:
     """Write down what came of a request, and tell who waits for it."""
     with desk.database.transaction() as session:
         session.execute(
-            update(OutsideCall)
-            .where(OutsideCall.call_id == call_id, OutsideCall.state == "RUNNING")
+            update(ExternalAgentCall)
+            .where(ExternalAgentCall.call_id == call_id, ExternalAgentCall.state == "RUNNING")
             .values(
                 state="ENDED",
                 status=given.status,
-                result=kept(given.body),
+                result=json_safe(given.body),
                 ended_at=desk.clock(),
             )
         )
-        tell(session, session_id, call=call_id)
+        notify(session, session_id, call=call_id)
 
 
-def kept(value: Any) -> Any:
+def json_safe(value: Any) -> Any:
     """An answer as the table can hold it; unlike the record it knows fractions."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {clean(str(k)): kept(v) for k, v in value.items()}
+        return {clean(str(k)): json_safe(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [kept(v) for v in value]
+        return [json_safe(v) for v in value]
     return clean(value)
 
 
-def answered(desk: Desk, holder: Pass, call_id: int) -> Answer | None:
+def find_response(desk: Desk, holder: AuthorizedSession, call_id: int) -> CallResponse | None:
     """The answer to a request of this session; ``None`` while it is under way."""
     with desk.database.reading() as session:
-        row = session.get(OutsideCall, call_id)
+        row = session.get(ExternalAgentCall, call_id)
         if row is None or row.session_id != holder.session_id:
             raise NotFound(what=f"call {call_id}")
         if row.state != "ENDED":
             return None
-        return Answer(row.status or 500, row.result or {})
+        return CallResponse(row.status or 500, row.result or {})

@@ -15,7 +15,7 @@ _ISSUE = "tb_sr_request.sr_id"
 _TASK = "tb_ops_task.task_id"
 
 
-class OutsideSession(Base):
+class ExternalAgentSession(Base):
     """One outside agent at work on one task: its token is worth what this hold is worth."""
 
     __tablename__ = "tb_outside_session"
@@ -43,7 +43,7 @@ class OutsideSession(Base):
     closed_at: Mapped[datetime | None]
 
 
-class OutsideCall(Base):
+class ExternalAgentCall(Base):
     """What an outside agent asks the worker that holds its task to do."""
 
     __tablename__ = "tb_outside_call"

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from guardia.board.audit.chain import clean
 
 TOOL = r"^[a-z]{1,30}\.[a-z_]{1,40}$"
-_SIZE = 4000
+_MAX_ARGUMENTS_SIZE = 4000
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
 
@@ -24,8 +24,8 @@ def _arguments(found: dict[str, Any]) -> dict[str, Any]:
         value = clean(found)
     except (TypeError, RecursionError) as error:
         raise ValueError(str(error)) from None
-    if len(json.dumps(value, ensure_ascii=False)) > _SIZE:
-        raise ValueError(f"more than {_SIZE} characters")
+    if len(json.dumps(value, ensure_ascii=False)) > _MAX_ARGUMENTS_SIZE:
+        raise ValueError(f"more than {_MAX_ARGUMENTS_SIZE} characters")
     return dict(value)
 
 
@@ -34,18 +34,18 @@ Arguments = Annotated[dict[str, Any], Field(max_length=20), AfterValidator(_argu
 ToolName = Annotated[str, StringConstraints(pattern=TOOL)]
 
 
-class _Petition(BaseModel):
+class _Payload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Use(_Petition):
+class ToolUse(_Payload):
     """One tool of the catalogue with its arguments."""
 
     tool: ToolName = Field(description="Name of a tool of the catalogue, e.g. database.locks")
     args: Arguments = Field(default_factory=dict, description="Its arguments, by its own schema")
 
 
-class Expectation(_Petition):
+class Expectation(_Payload):
     """A read whose findings must satisfy ``expect`` once everything is done."""
 
     tool: ToolName
@@ -56,27 +56,27 @@ class Expectation(_Petition):
     within: int = Field(default=0, ge=0, le=120, description="Seconds to keep looking")
 
 
-class PlanPetition(_Petition):
+class PlanProposal(_Payload):
     """A plan: tools with arguments, never commands. It is filed and hashed; people then decide."""
 
     because: Sentence = Field(description="The diagnosis, in Korean, from what was read")
-    actions: tuple[Use, ...] = Field(min_length=1, max_length=20)
+    actions: tuple[ToolUse, ...] = Field(min_length=1, max_length=20)
     verify: tuple[Expectation, ...] = Field(default=(), max_length=10)
 
 
-class ApplyPetition(_Petition):
+class ApplyRequest(_Payload):
     """Carry out the approved plan, exactly the one of this hash."""
 
     plan_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Text(_Petition):
+class TextBody(_Payload):
     """Words for people."""
 
     text: Sentence
 
 
-class Usage(_Petition):
+class UsageReport(_Payload):
     """What a model has used on this task since the last report."""
 
     model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]{1,120}$")]

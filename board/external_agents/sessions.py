@@ -18,28 +18,30 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import Hold, held
+from guardia.board.core.claims import Claim
+from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.core.kill_switch import Kill
+from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.model import Task
-from guardia.board.external_agents.model import OutsideCall, OutsideSession
-from guardia.board.issues.comments import note
-from guardia.board.runs.claiming import WORKABLE
+from guardia.board.external_agents.model import ExternalAgentCall
+from guardia.board.external_agents.model import ExternalAgentSession
+from guardia.board.issues.comments import write_comment
+from guardia.board.runs.claiming import CLAIMABLE_STATES
 from guardia.db import events
 from guardia.errors import GuardiaError, NoCallsLeft, NotFound, Stale, TokenNeeded
 
 REFUSALS = 20
 """Refusals on the record until the token is closed."""
-_OUTPUT = 4000
+_MAX_OUTPUT = 4000
 """Characters of what a program printed that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class AuthorizedSession:
     """A token that has been accepted for one request."""
 
     session_id: int
-    hold: Hold
+    hold: Claim
     offer: dict[str, Any]
     left: int
     """Requests that remain."""
@@ -47,7 +49,7 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SessionStatus:
     """How a session stands, for the worker that watches over it."""
 
     open: bool
@@ -58,7 +60,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class SessionEnd:
     """How an outside agent's turn ended."""
 
     how: str
@@ -73,7 +75,7 @@ class Ending:
 
 
 def open_session(
-    desk: Desk, hold: Hold, offer: dict[str, Any], *, kind: str, seconds: int, budget: int
+    desk: Desk, hold: Claim, offer: dict[str, Any], *, kind: str, seconds: int, budget: int
 ) -> tuple[int, str]:
     """A new token for a hold, and its session's number; older ones of the task are closed.
 
@@ -81,17 +83,17 @@ def open_session(
     """
     now, token = desk.clock(), secrets.token_urlsafe(32)
     with desk.database.transaction() as session:
-        held(session, hold)
+        claimed_task(session, hold)
         older = session.scalars(
-            update(OutsideSession)
-            .where(OutsideSession.task_id == hold.task_id, OutsideSession.closed_at.is_(None))
+            update(ExternalAgentSession)
+            .where(ExternalAgentSession.task_id == hold.task_id, ExternalAgentSession.closed_at.is_(None))
             .values(closed_at=now)
-            .returning(OutsideSession.session_id)
+            .returning(ExternalAgentSession.session_id)
         )
         for number in older.all():
-            tell(session, number)
-        row = OutsideSession(
-            token_hash=digest(token),
+            notify(session, number)
+        row = ExternalAgentSession(
+            token_hash=hash_token(token),
             agent_id=hold.agent_id,
             run_id=hold.run_id,
             task_id=hold.task_id,
@@ -105,16 +107,16 @@ def open_session(
         session.add(row)
         session.flush()
         detail = {"session": row.session_id, "adapter": kind, "run": hold.run_id}
-        _entry(session, "outside_opened", row, now, detail, adapter=kind)
+        _log_entry(session, "outside_opened", row, now, detail, adapter=kind)
         return row.session_id, token
 
 
-def digest(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def enter(desk: Desk, token: str, task_id: int, asked: str) -> Pass:
+def authorize(desk: Desk, token: str, task_id: int, asked: str) -> AuthorizedSession:
     """Let a token in for one request on its task.
 
     ``TokenNeeded``, ``NotFound`` (another task), ``Stale`` (someone has decided since) or
@@ -123,27 +125,27 @@ def enter(desk: Desk, token: str, task_id: int, asked: str) -> Pass:
     now = desk.clock()
     with desk.database.transaction() as session:
         row = session.scalar(
-            select(OutsideSession)
-            .where(OutsideSession.token_hash == digest(token))
+            select(ExternalAgentSession)
+            .where(ExternalAgentSession.token_hash == hash_token(token))
             .with_for_update()
         )
         if row is None:
             raise TokenNeeded()
-        fault = _fault(session, row, task_id, now)
+        fault = _check_access(session, row, task_id, now)
         if fault is None:
             row.calls += 1
             left = row.budget - row.calls
-            return Pass(row.session_id, _hold(row), row.offer, left, row.expires_at)
-        _refused(session, row, asked, fault, now)
+            return AuthorizedSession(row.session_id, _claim_of(row), row.offer, left, row.expires_at)
+        _log_refusal(session, row, asked, fault, now)
     raise fault
 
 
-def _hold(row: OutsideSession) -> Hold:
-    return Hold(row.task_id, row.sr_id, row.agent_id, row.run_id, row.fence)
+def _claim_of(row: ExternalAgentSession) -> Claim:
+    return Claim(row.task_id, row.sr_id, row.agent_id, row.run_id, row.fence)
 
 
-def _fault(
-    session: Session, row: OutsideSession, task_id: int, now: datetime
+def _check_access(
+    session: Session, row: ExternalAgentSession, task_id: int, now: datetime
 ) -> GuardiaError | None:
     if row.closed_at is not None or row.expires_at <= now:
         return TokenNeeded()
@@ -157,72 +159,72 @@ def _fault(
     return NoCallsLeft(limit=row.budget) if row.calls >= row.budget else None
 
 
-def refuse(desk: Desk, session_id: int, asked: str, fault: GuardiaError) -> None:
+def record_refusal(desk: Desk, session_id: int, asked: str, fault: GuardiaError) -> None:
     """Put on the record what was refused where it would have been done."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        query = select(OutsideSession).where(OutsideSession.session_id == session_id)
-        _refused(session, session.scalars(query.with_for_update()).one(), asked, fault, now)
+        query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)
+        _log_refusal(session, session.scalars(query.with_for_update()).one(), asked, fault, now)
 
 
-def _refused(
-    session: Session, row: OutsideSession, asked: str, fault: GuardiaError, now: datetime
+def _log_refusal(
+    session: Session, row: ExternalAgentSession, asked: str, fault: GuardiaError, now: datetime
 ) -> None:
     row.refusals += 1
     if row.refusals > REFUSALS:
         return
     if row.refusals == REFUSALS and row.closed_at is None:
         row.closed_at = now
-        tell(session, row.session_id)
+        notify(session, row.session_id)
     why = str(fault)[:300]
     detail = {"session": row.session_id, "asked": asked, "error": type(fault).__name__, "why": why}
-    _entry(session, "outside_refused", row, now, detail, asked=asked, why=why)
+    _log_entry(session, "outside_refused", row, now, detail, asked=asked, why=why)
 
 
-def end_turn(desk: Desk, holder: Pass) -> None:
+def finish(desk: Desk, holder: AuthorizedSession) -> None:
     """The agent says that it has done for now."""
     with desk.database.transaction() as session:
         session.execute(
-            update(OutsideSession)
-            .where(OutsideSession.session_id == holder.session_id)
+            update(ExternalAgentSession)
+            .where(ExternalAgentSession.session_id == holder.session_id)
             .values(closed_at=desk.clock())
         )
-        tell(session, holder.session_id)
+        notify(session, holder.session_id)
 
 
-def standing(desk: Desk, session_id: int) -> Standing:
+def status(desk: Desk, session_id: int) -> SessionStatus:
     """How a session stands now."""
     with desk.database.reading() as session:
         row = session.execute(
-            select(OutsideSession, Task.fence, Task.status)
-            .join(Task, Task.task_id == OutsideSession.task_id)
-            .where(OutsideSession.session_id == session_id)
+            select(ExternalAgentSession, Task.fence, Task.status)
+            .join(Task, Task.task_id == ExternalAgentSession.task_id)
+            .where(ExternalAgentSession.session_id == session_id)
         ).one()
-        mine: OutsideSession = row[0]
-        killed = session.scalar(select(Kill.kill_id).where(Kill.released_at.is_(None)))
+        mine: ExternalAgentSession = row[0]
+        killed = session.scalar(select(KillSwitchActivation.kill_id).where(KillSwitchActivation.released_at.is_(None)))
         overruled = row.fence != mine.fence or killed is not None
-        return Standing(mine.closed_at is None, overruled, row.status in WORKABLE)
+        return SessionStatus(mine.closed_at is None, overruled, row.status in CLAIMABLE_STATES)
 
 
-def close_session(desk: Desk, hold: Hold, session_id: int, ending: Ending) -> None:
+def close_session(desk: Desk, hold: Claim, session_id: int, ending: SessionEnd) -> None:
     """The end of a token and its entry, which holds whatever the hold is worth by now.
 
     What a program has printed becomes a note where nobody has decided otherwise since.
     """
-    now, output = desk.clock(), clean(ending.output).strip()[:_OUTPUT]
+    now, output = desk.clock(), clean(ending.output).strip()[:_MAX_OUTPUT]
     with desk.database.transaction() as session:
-        good = _good(session, hold)
-        query = select(OutsideSession).where(OutsideSession.session_id == session_id)
+        good = _is_claim_current(session, hold)
+        query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)
         row = session.scalars(query.with_for_update()).one()
         row.closed_at = row.closed_at or now
         session.execute(
-            update(OutsideCall)
-            .where(OutsideCall.session_id == session_id, OutsideCall.state != "ENDED")
+            update(ExternalAgentCall)
+            .where(ExternalAgentCall.session_id == session_id, ExternalAgentCall.state != "ENDED")
             .values(state="ENDED", status=409, result={"message": ending.how}, ended_at=now)
         )
-        tell(session, session_id)
+        notify(session, session_id)
         if output and good:
-            note(session, row.sr_id, f"agent:{row.agent_id}", _quoted(output), now)
+            write_comment(session, row.sr_id, f"agent:{row.agent_id}", _code_block(output), now)
         detail = {
             "session": session_id,
             "how": ending.how,
@@ -235,31 +237,31 @@ def close_session(desk: Desk, hold: Hold, session_id: int, ending: Ending) -> No
         }
         words: dict[str, str | int] = {"how": ending.how}
         words |= {"calls": row.calls, "refusals": row.refusals}
-        _entry(session, "outside_ended", row, now, detail, **words)
+        _log_entry(session, "outside_ended", row, now, detail, **words)
 
 
-def _good(session: Session, hold: Hold) -> bool:
+def _is_claim_current(session: Session, hold: Claim) -> bool:
     try:
-        held(session, hold)
+        claimed_task(session, hold)
     except Stale:
         return False
     return True
 
 
-def _quoted(output: str) -> str:
+def _code_block(output: str) -> str:
     """Printed text as a block of Markdown that it cannot break out of."""
     return "\n".join(f"    {line}" for line in output.splitlines())
 
 
-def tell(session: Session, session_id: int, **more: int) -> None:
+def notify(session: Session, session_id: int, **more: int) -> None:
     """Tell the worker and the API that something of this session has changed."""
     events.announce(session, outside=session_id, **more)
 
 
-def _entry(
+def _log_entry(
     session: Session,
     kind: str,
-    row: OutsideSession,
+    row: ExternalAgentSession,
     now: datetime,
     detail: dict[str, Any],
     **words: str | int,

@@ -8,18 +8,18 @@ from typing import Any
 
 from sqlalchemy import select
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.execution import view
-from guardia.board.execution.model import Evidence
+from guardia.board.execution.model import CommandOutput
 
-PAGE = 20
+PAGE_SIZE = 20
 """Pieces of evidence in one answer."""
-_OUTPUT = 4000
+_MAX_OUTPUT = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class EvidenceItem:
     """One piece of evidence."""
 
     evidence_id: int
@@ -30,22 +30,22 @@ class Piece:
     created_at: datetime
 
 
-def evidence(desk: Desk, hold: Hold, after: int) -> list[Piece]:
+def evidence(desk: Desk, hold: Claim, after: int) -> list[EvidenceItem]:
     """The next pieces of the task's evidence after that number, oldest first."""
     with desk.database.reading() as session:
         rows = session.scalars(
-            select(Evidence)
-            .where(Evidence.task_id == hold.task_id, Evidence.evidence_id > after)
-            .order_by(Evidence.evidence_id)
-            .limit(PAGE)
+            select(CommandOutput)
+            .where(CommandOutput.task_id == hold.task_id, CommandOutput.evidence_id > after)
+            .order_by(CommandOutput.evidence_id)
+            .limit(PAGE_SIZE)
         )
         return [
-            Piece(r.evidence_id, r.tool, r.findings, r.output[:_OUTPUT], r.sha256, r.created_at)
+            EvidenceItem(r.evidence_id, r.tool, r.findings, r.output[:_MAX_OUTPUT], r.sha256, r.created_at)
             for r in rows
         ]
 
 
-def task(desk: Desk, hold: Hold) -> dict[str, Any]:
+def task(desk: Desk, hold: Claim) -> dict[str, Any]:
     """The task as JSON: what is asked, where it stands, what people want of its plan."""
     found, filed = view.task(desk, hold.task_id), view.plan_state(desk, hold.task_id)
     return {
@@ -60,5 +60,5 @@ def task(desk: Desk, hold: Hold) -> dict[str, Any]:
         "attempt": found.attempt,
         "plan": filed.plan.model_dump(mode="json") if filed.plan else None,
         "plan_hash": filed.plan_hash,
-        "changes_wanted": view.changes_wanted(desk, hold.task_id) or None,
+        "changes_wanted": view.requested_changes(desk, hold.task_id) or None,
     }

@@ -7,12 +7,12 @@ from contextlib import aclosing
 
 from guardia.board.core.context import Desk
 from guardia.board.external_agents import calls
-from guardia.board.external_agents.calls import Answer
-from guardia.board.external_agents.sessions import Pass
+from guardia.board.external_agents.calls import CallResponse
+from guardia.board.external_agents.sessions import AuthorizedSession
 from guardia.db import events
 
 
-async def wait(desk: Desk, holder: Pass, call_id: int, seconds: float) -> Answer | None:
+async def wait_for_response(desk: Desk, holder: AuthorizedSession, call_id: int, seconds: float) -> CallResponse | None:
     """The answer as soon as it is there; ``None`` where it takes longer.
 
     One connection listens for as long as someone waits: a session has one request under way, so
@@ -20,18 +20,18 @@ async def wait(desk: Desk, holder: Pass, call_id: int, seconds: float) -> Answer
     """
     try:
         async with asyncio.timeout(seconds):
-            return await _told(desk, holder, call_id)
+            return await _notified_response(desk, holder, call_id)
     except TimeoutError:
         return None
 
 
-async def _told(desk: Desk, holder: Pass, call_id: int) -> Answer | None:
+async def _notified_response(desk: Desk, holder: AuthorizedSession, call_id: int) -> CallResponse | None:
     async with aclosing(events.stream(desk.database.dsn)) as stream:
         async for event in stream:
             # An empty event: it listens from now on, so what was told before is looked up.
             if event and event.get("outside") != holder.session_id:
                 continue
-            found = await asyncio.to_thread(calls.answered, desk, holder, call_id)
+            found = await asyncio.to_thread(calls.find_response, desk, holder, call_id)
             if found is not None:
                 return found
     return None

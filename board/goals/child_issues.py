@@ -9,15 +9,17 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.lifecycle import Actor, Move, State
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import Move
+from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.transitions import move
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.transitions import move_task
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.goals.model import GoalPart
-from guardia.board.hiring.model import Hire
+from guardia.board.hiring.model import HireRequest
 from guardia.board.organization import agent_memory
-from guardia.i18n import t_record
+from guardia.i18n import t_default
 from guardia.org import registry
 from guardia.org.model import Agent, Server
 
@@ -25,7 +27,7 @@ CHANNEL = "goal"
 _TITLE = 80
 
 
-def receive(
+def open_child_issue(
     session: Session, parent: Issue, goal: Goal, part: GoalPart, by: str, now: datetime
 ) -> Task:
     """Open a part's issue and give it to whom the plan names: its agent, the colleague who is
@@ -66,33 +68,33 @@ def receive(
     )
     session.add(task)
     session.flush()
-    _place(session, issue, task, part, by, now)
+    _assign(session, issue, task, part, by, now)
     return task
 
 
-def _place(
+def _assign(
     session: Session, issue: Issue, task: Task, part: GoalPart, by: str, now: datetime
 ) -> None:
-    hire = session.get(Hire, part.hire_id) if part.hire_id else None
+    hire = session.get(HireRequest, part.hire_id) if part.hire_id else None
     if hire is not None and hire.state == "WAITING":
         task.hire_id = hire.hire_id
         return
     wanted = hire.agent_id if hire is not None and hire.state == "APPROVED" else part.agent_id
     agent = session.get(Agent, wanted) if wanted else None
     if agent is None or agent.state == "fired" or part.server is None:
-        move(session, task, Move.HAND_OVER, actor=Actor.AGENT, now=now)
+        move_task(session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now)
         return
     issue.agent_id = agent.agent_id
     session.flush()
-    move(session, task, Move.PARSE, actor=Actor.AGENT, now=now, agent_id=agent.agent_id)
-    told = t_record("notes.from_goal", goal=issue.goal_id or 0, reasons=" ".join(part.reasons))
+    move_task(session, task, Move.PARSE, actor=ActorKind.AGENT, now=now, agent_id=agent.agent_id)
+    told = t_default("notes.from_goal", goal=issue.goal_id or 0, reasons=" ".join(part.reasons))
     head = f"agent:{registry.dispatcher(session)}"
-    agent_memory.pass_on(session, issue.sr_id, None, agent.agent_id, head, told, now)
+    agent_memory.hand_over_notes(session, issue.sr_id, None, agent.agent_id, head, told, now)
     cause = {"goal": issue.goal_id}
-    wake(session, agent.agent_id, Reason.ASSIGNMENT, now, issue.sr_id, cause=cause, by=by)
+    wake(session, agent.agent_id, WakeReason.ASSIGNMENT, now, issue.sr_id, cause=cause, by=by)
 
 
-def record(session: Session, goal: Goal, part: GoalPart, task: Task, now: datetime) -> None:
+def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: datetime) -> None:
     """What was received and who has it; call it after everything else of the transaction."""
     issue = session.get(Issue, task.sr_id)
     assert issue is not None
@@ -125,7 +127,7 @@ def record(session: Session, goal: Goal, part: GoalPart, task: Task, now: dateti
             agent=task.agent_id or "-",
         )
     elif task.status == State.MANUAL:
-        text = t_record("goals.nobody_left", category=part.category)
+        text = t_default("goals.nobody_left", category=part.category)
         note("handed_over", detail={"text": text}, text=text)
     else:
         note("hire_awaited", detail={"hire": task.hire_id})

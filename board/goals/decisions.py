@@ -16,25 +16,29 @@ from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.core.goal_lifecycle import GoalMove, GoalState
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.lifecycle import Actor
-from guardia.board.core.lookup import issue_of
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lookup import get_issue
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
-from guardia.board.goals.planning import WORDS, goal_of, move, person_actor, record
+from guardia.board.goals.planning import MAX_ANSWER_LENGTH
+from guardia.board.goals.planning import goal_of
+from guardia.board.goals.planning import move
+from guardia.board.goals.planning import person_actor
+from guardia.board.goals.planning import log_entry
 from guardia.errors import Invalid, Stale
 from guardia.i18n import t
 from guardia.org import registry
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 
 
-def answer(desk: Desk, person: PersonName, sr_id: int, words: Mapping[int, str]) -> GoalState:
+def answer(desk: Desk, person: PersonInfo, sr_id: int, words: Mapping[int, str]) -> GoalState:
     """Word unclear pieces anew, by their number, or the whole goal where nothing of it was
     understood (number 0); the agent breaks the goal down again."""
-    require(person, "goal.decide")
-    said = {n: clean(w).strip()[:WORDS] for n, w in words.items() if clean(w).strip()}
+    require_permission(person, "goal.decide")
+    said = {n: clean(w).strip()[:MAX_ANSWER_LENGTH] for n, w in words.items() if clean(w).strip()}
     if not said:
         raise Invalid(what=t("goals.answer"), why=t("goals.empty"))
     now = desk.clock()
@@ -48,11 +52,11 @@ def answer(desk: Desk, person: PersonName, sr_id: int, words: Mapping[int, str])
             for n, piece in enumerate(pieces)
         ]
         goal.plan_hash = None
-        state = move(session, goal, GoalMove.ANSWER, Actor.PERSON, now)
+        state = move(session, goal, GoalMove.ANSWER, ActorKind.PERSON, now)
         if head := registry.dispatcher(session):
-            wake(session, head, Reason.GOAL, now, sr_id, by=person_actor(person))
+            wake(session, head, WakeReason.GOAL, now, sr_id, by=person_actor(person))
         detail = {"answers": {str(n): w for n, w in said.items()}}
-        _decided(
+        _log_decision(
             session, goal, "goal_answered", person, now, detail, text=" / ".join(said.values())
         )
         return state
@@ -60,7 +64,7 @@ def answer(desk: Desk, person: PersonName, sr_id: int, words: Mapping[int, str])
 
 def approve(
     desk: Desk,
-    person: PersonName,
+    person: PersonInfo,
     sr_id: int,
     *,
     plan_hash: str,
@@ -71,7 +75,7 @@ def approve(
     Returns their numbers. ``Stale`` where the plan is another one by now. A part with an open
     question is never received.
     """
-    require(person, "goal.decide")
+    require_permission(person, "goal.decide")
     now = desk.clock()
     with desk.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
@@ -86,10 +90,10 @@ def approve(
         for part in parts:
             part.state = "RECEIVED" if part in kept else "TAKEN_OUT"
         goal.decided_by, goal.decided_at = person.id, now
-        move(session, goal, GoalMove.APPROVE, Actor.PERSON, now)
-        issue = issue_of(session, sr_id)
+        move(session, goal, GoalMove.APPROVE, ActorKind.PERSON, now)
+        issue = get_issue(session, sr_id)
         tasks = [
-            child_issues.receive(session, issue, goal, part, person_actor(person), now)
+            child_issues.open_child_issue(session, issue, goal, part, person_actor(person), now)
             for part in kept
         ]
         numbers = tuple(task.sr_id for task in tasks)
@@ -98,45 +102,45 @@ def approve(
             "issues": list(numbers),
             "taken_out": [p.ordinal for p in parts if p not in kept],
         }
-        _decided(session, goal, "goal_approved", person, now, detail, count=len(numbers))
+        _log_decision(session, goal, "goal_approved", person, now, detail, count=len(numbers))
         for part, task in zip(kept, tasks, strict=True):
-            child_issues.record(session, goal, part, task, now)
+            child_issues.log_received(session, goal, part, task, now)
         return numbers
 
 
-def drop(desk: Desk, person: PersonName, sr_id: int, reason: str) -> None:
+def drop(desk: Desk, person: PersonInfo, sr_id: int, reason: str) -> None:
     """Any open state -> DROPPED. Issues that are under way stay with their own people and agents:
     each is stopped on its own page."""
-    _end(desk, person, sr_id, reason, GoalMove.DROP, "goal_dropped")
+    _end_goal(desk, person, sr_id, reason, GoalMove.DROP, "goal_dropped")
 
 
-def achieve(desk: Desk, person: PersonName, sr_id: int, reason: str) -> None:
+def achieve(desk: Desk, person: PersonInfo, sr_id: int, reason: str) -> None:
     """ACTIVE -> ACHIEVED by a person, where not everything ended as planned."""
-    _end(desk, person, sr_id, reason, GoalMove.ACHIEVE, "goal_achieved")
+    _end_goal(desk, person, sr_id, reason, GoalMove.ACHIEVE, "goal_achieved")
 
 
-def _end(
-    desk: Desk, person: PersonName, sr_id: int, reason: str, step: GoalMove, kind: str
+def _end_goal(
+    desk: Desk, person: PersonInfo, sr_id: int, reason: str, step: GoalMove, kind: str
 ) -> None:
-    require(person, "goal.decide")
-    text, now = clean(reason).strip()[:WORDS], desk.clock()
+    require_permission(person, "goal.decide")
+    text, now = clean(reason).strip()[:MAX_ANSWER_LENGTH], desk.clock()
     if not text:
         raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
     with desk.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         goal.end_reason, goal.ended_at = text, now
-        move(session, goal, step, Actor.PERSON, now)
-        _decided(session, goal, kind, person, now, {"reason": text}, text=text)
+        move(session, goal, step, ActorKind.PERSON, now)
+        _log_decision(session, goal, kind, person, now, {"reason": text}, text=text)
 
 
-def _decided(
+def _log_decision(
     session: Session,
     goal: Goal,
     kind: str,
-    person: PersonName,
+    person: PersonInfo,
     now: datetime,
     detail: dict[str, Any],
     **words: str | int,
 ) -> None:
     actor = person_actor(person)
-    record(session, kind, goal.sr_id, actor, now, detail, who=person.name, **words)
+    log_entry(session, kind, goal.sr_id, actor, now, detail, who=person.name, **words)

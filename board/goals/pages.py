@@ -13,11 +13,14 @@ from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
 from guardia.board.web import errors, forms, render
-from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import Visitor
+from guardia.board.web.session import current_visitor
 from guardia.errors import UserError
-from guardia.org.access import require
+from guardia.org.access import require_permission
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _MAX = 2**63 - 1
 _NEW = "goals/goal_new.html"
@@ -26,10 +29,10 @@ _Reason = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("/goals")
-def index(
+def list_goals(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     *,
     closed: bool = False,
     before: Annotated[int | None, Query(ge=0, le=_MAX)] = None,
@@ -57,8 +60,8 @@ def _list(
         template,
         status=status,
         visitor=here,
-        listing=view.goals(desk, here.person, closed=closed, before=before),
-        hires=hiring_view.waiting(desk, here.person),
+        listing=view.list_goals(desk, here.person, closed=closed, before=before),
+        hires=hiring_view.pending_hires(desk, here.person),
         closed=closed,
         address=f"/goals?{asked}" if asked else "/goals",
         notice=notice,
@@ -66,17 +69,17 @@ def _list(
 
 
 @router.get("/goals/new")
-def blank(request: Request, here: Here) -> Response:
+def new_goal_form(request: Request, here: CurrentVisitor) -> Response:
     """The form for a new goal."""
-    require(here.person, "goal.give")
-    return forms.form(request, _NEW, here)
+    require_permission(here.person, "goal.give")
+    return forms.render_form(request, _NEW, here)
 
 
 @router.post("/goals")
-def give(
+def create_goal(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     title: Annotated[str, Form(max_length=200)] = "",
     body: Annotated[str, Form(max_length=10_000)] = "",
     ticket: Annotated[str, Form(max_length=64)] = "",
@@ -84,42 +87,42 @@ def give(
     """Give the head agent a goal."""
     words = {"title": title, "ticket": ticket}
     try:
-        sr_id = planning.give(desk, here.person, body, channel="web", **words)
+        sr_id = planning.create_goal(desk, here.person, body, channel="web", **words)
     except UserError as error:
-        require(here.person, "goal.give")
-        status, notice = errors.told(request, error)
-        return forms.form(request, _NEW, here, body=body, notice=notice, status=status, **words)
+        require_permission(here.person, "goal.give")
+        status, notice = errors.page_error(request, error)
+        return forms.render_form(request, _NEW, here, body=body, notice=notice, status=status, **words)
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)
 
 
 @router.get("/goals/{sr_id}")
-def show(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+def show_goal(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
     """The page of a goal."""
     return _page(request, desk, here, sr_id)
 
 
 @router.get("/goals/{sr_id}/live")
-def live(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+def refresh_goal(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
     """The changing parts of a goal's page."""
-    found = view.page(desk, here.person, sr_id)
+    found = view.get_goal(desk, here.person, sr_id)
     return render.page(request, "goals/goal_live.html", visitor=here, goal=found)
 
 
 def _page(
     request: Request, desk: Desk, here: Visitor, sr_id: int, status: int = 200, notice: str = ""
 ) -> Response:
-    found = view.page(desk, here.person, sr_id)
+    found = view.get_goal(desk, here.person, sr_id)
     return render.page(
         request, "goals/goal.html", status=status, visitor=here, goal=found, notice=notice
     )
 
 
 @router.post("/goals/{sr_id}/decision")
-def decide(
+def decide_goal(
     *,
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr_id: Number,
     verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
     plan_hash: Annotated[str, Form(max_length=128)] = "",
@@ -131,21 +134,21 @@ def decide(
 
     def act() -> Any:
         if verb == "approve":
-            parts = view.page(desk, person, sr_id).parts
+            parts = view.get_goal(desk, person, sr_id).parts
             out = frozenset(p.ordinal for p in parts) - frozenset(keep)
             return decisions.approve(desk, person, sr_id, plan_hash=plan_hash, taken_out=out)
         end = decisions.achieve if verb == "achieve" else decisions.drop
         return end(desk, person, sr_id, reason)
 
-    return _act(request, desk, here, sr_id, act)
+    return _perform(request, desk, here, sr_id, act)
 
 
 @router.post("/goals/{sr_id}/answers")
 def answer(
     *,
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr_id: Number,
     piece: Annotated[list[int], Form()] = [],  # noqa: B006
     words: Annotated[list[str], Form()] = [],  # noqa: B006
@@ -156,15 +159,15 @@ def answer(
     def act() -> Any:
         return decisions.answer(desk, here.person, sr_id, said)
 
-    return _act(request, desk, here, sr_id, act)
+    return _perform(request, desk, here, sr_id, act)
 
 
 @router.post("/hires/{hire_id}")
 def decide_hire(
     *,
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     hire_id: Number,
     decision: Annotated[Literal["approve", "reject"], Form()],
     reason: _Reason = "",
@@ -176,19 +179,19 @@ def decide_hire(
         else:
             requests.reject(desk, here.person, hire_id, reason)
     except UserError as error:
-        status, notice = errors.told(request, error)
+        status, notice = errors.page_error(request, error)
         return _list(request, desk, here, status=status, notice=notice)
     back = hiring_view.goal_of(desk, hire_id)
     return RedirectResponse(f"/goals/{back}" if back else "/goals", status_code=303)
 
 
-def _act(
+def _perform(
     request: Request, desk: Desk, here: Visitor, sr_id: int, act: Callable[[], Any]
 ) -> Response:
     """Do it and show the page; where it is refused, say why on the page as it is now."""
     try:
         act()
     except UserError as error:
-        status, notice = errors.told(request, error)
+        status, notice = errors.page_error(request, error)
         return _page(request, desk, here, sr_id, status, notice)
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)

@@ -17,36 +17,42 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
-from guardia.board.core.claims import GoalHold, held_goal
+from guardia.board.core.claims import GoalClaim
+from guardia.board.core.claims import claimed_goal
 from guardia.board.core.context import Desk
-from guardia.board.core.goal_lifecycle import SHOWN_AS, GoalMove, GoalState, after
+from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF
+from guardia.board.core.goal_lifecycle import GoalMove
+from guardia.board.core.goal_lifecycle import GoalState
+from guardia.board.core.goal_lifecycle import next_goal_state
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.kill_switch import stopped
-from guardia.board.core.lifecycle import Actor, State
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.kill_switch import kill_switch_is_on
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.goals.model import GoalPart
 from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
 from guardia.board.issues import comments, receiving
-from guardia.board.runs.beats import Waking, awake
+from guardia.board.runs.beats import RunContext
+from guardia.board.runs.beats import is_active
 from guardia.errors import IllegalMove, Invalid, NotFound, Stale
 from guardia.i18n import t
 from guardia.org import registry, revisions
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 
 KIND = "GOAL"
 MAX_PARTS = 60
-_TITLE = 80
-_TEXT = 10_000
-WORDS = 1_000
+_MAX_TITLE = 80
+_MAX_TEXT = 10_000
+MAX_ANSWER_LENGTH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
+class GoalBrief:
     """What an agent breaks down."""
 
     text: str
@@ -57,7 +63,7 @@ class Brief:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GoalPartDraft:
     """One issue that the plan wants, or one question that stands before it."""
 
     piece: int
@@ -82,32 +88,32 @@ class Breakdown:
     """What an agent made of a goal."""
 
     pieces: tuple[dict[str, Any], ...]
-    parts: tuple[Part, ...]
+    parts: tuple[GoalPartDraft, ...]
     thought_by: str
     due_on: date | None = None
 
 
-def give(
-    desk: Desk, person: PersonName, text: str, *, title: str = "", channel: str, ticket: str = ""
+def create_goal(
+    desk: Desk, person: PersonInfo, text: str, *, title: str = "", channel: str, ticket: str = ""
 ) -> int:
     """A person gives the organization's head a goal; returns the number of its issue.
 
     A form that is sent twice gives one goal.
     """
-    require(person, "goal.give")
-    body = clean(text).strip()[:_TEXT]
+    require_permission(person, "goal.give")
+    body = clean(text).strip()[:_MAX_TEXT]
     if not body:
         raise Invalid(what=t("goals.goal"), why=t("goals.empty"))
     now = desk.clock()
     dedupe = f"goal:{person.id}:{ticket}" if ticket else None
     with desk.database.transaction() as session:
-        if dedupe and (known := receiving.already_received(session, dedupe)):
+        if dedupe and (known := receiving.find_duplicate(session, dedupe)):
             return known
         head = registry.dispatcher(session)
         if head is None:
             raise Invalid(what=t("goals.goal"), why=t("goals.nobody"))
         issue = Issue(
-            title=shorten(clean(title).strip() or body.splitlines()[0], _TITLE, placeholder="…"),
+            title=shorten(clean(title).strip() or body.splitlines()[0], _MAX_TITLE, placeholder="…"),
             body=body,
             status=State.RECEIVED.value,
             kind=KIND,
@@ -125,8 +131,8 @@ def give(
         session.add(
             Goal(sr_id=issue.sr_id, state=given, agent_id=head, given_by=person.id, created_at=now)
         )
-        wake(session, head, Reason.GOAL, now, issue.sr_id, by=f"person:{person.id}")
-        record(
+        wake(session, head, WakeReason.GOAL, now, issue.sr_id, by=f"person:{person.id}")
+        log_entry(
             session,
             "goal_given",
             issue.sr_id,
@@ -138,13 +144,13 @@ def give(
         return issue.sr_id
 
 
-def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> GoalHold | None:
+def claim_goal(desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()) -> GoalClaim | None:
     """Claim the oldest goal that the head has to break down; ``None`` where none waits.
 
     The claim raises the fence. Nothing is claimed while the kill switch is on.
     """
     with desk.database.transaction() as session:
-        if stopped(session) or not awake(session, waking):
+        if kill_switch_is_on(session) or not is_active(session, waking):
             return None
         goal = session.scalar(
             select(Goal)
@@ -161,45 +167,45 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Goa
         goal.fence += 1
         # There is one head; who has become it takes over the goals of the one before.
         goal.run_id, goal.agent_id = waking.run_id, waking.agent_id
-        return GoalHold(goal.sr_id, waking.agent_id, waking.run_id, goal.fence)
+        return GoalClaim(goal.sr_id, waking.agent_id, waking.run_id, goal.fence)
 
 
-def brief(desk: Desk, hold: GoalHold) -> Brief:
+def load_brief(desk: Desk, hold: GoalClaim) -> GoalBrief:
     """What is to be broken down."""
     with desk.database.reading() as session:
-        goal, issue = goal_of(session, hold.sr_id), issue_of(session, hold.sr_id)
-        zone = revisions.running(session).company.zone
+        goal, issue = goal_of(session, hold.sr_id), get_issue(session, hold.sr_id)
+        zone = revisions.running_chart(session).company.zone
         today = desk.clock().astimezone(zone).date()
-        return Brief(issue.body, tuple(goal.pieces), today)
+        return GoalBrief(issue.body, tuple(goal.pieces), today)
 
 
-def file(desk: Desk, hold: GoalHold, found: Breakdown) -> GoalState:
+def file_plan(desk: Desk, hold: GoalClaim, found: Breakdown) -> GoalState:
     """GIVEN -> PLANNED, or ASKED where no part is clear: the parts, the hires, the questions.
 
     What a person had taken out before stays out.
     """
     if not found.parts:
-        return ask(desk, hold, t("goals.no_work"))
+        return ask_people(desk, hold, t("goals.no_work"))
     now = desk.clock()
     with desk.database.transaction() as session:
-        goal = held_goal(session, hold)
-        out = {(text, server) for text, server in session.execute(_taken_out(hold.sr_id))}
+        goal = claimed_goal(session, hold)
+        out = {(text, server) for text, server in session.execute(_removed_parts(hold.sr_id))}
         session.execute(delete(GoalPart).where(GoalPart.sr_id == hold.sr_id))
         rows = [
-            _row(session, hold, n, part, out, now) for n, part in enumerate(found.parts[:MAX_PARTS])
+            _part_row(session, hold, n, part, out, now) for n, part in enumerate(found.parts[:MAX_PARTS])
         ]
         session.add_all(rows)
         goal.pieces, goal.thought_by = [dict(p) for p in found.pieces], found.thought_by
-        goal.plan_hash, goal.due_on, goal.run_id = _bound(hold.sr_id, rows), found.due_on, None
+        goal.plan_hash, goal.due_on, goal.run_id = _plan_hash(hold.sr_id, rows), found.due_on, None
         session.flush()
         clear = any(not part.question for part in found.parts)
         step = GoalMove.PLAN if clear else GoalMove.ASK
-        state = move(session, goal, step, Actor.AGENT, now)
-        issue = issue_of(session, hold.sr_id)
+        state = move(session, goal, step, ActorKind.AGENT, now)
+        issue = get_issue(session, hold.sr_id)
         issue.due_on = found.due_on
         questions = [p.question for p in found.parts if p.question]
         session.flush()
-        record(
+        log_entry(
             session,
             "goal_planned" if clear else "goal_asked",
             hold.sr_id,
@@ -208,7 +214,7 @@ def file(desk: Desk, hold: GoalHold, found: Breakdown) -> GoalState:
             {
                 "plan_hash": goal.plan_hash,
                 "by": found.thought_by,
-                "parts": [_told(row) for row in rows],
+                "parts": [_part_detail(row) for row in rows],
             },
             parts=len(rows) - len(questions),
             questions=len(questions),
@@ -216,39 +222,39 @@ def file(desk: Desk, hold: GoalHold, found: Breakdown) -> GoalState:
         return state
 
 
-def ask(desk: Desk, hold: GoalHold, why: str) -> GoalState:
+def ask_people(desk: Desk, hold: GoalClaim, why: str) -> GoalState:
     """GIVEN -> ASKED: nothing can be planned before a person has said more."""
     now, actor = desk.clock(), f"agent:{hold.agent_id}"
     with desk.database.transaction() as session:
-        goal = held_goal(session, hold)
+        goal = claimed_goal(session, hold)
         goal.run_id, goal.plan_hash = None, None
-        state = move(session, goal, GoalMove.ASK, Actor.AGENT, now)
-        comments.note(session, hold.sr_id, actor, why, now)
+        state = move(session, goal, GoalMove.ASK, ActorKind.AGENT, now)
+        comments.write_comment(session, hold.sr_id, actor, why, now)
         words = {"parts": 0, "questions": 1}
-        record(session, "goal_asked", hold.sr_id, actor, now, {"why": why}, **words)
+        log_entry(session, "goal_asked", hold.sr_id, actor, now, {"why": why}, **words)
         return state
 
 
-def _taken_out(sr_id: int) -> Any:
+def _removed_parts(sr_id: int) -> Any:
     return select(GoalPart.text, GoalPart.server).where(
         GoalPart.sr_id == sr_id, GoalPart.state == "TAKEN_OUT"
     )
 
 
-def _row(
+def _part_row(
     session: Session,
-    hold: GoalHold,
+    hold: GoalClaim,
     ordinal: int,
-    part: Part,
+    part: GoalPartDraft,
     out: set[tuple[str, str | None]],
     now: datetime,
 ) -> GoalPart:
     hire = (
-        requests.ask(session, part.opening, f"agent:{hold.agent_id}", hold.sr_id, now)
+        requests.open_request(session, part.opening, f"agent:{hold.agent_id}", hold.sr_id, now)
         if part.opening
         else None
     )
-    text = clean(part.text)[:WORDS]
+    text = clean(part.text)[:MAX_ANSWER_LENGTH]
     return GoalPart(
         sr_id=hold.sr_id,
         ordinal=ordinal,
@@ -270,7 +276,7 @@ def _row(
     )
 
 
-def _told(row: GoalPart) -> dict[str, Any]:
+def _part_detail(row: GoalPart) -> dict[str, Any]:
     """A part as the record and the hash hold it."""
     return {
         "text": row.text,
@@ -283,8 +289,8 @@ def _told(row: GoalPart) -> dict[str, Any]:
     }
 
 
-def _bound(sr_id: int, rows: Sequence[GoalPart]) -> str:
-    return digest({"goal": sr_id, "parts": [_told(row) for row in rows]})
+def _plan_hash(sr_id: int, rows: Sequence[GoalPart]) -> str:
+    return digest({"goal": sr_id, "parts": [_part_detail(row) for row in rows]})
 
 
 # --- shared ------------------------------------------------------------------------------------
@@ -299,9 +305,9 @@ def goal_of(session: Session, sr_id: int, *, lock: bool = False) -> Goal:
     return goal
 
 
-def move(session: Session, goal: Goal, step: GoalMove, actor: Actor, now: datetime) -> GoalState:
+def move(session: Session, goal: Goal, step: GoalMove, actor: ActorKind, now: datetime) -> GoalState:
     """Compare-and-set a goal's state along its table, and its issue's after it."""
-    following = after(GoalState(goal.state), step, actor)
+    following = next_goal_state(GoalState(goal.state), step, actor)
     if following is None:
         state, words = t(f"goals.state.{goal.state}"), t(f"goals.move.{step}")
         raise IllegalMove(state=state, move=words)
@@ -311,8 +317,8 @@ def move(session: Session, goal: Goal, step: GoalMove, actor: Actor, now: dateti
         .values(
             state=following.value,
             # A person's word overtakes what the agent still has in flight.
-            fence=Goal.fence + int(actor is Actor.PERSON),
-            **({"run_id": None} if actor is Actor.PERSON else {}),
+            fence=Goal.fence + int(actor is ActorKind.PERSON),
+            **({"run_id": None} if actor is ActorKind.PERSON else {}),
         )
         .execution_options(synchronize_session=False)
     )
@@ -323,17 +329,17 @@ def move(session: Session, goal: Goal, step: GoalMove, actor: Actor, now: dateti
     session.execute(
         update(Issue)
         .where(Issue.sr_id == goal.sr_id)
-        .values(status=SHOWN_AS[following].value, updated_at=now)
+        .values(status=ISSUE_STATE_OF[following].value, updated_at=now)
     )
     return following
 
 
-def person_actor(person: PersonName) -> str:
+def person_actor(person: PersonInfo) -> str:
     """A person as the record names them."""
     return f"person:{person.id}"
 
 
-def record(
+def log_entry(
     session: Session,
     kind: str,
     sr_id: int,

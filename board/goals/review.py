@@ -9,20 +9,26 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.context import Desk
-from guardia.board.core.goal_lifecycle import GoalMove, GoalState, Progress, progress, reached
+from guardia.board.core.goal_lifecycle import GoalMove
+from guardia.board.core.goal_lifecycle import GoalState
+from guardia.board.core.goal_lifecycle import GoalProgress
+from guardia.board.core.goal_lifecycle import count_progress as progress
+from guardia.board.core.goal_lifecycle import is_reached
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.lifecycle import Actor, State
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
 from guardia.board.core.outbox import send
 from guardia.board.goals import planning
 from guardia.board.issues import comments
 from guardia.board.runs import goal_work
-from guardia.i18n import t, t_record
+from guardia.i18n import t
+from guardia.i18n import t_default
 
-_AT_ONCE = 50
+_BATCH_SIZE = 50
 
 
-def counts(session: Session, numbers: Iterable[int]) -> dict[int, Progress]:
+def count_progress(session: Session, numbers: Iterable[int]) -> dict[int, GoalProgress]:
     """The progress of goals, in one query."""
     found: dict[int, dict[State, int]] = {n: {} for n in numbers}
     rows = session.execute(
@@ -36,24 +42,24 @@ def counts(session: Session, numbers: Iterable[int]) -> dict[int, Progress]:
     return {n: progress(states) for n, states in found.items()}
 
 
-def review(desk: Desk, agent_id: str) -> tuple[int, ...]:
+def review_goals(desk: Desk, agent_id: str) -> tuple[int, ...]:
     """The head calls goals achieved whose issues are all completed, and say once of those that
     cannot be that people must decide; returns the numbers of the achieved ones."""
     with desk.database.reading() as session:
-        query = select(Goal.sr_id).where(goal_work.to_review())
-        over = session.scalars(query.order_by(Goal.sr_id).limit(_AT_ONCE)).all()
-    return tuple(n for n in over if _review(desk, n, agent_id))
+        query = select(Goal.sr_id).where(goal_work.needs_review())
+        over = session.scalars(query.order_by(Goal.sr_id).limit(_BATCH_SIZE)).all()
+    return tuple(n for n in over if _review_goal(desk, n, agent_id))
 
 
-def _review(desk: Desk, sr_id: int, agent_id: str) -> bool:
+def _review_goal(desk: Desk, sr_id: int, agent_id: str) -> bool:
     now = desk.clock()
     with desk.database.transaction() as session:
         goal = planning.goal_of(session, sr_id, lock=True)
         goal.agent_id = agent_id
-        how = counts(session, [sr_id])[sr_id]
+        how = count_progress(session, [sr_id])[sr_id]
         if goal.state != GoalState.ACTIVE or how.open:
             return False
-        if reached(how):
+        if is_reached(how):
             _achieve(session, goal, how, now)
             return True
         if goal.stuck_at is None:
@@ -61,16 +67,16 @@ def _review(desk: Desk, sr_id: int, agent_id: str) -> bool:
         return False
 
 
-def _achieve(session: Session, goal: Goal, how: Progress, now: datetime) -> None:
+def _achieve(session: Session, goal: Goal, how: GoalProgress, now: datetime) -> None:
     goal.ended_at = now
-    planning.move(session, goal, GoalMove.ACHIEVE, Actor.AGENT, now)
-    actor, text = f"agent:{goal.agent_id}", t_record("goals.all_done", count=how.done)
-    words = {"who": t_record("goals.agent"), "text": text}
-    planning.record(session, "goal_achieved", goal.sr_id, actor, now, {"done": how.done}, **words)
+    planning.move(session, goal, GoalMove.ACHIEVE, ActorKind.AGENT, now)
+    actor, text = f"agent:{goal.agent_id}", t_default("goals.all_done", count=how.done)
+    words = {"who": t_default("goals.agent"), "text": text}
+    planning.log_entry(session, "goal_achieved", goal.sr_id, actor, now, {"done": how.done}, **words)
 
 
-def _ask_people(session: Session, goal: Goal, how: Progress, now: datetime) -> None:
+def _ask_people(session: Session, goal: Goal, how: GoalProgress, now: datetime) -> None:
     goal.stuck_at = now
     text = t("goals.stuck", sr=goal.sr_id, done=how.done, failed=how.failed)
     send(session, "alert", text, now, sr_id=goal.sr_id)
-    comments.note(session, goal.sr_id, f"agent:{goal.agent_id}", text, now)
+    comments.write_comment(session, goal.sr_id, f"agent:{goal.agent_id}", text, now)

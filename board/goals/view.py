@@ -11,28 +11,30 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.context import Desk
-from guardia.board.core.display_names import named
-from guardia.board.core.goal_lifecycle import OPEN_GOALS, GoalState, Progress
+from guardia.board.core.display_names import display_names_of
+from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES
+from guardia.board.core.goal_lifecycle import GoalState
+from guardia.board.core.goal_lifecycle import GoalProgress
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.model import Comment, Issue
 from guardia.board.goals import review
 from guardia.board.goals.model import GoalPart
 from guardia.board.hiring import view
-from guardia.board.hiring.model import Hire
+from guardia.board.hiring.model import HireRequest
 from guardia.board.hiring.view import HireView
 from guardia.board.tracker import relations
-from guardia.board.tracker.issue_page import Note
-from guardia.board.tracker.relations import Relative
+from guardia.board.tracker.issue_page import CommentView
+from guardia.board.tracker.relations import RelatedIssue
 from guardia.errors import NotFound
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 
-_SIZE = 25
-_OPEN = sorted(s.value for s in OPEN_GOALS)
+_PAGE_SIZE = 25
+_OPEN = sorted(s.value for s in OPEN_GOAL_STATES)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GoalRow:
     """One goal in the list."""
 
     sr_id: int
@@ -41,7 +43,7 @@ class Row:
     stuck: bool
     due_on: date | None
     giver: str
-    progress: Progress
+    progress: GoalProgress
     updated_at: datetime
 
 
@@ -49,14 +51,14 @@ class Row:
 class GoalList:
     """One page of the goals, newest first."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[GoalRow, ...]
     older: int | None
     """Cursor for ``before``; ``None`` on the last page."""
     position: int
 
 
 @dataclass(frozen=True, slots=True)
-class PartView:
+class GoalPartView:
     """A part of a plan."""
 
     ordinal: int
@@ -93,20 +95,20 @@ class GoalPage:
     plan_hash: str | None
     end_reason: str
     created_at: datetime
-    parts: tuple[PartView, ...]
+    parts: tuple[GoalPartView, ...]
     hires: tuple[HireView, ...]
-    children: tuple[Relative, ...]
-    progress: Progress
-    comments: tuple[Note, ...]
+    children: tuple[RelatedIssue, ...]
+    progress: GoalProgress
+    comments: tuple[CommentView, ...]
     position: int
     names: dict[str, str]
 
 
-def goals(
-    desk: Desk, viewer: PersonName, *, closed: bool = False, before: int | None = None
+def list_goals(
+    desk: Desk, viewer: PersonInfo, *, closed: bool = False, before: int | None = None
 ) -> GoalList:
     """One page of the open or the ended goals, with their progress: three queries in all."""
-    require(viewer, "goal.read")
+    require_permission(viewer, "goal.read")
     query = (
         select(Issue, Goal)
         .join(Goal, Goal.sr_id == Issue.sr_id)
@@ -115,21 +117,21 @@ def goals(
     if before is not None:
         query = query.where(Goal.sr_id < before)
     with desk.database.reading() as session:
-        found = session.execute(query.order_by(Goal.sr_id.desc()).limit(_SIZE + 1)).all()
-        shown = found[:_SIZE]
-        progress = review.counts(session, [goal.sr_id for _, goal in shown])
+        found = session.execute(query.order_by(Goal.sr_id.desc()).limit(_PAGE_SIZE + 1)).all()
+        shown = found[:_PAGE_SIZE]
+        progress = review.count_progress(session, [goal.sr_id for _, goal in shown])
         rows = tuple(_row(issue, goal, progress[goal.sr_id]) for issue, goal in shown)
-        older = rows[-1].sr_id if len(found) > _SIZE else None
-        return GoalList(rows, older, log.position(session))
+        older = rows[-1].sr_id if len(found) > _PAGE_SIZE else None
+        return GoalList(rows, older, log.snapshot_size(session))
 
 
-def _row(issue: Issue, goal: Goal, progress: Progress) -> Row:
+def _row(issue: Issue, goal: Goal, progress: GoalProgress) -> GoalRow:
     state = GoalState(goal.state)
-    return Row(
+    return GoalRow(
         issue.sr_id,
         issue.title,
         state,
-        _stuck(goal, progress),
+        _is_stuck(goal, progress),
         goal.due_on,
         issue.requester_name,
         progress,
@@ -137,19 +139,19 @@ def _row(issue: Issue, goal: Goal, progress: Progress) -> Row:
     )
 
 
-def _stuck(goal: Goal, progress: Progress) -> bool:
+def _is_stuck(goal: Goal, progress: GoalProgress) -> bool:
     ended = goal.state == GoalState.ACTIVE and progress.total > 0 and not progress.open
     return ended and progress.failed > 0
 
 
-def page(desk: Desk, viewer: PersonName, sr_id: int) -> GoalPage:
+def get_goal(desk: Desk, viewer: PersonInfo, sr_id: int) -> GoalPage:
     """One goal; ``NotFound`` where there is none."""
-    require(viewer, "goal.read")
+    require_permission(viewer, "goal.read")
     with desk.database.reading() as session:
         goal, issue = session.get(Goal, sr_id), session.get(Issue, sr_id)
         if goal is None or issue is None:
             raise NotFound(what=f"SR-{sr_id}")
-        progress = review.counts(session, [sr_id])[sr_id]
+        progress = review.count_progress(session, [sr_id])[sr_id]
         parts = session.scalars(
             select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
         ).all()
@@ -160,7 +162,7 @@ def page(desk: Desk, viewer: PersonName, sr_id: int) -> GoalPage:
             title=issue.title,
             body=issue.body,
             state=GoalState(goal.state),
-            stuck=_stuck(goal, progress),
+            stuck=_is_stuck(goal, progress),
             due_on=goal.due_on,
             giver=issue.requester_name,
             agent=names.get(f"agent:{goal.agent_id}"),
@@ -168,18 +170,18 @@ def page(desk: Desk, viewer: PersonName, sr_id: int) -> GoalPage:
             plan_hash=goal.plan_hash,
             end_reason=goal.end_reason,
             created_at=issue.created_at,
-            parts=tuple(_part(row, names) for row in parts),
-            hires=view.views(session, hires, names, desk.clock()),
+            parts=tuple(_part_view(row, names) for row in parts),
+            hires=view.hire_views(session, hires, names, desk.clock()),
             children=relations.children(session, viewer, sr_id),
             progress=progress,
             comments=comments,
-            position=log.position(session),
+            position=log.snapshot_size(session),
             names=names,
         )
 
 
-def _part(row: GoalPart, names: dict[str, str]) -> PartView:
-    return PartView(
+def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:
+    return GoalPartView(
         ordinal=row.ordinal,
         piece=row.piece,
         text=row.text,
@@ -199,30 +201,30 @@ def _part(row: GoalPart, names: dict[str, str]) -> PartView:
     )
 
 
-def _hires(session: Session, sr_id: int, parts: Sequence[GoalPart]) -> Sequence[Hire]:
+def _hires(session: Session, sr_id: int, parts: Sequence[GoalPart]) -> Sequence[HireRequest]:
     """The goal's own requests and those of others that its parts wait for too."""
     wanted = [p.hire_id for p in parts if p.hire_id]
-    query = select(Hire).where((Hire.sr_id == sr_id) | Hire.hire_id.in_(wanted))
-    return session.scalars(query.order_by(Hire.hire_id)).all()
+    query = select(HireRequest).where((HireRequest.sr_id == sr_id) | HireRequest.hire_id.in_(wanted))
+    return session.scalars(query.order_by(HireRequest.hire_id)).all()
 
 
-def _comments(session: Session, sr_id: int) -> tuple[Note, ...]:
+def _comments(session: Session, sr_id: int) -> tuple[CommentView, ...]:
     rows = session.scalars(
         select(Comment).where(Comment.sr_id == sr_id).order_by(Comment.comment_id).limit(200)
     )
-    return tuple(Note(c.comment_id, c.author, c.body, c.created_at) for c in rows)
+    return tuple(CommentView(c.comment_id, c.author, c.body, c.created_at) for c in rows)
 
 
 def _names(
     session: Session,
     goal: Goal,
     parts: Sequence[GoalPart],
-    hires: Sequence[Hire],
-    talk: Sequence[Note],
+    hires: Sequence[HireRequest],
+    talk: Sequence[CommentView],
 ) -> dict[str, str]:
     people = [goal.given_by, *(p.engineer_id for p in parts), *(h.decided_by for h in hires)]
     agents = [goal.agent_id, *(p.agent_id for p in parts), *(h.reports_to for h in hires)]
-    return named(
+    return display_names_of(
         session,
         [
             *(f"person:{p}" for p in people),

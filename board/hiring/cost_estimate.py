@@ -19,15 +19,16 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.costs import budget_accounts
 from guardia.board.costs.model import CostDay
 from guardia.org import revisions
-from guardia.org.budgets import WON, Amount
+from guardia.org.budgets import MICROS_PER_WON
+from guardia.org.budgets import Amount
 from guardia.org.chart_model import AgentEntry, OrgChart
 
-DAYS = 30
+PERIOD_DAYS = 30
 """What "recent" and "a month" mean."""
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """An expected cost with what it was reckoned from."""
 
     won: int | None
@@ -38,7 +39,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class RemainingBudget:
     """What the company's budget of this month still holds."""
 
     won: int | None
@@ -54,23 +55,23 @@ class Room:
         return share if self.won is not None and share > self.won else None
 
 
-def estimate(session: Session, skills: tuple[str, ...], now: datetime) -> Estimate:
+def estimate_cost(session: Session, skills: tuple[str, ...], now: datetime) -> CostEstimate:
     """What an agent with these skills would cost, if it thinks as most of its peers do."""
-    running = revisions.running(session)
+    running = revisions.running_chart(session)
     peers = _peers(running)
     if not peers or not peers[0].brain.chain:
-        return Estimate(0, {"brain": "", "model": ""})
+        return CostEstimate(0, {"brain": "", "model": ""})
     brain = peers[0].brain
     model = brain.chain[0].model
     tasks = max(1, _tasks(session, Issue.category.in_(skills), now))
     handled = _tasks(session, Task.agent_id.in_([p.id for p in peers]), now)
-    tokens_in, tokens_out = _used(session, [p.id for p in peers], model, running, now)
+    tokens_in, tokens_out = _tokens_used(session, [p.id for p in peers], model, running, now)
     price = running.prices.get(model)
     won = None
     if price is not None and handled and tokens_in + tokens_out:
         # Up to a whole won: what costs something is not shown as nothing.
-        won = -(-price.cost(tokens_in, tokens_out) * tasks // (handled * WON))
-    return Estimate(
+        won = -(-price.cost(tokens_in, tokens_out) * tasks // (handled * MICROS_PER_WON))
+    return CostEstimate(
         won,
         {
             "brain": brain.model_dump_json(exclude_defaults=True),
@@ -82,20 +83,20 @@ def estimate(session: Session, skills: tuple[str, ...], now: datetime) -> Estima
     )
 
 
-def room(session: Session, now: datetime) -> Room:
+def remaining_budget(session: Session, now: datetime) -> RemainingBudget:
     """What is left of the company's money this month."""
-    running = revisions.running(session)
+    running = revisions.running_chart(session)
     day = budget_accounts.today(running, now)
     month = next(
         a
-        for a in budget_accounts.seen(session, "", "", day)
+        for a in budget_accounts.read_accounts(session, "", "", day)
         if (a.scope, a.span) == ("company", "month")
     )
     cap = budget_accounts.cap(running, month).cost
     gone: Amount = budget_accounts.spent(month) + budget_accounts.reserved(month)
-    left = None if cap is None else max(0, cap - gone.cost) // WON
+    left = None if cap is None else max(0, cap - gone.cost) // MICROS_PER_WON
     of = monthrange(day.year, day.month)[1]
-    return Room(left, of - day.day + 1, of)
+    return RemainingBudget(left, of - day.day + 1, of)
 
 
 def _peers(running: OrgChart) -> list[AgentEntry]:
@@ -107,14 +108,14 @@ def _peers(running: OrgChart) -> list[AgentEntry]:
 
 def _tasks(session: Session, which: Any, now: datetime) -> int:
     query = select(func.count()).select_from(Task).join(Issue, Issue.sr_id == Task.sr_id)
-    recent = Task.created_at >= now - timedelta(days=DAYS)
+    recent = Task.created_at >= now - timedelta(days=PERIOD_DAYS)
     return session.scalar(query.where(recent, which)) or 0
 
 
-def _used(
+def _tokens_used(
     session: Session, agents: list[str], model: str, running: OrgChart, now: datetime
 ) -> tuple[int, int]:
-    since: date = budget_accounts.today(running, now) - timedelta(days=DAYS)
+    since: date = budget_accounts.today(running, now) - timedelta(days=PERIOD_DAYS)
     query = select(func.sum(CostDay.tokens_in), func.sum(CostDay.tokens_out)).where(
         CostDay.agent_id.in_(agents), CostDay.model == model, CostDay.day >= since
     )

@@ -13,7 +13,7 @@ from guardia.board.core.goal_model import _ISSUE
 from guardia.db.base import Base
 
 
-class Hire(Base):
+class HireRequest(Base):
     """An agent's wish for a new colleague; a person decides."""
 
     __tablename__ = "tb_hire"

@@ -10,14 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.context import Desk
-from guardia.board.core.display_names import named
+from guardia.board.core.display_names import display_names_of
 from guardia.board.core.goal_model import Goal
 from guardia.board.hiring import cost_estimate
-from guardia.board.hiring.cost_estimate import Room
-from guardia.board.hiring.model import Hire
+from guardia.board.hiring.cost_estimate import RemainingBudget
+from guardia.board.hiring.model import HireRequest
 from guardia.i18n import t
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,16 @@ class HireView:
     revision: int | None
 
 
-def views(
-    session: Session, rows: Sequence[Hire], names: dict[str, str], now: datetime
+def hire_views(
+    session: Session, rows: Sequence[HireRequest], names: dict[str, str], now: datetime
 ) -> tuple[HireView, ...]:
     """These requests; the budget is looked at once, where one is still to be decided."""
     waits = any(row.state == "WAITING" for row in rows)
-    left = cost_estimate.room(session, now) if waits else None
+    left = cost_estimate.remaining_budget(session, now) if waits else None
     return tuple(_view(row, names, left if row.state == "WAITING" else None) for row in rows)
 
 
-def _view(row: Hire, names: dict[str, str], left: Room | None) -> HireView:
+def _view(row: HireRequest, names: dict[str, str], left: RemainingBudget | None) -> HireView:
     share = left.short(row.monthly_won) if left else None
     return HireView(
         hire_id=row.hire_id,
@@ -64,8 +64,8 @@ def _view(row: Hire, names: dict[str, str], left: Room | None) -> HireView:
         skills=tuple(row.skills),
         superior=names.get(f"agent:{row.reports_to}"),
         monthly_won=row.monthly_won,
-        reckoned=_reckoned(row),
-        room=_room(left, share),
+        reckoned=_estimate_basis(row),
+        room=_budget_note(left, share),
         short=share is not None,
         reason=row.reason,
         requester=names.get(row.requested_by, row.requested_by),
@@ -76,7 +76,7 @@ def _view(row: Hire, names: dict[str, str], left: Room | None) -> HireView:
     )
 
 
-def _reckoned(row: Hire) -> str:
+def _estimate_basis(row: HireRequest) -> str:
     basis = row.estimate
     if not basis:
         return ""
@@ -84,30 +84,30 @@ def _reckoned(row: Hire) -> str:
         return t("goals.estimate.embedded")
     if row.monthly_won is not None:
         words = {"tokens": f"{basis['tokens']:,}", "tasks": basis["tasks"]}
-        return t("goals.estimate.measured", model=basis["model"], days=cost_estimate.DAYS, **words)
+        return t("goals.estimate.measured", model=basis["model"], days=cost_estimate.PERIOD_DAYS, **words)
     why = "unmeasured" if basis["priced"] else "unpriced"
-    return t(f"goals.estimate.{why}", model=basis["model"], days=cost_estimate.DAYS)
+    return t(f"goals.estimate.{why}", model=basis["model"], days=cost_estimate.PERIOD_DAYS)
 
 
-def _room(left: Room | None, share: int | None) -> str:
+def _budget_note(left: RemainingBudget | None, share: int | None) -> str:
     if left is None or left.won is None:
         return ""
     words = {"left": f"{left.won:,}", "share": f"{share or 0:,}"}
     return t("goals.estimate.room" if share is None else "goals.estimate.short", **words)
 
 
-def waiting(desk: Desk, viewer: PersonName) -> tuple[HireView, ...]:
+def pending_hires(desk: Desk, viewer: PersonInfo) -> tuple[HireView, ...]:
     """All requests that a person has still to decide."""
-    require(viewer, "goal.read")
+    require_permission(viewer, "goal.read")
     with desk.database.reading() as session:
-        query = select(Hire).where(Hire.state == "WAITING").order_by(Hire.hire_id)
+        query = select(HireRequest).where(HireRequest.state == "WAITING").order_by(HireRequest.hire_id)
         rows = session.scalars(query).all()
         actors = [a for row in rows for a in (row.requested_by, f"agent:{row.reports_to}")]
-        return views(session, rows, named(session, actors), desk.clock())
+        return hire_views(session, rows, display_names_of(session, actors), desk.clock())
 
 
 def goal_of(desk: Desk, hire_id: int) -> int | None:
     """The goal that asked for a hire; ``None`` where it was an agent by itself."""
     with desk.database.reading() as session:
-        query = select(Goal.sr_id).join(Hire, Hire.sr_id == Goal.sr_id)
-        return session.scalar(query.where(Hire.hire_id == hire_id))
+        query = select(Goal.sr_id).join(HireRequest, HireRequest.sr_id == Goal.sr_id)
+        return session.scalar(query.where(HireRequest.hire_id == hire_id))

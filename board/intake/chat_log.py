@@ -11,22 +11,24 @@ from sqlalchemy.orm import Session
 from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.intake.model import ChatMessage
-from guardia.board.issues.receiving import _BODY, Request, received
+from guardia.board.issues.receiving import _BODY
+from guardia.board.issues.receiving import NewIssue
+from guardia.board.issues.receiving import open_issue
 
 
-def hear(desk: Desk, request: Request, *, rule: str | None = None) -> int | None:
+def receive_line(desk: Desk, request: NewIssue, *, rule: str | None = None) -> int | None:
     """Log a line of a messenger room; opens an issue when ``rule`` fired. Repeats are dropped."""
     now = desk.clock()
     with desk.database.transaction() as session:
         known = log_line(session, request, rule, now)
-        line = logged(session, request) if known is None else session.get(ChatMessage, known)
+        line = find_line(session, request) if known is None else session.get(ChatMessage, known)
         if rule is not None and line is not None and line.sr_id is None:
             # Also where it came as mere talk before: one post may reach us by two webhooks.
-            line.sr_id, line.rule = received(session, request, now), rule
+            line.sr_id, line.rule = open_issue(session, request, now), rule
         return line.sr_id if line is not None else None
 
 
-def logged(session: Session, request: Request) -> ChatMessage | None:
+def find_line(session: Session, request: NewIssue) -> ChatMessage | None:
     """The line that an earlier delivery has left, locked."""
     return session.scalar(
         select(ChatMessage)
@@ -38,7 +40,7 @@ def logged(session: Session, request: Request) -> ChatMessage | None:
 
 
 def log_line(
-    session: Session, request: Request, rule: str | None, now: datetime, *, text: str | None = None
+    session: Session, request: NewIssue, rule: str | None, now: datetime, *, text: str | None = None
 ) -> int | None:
     """Keep a line of a room; ``None`` where it has been delivered before.
 

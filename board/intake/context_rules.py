@@ -18,14 +18,16 @@ from guardia.board.issues import receiving
 from guardia.errors import Misconfigured
 from guardia.org import revisions
 from guardia.org.chart_model import OrgChart
-from guardia.org.chat_rules import RESERVED, Talk, TalkRule
+from guardia.org.chat_rules import RESERVED_RULE_IDS
+from guardia.org.chat_rules import ChatRules
+from guardia.org.chat_rules import ChatRule
 
-REQUESTED = "webhook"
+REQUEST_RULE = "webhook"
 """Under which the messenger's log keeps a line that was a request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class IssueOffer:
     """A rule has found a line, and nobody has opened an issue from it yet."""
 
     message_id: int
@@ -34,41 +36,41 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LineResult:
     """What came of a line: an issue, an offer, or neither."""
 
     sr_id: int | None = None
-    offer: Offer | None = None
+    offer: IssueOffer | None = None
 
 
-def hear(desk: Desk, line: receiving.Request, *, addressed: bool = False) -> Heard:
+def handle_line(desk: Desk, line: receiving.NewIssue, *, addressed: bool = False) -> LineResult:
     """Log a line of a room. It is a request, and opens an issue, where the room is none of talk or
     the line speaks to GUARDiA (``addressed``, or it begins with one of its names)."""
-    chart = running(desk)
-    talk = chart.talk if chart else Talk()
+    chart = applied_chart(desk)
+    talk = chart.talk if chart else ChatRules()
     if addressed or not talk.hears(line.room) or talk.called(line.text):
-        return Heard(sr_id=chat_log.hear(desk, line, rule=REQUESTED))
+        return LineResult(sr_id=chat_log.receive_line(desk, line, rule=REQUEST_RULE))
     rule, now = talk.fired(line.room, line.text), desk.clock()
     with desk.database.transaction() as session:
-        if rule is not None and _rests(session, rule, line, now):
+        if rule is not None and _is_cooling_down(session, rule, line, now):
             rule = None
         known = chat_log.log_line(session, line, rule.id if rule else None, now)
         if known is None:
-            return _repeated(session, talk, line)
+            return _repeated_delivery(session, talk, line)
         if rule is None:
-            return Heard()
-        _record(session, rule, line, known, now)
-        return Heard(offer=Offer(known, rule.title))
+            return LineResult()
+        _log_offer(session, rule, line, known, now)
+        return LineResult(offer=IssueOffer(known, rule.title))
 
 
-def forget(desk: Desk) -> int:
+def delete_old_lines(desk: Desk) -> int:
     """Delete what people said among themselves and nobody took up, once the chart lets it go.
 
     Requests, orders to stop and what linked an account stay; so does the record.
     """
-    chart = running(desk)
-    before = desk.clock() - (chart.talk if chart else Talk()).keep
-    talk = or_(ChatMessage.rule.is_(None), ChatMessage.rule.not_in(RESERVED))
+    chart = applied_chart(desk)
+    before = desk.clock() - (chart.talk if chart else ChatRules()).keep
+    talk = or_(ChatMessage.rule.is_(None), ChatMessage.rule.not_in(RESERVED_RULE_IDS))
     old = delete(ChatMessage).where(
         ChatMessage.sr_id.is_(None), ChatMessage.created_at < before, talk
     )
@@ -76,16 +78,16 @@ def forget(desk: Desk) -> int:
         return len(session.scalars(old.returning(ChatMessage.message_id)).all())
 
 
-def running(desk: Desk) -> OrgChart | None:
+def applied_chart(desk: Desk) -> OrgChart | None:
     """The running chart; ``None`` where there is none, and every line is a request."""
     with desk.database.reading() as session:
         try:
-            return revisions.running(session)
+            return revisions.running_chart(session)
         except Misconfigured:
             return None
 
 
-def _rests(session: Session, rule: TalkRule, line: receiving.Request, now: datetime) -> bool:
+def _is_cooling_down(session: Session, rule: ChatRule, line: receiving.NewIssue, now: datetime) -> bool:
     """Whether a rule has offered in this room a short while ago; others who ask wait for us."""
     room = clean(line.room)
     key = f"talk|{line.channel}|{rule.id}|{room}"
@@ -103,15 +105,15 @@ def _rests(session: Session, rule: TalkRule, line: receiving.Request, now: datet
     return session.scalar(earlier) is not None
 
 
-def _repeated(session: Session, talk: Talk, line: receiving.Request) -> Heard:
+def _repeated_delivery(session: Session, talk: ChatRules, line: receiving.NewIssue) -> LineResult:
     """What was answered to the first delivery, where that was an offer which still stands."""
-    row = chat_log.logged(session, line)
+    row = chat_log.find_line(session, line)
     rule = talk.rule(row.rule) if row is not None and row.sr_id is None else None
-    return Heard(offer=Offer(row.message_id, rule.title) if row and rule else None)
+    return LineResult(offer=IssueOffer(row.message_id, rule.title) if row and rule else None)
 
 
-def _record(
-    session: Session, rule: TalkRule, line: receiving.Request, message_id: int, now: datetime
+def _log_offer(
+    session: Session, rule: ChatRule, line: receiving.NewIssue, message_id: int, now: datetime
 ) -> None:
     log.append(
         session,

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_LINE = re.compile(r"\s*(?:연결|link)\s+([0-9A-Z]{4}-?[0-9A-Z]{4})\s*", re.IGNORECASE)
-_LONGEST = 64
+_PATTERN = re.compile(r"\s*(?:연결|link)\s+([0-9A-Z]{4}-?[0-9A-Z]{4})\s*", re.IGNORECASE)
+_MAX_LENGTH = 64
 
 
-def said_code(text: str) -> str | None:
+def parse_link_code(text: str) -> str | None:
     """The code of a line that is nothing but such a claim; ``None`` for any other line."""
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         return None
-    found = _LINE.fullmatch(unicodedata.normalize("NFKC", text))
+    found = _PATTERN.fullmatch(unicodedata.normalize("NFKC", text))
     return found[1].upper() if found else None

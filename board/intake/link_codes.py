@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from guardia.board.accounts.messenger_links import RULE, _hashed, _link
+from guardia.board.accounts.messenger_links import LINK_RULE
+from guardia.board.accounts.messenger_links import _hash
+from guardia.board.accounts.messenger_links import _link
 from guardia.board.core.context import Desk
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving
@@ -16,10 +18,10 @@ from guardia.i18n import t
 from guardia.org import throttle
 from guardia.org.model import LinkCode, Person
 
-_GUESSES = 5
+_MAX_ATTEMPTS = 5
 
 
-class Claim(StrEnum):
+class LinkResult(StrEnum):
     """What came of a code that was said in a room."""
 
     LINKED = "linked"
@@ -31,7 +33,7 @@ class Claim(StrEnum):
     """The messenger does not say who its user is."""
 
 
-def claim(desk: Desk, line: receiving.Request, code: str) -> Claim | None:
+def link_account(desk: Desk, line: receiving.NewIssue, code: str) -> LinkResult | None:
     """A code said in a room: the sender's account is that of whoever the code was made for.
 
     ``None`` for a repeated delivery. ``Throttled`` for who guesses. The log keeps the line
@@ -39,26 +41,26 @@ def claim(desk: Desk, line: receiving.Request, code: str) -> Claim | None:
     """
     now = desk.clock()
     if line.account:
-        _admit(desk, f"link|{line.channel}:{line.account}", now)
+        _throttle(desk, f"link|{line.channel}:{line.account}", now)
     with desk.database.transaction() as session:
-        if chat_log.log_line(session, line, RULE, now, text=t("intake.code_said")) is None:
+        if chat_log.log_line(session, line, LINK_RULE, now, text=t("intake.code_said")) is None:
             return None
         if not line.account:
-            return Claim.NAMELESS
+            return LinkResult.NAMELESS
         person = session.scalar(
             select(Person)
             .join(LinkCode, LinkCode.person_id == Person.person_id)
-            .where(LinkCode.code_hash == _hashed(code), LinkCode.expires_at > now, Person.active)
+            .where(LinkCode.code_hash == _hash(code), LinkCode.expires_at > now, Person.active)
         )
         if person is None:
-            return Claim.UNKNOWN
+            return LinkResult.UNKNOWN
         actor = f"person:{person.person_id}"
         if not _link(session, desk, actor, person, line.channel, line.account):
-            return Claim.TAKEN
-        return Claim.LINKED
+            return LinkResult.TAKEN
+        return LinkResult.LINKED
 
 
-def _admit(desk: Desk, key: str, now: datetime) -> None:
+def _throttle(desk: Desk, key: str, now: datetime) -> None:
     with desk.database.transaction() as session:
-        if throttle.admit(session, {key: _GUESSES}, now) is None:
+        if throttle.register_attempt(session, {key: _MAX_ATTEMPTS}, now) is None:
             raise Throttled()

@@ -14,7 +14,7 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.control.kill_switch import Killed
+from guardia.board.control.kill_switch import KillResult
 from guardia.board.core.context import Desk
 from guardia.board.intake import (
     button_token,
@@ -24,22 +24,22 @@ from guardia.board.intake import (
     offers,
     stop_orders,
 )
-from guardia.board.intake.link_code import said_code
-from guardia.board.intake.stop_word import orders_stop
+from guardia.board.intake.link_code import parse_link_code
+from guardia.board.intake.stop_word import is_stop_command
 from guardia.board.issues import receiving
 from guardia.errors import Throttled
 from guardia.i18n import t
 from guardia.settings import Settings
 
 CHANNEL = "mattermost"
-_BODY = 64_000
+_MAX_BODY = 64_000
 
 
-class _Form(BaseModel):
+class _Payload(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class Post(_Form):
+class MattermostPost(_Payload):
     """One post, as Mattermost sends it."""
 
     token: str
@@ -52,14 +52,14 @@ class Post(_Form):
     """The webhook's word with which the post begins; empty where the webhook has none."""
 
 
-class Press(_Form):
+class ButtonPress(_Payload):
     """Who pressed a button, as Mattermost sends it; beside it is the context that we gave it."""
 
     user_id: str = Field(min_length=1, max_length=64)
     user_name: str = Field(default="", max_length=128)
 
 
-_Read = TypeVar("_Read", bound=_Form)
+_Read = TypeVar("_Read", bound=_Payload)
 
 
 def router(desk: Desk, settings: Settings) -> APIRouter:
@@ -69,9 +69,9 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
 
     @routes.post("/intake/mattermost")
     async def receive(request: Request) -> dict[str, Any]:
-        post = _parse(Post, await _payload(request))
-        token = _verified(settings, post.token)
-        line = receiving.Request(
+        post = _parse(MattermostPost, await _read_payload(request))
+        token = _verify_token(settings, post.token)
+        line = receiving.NewIssue(
             text=post.text,
             channel=CHANNEL,
             sender=post.user_name,
@@ -79,53 +79,53 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             account=post.user_id,
             external_id=post.post_id,
         )
-        if orders_stop(post.text):
-            return {"text": _stopped(await run_in_threadpool(stop_orders.hear, desk, line))}
-        if (code := said_code(post.text)) is not None:
-            return {"text": await run_in_threadpool(_claimed, desk, line, code)}
+        if is_stop_command(post.text):
+            return {"text": _stop_reply(await run_in_threadpool(stop_orders.handle_stop, desk, line))}
+        if (code := parse_link_code(post.text)) is not None:
+            return {"text": await run_in_threadpool(_link_reply, desk, line, code)}
         addressed = bool(post.trigger_word)
-        heard = await run_in_threadpool(context_rules.hear, desk, line, addressed=addressed)
+        heard = await run_in_threadpool(context_rules.handle_line, desk, line, addressed=addressed)
         if heard.offer is not None:
             # Where nothing else is said, the messenger reaches us as it just has.
             board = settings.public_url or str(request.base_url)
-            return mattermost_buttons.message(heard.offer, token, CHANNEL, board, desk.clock())
+            return mattermost_buttons.offer_message(heard.offer, token, CHANNEL, board, desk.clock())
         # Without a text, nothing appears in the room.
         return {"text": t("intake.received", sr=heard.sr_id)} if heard.sr_id else {}
 
     @routes.post(mattermost_buttons.PATH)
     async def press(request: Request) -> dict[str, Any]:
-        payload = await _payload(request)
-        found = button_token.read(settings.messenger_tokens, CHANNEL, _ticket(payload))
+        payload = await _read_payload(request)
+        found = button_token.verify(settings.messenger_tokens, CHANNEL, _context_token(payload))
         if found is None:
             raise HTTPException(401, t("intake.button"))
-        pressed = _parse(Press, payload)
-        taking = offers.Taking(
+        pressed = _parse(ButtonPress, payload)
+        taking = offers.OfferAcceptance(
             channel=CHANNEL,
             message_id=found.message_id,
             expires_at=found.expires_at,
             account=pressed.user_id,
             sender=pressed.user_name,
         )
-        return mattermost_buttons.answer(await run_in_threadpool(offers.take, desk, taking))
+        return mattermost_buttons.acceptance_reply(await run_in_threadpool(offers.accept, desk, taking))
 
     return routes
 
 
-def _stopped(killed: Killed | None) -> str:
+def _stop_reply(killed: KillResult | None) -> str:
     if killed is None or killed.already:
         return t("intake.stopped_already")
     return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
 
 
-def _claimed(desk: Desk, line: receiving.Request, code: str) -> str:
+def _link_reply(desk: Desk, line: receiving.NewIssue, code: str) -> str:
     try:
-        found = link_codes.claim(desk, line, code)
+        found = link_codes.link_account(desk, line, code)
     except Throttled as error:
         return str(error)
-    return t(f"intake.claim.{found or link_codes.Claim.LINKED}")
+    return t(f"intake.claim.{found or link_codes.LinkResult.LINKED}")
 
 
-def outgoing(room: str, text: str, sr_id: int | None) -> dict[str, Any]:
+def webhook_body(room: str, text: str, sr_id: int | None) -> dict[str, Any]:
     """The body of an incoming webhook."""
     body: dict[str, Any] = {"username": "GUARDiA", "text": text}
     if room:
@@ -135,9 +135,9 @@ def outgoing(room: str, text: str, sr_id: int | None) -> dict[str, Any]:
     return body
 
 
-async def _payload(request: Request) -> Mapping[str, Any]:
+async def _read_payload(request: Request) -> Mapping[str, Any]:
     body = await request.body()
-    if len(body) > _BODY:
+    if len(body) > _MAX_BODY:
         raise HTTPException(413, t("intake.too_large"))
     if "json" in request.headers.get("content-type", ""):
         try:
@@ -159,13 +159,13 @@ def _parse(form: type[_Read], payload: Mapping[str, Any]) -> _Read:
         raise HTTPException(422, t("intake.field", field=field)) from error
 
 
-def _ticket(payload: Mapping[str, Any]) -> str:
+def _context_token(payload: Mapping[str, Any]) -> str:
     context = payload.get("context")
     found = context.get("ticket") if isinstance(context, Mapping) else None
     return found if isinstance(found, str) else ""
 
 
-def _verified(settings: Settings, token: str) -> str:
+def _verify_token(settings: Settings, token: str) -> str:
     """The token, which is that of one of our webhooks."""
     # compare_digest takes the same time wherever they differ.
     known = [hmac.compare_digest(k.encode(), token.encode()) for k in settings.messenger_tokens]

@@ -9,22 +9,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from guardia.board.intake import button_token
-from guardia.board.intake.context_rules import Offer
-from guardia.board.intake.offers import Outcome, Taken
+from guardia.board.intake.context_rules import IssueOffer
+from guardia.board.intake.offers import AcceptanceOutcome
+from guardia.board.intake.offers import AcceptanceResult
 from guardia.i18n import t
 
 PATH = "/intake/mattermost/actions"
 LIFETIME = timedelta(hours=24)
-_ACTION = "check"
+_ACTION_ID = "check"
 """Mattermost takes letters and digits only."""
 
 
-def message(offer: Offer, token: str, channel: str, board: str, now: datetime) -> dict[str, Any]:
+def offer_message(offer: IssueOffer, token: str, channel: str, board: str, now: datetime) -> dict[str, Any]:
     """The answer to an outgoing webhook that puts the button into the room."""
     text = t("intake.offer.text", title=offer.title)
-    sealed = button_token.written(token, channel, offer.message_id, now + LIFETIME)
+    sealed = button_token.create(token, channel, offer.message_id, now + LIFETIME)
     action = {
-        "id": _ACTION,
+        "id": _ACTION_ID,
         "type": "button",
         "name": t("intake.offer.button"),
         "style": "primary",
@@ -33,15 +34,15 @@ def message(offer: Offer, token: str, channel: str, board: str, now: datetime) -
     return {"attachments": [{"fallback": text, "text": text, "actions": [action]}]}
 
 
-def answer(taken: Taken) -> dict[str, Any]:
+def acceptance_reply(taken: AcceptanceResult) -> dict[str, Any]:
     """What whoever pressed is told, and what stands in the room from now on."""
     told = t(f"intake.offer.{taken.outcome}", sr=taken.sr_id or "-")
-    if taken.outcome is Outcome.OPENED:
+    if taken.outcome is AcceptanceOutcome.OPENED:
         return _update(told)
-    if taken.outcome is Outcome.ALREADY:
+    if taken.outcome is AcceptanceOutcome.ALREADY:
         opened = t("intake.offer.opened", sr=taken.sr_id or "-")
         return {**_update(opened), "ephemeral_text": told}
-    if taken.outcome is Outcome.UNKNOWN:
+    if taken.outcome is AcceptanceOutcome.UNKNOWN:
         return {"ephemeral_text": told}
     return {**_update(told), "ephemeral_text": told}
 

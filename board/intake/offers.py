@@ -17,20 +17,20 @@ from guardia.board.accounts import messenger_links
 from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Comment
-from guardia.board.intake.context_rules import running
+from guardia.board.intake.context_rules import applied_chart
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
-from guardia.i18n import t_record
-from guardia.org.chat_rules import TalkRule
+from guardia.i18n import t_default
+from guardia.org.chat_rules import ChatRule
 
-_LINES = 12
-_WITHIN = timedelta(hours=1)
+_CONTEXT_LINES = 12
+_CONTEXT_PERIOD = timedelta(hours=1)
 """How much of the talk goes with an issue: so many lines, from so long before that line on."""
-_LONGEST = 300
-_SIGNS = re.compile(r"([\\`*_\[\]<>&~])")
+_MAX_LINE_LENGTH = 300
+_MARKDOWN_CHARACTERS = re.compile(r"([\\`*_\[\]<>&~])")
 
 
-class Outcome(StrEnum):
+class AcceptanceOutcome(StrEnum):
     """What came of taking an offer."""
 
     OPENED = "opened"
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Taking:
+class OfferAcceptance:
     """A person who takes an offer, as the channel says."""
 
     channel: str
@@ -55,39 +55,39 @@ class Taking:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AcceptanceResult:
     """What came of it; ``sr_id`` where there is an issue."""
 
-    outcome: Outcome
+    outcome: AcceptanceOutcome
     sr_id: int | None = None
 
 
-def take(desk: Desk, taking: Taking) -> Taken:
+def accept(desk: Desk, taking: OfferAcceptance) -> AcceptanceResult:
     """Open the issue that was offered; of several who do so at once, one opens it."""
-    chart, now = running(desk), desk.clock()
+    chart, now = applied_chart(desk), desk.clock()
     with desk.database.transaction() as session:
         line = session.get(ChatMessage, taking.message_id, with_for_update=True)
         if line is None or line.channel != taking.channel:
-            return Taken(Outcome.UNKNOWN)
+            return AcceptanceResult(AcceptanceOutcome.UNKNOWN)
         if line.sr_id is not None:
-            return Taken(Outcome.ALREADY, line.sr_id)
+            return AcceptanceResult(AcceptanceOutcome.ALREADY, line.sr_id)
         if taking.expires_at <= now:
-            return Taken(Outcome.EXPIRED)
+            return AcceptanceResult(AcceptanceOutcome.EXPIRED)
         rule = chart.talk.rule(line.rule) if chart else None
         if chart is None or rule is None:
-            return Taken(Outcome.WITHDRAWN)
-        said = _said(session, line)
-        line.sr_id = receiving.received(session, _wish(taking, line, rule, said), now)
-        told = [_told(one, chart.company.zone) for one in said]
-        session.add(_context(line.sr_id, taking, rule, told, now))
-        return Taken(Outcome.OPENED, line.sr_id)
+            return AcceptanceResult(AcceptanceOutcome.WITHDRAWN)
+        said = _recent_lines(session, line)
+        line.sr_id = receiving.open_issue(session, _issue_request(taking, line, rule, said), now)
+        told = [_format_line(one, chart.company.zone) for one in said]
+        session.add(_context_comment(line.sr_id, taking, rule, told, now))
+        return AcceptanceResult(AcceptanceOutcome.OPENED, line.sr_id)
 
 
-def _wish(
-    taking: Taking, line: ChatMessage, rule: TalkRule, said: Sequence[ChatMessage]
-) -> receiving.Request:
+def _issue_request(
+    taking: OfferAcceptance, line: ChatMessage, rule: ChatRule, said: Sequence[ChatMessage]
+) -> receiving.NewIssue:
     """The line as a request of whoever takes the offer."""
-    return receiving.Request(
+    return receiving.NewIssue(
         text=line.text,
         title=f"{rule.title}: {line.text.strip()}".splitlines()[0],
         channel=line.channel,
@@ -97,51 +97,51 @@ def _wish(
         institution=rule.institution,
         category=rule.skill,
         priority=rule.priority,
-        talk=tuple(_flat(one.text) for one in said),
+        talk=tuple(_one_line(one.text) for one in said),
         origin={
             "rule": rule.id,
             "message": line.message_id,
-            "talk": [{"sender": one.sender, "text": _flat(one.text)} for one in said],
+            "talk": [{"sender": one.sender, "text": _one_line(one.text)} for one in said],
         },
     )
 
 
-def _said(session: Session, line: ChatMessage) -> list[ChatMessage]:
+def _recent_lines(session: Session, line: ChatMessage) -> list[ChatMessage]:
     """The last lines of the room; what proved an account is not among them."""
     rows = session.scalars(
         select(ChatMessage)
         .where(
             ChatMessage.room == line.room,
-            ChatMessage.created_at >= line.created_at - _WITHIN,
+            ChatMessage.created_at >= line.created_at - _CONTEXT_PERIOD,
             ChatMessage.channel == line.channel,
-            ChatMessage.rule.is_distinct_from(messenger_links.RULE),
+            ChatMessage.rule.is_distinct_from(messenger_links.LINK_RULE),
         )
         .order_by(ChatMessage.created_at.desc(), ChatMessage.message_id.desc())
-        .limit(_LINES)
+        .limit(_CONTEXT_LINES)
     )
     return list(reversed(rows.all()))
 
 
-def _told(line: ChatMessage, zone: ZoneInfo) -> str:
-    return f"{line.created_at.astimezone(zone):%H:%M} {line.sender}: {_flat(line.text)}"
+def _format_line(line: ChatMessage, zone: ZoneInfo) -> str:
+    return f"{line.created_at.astimezone(zone):%H:%M} {line.sender}: {_one_line(line.text)}"
 
 
-def _context(
-    sr_id: int, taking: Taking, rule: TalkRule, told: Sequence[str], now: datetime
+def _context_comment(
+    sr_id: int, taking: OfferAcceptance, rule: ChatRule, told: Sequence[str], now: datetime
 ) -> Comment:
     """What was said, for the staff that reads the issue; agents named in it are not called."""
-    quoted = "\n".join(f"> {_literal(one)}" for one in told)
-    who, title = _literal(clean(taking.sender)), _literal(rule.title)
-    body = t_record("desk.talk.context", who=who or "-", title=title, rule=rule.id)
+    quoted = "\n".join(f"> {_escape_markdown(one)}" for one in told)
+    who, title = _escape_markdown(clean(taking.sender)), _escape_markdown(rule.title)
+    body = t_default("desk.talk.context", who=who or "-", title=title, rule=rule.id)
     author = f"channel:{taking.channel}"
     return Comment(sr_id=sr_id, author=author, body=f"{body}\n\n{quoted}", created_at=now)
 
 
-def _flat(text: str) -> str:
+def _one_line(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST else f"{flat[:_LONGEST]}…"
+    return flat if len(flat) <= _MAX_LINE_LENGTH else f"{flat[:_MAX_LINE_LENGTH]}…"
 
 
-def _literal(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return _SIGNS.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN_CHARACTERS.sub(r"\\\1", " ".join(text.split()))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean
-from guardia.board.control.kill_switch import _REASON, Killed, _kill, giver
-from guardia.board.control.undoing import Giver
+from guardia.board.control.kill_switch import _REASON
+from guardia.board.control.kill_switch import KillResult
+from guardia.board.control.kill_switch import _kill
+from guardia.board.control.kill_switch import issued_by
+from guardia.board.control.undoing import IssuedBy
 from guardia.board.core.context import Desk
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving
@@ -16,7 +19,7 @@ RULE = "kill"
 """Under which the messenger's log keeps a line that stopped everything."""
 
 
-def hear(desk: Desk, request: receiving.Request) -> Killed | None:
+def handle_stop(desk: Desk, request: receiving.NewIssue) -> KillResult | None:
     """A line of a room that orders the stop; a repeated delivery (``None``) stops nothing again.
 
     Whoever may write in a watched room may stop: stopping is safe, and lifting is not done there.
@@ -30,9 +33,9 @@ def hear(desk: Desk, request: receiving.Request) -> Killed | None:
         return _kill(session, by, reason, clean(request.room), now, clean(request.account))
 
 
-def _sender(session: Session, request: receiving.Request) -> Giver:
+def _sender(session: Session, request: receiving.NewIssue) -> IssuedBy:
     """The person whose account it is; else the channel, under the name that it gave."""
-    known = identity.holder(session, request.channel, clean(request.account))
+    known = identity.person_of_account(session, request.channel, clean(request.account))
     if known is not None and known.active:
-        return giver(known.name_card())
-    return Giver(f"channel:{request.channel}", clean(request.sender))
+        return issued_by(known.name_card())
+    return IssuedBy(f"channel:{request.channel}", clean(request.sender))

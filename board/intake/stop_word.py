@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ORDER = re.compile(r"[\s!]*(?:정지|긴급\s*정지|전체\s*정지)[\s!]*")
-_LONGEST = 64
+_PATTERN = re.compile(r"[\s!]*(?:정지|긴급\s*정지|전체\s*정지)[\s!]*")
+_MAX_LENGTH = 64
 
 
-def orders_stop(text: str) -> bool:
+def is_stop_command(text: str) -> bool:
     """Whether a line of a watched room is the order to stop everything."""
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         return False
     # Phones send full-width signs, macOS decomposed letters.
-    return _ORDER.fullmatch(unicodedata.normalize("NFKC", text)) is not None
+    return _PATTERN.fullmatch(unicodedata.normalize("NFKC", text)) is not None

@@ -14,28 +14,28 @@ from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Tick
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.integrity import verification
-from guardia.board.integrity.verification import Finding
+from guardia.board.integrity.verification import VerificationResult
 from guardia.board.runs import beats
 from guardia.errors import Misconfigured
-from guardia.i18n import t_record
+from guardia.i18n import t_default
 from guardia.org import registry, revisions
 
-DAILY = Reason.DAILY
+DAILY = WakeReason.DAILY
 """The reason with which the auditor wakes for the full verification of the day."""
 _GRACE = timedelta(hours=1)
 """How long the day's verification may take until its report is missed."""
 _DAYS = 7
 
 
-def verify(desk: Desk, actor: str, sr_id: int | None = None, *, daily: bool = False) -> Finding:
+def verify_and_log(desk: Desk, actor: str, sr_id: int | None = None, *, daily: bool = False) -> VerificationResult:
     """Verify what is new, or everything where it is the day's report.
 
     An alert leaves at once where the record does not hold.
     """
-    day = {"day": today(desk).isoformat()} if daily else {}
-    found = verification.examine(desk, full=daily)
+    day = {"day": company_today(desk).isoformat()} if daily else {}
+    found = verification.verify_log(desk, full=daily)
     now, detail = desk.clock(), {**found.words(), **day}
     with desk.database.transaction() as session:
         if found.intact:
@@ -49,64 +49,64 @@ def verify(desk: Desk, actor: str, sr_id: int | None = None, *, daily: bool = Fa
                 size=found.verdict.size,
             )
             return found
-        place = where(found)
-        send(session, "alert", t_record("audit.broken", where=place), now, sr_id=sr_id)
+        place = describe_fault(found)
+        send(session, "alert", t_default("audit.broken", where=place), now, sr_id=sr_id)
         log.append(session, "broken", actor=actor, now=now, sr_id=sr_id, detail=detail, where=place)
         return found
 
 
-def where(found: Finding) -> str:
+def describe_fault(found: VerificationResult) -> str:
     """The first bad entry or checkpoint, in the words of the record."""
     verdict = found.verdict
-    fault = t_record(f"audit.fault.{verdict.fault}")
+    fault = t_default(f"audit.fault.{verdict.fault}")
     if verdict.bad is not None:
-        return t_record("audit.at_entry", bad=verdict.bad, fault=fault)
-    return t_record("audit.at_checkpoint", size=verdict.checkpoint, fault=fault)
+        return t_default("audit.at_entry", bad=verdict.bad, fault=fault)
+    return t_default("audit.at_checkpoint", size=verdict.checkpoint, fault=fault)
 
 
-def zone(desk: Desk) -> ZoneInfo:
+def company_zone(desk: Desk) -> ZoneInfo:
     """The company's time zone; ``Misconfigured`` where this host does not know it."""
     with desk.database.reading() as session:
-        name = revisions.running(session).company.timezone
+        name = revisions.running_chart(session).company.timezone
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise Misconfigured(what="company.timezone", why=name) from error
 
 
-def today(desk: Desk) -> date:
+def company_today(desk: Desk) -> date:
     """The company's date."""
-    return desk.clock().astimezone(zone(desk)).date()
+    return desk.clock().astimezone(company_zone(desk)).date()
 
 
-def begin_daily(desk: Desk) -> None:
+def start_daily_verification(desk: Desk) -> None:
     """Wake the auditors for the day's full verification, once on all hosts."""
-    midnight = _midnight(today(desk), zone(desk))
+    midnight = _midnight(company_today(desk), company_zone(desk))
     with desk.database.reading() as session:
         auditors = registry.auditors(session)
     for auditor in auditors:
         beats.tick(desk, auditor, midnight, DAILY)
 
 
-def miss(desk: Desk) -> list[date]:
+def alert_missing_reports(desk: Desk) -> list[date]:
     """Days whose report is missing and was not told yet: an alert for each, once on all hosts.
 
     A day counts where the record began before it. Today's verification is begun late where it
     was never begun.
     """
-    now, ours = desk.clock(), zone(desk)
+    now, ours = desk.clock(), company_zone(desk)
     day = now.astimezone(ours).date()
     told = []
     for that in (day - timedelta(days=back) for back in reversed(range(_DAYS))):
         midnight = _midnight(that, ours)
         with desk.database.transaction() as session:
-            if _reported(session, that, midnight) or not _began_before(session, midnight):
+            if _is_reported(session, that, midnight) or not _log_began_before(session, midnight):
                 continue
-            if now - midnight > _GRACE and _first_to_tell(session, midnight):
+            if now - midnight > _GRACE and _is_first_alert(session, midnight):
                 told.append(that)
-                _tell(session, that, now)
+                _alert_missing(session, that, now)
         if that == day:
-            begin_daily(desk)
+            start_daily_verification(desk)
     return told
 
 
@@ -114,7 +114,7 @@ def _midnight(day: date, ours: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), ours)
 
 
-def _reported(session: Session, day: date, midnight: datetime) -> bool:
+def _is_reported(session: Session, day: date, midnight: datetime) -> bool:
     found = session.scalar(
         select(AuditEntry.seq)
         .where(
@@ -128,19 +128,19 @@ def _reported(session: Session, day: date, midnight: datetime) -> bool:
     return found is not None
 
 
-def _began_before(session: Session, midnight: datetime) -> bool:
+def _log_began_before(session: Session, midnight: datetime) -> bool:
     first = session.scalar(select(func.min(AuditEntry.created_at)))
     return first is not None and first < midnight
 
 
-def _first_to_tell(session: Session, midnight: datetime) -> bool:
+def _is_first_alert(session: Session, midnight: datetime) -> bool:
     row = insert(Tick).values(agent_id="missing-report", tick=midnight)
     return session.scalar(row.on_conflict_do_nothing().returning(Tick.agent_id)) is not None
 
 
-def _tell(session: Session, day: date, now: datetime) -> None:
+def _alert_missing(session: Session, day: date, now: datetime) -> None:
     word = day.isoformat()
-    send(session, "alert", t_record("audit.report_missing", day=word), now, sr_id=None)
+    send(session, "alert", t_default("audit.report_missing", day=word), now, sr_id=None)
     log.append(
         session,
         "report_missing",

@@ -10,28 +10,28 @@ from typing import Any
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import canonical
-from guardia.board.audit.signing_keys import raw
+from guardia.board.audit.signing_keys import public_hex
 from guardia.board.audit.verifier import FORMAT
 from guardia.board.core.context import Desk
-from guardia.board.integrity.notary import notary_of
+from guardia.board.integrity.notary import require_notary
 from guardia.errors import Invalid
 from guardia.i18n import t
 
 _BATCH = 2000
 
 
-def export(desk: Desk, file: Path) -> tuple[int, str]:
+def export_log(desk: Desk, file: Path) -> tuple[int, str]:
     """Write all entries up to a fresh checkpoint; returns their number and the key's fingerprint.
 
     The file appears whole or not at all. Memory use does not grow with the record.
     """
-    notary = notary_of(desk)
+    notary = require_notary(desk)
     newest = notary.seal(desk)
     if newest is None:
         raise Invalid(what="export", why=t("audit.empty"))
     try:
         root = notary.public()
-        _write(file, _lines(desk, newest.size, newest.key, raw(root) if root else ""))
+        _write(file, _lines(desk, newest.size, newest.key, public_hex(root) if root else ""))
     except OSError as error:
         raise Invalid(what=str(file), why=error.strerror or "") from error
     return newest.size, newest.key
@@ -44,7 +44,7 @@ def _lines(desk: Desk, until: int, key: str, root: str) -> Iterator[bytes]:
         # Entries never change, so short transactions read the same as one long one.
         up_to = min(after + _BATCH, until)
         with desk.database.reading() as session:
-            links = list(log.links(session, after, up_to))
+            links = list(log.entries(session, after, up_to))
             signed = {c.size: c for c in log.checkpoints(session, after, up_to)}
         for link in links:
             yield _line(entry={**link.body(), "current_hash": link.current_hash})

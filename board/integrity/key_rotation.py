@@ -10,45 +10,48 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log, signing, signing_keys
-from guardia.board.audit.signing_keys import DECISIONS, RECORD
+from guardia.board.audit.signing_keys import DECISION_KEYS
+from guardia.board.audit.signing_keys import CHECKPOINT_KEYS
 from guardia.board.core.context import Desk
-from guardia.board.integrity.notary import NEXT, notary_of
+from guardia.board.integrity.notary import NEXT_SUFFIX
+from guardia.board.integrity.notary import require_notary
 from guardia.errors import Invalid
-from guardia.i18n import t, t_record
-from guardia.org.keys import FileKeys
+from guardia.i18n import t
+from guardia.i18n import t_default
+from guardia.org.keys import FileCredentialStore
 
 
-def rotate_record(desk: Desk, by: str) -> str:
+def rotate_checkpoint_key(desk: Desk, by: str) -> str:
     """Replace the key of the checkpoints; returns the new one (hex).
 
     ``Refused`` where the record does not hold: a new key would only seal the doubt.
     """
-    notary = notary_of(desk)
+    notary = require_notary(desk)
     if notary.seal(desk) is None:
         raise Invalid(what=t("audit.use.record"), why=t("audit.empty"))
     path = notary.places.key
-    keys = FileKeys(path.parent)
+    keys = FileCredentialStore(path.parent)
     present = notary.key(desk)
-    heir = checkpoints.private_key(keys.obtain(f"{path.name}{NEXT}", checkpoints.generate))
-    _announce(desk, by, RECORD, present, heir)
+    heir = checkpoints.load_private_key(keys.obtain(f"{path.name}{NEXT_SUFFIX}", checkpoints.generate_key))
+    _announce(desk, by, CHECKPOINT_KEYS, present, heir)
     # The old key seals its own successor; from then on this host uses the new one.
     notary.seal(desk)
-    return _done(desk, by, RECORD, notary.key(desk))
+    return _log_rotation(desk, by, CHECKPOINT_KEYS, notary.key(desk))
 
 
-def rotate_decisions(desk: Desk, by: str, keys: FileKeys) -> str:
+def rotate_decision_key(desk: Desk, by: str, keys: FileCredentialStore) -> str:
     """Replace the key that seals people's decisions; returns the new one (hex)."""
-    heir = signing.key_of(keys.obtain(signing.NEXT, signing.generate))
+    heir = signing.parse_key(keys.obtain(signing.NEXT_KEY_NAME, signing.generate_key))
     with desk.database.reading() as session:
-        announced = log.announced_key(session, DECISIONS)
-    if announced != signing_keys.raw(heir.public_key()):
-        _announce(desk, by, DECISIONS, desk.seal.key(announced), heir)
-    keys.put(signing.NAME, keys.get(signing.NEXT))
-    keys.remove(signing.NEXT)
-    return _done(desk, by, DECISIONS, heir)
+        announced = log.announced_key(session, DECISION_KEYS)
+    if announced != signing_keys.public_hex(heir.public_key()):
+        _announce(desk, by, DECISION_KEYS, desk.seal.key(announced), heir)
+    keys.put(signing.KEY_NAME, keys.get(signing.NEXT_KEY_NAME))
+    keys.remove(signing.NEXT_KEY_NAME)
+    return _log_rotation(desk, by, DECISION_KEYS, heir)
 
 
-def record_store(desk: Desk, by: str, store: str, count: int, source: str) -> None:
+def log_store_rotation(desk: Desk, by: str, store: str, count: int, source: str) -> None:
     """Put on record that a store's master key was replaced."""
     with desk.database.transaction() as session:
         log.append(
@@ -57,32 +60,32 @@ def record_store(desk: Desk, by: str, store: str, count: int, source: str) -> No
             actor=by,
             now=desk.clock(),
             detail={"use": "store", "store": store, "credentials": count, "source": source},
-            use=t_record("audit.use.store"),
+            use=t_default("audit.use.store"),
         )
 
 
 def _announce(
     desk: Desk, by: str, use: str, present: Ed25519PrivateKey, heir: Ed25519PrivateKey
 ) -> None:
-    public = signing_keys.raw(heir.public_key())
+    public = signing_keys.public_hex(heir.public_key())
     with desk.database.transaction() as session:
         # Nobody appends until this ends, so nobody else announces a key meanwhile.
-        log.head_held(session)
-        if public in {log.announced_key(session, use), signing_keys.raw(present.public_key())}:
+        log.lock_head(session)
+        if public in {log.announced_key(session, use), signing_keys.public_hex(present.public_key())}:
             return
         log.append(
             session,
-            signing_keys.KIND,
+            signing_keys.SUCCESSION_KIND,
             actor=by,
             now=desk.clock(),
-            detail=dict(signing_keys.announcement(use, present, heir.public_key())),
-            use=t_record(f"audit.use.{use}"),
+            detail=dict(signing_keys.build_announcement(use, present, heir.public_key())),
+            use=t_default(f"audit.use.{use}"),
             key=public[:16],
         )
 
 
-def _done(desk: Desk, by: str, use: str, key: Ed25519PrivateKey) -> str:
-    public = signing_keys.raw(key.public_key())
+def _log_rotation(desk: Desk, by: str, use: str, key: Ed25519PrivateKey) -> str:
+    public = signing_keys.public_hex(key.public_key())
     with desk.database.transaction() as session:
         log.append(
             session,
@@ -90,8 +93,8 @@ def _done(desk: Desk, by: str, use: str, key: Ed25519PrivateKey) -> str:
             actor=by,
             now=desk.clock(),
             detail={"use": use, "public": public},
-            use=t_record(f"audit.use.{use}"),
+            use=t_default(f"audit.use.{use}"),
         )
     # The new key signs something at once: whoever trusts it alone can then verify all before.
-    notary_of(desk).seal(desk)
+    require_notary(desk).seal(desk)
     return public

@@ -21,35 +21,41 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log as audit_log
-from guardia.board.audit.chain import ORIGIN, START, Place, Verdict, verify
+from guardia.board.audit.chain import ORIGIN
+from guardia.board.audit.chain import CHAIN_START
+from guardia.board.audit.chain import ChainPosition
+from guardia.board.audit.chain import ChainVerdict
+from guardia.board.audit.chain import verify
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.signing_keys import RECORD, Succession
+from guardia.board.audit.signing_keys import CHECKPOINT_KEYS
+from guardia.board.audit.signing_keys import KeySuccession
 from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send
-from guardia.board.integrity.witnesses import Copy, Places
-from guardia.db.engine import AWAY
+from guardia.board.integrity.witnesses import CheckpointCopy
+from guardia.board.integrity.witnesses import WitnessFiles
+from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Misconfigured, ProgrammerError, Refused, Stale
 from guardia.i18n import t
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
 log = logging.getLogger(__name__)
 
 _TICK = timedelta(microseconds=1)
 _ATTEMPTS = 8
-_PATIENCE = 5.0
+_COPY_TIMEOUT = 5.0
 """Seconds that a copy may take before work goes on without it."""
 _BATCH = 2000
-NEXT = ".next"
+NEXT_SUFFIX = ".next"
 """Behind the name of the key: its successor, until its turn has come."""
 
 
 class Notary:
     """Holds the key of the record's checkpoints; one for each process that acts."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: WitnessFiles) -> None:
         self.places = places
         self._lock = threading.Lock()
-        self._carriers = [_Carrier(f, ours=f == places.copies[0]) for f in places.copies]
+        self._carriers = [_CopyUpdater(f, ours=f == places.copies[0]) for f in places.copies]
         self._told: str | None = None
 
     def seal(self, desk: Desk) -> Checkpoint | None:
@@ -73,7 +79,7 @@ class Notary:
     def public(self) -> Ed25519PublicKey | None:
         """The first key of all, from which the present one is followed; ``None`` before any."""
         try:
-            return checkpoints.public_key(self.places.public.read_text("ascii"))
+            return checkpoints.load_public_key(self.places.public.read_text("ascii"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -95,62 +101,62 @@ class Notary:
         for _ in range(_ATTEMPTS):
             with desk.database.reading() as session:
                 last, end = audit_log.last_checkpoint(session), audit_log.head(session)
-                if end == START or (last and (last.size, last.head) == (end.size, end.head)):
+                if end == CHAIN_START or (last and (last.size, last.head) == (end.size, end.head)):
                     return last
                 if last and wanted is not None and wanted <= last.size < end.size:
                     return last  # another host has signed all that we were asked to sign
                 wanted = wanted or end.size
-                start = Place(last.size, last.head) if last else START
+                start = ChainPosition(last.size, last.head) if last else CHAIN_START
                 verdict = verify(
-                    audit_log.links(session, after=start.size),
+                    audit_log.entries(session, after=start.size),
                     size=end.size,
                     head=end.head,
                     start=start,
                 )
                 line = self._line(session, last)
-                said = audit_log.announcements(session, RECORD, start.size)
+                said = audit_log.announcements(session, CHECKPOINT_KEYS, start.size)
             if not verdict.intact:
-                raise _unfit(verdict)
+                raise _refusal(verdict)
             key = self._key(last, line)
-            if (forged := _forged(key, said)) is not None:
-                raise _unfit(replace(verdict, bad=forged, fault="succession"))
+            if (forged := _first_forged(key, said)) is not None:
+                raise _refusal(replace(verdict, bad=forged, fault="succession"))
             signed = _sign(desk, last, end, key)
             with desk.database.transaction() as session:
                 if audit_log.add_checkpoint(session, signed):
                     return signed
         raise Stale(what=audit_log.CHAIN)
 
-    def _line(self, session: Session, last: Checkpoint | None) -> Succession:
+    def _line(self, session: Session, last: Checkpoint | None) -> KeySuccession:
         """The keys up to the one that signs after ``last``; no key where no other was announced."""
-        said = audit_log.announcements(session, RECORD, until=last.size) if last else []
-        line = Succession(RECORD, self.public() if said else None)
+        said = audit_log.announcements(session, CHECKPOINT_KEYS, until=last.size) if last else []
+        line = KeySuccession(CHECKPOINT_KEYS, self.public() if said else None)
         for _, one in said:
             # What does not hold is named by the verification; here it only counts for nothing.
             if line.announced(one):
                 line.takes_over()
         return line
 
-    def _key(self, last: Checkpoint | None, line: Succession) -> Ed25519PrivateKey:
+    def _key(self, last: Checkpoint | None, line: KeySuccession) -> Ed25519PrivateKey:
         """Our key. It is made only where nothing was ever signed: with a second key that nobody
         has announced, nobody could tell a forger's series from ours."""
         path = self.places.key
-        keys = FileKeys(path.parent)
-        given = keys.get(path.name) if last else keys.obtain(path.name, checkpoints.generate)
+        keys = FileCredentialStore(path.parent)
+        given = keys.get(path.name) if last else keys.obtain(path.name, checkpoints.generate_key)
         wanted = fingerprint(line.key) if line.key else last.key if last else None
-        key = _readable(path, given)
+        key = _load_key(path, given)
         if wanted is not None and fingerprint(key.public_key()) != wanted:
             key = self._heir(keys, wanted)
         if line.key is None:
             self._publish(key.public_key())
         return key
 
-    def _heir(self, keys: FileKeys, wanted: str) -> Ed25519PrivateKey:
+    def _heir(self, keys: FileCredentialStore, wanted: str) -> Ed25519PrivateKey:
         path = self.places.key
-        for given in keys.found(f"{path.name}{NEXT}"):
-            key = _readable(path, given)
+        for given in keys.found(f"{path.name}{NEXT_SUFFIX}"):
+            key = _load_key(path, given)
             if fingerprint(key.public_key()) == wanted:
                 keys.put(path.name, given)
-                keys.remove(f"{path.name}{NEXT}")
+                keys.remove(f"{path.name}{NEXT_SUFFIX}")
                 return key
         raise Misconfigured(what=str(path), why=t("audit.other_key", key=wanted[:16]))
 
@@ -194,43 +200,43 @@ class Notary:
                 )
 
 
-def notary_of(desk: Desk) -> Notary:
+def require_notary(desk: Desk) -> Notary:
     """Return the notary of this process. Raises `ProgrammerError` if it has none."""
     if not isinstance(desk.notary, Notary):
         raise ProgrammerError(why="this needs the notary's key")
     return desk.notary
 
 
-def _unfit(verdict: Verdict) -> Refused:
+def _refusal(verdict: ChainVerdict) -> Refused:
     return Refused(why=t("audit.unsigned", bad=verdict.bad, fault=verdict.fault))
 
 
-def _sign(desk: Desk, last: Checkpoint | None, end: Place, key: Ed25519PrivateKey) -> Checkpoint:
+def _sign(desk: Desk, last: Checkpoint | None, end: ChainPosition, key: Ed25519PrivateKey) -> Checkpoint:
     now = max(desk.clock(), last.time + _TICK) if last else desk.clock()
     previous = last.identity() if last else ORIGIN
     return checkpoints.sign(Checkpoint(audit_log.CHAIN, end.size, end.head, now, previous), key)
 
 
-def _forged(key: Ed25519PrivateKey, said: Iterable[tuple[int, Any]]) -> int | None:
+def _first_forged(key: Ed25519PrivateKey, said: Iterable[tuple[int, Any]]) -> int | None:
     """The first entry that announces a key and that the present one has not signed."""
-    line = Succession(RECORD, key.public_key())
+    line = KeySuccession(CHECKPOINT_KEYS, key.public_key())
     return next((seq for seq, one in said if not line.announced(one)), None)
 
 
-def _readable(path: Path, given: str) -> Ed25519PrivateKey:
+def _load_key(path: Path, given: str) -> Ed25519PrivateKey:
     try:
-        return checkpoints.private_key(given)
+        return checkpoints.load_private_key(given)
     except ValueError as error:
         raise Misconfigured(what=str(path), why=t("audit.bad_key")) from error
 
 
-class _Carrier:
+class _CopyUpdater:
     """Keeps one copy up to date, in a thread: a dead network mount hangs for ever."""
 
     def __init__(self, folder: Path, *, ours: bool) -> None:
         self.folder = folder
         self._ours = ours
-        self._copy = Copy(folder)
+        self._copy = CheckpointCopy(folder)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._why: str | None = None
@@ -244,7 +250,7 @@ class _Carrier:
                 self._thread.start()
             slow = t("audit.copy_slow")
             # Once it is known to hang, nobody waits for it again.
-            self._thread.join(0 if self._told == slow else _PATIENCE)
+            self._thread.join(0 if self._told == slow else _COPY_TIMEOUT)
             why = slow if self._thread.is_alive() else self._why
             new, self._told = why != self._told, why
             return why if new else None
@@ -254,14 +260,14 @@ class _Carrier:
         try:
             if self._ours:
                 self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            self._copy.extend(lambda last: _after(desk, last))
+            self._copy.extend(lambda last: _batches_after(desk, last))
         except OSError as error:
             self._why = error.strerror or type(error).__name__
         except ValueError:
             self._why = t("audit.copy_damaged")
         except Refused as error:
             self._why = str(error)
-        except AWAY as error:
+        except OUTAGE_ERRORS as error:
             # Nothing is wrong with the copy, and the next one carries what this one could not.
             log.warning("checkpoint copy %s: no database: %s", self.folder, type(error).__name__)
         except Exception as error:
@@ -269,7 +275,7 @@ class _Carrier:
             self._why = type(error).__name__
 
 
-def _after(desk: Desk, last: Checkpoint | None) -> Iterator[list[Checkpoint]]:
+def _batches_after(desk: Desk, last: Checkpoint | None) -> Iterator[list[Checkpoint]]:
     """Batches of what was signed after ``last``; ``Refused`` where the database never had it."""
     if last is not None:
         with desk.database.reading() as session:

@@ -12,17 +12,19 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import Link, composed, digest
-from guardia.board.execution.model import Evidence
+from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.chain import is_normalized
+from guardia.board.audit.chain import digest
+from guardia.board.execution.model import CommandOutput
 
-_SETTLED = timedelta(minutes=30)
+_RESULT_TIMEOUT = timedelta(minutes=30)
 """Longer than any command may take."""
 _RESULTS = ("result", "result_failed")
 _FOUND = ("found_done", "found_unknown")
 _BATCH = 200
 
 
-class Settlement:
+class IntentResultChecker:
     """Looks at entries as they pass: each result has its intent, and each intent its result.
 
     Holds only the intents that are open, so memory does not grow with the chain.
@@ -31,9 +33,9 @@ class Settlement:
     def __init__(self) -> None:
         self.orphan: int | None = None
         """First result without an intent, or the second of one intent."""
-        self._open: dict[int, Link] = {}
+        self._open: dict[int, ChainEntry] = {}
 
-    def watch(self, links: Iterable[Link]) -> Iterator[Link]:
+    def watch(self, links: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
         """The same links, looked at."""
         for link in links:
             self._look(link)
@@ -41,9 +43,9 @@ class Settlement:
 
     def unsettled(self, now: datetime) -> tuple[int, ...]:
         """Intents whose result is overdue, oldest first: nobody wrote down what came of them."""
-        return tuple(s for s, link in self._open.items() if now - link.created_at > _SETTLED)
+        return tuple(s for s, link in self._open.items() if now - link.created_at > _RESULT_TIMEOUT)
 
-    def _look(self, link: Link) -> None:
+    def _look(self, link: ChainEntry) -> None:
         if link.kind == "intent":
             self._open[link.seq] = link
         elif link.kind in _RESULTS:
@@ -54,12 +56,12 @@ class Settlement:
                 del self._open[seq]
 
 
-def _number(link: Link, name: str) -> int:
+def _number(link: ChainEntry, name: str) -> int:
     value = link.detail.get(name)
     return value if isinstance(value, int) else 0
 
 
-def _settles(found: Link, intent: Link) -> bool:
+def _settles(found: ChainEntry, intent: ChainEntry) -> bool:
     same = ("ordinal", "phase")
     return found.task_id == intent.task_id and all(
         found.detail.get(name) == intent.detail.get(name) for name in same
@@ -72,7 +74,7 @@ def first_altered(session: Session) -> int | None:
     0 where an output was put there that no result speaks of. Call it only where the chain holds:
     it believes the entries.
     """
-    found = [seq for seq in (_miscounted(session), *_altered(session)) if seq is not None]
+    found = [seq for seq in (_first_miscounted(session), *_find_altered(session)) if seq is not None]
     return min(found, default=None, key=lambda seq: (seq == 0, seq))
 
 
@@ -93,23 +95,23 @@ _COUNT = text("""
 """)
 
 
-def _miscounted(session: Session) -> int | None:
+def _first_miscounted(session: Session) -> int | None:
     found = session.scalar(_COUNT)
     return int(found) if found is not None else None
 
 
-def _altered(session: Session) -> Iterator[int]:
+def _find_altered(session: Session) -> Iterator[int]:
     after = 0
     while True:
         rows = session.execute(
-            select(Evidence.evidence_id, Evidence.task_id, Evidence.findings, Evidence.output,
-                   Evidence.sha256)
-            .where(Evidence.evidence_id > after)
-            .order_by(Evidence.evidence_id)
+            select(CommandOutput.evidence_id, CommandOutput.task_id, CommandOutput.findings, CommandOutput.output,
+                   CommandOutput.sha256)
+            .where(CommandOutput.evidence_id > after)
+            .order_by(CommandOutput.evidence_id)
             .limit(_BATCH)
         ).all()  # fmt: skip
         for row in rows:
-            if not _holds(row.findings, row.output, row.sha256):
+            if not _is_unaltered(row.findings, row.output, row.sha256):
                 yield _entry_of(session, row.task_id, row.sha256)
                 return
         if len(rows) < _BATCH:
@@ -117,10 +119,10 @@ def _altered(session: Session) -> Iterator[int]:
         after = rows[-1].evidence_id
 
 
-def _holds(findings: object, output: str, sha256: str) -> bool:
+def _is_unaltered(findings: object, output: str, sha256: str) -> bool:
     try:
         # The digest evens the Unicode form out; what was written was in one form.
-        same = composed(findings) and composed(output)
+        same = is_normalized(findings) and is_normalized(output)
         return same and digest({"findings": findings, "output": output}) == sha256
     except TypeError:
         return False

@@ -18,27 +18,39 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log
-from guardia.board.audit.chain import START, Link, Mark, Place, Verdict, by_size, verify
+from guardia.board.audit.chain import CHAIN_START
+from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.chain import WitnessedHead
+from guardia.board.audit.chain import ChainPosition
+from guardia.board.audit.chain import ChainVerdict
+from guardia.board.audit.chain import by_size
+from guardia.board.audit.chain import verify
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.signing_keys import RECORD, Seals, Succession
+from guardia.board.audit.signing_keys import CHECKPOINT_KEYS
+from guardia.board.audit.signing_keys import DecisionSignatureChecker
+from guardia.board.audit.signing_keys import KeySuccession
 from guardia.board.core.context import Desk
 from guardia.board.integrity import output_check
-from guardia.board.integrity.notary import notary_of
-from guardia.board.integrity.output_check import Settlement
-from guardia.board.integrity.witnesses import Copy, Memory, Places, remember, remembered
+from guardia.board.integrity.notary import require_notary
+from guardia.board.integrity.output_check import IntentResultChecker
+from guardia.board.integrity.witnesses import CheckpointCopy
+from guardia.board.integrity.witnesses import VerifierState
+from guardia.board.integrity.witnesses import WitnessFiles
+from guardia.board.integrity.witnesses import save_verifier_state
+from guardia.board.integrity.witnesses import load_verifier_state
 from guardia.errors import Invalid
 from guardia.i18n import t
 
 _BATCH = 1000
-_CARRIED = timedelta(minutes=5)
+_COPY_DELAY = timedelta(minutes=5)
 """After so long, a checkpoint has reached its copies."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class VerificationResult:
     """What one verification found."""
 
-    verdict: Verdict
+    verdict: ChainVerdict
     start: int
     """Entries that were taken as verified before."""
     unsettled: tuple[int, ...] = ()
@@ -69,121 +81,121 @@ class Finding:
         }
 
 
-def examine(desk: Desk, *, full: bool = False, since: int | None = None) -> Finding:
+def verify_log(desk: Desk, *, full: bool = False, since: int | None = None) -> VerificationResult:
     """Verify the record; what holds is remembered, unless ``since`` says where to begin."""
     if desk.notary is None:
         with desk.database.reading() as session:
-            return Finding(log.verify_all(session), 0)
-    notary = notary_of(desk)
+            return VerificationResult(log.verify_all(session), 0)
+    notary = require_notary(desk)
     places, key = notary.places, notary.public()
-    memory = remembered(places.memory)
+    memory = load_verifier_state(places.memory)
     # What lies outside is looked at first: the database may only be ahead of it.
-    copies = [(copy, copy.length()) for copy in map(Copy, places.copies)]
-    found, last = _inside(desk, key, memory, full=full, since=since)
+    copies = [(copy, copy.length()) for copy in map(CheckpointCopy, places.copies)]
+    found, last = _verify_database(desk, key, memory, full=full, since=since)
     start = found.start
     for copy, length in copies:
         if not found.intact or key is None:
             break
         verdict, size = _compare(desk, key, copy, length or 0, found.verdict, start)
         found = replace(found, verdict=verdict or found.verdict)
-        late = last and size < last.size and desk.clock() - last.time > _CARRIED
+        late = last and size < last.size and desk.clock() - last.time > _COPY_DELAY
         if late or (last and length is None):
             found = replace(found, missing=(*found.missing, str(copy.path)))
     if found.intact and since is None:
-        _remember(places, key, found.verdict, last)
+        _save_state(places, key, found.verdict, last)
     return found
 
 
-def _inside(
+def _verify_database(
     desk: Desk,
     key: Ed25519PublicKey | None,
-    memory: Memory | None,
+    memory: VerifierState | None,
     *,
     full: bool,
     since: int | None,
-) -> tuple[Finding, Checkpoint | None]:
+) -> tuple[VerificationResult, Checkpoint | None]:
     """The walk over the database; the file of the memory has been read before."""
-    settlement, seals = Settlement(), Seals()
+    settlement, seals = IntentResultChecker(), DecisionSignatureChecker()
     with desk.database.reading() as session:
         start = _start(session, memory, full=full, since=since)
-        links: Iterable[Link] = log.links(session, start.size)
-        if start is START:
+        links: Iterable[ChainEntry] = log.entries(session, start.size)
+        if start is CHAIN_START:
             links = seals.watch(settlement.watch(links))
         end = log.head(session)
         marks = heapq.merge(
-            _signed(session, key, memory, start.size), _said(memory, key, start.size), key=by_size
+            _checkpoint_heads(session, key, memory, start.size), _remembered_heads(memory, key, start.size), key=by_size
         )
         verdict = verify(links, size=end.size, head=end.head, marks=marks, start=start)
         if verdict.fault == "succession":
             # Not the checkpoint is bad, but the entry that announces a key.
             verdict = replace(verdict, bad=verdict.checkpoint, checkpoint=None)
-        if verdict.intact and memory is not None and not _kept(session, memory):
+        if verdict.intact and memory is not None and not _is_checkpoint_kept(session, memory):
             verdict = replace(
                 verdict, fault="missing", witness="memory", checkpoint=memory.checkpoint
             )
-        if verdict.intact and start is START:
-            verdict = _surroundings(session, verdict, settlement, seals)
+        if verdict.intact and start is CHAIN_START:
+            verdict = _check_outputs(session, verdict, settlement, seals)
         last = log.last_checkpoint(session)
     if verdict.intact and last is not None:
         verdict = replace(verdict, sealed=max(verdict.sealed, last.size))
     unsettled = settlement.unsettled(desk.clock())
-    return Finding(verdict, start.size, unsettled), last
+    return VerificationResult(verdict, start.size, unsettled), last
 
 
-def _start(session: Session, memory: Memory | None, *, full: bool, since: int | None) -> Place:
+def _start(session: Session, memory: VerifierState | None, *, full: bool, since: int | None) -> ChainPosition:
     """Where to begin. What was remembered and is no longer so makes the walk a full one."""
     if since is not None:
-        link = log.link_at(session, since) if since else None
+        link = log.entry_at(session, since) if since else None
         if since and (link is None or link.hash() != link.current_hash):
             raise Invalid(what=f"--since {since}", why=t("audit.no_start"))
-        return Place(link.seq, link.current_hash, link.created_at) if link else START
+        return ChainPosition(link.seq, link.current_hash, link.created_at) if link else CHAIN_START
     if full or memory is None or memory.size == 0:
-        return START
-    link = log.link_at(session, memory.size)
-    if link is None or not _kept(session, memory):
-        return START
+        return CHAIN_START
+    link = log.entry_at(session, memory.size)
+    if link is None or not _is_checkpoint_kept(session, memory):
+        return CHAIN_START
     if link.current_hash != memory.head or _hash(link) != memory.head:
-        return START
-    return Place(link.seq, link.current_hash, link.created_at)
+        return CHAIN_START
+    return ChainPosition(link.seq, link.current_hash, link.created_at)
 
 
-def _kept(session: Session, memory: Memory) -> bool:
+def _is_checkpoint_kept(session: Session, memory: VerifierState) -> bool:
     """Whether the checkpoint that was last seen is still there."""
     last = log.last_checkpoint(session, memory.checkpoint)
     known = (last.size, last.identity()) if last else (0, "")
     return known == (memory.checkpoint, memory.identity)
 
 
-def _hash(link: Link) -> str | None:
+def _hash(link: ChainEntry) -> str | None:
     try:
         return link.hash()
     except TypeError:
         return None
 
 
-def _signed(
-    session: Session, key: Ed25519PublicKey | None, memory: Memory | None, start: int
-) -> Iterator[Mark]:
+def _checkpoint_heads(
+    session: Session, key: Ed25519PublicKey | None, memory: VerifierState | None, start: int
+) -> Iterator[WitnessedHead]:
     before = log.last_checkpoint(session, start) if start else None
     series = log.checkpoints(session, before.size if before else 0)
     if key is None:
-        yield from (Mark(c.size, c.head, "checkpoint", "key") for c in series)
+        yield from (WitnessedHead(c.size, c.head, "checkpoint", "key") for c in series)
         return
-    line, known = Succession(RECORD, key), before.size if before else 0
-    for seq, said in log.announcements(session, RECORD, until=known):
+    line, known = KeySuccession(CHECKPOINT_KEYS, key), before.size if before else 0
+    for seq, said in log.announcements(session, CHECKPOINT_KEYS, until=known):
         if not line.announced(said):
-            yield Mark(seq, "", "checkpoint", "succession")
+            yield WitnessedHead(seq, "", "checkpoint", "succession")
             return
         line.takes_over()
-    said_since = log.announcements(session, RECORD, after=known)
-    yield from checkpoints.marks(series, log.CHAIN, line, before, said_since)
+    said_since = log.announcements(session, CHECKPOINT_KEYS, after=known)
+    yield from checkpoints.witnessed_heads(series, log.CHAIN, line, before, said_since)
 
 
 def _keys(desk: Desk, key: Ed25519PublicKey) -> dict[str, Ed25519PublicKey]:
     """Every key that ever signed in turn, by its fingerprint."""
-    line, found = Succession(RECORD, key), {fingerprint(key): key}
+    line, found = KeySuccession(CHECKPOINT_KEYS, key), {fingerprint(key): key}
     with desk.database.reading() as session:
-        for _, said in log.announcements(session, RECORD):
+        for _, said in log.announcements(session, CHECKPOINT_KEYS):
             if line.announced(said):
                 line.takes_over()
             if line.key is not None:
@@ -191,19 +203,19 @@ def _keys(desk: Desk, key: Ed25519PublicKey) -> dict[str, Ed25519PublicKey]:
     return found
 
 
-def _said(memory: Memory | None, key: Ed25519PublicKey | None, start: int) -> Iterator[Mark]:
+def _remembered_heads(memory: VerifierState | None, key: Ed25519PublicKey | None, start: int) -> Iterator[WitnessedHead]:
     """What the memory says, of the entries, the key and the last checkpoint."""
     if memory is None:
         return
     if memory.key and (key is None or fingerprint(key) != memory.key):
-        yield Mark(memory.checkpoint, memory.head, "memory", "key")
+        yield WitnessedHead(memory.checkpoint, memory.head, "memory", "key")
     if memory.size > start:
-        yield Mark(memory.size, memory.head, "memory")
+        yield WitnessedHead(memory.size, memory.head, "memory")
 
 
-def _surroundings(
-    session: Session, verdict: Verdict, settlement: Settlement, seals: Seals
-) -> Verdict:
+def _check_outputs(
+    session: Session, verdict: ChainVerdict, settlement: IntentResultChecker, seals: DecisionSignatureChecker
+) -> ChainVerdict:
     if seals.broken is not None:
         bad, fault = seals.broken
         return replace(verdict, bad=bad, fault=fault)
@@ -216,15 +228,15 @@ def _surroundings(
 
 
 def _compare(
-    desk: Desk, key: Ed25519PublicKey, copy: Copy, length: int, verdict: Verdict, start: int
-) -> tuple[Verdict | None, int]:
+    desk: Desk, key: Ed25519PublicKey, copy: CheckpointCopy, length: int, verdict: ChainVerdict, start: int
+) -> tuple[ChainVerdict | None, int]:
     """The first line of a copy that the database contradicts, or the other way round; and how
     many entries its last line covers."""
     place, size = str(copy.path), start
     try:
         lines = copy.read(length, after=start) if length else iter(())
         while batch := list(islice(lines, _BATCH)):
-            found = _contradicted(desk, key, batch, size, place, verdict)
+            found = _find_difference(desk, key, batch, size, place, verdict)
             if found is not None:
                 return found, size
             size = batch[-1].size
@@ -233,14 +245,14 @@ def _compare(
     return None, size
 
 
-def _contradicted(
+def _find_difference(
     desk: Desk,
     key: Ed25519PublicKey,
     batch: list[Checkpoint],
     after: int,
     place: str,
-    verdict: Verdict,
-) -> Verdict | None:
+    verdict: ChainVerdict,
+) -> ChainVerdict | None:
     sizes = [c.size for c in batch]
     if any(a >= b for a, b in pairwise([after, *sizes])):
         raise ValueError("the lines are not in order")
@@ -248,22 +260,22 @@ def _contradicted(
         ours = {c.size: c for c in log.checkpoints(session, after, sizes[-1])}
     for theirs in batch:
         if ours.pop(theirs.size, None) != theirs:
-            return _told_apart(desk, key, theirs, place, verdict)
+            return _resolve_difference(desk, key, theirs, place, verdict)
     if ours:
         # The database has what the copy lost: lines are gone from the copy.
         return replace(verdict, fault="copy_damaged", witness=place, checkpoint=min(ours))
     return None
 
 
-def _told_apart(
-    desk: Desk, key: Ed25519PublicKey, theirs: Checkpoint, place: str, verdict: Verdict
-) -> Verdict:
+def _resolve_difference(
+    desk: Desk, key: Ed25519PublicKey, theirs: Checkpoint, place: str, verdict: ChainVerdict
+) -> ChainVerdict:
     """Which is wrong where a copy and the database differ: what the key signed is right."""
-    wrong = checkpoints.fault(theirs, None, log.CHAIN, _keys(desk, key).get(theirs.key))
+    wrong = checkpoints.find_fault(theirs, None, log.CHAIN, _keys(desk, key).get(theirs.key))
     if wrong in {"chain", "key", "signature"}:
         return replace(verdict, fault="copy_damaged", witness=place, checkpoint=theirs.size)
     with desk.database.reading() as session:
-        link = log.link_at(session, theirs.size)
+        link = log.entry_at(session, theirs.size)
     if link is None:
         return replace(verdict, bad=verdict.size + 1, fault="tail", witness=place)
     if link.current_hash != theirs.head:
@@ -271,14 +283,14 @@ def _told_apart(
     return replace(verdict, fault="missing", witness=place, checkpoint=theirs.size)
 
 
-def _remember(
-    places: Places, key: Ed25519PublicKey | None, verdict: Verdict, last: Checkpoint | None
+def _save_state(
+    places: WitnessFiles, key: Ed25519PublicKey | None, verdict: ChainVerdict, last: Checkpoint | None
 ) -> None:
-    seen = Memory(
+    seen = VerifierState(
         verdict.size,
         verdict.head,
         fingerprint(key) if key else "",
         last.size if last else 0,
         last.identity() if last else "",
     )
-    remember(places.memory, seen)
+    save_verifier_state(places.memory, seen)

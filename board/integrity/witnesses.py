@@ -23,13 +23,13 @@ from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.settings import Settings
 
-KEY = "chain-signing-key"
-_LAST = 65536
+KEY_FILE = "chain-signing-key"
+_TAIL_BYTES = 65536
 """Bytes at a copy's end in which its last line begins."""
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class WitnessFiles:
     """The files of one host."""
 
     key: Path
@@ -38,11 +38,11 @@ class Places:
     """Folders: the first is ours, the others must exist."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Places:
+    def of(cls, settings: Settings) -> WitnessFiles:
         """As an installation has set them."""
         second = settings.checkpoint_copy
         return cls(
-            settings.checkpoint_key or settings.secrets / KEY,
+            settings.checkpoint_key or settings.secrets / KEY_FILE,
             settings.home / "verified.json",
             (settings.home / "checkpoints", *((second,) if second else ())),
         )
@@ -54,7 +54,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class VerifierState:
     """What the verifier has last seen to hold."""
 
     size: int
@@ -66,24 +66,24 @@ class Memory:
     identity: str
 
 
-def remembered(path: Path) -> Memory | None:
+def load_verifier_state(path: Path) -> VerifierState | None:
     """The memory, or ``None`` where there is none yet; ``Misconfigured`` where it is damaged."""
     found = read_json(path)
     try:
-        return Memory(**found) if found else None
+        return VerifierState(**found) if found else None
     except TypeError as error:
         raise Misconfigured(what=str(path), why=t("audit.bad_memory")) from error
 
 
-def remember(path: Path, seen: Memory) -> None:
+def save_verifier_state(path: Path, seen: VerifierState) -> None:
     """Keep what has been seen to hold; what reached further stays."""
-    before = remembered(path)
+    before = load_verifier_state(path)
     if before is None or before.size <= seen.size:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, asdict(seen))
 
 
-class Copy:
+class CheckpointCopy:
     """One file of checkpoints outside the database."""
 
     def __init__(self, folder: Path) -> None:
@@ -98,7 +98,7 @@ class Copy:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            for batch in missing(_last(file)):
+            for batch in missing(_last_checkpoint(file)):
                 text = "".join(json.dumps(c.written()) + "\n" for c in batch)
                 _write(file, text.encode())
             os.fsync(file.fileno())
@@ -110,8 +110,8 @@ class Copy:
         """
         with self.path.open("rb") as file:
             file.seek(_position(file, until, after))
-            while file.tell() < until and (line := file.readline(_LAST)):
-                found = checkpoints.read(json.loads(line))
+            while file.tell() < until and (line := file.readline(_TAIL_BYTES)):
+                found = checkpoints.parse_checkpoint(json.loads(line))
                 if found.size > after:
                     yield found
 
@@ -123,8 +123,8 @@ class Copy:
         try:
             with self.path.open("rb") as file:
                 end = file.seek(0, os.SEEK_END)
-                file.seek(max(0, end - _LAST))
-                tail = file.read(min(end, _LAST))
+                file.seek(max(0, end - _TAIL_BYTES))
+                tail = file.read(min(end, _TAIL_BYTES))
         except OSError:
             return None
         return end - len(tail) + tail.rfind(b"\n") + 1
@@ -133,12 +133,12 @@ class Copy:
 def _position(file: BinaryIO, until: int, after: int) -> int:
     """The beginning of a line that is not far before the first of more than ``after`` entries."""
     low, high = 0, until
-    while after and high - low > _LAST:
+    while after and high - low > _TAIL_BYTES:
         middle = (low + high) // 2
         file.seek(middle)
-        file.readline(_LAST)
-        start, line = file.tell(), file.readline(_LAST)
-        if line and start < until and checkpoints.read(json.loads(line)).size <= after:
+        file.readline(_TAIL_BYTES)
+        start, line = file.tell(), file.readline(_TAIL_BYTES)
+        if line and start < until and checkpoints.parse_checkpoint(json.loads(line)).size <= after:
             low = start
         else:
             high = middle
@@ -150,9 +150,9 @@ def _write(file: BinaryIO, data: bytes) -> None:
         data = data[os.write(file.fileno(), data) :]
 
 
-def _last(file: BinaryIO) -> Checkpoint | None:
+def _last_checkpoint(file: BinaryIO) -> Checkpoint | None:
     end = file.seek(0, os.SEEK_END)
-    start = file.seek(max(0, end - _LAST))
+    start = file.seek(max(0, end - _TAIL_BYTES))
     whole, _, torn = file.read().rpartition(b"\n")
     if torn:
         file.truncate(end - len(torn))
@@ -160,4 +160,4 @@ def _last(file: BinaryIO) -> Checkpoint | None:
         if start:
             raise ValueError("the last line has no beginning")
         return None
-    return checkpoints.read(json.loads(whole.rpartition(b"\n")[2]))
+    return checkpoints.parse_checkpoint(json.loads(whole.rpartition(b"\n")[2]))

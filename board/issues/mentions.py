@@ -7,20 +7,20 @@ import unicodedata
 from functools import lru_cache
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
-Names = tuple[tuple[str, tuple[str, ...]], ...]
+AgentNames = tuple[tuple[str, tuple[str, ...]], ...]
 """By agent's id, everything it is called."""
 
 
-def mentioned(text: str, names: Names) -> list[str]:
+def mentioned_agents(text: str, names: AgentNames) -> list[str]:
     """Ids of the agents that ``text`` mentions outside of code, each once, in order."""
-    pattern, ids = _known(names)
+    pattern, ids = _pattern_of(names)
     plain = _CODE.sub(" ", unicodedata.normalize("NFC", text))
     found = (ids[_plain(m[1])] for m in pattern.finditer(plain)) if ids else ()
     return list(dict.fromkeys(found))
 
 
 @lru_cache(maxsize=4)
-def _known(names: Names) -> tuple[re.Pattern[str], dict[str, str]]:
+def _pattern_of(names: AgentNames) -> tuple[re.Pattern[str], dict[str, str]]:
     ids = {_plain(name): agent for agent, all_names in names for name in all_names if name}
     # The longest first: "DB 에이전트 2" is not "DB 에이전트".
     words = sorted((n for _, all_names in names for n in all_names if n), key=len, reverse=True)

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
-from guardia.board.core.labels import recorded
+from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.errors import Invalid
 from guardia.org import identity, registry
@@ -25,7 +25,7 @@ _BODY = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class NewIssue:
     """A service request as a channel received it; ``text`` is untrusted."""
 
     text: str
@@ -48,26 +48,26 @@ class Request:
     """What else the record says of where it came from."""
 
 
-def receive(desk: Desk, request: Request) -> int:
+def receive_issue(desk: Desk, request: NewIssue) -> int:
     """Open an issue with its task (RECEIVED) and wake the dispatcher; returns its number.
 
     A repeated delivery returns the number that the first one got.
     """
     with desk.database.transaction() as session:
-        return received(session, request, desk.clock())
+        return open_issue(session, request, desk.clock())
 
 
-def received(session: Session, request: Request, now: datetime) -> int:
+def open_issue(session: Session, request: NewIssue, now: datetime) -> int:
     """``receive`` inside a larger transaction, which it ends: it writes to the record."""
     body = clean(request.text).strip()[:_BODY]
     if not body:
         raise Invalid(what="request", why="empty")
     dedupe = f"{request.channel}:{request.external_id}" if request.external_id else None
-    if dedupe and (earlier := already_received(session, dedupe)):
+    if dedupe and (earlier := find_duplicate(session, dedupe)):
         return earlier
     title = clean(request.title).strip() or body.splitlines()[0]
     account = clean(request.account)
-    known = identity.holder(session, request.channel, account)
+    known = identity.person_of_account(session, request.channel, account)
     issue = Issue(
         title=title[:_TITLE],
         body=body,
@@ -99,7 +99,7 @@ def received(session: Session, request: Request, now: datetime) -> int:
     session.flush()
     if dispatcher:
         cause = {"task": task.task_id}
-        wake(session, dispatcher, Reason.ASSIGNMENT, now, issue.sr_id, cause=cause)
+        wake(session, dispatcher, WakeReason.ASSIGNMENT, now, issue.sr_id, cause=cause)
     log.append(
         session,
         "received",
@@ -116,13 +116,13 @@ def received(session: Session, request: Request, now: datetime) -> int:
             **request.origin,
         },
         sr=issue.sr_id,
-        channel=recorded("web.channel", request.channel),
+        channel=log_label("web.channel", request.channel),
         who=request.sender,
     )
     return issue.sr_id
 
 
-def already_received(session: Session, dedupe: str) -> int | None:
+def find_duplicate(session: Session, dedupe: str) -> int | None:
     """The issue that a delivery of this key has opened before, or ``None``."""
     # Two deliveries at once queue up here, so that the second one sees the first one's issue.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(dedupe, 0))))

@@ -6,23 +6,23 @@ from sqlalchemy import ColumnElement, false, select, true
 
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Issue
-from guardia.org.access import allowed
-from guardia.org.directory import PersonName
+from guardia.org.access import is_allowed
+from guardia.org.directory import PersonInfo
 
 
-def visible(viewer: PersonName) -> ColumnElement[bool]:
+def visible_to(viewer: PersonInfo) -> ColumnElement[bool]:
     """The issues that a person may see: customers those of their institution only."""
-    if not allowed(viewer, "issue.read"):
+    if not is_allowed(viewer, "issue.read"):
         return false()
     if viewer.role != "customer":
         return true()
     return Issue.inst_id == viewer.institution if viewer.institution else false()
 
 
-def sees(desk: Desk, viewer: PersonName, sr_id: int) -> bool:
+def can_see(desk: Desk, viewer: PersonInfo, sr_id: int) -> bool:
     """Whether the issue exists for this person."""
     with desk.database.reading() as session:
-        query = select(Issue.sr_id).where(Issue.sr_id == sr_id, visible(viewer))
+        query = select(Issue.sr_id).where(Issue.sr_id == sr_id, visible_to(viewer))
         return session.scalar(query) is not None
 
 

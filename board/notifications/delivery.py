@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import update
 
 from guardia.board.core.context import Desk
-from guardia.board.core.model import Outgoing
+from guardia.board.core.model import OutboxEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,29 +20,29 @@ class Message:
     sr_id: int | None
 
 
-def waiting(desk: Desk, outbox_id: int) -> Message | None:
+def undelivered(desk: Desk, outbox_id: int) -> Message | None:
     """The message, unless it has left already."""
     with desk.database.reading() as session:
-        row = session.get(Outgoing, outbox_id)
+        row = session.get(OutboxEntry, outbox_id)
         if row is None or row.delivered_at is not None:
             return None
         return Message(row.kind, row.room, row.text, row.sr_id)
 
 
-def delivered(desk: Desk, outbox_id: int) -> None:
+def mark_delivered(desk: Desk, outbox_id: int) -> None:
     """It has left."""
-    _mark(desk, outbox_id, delivered_at=desk.clock(), last_error=None)
+    _update_row(desk, outbox_id, delivered_at=desk.clock(), last_error=None)
 
 
-def failed(desk: Desk, outbox_id: int, why: str) -> None:
+def mark_failed(desk: Desk, outbox_id: int, why: str) -> None:
     """It has not; the queue tries again."""
-    _mark(desk, outbox_id, last_error=why)
+    _update_row(desk, outbox_id, last_error=why)
 
 
-def _mark(desk: Desk, outbox_id: int, **values: object) -> None:
+def _update_row(desk: Desk, outbox_id: int, **values: object) -> None:
     with desk.database.transaction() as session:
         session.execute(
-            update(Outgoing)
-            .where(Outgoing.outbox_id == outbox_id)
-            .values(attempts=Outgoing.attempts + 1, **values)
+            update(OutboxEntry)
+            .where(OutboxEntry.outbox_id == outbox_id)
+            .values(attempts=OutboxEntry.attempts + 1, **values)
         )

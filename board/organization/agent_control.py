@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.core.run_model import Run
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.errors import NotFound, Refused
 from guardia.i18n import t
@@ -22,49 +22,49 @@ def pause(desk: Desk, agent_id: str, actor: str) -> bool:
 
     ``False``: it rests already.
     """
-    return _turn(desk, agent_id, actor, "paused")
+    return _set_state(desk, agent_id, actor, "paused")
 
 
 def resume(desk: Desk, agent_id: str, actor: str) -> bool:
     """Let an agent go on and wake it, since work may have waited. ``False``: it does already."""
-    return _turn(desk, agent_id, actor, "active")
+    return _set_state(desk, agent_id, actor, "active")
 
 
-def _turn(desk: Desk, agent_id: str, actor: str, state: str) -> bool:
+def _set_state(desk: Desk, agent_id: str, actor: str, state: str) -> bool:
     now = desk.clock()
     with desk.database.transaction() as session:
-        agent = _agent(session, agent_id)
+        agent = _lock_agent(session, agent_id)
         if agent.state == state:
             return False
         agent.state = state
         session.flush()
         if state == "active":
-            wake(session, agent_id, Reason.RESUMED, now, by=actor)
+            wake(session, agent_id, WakeReason.RESUMED, now, by=actor)
         kind = "agent_paused" if state == "paused" else "agent_resumed"
         log.append(session, kind, actor=actor, now=now, detail={"agent": agent_id}, agent=agent_id)
         return True
 
 
-def run(desk: Desk, agent_id: str, actor: str) -> int:
+def wake_now(desk: Desk, agent_id: str, actor: str) -> int:
     """Wake an agent now; returns its last run before that. ``Refused`` while it is paused."""
     now: datetime = desk.clock()
     with desk.database.transaction() as session:
-        agent = _agent(session, agent_id)
+        agent = _lock_agent(session, agent_id)
         if agent.state == "paused":
             raise Refused(why=t("desk.agent_paused", agent=agent_id))
         last = session.scalar(select(func.max(Run.run_id)).where(Run.agent_id == agent_id))
-        wake(session, agent_id, Reason.MANUAL, now, by=actor)
+        wake(session, agent_id, WakeReason.MANUAL, now, by=actor)
         return last or 0
 
 
-def run_after(desk: Desk, agent_id: str, last: int) -> Run | None:
+def next_run(desk: Desk, agent_id: str, last: int) -> Run | None:
     """The agent's first run after another one."""
     with desk.database.reading() as session:
         query = select(Run).where(Run.agent_id == agent_id, Run.run_id > last)
         return session.scalar(query.order_by(Run.run_id).limit(1))
 
 
-def _agent(session: Session, agent_id: str) -> Agent:
+def _lock_agent(session: Session, agent_id: str) -> Agent:
     """An agent of the running chart, locked; ``NotFound`` else."""
     agent = session.get(Agent, agent_id, with_for_update=True)
     if agent is None or agent.state == "fired":

@@ -16,20 +16,21 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import Hold, held
+from guardia.board.core.claims import Claim
+from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Task
 from guardia.board.organization.note_model import Note, NoteVersion
 from guardia.errors import Invalid, NotFound, Stale
 from guardia.i18n import t
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent
 
-WORKING = 4_000
+WORKING_MEMORY_LIMIT = 4_000
 """Characters of one issue's working memory; the oldest lines go first."""
-LESSON = 1_000
-LESSONS = 12
+LESSON_LIMIT = 1_000
+MAX_LESSONS = 12
 """Lessons that a waking brings."""
 _EXCERPT = 300
 
@@ -55,7 +56,7 @@ class Notebook:
 
 
 @dataclass(frozen=True, slots=True)
-class Experience:
+class RunbookOutcome:
     """How a procedure ended, in the agent's words."""
 
     runbook: str
@@ -64,7 +65,7 @@ class Experience:
     body: str
 
 
-def recall(desk: Desk, hold: Hold) -> Notebook:
+def recall(desk: Desk, hold: Claim) -> Notebook:
     """The working memory of the held issue; the newest lessons of its server, and general ones."""
     with desk.database.reading() as session:
         working = session.scalar(_working(hold.agent_id, hold.sr_id).where(Note.active))
@@ -78,7 +79,7 @@ def recall(desk: Desk, hold: Hold) -> Notebook:
                 or_(Note.server == server, Note.server.is_(None)),
             )
             .order_by(Note.updated_at.desc(), Note.note_id.desc())
-            .limit(LESSONS)
+            .limit(MAX_LESSONS)
         )
         lessons = tuple(
             Lesson(n.note_id, n.body, n.sr_id, n.server, n.runbook, n.outcome) for n in found
@@ -86,26 +87,26 @@ def recall(desk: Desk, hold: Hold) -> Notebook:
         return Notebook(working.body if working else "", lessons)
 
 
-def write(desk: Desk, hold: Hold, text: str, learned: Sequence[Experience] = ()) -> None:
+def write(desk: Desk, hold: Claim, text: str, learned: Sequence[RunbookOutcome] = ()) -> None:
     """Add to the working memory of the held issue, and keep what was learned: before sleeping.
 
     ``Stale`` where the hold is overtaken. Written twice, the same line stands once.
     """
     now, actor = desk.clock(), f"agent:{hold.agent_id}"
     with desk.database.transaction() as session:
-        server = held(session, hold).target_server
-        _remember(session, hold.agent_id, hold.sr_id, text, actor, now)
+        server = claimed_task(session, hold).target_server
+        _append_working(session, hold.agent_id, hold.sr_id, text, actor, now)
         for experience in learned:
-            _learn(session, hold, server, experience, now)
+            _save_lesson(session, hold, server, experience, now)
 
 
-def pass_on(
+def hand_over_notes(
     session: Session, sr_id: int, before: str | None, to: str, by: str, text: str, now: datetime
 ) -> None:
     """Hand an issue over with a note: what the one before knew, and why it changes hands."""
     known = session.scalar(_working(before, sr_id)) if before else None
     parts = [known.body] if known is not None else []
-    _remember(session, to, sr_id, "\n".join([*parts, text]), by, now)
+    _append_working(session, to, sr_id, "\n".join([*parts, text]), by, now)
 
 
 def _working(agent_id: str, sr_id: int) -> Select[Note]:
@@ -114,24 +115,24 @@ def _working(agent_id: str, sr_id: int) -> Select[Note]:
     )
 
 
-def _remember(
+def _append_working(
     session: Session, agent_id: str, sr_id: int, text: str, actor: str, now: datetime
 ) -> None:
-    _open(session, agent_id, "working", actor, now, sr_id=sr_id)
+    _ensure_note(session, agent_id, "working", actor, now, sr_id=sr_id)
     note = session.scalars(_working(agent_id, sr_id).with_for_update()).one()
     known = note.body.splitlines()
     new = [line for line in clean(text).splitlines() if line.strip() and line not in known]
     if new:
-        _revise(session, note, "\n".join([*known, *new])[-WORKING:], actor, now)
+        _revise(session, note, "\n".join([*known, *new])[-WORKING_MEMORY_LIMIT:], actor, now)
 
 
-def _learn(
-    session: Session, hold: Hold, server: str | None, what: Experience, now: datetime
+def _save_lesson(
+    session: Session, hold: Claim, server: str | None, what: RunbookOutcome, now: datetime
 ) -> None:
     if server is None:
         return
     actor, place = f"agent:{hold.agent_id}", {"server": server, "runbook": what.runbook}
-    _open(session, hold.agent_id, "lesson", actor, now, **place)
+    _ensure_note(session, hold.agent_id, "lesson", actor, now, **place)
     note = session.scalars(
         select(Note)
         .where(Note.agent_id == hold.agent_id, Note.kind == "lesson")
@@ -141,11 +142,11 @@ def _learn(
     if (note.sr_id, note.outcome) == (hold.sr_id, what.outcome):
         return
     note.sr_id, note.outcome = hold.sr_id, what.outcome
-    _revise(session, note, clean(what.body)[:LESSON], actor, now)
+    _revise(session, note, clean(what.body)[:LESSON_LIMIT], actor, now)
     _record(session, "lesson_learned", note, actor, now, hold.agent_id)
 
 
-def _open(
+def _ensure_note(
     session: Session, agent_id: str, kind: str, actor: str, now: datetime, **values: Any
 ) -> int | None:
     """An empty page where there is none yet; its number where it is new."""
@@ -186,45 +187,45 @@ def _revise(session: Session, note: Note, body: str, actor: str, now: datetime) 
 # --- people ---------------------------------------------------------------------------------------
 
 
-def teach(desk: Desk, person: PersonName, agent_id: str, body: str) -> int:
+def add_lesson(desk: Desk, person: PersonInfo, agent_id: str, body: str) -> int:
     """A person writes a lesson for an agent; the note's number."""
-    require(person, "note.edit")
+    require_permission(person, "note.edit")
     text, now, actor = _text(body), desk.clock(), f"person:{person.id}"
     with desk.database.transaction() as session:
         if session.get(Agent, agent_id) is None:
             raise NotFound(what=agent_id)
-        note = session.get_one(Note, _open(session, agent_id, "lesson", actor, now))
+        note = session.get_one(Note, _ensure_note(session, agent_id, "lesson", actor, now))
         _revise(session, note, text, actor, now)
         _record(session, "note_written", note, actor, now, person.name)
         return note.note_id
 
 
 def edit(
-    desk: Desk, person: PersonName, agent_id: str, note_id: int, *, version: int, body: str
+    desk: Desk, person: PersonInfo, agent_id: str, note_id: int, *, version: int, body: str
 ) -> None:
     """Change what a note says; ``Stale`` where it is another version than the one that was seen."""
-    require(person, "note.edit")
+    require_permission(person, "note.edit")
     now = desk.clock()
     with desk.database.transaction() as session:
-        note = _seen(session, agent_id, note_id, version)
-        text = _text(body, WORKING if note.kind == "working" else LESSON)
-        _change(session, note, text, "note_edited", person, now)
+        note = _lock_version(session, agent_id, note_id, version)
+        text = _text(body, WORKING_MEMORY_LIMIT if note.kind == "working" else LESSON_LIMIT)
+        _save_change(session, note, text, "note_edited", person, now)
 
 
-def strike(
-    desk: Desk, person: PersonName, agent_id: str, note_id: int, *, version: int, active: bool
+def set_note_active(
+    desk: Desk, person: PersonInfo, agent_id: str, note_id: int, *, version: int, active: bool
 ) -> None:
     """Take a note out of use, or back into it."""
-    require(person, "note.edit")
+    require_permission(person, "note.edit")
     now = desk.clock()
     with desk.database.transaction() as session:
-        note = _seen(session, agent_id, note_id, version)
+        note = _lock_version(session, agent_id, note_id, version)
         note.active = active
         kind = "note_restored" if active else "note_struck"
-        _change(session, note, note.body, kind, person, now)
+        _save_change(session, note, note.body, kind, person, now)
 
 
-def _seen(session: Session, agent_id: str, note_id: int, version: int) -> Note:
+def _lock_version(session: Session, agent_id: str, note_id: int, version: int) -> Note:
     note = session.get(Note, note_id, with_for_update=True)
     if note is None or note.agent_id != agent_id:
         raise NotFound(what=t("notes.note"))
@@ -233,15 +234,15 @@ def _seen(session: Session, agent_id: str, note_id: int, version: int) -> Note:
     return note
 
 
-def _change(
-    session: Session, note: Note, body: str, kind: str, person: PersonName, now: datetime
+def _save_change(
+    session: Session, note: Note, body: str, kind: str, person: PersonInfo, now: datetime
 ) -> None:
     actor = f"person:{person.id}"
     _revise(session, note, body, actor, now)
     _record(session, kind, note, actor, now, person.name)
 
 
-def _text(body: str, limit: int = LESSON) -> str:
+def _text(body: str, limit: int = LESSON_LIMIT) -> str:
     text: str = clean(body).strip()[:limit]
     if not text:
         raise Invalid(what=t("notes.note"), why=t("notes.empty"))

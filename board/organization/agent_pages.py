@@ -11,23 +11,26 @@ from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from guardia.board.core.context import Desk
 from guardia.board.organization import agent_memory, agent_view
 from guardia.board.web import errors, render
-from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import Visitor
+from guardia.board.web.session import current_visitor
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 AgentId = Annotated[str, Path(max_length=64)]
 NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.get("/agents")
-def index(request: Request, desk: AtDesk, here: Here) -> Response:
+def index(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
     """Everyone in the organization."""
-    found = agent_view.agents(desk, here.person)
+    found = agent_view.list_agents(desk, here.person)
     return render.page(request, "organization/agents.html", visitor=here, agents=found)
 
 
 @router.get("/agents/{agent_id}")
-def show(request: Request, desk: AtDesk, here: Here, agent_id: AgentId) -> Response:
+def show(request: Request, desk: BoardDep, here: CurrentVisitor, agent_id: AgentId) -> Response:
     """One agent."""
     return _page(request, desk, here, agent_id)
 
@@ -47,7 +50,7 @@ def _page(
         "organization/agent.html",
         status=status,
         visitor=here,
-        page=agent_view.page(desk, here.person, agent_id),
+        page=agent_view.agent_page(desk, here.person, agent_id),
         notice=notice,
         draft=draft,
     )
@@ -56,15 +59,15 @@ def _page(
 @router.post("/agents/{agent_id}/notes")
 def teach(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     agent_id: AgentId,
-    body: Annotated[str, Form(max_length=agent_memory.LESSON)] = "",
+    body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT)] = "",
 ) -> Response:
     """Write something down for an agent."""
-    return errors.attempt(
+    return errors.submit(
         request,
-        lambda: agent_memory.teach(desk, here.person, agent_id, body),
+        lambda: agent_memory.add_lesson(desk, here.person, agent_id, body),
         f"/agents/{agent_id}",
         partial(_page, request, desk, here, agent_id, draft=body),
     )
@@ -72,7 +75,7 @@ def teach(
 
 @router.get("/agents/{agent_id}/notes/{note_id}")
 def note(
-    request: Request, desk: AtDesk, here: Here, agent_id: AgentId, note_id: NoteNumber
+    request: Request, desk: BoardDep, here: CurrentVisitor, agent_id: AgentId, note_id: NoteNumber
 ) -> Response:
     """One note: its history, and the form that changes it."""
     return _note(request, desk, here, agent_id, note_id)
@@ -94,7 +97,7 @@ def _note(
         "organization/note.html",
         status=status,
         visitor=here,
-        page=agent_view.note(desk, here.person, agent_id, note_id),
+        page=agent_view.note_page(desk, here.person, agent_id, note_id),
         notice=notice,
         draft=draft,
     )
@@ -104,27 +107,27 @@ def _note(
 def change(
     *,
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     agent_id: AgentId,
     note_id: NoteNumber,
     verb: Annotated[Literal["save", "strike", "restore"], Form()],
     version: Annotated[int, Form(ge=1)],
-    body: Annotated[str, Form(max_length=agent_memory.WORKING)] = "",
+    body: Annotated[str, Form(max_length=agent_memory.WORKING_MEMORY_LIMIT)] = "",
 ) -> Response:
     """Change a note, take it out of use, or back into it; for exactly the version that was seen."""
     seen = {"version": version}
     acts: dict[str, Callable[[], Any]] = {
         "save": lambda: agent_memory.edit(desk, here.person, agent_id, note_id, body=body, **seen),
-        "strike": lambda: agent_memory.strike(
+        "strike": lambda: agent_memory.set_note_active(
             desk, here.person, agent_id, note_id, active=False, **seen
         ),
-        "restore": lambda: agent_memory.strike(
+        "restore": lambda: agent_memory.set_note_active(
             desk, here.person, agent_id, note_id, active=True, **seen
         ),
     }
     draft = body if verb == "save" else None
-    return errors.attempt(
+    return errors.submit(
         request,
         acts[verb],
         f"/agents/{agent_id}/notes/{note_id}",

@@ -9,17 +9,18 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.context import Desk
-from guardia.board.core.display_names import named
-from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.display_names import display_names_of
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import Run
 from guardia.board.organization.note_model import Note, NoteVersion
 from guardia.errors import NotFound
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent
 
-_OPEN = sorted(s.value for s in OPEN)
+_OPEN = sorted(s.value for s in OPEN_STATES)
 _TASKS = 20
 _RUNS = 15
 _NOTES = 30
@@ -27,7 +28,7 @@ _VERSIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AgentRow:
     """One agent in the list."""
 
     agent_id: str
@@ -43,7 +44,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class AgentTask:
     """A task that the agent has."""
 
     sr_id: int
@@ -87,16 +88,16 @@ class NoteView:
 class AgentPage:
     """Everything one page shows of one agent."""
 
-    agent: Row
+    agent: AgentRow
     brain: str
-    tasks: tuple[Work, ...]
+    tasks: tuple[AgentTask, ...]
     runs: tuple[RunView, ...]
     lessons: tuple[NoteView, ...]
     working: tuple[NoteView, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class NoteVersionView:
     """What a note said, from when on, by whom."""
 
     version: int
@@ -110,19 +111,19 @@ class Version:
 class NotePage:
     """A note with its history, newest first."""
 
-    agent: Row
+    agent: AgentRow
     note: NoteView
-    versions: tuple[Version, ...]
+    versions: tuple[NoteVersionView, ...]
 
 
-def agents(desk: Desk, viewer: PersonName) -> tuple[Row, ...]:
+def list_agents(desk: Desk, viewer: PersonInfo) -> tuple[AgentRow, ...]:
     """Everyone at work or paused, in two queries."""
-    require(viewer, "agent.read")
+    require_permission(viewer, "agent.read")
     with desk.database.reading() as session:
         return _rows(session, None)
 
 
-def _rows(session: Session, agent_id: str | None) -> tuple[Row, ...]:
+def _rows(session: Session, agent_id: str | None) -> tuple[AgentRow, ...]:
     tasks = (
         select(func.count())
         .where(Task.agent_id == Agent.agent_id, Task.status.in_(_OPEN))
@@ -140,9 +141,9 @@ def _rows(session: Session, agent_id: str | None) -> tuple[Row, ...]:
     query = select(Agent, tasks, last).order_by(Agent.duty != "dispatch", Agent.agent_id)
     chosen = Agent.state != "fired" if agent_id is None else Agent.agent_id == agent_id
     found = session.execute(query.where(chosen)).all()
-    names = named(session, [f"agent:{agent.reports_to}" for agent, _, _ in found])
+    names = display_names_of(session, [f"agent:{agent.reports_to}" for agent, _, _ in found])
     return tuple(
-        Row(
+        AgentRow(
             agent.agent_id,
             agent.title,
             agent.duty,
@@ -157,18 +158,18 @@ def _rows(session: Session, agent_id: str | None) -> tuple[Row, ...]:
     )
 
 
-def _one(session: Session, agent_id: str) -> Row:
+def _row(session: Session, agent_id: str) -> AgentRow:
     found = _rows(session, agent_id)
     if not found:
         raise NotFound(what=agent_id)
     return found[0]
 
 
-def page(desk: Desk, viewer: PersonName, agent_id: str) -> AgentPage:
+def agent_page(desk: Desk, viewer: PersonInfo, agent_id: str) -> AgentPage:
     """One agent, also a fired one; ``NotFound`` where there never was one of that id."""
-    require(viewer, "agent.read")
+    require_permission(viewer, "agent.read")
     with desk.database.reading() as session:
-        row = _one(session, agent_id)
+        row = _row(session, agent_id)
         brain = session.get_one(Agent, agent_id).spec["brain"]
         return AgentPage(
             agent=row,
@@ -180,7 +181,7 @@ def page(desk: Desk, viewer: PersonName, agent_id: str) -> AgentPage:
         )
 
 
-def _tasks(session: Session, agent_id: str) -> tuple[Work, ...]:
+def _tasks(session: Session, agent_id: str) -> tuple[AgentTask, ...]:
     rows = session.execute(
         select(Task, Issue.title, Issue.priority)
         .join(Issue, Issue.sr_id == Task.sr_id)
@@ -189,7 +190,7 @@ def _tasks(session: Session, agent_id: str) -> tuple[Work, ...]:
         .limit(_TASKS)
     )
     return tuple(
-        Work(
+        AgentTask(
             task.sr_id,
             title,
             State(task.status),
@@ -216,11 +217,11 @@ def _notes(session: Session, agent_id: str, kind: str) -> tuple[NoteView, ...]:
         .order_by(Note.updated_at.desc(), Note.note_id.desc())
         .limit(_NOTES)
     ).all()
-    names = named(session, [row.written_by for row in rows])
-    return tuple(_note(row, names) for row in rows)
+    names = display_names_of(session, [row.written_by for row in rows])
+    return tuple(_note_view(row, names) for row in rows)
 
 
-def _note(row: Note, names: dict[str, str]) -> NoteView:
+def _note_view(row: Note, names: dict[str, str]) -> NoteView:
     return NoteView(
         row.note_id,
         row.kind,
@@ -235,22 +236,22 @@ def _note(row: Note, names: dict[str, str]) -> NoteView:
     )
 
 
-def note(desk: Desk, viewer: PersonName, agent_id: str, note_id: int) -> NotePage:
+def note_page(desk: Desk, viewer: PersonInfo, agent_id: str, note_id: int) -> NotePage:
     """A note of this agent with its history; ``NotFound`` else."""
-    require(viewer, "agent.read")
+    require_permission(viewer, "agent.read")
     with desk.database.reading() as session:
-        agent, row = _one(session, agent_id), session.get(Note, note_id)
+        agent, row = _row(session, agent_id), session.get(Note, note_id)
         if row is None or row.agent_id != agent_id:
             raise NotFound(what=agent_id)
         query = select(NoteVersion).where(NoteVersion.note_id == note_id)
         newest = query.order_by(NoteVersion.version.desc()).limit(_VERSIONS)
         versions = session.scalars(newest).all()
-        names = named(session, [row.written_by, *(v.written_by for v in versions)])
+        names = display_names_of(session, [row.written_by, *(v.written_by for v in versions)])
         return NotePage(
             agent,
-            _note(row, names),
+            _note_view(row, names),
             tuple(
-                Version(
+                NoteVersionView(
                     v.version, v.body, v.active, names.get(v.written_by, v.written_by), v.written_at
                 )
                 for v in versions

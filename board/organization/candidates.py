@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Person, SystemOwner
 
 
@@ -17,7 +18,7 @@ from guardia.org.model import Agent, Person, SystemOwner
 class Candidate:
     """An engineer with what speaks for and against giving them an issue."""
 
-    person: PersonName
+    person: PersonInfo
     proficiency: int
     """1 to 5 on the server in question; 0 where they do not own it."""
     load: int
@@ -39,7 +40,7 @@ def specialists(desk: Desk) -> list[Specialist]:
     """Active agents that operate servers with their open tasks, by id, in one query."""
     load = (
         select(Task.agent_id, func.count().label("tasks"))
-        .where(Task.status.in_([s.value for s in OPEN - {State.MANUAL}]))
+        .where(Task.status.in_([s.value for s in OPEN_STATES - {State.MANUAL}]))
         .group_by(Task.agent_id)
         .subquery()
     )
@@ -57,7 +58,7 @@ def engineers(desk: Desk, server: str | None) -> list[Candidate]:
     """Engineers with their mastery of a server and their present load, in one query."""
     load = (
         select(Task.owner_id, func.count().label("tasks"))
-        .where(Task.status.in_([s.value for s in OPEN]))
+        .where(Task.status.in_([s.value for s in OPEN_STATES]))
         .group_by(Task.owner_id)
         .subquery()
     )

@@ -11,29 +11,30 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.organization import handover
-from guardia.board.organization.handover import Handing
+from guardia.board.organization.handover import Reassignment
 from guardia.errors import Misconfigured, Stale
-from guardia.i18n import t, t_record
+from guardia.i18n import t
+from guardia.i18n import t_default
 from guardia.org import approver_assignments, changes, chart, registry, revisions
-from guardia.org.changes import Change
+from guardia.org.changes import ChartChange
 from guardia.org.chart_model import OrgChart
 from guardia.org.directory import Directory
-from guardia.org.revisions import Revision
+from guardia.org.revisions import ChartRevision
 
-_RECORDED = 200
+_MAX_LISTED = 200
 """Differences that an entry of the record names one by one; the revision keeps the whole text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class ChartPreview:
     """What applying a chart would do."""
 
     running: int | None
     """The revision that runs now."""
     wording: bool
     """Whether only the text differs, not what it means."""
-    changes: list[Change]
-    handings: list[tuple[Handing, int]]
+    changes: list[ChartChange]
+    handings: list[tuple[Reassignment, int]]
     """Whose open tasks would go to whom, and how many there are."""
     strangers: list[str]
     """People whom duties name and who have no open account: they could decide nothing."""
@@ -63,50 +64,50 @@ def apply_chart(
     behind that go or change their duty passes to their superiors. ``back_to`` is the earlier
     revision whose text this is.
     """
-    chart.known(text)  # Reading a large one takes seconds: not while others wait for us.
+    chart.parse_cached(text)  # Reading a large one takes seconds: not while others wait for us.
     now = desk.clock()
     with desk.database.transaction() as session:
-        applied = replace(session, text, author, now, expected_revision)
-        record(session, applied, author, now, back_to=back_to)
+        applied = replace_chart(session, text, author, now, expected_revision)
+        record_chart(session, applied, author, now, back_to=back_to)
         return applied.revision
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedChart:
     """A chart that has become the running one, or is it already."""
 
     revision: int
     before: int | None
     sha256: str
-    changes: tuple[Change, ...]
-    handings: tuple[Handing, ...]
+    changes: tuple[ChartChange, ...]
+    handings: tuple[Reassignment, ...]
     """Whose work passes to whom."""
 
 
-def replace(
+def replace_chart(
     session: Session, text: str, author: str, now: datetime, expected_revision: int | None = None
-) -> Applied:
+) -> AppliedChart:
     """``apply_chart`` inside a larger transaction, which calls ``record`` at its end."""
-    after = chart.known(text)
-    held = revisions.hold(session)
+    after = chart.parse_cached(text)
+    held = revisions.lock_latest(session)
     if expected_revision is not None and expected_revision != held:
         raise Stale(what=t("org.chart.name"))
-    before, seats = _understood(session), handover.seats(session)
-    revision = revisions.apply(session, text, author, now)
-    found = tuple(changes.changes(before, after))
-    passing = tuple(handover.handings(seats, after))
-    return Applied(revision, held, chart.fingerprint(text), found, passing)
+    before, seats = _readable_chart(session), handover.positions(session)
+    revision = revisions.apply_chart(session, text, author, now)
+    found = tuple(changes.diff_charts(before, after))
+    passing = tuple(handover.plan_reassignments(seats, after))
+    return AppliedChart(revision, held, chart.fingerprint(text), found, passing)
 
 
-def record(
-    session: Session, applied: Applied, author: str, now: datetime, *, back_to: int | None = None
+def record_chart(
+    session: Session, applied: AppliedChart, author: str, now: datetime, *, back_to: int | None = None
 ) -> None:
     """Hand on what agents leave behind, and put an applied chart on record; nothing where it was
     the running one before."""
     if applied.revision == applied.before:
         return
     for handing in applied.handings:
-        handover.hand_on(session, handing, author, now)
+        handover.reassign(session, handing, author, now)
     log.append(
         session,
         "org_applied",
@@ -117,67 +118,67 @@ def record(
             "before": applied.before,
             "back_to": back_to,
             "sha256": applied.sha256,
-            "changes": _recorded(applied.changes),
+            "changes": _change_lines(applied.changes),
         },
         revision=applied.revision,
         changes=len(applied.changes),
-        note="" if back_to is None else t_record("org.back_to", number=back_to),
+        note="" if back_to is None else t_default("org.back_to", number=back_to),
     )
 
 
 def rollback(desk: Desk, number: int, author: str, expected_revision: int | None = None) -> int:
     """Make an earlier revision's text the newest revision; ``NotFound`` where there is none."""
-    text = text_of(desk, number)
+    text = chart_text(desk, number)
     return apply_chart(desk, text, author, expected_revision, back_to=number)
 
 
-def text_of(desk: Desk, number: int) -> str:
+def chart_text(desk: Desk, number: int) -> str:
     """A revision's chart as it was written; ``NotFound`` where there is none."""
     with desk.database.reading() as session:
         return revisions.chart_text(session, number)
 
 
-def preview(desk: Desk, text: str) -> Preview:
+def preview(desk: Desk, text: str) -> ChartPreview:
     """What applying a chart would do now; ``Misconfigured`` where it does not hold."""
-    after = chart.known(text)
+    after = chart.parse_cached(text)
     with desk.database.reading() as session:
         running = revisions.latest(session)
-        before = _understood(session)
-        differ = running is None or revisions.of(session, running).sha256 != (
+        before = _readable_chart(session)
+        differ = running is None or revisions.get_revision(session, running).sha256 != (
             chart.fingerprint(text)
         )
-        found = changes.changes(before, after)
-        passing = handover.handings(handover.seats(session), after)
+        found = changes.diff_charts(before, after)
+        passing = handover.plan_reassignments(handover.positions(session), after)
         counts = handover.open_tasks(session, [h.agent_id for h in passing])
         going = [(h, counts[h.agent_id]) for h in passing if h.agent_id in counts]
         named = {p for d in after.duties for p in (*d.people, *d.substitutes)}
-        strangers = sorted(named - approver_assignments.accounts(session, after.duties))
-        return Preview(running, differ and not found, found, going, strangers)
+        strangers = sorted(named - approver_assignments.named_accounts(session, after.duties))
+        return ChartPreview(running, differ and not found, found, going, strangers)
 
 
-def between(desk: Desk, before: int, after: int) -> list[Change]:
+def changes_between(desk: Desk, before: int, after: int) -> list[ChartChange]:
     """What differs between two revisions."""
     with desk.database.reading() as session:
         old, new = (revisions.chart_at(session, n) for n in (before, after))
-    return changes.changes(old, new)
+    return changes.diff_charts(old, new)
 
 
-def since(desk: Desk, number: int) -> list[Change]:
+def changes_in(desk: Desk, number: int) -> list[ChartChange]:
     """What a revision changed of the one before it."""
     with desk.database.reading() as session:
         older = revisions.history(session, before=number, limit=1)
         new = revisions.chart_at(session, number)
         old = revisions.chart_at(session, older[0].number) if older else None
-    return changes.changes(old, new)
+    return changes.diff_charts(old, new)
 
 
-def revision(desk: Desk, number: int) -> Revision:
+def revision(desk: Desk, number: int) -> ChartRevision:
     """One revision; ``NotFound`` where there is none."""
     with desk.database.reading() as session:
-        return revisions.of(session, number)
+        return revisions.get_revision(session, number)
 
 
-def history(desk: Desk, *, before: int | None = None, limit: int = 50) -> list[Revision]:
+def history(desk: Desk, *, before: int | None = None, limit: int = 50) -> list[ChartRevision]:
     """The revisions, newest first."""
     with desk.database.reading() as session:
         return revisions.history(session, before=before, limit=limit)
@@ -186,7 +187,7 @@ def history(desk: Desk, *, before: int | None = None, limit: int = 50) -> list[R
 def running(desk: Desk) -> tuple[int | None, OrgChart]:
     """Return the number of the running revision and its chart."""
     with desk.database.reading() as session:
-        return revisions.latest(session), revisions.running(session)
+        return revisions.latest(session), revisions.running_chart(session)
 
 
 def running_text(desk: Desk) -> tuple[int, str]:
@@ -198,22 +199,22 @@ def running_text(desk: Desk) -> tuple[int, str]:
         return number, revisions.chart_text(session, number)
 
 
-def _understood(session: Session) -> OrgChart | None:
+def _readable_chart(session: Session) -> OrgChart | None:
     """The running chart; ``None`` where an older version wrote what this one does not read."""
     try:
-        return revisions.running(session)
+        return revisions.running_chart(session)
     except Misconfigured:
         return None
 
 
-def _recorded(found: Sequence[Change]) -> list[str]:
-    lines = [change.record() for change in found[:_RECORDED]]
-    if len(found) > _RECORDED:
-        lines.append(t_record("org.change.more", count=len(found) - _RECORDED))
-    return lines or [t_record("org.change.wording")]
+def _change_lines(found: Sequence[ChartChange]) -> list[str]:
+    lines = [change.record() for change in found[:_MAX_LISTED]]
+    if len(found) > _MAX_LISTED:
+        lines.append(t_default("org.change.more", count=len(found) - _MAX_LISTED))
+    return lines or [t_default("org.change.wording")]
 
 
-def enrol(desk: Desk, names: Directory, passwords: dict[str, str]) -> None:
+def import_directory(desk: Desk, names: Directory, passwords: dict[str, str]) -> None:
     """Write institutions, servers and people; ``passwords`` for accounts that have none yet."""
     with desk.database.transaction() as session:
         registry.enrol(session, names, passwords)

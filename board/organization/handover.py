@@ -14,25 +14,27 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.core.claims import Hold, held
+from guardia.board.core.claims import Claim
+from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import OPEN
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import Wake
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.organization import agent_memory
 from guardia.errors import Stale
-from guardia.i18n import t, t_record
+from guardia.i18n import t
+from guardia.i18n import t_default
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent
 
-_OPEN = [state.value for state in OPEN]
+_OPEN = [state.value for state in OPEN_STATES]
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class AgentPosition:
     """An agent's place in the organization."""
 
     duty: str
@@ -40,27 +42,27 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class Handing:
+class Reassignment:
     """One agent's work on its way to another."""
 
     agent_id: str
     heir_id: str
 
 
-def seats(session: Session) -> dict[str, Seat]:
+def positions(session: Session) -> dict[str, AgentPosition]:
     """Who sits where now."""
     query = select(Agent.agent_id, Agent.duty, Agent.reports_to).where(Agent.state != "fired")
-    return {row.agent_id: Seat(row.duty, row.reports_to) for row in session.execute(query)}
+    return {row.agent_id: AgentPosition(row.duty, row.reports_to) for row in session.execute(query)}
 
 
-def handings(old: Mapping[str, Seat], chart: OrgChart) -> list[Handing]:
+def plan_reassignments(old: Mapping[str, AgentPosition], chart: OrgChart) -> list[Reassignment]:
     """Whose work must go where under a chart: of agents that are fired or given another duty."""
-    new = {a.id: Seat(a.duty, a.reports_to) for a in chart.agents}
+    new = {a.id: AgentPosition(a.duty, a.reports_to) for a in chart.agents}
     leaving = [n for n, seat in old.items() if n not in new or new[n].duty != seat.duty]
-    return [Handing(n, _heir(n, old, new)) for n in leaving if old[n].duty != "audit"]
+    return [Reassignment(n, _successor(n, old, new)) for n in leaving if old[n].duty != "audit"]
 
 
-def _heir(agent_id: str, old: Mapping[str, Seat], new: Mapping[str, Seat]) -> str:
+def _successor(agent_id: str, old: Mapping[str, AgentPosition], new: Mapping[str, AgentPosition]) -> str:
     """The nearest superior who stays and can have work, else the dispatcher."""
     step, seen = old[agent_id].superior, {agent_id}
     while step is not None and step not in seen:
@@ -71,9 +73,9 @@ def _heir(agent_id: str, old: Mapping[str, Seat], new: Mapping[str, Seat]) -> st
     return next(n for n, seat in new.items() if seat.duty == "dispatch")
 
 
-def hand_on(session: Session, handing: Handing, actor: str, now: datetime) -> None:
+def reassign(session: Session, handing: Reassignment, actor: str, now: datetime) -> None:
     """Pass everything open to the heir, and wake it."""
-    tasks = _pass_tasks(session, handing)
+    tasks = _reassign_tasks(session, handing)
     session.execute(
         update(Issue)
         .where(Issue.agent_id == handing.agent_id, Issue.status.in_(_OPEN))
@@ -84,12 +86,12 @@ def hand_on(session: Session, handing: Handing, actor: str, now: datetime) -> No
         delete(Wake).where(Wake.agent_id == handing.agent_id).returning(Wake.sr_id)
     ).scalars()
     named = {sr_id for sr_id in reasons if sr_id is not None}
-    told = t_record("notes.succeeded", agent=handing.agent_id)
+    told = t_default("notes.succeeded", agent=handing.agent_id)
     for sr_id in sorted({task.sr_id for task in tasks}):
-        agent_memory.pass_on(session, sr_id, handing.agent_id, handing.heir_id, actor, told, now)
+        agent_memory.hand_over_notes(session, sr_id, handing.agent_id, handing.heir_id, actor, told, now)
     for sr_id in sorted(named | {task.sr_id for task in tasks}):
         cause = {"from": handing.agent_id}
-        wake(session, handing.heir_id, Reason.ASSIGNMENT, now, sr_id, cause=cause, by=actor)
+        wake(session, handing.heir_id, WakeReason.ASSIGNMENT, now, sr_id, cause=cause, by=actor)
         log.append(
             session,
             "handed_on",
@@ -106,7 +108,7 @@ def hand_on(session: Session, handing: Handing, actor: str, now: datetime) -> No
         )
 
 
-def _pass_tasks(session: Session, handing: Handing) -> Sequence[Task]:
+def _reassign_tasks(session: Session, handing: Reassignment) -> Sequence[Task]:
     tasks = session.scalars(
         select(Task)
         .where(Task.agent_id == handing.agent_id, Task.status.in_(_OPEN))
@@ -130,27 +132,27 @@ def open_tasks(session: Session, agents: list[str]) -> dict[str, int]:
     return {str(agent): count for agent, count in rows}
 
 
-def require_seat(session: Session, agent_id: str) -> None:
+def require_assignable(session: Session, agent_id: str) -> None:
     """``Stale`` unless the agent is there to be given work; it cannot be fired until we commit."""
     query = select(Agent.state).where(Agent.agent_id == agent_id).with_for_update(read=True)
     if session.scalar(query) not in {"active", "paused"}:
         raise Stale(what=t("desk.agent_gone", agent=agent_id))
 
 
-def pass_on(desk: Desk, hold: Hold, agent_id: str) -> None:
+def forward_task(desk: Desk, hold: Claim, agent_id: str) -> None:
     """Give a task that the holder has inherited to the agent who does such work."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        require_seat(session, agent_id)
-        task = held(session, hold)
+        require_assignable(session, agent_id)
+        task = claimed_task(session, hold)
         task.agent_id, task.run_id = agent_id, None
         task.fence += 1
-        issue_of(session, hold.sr_id).agent_id = agent_id
+        get_issue(session, hold.sr_id).agent_id = agent_id
         session.flush()
         author, cause = f"agent:{hold.agent_id}", {"from": hold.agent_id}
-        told = t_record("notes.passed_on", agent=hold.agent_id)
-        agent_memory.pass_on(session, hold.sr_id, hold.agent_id, agent_id, author, told, now)
-        wake(session, agent_id, Reason.ASSIGNMENT, now, hold.sr_id, cause=cause, by=author)
+        told = t_default("notes.passed_on", agent=hold.agent_id)
+        agent_memory.hand_over_notes(session, hold.sr_id, hold.agent_id, agent_id, author, told, now)
+        wake(session, agent_id, WakeReason.ASSIGNMENT, now, hold.sr_id, cause=cause, by=author)
         log.append(
             session,
             "passed_on",

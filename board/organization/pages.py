@@ -8,39 +8,41 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from guardia.board.organization import chart, view
 from guardia.board.web import render
-from guardia.board.web.session import AtDesk, Here, visitor
-from guardia.org.changes import Change
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import current_visitor
+from guardia.org.changes import ChartChange
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
-_SHOWN = 20
+_PAGE_SIZE = 20
 _Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.get("/org")
 def index(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Response:
     """The tree and the revisions, or, for its own live refresh, only the tree."""
     fragment = request.headers.get("hx-request") == "true"
     found = view.organization(desk)
-    history = chart.history(desk, before=before, limit=_SHOWN + 1)
+    history = chart.history(desk, before=before, limit=_PAGE_SIZE + 1)
     return render.page(
         request,
         "organization/org_live.html" if fragment else "organization/org.html",
         visitor=here,
         org=found,
-        history=history[:_SHOWN],
-        authors=view.authors(desk, history),
-        older=history[_SHOWN - 1].number if len(history) > _SHOWN else None,
+        history=history[:_PAGE_SIZE],
+        authors=view.author_names(desk, history),
+        older=history[_PAGE_SIZE - 1].number if len(history) > _PAGE_SIZE else None,
     )
 
 
 @router.get("/org/revisions/{number}")
-def revision(request: Request, desk: AtDesk, here: Here, number: _Number) -> Response:
+def revision(request: Request, desk: BoardDep, here: CurrentVisitor, number: _Number) -> Response:
     """One revision: who applied it, what it changed, and its text."""
     found = chart.revision(desk, number)
     return render.page(
@@ -48,12 +50,12 @@ def revision(request: Request, desk: AtDesk, here: Here, number: _Number) -> Res
         "organization/org_revision.html",
         visitor=here,
         revision=found,
-        authors=view.authors(desk, [found]),
-        changes=_changes(chart.since(desk, number)),
-        text=chart.text_of(desk, number),
+        authors=view.author_names(desk, [found]),
+        changes=_changes(chart.changes_in(desk, number)),
+        text=chart.chart_text(desk, number),
     )
 
 
-def _changes(found: list[Change]) -> list[tuple[str, str]]:
+def _changes(found: list[ChartChange]) -> list[tuple[str, str]]:
     """Kind and sentence, in the reader's language when the page is written."""
     return [(change.kind, str(change)) for change in found]

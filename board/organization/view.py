@@ -11,21 +11,23 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.context import Desk
-from guardia.board.core.display_names import named
-from guardia.board.core.lifecycle import OPEN
+from guardia.board.core.display_names import display_names_of
+from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run, Tick
 from guardia.org import revisions
-from guardia.org.access import PERMISSIONS, ROLES, allowed
+from guardia.org.access import PERMISSIONS
+from guardia.org.access import ROLES
+from guardia.org.access import is_allowed
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, Person
-from guardia.org.revisions import Revision
+from guardia.org.revisions import ChartRevision
 
-_OPEN = [state.value for state in OPEN]
+_OPEN = [state.value for state in OPEN_STATES]
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class AgentStatus:
     """One agent now."""
 
     agent_id: str
@@ -46,7 +48,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class RoleHolder:
     """A person in an office."""
 
     person_id: str
@@ -55,14 +57,14 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class RoleAssignment:
     """An office of people, and who holds it."""
 
     role: str
     institution: str | None
     """``None``: of everyone that has no post of its own."""
-    holders: tuple[Holder, ...]
-    substitutes: tuple[Holder, ...] = ()
+    holders: tuple[RoleHolder, ...]
+    substitutes: tuple[RoleHolder, ...] = ()
     named: bool = True
     """Whether the chart names them; else it is all accounts of the role."""
 
@@ -73,13 +75,13 @@ class Organization:
 
     revision: int
     chart: OrgChart
-    members: tuple[Member, ...]
+    members: tuple[AgentStatus, ...]
     """In the chart's order."""
-    posts: tuple[Post, ...]
+    posts: tuple[RoleAssignment, ...]
     position: int
     """How long the record was."""
 
-    def below(self, superior: str | None) -> list[Member]:
+    def below(self, superior: str | None) -> list[AgentStatus]:
         """Who reports to an agent; with ``None``, those at the top."""
         return [m for m in self.members if m.superior == superior]
 
@@ -87,46 +89,46 @@ class Organization:
 def organization(desk: Desk) -> Organization:
     """The organization now, in one query over agents; ``Misconfigured`` before the first apply."""
     with desk.database.reading() as session:
-        chart = revisions.running(session)
+        chart = revisions.running_chart(session)
         order = {agent.id: number for number, agent in enumerate(chart.agents)}
-        members = sorted(_members(session), key=lambda m: order.get(m.agent_id, len(order)))
+        members = sorted(_agent_statuses(session), key=lambda m: order.get(m.agent_id, len(order)))
         return Organization(
             revision=revisions.latest(session) or 0,
             chart=chart,
             members=tuple(members),
-            posts=tuple(_posts(session, chart)),
+            posts=tuple(_role_assignments(session, chart)),
             position=log.head(session).size,
         )
 
 
-def authors(desk: Desk, found: Iterable[Revision]) -> dict[str, str]:
+def author_names(desk: Desk, found: Iterable[ChartRevision]) -> dict[str, str]:
     """The names of those who have applied these revisions."""
     with desk.database.reading() as session:
-        return named(session, [revision.author for revision in found])
+        return display_names_of(session, [revision.author for revision in found])
 
 
-def _posts(session: Session, chart: OrgChart) -> Iterator[Post]:
+def _role_assignments(session: Session, chart: OrgChart) -> Iterator[RoleAssignment]:
     """The offices that the chart names, then those that everybody of a role holds."""
     people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id)).all()
-    may = {p.person_id: p for p in people if allowed(p.name_card(), "approval.decide")}
+    may = {p.person_id: p for p in people if is_allowed(p.name_card(), "approval.decide")}
 
-    def holder(person_id: str) -> Holder:
+    def holder(person_id: str) -> RoleHolder:
         known = may.get(person_id)
-        return Holder(person_id, f"{known.name} {known.title}" if known else None)
+        return RoleHolder(person_id, f"{known.name} {known.title}" if known else None)
 
     for duty in chart.duties:
         holders, others = (
             tuple(holder(p) for p in people) for people in (duty.people, duty.substitutes)
         )
-        yield Post(duty.role, duty.institution, holders, others)
+        yield RoleAssignment(duty.role, duty.institution, holders, others)
     named = {duty.role for duty in chart.duties if duty.institution is None}
     for role in ROLES:
         if role in PERMISSIONS["approval.decide"] and role not in named:
             free = tuple(holder(p) for p, known in may.items() if known.role == role)
-            yield Post(role, None, free, named=False)
+            yield RoleAssignment(role, None, free, named=False)
 
 
-def _members(session: Session) -> list[Member]:
+def _agent_statuses(session: Session) -> list[AgentStatus]:
     last = (
         select(Run.run_id, Run.started_at, Run.ended_at)
         .where(Run.agent_id == Agent.agent_id)
@@ -157,7 +159,7 @@ def _members(session: Session) -> list[Member]:
         .where(Agent.state != "fired")
     )
     return [
-        Member(
+        AgentStatus(
             agent_id=row.Agent.agent_id,
             title=row.Agent.title,
             duty=row.Agent.duty,

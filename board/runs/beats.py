@@ -22,30 +22,32 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningDelete
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
-from guardia.board.core.kill_switch import stopped
+from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run, Tick, Wake
-from guardia.board.core.wake_reasons import Reason
-from guardia.board.core.wakes import stall, wake
+from guardia.board.core.wake_reasons import WakeReason
+from guardia.board.core.wakes import stall_issue
+from guardia.board.core.wakes import wake
 from guardia.board.costs import daily_totals
 from guardia.board.runs import claiming, goal_work, mention_replies, worker_crashes
-from guardia.board.runs.claiming import AGENT, UNDOING
+from guardia.board.runs.claiming import AGENT
+from guardia.board.runs.claiming import ROLLBACK_TASKS
 from guardia.db import events, jobs
-from guardia.db.jobs import Attempt
+from guardia.db.jobs import JobAttempt
 from guardia.org.chart_model import AgentEntry
 from guardia.org.model import Agent, OrgRevision
 
 BEAT = "beat"
 """Kind of the event that an agent has begun or ended to work. It is not on record."""
-_AWAKE = select(Agent.agent_id).where(Agent.agent_id == AGENT, Agent.state == "active")
+_ACTIVE = select(Agent.agent_id).where(Agent.agent_id == AGENT, Agent.state == "active")
 _CAUSES = 50
 """How many causes a run keeps; a storm's later ones say nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waking:
+class RunContext:
     """One beat that has begun."""
 
     run_id: int
@@ -65,22 +67,22 @@ class Waking:
         return AgentEntry.model_validate(self.spec)
 
 
-def _ordered() -> ColumnElement[bool]:
+def _has_rollback() -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to undo on a person's order."""
-    undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(UNDOING))
+    undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(ROLLBACK_TASKS))
     return undo.exists()
 
 
-def _works() -> ColumnElement[bool]:
+def _has_work() -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to do: one look over small indexes."""
-    goal = and_(Agent.duty == "dispatch", goal_work.waiting())
-    return or_(Agent.duty == "audit", claiming.anything(Agent.agent_id), _ordered(), goal)
+    goal = and_(Agent.duty == "dispatch", goal_work.has_goal_work())
+    return or_(Agent.duty == "audit", claiming.has_claimable_task(Agent.agent_id), _has_rollback(), goal)
 
 
 # Made once: composing them takes longer than running them.
 
 
-def _look_at_agent() -> Select[Any]:
+def _select_agent() -> Select[Any]:
     unfinished = select(Run.run_id).where(Run.agent_id == Agent.agent_id, Run.ended_at.is_(None))
     revision = select(func.max(OrgRevision.revision)).scalar_subquery()
     return select(
@@ -88,37 +90,37 @@ def _look_at_agent() -> Select[Any]:
         Agent.spec,
         revision.label("revision"),
         unfinished.exists().label("unfinished"),
-        _works().label("works"),
-        _ordered().label("ordered"),
+        _has_work().label("works"),
+        _has_rollback().label("ordered"),
     ).where(Agent.agent_id == AGENT)
 
 
 def _take_reasons() -> ReturningDelete[Any]:
-    wanted = or_(_AWAKE.exists(), Wake.reason == Reason.ORDER)
+    wanted = or_(_ACTIVE.exists(), Wake.reason == WakeReason.ORDER)
     found = delete(Wake).where(Wake.agent_id == AGENT, wanted)
     return found.returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
 
 
-def _keep_moment() -> Select[Any]:
+def _record_tick() -> Select[Any]:
     """Keep a moment; a row where it is the first to: whether there is something to do."""
     named: dict[str, Any] = {"agent_id": bindparam("series"), "tick": bindparam("moment")}
     row = insert(Tick).values(named).on_conflict_do_nothing()
     first = row.returning(Tick.agent_id).cte("first")
     kept = select(Wake.wake_id).where(Wake.agent_id == Agent.agent_id)
-    due = and_(Agent.state == "active", or_(_works(), kept.exists()))
+    due = and_(Agent.state == "active", or_(_has_work(), kept.exists()))
     return select(due).join(first, true()).where(Agent.agent_id == AGENT)
 
 
-_TAKE, _LOOK = _take_reasons(), _look_at_agent()
-_TICK = _keep_moment()
+_TAKE, _SELECT_AGENT = _take_reasons(), _select_agent()
+_TICK = _record_tick()
 _UNFINISHED = select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
 _RUN = insert(Run).returning(Run.run_id)
 _RUNS: Any = Run.__table__
 _TASKS: Any = Task.__table__
-_LASTS = (
+_IS_CURRENT = (
     select(Run.ended_at.is_(None)).where(Run.run_id == bindparam("run")).with_for_update(read=True)
 )
-_PUT_DOWN = update(_TASKS).where(_TASKS.c.run_id == bindparam("run")).values(run_id=None)
+_RELEASE = update(_TASKS).where(_TASKS.c.run_id == bindparam("run")).values(run_id=None)
 _END = (
     update(_RUNS)
     .where(_RUNS.c.run_id == bindparam("run"), _RUNS.c.ended_at.is_(None))
@@ -127,7 +129,7 @@ _END = (
 )
 
 
-def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking | None:
+def begin(desk: Desk, agent_id: str, attempt: JobAttempt | None = None) -> RunContext | None:
     """Take all waiting reasons of an agent as one beat; ``None`` where there are none.
 
     Coalesces: however many reasons wait, one beat takes them all. A paused agent keeps them, and
@@ -139,13 +141,13 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        if attempt is not None and not jobs.current(session, attempt):
+        if attempt is not None and not jobs.is_current(session, attempt):
             return None
         # First the reasons, then the look for work: what comes in between brings its own reason.
         taken = _take(session, agent_id)
         if not taken and not session.scalar(_UNFINISHED, {"agent": agent_id}):
             return None
-        agent = _look(session, agent_id, now)
+        agent = _read_agent(session, agent_id, now)
         if agent is None or agent.state == "fired":
             return None
         if agent.state == "paused" and not agent.ordered:
@@ -167,14 +169,14 @@ def begin(desk: Desk, agent_id: str, attempt: Attempt | None = None) -> Waking |
         if works:
             events.announce(session, kind=BEAT, agent=agent_id)
         # The auditor's look at the record is its answer.
-        heard = agent.spec["duty"] != "audit" and mention_replies.answer(
+        heard = agent.spec["duty"] != "audit" and mention_replies.reply_to_mentions(
             session, agent_id, taken, now
         )
         if heard and not works:
             session.execute(update(Run).where(Run.run_id == run_id).values(outcome="answered"))
         issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
         ordered = bool(agent.ordered or lost)
-        return Waking(run_id, agent_id, reasons, issues, agent.spec, works, ordered)
+        return RunContext(run_id, agent_id, reasons, issues, agent.spec, works, ordered)
 
 
 def _take(session: Session, agent_id: str) -> list[Any]:
@@ -182,8 +184,8 @@ def _take(session: Session, agent_id: str) -> list[Any]:
     return sorted(found, key=lambda w: int(w.wake_id))
 
 
-def _look(session: Session, agent_id: str, now: datetime) -> Any:
-    return session.execute(_LOOK, {"agent": agent_id, "now": now}).one_or_none()
+def _read_agent(session: Session, agent_id: str, now: datetime) -> Any:
+    return session.execute(_SELECT_AGENT, {"agent": agent_id, "now": now}).one_or_none()
 
 
 def _cause(row: Any) -> dict[str, Any]:
@@ -200,32 +202,32 @@ def _close_lost(session: Session, agent_id: str, now: datetime) -> list[dict[str
         .returning(Run.run_id, Run.causes, Run.started_at)
     ).all()
     for run in runs:
-        _free(session, agent_id, run, now)
-    again = [{"reason": Reason.RECOVERY.value, "run": r.run_id} for r in runs]
+        _release_lost(session, agent_id, run, now)
+    again = [{"reason": WakeReason.RECOVERY.value, "run": r.run_id} for r in runs]
     return again + [cause for r in runs for cause in r.causes if cause not in again]
 
 
-def _free(session: Session, agent_id: str, run: Any, now: datetime) -> None:
+def _release_lost(session: Session, agent_id: str, run: Any, now: datetime) -> None:
     """What a lost beat held comes first when its agent claims again, unless it has lost too many
     workers."""
     held = update(Task).where(Task.run_id == run.run_id).values(run_id=None, lost_at=now)
     found = session.execute(held.returning(Task.task_id, Task.sr_id))
     tasks = {row.task_id: row.sr_id for row in found}
-    for task_id in worker_crashes.too_many(session, run.run_id, run.started_at, list(tasks), now):
-        stall(session, agent_id, Reason.RECOVERY, now, tasks[task_id])
+    for task_id in worker_crashes.record_lost_run(session, run.run_id, run.started_at, list(tasks), now):
+        stall_issue(session, agent_id, WakeReason.RECOVERY, now, tasks[task_id])
 
 
-def lasts(session: Session, waking: Waking) -> bool:
+def is_current(session: Session, waking: RunContext) -> bool:
     """Whether a beat has not been closed as lost; nobody can until this transaction ends."""
-    return bool(session.scalar(_LASTS, {"run": waking.run_id}))
+    return bool(session.scalar(_IS_CURRENT, {"run": waking.run_id}))
 
 
-def awake(session: Session, waking: Waking) -> bool:
+def is_active(session: Session, waking: RunContext) -> bool:
     """Whether the agent may begin something: nobody has paused it since it woke."""
-    return session.scalar(_AWAKE, {"agent": waking.agent_id}) is not None
+    return session.scalar(_ACTIVE, {"agent": waking.agent_id}) is not None
 
 
-def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hold | None:
+def claim_task(desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()) -> Claim | None:
     """Claim the agent's next task atomically (see ``claiming``); ``None`` when there is none.
 
     The claim raises the fence, so whoever held the task before can write no more. Nothing is
@@ -234,42 +236,42 @@ def claim(desk: Desk, waking: Waking, done: frozenset[int] = frozenset()) -> Hol
     """
     wanted = {"agent": waking.agent_id, "now": desk.clock(), "done": list(done)}
     with desk.database.transaction() as session:
-        if stopped(session) or not lasts(session, waking) or not awake(session, waking):
+        if kill_switch_is_on(session) or not is_current(session, waking) or not is_active(session, waking):
             return None
-        put_down(session, waking)
+        release_tasks(session, waking)
         task = claiming.next_task(session, wanted)
         if task is None:
             return None
         task.fence += 1
         task.run_id, task.lost_at = waking.run_id, None
-        return Hold(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
+        return Claim(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
 
 
-def put_down(session: Session, waking: Waking) -> None:
+def release_tasks(session: Session, waking: RunContext) -> None:
     """A beat has one task in its hands: what it had before waits for people, or has ended."""
-    session.execute(_PUT_DOWN, {"run": waking.run_id})
+    session.execute(_RELEASE, {"run": waking.run_id})
 
 
-def end(desk: Desk, waking: Waking, outcome: str, *, task_id: int | None, steps: int) -> None:
+def end(desk: Desk, waking: RunContext, outcome: str, *, task_id: int | None, steps: int) -> None:
     """Close a beat and let go of whatever it still holds; one that was lost stays so."""
     now = desk.clock()
     with desk.database.transaction() as session:
         ended = {"outcome": outcome, "task_id": task_id, "steps": steps, "ended_at": now}
         begun = session.scalar(_END, {"run": waking.run_id, **ended})
-        put_down(session, waking)
+        release_tasks(session, waking)
         events.announce(session, kind=BEAT, agent=waking.agent_id)
         if task_id is not None and begun is not None:
             # Wakings that found nothing to do are no cost.
             daily_totals.add_run(session, waking.agent_id, task_id, begun, now)
 
 
-def tick(desk: Desk, agent_id: str, moment: datetime, reason: Reason = Reason.SCHEDULE) -> bool:
+def tick(desk: Desk, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE) -> bool:
     """Keep one moment of an agent's schedule, once on all hosts, and wake it where work waits.
 
     One statement where there is none: an idle agent is not woken. ``False`` where nothing was to
     be done, or another host has been here before.
     """
-    now, daily = desk.clock(), reason is not Reason.SCHEDULE
+    now, daily = desk.clock(), reason is not WakeReason.SCHEDULE
     series = f"{agent_id}:{reason}" if daily else agent_id
     wanted = {"agent": agent_id, "now": now, "series": series, "moment": moment}
     with desk.database.transaction() as session:
@@ -280,28 +282,28 @@ def tick(desk: Desk, agent_id: str, moment: datetime, reason: Reason = Reason.SC
         return True
 
 
-def hand_back(desk: Desk, agent_id: str) -> None:
+def requeue(desk: Desk, agent_id: str) -> None:
     """Let another worker go on with what this agent has still to do: this one is closing."""
     with desk.database.transaction() as session:
-        wake(session, agent_id, Reason.RECOVERY, desk.clock())
+        wake(session, agent_id, WakeReason.RECOVERY, desk.clock())
 
 
-def rescue(desk: Desk, seconds: float) -> list[str]:
+def requeue_lost_jobs(desk: Desk, seconds: float) -> list[str]:
     """Queue again what dead workers had; the kinds of those jobs. See ``db.jobs.rescue``."""
     with desk.database.transaction() as session:
-        lost = jobs.rescue(session, seconds)
+        lost = jobs.requeue_lost(session, seconds)
         hands: dict[int, set[str]] = {}
         for job in lost:
             if job.worker is not None and job.agent is not None:
                 hands.setdefault(job.worker, set()).add(job.agent)
-        worker_crashes.together(session, hands.values(), desk.clock())
+        worker_crashes.record_worker_crashes(session, hands.values(), desk.clock())
         return [job.kind for job in lost]
 
 
-def lost_wait(desk: Desk) -> bool:
+def has_lost_jobs(desk: Desk) -> bool:
     """Whether what dead workers had waits for a free hand."""
     with desk.database.reading() as session:
-        return jobs.lost_wait(session)
+        return jobs.has_lost_waiting(session)
 
 
 def last_ticks(desk: Desk) -> dict[str, datetime]:
@@ -311,7 +313,7 @@ def last_ticks(desk: Desk) -> dict[str, datetime]:
         return {row[0]: row[1] for row in session.execute(query)}
 
 
-def forget(desk: Desk, before: datetime) -> int:
+def delete_old_ticks(desk: Desk, before: datetime) -> int:
     """Delete old moments, but never a series' latest: catching up begins there."""
     other = aliased(Tick)
     newer = select(other.tick).where(other.agent_id == Tick.agent_id, other.tick > Tick.tick)

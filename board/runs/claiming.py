@@ -30,11 +30,11 @@ from guardia.board.core.model import Directive, Issue, Task
 from guardia.org.model import Agent
 
 _ALWAYS = (State.RECEIVED, State.APPROVED, State.IN_PROGRESS)
-WORKABLE = (*_ALWAYS, State.PARSED)
+CLAIMABLE_STATES = (*_ALWAYS, State.PARSED)
 """States in which it is an agent's turn."""
 _BEGUN = (State.PENDING_APPROVAL, State.APPROVED, State.IN_PROGRESS)
 """States in which a task counts towards what its agent has taken on."""
-UNDOING = select(Directive.task_id).where(Directive.state == "UNDOING")
+ROLLBACK_TASKS = select(Directive.task_id).where(Directive.state == "UNDOING")
 """Tasks that an agent has still to undo on a person's order."""
 NOW = bindparam("now", type_=DateTime(timezone=True))
 AGENT = bindparam("agent", type_=Text())
@@ -42,15 +42,15 @@ _STALLED = select(Issue.sr_id).where(Issue.stalled_at.is_not(None))
 _ORDER = (Task.lost_at, Task.priority, Task.task_id)
 
 
-def anything(agent_id: Any) -> ColumnElement[bool]:
+def has_claimable_task(agent_id: Any) -> ColumnElement[bool]:
     """Whether a task waits that an agent may claim at the moment ``:now``."""
-    new = _is_there(agent_id, (State.PARSED,))
-    return or_(_is_there(agent_id, _ALWAYS), and_(_has_room(agent_id), new))
+    new = _exists(agent_id, (State.PARSED,))
+    return or_(_exists(agent_id, _ALWAYS), and_(_has_room(agent_id), new))
 
 
-def _is_there(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
+def _exists(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
     # The first in order, not just any: that is one step into the index, whatever else lies around.
-    first = select(Task.task_id).where(_waits(agent_id, states)).order_by(*_ORDER).limit(1)
+    first = select(Task.task_id).where(_is_claimable(agent_id, states)).order_by(*_ORDER).limit(1)
     return first.correlate(Agent).scalar_subquery().is_not(None)
 
 
@@ -66,14 +66,14 @@ def next_task(session: Session, wanted: Mapping[str, Any]) -> Task | None:
     return None
 
 
-def _waits(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
+def _is_claimable(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
     # As constants, so that the planner knows the partial index whatever it prepares.
     named: Any = bindparam(None, [s.value for s in states], expanding=True, literal_execute=True)
     return and_(
         Task.agent_id == agent_id,
         Task.status.in_(named),
         ~Task.paused,
-        Task.task_id.not_in(UNDOING),
+        Task.task_id.not_in(ROLLBACK_TASKS),
         Task.sr_id.not_in(_STALLED),
         # Approved now, run later.
         or_(Task.run_after.is_(None), Task.run_after <= NOW),
@@ -108,13 +108,13 @@ def _next() -> Select[Any]:
 def _first(states: Collection[State], *more: ColumnElement[bool]) -> Any:
     # An array: one statement, however much a beat has already done.
     others = Task.task_id != all_(bindparam("done", type_=ARRAY(BigInteger)))
-    found = select(*_ORDER).where(_waits(AGENT, states), others, *more)
+    found = select(*_ORDER).where(_is_claimable(AGENT, states), others, *more)
     return found.order_by(*_ORDER).limit(1).subquery()
 
 
 def _lock() -> Select[Any]:
-    new = and_(_waits(AGENT, (State.PARSED,)), _has_room(AGENT))
-    still = or_(_waits(AGENT, _ALWAYS), new)
+    new = and_(_is_claimable(AGENT, (State.PARSED,)), _has_room(AGENT))
+    still = or_(_is_claimable(AGENT, _ALWAYS), new)
     query = select(Task).where(Task.task_id == bindparam("task"), still)
     return query.with_for_update(of=Task, key_share=True)
 

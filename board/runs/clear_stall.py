@@ -6,27 +6,27 @@ from sqlalchemy import select
 
 from guardia.board.core import wake_budget
 from guardia.board.core.context import Desk
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.runs.claiming import WORKABLE
+from guardia.board.runs.claiming import CLAIMABLE_STATES
 from guardia.errors import Invalid
 from guardia.i18n import t
-from guardia.org.access import require
-from guardia.org.directory import PersonName
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
 
 
-def lift(desk: Desk, person: PersonName, sr_id: int) -> None:
+def clear(desk: Desk, person: PersonInfo, sr_id: int) -> None:
     """Lift the mark, renew the wake budgets and wake the agents that have work on the issue."""
-    require(person, "stall.lift")
+    require_permission(person, "stall.lift")
     actor, now = f"person:{person.id}", desk.clock()
     with desk.database.transaction() as session:
-        issue_of(session, sr_id)
+        get_issue(session, sr_id)
         if not wake_budget.renew(session, sr_id, actor, now):
             raise Invalid(what=f"SR-{sr_id}", why=t("desk.not_stalled"))
         waiting = select(Task.agent_id).where(
-            Task.sr_id == sr_id, Task.status.in_(WORKABLE), Task.agent_id.is_not(None)
+            Task.sr_id == sr_id, Task.status.in_(CLAIMABLE_STATES), Task.agent_id.is_not(None)
         )
         for agent in session.scalars(waiting.distinct().order_by(Task.agent_id)).all():
-            wake(session, str(agent), Reason.RESUMED, now, sr_id, by=actor)
+            wake(session, str(agent), WakeReason.RESUMED, now, sr_id, by=actor)

@@ -7,13 +7,14 @@ from sqlalchemy.orm import aliased
 
 from guardia.board.core.goal_lifecycle import GoalState
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
 
-_OPEN = sorted(s.value for s in OPEN)
+_OPEN = sorted(s.value for s in OPEN_STATES)
 
 
-def to_review() -> ColumnElement[bool]:
+def needs_review() -> ColumnElement[bool]:
     """All issues of a row of ``Goal`` have ended, and nobody has said yet what follows."""
     child = aliased(Issue)
     # One of each kind, never "whether there are any": that may be made out by reading all issues.
@@ -21,18 +22,18 @@ def to_review() -> ColumnElement[bool]:
     still_open = children.where(child.status.in_(_OPEN)).scalar_subquery()
     not_done = children.where(child.status != State.COMPLETED).scalar_subquery()
     return and_(
-        _is(GoalState.ACTIVE),
+        _in_state(GoalState.ACTIVE),
         still_open.is_(None),
         children.scalar_subquery().is_not(None),
         or_(Goal.stuck_at.is_(None), not_done.is_(None)),
     )
 
 
-def waiting() -> ColumnElement[bool]:
+def has_goal_work() -> ColumnElement[bool]:
     """Whether a goal waits for the head: to be broken down, or to be looked at."""
-    return select(Goal.sr_id).where(or_(_is(GoalState.GIVEN), to_review())).exists()
+    return select(Goal.sr_id).where(or_(_in_state(GoalState.GIVEN), needs_review())).exists()
 
 
-def _is(state: GoalState) -> ColumnElement[bool]:
+def _in_state(state: GoalState) -> ColumnElement[bool]:
     # As a constant, so that the planner knows the partial index whatever it prepares.
     return Goal.state == bindparam(None, state.value, literal_execute=True)

@@ -14,41 +14,41 @@ from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.display_names import named
-from guardia.board.core.lifecycle import OPEN
+from guardia.board.core.display_names import display_names_of
+from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Comment, Issue, Task
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import comments as issue_comments
-from guardia.board.runs.claiming import WORKABLE
-from guardia.i18n import t_record
+from guardia.board.runs.claiming import CLAIMABLE_STATES
+from guardia.i18n import t_default
 from guardia.org import revisions
 
 _MOST = 20
 """Issues that one beat answers on."""
 _EXCERPT = 200
-_UNTOLD = ("comment", "model_asked", "verified")
+_HIDDEN_KINDS = ("comment", "model_asked", "verified")
 """Kinds of entries that are no step of the work."""
-_OPEN = [state.value for state in OPEN]
+_OPEN = [state.value for state in OPEN_STATES]
 
 
-def answer(session: Session, agent_id: str, taken: Iterable[Any], now: datetime) -> bool:
+def reply_to_mentions(session: Session, agent_id: str, taken: Iterable[Any], now: datetime) -> bool:
     """Answer the people among the reasons of a beat; call it last. Whether there were any.
 
     In the transaction that takes the reasons, so each is answered exactly once.
     """
-    issues = _asked(session, taken)
+    issues = _mentioned_issues(session, taken)
     for issue in issues:
-        if not _at_work(session, issue, agent_id):
-            text = _told(session, issue, agent_id)
-            issue_comments.note(session, issue.sr_id, f"agent:{agent_id}", text, now, calls=False)
+        if not _has_next_step(session, issue, agent_id):
+            text = _reply_text(session, issue, agent_id)
+            issue_comments.write_comment(session, issue.sr_id, f"agent:{agent_id}", text, now, calls=False)
     return bool(issues)
 
 
-def _asked(session: Session, taken: Iterable[Any]) -> list[Issue]:
+def _mentioned_issues(session: Session, taken: Iterable[Any]) -> list[Issue]:
     comments = [
         wake.cause["comment"]
         for wake in taken
-        if wake.reason == Reason.MENTION and "comment" in wake.cause
+        if wake.reason == WakeReason.MENTION and "comment" in wake.cause
     ]
     if not comments:
         return []
@@ -59,20 +59,20 @@ def _asked(session: Session, taken: Iterable[Any]) -> list[Issue]:
     return list(session.scalars(query))
 
 
-def _at_work(session: Session, issue: Issue, agent_id: str) -> bool:
+def _has_next_step(session: Session, issue: Issue, agent_id: str) -> bool:
     """Whether its own next step there answers: it is its turn."""
     if issue.stalled_at is not None:
         return False
     turn = select(Task.task_id).where(
         Task.sr_id == issue.sr_id,
         Task.agent_id == agent_id,
-        Task.status.in_(WORKABLE),
+        Task.status.in_(CLAIMABLE_STATES),
         ~Task.paused,
     )
     return session.scalar(turn.limit(1)) is not None
 
 
-def _told(session: Session, issue: Issue, agent_id: str) -> str:
+def _reply_text(session: Session, issue: Issue, agent_id: str) -> str:
     first_open = case((Task.status.in_(_OPEN), 0), else_=1)
     task = session.scalar(
         select(Task)
@@ -80,37 +80,37 @@ def _told(session: Session, issue: Issue, agent_id: str) -> str:
         .order_by(first_open, Task.task_id.desc())
         .limit(1)
     )
-    state = t_record(f"state.{issue.status}")
-    lines = [t_record("answers.state", sr=issue.sr_id, state=state)]
+    state = t_default(f"state.{issue.status}")
+    lines = [t_default("answers.state", sr=issue.sr_id, state=state)]
     lines += _holders(session, issue, task, agent_id)
     lines += _last(session, issue.sr_id)
-    lines.append(t_record(f"answers.next.{_next(issue, task)}"))
-    return "\n".join([*lines, t_record("answers.advice")])
+    lines.append(t_default(f"answers.next.{_next(issue, task)}"))
+    return "\n".join([*lines, t_default("answers.advice")])
 
 
 def _holders(session: Session, issue: Issue, task: Task | None, agent_id: str) -> list[str]:
     agent, person = task.agent_id if task else issue.agent_id, issue.assignee_id
-    names = named(session, [f"agent:{agent}", f"person:{person}"])
+    names = display_names_of(session, [f"agent:{agent}", f"person:{person}"])
     engineer = names.get(f"person:{person}")
     holder = "me" if agent == agent_id else "other" if agent else "nobody"
     return [
-        t_record(f"answers.agent.{holder}", agent=names.get(f"agent:{agent}", agent or "")),
-        *([t_record("answers.engineer", person=engineer)] if engineer else []),
+        t_default(f"answers.agent.{holder}", agent=names.get(f"agent:{agent}", agent or "")),
+        *([t_default("answers.engineer", person=engineer)] if engineer else []),
     ]
 
 
 def _last(session: Session, sr_id: int) -> list[str]:
     entry = session.scalar(
         select(AuditEntry)
-        .where(AuditEntry.sr_id == sr_id, AuditEntry.kind.not_in(_UNTOLD))
+        .where(AuditEntry.sr_id == sr_id, AuditEntry.kind.not_in(_HIDDEN_KINDS))
         .order_by(AuditEntry.seq.desc())
         .limit(1)
     )
     if entry is None:
         return []
-    zone = revisions.running(session).company.zone
+    zone = revisions.running_chart(session).company.zone
     at = f"{entry.created_at.astimezone(zone):%m-%d %H:%M}"
-    return [t_record("answers.last", text=entry.log_content[:_EXCERPT], at=at)]
+    return [t_default("answers.last", text=entry.log_content[:_EXCERPT], at=at)]
 
 
 def _next(issue: Issue, task: Task | None) -> str:

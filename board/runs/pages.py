@@ -9,9 +9,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from guardia.board.runs import view
 from guardia.board.web import render
-from guardia.board.web.session import AtDesk, Here, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import current_visitor
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 
@@ -19,25 +21,25 @@ Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 @router.get("/runs")
 def index(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     agent: Annotated[str, Query(max_length=40)] = "",
     before: Cursor = None,
     after: Cursor = None,
 ) -> Response:
     """The list, or, for its own live refresh, only its rows."""
-    query = view.Query(agent=agent, before=before, after=after)
+    query = view.RunQuery(agent=agent, before=before, after=after)
     fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
         "runs/runs_live.html" if fragment else "runs/runs.html",
         visitor=here,
-        listing=view.runs(desk, query),
+        listing=view.list_runs(desk, query),
         query=query,
         address=_address(query),
     )
 
 
-def _address(query: view.Query) -> str:
+def _address(query: view.RunQuery) -> str:
     words = {"agent": query.agent, "before": query.before, "after": query.after}
     return "/runs?" + urlencode({name: word for name, word in words.items() if word})

@@ -9,19 +9,20 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.context import Desk
-from guardia.board.core.lookup import issue_of
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
-from guardia.board.core.outbox import reply, send
+from guardia.board.core.outbox import reply_to_room
+from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Run
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.runs.beats import Waking
+from guardia.board.runs.beats import RunContext
 from guardia.i18n import t
 
 OUTCOME = "timeout"
 
 
-def expire(desk: Desk, waking: Waking) -> bool:
+def expire_run(desk: Desk, waking: RunContext) -> bool:
     """Close the run and take its tasks away through the fence; ``False`` where it has ended.
 
     The entry is announced, so every worker interrupts what still runs for the task. The task is
@@ -47,21 +48,21 @@ def expire(desk: Desk, waking: Waking) -> bool:
         if tasks:
             session.execute(update(Run).where(Run.run_id == ended).values(task_id=tasks[0][0]))
         for _, sr_id in tasks:
-            _tell(session, waking, sr_id, now)
+            _notify(session, waking, sr_id, now)
         _record(session, waking, tasks, now)
         return True
 
 
-def _tell(session: Session, waking: Waking, sr_id: int, now: datetime) -> None:
+def _notify(session: Session, waking: RunContext, sr_id: int, now: datetime) -> None:
     cause = {"run": waking.run_id}
-    wake(session, waking.agent_id, Reason.RECOVERY, now, sr_id, cause=cause)
-    issue, limit = issue_of(session, sr_id), waking.entry.heartbeat.timeout
+    wake(session, waking.agent_id, WakeReason.RECOVERY, now, sr_id, cause=cause)
+    issue, limit = get_issue(session, sr_id), waking.entry.heartbeat.timeout
     text = t("desk.timed_out", sr=sr_id, agent=waking.entry.title, limit=limit)
-    reply(session, issue, text, now)
+    reply_to_room(session, issue, text, now)
     send(session, "alert", text, now, sr_id=sr_id)
 
 
-def _record(session: Session, waking: Waking, tasks: list[tuple[int, int]], now: datetime) -> None:
+def _record(session: Session, waking: RunContext, tasks: list[tuple[int, int]], now: datetime) -> None:
     task_id, sr_id = tasks[0] if tasks else (None, None)
     log.append(
         session,

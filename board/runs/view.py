@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from guardia.board.audit.log import position
+from guardia.board.audit.log import snapshot_size
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run
@@ -16,7 +16,7 @@ from guardia.org.model import Agent
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class RunQuery:
     """Which wakings; at most one of ``before`` and ``after`` is used."""
 
     agent: str = ""
@@ -28,7 +28,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RunRow:
     """One waking."""
 
     run_id: int
@@ -61,10 +61,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class RunList:
     """One page of the list."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[RunRow, ...]
     newer: int | None
     """Cursor for ``after``; ``None`` on the newest page."""
     older: int | None
@@ -75,7 +75,7 @@ class Listing:
     """Length of the record at this snapshot."""
 
 
-def runs(desk: Desk, query: Query) -> Listing:
+def list_runs(desk: Desk, query: RunQuery) -> RunList:
     """One page of wakings, newest first."""
     with desk.database.reading() as session:
         found = select(
@@ -108,7 +108,7 @@ def runs(desk: Desk, query: Query) -> Listing:
         titles = session.execute(select(Agent.agent_id, Agent.title).order_by(Agent.agent_id))
         newer, older = _cursors(rows, query, more)
         agents = tuple((agent, title) for agent, title in titles)
-        return Listing(tuple(rows), newer, older, agents, position(session))
+        return RunList(tuple(rows), newer, older, agents, snapshot_size(session))
 
 
 def steps_of(desk: Desk, sr_id: int) -> int:
@@ -122,7 +122,7 @@ def steps_of(desk: Desk, sr_id: int) -> int:
         return int(session.scalar(query) or 0)
 
 
-def _cursors(rows: list[Row], query: Query, more: bool) -> tuple[int | None, int | None]:
+def _cursors(rows: list[RunRow], query: RunQuery, more: bool) -> tuple[int | None, int | None]:
     if not rows:
         return None, None
     newest, oldest = rows[0].run_id, rows[-1].run_id
@@ -131,6 +131,6 @@ def _cursors(rows: list[Row], query: Query, more: bool) -> tuple[int | None, int
     return (newest if query.before is not None else None), (oldest if more else None)
 
 
-def _row(found: Any) -> Row:
+def _row(found: Any) -> RunRow:
     fields = found._asdict()
-    return Row(**{**fields, "causes": tuple(fields["causes"])})
+    return RunRow(**{**fields, "causes": tuple(fields["causes"])})

@@ -19,8 +19,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.core.model import ActionRun, Task
-from guardia.board.core.run_model import Run, TaskLoss
-from guardia.board.core.wake_budget import RECOVERIES, WINDOW
+from guardia.board.core.run_model import Run
+from guardia.board.core.run_model import TaskCrashCount
+from guardia.board.core.wake_budget import MAX_RECOVERIES
+from guardia.board.core.wake_budget import WINDOW
 
 _RESTARTED = sql("select pg_postmaster_start_time() > :begun").bindparams(
     bindparam("begun", type_=DateTime(timezone=True))
@@ -28,7 +30,7 @@ _RESTARTED = sql("select pg_postmaster_start_time() > :begun").bindparams(
 
 
 @dataclass(frozen=True, slots=True)
-class _Account:
+class _CrashCount:
     """What a task has to answer for, as far as it stands where it stood."""
 
     task_id: int
@@ -39,11 +41,11 @@ class _Account:
     """The run whose loss was last looked at."""
 
 
-def together(session: Session, hands: Collection[Collection[str]], now: datetime) -> None:
+def record_worker_crashes(session: Session, hands: Collection[Collection[str]], now: datetime) -> None:
     """Workers died: each of them had these agents' beats in its hands."""
     for agents in hands:
         held = {row.task_id: row.run_id for row in session.execute(_held(agents))}
-        accounts = _accounts(session, list(held), now)
+        accounts = _crash_counts(session, list(held), now)
         most = max((a.losses for a in accounts), default=0)
         for account in accounts:
             answers = account.losses == most
@@ -58,7 +60,7 @@ def _held(agents: Collection[str]) -> Any:
     )
 
 
-def too_many(
+def record_lost_run(
     session: Session, run_id: int, begun: datetime, tasks: Sequence[int], now: datetime
 ) -> list[int]:
     """Of the tasks that a lost beat held, those that have lost too many.
@@ -66,47 +68,47 @@ def too_many(
     Where no worker died, the beat has lost the database in the middle: that counts too, unless the
     database was restarted since the beat has begun.
     """
-    accounts = _accounts(session, tasks, now)
+    accounts = _crash_counts(session, tasks, now)
     spared = bool(session.scalar(_RESTARTED, {"begun": begun}))
     found = []
     for account in accounts:
         losses = account.losses
         if account.run_id != run_id:
             losses = _write(session, account, run_id, now, counts=not spared)
-        if losses > RECOVERIES:
+        if losses > MAX_RECOVERIES:
             found.append(account.task_id)
     return found
 
 
-def _accounts(session: Session, tasks: Sequence[int], now: datetime) -> list[_Account]:
+def _crash_counts(session: Session, tasks: Sequence[int], now: datetime) -> list[_CrashCount]:
     done = select(func.count()).where(
         ActionRun.task_id == Task.task_id, ActionRun.state != "INTENT"
     )
     steps = done.correlate(Task).scalar_subquery().label("steps")
     query = (
-        select(Task.task_id, Task.status, Task.plan_hash, Task.attempt, steps, TaskLoss)
-        .outerjoin(TaskLoss, TaskLoss.task_id == Task.task_id)
+        select(Task.task_id, Task.status, Task.plan_hash, Task.attempt, steps, TaskCrashCount)
+        .outerjoin(TaskCrashCount, TaskCrashCount.task_id == Task.task_id)
         .where(Task.task_id.in_(tasks))
         .order_by(Task.task_id)
     )
-    return [_account(row, now) for row in session.execute(query)]
+    return [_crash_count(row, now) for row in session.execute(query)]
 
 
-def _account(row: Any, now: datetime) -> _Account:
+def _crash_count(row: Any, now: datetime) -> _CrashCount:
     """Whoever has come further, or has had a quiet day, begins anew."""
     mark = f"{row.status} {row.plan_hash or '-'} {row.attempt} {row.steps}"
-    known: TaskLoss | None = row.TaskLoss
+    known: TaskCrashCount | None = row.TaskLoss
     if known is None:
-        return _Account(row.task_id, 0, mark, now, None)
+        return _CrashCount(row.task_id, 0, mark, now, None)
     if known.mark != mark or known.since < now - WINDOW:
-        return _Account(row.task_id, 0, mark, now, known.run_id)
-    return _Account(row.task_id, known.losses, mark, known.since, known.run_id)
+        return _CrashCount(row.task_id, 0, mark, now, known.run_id)
+    return _CrashCount(row.task_id, known.losses, mark, known.since, known.run_id)
 
 
-def _write(session: Session, account: _Account, run_id: int, now: datetime, *, counts: bool) -> int:
+def _write(session: Session, account: _CrashCount, run_id: int, now: datetime, *, counts: bool) -> int:
     losses = account.losses + int(counts)
     since = account.since if account.losses else now
     values = {"run_id": run_id, "losses": losses, "mark": account.mark, "since": since}
-    row = insert(TaskLoss).values(task_id=account.task_id, **values)
-    session.execute(row.on_conflict_do_update(index_elements=[TaskLoss.task_id], set_=values))
+    row = insert(TaskCrashCount).values(task_id=account.task_id, **values)
+    session.execute(row.on_conflict_do_update(index_elements=[TaskCrashCount.task_id], set_=values))
     return losses

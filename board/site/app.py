@@ -32,8 +32,9 @@ from guardia.board.tracker import pages as tracker_pages
 from guardia.board.tracker import plan_pages
 from guardia.board.web import errors
 from guardia.board.web.render import STATIC
-from guardia.board.web.security_headers import Guard
-from guardia.board.web.session import AtDesk, ours
+from guardia.board.web.security_headers import SecurityHeadersMiddleware
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import require_csrf_token
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0
@@ -46,13 +47,13 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         version=guardia.__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=_alive,
-        dependencies=[Depends(permissions.ruled)],
+        lifespan=_lifespan,
+        dependencies=[Depends(permissions.require_permission)],
     )
     app.state.desk, app.state.settings = desk, settings
     app.state.rules = dict(permissions.ROUTES)
-    app.state.feed = live.Feed(desk)
-    app.add_middleware(Guard)
+    app.state.feed = live.LiveFeed(desk)
+    app.add_middleware(SecurityHeadersMiddleware)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(mattermost.router(desk, settings))
     app.include_router(control_api.router)
@@ -73,14 +74,14 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         live.router,
         api_docs.router,
     ):
-        app.include_router(router, dependencies=[Depends(ours)])
+        app.include_router(router, dependencies=[Depends(require_csrf_token)])
     errors.install(app)
     return app
 
 
 @asynccontextmanager
-async def _alive(app: FastAPI) -> AsyncIterator[None]:
-    feed: live.Feed = app.state.feed
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    feed: live.LiveFeed = app.state.feed
     listening = asyncio.create_task(feed.run())
     await feed.ready(_LISTEN_SECONDS)
     yield
@@ -107,7 +108,7 @@ health = APIRouter()
 
 
 @health.get("/healthz", summary="Whether the board and its database answer")
-def healthz(desk: AtDesk) -> dict[str, str]:
+def healthz(desk: BoardDep) -> dict[str, str]:
     """``{"status": "ok"}``; 503 where the database does not answer."""
     with desk.database.reading() as session:
         session.execute(text("select 1"))

@@ -23,13 +23,16 @@ from guardia.board.audit import log as audit_log
 from guardia.board.core.context import Desk
 from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
-from guardia.board.web.session import AtDesk, Here, still_signed_in, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import signed_in_person
+from guardia.board.web.session import current_visitor
 from guardia.db import events
 from guardia.errors import NotFound
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
 log = logging.getLogger(__name__)
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _PAUSE = 0.3
 """Seconds between two messages to one page: a burst of events is one message."""
@@ -40,10 +43,10 @@ _PAGES = 1000
 
 
 @dataclass(eq=False, slots=True)
-class Page:
+class LivePage:
     """One open page."""
 
-    person: PersonName
+    person: PersonInfo
     sr_id: int | None
     """The issue it shows; ``None`` for the list."""
     beats: bool = False
@@ -51,12 +54,12 @@ class Page:
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Feed:
+class LiveFeed:
     """Tells open pages that something they show has changed."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._pages: set[Page] = set()
+        self._pages: set[LivePage] = set()
         self._last: OrderedDict[int, int] = OrderedDict()
         """Entry number of the last event by issue."""
         self._latest = 0
@@ -111,7 +114,7 @@ class Feed:
             self._floor = max(self._floor, self._last.popitem(last=False)[1])
         owner = await self._owner(sr_id)
         for page in self._pages:
-            if page.sr_id in {None, sr_id} and _concerns(page, owner):
+            if page.sr_id in {None, sr_id} and _may_see(page, owner):
                 page.news.set()
 
     async def _owner(self, sr_id: int) -> str | None:
@@ -120,13 +123,13 @@ class Feed:
             return None
         return await run_in_threadpool(visibility.institution_of, self._desk, sr_id)
 
-    def missed(self, page: Page, seen: int) -> bool:
+    def missed(self, page: LivePage, seen: int) -> bool:
         """Whether something may have happened since the page was written."""
         if page.beats or seen < self._floor:
             return True
         return (self._latest if page.sr_id is None else self._last.get(page.sr_id, 0)) > seen
 
-    async def stream(self, page: Page, token: str, seen: int) -> AsyncIterator[str]:
+    async def stream(self, page: LivePage, token: str, seen: int) -> AsyncIterator[str]:
         """Server-sent events for one page, until it leaves, signs out, or the server stops."""
         if self.missed(page, seen):
             page.news.set()
@@ -139,7 +142,7 @@ class Feed:
                 if self._closed:
                     return
                 if time.monotonic() - looked >= _HEARTBEAT:
-                    if await run_in_threadpool(still_signed_in, self._desk, token) is None:
+                    if await run_in_threadpool(signed_in_person, self._desk, token) is None:
                         return
                     looked = time.monotonic()
                 if told:
@@ -157,7 +160,7 @@ class Feed:
         return len(self._pages) >= _PAGES
 
 
-def _concerns(page: Page, owner: str | None) -> bool:
+def _may_see(page: LivePage, owner: str | None) -> bool:
     return page.person.role != "customer" or (
         owner is not None and owner == page.person.institution
     )
@@ -165,7 +168,7 @@ def _concerns(page: Page, owner: str | None) -> bool:
 
 def _position(desk: Desk) -> int:
     with desk.database.reading() as session:
-        return audit_log.position(session)
+        return audit_log.snapshot_size(session)
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
@@ -179,20 +182,20 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
 @router.get("/events")
 async def subscribe(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     seen: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
     *,
     beats: bool = False,
 ) -> Response:
     """News of one issue, or of all that the visitor may see; with ``beats`` of agents' too."""
-    feed: Feed = request.app.state.feed
+    feed: LiveFeed = request.app.state.feed
     if feed.full:
         raise HTTPException(503, headers={"Retry-After": "30"})
-    if sr is not None and not await run_in_threadpool(visibility.sees, desk, here.person, sr):
+    if sr is not None and not await run_in_threadpool(visibility.can_see, desk, here.person, sr):
         raise NotFound(what=f"SR-{sr}")
-    stream = feed.stream(Page(here.person, sr, beats), here.token, seen)
+    stream = feed.stream(LivePage(here.person, sr, beats), here.token, seen)
     return StreamingResponse(
         stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )

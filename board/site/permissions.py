@@ -5,38 +5,39 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.web.session import ours, visitor
+from guardia.board.web.session import require_csrf_token
+from guardia.board.web.session import current_visitor
 from guardia.errors import Forbidden
-from guardia.org.access import require
+from guardia.org.access import require_permission as require
 
-OPEN = "open"
+PUBLIC = "open"
 """Needs no right: the entrance, what tells nothing, and channels that prove themselves by token."""
 
-AGENT = "agent"
+AGENT_TOKEN = "agent"
 """Needs the token of an outside agent's turn, which ``board.api.agent`` asks of every request."""
 
 ROUTES: dict[tuple[str, str], str] = {
-    ("GET", "/healthz"): OPEN,
-    ("GET", "/openapi.json"): OPEN,
-    ("GET", "/docs"): OPEN,
-    ("GET", "/static"): OPEN,
-    ("GET", "/login"): OPEN,
-    ("POST", "/login"): OPEN,
-    ("POST", "/intake/mattermost"): OPEN,
-    ("POST", "/intake/mattermost/actions"): OPEN,
-    ("GET", "/api/agent/tasks/{task_id}"): AGENT,
-    ("GET", "/api/agent/tasks/{task_id}/server"): AGENT,
-    ("GET", "/api/agent/tasks/{task_id}/tools"): AGENT,
-    ("GET", "/api/agent/tasks/{task_id}/evidence"): AGENT,
-    ("POST", "/api/agent/tasks/{task_id}/reads"): AGENT,
-    ("POST", "/api/agent/tasks/{task_id}/plan"): AGENT,
-    ("POST", "/api/agent/tasks/{task_id}/apply"): AGENT,
-    ("POST", "/api/agent/tasks/{task_id}/finish"): AGENT,
-    ("GET", "/api/agent/tasks/{task_id}/calls/{call_id}"): AGENT,
-    ("POST", "/api/agent/tasks/{task_id}/notes"): AGENT,
-    ("POST", "/api/agent/tasks/{task_id}/handover"): AGENT,
-    ("POST", "/api/agent/tasks/{task_id}/usage"): AGENT,
-    ("POST", "/api/agent/tasks/{task_id}/end"): AGENT,
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/docs"): PUBLIC,
+    ("GET", "/static"): PUBLIC,
+    ("GET", "/login"): PUBLIC,
+    ("POST", "/login"): PUBLIC,
+    ("POST", "/intake/mattermost"): PUBLIC,
+    ("POST", "/intake/mattermost/actions"): PUBLIC,
+    ("GET", "/api/agent/tasks/{task_id}"): AGENT_TOKEN,
+    ("GET", "/api/agent/tasks/{task_id}/server"): AGENT_TOKEN,
+    ("GET", "/api/agent/tasks/{task_id}/tools"): AGENT_TOKEN,
+    ("GET", "/api/agent/tasks/{task_id}/evidence"): AGENT_TOKEN,
+    ("POST", "/api/agent/tasks/{task_id}/reads"): AGENT_TOKEN,
+    ("POST", "/api/agent/tasks/{task_id}/plan"): AGENT_TOKEN,
+    ("POST", "/api/agent/tasks/{task_id}/apply"): AGENT_TOKEN,
+    ("POST", "/api/agent/tasks/{task_id}/finish"): AGENT_TOKEN,
+    ("GET", "/api/agent/tasks/{task_id}/calls/{call_id}"): AGENT_TOKEN,
+    ("POST", "/api/agent/tasks/{task_id}/notes"): AGENT_TOKEN,
+    ("POST", "/api/agent/tasks/{task_id}/handover"): AGENT_TOKEN,
+    ("POST", "/api/agent/tasks/{task_id}/usage"): AGENT_TOKEN,
+    ("POST", "/api/agent/tasks/{task_id}/end"): AGENT_TOKEN,
     ("POST", "/logout"): "session.end",
     ("GET", "/"): "issue.read",
     ("GET", "/issues"): "issue.read",
@@ -90,15 +91,15 @@ ROUTES: dict[tuple[str, str], str] = {
 }
 
 
-async def ruled(request: Request) -> None:
+async def require_permission(request: Request) -> None:
     """Refuse what the visitor has no right to, and every route that nobody has thought about."""
     path = str(getattr(request.scope.get("route"), "path", ""))
     action = request.app.state.rules.get((request.method, path))
     if action is None:
         raise Forbidden(who=request.method, action=path)
-    if action not in {OPEN, AGENT}:
+    if action not in {PUBLIC, AGENT_TOKEN}:
         # What would change something must be proven to come from our pages before anything else.
-        await ours(request)
-        here = await run_in_threadpool(visitor, request)
+        await require_csrf_token(request)
+        here = await run_in_threadpool(current_visitor, request)
         require(here.person, action)
         request.state.person = here.person

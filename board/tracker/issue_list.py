@@ -14,25 +14,27 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals.pending import Waiting, _waiting
+from guardia.board.approvals.pending import PendingStep
+from guardia.board.approvals.pending import _pending_steps
 from guardia.board.audit.chain import clean
-from guardia.board.audit.log import position
+from guardia.board.audit.log import snapshot_size
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
-from guardia.board.issues.visibility import visible
-from guardia.org.directory import PersonName
+from guardia.board.issues.visibility import visible_to
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution, Person
 
 _NUMBER = re.compile(r"(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
-_KIN = re.compile(r"(parent|goal):(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
+_RELATION = re.compile(r"(parent|goal):(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
 """``parent:12``: its children; ``goal:12``: all that serves the goal."""
-_WORDS = 6
-_OPEN = sorted(s.value for s in OPEN)
+_MAX_WORDS = 6
+_OPEN = sorted(s.value for s in OPEN_STATES)
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class IssueQuery:
     """Which issues; at most one of ``before`` and ``after`` is used."""
 
     state: Literal["open", "closed", "all"] = "open"
@@ -45,7 +47,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IssueRow:
     """One issue in a list."""
 
     sr_id: int
@@ -66,33 +68,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class IssueList:
     """One page of the list."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[IssueRow, ...]
     newer: int | None
     """Cursor for ``after``; ``None`` on the newest page."""
     older: int | None
     """Cursor for ``before``; ``None`` on the oldest page."""
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[PendingStep, ...]
     position: int
     """Length of the record at this snapshot: what the page has seen of what happened."""
 
 
-def issues(desk: Desk, viewer: PersonName, query: Query) -> Listing:
+def list_issues(desk: Desk, viewer: PersonInfo, query: IssueQuery) -> IssueList:
     """One page of issues, newest first, with the approvals that wait for the viewer."""
     with desk.database.reading() as session:
-        return Listing(
+        return IssueList(
             *_page(session, viewer, query),
-            waiting=_waiting(session, viewer, desk.clock()),
-            position=position(session),
+            waiting=_pending_steps(session, viewer, desk.clock()),
+            position=snapshot_size(session),
         )
 
 
 def _page(
-    session: Session, viewer: PersonName, query: Query
-) -> tuple[tuple[Row, ...], int | None, int | None]:
-    found = _rows().where(visible(viewer), *_filters(query))
+    session: Session, viewer: PersonInfo, query: IssueQuery
+) -> tuple[tuple[IssueRow, ...], int | None, int | None]:
+    found = _row_query().where(visible_to(viewer), *_filters(query))
     if query.after is not None:
         found = found.where(Issue.sr_id > query.after).order_by(Issue.sr_id)
     else:
@@ -117,7 +119,7 @@ def _servers() -> ScalarSelect[Any]:
     return query.correlate(Issue).scalar_subquery()
 
 
-def _rows() -> Select[Any]:
+def _row_query() -> Select[Any]:
     return (
         select(
             Issue.sr_id,
@@ -141,25 +143,25 @@ def _rows() -> Select[Any]:
     )
 
 
-def _row(found: Any) -> Row:
+def _row(found: Any) -> IssueRow:
     fields = found._asdict()
     fields["status"] = State(fields["status"])
     fields["servers"] = tuple(dict.fromkeys(fields["servers"] or ()))
-    return Row(**fields)
+    return IssueRow(**fields)
 
 
-def _filters(query: Query) -> list[ColumnElement[bool]]:
+def _filters(query: IssueQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.state != "all":
         is_open = Issue.status.in_(_OPEN)
         conditions.append(is_open if query.state == "open" else ~is_open)
-    for word in clean(query.words).split()[:_WORDS]:
-        kin = _KIN.fullmatch(word)
-        conditions.append(_is_kin(kin) if kin else _matches(word))
+    for word in clean(query.words).split()[:_MAX_WORDS]:
+        kin = _RELATION.fullmatch(word)
+        conditions.append(_has_relation(kin) if kin else _matches(word))
     return conditions
 
 
-def _is_kin(kin: re.Match[str]) -> ColumnElement[bool]:
+def _has_relation(kin: re.Match[str]) -> ColumnElement[bool]:
     column = Issue.parent_id if kin[1].lower() == "parent" else Issue.goal_id
     return column == int(kin[2])
 

@@ -16,29 +16,29 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests, view
 from guardia.board.approvals.model import Approval
-from guardia.board.approvals.policy import Capacity
-from guardia.board.approvals.view import Step
+from guardia.board.approvals.policy import ApproverRole
+from guardia.board.approvals.view import ApprovalStepView
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.core.context import Desk
-from guardia.board.core.display_names import named
+from guardia.board.core.display_names import display_names_of
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Comment, Directive, Issue, Task
 from guardia.board.core.plan import Plan
 from guardia.board.costs import report
-from guardia.board.costs.report import Asked
-from guardia.board.execution.model import Evidence
+from guardia.board.costs.report import ModelCallView
+from guardia.board.execution.model import CommandOutput
 from guardia.board.execution.tasks import plan_hash
 from guardia.board.issues import visibility
 from guardia.board.tracker import relations
-from guardia.board.tracker.relations import Relative
+from guardia.board.tracker.relations import RelatedIssue
 from guardia.errors import NotFound
-from guardia.org.access import allowed
-from guardia.org.directory import PersonName
+from guardia.org.access import is_allowed
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution
 
-PROGRESS = (
+PROGRESS_KINDS = (
     "received",
     "parsed",
     "planned",
@@ -52,15 +52,15 @@ PROGRESS = (
     "handed_over",
 )
 """Kinds of entries whose bare fact a customer may know."""
-_ENDINGS = ("completed", "failed", "handed_over", "rejected", "undone", "not_restored")
-_OUTPUT = 4000
-_ENTRIES = 500
-_READINGS = 200
-_COMMENTS = 300
+_END_KINDS = ("completed", "failed", "handed_over", "rejected", "undone", "not_restored")
+_MAX_OUTPUT = 4000
+_MAX_ENTRIES = 500
+_MAX_OUTPUTS = 200
+_MAX_COMMENTS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """A link of the record as people read it. Without rights to the record, only its kind."""
 
     kind: str
@@ -72,7 +72,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class CommentView:
     """A comment."""
 
     comment_id: int
@@ -82,7 +82,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CommandOutputView:
     """What a remote read found."""
 
     evidence_id: int
@@ -100,7 +100,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TaskDetail:
     """One task with its plan."""
 
     task_id: int
@@ -113,10 +113,10 @@ class Work:
     """Approved, but not to be run before."""
     genuine: bool
     """Whether the plan is the one that its hash names."""
-    steps: tuple[Step, ...]
+    steps: tuple[ApprovalStepView, ...]
     attempts: dict[tuple[int, str], str]
     """State by (ordinal, ``do`` or ``undo``)."""
-    readings: tuple[Reading, ...]
+    readings: tuple[CommandOutputView, ...]
     paused: bool = False
     undoing: bool = False
     """Whether its agent has still to undo it on a person's order."""
@@ -125,7 +125,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
+class IssueDetail:
     """The issue page."""
 
     sr_id: int
@@ -145,41 +145,41 @@ class Dossier:
     created_at: datetime
     updated_at: datetime
     reasons: tuple[str, ...]
-    works: tuple[Work, ...]
-    comments: tuple[Note, ...]
-    entries: tuple[Entry, ...]
+    works: tuple[TaskDetail, ...]
+    comments: tuple[CommentView, ...]
+    entries: tuple[TimelineEntry, ...]
     outcome: str
     """What the last ending said, for those who may read the record."""
     position: int
     stalled_at: datetime | None = None
     """Since when its agents go round in circles, for which reason."""
     stalled_on: str | None = None
-    parent: Relative | None = None
-    children: tuple[Relative, ...] = ()
+    parent: RelatedIssue | None = None
+    children: tuple[RelatedIssue, ...] = ()
     due_on: date | None = None
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[ModelCallView, ...] = ()
     """What models were asked about it."""
     names: dict[str, str] = field(default_factory=dict)
     """Names of ``agent:`` and ``person:`` ids that appear."""
 
 
-def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossier:
+def get_issue(desk: Desk, viewer: PersonInfo, sr_id: int, *, seen: int = 0) -> IssueDetail:
     """The page of an issue; ``NotFound`` where there is none for this viewer.
 
     ``seen``: the length of the record that a page has seen; only later entries are read.
     """
-    staff, reads_record = allowed(viewer, "plan.read"), allowed(viewer, "audit.read")
+    staff, reads_record = is_allowed(viewer, "plan.read"), is_allowed(viewer, "audit.read")
     with desk.database.reading() as session:
-        found = _issue(session, viewer, sr_id)
+        found = _require_issue(session, viewer, sr_id)
         tasks = session.scalars(select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id))
-        capacities = requests.capacities(session, viewer, desk.clock(), found.inst_id)
-        works = tuple(_works(session, viewer, capacities, found, tasks.all(), detail=staff))
+        capacities = requests.approver_roles(session, viewer, desk.clock(), found.inst_id)
+        works = tuple(_task_details(session, viewer, capacities, found, tasks.all(), detail=staff))
         comments = _comments(session, sr_id, staff=staff)
         entries = _entries(session, sr_id, seen, whole=reads_record)
-        asked = report.asked(session, sr_id) if staff else ()
+        asked = report.model_calls(session, sr_id) if staff else ()
         names = _names(session, found, works, comments, (*entries, *asked))
         inst = session.get(Institution, found.inst_id) if found.inst_id else None
-        return Dossier(
+        return IssueDetail(
             sr_id=sr_id,
             title=found.title,
             body=found.body,
@@ -201,7 +201,7 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
             comments=comments,
             entries=entries,
             outcome=_outcome(session, sr_id) if reads_record else "",
-            position=log.position(session),
+            position=log.snapshot_size(session),
             stalled_at=found.stalled_at,
             stalled_on=found.stalled_on,
             parent=relations.parent(session, viewer, found),
@@ -212,37 +212,37 @@ def issue(desk: Desk, viewer: PersonName, sr_id: int, *, seen: int = 0) -> Dossi
         )
 
 
-def output(desk: Desk, viewer: PersonName, sr_id: int, evidence_id: int) -> str:
+def get_output(desk: Desk, viewer: PersonInfo, sr_id: int, evidence_id: int) -> str:
     """The whole raw output of one read; ``NotFound`` where there is none for this viewer."""
     with desk.database.reading() as session:
-        _issue(session, viewer, sr_id)
-        row = session.get(Evidence, evidence_id)
-        if row is None or row.sr_id != sr_id or not allowed(viewer, "plan.read"):
+        _require_issue(session, viewer, sr_id)
+        row = session.get(CommandOutput, evidence_id)
+        if row is None or row.sr_id != sr_id or not is_allowed(viewer, "plan.read"):
             raise NotFound(what=f"SR-{sr_id}/{evidence_id}")
         return row.output
 
 
-def _issue(session: Session, viewer: PersonName, sr_id: int) -> Issue:
-    found = session.scalar(select(Issue).where(Issue.sr_id == sr_id, visibility.visible(viewer)))
+def _require_issue(session: Session, viewer: PersonInfo, sr_id: int) -> Issue:
+    found = session.scalar(select(Issue).where(Issue.sr_id == sr_id, visibility.visible_to(viewer)))
     if found is None:
         raise NotFound(what=f"SR-{sr_id}")
     return found
 
 
-def _works(
+def _task_details(
     session: Session,
-    viewer: PersonName,
-    capacities: Sequence[Capacity],
+    viewer: PersonInfo,
+    capacities: Sequence[ApproverRole],
     found: Issue,
     tasks: Iterable[Task],
     *,
     detail: bool,
-) -> Iterable[Work]:
+) -> Iterable[TaskDetail]:
     known = list(tasks)
     if not detail:
         for task in known:
             state = State(task.status)
-            yield Work(
+            yield TaskDetail(
                 task.task_id, state, task.target_server, None, None, None, None, True, (), {}, ()
             )
         return
@@ -253,8 +253,8 @@ def _works(
         .order_by(Approval.approval_id, Approval.step)
     ).all()
     attempts = session.scalars(select(ActionRun).where(ActionRun.task_id.in_(ids))).all()
-    readings = _readings(session, found.sr_id)
-    planned = _planned(session, found.sr_id)
+    readings = _output_rows(session, found.sr_id)
+    planned = _plan_times(session, found.sr_id)
     undoing = set(
         session.scalars(
             select(Directive.task_id).where(
@@ -264,8 +264,8 @@ def _works(
     )
     for task in known:
         plan = Plan.model_validate(task.plan) if task.plan else None
-        own = view.latest(asked, task)
-        yield Work(
+        own = view.latest_steps(asked, task)
+        yield TaskDetail(
             task_id=task.task_id,
             status=State(task.status),
             server=task.target_server,
@@ -274,54 +274,54 @@ def _works(
             plan_hash=task.plan_hash,
             run_after=task.run_after if task.status == State.APPROVED else None,
             genuine=plan is None or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
-            steps=tuple(view.seen(session, capacities, viewer, found, task, own)),
+            steps=tuple(view.step_views(session, capacities, viewer, found, task, own)),
             attempts={
                 (a.ordinal, a.phase): a.state
                 for a in attempts
                 if (a.task_id, a.plan_hash) == (task.task_id, task.plan_hash)
             },
             readings=tuple(
-                _reading(r, planned.get(task.task_id)) for r in readings if r[1] == task.task_id
+                _output_view(r, planned.get(task.task_id)) for r in readings if r[1] == task.task_id
             ),
             paused=task.paused,
             undoing=task.task_id in undoing,
-            orders=_orders(viewer, task, undoing=task.task_id in undoing),
+            orders=_available_directives(viewer, task, undoing=task.task_id in undoing),
         )
 
 
-def _orders(viewer: PersonName, task: Task, *, undoing: bool) -> tuple[str, ...]:
+def _available_directives(viewer: PersonInfo, task: Task, *, undoing: bool) -> tuple[str, ...]:
     planned, state = task.plan is not None, State(task.status)
-    known = directives.possible(state, paused=task.paused, undoing=undoing, planned=planned)
-    return tuple(verb for verb in known if allowed(viewer, f"directive.{verb}"))
+    known = directives.allowed_verbs(state, paused=task.paused, undoing=undoing, planned=planned)
+    return tuple(verb for verb in known if is_allowed(viewer, f"directive.{verb}"))
 
 
-def _readings(session: Session, sr_id: int) -> list[Any]:
+def _output_rows(session: Session, sr_id: int) -> list[Any]:
     latest = (
         select(
-            Evidence.evidence_id,
-            Evidence.task_id,
-            Evidence.tool,
-            Evidence.command,
-            Evidence.findings,
-            func.left(Evidence.output, _OUTPUT).label("output"),
-            func.length(Evidence.output).label("length"),
-            Evidence.sha256,
-            Evidence.created_at,
+            CommandOutput.evidence_id,
+            CommandOutput.task_id,
+            CommandOutput.tool,
+            CommandOutput.command,
+            CommandOutput.findings,
+            func.left(CommandOutput.output, _MAX_OUTPUT).label("output"),
+            func.length(CommandOutput.output).label("length"),
+            CommandOutput.sha256,
+            CommandOutput.created_at,
         )
-        .where(Evidence.task_id.in_(select(Task.task_id).where(Task.sr_id == sr_id)))
-        .order_by(Evidence.evidence_id.desc())
-        .limit(_READINGS)
+        .where(CommandOutput.task_id.in_(select(Task.task_id).where(Task.sr_id == sr_id)))
+        .order_by(CommandOutput.evidence_id.desc())
+        .limit(_MAX_OUTPUTS)
     )
     return list(session.execute(latest))[::-1]
 
 
-def _reading(row: Any, planned: datetime | None) -> Reading:
+def _output_view(row: Any, planned: datetime | None) -> CommandOutputView:
     fields = row._asdict()
     del fields["task_id"]
-    return Reading(**fields, before_plan=planned is None or fields["created_at"] <= planned)
+    return CommandOutputView(**fields, before_plan=planned is None or fields["created_at"] <= planned)
 
 
-def _planned(session: Session, sr_id: int) -> dict[int | None, datetime]:
+def _plan_times(session: Session, sr_id: int) -> dict[int | None, datetime]:
     """When each task's present plan was filed."""
     found = session.execute(
         select(AuditEntry.task_id, func.max(AuditEntry.created_at))
@@ -331,24 +331,24 @@ def _planned(session: Session, sr_id: int) -> dict[int | None, datetime]:
     return {row[0]: row[1] for row in found}
 
 
-def _comments(session: Session, sr_id: int, *, staff: bool) -> tuple[Note, ...]:
+def _comments(session: Session, sr_id: int, *, staff: bool) -> tuple[CommentView, ...]:
     query = select(Comment).where(Comment.sr_id == sr_id)
     if not staff:
         # Agents write of diagnoses and servers; customers read what people tell them.
         query = query.where(Comment.author.startswith("person:"))
-    found = session.scalars(query.order_by(Comment.comment_id.desc()).limit(_COMMENTS)).all()
-    return tuple(Note(c.comment_id, c.author, c.body, c.created_at) for c in reversed(found))
+    found = session.scalars(query.order_by(Comment.comment_id.desc()).limit(_MAX_COMMENTS)).all()
+    return tuple(CommentView(c.comment_id, c.author, c.body, c.created_at) for c in reversed(found))
 
 
-def _entries(session: Session, sr_id: int, seen: int, *, whole: bool) -> tuple[Entry, ...]:
+def _entries(session: Session, sr_id: int, seen: int, *, whole: bool) -> tuple[TimelineEntry, ...]:
     query = select(AuditEntry).where(AuditEntry.sr_id == sr_id, AuditEntry.seq > seen)
     if not whole:
-        query = query.where(AuditEntry.kind.in_(PROGRESS))
-    found = session.scalars(query.order_by(AuditEntry.seq.desc()).limit(_ENTRIES)).all()
+        query = query.where(AuditEntry.kind.in_(PROGRESS_KINDS))
+    found = session.scalars(query.order_by(AuditEntry.seq.desc()).limit(_MAX_ENTRIES)).all()
     return tuple(
-        Entry(e.kind, e.created_at, e.seq, e.actor, e.log_content, e.current_hash)
+        TimelineEntry(e.kind, e.created_at, e.seq, e.actor, e.log_content, e.current_hash)
         if whole
-        else Entry(e.kind, e.created_at)
+        else TimelineEntry(e.kind, e.created_at)
         for e in reversed(found)
     )
 
@@ -356,7 +356,7 @@ def _entries(session: Session, sr_id: int, seen: int, *, whole: bool) -> tuple[E
 def _outcome(session: Session, sr_id: int) -> str:
     detail = session.scalar(
         select(AuditEntry.detail)
-        .where(AuditEntry.sr_id == sr_id, AuditEntry.kind.in_(_ENDINGS))
+        .where(AuditEntry.sr_id == sr_id, AuditEntry.kind.in_(_END_KINDS))
         .order_by(AuditEntry.seq.desc())
         .limit(1)
     )
@@ -366,13 +366,13 @@ def _outcome(session: Session, sr_id: int) -> str:
 def _names(
     session: Session,
     found: Issue,
-    works: Iterable[Work],
-    comments: Iterable[Note],
-    done: Iterable[Entry | Asked],
+    works: Iterable[TaskDetail],
+    comments: Iterable[CommentView],
+    done: Iterable[TimelineEntry | ModelCallView],
 ) -> dict[str, str]:
     actors = {f"agent:{found.agent_id}"}
     actors |= {f"person:{p}" for p in (found.requester_id, found.assignee_id) if p}
     votes = [v for w in works for s in w.steps for v in s.votes]
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
     actors |= {c.author for c in comments} | {e.actor for e in done}
-    return named(session, actors)
+    return display_names_of(session, actors)

@@ -8,19 +8,22 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from guardia.board.approvals import decisions
-from guardia.board.approvals.policy import Verdict
+from guardia.board.approvals.policy import DecisionVerdict
 from guardia.board.control import directives
 from guardia.board.core.context import Desk
 from guardia.board.issues import comments, receiving, visibility
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
 from guardia.board.web import errors, forms, render
-from guardia.board.web.session import AtDesk, Here, Visitor, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import Visitor
+from guardia.board.web.session import current_visitor
 from guardia.errors import Invalid, NotFound, UserError
 from guardia.i18n import t
-from guardia.org.access import require
+from guardia.org.access import require_permission
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 CHANNEL = "web"
 _NEW = "tracker/issue_new.html"
@@ -37,18 +40,18 @@ def home() -> Response:
 
 
 @router.get("/issues")
-def index(
+def list_issues(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     state: States = "open",
     q: Annotated[str, Query(max_length=200)] = "",
     before: Cursor = None,
     after: Cursor = None,
 ) -> Response:
     """The list, or, for its own live refresh, only what changes of it."""
-    query = issue_list.Query(state=state, words=q, before=before, after=after)
-    found = issue_list.issues(desk, here.person, query)
+    query = issue_list.IssueQuery(state=state, words=q, before=before, after=after)
+    found = issue_list.list_issues(desk, here.person, query)
     fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
@@ -61,29 +64,29 @@ def index(
 
 
 @router.get("/issues/new")
-def blank(request: Request, here: Here) -> Response:
+def new_issue_form(request: Request, here: CurrentVisitor) -> Response:
     """The form for a new request."""
-    require(here.person, "issue.create")
-    return forms.form(request, _NEW, here)
+    require_permission(here.person, "issue.create")
+    return forms.render_form(request, _NEW, here)
 
 
 @router.post("/issues")
-def file(
+def create_issue(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     title: Annotated[str, Form(max_length=200)] = "",
     body: Annotated[str, Form(max_length=20_000)] = "",
     ticket: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Receive a request from a person; the title alone is enough."""
-    require(here.person, "issue.create")
+    require_permission(here.person, "issue.create")
     if not (title.strip() or body.strip()):
-        with render.speaking(request):
+        with render.use_visitor_language(request):
             notice = t("web.new.empty")
-        return forms.form(request, _NEW, here, ticket=ticket, notice=notice, status=422)
+        return forms.render_form(request, _NEW, here, ticket=ticket, notice=notice, status=422)
     person = here.person
-    wish = receiving.Request(
+    wish = receiving.NewIssue(
         text=body.strip() or title,
         title=title,
         channel=CHANNEL,
@@ -92,12 +95,12 @@ def file(
         institution=person.institution,
         external_id=f"{person.id}:{ticket}" if ticket else None,
     )
-    sr_id = receiving.receive(desk, wish)
+    sr_id = receiving.receive_issue(desk, wish)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)
 
 
 @router.get("/issues/{sr_id}")
-def show(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+def show_issue(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
     """The page of an issue."""
     return _page(request, desk, here, sr_id)
 
@@ -112,7 +115,7 @@ def _page(
     notice: str = "",
     draft: str = "",
 ) -> Response:
-    found = issue_page.issue(desk, here.person, sr_id)
+    found = issue_page.get_issue(desk, here.person, sr_id)
     return render.page(
         request,
         "tracker/issue.html",
@@ -125,30 +128,30 @@ def _page(
 
 
 @router.get("/issues/{sr_id}/live")
-def live(
+def refresh_issue(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr_id: Number,
     seen: Annotated[int, Query(ge=0, le=_MAX)] = 0,
 ) -> Response:
     """What has changed of an issue's page since it has seen so much of the record."""
-    found = issue_page.issue(desk, here.person, sr_id, seen=seen)
+    found = issue_page.get_issue(desk, here.person, sr_id, seen=seen)
     return render.page(request, "tracker/issue_live.html", visitor=here, issue=found)
 
 
 @router.get("/issues/{sr_id}/evidence/{evidence_id}")
-def output(desk: AtDesk, here: Here, sr_id: Number, evidence_id: Number) -> Response:
+def show_output(desk: BoardDep, here: CurrentVisitor, sr_id: Number, evidence_id: Number) -> Response:
     """The whole raw output of one read, as text."""
-    return PlainTextResponse(issue_page.output(desk, here.person, sr_id, evidence_id))
+    return PlainTextResponse(issue_page.get_output(desk, here.person, sr_id, evidence_id))
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/decision")
-def decide(
+def decide_step(
     *,
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
     decision: Annotated[Literal["approve", "change", "reject"], Form()],
@@ -156,22 +159,22 @@ def decide(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Decide one step, for exactly the plan that the form showed."""
-    found = issue_page.issue(desk, here.person, sr_id)
+    found = issue_page.get_issue(desk, here.person, sr_id)
     if all(w.task_id != task_id for w in found.works):
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
 
     def act() -> Any:
-        return decisions.say(desk, here.person, task_id, Verdict(decision), plan_hash, reason)
+        return decisions.submit_decision(desk, here.person, task_id, DecisionVerdict(decision), plan_hash, reason)
 
-    return _act(request, desk, here, sr_id, act)
+    return _perform(request, desk, here, sr_id, act)
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/orders")
-def order(
+def issue_directive(
     *,
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
     verb: Annotated[str, Form(min_length=1, max_length=20)],
@@ -179,54 +182,54 @@ def order(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Order something of a task; it takes effect while its commands run."""
-    found = issue_page.issue(desk, here.person, sr_id)
+    found = issue_page.get_issue(desk, here.person, sr_id)
     if all(w.task_id != task_id for w in found.works):
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
-    wish = directives.Wish(verb, reason, argument)
+    wish = directives.DirectiveRequest(verb, reason, argument)
 
     def act() -> Any:
-        return directives.give(desk, here.person, task_id, wish)
+        return directives.issue_directive(desk, here.person, task_id, wish)
 
-    return _act(request, desk, here, sr_id, act)
+    return _perform(request, desk, here, sr_id, act)
 
 
 @router.post("/issues/{sr_id}/stall/lift")
-def lift(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+def clear_issue_stall(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
     """Let the agents go on where they went round in circles."""
-    if not visibility.sees(desk, here.person, sr_id):
+    if not visibility.can_see(desk, here.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
-    return _act(request, desk, here, sr_id, lambda: clear_stall.lift(desk, here.person, sr_id))
+    return _perform(request, desk, here, sr_id, lambda: clear_stall.clear(desk, here.person, sr_id))
 
 
 @router.post("/issues/{sr_id}/comments")
-def comment(
+def add_comment(
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr_id: Number,
     body: Annotated[str, Form(max_length=20_000)] = "",
 ) -> Response:
     """Add a note."""
-    if not visibility.sees(desk, here.person, sr_id):
+    if not visibility.can_see(desk, here.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
-    require(here.person, "issue.comment")
+    require_permission(here.person, "issue.comment")
 
     def act() -> Any:
         if not body.strip():
-            with render.speaking(request):
-                raise Invalid(what=render.word("issue", "comment"), why=render.word("new", "empty"))
-        return comments.comment(desk, sr_id, f"person:{here.person.id}", body)
+            with render.use_visitor_language(request):
+                raise Invalid(what=render.web_label("issue", "comment"), why=render.web_label("new", "empty"))
+        return comments.add_comment(desk, sr_id, f"person:{here.person.id}", body)
 
-    return _act(request, desk, here, sr_id, act, draft=body)
+    return _perform(request, desk, here, sr_id, act, draft=body)
 
 
-def _act(
+def _perform(
     request: Request, desk: Desk, here: Visitor, sr_id: int, act: Any, *, draft: str = ""
 ) -> Response:
     """Do it and show the page; where it is refused, say why on the page as it is now."""
     try:
         act()
     except UserError as error:
-        status, notice = errors.told(request, error)
+        status, notice = errors.page_error(request, error)
         return _page(request, desk, here, sr_id, status=status, notice=notice, draft=draft)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)

@@ -10,25 +10,28 @@ from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from guardia.board.control import manual_plans
-from guardia.board.control.manual_plans import Revision
-from guardia.board.core.planner import Draft, Offer
+from guardia.board.control.manual_plans import PlanRevision
+from guardia.board.core.planner import ActionDraft
+from guardia.board.core.planner import ToolOption
 from guardia.board.tracker import issue_page
-from guardia.board.tracker.issue_page import Work
+from guardia.board.tracker.issue_page import TaskDetail
 from guardia.board.web import errors, render
-from guardia.board.web.session import AtDesk, Here, visitor
+from guardia.board.web.session import BoardDep
+from guardia.board.web.session import CurrentVisitor
+from guardia.board.web.session import current_visitor
 from guardia.errors import Invalid, NotFound, UserError
 from guardia.i18n import t
-from guardia.org.access import require
+from guardia.org.access import require_permission
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Text = Annotated[str, Form(max_length=1000)]
-_LINES = 2000
+_MAX_ARGUMENTS_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PlanActionRow:
     """One action of a plan as the form shows it."""
 
     ordinal: int
@@ -37,85 +40,85 @@ class Row:
     dropped: bool = False
 
 
-async def written(request: Request) -> dict[str, str]:
+async def read_form_texts(request: Request) -> dict[str, str]:
     """All texts of a form whose fields depend on the plan."""
     form = await request.form()
     return {name: text for name, text in form.items() if isinstance(text, str)}
 
 
-Written = Annotated[dict[str, str], Depends(written)]
+FormTexts = Annotated[dict[str, str], Depends(read_form_texts)]
 
 
 @router.get("/issues/{sr_id}/tasks/{task_id}/plan")
-def edit(request: Request, desk: AtDesk, here: Here, sr_id: Number, task_id: Number) -> Response:
+def edit_plan(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number, task_id: Number) -> Response:
     """The plan as a form."""
-    work = _work(issue_page.issue(desk, here.person, sr_id).works, task_id)
-    require(here.person, "directive.change")
+    work = _find_task(issue_page.get_issue(desk, here.person, sr_id).works, task_id)
+    require_permission(here.person, "directive.change")
     return _plan_form(request, here, sr_id, work, _rows(work))
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/plan")
-def change(
+def change_plan(
     *,
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
-    form: Written,
+    form: FormTexts,
     plan_hash: Annotated[str, Form(min_length=1, max_length=128)],
     reason: _Text = "",
 ) -> Response:
     """Put the person's plan in the place of the one that the form showed."""
-    work = _work(issue_page.issue(desk, here.person, sr_id).works, task_id)
+    work = _find_task(issue_page.get_issue(desk, here.person, sr_id).works, task_id)
     rows = _rows(work, form)
 
     def act() -> None:
-        drafts = [Draft(row.tool, row.args) for row in rows if not row.dropped]
+        drafts = [ActionDraft(row.tool, row.args) for row in rows if not row.dropped]
         if tool := form.get("tool", ""):
-            drafts.append(Draft(tool, _lines(form.get("arguments", ""))))
-        manual_plans.change(desk, here.person, task_id, Revision(plan_hash, drafts, reason))
+            drafts.append(ActionDraft(tool, _parse_arguments(form.get("arguments", ""))))
+        manual_plans.change_plan(desk, here.person, task_id, PlanRevision(plan_hash, drafts, reason))
 
     def again(status: int, notice: str) -> Response:
         return _plan_form(request, here, sr_id, work, rows, form, status=status, notice=notice)
 
-    return _act(request, sr_id, act, again)
+    return _perform(request, sr_id, act, again)
 
 
 @router.get("/issues/{sr_id}/force")
-def blank(request: Request, desk: AtDesk, here: Here, sr_id: Number) -> Response:
+def force_action_form(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
     """The form for one action outside of any plan."""
-    found = issue_page.issue(desk, here.person, sr_id)
-    require(here.person, "directive.force")
+    found = issue_page.get_issue(desk, here.person, sr_id)
+    require_permission(here.person, "directive.force")
     return _force_form(request, here, sr_id, {"server": next(iter(found.servers), "")})
 
 
 @router.post("/issues/{sr_id}/force")
-def force(
+def force_action(
     *,
     request: Request,
-    desk: AtDesk,
-    here: Here,
+    desk: BoardDep,
+    here: CurrentVisitor,
     sr_id: Number,
-    form: Written,
+    form: FormTexts,
     server: Annotated[str, Form(max_length=100)] = "",
     tool: Annotated[str, Form(max_length=100)] = "",
     reason: _Text = "",
 ) -> Response:
     """Order it; it runs once it is approved."""
-    issue_page.issue(desk, here.person, sr_id)
+    issue_page.get_issue(desk, here.person, sr_id)
 
     def act() -> None:
-        draft = Draft(tool, _lines(form.get("arguments", "")))
-        manual_plans.force(desk, here.person, sr_id, server, draft, reason)
+        draft = ActionDraft(tool, _parse_arguments(form.get("arguments", "")))
+        manual_plans.force_action(desk, here.person, sr_id, server, draft, reason)
 
     def again(status: int, notice: str) -> Response:
         return _force_form(request, here, sr_id, form, status=status, notice=notice)
 
-    return _act(request, sr_id, act, again)
+    return _perform(request, sr_id, act, again)
 
 
-def _act(
+def _perform(
     request: Request,
     sr_id: int,
     act: Callable[[], None],
@@ -125,35 +128,35 @@ def _act(
     try:
         act()
     except UserError as error:
-        status, notice = errors.told(request, error)
+        status, notice = errors.page_error(request, error)
         return again(status, notice)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)
 
 
-def _work(works: tuple[Work, ...], task_id: int) -> Work:
+def _find_task(works: tuple[TaskDetail, ...], task_id: int) -> TaskDetail:
     found = next((work for work in works if work.task_id == task_id), None)
     if found is None or found.plan is None:
         raise NotFound(what=f"task {task_id}")
     return found
 
 
-def _rows(work: Work, form: Mapping[str, str] | None = None) -> list[Row]:
+def _rows(work: TaskDetail, form: Mapping[str, str] | None = None) -> list[PlanActionRow]:
     """The plan's actions, with what a form says instead."""
     return list(_each_row(work, form or {}))
 
 
-def _each_row(work: Work, form: Mapping[str, str]) -> Iterator[Row]:
+def _each_row(work: TaskDetail, form: Mapping[str, str]) -> Iterator[PlanActionRow]:
     for n, action in enumerate(work.plan.actions if work.plan else (), start=1):
         args = {
-            name: form.get(f"{n}.{name}", text) for name, text in Draft.of(action.call).args.items()
+            name: form.get(f"{n}.{name}", text) for name, text in ActionDraft.of(action.call).args.items()
         }
-        yield Row(n, action.call.tool, args, dropped=f"drop.{n}" in form)
+        yield PlanActionRow(n, action.call.tool, args, dropped=f"drop.{n}" in form)
 
 
-def _lines(text: str) -> dict[str, str]:
+def _parse_arguments(text: str) -> dict[str, str]:
     """``name=value`` a line."""
     found = {}
-    for line in filter(None, map(str.strip, text[:_LINES].splitlines())):
+    for line in filter(None, map(str.strip, text[:_MAX_ARGUMENTS_LENGTH].splitlines())):
         name, equals, value = line.partition("=")
         if not equals:
             raise Invalid(what=line, why=t("web.planning.pair"))
@@ -163,10 +166,10 @@ def _lines(text: str) -> dict[str, str]:
 
 def _plan_form(
     request: Request,
-    here: Here,
+    here: CurrentVisitor,
     sr_id: int,
-    work: Work,
-    rows: list[Row],
+    work: TaskDetail,
+    rows: list[PlanActionRow],
     form: Mapping[str, str] | None = None,
     **words: Any,
 ) -> Response:
@@ -175,14 +178,14 @@ def _plan_form(
 
 
 def _force_form(
-    request: Request, here: Here, sr_id: int, form: Mapping[str, str], **words: Any
+    request: Request, here: CurrentVisitor, sr_id: int, form: Mapping[str, str], **words: Any
 ) -> Response:
     return _form(request, here, "tracker/force.html", form, sr_id=sr_id, **words)
 
 
 def _form(
     request: Request,
-    here: Here,
+    here: CurrentVisitor,
     name: str,
     form: Mapping[str, str],
     *,
@@ -191,8 +194,8 @@ def _form(
     **words: Any,
 ) -> Response:
     planner = request.app.state.desk.planner
-    with render.speaking(request):
-        offers: tuple[Offer, ...] = planner.offers() if planner else ()
+    with render.use_visitor_language(request):
+        offers: tuple[ToolOption, ...] = planner.offers() if planner else ()
     return render.page(
         request,
         name,

@@ -11,11 +11,11 @@ from fastapi import Depends, Request
 
 from guardia.board.core.context import Desk
 from guardia.errors import Forbidden
-from guardia.org.directory import PersonName
-from guardia.org.tokens import PREFIX
+from guardia.org.directory import PersonInfo
+from guardia.org.tokens import TOKEN_PREFIX
 
 
-def bearer(request: Request) -> str | None:
+def bearer_token(request: Request) -> str | None:
     """The token that a request carries; ``None`` where it carries no ``Authorization`` at all.
 
     Whoever sends one is that token's holder or nobody: a cookie beside it does not count.
@@ -24,23 +24,23 @@ def bearer(request: Request) -> str | None:
     if given is None:
         return None
     scheme, _, secret = given.partition(" ")
-    known = scheme.lower() in {"bearer", "token"} and secret.startswith(PREFIX)
+    known = scheme.lower() in {"bearer", "token"} and secret.startswith(TOKEN_PREFIX)
     return secret if known else ""
 
 
-def caller(request: Request) -> PersonName:
+def caller(request: Request) -> PersonInfo:
     """The person whose program calls, or who is signed in."""
-    found: PersonName | None = getattr(request.state, "person", None)
+    found: PersonInfo | None = getattr(request.state, "person", None)
     if found is None:
         raise Forbidden(who=request.method, action=request.url.path)
     return found
 
 
-def desk_of(request: Request) -> Desk:
+def board_of(request: Request) -> Desk:
     """The desk that this application serves."""
     desk: Desk = request.app.state.desk
     return desk
 
 
-Caller = Annotated[PersonName, Depends(caller)]
-AtDesk = Annotated[Desk, Depends(desk_of)]
+Caller = Annotated[PersonInfo, Depends(caller)]
+BoardDep = Annotated[Desk, Depends(board_of)]

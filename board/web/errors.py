@@ -28,7 +28,7 @@ from guardia.i18n import t
 
 log = logging.getLogger(__name__)
 
-STATUS: dict[type[GuardiaError], int] = {
+STATUS_CODES: dict[type[GuardiaError], int] = {
     errors.NotFound: 404,
     errors.Forbidden: 403,
     NotOurForm: 403,
@@ -41,14 +41,14 @@ STATUS: dict[type[GuardiaError], int] = {
     errors.IllegalMove: 409,
     errors.Refused: 409,
 }
-_MACHINES = ("/api/", "/intake/", "/healthz", "/openapi.json", "/events")
+_API_PREFIXES = ("/api/", "/intake/", "/healthz", "/openapi.json", "/events")
 _DOCS = "/docs"
 
 
 def install(app: FastAPI) -> None:
     """Answer every fault of the application."""
     app.add_exception_handler(SignInNeeded, _sign_in)
-    app.add_exception_handler(GuardiaError, _ours)
+    app.add_exception_handler(GuardiaError, _guardia_error)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(OperationalError, _database)
@@ -59,45 +59,45 @@ def install(app: FastAPI) -> None:
 def status_of(error: GuardiaError) -> int:
     """The HTTP status of one of our errors."""
     for kind in type(error).__mro__:
-        if kind in STATUS:
-            return STATUS[kind]
+        if kind in STATUS_CODES:
+            return STATUS_CODES[kind]
     return 400 if isinstance(error, UserError) else 500
 
 
 def wants_page(request: Request) -> bool:
     """Whether a person looks at the answer."""
-    if request.url.path.startswith(_MACHINES):
+    if request.url.path.startswith(_API_PREFIXES):
         return False
     accepts = request.headers.get("accept", "")
     return "text/html" in accepts or request.headers.get("hx-request") == "true"
 
 
-def sentence(error: GuardiaError) -> str:
+def message_of(error: GuardiaError) -> str:
     """What our error says, in the language that is being spoken."""
     return t(f"errors.{type(error).__name__}", **error.detail)
 
 
-def told(request: Request, error: UserError) -> tuple[int, str]:
+def page_error(request: Request, error: UserError) -> tuple[int, str]:
     """The status and sentence of a refusal that a page shows; raised on for programs."""
     if not wants_page(request):
         raise error
-    with render.speaking(request):
-        return status_of(error), sentence(error)
+    with render.use_visitor_language(request):
+        return status_of(error), message_of(error)
 
 
-def attempt(
+def submit(
     request: Request, act: Callable[[], object], to: str, again: Callable[..., Response]
 ) -> Response:
     """Do what a form asks for and go ``to`` where it shows; refused, the page ``again``."""
     try:
         act()
     except UserError as error:
-        status, notice = told(request, error)
+        status, notice = page_error(request, error)
         return again(status=status, notice=notice)
     return RedirectResponse(to, status_code=303)
 
 
-def answer(
+def error_response(
     request: Request,
     status: int,
     message: str | None = None,
@@ -106,9 +106,9 @@ def answer(
     problems: list[dict[str, str]] | None = None,
 ) -> Response:
     """A fault as a page or as JSON."""
-    with render.speaking(request):
+    with render.use_visitor_language(request):
         title = _title(status)
-        text = message or t(f"web.fault.{status}.text") if status in _KNOWN else message or title
+        text = message or t(f"web.fault.{status}.text") if status in _STATUSES_WITH_TEXT else message or title
     if wants_page(request):
         return render.page(
             request,
@@ -128,16 +128,16 @@ def answer(
     return JSONResponse(body, status_code=status)
 
 
-_KNOWN = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
+_STATUSES_WITH_TEXT = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
 
 
 def _title(status: int) -> str:
-    return t(f"web.fault.{status}.title") if status in _KNOWN else HTTPStatus(status).phrase
+    return t(f"web.fault.{status}.title") if status in _STATUSES_WITH_TEXT else HTTPStatus(status).phrase
 
 
 async def _sign_in(request: Request, _error: Exception) -> Response:
     if not wants_page(request):
-        return answer(request, 401)
+        return error_response(request, 401)
     back = request.url.path if request.method == "GET" else "/issues"
     address = f"/login?{urlencode({'next': back})}"
     if request.headers.get("hx-request") == "true":
@@ -145,22 +145,22 @@ async def _sign_in(request: Request, _error: Exception) -> Response:
     return RedirectResponse(address, status_code=303)
 
 
-async def _ours(request: Request, error: Exception) -> Response:
+async def _guardia_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardiaError)
     status = status_of(error)
     if status >= 500:
         # What an operator must know may name hosts and outputs: it goes to the log only.
-        return _hidden(request, error)
-    with render.speaking(request):
-        text = sentence(error)
-    return answer(request, status, text)
+        return _internal_error(request, error)
+    with render.use_visitor_language(request):
+        text = message_of(error)
+    return error_response(request, status, text)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     # Libraries explain themselves in English; what is not is a sentence of ours.
     own = None if error.detail.isascii() or error.status_code >= 500 else error.detail
-    response = answer(request, error.status_code, own)
+    response = error_response(request, error.status_code, own)
     response.headers.update(error.headers or {})
     return response
 
@@ -169,8 +169,8 @@ async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(e["loc"][0] == "path" for e in found):
-        return answer(request, 404)
-    with render.speaking(request):
+        return error_response(request, 404)
+    with render.use_visitor_language(request):
         problems = [
             {
                 "resource": request.url.path,
@@ -180,7 +180,7 @@ async def _validation(request: Request, error: Exception) -> Response:
             }
             for e in found
         ]
-    return answer(request, 422, problems=problems)
+    return error_response(request, 422, problems=problems)
 
 
 def _problem(kind: str) -> str:
@@ -191,17 +191,17 @@ def _problem(kind: str) -> str:
 
 async def _database(request: Request, error: Exception) -> Response:
     log.error("the database does not answer: %s", type(error).__name__)
-    return answer(request, 503)
+    return error_response(request, 503)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return _hidden(request, error)
+    return _internal_error(request, error)
 
 
-def _hidden(request: Request, error: Exception) -> Response:
+def _internal_error(request: Request, error: Exception) -> Response:
     reference = secrets.token_hex(4)
     log.error("fault %s on %s", reference, request.url.path, exc_info=error)
-    response = answer(request, 500, reference=reference)
+    response = error_response(request, 500, reference=reference)
     # What nobody expected is answered outside of every middleware.
     response.headers.update(HEADERS | {"cache-control": "no-store"})
     return response

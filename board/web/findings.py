@@ -14,14 +14,14 @@ _ORDER = {name: n for n, name in enumerate(catalogue(DEFAULT_LANGUAGE, "web")["f
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FieldBlock:
     """Single values by name."""
 
     values: tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class TableBlock:
     """A list of equal things."""
 
     name: str
@@ -32,14 +32,14 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class ListBlock:
     """A list of plain values, e.g. lines of a log."""
 
     name: str
     values: tuple[Any, ...]
 
 
-Block = Facts | Records | Lines
+Block = FieldBlock | TableBlock | ListBlock
 
 
 def blocks(findings: Mapping[str, Any]) -> list[Block]:
@@ -47,11 +47,11 @@ def blocks(findings: Mapping[str, Any]) -> list[Block]:
     single = tuple(
         (n, findings[n]) for n in ordered(findings) if not isinstance(findings[n], list | Mapping)
     )
-    found: list[Block] = [Facts(single)] if single else []
+    found: list[Block] = [FieldBlock(single)] if single else []
     for name in ordered(findings):
         value = findings[name]
         if isinstance(value, Mapping):
-            found.append(Facts(tuple((f"{name}.{n}", _flat(v)) for n, v in value.items())))
+            found.append(FieldBlock(tuple((f"{name}.{n}", _flat(v)) for n, v in value.items())))
         elif isinstance(value, list):
             found.append(_list(name, value))
     return found
@@ -64,10 +64,10 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 def _list(name: str, values: list[Any]) -> Block:
     if not values or not all(isinstance(v, Mapping) for v in values):
-        return Lines(name, tuple(_flat(v) for v in values))
+        return ListBlock(name, tuple(_flat(v) for v in values))
     columns = tuple(ordered({c for v in values for c in v}))
     rows = tuple(tuple(_flat(v.get(c)) for c in columns) for v in values[:_ROWS])
-    return Records(name, columns, rows, max(0, len(values) - _ROWS))
+    return TableBlock(name, columns, rows, max(0, len(values) - _ROWS))
 
 
 def _flat(value: Any) -> Any:

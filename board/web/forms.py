@@ -11,7 +11,7 @@ from guardia.board.web import render
 from guardia.board.web.session import Visitor
 
 
-def form(
+def render_form(
     request: Request,
     template: str,
     here: Visitor,

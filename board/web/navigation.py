@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guardia.org.access import allowed
-from guardia.org.directory import PersonName
+from guardia.org.access import is_allowed
+from guardia.org.directory import PersonInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NavigationItem:
     """One entry; ``key`` names its text in the catalogue."""
 
     key: str
@@ -19,25 +19,25 @@ class Place:
     style: str = ""
 
 
-PLACES = (
-    Place("web.nav.issues", "/issues", "issue.read"),
-    Place("web.nav.new", "/issues/new", "issue.create"),
-    Place("goals.page.title", "/goals", "goal.read"),
-    Place("web.costs.title", "/costs", "costs.read"),
-    Place("web.delegation.nav", "/delegations", "approval.answer"),
-    Place("web.org.title", "/org", "org.read"),
-    Place("web.runs.title", "/runs", "run.read"),
-    Place("notes.page.title", "/agents", "agent.read"),
-    Place("web.control.title", "/control", "plan.read", "stop"),
+NAVIGATION_ITEMS = (
+    NavigationItem("web.nav.issues", "/issues", "issue.read"),
+    NavigationItem("web.nav.new", "/issues/new", "issue.create"),
+    NavigationItem("goals.page.title", "/goals", "goal.read"),
+    NavigationItem("web.costs.title", "/costs", "costs.read"),
+    NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),
+    NavigationItem("web.org.title", "/org", "org.read"),
+    NavigationItem("web.runs.title", "/runs", "run.read"),
+    NavigationItem("notes.page.title", "/agents", "agent.read"),
+    NavigationItem("web.control.title", "/control", "plan.read", "stop"),
 )
 
 
-def places(person: PersonName) -> list[Place]:
+def visible_items(person: PersonInfo) -> list[NavigationItem]:
     """What this person is shown, in order."""
-    return [place for place in PLACES if allowed(person, place.action)]
+    return [place for place in NAVIGATION_ITEMS if is_allowed(person, place.action)]
 
 
-def current(path: str) -> Place | None:
+def current_item(path: str) -> NavigationItem | None:
     """The place that a page belongs to: the one whose path is the longest beginning of its own."""
-    under = [p for p in PLACES if path == p.path or path.startswith(p.path + "/")]
+    under = [p for p in NAVIGATION_ITEMS if path == p.path or path.startswith(p.path + "/")]
     return max(under, key=lambda p: len(p.path), default=None)

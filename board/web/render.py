@@ -17,13 +17,14 @@ from markupsafe import Markup
 
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Call, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Risk
 from guardia.board.web import findings, navigation, session
 from guardia.board.web.markup import markdown
 from guardia.board.web.session import Visitor
 from guardia.i18n import LANGUAGES, language, t
-from guardia.org.access import allowed
-from guardia.org.budgets import in_won
+from guardia.org.access import is_allowed
+from guardia.org.budgets import format_won
 
 STATIC = Path(__file__).parent / "static"
 # Everyone finds their language under the name that it has for itself.
@@ -42,7 +43,7 @@ RISK_BADGE = {
 
 
 @contextmanager
-def speaking(request: Request) -> Iterator[None]:
+def use_visitor_language(request: Request) -> Iterator[None]:
     """The visitor's language while a page is written. Use cases run outside of it: what they
     write into the record is Korean whoever asked."""
     token = language.set(session.language_of(request))
@@ -61,31 +62,31 @@ def page(
     **words: Any,
 ) -> HTMLResponse:
     """A template as an answer; every page and fragment goes through here."""
-    with speaking(request):
-        html = _template(name).render(_frame(request, visitor), **words)
+    with use_visitor_language(request):
+        html = _template(name).render(_base_context(request, visitor), **words)
     response = HTMLResponse(html, status_code=status)
-    session.keep_visit(request, response)
+    session.save_visit(request, response)
     return response
 
 
-def _frame(request: Request, visitor: Visitor | None) -> dict[str, Any]:
+def _base_context(request: Request, visitor: Visitor | None) -> dict[str, Any]:
     # A page that answers a form cannot be asked for again under the form's address.
     again = request.method == "GET" or request.url.path == "/login"
     address = request.url if again else request.url.replace(path="/issues", query="")
     return {
         "lang": session.language_of(request),
         "languages": {code: address.include_query_params(lang=code) for code in LANGUAGES},
-        "places": navigation.places(visitor.person) if visitor else [],
-        "here": navigation.current(request.url.path),
-        "csrf": session.form_token(request),
+        "places": navigation.visible_items(visitor.person) if visitor else [],
+        "here": navigation.current_item(request.url.path),
+        "csrf": session.csrf_token(request),
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
-        "switch": kill_switch.switch(session.desk_of(request)) if visitor else None,
+        "switch": kill_switch.active_kill_switch(session.board_of(request)) if visitor else None,
     }
 
 
 def _may(visitor: Visitor | None) -> Any:
-    return lambda action: visitor is not None and allowed(visitor.person, action)
+    return lambda action: visitor is not None and is_allowed(visitor.person, action)
 
 
 def _template_folders() -> dict[str, BaseLoader]:
@@ -105,21 +106,21 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(
-        moment=labels.moment, iso=iso, markdown=markdown, value=value, blocks=findings.blocks
+        moment=labels.format_time, iso=iso, markdown=markdown, value=format_value, blocks=findings.blocks
     )
     found.globals.update(
         t=t,
-        word=word,
+        word=web_label,
         tool=tool_title,
         asset=asset,
         part=part,
         endonyms=ENDONYMS,
-        actor=labels.actor,
-        word_of=labels.word,
-        outcome_of=labels.outcome,
-        given_of=labels.given,
-        in_won=in_won,
-        arguments=arguments,
+        actor=labels.actor_label,
+        word_of=labels.label,
+        outcome_of=labels.outcome_label,
+        given_of=labels.cause_label,
+        in_won=format_won,
+        arguments=format_arguments,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
         risk_badge=RISK_BADGE.__getitem__,
     )
@@ -144,7 +145,7 @@ def part(path: str, tag: str = "div", *, swap: bool = False, **words: Any) -> Ma
 # --- words -----------------------------------------------------------------------------------
 
 
-def word(table: str, name: object) -> str:
+def web_label(table: str, name: object) -> str:
     """``web.<table>.<name>`` where the catalogue has it, else the name itself."""
     try:
         return t(f"web.{table}.{name}")
@@ -160,18 +161,18 @@ def tool_title(name: str) -> str:
         return name
 
 
-def arguments(call: Call) -> list[tuple[str, str]]:
+def format_arguments(call: ToolCall) -> list[tuple[str, str]]:
     """A call's arguments as people read them."""
-    return [(word("field", n), value(call.args[n])) for n in findings.ordered(call.args)]
+    return [(web_label("field", n), format_value(call.args[n])) for n in findings.ordered(call.args)]
 
 
-def value(given: object) -> str:
+def format_value(given: object) -> str:
     """A finding as text; a time that names its zone as one in Seoul."""
     if given is None:
         return "–"
     if isinstance(given, bool):
         return t("web.yes") if given else t("web.no")
-    return labels.in_seoul(str(given))
+    return labels.to_seoul_time(str(given))
 
 
 def iso(given: datetime) -> str:

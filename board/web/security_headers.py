@@ -24,7 +24,7 @@ MAX_BODY = 256 * 1024
 """Bytes of a request; the longest form is a description of 20,000 characters."""
 
 
-class Guard:
+class SecurityHeadersMiddleware:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -19,13 +19,13 @@ from guardia.board.web import caller
 from guardia.errors import UserError
 from guardia.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from guardia.org import access, tokens
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 from guardia.settings import Settings
 
-SESSION = "guardia_session"
-VISIT = "guardia_visit"
+SESSION_COOKIE = "guardia_session"
+VISIT_COOKIE = "guardia_visit"
 """Cookie of someone who has not signed in yet; the sign-in form is bound to it."""
-LANGUAGE = "guardia_lang"
+LANGUAGE_COOKIE = "guardia_lang"
 TOKEN_FIELD = "csrf"
 TOKEN_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,33 +44,33 @@ class NotOurForm(UserError):
 class Visitor:
     """Someone who is signed in."""
 
-    person: PersonName
+    person: PersonInfo
     token: str
     """The session's secret; never shown."""
 
 
-def desk_of(request: Request) -> Desk:
+def board_of(request: Request) -> Desk:
     """The desk that this application serves."""
     desk: Desk = request.app.state.desk
     return desk
 
 
-def still_signed_in(desk: Desk, token: str) -> PersonName | None:
+def signed_in_person(desk: Desk, token: str) -> PersonInfo | None:
     """Whose session this is now, or ``None``."""
-    find = tokens.holder if token.startswith(tokens.PREFIX) else access.signed_in
+    find = tokens.person_of_token if token.startswith(tokens.TOKEN_PREFIX) else access.person_of_session
     with desk.database.reading() as session:
         return find(session, token, desk.clock())
 
 
-def visitor(request: Request) -> Visitor:
+def current_visitor(request: Request) -> Visitor:
     """The person who is signed in; ``SignInNeeded`` else. Looked up once a request."""
     known: Visitor | None = getattr(request.state, "visitor", None)
     if known is not None:
         return known
-    token = caller.bearer(request)
+    token = caller.bearer_token(request)
     if token is None:
-        token = request.cookies.get(SESSION, "")
-    person = still_signed_in(desk_of(request), token) if token else None
+        token = request.cookies.get(SESSION_COOKIE, "")
+    person = signed_in_person(board_of(request), token) if token else None
     if person is None:
         raise SignInNeeded()
     found = Visitor(person, token)
@@ -78,11 +78,11 @@ def visitor(request: Request) -> Visitor:
     return found
 
 
-Here = Annotated[Visitor, Depends(visitor)]
-AtDesk = Annotated[Desk, Depends(desk_of)]
+CurrentVisitor = Annotated[Visitor, Depends(current_visitor)]
+BoardDep = Annotated[Desk, Depends(board_of)]
 
 
-def form_token(request: Request) -> str:
+def csrf_token(request: Request) -> str:
     """What forms of this visit must carry; empty before the visit has any cookie."""
     secret = _secret(request)
     if not secret:
@@ -92,15 +92,15 @@ def form_token(request: Request) -> str:
 
 def _secret(request: Request) -> str:
     known: str = getattr(request.state, "visit", "")
-    return request.cookies.get(SESSION) or request.cookies.get(VISIT) or known
+    return request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISIT_COOKIE) or known
 
 
-async def ours(request: Request) -> None:
+async def require_csrf_token(request: Request) -> None:
     """Refuse whatever changes something and was not sent from one of our pages."""
     # A browser sends an Authorization header for nobody: where one is, no page can be behind it.
-    if request.method in _SAFE or caller.bearer(request) is not None:
+    if request.method in _SAFE or caller.bearer_token(request) is not None:
         return
-    wanted = form_token(request)
+    wanted = csrf_token(request)
     given = request.headers.get(TOKEN_HEADER) or (await request.form()).get(TOKEN_FIELD)
     foreign = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
     if foreign or not wanted or not isinstance(given, str):
@@ -115,26 +115,26 @@ def begin_visit(request: Request) -> None:
         request.state.visit = secrets.token_urlsafe(32)
 
 
-def keep_visit(request: Request, response: Response) -> None:
+def save_visit(request: Request, response: Response) -> None:
     """Send the cookies that this visit has gained: its secret, and a chosen language."""
     visit = getattr(request.state, "visit", "")
     if visit:
-        _set(request, response, VISIT, visit)
+        _set(request, response, VISIT_COOKIE, visit)
     chosen = request.query_params.get("lang")
     if chosen in LANGUAGES:
-        _set(request, response, LANGUAGE, chosen, max_age=_YEAR)
+        _set(request, response, LANGUAGE_COOKIE, chosen, max_age=_YEAR)
 
 
-def open_session(request: Request, response: Response, token: str) -> None:
+def set_session_cookie(request: Request, response: Response, token: str) -> None:
     """Sign the browser in."""
     lifetime = int(access.SESSION_LIFETIME.total_seconds())
-    _set(request, response, SESSION, token, max_age=lifetime)
-    response.delete_cookie(VISIT, path="/")
+    _set(request, response, SESSION_COOKIE, token, max_age=lifetime)
+    response.delete_cookie(VISIT_COOKIE, path="/")
 
 
-def close_session(response: Response) -> None:
+def clear_session_cookie(response: Response) -> None:
     """Sign the browser out."""
-    response.delete_cookie(SESSION, path="/")
+    response.delete_cookie(SESSION_COOKIE, path="/")
 
 
 def _set(
@@ -153,13 +153,13 @@ def _https(request: Request) -> bool:
 
 def language_of(request: Request) -> str:
     """The language to answer in: ``?lang=``, else the cookie, else Korean."""
-    for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE)):
+    for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if wish in LANGUAGES:
             return wish
     return DEFAULT_LANGUAGE
 
 
-def local_path(path: str) -> str:
+def safe_local_path(path: str) -> str:
     """``path`` if it leads to a page of ours, else the list: never to another host."""
     plain = path.isprintable() and "\\" not in path
     return path if plain and path.startswith("/") and not path.startswith("//") else "/issues"

@@ -43,15 +43,15 @@ def t(key: str, /, **values: object) -> str:
 
     ``KeyError`` where there is none.
     """
-    return _filled(language.get(), key, values)
+    return _format(language.get(), key, values)
 
 
-def t_record(key: str, /, **values: object) -> str:
+def t_default(key: str, /, **values: object) -> str:
     """The text for ``key`` in the language of the record, whoever is being served."""
-    return _filled(DEFAULT_LANGUAGE, key, values)
+    return _format(DEFAULT_LANGUAGE, key, values)
 
 
-def _filled(chosen: str, key: str, values: dict[str, object]) -> str:
+def _format(chosen: str, key: str, values: dict[str, object]) -> str:
     text = _find(chosen, key) or _find(DEFAULT_LANGUAGE, key)
     if text is None:
         raise KeyError(f"no text for {key!r}; add it to src/guardia/locale")

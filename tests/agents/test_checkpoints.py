@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import Cast
+from cast import BoardEnv
 from langgraph.checkpoint.base import empty_checkpoint
 
 from guardia.agents import checkpoints
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.runs import beats
 from guardia.errors import Stale
 
@@ -17,19 +17,19 @@ THREAD: Any = {"configurable": {"thread_id": "task-1", "checkpoint_ns": ""}}
 
 
 @pytest.fixture
-def cast(cast: Cast, database: Any) -> Cast:
+def cast(cast: BoardEnv, database: Any) -> BoardEnv:
     checkpoints.setup(database.owner)
     return cast
 
 
-def put(saver: Any, hold: Hold) -> Any:
-    with checkpoints.writing(hold):
+def put(saver: Any, hold: Claim) -> Any:
+    with checkpoints.fenced_by(hold):
         config = saver.put(THREAD, empty_checkpoint(), {}, {})
         saver.put_writes(config, [("messages", "late")], "node")
         return config
 
 
-def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(cast: Cast) -> None:
+def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(cast: BoardEnv) -> None:
     first = cast.parsed()
     pool = checkpoints.open_pool(cast.dsn)
     try:
@@ -37,12 +37,12 @@ def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(cast: Cast) 
         put(saver, first)
         begun = beats.begin(cast.desk, "db-agent")  # as after the first worker's death
         assert begun is not None
-        second = beats.claim(cast.desk, begun)
+        second = beats.claim_task(cast.desk, begun)
         assert second is not None
         latest = put(saver, second)
         with pytest.raises(Stale):
             put(saver, first)
-        with checkpoints.writing(first), pytest.raises(Stale):
+        with checkpoints.fenced_by(first), pytest.raises(Stale):
             saver.put_writes(latest, [("messages", "late")], "node")
         found = saver.get_tuple(THREAD)
         assert found is not None

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from guardia.agents import fit
 from guardia.board.organization.candidates import Candidate, Specialist
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
 
 def engineer(name: str, *skills: str, proficiency: int = 0, load: int = 0) -> Candidate:
     """An engineer as the board knows them."""
-    person = PersonName(id=name, name=name, title="대리", role="engineer", skills=skills)
+    person = PersonInfo(id=name, name=name, title="대리", role="engineer", skills=skills)
     return Candidate(person, proficiency, load)
 
 
@@ -93,17 +93,17 @@ AGENTS = [
 def test_the_specialist_is_who_answers_for_the_category_else_for_the_kind(
     category: str, kind: str | None, expected: str | None
 ) -> None:
-    found = fit.specialist(AGENTS, category, kind)
+    found = fit.best_specialist(AGENTS, category, kind)
     assert (found.agent_id if found else None) == expected
 
 
 def test_without_agents_there_is_no_specialist() -> None:
-    assert fit.specialist([], "DB", "DB") is None
+    assert fit.best_specialist([], "DB", "DB") is None
 
 
 def test_of_several_specialists_the_one_with_the_least_to_do_is_chosen() -> None:
     twins = [
         Specialist(name, name, ("WAS",), load) for name, load in (("a", 3), ("b", 1), ("c", 1))
     ]
-    found = fit.specialist(twins, "WAS", None)
+    found = fit.best_specialist(twins, "WAS", None)
     assert found is not None and found.agent_id == "b"

@@ -32,7 +32,7 @@ STATES = [
 
 def after(node: str, state: dict[str, Any]) -> set[str]:
     """Where a thread goes on when ``node`` leaves ``state`` behind."""
-    operate = graph.operate(InMemorySaver())
+    operate = graph.operate_graph(InMemorySaver())
     config = {"configurable": {"thread_id": "one"}}
     written = {name: value for name, value in state.items() if value is not None}
     operate.update_state(config, written, as_node=node)
@@ -40,7 +40,7 @@ def after(node: str, state: dict[str, Any]) -> set[str]:
 
 
 def test_the_specialists_steps_are_these() -> None:
-    operate = graph.operate(InMemorySaver())
+    operate = graph.operate_graph(InMemorySaver())
     assert set(operate.builder.nodes) == NODES
     operate.update_state({"configurable": {"thread_id": "one"}}, {"text": "?"}, as_node="__start__")
     assert operate.get_state({"configurable": {"thread_id": "one"}}).next == ("recall",)
@@ -79,7 +79,7 @@ def test_a_failed_change_is_undone_even_where_an_ending_is_set() -> None:
 
 def planned(saver: InMemorySaver, *, waived: bool) -> Any:
     """A thread whose plan has just been filed."""
-    operate = graph.operate(saver)
+    operate = graph.operate_graph(saver)
     config = {"configurable": {"thread_id": "one"}}
     operate.update_state(config, {"rule": "hung", "waived": waived}, as_node="decide")
     return operate, config
@@ -92,7 +92,7 @@ def test_it_sleeps_until_people_have_decided_also_across_a_restart() -> None:
     asleep = operate.get_state(config)
     assert asleep.next == ("approval",)
     assert [i.value for i in asleep.interrupts] == ["approval"]
-    restarted = graph.operate(saver)
+    restarted = graph.operate_graph(saver)
     restarted.invoke(Command(resume=True), config, interrupt_before=["apply"])
     assert restarted.get_state(config).next == ("apply",)
 
@@ -104,7 +104,7 @@ def test_a_waived_plan_is_not_waited_for() -> None:
 
 
 def test_the_dispatchers_steps_are_these() -> None:
-    steps = graph.dispatch().get_graph()
+    steps = graph.dispatch_graph().get_graph()
     assert set(steps.nodes) == {"__start__", "classify", "delegate", "__end__"}
     assert {(e.source, e.target) for e in steps.edges} == {
         ("__start__", "classify"),

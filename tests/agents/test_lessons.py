@@ -7,24 +7,24 @@ from hypothesis import strategies as st
 
 from guardia.agents import lessons
 from guardia.board.organization.agent_memory import Lesson
-from guardia.knowledge.library import Found
+from guardia.knowledge.library import RunbookMatch
 
 BOOKS = LIBRARY.runbooks[:4]
 HERE = "MOF-DB-01"
 
 
-def found(*scores: float) -> list[Found]:
+def found(*scores: float) -> list[RunbookMatch]:
     pairs = zip(BOOKS, scores, strict=False)
-    return [Found(book, book.passages[0], score) for book, score in pairs]
+    return [RunbookMatch(book, book.passages[0], score) for book, score in pairs]
 
 
 def lesson(book: int, outcome: str, server: str = HERE) -> Lesson:
     return Lesson(1, "", 12, server, BOOKS[book].id, outcome)
 
 
-def order(hits: list[Found], *known: Lesson) -> list[int]:
+def order(hits: list[RunbookMatch], *known: Lesson) -> list[int]:
     ids = [b.id for b in BOOKS]
-    return [ids.index(f.runbook.id) for f in lessons.ordered(hits, known, HERE)]
+    return [ids.index(f.runbook.id) for f in lessons.reordered(hits, known, HERE)]
 
 
 def test_what_worked_here_comes_first_among_those_that_fit_about_as_well() -> None:
@@ -52,12 +52,12 @@ def test_no_procedure_is_lost_or_gained(scores: list[float], known: list[tuple[i
 
 def test_it_is_said_where_it_was_learned() -> None:
     title = BOOKS[0].title
-    body = lessons.told(title, HERE, "worked")
+    body = lessons.lesson_text(title, HERE, "worked")
     known = [Lesson(1, body, 12, HERE, BOOKS[0].id, "worked"), Lesson(2, "사람의 메모")]
-    said = lessons.remembered(found(10), known, HERE)
+    said = lessons.relevant_notes(found(10), known, HERE)
     assert said[0].startswith("지난번 SR-12") and title in said[0] and said[1] == "사람의 메모"
     edited = [Lesson(1, "이제는 쓰지 않음", 12, HERE, BOOKS[0].id, "worked")]
-    assert lessons.remembered(found(10), edited, HERE) == ["이제는 쓰지 않음"]
+    assert lessons.relevant_notes(found(10), edited, HERE) == ["이제는 쓰지 않음"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ from guardia.agents import procedure
 from guardia.agents.procedure import Situation
 from guardia.board.core.plan import Action, Citation, Plan, Risk
 from guardia.errors import GuardiaError
-from guardia.knowledge.runbook import Act, Rule, Runbook, shipped
+from guardia.knowledge.runbook import RunbookAction
+from guardia.knowledge.runbook import DecisionRule
+from guardia.knowledge.runbook import Runbook
+from guardia.knowledge.runbook import shipped
 from guardia.org.directory import Host
 from guardia.tools import catalog, policy
 
@@ -46,10 +49,10 @@ def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> S
     return Situation(host, service, case.get("params", {}), copy.deepcopy(found))
 
 
-def decided(case: dict[str, Any]) -> tuple[Runbook, Rule, Situation]:
+def decided(case: dict[str, Any]) -> tuple[Runbook, DecisionRule, Situation]:
     """The rule that a case's findings lead to."""
     book, at = books()[case["runbook"]], situation(case)
-    rule = procedure.decide(book, at)
+    rule = procedure.first_matching_rule(book, at)
     assert rule is not None
     return book, rule, at
 
@@ -71,7 +74,7 @@ def test_findings_lead_to_their_rule_and_its_reason(case: dict[str, Any]) -> Non
     _, rule, at = decided(case)
     assert rule.id == case["rule"]
     assert rule.conclude == case.get("conclude")
-    words = procedure.because(rule, at)
+    words = procedure.rule_reason(rule, at)
     for part in case["because"]:
         assert part in words
     assert not re.search(r"[{}]|None|True|False", words)
@@ -86,10 +89,10 @@ def test_every_rule_of_these_runbooks_has_a_case() -> None:
 @pytest.mark.parametrize("case", ACTING, ids=name)
 def test_a_plan_is_concrete_checked_and_leads_back(case: dict[str, Any]) -> None:
     book, rule, at = decided(case)
-    plan = procedure.plan(book, rule, at, CITED)
+    plan = procedure.build_plan(book, rule, at, CITED)
     assert [[a.call.tool, a.call.args] for a in plan.actions] == case["actions"]
     assert (plan.server, plan.category, plan.citation) == (case["host"], case["category"], CITED)
-    assert plan.because == procedure.because(rule, at)
+    assert plan.because == procedure.rule_reason(rule, at)
     assert at.service is not None
     for action in plan.actions:
         well_formed(action)
@@ -114,7 +117,7 @@ def test_diagnosing_reads_the_service_and_changes_nothing(case: dict[str, Any]) 
     at = situation(case, {})
     assert at.service is not None
     for step in books()[case["runbook"]].diagnose:
-        call = procedure.reading(step, at)
+        call = procedure.diagnose_call(step, at)
         assert catalog.find(call.tool).risk is Risk.READ
         assert call.args.get("service", at.service.name) == at.service.name
 
@@ -127,7 +130,7 @@ def test_without_any_finding_nothing_is_done(book: str) -> None:
     case = next(c for c in CASES if c["runbook"] == book)
     for nothing in ({step.as_: None for step in books()[book].diagnose}, {}):
         at = situation({**case, "params": {}}, nothing)
-        rule = procedure.decide(books()[book], at)
+        rule = procedure.first_matching_rule(books()[book], at)
         assert rule is not None
         assert rule.conclude == "hand_over"
 
@@ -137,11 +140,11 @@ def test_a_failed_read_neither_raises_nor_leads_to_another_change(case: dict[str
     book = books()[case["runbook"]]
     for lost in case["findings"]:
         at = situation(case, {**case["findings"], lost: None})
-        rule = procedure.decide(book, at)
+        rule = procedure.first_matching_rule(book, at)
         if rule is not None and rule.act:
             wanted = {a[0] for a in case.get("actions", ())}
             assert {a.tool for a in rule.act} <= wanted
-            assert "{" not in procedure.because(rule, at)
+            assert "{" not in procedure.rule_reason(rule, at)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +155,8 @@ def test_an_expression_over_nothing_does_not_hold(expression: str) -> None:
     book = books()["was-hung"]
     rule = book.decide[0].model_copy(update={"when": expression, "because": f"{{{expression}}}."})
     at = situation(HUNG, {"gone": None})
-    assert procedure.decide(book.model_copy(update={"decide": (rule,)}), at) is None
-    assert procedure.because(rule, at) == "-."
+    assert procedure.first_matching_rule(book.model_copy(update={"decide": (rule,)}), at) is None
+    assert procedure.rule_reason(rule, at) == "-."
 
 
 # --- what a hostile server finds --------------------------------------------------------------
@@ -232,20 +235,20 @@ def test_no_single_value_of_a_server_breaks_out(case: dict[str, Any]) -> None:
 def follow(case: dict[str, Any], findings: dict[str, Any]) -> None:
     """Decide on ``findings`` and plan; errors are only those that end with people."""
     book, at = books()[case["runbook"]], situation(case, findings)
-    rule = procedure.decide(book, at)
+    rule = procedure.first_matching_rule(book, at)
     if rule is None:
         return
-    procedure.because(rule, at)
+    procedure.rule_reason(rule, at)
     if rule.conclude:
         return
     try:
-        plan = procedure.plan(book, rule, at, CITED)
+        plan = procedure.build_plan(book, rule, at, CITED)
     except GuardiaError:
         return
     stays_inside(plan, book, rule, at)
 
 
-def stays_inside(plan: Plan, book: Runbook, rule: Rule, at: Situation) -> None:
+def stays_inside(plan: Plan, book: Runbook, rule: DecisionRule, at: Situation) -> None:
     """Only the rule's own tools, on the service that the directory names, as risky as allowed."""
     assert plan.actions
     assert at.service is not None
@@ -268,7 +271,7 @@ def stays_inside(plan: Plan, book: Runbook, rule: Rule, at: Situation) -> None:
 def test_findings_are_words_and_never_placeholders(before: str, hostile: str) -> None:
     rule = books()["was-hung"].decide[0].model_copy(update={"because": "A {a} B {b} C"})
     at = situation(HUNG, {"a": "{b}" + before, "b": hostile})
-    words = procedure.because(rule, at)
+    words = procedure.rule_reason(rule, at)
     assert words.startswith("A {b}")
     assert words.endswith(" C")
     assert "\n" not in words
@@ -278,22 +281,22 @@ def test_findings_are_words_and_never_placeholders(before: str, hostile: str) ->
 @pytest.mark.parametrize("items", [[], None, "abc", 5, {"a": 1}])
 def test_a_rule_without_anything_to_act_on_makes_no_plan(items: Any) -> None:
     book = books()["was-hung"]
-    each = Act(tool="service.restart", args={"service": "=service.name"}, for_each="items")
+    each = RunbookAction(tool="service.restart", args={"service": "=service.name"}, for_each="items")
     rule = book.decide[0].model_copy(update={"act": (each,)})
     at = situation(HUNG, {**HUNG["findings"], "items": items})
     with pytest.raises(GuardiaError):
-        procedure.plan(book, rule, at, CITED)
+        procedure.build_plan(book, rule, at, CITED)
 
 
 def test_a_category_too_mild_for_its_actions_is_raised() -> None:
     case = next(c for c in CASES if c["rule"] == "activate")
     book, rule, at = decided(case)
     mild = book.model_copy(update={"category": "MAINTENANCE"})
-    assert procedure.plan(mild, rule, at, CITED).category == "DEPLOY_SECURE"
+    assert procedure.build_plan(mild, rule, at, CITED).category == "DEPLOY_SECURE"
     unknown = book.model_copy(update={"category": "SOMETHING"})
-    assert procedure.plan(unknown, rule, at, CITED).category == "DEPLOY_SECURE"
+    assert procedure.build_plan(unknown, rule, at, CITED).category == "DEPLOY_SECURE"
     strict = book.model_copy(update={"category": "DESTRUCTIVE"})
-    assert procedure.plan(strict, rule, at, CITED).category == "DESTRUCTIVE"
+    assert procedure.build_plan(strict, rule, at, CITED).category == "DESTRUCTIVE"
 
 
 # --- values out of the request ----------------------------------------------------------------
@@ -312,11 +315,11 @@ def test_a_category_too_mild_for_its_actions_is_raised() -> None:
 def test_a_version_is_read_out_of_the_request_or_asked_for(
     text: str, params: dict[str, str]
 ) -> None:
-    found, questions = procedure.parameters(books()["was-deploy"], text)
+    found, questions = procedure.extract_parameters(books()["was-deploy"], text)
     assert found == params
     assert len(questions) == (not params)
     assert all("버전" in question for question in questions)
 
 
 def test_a_runbook_without_parameters_asks_nothing() -> None:
-    assert procedure.parameters(books()["was-hung"], "3.1.1") == ({}, [])
+    assert procedure.extract_parameters(books()["was-hung"], "3.1.1") == ({}, [])

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import LEAD, Cast, assignment
+from cast import LEAD
+from cast import BoardEnv
+from cast import assignment
 from langgraph.checkpoint.memory import InMemorySaver
 from psycopg import OperationalError
 
 from guardia.agents.team import Team
 from guardia.board.control import directives
-from guardia.board.control.directives import Wish
-from guardia.board.core.claims import Hold
+from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
 from guardia.board.runs import beats
@@ -47,34 +49,34 @@ class Dying(InMemorySaver):
 class Overtaken(InMemorySaver):
     """A person acts between the step that ended the task and its checkpoint, which is refused."""
 
-    def __init__(self, cast: Cast, task_id: int) -> None:
+    def __init__(self, cast: BoardEnv, task_id: int) -> None:
         super().__init__()
         self.cast, self.task_id = cast, task_id
 
     def put(self, *given: Any, **more: Any) -> Any:
         if view.task(self.cast.desk, self.task_id).state is State.MANUAL:
-            directives.give(self.cast.desk, LEAD, self.task_id, Wish("return"))
+            directives.issue_directive(self.cast.desk, LEAD, self.task_id, DirectiveRequest("return"))
             raise Stale(what="SR")
         return super().put(*given, **more)
 
 
-def next_hold(cast: Cast) -> Hold:
+def next_hold(cast: BoardEnv) -> Claim:
     begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    hold = beats.claim(cast.desk, begun)
+    hold = beats.claim_task(cast.desk, begun)
     assert hold is not None
     return hold
 
 
-def team_with(cast: Cast, saver: InMemorySaver) -> Team:
+def team_with(cast: BoardEnv, saver: InMemorySaver) -> Team:
     library, hands = Nothing(), None
     return Team(cast.desk, Gate(cast.desk, hands), library, saver)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
-def test_it_ends_wherever_its_first_worker_died(cast: Cast, at: int) -> None:
+def test_it_ends_wherever_its_first_worker_died(cast: BoardEnv, at: int) -> None:
     sr_id = cast.received()
-    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     saver = Dying(at)
     team = team_with(cast, saver)
     with pytest.raises(OperationalError):
@@ -84,9 +86,9 @@ def test_it_ends_wherever_its_first_worker_died(cast: Cast, at: int) -> None:
     assert view.issue(cast.desk, sr_id).state is State.MANUAL
 
 
-def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(cast: Cast) -> None:
+def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(cast: BoardEnv) -> None:
     cast.received()
-    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     hold = next_hold(cast)
     done = team_with(cast, Overtaken(cast, hold.task_id)).work(AGENT, hold)
     assert done.outcome == State.MANUAL

@@ -7,43 +7,47 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_env import Sealed, sealing
-from cast import Cast
+from audit_env import AuditEnv
+from audit_env import open_audit_env
+from cast import BoardEnv
 from fastapi import FastAPI
-from pages import PASSWORD, Browser, application, enrol_more
+from pages import PASSWORD
+from pages import PageClient
+from pages import page_app
+from pages import enrol_page_users
 
 
 @pytest.fixture
-def sealed(cast: Cast, database: Any, tmp_path: Path) -> Sealed:
+def sealed(cast: BoardEnv, database: Any, tmp_path: Path) -> AuditEnv:
     """The same board with a notary, copies outside and a superuser who attacks."""
-    return sealing(cast, database.superuser, tmp_path)
+    return open_audit_env(cast, database.superuser, tmp_path)
 
 
 @pytest.fixture
-def board(cast: Cast) -> Cast:
+def board(cast: BoardEnv) -> BoardEnv:
     """The seeded board with everyone's passwords."""
-    enrol_more(cast)
+    enrol_page_users(cast)
     return cast
 
 
 @pytest.fixture
-def app(board: Cast) -> FastAPI:
+def app(board: BoardEnv) -> FastAPI:
     """The application; nothing runs beside it."""
-    return application(board.desk)
+    return page_app(board.desk)
 
 
 @pytest.fixture
-def anyone(app: FastAPI) -> Browser:
+def anyone(app: FastAPI) -> PageClient:
     """A browser that nobody has signed in with."""
-    return Browser(app, raise_server_exceptions=False)
+    return PageClient(app, raise_server_exceptions=False)
 
 
 @pytest.fixture
-def browse(app: FastAPI) -> Callable[[str], Browser]:
+def browse(app: FastAPI) -> Callable[[str], PageClient]:
     """``browse("lead")``: a browser in which that person has signed in."""
 
-    def signed_in(account: str) -> Browser:
-        browser = Browser(app, raise_server_exceptions=False)
+    def signed_in(account: str) -> PageClient:
+        browser = PageClient(app, raise_server_exceptions=False)
         answer = browser.fill("/login", "/login", account=account, password=PASSWORD)
         assert answer.status_code == 303, answer.text
         return browser

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import Cast
-from pages import PASSWORD, application, enrol_more, serving
+from cast import BoardEnv
+from pages import PASSWORD
+from pages import page_app
+from pages import enrol_page_users
+from pages import serve_app
 from playwright.sync_api import BrowserContext, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
-DESK = {"width": 1440, "height": 900}
+VIEWPORT = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="session")
@@ -44,21 +47,21 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
         **browser_context_args,
         "locale": "ko-KR",
         "timezone_id": "Asia/Seoul",
-        "viewport": DESK,
+        "viewport": VIEWPORT,
     }
 
 
 @pytest.fixture
-def board(cast: Cast) -> Cast:
+def board(cast: BoardEnv) -> BoardEnv:
     """The seeded board with everyone's passwords."""
-    enrol_more(cast)
+    enrol_page_users(cast)
     return cast
 
 
 @pytest.fixture
-def site(board: Cast) -> Iterator[str]:
+def site(board: BoardEnv) -> Iterator[str]:
     """The running server's address."""
-    with serving(application(board.desk)) as address:
+    with serve_app(page_app(board.desk)) as address:
         yield address
 
 

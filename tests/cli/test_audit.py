@@ -9,26 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_env import Sealed, sealing
-from cast import seated
+from audit_env import AuditEnv
+from audit_env import open_audit_env
+from cast import seeded_env
 from typer.testing import CliRunner, Result
 
 from guardia.board.integrity.notary import Notary
-from guardia.board.integrity.witnesses import Places
+from guardia.board.integrity.witnesses import WitnessFiles
 from guardia.cli.audit import app
 from guardia.errors import Invalid
 from guardia.settings import Settings
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sealed]:
+def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditEnv]:
     """A record of a few entries, where the command finds it."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GUARDIA_CHECKPOINT_COPY", str(tmp_path / "second"))
-    with seated(database.app) as cast:
-        found = sealing(cast, database.superuser, tmp_path)
-        places = Places.of(Settings())
+    with seeded_env(database.app) as cast:
+        found = open_audit_env(cast, database.superuser, tmp_path)
+        places = WitnessFiles.of(Settings())
         desk = replace(found.desk, notary=Notary(places))
         made = replace(found, desk=desk, places=places)
         made.write(5)
@@ -39,7 +40,7 @@ def run(*words: str | Path) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_export_and_verify_without_the_database(board: Sealed, tmp_path: Path) -> None:
+def test_export_and_verify_without_the_database(board: AuditEnv, tmp_path: Path) -> None:
     file, pub = tmp_path / "out.jsonl", tmp_path / "pub"
     done = run("export", file)
     assert done.exit_code == 0, done.output
@@ -54,7 +55,7 @@ def test_export_and_verify_without_the_database(board: Sealed, tmp_path: Path) -
     assert list(tmp_path.glob(".out*")) == []
 
 
-def test_verify_here_remembers_and_names_what_is_bad(board: Sealed) -> None:
+def test_verify_here_remembers_and_names_what_is_bad(board: AuditEnv) -> None:
     board.seal()
     first = json.loads(run("verify", "--json").stdout)
     assert (first["intact"], first["from"], first["sealed"]) == (True, 0, 6)
@@ -67,7 +68,7 @@ def test_verify_here_remembers_and_names_what_is_bad(board: Sealed) -> None:
     assert "3번 항목에서 발견" in done.stdout
 
 
-def test_a_copy_that_is_gone_is_told(board: Sealed) -> None:
+def test_a_copy_that_is_gone_is_told(board: AuditEnv) -> None:
     board.seal()
     (board.places.copies[1] / "main.jsonl").unlink()
     done = run("verify")
@@ -78,9 +79,9 @@ def test_a_copy_that_is_gone_is_told(board: Sealed) -> None:
 @pytest.mark.parametrize(
     "words", [("verify", "--export", "x"), ("verify", "--export", "x", "--key", "y"), ("key",)]
 )
-def test_what_is_missing_is_said(board: Sealed, words: tuple[str, ...]) -> None:
+def test_what_is_missing_is_said(board: AuditEnv, words: tuple[str, ...]) -> None:
     assert isinstance(run(*words).exception, Invalid)
 
 
-def test_an_export_into_nowhere_leaves_nothing(board: Sealed, tmp_path: Path) -> None:
+def test_an_export_into_nowhere_leaves_nothing(board: AuditEnv, tmp_path: Path) -> None:
     assert isinstance(run("export", tmp_path / "no" / "where").exception, Invalid)

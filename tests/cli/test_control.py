@@ -9,30 +9,37 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import LEAD, SERVER, Cast, plan, seated
-from pages import PASSWORD, enrol_more
+from cast import LEAD
+from cast import SERVER
+from cast import BoardEnv
+from cast import plan
+from cast import seeded_env
+from pages import PASSWORD
+from pages import enrol_page_users
 from typer.testing import CliRunner, Result
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
-from guardia.board.audit.signing import Seal
+from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core import kill_switch
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Call, Plan
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Plan
 from guardia.board.execution import commands, tasks, view
-from guardia.board.execution.commands import Outcome, Step
+from guardia.board.execution.commands import CommandResult
+from guardia.board.execution.commands import PlanStep
 from guardia.board.organization import chart
 from guardia.cli import app
 from guardia.errors import Forbidden, GuardiaError, IllegalMove, Invalid, NotFound, Refused
 from guardia.org.directory import Directory, Service
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools import planning as catalogue
 
 HOSTILE = "'; drop table tb_ops_task; -- [red]${HOME}[/] \x1b[31m{sr} <script>\u202e가\udcff"
 ARGS = {"service": "budgetdb", "level": "INFO", "previous": "DEBUG"}
-CALL = Call(tool="service.set_log_level", args=ARGS)
+CALL = ToolCall(tool="service.set_log_level", args=ARGS)
 PROGRAM = Service(
     name="budgetdb", kind="http", port=80, control="/h/ctl", root="/h/budgetdb", health="/health"
 )
@@ -40,15 +47,15 @@ HOST = SERVER.model_copy(update={"services": (PROGRAM,)})
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
+def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     """The board where the commands find it; agents sign with the same installation's key."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
-    with seated(database.app) as cast:
-        enrol_more(cast)
-        chart.enrol(cast.desk, Directory(servers=(HOST,)), {})
-        cast.desk = replace(cast.desk, seal=Seal.kept(FileKeys(Settings().secrets)))
+    with seeded_env(database.app) as cast:
+        enrol_page_users(cast)
+        chart.import_directory(cast.desk, Directory(servers=(HOST,)), {})
+        cast.desk = replace(cast.desk, seal=DecisionSigner.kept(FileCredentialStore(Settings().secrets)))
         yield cast
 
 
@@ -68,55 +75,55 @@ def refused(fault: type[GuardiaError], *words: object) -> str:
     return str(done.exception)
 
 
-def rows(board: Cast, query: str) -> list[tuple[Any, ...]]:
+def rows(board: BoardEnv, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(board.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def kinds(board: Cast) -> list[str]:
+def kinds(board: BoardEnv) -> list[str]:
     with board.desk.database.reading() as session:
         assert log.verify_all(session).intact
-        return [link.kind for link in log.links(session)]
+        return [link.kind for link in log.entries(session)]
 
 
 def made() -> Plan:
     return plan("MAINTENANCE", catalogue.propose(CALL, HOST))
 
 
-def waiting(board: Cast) -> Hold:
+def waiting(board: BoardEnv) -> Claim:
     return board.planned(made())[0]
 
 
-def running(board: Cast) -> Hold:
+def running(board: BoardEnv) -> Claim:
     held, _, bound = board.planned(made())
     decisions.decide(board.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = board.hold("db-agent")
-    tasks.start(board.desk, again)
+    tasks.begin_execution(board.desk, again)
     return again
 
 
-def completed(board: Cast) -> Hold:
+def completed(board: BoardEnv) -> Claim:
     hold = running(board)
-    grant = tasks.start(board.desk, hold)
-    intent = commands.intend(board.desk, grant, CALL, "…", Step(0, "do"))
-    commands.conclude(board.desk, intent, Outcome(True, {}, "", 1))
+    grant = tasks.begin_execution(board.desk, hold)
+    intent = commands.record_intent(board.desk, grant, CALL, "…", PlanStep(0, "do"))
+    commands.record_result(board.desk, intent, CommandResult(True, {}, "", 1))
     tasks.complete(board.desk, hold, "끝")
     return hold
 
 
-def manual(board: Cast) -> Hold:
+def manual(board: BoardEnv) -> Claim:
     hold = running(board)
     said("directive", hold.sr_id, "manual", "--as", "eng")
     return hold
 
 
-def paused(board: Cast) -> Hold:
+def paused(board: BoardEnv) -> Claim:
     hold = waiting(board)
     said("directive", hold.sr_id, "pause", "--as", "eng")
     return hold
 
 
-def state(board: Cast, hold: Hold) -> State:
+def state(board: BoardEnv, hold: Claim) -> State:
     return view.task(board.desk, hold.task_id).state
 
 
@@ -131,7 +138,7 @@ def state(board: Cast, hold: Hold) -> State:
         ("ask-changes", State.PARSED, "changes_asked"),
     ],
 )
-def test_a_decision(board: Cast, verb: str, after: State, kind: str) -> None:
+def test_a_decision(board: BoardEnv, verb: str, after: State, kind: str) -> None:
     hold = waiting(board)
     before = kinds(board)
     # Neither a wrong password, nor who may not, nor whom nobody knows.
@@ -150,7 +157,7 @@ def test_a_decision(board: Cast, verb: str, after: State, kind: str) -> None:
     refused(Invalid, verb, hold.sr_id, "--as", "lead", "--reason", "다시")
 
 
-def test_a_number_that_is_none(board: Cast) -> None:
+def test_a_number_that_is_none(board: BoardEnv) -> None:
     for number in ("0", "SR-999", "1; drop", "9" * 30, "\uff19\uff19", HOSTILE):
         for words in (
             ("approve", number, "--as", "lead"),
@@ -166,12 +173,12 @@ def test_a_number_that_is_none(board: Cast) -> None:
 
 
 def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person(
-    board: Cast, tmp_path: Path
+    board: BoardEnv, tmp_path: Path
 ) -> None:
     hold = running(board)
     assert "1건" in said("kill", "--reason", HOSTILE)
     assert "이미" in said("kill", "--as", "eng", "--reason", "또")
-    switch = kill_switch.switch(board.desk)
+    switch = kill_switch.active_kill_switch(board.desk)
     assert switch is not None and switch.ordered_by.startswith("operator:")
     assert state(board, hold) is State.IN_PROGRESS
     for account in ("eng", "lead", "cus", "audit"):
@@ -179,28 +186,28 @@ def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person
     done = run("release", "--as", "pm", "--reason", "끝", env={"GUARDIA_PASSWORD": "틀림"})
     assert isinstance(done.exception, Forbidden)
     refused(Invalid, "release", "--as", "pm", "--reason", " ")
-    assert kill_switch.switch(board.desk) is not None
+    assert kill_switch.active_kill_switch(board.desk) is not None
     said("release", "--as", "pm", "--reason", HOSTILE)
-    assert kill_switch.switch(board.desk) is None
+    assert kill_switch.active_kill_switch(board.desk) is None
     refused(Invalid, "release", "--as", "pm", "--reason", "또")
     assert kinds(board).count("killed") == kinds(board).count("released") == 1
 
 
 def test_who_may_not_stop_does_not_and_a_broken_key_store_does_not_hinder(
-    board: Cast, tmp_path: Path
+    board: BoardEnv, tmp_path: Path
 ) -> None:
     refused(Forbidden, "kill", "--as", "cus", "--reason", "장난")
     refused(Forbidden, "kill", "--as", "audit", "--reason", "장난")
-    assert kill_switch.switch(board.desk) is None
+    assert kill_switch.active_kill_switch(board.desk) is None
     (tmp_path / "secrets.key").write_text("부서짐")
     (tmp_path / "secrets").chmod(0o755)
     said("kill", "--reason", "이상")
-    assert kill_switch.switch(board.desk) is not None
+    assert kill_switch.active_kill_switch(board.desk) is not None
 
 
 # Orders --------------------------------------------------------------------------------------
 
-ORDERS: dict[str, tuple[Callable[[Cast], Hold], tuple[str, ...], str, str]] = {
+ORDERS: dict[str, tuple[Callable[[BoardEnv], Claim], tuple[str, ...], str, str]] = {
     # verb: where it may be given, its argument, who may, and what then is so
     "abort": (waiting, (), "eng", "status = 'ABORTED'"),
     "pause": (waiting, (), "eng", "paused"),
@@ -212,7 +219,7 @@ ORDERS: dict[str, tuple[Callable[[Cast], Hold], tuple[str, ...], str, str]] = {
     "reassign": (manual, ("was-agent",), "eng", "agent_id = 'was-agent'"),
     "priority": (running, ("p1",), "eng", "status = 'IN_PROGRESS'"),
 }
-NOT_YET: dict[str, Callable[[Cast], Hold]] = {
+NOT_YET: dict[str, Callable[[BoardEnv], Claim]] = {
     "abort": completed,
     "pause": manual,
     "resume": waiting,
@@ -232,7 +239,7 @@ def test_every_order_is_tested_here() -> None:
 
 
 @pytest.mark.parametrize("verb", ORDERS)
-def test_an_order(board: Cast, verb: str) -> None:
+def test_an_order(board: BoardEnv, verb: str) -> None:
     begin, argument, person, then = ORDERS[verb]
     hold = begin(board)
     before = rows(board, "select count(*) from tb_directive")
@@ -250,7 +257,7 @@ def test_an_order(board: Cast, verb: str) -> None:
     assert "drop table" in kept and "\x1b" not in kept
 
 
-def test_orders_that_a_state_does_not_know(board: Cast) -> None:
+def test_orders_that_a_state_does_not_know(board: BoardEnv) -> None:
     for begin in {*NOT_YET.values()}:
         hold = begin(board)
         before = kinds(board)
@@ -261,7 +268,7 @@ def test_orders_that_a_state_does_not_know(board: Cast) -> None:
             connection.execute("update tb_ops_task set paused = true")
 
 
-def test_words_that_are_no_order_and_assignees_that_are_none(board: Cast) -> None:
+def test_words_that_are_no_order_and_assignees_that_are_none(board: BoardEnv) -> None:
     hold = manual(board)
     before = kinds(board)
     for verb in ("", "explode", "change", "force", "kill", HOSTILE):
@@ -274,7 +281,7 @@ def test_words_that_are_no_order_and_assignees_that_are_none(board: Cast) -> Non
 # People's plans ------------------------------------------------------------------------------
 
 
-def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(board: Cast) -> None:
+def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(board: BoardEnv) -> None:
     hold = waiting(board)
     assert "level=INFO" in said("plan", "show", hold.sr_id)
     edit = ("plan", "edit", hold.sr_id, "--reason", HOSTILE, "--set", "1.level=WARN")
@@ -307,7 +314,7 @@ EDITS: list[tuple[tuple[str, ...], type[GuardiaError]]] = [
 ]
 
 
-def test_an_edit_that_does_not_hold_changes_nothing(board: Cast) -> None:
+def test_an_edit_that_does_not_hold_changes_nothing(board: BoardEnv) -> None:
     hold = waiting(board)
     before = kinds(board)
     for words, fault in EDITS:
@@ -315,7 +322,7 @@ def test_an_edit_that_does_not_hold_changes_nothing(board: Cast) -> None:
     assert kinds(board) == before
 
 
-def test_what_is_over_has_no_plan_to_edit(board: Cast) -> None:
+def test_what_is_over_has_no_plan_to_edit(board: BoardEnv) -> None:
     hold = completed(board)
     refused(Invalid, "plan", "show", hold.sr_id)
     refused(
@@ -323,7 +330,7 @@ def test_what_is_over_has_no_plan_to_edit(board: Cast) -> None:
     )
 
 
-def test_a_forced_action(board: Cast) -> None:
+def test_a_forced_action(board: BoardEnv) -> None:
     sr_id = board.received()
     words = ("force", f"SR-{sr_id}", "MOF-DB-01", "service.restart", "service=budgetdb")
     for account in ("cus", "eng", "audit"):
@@ -343,7 +350,7 @@ def test_a_forced_action(board: Cast) -> None:
     assert rows(board, "select status from tb_ops_task where plan is not null") == [("APPROVED",)]
 
 
-def test_a_change_while_it_runs_waits_for_its_agent(board: Cast) -> None:
+def test_a_change_while_it_runs_waits_for_its_agent(board: BoardEnv) -> None:
     hold = running(board)
     said("plan", "edit", hold.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")
     assert rows(board, "select verb, state from tb_directive") == [("change", "UNDOING")]

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from budget_env import charter, exhausted, paid
-from cast import Cast, seated
-from pages import PASSWORD, enrol_more
+from budget_env import apply_budget_chart
+from budget_env import exhaust_budget
+from budget_env import pay_calls
+from cast import BoardEnv
+from cast import seeded_env
+from pages import PASSWORD
+from pages import enrol_page_users
 from typer.testing import CliRunner, Result
 
 from guardia.cli import app
@@ -18,14 +22,14 @@ from guardia.errors import Forbidden, Invalid
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
+def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     """A board where the command finds it, with everyone's passwords."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
     monkeypatch.setenv("COLUMNS", "160")
-    with seated(database.app) as found:
-        enrol_more(found)
+    with seeded_env(database.app) as found:
+        enrol_page_users(found)
         yield found
 
 
@@ -33,11 +37,11 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def test_costs_by_everything(board: Cast) -> None:
+def test_costs_by_everything(board: BoardEnv) -> None:
     assert "없습니다" in run("costs").stdout, "an empty month says so"
-    charter(board, "{won: 10, on_exhausted: pause}")
+    apply_budget_chart(board, "{won: 10, on_exhausted: pause}")
     hold = board.parsed()
-    paid(board, hold, times=2)
+    pay_calls(board, hold, times=2)
     table = run("costs").stdout
     assert "DB 전문가" in table and "0.92" in table and "9%" in table
     found = json.loads(run("costs", "--json").stdout)
@@ -63,8 +67,8 @@ def test_costs_by_everything(board: Cast) -> None:
     assert isinstance(run("costs", "--month", "11/2026").exception, Invalid)
 
 
-def test_raising_a_budget_lets_the_agent_go_on(board: Cast) -> None:
-    hold = exhausted(board)
+def test_raising_a_budget_lets_the_agent_go_on(board: BoardEnv) -> None:
+    hold = exhaust_budget(board)
     assert "쉬는 중" in run("costs").stdout
     words = ("budget", "raise", "db-agent", "--tokens", "2000", "--reason", "월말까지")
     assert isinstance(run(*words, "--as", "lead").exception, Forbidden)

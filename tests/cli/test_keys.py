@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import seated
+from cast import seeded_env
 from typer.testing import CliRunner
 
-from guardia.board.audit.checkpoint import public_key
+from guardia.board.audit.checkpoint import load_public_key
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary
-from guardia.board.integrity.witnesses import Places
+from guardia.board.integrity.witnesses import WitnessFiles
 from guardia.cli import app
 from guardia.errors import Invalid
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 from guardia.settings import Settings
 
 
@@ -24,7 +24,7 @@ def test_an_operator_replaces_every_key(
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("COLUMNS", "200")
-    store = FileKeys(tmp_path / "secrets")
+    store = FileCredentialStore(tmp_path / "secrets")
     store.put("server-key", "비밀 hunter2")
 
     def said(*words: str) -> str:
@@ -32,7 +32,7 @@ def test_an_operator_replaces_every_key(
         assert done.exit_code == 0, done.output
         return done.output
 
-    with seated(database.app) as cast:
+    with seeded_env(database.app) as cast:
         for which in ("record", "decisions", "store", "record"):
             said("keys", "rotate", which)
         shown = said("keys", "list")
@@ -43,9 +43,9 @@ def test_an_operator_replaces_every_key(
         said("audit", "export", str(file))
         first.write_text(said("audit", "key"))
         last.write_text(said("audit", "key", "--present"))
-        assert public_key(first.read_text()) != public_key(last.read_text())
+        assert load_public_key(first.read_text()) != load_public_key(last.read_text())
         for pub in (first, last):
             said("audit", "verify", "--export", str(file), "--key", str(pub))
-        desk = replace(cast.desk, notary=Notary(Places.of(Settings())))
-        assert verification.examine(desk, full=True).intact
+        desk = replace(cast.desk, notary=Notary(WitnessFiles.of(Settings())))
+        assert verification.verify_log(desk, full=True).intact
     assert store.get("server-key") == "비밀 hunter2"

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import Cast, seated
-from pages import PASSWORD, enrol_more
+from cast import BoardEnv
+from cast import seeded_env
+from pages import PASSWORD
+from pages import enrol_page_users
 from typer.testing import CliRunner, Result
 
 from guardia.board.organization import agent_memory
@@ -17,12 +19,12 @@ from guardia.errors import Forbidden, NotFound
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
+def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
-    with seated(database.app) as found:
-        enrol_more(found)
+    with seeded_env(database.app) as found:
+        enrol_page_users(found)
         yield found
 
 
@@ -30,7 +32,7 @@ def run(verb: str, *words: str, who: str = "lead") -> Result:
     return CliRunner().invoke(app, ["note", verb, "db-agent", *words, "--as", who])
 
 
-def test_notes_are_read_taught_corrected_and_struck_out(board: Cast) -> None:
+def test_notes_are_read_taught_corrected_and_struck_out(board: BoardEnv) -> None:
     agent_memory.write(board.desk, board.parsed(), "세션 7이 막고 있음", [])
     assert run("add", "월말에는 [b]배치[/b] 먼저").exit_code == 0
     listed = run("list").output

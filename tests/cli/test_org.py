@@ -12,7 +12,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from cast import Cast, seated
+from cast import BoardEnv
+from cast import seeded_env
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
@@ -24,17 +25,17 @@ from guardia.errors import GuardiaError, Invalid, Misconfigured, NotFound, Refus
 from guardia.i18n import t
 from guardia.org import chart, edit
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
+def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     """A running organization, and its chart's file where the commands find it."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GUARDIA_CHART", str(tmp_path / "조직도.yaml"))
     (tmp_path / "조직도.yaml").write_text(SHIPPED, "utf-8")
-    with seated(database.app) as cast:
+    with seeded_env(database.app) as cast:
         yield cast
 
 
@@ -52,7 +53,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "조직도.yaml"
 
 
-def test_a_change_is_planned_applied_compared_and_rolled_back(board: Cast, tmp_path: Path) -> None:
+def test_a_change_is_planned_applied_compared_and_rolled_back(board: BoardEnv, tmp_path: Path) -> None:
     assert run("org", "plan").exit_code == 0
     changed = edit.set_field(edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "DB 도사")
     file(tmp_path).write_text(changed, "utf-8")
@@ -73,7 +74,7 @@ def test_a_change_is_planned_applied_compared_and_rolled_back(board: Cast, tmp_p
     refused(NotFound, "org", "rollback", 9)
 
 
-def test_hiring_and_firing_edit_the_file_and_the_organization(board: Cast, tmp_path: Path) -> None:
+def test_hiring_and_firing_edit_the_file_and_the_organization(board: BoardEnv, tmp_path: Path) -> None:
     words = ("net-agent", "--title", "네트워크 전문가", "--skills", "NETWORK, OS")
     assert run("hire", *words).exit_code == 0
     number, text = organization_chart.running_text(board.desk)
@@ -90,7 +91,7 @@ def test_hiring_and_firing_edit_the_file_and_the_organization(board: Cast, tmp_p
     assert chart.parse(file(tmp_path).read_text("utf-8")).agents[-1].reports_to == "dispatcher"
 
 
-def test_a_file_that_differs_from_what_runs_is_not_edited(board: Cast, tmp_path: Path) -> None:
+def test_a_file_that_differs_from_what_runs_is_not_edited(board: BoardEnv, tmp_path: Path) -> None:
     file(tmp_path).write_text(SHIPPED + "# 다른 글\n", "utf-8")
     assert "guardia org plan" in refused(Invalid, "fire", "sec-agent", "--yes")
     assert file(tmp_path).read_text("utf-8").endswith("# 다른 글\n")
@@ -98,7 +99,7 @@ def test_a_file_that_differs_from_what_runs_is_not_edited(board: Cast, tmp_path:
     assert len(list(tmp_path.glob(".*"))) == 0
 
 
-def test_a_bad_file_says_where_and_changes_nothing(board: Cast, tmp_path: Path) -> None:
+def test_a_bad_file_says_where_and_changes_nothing(board: BoardEnv, tmp_path: Path) -> None:
     file(tmp_path).write_text(SHIPPED.replace("duty: audit", "duty: sleep"), "utf-8")
     for words in (("org", "validate"), ("org", "plan"), ("org", "apply")):
         assert "agents.auditor.duty" in refused(Misconfigured, *words)
@@ -107,7 +108,7 @@ def test_a_bad_file_says_where_and_changes_nothing(board: Cast, tmp_path: Path) 
     assert organization_chart.running_text(board.desk) == (1, SHIPPED)
 
 
-def test_agents_rest_go_on_and_wake(board: Cast) -> None:
+def test_agents_rest_go_on_and_wake(board: BoardEnv) -> None:
     assert run("agent", "pause", "db-agent").exit_code == 0
     assert "이미" in run("agent", "pause", "db-agent").output
     assert "resume db-agent" in refused(Refused, "agent", "run", "db-agent")
@@ -130,11 +131,11 @@ def test_the_published_schema_fits_the_shipped_chart_and_refuses_what_we_refuse(
     assert "상급자" in schema["$defs"]["AgentEntry"]["properties"]["reports_to"]["description"]
 
 
-def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(board: Cast) -> None:
+def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(board: BoardEnv) -> None:
     def beat() -> None:
         while (begun := beats.begin(board.desk, "auditor")) is None:
             time.sleep(0.05)
-        daily_report.verify(board.desk, "agent:auditor", None)
+        daily_report.verify_and_log(board.desk, "agent:auditor", None)
         beats.end(board.desk, begun, "intact", task_id=None, steps=1)
 
     with ThreadPoolExecutor(1) as worker:
@@ -148,11 +149,11 @@ def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(board: Cast) -> No
     assert first < verified < last
 
 
-def test_a_heartbeat_that_nobody_carries_says_what_is_missing(board: Cast) -> None:
+def test_a_heartbeat_that_nobody_carries_says_what_is_missing(board: BoardEnv) -> None:
     assert "guardia worker" in refused(Unreachable, "heartbeat", "db-agent", "--wait", 1)
 
 
-def test_line_breaks_of_another_system_stay(board: Cast, tmp_path: Path) -> None:
+def test_line_breaks_of_another_system_stay(board: BoardEnv, tmp_path: Path) -> None:
     windows = SHIPPED.replace("\n", "\r\n").encode()
     file(tmp_path).write_bytes(windows)
     assert run("org", "apply").exit_code == 0
@@ -162,7 +163,7 @@ def test_line_breaks_of_another_system_stay(board: Cast, tmp_path: Path) -> None
     assert file(tmp_path).read_bytes() == windows
 
 
-def test_one_field_is_set_in_the_file_and_applied(board: Cast, tmp_path: Path) -> None:
+def test_one_field_is_set_in_the_file_and_applied(board: BoardEnv, tmp_path: Path) -> None:
     done = run("agent", "set", "db-agent", "heartbeat.every", "3m")
     assert done.exit_code == 0, done.output
     text = file(tmp_path).read_text("utf-8")
@@ -176,7 +177,7 @@ def test_one_field_is_set_in_the_file_and_applied(board: Cast, tmp_path: Path) -
 
 
 def test_the_tree_names_outside_agents_and_revisions_their_authors(
-    board: Cast, tmp_path: Path
+    board: BoardEnv, tmp_path: Path
 ) -> None:
     outside = "{kind: process, command: [/opt/agent]}"
     assert run("agent", "set", "sec-agent", "adapter", outside).exit_code == 0

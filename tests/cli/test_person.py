@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import seated
+from cast import seeded_env
 from typer.testing import CliRunner
 
 from guardia.cli import app
@@ -26,7 +26,7 @@ def test_an_operator_keeps_accounts(
         assert done.exit_code == 0, done.output
         return done.output
 
-    with seated(database.app):
+    with seeded_env(database.app):
         said("add", "lead9", "--name", "새 팀장", "--role", "team_lead", "--identity", "사번 9")
         assert "한 사람(사번 9)" in said("link", "lead9", "cus")
         said("link", "lead9", "mattermost:u9")

@@ -19,8 +19,11 @@ import pytest
 from psycopg import conninfo
 
 from guardia.db import embedded, installation
-from guardia.db.account import Account
-from guardia.db.embedded import APPLICATION_ROLE, FAST, OWNER_ROLE, Cluster
+from guardia.db.account import SystemAccount
+from guardia.db.embedded import APPLICATION_ROLE
+from guardia.db.embedded import FAST_SETTINGS
+from guardia.db.embedded import OWNER_ROLE
+from guardia.db.embedded import Cluster
 from guardia.errors import Misconfigured
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the account")
@@ -44,7 +47,7 @@ def data(home: Path) -> Iterator[Path]:
 
 
 def small(data: Path) -> Cluster:
-    return Cluster(data, settings=FAST)
+    return Cluster(data, settings=FAST_SETTINGS)
 
 
 def starter(data: Path) -> subprocess.Popen[str]:
@@ -121,7 +124,7 @@ def test_psql_finds_the_server_without_a_password_in_its_arguments(cluster: Clus
 
 
 def test_a_port_opens_tcp_on_loopback(data: Path) -> None:
-    with Cluster(data, port=_free_port(), settings=FAST) as running:
+    with Cluster(data, port=_free_port(), settings=FAST_SETTINGS) as running:
         over_tcp = conninfo.make_conninfo(
             running.dsn("postgres", "postgres"), host="127.0.0.1", port=running.port
         )
@@ -258,7 +261,7 @@ def test_binaries_below_a_private_folder_are_copied(
     copies = data.parent / "new" / "copies"
     umask = os.umask(0o077)
     try:
-        with Cluster(data, settings=FAST, copies=copies) as running:
+        with Cluster(data, settings=FAST_SETTINGS, copies=copies) as running:
             assert running.binaries().is_relative_to(copies)
             assert running.ready()
     finally:
@@ -266,8 +269,8 @@ def test_binaries_below_a_private_folder_are_copied(
 
 
 def test_an_account_sees_by_its_own_rights(tmp_path: Path) -> None:
-    mine = Account("me", os.geteuid(), os.getegid())
-    other = Account("other", 65533, 65533)
+    mine = SystemAccount("me", os.geteuid(), os.getegid())
+    other = SystemAccount("other", 65533, 65533)
     tmp_path.chmod(0o700)
     assert mine.obstacle(tmp_path) is None
     assert other.obstacle(tmp_path) is not None

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from guardia.db.engine import AWAY, Database
+from guardia.db.engine import OUTAGE_ERRORS
+from guardia.db.engine import Database
 
 
 def test_who_is_paused_in_a_transaction_soon_keeps_nobody_waiting(database: Any) -> None:
@@ -17,7 +18,7 @@ def test_who_is_paused_in_a_transaction_soon_keeps_nobody_waiting(database: Any)
     name = {"name": "idle_in_transaction_session_timeout"}
     paused, other = Database(database.app), Database(database.app)
     try:
-        with pytest.raises(AWAY), paused.transaction() as first:
+        with pytest.raises(OUTAGE_ERRORS), paused.transaction() as first:
             assert first.scalar(limit, name) == "10000"  # milliseconds
             first.execute(text("set local idle_in_transaction_session_timeout = '500ms'"))
             first.execute(lock)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from cast import Cast
+from cast import BoardEnv
 
-from guardia.agents.team import Done
-from guardia.board.core.claims import Hold
+from guardia.agents.team import WorkResult
+from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
 from guardia.board.runs import beats
@@ -18,28 +18,28 @@ def nobody() -> NoReturn:
     raise AssertionError("no team is needed for what is not begun")
 
 
-def test_what_a_closing_worker_has_not_begun_goes_to_the_next_one(cast: Cast) -> None:
+def test_what_a_closing_worker_has_not_begun_goes_to_the_next_one(cast: BoardEnv) -> None:
     sr_id = cast.received()
     assert beat(cast.desk, nobody, "dispatcher", closing=lambda: True) == "idle"
     assert view.issue(cast.desk, sr_id).state is State.RECEIVED
     begun = beats.begin(cast.desk, "dispatcher")  # the next worker's
     assert begun is not None and begun.works
-    hold = beats.claim(cast.desk, begun)
+    hold = beats.claim_task(cast.desk, begun)
     assert hold is not None and hold.sr_id == sr_id
 
 
 class Quick:
     """A team that hands everything to people."""
 
-    def __init__(self, cast: Cast) -> None:
+    def __init__(self, cast: BoardEnv) -> None:
         self.cast = cast
 
-    def work(self, _: Any, hold: Hold) -> Done:
+    def work(self, _: Any, hold: Claim) -> WorkResult:
         tasks.hand_over(self.cast.desk, hold, "사람에게")
-        return Done("manual", 1)
+        return WorkResult("manual", 1)
 
 
-def test_a_beat_makes_room_after_its_task_while_lost_work_waits_for_a_free_hand(cast: Cast) -> None:
+def test_a_beat_makes_room_after_its_task_while_lost_work_waits_for_a_free_hand(cast: BoardEnv) -> None:
     first, second = cast.received(), cast.received()
     team: Any = lambda: Quick(cast)  # noqa: E731
     assert beat(cast.desk, team, "dispatcher", yielding=lambda: True) == "manual"

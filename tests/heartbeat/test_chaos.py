@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chaos import Turmoil, Worker, turmoil
+from chaos import ChaosRun
+from chaos import WorkerProcess
+from chaos import open_chaos_run
 
-from guardia.db.embedded import FAST, Cluster
+from guardia.db.embedded import FAST_SETTINGS
+from guardia.db.embedded import Cluster
 from guardia.tools.lab.running import RunningFleet
 
 pytestmark = pytest.mark.slow
@@ -22,26 +25,26 @@ ISSUES = 8
 
 
 @pytest.fixture
-def under_load(home: Path, fleet: RunningFleet) -> Iterator[Turmoil]:
+def under_load(home: Path, fleet: RunningFleet) -> Iterator[ChaosRun]:
     """A PostgreSQL of its own, since this one crashes."""
     folder = home / "chaos"
     folder.mkdir(mode=0o711)
     # A crash must lose nothing that was committed: neither who was taken for dead, nor an intent.
-    with Cluster(folder / "pg", settings={**FAST, "synchronous_commit": "on"}) as cluster:
+    with Cluster(folder / "pg", settings={**FAST_SETTINGS, "synchronous_commit": "on"}) as cluster:
         cluster.create_roles()
         (folder / "home").mkdir()
-        with turmoil(cluster, fleet, folder / "home", ISSUES) as made:
+        with open_chaos_run(cluster, fleet, folder / "home", ISSUES) as made:
             yield made
 
 
-def busiest(made: Turmoil, *workers: Worker) -> Worker:
+def busiest(made: ChaosRun, *workers: WorkerProcess) -> WorkerProcess:
     """Who has most to lose; waits until one of them has anything."""
     made.until(lambda: any(made.at_work(w) for w in workers), "nobody works")
     return max(workers, key=lambda w: len(made.at_work(w)))
 
 
 def test_whatever_happens_to_workers_and_database_each_change_happens_once(
-    under_load: Turmoil,
+    under_load: ChaosRun,
 ) -> None:
     made = under_load
     workers = [made.worker() for _ in range(3)]

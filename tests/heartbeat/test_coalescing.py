@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from cast import Cast, seated
+from cast import BoardEnv
+from cast import seeded_env
 
 from guardia.board.core import wakes
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.heartbeat import host
 from guardia.settings import Settings
 
 
 @contextmanager
-def working(cast: Cast, home: Path) -> Iterator[None]:
+def working(cast: BoardEnv, home: Path) -> Iterator[None]:
     """A worker's loop in this process."""
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
-    job = host._worker(Settings(home=home), cast.dsn, host.Parts(board=False), cast.desk, stop)
+    job = host._run_worker(Settings(home=home), cast.dsn, host.HostOptions(board=False), cast.desk, stop)
     thread = threading.Thread(target=loop.run_until_complete, args=(job,))
     thread.start()
     try:
@@ -35,11 +36,11 @@ def working(cast: Cast, home: Path) -> Iterator[None]:
 
 
 def test_six_wakes_in_a_row_make_at_most_two_beats(database: Any, tmp_path: Path) -> None:
-    with seated(database.app) as cast:
+    with seeded_env(database.app) as cast:
         for number in range(6):
             with cast.desk.database.transaction() as session:
                 cause = {"comment": number}
-                wakes.wake(session, "was-agent", Reason.MENTION, cast.desk.clock(), cause=cause)
+                wakes.wake(session, "was-agent", WakeReason.MENTION, cast.desk.clock(), cause=cause)
         with working(cast, tmp_path), psycopg.connect(cast.dsn, autocommit=True) as look:
             deadline = time.monotonic() + 60
             jobs = "select count(*) from procrastinate_jobs"

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import Cast
+from cast import BoardEnv
 
 from guardia.board.core import outbox
 from guardia.heartbeat.deliver import deliver
@@ -51,13 +51,13 @@ def room() -> Iterator[Room]:
         found.shutdown()
 
 
-def queued(cast: Cast, kind: str) -> int:
+def queued(cast: BoardEnv, kind: str) -> int:
     with cast.desk.database.transaction() as session:
         outbox.send(session, kind, "SR-1 처리 완료", cast.desk.clock(), room="방", sr_id=1)
     return int(row(cast)[0])
 
 
-def row(cast: Cast) -> tuple[Any, ...]:
+def row(cast: BoardEnv) -> tuple[Any, ...]:
     query = "select outbox_id, delivered_at is not null, attempts, last_error from tb_outbox"
     with psycopg.connect(cast.dsn) as connection:
         found = connection.execute(f"{query} order by outbox_id desc limit 1").fetchone()
@@ -65,7 +65,7 @@ def row(cast: Cast) -> tuple[Any, ...]:
     return found
 
 
-def test_a_message_leaves_once_in_the_messengers_own_form(cast: Cast, room: Room) -> None:
+def test_a_message_leaves_once_in_the_messengers_own_form(cast: BoardEnv, room: Room) -> None:
     number = queued(cast, "message")
     settings = Settings(messenger_url=room.url)
     deliver(cast.desk, settings, number)
@@ -76,12 +76,12 @@ def test_a_message_leaves_once_in_the_messengers_own_form(cast: Cast, room: Room
     assert row(cast)[1:] == (True, 1, None)
 
 
-def test_an_alert_goes_to_the_alert_webhook(cast: Cast, room: Room) -> None:
+def test_an_alert_goes_to_the_alert_webhook(cast: BoardEnv, room: Room) -> None:
     deliver(cast.desk, Settings(alert_url=room.url), queued(cast, "alert"))
     assert len(room.posts) == 1
 
 
-def test_a_refusal_is_kept_without_the_address_and_tried_again(cast: Cast, room: Room) -> None:
+def test_a_refusal_is_kept_without_the_address_and_tried_again(cast: BoardEnv, room: Room) -> None:
     room.status = 503
     number = queued(cast, "message")
     with pytest.raises(OSError) as raised:
@@ -94,6 +94,6 @@ def test_a_refusal_is_kept_without_the_address_and_tried_again(cast: Cast, room:
     assert room.keys == [f"guardia-{number}"] * 2
 
 
-def test_without_a_webhook_the_message_waits_and_says_why(cast: Cast) -> None:
+def test_without_a_webhook_the_message_waits_and_says_why(cast: BoardEnv) -> None:
     deliver(cast.desk, Settings(), queued(cast, "message"))
     assert row(cast)[1:] == (False, 1, "no webhook is configured")

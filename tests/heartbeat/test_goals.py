@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents_env import Office, at_work
+from agents_env import AgentsEnv
+from agents_env import open_agents_env
 from cast import LEAD, PM
 from full_stack import LIBRARY
 from sqlalchemy import select
@@ -21,19 +22,19 @@ from guardia.board.goals import decisions
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
 from guardia.board.organization import agent_memory
-from guardia.board.organization.agent_memory import Experience
+from guardia.board.organization.agent_memory import RunbookOutcome
 from guardia.board.runs import beats
 from guardia.heartbeat.beat import beat
 from guardia.org import revisions
 
 
 @pytest.fixture
-def office(database: Any, tmp_path: Path) -> Iterator[Office]:
-    with at_work(database.owner, database.app, tmp_path) as found:
+def office(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
+    with open_agents_env(database.owner, database.app, tmp_path) as found:
         yield found
 
 
-def test_a_goal_is_planned_approved_worked_and_achieved(office: Office) -> None:
+def test_a_goal_is_planned_approved_worked_and_achieved(office: AgentsEnv) -> None:
     page = office.give(
         "연말 결산이 다가옵니다. 2030-12-20까지 기획재정부 모든 WAS 서버의 상태를 점검하고, "
         "교육부 DB 백업을 확인해 주세요. 보안을 더 좋게 해 주세요."
@@ -73,7 +74,7 @@ def test_a_goal_is_planned_approved_worked_and_achieved(office: Office) -> None:
     ]
 
 
-def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(office: Office) -> None:
+def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(office: AgentsEnv) -> None:
     page = office.give("서비스를 더 좋게 만들어 줘")
     assert page.state is GoalState.ASKED
     (part,) = page.parts
@@ -87,7 +88,7 @@ def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(office: Office)
 
 
 def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
-    office: Office,
+    office: AgentsEnv,
 ) -> None:
     office.fire("sec-agent")
     page = office.give("MOF-WAS-01 서버의 계정 잠금을 점검하고 MOF-DB-01 방화벽 네트워크를 점검해")
@@ -101,8 +102,8 @@ def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
     revision = requests.approve(office.board.desk, PM, account.hire_id)
     with office.board.desk.database.reading() as session:
         assert revisions.latest(session) == revision
-        assert revisions.of(session, revision).author == "person:pm"
-        assert "account-agent" in {a.id for a in revisions.running(session).agents}
+        assert revisions.get_revision(session, revision).author == "person:pm"
+        assert "account-agent" in {a.id for a in revisions.running_chart(session).agents}
     beat(office.board.desk, lambda: office.team, "account-agent")
     assert (office.task(first).agent_id, office.task(first).status) == ("account-agent", "MANUAL")
     with office.board.desk.database.reading() as session:
@@ -116,7 +117,7 @@ def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
     assert "handed_over" in office.kinds(second)
 
 
-def test_what_does_not_end_well_is_put_before_people_once(office: Office) -> None:
+def test_what_does_not_end_well_is_put_before_people_once(office: AgentsEnv) -> None:
     page = office.give("MOF-WAS-01 로그를 분석하고 MOE-DB-01 백업을 확인해 주세요")
     numbers = office.approve(page)
     office.finish(numbers[0])
@@ -131,15 +132,15 @@ def test_what_does_not_end_well_is_put_before_people_once(office: Office) -> Non
     assert office.page(page.sr_id).state is GoalState.ACHIEVED
 
 
-def test_a_lesson_is_used_and_said_the_next_time(office: Office) -> None:
+def test_a_lesson_is_used_and_said_the_next_time(office: AgentsEnv) -> None:
     (first,) = office.approve(office.give("MOF-WAS-01 로그를 분석해 주세요"))
     begun = beats.begin(office.board.desk, "was-agent")
     assert begun is not None
-    hold = beats.claim(office.board.desk, begun)
+    hold = beats.claim_task(office.board.desk, begun)
     assert hold is not None and hold.sr_id == first
     assert "목표 SR-" in agent_memory.recall(office.board.desk, hold).working
     title = LIBRARY.runbook("log-analysis").title
-    learned = Experience("log-analysis", "worked", lessons.told(title, "MOF-WAS-01", "worked"))
+    learned = RunbookOutcome("log-analysis", "worked", lessons.lesson_text(title, "MOF-WAS-01", "worked"))
     agent_memory.write(office.board.desk, hold, "로그 원인 확인", [learned])
     (second,) = office.approve(office.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
     office.work()
@@ -148,15 +149,15 @@ def test_a_lesson_is_used_and_said_the_next_time(office: Office) -> None:
     assert f"지난번 SR-{first}에서 MOF-WAS-01" in said
 
 
-def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(office: Office) -> None:
+def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(office: AgentsEnv) -> None:
     office.fire("db-agent")
     for _ in range(2):
         sr_id = office.board.received(text="MOF-DB-01 데이터베이스 백업이 실패했습니다")
         office.work()
         assert office.task(sr_id).status == State.MANUAL
-    (hire,) = hiring_view.waiting(office.board.desk, LEAD)
+    (hire,) = hiring_view.pending_hires(office.board.desk, LEAD)
     assert hire.skills == ("BACKUP",) and hire.requester == "디스패처"
     requests.reject(office.board.desk, PM, hire.hire_id, "사람이 합니다")
     office.board.received(text="MOF-DB-01 데이터베이스 백업이 또 실패했습니다")
     office.work()
-    assert not hiring_view.waiting(office.board.desk, LEAD)
+    assert not hiring_view.pending_hires(office.board.desk, LEAD)

@@ -11,16 +11,16 @@ from typing import Any
 import procrastinate
 import psycopg
 import pytest
-from cast import Cast
-from loops import run
+from cast import BoardEnv
+from loops import run_in_own_loop
 from procrastinate import manager
 from procrastinate.jobs import Job, Status
 
 from guardia.board.runs import beats
-from guardia.db.engine import LASTING
-from guardia.db.jobs import Attempt
+from guardia.db.engine import CONNECTION_OPTIONS
+from guardia.db.jobs import JobAttempt
 from guardia.heartbeat import queue
-from guardia.heartbeat.job_manager import Attempts
+from guardia.heartbeat.job_manager import JobManager
 
 DEAD = 8.0
 
@@ -28,7 +28,7 @@ DEAD = 8.0
 class Nothing:
     """Jobs of a worker that does nothing."""
 
-    def beat(self, agent_id: str, attempt: Attempt) -> None: ...
+    def beat(self, agent_id: str, attempt: JobAttempt) -> None: ...
 
     def deliver(self, outbox_id: int) -> None: ...
 
@@ -36,56 +36,56 @@ class Nothing:
 
 
 @pytest.fixture
-def cast(cast: Cast) -> Cast:
+def cast(cast: BoardEnv) -> BoardEnv:
     cast.received()  # which wakes the dispatcher: one job
     return cast
 
 
-def opened(cast: Cast, work: Any) -> Any:
+def opened(cast: BoardEnv, work: Any) -> Any:
     """What ``work`` makes of an open engine."""
 
     async def live() -> Any:
-        engine = queue.app(cast.dsn, Nothing())
+        engine = queue.create_engine_app(cast.dsn, Nothing())
         async with engine.open_async():
             try:
                 return await work(engine, engine.job_manager)
             finally:
                 await engine.job_manager.presence.close()
 
-    return run(live())
+    return run_in_own_loop(live())
 
 
-def sql(cast: Cast, statement: str) -> list[Any]:
+def sql(cast: BoardEnv, statement: str) -> list[Any]:
     with psycopg.connect(cast.dsn, autocommit=True) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 
-def silent(cast: Cast) -> None:
+def silent(cast: BoardEnv) -> None:
     """As if no worker had given a sign of life for long, though the database was there."""
     sql(cast, "update procrastinate_workers set last_heartbeat = now() - interval '1 day'")
 
 
-async def begun(attempts: Attempts) -> tuple[int, Job]:
+async def begun(attempts: JobManager) -> tuple[int, Job]:
     number = await attempts.register_worker()
     job = await attempts.fetch_job(None, number)
     assert job is not None
     return number, job
 
 
-def rescued(cast: Cast, seconds: float = 0.0) -> list[str]:
-    return beats.rescue(cast.desk, seconds)
+def rescued(cast: BoardEnv, seconds: float = 0.0) -> list[str]:
+    return beats.requeue_lost_jobs(cast.desk, seconds)
 
 
-def attempt(job: Job) -> Attempt:
+def attempt(job: Job) -> JobAttempt:
     assert job.id is not None
-    return Attempt(job.id, job.attempts)
+    return JobAttempt(job.id, job.attempts)
 
 
 def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_turn(
-    cast: Cast,
+    cast: BoardEnv,
 ) -> None:
-    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         paused, first = await begun(attempts)
         held = beats.begin(cast.desk, "dispatcher", attempt(first))
         assert held is not None
@@ -101,9 +101,9 @@ def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_tur
         taken = beats.begin(cast.desk, "dispatcher", attempt(second))
         assert taken is not None and taken.reasons == ("recovery", "assignment")
         assert taken.issues == held.issues
-        assert beats.claim(cast.desk, held) is None
+        assert beats.claim_task(cast.desk, held) is None
         beats.end(cast.desk, held, "late", task_id=None, steps=9)
-        assert beats.claim(cast.desk, taken) is not None
+        assert beats.claim_task(cast.desk, taken) is not None
         await attempts.finish_job(second, Status.SUCCEEDED, True)
 
     opened(cast, work)
@@ -115,9 +115,9 @@ def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_tur
 
 
 def test_a_living_worker_keeps_its_job_and_a_fresh_database_takes_nobody_for_dead(
-    cast: Cast,
+    cast: BoardEnv,
 ) -> None:
-    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         number, _job = await begun(attempts)
         assert await attempts.sign(number) is True
         assert rescued(cast, DEAD) == []
@@ -137,11 +137,11 @@ async def eventually(true: Callable[[], bool]) -> None:
     raise AssertionError("not in a minute")
 
 
-def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(cast: Cast) -> None:
+def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(cast: BoardEnv) -> None:
     """All are silent for longer than a moment, and for less than it takes to be taken for dead."""
     unheard = "update procrastinate_workers set last_heartbeat = now() - interval '5 seconds'"
 
-    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         paused, _job = await begun(attempts)
         assert await attempts.sign(paused)
         sql(cast, unheard)
@@ -154,20 +154,20 @@ def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(cas
         sql(cast, unheard)
         assert rescued(cast, 1_000.0) == []
         await attempts.presence.close()
-        assert beats.lost_wait(cast.desk) is False
+        assert beats.has_lost_jobs(cast.desk) is False
         # A database that has just been started waits for its workers.
         await eventually(lambda: rescued(cast, 1_000.0) == ["beat"])
-        assert beats.lost_wait(cast.desk) is True
+        assert beats.has_lost_jobs(cast.desk) is True
         assert await attempts.sign(paused) is False
 
     opened(cast, work)
 
 
-def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(cast: Cast) -> None:
-    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(cast: BoardEnv) -> None:
+    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         number, _job = await begun(attempts)
         assert await attempts.sign(number)
-        with psycopg.connect(cast.dsn, **LASTING) as paused:
+        with psycopg.connect(cast.dsn, **CONNECTION_OPTIONS) as paused:
             paused.execute("select from tb_ops_task for update")
             silent(cast)
             await eventually(lambda: rescued(cast, DEAD) == ["beat"])
@@ -178,11 +178,11 @@ def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(c
     opened(cast, work)
 
 
-def test_a_job_that_was_given_in_an_answer_that_got_lost_is_queued_again(cast: Cast) -> None:
-    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+def test_a_job_that_was_given_in_an_answer_that_got_lost_is_queued_again(cast: BoardEnv) -> None:
+    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         number = await attempts.register_worker()
         # Another manager of the same worker took it: this one never heard of it.
-        job = await Attempts(engine.connector, attempts.presence).fetch_job(None, number)
+        job = await JobManager(engine.connector, attempts.presence).fetch_job(None, number)
         assert job is not None
         assert await attempts.sign(number) is True
         assert sql(cast, "select status::text from procrastinate_jobs") == [("doing",)]
@@ -195,8 +195,8 @@ def test_a_job_that_was_given_in_an_answer_that_got_lost_is_queued_again(cast: C
     opened(cast, work)
 
 
-def test_the_jobs_of_the_dead_are_announced(cast: Cast) -> None:
-    async def work(engine: procrastinate.App, attempts: Attempts) -> None:
+def test_the_jobs_of_the_dead_are_announced(cast: BoardEnv) -> None:
+    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         _number, job = await begun(attempts)
         with psycopg.connect(cast.dsn, autocommit=True) as listening:
             listening.execute("listen procrastinate_any_queue_v1")
@@ -207,8 +207,8 @@ def test_the_jobs_of_the_dead_are_announced(cast: Cast) -> None:
     opened(cast, work)
 
 
-def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_let_go(cast: Cast) -> None:
-    async def work(_: procrastinate.App, attempts: Attempts) -> list[Any]:
+def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_let_go(cast: BoardEnv) -> None:
+    async def work(_: procrastinate.App, attempts: JobManager) -> list[Any]:
         number, job = await begun(attempts)
         cast.received()  # wakes the same agent
         assert await attempts.fetch_job(None, number) is None
@@ -227,11 +227,11 @@ def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_let_go(cast: 
 
 
 def test_what_is_announced_while_a_worker_asks_is_not_lost(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    cast: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = manager.JobManager.fetch_job
 
-    async def work(_: procrastinate.App, attempts: Attempts) -> bool:
+    async def work(_: procrastinate.App, attempts: JobManager) -> bool:
         number, job = await begun(attempts)
         await attempts.finish_job(job, Status.SUCCEEDED, True)
         heard = asyncio.Event()

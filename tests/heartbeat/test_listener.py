@@ -6,15 +6,16 @@ import threading
 from contextlib import closing
 
 import pytest
-from cast import Cast
+from cast import BoardEnv
 
 from guardia.board.control import kill_report
 from guardia.heartbeat import listener
-from guardia.heartbeat.listener import ORDERS, Reaction
+from guardia.heartbeat.listener import INTERRUPTING_KINDS
+from guardia.heartbeat.listener import Reaction
 
 
 def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_once(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    cast: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "_PAUSES", (0.0,))
     tried, told, ended = [], [], threading.Event()
@@ -29,9 +30,9 @@ def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_on
         told.append(error)
         if len(told) == 1:
             raise TimeoutError("not now")
-        kill_report.tell_deaf(cast.desk, "host-1", type(error).__name__)
+        kill_report.alert_listener_failed(cast.desk, "host-1", type(error).__name__)
 
-    with closing(listener._Reactor((Reaction(ORDERS, interrupt, failing=tell),))) as reactor:
+    with closing(listener._Reactor((Reaction(INTERRUPTING_KINDS, interrupt, failing=tell),))) as reactor:
         reactor.hear("comment")
         reactor.hear("killed")
         assert ended.wait(30)

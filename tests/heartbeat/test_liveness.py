@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guardia.heartbeat.liveness import Life
+from guardia.heartbeat.liveness import Liveness
 
 
 def test_systemd_hears_that_it_is_ready_once_then_that_it_lives_then_that_it_stops(
@@ -18,7 +18,7 @@ def test_systemd_hears_that_it_is_ready_once_then_that_it_lives_then_that_it_sto
         door.bind(address)
         door.settimeout(10)
         monkeypatch.setenv("NOTIFY_SOCKET", address)
-        life = Life(None)
+        life = Liveness(None)
         life.alive()
         life.alive()
         life.closing()

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents_env import Office, at_work
+from agents_env import AgentsEnv
+from agents_env import open_agents_env
 from cast import LEAD, PM
-from fake_chat import GOOD
-from model_server import MODEL, ModelServer, Say
+from fake_chat import GOOD_ANSWER
+from model_server import MODEL
+from model_server import ModelServer
+from model_server import CannedReply
 from sqlalchemy import select
 
 from guardia.board.core.lifecycle import State
@@ -30,42 +33,42 @@ EMBEDDED = "brain: {kind: embedded}"
 
 
 @pytest.fixture
-def office(database: Any, tmp_path: Path) -> Iterator[Office]:
-    with at_work(database.owner, database.app, tmp_path) as found:
+def office(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
+    with open_agents_env(database.owner, database.app, tmp_path) as found:
         yield found
 
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
     with ModelServer() as running:
-        running.says(Say({**GOOD, "servers": ["MOF-DB-01"]}))
+        running.says(CannedReply({**GOOD_ANSWER, "servers": ["MOF-DB-01"]}))
         yield running
 
 
-def charter(office: Office, server: ModelServer, budget: str = "{}") -> None:
+def charter(office: AgentsEnv, server: ModelServer, budget: str = "{}") -> None:
     """The dispatcher asks ``server``, under a budget."""
     brain = f"brain: {{kind: chat, base_url: '{server.url}', model: {MODEL}, timeout: 20}}"
-    text = chart.shipped().read_text("utf-8")
+    text = chart.shipped_chart_path().read_text("utf-8")
     text = text.replace(EMBEDDED, f"{brain}\n    budget: {budget}", 1)
     text += f"\nprices: {{{MODEL}: {{input: 1000, output: 1000}}}}\n"
     organization_chart.apply_chart(office.board.desk, text, "operator:test")
 
 
-def dispatch(office: Office) -> str | None:
+def dispatch(office: AgentsEnv) -> str | None:
     return beat(office.board.desk, lambda: office.team, "dispatcher")
 
 
-def calls(office: Office) -> list[ModelCall]:
+def calls(office: AgentsEnv) -> list[ModelCall]:
     with office.board.desk.database.reading() as session:
         return list(session.scalars(select(ModelCall).order_by(ModelCall.call_id)))
 
 
-def state(office: Office, sr_id: int) -> State:
+def state(office: AgentsEnv, sr_id: int) -> State:
     return view.issue(office.board.desk, sr_id).state
 
 
 def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
-    office: Office, server: ModelServer
+    office: AgentsEnv, server: ModelServer
 ) -> None:
     charter(office, server)
     sr_id = office.board.received()
@@ -87,7 +90,7 @@ def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
 
 
 def test_where_the_budget_ends_the_embedded_rules_go_on(
-    office: Office, server: ModelServer
+    office: AgentsEnv, server: ModelServer
 ) -> None:
     charter(office, server)
     office.board.received()
@@ -105,7 +108,7 @@ def test_where_the_budget_ends_the_embedded_rules_go_on(
 
 
 def test_an_agent_that_rests_takes_its_work_up_where_it_waited(
-    office: Office, server: ModelServer
+    office: AgentsEnv, server: ModelServer
 ) -> None:
     charter(office, server)
     office.board.received()
@@ -124,17 +127,17 @@ def test_an_agent_that_rests_takes_its_work_up_where_it_waited(
 
 
 def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
-    office: Office, server: ModelServer
+    office: AgentsEnv, server: ModelServer
 ) -> None:
     charter(office, server)
     chosen = {"category": "DB", "action_type": "HEALTH_CHECK", "server": "MOF-DB-01"}
     unclear = {"category": "WAS", "action_type": "NONE", "server": "NONE"}
     pieces = [{"title": "모든 서버 DB 점검", **chosen}, {"title": "WAS 점검", **unclear}]
-    server.says(Say({"reason": "점검입니다.", "sure": "YES", "pieces": pieces}), Say(status=400))
+    server.says(CannedReply({"reason": "점검입니다.", "sure": "YES", "pieces": pieces}), CannedReply(status=400))
     desk = office.board.desk
-    sr_id = planning.give(desk, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
+    sr_id = planning.create_goal(desk, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
     assert dispatch(office) == "goal"
-    page = goal_view.page(desk, LEAD, sr_id)
+    page = goal_view.get_goal(desk, LEAD, sr_id)
     first, second = page.parts
     assert (first.server, first.text, first.question) == ("MOF-DB-01", "모든 서버 DB 점검", "")
     assert second.question and {str(p.due_on) for p in page.parts} == {"2030-01-02"}
@@ -149,6 +152,6 @@ def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
     assert call.prompt_version and call.model == MODEL
     decisions.answer(desk, LEAD, sr_id, {1: "MOF-WAS-01 상태를 점검해 주세요"})
     assert dispatch(office) == "goal"
-    again = goal_view.page(desk, LEAD, sr_id).parts
+    again = goal_view.get_goal(desk, LEAD, sr_id).parts
     assert [(p.server, p.question) for p in again] == [("MOF-DB-01", ""), ("MOF-WAS-01", "")]
     assert [c.question for c in calls(office)] == ["divide", "triage"]

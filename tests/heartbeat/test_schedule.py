@@ -15,26 +15,29 @@ from typing import Any
 import psycopg
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
-from audit_env import Sealed, sealing
-from cast import seated
+from audit_env import AuditEnv
+from audit_env import open_audit_env
+from cast import seeded_env
 
 from guardia.board.core.context import Desk
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.heartbeat import schedule
-from guardia.heartbeat.listener import CHART, Reaction, listen
+from guardia.heartbeat.listener import CHART_KINDS
+from guardia.heartbeat.listener import Reaction
+from guardia.heartbeat.listener import listen
 from guardia.org import chart
 
 
 @pytest.fixture
-def sealed(database: Any, tmp_path: Path) -> Iterator[Sealed]:
-    with seated(database.app) as cast:
-        yield sealing(cast, database.superuser, tmp_path)
+def sealed(database: Any, tmp_path: Path) -> Iterator[AuditEnv]:
+    with seeded_env(database.app) as cast:
+        yield open_audit_env(cast, database.superuser, tmp_path)
 
 
 @pytest.fixture
-def clock(sealed: Sealed) -> Iterator[BackgroundScheduler]:
-    found = schedule.Clock(sealed.desk)
+def clock(sealed: AuditEnv) -> Iterator[BackgroundScheduler]:
+    found = schedule.HeartbeatScheduler(sealed.desk)
     found.start()
     yield found._scheduler
     found.stop()
@@ -47,7 +50,7 @@ def test_the_day_is_verified_at_midnight_of_the_company(clock: BackgroundSchedul
 
 
 def test_the_record_is_signed_every_minute_that_it_grew(
-    sealed: Sealed, clock: BackgroundScheduler
+    sealed: AuditEnv, clock: BackgroundScheduler
 ) -> None:
     job = clock.get_job("record:seal")
     assert job.trigger.interval.total_seconds() == 60
@@ -57,10 +60,10 @@ def test_the_record_is_signed_every_minute_that_it_grew(
     assert len((sealed.places.copies[0] / "main.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: Sealed) -> None:
+def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: AuditEnv) -> None:
     later = sealed.desk.clock() + timedelta(days=1, hours=2)
     desk = replace(sealed.desk, clock=lambda: later)
-    clock = schedule.Clock(desk)
+    clock = schedule.HeartbeatScheduler(desk)
     clock.start()
     try:
         assert clock._scheduler.get_job("record:miss").trigger.interval.total_seconds() == 3600
@@ -72,9 +75,9 @@ def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: Sealed) ->
         clock.stop()
 
 
-def test_a_midnight_that_nobody_saw_is_made_up_for_when_the_board_is_back(sealed: Sealed) -> None:
+def test_a_midnight_that_nobody_saw_is_made_up_for_when_the_board_is_back(sealed: AuditEnv) -> None:
     later = sealed.desk.clock() + timedelta(days=1)
-    clock = schedule.Clock(replace(sealed.desk, clock=lambda: later))
+    clock = schedule.HeartbeatScheduler(replace(sealed.desk, clock=lambda: later))
     for _ in range(2):
         clock.resume()
     with psycopg.connect(sealed.superuser) as connection:
@@ -83,7 +86,7 @@ def test_a_midnight_that_nobody_saw_is_made_up_for_when_the_board_is_back(sealed
 
 
 def test_what_the_database_could_not_take_is_tried_until_it_does(
-    sealed: Sealed, clock: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
+    sealed: AuditEnv, clock: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule, "_AGAIN", timedelta())
     tried: list[int] = []
@@ -97,7 +100,7 @@ def test_what_the_database_could_not_take_is_tried_until_it_does(
     assert until(lambda: len(tried) == 3)
 
 
-def alerted(sealed: Sealed) -> bool:
+def alerted(sealed: AuditEnv) -> bool:
     with psycopg.connect(sealed.superuser) as connection:
         rows = connection.execute("select text from tb_outbox where kind = 'alert'").fetchall()
         return any("일일 감사 검증 보고" in row[0] for row in rows)
@@ -109,7 +112,7 @@ def test_what_is_due_is_looked_at_once_a_minute(clock: BackgroundScheduler) -> N
 
 
 def chart_with(every: str, *, catch_up: str = "once") -> str:
-    text = chart.shipped().read_text("utf-8")
+    text = chart.shipped_chart_path().read_text("utf-8")
     text = text.replace(
         "heartbeat: {every: 10m}", f"heartbeat: {{every: 10m, catch_up: {catch_up}}}"
     )
@@ -117,10 +120,10 @@ def chart_with(every: str, *, catch_up: str = "once") -> str:
 
 
 @contextmanager
-def following(clock: schedule.Clock, desk: Desk) -> Iterator[None]:
+def following(clock: schedule.HeartbeatScheduler, desk: Desk) -> Iterator[None]:
     """A worker's ear on the board, for this clock alone."""
     loop = asyncio.new_event_loop()
-    reaction = Reaction(CHART, clock.follow, missed=clock.resume)
+    reaction = Reaction(CHART_KINDS, clock.follow, missed=clock.resume)
     task = loop.create_task(listen(desk, (reaction,)))
 
     def run() -> None:
@@ -144,15 +147,15 @@ def until(true: Callable[[], bool]) -> bool:
     return true()
 
 
-def every(clock: schedule.Clock, agent: str) -> str | None:
+def every(clock: schedule.HeartbeatScheduler, agent: str) -> str | None:
     found = clock.job(agent)
     return found.heartbeat.every if found else None
 
 
 def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
-    sealed: Sealed, database: Any
+    sealed: AuditEnv, database: Any
 ) -> None:
-    clock = schedule.Clock(sealed.desk)
+    clock = schedule.HeartbeatScheduler(sealed.desk)
     clock.start()
     try:
         assert every(clock, "auditor") == "1h"
@@ -175,7 +178,7 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
 
 @pytest.mark.parametrize(("policy", "told"), [("skip", 0), ("once", 1), ("all", 3)])
 def test_ticks_that_nobody_saw_are_made_up_for_as_the_chart_says(
-    sealed: Sealed, policy: str, told: int
+    sealed: AuditEnv, policy: str, told: int
 ) -> None:
     organization_chart.apply_chart(sealed.desk, chart_with("1h", catch_up=policy), "operator:test")
     sealed.cast.received()
@@ -184,7 +187,7 @@ def test_ticks_that_nobody_saw_are_made_up_for_as_the_chart_says(
     last = start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % ten
     assert beats.tick(sealed.desk, "dispatcher", last)
     beats.begin(sealed.desk, "dispatcher")
-    clock = schedule.Clock(replace(sealed.desk, clock=lambda: last + 3 * ten))
+    clock = schedule.HeartbeatScheduler(replace(sealed.desk, clock=lambda: last + 3 * ten))
     clock.follow()
     clock.catch_up()
     clock.catch_up()

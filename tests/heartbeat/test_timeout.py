@@ -9,18 +9,19 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import Cast
+from cast import BoardEnv
 
-from guardia.agents.team import Done
+from guardia.agents.team import WorkResult
 from guardia.board.core import wakes
 from guardia.board.core.lifecycle import State
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Stale
 from guardia.heartbeat.beat import beat
-from guardia.heartbeat.timeout import Overdue, within
+from guardia.heartbeat.timeout import BeatAbandoned
+from guardia.heartbeat.timeout import run_with_timeout
 from guardia.org import chart
 
 IDLE = """
@@ -45,14 +46,14 @@ print([name for name in heavy if name in sys.modules])
 """
 
 
-def rows(cast: Cast, query: str) -> list[Any]:
+def rows(cast: BoardEnv, query: str) -> list[Any]:
     with psycopg.connect(cast.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(cast: Cast) -> None:
+def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(cast: BoardEnv) -> None:
     with cast.desk.database.transaction() as session:
-        wakes.wake(session, "was-agent", Reason.MANUAL, cast.desk.clock())
+        wakes.wake(session, "was-agent", WakeReason.MANUAL, cast.desk.clock())
     command = [sys.executable, "-c", IDLE.format(dsn=cast.dsn)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
@@ -62,21 +63,21 @@ def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(cast: Cast) ->
 class Slow:
     """A team whose work takes as long as ``go`` says; then it writes under its old hold."""
 
-    def __init__(self, cast: Cast) -> None:
+    def __init__(self, cast: BoardEnv) -> None:
         self.cast, self.go, self.late = cast, threading.Event(), threading.Event()
 
-    def work(self, _: Any, hold: Any) -> Done:
+    def work(self, _: Any, hold: Any) -> WorkResult:
         self.go.wait(60)
         try:
             tasks.hand_over(self.cast.desk, hold, "늦은 글")
         except Stale:
             self.late.set()
-            return Done("stale", 0)
-        return Done("manual", 0)
+            return WorkResult("stale", 0)
+        return WorkResult("manual", 0)
 
 
-def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(cast: Cast) -> None:
-    text = chart.shipped().read_text("utf-8")
+def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(cast: BoardEnv) -> None:
+    text = chart.shipped_chart_path().read_text("utf-8")
     quick = text.replace("heartbeat: {every: 10m}", "heartbeat: {every: 10m, timeout: 1s}")
     organization_chart.apply_chart(cast.desk, quick, "operator:test")
     sr_id, slow = cast.received(), Slow(cast)
@@ -89,7 +90,7 @@ def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(cast: Cas
         assert "제한 시간" in rows(cast, "select text from tb_outbox where kind = 'alert'")[0][0]
         again = beats.begin(cast.desk, "dispatcher")
         assert again is not None and again.reasons == ("recovery",)
-        assert beats.claim(cast.desk, again) is not None
+        assert beats.claim_task(cast.desk, again) is not None
     finally:
         slow.go.set()
     assert slow.late.wait(30), "a late write landed"
@@ -98,10 +99,10 @@ def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(cast: Cas
 
 def test_work_that_notices_in_time_ends_in_order() -> None:
     told = threading.Event()
-    assert within(0.05, lambda: told.wait(30), told.set) is True
+    assert run_with_timeout(0.05, lambda: told.wait(30), told.set) is True
     with pytest.raises(ZeroDivisionError):
-        within(30, lambda: 1 / 0, told.set)
+        run_with_timeout(30, lambda: 1 / 0, told.set)
     never = threading.Event()
-    with pytest.raises(Overdue):
-        within(0.01, lambda: never.wait(30), lambda: None, grace=0.01)
+    with pytest.raises(BeatAbandoned):
+        run_with_timeout(0.01, lambda: never.wait(30), lambda: None, grace=0.01)
     never.set()

@@ -11,18 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from guardia.heartbeat.triggers import CATCH_UP, Moments
+from guardia.heartbeat.triggers import MAX_CATCH_UP
+from guardia.heartbeat.triggers import HeartbeatTrigger
 from guardia.org.heartbeats import Heartbeat
 
 SEOUL = "Asia/Seoul"
 NOON = datetime(2026, 11, 23, 3, tzinfo=UTC)  # a Monday, 12:00 in Seoul
 
 
-def moments(agent: str = "db-agent", **fields: Any) -> Moments:
-    return Moments(agent, Heartbeat.model_validate({"timezone": SEOUL, **fields}))
+def moments(agent: str = "db-agent", **fields: Any) -> HeartbeatTrigger:
+    return HeartbeatTrigger(agent, Heartbeat.model_validate({"timezone": SEOUL, **fields}))
 
 
-def following(found: Moments, begin: datetime, count: int) -> list[str]:
+def following(found: HeartbeatTrigger, begin: datetime, count: int) -> list[str]:
     named = []
     for _ in range(count):
         begin = found.after(begin)  # type: ignore[assignment]
@@ -100,7 +101,7 @@ def test_every_host_names_the_moment_that_fired_alike(
 
 def test_what_was_missed_is_told_up_to_a_bound() -> None:
     found = moments(every="1m").between(NOON - timedelta(days=30), NOON)
-    assert len(found) == CATCH_UP and found[-1] == NOON and found == sorted(found)
+    assert len(found) == MAX_CATCH_UP and found[-1] == NOON and found == sorted(found)
     assert moments(every="1d").between(NOON, NOON) == []
     rare = moments(cron="0 0 1 1 *").between(NOON - timedelta(days=3650), NOON)
     assert len(rare) == 1

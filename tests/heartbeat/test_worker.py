@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import House, furnish, opened
+from full_stack import FullStack
+from full_stack import seed_full_stack
+from full_stack import open_full_stack
 
 from guardia.board.core.lifecycle import State
 from guardia.tools.lab.running import RunningFleet
@@ -50,14 +52,14 @@ def until(true: Callable[[], bool], what: str, seconds: float = 300.0) -> None:
 
 
 @pytest.fixture
-def house(database: Any, practice: RunningFleet, tmp_path: Path) -> Iterator[House]:
-    furnish(database.owner, database.app, practice, tmp_path / "secrets")
-    with opened(database.app, practice, tmp_path / "secrets") as found:
+def house(database: Any, practice: RunningFleet, tmp_path: Path) -> Iterator[FullStack]:
+    seed_full_stack(database.owner, database.app, practice, tmp_path / "secrets")
+    with open_full_stack(database.app, practice, tmp_path / "secrets") as found:
         yield found
 
 
 def test_another_worker_takes_over_from_one_that_was_killed_while_a_command_ran(
-    house: House, database: Any, tmp_path: Path
+    house: FullStack, database: Any, tmp_path: Path
 ) -> None:
     house.fleet.fault("hung-was")
     sr_id = house.request(TEXT)

@@ -58,7 +58,7 @@ def test_start_is_the_place_in_the_text() -> None:
 
 def test_one_analyser_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     load, loads = korean._load, []
-    monkeypatch.setattr(korean, "_kiwi", korean._Analyser())
+    monkeypatch.setattr(korean, "_kiwi", korean._KiwiThread())
     monkeypatch.setattr(korean, "_load", lambda: loads.append(load()) or loads[-1])
     texts = ["기재부 운영DB 쿼리가 너무 느려요", "행안부 와스 로그 볼륨이 꽉 찼어요"] * 20
     with ThreadPoolExecutor(8) as pool:

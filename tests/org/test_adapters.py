@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from external_agents import charted
+from external_agents import chart_with_adapter
 from pydantic import TypeAdapter, ValidationError
 
 from guardia.errors import Misconfigured
@@ -50,7 +50,7 @@ BAD = (
 
 @pytest.mark.parametrize("adapter", GOOD)
 def test_what_holds_is_taken_into_the_chart(adapter: dict[str, Any]) -> None:
-    entry = chart.parse(charted(adapter)).agents[1]
+    entry = chart.parse(chart_with_adapter(adapter)).agents[1]
     assert entry.adapter == PARSER.validate_python(adapter)
 
 
@@ -59,10 +59,10 @@ def test_what_does_not_hold_is_refused(adapter: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PARSER.validate_python(adapter)
     with pytest.raises(Misconfigured):
-        chart.parse(charted(adapter))
+        chart.parse(chart_with_adapter(adapter))
 
 
 def test_only_who_operates_servers_can_be_an_outsider() -> None:
     for agent in ("dispatcher", "auditor"):
         with pytest.raises(Misconfigured, match="operate"):
-            chart.parse(charted(PROCESS, agent))
+            chart.parse(chart_with_adapter(PROCESS, agent))

@@ -8,7 +8,7 @@ from guardia.errors import Misconfigured
 from guardia.org import chart
 from guardia.org.approvals import ApprovalPolicy
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 HEAD = SHIPPED.split("\napprovals:")[0]
 
 

@@ -8,9 +8,14 @@ from pydantic import ValidationError
 from guardia.errors import Misconfigured
 from guardia.org import chart, chart_model
 from guardia.org.brains import BrainChoice
-from guardia.org.budgets import WON, Amount, Budget, Cap, Price, in_won
+from guardia.org.budgets import MICROS_PER_WON
+from guardia.org.budgets import Amount
+from guardia.org.budgets import Budget
+from guardia.org.budgets import Cap
+from guardia.org.budgets import Price
+from guardia.org.budgets import format_won
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CHAT = "brain: {kind: chat, base_url: 'http://vllm:8000/v1', model: qwen}"
 
 
@@ -71,14 +76,14 @@ def test_a_budget_that_is_none_is_refused(budget: str) -> None:
 
 def test_money_is_never_rounded_while_it_is_counted() -> None:
     price = Price(input=3, output=7)
-    assert sum(price.cost(1, 1) for _ in range(100_000)) == price.cost(100_000, 100_000) == WON
-    assert (in_won(0), in_won(20_000), in_won(1_234_567 * WON)) == ("0", "0.02", "1,234,567")
+    assert sum(price.cost(1, 1) for _ in range(100_000)) == price.cost(100_000, 100_000) == MICROS_PER_WON
+    assert (format_won(0), format_won(20_000), format_won(1_234_567 * MICROS_PER_WON)) == ("0", "0.02", "1,234,567")
 
 
 def test_a_cap_counts_the_scarcer_kind() -> None:
     cap = Budget(tokens=100, won=1).cap("month")
-    assert cap.share(Amount(10, WON // 2)) == 50 and not cap.nearly(Amount(79, 0))
-    assert cap.nearly(Amount(80, 0)) and cap.holds(Amount(100, WON))
-    assert not cap.holds(Amount(0, WON + 1)) and not cap.holds(Amount(101, 0))
+    assert cap.share(Amount(10, MICROS_PER_WON // 2)) == 50 and not cap.nearly(Amount(79, 0))
+    assert cap.nearly(Amount(80, 0)) and cap.holds(Amount(100, MICROS_PER_WON))
+    assert not cap.holds(Amount(0, MICROS_PER_WON + 1)) and not cap.holds(Amount(101, 0))
     assert cap.raised(Amount(1, 0)).holds(Amount(101, 0))
     assert Budget(tokens=100).cap("day").open and Cap().share(Amount(1, 1)) is None

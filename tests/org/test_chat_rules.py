@@ -8,9 +8,9 @@ import yaml
 
 from guardia.errors import Misconfigured
 from guardia.org import changes, chart
-from guardia.org.chat_rules import Talk
+from guardia.org.chat_rules import ChatRules
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "talk.yaml").read_text("utf-8"))
 HEAD = SHIPPED[: SHIPPED.index("\ntalk:")]
 RULES = HEAD + (
@@ -22,7 +22,7 @@ RULES = HEAD + (
 )
 
 
-def talk(text: str = RULES) -> Talk:
+def talk(text: str = RULES) -> ChatRules:
     return chart.parse(text).talk
 
 
@@ -50,7 +50,7 @@ def test_the_first_rule_of_the_room_counts() -> None:
 
 def test_only_listed_rooms_are_rooms_of_talk() -> None:
     assert talk().hears(" ops-talk") and not talk().hears("ops")
-    assert not Talk().hears("") and not Talk().hears("ops-talk")
+    assert not ChatRules().hears("") and not ChatRules().hears("ops-talk")
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_changes_of_rules_are_told_one_by_one_and_so_is_their_order() -> None:
     before = chart.parse(RULES)
     new = "    - {id: new, title: 새, find: [[마]]}\n"
     after = chart.parse(RULES.replace("cooldown: 1h", "cooldown: 2h") + new)
-    told = [str(c) for c in changes.changes(before, after)]
+    told = [str(c) for c in changes.diff_charts(before, after)]
     assert told[0] == "변경: talk.rules.two.cooldown: 1h → 2h"
     assert len(told) == 2 and "talk.rules.new" in told[1]
     lines = RULES.splitlines()
     lines[-1], lines[-2] = lines[-2], lines[-1]
-    (order,) = changes.changes(before, chart.parse("\n".join(lines)))
+    (order,) = changes.diff_charts(before, chart.parse("\n".join(lines)))
     assert (order.place, order.before, order.after) == ("talk.rules", "one, two", "two, one")

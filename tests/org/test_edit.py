@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from guardia.errors import Invalid, Misconfigured, NotFound
 from guardia.org import chart, edit
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CLERK = {
     "id": "net-agent",
     "title": "네트워크 전문가",

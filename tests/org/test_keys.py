@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from guardia.errors import Invalid, Misconfigured
-from guardia.org.keys import FileKeys, complete
-from guardia.org.masterkey import CREDENTIAL, VARIABLE
+from guardia.org.keys import FileCredentialStore
+from guardia.org.keys import with_stored_secrets
+from guardia.org.masterkey import KEY_CREDENTIAL
+from guardia.org.masterkey import KEY_VARIABLE
 from guardia.settings import Settings
 
 SECRET = "-----BEGIN KEY-----\n비밀 hunter2\n-----END KEY-----\n"
@@ -20,7 +22,7 @@ SECRET = "-----BEGIN KEY-----\n비밀 hunter2\n-----END KEY-----\n"
 
 @pytest.fixture(autouse=True)
 def no_key_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
 
 
@@ -34,8 +36,8 @@ def everything(folder: Path) -> bytes:
 
 
 def test_what_is_put_is_got_and_lies_nowhere_in_the_clear(folder: Path) -> None:
-    FileKeys(folder).put("ssh", SECRET)
-    assert FileKeys(folder).get("ssh") == SECRET
+    FileCredentialStore(folder).put("ssh", SECRET)
+    assert FileCredentialStore(folder).get("ssh") == SECRET
     assert b"hunter2" not in everything(folder)
     for path in (folder / "ssh", folder.with_name("secrets.key")):
         assert path.stat().st_mode & 0o777 == 0o600
@@ -47,21 +49,21 @@ def test_a_plain_file_is_encrypted_by_its_first_reading(folder: Path) -> None:
     (folder / "ssh").write_text(SECRET)
     (folder / "ssh").chmod(0o600)
     for _ in range(2):
-        assert FileKeys(folder).get("ssh") == SECRET
+        assert FileCredentialStore(folder).get("ssh") == SECRET
     assert b"hunter2" not in everything(folder)
 
 
 @pytest.mark.parametrize("name", ["secrets/ssh", "secrets.key"])
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
 def test_what_others_can_read_or_write_is_refused(folder: Path, name: str, mode: int) -> None:
-    FileKeys(folder).put("ssh", SECRET)
+    FileCredentialStore(folder).put("ssh", SECRET)
     (folder.parent / name).chmod(mode)
     with pytest.raises(Misconfigured, match="chmod 600"):
-        FileKeys(folder).get("ssh")
+        FileCredentialStore(folder).get("ssh")
 
 
 def test_exchanged_changed_or_foreign_files_do_not_open(folder: Path, tmp_path: Path) -> None:
-    keys = FileKeys(folder)
+    keys = FileCredentialStore(folder)
     keys.put("ssh", SECRET)
     keys.put("other", "another")
     (folder / "other").write_bytes((folder / "ssh").read_bytes())
@@ -82,24 +84,24 @@ def test_the_master_key_comes_from_the_environment_or_systemd(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = base64.b64encode(os.urandom(32)).decode()
-    monkeypatch.setenv(VARIABLE, key)
-    FileKeys(folder).put("ssh", SECRET)
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    FileCredentialStore(folder).put("ssh", SECRET)
     assert not folder.with_name("secrets.key").exists()
-    monkeypatch.delenv(VARIABLE)
-    (tmp_path / CREDENTIAL).write_text(key + "\n")
+    monkeypatch.delenv(KEY_VARIABLE)
+    (tmp_path / KEY_CREDENTIAL).write_text(key + "\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert FileKeys(folder).get("ssh") == SECRET
-    monkeypatch.setenv(VARIABLE, base64.b64encode(os.urandom(32)).decode())
+    assert FileCredentialStore(folder).get("ssh") == SECRET
+    monkeypatch.setenv(KEY_VARIABLE, base64.b64encode(os.urandom(32)).decode())
     with pytest.raises(Misconfigured):
-        FileKeys(folder).get("ssh")
-    monkeypatch.setenv(VARIABLE, "짧다")
+        FileCredentialStore(folder).get("ssh")
+    monkeypatch.setenv(KEY_VARIABLE, "짧다")
     with pytest.raises(Misconfigured):
-        FileKeys(folder).get("ssh")
+        FileCredentialStore(folder).get("ssh")
 
 
 def test_processes_that_start_at_once_agree_on_one_key(folder: Path) -> None:
     def made(number: int) -> str:
-        return FileKeys(folder).obtain("seal", lambda: f"made {number}")
+        return FileCredentialStore(folder).obtain("seal", lambda: f"made {number}")
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(made, range(16)))) == 1
@@ -111,11 +113,11 @@ NAMES = [f"secret-{n}" for n in range(5)]
 
 def filled(folder: Path) -> None:
     for name in NAMES:
-        FileKeys(folder).put(name, f"{SECRET} {name}")
+        FileCredentialStore(folder).put(name, f"{SECRET} {name}")
 
 
 def whole(folder: Path) -> bool:
-    return all(FileKeys(folder).get(name) == f"{SECRET} {name}" for name in NAMES)
+    return all(FileCredentialStore(folder).get(name) == f"{SECRET} {name}" for name in NAMES)
 
 
 def test_a_new_master_key_opens_everything_and_the_old_one_nothing(
@@ -126,15 +128,15 @@ def test_a_new_master_key_opens_everything_and_the_old_one_nothing(
     (folder / "plain").chmod(0o600)
     old = folder.with_name("secrets.key").read_text()
     before = {name: (folder / name).read_bytes() for name in NAMES}
-    assert FileKeys(folder).rotate() == len(NAMES)
+    assert FileCredentialStore(folder).rotate() == len(NAMES)
     assert whole(folder)
     assert folder.with_name("secrets.key").read_text() != old
     assert not folder.with_name("secrets.key.next").exists()
     assert all((folder / name).read_bytes() != held for name, held in before.items())
     folder.with_name("secrets.key").write_text(old)
     with pytest.raises(Misconfigured):
-        FileKeys(folder).get(NAMES[0])
-    assert FileKeys(folder).get("plain") == SECRET
+        FileCredentialStore(folder).get(NAMES[0])
+    assert FileCredentialStore(folder).get("plain") == SECRET
 
 
 # What a rotation does to names on the disk, one after the other.
@@ -160,7 +162,7 @@ def killed_at(folder: Path, moment: int) -> bool:
     try:
         for name in CALLS:
             setattr(os, name, dying(getattr(os, name)))
-        FileKeys(folder).rotate()
+        FileCredentialStore(folder).rotate()
     finally:
         os._exit(0 if left[0] >= 0 else 1)
 
@@ -174,8 +176,8 @@ def test_a_rotation_killed_at_any_moment_loses_nothing_and_goes_on(tmp_path: Pat
         lived = killed_at(folder, moment)
         assert whole(folder), moment
         # What is written in between is not lost either, whichever key it is under.
-        FileKeys(folder).put(NAMES[0], f"{SECRET} {NAMES[0]}")
-        again = FileKeys(folder)
+        FileCredentialStore(folder).put(NAMES[0], f"{SECRET} {NAMES[0]}")
+        again = FileCredentialStore(folder)
         assert again.rotate() == len(NAMES) and whole(folder), moment
         assert not folder.with_name("secrets.key.next").exists()
         moment += 1
@@ -189,18 +191,18 @@ def test_who_writes_while_the_key_is_replaced_writes_under_the_right_one(folder:
     def write() -> int:
         count = 0
         while not over.is_set():
-            FileKeys(folder).put("busy", f"{count}")
-            assert FileKeys(folder).get("busy") == f"{count}"
+            FileCredentialStore(folder).put("busy", f"{count}")
+            assert FileCredentialStore(folder).get("busy") == f"{count}"
             count += 1
         return count
 
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(write)
         for _ in range(5):
-            FileKeys(folder).rotate()
+            FileCredentialStore(folder).rotate()
         over.set()
         assert writing.result() > 0
-    assert FileKeys(folder).found("busy") and whole(folder)
+    assert FileCredentialStore(folder).found("busy") and whole(folder)
 
 
 @pytest.mark.parametrize("source", ["environment", "systemd"])
@@ -218,34 +220,34 @@ def test_a_master_key_from_outside_is_replaced_by_one_from_outside(
         else:
             monkeypatch.setenv(variable, key)
 
-    give(VARIABLE, CREDENTIAL, old)
+    give(KEY_VARIABLE, KEY_CREDENTIAL, old)
     filled(folder)
     with pytest.raises(Invalid, match="GUARDIA_SECRETS_KEY_NEXT"):
-        FileKeys(folder).rotate()
-    give(f"{VARIABLE}_NEXT", f"{CREDENTIAL}-next", new)
+        FileCredentialStore(folder).rotate()
+    give(f"{KEY_VARIABLE}_NEXT", f"{KEY_CREDENTIAL}-next", new)
     assert whole(folder)
-    assert FileKeys(folder).rotate() == len(NAMES)
+    assert FileCredentialStore(folder).rotate() == len(NAMES)
     # Until every process has been told, both are given; then the new one alone.
     assert whole(folder)
-    monkeypatch.delenv(f"{VARIABLE}_NEXT", raising=False)
-    (granted / f"{CREDENTIAL}-next").unlink(missing_ok=True)
-    give(VARIABLE, CREDENTIAL, new)
+    monkeypatch.delenv(f"{KEY_VARIABLE}_NEXT", raising=False)
+    (granted / f"{KEY_CREDENTIAL}-next").unlink(missing_ok=True)
+    give(KEY_VARIABLE, KEY_CREDENTIAL, new)
     assert whole(folder)
-    give(VARIABLE, CREDENTIAL, old)
+    give(KEY_VARIABLE, KEY_CREDENTIAL, old)
     with pytest.raises(Misconfigured):
-        FileKeys(folder).get(NAMES[0])
+        FileCredentialStore(folder).get(NAMES[0])
     assert not folder.with_name("secrets.key").exists()
 
 
 def test_settings_take_their_secrets_from_the_store_where_no_variable_gives_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = FileKeys(folder)
+    keys = FileCredentialStore(folder)
     keys.put("messenger-token", "from the store")
     keys.put("alert-url", "http://store")
     monkeypatch.setenv("GUARDIA_ALERT_URL", "http://variable")
-    found = complete(Settings(home=folder.parent), keys)
+    found = with_stored_secrets(Settings(home=folder.parent), keys)
     assert found.messenger_token and found.messenger_token.get_secret_value() == "from the store"
     assert found.alert_url and found.alert_url.get_secret_value() == "http://variable"
     assert found.model_key is None
-    assert complete(Settings(home=folder.parent), FileKeys(folder / "none")).messenger_token is None
+    assert with_stored_secrets(Settings(home=folder.parent), FileCredentialStore(folder / "none")).messenger_token is None

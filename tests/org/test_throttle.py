@@ -6,7 +6,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import Cast, seated
+from cast import BoardEnv
+from cast import seeded_env
 
 from guardia.board.core.context import utc_now
 from guardia.org import throttle
@@ -16,16 +17,16 @@ NOW = utc_now()
 
 @pytest.fixture
 def board(database: Any) -> Any:
-    with seated(database.app) as found:
+    with seeded_env(database.app) as found:
         yield found
 
 
-def tried(board: Cast, limits: dict[str, int], late: float = 0) -> list[int] | None:
+def tried(board: BoardEnv, limits: dict[str, int], late: float = 0) -> list[int] | None:
     with board.desk.database.transaction() as session:
-        return throttle.admit(session, limits, NOW + timedelta(seconds=late))
+        return throttle.register_attempt(session, limits, NOW + timedelta(seconds=late))
 
 
-def test_the_count_ends_with_its_window_and_with_success(board: Cast) -> None:
+def test_the_count_ends_with_its_window_and_with_success(board: BoardEnv) -> None:
     assert all(tried(board, {"a": 3}) for _ in range(3))
     assert tried(board, {"a": 3}) is None
     # One reached limit is enough, and what is refused counts under no key.
@@ -35,17 +36,17 @@ def test_the_count_ends_with_its_window_and_with_success(board: Cast) -> None:
     numbers = tried(board, {"a": 3, "c": 1}, late=300)
     assert numbers
     with board.desk.database.transaction() as session:
-        throttle.succeeded(session, numbers, "a")
+        throttle.clear_attempts(session, numbers, "a")
     assert tried(board, {"a": 1, "c": 1}, late=300)
 
 
-def test_many_at_once_from_several_processes_get_no_further(board: Cast) -> None:
+def test_many_at_once_from_several_processes_get_no_further(board: BoardEnv) -> None:
     with ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda _: tried(board, {"x": 5, "place": 50}), range(24)))
     assert sum(f is not None for f in found) == 5
 
 
-def test_nothing_of_what_was_typed_is_kept_and_old_tries_go(board: Cast, database: Any) -> None:
+def test_nothing_of_what_was_typed_is_kept_and_old_tries_go(board: BoardEnv, database: Any) -> None:
     tried(board, {"비밀번호를 잘못 적음": 5})
     tried(board, {"other": 5}, late=600)
     with psycopg.connect(database.superuser) as connection:

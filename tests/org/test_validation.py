@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from guardia.errors import Misconfigured
 from guardia.org import chart, chart_model, validation
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 BAD = dedent(
     """\
@@ -42,7 +42,7 @@ BAD = dedent(
 
 
 def places(text: str) -> list[tuple[int, int, str]]:
-    return [(f.line, f.column, f.place) for f in validation.find(chart_model.OrgChart, text)]
+    return [(f.line, f.column, f.place) for f in validation.find_problems(chart_model.OrgChart, text)]
 
 
 def test_every_fault_is_found_where_it_is() -> None:

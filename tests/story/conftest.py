@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import House, furnish, opened
+from full_stack import FullStack
+from full_stack import seed_full_stack
+from full_stack import open_full_stack
 
 from guardia.tools.lab.running import RunningFleet
 
@@ -19,8 +21,8 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(database: Any, practice: RunningFleet, keys: Path) -> Iterator[House]:
+def house(database: Any, practice: RunningFleet, keys: Path) -> Iterator[FullStack]:
     """Everything but queue and pages."""
-    furnish(database.owner, database.app, practice, keys)
-    with opened(database.app, practice, keys) as found:
+    seed_full_stack(database.owner, database.app, practice, keys)
+    with open_full_stack(database.app, practice, keys) as found:
         yield found

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from full_stack import House
+from full_stack import FullStack
 
 from guardia.board.approvals import decisions, pending
-from guardia.board.approvals.pending import WaitingPlan
+from guardia.board.approvals.pending import PendingPlan
 from guardia.board.core.lifecycle import State
 
 pytestmark = pytest.mark.slow
@@ -15,27 +15,27 @@ TEXT = "기재부 운영DB 쿼리가 너무 느려요"
 WISH = "다른 세션도 함께 봐 주세요"
 
 
-def asked(house: House) -> tuple[int, WaitingPlan]:
+def asked(house: FullStack) -> tuple[int, PendingPlan]:
     """An issue whose plan waits."""
     house.fleet.fault("lock-chain")
     sr_id = house.request(TEXT)
     house.work()
-    return sr_id, pending.waiting_plans(house.desk, sr_id)[0]
+    return sr_id, pending.pending_plans(house.desk, sr_id)[0]
 
 
-def ask_changes(house: House, waiting: WaitingPlan) -> None:
+def ask_changes(house: FullStack, waiting: PendingPlan) -> None:
     lead, bound = house.person("team_lead"), waiting.plan_hash
     decisions.ask_changes(house.desk, lead, waiting.task_id, plan_hash=bound, reason=WISH)
     house.work()
 
 
-def test_where_the_server_has_changed_another_plan_is_filed_and_carried_out(house: House) -> None:
+def test_where_the_server_has_changed_another_plan_is_filed_and_carried_out(house: FullStack) -> None:
     sr_id, first = asked(house)
     house.fleet.heal("lock-chain")
     house.fleet.fault("lock-chain")
     ask_changes(house, first)
     assert house.state(sr_id) is State.PENDING_APPROVAL
-    assert pending.waiting_plans(house.desk, sr_id)[0].plan_hash != first.plan_hash
+    assert pending.pending_plans(house.desk, sr_id)[0].plan_hash != first.plan_hash
     assert house.changes(sr_id) == []
     house.decide(sr_id)
     house.work()
@@ -44,7 +44,7 @@ def test_where_the_server_has_changed_another_plan_is_filed_and_carried_out(hous
 
 
 def test_where_the_procedure_gives_the_same_plan_people_take_over_with_the_wish(
-    house: House,
+    house: FullStack,
 ) -> None:
     sr_id, first = asked(house)
     ask_changes(house, first)

@@ -10,19 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import House, furnish, opened
-from inflight_env import Slow, flying, held, listening, sleeping, until
+from full_stack import FullStack
+from full_stack import seed_full_stack
+from full_stack import open_full_stack
+from inflight_env import SlowTransport
+from inflight_env import reads_in_flight
+from inflight_env import claim_tasks
+from inflight_env import interrupt_listeners
+from inflight_env import count_sleeping_commands
+from inflight_env import wait_until
 from sqlalchemy import select
 
 from guardia.board.approvals import pending
 from guardia.board.control import directives, manual_plans
 from guardia.board.control import kill_switch as control_kill_switch
-from guardia.board.control.directives import Wish
-from guardia.board.control.manual_plans import Revision
+from guardia.board.control.directives import DirectiveRequest
+from guardia.board.control.manual_plans import PlanRevision
 from guardia.board.core import kill_switch
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
-from guardia.board.core.planner import Draft
+from guardia.board.core.planner import ActionDraft
 from guardia.board.core.run_model import Run
 from guardia.board.execution import view
 from guardia.board.organization import chart as organization_chart
@@ -37,11 +44,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def furnished(database: Any, practice: RunningFleet, keys: Path) -> Any:
     """A database that a house may open with hands of its own."""
-    furnish(database.owner, database.app, practice, keys)
+    seed_full_stack(database.owner, database.app, practice, keys)
     return database
 
 
-def task_of(house: House, sr_id: int) -> int:
+def task_of(house: FullStack, sr_id: int) -> int:
     return int(house.entries(sr_id)[0].task_id or 0)
 
 
@@ -53,24 +60,24 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        opened(furnished.app, fleet, keys, Slow) as first,
-        opened(furnished.app, fleet, keys, Slow) as second,
-        listening(first, second),
+        open_full_stack(furnished.app, fleet, keys, SlowTransport) as first,
+        open_full_stack(furnished.app, fleet, keys, SlowTransport) as second,
+        interrupt_listeners(first, second),
     ):
-        holds = held(first, 50)
-        with flying(first, holds[:25]) as here, flying(second, holds[25:]) as there:
-            assert until(lambda: sleeping() >= 50)
+        holds = claim_tasks(first, 50)
+        with reads_in_flight(first, holds[:25]) as here, reads_in_flight(second, holds[25:]) as there:
+            assert wait_until(lambda: count_sleeping_commands() >= 50)
             began = time.monotonic()
             done = control_kill_switch.kill(first.desk, first.person("engineer"), "시험")
-            assert until(lambda: sleeping() == 0)
+            assert wait_until(lambda: count_sleeping_commands() == 0)
             seconds = time.monotonic() - began
             faults = [read.exception(timeout=10) for read in here + there]
         assert done.stopped == 50
         assert seconds < 2.0
         assert all(isinstance(fault, Interrupted) for fault in faults)
-        assert until(lambda: commands(fleet) == [], 5.0)
-        assert len(control_kill_switch.report(first.desk, done.kill_id)) == 50
-    with opened(furnished.app, fleet, keys) as restarted:
+        assert wait_until(lambda: commands(fleet) == [], 5.0)
+        assert len(control_kill_switch.stopped_tasks(first.desk, done.kill_id)) == 50
+    with open_full_stack(furnished.app, fleet, keys) as restarted:
         sr_id = restarted.request("기재부 와스 1호기 상태 점검해 주세요")
         restarted.work()
         assert restarted.state(sr_id) is State.RECEIVED
@@ -80,12 +87,12 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
 
 
 @contextmanager
-def at_work(house: House, agent: str) -> Iterator[None]:
+def at_work(house: FullStack, agent: str) -> Iterator[None]:
     """An agent's beat that is in the middle of a slow command."""
     beating = threading.Thread(target=beat, args=(house.desk, lambda: house.team, agent))
     beating.start()
     try:
-        assert until(lambda: sleeping() > 0), house.desk
+        assert wait_until(lambda: count_sleeping_commands() > 0), house.desk
         yield
     finally:
         beating.join(30)
@@ -93,17 +100,17 @@ def at_work(house: House, agent: str) -> Iterator[None]:
 
 
 def slow_at(word: str) -> Any:
-    return lambda hands: Slow(hands, lambda command: word in command)
+    return lambda hands: SlowTransport(hands, lambda command: word in command)
 
 
-def approved(house: House, text: str) -> int:
+def approved(house: FullStack, text: str) -> int:
     sr_id = house.request(text)
     house.work()
     house.decide(sr_id)
     return sr_id
 
 
-class Caught(Slow):
+class Caught(SlowTransport):
     """Slow once: at the first command after a change, which itself is real."""
 
     def __init__(self, hands: Any, change: str) -> None:
@@ -121,8 +128,8 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        opened(furnished.app, fleet, keys, lambda h: Caught(h, "mv -fT")) as house,
-        listening(house),
+        open_full_stack(furnished.app, fleet, keys, lambda h: Caught(h, "mv -fT")) as house,
+        interrupt_listeners(house),
     ):
         sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
         with at_work(house, "was-agent"):
@@ -131,9 +138,9 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
         assert house.state(sr_id) is State.FAILED_ROLLBACK
         assert house.changes(sr_id) == ["deploy.activate", "deploy.activate"]
         assert fleet.healthy("failing-deploy")
-        stopped = control_kill_switch.report(house.desk, 1)
+        stopped = control_kill_switch.stopped_tasks(house.desk, 1)
         assert [(s.sr_id, s.outcome) for s in stopped] == [(sr_id, "RESTORED")]
-        assert kill_switch.switch(house.desk) is not None
+        assert kill_switch.active_kill_switch(house.desk) is not None
         assert commands(fleet) == []
 
 
@@ -146,10 +153,10 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
         "id": "was-two", "title": "후임", "duty": "operate", "reports_to": "dispatcher",
         "skills": ["WAS", "DEPLOY"],
     }  # fmt: skip
-    shipped = chart.shipped().read_text("utf-8")
+    shipped = chart.shipped_chart_path().read_text("utf-8")
     with (
-        opened(furnished.app, fleet, keys, lambda h: Caught(h, "budgetctl restart")) as house,
-        listening(house),
+        open_full_stack(furnished.app, fleet, keys, lambda h: Caught(h, "budgetctl restart")) as house,
+        interrupt_listeners(house),
     ):
         assert not fleet.fault("hung-was").good
         sr_id = approved(
@@ -162,7 +169,7 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
                 (task,) = session.scalars(select(Task).where(Task.sr_id == sr_id))
                 assert (task.agent_id, task.run_id) == ("dispatcher", None)
                 assert task.status == State.IN_PROGRESS
-            assert until(lambda: sleeping() == 0)
+            assert wait_until(lambda: count_sleeping_commands() == 0)
         house.work()
         with house.desk.database.reading() as session:
             assert session.scalars(select(Run).where(Run.ended_at.is_(None))).all() == []
@@ -180,8 +187,8 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        opened(furnished.app, fleet, keys, slow_at("budgetctl restart")) as house,
-        listening(house),
+        open_full_stack(furnished.app, fleet, keys, slow_at("budgetctl restart")) as house,
+        interrupt_listeners(house),
     ):
         assert not fleet.fault("hung-was").good
         sr_id = approved(
@@ -190,8 +197,8 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
         task_id = task_of(house, sr_id)
         with at_work(house, "was-agent"):
             began = time.monotonic()
-            directives.give(house.desk, house.person("engineer"), task_id, Wish("abort", "그만"))
-            assert until(lambda: sleeping() == 0)
+            directives.issue_directive(house.desk, house.person("engineer"), task_id, DirectiveRequest("abort", "그만"))
+            assert wait_until(lambda: count_sleeping_commands() == 0)
             assert time.monotonic() - began < 2.0
         house.work()
         # A restart cannot be undone: people and an alert.
@@ -204,19 +211,19 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
 def test_a_take_over_ends_the_running_command_and_the_agent_writes_nothing_more(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
-    with opened(furnished.app, fleet, keys, slow_at("pg_")) as house, listening(house):
+    with open_full_stack(furnished.app, fleet, keys, slow_at("pg_")) as house, interrupt_listeners(house):
         sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
         beat(house.desk, lambda: house.team, "dispatcher")
         with at_work(house, "db-agent"):
             person = house.person("engineer")
-            directives.give(house.desk, person, task_of(house, sr_id), Wish("manual"))
+            directives.issue_directive(house.desk, person, task_of(house, sr_id), DirectiveRequest("manual"))
         house.work()
         assert house.state(sr_id) is State.MANUAL
         after = [e.kind for e in house.entries(sr_id)]
         assert after[after.index("ordered") :] == ["ordered", "result_failed"]
 
 
-def test_a_completed_cleanup_is_rolled_back_restored_and_verified(house: House) -> None:
+def test_a_completed_cleanup_is_rolled_back_restored_and_verified(house: FullStack) -> None:
     if not house.fleet.inventory.volumes:
         pytest.skip("the kernel gives no small volume here")
     assert not house.fleet.fault("full-volume").good
@@ -224,7 +231,7 @@ def test_a_completed_cleanup_is_rolled_back_restored_and_verified(house: House) 
     house.work()
     assert house.state(sr_id) is State.COMPLETED
     lead = house.person("team_lead")
-    directives.give(house.desk, lead, task_of(house, sr_id), Wish("rollback", "감사 자료 보존"))
+    directives.issue_directive(house.desk, lead, task_of(house, sr_id), DirectiveRequest("rollback", "감사 자료 보존"))
     assert house.state(sr_id) is State.COMPLETED
     house.work()
     assert house.state(sr_id) is State.ROLLED_BACK
@@ -238,29 +245,29 @@ def test_a_completed_cleanup_is_rolled_back_restored_and_verified(house: House) 
     assert len(undone.detail["restored"]) == 2 and undone.detail["lost"] == []
 
 
-def test_what_cannot_be_undone_is_not_rolled_back(house: House) -> None:
+def test_what_cannot_be_undone_is_not_rolled_back(house: FullStack) -> None:
     assert not house.fleet.fault("lock-chain").good
     sr_id = approved(house, "기재부 운영DB 쿼리가 너무 느려요")
     house.work()
     assert house.state(sr_id) is State.COMPLETED
     with pytest.raises(Refused, match="되돌릴 수 없는"):
-        directives.give(
-            house.desk, house.person("team_lead"), task_of(house, sr_id), Wish("rollback", "취소")
+        directives.issue_directive(
+            house.desk, house.person("team_lead"), task_of(house, sr_id), DirectiveRequest("rollback", "취소")
         )
     assert house.state(sr_id) is State.COMPLETED
 
 
-def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(house: House) -> None:
+def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(house: FullStack) -> None:
     assert not house.fleet.fault("lock-chain").good
     sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
     house.work()
-    before = pending.waiting_plans(house.desk, sr_id)[0]
+    before = pending.pending_plans(house.desk, sr_id)[0]
     engineer = house.person("engineer")
-    directives.give(house.desk, engineer, before.task_id, Wish("manual"))
-    assert house.state(sr_id) is State.MANUAL and not pending.waiting_plans(house.desk, sr_id)
-    directives.give(house.desk, engineer, before.task_id, Wish("return"))
+    directives.issue_directive(house.desk, engineer, before.task_id, DirectiveRequest("manual"))
+    assert house.state(sr_id) is State.MANUAL and not pending.pending_plans(house.desk, sr_id)
+    directives.issue_directive(house.desk, engineer, before.task_id, DirectiveRequest("return"))
     house.work()
-    again = pending.waiting_plans(house.desk, sr_id)[0]
+    again = pending.pending_plans(house.desk, sr_id)[0]
     assert again.plan.actions and again.plan_hash != before.plan_hash
     house.decide(sr_id)
     house.work()
@@ -273,26 +280,26 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
 ) -> None:
     armed = [True]
 
-    def level(to: str) -> Draft:
+    def level(to: str) -> ActionDraft:
         args = {"service": "budget", "level": to, "previous": "INFO"}
-        return Draft("service.set_log_level", args)
+        return ActionDraft("service.set_log_level", args)
 
-    def hands(real: Any) -> Slow:
-        return Slow(real, lambda command: armed[0] and '"$now" != "$previous"' in command)
+    def hands(real: Any) -> SlowTransport:
+        return SlowTransport(real, lambda command: armed[0] and '"$now" != "$previous"' in command)
 
-    with opened(furnished.app, fleet, keys, hands) as house, listening(house):
+    with open_full_stack(furnished.app, fleet, keys, hands) as house, interrupt_listeners(house):
         sr_id = house.request("기재부 와스 1호기 로그를 줄여 주세요")
         pm, lead = house.person("pm"), house.person("team_lead")
-        task_id = manual_plans.force(
+        task_id = manual_plans.force_action(
             house.desk, pm, sr_id, "MOF-WAS-01", level("ERROR"), "로그가 너무 많음"
         )
         agent = "was-agent"
         house.decide(sr_id)
         with at_work(house, agent):
             bound = view.plan_state(house.desk, task_id).plan_hash or ""
-            wish = Revision(bound, [level("WARN")], "경고는 남겨 주세요")
-            manual_plans.change(house.desk, pm, task_id, wish)
-            assert until(lambda: sleeping() == 0)
+            wish = PlanRevision(bound, [level("WARN")], "경고는 남겨 주세요")
+            manual_plans.change_plan(house.desk, pm, task_id, wish)
+            assert wait_until(lambda: count_sleeping_commands() == 0)
         assert commands(fleet) == []
         armed[0] = False
         beat(house.desk, lambda: house.team, agent)
@@ -304,7 +311,7 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
         assert view.task(house.desk, task_id).state is State.COMPLETED
         done = [e.detail["args"]["level"] for e in house.entries(sr_id) if was_change(e)]
         assert done == ["ERROR", "WARN"]
-        directives.give(house.desk, lead, task_id, Wish("rollback", "원래대로"))
+        directives.issue_directive(house.desk, lead, task_id, DirectiveRequest("rollback", "원래대로"))
         beat(house.desk, lambda: house.team, agent)
         assert view.task(house.desk, task_id).state is State.ROLLED_BACK
 

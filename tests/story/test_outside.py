@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from external_agents import EXAMPLE, employing, on_record, private_folder, program
-from full_stack import furnish
+from external_agents import EXAMPLE
+from external_agents import stack_with_external_agent
+from external_agents import audit_entries
+from external_agents import shared_folder
+from external_agents import python_adapter
+from full_stack import seed_full_stack
 
 from guardia.board.core.lifecycle import State
 from guardia.tools.lab.running import RunningFleet
@@ -23,15 +27,15 @@ TEXT = "기재부 운영DB 쿼리가 너무 느려요"
 @pytest.fixture
 def place(database: Any, practice: RunningFleet) -> Iterator[Path]:
     """A worker's own folder, with the fleet's key."""
-    with private_folder() as folder:
-        furnish(database.owner, database.app, practice, folder / "secrets")
+    with shared_folder() as folder:
+        seed_full_stack(database.owner, database.app, practice, folder / "secrets")
         yield folder
 
 
 @pytest.fixture
 def scripts() -> Iterator[Path]:
     """Where programs lie that run under another account."""
-    with private_folder() as folder:
+    with shared_folder() as folder:
         yield folder
 
 
@@ -82,25 +86,25 @@ def test_a_program_repairs_under_approval_and_gets_no_further(
     database: Any, practice: RunningFleet, place: Path, scripts: Path
 ) -> None:
     source = GREEDY + EXAMPLE.read_text("utf-8").replace("from __future__ import annotations", "")
-    adapter = program(scripts, source)
+    adapter = python_adapter(scripts, source)
     name, _ = practice.credential()
     adapter["command"] += [str(place / "secrets" / name), str(place / "secrets.key")]
-    with employing(database.app, practice, place, adapter, tools=["database.*"]) as house:
+    with stack_with_external_agent(database.app, practice, place, adapter, tools=["database.*"]) as house:
         assert not practice.fault("lock-chain").good
         sr_id = house.request(TEXT)
         until(lambda: house.state(sr_id) is State.PENDING_APPROVAL, place / "worker.log")
         assert house.changes(sr_id) == [] and not practice.healthy("lock-chain")
         house.decide(sr_id)
-        until(lambda: len(on_record(house.desk, "outside_ended")) == 2, place / "worker.log")
+        until(lambda: len(audit_entries(house.desk, "outside_ended")) == 2, place / "worker.log")
         assert house.state(sr_id) is State.COMPLETED
         assert practice.healthy("lock-chain")
         assert house.changes(sr_id) == ["database.terminate_session"]
-        first, second = (turn.detail for turn in on_record(house.desk, "outside_ended"))
+        first, second = (turn.detail for turn in audit_entries(house.desk, "outside_ended"))
         assert (first["how"], second["how"]) == ("ended", "ended")
         assert (first["refusals"], second["refusals"]) == (7, 0)
         codes, opened = first["output"].splitlines()[0].split("] [")
         assert codes == "[404, 409, 409, 422, 409, 403, 403, 401, 401"
         assert os.geteuid() != 0 or opened == "False, False]"
         assert not Path("/tmp/guardia-greedy").exists()
-        assert len(on_record(house.desk, "outside_refused")) == 7
-        assert on_record(house.desk, "planned")[0].actor == "agent:db-agent"
+        assert len(audit_entries(house.desk, "outside_refused")) == 7
+        assert audit_entries(house.desk, "planned")[0].actor == "agent:db-agent"

@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from guardia.board.site import permissions
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
 pytestmark = pytest.mark.slow
 
@@ -138,7 +138,7 @@ def environment(place: Path) -> dict[str, str]:
 def demo() -> Iterator[Demo]:
     place = Path(tempfile.mkdtemp(prefix="guardia-demo-"))
     place.chmod(0o711)
-    keys = FileKeys(place / "secrets")
+    keys = FileCredentialStore(place / "secrets")
     keys.put("demo-password", PASSWORD)
     keys.put("messenger-token", TOKEN)
     with (place / "stderr.log").open("w") as errors:
@@ -161,7 +161,7 @@ def demo() -> Iterator[Demo]:
 
 def planted(demo: Demo, dsns: tuple[str, ...]) -> dict[str, str]:
     """Every secret that is in use, by what it is."""
-    store = FileKeys(demo.place / "secrets")
+    store = FileCredentialStore(demo.place / "secrets")
     found = {"master key": (demo.place / "secrets.key").read_text().strip()}
     for name in store.names():
         # Of a key in lines, each line by itself: a part of it is a leak too.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import House, opened
+from full_stack import FullStack
+from full_stack import open_full_stack
 
 from guardia.board.approvals import pending
 from guardia.board.core.lifecycle import State
@@ -39,7 +40,7 @@ def broken(fleet: RunningFleet, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", STORIES)
-def test_a_fault_is_diagnosed_approved_repaired_and_verified(house: House, fault: str) -> None:
+def test_a_fault_is_diagnosed_approved_repaired_and_verified(house: FullStack, fault: str) -> None:
     text, changes = STORIES[fault]
     broken(house.fleet, fault)
     sr_id = house.request(text)
@@ -47,7 +48,7 @@ def test_a_fault_is_diagnosed_approved_repaired_and_verified(house: House, fault
     assert house.state(sr_id) is State.PENDING_APPROVAL
     assert house.changes(sr_id) == []
     assert not house.fleet.healthy(fault)
-    plan = pending.waiting_plans(house.desk, sr_id)[0].plan
+    plan = pending.pending_plans(house.desk, sr_id)[0].plan
     assert [a.call.tool for a in plan.actions] == changes
     assert plan.citation.passage and len(plan.citation.sha256) == 64
     house.decide(sr_id)
@@ -58,7 +59,7 @@ def test_a_fault_is_diagnosed_approved_repaired_and_verified(house: House, fault
     assert house.entries(sr_id)[-1].kind == "verified"
 
 
-def test_a_rejected_plan_changes_nothing(house: House) -> None:
+def test_a_rejected_plan_changes_nothing(house: FullStack) -> None:
     broken(house.fleet, "lock-chain")
     sr_id = house.request(STORIES["lock-chain"][0])
     house.work()
@@ -69,10 +70,10 @@ def test_a_rejected_plan_changes_nothing(house: House) -> None:
     assert not house.fleet.healthy("lock-chain")
 
 
-def test_a_release_whose_verification_fails_is_undone_and_alerted(house: House) -> None:
+def test_a_release_whose_verification_fails_is_undone_and_alerted(house: FullStack) -> None:
     sr_id = house.request("기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
     house.work()
-    waiting = pending.waiting_plans(house.desk, sr_id)
+    waiting = pending.pending_plans(house.desk, sr_id)
     assert waiting[0].plan.category == "DEPLOY_SECURE"
     with pytest.raises(Forbidden):
         _decide_as(house, sr_id, "pm")
@@ -83,23 +84,23 @@ def test_a_release_whose_verification_fails_is_undone_and_alerted(house: House) 
     assert house.fleet.healthy("failing-deploy")
 
 
-def _decide_as(house: House, sr_id: int, role: str) -> None:
+def _decide_as(house: FullStack, sr_id: int, role: str) -> None:
     from guardia.board.approvals import decisions
 
-    step = pending.waiting_plans(house.desk, sr_id)[0]
+    step = pending.pending_plans(house.desk, sr_id)[0]
     decisions.decide(
         house.desk, house.person(role), step.task_id, approve=True, plan_hash=step.plan_hash
     )
 
 
 def test_an_approval_outlives_the_process_that_asked(
-    house: House, database: Any, keys: Path
+    house: FullStack, database: Any, keys: Path
 ) -> None:
     broken(house.fleet, "lock-chain")
     sr_id = house.request(STORIES["lock-chain"][0])
     house.work()
     house.decide(sr_id)
-    with opened(database.app, house.fleet, keys) as restarted:
+    with open_full_stack(database.app, house.fleet, keys) as restarted:
         restarted.work()
         assert restarted.state(sr_id) is State.COMPLETED
     assert house.fleet.healthy("lock-chain")
@@ -107,7 +108,7 @@ def test_an_approval_outlives_the_process_that_asked(
 
 
 def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twice(
-    house: House, database: Any, keys: Path
+    house: FullStack, database: Any, keys: Path
 ) -> None:
     broken(house.fleet, "lock-chain")
     sr_id = house.request(STORIES["lock-chain"][0])
@@ -134,7 +135,7 @@ def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twi
     assert house.fleet.healthy("lock-chain")
 
 
-def _wake(house: House, agent: str) -> None:
+def _wake(house: FullStack, agent: str) -> None:
     from guardia.board.core.wakes import wake
 
     with house.desk.database.transaction() as session:
@@ -148,7 +149,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_orders_in_a_request_are_only_text(house: House, text: str) -> None:
+def test_orders_in_a_request_are_only_text(house: FullStack, text: str) -> None:
     sr_id = house.request(text)
     house.work()
     assert house.changes(sr_id) == []
@@ -157,14 +158,14 @@ def test_orders_in_a_request_are_only_text(house: House, text: str) -> None:
     assert not any(word in c for c in sent for word in ("rm -rf", "curl", "reboot", "DROP"))
 
 
-def test_a_healthy_server_that_someone_calls_slow_is_left_to_people(house: House) -> None:
+def test_a_healthy_server_that_someone_calls_slow_is_left_to_people(house: FullStack) -> None:
     sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
     house.work()
     assert house.state(sr_id) is State.MANUAL
     assert house.changes(sr_id) == []
 
 
-def test_a_request_without_a_server_is_handed_over_with_the_reason(house: House) -> None:
+def test_a_request_without_a_server_is_handed_over_with_the_reason(house: FullStack) -> None:
     sr_id = house.request("회의실 프린터 토너 교체 부탁드려요")
     house.work()
     assert house.state(sr_id) is State.MANUAL

@@ -11,29 +11,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cast import Cast
-from external_agents import trusted
-from pages import Browser, application
+from cast import BoardEnv
+from external_agents import with_trusted_account
+from pages import PageClient
+from pages import page_app
 from pydantic import TypeAdapter
 
 from guardia.agents import graph
-from guardia.agents.adapters.contract import Means
-from guardia.agents.adapters.manifest import offer
-from guardia.agents.adapters.runner import Employer
-from guardia.agents.adapters.session import Turn
-from guardia.agents.adapters.tool_proxy import Clerk
-from guardia.agents.state import Context
-from guardia.board.core.claims import Hold
+from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.manifest import build_manifest
+from guardia.agents.adapters.runner import ExternalAgentRunner
+from guardia.agents.adapters.session import AgentSession
+from guardia.agents.adapters.tool_proxy import ToolProxy
+from guardia.agents.state import AgentContext
+from guardia.board.core.claims import Claim
 from guardia.board.execution import tasks
 from guardia.board.external_agents import sessions
-from guardia.board.external_agents.sessions import Ending
+from guardia.board.external_agents.sessions import SessionEnd
 from guardia.org.adapters import Adapter
 from guardia.org.chart_model import AgentEntry
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 from guardia.tools.gate import Gate
 from guardia.tools.output import Output
 
-FREE = {"waiting": 0, "roots": [], "waiters": []}
+NO_LOCKS = {"waiting": 0, "roots": [], "waiters": []}
 LOCKS = {"tool": "database.locks", "args": {"service": "budgetdb"}}
 TERMINATE = {
     "tool": "database.terminate_session",
@@ -41,7 +42,7 @@ TERMINATE = {
 }
 
 
-class Hands:
+class FakeTransport:
     """A server on which nothing waits; it keeps what was sent to it."""
 
     def __init__(self) -> None:
@@ -49,10 +50,10 @@ class Hands:
 
     def run(self, host: Any, command: Any, **_more: Any) -> Output:
         self.sent.append(command.render())
-        return Output(0, json.dumps(FREE), "", 0.01)
+        return Output(0, json.dumps(NO_LOCKS), "", 0.01)
 
 
-class Standing:
+class IdleEngagement:
     """An engagement that lasts until it is told to go: the test itself is the agent."""
 
     def __init__(self) -> None:
@@ -67,21 +68,21 @@ class Standing:
         while not self.leave.is_set():
             await asyncio.sleep(0.02)
 
-    async def stop(self) -> Ending:
-        return Ending("ended", 0)
+    async def stop(self) -> SessionEnd:
+        return SessionEnd("ended", 0)
 
 
 @dataclass
-class AtWork:
+class AdapterRun:
     """The agent's side of a turn, and what the test looks at."""
 
-    cast: Cast
-    hold: Hold
+    cast: BoardEnv
+    hold: Claim
     token: str
     session_id: int
-    hands: Hands
-    browser: Browser
-    endings: list[Ending] = field(default_factory=list)
+    hands: FakeTransport
+    browser: PageClient
+    endings: list[SessionEnd] = field(default_factory=list)
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """A request with this turn's token, on this turn's task unless told otherwise."""
@@ -94,39 +95,39 @@ class AtWork:
         )
 
 
-def entry(adapter: dict[str, Any], tools: tuple[str, ...] | None = None) -> AgentEntry:
+def adapter_entry(adapter: dict[str, Any], tools: tuple[str, ...] | None = None) -> AgentEntry:
     """The specialist's entry with this adapter."""
     found: Any = TypeAdapter(Adapter).validate_python(adapter)
     return AgentEntry(id="db-agent", title="DB 전문가", duty="operate", adapter=found, tools=tools)
 
 
-def context(cast: Cast, hold: Hold, hands: Hands) -> Context:
+def adapter_context(cast: BoardEnv, hold: Claim, hands: FakeTransport) -> AgentContext:
     """What a beat brings; an outside agent has neither our library nor our brain."""
     gate = Gate(cast.desk, hands, sleep=lambda _: None)
-    return Context(cast.desk, gate, None, None, hold, ())  # type: ignore[arg-type]
+    return AgentContext(cast.desk, gate, None, None, hold, ())  # type: ignore[arg-type]
 
 
 @contextmanager
-def at_work(
-    cast: Cast,
-    hold: Hold | None = None,
+def open_adapter_run(
+    cast: BoardEnv,
+    hold: Claim | None = None,
     *,
     seconds: float = 60,
     calls: int = 200,
     tools: tuple[str, ...] | None = None,
-) -> Iterator[AtWork]:
+) -> Iterator[AdapterRun]:
     """A turn that is served until the end of the block."""
-    hold, hands = hold or cast.parsed(), Hands()
-    agent = entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
-    here = context(cast, hold, hands)
-    offered = offer(agent, here.gate.host(tasks.observe(cast.desk, hold)))
+    hold, hands = hold or cast.parsed(), FakeTransport()
+    agent = adapter_entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
+    here = adapter_context(cast, hold, hands)
+    offered = build_manifest(agent, here.gate.host(tasks.grant_reads(cast.desk, hold)))
     session_id, token = sessions.open_session(
         cast.desk, hold, offered, kind="process", seconds=round(seconds), budget=calls
     )
-    standing, clerk = Standing(), Clerk(here, agent, session_id, graph.carry())
-    turn = Turn(cast.desk, hold, clerk, session_id, seconds, grace=0.1)
-    browser = Browser(application(cast.desk), raise_server_exceptions=False)
-    found = AtWork(cast, hold, token, session_id, hands, browser)
+    standing, clerk = IdleEngagement(), ToolProxy(here, agent, session_id, graph.execution_graph())
+    turn = AgentSession(cast.desk, hold, clerk, session_id, seconds, grace=0.1)
+    browser = PageClient(page_app(cast.desk), raise_server_exceptions=False)
+    found = AdapterRun(cast, hold, token, session_id, hands, browser)
 
     def run() -> None:
         ending = turn.run(standing)
@@ -143,16 +144,16 @@ def at_work(
         assert not thread.is_alive()
 
 
-def employ(
-    cast: Cast, adapter: dict[str, Any], address: str, folder: Path, keys: Path, **more: Any
-) -> tuple[Hold, Hands]:
+def run_adapter_once(
+    cast: BoardEnv, adapter: dict[str, Any], address: str, folder: Path, keys: Path, **more: Any
+) -> tuple[Claim, FakeTransport]:
     """One whole turn of such an agent on a new task; it is over when this returns."""
-    hold, hands = more.get("hold") or cast.parsed(), Hands()
-    known = adapter if adapter["kind"] == "http" else trusted(adapter)
-    employer = Employer(address, Means(folder, FileKeys(keys)), grace=more.get("grace", 2.0))
+    hold, hands = more.get("hold") or cast.parsed(), FakeTransport()
+    known = adapter if adapter["kind"] == "http" else with_trusted_account(adapter)
+    employer = ExternalAgentRunner(address, HostResources(folder, FileCredentialStore(keys)), grace=more.get("grace", 2.0))
     # In a thread, as beats are: this one may have a loop of its own (see ``loops``).
     with ThreadPoolExecutor(1) as pool:
         pool.submit(
-            employer.work, context(cast, hold, hands), entry(known, more.get("tools"))
+            employer.work, adapter_context(cast, hold, hands), adapter_entry(known, more.get("tools"))
         ).result()
     return hold, hands

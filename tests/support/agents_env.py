@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cast import LEAD, Cast, seated
+from cast import LEAD
+from cast import BoardEnv
+from cast import seeded_env
 from full_stack import LIBRARY
 from sqlalchemy import select
 
@@ -16,7 +18,7 @@ from guardia.agents.team import Team
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
-from guardia.board.control.directives import Wish
+from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Wake
@@ -25,22 +27,24 @@ from guardia.board.goals.view import GoalPage
 from guardia.board.organization import chart
 from guardia.heartbeat.beat import beat
 from guardia.org import edit, revisions
-from guardia.org.directory import Directory, Host, InstitutionName
-from guardia.org.keys import FileKeys
+from guardia.org.directory import Directory
+from guardia.org.directory import Host
+from guardia.org.directory import InstitutionInfo
+from guardia.org.keys import FileCredentialStore
 from guardia.tools.gate import Gate
 from guardia.tools.transport.connections import Connections
 
-MORE = (
+MORE_SERVERS = (
     Host(server_id="MOF-WAS-02", institution="MOF", kind="WAS"),
     Host(server_id="MOE-DB-01", institution="MOE", kind="DB"),
 )
 
 
 @dataclass
-class Office:
+class AgentsEnv:
     """A board with its team; nobody can reach a server."""
 
-    board: Cast
+    board: BoardEnv
     team: Team
 
     def work(self) -> None:
@@ -50,13 +54,13 @@ class Office:
 
     def give(self, text: str) -> GoalPage:
         """A goal, planned."""
-        sr_id = planning.give(self.board.desk, LEAD, text, channel="web")
+        sr_id = planning.create_goal(self.board.desk, LEAD, text, channel="web")
         self.work()
         return self.page(sr_id)
 
     def page(self, sr_id: int) -> GoalPage:
         """What a person sees of it."""
-        return view.page(self.board.desk, LEAD, sr_id)
+        return view.get_goal(self.board.desk, LEAD, sr_id)
 
     def approve(self, page: GoalPage, *out: int) -> tuple[int, ...]:
         """A person approves what they see."""
@@ -80,8 +84,8 @@ class Office:
         for number in numbers:
             task = self.task(number).task_id
             if verb == "complete" and self.task(number).status != State.MANUAL:
-                directives.give(self.board.desk, LEAD, task, Wish("manual"))
-            directives.give(self.board.desk, LEAD, task, Wish(verb, "손으로 끝냄"))
+                directives.issue_directive(self.board.desk, LEAD, task, DirectiveRequest("manual"))
+            directives.issue_directive(self.board.desk, LEAD, task, DirectiveRequest(verb, "손으로 끝냄"))
 
     def kinds(self, sr_id: int) -> list[str]:
         """The goal's entries; the whole record must hold."""
@@ -97,16 +101,16 @@ class Office:
 
 
 @contextmanager
-def at_work(owner: str, dsn: str, keys: Path) -> Iterator[Office]:
+def open_agents_env(owner: str, dsn: str, keys: Path) -> Iterator[AgentsEnv]:
     """The seeded board with two more servers, and its team."""
     checkpoints.setup(owner)
     pool = checkpoints.open_pool(dsn)
-    connections = Connections(FileKeys(keys))
-    with seated(dsn) as board:
-        institutions = (InstitutionName(id="MOE", name="교육부"),)
-        names = Directory(institutions=institutions, servers=MORE)
-        chart.enrol(board.desk, names, {})
+    connections = Connections(FileCredentialStore(keys))
+    with seeded_env(dsn) as board:
+        institutions = (InstitutionInfo(id="MOE", name="교육부"),)
+        names = Directory(institutions=institutions, servers=MORE_SERVERS)
+        chart.import_directory(board.desk, names, {})
         gate = Gate(board.desk, connections)
-        yield Office(board, Team(board.desk, gate, LIBRARY, checkpoints.saver(pool)))
+        yield AgentsEnv(board, Team(board.desk, gate, LIBRARY, checkpoints.saver(pool)))
     connections.close()
     pool.close()

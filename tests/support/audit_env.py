@@ -7,28 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from cast import LEAD, Cast
+from cast import LEAD
+from cast import BoardEnv
 from psycopg.types.json import Jsonb
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
-from guardia.board.audit.chain import ORIGIN, Link
+from guardia.board.audit.chain import ORIGIN
+from guardia.board.audit.chain import ChainEntry
 from guardia.board.core.context import Desk
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary
-from guardia.board.integrity.verification import Finding
-from guardia.board.integrity.witnesses import Places
+from guardia.board.integrity.verification import VerificationResult
+from guardia.board.integrity.witnesses import WitnessFiles
 
 TABLES = ("tb_audit_log", "tb_audit_head", "tb_audit_checkpoint", "tb_evidence")
 
 
 @dataclass
-class Sealed:
+class AuditEnv:
     """A desk with a notary, what its verifier says, and the attacker's hands."""
 
-    cast: Cast
+    cast: BoardEnv
     desk: Desk
-    places: Places
+    places: WitnessFiles
     superuser: str
 
     def write(self, count: int) -> None:
@@ -56,9 +58,9 @@ class Sealed:
         with self.desk.database.reading() as session:
             return log.head(session).size
 
-    def verify(self, *, full: bool = True) -> Finding:
+    def verify(self, *, full: bool = True) -> VerificationResult:
         """What the verifier finds."""
-        return verification.examine(self.desk, full=full)
+        return verification.verify_log(self.desk, full=full)
 
     def attack(self, *statements: str, **values: Any) -> None:
         """As a superuser who switches every trigger off, and on again."""
@@ -71,12 +73,12 @@ class Sealed:
             for table in ("tb_audit_log", "tb_audit_checkpoint"):
                 connection.execute(f"alter table {table} enable trigger append_only")
 
-    def links(self) -> list[Link]:
+    def links(self) -> list[ChainEntry]:
         """All entries."""
         with self.desk.database.reading() as session:
-            return list(log.links(session))
+            return list(log.entries(session))
 
-    def rewrite(self, links: list[Link]) -> None:
+    def rewrite(self, links: list[ChainEntry]) -> None:
         """Put a whole other chain in the place of this one, with all hashes made anew."""
         self.attack("delete from tb_audit_log")
         before = ORIGIN
@@ -90,7 +92,7 @@ class Sealed:
             head=before,
         )
 
-    def insert(self, link: Link) -> None:
+    def insert(self, link: ChainEntry) -> None:
         """One row as it is."""
         names = list(link.__slots__)
         self.attack(
@@ -118,18 +120,18 @@ class Sealed:
         return self.cast.hold("db-agent")
 
 
-def places(folder: Path) -> Places:
+def witness_places(folder: Path) -> WitnessFiles:
     """Files of one host, with a second place for copies."""
     (folder / "second").mkdir()
-    return Places(
+    return WitnessFiles(
         folder / "secrets" / "chain-signing-key",
         folder / "verified.json",
         (folder / "checkpoints", folder / "second"),
     )
 
 
-def sealing(cast: Cast, superuser: str, folder: Path) -> Sealed:
+def open_audit_env(cast: BoardEnv, superuser: str, folder: Path) -> AuditEnv:
     """The cast's board with a notary of its own."""
-    found = places(folder)
+    found = witness_places(folder)
     desk = replace(cast.desk, notary=Notary(found))
-    return Sealed(Cast(desk, cast.dsn), desk, found, superuser)
+    return AuditEnv(BoardEnv(desk, cast.dsn), desk, found, superuser)

@@ -4,52 +4,53 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from cast import Cast
+from cast import BoardEnv
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.costs import budgets, metering
-from guardia.board.costs.budget_accounts import Refusal
-from guardia.board.costs.metering import Bid, Ended
+from guardia.board.costs.budget_accounts import BudgetRefusal
+from guardia.board.costs.metering import ModelCallRequest
+from guardia.board.costs.metering import ModelCallResult
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Exhausted
 from guardia.org import chart
 
-BID = Bid("triage", "openai", "qwen", "0123456789ab", 600, 400, 30)
+BID = ModelCallRequest("triage", "openai", "qwen", "0123456789ab", 600, 400, 30)
 PRICES = "prices: {qwen: {input: 100, output: 1000}}\n"
 """At these, ``BID`` costs at most 0.46 won."""
 
 
-def charter(board: Cast, budget: str = "", more: str = PRICES) -> None:
+def apply_budget_chart(board: BoardEnv, budget: str = "", more: str = PRICES) -> None:
     """The shipped chart with a budget of the DB specialist."""
-    text = chart.shipped().read_text("utf-8")
+    text = chart.shipped_chart_path().read_text("utf-8")
     if budget:
         text = text.replace("  - id: db-agent\n", f"  - id: db-agent\n    budget: {budget}\n")
     organization_chart.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
 
 
-def reserved(desk: Desk, hold: Hold, bid: Bid = BID) -> int:
+def reserve_call(desk: Desk, hold: Claim, bid: ModelCallRequest = BID) -> int:
     """A permitted call's number."""
     call = metering.reserve(desk, hold, bid)
     assert isinstance(call, int), call
     return call
 
 
-def paid(board: Cast, hold: Hold, *, times: int = 1, why: str = "") -> None:
+def pay_calls(board: BoardEnv, hold: Claim, *, times: int = 1, why: str = "") -> None:
     """Calls that use all that they may; unusable ones where a reason is given."""
     for _ in range(times):
-        call = reserved(board.desk, hold)
+        call = reserve_call(board.desk, hold)
         outcome = "unusable" if why else "used"
-        metering.settle(board.desk, call, Ended(outcome, why, 600, 400, 812))
+        metering.settle(board.desk, call, ModelCallResult(outcome, why, 600, 400, 812))
 
 
-def exhausted(board: Cast) -> Hold:
+def exhaust_budget(board: BoardEnv) -> Claim:
     """The DB specialist rests: its budget has no room for a second call."""
-    charter(board, "{tokens: 1500, on_exhausted: pause}")
+    apply_budget_chart(board, "{tokens: 1500, on_exhausted: pause}")
     hold = board.parsed()
-    paid(board, hold)
+    pay_calls(board, hold)
     refused = metering.reserve(board.desk, hold, BID)
-    assert isinstance(refused, Refusal) and refused.pauses
+    assert isinstance(refused, BudgetRefusal) and refused.pauses
     with suppress(Exhausted):
-        budgets.rest(board.desk, hold, refused)
+        budgets.pause_agent(board.desk, hold, refused)
     return hold

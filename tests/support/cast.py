@@ -7,9 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from guardia.board.control import directives
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
-from guardia.board.core.plan import Action, Call, Check, Citation, Plan, Risk
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Citation
+from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Risk
 from guardia.board.execution import tasks, view
 from guardia.board.execution.tasks import Assignment
 from guardia.board.issues import receiving
@@ -17,31 +22,35 @@ from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.db.engine import Database
 from guardia.org import chart
-from guardia.org.directory import Directory, Host, InstitutionName, PersonName, Service
+from guardia.org.directory import Directory
+from guardia.org.directory import Host
+from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import PersonInfo
+from guardia.org.directory import Service
 from guardia.tools.drafting import CatalogPlanner
 
-LEAD = PersonName(id="lead", name="정다은", title="팀장", role="team_lead")
-LEAD2 = PersonName(id="lead2", name="구본석", title="팀장", role="team_lead")
-PM = PersonName(id="pm", name="최현우", title="PM", role="pm")
-OFFICER = PersonName(id="officer", name="한지민", title="보안책임자", role="security_officer")
-ENGINEER = PersonName(id="eng", name="김철수", title="대리", role="engineer", skills=("DB",))
-CUSTOMER = PersonName(id="cus", name="장하늘", title="주무관", role="customer", institution="MOF")
-CAST = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER)
+LEAD = PersonInfo(id="lead", name="정다은", title="팀장", role="team_lead")
+LEAD2 = PersonInfo(id="lead2", name="구본석", title="팀장", role="team_lead")
+PM = PersonInfo(id="pm", name="최현우", title="PM", role="pm")
+OFFICER = PersonInfo(id="officer", name="한지민", title="보안책임자", role="security_officer")
+ENGINEER = PersonInfo(id="eng", name="김철수", title="대리", role="engineer", skills=("DB",))
+CUSTOMER = PersonInfo(id="cus", name="장하늘", title="주무관", role="customer", institution="MOF")
+PEOPLE = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER)
 SERVER = Host(
     server_id="MOF-DB-01",
     institution="MOF",
     kind="DB",
     services=(Service(name="budgetdb", kind="postgresql", port=5432, database="budget"),),
 )
-SECOND = Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS")
-TERMINATE = Call(
+SECOND_SERVER = Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS")
+TERMINATE = ToolCall(
     tool="database.terminate_session",
     args={"service": "budgetdb", "pid": 7, "backend_start": "2026-11-20 05:00:00+00"},
 )
 
 
 @dataclass
-class Cast:
+class BoardEnv:
     """The desk with shortcuts that bring work to where a test begins."""
 
     desk: Desk
@@ -50,23 +59,23 @@ class Cast:
     def received(self, **more: str) -> int:
         """A new issue's number."""
         words = {"text": "운영DB가 느려요", "channel": "web", "sender": "장하늘", "room": "방"}
-        return receiving.receive(self.desk, receiving.Request(**{**words, **more}))
+        return receiving.receive_issue(self.desk, receiving.NewIssue(**{**words, **more}))
 
-    def hold(self, agent: str) -> Hold:
+    def hold(self, agent: str) -> Claim:
         """What the agent's next beat claims."""
         begun = beats.begin(self.desk, agent)
         assert begun is not None
-        found = beats.claim(self.desk, begun)
+        found = beats.claim_task(self.desk, begun)
         assert found is not None
         return found
 
-    def parsed(self, *servers: str) -> Hold:
+    def parsed(self, *servers: str) -> Claim:
         """A hold by the DB specialist on a PARSED task."""
         self.received()
-        tasks.parse(self.desk, self.hold("dispatcher"), assignment(*(servers or ("MOF-DB-01",))))
+        tasks.file_triage(self.desk, self.hold("dispatcher"), assignment(*(servers or ("MOF-DB-01",))))
         return self.hold("db-agent")
 
-    def planned(self, given: Plan | None = None) -> tuple[Hold, Plan, str]:
+    def planned(self, given: Plan | None = None) -> tuple[Claim, Plan, str]:
         """A task whose plan is filed."""
         held = self.parsed()
         filed = given or plan()
@@ -74,10 +83,10 @@ class Cast:
         return held, filed, tasks.plan_hash(held.task_id, filed)
 
 
-def refile(desk: Desk, task_id: int, given: Plan, author: PersonName) -> None:
+def replace_plan(desk: Desk, task_id: int, given: Plan, author: PersonInfo) -> None:
     """A person's plan in the place of the one that waits or is approved."""
     seen = view.plan_state(desk, task_id).plan_hash or ""
-    directives.give(desk, author, task_id, directives.Wish("change", "고침", seen, given))
+    directives.issue_directive(desk, author, task_id, directives.DirectiveRequest("change", "고침", seen, given))
 
 
 def assignment(*servers: str) -> Assignment:
@@ -105,7 +114,7 @@ def plan(category: str = "MAINTENANCE", *actions: Action) -> Plan:
         actions=actions or (action(),),
         verify=(
             Check(
-                call=Call(tool="database.locks", args={"service": "budgetdb"}),
+                call=ToolCall(tool="database.locks", args={"service": "budgetdb"}),
                 expect="waiting == `0`",
                 within=5,
             ),
@@ -125,18 +134,18 @@ def action() -> Action:
 
 
 @contextmanager
-def seated(dsn: str) -> Iterator[Cast]:
+def seeded_env(dsn: str) -> Iterator[BoardEnv]:
     """The board over ``dsn`` with the shipped chart and the cast enrolled."""
-    with at_desk(dsn) as board:
+    with open_env(dsn) as board:
         organization_chart.apply_chart(
-            board.desk, chart.shipped().read_text("utf-8"), "operator:test"
+            board.desk, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
         )
-        organization_chart.enrol(
+        organization_chart.import_directory(
             board.desk,
             Directory(
-                institutions=(InstitutionName(id="MOF", name="기획재정부"),),
-                servers=(SERVER, SECOND),
-                people=CAST,
+                institutions=(InstitutionInfo(id="MOF", name="기획재정부"),),
+                servers=(SERVER, SECOND_SERVER),
+                people=PEOPLE,
             ),
             {},
         )
@@ -144,10 +153,10 @@ def seated(dsn: str) -> Iterator[Cast]:
 
 
 @contextmanager
-def at_desk(dsn: str) -> Iterator[Cast]:
+def open_env(dsn: str) -> Iterator[BoardEnv]:
     """The board over a database in which all of them are already."""
     connected = Database(dsn, pool_size=4)
     try:
-        yield Cast(Desk(connected, planner=CatalogPlanner()), dsn)
+        yield BoardEnv(Desk(connected, planner=CatalogPlanner()), dsn)
     finally:
         connected.close()

@@ -30,7 +30,7 @@ import psycopg
 from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log as audit_log
-from guardia.board.audit.signing import Seal
+from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
@@ -38,16 +38,19 @@ from guardia.board.issues import receiving
 from guardia.board.organization import chart
 from guardia.board.runs import clear_stall
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
-from guardia.db.engine import AWAY, Database
+from guardia.db.engine import OUTAGE_ERRORS
+from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
 from guardia.errors import GuardiaError
-from guardia.org.directory import Host, PersonName, Service
-from guardia.org.keys import FileKeys
+from guardia.org.directory import Host
+from guardia.org.directory import PersonInfo
+from guardia.org.directory import Service
+from guardia.org.keys import FileCredentialStore
 from guardia.tools.lab.running import RunningFleet
 
 OLD, NEW = "1.0.0", "1.1.0"
-CARRIERS = ("MOF-WAS-01", "MOF-WAS-02", "MOIS-WAS-01")
-ENDED = {State.COMPLETED, State.FAILED_ROLLBACK, State.MANUAL, State.REJECTED, State.ABORTED}
+CARRIER_SERVERS = ("MOF-WAS-01", "MOF-WAS-02", "MOIS-WAS-01")
+FINAL_STATES = {State.COMPLETED, State.FAILED_ROLLBACK, State.MANUAL, State.REJECTED, State.ABORTED}
 CONTROL = """#!/bin/sh
 # A restart leaves a line, then takes a moment until the release answers.
 [ "$1" = restart ] || exit 2
@@ -122,7 +125,7 @@ class Target:
         return carrier.model_copy(update={**names, "kind": "WAS", "services": (service,)})
 
 
-class Services(ThreadingHTTPServer):
+class TargetServer(ThreadingHTTPServer):
     """Answers for all targets, each with the release it was last restarted with; and the room in
     which the replies arrive."""
 
@@ -130,13 +133,13 @@ class Services(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(self, targets: dict[str, Target]) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(("127.0.0.1", 0), _TargetHandler)
         self.targets = targets
         self.posts: Counter[str] = Counter()
 
 
-class _Answer(BaseHTTPRequestHandler):
-    server: Services
+class _TargetHandler(BaseHTTPRequestHandler):
+    server: TargetServer
 
     def do_GET(self) -> None:
         version = self.server.targets[self.path.strip("/")].running
@@ -158,7 +161,7 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @dataclass
-class Worker:
+class WorkerProcess:
     """One ``guardia worker``."""
 
     process: subprocess.Popen[bytes]
@@ -180,7 +183,7 @@ class Worker:
 
 
 @dataclass
-class Loss:
+class WorkerLoss:
     """A beat whose worker was killed or paused at a moment, and what became of its task."""
 
     run_id: int
@@ -213,18 +216,18 @@ class Loss:
 
 
 @dataclass
-class Turmoil:
+class ChaosRun:
     """The whole of it; ``worker()`` starts another one."""
 
     cluster: Cluster
     fleet: RunningFleet
     home: Path
     dsn: str
-    services: Services
+    services: TargetServer
     desk: Desk
     issues: dict[int, Target] = field(default_factory=dict)
-    workers: list[Worker] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
+    workers: list[WorkerProcess] = field(default_factory=list)
+    losses: list[WorkerLoss] = field(default_factory=list)
     stalls: int = 0
     """How often a person had to say that work goes on."""
 
@@ -234,10 +237,10 @@ class Turmoil:
         """One request for each target, from a room."""
         for name, target in self.services.targets.items():
             text = f"{name} 서버에 {NEW} 버전 배포해 주세요"
-            line = receiving.Request(text=text, channel="web", sender="장하늘", room="방")
-            self.issues[receiving.receive(self.desk, line)] = target
+            line = receiving.NewIssue(text=text, channel="web", sender="장하늘", room="방")
+            self.issues[receiving.receive_issue(self.desk, line)] = target
 
-    def worker(self) -> Worker:
+    def worker(self) -> WorkerProcess:
         """Start one more."""
         url = f"http://127.0.0.1:{self.services.server_port}/hooks/x"
         environment = {
@@ -250,10 +253,10 @@ class Turmoil:
         program = [sys.executable, "-m", "guardia", "worker"]
         with log.open("wb") as file:
             process = subprocess.Popen(program, env=environment, stdout=file, stderr=file)
-        self.workers.append(Worker(process, log))
+        self.workers.append(WorkerProcess(process, log))
         return self.workers[-1]
 
-    def strike(self, worker: Worker, number: signal.Signals) -> None:
+    def strike(self, worker: WorkerProcess, number: signal.Signals) -> None:
         """Send it a signal, and remember which beats it had open."""
         others = sorted({n for w in self.workers if w is not worker for n in w.numbers})
         query = """select now(), pg_postmaster_start_time() < now() - interval '30 seconds'
@@ -262,7 +265,7 @@ class Turmoil:
         at, spared = self.rows(query, others)[0]
         worker.signal(number)
         losses = [
-            Loss(run_id, at, number.name, spared, *hand, starved())
+            WorkerLoss(run_id, at, number.name, spared, *hand, cpu_wait_seconds())
             for run_id, *hand in self._in_hand(worker)
         ]
         self.losses += losses
@@ -283,16 +286,16 @@ class Turmoil:
         lead = next(p for p in self.fleet.directory().people if p.role == "team_lead")
         waiting = "select sr_id from tb_ops_task where status = 'PENDING_APPROVAL'"
         stalled = "select sr_id from tb_sr_request where stalled_at is not null"
-        with suppress(*AWAY):
+        with suppress(*OUTAGE_ERRORS):
             for (sr_id,) in self.rows(waiting):
                 self._decide(lead, sr_id)
             for (sr_id,) in self.rows(stalled):
                 with suppress(GuardiaError):
-                    clear_stall.lift(self.desk, lead, sr_id)
+                    clear_stall.clear(self.desk, lead, sr_id)
                     self.stalls += 1
 
-    def _decide(self, lead: PersonName, sr_id: int) -> None:
-        for plan in pending.waiting_plans(self.desk, sr_id):
+    def _decide(self, lead: PersonInfo, sr_id: int) -> None:
+        for plan in pending.pending_plans(self.desk, sr_id):
             with suppress(GuardiaError):  # decided on, or changed, since we have looked
                 decisions.decide(
                     self.desk, lead, plan.task_id, approve=True, plan_hash=plan.plan_hash
@@ -303,7 +306,7 @@ class Turmoil:
         deadline = time.monotonic() + seconds
         while True:
             self.approve()
-            with suppress(*AWAY):
+            with suppress(*OUTAGE_ERRORS):
                 if true():
                     return
             if time.monotonic() > deadline:
@@ -318,11 +321,11 @@ class Turmoil:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
-    def at_work(self, worker: Worker) -> list[int]:
+    def at_work(self, worker: WorkerProcess) -> list[int]:
         """The beats that it has open now."""
         return [run_id for run_id, *_ in self._in_hand(worker)]
 
-    def _in_hand(self, worker: Worker) -> list[tuple[int, int | None, int, int]]:
+    def _in_hand(self, worker: WorkerProcess) -> list[tuple[int, int | None, int, int]]:
         """With the task that each has in hand, its fence, and the worker's number."""
         query = """select distinct on (run.run_id) run.run_id, task.task_id,
                           coalesce(task.fence, 0), job.worker_id
@@ -335,15 +338,15 @@ class Turmoil:
                      and job.worker_id = any(%s)"""
         return self.rows(query, sorted(worker.numbers))
 
-    def _watch(self, losses: list[Loss]) -> None:
+    def _watch(self, losses: list[WorkerLoss]) -> None:
         """Look every 50 ms how far the takeover is; a database that is away is asked again."""
         deadline = time.monotonic() + 300
         open_ones = [loss for loss in losses if loss.task_id is not None]
         while open_ones and time.monotonic() < deadline:
-            with suppress(*AWAY), psycopg.connect(self.dsn, autocommit=True) as connection:
+            with suppress(*OUTAGE_ERRORS), psycopg.connect(self.dsn, autocommit=True) as connection:
                 while open_ones and time.monotonic() < deadline:
                     for loss in open_ones:
-                        _look(connection, loss)
+                        _poll_takeover(connection, loss)
                     open_ones = [loss for loss in open_ones if not loss.taken]
                     time.sleep(0.05)
             time.sleep(0.05)
@@ -352,7 +355,7 @@ class Turmoil:
         """Whether every beat that was struck has been closed: mostly by who took it over."""
         return all(self._closed(loss)[0] for loss in self.losses)
 
-    def takeovers(self, *, spared: bool) -> list[Loss]:
+    def takeovers(self, *, spared: bool) -> list[WorkerLoss]:
         """The tasks that were in hand and are in hand again, the slowest last: all, or only where
         a worker stood ready. One whose stricken worker still ended it in order is none."""
         found = []
@@ -363,7 +366,7 @@ class Turmoil:
                 found.append(loss)
         return sorted(found, key=lambda loss: loss.seconds(loss.held))
 
-    def _closed(self, loss: Loss) -> tuple[datetime, str]:
+    def _closed(self, loss: WorkerLoss) -> tuple[datetime, str]:
         query = "select ended_at, outcome from tb_agent_run where run_id = %s"
         at, how = self.rows(query, loss.run_id)[0]
         return at, how
@@ -375,7 +378,7 @@ class Turmoil:
 
     def ended(self) -> int:
         """How many issues have ended."""
-        return sum(n for state, n in self.states().items() if state in ENDED)
+        return sum(n for state, n in self.states().items() if state in FINAL_STATES)
 
     def done(self) -> int:
         """How many targets were changed."""
@@ -417,7 +420,7 @@ class Turmoil:
     @cached_property
     def carriers(self) -> list[Host]:
         """The real servers."""
-        return [self.fleet.inventory.host(name) for name in CARRIERS]
+        return [self.fleet.inventory.host(name) for name in CARRIER_SERVERS]
 
     def close(self) -> None:
         """End all workers, also paused ones."""
@@ -428,7 +431,7 @@ class Turmoil:
             worker.process.wait()
 
 
-def starved() -> float:
+def cpu_wait_seconds() -> float:
     """Seconds for which something has waited for a processor; 0 where the kernel does not say."""
     with suppress(OSError, ValueError):
         first = Path("/proc/pressure/cpu").read_text().split("\n")[0]
@@ -436,7 +439,7 @@ def starved() -> float:
     return 0.0
 
 
-def _look(connection: psycopg.Connection[Any], loss: Loss) -> None:
+def _poll_takeover(connection: psycopg.Connection[Any], loss: WorkerLoss) -> None:
     query = """select now(),
                       not exists (select from procrastinate_workers where id = %s),
                       exists (select from tb_ops_task where task_id = %s and fence > %s)"""
@@ -446,36 +449,36 @@ def _look(connection: psycopg.Connection[Any], loss: Loss) -> None:
     if row[1] and loss.detected is None:
         loss.detected = row[0]
     if row[2]:
-        loss.held, loss.waiting = row[0], starved() - loss.waiting
+        loss.held, loss.waiting = row[0], cpu_wait_seconds() - loss.waiting
 
 
 @contextmanager
-def turmoil(cluster: Cluster, fleet: RunningFleet, home: Path, count: int) -> Iterator[Turmoil]:
+def open_chaos_run(cluster: Cluster, fleet: RunningFleet, home: Path, count: int) -> Iterator[ChaosRun]:
     """``count`` deployments to be done, and six agents for them, over a PostgreSQL of its own."""
     owner, dsn = cluster.dsn(OWNER_ROLE), cluster.dsn(APPLICATION_ROLE)
     checkpoints.setup(owner)
     upgrade(owner)
-    keys = FileKeys(home / "secrets")
+    keys = FileCredentialStore(home / "secrets")
     keys.put(*fleet.credential())
     targets = {}
     for number in range(count):
         name = f"MOF-WAS-{number + 101}"
-        folder = fleet.home / "hosts" / CARRIERS[number % len(CARRIERS)] / f"t-{home.name}"
+        folder = fleet.home / "hosts" / CARRIER_SERVERS[number % len(CARRIER_SERVERS)] / f"t-{home.name}"
         targets[name] = Target(name, folder / name)
         targets[name].make()
-    services = Services(targets)
+    services = TargetServer(targets)
     threading.Thread(target=services.serve_forever, daemon=True).start()
     database = Database(dsn, pool_size=4)
-    made = Turmoil(cluster, fleet, home, dsn, services, Desk(database, seal=Seal.kept(keys)))
+    made = ChaosRun(cluster, fleet, home, dsn, services, Desk(database, seal=DecisionSigner.kept(keys)))
     try:
         operators = "\n".join(OPERATOR.format(n=n) for n in range(1, 7))
         chart.apply_chart(made.desk, CHART.format(operators=operators), "operator:test")
         hosts = tuple(
-            target.host(made.carriers[number % len(CARRIERS)], services.server_port)
+            target.host(made.carriers[number % len(CARRIER_SERVERS)], services.server_port)
             for number, target in enumerate(targets.values())
         )
         names = fleet.directory()
-        chart.enrol(made.desk, names.model_copy(update={"servers": hosts}), {})
+        chart.import_directory(made.desk, names.model_copy(update={"servers": hosts}), {})
         made.file_all()
         yield made
     finally:

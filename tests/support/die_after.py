@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from full_stack import opened
+from full_stack import open_full_stack
 
 from guardia.heartbeat.beat import beat
 from guardia.tools.lab.running import RunningFleet
 
 
-class Dying:
+class DyingTransport:
     """Hands that carry out a terminating command and take the process with them."""
 
     def __init__(self, hands: Any) -> None:
@@ -39,5 +39,5 @@ class Dying:
 
 if __name__ == "__main__":
     dsn, home, keys, agent = sys.argv[1:]
-    with opened(dsn, RunningFleet.find(Path(home)), Path(keys), Dying) as house:
+    with open_full_stack(dsn, RunningFleet.find(Path(home)), Path(keys), DyingTransport) as house:
         beat(house.desk, lambda: house.team, agent)

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import House, opened
-from pages import application, serving
+from full_stack import FullStack
+from full_stack import open_full_stack
+from pages import page_app
+from pages import serve_app
 from sqlalchemy import select
 
 from guardia.agents.adapters import process
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import Desk
 from guardia.board.organization import chart as organization_chart
-from guardia.db.account import Account
+from guardia.db.account import SystemAccount
 from guardia.org import chart
 from guardia.tools.lab.running import RunningFleet
 
@@ -31,9 +33,9 @@ PYTHON = "/usr/bin/python3"
 """The system's own: programs run under an account that need not reach our environment."""
 
 
-def charted(adapter: dict[str, Any], agent: str = "db-agent", **more: Any) -> str:
+def chart_with_adapter(adapter: dict[str, Any], agent: str = "db-agent", **more: Any) -> str:
     """The shipped chart, with an adapter, and ``more``, in one agent's entry."""
-    text = chart.shipped().read_text("utf-8")
+    text = chart.shipped_chart_path().read_text("utf-8")
     before, entry, after = text.partition(f"  - id: {agent}\n")
     assert entry
     lines = {"adapter": adapter, **more}.items()
@@ -41,23 +43,23 @@ def charted(adapter: dict[str, Any], agent: str = "db-agent", **more: Any) -> st
     return f"{before}{entry}{added}{after}"
 
 
-def program(scripts: Path, source: str | Path, **more: Any) -> dict[str, Any]:
+def python_adapter(scripts: Path, source: str | Path, **more: Any) -> dict[str, Any]:
     """An adapter that runs a Python program, given as its text or its file; ``scripts`` is a
     folder that its account reaches."""
     text = source.read_text("utf-8") if isinstance(source, Path) else source
     path = scripts / "program.py"
     path.write_text(text, "utf-8")
     path.chmod(0o644)
-    return trusted({"kind": "process", "command": [PYTHON, str(path)], **more})
+    return with_trusted_account({"kind": "process", "command": [PYTHON, str(path)], **more})
 
 
-def trusted(adapter: dict[str, Any]) -> dict[str, Any]:
+def with_trusted_account(adapter: dict[str, Any]) -> dict[str, Any]:
     """As it must be written where the tests do not run as root."""
     return adapter if os.geteuid() == 0 else {**adapter, "trust_account": True}
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
+def shared_folder() -> Iterator[Path]:
     """A folder that other accounts can pass through; pytest's own they cannot."""
     folder = Path(tempfile.mkdtemp(prefix="guardia-outside-"))
     folder.chmod(0o711)
@@ -67,17 +69,17 @@ def private_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def unless_reachable(monkeypatch: pytest.MonkeyPatch, *needed: Path) -> None:
+def keep_own_account_unless_reachable(monkeypatch: pytest.MonkeyPatch, *needed: Path) -> None:
     """Where another account cannot reach what a program needs, the program keeps ours."""
-    other = Account("other", 61184, 61184)
+    other = SystemAccount("other", 61184, 61184)
     if os.geteuid() == 0 and not all(other.reaches(path) for path in needed):
         monkeypatch.setattr(process, "account", lambda *_: None)
 
 
 @contextmanager
-def employing(
+def stack_with_external_agent(
     dsn: str, fleet: RunningFleet, home: Path, adapter: dict[str, Any], **more: Any
-) -> Iterator[House]:
+) -> Iterator[FullStack]:
     """A house in which one agent is an outside one, and the work is done by ``guardia worker``.
 
     ``home`` is that process's own, with the fleet's key among its secrets; the board is behind a
@@ -85,8 +87,8 @@ def employing(
     """
     if not Path(PYTHON).exists():
         pytest.skip("no system Python")
-    with opened(dsn, fleet, home / "secrets") as house, serving(application(house.desk)) as address:
-        organization_chart.apply_chart(house.desk, charted(adapter, **more), "operator:test")
+    with open_full_stack(dsn, fleet, home / "secrets") as house, serve_app(page_app(house.desk)) as address:
+        organization_chart.apply_chart(house.desk, chart_with_adapter(adapter, **more), "operator:test")
         environment = {
             **os.environ,
             "GUARDIA_DSN": dsn,
@@ -104,7 +106,7 @@ def employing(
         assert list((home / "outside").iterdir()) == []
 
 
-def on_record(desk: Desk, *kinds: str) -> list[AuditEntry]:
+def audit_entries(desk: Desk, *kinds: str) -> list[AuditEntry]:
     """The entries of these kinds, in order."""
     with desk.database.reading() as session:
         query = select(AuditEntry).where(AuditEntry.kind.in_(kinds)).order_by(AuditEntry.seq)

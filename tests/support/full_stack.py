@@ -15,7 +15,7 @@ from guardia.agents.team import Team
 from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
-from guardia.board.audit.signing import Seal
+from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.core.run_model import Wake
@@ -26,10 +26,11 @@ from guardia.db.engine import Database
 from guardia.heartbeat.beat import beat
 from guardia.knowledge.library import Library
 from guardia.org import chart
-from guardia.org.directory import PersonName
-from guardia.org.keys import FileKeys
+from guardia.org.directory import PersonInfo
+from guardia.org.keys import FileCredentialStore
 from guardia.tools.drafting import CatalogPlanner
-from guardia.tools.gate import Gate, Hands
+from guardia.tools.gate import Gate
+from guardia.tools.gate import Transport
 from guardia.tools.lab.running import RunningFleet
 from guardia.tools.transport.connections import Connections
 
@@ -37,7 +38,7 @@ LIBRARY = Library.shipped()
 
 
 @dataclass
-class House:
+class FullStack:
     """The board, the team, and shortcuts for what people do."""
 
     desk: Desk
@@ -47,9 +48,9 @@ class House:
 
     def request(self, text: str) -> int:
         """A line in a room that opens an issue."""
-        return receiving.receive(
+        return receiving.receive_issue(
             self.desk,
-            receiving.Request(text=text, channel="mattermost", sender="장하늘", room="방"),
+            receiving.NewIssue(text=text, channel="mattermost", sender="장하늘", room="방"),
         )
 
     def work(self) -> None:
@@ -63,7 +64,7 @@ class House:
 
     def decide(self, sr_id: int, *, approve: bool = True) -> None:
         """The right person decides each step that waits, until none does."""
-        while waiting := pending.waiting_plans(self.desk, sr_id):
+        while waiting := pending.pending_plans(self.desk, sr_id):
             step = waiting[0]
             decisions.decide(
                 self.desk,
@@ -74,7 +75,7 @@ class House:
                 reason="시험",
             )
 
-    def person(self, role: str) -> PersonName:
+    def person(self, role: str) -> PersonInfo:
         """Someone of that role."""
         return next(p for p in self.fleet.directory().people if p.role == role)
 
@@ -99,28 +100,28 @@ class House:
 
 
 @contextmanager
-def opened(dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None) -> Iterator[House]:
+def open_full_stack(dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None) -> Iterator[FullStack]:
     """A house over a migrated and enrolled database; ``hands`` wraps the connections."""
     database = Database(dsn, pool_size=4)
     pool = checkpoints.open_pool(dsn)
-    connections: Hands = Connections(FileKeys(keys))
+    connections: Transport = Connections(FileCredentialStore(keys))
     try:
         # Workers of one installation sign with one key.
-        desk = Desk(database, seal=Seal.kept(FileKeys(keys)), planner=CatalogPlanner())
+        desk = Desk(database, seal=DecisionSigner.kept(FileCredentialStore(keys)), planner=CatalogPlanner())
         gate = Gate(desk, hands(connections) if hands else connections)
-        yield House(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
+        yield FullStack(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
     finally:
         connections.close()  # type: ignore[attr-defined]
         pool.close()
         database.close()
 
 
-def furnish(owner_dsn: str, dsn: str, fleet: RunningFleet, keys: Path) -> None:
+def seed_full_stack(owner_dsn: str, dsn: str, fleet: RunningFleet, keys: Path) -> None:
     """Tables for checkpoints, the shipped chart, the fleet's people, servers and key."""
     checkpoints.setup(owner_dsn)
-    FileKeys(keys).put(*fleet.credential())
+    FileCredentialStore(keys).put(*fleet.credential())
     database = Database(dsn, pool_size=2)
     desk = Desk(database)
-    organization_chart.apply_chart(desk, chart.shipped().read_text("utf-8"), "operator:test")
-    organization_chart.enrol(desk, fleet.directory(), {})
+    organization_chart.apply_chart(desk, chart.shipped_chart_path().read_text("utf-8"), "operator:test")
+    organization_chart.import_directory(desk, fleet.directory(), {})
     database.close()

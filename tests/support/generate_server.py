@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from model_server import ModelServer, Refused, Say
+from model_server import ModelServer
+from model_server import RequestRejected
+from model_server import CannedReply
 
 MODEL = "gemini-test-1"
 _GENERATION = {
@@ -30,21 +32,21 @@ class GenerateServer(ModelServer):
         """What an org chart names as ``base_url``: without the version."""
         return super().url.removesuffix("/v1")
 
-    def answer(self, headers: dict[str, str], body: dict[str, Any]) -> Say:
+    def answer(self, headers: dict[str, str], body: dict[str, Any]) -> CannedReply:
         """The answer to a request that holds; ``Refused`` else."""
         self.headers.append(headers)
         given = headers.get("x-goog-api-key")
         if given is None:
-            raise Refused(403, "Method doesn't allow unregistered callers.", "PERMISSION_DENIED")
+            raise RequestRejected(403, "Method doesn't allow unregistered callers.", "PERMISSION_DENIED")
         if self.key is not None and given != self.key:
-            raise Refused(
+            raise RequestRejected(
                 400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT"
             )
         self.asked.append(body)
         _check_request(body)
         return self._respond(body)
 
-    def body(self, said: Say) -> bytes:
+    def body(self, said: CannedReply) -> bytes:
         """A response as it goes over the wire."""
         if said.body is not None:
             return said.body
@@ -67,8 +69,8 @@ class GenerateServer(ModelServer):
         return json.dumps({"error": error}).encode()
 
 
-def _bad(message: str) -> Refused:
-    return Refused(400, f"Invalid JSON payload received. {message}", "INVALID_ARGUMENT")
+def _bad(message: str) -> RequestRejected:
+    return RequestRejected(400, f"Invalid JSON payload received. {message}", "INVALID_ARGUMENT")
 
 
 def _check_request(body: dict[str, Any]) -> None:
@@ -77,10 +79,10 @@ def _check_request(body: dict[str, Any]) -> None:
         raise _bad(f"Unknown name {sorted(unknown)}: Cannot find field.")
     contents = body.get("contents")
     if not isinstance(contents, list) or not contents:
-        raise Refused(400, "* GenerateContentRequest.contents: not specified", "INVALID_ARGUMENT")
+        raise RequestRejected(400, "* GenerateContentRequest.contents: not specified", "INVALID_ARGUMENT")
     for content in contents:
         if content.get("role") not in ("user", "model"):
-            raise Refused(400, "Please use a valid role: user, model.", "INVALID_ARGUMENT")
+            raise RequestRejected(400, "Please use a valid role: user, model.", "INVALID_ARGUMENT")
         if not all(isinstance(part.get("text"), str) for part in content["parts"]):
             raise _bad("contents.parts: text")
     if "responseJsonSchema" in config:

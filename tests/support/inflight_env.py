@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from cast import assignment
-from full_stack import House
+from full_stack import FullStack
 from sqlalchemy import update
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.model import Task
-from guardia.board.core.plan import Call
+from guardia.board.core.plan import ToolCall
 from guardia.board.execution import tasks
 from guardia.board.issues import receiving
 from guardia.board.runs import beats
-from guardia.heartbeat.listener import ORDERS, Reaction, listen
+from guardia.heartbeat.listener import INTERRUPTING_KINDS
+from guardia.heartbeat.listener import Reaction
+from guardia.heartbeat.listener import listen
 from guardia.tools.command import Command
 
-MARK = f"300.{os.getpid():08d}"
+SLEEP_MARK = f"300.{os.getpid():08d}"
 """Seconds of a sleep that no other process asks for: so it can be told from everything else."""
 SERVERS = {
     "MOF-DB-01": "budgetdb",
@@ -36,7 +38,7 @@ SERVERS = {
 }
 
 
-class Slow:
+class SlowTransport:
     """Hands that wait on the host before the command: five minutes, unless someone stops it."""
 
     def __init__(self, hands: Any, only: Callable[[str], bool] = lambda _: True) -> None:
@@ -45,7 +47,7 @@ class Slow:
 
     def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
         if self._only(command.render()):
-            command, timeout = Command.of("sleep", MARK), 400
+            command, timeout = Command.of("sleep", SLEEP_MARK), 400
         return self._hands.run(host, command, timeout=timeout, **more)
 
     def end(self, host: Any, tag: str) -> Any:
@@ -55,18 +57,18 @@ class Slow:
         self._hands.close()
 
 
-def sleeping() -> int:
+def count_sleeping_commands() -> int:
     """How many of those commands this machine runs, on whichever host of the fleet."""
     count = 0
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            count += file.read_bytes().split(b"\0")[:2] == [b"sleep", MARK.encode()]
+            count += file.read_bytes().split(b"\0")[:2] == [b"sleep", SLEEP_MARK.encode()]
         except OSError:
             continue
     return count
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Whether it comes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -77,12 +79,12 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
 
 
 @contextmanager
-def listening(*houses: House) -> Iterator[None]:
+def interrupt_listeners(*houses: FullStack) -> Iterator[None]:
     """What every worker process does beside its beats: hear of people's orders."""
     loop = asyncio.new_event_loop()
 
     async def all_of_them() -> None:
-        reactions = [(h.desk, (Reaction(ORDERS, h.gate.interrupt),)) for h in houses]
+        reactions = [(h.desk, (Reaction(INTERRUPTING_KINDS, h.gate.interrupt),)) for h in houses]
         await asyncio.gather(*(listen(*each) for each in reactions))
 
     task = loop.create_task(all_of_them())
@@ -102,23 +104,23 @@ def listening(*houses: House) -> Iterator[None]:
         loop.close()
 
 
-def held(house: House, count: int) -> list[Hold]:
+def claim_tasks(house: FullStack, count: int) -> list[Claim]:
     """So many tasks, on all of those servers in turn, each held by an agent."""
     names = list(SERVERS)
     for number in range(count):
-        line = receiving.Request(text=f"점검 {number}", channel="web", sender="장하늘")
-        receiving.receive(house.desk, line)
+        line = receiving.NewIssue(text=f"점검 {number}", channel="web", sender="장하늘")
+        receiving.receive_issue(house.desk, line)
     begun = beats.begin(house.desk, "dispatcher")
     assert begun is not None
     for number in range(count):
-        hold = beats.claim(house.desk, begun)
+        hold = beats.claim_task(house.desk, begun)
         assert hold is not None
-        tasks.parse(house.desk, hold, assignment(names[number % len(names)]))
+        tasks.file_triage(house.desk, hold, assignment(names[number % len(names)]))
     beats.end(house.desk, begun, "delegated", task_id=None, steps=0)
     begun = beats.begin(house.desk, "db-agent")
     assert begun is not None
-    holds: list[Hold] = []
-    while hold := beats.claim(house.desk, begun, frozenset(h.task_id for h in holds)):
+    holds: list[Claim] = []
+    while hold := beats.claim_task(house.desk, begun, frozenset(h.task_id for h in holds)):
         holds.append(hold)
     assert len(holds) == count
     # A beat has one task in its hands: for fifty at once it would take fifty agents.
@@ -129,15 +131,15 @@ def held(house: House, count: int) -> list[Hold]:
 
 
 @contextmanager
-def flying(house: House, holds: list[Hold]) -> Iterator[list[Future[Any]]]:
+def reads_in_flight(house: FullStack, holds: list[Claim]) -> Iterator[list[Future[Any]]]:
     """A read for each of them, all running on the hosts at once."""
 
-    def read(hold: Hold) -> Any:
-        grant = tasks.observe(house.desk, hold)
+    def read(hold: Claim) -> Any:
+        grant = tasks.grant_reads(house.desk, hold)
         service = {"service": SERVERS[grant.server_id]}
-        return house.gate.read(grant, Call(tool="service.processes", args=service))
+        return house.gate.read(grant, ToolCall(tool="service.processes", args=service))
 
     with ThreadPoolExecutor(len(holds)) as threads:
         reads = [threads.submit(read, hold) for hold in holds]
-        assert until(lambda: sleeping() >= len(holds)), [r for r in reads if r.done()]
+        assert wait_until(lambda: count_sleeping_commands() >= len(holds)), [r for r in reads if r.done()]
         yield reads

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 
-def run(work: Coroutine[Any, Any, Any]) -> Any:
+def run_in_own_loop(work: Coroutine[Any, Any, Any]) -> Any:
     """What ``work`` returns; it has a thread and a loop of its own."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()

@@ -22,7 +22,7 @@ class ActionFailed(Exception):
 
 
 @dataclass
-class Message:
+class RoomMessage:
     """One message of a room."""
 
     text: str
@@ -42,11 +42,11 @@ class Mattermost:
 
     board: TestClient
     token: str = "열쇠"
-    messages: list[Message] = field(default_factory=list)
+    messages: list[RoomMessage] = field(default_factory=list)
     whispers: list[tuple[str, str]] = field(default_factory=list)
     """Who was told something that only they see."""
 
-    def post(self, text: str, room: str, user: str = "kim", **more: str) -> Message | None:
+    def post(self, text: str, room: str, user: str = "kim", **more: str) -> RoomMessage | None:
         """Somebody writes a line; the message that the webhook's answer makes of it."""
         payload = {
             "token": self.token,
@@ -63,13 +63,13 @@ class Mattermost:
         said = answer.json()
         if said.get("text") is None and not said.get("attachments"):
             return None
-        message = Message(said.get("text") or "")
+        message = RoomMessage(said.get("text") or "")
         if said.get("attachments"):
             message.props["attachments"] = said["attachments"]
         self.messages.append(message)
         return message
 
-    def request(self, message: Message, user: str, **more: Any) -> dict[str, Any]:
+    def request(self, message: RoomMessage, user: str, **more: Any) -> dict[str, Any]:
         """What the server sends when somebody presses the message's first button."""
         return {
             "user_id": f"u-{user}",
@@ -86,7 +86,7 @@ class Mattermost:
             **more,
         }
 
-    def press(self, message: Message, user: str = "lee", **more: Any) -> None:
+    def press(self, message: RoomMessage, user: str = "lee", **more: Any) -> None:
         """Somebody presses the first button of a message."""
         url = urlsplit(message.buttons[0]["integration"]["url"])
         answer = self.board.post(url.path, json=self.request(message, user, **more))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from model_server import ModelServer, Refused, Say
+from model_server import ModelServer
+from model_server import RequestRejected
+from model_server import CannedReply
 
 MODEL = "claude-test-1"
 VERSION = "2026-10-21"
@@ -26,7 +28,7 @@ _NO_LENGTHS = "property '{}' is not supported"
 
 
 @dataclass(frozen=True)
-class Uses:
+class ToolUse:
     """The model calls a tool."""
 
     name: str
@@ -44,23 +46,23 @@ class MessagesServer(ModelServer):
         """What an org chart names as ``base_url``: without the version."""
         return super().url.removesuffix("/v1")
 
-    def answer(self, headers: dict[str, str], body: dict[str, Any]) -> Say:
+    def answer(self, headers: dict[str, str], body: dict[str, Any]) -> CannedReply:
         """The answer to a request that holds; ``Refused`` else."""
         self.headers.append(headers)
         if headers.get("anthropic-version") not in _VERSIONS:
-            raise Refused(400, "anthropic-version: header is required", "invalid_request_error")
+            raise RequestRejected(400, "anthropic-version: header is required", "invalid_request_error")
         given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         if self.key is not None and given != self.key:
-            raise Refused(401, "invalid bearer token", "authentication_error")
+            raise RequestRejected(401, "invalid bearer token", "authentication_error")
         self.asked.append(body)
         _check_request(body)
         said = self._respond(body)
         if not body.get("stream") or said.body is not None or said.status >= 400:
             return said
         kind = {"content-type": "text/event-stream; charset=utf-8"}
-        return replace(said, body=streamed(self.message(said)), headers={**said.headers, **kind})
+        return replace(said, body=event_stream(self.message(said)), headers={**said.headers, **kind})
 
-    def body(self, said: Say) -> bytes:
+    def body(self, said: CannedReply) -> bytes:
         """A message as it goes over the wire."""
         if said.body is not None:
             return said.body
@@ -68,11 +70,11 @@ class MessagesServer(ModelServer):
             return self.problem(said.status, "The server had an error.", "api_error")
         return json.dumps(self.message(said), ensure_ascii=False).encode()
 
-    def message(self, said: Say) -> dict[str, Any]:
+    def message(self, said: CannedReply) -> dict[str, Any]:
         """What the model says, as an object of this protocol."""
         number, content = next(self._numbers), said.content
         ended = {"stop": "end_turn", "length": "max_tokens"}.get(said.finish, said.finish)
-        if isinstance(content, Uses):
+        if isinstance(content, ToolUse):
             block = {
                 "type": "tool_use",
                 "id": f"toolu_{number:08}",
@@ -100,7 +102,7 @@ class MessagesServer(ModelServer):
         return json.dumps({"type": "error", "error": error, "request_id": "req_01"}).encode()
 
 
-def streamed(message: dict[str, Any]) -> bytes:
+def event_stream(message: dict[str, Any]) -> bytes:
     """A message as server-sent events."""
     lines = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events(message))
     return "".join(lines).encode()
@@ -136,13 +138,13 @@ def results(body: dict[str, Any]) -> list[str]:
     return [said if isinstance(said, str) else said[0]["text"] for said in told]
 
 
-def _bad(message: str) -> Refused:
-    return Refused(400, message, "invalid_request_error")
+def _bad(message: str) -> RequestRejected:
+    return RequestRejected(400, message, "invalid_request_error")
 
 
 def _check_request(body: dict[str, Any]) -> None:
     if body.get("model") != MODEL:
-        raise Refused(404, f"model: {body.get('model')}", "not_found_error")
+        raise RequestRejected(404, f"model: {body.get('model')}", "not_found_error")
     if not isinstance(body.get("max_tokens"), int) or body["max_tokens"] < 1:
         raise _bad("max_tokens: Field required")
     messages = body.get("messages")

@@ -25,7 +25,7 @@ _STRICT_KEYWORDS = {
 
 
 @dataclass(frozen=True)
-class Say:
+class CannedReply:
     """One answer of the server."""
 
     content: Any = None
@@ -45,10 +45,10 @@ class Say:
     )
 
 
-Responder = Callable[[dict[str, Any]], Say]
+Responder = Callable[[dict[str, Any]], CannedReply]
 
 
-class Refused(Exception):
+class RequestRejected(Exception):
     """The request is not one that the protocol allows."""
 
     def __init__(self, status: int, message: str, code: str) -> None:
@@ -67,7 +67,7 @@ class ModelServer:
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.refusals: list[str] = []
-        self._respond: Responder = lambda _: Say(status=500)
+        self._respond: Responder = lambda _: CannedReply(status=500)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self._thread = Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
@@ -86,9 +86,9 @@ class ModelServer:
         """What an org chart names as ``base_url``."""
         return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
-    def says(self, *answers: Say) -> None:
+    def says(self, *answers: CannedReply) -> None:
         """Give these answers in turn; the last one for ever."""
-        turn: Iterator[Say] = iter(answers)
+        turn: Iterator[CannedReply] = iter(answers)
         last = answers[-1]
         self._respond = lambda _: next(turn, last)
 
@@ -96,16 +96,16 @@ class ModelServer:
         """Answer by what was asked."""
         self._respond = respond
 
-    def answer(self, headers: dict[str, str], body: dict[str, Any]) -> Say:
+    def answer(self, headers: dict[str, str], body: dict[str, Any]) -> CannedReply:
         """The answer to a request that holds; ``Refused`` else."""
         self.headers.append(headers)
         if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
-            raise Refused(401, "Incorrect API key provided.", "invalid_api_key")
+            raise RequestRejected(401, "Incorrect API key provided.", "invalid_api_key")
         self.asked.append(body)
         _check_request(body)
         return self._respond(body)
 
-    def body(self, said: Say) -> bytes:
+    def body(self, said: CannedReply) -> bytes:
         """What goes over the wire."""
         if said.body is not None:
             return said.body
@@ -122,15 +122,15 @@ class ModelServer:
 
 def _check_request(body: dict[str, Any]) -> None:
     if body.get("model") != MODEL:
-        raise Refused(404, f"The model `{body.get('model')}` does not exist.", "model_not_found")
+        raise RequestRejected(404, f"The model `{body.get('model')}` does not exist.", "model_not_found")
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refused(400, "'messages' must not be empty.", "invalid_request_error")
+        raise RequestRejected(400, "'messages' must not be empty.", "invalid_request_error")
     for message in messages:
         if message.get("role") not in ("system", "user", "assistant"):
-            raise Refused(400, f"Invalid role {message.get('role')!r}.", "invalid_request_error")
+            raise RequestRejected(400, f"Invalid role {message.get('role')!r}.", "invalid_request_error")
         if not isinstance(message.get("content"), str):
-            raise Refused(400, "'content' must be a string.", "invalid_request_error")
+            raise RequestRejected(400, "'content' must be a string.", "invalid_request_error")
     form = body.get("response_format", {"type": "text"})
     if form["type"] == "json_schema":
         _check_strict(form["json_schema"]["schema"], "root")
@@ -156,12 +156,12 @@ def _check_strict(schema: dict[str, Any], place: str) -> None:
         raise _bad_schema(place, "'enum' must not be empty")
 
 
-def _bad_schema(place: str, why: str) -> Refused:
+def _bad_schema(place: str, why: str) -> RequestRejected:
     message = f"Invalid schema for response_format: In context={place}, {why}."
-    return Refused(400, message, "invalid_request_error")
+    return RequestRejected(400, message, "invalid_request_error")
 
 
-def completion(said: Say) -> bytes:
+def completion(said: CannedReply) -> bytes:
     """A chat completion as it goes over the wire."""
     content = said.content
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
@@ -203,7 +203,7 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
                 said = server.answer(headers, json.loads(raw))
-            except Refused as refused:
+            except RequestRejected as refused:
                 server.refusals.append(refused.message)
                 problem = server.problem(refused.status, refused.message, refused.code)
                 self._send(refused.status, problem, {}, 0.0)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_COMPARED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+_COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Eq: (ast.NotEq,),
     ast.NotEq: (ast.Eq,),
     ast.Lt: (ast.LtE, ast.GtE),
@@ -24,7 +24,7 @@ _COMPARED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.In: (ast.NotIn,),
     ast.NotIn: (ast.In,),
 }
-Change = Callable[[ast.AST], None]
+NodeChange = Callable[[ast.AST], None]
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Mutant:
     """As it stands until the next mutant is asked for: copies would take longer than the tests."""
 
 
-def _set(name: str, value: object) -> Change:
+def _set(name: str, value: object) -> NodeChange:
     return lambda node: setattr(node, name, value)
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:  # noqa: PLR0912
+def _changes(node: ast.AST) -> Iterator[tuple[str, NodeChange]]:  # noqa: PLR0912
     """Ways to change one node."""
     if isinstance(node, ast.Compare):
-        for other in _COMPARED.get(type(node.ops[0]), ()):
+        for other in _COMPARISONS.get(type(node.ops[0]), ()):
             yield f"-> {other.__name__}", _set("ops", [other(), *node.ops[1:]])
     elif isinstance(node, ast.BoolOp):
         other_op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
@@ -127,7 +127,7 @@ def mutants(path: Path, names: set[str]) -> Iterator[Mutant]:
         block[at] = line
 
 
-class Modules:
+class ModuleSet:
     """Modules that import each other, in that order, with one of them mutated."""
 
     def __init__(self, names: list[str], paths: list[Path]) -> None:
@@ -171,7 +171,7 @@ class Modules:
 
 
 @contextmanager
-def limited(seconds: float) -> Iterator[None]:
+def cpu_time_limit(seconds: float) -> Iterator[None]:
     """``TimeoutError`` where a mutant never ends; of processor time, however busy the machine."""
 
     def ring(*_: object) -> None:

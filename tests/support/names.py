@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from guardia.org.directory import Directory, Host, InstitutionName
+from guardia.org.directory import Directory
+from guardia.org.directory import Host
+from guardia.org.directory import InstitutionInfo
 
 CASES = Path(__file__).parents[1] / "agents" / "brain" / "triage" / "cases"
 
@@ -23,5 +25,5 @@ def read_directory(path: Path = CASES / "directory.yaml") -> Directory:
         )
         for entry in data["servers"]
     ]
-    institutions = [InstitutionName.model_validate(entry) for entry in data["institutions"]]
+    institutions = [InstitutionInfo.model_validate(entry) for entry in data["institutions"]]
     return Directory(institutions=tuple(institutions), servers=tuple(servers))

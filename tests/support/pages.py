@@ -12,21 +12,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argon2 import PasswordHasher
-from cast import SERVER, Cast, assignment
+from cast import SERVER
+from cast import BoardEnv
+from cast import assignment
 from fastapi import FastAPI
 from sqlalchemy import event, update
 from starlette.testclient import TestClient
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
-from guardia.board.core.plan import Action, Call, Check, Citation, Plan, Risk
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Citation
+from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Risk
 from guardia.board.execution import commands, tasks
-from guardia.board.execution.commands import Outcome
+from guardia.board.execution.commands import CommandResult
 from guardia.board.runs import beats
 from guardia.board.site.app import create_app
 from guardia.board.site.server import BoardServer
 from guardia.org import registry
-from guardia.org.directory import Directory, Host, InstitutionName, PersonName
+from guardia.org.directory import Directory
+from guardia.org.directory import Host
+from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Person
 from guardia.settings import Settings
 
@@ -34,18 +44,18 @@ PASSWORD = "맞는-암호-1234"
 # The product's parameters take a tenth of a second by design; a test has other things to do.
 _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
-ADMIN = PersonName(id="admin", name="윤서준", title="부장", role="admin")
-AUDITOR = PersonName(id="audit", name="백서윤", title="감사인", role="auditor")
-STRANGER = PersonName(id="cus2", name="서지호", title="사무관", role="customer", institution="MOE")
-HOMELESS = PersonName(id="cus3", name="무소속", title="주무관", role="customer")
-_MORE = (ADMIN, AUDITOR, STRANGER, HOMELESS)
+ADMIN = PersonInfo(id="admin", name="윤서준", title="부장", role="admin")
+AUDITOR = PersonInfo(id="audit", name="백서윤", title="감사인", role="auditor")
+OTHER_CUSTOMER = PersonInfo(id="cus2", name="서지호", title="사무관", role="customer", institution="MOE")
+CUSTOMER_WITHOUT_INSTITUTION = PersonInfo(id="cus3", name="무소속", title="주무관", role="customer")
+_MORE_PEOPLE = (ADMIN, AUDITOR, OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION)
 _SERVICE = {"service": "budgetdb"}
-_LOCKS = Call(tool="database.locks", args=_SERVICE)
+_LOCKS = ToolCall(tool="database.locks", args=_SERVICE)
 _SESSION = {**_SERVICE, "pid": 4711, "backend_start": "2026-11-20 05:00:00+00"}
-_TOGGLE = Call(
+_TOGGLE = ToolCall(
     tool="service.set_log_level", args={**_SERVICE, "level": "INFO", "previous": "DEBUG"}
 )
-LOCKED = {
+LOCK_FINDINGS = {
     "waiting": 2,
     "roots": [
         {
@@ -67,7 +77,7 @@ LOCKED = {
 }
 
 
-def realistic(category: str = "MAINTENANCE") -> Plan:
+def realistic_plan(category: str = "MAINTENANCE") -> Plan:
     """A plan with everything a page can show of one."""
     free = Check(call=_LOCKS, expect="waiting == `0`", within=10)
     return Plan(
@@ -85,7 +95,7 @@ def realistic(category: str = "MAINTENANCE") -> Plan:
         ),
         actions=(
             Action(
-                call=Call(tool="database.terminate_session", args=_SESSION),
+                call=ToolCall(tool="database.terminate_session", args=_SESSION),
                 risk=Risk.CHANGE,
                 effect="MOF-DB-01의 budgetdb DB에서 다른 세션을 막고 있는 세션 4711을 종료합니다.",
                 command="PGPASSWORD=•••••• psql -X -h 127.0.0.1 -p 5432 -d budget -c "
@@ -93,7 +103,7 @@ def realistic(category: str = "MAINTENANCE") -> Plan:
                 precheck=(Check(call=_LOCKS, expect="length(roots[?pid==`4711`]) > `0`"),),
                 verify=(
                     Check(
-                        call=Call(tool="database.session", args=_SESSION),
+                        call=ToolCall(tool="database.session", args=_SESSION),
                         expect="!present",
                         within=10,
                     ),
@@ -105,13 +115,13 @@ def realistic(category: str = "MAINTENANCE") -> Plan:
                 risk=Risk.CHANGE,
                 effect="budgetdb의 로그 수준을 DEBUG에서 INFO로 바꿉니다.",
                 command="printf INFO > /home/svc/srv/budgetdb/conf/log_level",
-                undo=Call(
+                undo=ToolCall(
                     tool="service.set_log_level",
                     args={**_SERVICE, "level": "DEBUG", "previous": "INFO"},
                 ),
                 undo_verify=(
                     Check(
-                        call=Call(tool="service.log_level", args=_SERVICE), expect="level=='DEBUG'"
+                        call=ToolCall(tool="service.log_level", args=_SERVICE), expect="level=='DEBUG'"
                     ),
                 ),
             ),
@@ -120,87 +130,87 @@ def realistic(category: str = "MAINTENANCE") -> Plan:
     )
 
 
-def enrol_more(board: Cast) -> None:
+def enrol_page_users(board: BoardEnv) -> None:
     """A second institution, the roles that the cast lacks, and a password for everyone."""
     other = Host(server_id="MOE-DB-01", institution="MOE", kind="DB")
     with board.desk.database.transaction() as session:
         registry.enrol(
             session,
             Directory(
-                institutions=(InstitutionName(id="MOE", name="교육부"),),
+                institutions=(InstitutionInfo(id="MOE", name="교육부"),),
                 servers=(other,),
-                people=_MORE,
+                people=_MORE_PEOPLE,
             ),
         )
         session.execute(update(Person).values(password_hash=_HASH))
 
 
 @dataclass
-class Story:
+class IssueScenario:
     """An issue on its way, step by step, as the agents would move it."""
 
-    board: Cast
+    board: BoardEnv
     sr_id: int = 0
-    hold: Hold = field(init=False)
-    plan: Plan = field(default_factory=realistic)
+    hold: Claim = field(init=False)
+    plan: Plan = field(default_factory=realistic_plan)
 
     @property
     def plan_hash(self) -> str:
         """What an approval of the filed plan names."""
         return tasks.plan_hash(self.hold.task_id, self.plan)
 
-    def receive(self, text: str = "기재부 운영DB 쿼리가 너무 느려요", **more: str) -> Story:
+    def receive(self, text: str = "기재부 운영DB 쿼리가 너무 느려요", **more: str) -> IssueScenario:
         """RECEIVED."""
         self.sr_id = self.board.received(text=text, **more)
         return self
 
-    def parse(self) -> Story:
+    def parse(self) -> IssueScenario:
         """PARSED, claimed by the DB specialist."""
-        tasks.parse(self.board.desk, self._claim("dispatcher"), assignment(SERVER.server_id))
+        tasks.file_triage(self.board.desk, self._claim("dispatcher"), assignment(SERVER.server_id))
         self.hold = self._claim("db-agent")
         return self
 
-    def _claim(self, agent: str) -> Hold:
+    def _claim(self, agent: str) -> Claim:
         """This issue's task, whatever else waits for the agent."""
         begun = beats.begin(self.board.desk, agent)
         assert begun is not None
         others: frozenset[int] = frozenset()
-        while (found := beats.claim(self.board.desk, begun, others)) is not None:
+        while (found := beats.claim_task(self.board.desk, begun, others)) is not None:
             if found.sr_id == self.sr_id:
                 return found
             others |= {found.task_id}
         raise AssertionError(f"{agent} has nothing to do for SR-{self.sr_id}")
 
-    def diagnose(self, findings: dict[str, object] | None = None, output: str = "") -> Story:
+    def diagnose(self, findings: dict[str, object] | None = None, output: str = "") -> IssueScenario:
         """One read on the record, with its evidence."""
         desk = self.board.desk
-        grant = tasks.observe(desk, self.hold)
-        intent = commands.intend(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
-        found = LOCKED if findings is None else findings
-        commands.conclude(desk, intent, Outcome(True, found, output or repr(found), 84))
-        tasks.remark(desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다.")
+        grant = tasks.grant_reads(desk, self.hold)
+        intent = commands.record_intent(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
+        found = LOCK_FINDINGS if findings is None else findings
+        commands.record_result(desk, intent, CommandResult(True, found, output or repr(found), 84))
+        tasks.add_comment(desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다.")
         return self
 
-    def file(self) -> Story:
+    def file(self) -> IssueScenario:
         """PENDING_APPROVAL."""
         tasks.file_plan(self.board.desk, self.hold, self.plan)
         return self
 
-    def waiting(self, **more: str) -> Story:
+    def waiting(self, **more: str) -> IssueScenario:
         """Everything up to the approval."""
         return self.receive(**more).parse().diagnose().file()
 
-    def start(self) -> Story:
+    def start(self) -> IssueScenario:
         """IN_PROGRESS, once it is approved."""
         self.hold = self._claim("db-agent")
-        grant = tasks.start(self.board.desk, self.hold)
+        grant = tasks.begin_execution(self.board.desk, self.hold)
         for ordinal, action in enumerate(self.plan.actions):
-            step = commands.Step(ordinal, "do")
-            intent = commands.intend(self.board.desk, grant, action.call, action.command, step)
-            commands.conclude(self.board.desk, intent, Outcome(True, {}, "t", 37))
+            step = commands.PlanStep(ordinal, "do")
+            intent = commands.record_intent(self.board.desk, grant, action.call, action.command, step)
+            commands.record_result(self.board.desk, intent, CommandResult(True, {}, "t", 37))
         return self
 
-    def complete(self) -> Story:
+    def complete(self) -> IssueScenario:
         """COMPLETED."""
         text = f"{self.plan.because}\n수행한 조치:\n" + "\n".join(
             f"- {a.effect}" for a in self.plan.actions
@@ -208,7 +218,7 @@ class Story:
         tasks.complete(self.board.desk, self.hold, text)
         return self
 
-    def fail(self) -> Story:
+    def fail(self) -> IssueScenario:
         """FAILED_ROLLBACK."""
         text = "2번째 조치의 확인이 맞지 않아 되돌렸습니다.\n되돌린 조치:\n- 로그 수준을 DEBUG로"
         tasks.fail(self.board.desk, self.hold, text)
@@ -219,7 +229,7 @@ PAGE = {"accept": "text/html"}
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 
 
-class Browser(TestClient):
+class PageClient(TestClient):
     """A client that looks at pages and fills their forms, like a person."""
 
     def see(self, path: str, **more: Any) -> Any:
@@ -239,7 +249,7 @@ class Browser(TestClient):
 
 
 @contextmanager
-def statements(desk: Desk) -> Iterator[list[str]]:
+def recorded_statements(desk: Desk) -> Iterator[list[str]]:
     """What is asked of the database meanwhile."""
     asked: list[str] = []
 
@@ -252,13 +262,13 @@ def statements(desk: Desk) -> Iterator[list[str]]:
     event.remove(engine, "before_cursor_execute", note)
 
 
-def application(desk: Desk, **settings: object) -> FastAPI:
+def page_app(desk: Desk, **settings: object) -> FastAPI:
     """The pages over a desk."""
     return create_app(desk, Settings(**{"messenger_token": "열쇠", **settings}))  # type: ignore[arg-type]
 
 
 @contextmanager
-def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
+def serve_app(app: FastAPI, port: int = 0) -> Iterator[str]:
     """The application behind uvicorn on loopback, on a free port unless one is named."""
     listener = socket.create_server(("127.0.0.1", port))
     server = BoardServer(app)

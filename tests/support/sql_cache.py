@@ -15,7 +15,7 @@ from guardia.db import engine
 
 
 @contextmanager
-def once() -> Iterator[None]:
+def shared_sql_cache() -> Iterator[None]:
     """SQLAlchemy keeps what it compiled by engine, and the product has one engine a process; each
     test has a database, so an engine, of its own. Theirs share what is kept: it is one server."""
     kept: dict[Any, Any] = {}

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-from loops import run
+from loops import run_in_own_loop
 
 from guardia.tools.lab.running import RunningFleet
 
 Session = Callable[[asyncssh.SSHClientConnection], Coroutine[Any, Any, Any]]
 
 
-class Reach:
+class SshProbe:
     """Real SSH to a server of a fleet, with its pinned host key."""
 
     def __init__(self, fleet: RunningFleet) -> None:
@@ -45,7 +45,7 @@ class Reach:
                 async with asyncssh.connect(**self.options(server_id)) as connection:
                     return await work(connection)
 
-        return run(live())
+        return run_in_own_loop(live())
 
     def run(self, server_id: str, command: str, **options: Any) -> asyncssh.SSHCompletedProcess:
         """One command."""
@@ -72,7 +72,7 @@ def processes(home: Path) -> list[str]:
     return found
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from guardia.board.core.plan import Call
+from guardia.board.core.plan import ToolCall
 from guardia.org.directory import Host
 from guardia.tools import planning
 from guardia.tools.transport.connections import Connections, Output
 
 
-def _beside(name: str) -> ModuleType:
+def _load_sibling(name: str) -> ModuleType:
     """A helper module of this folder; tests are not a package."""
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
@@ -30,8 +30,8 @@ def _beside(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-openssh = _beside("openssh")
-practice = _beside("practice")
+openssh = _load_sibling("openssh")
+practice = _load_sibling("practice")
 
 
 @pytest.fixture(scope="session")
@@ -78,15 +78,15 @@ def budget(tmp_path: Path) -> Iterator[Any]:
     service.stop()
 
 
-Ask = Callable[..., dict[str, Any]]
+ReadFindings = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def ask(connections: Connections) -> Ask:
+def ask(connections: Connections) -> ReadFindings:
     """``ask(tool, host, **args)``: what a tool finds, over SSH, as the gate would run it."""
 
     def call(tool_name: str, host: Host, /, **args: Any) -> dict[str, Any]:
-        tool, _, command = planning.prepare(Call(tool=tool_name, args=args), host)
+        tool, _, command = planning.prepare(ToolCall(tool=tool_name, args=args), host)
         output: Output = connections.run(host, command, timeout=tool.timeout)
         findings: dict[str, Any] = tool.parse(output)
         return findings

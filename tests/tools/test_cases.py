@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from guardia.board.core.plan import Call
+from guardia.board.core.plan import ToolCall
 from guardia.errors import CommandFailed, Invalid, Refused
 from guardia.org.directory import Host, Service
 from guardia.tools import catalog, planning
@@ -55,7 +55,7 @@ def host(case: dict[str, Any]) -> Host:
 
 @pytest.mark.parametrize(("tool", "case"), [c for c in collected() if "args" in c.values[1]])
 def test_commands(tool: str, case: dict[str, Any]) -> None:
-    call = Call(tool=tool, args=case["args"])
+    call = ToolCall(tool=tool, args=case["args"])
     if "refused" in case:
         with pytest.raises((Refused, Invalid), match=case["refused"]):
             planning.propose(call, host(case))
@@ -68,7 +68,7 @@ def test_commands(tool: str, case: dict[str, Any]) -> None:
     if "command" in case:
         assert words == shlex.split(case["command"])
     if "undo" in case:
-        assert action.undo == Call.model_validate(case["undo"])
+        assert action.undo == ToolCall.model_validate(case["undo"])
     if "verify" in case:
         shown = [[c.call.tool, c.expect, c.within] for c in action.verify]
         assert shown == case["verify"]

@@ -15,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardia.errors import GuardiaError, Invalid, ProgrammerError
-from guardia.tools.command import LONGEST, Command, Script, Secret
+from guardia.tools.command import MAX_COMMAND_BYTES
+from guardia.tools.command import Command
+from guardia.tools.command import Script
+from guardia.tools.command import Secret
 
 # What a process can be given at all: no NUL, no lone surrogates.
 passable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -110,9 +113,9 @@ class TestArguments:
             Command.of("echo", bad)  # type: ignore[arg-type]
 
     def test_what_is_too_long_for_a_process_is_refused(self) -> None:
-        assert Command.of("echo", "x" * (LONGEST - 10)).render()
+        assert Command.of("echo", "x" * (MAX_COMMAND_BYTES - 10)).render()
         with pytest.raises(Invalid):
-            Command.of("echo", "x" * LONGEST).render()
+            Command.of("echo", "x" * MAX_COMMAND_BYTES).render()
 
     def test_there_must_be_a_program(self) -> None:
         with pytest.raises(Invalid):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.errors import Interrupted
-from guardia.tools.inflight import InFlight
+from guardia.tools.inflight import InFlightCommands
 
-HOLD = Hold(task_id=1, sr_id=1, agent_id="a", run_id=1, fence=1)
+HOLD = Claim(task_id=1, sr_id=1, agent_id="a", run_id=1, fence=1)
 
 
 def test_once_closed_what_runs_is_ended_and_nothing_begins() -> None:
-    flight = InFlight()
+    flight = InFlightCommands()
     with flight.entered(HOLD) as first, flight.entered(HOLD) as second:
         assert flight.untold() == 2
         flight.close()

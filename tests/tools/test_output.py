@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardia.errors import CommandFailed
-from guardia.tools.output import Ending, Output, clean, decoded, require
+from guardia.tools.output import ExitReason
+from guardia.tools.output import Output
+from guardia.tools.output import sanitize
+from guardia.tools.output import decode
+from guardia.tools.output import require_success
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_become_harmless_text(raw: bytes) -> None:
-    text = decoded(raw)
+    text = decode(raw)
     text.encode()  # no lone surrogates
     assert not [c for c in text if unicodedata.category(c) == "Cc" and c not in "\t\n"]
 
@@ -23,7 +27,7 @@ def test_any_bytes_become_harmless_text(raw: bytes) -> None:
     st.text(st.characters(categories=["L", "N", "P", "Zs"], exclude_characters="=:@/"), max_size=80)
 )
 def test_ordinary_text_is_kept(text: str) -> None:
-    assert clean(text) == text
+    assert sanitize(text) == text
 
 
 @pytest.mark.parametrize(
@@ -37,7 +41,7 @@ def test_ordinary_text_is_kept(text: str) -> None:
     ],
 )
 def test_what_controls_a_terminal_is_gone(printed: str, kept: str) -> None:
-    assert clean(printed) == kept
+    assert sanitize(printed) == kept
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def test_what_controls_a_terminal_is_gone(printed: str, kept: str) -> None:
     ],
 )
 def test_what_looks_like_a_secret_is_masked(printed: str, kept: str) -> None:
-    assert clean(printed) == kept
+    assert sanitize(printed) == kept
 
 
 def ended(**changed: object) -> Output:
@@ -67,22 +71,22 @@ def ended(**changed: object) -> Output:
 
 class TestRequire:
     def test_a_good_end_gives_the_text(self) -> None:
-        assert require("disk.usage", ended()) == "out"
+        assert require_success("disk.usage", ended()) == "out"
 
     def test_a_bad_exit_says_what_was_printed(self) -> None:
         with pytest.raises(CommandFailed, match=r"disk\.usage, 종료 코드 3.*no room"):
-            require("disk.usage", ended(exit=3, stderr="no room"))
+            require_success("disk.usage", ended(exit=3, stderr="no room"))
 
     def test_it_is_bounded(self) -> None:
         with pytest.raises(CommandFailed) as caught:
-            require("disk.usage", ended(exit=1, stderr="x" * 100_000))
+            require_success("disk.usage", ended(exit=1, stderr="x" * 100_000))
         assert len(str(caught.value)) < 1000
 
-    @pytest.mark.parametrize("ending", [e for e in Ending if e is not Ending.EXITED])
-    def test_what_did_not_end_by_itself_failed(self, ending: Ending) -> None:
+    @pytest.mark.parametrize("ending", [e for e in ExitReason if e is not ExitReason.EXITED])
+    def test_what_did_not_end_by_itself_failed(self, ending: ExitReason) -> None:
         with pytest.raises(CommandFailed):
-            require("disk.usage", ended(exit=None, ended=ending))
+            require_success("disk.usage", ended(exit=None, ended=ending))
 
     def test_half_an_output_is_none(self) -> None:
         with pytest.raises(CommandFailed, match="한도"):
-            require("disk.usage", ended(truncated=True))
+            require_success("disk.usage", ended(truncated=True))

@@ -42,14 +42,14 @@ def test_an_unknown_category_covers_nothing(category: str, risk: Risk) -> None:
 def test_an_unknown_risk_is_never_covered(risk: Any) -> None:
     assert not policy.covers("DESTRUCTIVE", risk)
     with pytest.raises(ValueError):
-        policy.least([risk])
+        policy.least_category([risk])
 
 
 @pytest.mark.parametrize("count", range(5))
 def test_the_least_category_covers_all_and_no_milder_one_does(count: int) -> None:
     order = list(TABLE)
     for risks in combinations(Risk, count):
-        least = policy.least(risks)
+        least = policy.least_category(risks)
         assert all(policy.covers(least, risk) for risk in risks)
         for milder in order[: order.index(least)]:
             assert not all(policy.covers(milder, risk) for risk in risks)
@@ -61,7 +61,7 @@ def test_an_institutions_own_category_has_its_own_limit() -> None:
     assert not policy.covers("NIGHT_BATCH", Risk.DEPLOY, own)
     assert not policy.covers("MAINTENANCE", Risk.READ, own)
     with pytest.raises(ValueError):
-        policy.least([Risk.DEPLOY], own)
+        policy.least_category([Risk.DEPLOY], own)
 
 
 def test_it_is_pure() -> None:

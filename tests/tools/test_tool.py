@@ -9,26 +9,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.core.plan import Call, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Risk
 from guardia.errors import CommandFailed, ProgrammerError
 from guardia.tools.command import Command
 from guardia.tools.output import Output
-from guardia.tools.tool import Args, Tool, done, literal, read
+from guardia.tools.tool import ToolArgs
+from guardia.tools.tool import Tool
+from guardia.tools.tool import success_findings
+from guardia.tools.tool import jmespath_literal
+from guardia.tools.tool import stdout_parser
 
 
-def declared(**changed: Any) -> Tool[Args]:
+def declared(**changed: Any) -> Tool[ToolArgs]:
     facts: dict[str, Any] = {
         "name": "test.thing",
         "risk": Risk.READ,
-        "args": Args,
+        "args": ToolArgs,
         "command": lambda _args, _host: Command.of("true"),
-        "parse": read("test.thing", done),
+        "parse": stdout_parser("test.thing", success_findings),
     }
     return Tool(**(facts | changed))
 
 
-def undo(_args: Args) -> Call:
-    return Call(tool="test.thing")
+def undo(_args: ToolArgs) -> ToolCall:
+    return ToolCall(tool="test.thing")
 
 
 class TestTheWayBack:
@@ -63,7 +68,7 @@ def test_what_cannot_be_read_is_a_failed_command(error: type[Exception]) -> None
         raise error("x")
 
     with pytest.raises(CommandFailed, match="형식"):
-        read("test.thing", fail)(Output(0, "", "", 0.0))
+        stdout_parser("test.thing", fail)(Output(0, "", "", 0.0))
 
 
 values = st.recursive(
@@ -75,4 +80,4 @@ values = st.recursive(
 
 @given(values)
 def test_a_literal_is_that_value(value: object) -> None:
-    assert jmespath.search(literal(value), {}) == value
+    assert jmespath.search(jmespath_literal(value), {}) == value

@@ -10,7 +10,10 @@ from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, OnService, Tool, read
+from guardia.tools.tool import Findings
+from guardia.tools.tool import ServiceArgs
+from guardia.tools.tool import Tool
+from guardia.tools.tool import stdout_parser
 
 _EXPIRY = Script(
     "certificate.expiry",
@@ -30,14 +33,14 @@ fi
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def _expiry(args: OnService, host: Host) -> Command:
+def _expiry(args: ServiceArgs, host: Host) -> Command:
     return Command.script(_EXPIRY, target.port(service_on(host, args.service, ("tls",))))
 
 
 def _read_expiry(text: str) -> Findings:
     now, *lines = text.splitlines()
     facts = dict(line.split("=", 1) for line in lines if "=" in line)
-    not_after = _moment(facts["notAfter"])
+    not_after = _parse_time(facts["notAfter"])
     left = not_after - datetime.fromtimestamp(int(now), UTC)
     return {
         "subject": facts["subject"].strip()[:300],
@@ -46,7 +49,7 @@ def _read_expiry(text: str) -> Findings:
     }
 
 
-def _moment(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     """``Nov 23 15:40:00 2026 GMT``, as openssl prints it."""
     month, day, clock, year, _zone = text.split()
     hour, minute, second = (int(part) for part in clock.split(":"))
@@ -58,9 +61,9 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="certificate.expiry",
         risk=Risk.READ,
-        args=OnService,
+        args=ServiceArgs,
         command=_expiry,
-        parse=read("certificate.expiry", _read_expiry),
+        parse=stdout_parser("certificate.expiry", _read_expiry),
         timeout=15.0,
     ),
 )

@@ -12,11 +12,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, field_validator
 
-from guardia.board.core.plan import Call, Check, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
 from guardia.tools.command import Command
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, OnService, Tool, literal, read
+from guardia.tools.tool import Findings
+from guardia.tools.tool import ServiceArgs
+from guardia.tools.tool import Tool
+from guardia.tools.tool import jmespath_literal
+from guardia.tools.tool import stdout_parser
 
 _UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _SETTINGS = (
@@ -71,7 +77,7 @@ where backend_type = 'client backend' and datname = current_database()
 """
 
 
-class OnSession(OnService):
+class SessionArgs(ServiceArgs):
     """One session: its start tells it from a later one that got the same process id."""
 
     pid: Annotated[int, Field(gt=0, lt=2**31)]
@@ -96,38 +102,38 @@ def _query(service: str, host: Host, sql: str) -> Command:
     return Command.of("psql", *flags, "-d", where, "-c", _SETTINGS, "-c", " ".join(sql.split()))
 
 
-def _this_session(args: OnSession) -> str:
+def _session_condition(args: SessionArgs) -> str:
     """The condition for exactly this session, of values that can hold no quote."""
     start = datetime.fromisoformat(args.backend_start).isoformat()
     return f"pid = {int(args.pid)} and backend_start = '{start}'::timestamptz"
 
 
-def _session(args: OnSession, host: Host) -> Command:
+def _session(args: SessionArgs, host: Host) -> Command:
     sql = f"""select json_build_object('present', count(*) > 0, 'state', min(state))
-              from pg_stat_activity where {_this_session(args)}"""
+              from pg_stat_activity where {_session_condition(args)}"""
     return _query(args.service, host, sql)
 
 
-def _terminate(args: OnSession, host: Host) -> Command:
+def _terminate(args: SessionArgs, host: Host) -> Command:
     sql = f"""select json_build_object('acted', coalesce(bool_or(pg_terminate_backend(pid)), false))
-              from pg_stat_activity where {_this_session(args)}
+              from pg_stat_activity where {_session_condition(args)}
               and backend_type = 'client backend' and datname = current_database()
               and pid <> pg_backend_pid()"""
     return _query(args.service, host, sql)
 
 
-def _still_root(args: OnSession) -> tuple[Check, ...]:
-    same = f"pid=={literal(args.pid)} && backend_start=={literal(args.backend_start)}"
-    look = Call(tool="database.locks", args={"service": args.service})
+def _still_blocking(args: SessionArgs) -> tuple[Check, ...]:
+    same = f"pid=={jmespath_literal(args.pid)} && backend_start=={jmespath_literal(args.backend_start)}"
+    look = ToolCall(tool="database.locks", args={"service": args.service})
     return (Check(call=look, expect=f"length(roots[?{same}]) > `0`"),)
 
 
-def _gone(args: OnSession) -> tuple[Check, ...]:
-    look = Call(tool="database.session", args=args.model_dump())
+def _session_gone(args: SessionArgs) -> tuple[Check, ...]:
+    look = ToolCall(tool="database.session", args=args.model_dump())
     return (Check(call=look, expect="!present", within=10.0),)
 
 
-def _object(text: str) -> Findings:
+def _parse_object(text: str) -> Findings:
     found: Any = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError("not an object")
@@ -138,32 +144,32 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="database.locks",
         risk=Risk.READ,
-        args=OnService,
+        args=ServiceArgs,
         command=lambda args, host: _query(args.service, host, _LOCKS),
-        parse=read("database.locks", _object),
+        parse=stdout_parser("database.locks", _parse_object),
     ),
     Tool(
         name="database.activity",
         risk=Risk.READ,
-        args=OnService,
+        args=ServiceArgs,
         command=lambda args, host: _query(args.service, host, _ACTIVITY),
-        parse=read("database.activity", _object),
+        parse=stdout_parser("database.activity", _parse_object),
     ),
     Tool(
         name="database.session",
         risk=Risk.READ,
-        args=OnSession,
+        args=SessionArgs,
         command=_session,
-        parse=read("database.session", _object),
+        parse=stdout_parser("database.session", _parse_object),
     ),
     Tool(
         name="database.terminate_session",
         risk=Risk.CHANGE,
-        args=OnSession,
+        args=SessionArgs,
         command=_terminate,
-        parse=read("database.terminate_session", _object),
-        precheck=_still_root,
-        verify=_gone,
+        parse=stdout_parser("database.terminate_session", _parse_object),
+        precheck=_still_blocking,
+        verify=_session_gone,
         irreversible="tools.database.terminate_session.irreversible",
     ),
 )

@@ -7,13 +7,20 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from guardia.board.core.plan import Call, Check, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service import healthy
+from guardia.tools.families.service import healthy_checks
 from guardia.tools.target import HTTP_KINDS, service_on
-from guardia.tools.tool import Findings, OnService, Tool, done, literal, read
+from guardia.tools.tool import Findings
+from guardia.tools.tool import ServiceArgs
+from guardia.tools.tool import Tool
+from guardia.tools.tool import success_findings
+from guardia.tools.tool import jmespath_literal
+from guardia.tools.tool import stdout_parser
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
 """Name of a folder in ``releases``: no separators, no leading dash or dot."""
@@ -55,74 +62,74 @@ mv -fT -- "$new" "$root/current"
 )
 
 
-class Activate(OnService):
+class ActivateArgs(ServiceArgs):
     """A release, and the one that it replaces."""
 
     version: Version
     previous: Version
 
 
-def _current(args: OnService, host: Host) -> Command:
+def _current(args: ServiceArgs, host: Host) -> Command:
     return Command.script(_CURRENT, target.root(service_on(host, args.service)))
 
 
 def _read_current(text: str) -> Findings:
     current, *releases = text.splitlines()
-    known = sorted((r for r in releases if _VERSION.fullmatch(r)), key=_order)
+    known = sorted((r for r in releases if _VERSION.fullmatch(r)), key=_version_key)
     return {"version": current if _VERSION.fullmatch(current) else None, "releases": known}
 
 
-def _order(version: str) -> list[tuple[int, str]]:
+def _version_key(version: str) -> list[tuple[int, str]]:
     """3.10.0 comes after 3.9.0."""
     return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"[._-]", version)]
 
 
-def _activate(args: Activate, host: Host) -> Command:
+def _activate(args: ActivateArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
     target.health(service)  # what cannot be verified afterwards is not deployed
     place, control = target.root(service), target.control(service)
     return Command.script(_ACTIVATE, place, args.version, args.previous, control)
 
 
-def _as_planned(args: Activate) -> tuple[Check, ...]:
-    look = Call(tool="deploy.current", args={"service": args.service})
-    current = f"version == {literal(args.previous)}"
-    return (Check(call=look, expect=f"{current} && contains(releases, {literal(args.version)})"),)
+def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
+    look = ToolCall(tool="deploy.current", args={"service": args.service})
+    current = f"version == {jmespath_literal(args.previous)}"
+    return (Check(call=look, expect=f"{current} && contains(releases, {jmespath_literal(args.version)})"),)
 
 
-def _current_is(args: Activate) -> tuple[Check, ...]:
+def _previous_is_current(args: ActivateArgs) -> tuple[Check, ...]:
     """That a restart would bring the release back which was there before."""
-    look = Call(tool="deploy.current", args={"service": args.service})
-    return (Check(call=look, expect=f"version == {literal(args.previous)}"),)
+    look = ToolCall(tool="deploy.current", args={"service": args.service})
+    return (Check(call=look, expect=f"version == {jmespath_literal(args.previous)}"),)
 
 
-def _serves(service: str, version: str) -> tuple[Check, ...]:
-    return healthy(service, 20.0, also=f" && version == {literal(version)}")
+def _serves_version(service: str, version: str) -> tuple[Check, ...]:
+    return healthy_checks(service, 20.0, also=f" && version == {jmespath_literal(version)}")
 
 
-def _swapped(args: Activate) -> Call:
-    back = Activate(service=args.service, version=args.previous, previous=args.version)
-    return Call(tool="deploy.activate", args=back.model_dump())
+def _inverse(args: ActivateArgs) -> ToolCall:
+    back = ActivateArgs(service=args.service, version=args.previous, previous=args.version)
+    return ToolCall(tool="deploy.activate", args=back.model_dump())
 
 
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="deploy.current",
         risk=Risk.READ,
-        args=OnService,
+        args=ServiceArgs,
         command=_current,
-        parse=read("deploy.current", _read_current),
+        parse=stdout_parser("deploy.current", _read_current),
     ),
     Tool(
         name="deploy.activate",
         risk=Risk.DEPLOY,
-        args=Activate,
+        args=ActivateArgs,
         command=_activate,
-        parse=read("deploy.activate", done),
+        parse=stdout_parser("deploy.activate", success_findings),
         precheck=_as_planned,
-        verify=lambda args: _serves(args.service, args.version),
-        undo=_swapped,
-        undo_verify=lambda args: (*_current_is(args), *_serves(args.service, args.previous)),
+        verify=lambda args: _serves_version(args.service, args.version),
+        undo=_inverse,
+        undo_verify=lambda args: (*_previous_is_current(args), *_serves_version(args.service, args.previous)),
         timeout=90.0,
     ),
 )

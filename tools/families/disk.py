@@ -14,18 +14,24 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from guardia.board.core.plan import Call, Check, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, OnService, Tool, literal, read
+from guardia.tools.tool import Findings
+from guardia.tools.tool import ServiceArgs
+from guardia.tools.tool import Tool
+from guardia.tools.tool import jmespath_literal
+from guardia.tools.tool import stdout_parser
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
 """A file directly in a folder: no separators, no leading dash or dot."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
-_LARGEST = 20
+_MAX_FILES = 20
 
 _USAGE = Script(
     "disk.usage",
@@ -141,22 +147,22 @@ echo "bytes $bytes"
 )
 
 
-class OnFile(OnService):
+class LogFileArgs(ServiceArgs):
     """A file of the service's logs, and the id under which its copy is kept."""
 
     name: FileName
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{6,32}$")]
 
 
-def _in_logs(script: Script) -> Callable[[OnService, Host], Command]:
-    def command(args: OnService, host: Host) -> Command:
+def _logs_command(script: Script) -> Callable[[ServiceArgs, Host], Command]:
+    def command(args: ServiceArgs, host: Host) -> Command:
         return Command.script(script, target.logs(service_on(host, args.service)))
 
     return command
 
 
-def _with_archive(script: Script) -> Callable[[OnFile, Host], Command]:
-    def command(args: OnFile, host: Host) -> Command:
+def _archive_command(script: Script) -> Callable[[LogFileArgs, Host], Command]:
+    def command(args: LogFileArgs, host: Host) -> Command:
         service = service_on(host, args.service)
         places = (target.logs(service), target.root(service))
         return Command.script(script, *places, args.name, args.id)
@@ -187,11 +193,11 @@ def _read_largest(text: str) -> Findings:
             "bytes": size,
             "modified": datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds"),
             "growing": name in before and before[name][0] != size,
-            "id": identity(name, size, modified),
+            "id": copy_id(name, size, modified),
         }
         for name, (size, modified) in after.items()
     ]
-    return {"files": files[:_LARGEST]}
+    return {"files": files[:_MAX_FILES]}
 
 
 def _sizes(look: str) -> dict[str, tuple[int, float]]:
@@ -204,12 +210,12 @@ def _sizes(look: str) -> dict[str, tuple[int, float]]:
     }
 
 
-def identity(name: str, size: int, modified: float) -> str:
+def copy_id(name: str, size: int, modified: float) -> str:
     """The id of a copy of this state of a file: another state gets another id."""
     return hashlib.sha256(f"{name}|{size}|{modified}".encode()).hexdigest()[:12]
 
 
-def _facts(text: str) -> Findings:
+def _read_facts(text: str) -> Findings:
     facts: Findings = dict(line.split(" ", 1) for line in text.splitlines())
     facts["bytes"] = int(facts["bytes"])
     return facts
@@ -222,56 +228,56 @@ def _read_archived(text: str) -> Findings:
     return {"archived": archived, "bytes": taken, "original_bytes": int(facts["now"])}
 
 
-def _there(args: OnFile) -> tuple[Check, ...]:
-    look = Call(tool="disk.largest", args={"service": args.service})
-    return (Check(call=look, expect=f"length(files[?name=={literal(args.name)}]) > `0`"),)
+def _file_exists(args: LogFileArgs) -> tuple[Check, ...]:
+    look = ToolCall(tool="disk.largest", args={"service": args.service})
+    return (Check(call=look, expect=f"length(files[?name=={jmespath_literal(args.name)}]) > `0`"),)
 
 
-def _copy_is(args: OnFile, expect: str) -> tuple[Check, ...]:
-    return (Check(call=Call(tool="disk.archived", args=args.model_dump()), expect=expect),)
+def _archive_check(args: LogFileArgs, expect: str) -> tuple[Check, ...]:
+    return (Check(call=ToolCall(tool="disk.archived", args=args.model_dump()), expect=expect),)
 
 
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="disk.usage",
         risk=Risk.READ,
-        args=OnService,
-        command=_in_logs(_USAGE),
-        parse=read("disk.usage", _read_usage),
+        args=ServiceArgs,
+        command=_logs_command(_USAGE),
+        parse=stdout_parser("disk.usage", _read_usage),
     ),
     Tool(
         name="disk.largest",
         risk=Risk.READ,
-        args=OnService,
-        command=_in_logs(_FIND),
-        parse=read("disk.largest", _read_largest),
+        args=ServiceArgs,
+        command=_logs_command(_FIND),
+        parse=stdout_parser("disk.largest", _read_largest),
     ),
     Tool(
         name="disk.archived",
         risk=Risk.READ,
-        args=OnFile,
-        command=_with_archive(_ARCHIVED),
-        parse=read("disk.archived", _read_archived),
+        args=LogFileArgs,
+        command=_archive_command(_ARCHIVED),
+        parse=stdout_parser("disk.archived", _read_archived),
     ),
     Tool(
         name="disk.archive",
         risk=Risk.CHANGE,
-        args=OnFile,
-        command=_with_archive(_ARCHIVE),
-        parse=read("disk.archive", _facts),
-        precheck=_there,
-        verify=lambda args: _copy_is(args, "archived && original_bytes < bytes"),
-        undo=lambda args: Call(tool="disk.restore", args=args.model_dump()),
-        undo_verify=lambda args: _copy_is(args, "archived && original_bytes >= bytes"),
+        args=LogFileArgs,
+        command=_archive_command(_ARCHIVE),
+        parse=stdout_parser("disk.archive", _read_facts),
+        precheck=_file_exists,
+        verify=lambda args: _archive_check(args, "archived && original_bytes < bytes"),
+        undo=lambda args: ToolCall(tool="disk.restore", args=args.model_dump()),
+        undo_verify=lambda args: _archive_check(args, "archived && original_bytes >= bytes"),
         timeout=600.0,
     ),
     Tool(
         name="disk.restore",
         risk=Risk.CHANGE,
-        args=OnFile,
-        command=_with_archive(_RESTORE),
-        parse=read("disk.restore", _facts),
-        verify=lambda args: _copy_is(args, "archived && original_bytes >= bytes"),
+        args=LogFileArgs,
+        command=_archive_command(_RESTORE),
+        parse=stdout_parser("disk.restore", _read_facts),
+        verify=lambda args: _archive_check(args, "archived && original_bytes >= bytes"),
         irreversible="tools.disk.restore.irreversible",
         timeout=600.0,
     ),

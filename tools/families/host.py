@@ -6,7 +6,10 @@ from typing import Any
 
 from guardia.board.core.plan import Risk
 from guardia.tools.command import Command, Script
-from guardia.tools.tool import Args, Findings, Tool, read
+from guardia.tools.tool import ToolArgs
+from guardia.tools.tool import Findings
+from guardia.tools.tool import Tool
+from guardia.tools.tool import stdout_parser
 
 _LOAD = Script(
     "host.load",
@@ -34,8 +37,8 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="host.load",
         risk=Risk.READ,
-        args=Args,
+        args=ToolArgs,
         command=lambda _args, _host: Command.script(_LOAD),
-        parse=read("host.load", _read_load),
+        parse=stdout_parser("host.load", _read_load),
     ),
 )

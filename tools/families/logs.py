@@ -12,7 +12,10 @@ from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.disk import FileName
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, OnService, Tool, read
+from guardia.tools.tool import Findings
+from guardia.tools.tool import ServiceArgs
+from guardia.tools.tool import Tool
+from guardia.tools.tool import stdout_parser
 
 _LINE_CHARACTERS = 500
 
@@ -26,14 +29,14 @@ tail -c 262144 -- "$file" | tail -n "$3"
 )
 
 
-class Tail(OnService):
+class TailArgs(ServiceArgs):
     """A file of the service's logs, and how many lines of it."""
 
     name: FileName
     lines: Annotated[int, Field(ge=1, le=500)] = 100
 
 
-def _tail(args: Tail, host: Host) -> Command:
+def _tail(args: TailArgs, host: Host) -> Command:
     folder = target.logs(service_on(host, args.service))
     return Command.script(_TAIL, folder, args.name, args.lines)
 
@@ -46,8 +49,8 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="logs.tail",
         risk=Risk.READ,
-        args=Tail,
+        args=TailArgs,
         command=_tail,
-        parse=read("logs.tail", _read_tail),
+        parse=stdout_parser("logs.tail", _read_tail),
     ),
 )

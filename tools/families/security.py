@@ -9,7 +9,10 @@ from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, OnService, Tool, read
+from guardia.tools.tool import Findings
+from guardia.tools.tool import ServiceArgs
+from guardia.tools.tool import Tool
+from guardia.tools.tool import stdout_parser
 
 # Only the end of a line is believed: the user name before it is whatever the attacker typed.
 _AUTH_FAILURES = Script(
@@ -31,10 +34,10 @@ exit 3
 """,
 )
 
-_SOURCES = 20
+_MAX_SOURCES = 20
 
 
-def _auth_failures(args: OnService, host: Host) -> Command:
+def _auth_failures(args: ServiceArgs, host: Host) -> Command:
     folder = target.logs(service_on(host, args.service, ("authlog",)))
     return Command.script(_AUTH_FAILURES, folder)
 
@@ -42,15 +45,15 @@ def _auth_failures(args: OnService, host: Host) -> Command:
 def _read_failures(text: str) -> Findings:
     rows = [line.split() for line in text.splitlines()]
     sources = [{"address": address, "count": int(count)} for count, address in rows]
-    return {"failures": sum(int(count) for count, _ in rows), "sources": sources[:_SOURCES]}
+    return {"failures": sum(int(count) for count, _ in rows), "sources": sources[:_MAX_SOURCES]}
 
 
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="security.auth_failures",
         risk=Risk.READ,
-        args=OnService,
+        args=ServiceArgs,
         command=_auth_failures,
-        parse=read("security.auth_failures", _read_failures),
+        parse=stdout_parser("security.auth_failures", _read_failures),
     ),
 )

@@ -6,12 +6,19 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from guardia.board.core.plan import Call, Check, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
+from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.target import HTTP_KINDS, service_on
-from guardia.tools.tool import Findings, OnService, Tool, done, literal, read
+from guardia.tools.tool import Findings
+from guardia.tools.tool import ServiceArgs
+from guardia.tools.tool import Tool
+from guardia.tools.tool import success_findings
+from guardia.tools.tool import jmespath_literal
+from guardia.tools.tool import stdout_parser
 
 Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR"]
 
@@ -135,14 +142,14 @@ mv -fT -- "$new" "$file"
 )
 
 
-class SetLogLevel(OnService):
+class SetLogLevelArgs(ServiceArgs):
     """A new level, and the one that it replaces."""
 
     level: Level
     previous: Level
 
 
-def _health(args: OnService, host: Host) -> Command:
+def _health(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service)
     asks = service.kind in HTTP_KINDS and service.health is not None
     path = target.health(service) if asks else ""
@@ -181,7 +188,7 @@ def _version(body: str) -> str | None:
     return version[:64] if isinstance(version, str) else None
 
 
-def _processes(args: OnService, host: Host) -> Command:
+def _processes(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service)
     return Command.script(_PROCESSES, target.root(service), service.port or 0)
 
@@ -212,13 +219,13 @@ def _seconds(used: str) -> int:
     return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-def _restart(args: OnService, host: Host) -> Command:
+def _restart(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
     target.health(service)  # what cannot be verified afterwards is not restarted
     return Command.of(target.control(service), "restart")
 
 
-def _log_level(args: OnService, host: Host) -> Command:
+def _log_level(args: ServiceArgs, host: Host) -> Command:
     return Command.script(_LOG_LEVEL, target.root(service_on(host, args.service)))
 
 
@@ -226,71 +233,71 @@ def _read_level(text: str) -> Findings:
     return {"level": text.split(maxsplit=1)[0].upper()[:16]}
 
 
-def _set_log_level(args: SetLogLevel, host: Host) -> Command:
+def _set_log_level(args: SetLogLevelArgs, host: Host) -> Command:
     service = service_on(host, args.service)
     place, control = target.root(service), target.control(service)
     return Command.script(_SET_LOG_LEVEL, place, args.level, args.previous, control)
 
 
-def healthy(service: str, within: float, also: str = "") -> tuple[Check, ...]:
+def healthy_checks(service: str, within: float, also: str = "") -> tuple[Check, ...]:
     """That the service answers with 200 (and ``also``, a JMESPath condition) in time."""
-    look = Call(tool="service.health", args={"service": service})
+    look = ToolCall(tool="service.health", args={"service": service})
     return (Check(call=look, expect=f"answered && status == `200`{also}", within=within),)
 
 
-def _level_is(args: SetLogLevel, level: str) -> tuple[Check, ...]:
-    look = Call(tool="service.log_level", args={"service": args.service})
-    return (Check(call=look, expect=f"level == {literal(level)}"),)
+def _level_is(args: SetLogLevelArgs, level: str) -> tuple[Check, ...]:
+    look = ToolCall(tool="service.log_level", args={"service": args.service})
+    return (Check(call=look, expect=f"level == {jmespath_literal(level)}"),)
 
 
-def _swapped(args: SetLogLevel) -> Call:
-    back = SetLogLevel(service=args.service, level=args.previous, previous=args.level)
-    return Call(tool="service.set_log_level", args=back.model_dump())
+def _inverse(args: SetLogLevelArgs) -> ToolCall:
+    back = SetLogLevelArgs(service=args.service, level=args.previous, previous=args.level)
+    return ToolCall(tool="service.set_log_level", args=back.model_dump())
 
 
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="service.health",
         risk=Risk.READ,
-        args=OnService,
+        args=ServiceArgs,
         command=_health,
-        parse=read("service.health", _read_health),
+        parse=stdout_parser("service.health", _read_health),
         timeout=15.0,
     ),
     Tool(
         name="service.processes",
         risk=Risk.READ,
-        args=OnService,
+        args=ServiceArgs,
         command=_processes,
-        parse=read("service.processes", _read_processes),
+        parse=stdout_parser("service.processes", _read_processes),
         timeout=15.0,
     ),
     Tool(
         name="service.restart",
         risk=Risk.CHANGE,
-        args=OnService,
+        args=ServiceArgs,
         command=_restart,
-        parse=read("service.restart", done),
-        verify=lambda args: healthy(args.service, 30.0),
+        parse=stdout_parser("service.restart", success_findings),
+        verify=lambda args: healthy_checks(args.service, 30.0),
         irreversible="tools.service.restart.irreversible",
         timeout=60.0,
     ),
     Tool(
         name="service.log_level",
         risk=Risk.READ,
-        args=OnService,
+        args=ServiceArgs,
         command=_log_level,
-        parse=read("service.log_level", _read_level),
+        parse=stdout_parser("service.log_level", _read_level),
     ),
     Tool(
         name="service.set_log_level",
         risk=Risk.CHANGE,
-        args=SetLogLevel,
+        args=SetLogLevelArgs,
         command=_set_log_level,
-        parse=read("service.set_log_level", done),
+        parse=stdout_parser("service.set_log_level", success_findings),
         precheck=lambda args: _level_is(args, args.previous),
         verify=lambda args: _level_is(args, args.level),
-        undo=_swapped,
+        undo=_inverse,
         undo_verify=lambda args: _level_is(args, args.previous),
     ),
 )

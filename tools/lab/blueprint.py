@@ -14,7 +14,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class ServicePlan:
+class ServiceSpec:
     """A service: the first release is the current one. ``volume`` is the size in MB of a file
     system of its own for the logs; ``app`` prefixes the database roles of the workload."""
 
@@ -36,16 +36,16 @@ class ServicePlan:
         return self.kind != "authlog"
 
 
-_BUDGET = ServicePlan(
+_BUDGET = ServiceSpec(
     "budget", "http", "예산집행 시스템", (Release("3.1.0"), Release("3.1.1", broken=True))
 )
 
-SERVERS: dict[str, ServicePlan] = {
+SERVERS: dict[str, ServiceSpec] = {
     "MOF-WAS-01": _BUDGET,
     "MOF-WAS-02": _BUDGET,
-    "MOF-DB-01": ServicePlan("budgetdb", "postgresql", app="budget"),
-    "MOE-WEB-01": ServicePlan("homepage", "tls", "교육부 홈페이지", (Release("5.0.2"),)),
-    "MOE-DB-01": ServicePlan("edudb", "postgresql", app="edu"),
-    "MOIS-WAS-01": ServicePlan("minwon", "http", "민원 시스템", (Release("2.4.0"),), volume=24),
-    "MOIS-SEC-01": ServicePlan("auth", "authlog", "인증 기록", (Release("1.0.0"),)),
+    "MOF-DB-01": ServiceSpec("budgetdb", "postgresql", app="budget"),
+    "MOE-WEB-01": ServiceSpec("homepage", "tls", "교육부 홈페이지", (Release("5.0.2"),)),
+    "MOE-DB-01": ServiceSpec("edudb", "postgresql", app="edu"),
+    "MOIS-WAS-01": ServiceSpec("minwon", "http", "민원 시스템", (Release("2.4.0"),), volume=24),
+    "MOIS-SEC-01": ServiceSpec("auth", "authlog", "인증 기록", (Release("1.0.0"),)),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Process:
+class ProcessInfo:
     """A line of the process table."""
 
     pid: int
@@ -30,7 +30,7 @@ class Process:
         return ""
 
 
-def table() -> list[Process]:
+def list_processes() -> list[ProcessInfo]:
     """All live processes that we can see."""
     found = []
     for entry in os.listdir("/proc"):
@@ -38,14 +38,14 @@ def table() -> list[Process]:
             with suppress(OSError, IndexError):
                 text = Path(f"/proc/{entry}/stat").read_text("utf-8", errors="replace")
                 state, parent = text.rpartition(")")[2].split()[:2]
-                found.append(Process(int(entry), int(parent), state))
+                found.append(ProcessInfo(int(entry), int(parent), state))
     return [process for process in found if process.state not in "ZX"]
 
 
-def below(root: int, *, without: tuple[int, ...] = ()) -> list[Process]:
+def descendants(root: int, *, without: tuple[int, ...] = ()) -> list[ProcessInfo]:
     """The descendants of ``root``, leaving out ``without`` and everything below those."""
-    children: dict[int, list[Process]] = defaultdict(list)
-    for process in table():
+    children: dict[int, list[ProcessInfo]] = defaultdict(list)
+    for process in list_processes():
         children[process.parent].append(process)
     found, todo = [], [root]
     while todo:
@@ -56,10 +56,10 @@ def below(root: int, *, without: tuple[int, ...] = ()) -> list[Process]:
     return found
 
 
-def end_all(seconds: float = 5.0) -> None:
+def kill_descendants(seconds: float = 5.0) -> None:
     """Kill every descendant, also those that only become ours while we do it."""
     deadline = time.monotonic() + seconds
-    while (left := below(os.getpid())) and time.monotonic() < deadline:
+    while (left := descendants(os.getpid())) and time.monotonic() < deadline:
         for process in left:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
@@ -69,7 +69,7 @@ def end_all(seconds: float = 5.0) -> None:
         time.sleep(0.005)
 
 
-class Children:
+class ChildReaper:
     """Waits for all children of this process: those that it starts and those that it inherits.
 
     asyncio's own subprocesses cannot be used beside it, since it collects every exit status.

@@ -16,7 +16,7 @@ from guardia.i18n import t
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 _LINE_LIMIT = 1_000_000
-_PATIENCE = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
 async def serve(path: Path, handler: Handler) -> asyncio.Server:
@@ -47,10 +47,10 @@ async def _answer(handler: Handler, line: bytes) -> dict[str, Any]:
         return {"ok": False, "error": "ProgrammerError", "detail": {"why": why}}
 
 
-def ask(path: Path, **request: object) -> Any:
+def send_request(path: Path, **request: object) -> Any:
     """One request; raises what the fleet raised, ``NotFound`` where no fleet answers."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_PATIENCE)
+        connection.settimeout(_TIMEOUT_SECONDS)
         try:
             connection.connect(str(path))
             connection.sendall(json.dumps(request).encode() + b"\n")

@@ -16,12 +16,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from guardia.db.embedded import FAST, Cluster
+from guardia.db.embedded import FAST_SETTINGS
+from guardia.db.embedded import Cluster
 from guardia.errors import Misconfigured
-from guardia.tools.lab.layout import Place, write_private
+from guardia.tools.lab.layout import LabServer
+from guardia.tools.lab.layout import write_private
 from guardia.tools.lab.ports import ADDRESS
 
-MONITOR = "guardia_ops"
+MONITOR_ROLE = "guardia_ops"
 """The role of the account on the server: it may look at all sessions and end them."""
 
 ACCOUNTS = 12
@@ -30,7 +32,7 @@ _PAUSE = (0.8, 1.8)  # seconds between two transactions of a worker
 _LEDGER = 500  # slots that are used again and again, so nothing grows
 
 SETTINGS = {
-    **FAST,
+    **FAST_SETTINGS,
     "shared_buffers": "16MB",
     "max_connections": "40",
     "log_lock_waits": "on",
@@ -63,15 +65,15 @@ insert into account (account_id, name, balance)
 select n, format('%%s-%%s', %s::text, n), 1000000 from generate_series(1, %s) n
 on conflict do nothing
 """
-_TAKE = "update account set balance = balance - %s, updated_at = now() where account_id = %s"
-_GIVE = "update account set balance = balance + %s, updated_at = now() where account_id = %s"
-_NOTE = """
+_DEBIT = "update account set balance = balance - %s, updated_at = now() where account_id = %s"
+_CREDIT = "update account set balance = balance + %s, updated_at = now() where account_id = %s"
+_RECORD_TRANSFER = """
 insert into ledger values (%s, %s, %s, %s, now()) on conflict (slot) do update
 set payer = excluded.payer, payee = excluded.payee, amount = excluded.amount, at = excluded.at
 """
 
 
-def cluster(place: Place, data: Path, copies: Path) -> Cluster:
+def cluster(place: LabServer, data: Path, copies: Path) -> Cluster:
     """The server's PostgreSQL, not started."""
     return Cluster(
         data,
@@ -82,7 +84,7 @@ def cluster(place: Place, data: Path, copies: Path) -> Cluster:
     )
 
 
-def start(place: Place, data: Path, copies: Path) -> Cluster:
+def start(place: LabServer, data: Path, copies: Path) -> Cluster:
     """Start it and make what is missing; data that a power cut has spoiled is made anew."""
     running = cluster(place, data, copies)
     try:
@@ -92,16 +94,16 @@ def start(place: Place, data: Path, copies: Path) -> Cluster:
             raise
         shutil.rmtree(running.files)
         running.start()
-    _furnish(running, place)
-    _introduce(running, place)
+    _create_schema(running, place)
+    _write_client_files(running, place)
     return running
 
 
-def _furnish(running: Cluster, place: Place) -> None:
+def _create_schema(running: Cluster, place: LabServer) -> None:
     name, app = place.plan.name, place.plan.app
     for role in (f"{app}_app", f"{app}_batch"):
         running.create_role(role)
-    running.create_role(MONITOR, member_of=("pg_monitor", "pg_signal_backend"))
+    running.create_role(MONITOR_ROLE, member_of=("pg_monitor", "pg_signal_backend"))
     running.create_database(name, owner=f"{app}_app")
     with psycopg.connect(running.dsn(f"{app}_app", name)) as connection:
         connection.execute(_TABLES)
@@ -110,16 +112,16 @@ def _furnish(running: Cluster, place: Place) -> None:
         connection.execute(sql.SQL("grant select, update on account to {}").format(batch))
 
 
-def _introduce(running: Cluster, place: Place) -> None:
+def _write_client_files(running: Cluster, place: LabServer) -> None:
     """Give the account on the server ``psql service=NAME``, with no password on a command line."""
     name, port = place.plan.name, place.port
-    entry = f"[{name}]\nhost={ADDRESS}\nport={port}\ndbname={name}\nuser={MONITOR}\n"
-    word = f"{ADDRESS}:{port}:{name}:{MONITOR}:{running.password(MONITOR)}\n"
+    entry = f"[{name}]\nhost={ADDRESS}\nport={port}\ndbname={name}\nuser={MONITOR_ROLE}\n"
+    word = f"{ADDRESS}:{port}:{name}:{MONITOR_ROLE}:{running.password(MONITOR_ROLE)}\n"
     write_private(place.home / ".pg_service.conf", entry.encode())
     write_private(place.home / ".pgpass", word.encode())
 
 
-async def work(running: Cluster, place: Place) -> None:
+async def run_workload(running: Cluster, place: LabServer) -> None:
     """All workers, until cancelled."""
     app = place.plan.app
     dsn = running.dsn(f"{app}_app", place.plan.name)
@@ -142,6 +144,6 @@ async def _worker(dsn: str, app: str, number: int) -> None:
 async def _transfer(connection: psycopg.AsyncConnection[Any], number: int) -> None:
     amount, slot = random.randrange(1, 1000), random.randrange(_LEDGER)
     async with connection.transaction():
-        await connection.execute(_TAKE, (amount, number + 1))
-        await connection.execute(_GIVE, (amount, number))
-        await connection.execute(_NOTE, (slot, number + 1, number, amount))
+        await connection.execute(_DEBIT, (amount, number + 1))
+        await connection.execute(_CREDIT, (amount, number))
+        await connection.execute(_RECORD_TRANSFER, (slot, number + 1, number, amount))

@@ -19,14 +19,15 @@ import psycopg
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.tools.lab import layout
-from guardia.tools.lab.layout import Place
-from guardia.tools.lab.look import Finding, http_get
+from guardia.tools.lab.layout import LabServer
+from guardia.tools.lab.look import OracleResult
+from guardia.tools.lab.look import http_get
 
-Remote = Callable[[str], Awaitable[None]]
+RemoteRunner = Callable[[str], Awaitable[None]]
 """Runs a command on the server, as its account would."""
 
-_CHAIN = 3  # sessions in the queue until the fault counts as made
-_APPEARS = 15.0  # seconds until a fault must show, and until a healed service must be well
+_QUEUE_LENGTH = 3  # sessions in the queue until the fault counts as made
+_SETTLE_SECONDS = 15.0  # seconds until a fault must show, and until a healed service must be well
 
 
 class Fault(Protocol):
@@ -40,14 +41,14 @@ class Fault(Protocol):
     async def heal(self) -> None:
         """Put it right from outside, whatever state it is in."""
 
-    async def look(self) -> Finding:
+    async def look(self) -> OracleResult:
         """The oracle: whether the service is well."""
 
 
 class LockChain:
     """A closing batch has taken the first account and does not go on: everybody queues up."""
 
-    def __init__(self, place: Place, dsn: Callable[[str, str], str]) -> None:
+    def __init__(self, place: LabServer, dsn: Callable[[str, str], str]) -> None:
         self.server_id = place.server_id
         self._place = place
         self._dsn = dsn
@@ -59,22 +60,22 @@ class LockChain:
         held = await self._connect("batch", f"{self._place.plan.app}-closing-batch")
         await held.execute("update account set balance = balance - 1 where account_id = 1")
         self._held = held
-        deadline = time.monotonic() + _APPEARS
-        while await self._waiting() < _CHAIN and time.monotonic() < deadline:
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while await self._waiting() < _QUEUE_LENGTH and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
 
     async def heal(self) -> None:
         """Give the account free."""
         await self._let_go()
 
-    async def look(self) -> Finding:
+    async def look(self) -> OracleResult:
         """A real update of the contested account within a second, and nobody waits for long."""
         try:
             return await self._measure()
         except psycopg.OperationalError as error:
-            return Finding(False, {"error": str(error)})
+            return OracleResult(False, {"error": str(error)})
 
-    async def _measure(self) -> Finding:
+    async def _measure(self) -> OracleResult:
         began = time.monotonic()
         free = False
         async with await self._connect("app", "oracle") as connection:
@@ -88,7 +89,7 @@ class LockChain:
             took = time.monotonic() - began
         waiting = await self._waiting(longer_than=1.0)
         evidence = {"update_seconds": round(took, 3), "updated": free, "waiting": waiting}
-        return Finding(free and waiting == 0, evidence)
+        return OracleResult(free and waiting == 0, evidence)
 
     async def _waiting(self, longer_than: float = 0.0) -> int:
         """How many sessions have waited so long for a lock."""
@@ -112,7 +113,7 @@ class LockChain:
 class HungServer:
     """The application's process is stopped: its port stays open, but nobody answers."""
 
-    def __init__(self, place: Place, remote: Remote) -> None:
+    def __init__(self, place: LabServer, remote: RemoteRunner) -> None:
         self.server_id = place.server_id
         self._place = place
         self._remote = remote
@@ -127,7 +128,7 @@ class HungServer:
             os.kill(int(self._place.pid_file.read_text("ascii")), signal.SIGCONT)
         await self._remote(f"{self._place.control} start")
 
-    async def look(self) -> Finding:
+    async def look(self) -> OracleResult:
         """An HTTP answer within two seconds."""
         return await _health(self._place)
 
@@ -135,7 +136,7 @@ class HungServer:
 class FullVolume:
     """The log level was left at DEBUG: the flood fills the volume, and the application fails."""
 
-    def __init__(self, place: Place, remote: Remote, machine: int, *, possible: bool) -> None:
+    def __init__(self, place: LabServer, remote: RemoteRunner, machine: int, *, possible: bool) -> None:
         self.server_id = place.server_id
         self._place = place
         self._remote = remote
@@ -147,22 +148,22 @@ class FullVolume:
         """Turn the level up; ``Refused`` without a volume, since it would fill the real disk."""
         if not self._possible:
             raise Refused(why=t("lab.no_volume"))
-        layout.set_level(self._place, "DEBUG")
+        layout.set_log_level(self._place, "DEBUG")
         await self._remote(f"{self._place.control} reload")
-        deadline = time.monotonic() + _APPEARS
+        deadline = time.monotonic() + _SETTLE_SECONDS
         while (await _health(self._place)).good and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
 
     async def heal(self) -> None:
         """Turn it down, and cut the logs off."""
-        layout.set_level(self._place, "INFO")
+        layout.set_log_level(self._place, "INFO")
         await self._remote(f"{self._place.control} reload || {self._place.control} start")
         await asyncio.sleep(0.1)  # the block that is being written
         if self._possible:
             for path in self._logs.glob("app-debug.log*"):
                 os.truncate(path, 0)
 
-    async def look(self) -> Finding:
+    async def look(self) -> OracleResult:
         """Room on the volume, no growth, and a healthy application."""
         before = self._used()
         await asyncio.sleep(0.5)
@@ -171,7 +172,7 @@ class FullVolume:
         percent = round(100 * after / max(1, self._size()))
         evidence = {**health.evidence, "used_percent": percent, "grew_bytes": after - before}
         well = not self._possible or (percent < 80 and after - before < 200_000)
-        return Finding(health.good and well, evidence)
+        return OracleResult(health.good and well, evidence)
 
     def _used(self) -> int:
         found = os.statvfs(self._logs)
@@ -185,7 +186,7 @@ class FullVolume:
 class FailingDeploy:
     """Nothing to put: a staged release is broken by itself. Well is the old one, in service."""
 
-    def __init__(self, place: Place, remote: Remote) -> None:
+    def __init__(self, place: LabServer, remote: RemoteRunner) -> None:
         self.server_id = place.server_id
         self._place = place
         self._remote = remote
@@ -197,33 +198,33 @@ class FailingDeploy:
 
     async def heal(self) -> None:
         """The first release again."""
-        layout.activate(self._place, self._version)
+        layout.activate_release(self._place, self._version)
         _status, report = await http_get(self._place.port or 0, "/health")
         await self._remote(
             f"{self._place.control} {'start' if self._serves(report) else 'restart'}"
         )
 
-    async def look(self) -> Finding:
+    async def look(self) -> OracleResult:
         """The first release is current, and it is what answers."""
         health = await _health(self._place)
         current = os.readlink(self._place.root / "current")
         evidence = {**health.evidence, "current": current}
         good = health.good and self._serves(health.evidence) and current.endswith(self._version)
-        return Finding(good, evidence)
+        return OracleResult(good, evidence)
 
     def _serves(self, report: dict[str, Any]) -> bool:
         return report.get("version") == self._version
 
 
-async def _health(place: Place) -> Finding:
+async def _health(place: LabServer) -> OracleResult:
     status, report = await http_get(place.port or 0, "/health")
     evidence = {"status": status, "version": report.get("version")}
-    return Finding(status == 200, evidence)
+    return OracleResult(status == 200, evidence)
 
 
-async def shows(fault: Fault, good: bool) -> Finding:
+async def wait_for_oracle(fault: Fault, good: bool) -> OracleResult:
     """Wait until the oracle says so; the last finding, also where it never does."""
-    deadline = time.monotonic() + _APPEARS
+    deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
         finding = await fault.look()
         if finding.good is good or time.monotonic() > deadline:

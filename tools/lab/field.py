@@ -23,26 +23,32 @@ from guardia.errors import NotFound, OperatorError
 from guardia.org.directory import Host
 from guardia.tools.lab import control, faults, layout, namespace
 from guardia.tools.lab.blueprint import SERVERS
-from guardia.tools.lab.children import Children, Process, below, end_all
+from guardia.tools.lab.children import ChildReaper
+from guardia.tools.lab.children import ProcessInfo
+from guardia.tools.lab.children import descendants
+from guardia.tools.lab.children import kill_descendants
 from guardia.tools.lab.faults import Fault
-from guardia.tools.lab.inventory import FILE, Inventory, names
-from guardia.tools.lab.layout import Place
+from guardia.tools.lab.inventory import FILE_NAME
+from guardia.tools.lab.inventory import Inventory
+from guardia.tools.lab.inventory import sample_directory
+from guardia.tools.lab.layout import LabServer
 from guardia.tools.lab.machine import Machine
 from guardia.tools.lab.messenger import Messenger
-from guardia.tools.lab.ports import ADDRESS, Ports
+from guardia.tools.lab.ports import ADDRESS
+from guardia.tools.lab.ports import PortAllocator
 from guardia.tools.lab.ssh_server import ACCOUNT
-from guardia.tools.lab.terms import Terms
+from guardia.tools.lab.terms import FleetOptions
 
 CREDENTIAL = "practice-fleet"
 _SOCKET_PATH_LIMIT = 100
-_ENDING_SECONDS = 8.0
+_STOP_SECONDS = 8.0
 
 
 @dataclass
-class Running:
+class RunningMachine:
     """A server that has been forked."""
 
-    place: Place
+    place: LabServer
     pid: int
     report: int
     port: int
@@ -50,14 +56,14 @@ class Running:
     volume: bool = False
 
 
-class Field:
+class FleetServer:
     """All of it, in one process that is the parent of the servers' processes."""
 
-    def __init__(self, home: Path, terms: Terms) -> None:
+    def __init__(self, home: Path, terms: FleetOptions) -> None:
         self._home = home
         self._terms = terms
-        self._ports = Ports(home)
-        self._machines: dict[str, Running] = {}
+        self._ports = PortAllocator(home)
+        self._machines: dict[str, RunningMachine] = {}
         self._faults: dict[str, Fault] = {}
         self._socket = home / "control.sock"
 
@@ -81,7 +87,7 @@ class Field:
         for server_id, plan in SERVERS.items():
             home = self._home / "hosts" / server_id
             port = self._ports.free(f"{server_id}/{plan.name}") if plan.listens else None
-            place = Place(server_id, home, plan, port)
+            place = LabServer(server_id, home, plan, port)
             layout.prepare(place)
             key = self._home / "keys" / server_id
             public = self._public(key)
@@ -98,7 +104,7 @@ class Field:
                 )
                 pid, report = machine.fork()
                 ssh_port = int(listening.getsockname()[1])
-            self._machines[server_id] = Running(place, pid, report, ssh_port, public)
+            self._machines[server_id] = RunningMachine(place, pid, report, ssh_port, public)
 
     async def _live(self) -> int:
         stop = asyncio.Event()
@@ -106,13 +112,13 @@ class Field:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_reader(self._terms.starter, stop.set)
-        children = Children()
+        children = ChildReaper()
         ends = [children.ended(machine.pid) for machine in self._machines.values()]
         await asyncio.gather(*(self._await_report(m) for m in self._machines.values()))
         self._know_faults()
         inventory = await self._open_doors()
         inventory.save(self._home)
-        sys.stdout.write(f"ready {self._home / FILE}\n")
+        sys.stdout.write(f"ready {self._home / FILE_NAME}\n")
         sys.stdout.flush()
         for end in ends:  # without one of its servers it is not the fleet any more
             end.add_done_callback(lambda _end: stop.set())
@@ -120,7 +126,7 @@ class Field:
         loop.remove_reader(self._terms.starter)
         return 1 if any(end.done() for end in ends) else 0
 
-    async def _await_report(self, machine: Running) -> None:
+    async def _await_report(self, machine: RunningMachine) -> None:
         loop = asyncio.get_running_loop()
         told = loop.create_future()
         loop.add_reader(machine.report, told.set_result, None)
@@ -161,10 +167,10 @@ class Field:
         """End the servers in order, then whatever is left."""
         self._forget()
         pids = {machine.pid for machine in self._machines.values()}
-        for pid in pids & {process.pid for process in below(os.getpid())}:
+        for pid in pids & {process.pid for process in descendants(os.getpid())}:
             os.kill(pid, signal.SIGTERM)
-        _wait_for(pids, _ENDING_SECONDS)
-        end_all()
+        _wait_for(pids, _STOP_SECONDS)
+        kill_descendants()
 
     def _forget(self) -> None:
         """Remove the inventory and its control socket, also those of a fleet that was killed."""
@@ -173,7 +179,7 @@ class Field:
             socket.unlink(missing_ok=True)
             if socket.parent != self._home:
                 shutil.rmtree(socket.parent, ignore_errors=True)
-        (self._home / FILE).unlink(missing_ok=True)
+        (self._home / FILE_NAME).unlink(missing_ok=True)
 
     # --- what there is ----------------------------------------------------------------------
 
@@ -203,7 +209,7 @@ class Field:
                     "services": (machine.place.service(),),
                 }
             )
-            for server in names().servers
+            for server in sample_directory().servers
             for machine in [self._machines[server.server_id]]
         )
 
@@ -221,7 +227,7 @@ class Field:
             "failing-deploy": faults.FailingDeploy(deploy.place, self._remote(deploy)),
         }
 
-    def _remote(self, machine: Running) -> faults.Remote:
+    def _remote(self, machine: RunningMachine) -> faults.RemoteRunner:
         async def run(command: str) -> None:
             async with asyncssh.connect(
                 ADDRESS,
@@ -249,7 +255,7 @@ class Field:
             case "fault":
                 fault = self._fault(request)
                 await fault.put()
-                return asdict(await faults.shows(fault, good=False))
+                return asdict(await faults.wait_for_oracle(fault, good=False))
             case "heal":
                 return await self._heal(request)
         raise NotFound(what=str(request.get("do")))
@@ -264,7 +270,7 @@ class Field:
         every = list(self._faults.values())
         chosen = every if request.get("name") == "all" else [self._fault(request)]
         await asyncio.gather(*(fault.heal() for fault in chosen))
-        found = await asyncio.gather(*(faults.shows(fault, good=True) for fault in chosen))
+        found = await asyncio.gather(*(faults.wait_for_oracle(fault, good=True) for fault in chosen))
         bad = [
             f"{f.server_id}: {x.evidence}" for f, x in zip(chosen, found, strict=True) if not x.good
         ]
@@ -280,7 +286,7 @@ class Field:
             "oracles": services,
         }
 
-    def _server(self, machine: Running) -> dict[str, Any]:
+    def _server(self, machine: RunningMachine) -> dict[str, Any]:
         remote = self._commands(machine)
         return {
             "server": machine.place.server_id,
@@ -290,7 +296,7 @@ class Field:
             "commands": [{"pid": p.pid, "state": p.state, "command": p.command} for p in remote],
         }
 
-    def _service_pid(self, machine: Running) -> int:
+    def _service_pid(self, machine: RunningMachine) -> int:
         if not machine.place.plan.is_program:
             return Cluster(self._home / "pg" / machine.place.server_id).pid or 0
         try:
@@ -298,16 +304,16 @@ class Field:
         except (OSError, ValueError):
             return 0
 
-    def _state(self, machine: Running) -> str:
-        own = {process.pid: process for process in below(machine.pid)}
+    def _state(self, machine: RunningMachine) -> str:
+        own = {process.pid: process for process in descendants(machine.pid)}
         found = own.get(self._service_pid(machine))
         if found is None:
             return "down"
         return "stopped" if found.state in "Tt" else "up"
 
-    def _commands(self, machine: Running) -> list[Process]:
+    def _commands(self, machine: RunningMachine) -> list[ProcessInfo]:
         """What runs on a server besides its service: commands, or what is left of them."""
-        return below(machine.pid, without=(self._service_pid(machine),))
+        return descendants(machine.pid, without=(self._service_pid(machine),))
 
 
 def _wait_for(pids: set[int], seconds: float) -> None:

@@ -17,18 +17,18 @@ from types import FrameType
 from guardia.errors import NotFound
 from guardia.tools.lab import namespace
 from guardia.tools.lab.fleet_command import OCCUPIED
-from guardia.tools.lab.terms import Terms
+from guardia.tools.lab.terms import FleetOptions
 
-PLAIN = "GUARDIA_LAB_PLAIN"
+PLAIN_VARIABLE = "GUARDIA_LAB_PLAIN"
 """Set to 1 to use nothing that a kernel may refuse: no process namespace, no volume."""
-_HANDOVER_SECONDS = 20.0
+_LOCK_SECONDS = 20.0
 
 
-def _reserve(home: Path) -> bool:
+def _acquire_lock(home: Path) -> bool:
     """Hold the fleet's lock, together with all processes that we fork. One that is just ending is
     waited for; where one is up, or does not let go, we are not needed: ``False``."""
     lock = os.open(home / "fleet.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + _HANDOVER_SECONDS
+    deadline = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,7 +49,7 @@ def _is_up(home: Path) -> bool:
         return False
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
+def _exit(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
@@ -58,18 +58,18 @@ def main(home: Path) -> int:
     home.mkdir(parents=True, exist_ok=True)
     # Root's PostgreSQL runs as another account, which must be able to pass through.
     home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    if not _reserve(home):
+    if not _acquire_lock(home):
         return OCCUPIED
-    plain = os.environ.get(PLAIN) == "1"
-    isolated = not plain and namespace.lends_processes()
+    plain = os.environ.get(PLAIN_VARIABLE) == "1"
+    isolated = not plain and namespace.supports_pid_namespace()
     if isolated:
         namespace.unshare(namespace.CLONE_NEWNS | namespace.CLONE_NEWPID)
     read, write = os.pipe()
-    terms = Terms(isolated=isolated, volumes=not plain, starter=read, launcher=os.getpid())
+    terms = FleetOptions(isolated=isolated, volumes=not plain, starter=read, launcher=os.getpid())
     pid = os.fork()
     if pid == 0:
         os.close(write)
-        _become_the_fleet(home, terms)
+        _run_fleet(home, terms)
     os.close(read)
 
     def pass_on(_number: int, _frame: FrameType | None) -> None:
@@ -80,17 +80,17 @@ def main(home: Path) -> int:
     return max(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
-def _become_the_fleet(home: Path, terms: Terms) -> None:
-    signal.signal(signal.SIGTERM, _leave)
+def _run_fleet(home: Path, terms: FleetOptions) -> None:
+    signal.signal(signal.SIGTERM, _exit)
     # In a namespace the kernel ends all with us; without, we must still end the others in order.
     namespace.end_with_parent(signal.SIGKILL if terms.isolated else signal.SIGTERM)
     code = 1
     try:
         if terms.isolated:
             namespace.mount_proc()
-        from guardia.tools.lab.field import Field
+        from guardia.tools.lab.field import FleetServer
 
-        code = Field(home, terms).run()
+        code = FleetServer(home, terms).run()
     except SystemExit:
         code = 0
     except BaseException as error:

@@ -14,7 +14,7 @@ from guardia.errors import NotFound
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host
 
-FILE = "inventory.json"
+FILE_NAME = "inventory.json"
 
 
 class Inventory(BaseModel):
@@ -46,16 +46,16 @@ class Inventory(BaseModel):
     def load(cls, home: Path) -> Inventory:
         """The inventory of the fleet in ``home``; ``NotFound`` where none has been up."""
         try:
-            return cls.model_validate_json((home / FILE).read_bytes())
+            return cls.model_validate_json((home / FILE_NAME).read_bytes())
         except FileNotFoundError:
             raise NotFound(what=t("lab.fleet")) from None
 
     def save(self, home: Path) -> None:
         """Write it in one step."""
-        descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{FILE}.")
+        descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{FILE_NAME}.")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(self.model_dump_json(indent=1))
-        Path(name).replace(home / FILE)
+        Path(name).replace(home / FILE_NAME)
 
     def host(self, server_id: str) -> Host:
         """One server; ``NotFound`` where the fleet has none of that name."""
@@ -66,11 +66,11 @@ class Inventory(BaseModel):
 
     def directory(self) -> Directory:
         """All names, with the servers as they can be reached now."""
-        return names().model_copy(update={"servers": self.hosts})
+        return sample_directory().model_copy(update={"servers": self.hosts})
 
 
 @cache
-def names() -> Directory:
+def sample_directory() -> Directory:
     """The invented organization; its servers without addresses."""
     text = Path(__file__).with_name("directory.yaml").read_text("utf-8")
     return Directory.model_validate(YAML(typ="safe", pure=True).load(text))

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from guardia.org.directory import Service
-from guardia.tools.lab.blueprint import ServicePlan
+from guardia.tools.lab.blueprint import ServiceSpec
 
 _SERVICES = Path(__file__).resolve().with_name("services")
 _PYTHON = (sys.executable, "-I", "-S", "-E")
@@ -26,12 +26,12 @@ _CERTIFICATE_DAYS = 120
 
 
 @dataclass(frozen=True)
-class Place:
+class LabServer:
     """One server's home, and its service's folder in it."""
 
     server_id: str
     home: Path
-    plan: ServicePlan
+    plan: ServiceSpec
     port: int | None
 
     @property
@@ -69,7 +69,7 @@ class Place:
         )
 
 
-def prepare(place: Place) -> None:
+def prepare(place: LabServer) -> None:
     """Make what is missing and restore what a story has changed; logs and archives stay."""
     for folder in ("bin", "srv"):
         (place.home / folder).mkdir(parents=True, exist_ok=True)
@@ -77,20 +77,20 @@ def prepare(place: Place) -> None:
     for folder in ("conf", "logs", "run", "releases"):
         (place.root / folder).mkdir(parents=True, exist_ok=True)
     if place.plan.is_program:
-        set_level(place, "INFO")
+        set_log_level(place, "INFO")
         for release in place.plan.releases:
             _write_release(place, release.version, release.broken)
-        activate(place, place.plan.releases[0].version)
+        activate_release(place, place.plan.releases[0].version)
     if place.plan.kind == "tls":
         _ensure_certificate(place.root / "conf", place.server_id)
 
 
-def set_level(place: Place, level: str) -> None:
+def set_log_level(place: LabServer, level: str) -> None:
     """Configure the log level; the service reads it when it is asked to reload."""
     (place.root / "conf" / "log_level").write_text(f"{level}\n", "ascii")
 
 
-def activate(place: Place, version: str) -> None:
+def activate_release(place: LabServer, version: str) -> None:
     """Point ``current`` to a release."""
     fresh = place.root / ".current.new"
     fresh.unlink(missing_ok=True)
@@ -98,14 +98,14 @@ def activate(place: Place, version: str) -> None:
     fresh.replace(place.root / "current")
 
 
-def _write_release(place: Place, version: str, broken: bool) -> None:
+def _write_release(place: LabServer, version: str, broken: bool) -> None:
     folder = place.root / "releases" / version
     folder.mkdir(exist_ok=True)
     app = {"version": version, "title": place.plan.title, "broken": broken}
     (folder / "app.json").write_text(json.dumps(app, ensure_ascii=False), "utf-8")
 
 
-def write_control(place: Place, *, tied_to: int | None, bounded: bool) -> None:
+def write_control_script(place: LabServer, *, tied_to: int | None, bounded: bool) -> None:
     """Write the service script: ``tied_to`` is the server's process where nothing else ends its
     services with it; ``bounded`` says that a volume limits the logs."""
     tie = [] if tied_to is None else [*_PYTHON, str(_SERVICES / "tied.py"), str(tied_to)]
@@ -121,7 +121,7 @@ def write_control(place: Place, *, tied_to: int | None, bounded: bool) -> None:
     place.control.chmod(0o755)
 
 
-def _program(place: Place, bounded: bool) -> list[str]:
+def _program(place: LabServer, bounded: bool) -> list[str]:
     plan = place.plan
     program = "auth_log.py" if plan.kind == "authlog" else "http_server.py"
     line = [*_PYTHON, str(_SERVICES / program)]

@@ -11,7 +11,7 @@ from guardia.tools.lab.ports import ADDRESS
 
 
 @dataclass(frozen=True)
-class Finding:
+class OracleResult:
     """Whether the service is well, and what was seen."""
 
     good: bool

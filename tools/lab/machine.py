@@ -19,23 +19,24 @@ from pathlib import Path
 from guardia.db.embedded import Cluster
 from guardia.db.installation import binaries
 from guardia.tools.lab import database, layout, namespace, ssh_server
-from guardia.tools.lab.children import Children, end_all
-from guardia.tools.lab.layout import Place
-from guardia.tools.lab.terms import Terms
+from guardia.tools.lab.children import ChildReaper
+from guardia.tools.lab.children import kill_descendants
+from guardia.tools.lab.layout import LabServer
+from guardia.tools.lab.terms import FleetOptions
 
 
 @dataclass(frozen=True)
 class Machine:
     """What one server needs to come up."""
 
-    place: Place
+    place: LabServer
     listening: socket.socket
     host_key: str
     client_key: str
     data: Path
     """The folder of its PostgreSQL, where it has one."""
     copies: Path
-    terms: Terms
+    terms: FleetOptions
 
     def fork(self) -> tuple[int, int]:
         """Start it as a child: process number, and a descriptor on which it tells how it went."""
@@ -51,7 +52,7 @@ class Machine:
         except BaseException as error:
             _report(write, error=f"{type(error).__name__}: {error}")
         finally:
-            end_all()
+            kill_descendants()
             os._exit(code)
 
     async def _live(self, write: int) -> int:
@@ -67,8 +68,8 @@ class Machine:
         running = self._start_database()
         if self.place.plan.is_program:
             server = None if self.terms.isolated else os.getpid()
-            layout.write_control(self.place, tied_to=server, bounded=volume)
-        shell = self._shell(Children())
+            layout.write_control_script(self.place, tied_to=server, bounded=volume)
+        shell = self._shell(ChildReaper())
         await self._start_service(shell)
         door = await ssh_server.serve(self.listening, self.host_key, self.client_key, shell)
         work = asyncio.ensure_future(self._work(running))
@@ -95,9 +96,9 @@ class Machine:
 
     async def _work(self, running: Cluster | None) -> None:
         if running is not None:
-            await database.work(running, self.place)
+            await database.run_workload(running, self.place)
 
-    def _shell(self, children: Children) -> ssh_server.Shell:
+    def _shell(self, children: ChildReaper) -> ssh_server.Shell:
         home = self.place.home
         path = f"{home / 'bin'}:{binaries()}:/usr/local/bin:/usr/bin:/bin"
         environment = {

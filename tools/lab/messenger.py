@@ -24,14 +24,14 @@ _HEAD_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class WebhookResponse:
     """What the webhook's caller gets."""
 
     status: str
     body: str
 
 
-OK = Answer("200 OK", "ok")
+OK = WebhookResponse("200 OK", "ok")
 
 
 class Messenger:
@@ -60,21 +60,21 @@ class Messenger:
         """The webhook of ``hooks`` or ``alerts``; it holds the token."""
         return f"http://{ADDRESS}:{port}/{kind}/{self._token}"
 
-    def take(self, method: str, path: str, kind: str, body: bytes) -> Answer:
+    def take(self, method: str, path: str, kind: str, body: bytes) -> WebhookResponse:
         """Keep one request's content, or say what is wrong with it."""
         _, place, token, *rest = [*path.split("/"), "", ""]
         if place not in self._files or any(rest):
-            return Answer("404 Not Found", "no such hook")
+            return WebhookResponse("404 Not Found", "no such hook")
         if not hmac.compare_digest(token.encode(), self._token.encode()):
-            return Answer("403 Forbidden", "invalid token")
+            return WebhookResponse("403 Forbidden", "invalid token")
         if method != "POST":
-            return Answer("405 Method Not Allowed", "POST only")
+            return WebhookResponse("405 Method Not Allowed", "POST only")
         try:
             content = _content(kind, body)
         except ValueError:
-            return Answer("400 Bad Request", "unable to parse the content")
+            return WebhookResponse("400 Bad Request", "unable to parse the content")
         if place == "hooks" and not content.get("text") and not content.get("attachments"):
-            return Answer("400 Bad Request", "no text specified")
+            return WebhookResponse("400 Bad Request", "no text specified")
         line = json.dumps({**content, "received": time.time()}, ensure_ascii=False)
         with self._files[place].open("a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -91,13 +91,13 @@ class Messenger:
                 await writer.drain()
         writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> Answer:
+    async def _answer(self, reader: asyncio.StreamReader) -> WebhookResponse:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _version = head[0].split(" ")
         fields = dict(line.lower().split(":", 1) for line in head[1:] if ":" in line)
         size = int(fields.get("content-length", "0"))
         if not 0 <= size <= _BODY_LIMIT:
-            return Answer("413 Content Too Large", "too large")
+            return WebhookResponse("413 Content Too Large", "too large")
         kind = fields.get("content-type", "").split(";")[0].strip()
         return self.take(method, path.partition("?")[0], kind, await reader.readexactly(size))
 
@@ -112,7 +112,7 @@ def _content(kind: str, body: bytes) -> dict[str, Any]:
     return found
 
 
-def posted(path: Path) -> list[dict[str, Any]]:
+def read_posts(path: Path) -> list[dict[str, Any]]:
     """What has been kept in a file so far, oldest first."""
     if not path.exists():
         return []

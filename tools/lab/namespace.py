@@ -22,11 +22,11 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _must(result: int, what: str) -> None:
+def _check_result(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -36,14 +36,14 @@ def unshare(flags: int) -> None:
     """Leave the namespaces of ``flags``; as a plain user by way of a user namespace in which we
     stay who we are. ``OSError`` where the kernel refuses."""
     if os.geteuid() == 0:
-        _must(_library().unshare(flags), "unshare")
+        _check_result(_libc().unshare(flags), "unshare")
     else:
         _unshare_as_user(flags)
 
 
 def _unshare_as_user(flags: int) -> None:
     uid, gid = os.geteuid(), os.getegid()
-    _must(_library().unshare(flags | CLONE_NEWUSER), "unshare")
+    _check_result(_libc().unshare(flags | CLONE_NEWUSER), "unshare")
     Path("/proc/self/setgroups").write_text("deny", "ascii")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", "ascii")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", "ascii")
@@ -52,7 +52,7 @@ def _unshare_as_user(flags: int) -> None:
 def _mount(
     source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None
 ) -> None:
-    _must(_library().mount(source, target, kind, flags, data), f"mount {os.fsdecode(target)}")
+    _check_result(_libc().mount(source, target, kind, flags, data), f"mount {os.fsdecode(target)}")
 
 
 def _keep_mounts_private() -> None:
@@ -68,7 +68,7 @@ def mount_proc() -> None:
 def mount_volume(folder: Path, megabytes: int) -> None:
     """A small file system on ``folder`` that only this process and its children see."""
     try:
-        _must(_library().unshare(CLONE_NEWNS), "unshare")
+        _check_result(_libc().unshare(CLONE_NEWNS), "unshare")
     except PermissionError:
         _unshare_as_user(CLONE_NEWNS)
     _keep_mounts_private()
@@ -76,7 +76,7 @@ def mount_volume(folder: Path, megabytes: int) -> None:
     _mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options)
 
 
-def lends_processes() -> bool:
+def supports_pid_namespace() -> bool:
     """Whether the kernel lets us have process numbers of our own, tried in a throwaway child."""
     pid = os.fork()
     if pid == 0:
@@ -101,9 +101,9 @@ def _first_process_sees_itself() -> int:
 
 def end_with_parent(signal_number: int) -> None:
     """Be sent ``signal_number`` when our parent's main thread ends."""
-    _must(_library().prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0), "prctl")
+    _check_result(_libc().prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0), "prctl")
 
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends."""
-    _must(_library().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+    _check_result(_libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")

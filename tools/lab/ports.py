@@ -11,7 +11,7 @@ ADDRESS = "127.0.0.1"
 _FIRST, _COUNT = 20_000, 12_000
 
 
-class Ports:
+class PortAllocator:
     """Hands out ports by name: the same ones for the same folder, unless somebody has one."""
 
     def __init__(self, home: Path) -> None:
@@ -21,7 +21,7 @@ class Ports:
     def listen(self, name: str) -> socket.socket:
         """A listening socket on the port of that name."""
         for port in self._candidates(name):
-            found = _bound(port)
+            found = _try_bind(port)
             if found is not None:
                 self._given.add(port)
                 found.listen(128)
@@ -40,7 +40,7 @@ class Ports:
         return [port for port in ports if port not in self._given]
 
 
-def _bound(port: int) -> socket.socket | None:
+def _try_bind(port: int) -> socket.socket | None:
     found = socket.socket()
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -17,8 +17,8 @@ from guardia.i18n import t
 from guardia.org.directory import Directory
 from guardia.tools.lab import control, fleet_command
 from guardia.tools.lab.inventory import Inventory
-from guardia.tools.lab.look import Finding
-from guardia.tools.lab.messenger import posted
+from guardia.tools.lab.look import OracleResult
+from guardia.tools.lab.messenger import read_posts
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -149,7 +149,7 @@ class RunningFleet:
     def posts(self, kind: Literal["message", "alert"]) -> list[dict[str, Any]]:
         """What the messenger or the alert desk has been told, oldest first."""
         found = self.inventory
-        return posted(found.messages if kind == "message" else found.alerts)
+        return read_posts(found.messages if kind == "message" else found.alerts)
 
     def told(self, sr_id: int, kind: Literal["message", "alert"], within: float = 10.0) -> bool:
         """Whether there was, or comes within some seconds, a post about that issue."""
@@ -162,17 +162,17 @@ class RunningFleet:
 
     # --- what it does -----------------------------------------------------------------------
 
-    def fault(self, name: str) -> Finding:
+    def fault(self, name: str) -> OracleResult:
         """Put a fault and wait until its oracle sees it; ``Refused`` where it is impossible."""
-        return Finding(**self._ask("fault", name))
+        return OracleResult(**self._ask("fault", name))
 
     def heal(self, name: str = "all") -> None:
         """Put a fault right from outside, and wait until its oracle is content."""
         self._ask("heal", name)
 
-    def oracle(self, name: str) -> Finding:
+    def oracle(self, name: str) -> OracleResult:
         """One look at the service itself."""
-        return Finding(**self._ask("oracle", name))
+        return OracleResult(**self._ask("oracle", name))
 
     def healthy(self, name: str) -> bool:
         """Whether that oracle is content now."""
@@ -180,7 +180,7 @@ class RunningFleet:
 
     def status(self) -> dict[str, Any]:
         """Servers with their services and live commands, and all oracles."""
-        found: dict[str, Any] = control.ask(self.inventory.control, do="status")
+        found: dict[str, Any] = control.send_request(self.inventory.control, do="status")
         return found
 
     def commands(self, server_id: str) -> list[dict[str, Any]]:
@@ -190,7 +190,7 @@ class RunningFleet:
         return found
 
     def _ask(self, what: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = control.ask(self.inventory.control, do=what, name=name)
+        found: dict[str, Any] = control.send_request(self.inventory.control, do=what, name=name)
         return found
 
     @staticmethod

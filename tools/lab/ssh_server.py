@@ -23,7 +23,7 @@ from typing import Any
 
 import asyncssh
 
-from guardia.tools.lab.children import Children
+from guardia.tools.lab.children import ChildReaper
 from guardia.tools.lab.namespace import end_with_parent
 
 ACCOUNT = "guardia"
@@ -38,7 +38,7 @@ class Shell:
 
     home: Path
     environment: Mapping[str, str]
-    children: Children
+    children: ChildReaper
     tied: bool
     """Whether commands must be tied to us, because no namespace ends them with us."""
 
@@ -46,7 +46,7 @@ class Shell:
         self, arguments: list[str], files: tuple[int, int, int], environment: Mapping[str, str]
     ) -> tuple[subprocess.Popen[bytes], asyncio.Future[int]]:
         """Start a process in the home, and wait for it whatever becomes of its channel."""
-        tie: Callable[[], None] | None = _tie if self.tied else None
+        tie: Callable[[], None] | None = _die_with_server if self.tied else None
         child = subprocess.Popen(
             arguments,
             stdin=files[0],
@@ -61,11 +61,11 @@ class Shell:
         return child, self.children.ended(child)
 
 
-def _tie() -> None:
+def _die_with_server() -> None:
     end_with_parent(signal.SIGKILL)
 
 
-class Command(asyncssh.SSHServerProcess[bytes]):
+class CommandSession(asyncssh.SSHServerProcess[bytes]):
     """One exec or shell request."""
 
     def __init__(self, shell: Shell) -> None:
@@ -207,7 +207,7 @@ async def _write(descriptor: int, data: bytes) -> None:
                 loop.remove_writer(descriptor)
 
 
-class Door(asyncssh.SSHServer):
+class KeyAuthServer(asyncssh.SSHServer):
     """Lets in one account with one key."""
 
     def __init__(self, shell: Shell, key: asyncssh.SSHKey) -> None:
@@ -226,9 +226,9 @@ class Door(asyncssh.SSHServer):
         """Whether this is our account's key."""
         return username == ACCOUNT and key == self._key
 
-    def session_requested(self) -> Command:
+    def session_requested(self) -> CommandSession:
         """A command or a shell."""
-        return Command(self._shell)
+        return CommandSession(self._shell)
 
 
 async def serve(
@@ -237,7 +237,7 @@ async def serve(
     """Listen with ``host_key`` (private, as text) and let ``client_key`` (public) in."""
     allowed = asyncssh.import_public_key(client_key)
     return await asyncssh.create_server(
-        lambda: Door(shell, allowed),
+        lambda: KeyAuthServer(shell, allowed),
         sock=listening,
         server_host_keys=[asyncssh.import_private_key(host_key)],
         encoding=None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Terms:
+class FleetOptions:
     """What the kernel lends, and who waits for the fleet."""
 
     isolated: bool

@@ -9,44 +9,50 @@ from contextlib import suppress
 
 import paramiko
 
-from guardia.tools.output import Ending, Output
-from guardia.tools.transport.connect import BROKEN
-from guardia.tools.transport.limits import Limits
-from guardia.tools.transport.supervised_shell import Leash, Lifeline, Stream, end_of, session_of
-from guardia.tools.transport.waiting import Bounded, Wake
+from guardia.tools.output import ExitReason
+from guardia.tools.output import Output
+from guardia.tools.transport.connect import CONNECTION_ERRORS
+from guardia.tools.transport.limits import TransportLimits
+from guardia.tools.transport.supervised_shell import FenceGuard
+from guardia.tools.transport.supervised_shell import SupervisedCommand
+from guardia.tools.transport.supervised_shell import OutputStream
+from guardia.tools.transport.supervised_shell import find_exit
+from guardia.tools.transport.supervised_shell import find_session
+from guardia.tools.transport.waiting import BoundedEvent
+from guardia.tools.transport.waiting import PipeEvent
 
 OnOutput = Callable[[str, str], None]
 """Called with ``"stdout"`` or ``"stderr"`` and some whole lines, while the command runs."""
 
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 """How soon a cancel is noticed while nothing arrives."""
 _CHUNK = 65_536
 
 
-class NotBegun(Exception):
+class CommandNotStarted(Exception):
     """The command was never let go."""
 
 
-class Following:
+class RunningCommand:
     """One command on one channel, from its request to its end."""
 
     def __init__(
         self,
         channel: paramiko.Channel,
-        lifeline: Lifeline,
-        limits: Limits,
+        lifeline: SupervisedCommand,
+        limits: TransportLimits,
         on_output: OnOutput | None,
     ) -> None:
         self._channel = channel
         self._lifeline = lifeline
         self._limits = limits
         self._stdout, self._stderr = (
-            Stream(lifeline.word, limits.output, _told(on_output, name))
+            OutputStream(lifeline.word, limits.output, _line_callback(on_output, name))
             for name in ("stdout", "stderr")
         )
-        self._wake = Wake()
+        self._wake = PipeEvent()
         self._started = time.monotonic()
-        self._ending = Ending.LOST
+        self._ending = ExitReason.LOST
         self._may_start = lifeline.leash is None
         self.heard = False
         """Whether the end of the command was heard of."""
@@ -54,12 +60,12 @@ class Following:
     @property
     def session(self) -> int:
         """The command's session on the server; 0 where unknown."""
-        return session_of(self._stderr)
+        return find_session(self._stderr)
 
     def through(self, cancel: threading.Event) -> Output | None:
         """Follow it to its end; ``None`` where what became of it must be looked up."""
         if cancel.is_set():  # while the connection was being made
-            self.heard, self._ending = True, Ending.CANCELLED
+            self.heard, self._ending = True, ExitReason.CANCELLED
             return self.output(True)
         if self._request():
             self._follow(self._started + self._lifeline.seconds, cancel)
@@ -73,7 +79,7 @@ class Following:
         """Ask for the command; ``False`` where it may have started, but nothing will be heard."""
         channel, leash = self._channel, self._lifeline.leash
         channel.settimeout(self._limits.connect)
-        channel.event = Bounded(self._limits.connect)
+        channel.event = BoundedEvent(self._limits.connect)
         channel.in_buffer.set_event(self._wake)
         channel.in_stderr_buffer.set_event(self._wake)
         try:
@@ -81,23 +87,23 @@ class Following:
             if leash is not None:
                 self._tied(leash)
             channel.sendall(self._lifeline.payload)
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             if leash is not None and not self._may_start:
-                raise NotBegun(type(error).__name__) from error
+                raise CommandNotStarted(type(error).__name__) from error
             return False
         return True
 
-    def _tied(self, leash: Leash) -> None:
+    def _tied(self, leash: FenceGuard) -> None:
         """Wait until the server's shell is there, and only then ask whether the leash holds."""
         deadline = time.monotonic() + self._limits.connect
         while "ready" not in self._stderr.marks:
             left = deadline - time.monotonic()
             if self._channel.closed or left <= 0:
-                raise NotBegun("closed" if left > 0 else "timeout")
+                raise CommandNotStarted("closed" if left > 0 else "timeout")
             self._wake.rearm()
             self._drain()
             if "ready" not in self._stderr.marks:
-                self._wake.wait(min(_LOOK_SECONDS, left))
+                self._wake.wait(min(_POLL_SECONDS, left))
         leash.holds()
         self._may_start = True
 
@@ -107,17 +113,17 @@ class Following:
             self._wake.rearm()
             closed = self._channel.closed
             self._drain()
-            if closed or (end_of(self._stderr) and "end" in self._stdout.marks):
+            if closed or (find_exit(self._stderr) and "end" in self._stdout.marks):
                 return
             now = time.monotonic()
             if let_go and now >= deadline:
                 return
             if not let_go and (cancel.is_set() or now >= deadline):
-                self._ending = Ending.CANCELLED if cancel.is_set() else Ending.TIMED_OUT
+                self._ending = ExitReason.CANCELLED if cancel.is_set() else ExitReason.TIMED_OUT
                 let_go, deadline = True, now + self._limits.letting_go
-                with suppress(*BROKEN):
+                with suppress(*CONNECTION_ERRORS):
                     self._channel.shutdown_write()
-            self._wake.wait(min(_LOOK_SECONDS, max(0.001, deadline - now)))
+            self._wake.wait(min(_POLL_SECONDS, max(0.001, deadline - now)))
 
     def _drain(self) -> None:
         channel = self._channel
@@ -127,14 +133,14 @@ class Following:
             self._stderr.feed(channel.recv_stderr(_CHUNK))
 
     def _concluded(self) -> Output | None:
-        end = end_of(self._stderr)
+        end = find_exit(self._stderr)
         if end is None and self._channel.closed and not self.session:
             return self._without_shell()
         if end is None:
             return None
         self.heard = True
         if not end.killed:
-            return self._made(end.exit, Ending.EXITED, True)
+            return self._made(end.exit, ExitReason.EXITED, True)
         return self._made(None, self._ending, end.gone)
 
     def _without_shell(self) -> Output | None:
@@ -143,9 +149,9 @@ class Following:
         if status < 0:
             return None
         self.heard = True
-        return self._made(status, Ending.EXITED, True)
+        return self._made(status, ExitReason.EXITED, True)
 
-    def _made(self, status: int | None, ending: Ending, gone: bool) -> Output:
+    def _made(self, status: int | None, ending: ExitReason, gone: bool) -> Output:
         return Output(
             exit=status,
             stdout=self._stdout.finish(),
@@ -157,5 +163,5 @@ class Following:
         )
 
 
-def _told(on_output: OnOutput | None, stream: str) -> Callable[[str], None] | None:
+def _line_callback(on_output: OnOutput | None, stream: str) -> Callable[[str], None] | None:
     return (lambda text: on_output(stream, text)) if on_output else None

@@ -16,14 +16,14 @@ from guardia.errors import Misconfigured, Unreachable
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.transport import hostkey
-from guardia.tools.transport.limits import Limits
+from guardia.tools.transport.limits import TransportLimits
 
-BROKEN = (paramiko.SSHException, EOFError, OSError)
+CONNECTION_ERRORS = (paramiko.SSHException, EOFError, OSError)
 """What paramiko raises where a connection gives way."""
-_KEYS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+_KEY_TYPES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 
-class Secrets(Protocol):
+class PrivateKeyStore(Protocol):
     """Where private keys are kept."""
 
     def get(self, name: str) -> str:
@@ -31,7 +31,7 @@ class Secrets(Protocol):
         ...
 
 
-def connect(host: Host, secrets: Secrets, limits: Limits, deadline: float) -> paramiko.Transport:
+def connect(host: Host, secrets: PrivateKeyStore, limits: TransportLimits, deadline: float) -> paramiko.Transport:
     """A new, verified and authenticated connection; ``Unreachable`` where there is none."""
     key = _private_key(secrets, host.credential)
     try:
@@ -41,17 +41,17 @@ def connect(host: Host, secrets: Secrets, limits: Limits, deadline: float) -> pa
     while True:
         try:
             return _attempt(host, pinned, key, limits)
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             # A server under a burst of log-ins drops some of them before saying anything.
             pause = random.uniform(0.1, 0.4)
             passing = type(error) in (paramiko.SSHException, EOFError, ConnectionResetError)
             if not passing or time.monotonic() + pause >= deadline:
-                raise _explained(host, error) from error
+                raise _to_unreachable(host, error) from error
             time.sleep(pause)
 
 
 def _attempt(
-    host: Host, pinned: tuple[str, bytes], key: paramiko.PKey, limits: Limits
+    host: Host, pinned: tuple[str, bytes], key: paramiko.PKey, limits: TransportLimits
 ) -> paramiko.Transport:
     sock = _socket(host, limits.connect)
     transport = paramiko.Transport(sock)
@@ -74,7 +74,7 @@ def _attempt(
     return transport
 
 
-class _Prompt(socket.socket):
+class _QuickAckSocket(socket.socket):
     """Acknowledges at once: sshd holds its first answer back for 40 ms until we have."""
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
@@ -84,7 +84,7 @@ class _Prompt(socket.socket):
 
 def _socket(host: Host, seconds: float) -> socket.socket:
     plain = socket.create_connection((host.address, host.port), timeout=seconds)
-    sock = _Prompt(fileno=plain.detach())
+    sock = _QuickAckSocket(fileno=plain.detach())
     # With Nagle's algorithm the next command on an open connection waits for 40 ms.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
@@ -99,9 +99,9 @@ def close(transport: paramiko.Transport) -> None:
     transport.sock.close()
 
 
-def _private_key(secrets: Secrets, name: str) -> paramiko.PKey:
+def _private_key(secrets: PrivateKeyStore, name: str) -> paramiko.PKey:
     text = secrets.get(name)
-    for kind in _KEYS:
+    for kind in _KEY_TYPES:
         try:
             return kind.from_private_key(io.StringIO(text))
         except (paramiko.SSHException, ValueError):
@@ -109,7 +109,7 @@ def _private_key(secrets: Secrets, name: str) -> paramiko.PKey:
     raise Misconfigured(what=name, why=t("tools.ssh.no_key"))
 
 
-def _explained(host: Host, error: Exception) -> Unreachable:
+def _to_unreachable(host: Host, error: Exception) -> Unreachable:
     if isinstance(error, IncompatiblePeer):
         # Most likely the pinned key's type is not offered: another host, or a new key.
         return unreachable(host, "incompatible", error=str(error)[:120])

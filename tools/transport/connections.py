@@ -16,16 +16,28 @@ import paramiko
 from guardia.errors import GuardiaError
 from guardia.org.directory import Host
 from guardia.tools.command import Command
-from guardia.tools.output import Ending, Output
-from guardia.tools.transport.channel import Following, NotBegun, OnOutput
-from guardia.tools.transport.connect import BROKEN, Secrets, close, connect, unreachable
-from guardia.tools.transport.limits import Limits
-from guardia.tools.transport.pool import Closed, Full, Kept, Pool
-from guardia.tools.transport.supervised_shell import Leash, Lifeline, ending
+from guardia.tools.output import ExitReason
+from guardia.tools.output import Output
+from guardia.tools.transport.channel import RunningCommand
+from guardia.tools.transport.channel import CommandNotStarted
+from guardia.tools.transport.channel import OnOutput
+from guardia.tools.transport.connect import CONNECTION_ERRORS
+from guardia.tools.transport.connect import PrivateKeyStore
+from guardia.tools.transport.connect import close
+from guardia.tools.transport.connect import connect
+from guardia.tools.transport.connect import unreachable
+from guardia.tools.transport.limits import TransportLimits
+from guardia.tools.transport.pool import PoolClosed
+from guardia.tools.transport.pool import PoolExhausted
+from guardia.tools.transport.pool import PooledConnection
+from guardia.tools.transport.pool import ConnectionPool
+from guardia.tools.transport.supervised_shell import FenceGuard
+from guardia.tools.transport.supervised_shell import SupervisedCommand
+from guardia.tools.transport.supervised_shell import terminate_command
 
 __all__ = ["Connections", "Ending", "Limits", "Output", "Secrets"]
 
-_Place = tuple[str, str, int, str, str, str]
+_Endpoint = tuple[str, str, int, str, str, str]
 
 # Without a handler paramiko's log lines would go to standard error.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -34,10 +46,10 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 class Connections:
     """Kept connections to any number of hosts; one object serves all threads."""
 
-    def __init__(self, secrets: Secrets, limits: Limits | None = None) -> None:
+    def __init__(self, secrets: PrivateKeyStore, limits: TransportLimits | None = None) -> None:
         self._secrets = secrets
-        self._limits = limits or Limits()
-        self._pool: Pool[_Place, _Connection] = Pool(
+        self._limits = limits or TransportLimits()
+        self._pool: ConnectionPool[_Endpoint, _SshConnection] = ConnectionPool(
             channels=self._limits.channels,
             connections=self._limits.connections,
             idle=self._limits.idle,
@@ -51,7 +63,7 @@ class Connections:
         timeout: float,
         cancel: threading.Event | None = None,
         on_output: OnOutput | None = None,
-        leash: Leash | None = None,
+        leash: FenceGuard | None = None,
     ) -> Output:
         """Run ``command`` and wait for its end, at most ``timeout`` seconds.
 
@@ -60,8 +72,8 @@ class Connections:
         """
         cancel = cancel or threading.Event()
         if cancel.is_set():
-            return Output(None, "", "", 0.0, ended=Ending.CANCELLED)
-        lifeline = Lifeline(command, timeout, leash)
+            return Output(None, "", "", 0.0, ended=ExitReason.CANCELLED)
+        lifeline = SupervisedCommand(command, timeout, leash)
         following, output = self._followed(host, lifeline, cancel, on_output)
         return output or following.output(self._gone(host, lifeline, following.session))
 
@@ -70,7 +82,7 @@ class Connections:
 
         Whether nothing of it is left; ``Unreachable`` where the server cannot be asked.
         """
-        return self.run(host, ending(tag), timeout=self._limits.letting_go + 5).exit == 0
+        return self.run(host, terminate_command(tag), timeout=self._limits.letting_go + 5).exit == 0
 
     def close(self) -> None:
         """End all connections, and with them whatever still runs over them."""
@@ -85,32 +97,32 @@ class Connections:
     def _followed(
         self,
         host: Host,
-        lifeline: Lifeline,
+        lifeline: SupervisedCommand,
         cancel: threading.Event,
         on_output: OnOutput | None = None,
-    ) -> tuple[Following, Output | None]:
+    ) -> tuple[RunningCommand, Output | None]:
         """One command, followed to its end; no output where that was not heard of."""
         kept, channel = self._channel(host)
-        following = Following(channel, lifeline, self._limits, on_output)
+        following = RunningCommand(channel, lifeline, self._limits, on_output)
         try:
             return following, following.through(cancel)
-        except NotBegun as error:
+        except CommandNotStarted as error:
             raise unreachable(host, "broken", error=error) from None
         finally:
             channel.close()
             # A connection that did not even tell of the end is not trusted with the next command.
             self._pool.give_back(kept, retire=not following.heard)
 
-    def _gone(self, host: Host, lifeline: Lifeline, session: int) -> bool:
+    def _gone(self, host: Host, lifeline: SupervisedCommand, session: int) -> bool:
         """Whether a second look at the server finds nothing left of a command."""
-        look = Lifeline(lifeline.gone(session), self._limits.letting_go)
+        look = SupervisedCommand(lifeline.gone(session), self._limits.letting_go)
         try:
             _, output = self._followed(host, look, threading.Event())
         except GuardiaError:
             return False
         return output is not None and output.exit == 0
 
-    def _channel(self, host: Host) -> tuple[Kept[_Connection], paramiko.Channel]:
+    def _channel(self, host: Host) -> tuple[PooledConnection[_SshConnection], paramiko.Channel]:
         """An open channel: on a kept connection, else on a new one."""
         deadline = time.monotonic() + self._limits.connect
         broken = 0
@@ -119,7 +131,7 @@ class Connections:
             left = max(1.0, deadline - time.monotonic())
             try:
                 return kept, kept.line.transport.open_session(timeout=left)
-            except BROKEN as error:
+            except CONNECTION_ERRORS as error:
                 full = _is_refusal(error) and kept.line.alive()
                 if full:  # the server allows fewer sessions on a connection than we do
                     kept.full()
@@ -130,19 +142,19 @@ class Connections:
                     raise unreachable(host, reason, error=type(error).__name__) from error
             time.sleep(random.uniform(0.01, 0.05))
 
-    def _take(self, host: Host, deadline: float) -> Kept[_Connection]:
-        def connected() -> _Connection:
-            return _Connection(connect(host, self._secrets, self._limits, deadline))
+    def _take(self, host: Host, deadline: float) -> PooledConnection[_SshConnection]:
+        def connected() -> _SshConnection:
+            return _SshConnection(connect(host, self._secrets, self._limits, deadline))
 
         try:
-            return self._pool.take(_place(host), connected, deadline)
-        except Full:
+            return self._pool.take(_endpoint(host), connected, deadline)
+        except PoolExhausted:
             raise unreachable(host, "busy") from None
-        except Closed:
+        except PoolClosed:
             raise unreachable(host, "closed") from None
 
 
-class _Connection:
+class _SshConnection:
     """An authenticated transport, as the pool keeps it."""
 
     def __init__(self, transport: paramiko.Transport) -> None:
@@ -155,7 +167,7 @@ class _Connection:
         close(self.transport)
 
 
-def _place(host: Host) -> _Place:
+def _endpoint(host: Host) -> _Endpoint:
     """What makes connections interchangeable: the CMDB's other facts may change meanwhile."""
     return (host.server_id, host.address, host.port, host.account, host.host_key, host.credential)
 

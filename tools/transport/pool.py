@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 
-class Line(Protocol):
+class Connection(Protocol):
     """A connection."""
 
     def alive(self) -> bool:
@@ -22,19 +22,19 @@ class Line(Protocol):
 
 
 K = TypeVar("K")
-L = TypeVar("L", bound=Line)
+L = TypeVar("L", bound=Connection)
 
 
-class Full(Exception):
+class PoolExhausted(Exception):
     """Every connection is in use and no further one is allowed."""
 
 
-class Closed(Exception):
+class PoolClosed(Exception):
     """The pool has been closed."""
 
 
 @dataclass(slots=True, eq=False)
-class Kept(Generic[L]):
+class PooledConnection(Generic[L]):
     """One connection, and how many channels of it are in use."""
 
     line: L
@@ -57,14 +57,14 @@ class Kept(Generic[L]):
 
 
 @dataclass(slots=True, eq=False)
-class _Place(Generic[L]):
+class _Endpoint(Generic[L]):
     """The connections to one place."""
 
-    kept: list[Kept[L]] = field(default_factory=list)
+    kept: list[PooledConnection[L]] = field(default_factory=list)
     opening: bool = False
     """One at a time, so that a burst of commands does not become a burst of log-ins."""
 
-    def roomiest(self) -> Kept[L] | None:
+    def roomiest(self) -> PooledConnection[L] | None:
         """The living connection with the most room, if there is room at all."""
         roomy = (
             k for k in self.kept if not k.retired and k.channels < k.capacity and k.line.alive()
@@ -72,7 +72,7 @@ class _Place(Generic[L]):
         return min(roomy, key=lambda k: k.channels, default=None)
 
 
-class Pool(Generic[K, L]):
+class ConnectionPool(Generic[K, L]):
     """Connections by place; every method may be called from any thread."""
 
     def __init__(self, *, channels: int, connections: int, idle: float) -> None:
@@ -82,10 +82,10 @@ class Pool(Generic[K, L]):
         self._connections = connections
         self._idle = idle
         self._changed = threading.Condition()
-        self._places: dict[K, _Place[L]] = {}
+        self._places: dict[K, _Endpoint[L]] = {}
         self._closed = False
 
-    def take(self, key: K, connect: Callable[[], L], deadline: float) -> Kept[L]:
+    def take(self, key: K, connect: Callable[[], L], deadline: float) -> PooledConnection[L]:
         """A connection to ``key`` with one channel of it taken; a new one by ``connect``.
 
         ``Full`` where none gets free until ``deadline`` (monotonic), ``Closed`` after ``close``.
@@ -93,8 +93,8 @@ class Pool(Generic[K, L]):
         with self._changed:
             while True:
                 if self._closed:
-                    raise Closed
-                place = self._places.setdefault(key, _Place())
+                    raise PoolClosed
+                place = self._places.setdefault(key, _Endpoint())
                 self._sweep(keep=place)
                 if best := place.roomiest():
                     best.channels += 1
@@ -103,10 +103,10 @@ class Pool(Generic[K, L]):
                     place.opening = True
                     break
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise Full
+                    raise PoolExhausted
         return self._add(place, connect)
 
-    def give_back(self, kept: Kept[L], *, retire: bool = False) -> None:
+    def give_back(self, kept: PooledConnection[L], *, retire: bool = False) -> None:
         """One channel less on it; ``retire`` where it should carry no further one."""
         with self._changed:
             kept.channels -= 1
@@ -125,10 +125,10 @@ class Pool(Generic[K, L]):
         for kept in everything:
             kept.line.close()
 
-    def _add(self, place: _Place[L], connect: Callable[[], L]) -> Kept[L]:
-        kept: Kept[L] | None = None
+    def _add(self, place: _Endpoint[L], connect: Callable[[], L]) -> PooledConnection[L]:
+        kept: PooledConnection[L] | None = None
         try:
-            kept = Kept(connect(), self._channels)
+            kept = PooledConnection(connect(), self._channels)
         finally:
             with self._changed:
                 place.opening = False
@@ -137,10 +137,10 @@ class Pool(Generic[K, L]):
                 self._changed.notify_all()
         if self._closed:
             kept.line.close()
-            raise Closed
+            raise PoolClosed
         return kept
 
-    def _sweep(self, keep: _Place[L] | None = None) -> None:
+    def _sweep(self, keep: _Endpoint[L] | None = None) -> None:
         """Close what is dead, retired or long unused. Called with the lock held."""
         oldest = time.monotonic() - self._idle
         for key, place in list(self._places.items()):

@@ -18,12 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from guardia.tools.command import Command, Script
-from guardia.tools.output import clean, decoded
+from guardia.tools.output import sanitize
+from guardia.tools.output import decode
 
-_SPARE_SECONDS = 10
+_GRACE_SECONDS = 10
 """After the command's own time, until the server ends it even if nobody lets go."""
-_LONGEST_MARK = 100
-_LONGEST_LINE = 8_192
+_MAX_MARK_BYTES = 100
+_MAX_LINE_BYTES = 8_192
 
 # For any POSIX sh. $0 the leash's tag, $1 random word, $2 bytes of input to come (base64),
 # $3 seconds, $4 command.
@@ -108,7 +109,7 @@ exit 1
 
 # Only the outermost process that carries the tag is told: the others are its children, which its
 # trap takes care of. Before it has set that trap, it has started nothing and the signal ends it.
-_END_OF = Script(
+_TERMINATE = Script(
     "guardia.end",
     r"""
 word="[${1:0:1}]${1:1}$2"
@@ -135,7 +136,7 @@ exit 1
 
 
 @dataclass(frozen=True, slots=True)
-class Leash:
+class FenceGuard:
     """What binds a change on a server to the hold of its agent, however late it arrives there.
 
     The server's shell says that it is there, then ``holds`` is asked, and only then the command is
@@ -150,25 +151,25 @@ class Leash:
     """Raises ``Stale`` where someone else holds the task by now."""
 
 
-def ending(tag: str) -> Command:
+def terminate_command(tag: str) -> Command:
     """A command that succeeds when nothing of that leash is left on the server, which it ends."""
     half = len(tag) // 2
-    return Command.script(_END_OF, tag[:half], tag[half:])
+    return Command.script(_TERMINATE, tag[:half], tag[half:])
 
 
 @dataclass(frozen=True, slots=True)
-class Lifeline:
+class SupervisedCommand:
     """One command with the random word that marks its shell's messages."""
 
     command: Command
     seconds: float
-    leash: Leash | None = None
+    leash: FenceGuard | None = None
     word: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def line(self) -> str:
         """What is asked of the server's login shell."""
-        bound = math.ceil(self.seconds) + _SPARE_SECONDS
+        bound = math.ceil(self.seconds) + _GRACE_SECONDS
         size = len(self.payload)
         name = self.leash.tag if self.leash else "guardia"
         words = ("sh", "-c", _SHELL, name, self.word, str(size), str(bound))
@@ -186,7 +187,7 @@ class Lifeline:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ShellExit:
     """The shell's last message."""
 
     exit: int
@@ -196,7 +197,7 @@ class End:
     """Nothing of its session is left."""
 
 
-class Stream:
+class OutputStream:
     """One of the two outputs: the command's bytes, bounded, and the shell's marks among them."""
 
     def __init__(self, word: str, limit: int, live: Callable[[str], None] | None = None) -> None:
@@ -218,7 +219,7 @@ class Stream:
                 break
             self._keep(self._rest[:at])
             inside = self._rest[at + len(self._start) : close]
-            self.marks.append(inside[:_LONGEST_MARK].decode("ascii", "replace"))
+            self.marks.append(inside[:_MAX_MARK_BYTES].decode("ascii", "replace"))
             self._rest = self._rest[close + 1 :]
         held = self._held()
         self._keep(self._rest[:held])
@@ -229,13 +230,13 @@ class Stream:
         self._keep(self._rest)
         self._rest = b""
         if self._live and self._line:
-            self._live(decoded(self._line))
+            self._live(decode(self._line))
             self._line = b""
-        return decoded(bytes(self._kept))
+        return decode(bytes(self._kept))
 
     def _held(self) -> int:
         """From where a mark may have begun that has not arrived whole."""
-        last = self._rest.rfind(b"\x1e", max(0, len(self._rest) - _LONGEST_MARK))
+        last = self._rest.rfind(b"\x1e", max(0, len(self._rest) - _MAX_MARK_BYTES))
         if last < 0:
             return len(self._rest)
         tail = self._rest[last:]
@@ -256,24 +257,24 @@ class Stream:
         assert self._live is not None
         self._line += data
         upto = self._line.rfind(b"\n") + 1
-        if not upto and len(self._line) > _LONGEST_LINE:
+        if not upto and len(self._line) > _MAX_LINE_BYTES:
             upto = len(self._line)
         if upto:
-            self._live(clean(self._line[:upto].decode("utf-8", "replace")))
+            self._live(sanitize(self._line[:upto].decode("utf-8", "replace")))
             self._line = self._line[upto:]
 
 
-_END = re.compile(r"(\d{1,3}):([01]):([01])")
+_EXIT_MARK = re.compile(r"(\d{1,3}):([01]):([01])")
 
 
-def session_of(stderr: Stream) -> int:
+def find_session(stderr: OutputStream) -> int:
     """The session of the started command; 0 where it is not known to have started."""
     return next((int(m) for m in stderr.marks if re.fullmatch(r"[0-9]{1,9}", m)), 0)
 
 
-def end_of(stderr: Stream) -> End | None:
+def find_exit(stderr: OutputStream) -> ShellExit | None:
     """The shell's last message, once it has come."""
     for mark in stderr.marks:
-        if match := _END.fullmatch(mark):
-            return End(int(match[1]), match[2] == "1", match[3] == "1")
+        if match := _EXIT_MARK.fullmatch(mark):
+            return ShellExit(int(match[1]), match[2] == "1", match[3] == "1")
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 
-class Wake(threading.Event):
+class PipeEvent(threading.Event):
     """Set by either of a channel's two pipes. Neither may clear it: the other may hold data."""
 
     def clear(self) -> None:
@@ -16,7 +16,7 @@ class Wake(threading.Event):
         super().clear()
 
 
-class Bounded(threading.Event):
+class BoundedEvent(threading.Event):
     """An event that nobody waits for endlessly: paramiko would, for a request's answer."""
 
     def __init__(self, seconds: float) -> None:

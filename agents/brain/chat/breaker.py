@@ -10,7 +10,7 @@ FAILURES = 3
 PAUSE = 60.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts the failures in a row of one server; safe for the threads of a process."""
 
     def __init__(
@@ -51,11 +51,11 @@ class Breaker:
             self._until = self._clock() + self._pause
 
 
-_known: dict[str, Breaker] = {}
-_known_lock = Lock()
+_breakers: dict[str, CircuitBreaker] = {}
+_breakers_lock = Lock()
 
 
-def breaker_of(base_url: str) -> Breaker:
+def breaker_for(base_url: str) -> CircuitBreaker:
     """The one breaker of this process for a model server."""
-    with _known_lock:
-        return _known.setdefault(base_url.rstrip("/"), Breaker())
+    with _breakers_lock:
+        return _breakers.setdefault(base_url.rstrip("/"), CircuitBreaker())

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardia.agents.brain.chat.clients import (
-    Call,
-    Reply,
-    Trouble,
-    Usage,
-    counted,
-    cut_off,
-    unusable,
-)
+from guardia.agents.brain.chat.clients import ChatRequest
+from guardia.agents.brain.chat.clients import ChatReply
+from guardia.agents.brain.chat.clients import ConnectionFailure
+from guardia.agents.brain.chat.clients import TokenUsage
+from guardia.agents.brain.chat.clients import read_usage
+from guardia.agents.brain.chat.clients import truncated_answer
+from guardia.agents.brain.chat.clients import unusable_answer
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 
 _ADDRESS = "https://api.anthropic.com"
 
 
-class AnthropicWire:
+class AnthropicClient:
     """The wire of ``provider: anthropic``."""
 
     def __init__(self) -> None:
@@ -32,7 +30,7 @@ class AnthropicWire:
             raise Misconfigured(what="anthropic", why=why) from error
         self.http: Any = httpx2
 
-    def invoke(self, call: Call) -> Any:
+    def invoke(self, call: ChatRequest) -> Any:
         """One message."""
         import anthropic
         from langchain_anthropic import ChatAnthropic
@@ -63,35 +61,35 @@ class AnthropicWire:
         form = {"type": "json_schema", "schema": schema}
         return chat.invoke(messages, output_config={"format": form})
 
-    def reply(self, message: Any) -> Reply:
+    def reply(self, message: Any) -> ChatReply:
         """The text of a message that ended its turn by itself."""
         said = message.response_metadata
         usage = _usage(said.get("usage"))
         ended = said.get("stop_reason")
         if ended == "max_tokens":
-            raise cut_off(usage)
+            raise truncated_answer(usage)
         if ended != "end_turn" or not isinstance(message.content, str):
-            raise unusable("stop_reason", usage)
-        return Reply(message.content, usage)
+            raise unusable_answer("stop_reason", usage)
+        return ChatReply(message.content, usage)
 
-    def trouble(self, error: Exception) -> Trouble | int | None:
+    def trouble(self, error: Exception) -> ConnectionFailure | int | None:
         """Its library's errors."""
         import anthropic
 
         match error:
             case TimeoutError() | anthropic.APITimeoutError():
-                return Trouble.SLOW
+                return ConnectionFailure.SLOW
             case anthropic.APIStatusError():
                 return int(error.status_code)
             case anthropic.APIConnectionError():
-                return Trouble.UNCONNECTED
+                return ConnectionFailure.UNCONNECTED
         return None
 
 
-def _usage(said: object) -> Usage:
+def _usage(said: object) -> TokenUsage:
     """What is read from or written to a cache is counted apart, and paid for like the rest."""
-    plain = counted(said, "input_tokens", "output_tokens")
-    cached = counted(said, "cache_creation_input_tokens", "cache_read_input_tokens")
+    plain = read_usage(said, "input_tokens", "output_tokens")
+    cached = read_usage(said, "cache_creation_input_tokens", "cache_read_input_tokens")
     parts = (plain.tokens_in, cached.tokens_in or 0, cached.tokens_out or 0)
     total = sum(p for p in parts if isinstance(p, int))
-    return Usage(total if all(isinstance(p, int) for p in parts) else None, plain.tokens_out)
+    return TokenUsage(total if all(isinstance(p, int) for p in parts) else None, plain.tokens_out)

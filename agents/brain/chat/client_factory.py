@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.chat.clients import Wire
+from guardia.agents.brain.chat.clients import ChatClient
 
 
-def of(provider: str) -> Wire:
+def client_for(provider: str) -> ChatClient:
     """The wire of a chart entry's provider; ``Misconfigured`` where its library is missing."""
     if provider == "anthropic":
-        from guardia.agents.brain.chat.client_anthropic import AnthropicWire
+        from guardia.agents.brain.chat.client_anthropic import AnthropicClient
 
-        return AnthropicWire()
+        return AnthropicClient()
     if provider == "google":
-        from guardia.agents.brain.chat.client_google import GoogleWire
+        from guardia.agents.brain.chat.client_google import GoogleClient
 
-        return GoogleWire()
-    from guardia.agents.brain.chat.client_openai import OpenAIWire
+        return GoogleClient()
+    from guardia.agents.brain.chat.client_openai import OpenAIClient
 
-    return OpenAIWire()
+    return OpenAIClient()

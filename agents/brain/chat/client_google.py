@@ -8,15 +8,13 @@ from typing import Any
 
 import httpx
 
-from guardia.agents.brain.chat.clients import (
-    Call,
-    Reply,
-    Trouble,
-    Usage,
-    counted,
-    cut_off,
-    unusable,
-)
+from guardia.agents.brain.chat.clients import ChatRequest
+from guardia.agents.brain.chat.clients import ChatReply
+from guardia.agents.brain.chat.clients import ConnectionFailure
+from guardia.agents.brain.chat.clients import TokenUsage
+from guardia.agents.brain.chat.clients import read_usage
+from guardia.agents.brain.chat.clients import truncated_answer
+from guardia.agents.brain.chat.clients import unusable_answer
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 
@@ -24,7 +22,7 @@ _ADDRESS = "https://generativelanguage.googleapis.com"
 _VERSION = "v1beta"
 
 
-class GoogleWire:
+class GoogleClient:
     """The wire of ``provider: google``."""
 
     http: Any = httpx
@@ -37,7 +35,7 @@ class GoogleWire:
             why = t("brain.extra_missing", extra="google")
             raise Misconfigured(what="google", why=why) from error
 
-    def invoke(self, call: Call) -> Any:
+    def invoke(self, call: ChatRequest) -> Any:
         """One generation."""
         from langchain_google_genai import ChatGoogleGenerativeAI
 
@@ -54,44 +52,44 @@ class GoogleWire:
             temperature=None,
         )
         # Its own client knows neither our bounds nor our certificates.
-        chat.client = _client(call)
-        _hush()
+        chat.client = _google_client(call)
+        _silence_warnings()
         messages = [("system", call.system), ("user", call.question.data)]
         return chat.invoke(
             messages,
             response_mime_type="application/json",
-            response_json_schema=_supported(call.question.schema),
+            response_json_schema=_supported_schema(call.question.schema),
         )
 
-    def reply(self, message: Any) -> Reply:
+    def reply(self, message: Any) -> ChatReply:
         """The text of an answer that stopped by itself; thoughts are paid for like the rest."""
         usage = _usage(message.usage_metadata)
         ended = message.response_metadata.get("finish_reason")
         if ended == "MAX_TOKENS":
-            raise cut_off(usage)
+            raise truncated_answer(usage)
         if ended != "STOP":
-            raise unusable("finishReason", usage)
-        return Reply(str(message.text), usage)
+            raise unusable_answer("finishReason", usage)
+        return ChatReply(str(message.text), usage)
 
-    def trouble(self, error: Exception) -> Trouble | int | None:
+    def trouble(self, error: Exception) -> ConnectionFailure | int | None:
         """Its libraries' errors: langchain's of Google's."""
         from google.genai.errors import APIError
 
         match error.__cause__ if isinstance(error.__cause__, APIError) else error:
             case TimeoutError() | httpx.TimeoutException():
-                return Trouble.SLOW
+                return ConnectionFailure.SLOW
             case APIError(code=int(status)):
                 return status
             case httpx.TransportError():
-                return Trouble.UNCONNECTED
+                return ConnectionFailure.UNCONNECTED
         return None
 
 
-def _key(call: Call) -> str:
+def _key(call: ChatRequest) -> str:
     return call.key.get_secret_value() if call.key else "none"
 
 
-def _client(call: Call) -> Any:
+def _google_client(call: ChatRequest) -> Any:
     from google.genai import Client
     from google.genai.types import HttpOptions
 
@@ -106,28 +104,28 @@ def _client(call: Call) -> Any:
     return Client(vertexai=False, api_key=_key(call), http_options=options)
 
 
-def _hush() -> None:
+def _silence_warnings() -> None:
     """What the libraries have to remark repeats what the server sent."""
     warnings.filterwarnings("ignore", r"(?s).* is not a valid ", UserWarning)
     logging.getLogger("langchain_google_genai").setLevel(logging.ERROR)
 
 
-def _usage(said: object) -> Usage:
+def _usage(said: object) -> TokenUsage:
     """The library makes a nought of what the server does not say; no question is of no tokens."""
-    counts = counted(said, "input_tokens", "output_tokens")
-    return Usage(counts.tokens_in or None, counts.tokens_out)
+    counts = read_usage(said, "input_tokens", "output_tokens")
+    return TokenUsage(counts.tokens_in or None, counts.tokens_out)
 
 
-def _supported(schema: dict[str, Any]) -> dict[str, Any]:
+def _supported_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """``schema`` without patterns, which Gemini's decoding does not know: they stay as words for
     the model, and the reader of the answer insists on them."""
     kept = {name: value for name, value in schema.items() if name != "pattern"}
     if "pattern" in schema:
         kept["description"] = f"pattern: {schema['pattern']}"
     if "properties" in schema:
-        kept["properties"] = {n: _supported(s) for n, s in schema["properties"].items()}
+        kept["properties"] = {n: _supported_schema(s) for n, s in schema["properties"].items()}
         # Else it may write them in another order: the reason is to come before the choice.
         kept["propertyOrdering"] = list(schema["properties"])
     if "items" in schema:
-        kept["items"] = _supported(schema["items"])
+        kept["items"] = _supported_schema(schema["items"])
     return kept

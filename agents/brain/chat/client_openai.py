@@ -7,10 +7,15 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from guardia.agents.brain.chat.clients import Call, Reply, Trouble, counted, cut_off, unusable
+from guardia.agents.brain.chat.clients import ChatRequest
+from guardia.agents.brain.chat.clients import ChatReply
+from guardia.agents.brain.chat.clients import ConnectionFailure
+from guardia.agents.brain.chat.clients import read_usage
+from guardia.agents.brain.chat.clients import truncated_answer
+from guardia.agents.brain.chat.clients import unusable_answer
 
 
-class OpenAIWire:
+class OpenAIClient:
     """The wire of ``provider: openai``."""
 
     http: Any = httpx
@@ -18,7 +23,7 @@ class OpenAIWire:
     def __init__(self) -> None:
         import langchain_openai  # noqa: F401 - its 2 s are not the server's
 
-    def invoke(self, call: Call) -> Any:
+    def invoke(self, call: ChatRequest) -> Any:
         """One completion."""
         from langchain_openai import ChatOpenAI
 
@@ -39,29 +44,29 @@ class OpenAIWire:
         form = {"name": call.question.name, "strict": True, "schema": call.question.schema}
         return chat.invoke(messages, response_format={"type": "json_schema", "json_schema": form})
 
-    def reply(self, message: Any) -> Reply:
+    def reply(self, message: Any) -> ChatReply:
         """The text of a completion that stopped by itself."""
         said = message.response_metadata
-        usage = counted(said.get("token_usage"), "prompt_tokens", "completion_tokens")
+        usage = read_usage(said.get("token_usage"), "prompt_tokens", "completion_tokens")
         ended = said.get("finish_reason")
         if ended == "length":
-            raise cut_off(usage)
+            raise truncated_answer(usage)
         if ended != "stop" or not isinstance(message.content, str):
-            raise unusable("finish_reason", usage)
-        return Reply(message.content, usage)
+            raise unusable_answer("finish_reason", usage)
+        return ChatReply(message.content, usage)
 
-    def trouble(self, error: Exception) -> Trouble | int | None:
+    def trouble(self, error: Exception) -> ConnectionFailure | int | None:
         """Its library's errors."""
         import openai
 
         match error:
             case TimeoutError() | openai.APITimeoutError():
-                return Trouble.SLOW
+                return ConnectionFailure.SLOW
             case openai.APIStatusError():
                 return error.status_code
             case openai.APIConnectionError():
-                return Trouble.UNCONNECTED
+                return ConnectionFailure.UNCONNECTED
             case openai.LengthFinishReasonError():
                 said = getattr(error.completion, "usage", None)
-                raise cut_off(counted(said, "prompt_tokens", "completion_tokens")) from None
+                raise truncated_answer(read_usage(said, "prompt_tokens", "completion_tokens")) from None
         return None

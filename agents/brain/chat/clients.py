@@ -12,52 +12,52 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from guardia.agents.brain.chat.prompts import Question
+from guardia.agents.brain.chat.prompts import Prompt
 from guardia.errors import ModelError
 from guardia.i18n import t
 from guardia.org.brains import ModelChoice
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class TokenUsage:
     """Tokens as the server counts them: whatever it said, not checked; ``None``: nothing."""
 
     tokens_in: object = None
     tokens_out: object = None
 
 
-NOTHING = Usage(0, 0)
-UNKNOWN = Usage()
+NO_USAGE = TokenUsage(0, 0)
+UNKNOWN_USAGE = TokenUsage()
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChatReply:
     """What a model said."""
 
     text: str
-    usage: Usage
+    usage: TokenUsage
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ChatRequest:
     """Everything that goes over a wire, and the bounded client that carries it."""
 
     choice: ModelChoice
     key: SecretStr | None
     system: str
-    question: Question[Any]
+    question: Prompt[Any]
     client: Any
     timeout: tuple[float, float, float, float]
 
 
-class Trouble(Enum):
+class ConnectionFailure(Enum):
     """What went wrong below the protocol."""
 
     SLOW = "slow"
     UNCONNECTED = "unconnected"
 
 
-class Wire(Protocol):
+class ChatClient(Protocol):
     """One protocol."""
 
     @property
@@ -65,31 +65,31 @@ class Wire(Protocol):
         """The library for HTTP that its own library takes clients of."""
         ...
 
-    def invoke(self, call: Call) -> Any:
+    def invoke(self, call: ChatRequest) -> Any:
         """Send the question; the library's message."""
         ...
 
-    def reply(self, message: Any) -> Reply:
+    def reply(self, message: Any) -> ChatReply:
         """The message's text; ``ModelError`` where it is no complete answer."""
         ...
 
-    def trouble(self, error: Exception) -> Trouble | int | None:
+    def trouble(self, error: Exception) -> ConnectionFailure | int | None:
         """What an error of ``invoke`` means: an HTTP status, or ``None`` for anything else."""
         ...
 
 
-def unusable(place: str, usage: Usage = UNKNOWN) -> ModelError:
+def unusable_answer(place: str, usage: TokenUsage = UNKNOWN_USAGE) -> ModelError:
     """An answer came, and is not what was asked for."""
     return ModelError(why=t("brain.not_valid", place=place), answered=True, usage=usage)
 
 
-def cut_off(usage: Usage) -> ModelError:
+def truncated_answer(usage: TokenUsage) -> ModelError:
     """The answer was longer than allowed."""
     return ModelError(why=t("brain.cut_off"), answered=True, usage=usage)
 
 
-def counted(said: object, tokens_in: str, tokens_out: str) -> Usage:
+def read_usage(said: object, tokens_in: str, tokens_out: str) -> TokenUsage:
     """A usage object's two numbers."""
     if isinstance(said, Mapping):
-        return Usage(said.get(tokens_in), said.get(tokens_out))
-    return Usage(getattr(said, tokens_in, None), getattr(said, tokens_out, None))
+        return TokenUsage(said.get(tokens_in), said.get(tokens_out))
+    return TokenUsage(getattr(said, tokens_in, None), getattr(said, tokens_out, None))

@@ -14,7 +14,7 @@ from typing import Any
 _MAX_BYTES = 256 * 1024
 
 
-def client(http: Any, timeout: tuple[float, float, float, float]) -> Any:
+def bounded_client(http: Any, timeout: tuple[float, float, float, float]) -> Any:
     """A client of the library ``http``, for one answer that begins now.
 
     ``timeout``: seconds to connect, read, write, and for a place in the pool. No proxy or address
@@ -26,7 +26,7 @@ def client(http: Any, timeout: tuple[float, float, float, float]) -> Any:
 
 
 @cache
-def _authorities() -> ssl.SSLContext:
+def _ssl_context() -> ssl.SSLContext:
     """The system's certificates, among which an institution installs its own authority."""
     return ssl.create_default_context()
 
@@ -35,7 +35,7 @@ def _authorities() -> ssl.SSLContext:
 def _transport(http: Any) -> Any:
     class Bounded(http.HTTPTransport):  # type: ignore[misc]
         def __init__(self, deadline: float) -> None:
-            super().__init__(verify=_authorities(), trust_env=False)
+            super().__init__(verify=_ssl_context(), trust_env=False)
             self._deadline = deadline
 
         def handle_request(self, request: Any) -> Any:

@@ -17,32 +17,30 @@ from typing import Any
 from pydantic import SecretStr
 
 from guardia.agents.brain.chat import client_factory, http_bounds
-from guardia.agents.brain.chat.clients import (
-    NOTHING,
-    UNKNOWN,
-    Call,
-    Reply,
-    Trouble,
-    Usage,
-    Wire,
-)
-from guardia.agents.brain.chat.prompts import Question
+from guardia.agents.brain.chat.clients import NO_USAGE
+from guardia.agents.brain.chat.clients import UNKNOWN_USAGE
+from guardia.agents.brain.chat.clients import ChatRequest
+from guardia.agents.brain.chat.clients import ChatReply
+from guardia.agents.brain.chat.clients import ConnectionFailure
+from guardia.agents.brain.chat.clients import TokenUsage
+from guardia.agents.brain.chat.clients import ChatClient
+from guardia.agents.brain.chat.prompts import Prompt
 from guardia.errors import ModelError
 from guardia.i18n import t
 from guardia.org.brains import ModelChoice
 
 log = logging.getLogger(__name__)
 
-_CONNECT = 5.0
+_CONNECT_SECONDS = 5.0
 # What says that the question was not liked, not that the server is unwell.
-_QUESTION_REFUSED = (400, 413, 422)
+_PROMPT_REJECTED = (400, 413, 422)
 # What may be over soon, where the server says when.
-_LATER = (429, 500, 502, 503, 504, 529)
+_RETRYABLE = (429, 500, 502, 503, 504, 529)
 
 
 # Second tries: at once where nobody listens (a server that restarts), else when the server says.
-_REFUSED_WAIT = 0.3
-_LONGEST_WAIT = 10.0
+_REFUSED_RETRY_SECONDS = 0.3
+_MAX_RETRY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class ChatModel:
         """As the chart names it."""
         return self.choice.model
 
-    def answer(self, role: str, question: Question[Any], seconds: float) -> Reply:
+    def answer(self, role: str, question: Prompt[Any], seconds: float) -> ChatReply:
         """Ask; ``ModelError`` with a Korean ``why``, ``down=True`` where the server is unwell,
         ``answered=True`` where it said something unusable, and the ``usage`` so far as known.
 
@@ -72,57 +70,57 @@ class ChatModel:
         except ModelError as error:
             wait = error.detail.get("again_in")
             left = deadline - time.monotonic()
-            if not isinstance(wait, float) or not 0 <= wait <= min(_LONGEST_WAIT, left / 2):
+            if not isinstance(wait, float) or not 0 <= wait <= min(_MAX_RETRY_SECONDS, left / 2):
                 raise
         time.sleep(wait)
         return self._once(role, question, deadline - time.monotonic())
 
-    def _once(self, role: str, question: Question[Any], seconds: float) -> Reply:
-        wire = client_factory.of(self.choice.provider)
+    def _once(self, role: str, question: Prompt[Any], seconds: float) -> ChatReply:
+        wire = client_factory.client_for(self.choice.provider)
         # Where an answer has odd types, these repeat what the server sent.
         warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
         try:
-            message = _within(seconds, lambda: self._invoke(wire, role, question, seconds))
+            message = _run_with_timeout(seconds, lambda: self._invoke(wire, role, question, seconds))
         except Exception as error:  # Whatever it was, it came of what the server sent.
             raise self._why(wire, error, seconds) from None
         return wire.reply(message)
 
-    def _invoke(self, wire: Wire, role: str, question: Question[Any], seconds: float) -> Any:
+    def _invoke(self, wire: ChatClient, role: str, question: Prompt[Any], seconds: float) -> Any:
         from langsmith import tracing_context
 
         # As a tuple (connect, read, write, pool): langchain keeps one client for each hashable one.
-        timeout = (min(_CONNECT, seconds), seconds, seconds, seconds)
-        with http_bounds.client(wire.http, timeout) as client, tracing_context(enabled=False):
-            call = Call(self.choice, self.key, system(role, question), question, client, timeout)
+        timeout = (min(_CONNECT_SECONDS, seconds), seconds, seconds, seconds)
+        with http_bounds.bounded_client(wire.http, timeout) as client, tracing_context(enabled=False):
+            call = ChatRequest(self.choice, self.key, system_prompt(role, question), question, client, timeout)
             return wire.invoke(call)
 
-    def _why(self, wire: Wire, error: Exception, seconds: float) -> ModelError:
+    def _why(self, wire: ChatClient, error: Exception, seconds: float) -> ModelError:
         match wire.trouble(error):
-            case Trouble.SLOW:
+            case ConnectionFailure.SLOW:
                 why = t("brain.timed_out", seconds=f"{seconds:.3g}")
-                return ModelError(why=why, down=True, usage=_unless_unsent(error))
-            case Trouble.UNCONNECTED:
-                again_in = _REFUSED_WAIT if _was_refused(error) else None
+                return ModelError(why=why, down=True, usage=_possible_usage(error))
+            case ConnectionFailure.UNCONNECTED:
+                again_in = _REFUSED_RETRY_SECONDS if _was_refused(error) else None
                 why = t("brain.refused" if again_in else "brain.unreachable")
-                usage = _unless_unsent(error)
+                usage = _possible_usage(error)
                 return ModelError(why=why, down=True, usage=usage, again_in=again_in)
             case int(status):
-                down = status not in _QUESTION_REFUSED
-                again_in = _retry_after(error) if status in _LATER else None
+                down = status not in _PROMPT_REJECTED
+                again_in = _retry_after(error) if status in _RETRYABLE else None
                 why = t("brain.http_error", status=status)
-                return ModelError(why=why, down=down, usage=NOTHING, again_in=again_in)
+                return ModelError(why=why, down=down, usage=NO_USAGE, again_in=again_in)
         # Its own message may repeat what the server sent; the kind says enough.
         log.warning("chat model %s: unusable answer (%s)", self.name, type(error).__name__)
         why = t("brain.not_valid", place="HTTP")
-        return ModelError(why=why, answered=True, usage=UNKNOWN)
+        return ModelError(why=why, answered=True, usage=UNKNOWN_USAGE)
 
 
-def system(role: str, question: Question[Any]) -> str:
+def system_prompt(role: str, question: Prompt[Any]) -> str:
     """What the model is told before the data."""
     return "\n\n".join(filter(None, [role, question.instructions]))
 
 
-def _within(seconds: float, work: Callable[[], Any]) -> Any:
+def _run_with_timeout(seconds: float, work: Callable[[], Any]) -> Any:
     """``work()``, or ``TimeoutError``; then its thread is left to its own limits.
 
     Timeouts of sockets are for one silence each and know nothing of name servers: an answer that
@@ -157,11 +155,11 @@ def _was_refused(error: BaseException) -> bool:
     return any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error))
 
 
-def _unless_unsent(error: BaseException) -> Usage:
+def _possible_usage(error: BaseException) -> TokenUsage:
     """Nothing was used where there was no connection; else nobody knows."""
     # By name: each library for HTTP has its own.
     unsent = {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "ConnectionRefusedError"}
-    return NOTHING if any(type(c).__name__ in unsent for c in _causes(error)) else UNKNOWN
+    return NO_USAGE if any(type(c).__name__ in unsent for c in _causes(error)) else UNKNOWN_USAGE
 
 
 def _retry_after(error: Exception) -> float | None:

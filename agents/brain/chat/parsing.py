@@ -16,12 +16,14 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from guardia.agents.brain.goals.breakdown import Piece
-from guardia.agents.brain.protocol import Choice
+from guardia.agents.brain.goals.breakdown import GoalPiece
+from guardia.agents.brain.protocol import RunbookChoice
 from guardia.agents.brain.triage.classify import Triage, triage
 from guardia.errors import ModelError
 from guardia.i18n import t
-from guardia.org.directory import Directory, Host, InstitutionName
+from guardia.org.directory import Directory
+from guardia.org.directory import Host
+from guardia.org.directory import InstitutionInfo
 
 NONE = "NONE"
 """Stands for "none of these": strict enums have no null."""
@@ -35,7 +37,7 @@ Category = Literal[
     "GENERAL",
 ]  # fmt: skip
 Priority = Literal["P1", "P2", "P3", "P4"]
-Work = Literal[
+ActionChoice = Literal[
     "RESTART", "DEPLOY", "LOG_ANALYSIS", "HEALTH_CHECK", "DISK_CLEANUP", "KILL_QUERY",
     "CERT_CHECK", "BACKUP", "NONE",
 ]  # fmt: skip
@@ -47,7 +49,7 @@ _HANGUL = re.compile(r"[가-힣]")
 # Reasons are shown on the issue: no markup, links or mentions in them.
 _MARKUP = re.compile(r"[`<>\[\]{}*~|\\@#!]|\b\w+://|\bwww\.")
 
-Reason = Annotated[str, StringConstraints(pattern=_REASON)]
+ReasonText = Annotated[str, StringConstraints(pattern=_REASON)]
 
 
 class _Answer(BaseModel):
@@ -55,71 +57,71 @@ class _Answer(BaseModel):
 
 
 class _TriageAnswer(_Answer):
-    reasons: Annotated[list[Reason], Field(max_length=_MAX_REASONS)]
+    reasons: Annotated[list[ReasonText], Field(max_length=_MAX_REASONS)]
     kind: Kind
     category: Category
     priority: Priority
     servers: Annotated[list[str], Field(max_length=MAX_SERVERS)]
-    action_type: Work
+    action_type: ActionChoice
     institution: str
 
 
 class _ChoiceAnswer(_Answer):
-    reason: Reason
+    reason: ReasonText
     runbook: str
 
 
 class _PieceAnswer(_Answer):
     title: Annotated[str, StringConstraints(pattern=_TITLE)]
     category: Category
-    action_type: Work
+    action_type: ActionChoice
     server: str
 
 
 class _DivisionAnswer(_Answer):
-    reason: Reason
+    reason: ReasonText
     sure: Literal["YES", "NO"]
     pieces: Annotated[list[_PieceAnswer], Field(max_length=MAX_PIECES)]
 
 
 A = TypeVar("A", bound=_Answer)
 
-TRIAGE_SHAPE = json.dumps(_TriageAnswer.model_json_schema(), sort_keys=True)
-DIVISION_SHAPE = json.dumps(_DivisionAnswer.model_json_schema(), sort_keys=True)
-CHOICE_SHAPE = json.dumps(_ChoiceAnswer.model_json_schema(), sort_keys=True)
+TRIAGE_BASE_SCHEMA = json.dumps(_TriageAnswer.model_json_schema(), sort_keys=True)
+DIVISION_BASE_SCHEMA = json.dumps(_DivisionAnswer.model_json_schema(), sort_keys=True)
+CHOICE_BASE_SCHEMA = json.dumps(_ChoiceAnswer.model_json_schema(), sort_keys=True)
 """The forms without what is offered: they change with this file only."""
 
 
-def triage_schema(servers: Sequence[Host], institutions: Sequence[InstitutionName]) -> Any:
+def triage_schema(servers: Sequence[Host], institutions: Sequence[InstitutionInfo]) -> Any:
     """The schema of a triage over exactly these servers and institutions."""
-    return _object(
+    return _object_schema(
         # First, so that a model has weighed the request before it chooses.
-        reasons={"type": "array", "items": _reason(), "maxItems": _MAX_REASONS},
-        kind=_one_of(get_args(Kind)),
-        category=_one_of(get_args(Category)),
-        priority=_one_of(get_args(Priority)),
+        reasons={"type": "array", "items": _reason_schema(), "maxItems": _MAX_REASONS},
+        kind=_enum_schema(get_args(Kind)),
+        category=_enum_schema(get_args(Category)),
+        priority=_enum_schema(get_args(Priority)),
         servers={
             "type": "array",
-            "items": _one_of([*(s.server_id for s in servers), NONE]),
+            "items": _enum_schema([*(s.server_id for s in servers), NONE]),
             "maxItems": MAX_SERVERS,
         },
-        action_type=_one_of(get_args(Work)),
-        institution=_one_of([*(i.id for i in institutions), NONE]),
+        action_type=_enum_schema(get_args(ActionChoice)),
+        institution=_enum_schema([*(i.id for i in institutions), NONE]),
     )
 
 
-def read_triage(
-    text: str, servers: Sequence[Host], institutions: Sequence[InstitutionName]
+def parse_triage(
+    text: str, servers: Sequence[Host], institutions: Sequence[InstitutionInfo]
 ) -> Triage:
     """``text`` as a triage; ``ModelError`` where it is anything but a choice of what was offered.
 
     A server's institution is what the directory says, whatever the model thinks of it.
     """
-    answer = _read(text, _TriageAnswer)
+    answer = _parse(text, _TriageAnswer)
     hosts = {s.server_id: s for s in servers}
     chosen = tuple(s for s in dict.fromkeys(answer.servers) if s != NONE)
-    _known("servers", chosen, hosts)
-    _known("institution", [answer.institution], {NONE, *(i.id for i in institutions)})
+    _require_offered("servers", chosen, hosts)
+    _require_offered("institution", [answer.institution], {NONE, *(i.id for i in institutions)})
     named = hosts[chosen[0]].institution if chosen else answer.institution
     return Triage(
         kind=answer.kind,
@@ -128,46 +130,46 @@ def read_triage(
         servers=chosen,
         action_type=None if answer.action_type == NONE else answer.action_type,
         institution=None if named == NONE else named,
-        reasons=_reasons(answer.reasons),
+        reasons=_korean_reasons(answer.reasons),
     )
 
 
 def division_schema(servers: Sequence[Host]) -> Any:
     """The schema of a goal's pieces over exactly these servers."""
-    piece = _object(
+    piece = _object_schema(
         title={"type": "string", "pattern": _TITLE},
-        category=_one_of(get_args(Category)),
-        action_type=_one_of(get_args(Work)),
-        server=_one_of([*(s.server_id for s in servers), NONE]),
+        category=_enum_schema(get_args(Category)),
+        action_type=_enum_schema(get_args(ActionChoice)),
+        server=_enum_schema([*(s.server_id for s in servers), NONE]),
     )
-    return _object(
-        reason=_reason(),
-        sure=_one_of(["YES", "NO"]),
+    return _object_schema(
+        reason=_reason_schema(),
+        sure=_enum_schema(["YES", "NO"]),
         pieces={"type": "array", "items": piece, "maxItems": MAX_PIECES},
     )
 
 
-def read_division(text: str, servers: Sequence[Host], wanted: Collection[str]) -> tuple[Piece, ...]:
+def parse_division(text: str, servers: Sequence[Host], wanted: Collection[str]) -> tuple[GoalPiece, ...]:
     """``text`` as the pieces of a goal; ``ModelError`` where the model is not sure, chose what was
     not offered, or left out one of the ``wanted`` servers, which the goal itself names.
 
     Kind and priority are not the model's: the rules take them from each title.
     """
-    answer = _read(text, _DivisionAnswer)
+    answer = _parse(text, _DivisionAnswer)
     if answer.sure == "NO" or not answer.pieces:
         raise ModelError(why=t("brain.unsure"), answered=True)
     chosen = {p.server for p in answer.pieces}
-    _known("server", chosen, {NONE, *(s.server_id for s in servers)})
+    _require_offered("server", chosen, {NONE, *(s.server_id for s in servers)})
     if missing := sorted(set(wanted) - chosen):
         raise ModelError(why=t("brain.left_out", servers=", ".join(missing[:5])), answered=True)
     owners = {s.server_id: s.institution for s in servers}
-    reasons = _reasons([answer.reason])
-    pieces = dict.fromkeys(_piece_of(said, owners, reasons) for said in answer.pieces)
+    reasons = _korean_reasons([answer.reason])
+    pieces = dict.fromkeys(_parse_piece(said, owners, reasons) for said in answer.pieces)
     return tuple(replace(piece, sentence=number) for number, piece in enumerate(pieces))
 
 
-def _piece_of(said: _PieceAnswer, owners: dict[str, str], reasons: tuple[str, ...]) -> Piece:
-    title = _plain(said.title)
+def _parse_piece(said: _PieceAnswer, owners: dict[str, str], reasons: tuple[str, ...]) -> GoalPiece:
+    title = _without_markup(said.title)
     if not _HANGUL.search(title):
         raise ModelError(why=t("brain.not_valid", place="title"), answered=True)
     by_rules = triage(title, Directory())
@@ -180,23 +182,23 @@ def _piece_of(said: _PieceAnswer, owners: dict[str, str], reasons: tuple[str, ..
         institution=owners.get(said.server),
         reasons=reasons,
     )
-    return Piece(title, title, sentence=0, wish=True, read=read)
+    return GoalPiece(title, title, sentence=0, wish=True, read=read)
 
 
 def choice_schema(runbooks: Sequence[str]) -> Any:
     """The schema of a choice among exactly these runbooks, or none of them."""
-    return _object(reason=_reason(), runbook=_one_of([*runbooks, NONE]))
+    return _object_schema(reason=_reason_schema(), runbook=_enum_schema([*runbooks, NONE]))
 
 
-def read_choice(text: str, runbooks: Sequence[str]) -> Choice:
+def parse_choice(text: str, runbooks: Sequence[str]) -> RunbookChoice:
     """``text`` as a choice; ``ModelError`` where it is not one of ``runbooks`` or none."""
-    answer = _read(text, _ChoiceAnswer)
-    _known("runbook", [answer.runbook], {NONE, *runbooks})
+    answer = _parse(text, _ChoiceAnswer)
+    _require_offered("runbook", [answer.runbook], {NONE, *runbooks})
     chosen = None if answer.runbook == NONE else answer.runbook
-    return Choice(chosen, " ".join(_reasons([answer.reason])))
+    return RunbookChoice(chosen, " ".join(_korean_reasons([answer.reason])))
 
 
-def _object(**properties: Any) -> dict[str, Any]:
+def _object_schema(**properties: Any) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,
@@ -205,15 +207,15 @@ def _object(**properties: Any) -> dict[str, Any]:
     }
 
 
-def _one_of(values: Iterable[str]) -> dict[str, Any]:
+def _enum_schema(values: Iterable[str]) -> dict[str, Any]:
     return {"type": "string", "enum": list(dict.fromkeys(values))}
 
 
-def _reason() -> dict[str, Any]:
+def _reason_schema() -> dict[str, Any]:
     return {"type": "string", "pattern": _REASON}
 
 
-def _read(text: str, wanted: type[A]) -> A:
+def _parse(text: str, wanted: type[A]) -> A:
     try:
         return wanted.model_validate_json(text)
     except ValidationError as error:
@@ -223,18 +225,18 @@ def _read(text: str, wanted: type[A]) -> A:
         raise ModelError(why=t("brain.not_valid", place=place or "JSON")) from None
 
 
-def _known(place: str, values: Iterable[str], offered: Iterable[str]) -> None:
+def _require_offered(place: str, values: Iterable[str], offered: Iterable[str]) -> None:
     if not set(values) <= set(offered):
         raise ModelError(why=t("brain.not_offered", place=place))
 
 
-def _reasons(sentences: Iterable[str]) -> tuple[str, ...]:
+def _korean_reasons(sentences: Iterable[str]) -> tuple[str, ...]:
     """The Korean ones, as plain sentences; a fixed one where there are none."""
-    plain = tuple(s for s in map(_plain, sentences) if _HANGUL.search(s))
+    plain = tuple(s for s in map(_without_markup, sentences) if _HANGUL.search(s))
     return plain or (t("brain.no_reason"),)
 
 
-def _plain(sentence: str) -> str:
+def _without_markup(sentence: str) -> str:
     visible = "".join(
         " " if unicodedata.category(c)[0] in "CZ" else c
         for c in unicodedata.normalize("NFC", sentence)

@@ -16,12 +16,14 @@ from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
 from guardia.agents.brain.chat import parsing
-from guardia.agents.brain.goals.breakdown import Piece
-from guardia.agents.brain.goals.scope import Scope
-from guardia.agents.brain.protocol import Choice
+from guardia.agents.brain.goals.breakdown import GoalPiece
+from guardia.agents.brain.goals.scope import GoalScope
+from guardia.agents.brain.protocol import RunbookChoice
 from guardia.agents.brain.triage.classify import Triage
-from guardia.knowledge.library import Found
-from guardia.org.directory import Directory, Host, InstitutionName
+from guardia.knowledge.library import RunbookMatch
+from guardia.org.directory import Directory
+from guardia.org.directory import Host
+from guardia.org.directory import InstitutionInfo
 
 T = TypeVar("T")
 
@@ -37,7 +39,7 @@ _MARKS = frozenset("<>[]|")
 
 
 @dataclass(frozen=True, slots=True)
-class Question(Generic[T]):
+class Prompt(Generic[T]):
     """One question: instructions, data, and what an answer must look like."""
 
     name: str
@@ -60,85 +62,85 @@ class Question(Generic[T]):
         return hashlib.sha256(f"{system}\n{self.shape}".encode()).hexdigest()[:12]
 
 
-def about_request(text: str, directory: Directory) -> Question[Triage]:
+def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
     """How to classify ``text``, and which servers it means."""
-    servers = _offered(text, directory)
+    servers = _offered_servers(text, directory)
     institutions = directory.institutions[:MAX_SERVERS]
-    return Question(
+    return Prompt(
         name="triage",
         instructions=_instructions("triage"),
         data=_sections(
-            directory=_listed(institutions, servers),
+            directory=_directory_data(institutions, servers),
             request=text[:MAX_TEXT],
         ),
         schema=parsing.triage_schema(servers, institutions),
-        read=lambda said: parsing.read_triage(said, servers, institutions),
-        shape=parsing.TRIAGE_SHAPE,
+        read=lambda said: parsing.parse_triage(said, servers, institutions),
+        shape=parsing.TRIAGE_BASE_SCHEMA,
     )
 
 
-def about_goal(text: str, scope: Scope) -> Question[tuple[Piece, ...]]:
+def goal_prompt(text: str, scope: GoalScope) -> Prompt[tuple[GoalPiece, ...]]:
     """Which pieces of work the goal ``text`` is, on which servers of what it may be about."""
-    servers = _offered(text, scope.directory)
-    return Question(
+    servers = _offered_servers(text, scope.directory)
+    return Prompt(
         name="divide",
         instructions=_instructions("divide"),
         data=_sections(
-            directory=_listed(scope.directory.institutions[:MAX_SERVERS], servers),
+            directory=_directory_data(scope.directory.institutions[:MAX_SERVERS], servers),
             request=text[:MAX_TEXT],
         ),
         schema=parsing.division_schema(servers),
-        read=lambda said: parsing.read_division(said, servers, scope.servers),
-        shape=parsing.DIVISION_SHAPE,
+        read=lambda said: parsing.parse_division(said, servers, scope.servers),
+        shape=parsing.DIVISION_BASE_SCHEMA,
     )
 
 
-def about_procedures(
-    text: str, found: tuple[Found, ...], notes: tuple[str, ...] = ()
-) -> Question[Choice]:
+def choice_prompt(
+    text: str, found: tuple[RunbookMatch, ...], notes: tuple[str, ...] = ()
+) -> Prompt[RunbookChoice]:
     """Which of the ``found`` procedures fits ``text``; ``notes`` are the agent's own."""
     runbooks = [f.runbook.id for f in found]
-    return Question(
+    return Prompt(
         name="choose",
         instructions=_instructions("choose"),
         data=_sections(
-            procedures=[_procedure(f) for f in found],
+            procedures=[_procedure_data(f) for f in found],
             **({"notes": [note[:_NOTE] for note in notes[:_NOTES]]} if notes else {}),
             request=text[:MAX_TEXT],
         ),
         schema=parsing.choice_schema(runbooks),
-        read=lambda said: parsing.read_choice(said, runbooks),
-        shape=parsing.CHOICE_SHAPE,
+        read=lambda said: parsing.parse_choice(said, runbooks),
+        shape=parsing.CHOICE_BASE_SCHEMA,
     )
 
 
-def _offered(text: str, directory: Directory) -> tuple[Host, ...]:
+def _offered_servers(text: str, directory: Directory) -> tuple[Host, ...]:
     """All servers; of very many those first whose name or institution stands in the text."""
     if len(directory.servers) <= MAX_SERVERS:
         return directory.servers
     said = "".join(text.lower().split())
-    institutions = {i.id for i in directory.institutions if _stands(said, i.id, i.name, *i.aliases)}
+    institutions = {i.id for i in directory.institutions if _mentions_any(said, i.id, i.name, *i.aliases)}
 
     def distance(host: Host) -> int:
-        if _stands(said, host.server_id, *host.aliases):
+        if _mentions_any(said, host.server_id, *host.aliases):
             return 0
         return 1 if host.institution in institutions else 2
 
     return tuple(sorted(directory.servers, key=distance)[:MAX_SERVERS])
 
 
-def _stands(said: str, *names: str) -> bool:
+def _mentions_any(said: str, *names: str) -> bool:
     return any("".join(name.lower().split()) in said for name in names if name)
 
 
-def _listed(institutions: Sequence[InstitutionName], servers: Sequence[Host]) -> dict[str, Any]:
+def _directory_data(institutions: Sequence[InstitutionInfo], servers: Sequence[Host]) -> dict[str, Any]:
     return {
         "institutions": [i.model_dump(mode="json") for i in institutions],
-        "servers": [_described(s) for s in servers],
+        "servers": [_server_data(s) for s in servers],
     }
 
 
-def _described(host: Host) -> dict[str, Any]:
+def _server_data(host: Host) -> dict[str, Any]:
     """What the model may know of a server: names, never addresses, accounts or paths."""
     return {
         "id": host.server_id,
@@ -148,7 +150,7 @@ def _described(host: Host) -> dict[str, Any]:
     }
 
 
-def _procedure(found: Found) -> dict[str, Any]:
+def _procedure_data(found: RunbookMatch) -> dict[str, Any]:
     return {
         "id": found.runbook.id,
         "title": found.runbook.title,
@@ -158,22 +160,22 @@ def _procedure(found: Found) -> dict[str, Any]:
 
 
 def _sections(**sections: Any) -> str:
-    return "\n".join(f"<{name}>\n{encoded(value)}\n</{name}>" for name, value in sections.items())
+    return "\n".join(f"<{name}>\n{encode(value)}\n</{name}>" for name, value in sections.items())
 
 
-def encoded(value: Any) -> str:
+def encode(value: Any) -> str:
     """``value`` as JSON whose texts hold no mark, bracket or bar of their own."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{encoded(k)}: {encoded(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{encode(k)}: {encode(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(encoded(v) for v in value) + "]"
+        return "[" + ", ".join(encode(v) for v in value) + "]"
     if isinstance(value, str):
         # A lone surrogate could not be sent at all.
         value = value.encode("utf-8", "replace").decode("utf-8")
-    return "".join(map(_harmless, json.dumps(value, ensure_ascii=False)))
+    return "".join(map(_escape, json.dumps(value, ensure_ascii=False)))
 
 
-def _harmless(character: str) -> str:
+def _escape(character: str) -> str:
     """Marks, and characters that nobody sees (line separators, tags), as JSON escapes."""
     if character.isprintable() and character not in _MARKS:
         return character

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
-from guardia.agents.brain.triage.text import own_words
-from guardia.knowledge.korean import Morpheme, morphemes, spelled
+from guardia.agents.brain.triage.text import strip_noise
+from guardia.knowledge.korean import Morpheme
+from guardia.knowledge.korean import morphemes
+from guardia.knowledge.korean import join_morphemes
 
 MAX_PIECES = 20
 """A goal of more pieces is several goals."""
-_PIECE = 500
+_PIECE_CHARACTERS = 500
 _BULLET = re.compile(r"^\s*(?:[-*•·‣○●□■▪]|\(?\d{1,2}[.)]|[①-⑳]|[가-하][.)])\s+")
 _JOINING = frozenset({"고", "며", "으며", "고서"})
 _BETWEEN = frozenset({"그리고", "또한", "또", "아울러", "더불어", "이어서"})
@@ -28,7 +30,7 @@ _POLITE = ("ᆸ니다", "습니다")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class GoalPiece:
     """A part of a goal's text."""
 
     text: str
@@ -42,11 +44,11 @@ class Piece:
     """What a model has chosen for it, where a model has divided the goal."""
 
 
-def divide(text: str) -> tuple[Piece, ...]:
+def divide(text: str) -> tuple[GoalPiece, ...]:
     """The pieces of ``text``, which is untrusted: words that address the machine are not heard."""
-    found: list[Piece] = []
+    found: list[GoalPiece] = []
     sentence = 0
-    for line in own_words(text, lexicon().strangers).splitlines():
+    for line in strip_noise(text, lexicon().strangers).splitlines():
         for segment, last in _segments(_BULLET.sub("", line).strip()):
             found.append(_piece(segment, sentence, heading=_is_heading(line)))
             sentence += last
@@ -59,7 +61,7 @@ def _is_heading(line: str) -> bool:
 
 def _segments(line: str) -> Iterator[tuple[str, bool]]:
     """The clauses of a line that are work of their own; ``True`` with a sentence's last one."""
-    items = _read(line)
+    items = _goal_morphemes(line)
     begin = 0
     for i, item in enumerate(items):
         following = items[i + 1] if i + 1 < len(items) else None
@@ -68,12 +70,12 @@ def _segments(line: str) -> Iterator[tuple[str, bool]]:
         elif _ends_sentence(item, following):
             yield line[begin : following.start], True
             begin = following.start
-        elif _joins(items, i) or following.form in _BETWEEN:
+        elif _joins_clauses(items, i) or following.form in _BETWEEN:
             yield line[begin : following.start], False
             begin = following.start
 
 
-def _read(text: str) -> list[Morpheme]:
+def _goal_morphemes(text: str) -> list[Morpheme]:
     """The morphemes of ``text``, in which "점검하고" is always the verb."""
     found: list[Morpheme] = []
     for item in morphemes(text):
@@ -93,29 +95,29 @@ def _ends_sentence(item: Morpheme, following: Morpheme) -> bool:
     return item.tag == "EF" and following.tag[0] != "S" and following.form not in ("요", "ᆼ", "ᆷ")
 
 
-def _joins(items: Sequence[Morpheme], i: int) -> bool:
+def _joins_clauses(items: Sequence[Morpheme], i: int) -> bool:
     """After item ``i`` another piece of work begins: "분석하고 …", not "느리고 …", "하고 있다"."""
     item, following = items[i], items[i + 1]
     if item.form == "," and i:
-        return _joins([*items[:i], following], i - 1)
+        return _joins_clauses([*items[:i], following], i - 1)
     if (item.tag, item.form in _JOINING) != ("EC", True) or following.form == ",":
         return False
     return i > 0 and items[i - 1].tag in _DOING and following.tag != "VX"
 
 
-def _piece(segment: str, sentence: int, *, heading: bool) -> Piece:
+def _piece(segment: str, sentence: int, *, heading: bool) -> GoalPiece:
     text = segment.strip(" ,;·\t")
-    items = [m for m in _read(text) if m.tag[0] != "S" or m.tag in ("SL", "SN", "SH")]
+    items = [m for m in _goal_morphemes(text) if m.tag[0] != "S" or m.tag in ("SL", "SN", "SH")]
     while items and items[0].form in _BETWEEN:
         items = items[1:]
         text = text[items[0].start :] if items else ""
         items = [m._replace(start=m.start - items[0].start) for m in items]
     verb = _predicate(items)
-    wish = bool(text) and not heading and _wishes(items, verb)
+    wish = bool(text) and not heading and _is_request(items, verb)
     request = text
-    if wish and verb is not None and not _asks(items):
-        request = text[: verb.start] + spelled([(verb.form, verb.tag), *_REQUEST])
-    return Piece(text[:_PIECE], request[:_PIECE], sentence, wish)
+    if wish and verb is not None and not _asks_politely(items):
+        request = text[: verb.start] + join_morphemes([(verb.form, verb.tag), *_REQUEST])
+    return GoalPiece(text[:_PIECE_CHARACTERS], request[:_PIECE_CHARACTERS], sentence, wish)
 
 
 def _predicate(items: Sequence[Morpheme]) -> Morpheme | None:
@@ -128,13 +130,13 @@ def _predicate(items: Sequence[Morpheme]) -> Morpheme | None:
     return None
 
 
-def _asks(items: Sequence[Morpheme]) -> bool:
+def _asks_politely(items: Sequence[Morpheme]) -> bool:
     return any(m.form in _ASKING or (m.tag, m.form) == ("VX", "주") for m in items[-8:])
 
 
-def _wishes(items: Sequence[Morpheme], verb: Morpheme | None) -> bool:
+def _is_request(items: Sequence[Morpheme], verb: Morpheme | None) -> bool:
     """Asked for, planned ("점검한다", "점검할 것"), or named ("로그 정리"); not merely told."""
-    if _asks(items):
+    if _asks_politely(items):
         return True
     last = items[-1] if items else None
     if last is None or (last.tag, last.form in _POLITE) == ("EF", True):

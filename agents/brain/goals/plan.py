@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from guardia.agents.brain.goals.breakdown import Piece
+from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.goals.deadline import deadlines
 from guardia.agents.brain.triage.classify import Triage
-from guardia.agents.brain.triage.fanout import any_of, fan_out
+from guardia.agents.brain.triage.fanout import any_of_pattern
+from guardia.agents.brain.triage.fanout import fan_out
 from guardia.board.hiring.requests import Opening
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host
@@ -22,12 +23,12 @@ from guardia.org.directory import Directory, Host
 MAX_SERVERS = 50
 """A piece that means more servers is several pieces."""
 GENERAL = "GENERAL"
-_QUOTED = 200
+_QUOTED_CHARACTERS = 200
 """Characters of a request that stand in the reason of a hire."""
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class ResolvedPiece:
     """One piece of work, or one question."""
 
     piece: int
@@ -40,7 +41,7 @@ class Understood:
 
 
 @dataclass(slots=True)
-class _Context:
+class _Surroundings:
     """What the text around a piece has said."""
 
     institution: str | None = None
@@ -53,7 +54,7 @@ class _Context:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class _KnownServers:
     """The names that pieces can mean."""
 
     directory: Directory
@@ -64,7 +65,7 @@ class _Field:
         return {
             kind
             for kind, words in self.ways.items()
-            if re.search(any_of(words), text, re.IGNORECASE)
+            if re.search(any_of_pattern(words), text, re.IGNORECASE)
         }
 
     def still(self, read: Triage) -> Triage:
@@ -73,22 +74,22 @@ class _Field:
         return read.model_copy(update={"servers": left})
 
 
-def understand(
-    pieces: Sequence[Piece],
+def resolve_pieces(
+    pieces: Sequence[GoalPiece],
     directory: Directory,
     ways: Mapping[str, tuple[str, ...]],
     today: date | None,
     think: Callable[[str], Triage],
     due: date | None = None,
-) -> list[Understood]:
+) -> list[ResolvedPiece]:
     """The work in ``pieces``; circumstances and headings only lend theirs what they say.
 
     ``ways`` are the words for each kind of server, ``think`` is the brain's triage of pieces
     that no model has read. Without ``today`` no deadline is looked for; ``due`` holds for all
     pieces that say nothing else.
     """
-    known = _Field(directory, ways, {h.server_id: h for h in directory.servers})
-    context = _Context(due=due)
+    known = _KnownServers(directory, ways, {h.server_id: h for h in directory.servers})
+    context = _Surroundings(due=due)
     found = []
     for number, piece in enumerate(pieces):
         read = known.still(piece.read) if piece.read else think(piece.request)
@@ -100,7 +101,7 @@ def understand(
             continue
         if piece.sentence != context.sentence:
             context = replace(context, sentence=piece.sentence, servers=(), near=None)
-        work = _resolve(Understood(number, piece.request, read), piece, context, known)
+        work = _resolve(ResolvedPiece(number, piece.request, read), piece, context, known)
         due = due or context.due
         reasons = [*work.reasons, *([t("goals.because.due", due=due.isoformat())] if due else [])]
         found.append(replace(work, due=due, reasons=tuple(reasons)))
@@ -110,39 +111,39 @@ def understand(
     return found
 
 
-def _resolve(work: Understood, piece: Piece, context: _Context, known: _Field) -> Understood:
+def _resolve(work: ResolvedPiece, piece: GoalPiece, context: _Surroundings, known: _KnownServers) -> ResolvedPiece:
     """With its servers, or with a question."""
     read = work.triage
     if piece.read:
         # The words are a model's: only what it chose from was offered within the goal's bounds.
-        return _clear(work, read.servers) if read.servers else _asked(work, read)
+        return _with_servers(work, read.servers) if read.servers else _with_question(work, read)
     around = read.institution or context.near or context.institution
     fan = fan_out(piece.request, known.directory, known.ways, around)
     if fan is not None:
-        return _fanned(work, [h.server_id for h in fan.hosts], fan.words)
+        return _with_all_servers(work, [h.server_id for h in fan.hosts], fan.words)
     if read.servers:
-        return _clear(work, read.servers)
+        return _with_servers(work, read.servers)
     kinds = known.kinds_in(piece.request)
     inherited = {known.hosts[s].kind for s in context.servers}
     if inherited and not (kinds and kinds.isdisjoint(inherited)):
         names = ", ".join(context.servers)
-        return _clear(work, context.servers, t("goals.because.same_sentence", servers=names))
-    return _only_one(work, around, kinds or {read.category}, known)
+        return _with_servers(work, context.servers, t("goals.because.same_sentence", servers=names))
+    return _with_only_server(work, around, kinds or {read.category}, known)
 
 
-def _fanned(work: Understood, servers: Sequence[str], words: str) -> Understood:
+def _with_all_servers(work: ResolvedPiece, servers: Sequence[str], words: str) -> ResolvedPiece:
     if not servers:
         return replace(work, question=t("goals.ask.none_such", words=words))
     if len(servers) > MAX_SERVERS:
         question = t("goals.ask.many", count=len(servers), limit=MAX_SERVERS)
         return replace(work, question=question)
     reason = t("goals.because.all", words=words, count=len(servers), servers=", ".join(servers))
-    return _clear(work, tuple(servers), reason)
+    return _with_servers(work, tuple(servers), reason)
 
 
-def _only_one(
-    work: Understood, institution: str | None, kinds: set[str], known: _Field
-) -> Understood:
+def _with_only_server(
+    work: ResolvedPiece, institution: str | None, kinds: set[str], known: _KnownServers
+) -> ResolvedPiece:
     """An institution's only server of a kind needs no name."""
     fitting = [
         h.server_id
@@ -151,18 +152,18 @@ def _only_one(
     ]
     if len(fitting) == 1:
         reason = t("goals.because.only", institution=institution, server=fitting[0])
-        return _clear(work, tuple(fitting), reason)
+        return _with_servers(work, tuple(fitting), reason)
     if fitting:
         return replace(work, question=t("goals.ask.which", servers=", ".join(fitting)))
-    return _asked(work, work.triage)
+    return _with_question(work, work.triage)
 
 
-def _asked(work: Understood, read: Triage) -> Understood:
+def _with_question(work: ResolvedPiece, read: Triage) -> ResolvedPiece:
     vague = read.category == GENERAL and not read.action_type
     return replace(work, question=t("goals.ask.what" if vague else "goals.ask.server"))
 
 
-def _clear(work: Understood, servers: tuple[str, ...], *reasons: str) -> Understood:
+def _with_servers(work: ResolvedPiece, servers: tuple[str, ...], *reasons: str) -> ResolvedPiece:
     read = work.triage
     if read.kind == "QUESTION" and not read.action_type:
         return replace(work, question=t("goals.ask.question"))
@@ -173,7 +174,7 @@ def _clear(work: Understood, servers: tuple[str, ...], *reasons: str) -> Underst
     return replace(work, servers=servers, reasons=(*kept, *reasons))
 
 
-def opening(skill: str, work: str, head: str) -> Opening:
+def draft_opening(skill: str, work: str, head: str) -> Opening:
     """A specialist for one skill."""
     name = t(f"triage.category.{skill}")
     return Opening(
@@ -181,5 +182,5 @@ def opening(skill: str, work: str, head: str) -> Opening:
         title=t("goals.role_title", skill=name),
         skills=(skill,),
         reports_to=head,
-        reason=t("goals.hire_reason", skill=name, text=" ".join(work.split())[:_QUOTED]),
+        reason=t("goals.hire_reason", skill=name, text=" ".join(work.split())[:_QUOTED_CHARACTERS]),
     )

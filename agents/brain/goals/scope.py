@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 from guardia.agents.brain.goals import plan
 from guardia.agents.brain.goals.breakdown import divide
-from guardia.agents.brain.triage.classify import heard, triage
-from guardia.agents.brain.triage.fanout import any_of
+from guardia.agents.brain.triage.classify import relevant_text
+from guardia.agents.brain.triage.classify import triage
+from guardia.agents.brain.triage.fanout import any_of_pattern
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.org.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class GoalScope:
     """Where a goal's work may be."""
 
     directory: Directory
@@ -26,20 +27,20 @@ class Scope:
     """Those that it plainly means: a plan without them would leave work out."""
 
 
-def scope(text: str, directory: Directory) -> Scope:
+def goal_scope(text: str, directory: Directory) -> GoalScope:
     """The institutions and servers that ``text``, which is untrusted, is about."""
-    own = heard(text)
-    work = plan.understand(
+    own = relevant_text(text)
+    work = plan.resolve_pieces(
         divide(text), directory, lexicon().servers, None, lambda said: triage(said, directory)
     )
     servers = frozenset(s for found in work if not found.question for s in found.servers)
     named = {
         i.id
         for i in directory.institutions
-        if re.search(any_of((i.name, *i.aliases, i.id)), own, re.IGNORECASE)
+        if re.search(any_of_pattern((i.name, *i.aliases, i.id)), own, re.IGNORECASE)
     }
     named |= {h.institution for h in directory.servers if h.server_id in servers}
-    return Scope(_within(directory, named) if named else directory, servers)
+    return GoalScope(_within(directory, named) if named else directory, servers)
 
 
 def _within(directory: Directory, institutions: set[str]) -> Directory:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from pydantic import BaseModel, ConfigDict
 
 from guardia.agents.brain.triage import rules
-from guardia.agents.brain.triage.facts import Facts
+from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.lexicon import lexicon
-from guardia.agents.brain.triage.reading import read
-from guardia.agents.brain.triage.servers import Mention, named
-from guardia.agents.brain.triage.text import own_words, unheard
+from guardia.agents.brain.triage.reading import read_request
+from guardia.agents.brain.triage.servers import ServerMention
+from guardia.agents.brain.triage.servers import find_mentions
+from guardia.agents.brain.triage.text import strip_noise
+from guardia.agents.brain.triage.text import addresses_machine
 from guardia.i18n import t
 from guardia.org.directory import Directory
 
@@ -47,12 +49,12 @@ class Triage(BaseModel):
 def triage(text: str, directory: Directory) -> Triage:
     """Understand ``text``, which is untrusted: words that address the machine are not heard."""
     words = lexicon()
-    own = own_words(text, words.strangers)
-    mentions = named(own, directory, words.servers)
+    own = strip_noise(text, words.strangers)
+    mentions = find_mentions(own, directory, words.servers)
     servers = tuple(dict.fromkeys(m.server_id for m in mentions))
     hosts = {h.server_id: h for h in directory.servers}
-    reading = read(_masked(own, mentions), words)
-    facts = Facts(reading, words, [hosts[s].kind for s in servers])
+    reading = read_request(_masked(own, mentions), words)
+    facts = RequestFacts(reading, words, [hosts[s].kind for s in servers])
     kind, category = rules.kind(facts), rules.category(facts)
     priority = rules.priority(facts, kind.value)
     institution = hosts[servers[0]].institution if servers else _institution(own, directory)
@@ -64,29 +66,29 @@ def triage(text: str, directory: Directory) -> Triage:
         action_type=facts.action,
         institution=institution,
         reasons=(
-            _because(kind, "kind"),
-            _because(category, "category"),
-            _because(priority),
-            *_named(own, mentions, facts),
-            *([t("triage.named.unheard")] if unheard(text, words.strangers) else []),
+            _reason(kind, "kind"),
+            _reason(category, "category"),
+            _reason(priority),
+            *_server_reasons(own, mentions, facts),
+            *([t("triage.named.unheard")] if addresses_machine(text, words.strangers) else []),
         ),
     )
 
 
-def heard(text: str) -> str:
+def relevant_text(text: str) -> str:
     """What a request says to the desk: without quotations, manners, and words that speak to the
     machine. Searches and parameters are taken from this alone."""
-    return own_words(text, lexicon().strangers)
+    return strip_noise(text, lexicon().strangers)
 
 
-def spoken_of(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
+def mentioned_servers(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
     """The servers that people name in talk around a request, which is as untrusted as that."""
     words = lexicon()
-    found = (named(own_words(line, words.strangers), directory, words.servers) for line in talk)
+    found = (find_mentions(strip_noise(line, words.strangers), directory, words.servers) for line in talk)
     return tuple(dict.fromkeys(mention.server_id for line in found for mention in line))
 
 
-def _masked(text: str, mentions: list[Mention]) -> str:
+def _masked(text: str, mentions: list[ServerMention]) -> str:
     """The text with a neutral word for each server: "DB" in an id is no complaint about a DB."""
     for mention in reversed(mentions):
         text = f"{text[: mention.start]}{_MASK}{text[mention.end :]}"
@@ -104,14 +106,14 @@ def _institution(text: str, directory: Directory) -> str | None:
     return min(places)[1] if places else None
 
 
-def _because(judgement: rules.Judgement, field: str | None = None) -> str:
+def _reason(judgement: rules.Judgement, field: str | None = None) -> str:
     value = t(f"triage.{field}.{judgement.value}") if field else judgement.value
     words = ", ".join(f"'{w}'" for w in judgement.words)
     # A judgement by grammar alone has no words to show.
     return t(f"triage.because.{judgement.because}", value=value, words=words).replace("()", "")
 
 
-def _named(text: str, mentions: list[Mention], facts: Facts) -> Iterator[str]:
+def _server_reasons(text: str, mentions: list[ServerMention], facts: RequestFacts) -> Iterator[str]:
     """The sentences about the servers and the asked work."""
     if mentions:
         servers = ", ".join(dict.fromkeys(m.server_id for m in mentions))

@@ -40,8 +40,8 @@ def clauses(text: str) -> list[Clause]:
     found: list[Clause] = []
     begin = sentence = 0
     for i in range(len(items)):
-        stops = _stops(text, items, i)
-        if stops or _joins(items, i):
+        stops = _ends_sentence(text, items, i)
+        if stops or _ends_clause(items, i):
             found.append(_clause(items[begin : i + 1], sentence))
             begin, sentence = i + 1, sentence + stops
     return found
@@ -60,7 +60,7 @@ def _clause(items: list[Morpheme], sentence: int) -> Clause:
     )
 
 
-def _stops(text: str, items: list[Morpheme], i: int) -> bool:
+def _ends_sentence(text: str, items: list[Morpheme], i: int) -> bool:
     """A sentence ends after item ``i``."""
     if i + 1 == len(items):
         return True
@@ -74,7 +74,7 @@ def _stops(text: str, items: list[Morpheme], i: int) -> bool:
     return False
 
 
-def _joins(items: list[Morpheme], i: int) -> bool:
+def _ends_clause(items: list[Morpheme], i: int) -> bool:
     """A clause ends after item ``i``: a connective that closes it, or a comma after a particle."""
     item = items[i]
     if item.form == "," and i and items[i - 1].tag[0] in "JE":

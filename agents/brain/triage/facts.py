@@ -9,11 +9,12 @@ from functools import cached_property
 
 from guardia.agents.brain.triage import grammar
 from guardia.agents.brain.triage.lexicon import Lexicon
-from guardia.agents.brain.triage.reading import Hit, Reading
+from guardia.agents.brain.triage.reading import ConceptHit
+from guardia.agents.brain.triage.reading import RequestReading
 
 _KIND_WEIGHT = 5.0
 """A named server speaks for its kind as much as a word that nearly decides, said in passing."""
-_OFFICE = 0.5
+_OFFICE_PENALTY = 0.5
 """Beside a word of the field, an office thing is only where it happens: "회의실 랜"."""
 _ABOUT_TROUBLE = ("action.DEPLOY", "action.LOG_ANALYSIS")
 """Work whose object can be a trouble: "오류 수정 버전 배포", "에러 로그 분석"."""
@@ -21,32 +22,32 @@ _DESCRIBING = ("ᆫ", "은", "는", "던")
 
 
 @dataclass(frozen=True)
-class Facts:
+class RequestFacts:
     """The facts of one reading. ``kinds`` are the kinds of the named servers, in order."""
 
-    reading: Reading
+    reading: RequestReading
     lexicon: Lexicon
     kinds: Sequence[str]
 
     # --- troubles ----------------------------------------------------------------------------
 
     @cached_property
-    def faults(self) -> list[Hit]:
+    def faults(self) -> list[ConceptHit]:
         """Troubles that are there now."""
         facts = [h for h in self.reading.facts("fault.") if not self._talked_about(h)]
         quiet = [h for h in facts if h.concept in ("fault.weak", "fault.waiting")]
-        facts = [h for h in facts if h in quiet or not inside(h, quiet)]
+        facts = [h for h in facts if h in quiet or not is_inside(h, quiet)]
         calm = self.reading.facts("calm.now")
         if calm:
             last = max(h.clause for h in calm)
             facts = [h for h in facts if h.clause > last and not h.past]
         return facts
 
-    def fault(self, *names: str) -> list[Hit]:
+    def fault(self, *names: str) -> list[ConceptHit]:
         """The troubles of these sorts."""
         return [h for h in self.faults if h.concept.removeprefix("fault.") in names]
 
-    def _talked_about(self, hit: Hit) -> bool:
+    def _talked_about(self, hit: ConceptHit) -> bool:
         """The trouble is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
         asking, shadows = self.lexicon.lists["asking"], self.lexicon.lists["shadows"]
         for item in self.reading.items(hit)[hit.end :]:
@@ -62,14 +63,14 @@ class Facts:
             or any(c.begin >= hit.end and self.wanted(c) for c in changes)
         )
 
-    def _idly_asked(self, hit: Hit) -> bool:
+    def _idly_asked(self, hit: ConceptHit) -> bool:
         """Whether, not that: "배포하면 끊기나요? 급하지 않아요"."""
         clause = self.reading.clauses[hit.clause]
         if not clause.question or any(m.form == "왜" for m in clause.items):
             return False
         return bool(self.reading.facts("ask.curious") or self.times("when.wait"))
 
-    def _only_curious(self, hit: Hit) -> bool:
+    def _only_curious(self, hit: ConceptHit) -> bool:
         """The sentence wants to know, or asks what would follow, and no work is wished."""
         clause = self.reading.clauses[hit.clause]
         same = [n for n, c in enumerate(self.reading.clauses) if c.sentence == clause.sentence]
@@ -82,7 +83,7 @@ class Facts:
     # --- wishes ------------------------------------------------------------------------------
 
     @cached_property
-    def wishes(self) -> list[Hit]:
+    def wishes(self) -> list[ConceptHit]:
         """Politeness and orders, but not "please answer" and not "when you have time"."""
         others = self.reading.all("ask.reply", "when.wait", "when.anytime")
         answers = {h.clause for h in others}
@@ -102,14 +103,14 @@ class Facts:
         return any(h.clause not in replies for h in self.reading.all("ask.please") if not h.denied)
 
     @cached_property
-    def questions(self) -> list[Hit]:
+    def questions(self) -> list[ConceptHit]:
         """Words that ask, where the clause is a question or says that an answer is wanted."""
         asking = {n for n, c in enumerate(self.reading.clauses) if c.question}
         asking |= {h.clause for h in self.reading.facts("ask.curious", "ask.reply")}
         return [h for h in self.reading.all("ask.info") if asking & {h.clause, h.clause + 1}]
 
     @cached_property
-    def open_questions(self) -> list[Hit]:
+    def open_questions(self) -> list[ConceptHit]:
         """Questions for what, where, how and when."""
         return [h for h in self.reading.all("ask.info") if self._is_open_question(h.clause)]
 
@@ -120,7 +121,7 @@ class Facts:
         items = self.reading.clauses[clause].items[begin:]
         return any(m.form in self.lexicon.lists["asking"] for m in items)
 
-    def wanted(self, hit: Hit) -> bool:
+    def wanted(self, hit: ConceptHit) -> bool:
         """The work of ``hit`` is wished, not told, denied or asked about."""
         if hit.denied or hit.past or self._belongs_to_other(hit) or self._describes(hit):
             return False
@@ -131,7 +132,7 @@ class Facts:
             return self._ends_bare(hit)
         return not self._is_open_question(wish.clause)
 
-    def _reaches(self, wish: Hit, hit: Hit) -> bool:
+    def _reaches(self, wish: ConceptHit, hit: ConceptHit) -> bool:
         """The wish stands after the work, in its clause or one of the next two."""
         clauses = self.reading.clauses
         if wish.denied or clauses[wish.clause].sentence != clauses[hit.clause].sentence:
@@ -139,12 +140,12 @@ class Facts:
         behind = wish.clause == hit.clause and wish.end > hit.begin
         return behind or 0 < wish.clause - hit.clause <= 2
 
-    def _gives_reason(self, hit: Hit) -> bool:
+    def _gives_reason(self, hit: ConceptHit) -> bool:
         """The clause says why: "자리를 옮겨서 …"."""
         last = self.reading.items(hit)[-1]
         return last.tag == "EC" and last.form in self.lexicon.lists["reasons"]
 
-    def _belongs_to_other(self, hit: Hit) -> bool:
+    def _belongs_to_other(self, hit: ConceptHit) -> bool:
         """The next noun takes the word for itself: "배포 일정", "백업 실패"."""
         items = self.reading.items(hit)
         following = items[hit.end] if hit.end < len(items) else None
@@ -154,14 +155,14 @@ class Facts:
             return False
         return following.form not in self.lexicon.lists["followers"]
 
-    def _describes(self, hit: Hit) -> bool:
+    def _describes(self, hit: ConceptHit) -> bool:
         """The word describes the next noun: "등록된 정책"."""
         rest = self.reading.items(hit)[hit.end : hit.end + 3]
         light = ("XSV", "XSA", "EP")
         first = next((m for m in rest if m.tag not in light and m.form not in ("하", "되")), None)
         return first is not None and first.tag == "ETM" and first.form in _DESCRIBING
 
-    def _ends_bare(self, hit: Hit) -> bool:
+    def _ends_bare(self, hit: ConceptHit) -> bool:
         """Telegram style: the sentence ends with the work itself."""
         rest = self.reading.items(hit)[hit.end :]
         return all(m.tag[0] in "SJ" or m.form in ("좀", "요", "건") for m in rest)
@@ -169,7 +170,7 @@ class Facts:
     # --- asked work --------------------------------------------------------------------------
 
     @cached_property
-    def asked(self) -> list[Hit]:
+    def asked(self) -> list[ConceptHit]:
         """The named work that the text asks for, the most telling first."""
         found = [h for h in self.reading.all("action.") if self.wanted(h) and not self._other(h)]
         if not found:
@@ -179,16 +180,16 @@ class Facts:
     @property
     def action(self) -> str | None:
         """The action type asked for."""
-        return _second(self.asked[0]) if self.asked else None
+        return _suffix(self.asked[0]) if self.asked else None
 
-    def _other(self, hit: Hit) -> bool:
+    def _other(self, hit: ConceptHit) -> bool:
         """A new version of the platform is no deployment, a locked account no database lock."""
-        if _second(hit) == "DEPLOY" and "배포" not in hit.words:
+        if _suffix(hit) == "DEPLOY" and "배포" not in hit.words:
             return bool(self.reading.all("change.platform"))
-        return _second(hit) == "KILL_QUERY" and bool(self.reading.facts("fault.waiting"))
+        return _suffix(hit) == "KILL_QUERY" and bool(self.reading.facts("fault.waiting"))
 
-    def _fits_topic(self, hit: Hit) -> bool:
-        return self.lexicon.categories[_second(hit)] == self.topic and self.wanted(hit)
+    def _fits_topic(self, hit: ConceptHit) -> bool:
+        return self.lexicon.categories[_suffix(hit)] == self.topic and self.wanted(hit)
 
     # --- topics ------------------------------------------------------------------------------
 
@@ -211,29 +212,29 @@ class Facts:
         return max(scores, key=lambda c: scores[c]) if scores else "GENERAL"
 
     @cached_property
-    def topics(self) -> list[Hit]:
+    def topics(self) -> list[ConceptHit]:
         """Topic words, without those inside longer ones and those that are said to be well."""
         hits = self.reading.all("topic.")
         return [
             h
             for h in hits
-            if not inside(h, hits)
+            if not is_inside(h, hits)
             and not self._is_well(h)
             and not self._is_circumstance(h)
             and not self._is_strange(h)
         ]
 
-    def category_of(self, hit: Hit) -> str:
+    def category_of(self, hit: ConceptHit) -> str:
         """The category of a topic word; ``SAME`` is that of the named server."""
-        category = _second(hit)
+        category = _suffix(hit)
         return self.kinds[0] if category == "SAME" else category
 
-    def _weight(self, hit: Hit) -> float:
+    def _weight(self, hit: ConceptHit) -> float:
         # The head of a wish comes last ("와이파이 계정 발급"), the topic of a question first
         # ("와이파이 인증서는 어떻게 …").
         place = -0.05 if self.questions and not (self.wishes or self.pleads) else 0.05
         weight = self.lexicon.weights[hit.concept] + place * hit.begin
-        weight -= _OFFICE if _second(hit) == "GENERAL" else 0
+        weight -= _OFFICE_PENALTY if _suffix(hit) == "GENERAL" else 0
         return weight * (2 if hit.clause in self._told else 1)
 
     @cached_property
@@ -244,17 +245,17 @@ class Facts:
             told |= {h.clause for h in self.topics if self.states(h.clause)}
         return told
 
-    def _is_strange(self, hit: Hit) -> bool:
+    def _is_strange(self, hit: ConceptHit) -> bool:
         """What a named server has is no office matter; without one, no word means "its kind"."""
-        return _second(hit) == ("GENERAL" if self.kinds else "SAME")
+        return _suffix(hit) == ("GENERAL" if self.kinds else "SAME")
 
-    def _is_well(self, hit: Hit) -> bool:
+    def _is_well(self, hit: ConceptHit) -> bool:
         if any(f.clause == hit.clause for f in self.faults):
             return False
         well = self.reading.in_clause(hit.clause, "calm.component")
         return hit.denied or any(w.begin >= hit.end and not w.denied for w in well)
 
-    def _is_circumstance(self, hit: Hit) -> bool:
+    def _is_circumstance(self, hit: ConceptHit) -> bool:
         """When it happened, not what it is: "배포 후 오류"."""
         rest = [m for m in self.reading.items(hit)[hit.end :] if m.tag not in ("XSV", "ETM", "EC")]
         after = bool(rest) and rest[0].form in self.lexicon.lists["after"]
@@ -273,22 +274,22 @@ class Facts:
         predicate = any(m.tag in ("VV", "VA", "XSV", "XSA") for m in part.items)
         last = clause + 1 == len(self.reading.clauses)
         ends = last or part.items[-1].tag in ("EF", "EC", "SF")
-        return (telling or grammar.negated(part)) and predicate and ends
+        return (telling or grammar.is_negated(part)) and predicate and ends
 
     # --- scope and time ----------------------------------------------------------------------
 
     @cached_property
-    def wide(self) -> list[Hit]:
+    def wide(self) -> list[ConceptHit]:
         """Words that say that many are met."""
         return self.reading.facts("scope.wide", "scope.heavy")
 
-    def times(self, concept: str) -> list[Hit]:
+    def times(self, concept: str) -> list[ConceptHit]:
         """Words of time that are not denied ("오늘 아니어도") and not about something else."""
         calm = self.reading.all("calm.noimpact")
-        return [h for h in self.reading.all(concept) if not h.denied and not inside(h, calm)]
+        return [h for h in self.reading.all(concept) if not h.denied and not is_inside(h, calm)]
 
 
-def inside(hit: Hit, others: Iterable[Hit]) -> bool:
+def is_inside(hit: ConceptHit, others: Iterable[ConceptHit]) -> bool:
     """A longer hit covers ``hit``."""
     return any(
         o.clause == hit.clause
@@ -299,6 +300,6 @@ def inside(hit: Hit, others: Iterable[Hit]) -> bool:
     )
 
 
-def _second(hit: Hit) -> str:
+def _suffix(hit: ConceptHit) -> str:
     """``DEPLOY`` of ``action.DEPLOY``."""
     return hit.concept.split(".")[1]

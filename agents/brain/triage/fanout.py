@@ -14,7 +14,7 @@ _SERVERS = r"(?:서버|시스템|장비|호스트)"
 
 
 @dataclass(frozen=True, slots=True)
-class Fan:
+class FanOut:
     """What a quantifier means."""
 
     hosts: tuple[Host, ...]
@@ -27,29 +27,29 @@ def fan_out(
     directory: Directory,
     ways: Mapping[str, tuple[str, ...]],
     institution: str | None = None,
-) -> Fan | None:
+) -> FanOut | None:
     """The servers of a text that wants all or each of them; ``None`` where it does not.
 
     ``ways`` are the words for each kind of server, ``institution`` the one that the text around is
     about, for texts that name none themselves.
     """
-    kinds = {kind: any_of(words) for kind, words in ways.items()}
-    named = {i.id: any_of((i.name, *i.aliases, i.id)) for i in directory.institutions}
+    kinds = {kind: any_of_pattern(words) for kind, words in ways.items()}
+    named = {i.id: any_of_pattern((i.name, *i.aliases, i.id)) for i in directory.institutions}
     match = _quantified(text, [*kinds.values()], [*named.values()])
     if match is None:
         return None
     # What the quantifier itself names: "WAS-01과 모든 DB 서버" does not want all of both.
-    wanted = _said(named, match) or _said(named, text) or ({institution} - {None})
-    asked = _said(kinds, match) or _said(kinds, text)
+    wanted = _mentioned(named, match) or _mentioned(named, text) or ({institution} - {None})
+    asked = _mentioned(kinds, match) or _mentioned(kinds, text)
     hosts = tuple(
         host
         for host in directory.servers
         if (not wanted or host.institution in wanted) and (not asked or host.kind in asked)
     )
-    return Fan(hosts, " ".join(match.split()))
+    return FanOut(hosts, " ".join(match.split()))
 
 
-def _said(patterns: Mapping[str, str], text: str) -> set[str]:
+def _mentioned(patterns: Mapping[str, str], text: str) -> set[str]:
     return {name for name, pattern in patterns.items() if re.search(pattern, text, re.IGNORECASE)}
 
 
@@ -71,7 +71,7 @@ def _quantified(text: str, kinds: list[str], institutions: list[str]) -> str | N
     return None
 
 
-def any_of(words: tuple[str, ...]) -> str:
+def any_of_pattern(words: tuple[str, ...]) -> str:
     """A regular expression of these words, however they are spaced; the longest first."""
     longest = sorted(set(words), key=lambda w: (-len(w), w))
     return "(?:" + "|".join(r"\s*".join(map(re.escape, w)) for w in longest) + ")"

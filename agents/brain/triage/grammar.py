@@ -29,7 +29,7 @@ _POSSIBLE = frozenset({
 # fmt: on
 
 
-def denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
+def is_denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
     """``items[begin:end]`` is denied: "안 급하다", "하지 말고", "장애는 아니고", "영향은 없고"."""
     before = items[begin - 1] if begin else None
     if before and _is_negation(before) and items[begin].tag[0] == "V":
@@ -41,7 +41,7 @@ def denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
     return _verb_denied(rest) or _noun_denied(items[end - 1], rest)
 
 
-def supposed(clause: Clause, end: int) -> bool:
+def is_hypothetical(clause: Clause, end: int) -> bool:
     """A condition, a possibility or the near future: not a fact."""
     if clause.conditional:
         return True
@@ -55,7 +55,7 @@ def supposed(clause: Clause, end: int) -> bool:
     return False
 
 
-def past(rest: Sequence[Morpheme]) -> bool:
+def is_past(rest: Sequence[Morpheme]) -> bool:
     """The verb at the beginning of ``rest`` is in the past."""
     for item in rest:
         if item.tag == "EP" and item.form in ("었", "았"):
@@ -65,7 +65,7 @@ def past(rest: Sequence[Morpheme]) -> bool:
     return False
 
 
-def negated(clause: Clause) -> bool:
+def is_negated(clause: Clause) -> bool:
     """Something in the clause is denied: "반영되지 않으면"."""
     return any(m.form in _NOT or _is_negation(m) for m in clause.items)
 

@@ -30,7 +30,7 @@ _SORTS = {
 _ENDINGS = {"으면": "면", "은": "ᆫ", "을": "ᆯ", "습니다": "ᆸ니다", "으려면": "려면", "으시": "시"}
 
 
-class Word(NamedTuple):
+class PatternWord(NamedTuple):
     """One word of a pattern."""
 
     spellings: Mapping[str, str]
@@ -40,18 +40,18 @@ class Word(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class LexiconPattern:
     """A row of words that says ``concept``."""
 
     concept: str
-    words: tuple[Word, ...]
+    words: tuple[PatternWord, ...]
     source: str
 
 
-class Match(NamedTuple):
+class PatternMatch(NamedTuple):
     """A pattern found in ``items[begin:end]``."""
 
-    pattern: Pattern
+    pattern: LexiconPattern
     begin: int
     end: int
 
@@ -60,7 +60,7 @@ class Match(NamedTuple):
 class Lexicon:
     """All patterns by the first morphemes they can begin with, and the other word lists."""
 
-    patterns: dict[str, tuple[Pattern, ...]]
+    patterns: dict[str, tuple[LexiconPattern, ...]]
     categories: dict[str, str]
     """Action type -> the category that asking for it decides."""
     weights: dict[str, int]
@@ -70,7 +70,7 @@ class Lexicon:
     servers: dict[str, tuple[str, ...]]
     strangers: tuple[re.Pattern[str], ...]
 
-    def matches(self, items: Sequence[Morpheme]) -> Iterator[Match]:
+    def matches(self, items: Sequence[Morpheme]) -> Iterator[PatternMatch]:
         """Every pattern that holds somewhere in ``items``."""
         for begin in range(len(items)):
             for spelled, end in _spellings(items, begin):
@@ -78,7 +78,7 @@ class Lexicon:
                     if _tagged(items[begin], pattern.words[0].spellings[spelled]):
                         last = _rest(items, end, pattern.words[1:])
                         if last:
-                            yield Match(pattern, begin, last)
+                            yield PatternMatch(pattern, begin, last)
 
 
 def _tagged(item: Morpheme, tag: str) -> bool:
@@ -108,7 +108,7 @@ def _sorts(form: str) -> set[str]:
     return {sort for sort, pattern in _SORTS.items() if pattern.fullmatch(form)}
 
 
-def _rest(items: Sequence[Morpheme], begin: int, words: tuple[Word, ...]) -> int:
+def _rest(items: Sequence[Morpheme], begin: int, words: tuple[PatternWord, ...]) -> int:
     """Where the remaining words end, or 0 where they do not follow."""
     if not words:
         return begin
@@ -120,12 +120,12 @@ def _rest(items: Sequence[Morpheme], begin: int, words: tuple[Word, ...]) -> int
             fits = tag is not None and _tagged(items[start], tag)
             if fits and (last := _rest(items, end, others)):
                 return last
-        if not word.wide and not _light(items[start]):
+        if not word.wide and not _is_light(items[start]):
             return 0
     return 0
 
 
-def _light(item: Morpheme) -> bool:
+def _is_light(item: Morpheme) -> bool:
     """May be passed over between two words of a pattern."""
     if item.form in _NEGATIONS or item.tag == "SF":
         return False
@@ -138,7 +138,7 @@ def _light(item: Morpheme) -> bool:
 def lexicon() -> Lexicon:
     """The shipped lexicon."""
     data = _data()
-    patterns: dict[str, list[Pattern]] = {}
+    patterns: dict[str, list[LexiconPattern]] = {}
     weights: dict[str, int] = {}
     for concept, sources in _concepts(data):
         if concept.startswith("topic."):
@@ -177,10 +177,10 @@ def _concepts(data: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
             yield f"topic.{category}.{weight}", sources
 
 
-def _patterns(concept: str, sources: list[str], macros: dict[str, list[str]]) -> Iterator[Pattern]:
+def _patterns(concept: str, sources: list[str], macros: dict[str, list[str]]) -> Iterator[LexiconPattern]:
     for source in sources:
         for row in _expanded(str(source), macros):
-            yield Pattern(concept, tuple(_words(row)), str(source))
+            yield LexiconPattern(concept, tuple(_words(row)), str(source))
 
 
 def _expanded(source: str, macros: dict[str, list[str]]) -> Iterator[str]:
@@ -193,13 +193,13 @@ def _expanded(source: str, macros: dict[str, list[str]]) -> Iterator[str]:
         yield from _expanded(source.replace(name[0], str(chosen), 1), macros)
 
 
-def _words(row: str) -> Iterator[Word]:
+def _words(row: str) -> Iterator[PatternWord]:
     wide = False
     for part in row.split():
         if part == "~":
             wide = True
             continue
-        yield Word(dict(_spelling(a) for a in part.split("|")), wide)
+        yield PatternWord(dict(_spelling(a) for a in part.split("|")), wide)
         wide = False
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from guardia.agents.brain.triage import grammar
 from guardia.agents.brain.triage.clauses import Clause, clauses
-from guardia.agents.brain.triage.lexicon import Lexicon, Match
+from guardia.agents.brain.triage.lexicon import Lexicon
+from guardia.agents.brain.triage.lexicon import PatternMatch
 from guardia.knowledge.korean import Morpheme
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class ConceptHit:
     """A concept said in a clause."""
 
     concept: str
@@ -34,30 +35,30 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Reading:
+class RequestReading:
     """All hits of a text."""
 
     clauses: tuple[Clause, ...]
-    hits: tuple[Hit, ...]
+    hits: tuple[ConceptHit, ...]
 
-    def all(self, *prefixes: str) -> list[Hit]:
+    def all(self, *prefixes: str) -> list[ConceptHit]:
         """The hits of these concepts, in order."""
         return [h for h in self.hits if h.concept.startswith(prefixes)]
 
-    def facts(self, *prefixes: str) -> list[Hit]:
+    def facts(self, *prefixes: str) -> list[ConceptHit]:
         """The hits of these concepts that are said as facts."""
         return [h for h in self.all(*prefixes) if h.holds]
 
-    def items(self, hit: Hit) -> tuple[Morpheme, ...]:
+    def items(self, hit: ConceptHit) -> tuple[Morpheme, ...]:
         """The morphemes of the clause that ``hit`` stands in."""
         return self.clauses[hit.clause].items
 
-    def in_clause(self, clause: int, *prefixes: str) -> list[Hit]:
+    def in_clause(self, clause: int, *prefixes: str) -> list[ConceptHit]:
         """The hits of these concepts in one clause."""
         return [h for h in self.all(*prefixes) if h.clause == clause]
 
 
-def read(text: str, lexicon: Lexicon) -> Reading:
+def read_request(text: str, lexicon: Lexicon) -> RequestReading:
     """The reading of ``text``, which is free of strangers' words already."""
     parts = tuple(clauses(text))
     hits = [
@@ -66,10 +67,10 @@ def read(text: str, lexicon: Lexicon) -> Reading:
         for match in lexicon.matches(part.items)
     ]
     hits += _across(parts, text, lexicon)
-    return Reading(parts, tuple(_after_conditions(_distinct(hits), parts)))
+    return RequestReading(parts, tuple(_after_conditions(_distinct(hits), parts)))
 
 
-def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[Hit]:
+def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[ConceptHit]:
     """Work whose object stands in the clause before its verb: "쿼리가 도는데 죽여 주세요"."""
     for number in range(1, len(parts)):
         before, part = parts[number - 1], parts[number]
@@ -83,13 +84,13 @@ def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[Hi
                 yield replace(hit, begin=0, end=hit.end - shift)
 
 
-def _distinct(hits: Iterable[Hit]) -> list[Hit]:
+def _distinct(hits: Iterable[ConceptHit]) -> list[ConceptHit]:
     """One hit for each concept and place."""
     kept = {(h.concept, h.clause, h.begin, h.end): h for h in hits}
     return sorted(kept.values(), key=lambda h: (h.clause, h.begin, h.end))
 
 
-def _after_conditions(hits: list[Hit], parts: Sequence[Clause]) -> Iterator[Hit]:
+def _after_conditions(hits: list[ConceptHit], parts: Sequence[Clause]) -> Iterator[ConceptHit]:
     """What follows only if a trouble happens has not happened either."""
     troubled = {
         (parts[h.clause].sentence, h.clause)
@@ -98,7 +99,7 @@ def _after_conditions(hits: list[Hit], parts: Sequence[Clause]) -> Iterator[Hit]
     } | {
         (part.sentence, number)
         for number, part in enumerate(parts)
-        if part.conditional and grammar.negated(part)
+        if part.conditional and grammar.is_negated(part)
     }
     for hit in hits:
         sentence = parts[hit.clause].sentence
@@ -109,19 +110,19 @@ def _after_conditions(hits: list[Hit], parts: Sequence[Clause]) -> Iterator[Hit]
             yield hit
 
 
-def _hit(match: Match, number: int, clause: Clause, text: str) -> Hit:
+def _hit(match: PatternMatch, number: int, clause: Clause, text: str) -> ConceptHit:
     items, begin, end = clause.items, match.begin, match.end
     last = items[end - 1]
     stop = items[end].start if end < len(items) else last.start + len(last.form)
-    return Hit(
+    return ConceptHit(
         concept=match.pattern.concept,
         clause=number,
         begin=begin,
         end=end,
         words=_surface(text, items[begin].start, max(stop, last.start + 1)),
-        denied=grammar.denied(items, begin, end),
-        supposed=grammar.supposed(clause, end),
-        past=grammar.past(items[end:]),
+        denied=grammar.is_denied(items, begin, end),
+        supposed=grammar.is_hypothetical(clause, end),
+        past=grammar.is_past(items[end:]),
     )
 
 

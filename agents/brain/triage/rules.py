@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardia.agents.brain.triage.facts import Facts
-from guardia.agents.brain.triage.reading import Hit
+from guardia.agents.brain.triage.facts import RequestFacts
+from guardia.agents.brain.triage.reading import ConceptHit
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,10 @@ class Judgement:
     words: tuple[str, ...] = ()
 
 
-def kind(facts: Facts) -> Judgement:
+def kind(facts: RequestFacts) -> Judgement:
     """INCIDENT, CHANGE, QUESTION or REQUEST; the first rule that holds decides."""
     return (
-        _release(facts)
+        _unlock_request(facts)
         or _patient_question(facts)
         or _incident(facts)
         or _change(facts)
@@ -32,7 +32,7 @@ def kind(facts: Facts) -> Judgement:
     )
 
 
-def category(facts: Facts) -> Judgement:
+def category(facts: RequestFacts) -> Judgement:
     """The field of work: that of the asked work, else the topic."""
     decided = facts.lexicon.categories.get(facts.action or "")
     if decided:
@@ -42,17 +42,17 @@ def category(facts: Facts) -> Judgement:
     return _judge(facts.topic, "topic" if words else "server" if facts.kinds else "no_topic", words)
 
 
-def priority(facts: Facts, kind: str) -> Judgement:
+def priority(facts: RequestFacts, kind: str) -> Judgement:
     """P1 (down for many, or a breach) to P4 (can wait)."""
     if kind == "INCIDENT":
         return _breach(facts) or _outage(facts) or _deadline(facts) or _degraded(facts)
-    return _deadline(facts) or _usual(facts, kind)
+    return _deadline(facts) or _default_priority(facts, kind)
 
 
 # --- kind ------------------------------------------------------------------------------------
 
 
-def _release(facts: Facts) -> Judgement | None:
+def _unlock_request(facts: RequestFacts) -> Judgement | None:
     """The wish to be let in again to an account; not where many are shut out."""
     if facts.wide or facts.topic != "ACCOUNT":
         return None
@@ -60,7 +60,7 @@ def _release(facts: Facts) -> Judgement | None:
     return _judge("REQUEST", "wish", wished) if wished else None
 
 
-def _patient_question(facts: Facts) -> Judgement | None:
+def _patient_question(facts: RequestFacts) -> Judgement | None:
     """To know is enough: "… 막혀요, 신청은 어디로 하나요? 급하지 않아요"."""
     if facts.wishes or facts.asked or not facts.times("when.wait"):
         return None
@@ -69,7 +69,7 @@ def _patient_question(facts: Facts) -> Judgement | None:
     return _judge("QUESTION", "question", facts.open_questions)
 
 
-def _incident(facts: Facts) -> Judgement | None:
+def _incident(facts: RequestFacts) -> Judgement | None:
     solid = [h for h in facts.faults if h.concept not in ("fault.weak", "fault.waiting")]
     if solid:
         return _judge("INCIDENT", "fault", solid)
@@ -79,7 +79,7 @@ def _incident(facts: Facts) -> Judgement | None:
     return None
 
 
-def _change(facts: Facts) -> Judgement | None:
+def _change(facts: RequestFacts) -> Judgement | None:
     """A deployment, or an asked change of what is installed or configured."""
     if facts.action == "DEPLOY":
         return _judge("CHANGE", "change", facts.asked)
@@ -95,13 +95,13 @@ def _change(facts: Facts) -> Judgement | None:
     return None
 
 
-def _changes_an_object(facts: Facts, hit: Hit) -> bool:
+def _changes_an_object(facts: RequestFacts, hit: ConceptHit) -> bool:
     """It changes a policy, a setting or the like, beside which the clause has its own verb."""
     objects = facts.reading.in_clause(hit.clause, "change.object")
     return any((o.begin, o.end) != (hit.begin, hit.end) for o in objects)
 
 
-def _report(facts: Facts) -> Judgement | None:
+def _report(facts: RequestFacts) -> Judgement | None:
     """Statements about the state of something, with no wish but that somebody look after it.
 
     The words for trouble are countless; a report that asks for "확인", "조치" or nothing at all
@@ -117,14 +117,14 @@ def _report(facts: Facts) -> Judgement | None:
     return _judge("INCIDENT", "reported", told) if told else None
 
 
-def _question(facts: Facts) -> Judgement | None:
+def _question(facts: RequestFacts) -> Judgement | None:
     wishes = facts.wishes and not facts.reading.facts("ask.curious")
     if not facts.questions or facts.asked or facts.pleads or wishes:
         return None
     return _judge("QUESTION", "question", facts.questions)
 
 
-def _request(facts: Facts) -> Judgement:
+def _request(facts: RequestFacts) -> Judgement:
     wished = facts.asked or facts.wishes or facts.fault("waiting")
     if wished or facts.pleads:
         return _judge("REQUEST", "wish", wished)
@@ -133,7 +133,7 @@ def _request(facts: Facts) -> Judgement:
     return _judge("REQUEST", "default", [])
 
 
-def _is_remedy(facts: Facts, wish: Hit) -> bool:
+def _is_remedy(facts: RequestFacts, wish: ConceptHit) -> bool:
     """The wish is that somebody look after it, whatever "it" is."""
     forms = {m.form for m in facts.reading.items(wish)[: wish.end]}
     if forms & facts.lexicon.lists["remedies"]:
@@ -141,7 +141,7 @@ def _is_remedy(facts: Facts, wish: Hit) -> bool:
     return _is_bare(facts, wish) and not facts.reading.in_clause(wish.clause, "ask.change")
 
 
-def _is_bare(facts: Facts, hit: Hit) -> bool:
+def _is_bare(facts: RequestFacts, hit: ConceptHit) -> bool:
     """The clause names no object: "이번 주 내로 수정 부탁드립니다"."""
     said = facts.reading.in_clause(hit.clause, "when.", "ask.do", "scope.", "ask.change")
     return not any(
@@ -153,7 +153,7 @@ def _is_bare(facts: Facts, hit: Hit) -> bool:
 # --- priority --------------------------------------------------------------------------------
 
 
-def _breach(facts: Facts) -> Judgement | None:
+def _breach(facts: RequestFacts) -> Judgement | None:
     """Somebody is in, or data is out, and it is not contained."""
     found = facts.fault("breach")
     if not found or facts.reading.facts("calm.contained"):
@@ -161,7 +161,7 @@ def _breach(facts: Facts) -> Judgement | None:
     return _judge("P1", "breach", found)
 
 
-def _outage(facts: Facts) -> Judgement | None:
+def _outage(facts: RequestFacts) -> Judgement | None:
     """Nothing works, for many or on a whole server."""
     if facts.reading.facts("calm.works", "calm.noimpact"):
         return None
@@ -176,7 +176,7 @@ def _outage(facts: Facts) -> Judgement | None:
     return None
 
 
-def _broken(facts: Facts) -> list[Hit]:
+def _broken(facts: RequestFacts) -> list[ConceptHit]:
     """Troubles that leave nothing working: also "모든 화면이 에러"."""
     wide = {h.clause for h in facts.wide}
     some = {h.clause for h in facts.reading.facts("scope.some")}
@@ -185,7 +185,7 @@ def _broken(facts: Facts) -> list[Hit]:
     return [h for h in broken if h.clause not in some]
 
 
-def _deadline(facts: Facts) -> Judgement | None:
+def _deadline(facts: RequestFacts) -> Judgement | None:
     """What the text says about its own time: it can wait, or it is wanted today."""
     wait = facts.times("when.wait")
     if not wait and not facts.times("when.later"):
@@ -196,14 +196,14 @@ def _deadline(facts: Facts) -> Judgement | None:
     return _judge("P2", "today", today) if today else None
 
 
-def _is_told(facts: Facts, hit: Hit) -> bool:
+def _is_told(facts: RequestFacts, hit: ConceptHit) -> bool:
     """The day belongs to what happened, not to what is wanted."""
     if facts.reading.in_clause(hit.clause, "ask.do"):
         return False
     return any(m.tag == "EP" and m.form == "었" for m in facts.reading.items(hit)[hit.begin :])
 
 
-def _degraded(facts: Facts) -> Judgement:
+def _degraded(facts: RequestFacts) -> Judgement:
     """An incident that is no outage: lower where it meets one person, can wait or harms nobody."""
     said = facts.reading.facts
     for because, found in (
@@ -216,7 +216,7 @@ def _degraded(facts: Facts) -> Judgement:
     return _judge("P2", "degraded", facts.faults)
 
 
-def _usual(facts: Facts, kind: str) -> Judgement:
+def _default_priority(facts: RequestFacts, kind: str) -> Judgement:
     later, urgent = facts.times("when.later"), facts.times("when.urgent")
     if later:
         return _judge("P3", "later", later)
@@ -225,6 +225,6 @@ def _usual(facts: Facts, kind: str) -> Judgement:
     return _judge("P4" if kind == "QUESTION" else "P3", "normal", [])
 
 
-def _judge(value: str, because: str, hits: Sequence[Hit]) -> Judgement:
+def _judge(value: str, because: str, hits: Sequence[ConceptHit]) -> Judgement:
     words = dict.fromkeys(h.words for h in hits if h.words)
     return Judgement(value, because, tuple(words)[:3])

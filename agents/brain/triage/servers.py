@@ -30,14 +30,14 @@ _NUMBER_SUFFIX = re.compile(r"(\d+)\D*$")
 _Patterns = tuple[tuple[re.Pattern[str], Host], ...]
 
 
-class _Ways(NamedTuple):
+class _NamePatterns(NamedTuple):
     exact: _Patterns
     """Each names one server."""
     families: _Patterns
     """Each names an institution's servers of one kind."""
 
 
-class Mention(NamedTuple):
+class ServerMention(NamedTuple):
     """A server named at ``text[start:end]``."""
 
     server_id: str
@@ -45,22 +45,22 @@ class Mention(NamedTuple):
     end: int
 
 
-def named(text: str, directory: Directory, words: Mapping[str, tuple[str, ...]]) -> list[Mention]:
+def find_mentions(text: str, directory: Directory, words: Mapping[str, tuple[str, ...]]) -> list[ServerMention]:
     """The servers that ``text`` names, in order, each as often as it is named.
 
     ``words`` are the ways to name a server of each kind; together with the institution they name
     a server where only one fits.
     """
-    patterns = _patterns(directory, _frozen(words))
-    found = [Mention(h.server_id, *m.span()) for p, h in patterns.exact for m in p.finditer(text)]
+    patterns = _patterns(directory, _hashable(words))
+    found = [ServerMention(h.server_id, *m.span()) for p, h in patterns.exact for m in p.finditer(text)]
     chosen = [n for m in _longest(found) for n in _with_siblings(text, m, directory)]
     bare = _bare_numbers(text, chosen, patterns.families, directory)
     return list(_longest([*chosen, *bare]))
 
 
 def _bare_numbers(
-    text: str, mentions: list[Mention], families: _Patterns, directory: Directory
-) -> Iterator[Mention]:
+    text: str, mentions: list[ServerMention], families: _Patterns, directory: Directory
+) -> Iterator[ServerMention]:
     """A bare number is of the family named before: "기재부 와스 2호기는 … 1호기는 …"."""
     hosts = {h.server_id: h for h in directory.servers}
     named_before = [(m.end, hosts[m.server_id]) for m in mentions]
@@ -72,10 +72,10 @@ def _bare_numbers(
         _, host = max(before, key=lambda pair: pair[0])
         sibling = _numbered(directory, host, int(match[1]))
         if sibling:
-            yield Mention(sibling.server_id, *match.span())
+            yield ServerMention(sibling.server_id, *match.span())
 
 
-def _longest(found: list[Mention]) -> Iterator[Mention]:
+def _longest(found: list[ServerMention]) -> Iterator[ServerMention]:
     """Mentions in order; of those that overlap, the longest."""
     end = -1
     for mention in sorted(found, key=lambda m: (m.start, -m.end)):
@@ -84,7 +84,7 @@ def _longest(found: list[Mention]) -> Iterator[Mention]:
             yield mention
 
 
-def _with_siblings(text: str, mention: Mention, directory: Directory) -> Iterator[Mention]:
+def _with_siblings(text: str, mention: ServerMention, directory: Directory) -> Iterator[ServerMention]:
     """The mention and what "…, 2호기" adds to it."""
     yield mention
     host = next(h for h in directory.servers if h.server_id == mention.server_id)
@@ -93,7 +93,7 @@ def _with_siblings(text: str, mention: Mention, directory: Directory) -> Iterato
         sibling = _numbered(directory, host, int(more["unit"] or more["zero"]))
         if sibling is None:
             return
-        yield Mention(sibling.server_id, end, more.end())
+        yield ServerMention(sibling.server_id, end, more.end())
         end = more.end()
 
 
@@ -111,27 +111,27 @@ def _number(host: Host) -> int | None:
     return int(match[1]) if match else None
 
 
-def _frozen(words: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _hashable(words: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((kind, tuple(ways)) for kind, ways in sorted(words.items()))
 
 
 @lru_cache(maxsize=8)
-def _patterns(directory: Directory, words: tuple[tuple[str, tuple[str, ...]], ...]) -> _Ways:
+def _patterns(directory: Directory, words: tuple[tuple[str, tuple[str, ...]], ...]) -> _NamePatterns:
     kinds = dict(words)
     exact, families = [], []
     for host in directory.servers:
         ways = kinds.get(host.kind, ())
-        exact += [(_bounded(name), host) for name in _names(host, directory, ways)]
-        families += [(_bounded(name), host) for name in _of_family(host, directory, ways)]
-    return _Ways(tuple(exact), tuple(families))
+        exact += [(_bounded_pattern(name), host) for name in _names(host, directory, ways)]
+        families += [(_bounded_pattern(name), host) for name in _of_family(host, directory, ways)]
+    return _NamePatterns(tuple(exact), tuple(families))
 
 
 def _names(host: Host, directory: Directory, ways: tuple[str, ...]) -> Iterator[str]:
     """Regular expressions of every way to name ``host``."""
-    yield _loose(host.server_id)
+    yield _loose_pattern(host.server_id)
     for alias in host.aliases:
         for spelled in _institutions(alias, host, directory):
-            yield _loose(spelled)
+            yield _loose_pattern(spelled)
     siblings = [h for h in directory.servers if _family(h) == _family(host)]
     suffix = "" if len(siblings) == 1 else rf"{_GAP}0?{_number(host)}(?!\d){_UNIT}"
     for name in _of_family(host, directory, ways):
@@ -142,7 +142,7 @@ def _of_family(host: Host, directory: Directory, ways: tuple[str, ...]) -> Itera
     """Institution and kind: "기재부 와스"."""
     for institution in _institution_names(host, directory):
         for way in ways:
-            yield rf"{_loose(institution)}\s*{_loose(way)}"
+            yield rf"{_loose_pattern(institution)}\s*{_loose_pattern(way)}"
 
 
 def _institutions(alias: str, host: Host, directory: Directory) -> Iterator[str]:
@@ -157,11 +157,11 @@ def _institution_names(host: Host, directory: Directory) -> tuple[str, ...]:
     return (match.name, *match.aliases, match.id) if match else (host.institution,)
 
 
-def _loose(name: str) -> str:
-    return _GAP.join(_piece(p) for p in _PIECES.findall(name))
+def _loose_pattern(name: str) -> str:
+    return _GAP.join(_piece_pattern(p) for p in _PIECES.findall(name))
 
 
-def _piece(piece: str) -> str:
+def _piece_pattern(piece: str) -> str:
     if piece.isdigit():
         return rf"0*{int(piece)}(?!\d)"
     lowered = piece.lower()
@@ -174,6 +174,6 @@ def _piece(piece: str) -> str:
     return f"(?:{ways}){_GAP}{rest}" if rest else f"(?:{ways})"
 
 
-def _bounded(pattern: str) -> re.Pattern[str]:
+def _bounded_pattern(pattern: str) -> re.Pattern[str]:
     """Not inside a longer foreign word or number."""
     return re.compile(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", re.IGNORECASE)

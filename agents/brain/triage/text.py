@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-_LONGEST = 6000
+_MAX_CHARACTERS = 6000
 """Characters that are read: what a request is stands at its beginning."""
 
 _RULE = re.compile(r"^\s*(?:[-=_*~─━]{3,}.*|#{3,}\s*)$", re.MULTILINE)
@@ -34,22 +34,22 @@ _UNITS = (
 _IS = r"\s*(?:입니다|이에요|예요|라고 합니다)"
 _INTRODUCTION = re.compile(rf"^[\w ,]{{2,40}}(?:{_TITLES}|{_UNITS}|[가-힣]{{2,4}}){_IS}[.,!]?\s*$")
 _PERSON = re.compile(rf"(?:{_TITLES}|{_UNITS})\s*(?:[가-힣]{{2,4}})?{_IS}")
-_WISH = re.compile("신청|요청|부탁|주세요|바랍|바라|확인|필요|안 |않|못")
+_REQUEST = re.compile("신청|요청|부탁|주세요|바랍|바라|확인|필요|안 |않|못")
 _SIGNED = re.compile(r"^[\w ,.·()/-]{0,40}(?:드림|올림|배상)\W*$")
 _SIGNER = re.compile(rf"[가-힣A-Za-z]{{1,20}}(?:{_UNITS}|{_TITLES})|[가-힣]{{2,4}}")
 
 
-def own_words(text: str, strangers: Sequence[re.Pattern[str]]) -> str:
+def strip_noise(text: str, strangers: Sequence[re.Pattern[str]]) -> str:
     """What the sender says to the desk. ``strangers`` mark words that speak to the machine."""
-    text = _BLOCK.sub("\n", text[:_LONGEST])
+    text = _BLOCK.sub("\n", text[:_MAX_CHARACTERS])
     text = _QUOTE.sub("", _above_rule(text))
-    lines = [_without_strangers(line, strangers) for line in _until_order(text, strangers)]
-    return "\n".join(_without_manners(lines))
+    lines = [_without_injections(line, strangers) for line in _until_injection(text, strangers)]
+    return "\n".join(_without_courtesies(lines))
 
 
-def unheard(text: str, strangers: Sequence[re.Pattern[str]]) -> bool:
+def addresses_machine(text: str, strangers: Sequence[re.Pattern[str]]) -> bool:
     """Some of ``text`` speaks to the machine."""
-    return any(s.search(text[:_LONGEST]) for s in strangers)
+    return any(s.search(text[:_MAX_CHARACTERS]) for s in strangers)
 
 
 def _above_rule(text: str) -> str:
@@ -60,7 +60,7 @@ def _above_rule(text: str) -> str:
     return text
 
 
-def _until_order(text: str, strangers: Sequence[re.Pattern[str]]) -> Iterator[str]:
+def _until_injection(text: str, strangers: Sequence[re.Pattern[str]]) -> Iterator[str]:
     """The lines up to one that ends in an address to the machine, whose order follows."""
     for line in text.splitlines():
         yield line
@@ -68,7 +68,7 @@ def _until_order(text: str, strangers: Sequence[re.Pattern[str]]) -> Iterator[st
             return
 
 
-def _without_strangers(line: str, strangers: Sequence[re.Pattern[str]]) -> str:
+def _without_injections(line: str, strangers: Sequence[re.Pattern[str]]) -> str:
     """The line without bracketed asides to the machine, and only up to its first such sentence."""
     line = re.sub(
         r"\([^()]*\)", lambda m: "" if any(s.search(m[0]) for s in strangers) else m[0], line
@@ -82,31 +82,31 @@ def _without_strangers(line: str, strangers: Sequence[re.Pattern[str]]) -> str:
     return head[:end] if end else head
 
 
-def _without_manners(lines: Iterable[str]) -> list[str]:
-    kept = [_greeted(line.strip()) for line in lines]
-    kept = [line for line in kept if line and not _is_manners(line)]
+def _without_courtesies(lines: Iterable[str]) -> list[str]:
+    kept = [_without_greeting(line.strip()) for line in lines]
+    kept = [line for line in kept if line and not _is_courtesy(line)]
     while len(kept) > 1 and _is_signature(kept[-1]):
         kept.pop()
     return kept
 
 
-def _greeted(line: str) -> str:
+def _without_greeting(line: str) -> str:
     """The line without greetings and introductions at its beginning."""
     for _ in range(3):
         line = _GREETING.sub("", line, count=1)
         first, dot, rest = line.partition(". ")
-        if dot and _introduces(first):
+        if dot and _is_introduction(first):
             line = rest
     return line
 
 
-def _is_manners(line: str) -> bool:
-    return bool(_SIGNED.match(line) or _ADDRESS.match(line)) or _introduces(line)
+def _is_courtesy(line: str) -> bool:
+    return bool(_SIGNED.match(line) or _ADDRESS.match(line)) or _is_introduction(line)
 
 
-def _introduces(sentence: str) -> bool:
+def _is_introduction(sentence: str) -> bool:
     """Who writes, and nothing else: "교육부 서지호 사무관입니다."."""
-    if _WISH.search(sentence):
+    if _REQUEST.search(sentence):
         return False
     return bool(_INTRODUCTION.match(sentence) and _PERSON.search(sentence))
 

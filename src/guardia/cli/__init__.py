@@ -40,15 +40,15 @@ app.command("demo", help=t("cli.demo.help"))(demo.demo)
 app.command("up", help=t("cli.up.help"))(service.up)
 app.command("serve", help=t("cli.serve.help"))(service.serve)
 app.command("worker", help=t("cli.worker.help"))(service.worker)
-app.command("approve", help=t("cli.approve.help"))(issue.deciding("approve"))
-app.command("reject", help=t("cli.reject.help"))(issue.deciding("reject"))
+app.command("approve", help=t("cli.approve.help"))(issue.decision_command("approve"))
+app.command("reject", help=t("cli.reject.help"))(issue.decision_command("reject"))
 app.command("mcp", help=t("cli.mcp.help"))(outside.mcp)
 app.command("goal", help=t("goals.cli.help"))(goal.goal)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
 app.command("release", help=t("cli.control.release"))(control.release)
 app.command("force", help=t("cli.plan.force"))(plan.force)
 app.command("directive", help=t("cli.control.directive"))(control.directive)
-app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.deciding("change"))
+app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.decision_command("change"))
 app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
 app.command("runs", help=t("cli.runs.help"))(runs.runs)
 app.command("show", help=t("cli.show.help"))(issue.show)
@@ -75,7 +75,7 @@ def version() -> None:
     sys.stdout.write(f"{__version__}\n")
 
 
-rights.enforce(app)
+rights.enforce_permissions(app)
 
 
 def main() -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from guardia.cli.installation import opened
+from guardia.cli.installation import open_installation
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.audit.chain import Verdict
+    from guardia.board.audit.chain import ChainVerdict
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,9 +30,9 @@ def verify(
 ) -> None:
     """Verify the record; exit code 1 and the first bad entry where it does not hold."""
     if export is not None:
-        verdict, words = _exported(export, key)
+        verdict, words = _verify_export(export, key)
     else:
-        verdict, words = _here(full=full, since=since)
+        verdict, words = _verify_here(full=full, since=since)
     if as_json:
         sys.stdout.write(json.dumps(words) + "\n")
     else:
@@ -45,57 +45,57 @@ def export(file: Annotated[Path, typer.Argument(help=t("cli.audit.file"))]) -> N
     """Sign the record as it stands, and write all of it to a file for the stand-alone verifier."""
     from guardia.board.integrity import export
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        entries, key = export.export(desk, file)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        entries, key = export.export_log(desk, file)
     sys.stdout.write(t("cli.audit.exported", entries=entries, file=file, key=key) + "\n")
 
 
 @app.command("key", help=t("cli.audit.public"))
-def public(
+def print_public_key(
     present: Annotated[bool, typer.Option("--present", help=t("cli.audit.present"))] = False,
 ) -> None:
     """Print the public key of the checkpoints, to be kept where nobody here can change it."""
     from guardia.board.audit.checkpoint import public_pem
     from guardia.board.integrity.notary import Notary
-    from guardia.board.integrity.witnesses import Places
+    from guardia.board.integrity.witnesses import WitnessFiles
 
-    places = Places.of(Settings())
+    places = WitnessFiles.of(Settings())
     found = Notary(places).public()
     if found is None:
         raise Invalid(what=str(places.public), why=t("cli.audit.no_key"))
     if present:
-        with opened(Settings()) as installation, installation.desk() as desk:
+        with open_installation(Settings()) as installation, installation.desk() as desk:
             found = Notary(places).key(desk).public_key()
     sys.stdout.write(public_pem(found))
 
 
-def _here(*, full: bool, since: int | None) -> tuple[Verdict, dict[str, Any]]:
+def _verify_here(*, full: bool, since: int | None) -> tuple[ChainVerdict, dict[str, Any]]:
     from guardia.board.integrity import verification
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        found = verification.examine(desk, full=full, since=since)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        found = verification.verify_log(desk, full=full, since=since)
     return found.verdict, found.words()
 
 
-def _exported(file: Path, key: Path | None) -> tuple[Verdict, dict[str, Any]]:
+def _verify_export(file: Path, key: Path | None) -> tuple[ChainVerdict, dict[str, Any]]:
     from guardia.board.audit import verifier
-    from guardia.board.audit.checkpoint import public_key
+    from guardia.board.audit.checkpoint import load_public_key
 
     if key is None:
         raise Invalid(what="--key", why=t("cli.audit.needs_key"))
     try:
-        known = public_key(key.read_text("ascii"))
+        known = load_public_key(key.read_text("ascii"))
     except (OSError, ValueError) as error:
         raise Invalid(what=str(key), why=t("audit.bad_key")) from error
     try:
         with file.open("rb") as opened_file:
-            verdict = verifier.verify(opened_file, known)
+            verdict = verifier.verify_export(opened_file, known)
     except OSError as error:
         raise Invalid(what=str(file), why=error.strerror or "") from error
-    return verdict, verifier.words(verdict, known)
+    return verdict, verifier.report(verdict, known)
 
 
-def _print(verdict: Verdict, words: dict[str, Any]) -> None:
+def _print(verdict: ChainVerdict, words: dict[str, Any]) -> None:
     say = sys.stdout.write
     if verdict.intact:
         say(t("cli.audit.intact", size=verdict.size, head=verdict.head) + "\n")

@@ -11,24 +11,24 @@ from guardia.i18n import t
 
 if TYPE_CHECKING:
     from guardia.org.chart_model import OrgChart
-    from guardia.org.consistency import Disagreement
+    from guardia.org.consistency import Inconsistency
 
-_SHOWN = 5
+_MAX_SUGGESTIONS = 5
 
 
-def checked(given: ChartFile) -> OrgChart:
+def check_chart(given: ChartFile) -> OrgChart:
     """The chart in a file; ``Misconfigured`` with every fault, unknown tools included."""
     from guardia.org import chart, validation
 
     found = chart.parse(given.text, given.path.name)
-    wrong = validation.located(given.text, _unknown_tools(found))
+    wrong = validation.locate_inconsistencies(given.text, _unknown_tools(found))
     if wrong:
-        raise chart.wrong(given.path.name, wrong)
+        raise chart.chart_error(given.path.name, wrong)
     return found
 
 
-def _unknown_tools(chart: OrgChart) -> Iterator[Disagreement]:
-    from guardia.org.consistency import Disagreement
+def _unknown_tools(chart: OrgChart) -> Iterator[Inconsistency]:
+    from guardia.org.consistency import Inconsistency
     from guardia.tools.catalog import CATALOG
 
     families = {f"{name.partition('.')[0]}.*" for name in CATALOG}
@@ -36,7 +36,7 @@ def _unknown_tools(chart: OrgChart) -> Iterator[Disagreement]:
     for agent in chart.agents:
         for number, tool in enumerate(agent.tools or ()):
             if tool not in known:
-                close = difflib.get_close_matches(tool, known, n=_SHOWN, cutoff=0.5)
+                close = difflib.get_close_matches(tool, known, n=_MAX_SUGGESTIONS, cutoff=0.5)
                 words = {"tool": tool, "known": ", ".join(close or sorted(families))}
                 place = ("agents", agent.id, "tools", number)
-                yield Disagreement(place, t("org.chart.unknown_tool", **words))
+                yield Inconsistency(place, t("org.chart.unknown_tool", **words))

@@ -41,11 +41,11 @@ class ChartFile:
             Path(name).unlink(missing_ok=True)
 
 
-def read(file: Path | None) -> ChartFile:
+def read_chart_file(file: Path | None) -> ChartFile:
     """The named chart, else the configured one, else the shipped one."""
     from guardia.org import chart
 
-    path = file or Settings().chart or chart.shipped()
+    path = file or Settings().chart or chart.shipped_chart_path()
     if not path.is_file():
         raise Invalid(what=str(path), why=t("cli.db.no_file"))
     try:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from guardia.cli.installation import opened
-from guardia.cli.issue import parse_number, sign_in
+from guardia.cli.installation import open_installation
+from guardia.cli.issue import parse_issue_number
+from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -26,8 +27,8 @@ def kill(
     from guardia.board.control import kill_switch
 
     # No key is needed to stop: a store that cannot be opened must not stand in the way.
-    with opened(Settings()) as installation, installation.desk(signing=False) as desk:
-        done = kill_switch.kill(desk, sign_in(desk, who) if who else "operator:cli", reason)
+    with open_installation(Settings()) as installation, installation.desk(signing=False) as desk:
+        done = kill_switch.kill(desk, authenticate(desk, who) if who else "operator:cli", reason)
     key = "already" if done.already else "killed"
     words = {"tasks": done.stopped, "undoing": done.undoing}
     sys.stdout.write(t(f"cli.control.{key}", **words) + "\n")
@@ -37,8 +38,8 @@ def release(who: _As, reason: _Reason) -> None:
     """Lift the kill switch, with the right role and a reason."""
     from guardia.board.control import kill_switch
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        kill_switch.release(desk, sign_in(desk, who), reason)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        kill_switch.release(desk, authenticate(desk, who), reason)
     sys.stdout.write(t("cli.control.released") + "\n")
 
 
@@ -52,16 +53,16 @@ def directive(
     """Give an order to every task of an issue that can take it now."""
     from guardia.board.control import directives
 
-    sr_id = parse_number(number)
+    sr_id = parse_issue_number(number)
     if verb not in directives.VERBS:
         raise Invalid(what=verb, why=", ".join(directives.VERBS))
-    with opened(Settings()) as installation, installation.desk() as desk:
-        person = sign_in(desk, who)
-        tasks = directives.tasks(desk, sr_id, verb)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        person = authenticate(desk, who)
+        tasks = directives.eligible_tasks(desk, sr_id, verb)
         if not tasks:
             raise Invalid(what=f"SR-{sr_id}", why=t("cli.control.impossible"))
-        wish = directives.Wish(verb, reason, argument)
+        wish = directives.DirectiveRequest(verb, reason, argument)
         for task_id in tasks:
-            state = directives.give(desk, person, task_id, wish)
+            state = directives.issue_directive(desk, person, task_id, wish)
             words = {"sr": sr_id, "verb": t(f"desk.verb.{verb}"), "state": t(f"state.{state}")}
             sys.stdout.write(t("cli.control.given", **words) + "\n")

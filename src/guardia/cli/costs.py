@@ -11,14 +11,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.cli.installation import opened
-from guardia.cli.issue import sign_in
+from guardia.cli.installation import open_installation
+from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.costs.report import Line, Standing
+    from guardia.board.costs.report import CostLine
+    from guardia.board.costs.report import BudgetStatus
     from guardia.org.budgets import Amount, Cap
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,13 +35,13 @@ def costs(
 
     if by not in report.GROUPS:
         raise Invalid(what="--by", why=", ".join(report.GROUPS))
-    with opened(Settings()) as installation, installation.desk() as desk:
+    with open_installation(Settings()) as installation, installation.desk() as desk:
         now = report.this_month(desk)
-        wanted = _month(month) if month else now
-        found = report.lines(desk, by, wanted)
-        budgets = report.standings(desk) if wanted == now else ()
+        wanted = _parse_month(month) if month else now
+        found = report.cost_lines(desk, by, wanted)
+        budgets = report.budget_statuses(desk) if wanted == now else ()
     if as_json:
-        sys.stdout.write(json.dumps(_plain(by, wanted, found, budgets), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(_as_json(by, wanted, found, budgets), ensure_ascii=False) + "\n")
         return
     console = Console()
     console.print(_costs_table(by, wanted, found), markup=False)
@@ -62,33 +63,33 @@ def raise_cap(
     kind, _, name = scope.partition(":")
     if kind not in budgets.SCOPES:
         kind, name = "agent", scope
-    with opened(Settings()) as installation, installation.desk() as desk:
-        person = sign_in(desk, who)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        person = authenticate(desk, who)
         resumed = budgets.raise_cap(desk, person, kind, name, won=won, tokens=tokens, reason=reason)
     sys.stdout.write(t("cli.costs.raised") + "\n")
     if resumed:
         sys.stdout.write(t("cli.costs.resumed", agent=name) + "\n")
 
 
-def _month(text: str) -> date:
+def _parse_month(text: str) -> date:
     try:
         return date.fromisoformat(f"{text}-01")
     except ValueError:
         raise Invalid(what="--month", why=t("cli.costs.month_format")) from None
 
 
-def _plain(
-    by: str, month: date, found: tuple[Line, ...], budgets: tuple[Standing, ...]
+def _as_json(
+    by: str, month: date, found: tuple[CostLine, ...], budgets: tuple[BudgetStatus, ...]
 ) -> dict[str, Any]:
-    from guardia.org.budgets import WON
+    from guardia.org.budgets import MICROS_PER_WON
 
-    def line(one: Line) -> dict[str, Any]:
+    def line(one: CostLine) -> dict[str, Any]:
         fields = {name: getattr(one, name) for name in one.__slots__}
-        return {**fields, "won": fields.pop("cost") / WON}
+        return {**fields, "won": fields.pop("cost") / MICROS_PER_WON}
 
     def part(spent: Amount, cap: Cap) -> dict[str, Any]:
-        caps = {"tokens": cap.tokens, "won": None if cap.cost is None else cap.cost / WON}
-        return {"spent": {"tokens": spent.tokens, "won": spent.cost / WON}, "cap": caps}
+        caps = {"tokens": cap.tokens, "won": None if cap.cost is None else cap.cost / MICROS_PER_WON}
+        return {"spent": {"tokens": spent.tokens, "won": spent.cost / MICROS_PER_WON}, "cap": caps}
 
     return {
         "month": f"{month:%Y-%m}",
@@ -108,8 +109,8 @@ def _plain(
     }
 
 
-def _costs_table(by: str, month: date, found: tuple[Line, ...]) -> Table:
-    from guardia.org.budgets import in_won
+def _costs_table(by: str, month: date, found: tuple[CostLine, ...]) -> Table:
+    from guardia.org.budgets import format_won
 
     table = Table(title=t("cli.costs.title", month=f"{month:%Y-%m}"), title_justify="left")
     table.add_column(t(f"costs.by.{by}"), overflow="fold")
@@ -121,16 +122,16 @@ def _costs_table(by: str, month: date, found: tuple[Line, ...]) -> Table:
             f"{one.calls:,}",
             f"{one.tokens_in:,}",
             f"{one.tokens_out:,}",
-            in_won(one.cost),
+            format_won(one.cost),
             f"{one.commands:,}",
-            _minutes(one.wall_ms),
+            _format_duration(one.wall_ms),
         )
     if not found:
         table.caption = t("costs.empty")
     return table
 
 
-def _budget_table(budgets: list[Standing]) -> Table:
+def _budget_table(budgets: list[BudgetStatus]) -> Table:
     table = Table(title=t("costs.budgets"), title_justify="left")
     table.add_column(t("costs.column.budget"), overflow="fold")
     for name in ("month", "share", "day"):
@@ -140,24 +141,24 @@ def _budget_table(budgets: list[Standing]) -> Table:
         rests = f" ({t('costs.resting')})" if one.rests else ""
         table.add_row(
             f"{one.title}{rests}",
-            _of(one.month, one.month_cap),
+            _spent_of_cap(one.month, one.month_cap),
             share,
-            _of(one.day, one.day_cap),
+            _spent_of_cap(one.day, one.day_cap),
         )
     return table
 
 
-def _of(spent: Amount, cap: Cap) -> str:
-    from guardia.org.budgets import in_won
+def _spent_of_cap(spent: Amount, cap: Cap) -> str:
+    from guardia.org.budgets import format_won
 
     parts = []
     if cap.tokens is not None:
         parts.append(t("costs.of_tokens", spent=f"{spent.tokens:,}", cap=f"{cap.tokens:,}"))
     if cap.cost is not None:
-        parts.append(t("costs.of_won", spent=in_won(spent.cost), cap=in_won(cap.cost)))
+        parts.append(t("costs.of_won", spent=format_won(spent.cost), cap=format_won(cap.cost)))
     return "\n".join(parts) or "-"
 
 
-def _minutes(milliseconds: int) -> str:
+def _format_duration(milliseconds: int) -> str:
     seconds = milliseconds // 1000
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from guardia.cli.installation import migrate as bring_up_to_date
-from guardia.cli.installation import opened
+from guardia.cli.installation import open_installation
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("url", help=t("cli.db.url"))
 def url(owner: Annotated[bool, typer.Option("--owner", help=t("cli.db.owner"))] = False) -> None:
     """Print the DSN of the application's or the owner's role."""
-    with opened(Settings()) as installation:
+    with open_installation(Settings()) as installation:
         dsn = installation.owner_dsn if owner else installation.app_dsn
         if dsn is None:
             raise Invalid(what="--owner", why=t("cli.db.no_owner"))
@@ -32,7 +32,7 @@ def url(owner: Annotated[bool, typer.Option("--owner", help=t("cli.db.owner"))] 
 @app.command("migrate", help=t("cli.db.migrate"))
 def migrate() -> None:
     """Bring the tables to this version."""
-    with opened(Settings()) as installation:
+    with open_installation(Settings()) as installation:
         bring_up_to_date(installation)
 
 
@@ -46,7 +46,7 @@ def sql(
 
     if not file.is_file():
         raise Invalid(what=str(file), why=t("cli.db.no_file"))
-    with opened(Settings()) as installation:
+    with open_installation(Settings()) as installation:
         bring_up_to_date(installation)
         dsn = (owner and installation.owner_dsn) or installation.app_dsn
         try:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from guardia.cli.installation import opened
-from guardia.cli.issue import sign_in
+from guardia.cli.installation import open_installation
+from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -30,19 +30,19 @@ def delegate(
 
     if not (until or revoke):
         raise Invalid(what="--until", why=t("cli.delegate.missing"))
-    with opened(Settings()) as installation, installation.desk() as desk:
-        person = sign_in(desk, who)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        person = authenticate(desk, who)
         if revoke:
             ended = delegations.revoke(desk, person, to, principal=principal or None)
             sys.stdout.write(t("cli.delegate.revoked", count=ended) + "\n")
             return
         zone = chart.running(desk)[1].company.zone
-        ends = _moment(until, zone, last=True)
+        ends = _parse_moment(until, zone, last=True)
         delegations.delegate(
             desk,
             person,
             to,
-            begins=_moment(begins, zone) if begins else None,
+            begins=_parse_moment(begins, zone) if begins else None,
             ends=ends,
             principal=principal or None,
             absent=absent,
@@ -50,7 +50,7 @@ def delegate(
         sys.stdout.write(t("cli.delegate.done", to=to, until=f"{ends:%Y-%m-%d %H:%M}") + "\n")
 
 
-def _moment(text: str, zone: tzinfo, *, last: bool = False) -> datetime:
+def _parse_moment(text: str, zone: tzinfo, *, last: bool = False) -> datetime:
     """A moment in the company's time; a date alone is its beginning, or its end where ``last``."""
     try:
         found = datetime.fromisoformat(text)

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from guardia.cli import stories
-from guardia.cli.stories import Outcome
+from guardia.cli.stories import DemoOutcome
 from guardia.errors import GuardiaError
 from guardia.i18n import t
 from guardia.settings import Settings
 
-_STORY_SECONDS = 240.0
+_STORY_TIMEOUT = 240.0
 
 
 def demo(
@@ -31,21 +31,21 @@ def demo(
     ] = "lock-chain",
 ) -> None:
     """Start everything, tell one story, and show what truly held."""
-    told = stories.find(story)
+    told = stories.find_story(story)
     # An orderly end also when a supervisor stops us, or a shell started us with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     # What people read goes to stderr when a program reads stdout.
     console = Console(stderr=as_json, highlight=False)
     started = time.monotonic()
-    outcome: Outcome | None = None
+    outcome: DemoOutcome | None = None
     trouble = ""
     try:
         with ExitStack() as stack:
-            outcome = _tell(stack, console, told, yes=yes, started=started)
+            outcome = _run_story(stack, console, told, yes=yes, started=started)
             _print(console, outcome)
             if not leave:
-                _stay(console)
+                _wait_for_interrupt(console)
     except KeyboardInterrupt:
         trouble = t("cli.demo.interrupted")
     except GuardiaError as error:
@@ -58,22 +58,22 @@ def demo(
     raise typer.Exit(0 if outcome is not None and outcome.ok else 1)
 
 
-def _tell(
-    stack: ExitStack, console: Console, story: stories.Story, *, yes: bool, started: float
-) -> Outcome:
-    from guardia.cli.stage import Stage
-    from guardia.cli.telling import Telling
+def _run_story(
+    stack: ExitStack, console: Console, story: stories.DemoStory, *, yes: bool, started: float
+) -> DemoOutcome:
+    from guardia.cli.stage import DemoEnvironment
+    from guardia.cli.telling import DemoRun
 
-    stage = stack.enter_context(Stage(Settings(), console).opened())
+    stage = stack.enter_context(DemoEnvironment(Settings(), console).opened())
     console.print(t("cli.demo.ready", address=stage.address))
     stage.print_accounts()
-    telling = Telling(stage, story, console, yes=yes, patience=_STORY_SECONDS if yes else None)
+    telling = DemoRun(stage, story, console, yes=yes, patience=_STORY_TIMEOUT if yes else None)
     telling.begin()
     telling.follow()
     return telling.outcome(time.monotonic() - started)
 
 
-def _print(console: Console, outcome: Outcome) -> None:
+def _print(console: Console, outcome: DemoOutcome) -> None:
     table = Table(title=t("cli.demo.result"), show_header=False)
     state = t(f"state.{outcome.status}")
     for what, held in {**outcome.checks, "chain": outcome.chain}.items():
@@ -83,6 +83,6 @@ def _print(console: Console, outcome: Outcome) -> None:
     console.print(table)
 
 
-def _stay(console: Console) -> None:
+def _wait_for_interrupt(console: Console) -> None:
     console.print(t("cli.demo.stay"))
     signal.pause()

@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.cli.installation import opened
-from guardia.cli.issue import parse_number, sign_in
+from guardia.cli.installation import open_installation
+from guardia.cli.issue import parse_issue_number
+from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -31,16 +32,16 @@ def goal(
     """Give a goal; with a number (``SR-12``) show it, approve its plan or drop it."""
     from guardia.board.goals import decisions, planning, view
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        person = sign_in(desk, who)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        person = authenticate(desk, who)
         if not _is_number(text):
             if approve or drop:
                 raise Invalid(what=text, why=t("goals.cli.needs_number"))
-            sr_id = planning.give(desk, person, text, channel="cli")
+            sr_id = planning.create_goal(desk, person, text, channel="cli")
             sys.stdout.write(t("goals.cli.given", sr=sr_id) + "\n")
             return
-        sr_id = parse_number(text)
-        page = view.page(desk, person, sr_id)
+        sr_id = parse_issue_number(text)
+        page = view.get_goal(desk, person, sr_id)
         _show(page)
         if approve:
             bound = page.plan_hash or ""

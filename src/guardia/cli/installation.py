@@ -11,9 +11,9 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
-    from guardia.board.integrity.witnesses import Places
+    from guardia.board.integrity.witnesses import WitnessFiles
     from guardia.db.embedded import Cluster
-    from guardia.org.keys import Keys
+    from guardia.org.keys import CredentialStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Installation:
     app_dsn: str
     owner_dsn: str | None
     """``None`` for an external database whose owner is not told to this host."""
-    keys: Keys
+    keys: CredentialStore
     """Where the key lies that signs people's decisions."""
-    places: Places
+    places: WitnessFiles
     """Where the record is witnessed outside the database."""
     ours: bool = False
     """Whether this process has started the database, which then ends with it."""
@@ -33,7 +33,7 @@ class Installation:
     @contextmanager
     def desk(self, *, signing: bool = True) -> Iterator[Desk]:
         """The desk over a small pool, closed afterwards; without ``signing`` it needs no key."""
-        from guardia.board.audit.signing import Seal
+        from guardia.board.audit.signing import DecisionSigner
         from guardia.board.core.context import Desk
         from guardia.board.integrity.notary import Notary
         from guardia.db.engine import Database
@@ -44,13 +44,13 @@ class Installation:
             if not signing:
                 yield Desk(database)
                 return
-            seal, notary = Seal.kept(self.keys), Notary(self.places)
+            seal, notary = DecisionSigner.kept(self.keys), Notary(self.places)
             yield Desk(database, seal=seal, notary=notary, planner=CatalogPlanner())
         finally:
             database.close()
 
 
-def cluster(settings: Settings) -> Cluster:
+def embedded_cluster(settings: Settings) -> Cluster:
     """The embedded PostgreSQL of this installation, not started."""
     from guardia.db.embedded import Cluster
 
@@ -58,12 +58,12 @@ def cluster(settings: Settings) -> Cluster:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Installation]:
+def open_installation(settings: Settings) -> Iterator[Installation]:
     """The database, started where it is embedded and not running, and stopped again by us."""
-    from guardia.board.integrity.witnesses import Places
-    from guardia.org.keys import FileKeys
+    from guardia.board.integrity.witnesses import WitnessFiles
+    from guardia.org.keys import FileCredentialStore
 
-    keys, places = FileKeys(settings.secrets), Places.of(settings)
+    keys, places = FileCredentialStore(settings.secrets), WitnessFiles.of(settings)
     if settings.dsn is not None:
         owner = settings.owner_dsn
         yield Installation(
@@ -75,7 +75,7 @@ def opened(settings: Settings) -> Iterator[Installation]:
         return
     from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE
 
-    server = cluster(settings)
+    server = embedded_cluster(settings)
     with server:
         server.create_roles()
         yield Installation(

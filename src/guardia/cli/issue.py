@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.cli.installation import opened
+from guardia.cli.installation import open_installation
 from guardia.errors import Forbidden, Invalid, NotFound
 from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.approvals.pending import WaitingPlan
+    from guardia.board.approvals.pending import PendingPlan
     from guardia.board.core.context import Desk
-    from guardia.org.directory import PersonName
+    from guardia.org.directory import PersonInfo
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
 _As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
@@ -28,35 +28,35 @@ _Reason = Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))]
 
 def show(number: _Number) -> None:
     """An issue with its plans and their decisions."""
-    with opened(Settings()) as installation, installation.desk() as desk:
-        _show(desk, parse_number(number))
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        _print_issue(desk, parse_issue_number(number))
 
 
-def deciding(verdict: str) -> Callable[[str, str, str], None]:
+def decision_command(verdict: str) -> Callable[[str, str, str], None]:
     """The command that says ``approve``, ``reject`` or ``change`` to the plan that waits on an
     issue, after it has been shown."""
 
     def decide(number: _Number, who: _As, reason: _Reason = "") -> None:
         from guardia.board.approvals import decisions, pending
-        from guardia.board.approvals.policy import Verdict
+        from guardia.board.approvals.policy import DecisionVerdict
 
-        sr_id = parse_number(number)
-        with opened(Settings()) as installation, installation.desk() as desk:
-            _show(desk, sr_id)
-            person = sign_in(desk, who)
-            plans = pending.waiting_plans(desk, sr_id)
+        sr_id = parse_issue_number(number)
+        with open_installation(Settings()) as installation, installation.desk() as desk:
+            _print_issue(desk, sr_id)
+            person = authenticate(desk, who)
+            plans = pending.pending_plans(desk, sr_id)
             if not plans:
                 raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
             for plan in plans:
-                word, bound = Verdict(verdict), plan.plan_hash
-                state = decisions.say(desk, person, plan.task_id, word, bound, reason)
+                word, bound = DecisionVerdict(verdict), plan.plan_hash
+                state = decisions.submit_decision(desk, person, plan.task_id, word, bound, reason)
                 said = t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}"))
                 sys.stdout.write(said + "\n")
 
     return decide
 
 
-def _show(desk: Desk, sr_id: int) -> None:
+def _print_issue(desk: Desk, sr_id: int) -> None:
     from guardia.board.approvals import pending
     from guardia.board.execution import view
 
@@ -64,37 +64,37 @@ def _show(desk: Desk, sr_id: int) -> None:
     console = Console()
     console.print(f"[bold]SR-{sr_id}[/] {t(f'state.{issue.state}')}", highlight=False)
     console.print(issue.title, markup=False, highlight=False)
-    for waiting in pending.waiting_plans(desk, sr_id):
+    for waiting in pending.pending_plans(desk, sr_id):
         console.print(waiting.plan.because, markup=False, highlight=False)
-        console.print(_turn(waiting), markup=False, highlight=False)
+        console.print(_approval_status(waiting), markup=False, highlight=False)
         table = Table(t("cli.issue.effect"), t("cli.issue.command"))
         for action in waiting.plan.actions:
             table.add_row(action.effect, action.command)
         console.print(table, markup=False)
 
 
-def _turn(waiting: WaitingPlan) -> str:
-    from guardia.board.core.labels import moment
+def _approval_status(waiting: PendingPlan) -> str:
+    from guardia.board.core.labels import format_time
 
     words = {"role": t(f"org.role.{waiting.role}")}
-    due = moment(waiting.due_at) if waiting.due_at else "-"
+    due = format_time(waiting.due_at) if waiting.due_at else "-"
     return t("cli.issue.turn", given=waiting.given, quorum=waiting.quorum, due=due, **words)
 
 
-def sign_in(desk: Desk, who: str) -> PersonName:
+def authenticate(desk: Desk, who: str) -> PersonInfo:
     """The person behind an id, proven by the password: from the environment or asked for."""
     from guardia.board.accounts import sign_in
 
     password = os.environ.get("GUARDIA_PASSWORD") or typer.prompt(
         t("cli.issue.password", who=who), hide_input=True
     )
-    person = sign_in.person_behind(desk, who, password)
+    person = sign_in.authenticate(desk, who, password)
     if person is None:
         raise Forbidden(who=who, action=t("cli.issue.sign_in"))
     return person
 
 
-def parse_number(number: str) -> int:
+def parse_issue_number(number: str) -> int:
     """The number of an issue as people write it: ``12``, ``SR-12``, ``#12``."""
     digits = number.upper().removeprefix("SR-").removeprefix("#")
     if not digits.isdecimal() or len(digits) > 18:

@@ -13,82 +13,82 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.cli.installation import opened
+from guardia.cli.installation import open_installation
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
-    from guardia.board.integrity.witnesses import Places
-    from guardia.org.keys import FileKeys
+    from guardia.board.integrity.witnesses import WitnessFiles
+    from guardia.org.keys import FileCredentialStore
 
 app = typer.Typer(no_args_is_help=True)
-_BY = "operator:cli"
+_OPERATOR_ACTOR = "operator:cli"
 
 
 @contextmanager
-def _desk(settings: Settings) -> Iterator[Desk]:
+def _open_board(settings: Settings) -> Iterator[Desk]:
     from guardia.board.integrity.notary import Notary
-    from guardia.board.integrity.witnesses import Places
+    from guardia.board.integrity.witnesses import WitnessFiles
 
-    with opened(settings) as installation, installation.desk() as desk:
-        yield replace(desk, notary=Notary(Places.of(settings)))
+    with open_installation(settings) as installation, installation.desk() as desk:
+        yield replace(desk, notary=Notary(WitnessFiles.of(settings)))
 
 
-def _stores(settings: Settings, places: Places) -> list[Path]:
+def _store_folders(settings: Settings, places: WitnessFiles) -> list[Path]:
     """Every folder of credentials: usually one."""
     return [f for f in dict.fromkeys((settings.secrets, places.key.parent)) if f.is_dir()]
 
 
 @app.command("list", help=t("cli.keys.list"))
-def show() -> None:
+def list_keys() -> None:
     """The keys that sign and what is stored; never a secret itself."""
-    from guardia.board.integrity.witnesses import Places
-    from guardia.org.keys import FileKeys
+    from guardia.board.integrity.witnesses import WitnessFiles
+    from guardia.org.keys import FileCredentialStore
 
     settings = Settings()
-    places = Places.of(settings)
+    places = WitnessFiles.of(settings)
     table = Table(t("cli.keys.column.name"), t("cli.keys.column.what"))
-    for folder in _stores(settings, places):
-        store = FileKeys(folder)
+    for folder in _store_folders(settings, places):
+        store = FileCredentialStore(folder)
         table.add_row(str(folder), t("cli.keys.master", source=store.master().source))
         for name in store.names():
-            table.add_row(f"  {name}", _what(store, name, places.key.name))
+            table.add_row(f"  {name}", _describe(store, name, places.key.name))
     Console().print(table, markup=False)
 
 
-def _what(store: FileKeys, name: str, record: str) -> str:
+def _describe(store: FileCredentialStore, name: str, record: str) -> str:
     from guardia.board.audit import signing
-    from guardia.board.audit.checkpoint import private_key
-    from guardia.board.audit.signing_keys import raw
+    from guardia.board.audit.checkpoint import load_private_key
+    from guardia.board.audit.signing_keys import public_hex
 
-    if name == signing.NAME:
-        use, key = "decisions", signing.key_of(store.get(name))
+    if name == signing.KEY_NAME:
+        use, key = "decisions", signing.parse_key(store.get(name))
     elif name == record:
-        use, key = "record", private_key(store.get(name))
+        use, key = "record", load_private_key(store.get(name))
     else:
         return t("cli.keys.credential")
-    return t("cli.keys.signs", use=t(f"audit.use.{use}"), key=raw(key.public_key()))
+    return t("cli.keys.signs", use=t(f"audit.use.{use}"), key=public_hex(key.public_key()))
 
 
 @app.command("rotate", help=t("cli.keys.rotate"))
 def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> None:
     """Replace the master key of the store, or a key that signs."""
     from guardia.board.integrity import key_rotation
-    from guardia.board.integrity.witnesses import Places
-    from guardia.org.keys import FileKeys
+    from guardia.board.integrity.witnesses import WitnessFiles
+    from guardia.org.keys import FileCredentialStore
 
     settings = Settings()
     if which not in ("store", "record", "decisions"):
         raise Invalid(what=which, why="store, record, decisions")
-    with _desk(settings) as desk:
+    with _open_board(settings) as desk:
         if which == "record":
-            key = key_rotation.rotate_record(desk, _BY)
+            key = key_rotation.rotate_checkpoint_key(desk, _OPERATOR_ACTOR)
         elif which == "decisions":
-            key = key_rotation.rotate_decisions(desk, _BY, FileKeys(settings.secrets))
+            key = key_rotation.rotate_decision_key(desk, _OPERATOR_ACTOR, FileCredentialStore(settings.secrets))
         else:
-            for folder in _stores(settings, Places.of(settings)):
+            for folder in _store_folders(settings, WitnessFiles.of(settings)):
                 _rotate_store(desk, folder)
             return
     sys.stdout.write(t("cli.keys.rotated", use=t(f"audit.use.{which}"), key=key) + "\n")
@@ -97,12 +97,12 @@ def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> N
 def _rotate_store(desk: Desk, folder: Path) -> None:
     from guardia.board.integrity import key_rotation
     from guardia.org import masterkey
-    from guardia.org.keys import FileKeys
+    from guardia.org.keys import FileCredentialStore
 
-    store = FileKeys(folder)
-    source = (masterkey.following(folder) or store.master()).source
+    store = FileCredentialStore(folder)
+    source = (masterkey.next_key(folder) or store.master()).source
     count = store.rotate()
-    key_rotation.record_store(desk, _BY, str(folder), count, source)
+    key_rotation.log_store_rotation(desk, _OPERATOR_ACTOR, str(folder), count, source)
     sys.stdout.write(t("cli.keys.reencrypted", folder=folder, count=count) + "\n")
-    if not masterkey.present(folder).file:
-        sys.stdout.write(t("cli.keys.hand_over", variable=masterkey.VARIABLE) + "\n")
+    if not masterkey.current_key(folder).file:
+        sys.stdout.write(t("cli.keys.hand_over", variable=masterkey.KEY_VARIABLE) + "\n")

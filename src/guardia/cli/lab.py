@@ -33,7 +33,7 @@ def up(as_json: bool = _JSON) -> None:
         if as_json:
             _print_json(json.loads(fleet.inventory.model_dump_json()))
         else:
-            _show(fleet)
+            _print_fleet(fleet)
         if not fleet.owned:
             Console().print(t("lab.cli.already"))
             return
@@ -46,17 +46,17 @@ def up(as_json: bool = _JSON) -> None:
 @app.command("status", help=t("lab.cli.status"))
 def status(as_json: bool = _JSON) -> None:
     """Look at everything."""
-    fleet = _found()
+    fleet = _running_fleet()
     if as_json:
         _print_json(fleet.status())
     else:
-        _show(fleet)
+        _print_fleet(fleet)
 
 
 @app.command("fault", help=t("lab.cli.fault"))
 def fault(name: str = _NAME, as_json: bool = _JSON) -> None:
     """Make a server go wrong."""
-    finding = _found().fault(name)
+    finding = _running_fleet().fault(name)
     if as_json:
         _print_json({"name": name, "good": finding.good, "evidence": finding.evidence})
     else:
@@ -66,14 +66,14 @@ def fault(name: str = _NAME, as_json: bool = _JSON) -> None:
 @app.command("heal", help=t("lab.cli.heal"))
 def heal(name: str = _NAME, as_json: bool = _JSON) -> None:
     """Put it right from outside."""
-    _found().heal(name)
+    _running_fleet().heal(name)
     if as_json:
         _print_json({"name": name, "good": True})
     else:
         Console().print(t("lab.cli.healed", name=name), markup=False)
 
 
-def _found() -> RunningFleet:
+def _running_fleet() -> RunningFleet:
     return RunningFleet.find(Settings().home / "lab")
 
 
@@ -82,7 +82,7 @@ def _print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def _show(fleet: RunningFleet) -> None:
+def _print_fleet(fleet: RunningFleet) -> None:
     found, console = fleet.status(), Console()
     table = Table("server", "address", "service", "state", "commands", box=None)
     for column in table.columns:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from guardia.cli.installation import opened
-from guardia.cli.issue import sign_in
+from guardia.cli.installation import open_installation
+from guardia.cli.issue import authenticate
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -31,13 +31,13 @@ def list_(agent: _Agent, who: _As) -> None:
     """What an agent has learned, and what it knows of its issues."""
     from guardia.board.organization import agent_view
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        page = agent_view.page(desk, sign_in(desk, who), agent)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        page = agent_view.agent_page(desk, authenticate(desk, who), agent)
     console = Console()
     for title, found in (("lessons", page.lessons), ("working", page.working)):
         console.print(t(f"notes.page.{title}"), style="bold")
         for note in found:
-            _show(console, note)
+            _print_note(console, note)
         if not found:
             console.print(f"  {t('cli.note.none')}", style="dim")
 
@@ -47,10 +47,10 @@ def show(agent: _Agent, number: _Number, who: _As) -> None:
     """One note with all that it has said, newest first."""
     from guardia.board.organization import agent_view
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        page = agent_view.note(desk, sign_in(desk, who), agent, number)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        page = agent_view.note_page(desk, authenticate(desk, who), agent, number)
     console = Console()
-    _show(console, page.note)
+    _print_note(console, page.note)
     for version in page.versions[1:]:
         head = t("web.plan.version", version=version.version)
         console.print(f"{head} · {version.author}", style="dim", markup=False)
@@ -62,8 +62,8 @@ def add(agent: _Agent, text: _Text, who: _As) -> None:
     """Teach an agent something for good."""
     from guardia.board.organization import agent_memory
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        number = agent_memory.teach(desk, sign_in(desk, who), agent, text)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        number = agent_memory.add_lesson(desk, authenticate(desk, who), agent, text)
     sys.stdout.write(t("cli.note.added", number=number) + "\n")
 
 
@@ -72,7 +72,7 @@ def edit(agent: _Agent, number: _Number, text: _Text, who: _As) -> None:
     """Say something else in the place of a note; what it said stays in its history."""
     from guardia.board.organization import agent_memory
 
-    _change(
+    _change_note(
         agent, number, who, lambda *of, version: agent_memory.edit(*of, version=version, body=text)
     )
 
@@ -87,26 +87,26 @@ def strike(
     """Take a note out of use, or back into it."""
     from guardia.board.organization import agent_memory
 
-    _change(
+    _change_note(
         agent,
         number,
         who,
-        lambda *of, version: agent_memory.strike(*of, version=version, active=restore),
+        lambda *of, version: agent_memory.set_note_active(*of, version=version, active=restore),
     )
 
 
-def _change(agent: str, number: int, who: str, change: Callable[..., None]) -> None:
+def _change_note(agent: str, number: int, who: str, change: Callable[..., None]) -> None:
     """Change the version that is there now."""
     from guardia.board.organization import agent_view
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        person = sign_in(desk, who)
-        seen = agent_view.note(desk, person, agent, number).note.version
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        person = authenticate(desk, who)
+        seen = agent_view.note_page(desk, person, agent, number).note.version
         change(desk, person, agent, number, version=seen)
     sys.stdout.write(t("cli.note.changed", number=number) + "\n")
 
 
-def _show(console: Console, note: NoteView) -> None:
+def _print_note(console: Console, note: NoteView) -> None:
     where = [f"SR-{note.sr_id}"] if note.sr_id else []
     where += [note.server] if note.server else []
     struck = [] if note.active else [t("notes.page.struck")]

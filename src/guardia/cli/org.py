@@ -14,21 +14,22 @@ from rich.console import Console
 from rich.markup import escape
 
 from guardia.cli import chartfile
-from guardia.cli.installation import migrate, opened
+from guardia.cli.installation import migrate
+from guardia.cli.installation import open_installation
 from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
-    from guardia.board.organization.chart import Preview
-    from guardia.org.changes import Change
+    from guardia.board.organization.chart import ChartPreview
+    from guardia.org.changes import ChartChange
 
 app = typer.Typer(no_args_is_help=True)
-OPERATOR = "operator:cli"
+OPERATOR_ACTOR = "operator:cli"
 _File = Annotated[Path | None, typer.Argument(help=t("cli.org.file"))]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help=t("cli.org.yes"))]
 _Revision = Annotated[int, typer.Argument(help=t("cli.org.number"), min=1)]
-_CHANGED = 2
+_EXIT_CHANGED = 2
 """Exit code of ``org plan`` where applying would change something."""
 _COLOURS = {"hired": "green", "added": "green", "fired": "red", "removed": "red"}
 
@@ -38,8 +39,8 @@ def validate(file: _File = None) -> None:
     """Check a chart without touching anything."""
     from guardia.cli import chartcheck
 
-    given = chartfile.read(file)
-    found = chartcheck.checked(given)
+    given = chartfile.read_chart_file(file)
+    found = chartcheck.check_chart(given)
     words = {"name": given.path.name, "agents": len(found.agents)}
     sys.stdout.write(t("cli.org.valid", **words) + "\n")
 
@@ -50,7 +51,7 @@ def schema() -> None:
     from guardia.org import chart_model
     from guardia.org import schema as described
 
-    found = described.published(chart_model.OrgChart)
+    found = described.json_schema(chart_model.OrgChart)
     sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -63,7 +64,7 @@ def show(
     from guardia.board.organization import chart
     from guardia.cli import orgtree
 
-    with _desk() as desk:
+    with _open_board() as desk:
         if text:
             sys.stdout.write(chart.running_text(desk)[1])
         elif following:
@@ -78,12 +79,12 @@ def plan(file: _File = None) -> None:
     from guardia.board.organization import chart
     from guardia.cli import chartcheck
 
-    given = chartfile.read(file)
-    chartcheck.checked(given)
-    with _desk() as desk:
+    given = chartfile.read_chart_file(file)
+    chartcheck.check_chart(given)
+    with _open_board() as desk:
         preview = chart.preview(desk, given.text)
-    _tell(given, preview)
-    raise typer.Exit(0 if preview.empty else _CHANGED)
+    _print_preview(given, preview)
+    raise typer.Exit(0 if preview.empty else _EXIT_CHANGED)
 
 
 @app.command("apply", help=t("cli.org.apply"))
@@ -92,14 +93,14 @@ def apply(file: _File = None, yes: _Yes = False) -> None:
     from guardia.board.organization import chart
     from guardia.cli import chartcheck
 
-    given = chartfile.read(file)
-    chartcheck.checked(given)
-    with _desk() as desk:
+    given = chartfile.read_chart_file(file)
+    chartcheck.check_chart(given)
+    with _open_board() as desk:
         preview = chart.preview(desk, given.text)
         if preview.fired and not yes:
-            _tell(given, preview)
+            _print_preview(given, preview)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = chart.apply_chart(desk, given.text, OPERATOR, preview.running)
+        revision = chart.apply_chart(desk, given.text, OPERATOR_ACTOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
 
 
@@ -114,13 +115,13 @@ def history(
     from guardia.board.core import labels
     from guardia.board.organization import chart, view
 
-    with _desk() as desk:
+    with _open_board() as desk:
         found = chart.history(desk, before=before, limit=limit)
-        names = view.authors(desk, found)
+        names = view.author_names(desk, found)
     table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
     for one in found:
-        at = labels.moment(one.created_at)
-        table.add_row(str(one.number), at, escape(labels.actor(names, one.author)), one.sha256[:12])
+        at = labels.format_time(one.created_at)
+        table.add_row(str(one.number), at, escape(labels.actor_label(names, one.author)), one.sha256[:12])
     Console().print(table)
 
 
@@ -132,11 +133,11 @@ def diff(
     """What differs between two revisions, or between one and the one that runs."""
     from guardia.board.organization import chart
 
-    with _desk() as desk:
+    with _open_board() as desk:
         last = second if second is not None else chart.running_text(desk)[0]
-        found = chart.between(desk, first, last)
+        found = chart.changes_between(desk, first, last)
     Console().print(t("cli.org.between", before=first, after=last), highlight=False)
-    _list(found, wording=first != last)
+    _print_changes(found, wording=first != last)
 
 
 @app.command("rollback", help=t("cli.org.rollback"))
@@ -144,25 +145,25 @@ def rollback(number: _Revision, yes: _Yes = False) -> None:
     """Apply an earlier revision's text as a new revision."""
     from guardia.board.organization import chart
 
-    with _desk() as desk:
-        preview = chart.preview(desk, chart.text_of(desk, number))
+    with _open_board() as desk:
+        preview = chart.preview(desk, chart.chart_text(desk, number))
         if preview.fired and not yes:
-            _list(preview.changes, wording=preview.wording)
+            _print_changes(preview.changes, wording=preview.wording)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = chart.rollback(desk, number, OPERATOR, preview.running)
+        revision = chart.rollback(desk, number, OPERATOR_ACTOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
     sys.stdout.write(t("cli.org.file_stays") + "\n")
 
 
 @contextmanager
-def _desk() -> Iterator[Desk]:
-    with opened(Settings()) as installation:
+def _open_board() -> Iterator[Desk]:
+    with open_installation(Settings()) as installation:
         migrate(installation)
         with installation.desk() as desk:
             yield desk
 
 
-def _tell(given: chartfile.ChartFile, preview: Preview) -> None:
+def _print_preview(given: chartfile.ChartFile, preview: ChartPreview) -> None:
     """What would change, and whose work would go where."""
     console = Console()
     for person in preview.strangers:
@@ -174,13 +175,13 @@ def _tell(given: chartfile.ChartFile, preview: Preview) -> None:
     running = preview.running or "-"
     head = t("cli.org.drift", name=given.path.name, revision=running)
     console.print(head, highlight=False, markup=False)
-    _list(preview.changes, wording=preview.wording)
+    _print_changes(preview.changes, wording=preview.wording)
     for handing, tasks in preview.handings:
         words = {"agent": handing.agent_id, "heir": handing.heir_id, "tasks": tasks}
         console.print(t("cli.org.handing", **words), highlight=False, markup=False)
 
 
-def _list(found: list[Change], *, wording: bool) -> None:
+def _print_changes(found: list[ChartChange], *, wording: bool) -> None:
     console = Console()
     for change in found:
         style = _COLOURS.get(change.kind, "yellow")

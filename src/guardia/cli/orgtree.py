@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from guardia.board.core.context import Desk
-    from guardia.board.organization.view import Member, Organization
+    from guardia.board.organization.view import AgentStatus
+    from guardia.board.organization.view import Organization
 
-_LOOK = 30.0
+_REFRESH_SECONDS = 30.0
 """Seconds after which the times are read again though nothing was announced."""
 
 
@@ -28,7 +29,7 @@ def tree(desk: Desk) -> Tree:
     head = Text(found.chart.company.name, "bold")
     head.append(f"  {t('org.revision', number=found.revision)}", "dim")
     root = Tree(head)
-    _grow(root, found, None)
+    _add_branches(root, found, None)
     return root
 
 
@@ -36,7 +37,7 @@ def follow(desk: Desk, console: Console) -> None:
     """The tree, drawn again whenever something happens, until the user has seen enough."""
     from guardia.db import events
 
-    news = events.listen(desk.database.dsn, timeout=_LOOK)
+    news = events.listen(desk.database.dsn, timeout=_REFRESH_SECONDS)
     next(news)
     with Live(tree(desk), console=console, auto_refresh=False) as live:
         try:
@@ -46,36 +47,37 @@ def follow(desk: Desk, console: Console) -> None:
             live.update(tree(desk), refresh=True)
 
 
-def _grow(branch: Tree, found: Organization, superior: str | None) -> None:
+def _add_branches(branch: Tree, found: Organization, superior: str | None) -> None:
     for member in found.below(superior):
-        _grow(branch.add(_lines(member)), found, member.agent_id)
+        _add_branches(branch.add(_member_text(member)), found, member.agent_id)
 
 
-def _lines(member: Member) -> Text:
+def _member_text(member: AgentStatus) -> Text:
     """Who it is and what it does now; below that, what it is for."""
     lines = Text(member.title, "bold")
     lines.append(f" {member.agent_id}", "dim")
     lines.append("  ")
-    lines.append(*_state(member))
+    lines.append(*_state_label(member))
     if member.open_tasks:
         lines.append(f"  {t('org.live.open', tasks=member.open_tasks)}")
-    return lines.append("\n").append(" · ".join(_duties(member)), "dim")
+    return lines.append("\n").append(" · ".join(_member_details(member)), "dim")
 
 
-def _duties(member: Member) -> list[str]:
-    from guardia.board.core.labels import moment, word
+def _member_details(member: AgentStatus) -> list[str]:
+    from guardia.board.core.labels import format_time
+    from guardia.board.core.labels import label
 
     found = [t(f"org.duty.{member.duty}")]
     if member.adapter:
         found.append(t(f"org.adapter.kind.{member.adapter}"))
     if member.skills:
-        found.append(", ".join(word("web.category", skill) for skill in member.skills))
+        found.append(", ".join(label("web.category", skill) for skill in member.skills))
     if member.last_beat is not None:
-        found.append(t("org.live.beat", at=moment(member.last_beat, "short")))
+        found.append(t("org.live.beat", at=format_time(member.last_beat, "short")))
     return found
 
 
-def _state(member: Member) -> tuple[str, str]:
+def _state_label(member: AgentStatus) -> tuple[str, str]:
     if member.working:
         words = {"sr": f"SR-{member.sr_id}"}
         return (t("org.live.works_on", **words) if member.sr_id else t("org.live.awake")), "yellow"

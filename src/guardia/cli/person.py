@@ -13,40 +13,40 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.cli.installation import opened
+from guardia.cli.installation import open_installation
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
-    from guardia.org.directory import PersonName
+    from guardia.org.directory import PersonInfo
 
 app = typer.Typer(no_args_is_help=True)
-BY = "operator:cli"
+OPERATOR_ACTOR = "operator:cli"
 _Id = Annotated[str, typer.Argument(help=t("cli.person.id"))]
 _Role = Annotated[str, typer.Argument(help=t("cli.person.role"))]
 
 
 @contextmanager
-def _desk() -> Iterator[Desk]:
-    with opened(Settings()) as installation, installation.desk() as desk:
+def _open_board() -> Iterator[Desk]:
+    with open_installation(Settings()) as installation, installation.desk() as desk:
         yield desk
 
 
-def _done(key: str, **words: object) -> None:
+def _print_result(key: str, **words: object) -> None:
     sys.stdout.write(t(f"cli.person.{key}", **words) + "\n")
 
 
 @app.command("list", help=t("cli.person.list"))
-def everyone() -> None:
+def list_accounts() -> None:
     """All accounts, those of one human together."""
     from guardia.board.accounts import people
 
     heads = ("id", "name", "role", "institution", "identity", "messengers", "state")
     table = Table(*(t(f"cli.person.column.{name}") for name in heads))
-    with _desk() as desk:
-        for found in people.everyone(desk):
+    with _open_board() as desk:
+        for found in people.list_accounts(desk):
             p = found.person
             name = f"{p.name} {p.title}".strip()
             state = t("cli.person.open") if found.active else t("cli.person.closed")
@@ -67,9 +67,9 @@ def add(
 ) -> None:
     """Open an account; its password is asked for."""
     from guardia.board.accounts import people
-    from guardia.org.directory import PersonName
+    from guardia.org.directory import PersonInfo
 
-    person = PersonName(
+    person = PersonInfo(
         id=account,
         name=name,
         title=title,
@@ -78,9 +78,9 @@ def add(
         institution=institution or None,
         identity=identity or None,
     )
-    with _desk() as desk:
-        people.add(desk, BY, person, _new_password(account))
-    _done("added", id=account)
+    with _open_board() as desk:
+        people.add(desk, OPERATOR_ACTOR, person, _ask_new_password(account))
+    _print_result("added", id=account)
 
 
 @app.command("load", help=t("cli.person.load"))
@@ -88,9 +88,9 @@ def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> No
     """Write the people of a directory file: new accounts, and what has changed of others."""
     from guardia.board.accounts import people
 
-    named = _read(file)
-    with _desk() as desk:
-        _done("loaded", count=people.load(desk, BY, named), all=len(named))
+    named = _read_people(file)
+    with _open_board() as desk:
+        _print_result("loaded", count=people.import_people(desk, OPERATOR_ACTOR, named), all=len(named))
 
 
 @app.command("role", help=t("cli.person.set_role"))
@@ -98,9 +98,9 @@ def role(account: _Id, role: _Role) -> None:
     """Give an account another role."""
     from guardia.board.accounts import people
 
-    with _desk() as desk:
-        people.set_role(desk, BY, account, role)
-    _done("changed", id=account)
+    with _open_board() as desk:
+        people.set_role(desk, OPERATOR_ACTOR, account, role)
+    _print_result("changed", id=account)
 
 
 @app.command("deactivate", help=t("cli.person.deactivate"))
@@ -118,9 +118,9 @@ def activate(account: _Id) -> None:
 def _set_active(account: str, *, active: bool) -> None:
     from guardia.board.accounts import people
 
-    with _desk() as desk:
-        people.set_active(desk, BY, account, active=active)
-    _done("changed", id=account)
+    with _open_board() as desk:
+        people.set_active(desk, OPERATOR_ACTOR, account, active=active)
+    _print_result("changed", id=account)
 
 
 @app.command("link", help=t("cli.person.link"))
@@ -132,13 +132,13 @@ def link(
     from guardia.board.accounts import messenger_links, people
 
     channel, colon, name = other.partition(":")
-    with _desk() as desk:
+    with _open_board() as desk:
         if colon:
-            messenger_links.link(desk, BY, account, channel, name)
-            _done("linked", id=account, account=other)
+            messenger_links.link(desk, OPERATOR_ACTOR, account, channel, name)
+            _print_result("linked", id=account, account=other)
             return
-        human = people.join(desk, BY, account, other)
-        _done("joined", id=account, other=other, identity=human)
+        human = people.join_accounts(desk, OPERATOR_ACTOR, account, other)
+        _print_result("joined", id=account, other=other, identity=human)
 
 
 @app.command("unlink", help=t("cli.person.unlink"))
@@ -147,9 +147,9 @@ def unlink(other: Annotated[str, typer.Argument(help=t("cli.person.messenger"))]
     from guardia.board.accounts import messenger_links
 
     channel, _, name = other.partition(":")
-    with _desk() as desk:
-        messenger_links.unlink(desk, BY, channel, name)
-    _done("unlinked", account=other)
+    with _open_board() as desk:
+        messenger_links.unlink(desk, OPERATOR_ACTOR, channel, name)
+    _print_result("unlinked", account=other)
 
 
 @app.command("identity", help=t("cli.person.set_identity"))
@@ -160,9 +160,9 @@ def identity(
     """Say which human is behind an account; without one, nobody but itself."""
     from guardia.board.accounts import people
 
-    with _desk() as desk:
-        people.set_identity(desk, BY, account, human or None)
-    _done("changed", id=account)
+    with _open_board() as desk:
+        people.set_identity(desk, OPERATOR_ACTOR, account, human or None)
+    _print_result("changed", id=account)
 
 
 @app.command("password", help=t("cli.person.password"))
@@ -170,12 +170,12 @@ def password(account: _Id) -> None:
     """Replace an account's password."""
     from guardia.board.accounts import people
 
-    with _desk() as desk:
-        people.set_password(desk, BY, account, _new_password(account))
-    _done("changed", id=account)
+    with _open_board() as desk:
+        people.set_password(desk, OPERATOR_ACTOR, account, _ask_new_password(account))
+    _print_result("changed", id=account)
 
 
-def _new_password(account: str) -> str:
+def _ask_new_password(account: str) -> str:
     given = os.environ.get("GUARDIA_PASSWORD")
     if given:
         return given
@@ -185,16 +185,16 @@ def _new_password(account: str) -> str:
     return asked
 
 
-def _read(file: Path) -> list[PersonName]:
+def _read_people(file: Path) -> list[PersonInfo]:
     from pydantic import TypeAdapter, ValidationError
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    from guardia.org.directory import PersonName
+    from guardia.org.directory import PersonInfo
 
     try:
         data = YAML(typ="safe", pure=True).load(file.read_text("utf-8"))
-        return TypeAdapter(list[PersonName]).validate_python((data or {}).get("people"))
+        return TypeAdapter(list[PersonInfo]).validate_python((data or {}).get("people"))
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid(what=str(file), why=t("cli.db.no_file")) from error
     except (YAMLError, AttributeError) as error:

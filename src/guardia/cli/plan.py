@@ -11,21 +11,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.cli.installation import opened
-from guardia.cli.issue import parse_number, sign_in
+from guardia.cli.installation import open_installation
+from guardia.cli.issue import parse_issue_number
+from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.approvals.pending import FiledPlan
-    from guardia.board.core.planner import Draft
+    from guardia.board.core.planner import ActionDraft
 
 app = typer.Typer(no_args_is_help=True)
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
 _As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Reason = Annotated[str, typer.Option("--reason", help=t("cli.control.reason"))]
-_SET = re.compile(r"(\d{1,3})\.(\w{1,40})=(.*)", re.DOTALL)
+_SET_OPTION = re.compile(r"(\d{1,3})\.(\w{1,40})=(.*)", re.DOTALL)
 
 
 @app.command("show", help=t("cli.plan.show"))
@@ -33,9 +34,9 @@ def show(number: _Number) -> None:
     """The plans of an issue that can still be changed, with numbered actions and arguments."""
     from guardia.board.approvals import pending
 
-    sr_id = parse_number(number)
-    with opened(Settings()) as installation, installation.desk() as desk:
-        plans = pending.changeable_plans(desk, sr_id)
+    sr_id = parse_issue_number(number)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        plans = pending.editable_plans(desk, sr_id)
     if not plans:
         raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.none", sr=sr_id))
     console = Console(highlight=False)
@@ -63,15 +64,15 @@ def edit(
     """Change what a plan does; everyone approves it anew, but for whoever has changed it."""
     from guardia.board.approvals import pending
     from guardia.board.control import manual_plans
-    from guardia.board.control.manual_plans import Revision
+    from guardia.board.control.manual_plans import PlanRevision
 
-    sr_id = parse_number(number)
-    with opened(Settings()) as installation, installation.desk() as desk:
-        person = sign_in(desk, who)
-        plan = _one(sr_id, pending.changeable_plans(desk, sr_id), task)
-        drafts = _edited(plan, put or [], remove or [], add or [])
-        revision = Revision(plan.plan_hash, drafts, reason)
-        state = manual_plans.change(desk, person, plan.task_id, revision)
+    sr_id = parse_issue_number(number)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        person = authenticate(desk, who)
+        plan = _choose_plan(sr_id, pending.editable_plans(desk, sr_id), task)
+        drafts = _apply_edits(plan, put or [], remove or [], add or [])
+        revision = PlanRevision(plan.plan_hash, drafts, reason)
+        state = manual_plans.change_plan(desk, person, plan.task_id, revision)
     words = {"sr": sr_id, "verb": t("desk.verb.change"), "state": t(f"state.{state}")}
     sys.stdout.write(t("cli.control.given", **words) + "\n")
 
@@ -86,17 +87,17 @@ def force(
 ) -> None:
     """Order one action of the catalogue on a server, outside of any plan."""
     from guardia.board.control import manual_plans
-    from guardia.board.core.planner import Draft
+    from guardia.board.core.planner import ActionDraft
 
-    sr_id = parse_number(number)
-    draft = Draft(tool, _pairs(arguments or []))
-    with opened(Settings()) as installation, installation.desk() as desk:
-        person = sign_in(desk, who)
-        task_id = manual_plans.force(desk, person, sr_id, server, draft, reason)
+    sr_id = parse_issue_number(number)
+    draft = ActionDraft(tool, _parse_pairs(arguments or []))
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        person = authenticate(desk, who)
+        task_id = manual_plans.force_action(desk, person, sr_id, server, draft, reason)
     sys.stdout.write(t("cli.plan.forced", sr=sr_id, task=task_id) + "\n")
 
 
-def _one(sr_id: int, plans: list[FiledPlan], task: int | None) -> FiledPlan:
+def _choose_plan(sr_id: int, plans: list[FiledPlan], task: int | None) -> FiledPlan:
     found = [plan for plan in plans if task in (None, plan.task_id)]
     if not found:
         raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.none", sr=sr_id))
@@ -106,31 +107,31 @@ def _one(sr_id: int, plans: list[FiledPlan], task: int | None) -> FiledPlan:
     return found[0]
 
 
-def _edited(plan: FiledPlan, put: list[str], remove: list[int], add: list[str]) -> list[Draft]:
+def _apply_edits(plan: FiledPlan, put: list[str], remove: list[int], add: list[str]) -> list[ActionDraft]:
     """The plan's actions with what is to be different; they are counted from 1."""
-    from guardia.board.core.planner import Draft
+    from guardia.board.core.planner import ActionDraft
 
-    drafts = {n: Draft.of(action.call) for n, action in enumerate(plan.plan.actions, start=1)}
+    drafts = {n: ActionDraft.of(action.call) for n, action in enumerate(plan.plan.actions, start=1)}
     for text in put:
-        match = _SET.fullmatch(text)
+        match = _SET_OPTION.fullmatch(text)
         known = drafts.get(int(match[1])) if match else None
         if match is None or known is None:
             raise Invalid(what=f"--set {text}", why=t("cli.plan.set_form", most=len(drafts)))
-        drafts[int(match[1])] = Draft(known.tool, {**known.args, match[2]: match[3]})
+        drafts[int(match[1])] = ActionDraft(known.tool, {**known.args, match[2]: match[3]})
     for ordinal in remove:
         if drafts.pop(ordinal, None) is None:
             raise Invalid(what=f"--remove {ordinal}", why=t("cli.plan.no_such"))
-    return [*drafts.values(), *map(_draft, add)]
+    return [*drafts.values(), *map(_parse_draft, add)]
 
 
-def _draft(text: str) -> Draft:
-    from guardia.board.core.planner import Draft
+def _parse_draft(text: str) -> ActionDraft:
+    from guardia.board.core.planner import ActionDraft
 
     tool, *pairs = text.split() or [""]
-    return Draft(tool, _pairs(pairs))
+    return ActionDraft(tool, _parse_pairs(pairs))
 
 
-def _pairs(texts: Iterable[str]) -> dict[str, str]:
+def _parse_pairs(texts: Iterable[str]) -> dict[str, str]:
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")

@@ -10,7 +10,7 @@ import typer
 
 from guardia.errors import Forbidden
 
-COMMANDS: dict[str, str] = {
+COMMAND_ACTIONS: dict[str, str] = {
     "version": "version.read",
     "demo": "demo.run",
     "up": "installation.run",
@@ -90,22 +90,24 @@ def commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
             yield from commands(group.typer_instance, f"{before}{group.name} ")
 
 
-def enforce(app: typer.Typer) -> None:
+def enforce_permissions(app: typer.Typer) -> None:
     """Put the rule before every command."""
     for name, command in commands(app):
-        command.callback = _ruled(name, command.callback)
+        command.callback = _guarded(name, command.callback)
 
 
-def _ruled(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(run)
     def ruled(*args: Any, **words: Any) -> Any:
-        from guardia.org.access import OPERATIONS, PERMISSIONS, require_operator
+        from guardia.org.access import OPERATOR_ACTIONS
+        from guardia.org.access import PERMISSIONS
+        from guardia.org.access import require_operator
 
-        action = COMMANDS.get(name)
+        action = COMMAND_ACTIONS.get(name)
         if action is None:
             raise Forbidden(who="guardia", action=name)
         # What is a person's right is asked of the person who signs in, by the desk.
-        if action in OPERATIONS or action not in PERMISSIONS:
+        if action in OPERATOR_ACTIONS or action not in PERMISSIONS:
             require_operator(action)
         return run(*args, **words)
 

@@ -12,19 +12,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from guardia.cli import chartfile
-from guardia.cli.installation import Installation, migrate, opened
+from guardia.cli.installation import Installation
+from guardia.cli.installation import migrate
+from guardia.cli.installation import open_installation
 from guardia.i18n import t
 from guardia.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 60.0
+_DATABASE_TIMEOUT = 60.0
 """Seconds until a database that does not answer is an error."""
 
 Concurrency = Annotated[
     int, typer.Option("--concurrency", min=1, max=64, help=t("cli.worker.concurrency"))
 ]
-Alive = Annotated[Path | None, typer.Option("--alive", help=t("cli.worker.alive"))]
+LivenessFile = Annotated[Path | None, typer.Option("--alive", help=t("cli.worker.alive"))]
 
 
 def up(concurrency: Concurrency = 8) -> None:
@@ -37,7 +39,7 @@ def serve() -> None:
     _run(board=True, worker=False)
 
 
-def worker(concurrency: Concurrency = 8, alive: Alive = None) -> None:
+def worker(concurrency: Concurrency = 8, alive: LivenessFile = None) -> None:
     """The clock and a worker alone; any number of hosts may run it."""
     _run(board=False, worker=True, concurrency=concurrency, alive=alive)
 
@@ -46,27 +48,27 @@ def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None 
     from guardia.heartbeat import host
 
     # Until the loop takes the signals over: whoever is told to stop while starting stops in order.
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _exit)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     for noisy in ("procrastinate", "apscheduler", "httpx", "paramiko", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = Settings()
-    with opened(settings) as installation:
+    with open_installation(settings) as installation:
         _prepare(installation, settings)
-        parts = host.Parts(board, worker, concurrency, alive)
-        host.run(settings, installation.app_dsn, parts, _say)
+        parts = host.HostOptions(board, worker, concurrency, alive)
+        host.run(settings, installation.app_dsn, parts, _print_address)
 
 
 def _prepare(installation: Installation, settings: Settings) -> None:
     """Tables and a chart, where there are none. A database that is just starting is awaited."""
-    from guardia.db.engine import AWAY
+    from guardia.db.engine import OUTAGE_ERRORS
 
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _DATABASE_TIMEOUT
     while True:
         try:
             migrate(installation)
             return _apply_first_chart(installation, settings)
-        except AWAY as error:
+        except OUTAGE_ERRORS as error:
             if time.monotonic() > deadline:
                 raise
             log.warning("the database does not answer yet: %s", type(error).__name__)
@@ -78,13 +80,13 @@ def _apply_first_chart(installation: Installation, settings: Settings) -> None:
 
     with installation.desk() as desk:
         if not chart.has_chart(desk):
-            chart.apply_chart(desk, chartfile.read(settings.chart).text, "operator:cli")
+            chart.apply_chart(desk, chartfile.read_chart_file(settings.chart).text, "operator:cli")
 
 
-def _leave(*_: object) -> NoReturn:
+def _exit(*_: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def _say(address: str) -> None:
+def _print_address(address: str) -> None:
     sys.stdout.write(t("cli.up.ready", address=address) + "\n")
     sys.stdout.flush()

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from guardia.cli import chartfile
-from guardia.cli.installation import migrate, opened
-from guardia.cli.org import OPERATOR
+from guardia.cli.installation import migrate
+from guardia.cli.installation import open_installation
+from guardia.cli.org import OPERATOR_ACTOR
 from guardia.errors import Invalid, OperatorError, Unreachable
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 _Agent = Annotated[str, typer.Argument(help=t("cli.staff.agent"))]
 _Chart = Annotated[Path | None, typer.Option("--file", help=t("cli.org.file"))]
-_LOOK = 1.0
+_POLL_SECONDS = 1.0
 """Seconds without an event until the board is looked at anyway."""
 
 
@@ -42,14 +43,14 @@ def hire(
     from guardia.org import edit
 
     given = {"id": agent, "title": title, "duty": duty, "reports_to": superior, "role": role}
-    entry = _snippet(snippet) | {name: value for name, value in given.items() if value}
+    entry = _read_snippet(snippet) | {name: value for name, value in given.items() if value}
     if skills:
         entry["skills"] = [skill.strip() for skill in skills.split(",")]
     entry.setdefault("duty", "operate")
-    chart = chartfile.read(file)
+    chart = chartfile.read_chart_file(file)
     if entry["duty"] != "dispatch":
         entry.setdefault("reports_to", _dispatcher(chart))
-    revision = _applied(chart, edit.hire(chart.text, entry))
+    revision = _apply_edit(chart, edit.hire(chart.text, entry))
     words = {"agent": entry["id"], "revision": revision, "path": chart.path}
     sys.stdout.write(t("cli.staff.hired", **words) + "\n")
 
@@ -62,11 +63,11 @@ def fire(
     """Take an agent out of the chart's file and apply it; its open work goes to its superior."""
     from guardia.org import edit
 
-    chart = chartfile.read(file)
+    chart = chartfile.read_chart_file(file)
     text = edit.fire(chart.text, agent)
     if not yes:
         typer.confirm(t("cli.org.fires", agents=agent), abort=True)
-    words = {"agent": agent, "revision": _applied(chart, text), "path": chart.path}
+    words = {"agent": agent, "revision": _apply_edit(chart, text), "path": chart.path}
     sys.stdout.write(t("cli.staff.fired", **words) + "\n")
 
 
@@ -80,19 +81,19 @@ def set_(
     """Set one field of an agent in the chart's file and apply it; every other line stays."""
     from guardia.org import edit, source
 
-    chart = chartfile.read(file)
+    chart = chartfile.read_chart_file(file)
     text = edit.set_field(chart.text, agent, field, source.load(value, field))
     words = {"agent": agent, "field": field, "value": value}
-    revision = _applied(chart, text)
+    revision = _apply_edit(chart, text)
     sys.stdout.write(t("cli.staff.was_set", **words, revision=revision, path=chart.path) + "\n")
 
 
-def _applied(chart: chartfile.ChartFile, text: str) -> int:
+def _apply_edit(chart: chartfile.ChartFile, text: str) -> int:
     """Apply an edited chart and put it in the place of its file; both or nothing."""
     from guardia.board.organization import chart as organization_chart
     from guardia.org import chart as charts
 
-    with opened(Settings()) as installation:
+    with open_installation(Settings()) as installation:
         migrate(installation)
         with installation.desk() as desk:
             number, running = organization_chart.running_text(desk)
@@ -100,7 +101,7 @@ def _applied(chart: chartfile.ChartFile, text: str) -> int:
                 why = t("cli.staff.drifted", revision=number)
                 raise Invalid(what=str(chart.path), why=why)
             with chart.replacing(text):
-                return organization_chart.apply_chart(desk, text, OPERATOR, number)
+                return organization_chart.apply_chart(desk, text, OPERATOR_ACTOR, number)
 
 
 def _dispatcher(chart: chartfile.ChartFile) -> str:
@@ -110,13 +111,13 @@ def _dispatcher(chart: chartfile.ChartFile) -> str:
     return next(a.id for a in found.agents if a.duty == "dispatch")
 
 
-def _snippet(path: Path | None) -> dict[str, Any]:
+def _read_snippet(path: Path | None) -> dict[str, Any]:
     """One agent's entry in a file, as in the chart; with ``-`` from standard input."""
     from guardia.org import source
 
     if path is None:
         return {}
-    text = sys.stdin.read() if str(path) == "-" else chartfile.read(path).text
+    text = sys.stdin.read() if str(path) == "-" else chartfile.read_chart_file(path).text
     found = source.load(text, path.name)
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
@@ -130,8 +131,8 @@ def pause(agent: _Agent) -> None:
     """Begin no more beats of an agent."""
     from guardia.board.organization import agent_control
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        done = agent_control.pause(desk, agent, OPERATOR)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        done = agent_control.pause(desk, agent, OPERATOR_ACTOR)
     sys.stdout.write(t("cli.staff.paused" if done else "cli.staff.as_it_was") + "\n")
 
 
@@ -140,8 +141,8 @@ def resume(agent: _Agent) -> None:
     """Let an agent go on."""
     from guardia.board.organization import agent_control
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        done = agent_control.resume(desk, agent, OPERATOR)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        done = agent_control.resume(desk, agent, OPERATOR_ACTOR)
     sys.stdout.write(t("cli.staff.resumed" if done else "cli.staff.as_it_was") + "\n")
 
 
@@ -150,8 +151,8 @@ def run(agent: _Agent) -> None:
     """Wake an agent now and do not wait."""
     from guardia.board.organization import agent_control
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        agent_control.run(desk, agent, OPERATOR)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        agent_control.wake_now(desk, agent, OPERATOR_ACTOR)
     sys.stdout.write(t("cli.staff.woken", agent=agent) + "\n")
 
 
@@ -160,26 +161,26 @@ def heartbeat(
     patience: Annotated[float, typer.Option("--wait", min=1, help=t("cli.staff.wait"))] = 60.0,
 ) -> None:
     """Wake an agent and show that beat as it goes: why it wakes, what it does, how it ends."""
-    with opened(Settings()) as installation, installation.desk() as desk:
-        outcome = _followed(desk, agent, patience)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        outcome = _follow_beat(desk, agent, patience)
     sys.stdout.write(t("cli.staff.ended", agent=agent, outcome=outcome) + "\n")
 
 
-def _followed(desk: Desk, agent: str, patience: float) -> str:
+def _follow_beat(desk: Desk, agent: str, patience: float) -> str:
     from guardia.board.core import labels
     from guardia.board.integrity import entries
     from guardia.board.organization import agent_control
-    from guardia.cli.timeline import Timeline
+    from guardia.cli.timeline import AuditTimeline
     from guardia.db import events
 
     console, told = Console(), False
-    events_of = events.listen(desk.database.dsn, timeout=_LOOK)
+    events_of = events.listen(desk.database.dsn, timeout=_POLL_SECONDS)
     next(events_of)
-    line = Timeline(desk, console, actor=f"agent:{agent}", after=entries.size(desk))
-    last, deadline = agent_control.run(desk, agent, OPERATOR), time.monotonic() + patience
+    line = AuditTimeline(desk, console, actor=f"agent:{agent}", after=entries.size(desk))
+    last, deadline = agent_control.wake_now(desk, agent, OPERATOR_ACTOR), time.monotonic() + patience
     with line.waiting(t("cli.staff.waiting", agent=agent)):
         for _ in events_of:
-            found = agent_control.run_after(desk, agent, last)
+            found = agent_control.next_run(desk, agent, last)
             if found is not None and not told:
                 told = True
                 reasons = ", ".join(t(f"wake.reason.{reason}") for reason in found.reasons)
@@ -187,7 +188,7 @@ def _followed(desk: Desk, agent: str, patience: float) -> str:
             line.show_new()
             if found is not None and found.ended_at is not None:
                 return (
-                    f"{labels.outcome(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
+                    f"{labels.outcome_label(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
                 )
             if found is None and time.monotonic() > deadline:
                 raise Unreachable(server=agent, why=t("cli.staff.nobody"))

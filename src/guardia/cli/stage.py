@@ -20,23 +20,25 @@ from rich.console import Console
 from guardia.board.accounts import messenger_links
 from guardia.board.core.context import Desk
 from guardia.board.organization import chart as organization_chart
-from guardia.cli.installation import Installation, migrate, opened
+from guardia.cli.installation import Installation
+from guardia.cli.installation import migrate
+from guardia.cli.installation import open_installation
 from guardia.db import lifeline
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 from guardia.org import chart
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.lab.running import RunningFleet
 
 _ADDRESS = re.compile(r"http://\S+")
-_PATIENCE = 15
-ASKING = ("u-cus-1", "mattermost", "demo-cus-1")
+_STOP_TIMEOUT = 15
+DEMO_REQUESTER = ("u-cus-1", "mattermost", "demo-cus-1")
 """Who asks in the room: the account here, the messenger and its id of them."""
 
 
 @dataclass
-class Stage:
+class DemoEnvironment:
     """Everything on one machine, started in one go and ended in one go."""
 
     settings: Settings
@@ -55,18 +57,18 @@ class Stage:
         return self.settings.home / "board.log"
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Stage]:
+    def opened(self) -> Iterator[DemoEnvironment]:
         """Start all of it; whatever happens, nothing is left running."""
         home = self.settings.home
         home.mkdir(mode=0o711, parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_alone(home))
+            stack.enter_context(_exclusive(home))
             self._secrets()
             self._say("database")
             # The children are tied to the thread that starts them, so only this one does.
             self.fleet = RunningFleet.spawn(home / "lab")
             stack.callback(self.fleet.stop)
-            installation = stack.enter_context(opened(self.settings))
+            installation = stack.enter_context(open_installation(self.settings))
             self.dsn = installation.app_dsn
             self.desk = stack.enter_context(installation.desk())
             self._prepare(installation)
@@ -94,20 +96,20 @@ class Stage:
 
     def _prepare(self, installation: Installation) -> None:
         migrate(installation)
-        path = self.settings.chart or chart.shipped()
+        path = self.settings.chart or chart.shipped_chart_path()
         organization_chart.apply_chart(self.desk, path.read_text("utf-8"), "operator:demo")
 
     def _enrol(self) -> None:
         self.fleet.ready()
         names = self.fleet.directory()
-        FileKeys(self.settings.secrets).put(*self.fleet.credential())
+        FileCredentialStore(self.settings.secrets).put(*self.fleet.credential())
         passwords = {p.id: self.password for p in names.people}
-        organization_chart.enrol(self.desk, names, passwords)
-        messenger_links.link(self.desk, "operator:demo", *ASKING)
+        organization_chart.import_directory(self.desk, names, passwords)
+        messenger_links.link(self.desk, "operator:demo", *DEMO_REQUESTER)
 
     def _secrets(self) -> None:
         """The demo's password and token: made once, kept privately, the same at every start."""
-        keys = FileKeys(self.settings.secrets)
+        keys = FileCredentialStore(self.settings.secrets)
         self.password = keys.obtain("demo-password", lambda: f"guardia-{secrets.token_hex(4)}")
         self.messenger_token = keys.obtain("messenger-token", lambda: secrets.token_hex(16))
 
@@ -141,13 +143,13 @@ class Stage:
             if found:
                 self.address = found[0]
                 return
-        self._board.wait(_PATIENCE)
+        self._board.wait(_STOP_TIMEOUT)
         self.require_alive()
 
     def _stop_board(self) -> None:
         self._board.terminate()
         try:
-            self._board.wait(_PATIENCE)
+            self._board.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._board.kill()
             self._board.wait()
@@ -157,7 +159,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def _exclusive(home: Path) -> Iterator[None]:
     """One demo per folder: a second one is told so instead of disturbing the first."""
     with (home / "demo.lock").open("w") as lock:
         try:

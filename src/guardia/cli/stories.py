@@ -10,7 +10,7 @@ from guardia.i18n import t
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class DemoStory:
     """A message in a room, what is wrong by then, and how it must end."""
 
     name: str
@@ -26,7 +26,7 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemoOutcome:
     """What came of a story, as it was seen from outside."""
 
     story: str
@@ -61,28 +61,28 @@ class Outcome:
 STORIES = {
     story.name: story
     for story in (
-        Story(
+        DemoStory(
             "lock-chain",
             "MOF-DB-01",
             "lock-chain",
             "lock-chain",
             "기재부 운영DB 쿼리가 너무 느려요",
         ),
-        Story(
+        DemoStory(
             "hung-was",
             "MOF-WAS-01",
             "hung-was",
             "hung-was",
             "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다",
         ),
-        Story(
+        DemoStory(
             "full-volume",
             "MOIS-WAS-01",
             "full-volume",
             "full-volume",
             "행안부 와스 로그 볼륨이 꽉 차서 오류가 납니다",
         ),
-        Story(
+        DemoStory(
             "failing-deploy",
             "MOF-WAS-02",
             None,
@@ -95,7 +95,7 @@ STORIES = {
 }
 
 
-def find(name: str) -> Story:
+def find_story(name: str) -> DemoStory:
     """The story of that name; ``Invalid`` with the names there are."""
     if name not in STORIES:
         raise Invalid(what=name, why=t("cli.demo.unknown_story", names=", ".join(STORIES)))

@@ -14,33 +14,36 @@ from rich.console import Console
 
 from guardia.board.approvals import decisions, pending
 from guardia.board.cmdb import view as cmdb
-from guardia.board.core.lifecycle import OPEN, State
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
 from guardia.board.integrity import verification
 from guardia.board.runs import view as runs
-from guardia.cli.stage import ASKING, Stage
-from guardia.cli.stories import Outcome, Story
-from guardia.cli.timeline import Timeline
+from guardia.cli.stage import DEMO_REQUESTER
+from guardia.cli.stage import DemoEnvironment
+from guardia.cli.stories import DemoOutcome
+from guardia.cli.stories import DemoStory
+from guardia.cli.timeline import AuditTimeline
 from guardia.db import events
 from guardia.errors import Invalid, Misconfigured, OperatorError
 from guardia.i18n import t
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
 _ROOM = "기재부-운영"
 _SENDER = "장하늘"
-_LOOK = 1.0
+_POLL_SECONDS = 1.0
 """Seconds without an event until the board is looked at anyway."""
-_AFTERWARDS = 20.0
+_GRACE_SECONDS = 20.0
 """Seconds for the auditor and the messages after the issue has ended."""
 
 
-class Telling:
+class DemoRun:
     """Follows one issue from the message to the auditor's verdict."""
 
     def __init__(
         self,
-        stage: Stage,
-        story: Story,
+        stage: DemoEnvironment,
+        story: DemoStory,
         console: Console,
         *,
         yes: bool,
@@ -69,7 +72,7 @@ class Telling:
             "token": self._stage.messenger_token,
             "post_id": f"demo{time.time_ns()}",
             "channel_name": _ROOM,
-            "user_id": ASKING[2],
+            "user_id": DEMO_REQUESTER[2],
             "user_name": _SENDER,
             "text": text,
         }
@@ -83,7 +86,7 @@ class Telling:
 
     def follow(self) -> None:
         """Show the record grow until the issue has ended and the auditor has looked."""
-        line = Timeline(self._stage.desk, self._console, sr_id=self._sr_id)
+        line = AuditTimeline(self._stage.desk, self._console, sr_id=self._sr_id)
         ended: float | None = None
         with line.waiting(t("cli.demo.working")) as status:
             for _ in self._events():
@@ -94,17 +97,17 @@ class Telling:
                     self._ask()
                 else:
                     status.update(t("cli.demo.working"))
-                if state not in OPEN or state is State.MANUAL:
+                if state not in OPEN_STATES or state is State.MANUAL:
                     ended = ended or time.monotonic()
                     seen = {"verified", "broken"} & set(kinds)
-                    if seen or time.monotonic() - ended > _AFTERWARDS:
+                    if seen or time.monotonic() - ended > _GRACE_SECONDS:
                         return
 
-    def outcome(self, seconds: float) -> Outcome:
+    def outcome(self, seconds: float) -> DemoOutcome:
         """Look from outside at what is claimed."""
         story, desk = self._story, self._stage.desk
         state = view.issue(desk, self._sr_id).state
-        verdict = verification.examine(desk, full=True).verdict
+        verdict = verification.verify_log(desk, full=True).verdict
         steps = runs.steps_of(desk, self._sr_id)
         checks = {
             "status": state == story.ends,
@@ -113,7 +116,7 @@ class Telling:
         }
         if story.alert:
             checks["alert"] = self._stage.fleet.told(self._sr_id, "alert")
-        return Outcome(
+        return DemoOutcome(
             story.name,
             self._sr_id,
             state.value,
@@ -125,7 +128,7 @@ class Telling:
         )
 
     def _events(self) -> Iterator[None]:
-        for _ in events.listen(self._stage.dsn, timeout=_LOOK):
+        for _ in events.listen(self._stage.dsn, timeout=_POLL_SECONDS):
             self._stage.require_alive()
             if self._deadline and time.monotonic() > self._deadline:
                 why = t("cli.demo.timeout", seconds=240, log=self._stage.log)
@@ -133,7 +136,7 @@ class Telling:
             yield
 
     def _ask(self) -> None:
-        for waiting in pending.waiting_plans(self._stage.desk, self._sr_id):
+        for waiting in pending.pending_plans(self._stage.desk, self._sr_id):
             key = f"{waiting.plan_hash}:{waiting.role}"
             if key in self._announced:
                 continue
@@ -143,7 +146,7 @@ class Telling:
             self._say("waiting", role=role)
             if not self._yes:
                 url = f"{self._stage.address}/issues/{self._sr_id}"
-                command = f"{_program()} approve {self._sr_id} --as {person.id}"
+                command = f"{_command_prefix()} approve {self._sr_id} --as {person.id}"
                 self._say("decide", url=url, command=command)
                 continue
             decisions.decide(
@@ -154,7 +157,7 @@ class Telling:
                 plan_hash=waiting.plan_hash,
             )
 
-    def _person(self, role: str) -> PersonName:
+    def _person(self, role: str) -> PersonInfo:
         people = cmdb.directory(self._stage.desk).people
         found = next((p for p in people if p.role == role), None)
         if found is None:
@@ -166,7 +169,7 @@ class Telling:
         self._console.print(t(f"cli.demo.{key}", **words), markup=False, soft_wrap=True)
 
 
-def _program() -> str:
+def _command_prefix() -> str:
     """How the reader can call this very program, on the same data."""
     path, here = Path(sys.argv[0]).absolute(), Path.cwd()
     if path.name == "__main__.py":

@@ -32,7 +32,7 @@ _ACTOR_WIDTH = 14
 _TIME_WIDTH = 10
 
 
-class Timeline:
+class AuditTimeline:
     """Print each new entry of an issue or an actor once, with the actor's name."""
 
     def __init__(

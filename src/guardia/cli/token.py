@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.cli.installation import opened
-from guardia.cli.issue import sign_in
+from guardia.cli.installation import open_installation
+from guardia.cli.issue import authenticate
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -28,25 +28,25 @@ def create(
     """A new token, printed this once."""
     from guardia.board.accounts import tokens
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        secret = tokens.issue(desk, sign_in(desk, who), name, may, days)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        secret = tokens.create_token(desk, authenticate(desk, who), name, may, days)
     Console(stderr=True).print(t("cli.token.created"), highlight=False)
     sys.stdout.write(secret + "\n")
 
 
 @app.command("list", help=t("cli.token.list"))
-def listing(who: _As) -> None:
+def list_tokens(who: _As) -> None:
     """The person's own tokens."""
     from guardia.board.accounts import tokens
-    from guardia.board.core.labels import moment
+    from guardia.board.core.labels import format_time
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        found = tokens.listed(desk, sign_in(desk, who))
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        found = tokens.list_tokens(desk, authenticate(desk, who))
     columns = ("number", "name", "rights", "ends", "state")
     table = Table(*(t(f"cli.token.column.{c}") for c in columns))
     for card in found:
         state = t("cli.token.revoked" if card.revoked else "cli.token.valid")
-        ends = moment(card.expires_at)
+        ends = format_time(card.expires_at)
         table.add_row(str(card.token_id), card.name, ", ".join(card.rights), ends, state)
     Console().print(table, markup=False)
 
@@ -58,6 +58,6 @@ def revoke(
     """End a token at once."""
     from guardia.board.accounts import tokens
 
-    with opened(Settings()) as installation, installation.desk() as desk:
-        tokens.revoke(desk, sign_in(desk, who), number)
+    with open_installation(Settings()) as installation, installation.desk() as desk:
+        tokens.revoke_token(desk, authenticate(desk, who), number)
     sys.stdout.write(t("cli.token.ended") + "\n")

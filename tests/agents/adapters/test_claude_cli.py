@@ -14,22 +14,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapter_env import LOCKS, TERMINATE, employ
-from cast import LEAD, Cast
-from external_agents import on_record, private_folder, unless_reachable
-from messages_server import MODEL, MessagesServer, Uses, results
-from model_server import KEY, Say
-from pages import application, serving
+from adapter_env import LOCKS
+from adapter_env import TERMINATE
+from adapter_env import run_adapter_once
+from cast import LEAD
+from cast import BoardEnv
+from external_agents import audit_entries
+from external_agents import shared_folder
+from external_agents import keep_own_account_unless_reachable
+from messages_server import MODEL
+from messages_server import MessagesServer
+from messages_server import ToolUse
+from messages_server import results
+from model_server import KEY
+from model_server import CannedReply
+from pages import page_app
+from pages import serve_app
 from sqlalchemy import text
 
 from guardia.agents.adapters import claude_code
 from guardia.board.approvals import decisions
 from guardia.board.control import directives
-from guardia.board.control.directives import Wish
-from guardia.board.core.claims import Hold
+from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
 ROOT = Path(__file__).resolve().parents[3]
 USAGE = {
@@ -45,7 +55,7 @@ PLAN = {
 }
 _CONNECT = re.compile(r"sa_family=AF_INET6?, sin6?_port=htons\((\d+)\).*?\"([\d.:a-f]+)\"")
 
-Step = Uses | str | Callable[[list[str]], Uses]
+Step = ToolUse | str | Callable[[list[str]], ToolUse]
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +68,8 @@ def claude() -> Path:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with private_folder() as found:
-        FileKeys(found / "secrets").put("claude", KEY)
+    with shared_folder() as found:
+        FileCredentialStore(found / "secrets").put("claude", KEY)
         yield found
 
 
@@ -71,33 +81,33 @@ def model() -> Iterator[MessagesServer]:
 
 @pytest.fixture(autouse=True)
 def _reachable(claude: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    unless_reachable(monkeypatch, Path(sys.executable), claude)
+    keep_own_account_unless_reachable(monkeypatch, Path(sys.executable), claude)
 
 
 def say(model: MessagesServer, *steps: Step) -> None:
     """What the model does, one step for each answer of a tool; the last one ends its turn."""
 
-    def respond(body: dict[str, Any]) -> Say:
+    def respond(body: dict[str, Any]) -> CannedReply:
         told = results(body)
         step = steps[len(told)]
-        return Say(step(told) if callable(step) else step, usage=USAGE)
+        return CannedReply(step(told) if callable(step) else step, usage=USAGE)
 
     model.responds(respond)
 
 
-def ours(name: str, arguments: dict[str, Any] | None = None) -> Uses:
+def ours(name: str, arguments: dict[str, Any] | None = None) -> ToolUse:
     """A call of one of our MCP server's tools."""
-    return Uses(f"mcp__guardia__{name}", arguments or {})
+    return ToolUse(f"mcp__guardia__{name}", arguments or {})
 
 
-def approved(told: list[str]) -> Uses:
+def approved(told: list[str]) -> ToolUse:
     """``apply`` with the hash that the task names."""
     return ours("apply", {"plan_hash": json.loads(told[0])["plan_hash"]})
 
 
 def turn(
-    cast: Cast, folder: Path, model: MessagesServer, command: list[str], **more: Any
-) -> tuple[Hold, list[str], dict[str, Any], str]:
+    cast: BoardEnv, folder: Path, model: MessagesServer, command: list[str], **more: Any
+) -> tuple[Claim, list[str], dict[str, Any], str]:
     """One turn of the CLI: its hold, what reached the server, its entry and the board's address."""
     adapter = {
         "kind": "claude_code",
@@ -107,8 +117,8 @@ def turn(
         "api_key": "claude",
         **{name: more.pop(name) for name in ("timeout", "environment") if name in more},
     }
-    with serving(application(cast.desk)) as board:
-        hold, hands = employ(
+    with serve_app(page_app(cast.desk)) as board:
+        hold, hands = run_adapter_once(
             cast,
             adapter,
             board,
@@ -118,10 +128,10 @@ def turn(
             tools=("database.*",),
             **more,
         )
-    return hold, hands.sent, on_record(cast.desk, "outside_ended")[-1].detail, board
+    return hold, hands.sent, audit_entries(cast.desk, "outside_ended")[-1].detail, board
 
 
-def booked(cast: Cast) -> list[tuple[str, int, int]]:
+def booked(cast: BoardEnv) -> list[tuple[str, int, int]]:
     with cast.desk.database.reading() as session:
         rows = session.execute(text("select model, tokens_in, tokens_out from tb_model_call"))
         return [(row[0], row[1], row[2]) for row in rows]
@@ -153,7 +163,7 @@ def tracer(log: Path) -> list[str]:
 
 
 def test_it_works_on_its_task_through_the_board_alone(
-    cast: Cast, folder: Path, model: MessagesServer, claude: Path
+    cast: BoardEnv, folder: Path, model: MessagesServer, claude: Path
 ) -> None:
     log = folder / "connects"
     traced = tracer(log)
@@ -164,7 +174,7 @@ def test_it_works_on_its_task_through_the_board_alone(
         ours("read", LOCKS),
         ours("read", {"tool": "disk.usage", "args": {}}),
         ours("read", {"tool": "database.locks", "args": {"service": "x; id"}}),
-        Uses("Bash", {"command": "id"}),
+        ToolUse("Bash", {"command": "id"}),
         ours("note", {"text": "잠금을 살펴보았습니다."}),
         ours("plan", PLAN),
         ours("apply", {"plan_hash": "0" * 64}),
@@ -201,12 +211,12 @@ def test_it_works_on_its_task_through_the_board_alone(
 
 
 def test_without_the_boards_tools_it_does_not_begin(
-    cast: Cast, folder: Path, model: MessagesServer, claude: Path, monkeypatch: pytest.MonkeyPatch
+    cast: BoardEnv, folder: Path, model: MessagesServer, claude: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = json.loads(claude_code.config())
     broken["mcpServers"]["guardia"]["args"] = ["-c", "raise SystemExit(1)"]
     monkeypatch.setattr(claude_code, "config", lambda: json.dumps(broken))
-    model.says(Say("무엇을 할까요?", delay=30))
+    model.says(CannedReply("무엇을 할까요?", delay=30))
     hold, _, ended, _ = turn(cast, folder, model, [str(claude)])
     assert ended["how"] == "failed" and "guardia[mcp]" in ended["output"], ended
     assert view.task(cast.desk, hold.task_id).state is State.MANUAL
@@ -216,20 +226,20 @@ def test_without_the_boards_tools_it_does_not_begin(
     ("how", "state"), [("overruled", State.ABORTED), ("timeout", State.MANUAL)]
 )
 def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
-    cast: Cast, folder: Path, model: MessagesServer, claude: Path, how: str, state: State
+    cast: BoardEnv, folder: Path, model: MessagesServer, claude: Path, how: str, state: State
 ) -> None:
     mark, waits = f"turn-{os.getpid()}-{how}", threading.Event()
 
-    def respond(body: dict[str, Any]) -> Say:
+    def respond(body: dict[str, Any]) -> CannedReply:
         if results(body):
             waits.set()
-            return Say("?", delay=30)
-        return Say(ours("task"), usage=USAGE)
+            return CannedReply("?", delay=30)
+        return CannedReply(ours("task"), usage=USAGE)
 
     def abort() -> None:
         assert waits.wait(60)
-        (task,) = on_record(cast.desk, "outside_opened")
-        directives.give(cast.desk, LEAD, task.task_id or 0, Wish("abort", "그만"))
+        (task,) = audit_entries(cast.desk, "outside_opened")
+        directives.issue_directive(cast.desk, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만"))
 
     model.responds(respond)
     person = threading.Thread(target=abort)

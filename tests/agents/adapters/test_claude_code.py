@@ -9,30 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from external_agents import private_folder
-from loops import run
+from external_agents import shared_folder
+from loops import run_in_own_loop
 
 from guardia.agents.adapters import claude_code, mcp_server
-from guardia.agents.adapters.claude_code import Cli
-from guardia.agents.adapters.contract import Errand, Means
-from guardia.board.external_agents.sessions import Ending
+from guardia.agents.adapters.claude_code import ClaudeCodeAgent
+from guardia.agents.adapters.contract import SessionSpec
+from guardia.agents.adapters.contract import HostResources
+from guardia.board.external_agents.sessions import SessionEnd
 from guardia.board.site import permissions
 from guardia.errors import Misconfigured
-from guardia.org.adapters import ClaudeCode
-from guardia.org.keys import FileKeys
+from guardia.org.adapters import ClaudeCodeAdapter
+from guardia.org.keys import FileCredentialStore
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with private_folder() as found:
+    with shared_folder() as found:
         yield found
 
 
-def cli(folder: Path, **more: Any) -> Cli:
-    keys = FileKeys(folder / "secrets")
+def cli(folder: Path, **more: Any) -> ClaudeCodeAgent:
+    keys = FileCredentialStore(folder / "secrets")
     keys.put("claude", "sk-planted-key")
-    adapter = ClaudeCode.model_validate({"kind": "claude_code", "api_key": "claude", **more})
-    return Cli(adapter, Errand(3, {"task": 1}, "http://b/api", "token-1"), Means(folder, keys))
+    adapter = ClaudeCodeAdapter.model_validate({"kind": "claude_code", "api_key": "claude", **more})
+    return ClaudeCodeAgent(adapter, SessionSpec(3, {"task": 1}, "http://b/api", "token-1"), HostResources(folder, keys))
 
 
 def test_its_call_leaves_it_no_tool_of_its_own_and_no_secret_in_sight(folder: Path) -> None:
@@ -70,7 +71,7 @@ def test_people_read_its_last_words_or_why_there_are_none(
 ) -> None:
     engaged = cli(folder)
     engaged.heed(printed.encode())
-    found = engaged.told(Ending("ended", 0), printed, complained)
+    found = engaged.told(SessionEnd("ended", 0), printed, complained)
     assert (found.how, found.output) == (how, output)
 
 
@@ -79,15 +80,15 @@ def test_it_is_not_started_where_it_could_not_reach_our_tools(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "closed").mkdir(mode=0o700)
-    monkeypatch.setattr(Cli, "needed", (folder / "closed" / "python",))
+    monkeypatch.setattr(ClaudeCodeAgent, "needed", (folder / "closed" / "python",))
     with pytest.raises(Misconfigured, match="closed"):
-        run(cli(folder).start())
+        run_in_own_loop(cli(folder).start())
 
 
 def test_the_chart_does_not_open_the_closed_network(folder: Path) -> None:
     asked = {"DISABLE_TELEMETRY": "0", "MCP_TIMEOUT": "9000"}
     environment = cli(folder, environment=asked).outfit().environment
-    assert claude_code.CLOSED_NETWORK.items() <= environment.items()
+    assert claude_code.OFFLINE_ENVIRONMENT.items() <= environment.items()
     assert environment["MCP_TIMEOUT"] == "9000"
 
 
@@ -96,6 +97,6 @@ def test_the_tools_are_exactly_the_calls_of_the_api() -> None:
     routes = {
         r.removeprefix(prefix) for (_, r), rule in permissions.ROUTES.items() if rule == "agent"
     }
-    paths = {verb.path for verb in mcp_server.VERBS.values()}
+    paths = {verb.path for verb in mcp_server.API_TOOLS.values()}
     # A late answer is fetched by the server itself.
     assert paths | {"/calls/{call_id}"} == routes

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardia.agents.adapters.claude_stream import Stream
-from guardia.board.costs.metering import MOST_REPORTED
+from guardia.agents.adapters.claude_stream import ClaudeStream
+from guardia.board.costs.metering import MAX_REPORTED_TOKENS
 
 
 def start(model: str, *tokens: Any) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def event(kind: str, **more: Any) -> dict[str, Any]:
     return {"type": "stream_event", "event": {"type": kind, **more}}
 
 
-def heard(*lines: object) -> Stream:
-    stream = Stream()
+def heard(*lines: object) -> ClaudeStream:
+    stream = ClaudeStream()
     for line in lines:
         stream.feed(json.dumps(line).encode() + b"\n")
     return stream
@@ -73,8 +73,8 @@ def test_numbers_that_cannot_be_count_nothing_and_models_are_few() -> None:
     found = heard(*lines).usage(None)
     assert found is not None and len(found["models"]) == 8
     assert sum(m["input_tokens"] for m in found["models"].values()) == 50
-    most = heard(*[start("m", MOST_REPORTED) for _ in range(3)]).usage(None)
-    assert most is not None and most["models"]["m"]["input_tokens"] == MOST_REPORTED
+    most = heard(*[start("m", MAX_REPORTED_TOKENS) for _ in range(3)]).usage(None)
+    assert most is not None and most["models"]["m"]["input_tokens"] == MAX_REPORTED_TOKENS
     free = heard({"type": "result", "modelUsage": {"m": {}}, "total_cost_usd": "free"})
     assert free.failed and free.usage(None) == {
         "models": {"m": {"input_tokens": 0, "output_tokens": 0}},
@@ -102,7 +102,7 @@ def test_nothing_that_it_prints_breaks_the_account(
     lines: list[Any], noise: bytes, size: int
 ) -> None:
     said = b"\n".join(json.dumps(line).encode() for line in (*HALF, *lines)) + b"\n" + noise
-    whole, pieces = Stream(), Stream()
+    whole, pieces = ClaudeStream(), ClaudeStream()
     whole.feed(said)
     for begin in range(0, len(said), size):
         pieces.feed(said[begin : begin + size])

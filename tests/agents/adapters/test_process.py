@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from external_agents import private_folder, program
-from loops import run
+from external_agents import shared_folder
+from external_agents import python_adapter
+from loops import run_in_own_loop
 
-from guardia.agents.adapters.contract import Errand, Means
-from guardia.agents.adapters.process import Program, account
-from guardia.board.external_agents.sessions import Ending
+from guardia.agents.adapters.contract import SessionSpec
+from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.process import ProcessAgent
+from guardia.agents.adapters.process import account
+from guardia.board.external_agents.sessions import SessionEnd
 from guardia.errors import Misconfigured
-from guardia.org.adapters import Process
-from guardia.org.keys import FileKeys
+from guardia.org.adapters import ProcessAdapter
+from guardia.org.keys import FileCredentialStore
 
 TOKEN = "token-5f2c9ab1"
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to run it as someone else")
@@ -27,24 +30,24 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to run it as 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with private_folder() as found:
+    with shared_folder() as found:
         yield found
 
 
-def parsed(adapter: dict[str, Any]) -> Process:
-    return Process.model_validate(adapter)
+def parsed(adapter: dict[str, Any]) -> ProcessAdapter:
+    return ProcessAdapter.model_validate(adapter)
 
 
 def turn(
     folder: Path, source: str, *, until: Callable[[], bool] = lambda: False, **more: Any
-) -> Ending:
+) -> SessionEnd:
     """How a program's turn ends; it is stopped when ``until`` comes true."""
-    adapter = parsed(program(folder, source, **more))
-    errand = Errand(7, {"task": 1, "state": "PARSED"}, "http://board/api", TOKEN)
-    keys = FileKeys(folder / "secrets")
+    adapter = parsed(python_adapter(folder, source, **more))
+    errand = SessionSpec(7, {"task": 1, "state": "PARSED"}, "http://board/api", TOKEN)
+    keys = FileCredentialStore(folder / "secrets")
 
-    async def whole() -> Ending:
-        engaged = Program(adapter, errand, Means(folder / "outside", keys))
+    async def whole() -> SessionEnd:
+        engaged = ProcessAgent(adapter, errand, HostResources(folder / "outside", keys))
         try:
             await engaged.start()
             working = asyncio.ensure_future(engaged.wait())
@@ -56,7 +59,7 @@ def turn(
             ending = await engaged.stop()
         return ending
 
-    ending: Ending = run(whole())
+    ending: SessionEnd = run_in_own_loop(whole())
     assert list((folder / "outside").iterdir()) == []
     return ending
 
@@ -95,10 +98,10 @@ def test_it_gets_its_task_and_nothing_of_ours(
     secret = folder / "planted.key"
     secret.write_text("planted-secret")
     secret.chmod(0o600)
-    adapter = program(folder, LOOK)
+    adapter = python_adapter(folder, LOOK)
     command = [*adapter["command"], str(secret)]
     ending = turn(folder, LOOK, command=command)
-    assert ending == Ending("ended", 0, 0, ending.output)
+    assert ending == SessionEnd("ended", 0, 0, ending.output)
     found = json.loads(ending.output)
     assert found["task"] == {"task": 1, "state": "PARSED"} and found["same"]
     assert set(found["environment"]) <= {
@@ -133,7 +136,7 @@ time.sleep(float(sys.argv[2]))
 @pytest.mark.parametrize("stay", ["0.5", "300"])
 def test_whatever_it_leaves_behind_is_ended_wherever_it_hides(folder: Path, stay: str) -> None:
     mark = f"mark-{os.getpid()}-{stay}"
-    command = [*program(folder, HIDDEN)["command"], mark, stay]
+    command = [*python_adapter(folder, HIDDEN)["command"], mark, stay]
     # The ward, the program, and the three that hide.
     stop = (lambda: marked(mark) >= 5) if stay == "300" else (lambda: False)
     ending = turn(folder, HIDDEN, until=stop, command=command)
@@ -193,7 +196,7 @@ def test_its_end_comes_with_ours(folder: Path) -> None:
     import sys
 
     mark = f"orphan-{os.getpid()}"
-    adapter = program(folder, "import time; time.sleep(300)")
+    adapter = python_adapter(folder, "import time; time.sleep(300)")
     source = f"""
 import asyncio, sys
 from pathlib import Path
@@ -226,7 +229,7 @@ asyncio.run(main())
 def test_it_never_has_our_own_rights_unless_the_chart_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Process.model_validate({"kind": "process", "command": ["/bin/true"]})
+    plain = ProcessAdapter.model_validate({"kind": "process", "command": ["/bin/true"]})
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(Misconfigured, match="trust_account"):
         account(plain, 1)

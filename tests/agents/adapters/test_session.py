@@ -11,23 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapter_env import Hands, context, entry
-from cast import LEAD, SERVER, TERMINATE, Cast, plan
-from external_agents import charted, on_record, private_folder, program
+from adapter_env import FakeTransport
+from adapter_env import adapter_context
+from adapter_env import adapter_entry
+from cast import LEAD
+from cast import SERVER
+from cast import TERMINATE
+from cast import BoardEnv
+from cast import plan
+from external_agents import chart_with_adapter
+from external_agents import audit_entries
+from external_agents import shared_folder
+from external_agents import python_adapter
 
-from guardia.agents.adapters.contract import Means
-from guardia.agents.adapters.runner import Employer
+from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.runner import ExternalAgentRunner
 from guardia.board.approvals import decisions
 from guardia.board.control import directives, kill_switch
-from guardia.board.control.directives import Wish
-from guardia.board.core.claims import Hold
+from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.costs import metering
-from guardia.board.costs.metering import Reported
+from guardia.board.costs.metering import ReportedUsage
 from guardia.board.execution import tasks, view
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Stale
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 from guardia.tools import planning
 
 STAYS = """
@@ -41,7 +50,7 @@ time.sleep(300)
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with private_folder() as found:
+    with shared_folder() as found:
         yield found
 
 
@@ -66,19 +75,19 @@ class Shift:
     """One turn of a program in a thread, as a beat has it."""
 
     def __init__(
-        self, cast: Cast, folder: Path, source: str, hold: Hold | None = None, **more: Any
+        self, cast: BoardEnv, folder: Path, source: str, hold: Claim | None = None, **more: Any
     ) -> None:
         self.mark = f"turn-{os.getpid()}-{time.monotonic_ns()}"
-        adapter = program(folder, source, **more)
-        self.entry = entry({**adapter, "command": [*adapter["command"], self.mark]})
+        adapter = python_adapter(folder, source, **more)
+        self.entry = adapter_entry({**adapter, "command": [*adapter["command"], self.mark]})
         self.cast, self.hold, self.closing = cast, hold or cast.parsed(), threading.Event()
-        self.employer = Employer(
-            "http://127.0.0.1:9", Means(folder / "outside", FileKeys(folder / "keys")), grace=0.1
+        self.employer = ExternalAgentRunner(
+            "http://127.0.0.1:9", HostResources(folder / "outside", FileCredentialStore(folder / "keys")), grace=0.1
         )
         self.result: list[Any] = []
 
     def run(self) -> None:
-        here = context(self.cast, self.hold, Hands())
+        here = adapter_context(self.cast, self.hold, FakeTransport())
         try:
             self.result.append(self.employer.work(here, self.entry, self.closing.is_set))
         except Stale as error:
@@ -96,7 +105,7 @@ class Shift:
 
     @property
     def ended(self) -> dict[str, Any]:
-        return on_record(self.cast.desk, "outside_ended")[-1].detail
+        return audit_entries(self.cast.desk, "outside_ended")[-1].detail
 
     @property
     def state(self) -> State:
@@ -104,7 +113,7 @@ class Shift:
 
 
 def abort(shift: Shift) -> None:
-    directives.give(shift.cast.desk, LEAD, shift.hold.task_id, Wish("abort", "그만"))
+    directives.issue_directive(shift.cast.desk, LEAD, shift.hold.task_id, DirectiveRequest("abort", "그만"))
 
 
 def kill(shift: Shift) -> None:
@@ -112,7 +121,7 @@ def kill(shift: Shift) -> None:
 
 
 def take_over(shift: Shift) -> None:
-    directives.give(shift.cast.desk, LEAD, shift.hold.task_id, Wish("manual", "직접 하겠습니다"))
+    directives.issue_directive(shift.cast.desk, LEAD, shift.hold.task_id, DirectiveRequest("manual", "직접 하겠습니다"))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +129,7 @@ def take_over(shift: Shift) -> None:
     [(abort, State.ABORTED), (kill, State.PARSED), (take_over, State.MANUAL)],
 )
 def test_a_persons_word_ends_program_and_children_at_once(
-    cast: Cast, folder: Path, order: Callable[[Shift], None], state: State
+    cast: BoardEnv, folder: Path, order: Callable[[Shift], None], state: State
 ) -> None:
     shift = Shift(cast, folder, STAYS)
     with shift.begun():
@@ -128,19 +137,19 @@ def test_a_persons_word_ends_program_and_children_at_once(
     assert shift.ended["how"] == "overruled" and shift.ended["left"] >= 2
     assert shift.state is state
     # After the person's word nothing of the agent lands on the issue, not even what it printed.
-    notes = [e for e in on_record(cast.desk, "comment") if e.actor == "agent:db-agent"]
+    notes = [e for e in audit_entries(cast.desk, "comment") if e.actor == "agent:db-agent"]
     assert notes == [] and "still here" in shift.ended["output"]
 
 
-def test_a_turn_out_of_time_is_ended_and_left_to_people(cast: Cast, folder: Path) -> None:
+def test_a_turn_out_of_time_is_ended_and_left_to_people(cast: BoardEnv, folder: Path) -> None:
     shift = Shift(cast, folder, STAYS, timeout="2s")
     with shift.begun():
         pass
     assert shift.ended["how"] == "timeout" and shift.state is State.MANUAL
-    assert "still here" in on_record(cast.desk, "comment")[-1].detail["body"]
+    assert "still here" in audit_entries(cast.desk, "comment")[-1].detail["body"]
 
 
-def test_a_worker_that_is_to_end_gives_the_task_back(cast: Cast, folder: Path) -> None:
+def test_a_worker_that_is_to_end_gives_the_task_back(cast: BoardEnv, folder: Path) -> None:
     shift = Shift(cast, folder, STAYS)
     with shift.begun():
         shift.closing.set()
@@ -148,24 +157,24 @@ def test_a_worker_that_is_to_end_gives_the_task_back(cast: Cast, folder: Path) -
     assert shift.state is State.PARSED
 
 
-def test_a_plan_that_was_begun_is_finished_without_its_author(cast: Cast, folder: Path) -> None:
+def test_a_plan_that_was_begun_is_finished_without_its_author(cast: BoardEnv, folder: Path) -> None:
     hold, _, bound = cast.planned(plan("MAINTENANCE", planning.propose(TERMINATE, SERVER)))
     decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-    tasks.start(cast.desk, cast.hold("db-agent"))
+    tasks.begin_execution(cast.desk, cast.hold("db-agent"))
     shift = Shift(cast, folder, STAYS, hold=cast.hold("db-agent"))
     assert shift.state is State.IN_PROGRESS
     shift.run()
     # Nothing blocks any more on that server, so nothing is changed there.
     assert shift.result == [True] and shift.state is State.COMPLETED
-    assert on_record(cast.desk, "outside_opened") == []
+    assert audit_entries(cast.desk, "outside_opened") == []
 
 
-def test_an_agent_without_budget_rests_and_is_not_started(cast: Cast, folder: Path) -> None:
+def test_an_agent_without_budget_rests_and_is_not_started(cast: BoardEnv, folder: Path) -> None:
     shift = Shift(cast, folder, STAYS)
-    chart = charted({"kind": "claude_code"}, budget={"tokens": 10})
+    chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 10})
     organization_chart.apply_chart(cast.desk, chart, "operator:test")
-    metering.report_usage(cast.desk, shift.hold, Reported("m", 8, 4))
+    metering.report_usage(cast.desk, shift.hold, ReportedUsage("m", 8, 4))
     shift.run()
     assert isinstance(shift.result[0], Stale) and shift.state is State.PARSED
-    assert on_record(cast.desk, "outside_opened") == []
-    assert len(on_record(cast.desk, "budget_paused")) == 1
+    assert audit_entries(cast.desk, "outside_opened") == []
+    assert len(audit_entries(cast.desk, "budget_paused")) == 1

@@ -5,39 +5,43 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from adapter_env import LOCKS, Hands, context, entry
-from cast import Cast
+from adapter_env import LOCKS
+from adapter_env import FakeTransport
+from adapter_env import adapter_context
+from adapter_env import adapter_entry
+from cast import BoardEnv
 from sqlalchemy import text
 
 from guardia.agents.adapters import tool_proxy
-from guardia.agents.adapters.tool_proxy import Clerk
-from guardia.board.core.claims import Hold
+from guardia.agents.adapters.tool_proxy import ToolProxy
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
-from guardia.board.external_agents.calls import Request
-from guardia.db.engine import AWAY, Database
+from guardia.board.external_agents.calls import CallRequest
+from guardia.db.engine import OUTAGE_ERRORS
+from guardia.db.engine import Database
 
-READ = Request(1, "read", LOCKS)
-
-
-def clerk_of(cast: Cast, desk: Desk) -> Clerk:
-    here = replace(context(cast, Hold(1, 1, "db-agent", 1, 1), Hands()), desk=desk)
-    return Clerk(here, entry({"kind": "process", "command": ["/bin/true"]}), 1, None)
+READ = CallRequest(1, "read", LOCKS)
 
 
-def test_a_database_that_is_away_is_the_beats_to_wait_for(cast: Cast) -> None:
+def clerk_of(cast: BoardEnv, desk: Desk) -> ToolProxy:
+    here = replace(adapter_context(cast, Claim(1, 1, "db-agent", 1, 1), FakeTransport()), desk=desk)
+    return ToolProxy(here, adapter_entry({"kind": "process", "command": ["/bin/true"]}), 1, None)
+
+
+def test_a_database_that_is_away_is_the_beats_to_wait_for(cast: BoardEnv) -> None:
     gone = Database("postgresql://guardia@127.0.0.1:9/guardia")
-    with pytest.raises(AWAY):
+    with pytest.raises(OUTAGE_ERRORS):
         clerk_of(cast, Desk(gone)).serve(READ)
     gone.close()
 
 
 def test_a_fault_in_one_request_is_its_answer_and_the_turn_goes_on(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    cast: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def faulty(desk: Desk, _hold: Hold) -> None:
+    def faulty(desk: Desk, _hold: Claim) -> None:
         with desk.database.reading() as session:
             session.execute(text("select 1 / 0"))
 
-    monkeypatch.setattr(tool_proxy.tasks, "observe", faulty)
+    monkeypatch.setattr(tool_proxy.tasks, "grant_reads", faulty)
     answer = clerk_of(cast, cast.desk).serve(READ)
     assert answer.status == 500 and "DataError" in str(answer.body)

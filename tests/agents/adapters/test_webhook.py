@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapter_env import LOCKS, employ
-from cast import Cast
-from external_agents import on_record
+from adapter_env import LOCKS
+from adapter_env import run_adapter_once
+from cast import BoardEnv
+from external_agents import audit_entries
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import application, serving
+from pages import page_app
+from pages import serve_app
 
 from guardia.agents.adapters import webhook_signature
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
 from guardia.errors import Misconfigured
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
 SECRET = "webhook-key-1"
 Receiver = Callable[[Any, bytes], int]
@@ -57,7 +59,7 @@ def receiving(answer: Receiver) -> Iterator[str]:
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     folder = tmp_path / "secrets"
-    FileKeys(folder).put("hook", SECRET)
+    FileCredentialStore(folder).put("hook", SECRET)
     return folder
 
 
@@ -76,7 +78,7 @@ def post(told: dict[str, Any], path: str, body: dict[str, Any]) -> int:
 
 
 def test_a_service_is_told_answers_at_once_and_works_by_the_api(
-    cast: Cast, keys: Path, tmp_path: Path
+    cast: BoardEnv, keys: Path, tmp_path: Path
 ) -> None:
     verified: list[bool] = []
     statuses: list[int] = []
@@ -94,16 +96,16 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
         threading.Thread(target=work, args=(json.loads(body),)).start()
         return 202
 
-    with serving(application(cast.desk)) as board, receiving(take) as url:
-        hold, hands = employ(cast, adapter(url), board, tmp_path, keys, grace=0.2)
+    with serve_app(page_app(cast.desk)) as board, receiving(take) as url:
+        hold, hands = run_adapter_once(cast, adapter(url), board, tmp_path, keys, grace=0.2)
     assert verified == [True] and statuses == [200, 204] and len(hands.sent) == 1
     assert view.task(cast.desk, hold.task_id).state is State.MANUAL
-    assert on_record(cast.desk, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
+    assert audit_entries(cast.desk, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
 
 
 @pytest.mark.parametrize("status", [302, 307, 401, 500])
 def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
-    cast: Cast, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
+    cast: BoardEnv, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.agents.adapters.webhook._PAUSES", (0.01, None))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -114,24 +116,24 @@ def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
         return status
 
     with receiving(take) as url:
-        hold, _ = employ(cast, adapter(url), "http://127.0.0.1:9", tmp_path, keys)
+        hold, _ = run_adapter_once(cast, adapter(url), "http://127.0.0.1:9", tmp_path, keys)
     assert view.task(cast.desk, hold.task_id).state is State.MANUAL
     # A failing service is tried again under the same number; a redirection is not followed.
     assert len(seen) == (2 if status == 500 else 1) and len(set(seen)) == 1
-    assert str(status) in on_record(cast.desk, "outside_ended")[0].detail["output"]
+    assert str(status) in audit_entries(cast.desk, "outside_ended")[0].detail["output"]
 
 
-def test_a_service_that_never_ends_runs_out_of_time(cast: Cast, keys: Path, tmp_path: Path) -> None:
+def test_a_service_that_never_ends_runs_out_of_time(cast: BoardEnv, keys: Path, tmp_path: Path) -> None:
     with receiving(lambda *_: 202) as url:
-        hold, _ = employ(cast, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys)
+        hold, _ = run_adapter_once(cast, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys)
     assert view.task(cast.desk, hold.task_id).state is State.MANUAL
-    assert on_record(cast.desk, "outside_ended")[0].detail["how"] == "timeout"
+    assert audit_entries(cast.desk, "outside_ended")[0].detail["how"] == "timeout"
 
 
-def test_without_its_key_nothing_is_sent(cast: Cast, tmp_path: Path) -> None:
+def test_without_its_key_nothing_is_sent(cast: BoardEnv, tmp_path: Path) -> None:
     with receiving(lambda *_: pytest.fail("it was sent")) as url:
-        employ(cast, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")
-    ended = on_record(cast.desk, "outside_ended")[0].detail
+        run_adapter_once(cast, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")
+    ended = audit_entries(cast.desk, "outside_ended")[0].detail
     assert ended["how"] == "failed" and "hook" in ended["output"]
     assert Misconfigured.__name__ not in ended["output"]
 
@@ -139,7 +141,7 @@ def test_without_its_key_nothing_is_sent(cast: Cast, tmp_path: Path) -> None:
 @given(st.binary(max_size=200), st.integers(0, 2**33), st.integers(-900, 900))
 def test_only_what_we_signed_lately_is_ours(body: bytes, moment: int, late: int) -> None:
     signed = webhook_signature.sign(SECRET, moment, body)
-    fresh = abs(late) <= webhook_signature.WINDOW
+    fresh = abs(late) <= webhook_signature.MAX_AGE
     assert webhook_signature.verify(SECRET, str(moment), signed, body, moment + late) == fresh
     assert not webhook_signature.verify(SECRET, str(moment), signed, body + b"x", moment)
     assert not webhook_signature.verify("another", str(moment), signed, body, moment)

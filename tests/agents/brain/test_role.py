@@ -13,7 +13,7 @@ from guardia.org import chart
 
 
 def test_every_agent_of_the_shipped_chart_has_a_korean_role() -> None:
-    shipped = chart.parse(chart.shipped().read_text("utf-8"))
+    shipped = chart.parse(chart.shipped_chart_path().read_text("utf-8"))
     texts = [role.instructions(agent.role) for agent in shipped.agents]
     assert len(set(texts)) == len(shipped.agents)
     for text in texts:

@@ -7,19 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-from cast import LEAD, TERMINATE, Cast, seated
+from cast import LEAD
+from cast import TERMINATE
+from cast import BoardEnv
+from cast import seeded_env
 
 from guardia.agents.nodes import attempt
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.core.claims import Grant
-from guardia.board.core.plan import Call, Check
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Check
 from guardia.board.execution import commands, tasks
-from guardia.board.execution.commands import Step
-from guardia.tools.gate import Gate, Report, Result
+from guardia.board.execution.commands import PlanStep
+from guardia.tools.gate import Gate
+from guardia.tools.gate import ActionReport
+from guardia.tools.gate import ActionStatus
 
-DO = Step(0, "do")
-SHOWN = (Check(call=Call(tool="database.locks", args={"service": "budgetdb"}), expect="`true`"),)
+DO = PlanStep(0, "do")
+SHOWN = (Check(call=ToolCall(tool="database.locks", args={"service": "budgetdb"}), expect="`true`"),)
 
 
 @dataclass
@@ -29,7 +35,7 @@ class Server:
     shows: bool
     asked: list[str] = field(default_factory=list)
 
-    def quiet(self, _grant: Grant, _step: Step) -> None:
+    def quiet(self, _grant: Grant, _step: PlanStep) -> None:
         self.asked.append("quiet")
 
     def failing(self, _grant: Grant, checks: tuple[Check, ...]) -> str | None:
@@ -38,62 +44,62 @@ class Server:
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as found:
+def board(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as found:
         yield found
 
 
-def begun(board: Cast) -> Grant:
+def begun(board: BoardEnv) -> Grant:
     """The grant of who takes over a step that was begun and has no result."""
     held, _, bound = board.planned()
     decisions.decide(board.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
-    first = tasks.start(board.desk, board.hold("db-agent"))
-    commands.intend(board.desk, first, TERMINATE, "psql …", DO)
-    return tasks.start(board.desk, board.hold("db-agent"))
+    first = tasks.begin_execution(board.desk, board.hold("db-agent"))
+    commands.record_intent(board.desk, first, TERMINATE, "psql …", DO)
+    return tasks.begin_execution(board.desk, board.hold("db-agent"))
 
 
 def settle(
-    board: Cast, server: Server, before: str | None, shown_by: tuple[Check, ...] = SHOWN
-) -> Report:
-    def run() -> Report:
+    board: BoardEnv, server: Server, before: str | None, shown_by: tuple[Check, ...] = SHOWN
+) -> ActionReport:
+    def run() -> ActionReport:
         server.asked.append("run")
-        return Report(Result.DONE)
+        return ActionReport(ActionStatus.DONE)
 
     grant = begun(board)
     gate = cast("Gate", server)
-    return attempt.once(board.desk, gate, grant, DO, before, shown_by=shown_by, run=run)
+    return attempt.run_once(board.desk, gate, grant, DO, before, shown_by=shown_by, run=run)
 
 
-def last_entry(board: Cast) -> str:
+def last_entry(board: BoardEnv) -> str:
     with board.desk.database.reading() as session:
-        return [link.kind for link in log.links(session)][-1]
+        return [link.kind for link in log.entries(session)][-1]
 
 
-def test_what_the_server_shows_has_happened_and_is_not_run_again(board: Cast) -> None:
+def test_what_the_server_shows_has_happened_and_is_not_run_again(board: BoardEnv) -> None:
     server = Server(shows=True)
-    assert settle(board, server, "INTENT").result is Result.DONE
+    assert settle(board, server, "INTENT").result is ActionStatus.DONE
     assert server.asked == ["quiet", "looked"]
     assert last_entry(board) == "found_done"
 
 
 @pytest.mark.parametrize("shown_by", [SHOWN, ()], ids=["not shown", "nothing would show it"])
 def test_what_the_server_does_not_show_fails_and_is_not_run_again(
-    board: Cast, shown_by: tuple[Check, ...]
+    board: BoardEnv, shown_by: tuple[Check, ...]
 ) -> None:
     server = Server(shows=False)
     report = settle(board, server, "INTENT", shown_by)
-    assert report.result is Result.FAILED and "1번째 조치" in report.why
+    assert report.result is ActionStatus.FAILED and "1번째 조치" in report.why
     assert "run" not in server.asked and server.asked[0] == "quiet"
     assert last_entry(board) == "found_unknown"
 
 
-def test_a_step_that_is_done_is_left_alone(board: Cast) -> None:
+def test_a_step_that_is_done_is_left_alone(board: BoardEnv) -> None:
     server = Server(shows=False)
-    assert settle(board, server, "DONE").result is Result.DONE
+    assert settle(board, server, "DONE").result is ActionStatus.DONE
     assert server.asked == []
 
 
-def test_a_step_that_nobody_has_begun_is_run(board: Cast) -> None:
+def test_a_step_that_nobody_has_begun_is_run(board: BoardEnv) -> None:
     server = Server(shows=False)
-    assert settle(board, server, None).result is Result.DONE
+    assert settle(board, server, None).result is ActionStatus.DONE
     assert server.asked == ["run"]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, get_args
 
-from cast import seated
+from cast import seeded_env
 
 from guardia.agents.brain.chat.parsing import Category
 from guardia.agents.brain.goals.plan import GENERAL
-from guardia.agents.brain.protocol import Thought
+from guardia.agents.brain.protocol import BrainResult
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.nodes.dispatch import classify
-from guardia.org.chat_rules import FIELDS
+from guardia.org.chat_rules import KNOWN_SKILLS
 
 FOUND = Triage(kind="INCIDENT", category="WAS", priority="P3", reasons=("까닭",))
 
 
 class Brain:
-    def triage(self, *_: object) -> Thought[Triage]:
-        return Thought(FOUND, "embedded")
+    def triage(self, *_: object) -> BrainResult[Triage]:
+        return BrainResult(FOUND, "embedded")
 
 
 GIVEN: list[tuple[dict[str, Any], tuple[str, str], str | None]] = [
@@ -31,7 +31,7 @@ GIVEN: list[tuple[dict[str, Any], tuple[str, str], str | None]] = [
 
 
 def test_what_was_settled_stays(database: Any) -> None:
-    with seated(database.app) as board:
+    with seeded_env(database.app) as board:
         runtime = SimpleNamespace(context=SimpleNamespace(desk=board.desk, brain=Brain()))
         for given, expected, told in GIVEN:
             triage = classify({"text": "가", **given}, runtime)["triage"]  # type: ignore[typeddict-item, arg-type]
@@ -42,7 +42,7 @@ def test_what_was_settled_stays(database: Any) -> None:
 
 
 def server_of(board: Any, found: Triage, *talk: str) -> tuple[tuple[str, ...], str | None, str]:
-    brain = SimpleNamespace(triage=lambda *_: Thought(found, "embedded"))
+    brain = SimpleNamespace(triage=lambda *_: BrainResult(found, "embedded"))
     runtime = SimpleNamespace(context=SimpleNamespace(desk=board.desk, brain=brain))
     triage = classify({"text": "가", "talk": talk}, runtime)["triage"]  # type: ignore[arg-type]
     return triage.servers, triage.institution, triage.reasons[-1]
@@ -52,7 +52,7 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
     here = FOUND.model_copy(update={"servers": ("MOF-DB-01",)})
     other = FOUND.model_copy(update={"institution": "MOE"})
     disk = FOUND.model_copy(update={"category": "STORAGE"})
-    with seated(database.app) as board:
+    with seeded_env(database.app) as board:
         assert server_of(board, FOUND) == ((), None, "까닭")
         assert server_of(board, FOUND, "점심", "또 꽉 찼네") == ((), None, "까닭")
         found = server_of(board, FOUND, "점심", "MOF-WAS-01 알람이요", "mof-was-01 맞아요")
@@ -68,4 +68,4 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
 
 
 def test_a_rule_of_the_chart_can_say_whatever_triage_can() -> None:
-    assert {*FIELDS, GENERAL} == set(get_args(Category))
+    assert {*KNOWN_SKILLS, GENERAL} == set(get_args(Category))

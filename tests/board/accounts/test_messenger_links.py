@@ -7,8 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cast import LEAD, LEAD2, Cast, assignment, plan
-from pages import ADMIN, application, enrol_more
+from cast import LEAD
+from cast import LEAD2
+from cast import BoardEnv
+from cast import assignment
+from cast import plan
+from pages import ADMIN
+from pages import page_app
+from pages import enrol_page_users
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
@@ -20,7 +26,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
 from guardia.board.execution import tasks
 from guardia.board.intake import chat_log, link_codes, stop_orders
-from guardia.board.intake.link_codes import Claim
+from guardia.board.intake.link_codes import LinkResult
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
@@ -30,8 +36,8 @@ from guardia.org import chart
 BY = "operator:test"
 
 
-def line(text: str, account: str = "u1", post: str = "") -> receiving.Request:
-    return receiving.Request(
+def line(text: str, account: str = "u1", post: str = "") -> receiving.NewIssue:
+    return receiving.NewIssue(
         text=text,
         channel="mattermost",
         sender="아무 이름",
@@ -41,21 +47,21 @@ def line(text: str, account: str = "u1", post: str = "") -> receiving.Request:
     )
 
 
-def planned(cast: Cast, sr_id: int) -> tuple[int, str]:
+def planned(cast: BoardEnv, sr_id: int) -> tuple[int, str]:
     """The request's plan, waiting for a team lead."""
-    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     held, filed = cast.hold("db-agent"), plan()
     assert held.sr_id == sr_id
     tasks.file_plan(cast.desk, held, filed)
     return held.task_id, tasks.plan_hash(held.task_id, filed)
 
 
-def approve(cast: Cast, who: Any, task: tuple[int, str]) -> State:
+def approve(cast: BoardEnv, who: Any, task: tuple[int, str]) -> State:
     return decisions.decide(cast.desk, who, task[0], approve=True, plan_hash=task[1])
 
 
-def heard(cast: Cast, request: receiving.Request) -> Issue:
-    sr_id = chat_log.hear(cast.desk, request, rule="webhook")
+def heard(cast: BoardEnv, request: receiving.NewIssue) -> Issue:
+    sr_id = chat_log.receive_line(cast.desk, request, rule="webhook")
     with cast.desk.database.reading() as session:
         found = session.get(Issue, sr_id)
         assert found is not None
@@ -63,10 +69,10 @@ def heard(cast: Cast, request: receiving.Request) -> Issue:
 
 
 @pytest.mark.parametrize("linked", ["before", "after", "to another account of theirs"])
-def test_who_asked_in_a_room_does_not_approve_it(cast: Cast, linked: str) -> None:
+def test_who_asked_in_a_room_does_not_approve_it(cast: BoardEnv, linked: str) -> None:
     whose = "cus" if linked.startswith("to") else "lead"
     if whose == "cus":
-        people.join(cast.desk, BY, "lead", "cus")
+        people.join_accounts(cast.desk, BY, "lead", "cus")
     if linked == "before":
         messenger_links.link(cast.desk, BY, whose, "mattermost", "u1")
     issue = heard(cast, line("운영DB가 느려요"))
@@ -79,8 +85,8 @@ def test_who_asked_in_a_room_does_not_approve_it(cast: Cast, linked: str) -> Non
     assert approve(cast, LEAD2, task) is State.APPROVED
 
 
-def test_where_the_requester_must_be_known_nobody_approves_before(cast: Cast) -> None:
-    shipped = chart.shipped().read_text("utf-8")
+def test_where_the_requester_must_be_known_nobody_approves_before(cast: BoardEnv) -> None:
+    shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
     organization_chart.apply_chart(cast.desk, stricter, BY)
     task = planned(cast, heard(cast, line("운영DB가 느려요")).sr_id)
@@ -97,15 +103,15 @@ def test_where_the_requester_must_be_known_nobody_approves_before(cast: Cast) ->
     assert approve(cast, LEAD2, task) is State.APPROVED
 
 
-def test_what_no_messenger_brings_needs_no_messenger_account(cast: Cast) -> None:
-    shipped = chart.shipped().read_text("utf-8")
+def test_what_no_messenger_brings_needs_no_messenger_account(cast: BoardEnv) -> None:
+    shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
     organization_chart.apply_chart(cast.desk, stricter, BY)
     alert = replace(line("디스크 90%", ""), channel="alert")
     assert approve(cast, LEAD, planned(cast, heard(cast, alert).sr_id)) is State.APPROVED
 
 
-def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: Cast) -> None:
+def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: BoardEnv) -> None:
     messenger_links.link(cast.desk, BY, "cus", "mattermost", "u1")
     assert heard(cast, line("느려요")).inst_id == "MOF"
     # The same id in another messenger is somebody else.
@@ -114,13 +120,13 @@ def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: Cast) ->
 
 
 @pytest.mark.parametrize("who", ["known", "closed", "unknown", "nameless"])
-def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(cast: Cast, who: str) -> None:
+def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(cast: BoardEnv, who: str) -> None:
     messenger_links.link(cast.desk, BY, "cus", "mattermost", "u1")
     if who == "closed":
         people.set_active(cast.desk, BY, "cus", active=False)
     account = {"unknown": "u2", "nameless": ""}.get(who, "u1")
-    assert stop_orders.hear(cast.desk, line("정지", account)) is not None
-    assert kill_switch.switch(cast.desk) is not None
+    assert stop_orders.handle_stop(cast.desk, line("정지", account)) is not None
+    assert kill_switch.active_kill_switch(cast.desk) is not None
     with cast.desk.database.reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "killed")).one()
     assert entry.actor == ("person:cus" if who == "known" else "channel:mattermost")
@@ -128,24 +134,24 @@ def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(cast: Cast, 
     assert entry.detail["sender"] == ("장하늘 주무관" if who == "known" else "아무 이름")
 
 
-def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Cast) -> None:
+def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: BoardEnv) -> None:
     desk = cast.desk
-    first = messenger_links.issue_code(desk, LEAD)
-    code = messenger_links.issue_code(desk, LEAD)
-    assert link_codes.claim(desk, line(f"연결 {first}"), first) is Claim.UNKNOWN
+    first = messenger_links.create_code(desk, LEAD)
+    code = messenger_links.create_code(desk, LEAD)
+    assert link_codes.link_account(desk, line(f"연결 {first}"), first) is LinkResult.UNKNOWN
     late = replace(
-        desk, clock=lambda: desk.clock() + messenger_links.LIFETIME + timedelta(seconds=1)
+        desk, clock=lambda: desk.clock() + messenger_links.CODE_LIFETIME + timedelta(seconds=1)
     )
-    assert link_codes.claim(late, line(f"연결 {code}", post="late"), code) is Claim.UNKNOWN
-    assert link_codes.claim(desk, line(f"연결 {code}", account=""), code) is Claim.NAMELESS
+    assert link_codes.link_account(late, line(f"연결 {code}", post="late"), code) is LinkResult.UNKNOWN
+    assert link_codes.link_account(desk, line(f"연결 {code}", account=""), code) is LinkResult.NAMELESS
     said = line(f"연결 {code}")
-    assert link_codes.claim(desk, said, code) is Claim.LINKED
-    assert link_codes.claim(desk, said, code) is None
-    assert link_codes.claim(desk, line(f"연결 {code}", "thief"), code) is Claim.UNKNOWN
-    other = messenger_links.issue_code(desk, LEAD2)
-    assert link_codes.claim(desk, line(f"연결 {other}"), other) is Claim.TAKEN
-    assert [link.person.id for link in messenger_links.links(desk, LEAD)] == ["lead"]
-    assert messenger_links.links(desk, LEAD2) == []
+    assert link_codes.link_account(desk, said, code) is LinkResult.LINKED
+    assert link_codes.link_account(desk, said, code) is None
+    assert link_codes.link_account(desk, line(f"연결 {code}", "thief"), code) is LinkResult.UNKNOWN
+    other = messenger_links.create_code(desk, LEAD2)
+    assert link_codes.link_account(desk, line(f"연결 {other}"), other) is LinkResult.TAKEN
+    assert [link.person.id for link in messenger_links.list_links(desk, LEAD)] == ["lead"]
+    assert messenger_links.list_links(desk, LEAD2) == []
     with desk.database.reading() as session:
         kept = session.scalars(select(ChatMessage.text)).all()
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "account_linked")).one()
@@ -155,22 +161,22 @@ def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Cas
     assert not any(c in everything or c.replace("-", "") in everything for c in (code, other))
 
 
-def test_who_guesses_codes_is_stopped(cast: Cast) -> None:
+def test_who_guesses_codes_is_stopped(cast: BoardEnv) -> None:
     for n in range(5):
-        found = link_codes.claim(cast.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA")
-        assert found is Claim.UNKNOWN
+        found = link_codes.link_account(cast.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA")
+        assert found is LinkResult.UNKNOWN
     with pytest.raises(Throttled):
-        link_codes.claim(cast.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
+        link_codes.link_account(cast.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
 
 
 def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_account(
-    cast: Cast,
+    cast: BoardEnv,
 ) -> None:
-    enrol_more(cast)
+    enrol_page_users(cast)
     for act in (
         lambda: messenger_links.link(cast.desk, LEAD, "lead", "mattermost", "u1"),
         lambda: messenger_links.unlink(cast.desk, LEAD, "mattermost", "u1"),
-        lambda: messenger_links.links(cast.desk, LEAD, everybody=True),
+        lambda: messenger_links.list_links(cast.desk, LEAD, everybody=True),
     ):
         with pytest.raises(Forbidden):
             act()
@@ -181,15 +187,15 @@ def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_accoun
     for channel, account in (("irc", "u1"), ("mattermost", " "), ("mattermost", "x" * 200)):
         with pytest.raises(Invalid):
             messenger_links.link(cast.desk, ADMIN, "cus", channel, account)
-    assert [x.account for x in messenger_links.links(cast.desk, ADMIN, everybody=True)] == ["u1"]
+    assert [x.account for x in messenger_links.list_links(cast.desk, ADMIN, everybody=True)] == ["u1"]
     messenger_links.unlink(cast.desk, ADMIN, "mattermost", "u1")
     with pytest.raises(NotFound):
         messenger_links.unlink(cast.desk, ADMIN, "mattermost", "u1")
 
 
-def test_the_room_answers_a_code_and_opens_no_request_for_it(cast: Cast) -> None:
-    code = messenger_links.issue_code(cast.desk, LEAD)
-    room = TestClient(application(cast.desk))
+def test_the_room_answers_a_code_and_opens_no_request_for_it(cast: BoardEnv) -> None:
+    code = messenger_links.create_code(cast.desk, LEAD)
+    room = TestClient(page_app(cast.desk))
     post = {"token": "열쇠", "post_id": "p1", "user_name": "x", "user_id": "u7"}
     answer = room.post("/intake/mattermost", json={**post, "text": f" 연결 {code.lower()} "})
     assert answer.json()["text"].startswith("이 메신저 계정을")

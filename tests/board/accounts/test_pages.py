@@ -3,17 +3,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cast import Cast
-from pages import ADMIN, Browser
+from cast import BoardEnv
+from pages import ADMIN
+from pages import PageClient
 
 from guardia.board.accounts import messenger_links
 
-Browse = Callable[[str], Browser]
+Browse = Callable[[str], PageClient]
 PATH = "/account"
 
 
 def test_a_person_links_their_messenger_account_with_a_code(
-    browse: Browse, board: Cast, anyone: Browser
+    browse: Browse, board: BoardEnv, anyone: PageClient
 ) -> None:
     browser = browse("cus")
     assert 'href="/account"' in browser.see("/issues").text
@@ -27,11 +28,11 @@ def test_a_person_links_their_messenger_account_with_a_code(
     assert "mattermost:u1" not in browse("lead").see(PATH).text
 
 
-def test_an_administrator_links_and_unlinks_for_others(browse: Browse, board: Cast) -> None:
+def test_an_administrator_links_and_unlinks_for_others(browse: Browse, board: BoardEnv) -> None:
     browser = browse("admin")
     fields = {"person": "lead", "channel": "mattermost", "account": "u9"}
     assert browser.fill(f"{PATH}/links", PATH, **fields).status_code == 303
-    assert [x.person.id for x in messenger_links.links(board.desk, ADMIN, everybody=True)] == [
+    assert [x.person.id for x in messenger_links.list_links(board.desk, ADMIN, everybody=True)] == [
         "lead"
     ]
     taken = browser.fill(f"{PATH}/links", PATH, **{**fields, "person": "pm"})
@@ -40,4 +41,4 @@ def test_an_administrator_links_and_unlinks_for_others(browse: Browse, board: Ca
     for path in (f"{PATH}/links", f"{PATH}/links/end"):
         assert browse("lead").fill(path, PATH, **fields).status_code == 403
     assert browser.fill(f"{PATH}/links/end", PATH, **fields).status_code == 303
-    assert messenger_links.links(board.desk, ADMIN, everybody=True) == []
+    assert messenger_links.list_links(board.desk, ADMIN, everybody=True) == []

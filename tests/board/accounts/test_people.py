@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from cast import ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast, assignment, plan, refile
+from cast import ENGINEER
+from cast import LEAD
+from cast import LEAD2
+from cast import OFFICER
+from cast import PM
+from cast import BoardEnv
+from cast import assignment
+from cast import plan
+from cast import replace_plan
 from sqlalchemy import select
 
 from guardia.board.accounts import people
@@ -17,47 +25,48 @@ from guardia.board.core.context import Desk, utc_now
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
-from guardia.board.tracker.issue_list import Query, issues
+from guardia.board.tracker.issue_list import IssueQuery
+from guardia.board.tracker.issue_list import list_issues
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
 from guardia.org import chart
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
 BY = "operator:test"
 IN_AN_HOUR = utc_now().replace(year=utc_now().year + 1)
 
 
-def alias(of: str, role: str, account: str) -> PersonName:
-    return PersonName(id=account, name="다른 이름", title="-", role=role, identity=of)
+def alias(of: str, role: str, account: str) -> PersonInfo:
+    return PersonInfo(id=account, name="다른 이름", title="-", role=role, identity=of)
 
 
-def waits(cast: Cast, requester: str | None, category: str = "MAINTENANCE") -> tuple[int, str]:
+def waits(cast: BoardEnv, requester: str | None, category: str = "MAINTENANCE") -> tuple[int, str]:
     """A plan that waits for its first step, on a request of this person's."""
     cast.received(**({"requester_id": requester} if requester else {}))
-    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     held = cast.hold("db-agent")
     filed = plan(category)
     tasks.file_plan(cast.desk, held, filed)
     return held.task_id, tasks.plan_hash(held.task_id, filed)
 
 
-def approve(cast: Cast, who: PersonName, task: tuple[int, str]) -> State:
+def approve(cast: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> State:
     return decisions.decide(cast.desk, who, task[0], approve=True, plan_hash=task[1])
 
 
-def refused(cast: Cast, who: PersonName, task: tuple[int, str]) -> None:
+def refused(cast: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> None:
     with pytest.raises(Forbidden):
         approve(cast, who, task)
 
 
-def waiting_for(desk: Desk, who: PersonName) -> int:
-    return len(issues(desk, who, Query()).waiting)
+def waiting_for(desk: Desk, who: PersonInfo) -> int:
+    return len(list_issues(desk, who, IssueQuery()).waiting)
 
 
-def test_the_requester_approves_under_no_other_account(cast: Cast) -> None:
+def test_the_requester_approves_under_no_other_account(cast: BoardEnv) -> None:
     """The attack: file as a customer, approve as a team lead; joined before or after."""
     task = waits(cast, "cus")
     assert waiting_for(cast.desk, LEAD) == 1
-    people.join(cast.desk, BY, "lead", "cus")
+    people.join_accounts(cast.desk, BY, "lead", "cus")
     assert waiting_for(cast.desk, LEAD) == 0
     refused(cast, LEAD, task)
     with pytest.raises(Forbidden):
@@ -72,91 +81,91 @@ def test_the_requester_approves_under_no_other_account(cast: Cast) -> None:
     assert approve(cast, LEAD2, task) is State.APPROVED
 
 
-def test_the_plans_author_approves_under_no_other_account(cast: Cast) -> None:
+def test_the_plans_author_approves_under_no_other_account(cast: BoardEnv) -> None:
     held, filed, _ = cast.planned()
-    refile(cast.desk, held.task_id, filed, ENGINEER)
-    people.join(cast.desk, BY, "eng", "lead")
+    replace_plan(cast.desk, held.task_id, filed, ENGINEER)
+    people.join_accounts(cast.desk, BY, "eng", "lead")
     refused(cast, LEAD, (held.task_id, tasks.plan_hash(held.task_id, filed)))
 
 
-def test_one_human_fills_one_step_and_counts_once_in_a_quorum(cast: Cast) -> None:
+def test_one_human_fills_one_step_and_counts_once_in_a_quorum(cast: BoardEnv) -> None:
     steps = "steps: [team_lead, pm, {role: security_officer, quorum: 2}]"
-    text = chart.shipped().read_text("utf-8")
+    text = chart.shipped_chart_path().read_text("utf-8")
     stricter = re.sub(r"(DESTRUCTIVE: \{)steps: \[[^]]*\]", rf"\1{steps}", text)
     organization_chart.apply_chart(cast.desk, stricter, BY)
     task = waits(cast, None, "DESTRUCTIVE")
     second = alias("", "security_officer", "officer2")
     people.add(cast.desk, BY, second)
-    people.join(cast.desk, BY, "lead", "pm")
-    people.join(cast.desk, BY, "officer", "officer2")
+    people.join_accounts(cast.desk, BY, "lead", "pm")
+    people.join_accounts(cast.desk, BY, "officer", "officer2")
     approve(cast, LEAD, task)
     refused(cast, PM, task)
     people.add(cast.desk, BY, alias("", "pm", "pm2"))
-    approve(cast, PersonName(id="pm2", name="x", title="", role="pm"), task)
+    approve(cast, PersonInfo(id="pm2", name="x", title="", role="pm"), task)
     approve(cast, OFFICER, task)
-    waiting = pending.waiting_plans(cast.desk, 1)
+    waiting = pending.pending_plans(cast.desk, 1)
     assert (waiting[0].role, waiting[0].given, waiting[0].quorum) == ("security_officer", 1, 2)
     refused(cast, second, task)
     assert waiting_for(cast.desk, second) == 0
 
 
-def test_approvals_that_turn_out_to_be_one_humans_start_nothing(cast: Cast) -> None:
+def test_approvals_that_turn_out_to_be_one_humans_start_nothing(cast: BoardEnv) -> None:
     task = waits(cast, None, "DEPLOY_SECURE")
-    boss = PersonName(id="boss", name="윤서준", title="부장", role="admin")
+    boss = PersonInfo(id="boss", name="윤서준", title="부장", role="admin")
     people.add(cast.desk, BY, boss)
     states = [approve(cast, who, task) for who in (LEAD, PM, OFFICER, boss)]
     assert states[-1] is State.APPROVED
     hold = cast.hold("db-agent")
-    people.join(cast.desk, BY, "pm", "officer")
+    people.join_accounts(cast.desk, BY, "pm", "officer")
     with pytest.raises(Refused):
-        tasks.start(cast.desk, hold)
+        tasks.begin_execution(cast.desk, hold)
 
 
-def test_nobody_is_asked_for_what_they_may_not_decide(cast: Cast) -> None:
-    people.join(cast.desk, BY, "cus", "lead")
+def test_nobody_is_asked_for_what_they_may_not_decide(cast: BoardEnv) -> None:
+    people.join_accounts(cast.desk, BY, "cus", "lead")
     waits(cast, "cus")
     with cast.desk.database.reading() as session:
         assert set(session.scalars(select(Notice.person_id))) == {"lead2"}
 
 
-def test_nobody_delegates_to_themselves_under_another_account(cast: Cast) -> None:
-    people.join(cast.desk, BY, "lead", "eng")
+def test_nobody_delegates_to_themselves_under_another_account(cast: BoardEnv) -> None:
+    people.join_accounts(cast.desk, BY, "lead", "eng")
     with pytest.raises(Invalid):
         delegations.delegate(cast.desk, LEAD, "eng", ends=IN_AN_HOUR)
 
 
-def test_joining_two_of_several_accounts_joins_them_all(cast: Cast) -> None:
-    people.join(cast.desk, BY, "lead", "pm")
+def test_joining_two_of_several_accounts_joins_them_all(cast: BoardEnv) -> None:
+    people.join_accounts(cast.desk, BY, "lead", "pm")
     people.set_identity(cast.desk, BY, "eng", "사번-7")
     people.set_identity(cast.desk, BY, "cus", "사번-7")
-    assert people.join(cast.desk, BY, "pm", "cus") == "lead"
-    found = {a.person.id: a.person.identity for a in people.everyone(cast.desk)}
+    assert people.join_accounts(cast.desk, BY, "pm", "cus") == "lead"
+    found = {a.person.id: a.person.identity for a in people.list_accounts(cast.desk)}
     assert {found[p] for p in ("lead", "pm", "eng", "cus")} == {"lead"}
     assert found["officer"] is None
 
 
-def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(cast: Cast) -> None:
+def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(cast: BoardEnv) -> None:
     desk = cast.desk
-    new = PersonName(id="new", name="새 사람", title="과장", role="engineer", identity="사번-1")
+    new = PersonInfo(id="new", name="새 사람", title="과장", role="engineer", identity="사번-1")
     people.add(desk, BY, new, "넉넉히-기나긴-암호")
     people.set_role(desk, BY, "new", "team_lead")
     people.set_active(desk, BY, "new", active=False)
     people.set_active(desk, BY, "new", active=False)
     again = new.model_copy(update={"title": "부장", "identity": None})
-    assert people.load(desk, BY, [again, LEAD]) == 1
+    assert people.import_people(desk, BY, [again, LEAD]) == 1
     for wrong in (
         lambda: people.add(desk, BY, new),
         lambda: people.add(desk, BY, new.model_copy(update={"id": "n2"}), "짧음"),
         lambda: people.add(desk, BY, new.model_copy(update={"id": "n2", "role": "root"})),
-        lambda: people.load(desk, BY, [PM, new.model_copy(update={"institution": "없음"})]),
+        lambda: people.import_people(desk, BY, [PM, new.model_copy(update={"institution": "없음"})]),
         lambda: people.set_role(desk, BY, "new", "root"),
-        lambda: people.join(desk, BY, "lead", "lead"),
+        lambda: people.join_accounts(desk, BY, "lead", "lead"),
     ):
         with pytest.raises(Invalid):
             wrong()
     with pytest.raises(NotFound):
         people.set_role(desk, BY, "nobody", "pm")
-    found = {a.person.id: a for a in people.everyone(desk)}
+    found = {a.person.id: a for a in people.list_accounts(desk)}
     assert "n2" not in found
     assert (found["new"].person.title, found["new"].person.identity) == ("부장", "사번-1")
     assert not found["new"].active

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-from cast import Cast
-from pages import PASSWORD, enrol_more
+from cast import BoardEnv
+from pages import PASSWORD
+from pages import enrol_page_users
 
 from guardia.board.accounts import sign_in
 from guardia.org import access
 
 
-def test_a_session_lasts_from_sign_in_to_sign_out(cast: Cast) -> None:
-    enrol_more(cast)
+def test_a_session_lasts_from_sign_in_to_sign_out(cast: BoardEnv) -> None:
+    enrol_page_users(cast)
 
     def who(token: str) -> str | None:
         with cast.desk.database.reading() as session:
-            found = access.signed_in(session, token, cast.desk.clock())
+            found = access.person_of_session(session, token, cast.desk.clock())
             return found.id if found else None
 
     first, second = (sign_in.sign_in(cast.desk, "lead", PASSWORD) for _ in range(2))

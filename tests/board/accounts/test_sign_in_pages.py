@@ -3,9 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cast import Cast
+from cast import BoardEnv
 from fastapi import FastAPI
-from pages import PASSWORD, Browser, application
+from pages import PASSWORD
+from pages import PageClient
+from pages import page_app
 from sqlalchemy import text
 
 
@@ -14,7 +16,7 @@ def _cookies(answer: object) -> dict[str, str]:
     return {c.split("=", 1)[0]: c for c in found}
 
 
-def test_signing_in_opens_a_session_that_scripts_cannot_read(anyone: Browser) -> None:
+def test_signing_in_opens_a_session_that_scripts_cannot_read(anyone: PageClient) -> None:
     answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD)
     assert (answer.status_code, answer.headers["location"]) == (303, "/issues")
     cookie = _cookies(answer)["guardia_session"].lower()
@@ -25,7 +27,7 @@ def test_signing_in_opens_a_session_that_scripts_cannot_read(anyone: Browser) ->
 
 
 def test_over_https_the_cookie_never_travels_in_the_clear(app: FastAPI) -> None:
-    browser = Browser(app, base_url="https://testserver")
+    browser = PageClient(app, base_url="https://testserver")
     answer = browser.fill("/login", "/login", account="lead", password=PASSWORD)
     assert "secure" in _cookies(answer)["guardia_session"].lower()
 
@@ -34,7 +36,7 @@ def test_over_https_the_cookie_never_travels_in_the_clear(app: FastAPI) -> None:
     ("account", "password"), [("lead", "틀림"), ("nobody", PASSWORD), ("", "")]
 )
 def test_a_wrong_pair_never_says_which_half_was_wrong(
-    anyone: Browser, account: str, password: str
+    anyone: PageClient, account: str, password: str
 ) -> None:
     answer = anyone.fill("/login", "/login", account=account, password=password)
     assert answer.status_code == 401
@@ -43,12 +45,12 @@ def test_a_wrong_pair_never_says_which_half_was_wrong(
     assert anyone.see("/issues").status_code == 303
 
 
-def test_control_characters_in_the_account_are_a_wrong_account(anyone: Browser) -> None:
+def test_control_characters_in_the_account_are_a_wrong_account(anyone: PageClient) -> None:
     answer = anyone.fill("/login", "/login", account="le\0ad\x1b", password="x")
     assert answer.status_code == 401
 
 
-def test_guessing_is_slowed_down_even_with_the_right_password(anyone: Browser) -> None:
+def test_guessing_is_slowed_down_even_with_the_right_password(anyone: PageClient) -> None:
     for _ in range(5):
         anyone.fill("/login", "/login", account="lead", password="틀림")
     answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD)
@@ -60,12 +62,12 @@ def test_guessing_is_slowed_down_even_with_the_right_password(anyone: Browser) -
 
 @pytest.mark.parametrize("account", ["lead", "nobody"])
 def test_several_board_processes_count_together_and_tell_nobody_which_accounts_exist(
-    board: Cast, account: str
+    board: BoardEnv, account: str
 ) -> None:
     said = []
     for _ in range(3):
         # Each application is what one process has; only the database is shared.
-        anyone = Browser(application(board.desk))
+        anyone = PageClient(page_app(board.desk))
         for _ in range(2):
             answer = anyone.fill("/login", "/login", account=account, password="틀림")
             said.append((answer.status_code, "5분 뒤에" in answer.text))
@@ -82,13 +84,13 @@ def test_several_board_processes_count_together_and_tell_nobody_which_accounts_e
         ("/issues\r\nset-cookie: x=1", "/issues"),
     ],
 )
-def test_signing_in_leads_to_a_page_of_ours_only(anyone: Browser, wish: str, leads_to: str) -> None:
+def test_signing_in_leads_to_a_page_of_ours_only(anyone: PageClient, wish: str, leads_to: str) -> None:
     answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD, next=wish)
     assert answer.headers["location"] == leads_to
 
 
 def test_signing_out_ends_the_session_on_the_server_too(
-    browse: Callable[[str], Browser], board: Cast
+    browse: Callable[[str], PageClient], board: BoardEnv
 ) -> None:
     browser = browse("lead")
     stolen = browser.cookies["guardia_session"]
@@ -101,7 +103,7 @@ def test_signing_out_ends_the_session_on_the_server_too(
     assert browser.see("/issues").status_code == 303
 
 
-def test_a_closed_account_is_out_at_once(browse: Callable[[str], Browser], board: Cast) -> None:
+def test_a_closed_account_is_out_at_once(browse: Callable[[str], PageClient], board: BoardEnv) -> None:
     browser = browse("lead")
     with board.desk.database.transaction() as session:
         session.execute(text("update tb_person set active = false where person_id = 'lead'"))
@@ -109,7 +111,7 @@ def test_a_closed_account_is_out_at_once(browse: Callable[[str], Browser], board
 
 
 def test_an_expired_session_leads_back_to_the_page_after_signing_in(
-    browse: Callable[[str], Browser], board: Cast
+    browse: Callable[[str], PageClient], board: BoardEnv
 ) -> None:
     browser = browse("lead")
     with board.desk.database.transaction() as session:
@@ -121,7 +123,7 @@ def test_an_expired_session_leads_back_to_the_page_after_signing_in(
     assert again.headers["location"] == "/issues/12"
 
 
-def test_korean_unless_english_is_asked_for_and_kept(anyone: Browser) -> None:
+def test_korean_unless_english_is_asked_for_and_kept(anyone: PageClient) -> None:
     assert '<html lang="ko">' in anyone.see("/login").text
     assert "Sign in" in anyone.see("/login?lang=en").text
     assert '<html lang="en">' in anyone.see("/login").text

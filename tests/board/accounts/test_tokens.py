@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import CUSTOMER, LEAD, Cast
+from cast import CUSTOMER
+from cast import LEAD
+from cast import BoardEnv
 from sqlalchemy import text
 
 from guardia.board.accounts import tokens
-from guardia.board.web.session import still_signed_in
+from guardia.board.web.session import signed_in_person
 from guardia.errors import Forbidden, Invalid, NotFound
-from guardia.org.access import PERMISSIONS, allowed, require
-from guardia.org.tokens import PERSONAL
+from guardia.org.access import PERMISSIONS
+from guardia.org.access import is_allowed
+from guardia.org.access import require_permission
+from guardia.org.tokens import SESSION_ONLY_ACTIONS
 
 
 @pytest.mark.parametrize(
@@ -29,15 +33,15 @@ from guardia.org.tokens import PERSONAL
     ],
 )
 def test_what_no_token_may_be_is_refused(
-    cast: Cast, name: str, rights: list[str], days: int
+    cast: BoardEnv, name: str, rights: list[str], days: int
 ) -> None:
     with pytest.raises(Invalid):
-        tokens.issue(cast.desk, LEAD, name, rights, days)
-    assert tokens.listed(cast.desk, LEAD) == []
+        tokens.create_token(cast.desk, LEAD, name, rights, days)
+    assert tokens.list_tokens(cast.desk, LEAD) == []
 
 
-def test_only_a_hash_is_kept_and_the_record_tells_of_it(cast: Cast, database: Any) -> None:
-    secret = tokens.issue(cast.desk, LEAD, "관제 연동", ["control.kill", "issue.read"], 30)
+def test_only_a_hash_is_kept_and_the_record_tells_of_it(cast: BoardEnv, database: Any) -> None:
+    secret = tokens.create_token(cast.desk, LEAD, "관제 연동", ["control.kill", "issue.read"], 30)
     with cast.desk.database.reading() as session:
         rows = [
             str(row)
@@ -48,33 +52,33 @@ def test_only_a_hash_is_kept_and_the_record_tells_of_it(cast: Cast, database: An
     assert not any(secret in row or secret.removeprefix("guardia_pat_") in row for row in rows)
 
 
-def test_its_holder_is_the_person_limited_to_its_rights(cast: Cast) -> None:
-    found = still_signed_in(cast.desk, tokens.issue(cast.desk, LEAD, "조회", ["plan.read"], 30))
+def test_its_holder_is_the_person_limited_to_its_rights(cast: BoardEnv) -> None:
+    found = signed_in_person(cast.desk, tokens.create_token(cast.desk, LEAD, "조회", ["plan.read"], 30))
     assert found is not None and found.id == LEAD.id
-    assert [action for action in PERMISSIONS if allowed(found, action)] == ["plan.read"]
+    assert [action for action in PERMISSIONS if is_allowed(found, action)] == ["plan.read"]
     with pytest.raises(Forbidden):
-        tokens.issue(cast.desk, found, "더 많이", ["control.kill"], 30)
+        tokens.create_token(cast.desk, found, "더 많이", ["control.kill"], 30)
     with pytest.raises(Forbidden):
-        require(found, "token.own")
+        require_permission(found, "token.own")
 
 
-def test_a_row_that_names_a_personal_right_still_gives_none(cast: Cast, database: Any) -> None:
-    secret = tokens.issue(cast.desk, LEAD, "조회", ["plan.read"], 30)
+def test_a_row_that_names_a_personal_right_still_gives_none(cast: BoardEnv, database: Any) -> None:
+    secret = tokens.create_token(cast.desk, LEAD, "조회", ["plan.read"], 30)
     with cast.desk.database.transaction() as session:
         session.execute(
             text("""update tb_access_token set rights = '["approval.decide", "plan.read"]'""")
         )
-    found = still_signed_in(cast.desk, secret)
+    found = signed_in_person(cast.desk, secret)
     assert found is not None
-    assert not any(allowed(found, action) for action in PERSONAL)
+    assert not any(is_allowed(found, action) for action in SESSION_ONLY_ACTIONS)
 
 
-def test_people_end_only_their_own(cast: Cast) -> None:
-    tokens.issue(cast.desk, LEAD, "조회", ["plan.read"], 30)
-    number = tokens.listed(cast.desk, LEAD)[0].token_id
+def test_people_end_only_their_own(cast: BoardEnv) -> None:
+    tokens.create_token(cast.desk, LEAD, "조회", ["plan.read"], 30)
+    number = tokens.list_tokens(cast.desk, LEAD)[0].token_id
     with pytest.raises(NotFound):
-        tokens.revoke(cast.desk, CUSTOMER, number)
-    tokens.revoke(cast.desk, LEAD, number)
-    assert [card.revoked for card in tokens.listed(cast.desk, LEAD)] == [True]
+        tokens.revoke_token(cast.desk, CUSTOMER, number)
+    tokens.revoke_token(cast.desk, LEAD, number)
+    assert [card.revoked for card in tokens.list_tokens(cast.desk, LEAD)] == [True]
     with pytest.raises(NotFound):
-        tokens.revoke(cast.desk, LEAD, number)
+        tokens.revoke_token(cast.desk, LEAD, number)

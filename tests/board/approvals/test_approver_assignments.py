@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from cast import LEAD, LEAD2, OFFICER, PM, Cast
+from cast import LEAD
+from cast import LEAD2
+from cast import OFFICER
+from cast import PM
+from cast import BoardEnv
 from sqlalchemy import select
 
 from guardia.board.approvals import decisions, delegations
@@ -15,29 +19,29 @@ from guardia.board.organization import chart as organization_chart
 from guardia.board.tracker import issue_list, issue_page
 from guardia.errors import Forbidden, Misconfigured
 from guardia.org import chart
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 
-def name_people(board: Cast, *duties: str) -> None:
+def name_people(board: BoardEnv, *duties: str) -> None:
     text = SHIPPED + "duties:\n" + "".join(f"  - {{{duty}}}\n" for duty in duties)
     organization_chart.apply_chart(board.desk, text, "operator:test")
 
 
-def told(board: Cast) -> set[str]:
+def told(board: BoardEnv) -> set[str]:
     with board.desk.database.reading() as session:
         return set(session.scalars(select(Notice.person_id)))
 
 
-def waits_for(board: Cast, who: PersonName, sr_id: int = 1) -> bool:
+def waits_for(board: BoardEnv, who: PersonInfo, sr_id: int = 1) -> bool:
     """On the list and on the page alike."""
-    mine = any(s.mine for s in issue_page.issue(board.desk, who, sr_id).works[0].steps)
-    assert mine is bool(issue_list.issues(board.desk, who, issue_list.Query()).waiting)
+    mine = any(s.mine for s in issue_page.get_issue(board.desk, who, sr_id).works[0].steps)
+    assert mine is bool(issue_list.list_issues(board.desk, who, issue_list.IssueQuery()).waiting)
     return mine
 
 
-def may_decide(board: Cast, who: PersonName, task: int, bound: str) -> bool:
+def may_decide(board: BoardEnv, who: PersonInfo, task: int, bound: str) -> bool:
     assert waits_for(board, who) is (who.id in told(board))
     try:
         decisions.decide(board.desk, who, task, approve=True, plan_hash=bound)
@@ -59,7 +63,7 @@ def may_decide(board: Cast, who: PersonName, task: int, bound: str) -> bool:
     ],
 )
 def test_only_those_whom_the_chart_names_decide_and_are_told(
-    cast: Cast, duties: tuple[str, ...]
+    cast: BoardEnv, duties: tuple[str, ...]
 ) -> None:
     name_people(cast, *duties)
     held, _, bound = cast.planned()
@@ -68,21 +72,21 @@ def test_only_those_whom_the_chart_names_decide_and_are_told(
     assert may_decide(cast, LEAD2, held.task_id, bound)
 
 
-def test_another_institutions_duty_changes_nothing_here(cast: Cast) -> None:
+def test_another_institutions_duty_changes_nothing_here(cast: BoardEnv) -> None:
     name_people(cast, "role: team_lead, institution: MOE, people: [lead2]")
     held, _, bound = cast.planned()
     assert told(cast) == {"lead", "lead2"}
     assert may_decide(cast, LEAD, held.task_id, bound)
 
 
-def test_a_named_person_holds_the_role_whatever_their_accounts_role(cast: Cast) -> None:
+def test_a_named_person_holds_the_role_whatever_their_accounts_role(cast: BoardEnv) -> None:
     name_people(cast, "role: team_lead, people: [pm]")
     held, _, bound = cast.planned()
     assert may_decide(cast, PM, held.task_id, bound)
 
 
 @pytest.mark.parametrize("people", ["ghost", "eng", "cus"])
-def test_who_may_not_approve_holds_nothing_and_nobody_else_does(cast: Cast, people: str) -> None:
+def test_who_may_not_approve_holds_nothing_and_nobody_else_does(cast: BoardEnv, people: str) -> None:
     name_people(cast, f"role: team_lead, people: [{people}]")
     held, _, bound = cast.planned()
     assert told(cast) == set()
@@ -90,7 +94,7 @@ def test_who_may_not_approve_holds_nothing_and_nobody_else_does(cast: Cast, peop
         assert not may_decide(cast, person, held.task_id, bound)
 
 
-def test_a_substitute_acts_only_while_all_are_away(cast: Cast) -> None:
+def test_a_substitute_acts_only_while_all_are_away(cast: BoardEnv) -> None:
     name_people(cast, "role: team_lead, people: [lead], substitutes: [lead2]")
     held, _, bound = cast.planned()
     assert told(cast) == {"lead"} and not waits_for(cast, LEAD2)
@@ -111,6 +115,6 @@ def test_a_duty_is_a_role_that_can_approve_and_named_once() -> None:
         chart.parse(SHIPPED + "duties:\n" + "  - {role: pm, people: [a]}\n" * 2)
 
 
-def test_people_without_an_account_are_told_before_a_chart_is_applied(cast: Cast) -> None:
+def test_people_without_an_account_are_told_before_a_chart_is_applied(cast: BoardEnv) -> None:
     text = SHIPPED + "duties:\n  - {role: pm, people: [pm, ghost], substitutes: [nobody]}\n"
     assert organization_chart.preview(cast.desk, text).strangers == ["ghost", "nobody"]

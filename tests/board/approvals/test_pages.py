@@ -5,24 +5,26 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from cast import LEAD, PM, Cast
-from pages import Browser
+from cast import LEAD
+from cast import PM
+from cast import BoardEnv
+from pages import PageClient
 
 from guardia.board.approvals import delegations
 from guardia.org.delegation import principals
 
-Browse = Callable[[str], Browser]
+Browse = Callable[[str], PageClient]
 PATH = "/delegations"
 UNTIL = "2099-12-31T18:00"
 
 
-def names(board: Cast, account: str) -> set[str]:
+def names(board: BoardEnv, account: str) -> set[str]:
     """In whose names somebody may decide now."""
     with board.desk.database.reading() as session:
         return {p.id for p in principals(session, account, board.desk.clock())}
 
 
-def test_a_lead_delegates_and_takes_it_back(browse: Browse, board: Cast) -> None:
+def test_a_lead_delegates_and_takes_it_back(browse: Browse, board: BoardEnv) -> None:
     browser = browse("lead")
     assert browser.fill(PATH, PATH, to="eng", until=UNTIL, absent="true").status_code == 303
     assert names(board, "eng") == {"lead"}
@@ -38,7 +40,7 @@ def test_a_lead_delegates_and_takes_it_back(browse: Browse, board: Cast) -> None
     assert browser.fill(f"{PATH}/end", PATH, number=number[1]).status_code == 404
 
 
-def test_moments_are_the_companys(browse: Browse, board: Cast) -> None:
+def test_moments_are_the_companys(browse: Browse, board: BoardEnv) -> None:
     browser = browse("lead")
     sent = browser.fill(PATH, PATH, to="eng", begins="2099-12-30T09:00", until=UNTIL)
     assert sent.status_code == 303
@@ -61,7 +63,7 @@ def test_moments_are_the_companys(browse: Browse, board: Cast) -> None:
     ],
 )
 def test_what_does_not_hold_is_said_on_the_page_and_changes_nothing(
-    browse: Browse, board: Cast, fields: dict[str, str]
+    browse: Browse, board: BoardEnv, fields: dict[str, str]
 ) -> None:
     answer = browse("lead").fill(PATH, PATH, **fields)
     assert answer.status_code in (403, 404, 422)
@@ -69,7 +71,7 @@ def test_what_does_not_hold_is_said_on_the_page_and_changes_nothing(
     assert delegations.overview(board.desk, LEAD).given == ()
 
 
-def test_an_administrator_sets_and_ends_others_and_sees_all(browse: Browse, board: Cast) -> None:
+def test_an_administrator_sets_and_ends_others_and_sees_all(browse: Browse, board: BoardEnv) -> None:
     browser = browse("admin")
     assert browser.fill(PATH, PATH, to="eng", until=UNTIL, principal="pm").status_code == 303
     assert names(board, "eng") == {"pm"}
@@ -82,7 +84,7 @@ def test_an_administrator_sets_and_ends_others_and_sees_all(browse: Browse, boar
 
 
 def test_who_has_nothing_to_delegate_sees_no_form_and_customers_nothing(
-    browse: Browse, board: Cast
+    browse: Browse, board: BoardEnv
 ) -> None:
     ends = board.desk.clock() + timedelta(days=1)
     delegations.delegate(board.desk, PM, "eng", ends=ends)

@@ -9,19 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.approvals.policy import (
-    Calendar,
-    Capacity,
-    Chain,
-    Decision,
-    Denial,
-    Verdict,
-    calendar,
-    choose,
-    denial,
-    opens,
-    standing,
-)
+from guardia.board.approvals.policy import ChangeCalendar
+from guardia.board.approvals.policy import ApproverRole
+from guardia.board.approvals.policy import ApprovalChain
+from guardia.board.approvals.policy import StepDecision
+from guardia.board.approvals.policy import Denial
+from guardia.board.approvals.policy import DecisionVerdict
+from guardia.board.approvals.policy import calendar_for
+from guardia.board.approvals.policy import find_permitted_decision
+from guardia.board.approvals.policy import check_decision
+from guardia.board.approvals.policy import next_opening
+from guardia.board.approvals.policy import evaluate_chain
 from guardia.errors import Invalid
 from guardia.org import chart
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep, Freeze, Window
@@ -29,7 +27,7 @@ from guardia.org.approvals import ApprovalPolicy, ApprovalStep, Freeze, Window
 SEOUL = ZoneInfo("Asia/Seoul")
 ROLES = ("team_lead", "pm", "security_officer", "admin")
 PEOPLE = tuple("abcdef")
-CHART = chart.parse(chart.shipped().read_text("utf-8"))
+CHART = chart.parse(chart.shipped_chart_path().read_text("utf-8"))
 
 steps = st.lists(
     st.builds(ApprovalStep, role=st.sampled_from(ROLES), quorum=st.integers(1, 3)),
@@ -37,29 +35,29 @@ steps = st.lists(
     max_size=4,
 )
 chains = st.builds(
-    Chain,
+    ApprovalChain,
     steps.map(tuple),
     st.frozensets(st.sampled_from(PEOPLE), max_size=2),
     st.dictionaries(st.integers(1, 4), st.sampled_from(ROLES), max_size=2),
 )
 decisions = st.builds(
-    Decision,
+    StepDecision,
     st.integers(0, 5),
     st.sampled_from(PEOPLE),
-    st.builds(Capacity, st.sampled_from(ROLES), st.none() | st.sampled_from(PEOPLE)),
-    st.sampled_from((Verdict.APPROVE,) * 8 + (Verdict.REJECT, Verdict.CHANGE)),
+    st.builds(ApproverRole, st.sampled_from(ROLES), st.none() | st.sampled_from(PEOPLE)),
+    st.sampled_from((DecisionVerdict.APPROVE,) * 8 + (DecisionVerdict.REJECT, DecisionVerdict.CHANGE)),
 )
 
 
 @st.composite
-def eager(draw: st.DrawFn) -> tuple[Chain, list[Decision]]:
+def eager(draw: st.DrawFn) -> tuple[ApprovalChain, list[StepDecision]]:
     """A chain with decisions that mostly fit it, so that chains are often completed."""
     chain = draw(chains)
-    made: list[Decision] = []
+    made: list[StepDecision] = []
     for number, step in enumerate(chain.steps, start=1):
         for _ in range(step.quorum + draw(st.integers(0, 1))):
             who = draw(st.sampled_from(PEOPLE))
-            made.append(Decision(number, who, Capacity(step.role)))
+            made.append(StepDecision(number, who, ApproverRole(step.role)))
     noise = draw(st.lists(st.tuples(st.integers(0, len(made)), decisions), max_size=4))
     for place, decision in noise:
         made.insert(place, decision)
@@ -68,11 +66,11 @@ def eager(draw: st.DrawFn) -> tuple[Chain, list[Decision]]:
 
 @given(eager())
 def test_fewer_distinct_persons_than_demanded_never_approve(
-    case: tuple[Chain, list[Decision]],
+    case: tuple[ApprovalChain, list[StepDecision]],
 ) -> None:
     chain, made = case
     demanded = sum(s.quorum for s in chain.steps)
-    now = standing(chain, made)
+    now = evaluate_chain(chain, made)
     if len({d.person for d in made} - chain.barred) < demanded:
         assert not now.complete
     if now.complete:
@@ -82,9 +80,9 @@ def test_fewer_distinct_persons_than_demanded_never_approve(
 
 
 @given(eager())
-def test_order_roles_and_authority_are_never_violated(case: tuple[Chain, list[Decision]]) -> None:
+def test_order_roles_and_authority_are_never_violated(case: tuple[ApprovalChain, list[StepDecision]]) -> None:
     chain, made = case
-    now = standing(chain, made)
+    now = evaluate_chain(chain, made)
     assert [d.step for d in now.given] == sorted(d.step for d in now.given)
     used: set[str] = set()
     for decision in now.given:
@@ -99,21 +97,21 @@ def test_order_roles_and_authority_are_never_violated(case: tuple[Chain, list[De
 
 
 @given(eager())
-def test_a_refusal_that_counts_is_the_last_word(case: tuple[Chain, list[Decision]]) -> None:
+def test_a_refusal_that_counts_is_the_last_word(case: tuple[ApprovalChain, list[StepDecision]]) -> None:
     chain, made = case
-    now = standing(chain, made)
-    refusals = [d for d in now.given if d.verdict is not Verdict.APPROVE]
+    now = evaluate_chain(chain, made)
+    refusals = [d for d in now.given if d.verdict is not DecisionVerdict.APPROVE]
     assert now.refused is bool(refusals)
     if refusals:
         assert now.given[-1] is refusals[0] and not now.complete
 
 
 def test_a_chain_is_completed_at_all() -> None:
-    chain = Chain((ApprovalStep(role="pm", quorum=2), ApprovalStep(role="admin")))
-    made = [Decision(n, who, Capacity(r)) for n, who, r in
+    chain = ApprovalChain((ApprovalStep(role="pm", quorum=2), ApprovalStep(role="admin")))
+    made = [StepDecision(n, who, ApproverRole(r)) for n, who, r in
             ((1, "a", "pm"), (1, "b", "pm"), (2, "c", "admin"))]  # fmt: skip
-    assert standing(chain, made).complete
-    assert not standing(chain, made[:2]).complete
+    assert evaluate_chain(chain, made).complete
+    assert not evaluate_chain(chain, made[:2]).complete
 
 
 @given(st.text())
@@ -124,26 +122,26 @@ def test_an_unknown_category_fails_closed(name: str) -> None:
 
 
 def test_a_delegate_counts_once_and_so_does_who_delegated() -> None:
-    chain = Chain((ApprovalStep(role="pm", quorum=2),))
-    first = standing(chain, [Decision(1, "a", Capacity("pm", "b"))])
-    assert denial(chain, first, Decision(1, "b", Capacity("pm"))) is Denial.TWICE
-    assert denial(chain, first, Decision(1, "a", Capacity("pm"))) is Denial.TWICE
-    assert denial(chain, first, Decision(1, "c", Capacity("pm"))) is None
+    chain = ApprovalChain((ApprovalStep(role="pm", quorum=2),))
+    first = evaluate_chain(chain, [StepDecision(1, "a", ApproverRole("pm", "b"))])
+    assert check_decision(chain, first, StepDecision(1, "b", ApproverRole("pm"))) is Denial.TWICE
+    assert check_decision(chain, first, StepDecision(1, "a", ApproverRole("pm"))) is Denial.TWICE
+    assert check_decision(chain, first, StepDecision(1, "c", ApproverRole("pm"))) is None
 
 
 def test_nobody_decides_in_the_name_of_the_requester() -> None:
-    chain = Chain((ApprovalStep(role="pm"),), barred=frozenset({"boss"}))
-    lent, own = Capacity("pm", "boss"), Capacity("pm")
-    assert choose(chain, standing(chain, ()), "a", [lent]) == (None, Denial.OWN)
-    assert choose(chain, standing(chain, ()), "a", [lent, own])[0] == Decision(1, "a", own)
+    chain = ApprovalChain((ApprovalStep(role="pm"),), barred=frozenset({"boss"}))
+    lent, own = ApproverRole("pm", "boss"), ApproverRole("pm")
+    assert find_permitted_decision(chain, evaluate_chain(chain, ()), "a", [lent]) == (None, Denial.OWN)
+    assert find_permitted_decision(chain, evaluate_chain(chain, ()), "a", [lent, own])[0] == StepDecision(1, "a", own)
 
 
 def test_an_escalated_step_takes_the_further_role_too() -> None:
-    plain = Chain((ApprovalStep(role="pm"),))
-    escalated = Chain(plain.steps, escalated={1: "admin"})
-    word = Decision(1, "a", Capacity("admin"))
-    assert not standing(plain, [word]).complete
-    assert standing(escalated, [word]).complete
+    plain = ApprovalChain((ApprovalStep(role="pm"),))
+    escalated = ApprovalChain(plain.steps, escalated={1: "admin"})
+    word = StepDecision(1, "a", ApproverRole("admin"))
+    assert not evaluate_chain(plain, [word]).complete
+    assert evaluate_chain(escalated, [word]).complete
 
 
 def at(text: str) -> datetime:
@@ -163,21 +161,21 @@ NIGHT = Window.model_validate({"days": ["sat"], "from": "22:00", "until": "06:00
     ],
 )
 def test_work_waits_for_its_window(now: str, expected: str) -> None:
-    assert opens(Calendar((NIGHT,), (), SEOUL), at(now)) == at(expected)
+    assert next_opening(ChangeCalendar((NIGHT,), (), SEOUL), at(now)) == at(expected)
 
 
 def test_a_freeze_outweighs_a_window_and_ends() -> None:
     freeze = Freeze.model_validate({"from": "2026-11-21T00:00", "until": "2026-11-22T01:00"})
-    assert opens(Calendar((NIGHT,), (freeze,), SEOUL), at("2026-11-20T12:00")) == at(
+    assert next_opening(ChangeCalendar((NIGHT,), (freeze,), SEOUL), at("2026-11-20T12:00")) == at(
         "2026-11-22T01:00"
     )
 
 
 def test_without_windows_it_runs_at_once_and_an_endless_freeze_never_ends() -> None:
     now = at("2026-11-20T12:00")
-    assert opens(Calendar((), (), SEOUL), now) == now
+    assert next_opening(ChangeCalendar((), (), SEOUL), now) == now
     endless = Freeze.model_validate({"from": "2026-01-01T00:00", "until": "2099-01-01T00:00"})
-    assert opens(Calendar((), (endless,), SEOUL), now) is None
+    assert next_opening(ChangeCalendar((), (endless,), SEOUL), now) is None
 
 
 @given(
@@ -191,14 +189,14 @@ def test_without_windows_it_runs_at_once_and_an_endless_freeze_never_ends() -> N
 def test_the_moment_it_opens_is_open_and_nothing_before_it_is(
     windows: list[Window], minutes: int
 ) -> None:
-    when = Calendar(tuple(windows), (), SEOUL)
+    when = ChangeCalendar(tuple(windows), (), SEOUL)
     now = at("2026-11-02T00:00") + timedelta(minutes=minutes)
-    moment = opens(when, now)
+    moment = next_opening(when, now)
     assert moment is not None and moment >= now
-    assert opens(when, moment) == moment
+    assert next_opening(when, moment) == moment
     earlier = now + (moment - now) / 2
     if earlier < moment:
-        assert opens(when, earlier) == moment
+        assert next_opening(when, earlier) == moment
 
 
 def test_windows_and_freezes_concern_whom_they_name() -> None:
@@ -211,7 +209,7 @@ def test_windows_and_freezes_concern_whom_they_name() -> None:
     ]
 
     def concerning(category: str, institution: str | None) -> tuple[int, int]:
-        found = calendar(policy, freezes, SEOUL, category, institution)
+        found = calendar_for(policy, freezes, SEOUL, category, institution)
         return len(found.windows), len(found.freezes)
 
     assert concerning("MAINTENANCE", "MOF") == (1, 1)

@@ -11,15 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.audit.chain import (
-    ORIGIN,
-    Link,
-    canonical,
-    clean,
-    digest,
-    microseconds,
-    verify,
-)
+from guardia.board.audit.chain import ORIGIN
+from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.chain import canonical
+from guardia.board.audit.chain import clean
+from guardia.board.audit.chain import digest
+from guardia.board.audit.chain import to_microseconds
+from guardia.board.audit.chain import verify
 
 texts = st.text(max_size=30)
 values = st.recursive(
@@ -30,10 +28,10 @@ values = st.recursive(
 START = datetime(2026, 11, 20, 5, tzinfo=UTC)
 
 
-def chain(length: int) -> list[Link]:
-    made: list[Link] = []
+def chain(length: int) -> list[ChainEntry]:
+    made: list[ChainEntry] = []
     for n in range(1, length + 1):
-        link = Link(
+        link = ChainEntry(
             seq=n,
             created_at=START + timedelta(microseconds=n),
             actor="agent:db-agent",
@@ -120,7 +118,7 @@ def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
 
 
 def test_time_is_counted_in_exact_microseconds() -> None:
-    assert microseconds(datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)) == 1767225600000001
+    assert to_microseconds(datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)) == 1767225600000001
 
 
 def test_an_untouched_chain_holds() -> None:
@@ -129,7 +127,7 @@ def test_an_untouched_chain_holds() -> None:
     assert verify([], size=0, head=ORIGIN).intact
 
 
-CHANGES: dict[str, Callable[[Link], Link]] = {
+CHANGES: dict[str, Callable[[ChainEntry], ChainEntry]] = {
     "created_at": lambda x: replace(x, created_at=x.created_at + timedelta(microseconds=0.5e6)),
     "actor": lambda x: replace(x, actor="agent:was-agent"),
     "kind": lambda x: replace(x, kind="approved"),
@@ -171,7 +169,7 @@ def test_a_cut_off_tail_is_named() -> None:
 def test_a_chain_recomputed_after_an_edit_does_not_end_in_the_known_head() -> None:
     links = chain(4)
     head = links[-1].current_hash
-    forged: list[Link] = []
+    forged: list[ChainEntry] = []
     for link in links:
         before = forged[-1].current_hash if forged else ORIGIN
         text = "위조" if link.seq == 2 else link.log_content

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import psycopg
 import pytest
-from cast import Cast
+from cast import BoardEnv
 
 from guardia.board.audit import log
 
 
-def append(cast: Cast, n: int) -> None:
+def append(cast: BoardEnv, n: int) -> None:
     with cast.desk.database.transaction() as session:
         log.append(
             session,
@@ -23,22 +23,22 @@ def append(cast: Cast, n: int) -> None:
         )
 
 
-def verdict(cast: Cast) -> log.Verdict:
+def verdict(cast: BoardEnv) -> log.Verdict:
     with cast.desk.database.reading() as session:
         return log.verify_all(session)
 
 
-def test_concurrent_writers_make_one_chain_in_time_order(cast: Cast) -> None:
+def test_concurrent_writers_make_one_chain_in_time_order(cast: BoardEnv) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: append(cast, n), range(80)))
     assert verdict(cast).intact
     with cast.desk.database.reading() as session:
-        times = [link.created_at for link in log.links(session)]
+        times = [link.created_at for link in log.entries(session)]
     assert len(times) >= 80
     assert all(a < b for a, b in pairwise(times))
 
 
-def test_what_is_rolled_back_leaves_no_link(cast: Cast) -> None:
+def test_what_is_rolled_back_leaves_no_link(cast: BoardEnv) -> None:
     before = verdict(cast).size
 
     class Failure(Exception):
@@ -53,7 +53,7 @@ def test_what_is_rolled_back_leaves_no_link(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("word", ["update", "delete", "truncate"])
-def test_the_application_cannot_rewrite_the_record(cast: Cast, word: str) -> None:
+def test_the_application_cannot_rewrite_the_record(cast: BoardEnv, word: str) -> None:
     sql = {
         "update": "update tb_audit_log set actor = 'x'",
         "delete": "delete from tb_audit_log",
@@ -66,7 +66,7 @@ def test_the_application_cannot_rewrite_the_record(cast: Cast, word: str) -> Non
         connection.execute(sql)
 
 
-def test_even_the_owner_is_stopped_by_the_trigger(cast: Cast, database: object) -> None:
+def test_even_the_owner_is_stopped_by_the_trigger(cast: BoardEnv, database: object) -> None:
     with (
         psycopg.connect(database.owner) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
@@ -83,7 +83,7 @@ TAMPERING = {
 
 @pytest.mark.parametrize("how", TAMPERING)
 def test_a_superuser_who_disables_the_trigger_is_found(
-    cast: Cast, database: object, how: str
+    cast: BoardEnv, database: object, how: str
 ) -> None:
     for n in range(6):
         append(cast, n)
@@ -93,7 +93,7 @@ def test_a_superuser_who_disables_the_trigger_is_found(
     assert verdict(cast).bad == 4
 
 
-def test_a_cut_off_tail_is_found(cast: Cast, database: object) -> None:
+def test_a_cut_off_tail_is_found(cast: BoardEnv, database: object) -> None:
     for n in range(6):
         append(cast, n)
     with psycopg.connect(database.superuser) as connection:  # type: ignore[attr-defined]
@@ -103,14 +103,14 @@ def test_a_cut_off_tail_is_found(cast: Cast, database: object) -> None:
     assert (found.bad, found.fault) == (4, "tail")
 
 
-def test_the_view_calls_an_untouched_first_link_valid(cast: Cast) -> None:
+def test_the_view_calls_an_untouched_first_link_valid(cast: BoardEnv) -> None:
     append(cast, 1)
     with psycopg.connect(cast.dsn) as connection:
         rows = connection.execute("select integrity_status from v_audit_integrity").fetchall()
     assert {row[0] for row in rows} == {"VALID"}
 
 
-def test_hostile_text_is_kept_as_text(cast: Cast) -> None:
+def test_hostile_text_is_kept_as_text(cast: BoardEnv) -> None:
     hostile = "'); drop table tb_audit_log; -- \x00\ud800 {who} {text}"
     with cast.desk.database.transaction() as session:
         log.append(

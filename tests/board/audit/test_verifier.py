@@ -15,14 +15,16 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from mutants import Modules, limited, mutants
+from mutants import ModuleSet
+from mutants import cpu_time_limit
+from mutants import mutants
 
 from guardia.board.audit import chain, checkpoint, signing_keys, verifier
 
 ROOT = Path(__file__).resolve().parents[3]
 START = datetime(2026, 11, 20, 5, tzinfo=UTC)
-PEM = checkpoint.generate()
-OTHER = checkpoint.generate()
+PEM = checkpoint.generate_key()
+OTHER = checkpoint.generate_key()
 SIZE, SEALED = 9, (3, 6, 9)
 Lines = list[dict[str, Any]]
 Told = tuple[int | None, int | None, str | None, int, int]
@@ -325,7 +327,7 @@ ATTACKS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
         f"entry {name}={value!r:.20}": (entry_changed(name, value), (5, None, fault, 4, 3))
         for name, value, fault in (
             ("seq", 99, "gap"),
-            ("created_at", chain.microseconds(START) + 5_000_001, "content"),
+            ("created_at", chain.to_microseconds(START) + 5_000_001, "content"),
             ("created_at", 1, "time"),
             ("actor", "x", "content"),
             ("kind", "x", "content"),
@@ -559,7 +561,7 @@ def everything(b: Board) -> None:
     assert found["verdict"] == "detected at checkpoint 3: key"
     found = b.verifier.words(b.verify(LINES["nothing"]), b.key().public_key())
     assert (found["verdict"], found["intact"]) == ("intact", True)
-    assert found["key"] == checkpoint.fingerprint(checkpoint.private_key(PEM).public_key())
+    assert found["key"] == checkpoint.fingerprint(checkpoint.load_private_key(PEM).public_key())
     series(b)
     trusted(b)
     succession(b)
@@ -585,7 +587,7 @@ MUTATED = {
 def test_mutants_of_the_verifier_are_killed() -> None:
     names = list(MUTATED)
     paths = [ROOT / "board" / "audit" / f"{name.rpartition('.')[2]}.py" for name in names]
-    modules = Modules(names, paths)
+    modules = ModuleSet(names, paths)
     with modules.mutated(names[0], None) as made:
         everything(Board(*made))
     survivors, count = [], 0
@@ -593,7 +595,7 @@ def test_mutants_of_the_verifier_are_killed() -> None:
         for mutant in mutants(path, MUTATED[name]):
             count += 1
             try:
-                with limited(2), modules.mutated(name, mutant.tree) as made:
+                with cpu_time_limit(2), modules.mutated(name, mutant.tree) as made:
                     everything(Board(*made))
             except Exception:
                 continue

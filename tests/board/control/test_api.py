@@ -7,9 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cast import ENGINEER, LEAD, PM, Cast, seated
+from cast import ENGINEER
+from cast import LEAD
+from cast import PM
+from cast import BoardEnv
+from cast import seeded_env
 from fastapi import FastAPI
-from pages import PASSWORD, Browser, application, enrol_more
+from pages import PASSWORD
+from pages import PageClient
+from pages import page_app
+from pages import enrol_page_users
 
 from guardia.board.accounts import tokens
 from guardia.board.core import kill_switch
@@ -20,28 +27,28 @@ PATH = "/api/v3/kill-switch"
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as found:
-        enrol_more(found)
+def board(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as found:
+        enrol_page_users(found)
         yield found
 
 
 @pytest.fixture
-def app(board: Cast) -> FastAPI:
-    return application(board.desk)
+def app(board: BoardEnv) -> FastAPI:
+    return page_app(board.desk)
 
 
-def program(app: FastAPI, secret: str) -> Browser:
+def program(app: FastAPI, secret: str) -> PageClient:
     """A client that sends a token with everything."""
-    client = Browser(app, raise_server_exceptions=False)
+    client = PageClient(app, raise_server_exceptions=False)
     client.headers["authorization"] = f"Bearer {secret}"
     return client
 
 
-def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, board: Cast) -> None:
+def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, board: BoardEnv) -> None:
     hold = board.parsed()
-    watch = tokens.issue(board.desk, ENGINEER, "관제", ["control.kill", "plan.read"], 30)
-    lift = tokens.issue(board.desk, PM, "해제", ["control.release", "plan.read"], 30)
+    watch = tokens.create_token(board.desk, ENGINEER, "관제", ["control.kill", "plan.read"], 30)
+    lift = tokens.create_token(board.desk, PM, "해제", ["control.release", "plan.read"], 30)
     assert program(app, watch).get(PATH).json() == {
         "on": False,
         "ordered_by": None,
@@ -62,9 +69,9 @@ def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, board: Ca
     assert program(app, lift).post(release, json={"reason": "확인"}).json()["on"] is False
 
 
-def test_a_token_opens_only_its_rights_and_never_a_decision(app: FastAPI, board: Cast) -> None:
+def test_a_token_opens_only_its_rights_and_never_a_decision(app: FastAPI, board: BoardEnv) -> None:
     hold, _, plan_hash = board.planned()
-    secret = tokens.issue(board.desk, LEAD, "조회", ["issue.read", "plan.read"], 30)
+    secret = tokens.create_token(board.desk, LEAD, "조회", ["issue.read", "plan.read"], 30)
     client = program(app, secret)
     assert client.get(f"/issues/{hold.sr_id}").status_code == 200
     assert client.put(PATH, json={}).status_code == 403
@@ -75,45 +82,45 @@ def test_a_token_opens_only_its_rights_and_never_a_decision(app: FastAPI, board:
     assert answer.status_code == 403
     assert view.task(board.desk, hold.task_id).state is State.PENDING_APPROVAL
     assert client.post(f"/issues/{hold.sr_id}/comments", data={"body": "x"}).status_code == 403
-    assert kill_switch.switch(board.desk) is None
+    assert kill_switch.active_kill_switch(board.desk) is None
 
 
-def test_no_answer_without_a_valid_token(app: FastAPI, board: Cast) -> None:
-    secret = tokens.issue(board.desk, LEAD, "조회", ["plan.read"], 1)
-    assert Browser(app).get(PATH).status_code == 401
+def test_no_answer_without_a_valid_token(app: FastAPI, board: BoardEnv) -> None:
+    secret = tokens.create_token(board.desk, LEAD, "조회", ["plan.read"], 1)
+    assert PageClient(app).get(PATH).status_code == 401
     for bad in ("", "x", f"{secret}x", secret.lower()):
         answer = program(app, bad).get(PATH)
         assert answer.status_code == 401
         assert set(answer.json()) == {"message", "documentation_url"}
-    number = tokens.listed(board.desk, LEAD)[0].token_id
+    number = tokens.list_tokens(board.desk, LEAD)[0].token_id
     assert program(app, secret).get(PATH).status_code == 200
-    tokens.revoke(board.desk, LEAD, number)
+    tokens.revoke_token(board.desk, LEAD, number)
     assert program(app, secret).get(PATH).status_code == 401
 
 
-def test_a_token_ends_by_itself(app: FastAPI, board: Cast) -> None:
-    secret = tokens.issue(board.desk, LEAD, "조회", ["plan.read"], 1)
+def test_a_token_ends_by_itself(app: FastAPI, board: BoardEnv) -> None:
+    secret = tokens.create_token(board.desk, LEAD, "조회", ["plan.read"], 1)
     later = board.desk.clock() + timedelta(days=1, seconds=1)
-    after = application(type(board.desk)(board.desk.database, clock=lambda: later))
+    after = page_app(type(board.desk)(board.desk.database, clock=lambda: later))
     assert program(app, secret).get(PATH).status_code == 200
     assert program(after, secret).get(PATH).status_code == 401
 
 
-def test_a_cookie_beside_a_token_does_not_count(app: FastAPI, board: Cast) -> None:
-    browser = Browser(app, raise_server_exceptions=False)
+def test_a_cookie_beside_a_token_does_not_count(app: FastAPI, board: BoardEnv) -> None:
+    browser = PageClient(app, raise_server_exceptions=False)
     assert browser.fill("/login", "/login", account="eng", password=PASSWORD).status_code == 303
     forged = browser.post(
         "/kill", data={"reason": "x"}, headers={"authorization": "Bearer anything"}
     )
     assert forged.status_code == 401
     assert browser.put(PATH, json={}).status_code == 403, "a cookie alone needs the form's token"
-    assert kill_switch.switch(board.desk) is None
+    assert kill_switch.active_kill_switch(board.desk) is None
 
 
-def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(app: FastAPI, board: Cast) -> None:
-    secret = tokens.issue(board.desk, ENGINEER, "관제", ["control.kill"], 30)
+def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(app: FastAPI, board: BoardEnv) -> None:
+    secret = tokens.create_token(board.desk, ENGINEER, "관제", ["control.kill"], 30)
     answer = program(app, secret).put(PATH, content=b"{", headers={"content-type": "text/plain"})
     assert answer.status_code == 422 and answer.json()["errors"]
     long = program(app, secret).put(PATH, json={"reason": "가" * 1001})
     assert long.status_code == 422
-    assert kill_switch.switch(board.desk) is None
+    assert kill_switch.active_kill_switch(board.desk) is None

@@ -7,20 +7,31 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from cast import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, SERVER, Cast, plan
+from cast import CUSTOMER
+from cast import ENGINEER
+from cast import LEAD
+from cast import LEAD2
+from cast import OFFICER
+from cast import PM
+from cast import SERVER
+from cast import BoardEnv
+from cast import plan
 
 from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log
 from guardia.board.control import directives, kill_switch, manual_plans, undoing
-from guardia.board.control.directives import Wish
-from guardia.board.control.manual_plans import Revision
-from guardia.board.control.undoing import Undoing
-from guardia.board.core.claims import Hold
+from guardia.board.control.directives import DirectiveRequest
+from guardia.board.control.manual_plans import PlanRevision
+from guardia.board.control.undoing import RollbackGrant
+from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Action, Call, Plan
-from guardia.board.core.planner import Draft
+from guardia.board.core.plan import Action
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Plan
+from guardia.board.core.planner import ActionDraft
 from guardia.board.execution import commands, tasks, view
-from guardia.board.execution.commands import Outcome, Step
+from guardia.board.execution.commands import CommandResult
+from guardia.board.execution.commands import PlanStep
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
@@ -43,80 +54,80 @@ HOST = SERVER.model_copy(
         )
     }
 )
-GOOD = Outcome(True, {}, "", 1)
+GOOD = CommandResult(True, {}, "", 1)
 
 
-def level(to: str, before: str) -> Call:
+def level(to: str, before: str) -> ToolCall:
     args = {"service": "budgetdb", "level": to, "previous": before}
-    return Call(tool="service.set_log_level", args=args)
+    return ToolCall(tool="service.set_log_level", args=args)
 
 
 FIRST, SECOND, THIRD = level("INFO", "DEBUG"), level("WARN", "INFO"), level("ERROR", "INFO")
-RESTART = Call(tool="service.restart", args={"service": "budgetdb"})
+RESTART = ToolCall(tool="service.restart", args={"service": "budgetdb"})
 
 
 @pytest.fixture
-def board(cast: Cast) -> Cast:
+def board(cast: BoardEnv) -> BoardEnv:
     """The cast with a server that has what the catalogue's tools need."""
-    organization_chart.enrol(cast.desk, Directory(servers=(HOST,)), {})
+    organization_chart.import_directory(cast.desk, Directory(servers=(HOST,)), {})
     return cast
 
 
-def made(*calls: Call) -> Plan:
+def made(*calls: ToolCall) -> Plan:
     return plan("MAINTENANCE", *(catalogue.propose(call, HOST) for call in calls))
 
 
-def approve(board: Cast, hold: Hold, bound: str) -> None:
+def approve(board: BoardEnv, hold: Claim, bound: str) -> None:
     decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
 
 
-def running(board: Cast, *calls: Call, done: int = 0) -> Hold:
+def running(board: BoardEnv, *calls: ToolCall, done: int = 0) -> Claim:
     """A task under way, so many of whose actions have been carried out."""
     hold, filed, bound = board.planned(made(*calls))
     approve(board, hold, bound)
     hold = board.hold("db-agent")
-    grant = tasks.start(board.desk, hold)
+    grant = tasks.begin_execution(board.desk, hold)
     for ordinal, action in enumerate(filed.actions[:done]):
-        intent = commands.intend(board.desk, grant, action.call, "…", Step(ordinal, "do"))
-        commands.conclude(board.desk, intent, GOOD)
+        intent = commands.record_intent(board.desk, grant, action.call, "…", PlanStep(ordinal, "do"))
+        commands.record_result(board.desk, intent, GOOD)
     return hold
 
 
-def change(board: Cast, hold: Hold, *calls: Call, reason: str = "값을 고침") -> State:
+def change(board: BoardEnv, hold: Claim, *calls: ToolCall, reason: str = "값을 고침") -> State:
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
-    revision = Revision(bound, [Draft.of(call) for call in calls], reason)
-    return manual_plans.change(board.desk, PM, hold.task_id, revision)
+    revision = PlanRevision(bound, [ActionDraft.of(call) for call in calls], reason)
+    return manual_plans.change_plan(board.desk, PM, hold.task_id, revision)
 
 
-def filed(board: Cast, hold: Hold) -> Plan:
+def filed(board: BoardEnv, hold: Claim) -> Plan:
     found = view.plan_state(board.desk, hold.task_id).plan
     assert found is not None
     return found
 
 
-def calls_of(found: Plan) -> list[Call]:
+def calls_of(found: Plan) -> list[ToolCall]:
     return [action.call for action in found.actions]
 
 
-def rows(board: Cast, query: str) -> list[tuple[object, ...]]:
+def rows(board: BoardEnv, query: str) -> list[tuple[object, ...]]:
     with psycopg.connect(board.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def kinds(board: Cast) -> list[str]:
+def kinds(board: BoardEnv) -> list[str]:
     with board.desk.database.reading() as session:
         assert log.verify_all(session).intact
-        return [link.kind for link in log.links(session)]
+        return [link.kind for link in log.entries(session)]
 
 
-def undo(board: Cast, *, restored: int = 0, lost: list[str] | None = None) -> Undoing:
+def undo(board: BoardEnv, *, restored: int = 0, lost: list[str] | None = None) -> RollbackGrant:
     """What the agent's next beat does about an order."""
     begun = beats.begin(board.desk, "db-agent")
     assert begun is not None and "order" in begun.reasons
-    order = undoing.claim(board.desk, begun)
+    order = undoing.claim_rollback(board.desk, begun)
     assert order is not None
-    found = undoing.grant(board.desk, order)
-    undoing.end(board.desk, order, ["- 로그"] * restored, lost or [], found.kept)
+    found = undoing.grant_rollback(board.desk, order)
+    undoing.finish_rollback(board.desk, order, ["- 로그"] * restored, lost or [], found.kept)
     beats.end(board.desk, begun, "order", task_id=None, steps=1)
     return found
 
@@ -124,37 +135,37 @@ def undo(board: Cast, *, restored: int = 0, lost: list[str] | None = None) -> Un
 # Before it runs ------------------------------------------------------------------------------
 
 
-def waiting(board: Cast) -> Hold:
+def waiting(board: BoardEnv) -> Claim:
     return board.planned(made(FIRST))[0]
 
 
-def approved(board: Cast) -> Hold:
+def approved(board: BoardEnv) -> Claim:
     hold, _, bound = board.planned(made(FIRST))
     approve(board, hold, bound)
     return hold
 
 
-def sent_back(board: Cast) -> Hold:
+def sent_back(board: BoardEnv) -> Claim:
     hold, _, bound = board.planned(made(FIRST))
     decisions.ask_changes(board.desk, LEAD, hold.task_id, plan_hash=bound, reason="다시")
     return hold
 
 
-def taken_over(board: Cast) -> Hold:
+def taken_over(board: BoardEnv) -> Claim:
     hold = running(board, FIRST)
-    directives.give(board.desk, LEAD, hold.task_id, Wish("manual"))
+    directives.issue_directive(board.desk, LEAD, hold.task_id, DirectiveRequest("manual"))
     return hold
 
 
-def paused(board: Cast) -> Hold:
+def paused(board: BoardEnv) -> Claim:
     hold = waiting(board)
-    directives.give(board.desk, LEAD, hold.task_id, Wish("pause"))
+    directives.issue_directive(board.desk, LEAD, hold.task_id, DirectiveRequest("pause"))
     return hold
 
 
 @pytest.mark.parametrize("begin", [waiting, approved, sent_back, taken_over, paused])
 def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
-    board: Cast, begin: object
+    board: BoardEnv, begin: object
 ) -> None:
     hold = begin(board)  # type: ignore[operator]
     before = view.plan_state(board.desk, hold.task_id).plan_hash
@@ -169,7 +180,7 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
         (state.plan_hash, "WAITING")
     }
     with pytest.raises(Stale):
-        tasks.start(board.desk, hold)
+        tasks.begin_execution(board.desk, hold)
     with pytest.raises(Stale):
         decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=before or "")
     with pytest.raises(Forbidden):
@@ -178,13 +189,13 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
     assert kinds(board)[-3:] == ["ordered", "planned", "approved"]
     if begin is not paused:
         assert view.task(board.desk, hold.task_id).written
-        assert tasks.start(board.desk, board.hold("db-agent")).plan_hash == state.plan_hash
+        assert tasks.begin_execution(board.desk, board.hold("db-agent")).plan_hash == state.plan_hash
 
 
-def test_the_author_of_a_changed_plan_cannot_fill_a_step_of_it(board: Cast) -> None:
+def test_the_author_of_a_changed_plan_cannot_fill_a_step_of_it(board: BoardEnv) -> None:
     hold = waiting(board)
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
-    manual_plans.change(board.desk, LEAD, hold.task_id, Revision(bound, [Draft.of(SECOND)], "고침"))
+    manual_plans.change_plan(board.desk, LEAD, hold.task_id, PlanRevision(bound, [ActionDraft.of(SECOND)], "고침"))
     fresh = view.plan_state(board.desk, hold.task_id).plan_hash or ""
     with pytest.raises(Forbidden, match="작성"):
         decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=fresh)
@@ -192,40 +203,40 @@ def test_the_author_of_a_changed_plan_cannot_fill_a_step_of_it(board: Cast) -> N
 
 
 WRONG = {
-    "an unknown tool": (Draft("service.explode", {}), Refused),
-    "a read": (Draft("service.health", {"service": "budgetdb"}), Refused),
+    "an unknown tool": (ActionDraft("service.explode", {}), Refused),
+    "a read": (ActionDraft("service.health", {"service": "budgetdb"}), Refused),
     "more than was asked": (
-        Draft("deploy.activate", {"service": "budgetdb", "version": "2", "previous": "1"}),
+        ActionDraft("deploy.activate", {"service": "budgetdb", "version": "2", "previous": "1"}),
         Refused,
     ),
-    "a service that is not there": (Draft("service.restart", {"service": "other"}), Refused),
-    "shell": (Draft("service.restart", {"service": "budgetdb; reboot"}), Invalid),
-    "a missing argument": (Draft("service.set_log_level", {"service": "budgetdb"}), Invalid),
-    "an argument of another": (Draft("service.restart", {"service": "a", "pid": "1"}), Invalid),
-    "what is there already": (Draft.of(FIRST), Invalid),
+    "a service that is not there": (ActionDraft("service.restart", {"service": "other"}), Refused),
+    "shell": (ActionDraft("service.restart", {"service": "budgetdb; reboot"}), Invalid),
+    "a missing argument": (ActionDraft("service.set_log_level", {"service": "budgetdb"}), Invalid),
+    "an argument of another": (ActionDraft("service.restart", {"service": "a", "pid": "1"}), Invalid),
+    "what is there already": (ActionDraft.of(FIRST), Invalid),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_does_not_hold_is_refused_and_nothing_is_changed(board: Cast, case: str) -> None:
+def test_what_does_not_hold_is_refused_and_nothing_is_changed(board: BoardEnv, case: str) -> None:
     draft, fault = WRONG[case]
     hold = waiting(board)
     before, bound = kinds(board), view.plan_state(board.desk, hold.task_id).plan_hash or ""
     with pytest.raises(fault):
-        manual_plans.change(board.desk, PM, hold.task_id, Revision(bound, [draft], "고침"))
-    for nothing in (Revision(bound, [], "고침"), Revision(bound, [Draft.of(SECOND)], "  ")):
+        manual_plans.change_plan(board.desk, PM, hold.task_id, PlanRevision(bound, [draft], "고침"))
+    for nothing in (PlanRevision(bound, [], "고침"), PlanRevision(bound, [ActionDraft.of(SECOND)], "  ")):
         with pytest.raises(Invalid):
-            manual_plans.change(board.desk, PM, hold.task_id, nothing)
+            manual_plans.change_plan(board.desk, PM, hold.task_id, nothing)
     with pytest.raises(Stale):
-        manual_plans.change(board.desk, PM, hold.task_id, Revision("0", [Draft.of(SECOND)], "고침"))
+        manual_plans.change_plan(board.desk, PM, hold.task_id, PlanRevision("0", [ActionDraft.of(SECOND)], "고침"))
     with pytest.raises(Forbidden):
-        manual_plans.change(board.desk, CUSTOMER, hold.task_id, Revision(bound, [draft], "고침"))
+        manual_plans.change_plan(board.desk, CUSTOMER, hold.task_id, PlanRevision(bound, [draft], "고침"))
     with pytest.raises(Invalid):
-        directives.give(board.desk, PM, hold.task_id, Wish("change", "고침", bound))
+        directives.issue_directive(board.desk, PM, hold.task_id, DirectiveRequest("change", "고침", bound))
     assert kinds(board) == before
 
 
-def test_what_has_no_plan_or_has_ended_cannot_be_changed(board: Cast) -> None:
+def test_what_has_no_plan_or_has_ended_cannot_be_changed(board: BoardEnv) -> None:
     hold = board.parsed()
     with pytest.raises((Stale, Refused)):
         change(board, hold, SECOND)
@@ -235,7 +246,7 @@ def test_what_has_no_plan_or_has_ended_cannot_be_changed(board: Cast) -> None:
         change(board, hold, SECOND)
 
 
-def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(board: Cast) -> None:
+def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(board: BoardEnv) -> None:
     with ThreadPoolExecutor(2) as threads:
         for _ in range(12):
             hold, _, bound = board.planned(made(FIRST))
@@ -248,7 +259,7 @@ def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(bo
             if found.plan_hash != bound:
                 assert view.task(board.desk, hold.task_id).state is State.PENDING_APPROVAL
                 with pytest.raises(Stale):
-                    tasks.start(board.desk, hold)
+                    tasks.begin_execution(board.desk, hold)
             with psycopg.connect(board.dsn) as connection:  # so that it is not claimed again
                 connection.execute("update tb_ops_task set paused = true")
 
@@ -257,7 +268,7 @@ def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(bo
 
 
 def test_running_work_is_taken_from_its_agent_and_undone_before_anyone_is_asked(
-    board: Cast,
+    board: BoardEnv,
 ) -> None:
     hold = running(board, FIRST, done=1)
     assert change(board, hold, SECOND) is State.IN_PROGRESS
@@ -271,11 +282,11 @@ def test_running_work_is_taken_from_its_agent_and_undone_before_anyone_is_asked(
     assert calls_of(filed(board, hold)) == [SECOND]
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
     approve(board, hold, bound)
-    grant = tasks.start(board.desk, board.hold("db-agent"))
-    commands.intend(board.desk, grant, SECOND, "…", Step(0, "do"))
+    grant = tasks.begin_execution(board.desk, board.hold("db-agent"))
+    commands.record_intent(board.desk, grant, SECOND, "…", PlanStep(0, "do"))
 
 
-def test_what_both_plans_begin_with_is_kept_and_not_done_again(board: Cast) -> None:
+def test_what_both_plans_begin_with_is_kept_and_not_done_again(board: BoardEnv) -> None:
     hold = running(board, FIRST, SECOND, done=2)
     change(board, hold, FIRST, THIRD)
     found = undo(board, restored=1)
@@ -283,15 +294,15 @@ def test_what_both_plans_begin_with_is_kept_and_not_done_again(board: Cast) -> N
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
     approve(board, hold, bound)
     again = board.hold("db-agent")
-    grant = tasks.start(board.desk, again)
-    assert commands.attempts(board.desk, again, bound) == {(0, "do"): "DONE"}
+    grant = tasks.begin_execution(board.desk, again)
+    assert commands.attempted_actions(board.desk, again, bound) == {(0, "do"): "DONE"}
     with pytest.raises(Refused, match="이미"):
-        commands.intend(board.desk, grant, FIRST, "…", Step(0, "do"))
-    commands.intend(board.desk, grant, THIRD, "…", Step(1, "do"))
+        commands.record_intent(board.desk, grant, FIRST, "…", PlanStep(0, "do"))
+    commands.record_intent(board.desk, grant, THIRD, "…", PlanStep(1, "do"))
 
 
 def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
-    board: Cast,
+    board: BoardEnv,
 ) -> None:
     hold = running(board, RESTART, done=1)
     change(board, hold, SECOND)
@@ -303,36 +314,36 @@ def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
     assert change(board, hold, SECOND) is State.PENDING_APPROVAL
 
 
-def test_the_kill_switch_outranks_a_change_and_keeps_nothing(board: Cast) -> None:
+def test_the_kill_switch_outranks_a_change_and_keeps_nothing(board: BoardEnv) -> None:
     hold = running(board, FIRST, SECOND, done=2)
     change(board, hold, FIRST, THIRD)
     begun = beats.begin(board.desk, "db-agent")
     assert begun is not None
-    order = undoing.claim(board.desk, begun)
+    order = undoing.claim_rollback(board.desk, begun)
     assert order is not None
-    found = undoing.grant(board.desk, order)
+    found = undoing.grant_rollback(board.desk, order)
     assert found.kept == 1
     kill_switch.kill(board.desk, LEAD, "모두 멈춤")
-    assert undoing.end(board.desk, order, ["- 로그"], [], found.kept) is State.IN_PROGRESS
+    assert undoing.finish_rollback(board.desk, order, ["- 로그"], [], found.kept) is State.IN_PROGRESS
     beats.end(board.desk, begun, "order", task_id=None, steps=1)
     assert undo(board, restored=2).kept == 0
     assert view.task(board.desk, hold.task_id).state is State.FAILED_ROLLBACK
-    assert [s.outcome for s in kill_switch.report(board.desk, 1)] == ["RESTORED"]
+    assert [s.outcome for s in kill_switch.stopped_tasks(board.desk, 1)] == ["RESTORED"]
 
 
 # A forced action -----------------------------------------------------------------------------
 
 
-def force(board: Cast, sr_id: int, **other: object) -> int:
-    given = {"person": PM, "server": "MOF-DB-01", "draft": Draft.of(RESTART), "reason": "긴급"}
+def force(board: BoardEnv, sr_id: int, **other: object) -> int:
+    given = {"person": PM, "server": "MOF-DB-01", "draft": ActionDraft.of(RESTART), "reason": "긴급"}
     words = {**given, **other}
-    return manual_plans.force(board.desk, words.pop("person"), sr_id, **words)  # type: ignore[arg-type]
+    return manual_plans.force_action(board.desk, words.pop("person"), sr_id, **words)  # type: ignore[arg-type]
 
 
-def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(board: Cast) -> None:
+def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(board: BoardEnv) -> None:
     sr_id = board.received()
     task_id = force(board, sr_id)
-    [mine] = [p for p in pending.waiting_plans(board.desk, sr_id) if p.task_id == task_id]
+    [mine] = [p for p in pending.pending_plans(board.desk, sr_id) if p.task_id == task_id]
     assert (mine.plan.category, mine.role) == ("FORCED", "team_lead")
     assert "긴급" in mine.plan.because and mine.plan.actions[0].verify
     with pytest.raises(Forbidden):
@@ -341,8 +352,8 @@ def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(board: Cast
         decisions.decide(board.desk, person, task_id, approve=True, plan_hash=mine.plan_hash)
     hold = board.hold("db-agent")
     assert hold.task_id == task_id and view.task(board.desk, task_id).written
-    grant = tasks.start(board.desk, hold)
-    commands.intend(board.desk, grant, RESTART, "…", Step(0, "do"))
+    grant = tasks.begin_execution(board.desk, hold)
+    commands.record_intent(board.desk, grant, RESTART, "…", PlanStep(0, "do"))
     found = kinds(board)
     assert found[found.index("ordered") :][:2] == ["ordered", "planned"]
     assert rows(board, "select verb, reason, ordered_by from tb_directive") == [
@@ -350,7 +361,7 @@ def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(board: Cast
     ]
 
 
-def test_who_has_not_the_right_or_gives_no_reason_forces_nothing(board: Cast) -> None:
+def test_who_has_not_the_right_or_gives_no_reason_forces_nothing(board: BoardEnv) -> None:
     sr_id = board.received()
     before = kinds(board)
     for person in (CUSTOMER, ENGINEER):
@@ -363,17 +374,17 @@ def test_who_has_not_the_right_or_gives_no_reason_forces_nothing(board: Cast) ->
     with pytest.raises(NotFound):
         force(board, 999)
     with pytest.raises(Refused):
-        force(board, sr_id, draft=Draft("service.health", {"service": "budgetdb"}))
+        force(board, sr_id, draft=ActionDraft("service.health", {"service": "budgetdb"}))
     with pytest.raises(Invalid):
-        force(board, sr_id, draft=Draft("service.restart", {"service": "$(reboot)"}))
+        force(board, sr_id, draft=ActionDraft("service.restart", {"service": "$(reboot)"}))
     with pytest.raises(Refused):
         desk = replace(board.desk, planner=None)
-        manual_plans.force(desk, PM, sr_id, "MOF-DB-01", Draft.of(RESTART), "긴급")
+        manual_plans.force_action(desk, PM, sr_id, "MOF-DB-01", ActionDraft.of(RESTART), "긴급")
     assert kinds(board) == before
 
 
-def test_a_chart_that_knows_no_forced_actions_allows_none(board: Cast) -> None:
-    text = chart.shipped().read_text("utf-8")
+def test_a_chart_that_knows_no_forced_actions_allows_none(board: BoardEnv) -> None:
+    text = chart.shipped_chart_path().read_text("utf-8")
     line = next(x for x in text.splitlines() if x.strip().startswith("FORCED:"))
     sr_id = board.received()
     organization_chart.apply_chart(board.desk, text.replace(line, ""), "operator:test")
@@ -384,28 +395,28 @@ def test_a_chart_that_knows_no_forced_actions_allows_none(board: Cast) -> None:
     assert rows(board, "select count(*) from tb_ops_task") == [(1,)]
 
 
-def test_a_forced_action_that_is_done_can_be_rolled_back(board: Cast) -> None:
+def test_a_forced_action_that_is_done_can_be_rolled_back(board: BoardEnv) -> None:
     sr_id = board.received()
-    task_id = force(board, sr_id, draft=Draft.of(FIRST))
+    task_id = force(board, sr_id, draft=ActionDraft.of(FIRST))
     bound = view.plan_state(board.desk, task_id).plan_hash or ""
     for person in (LEAD, OFFICER):
         decisions.decide(board.desk, person, task_id, approve=True, plan_hash=bound)
     hold = board.hold("db-agent")
-    grant = tasks.start(board.desk, hold)
-    commands.conclude(
-        board.desk, commands.intend(board.desk, grant, FIRST, "…", Step(0, "do")), GOOD
+    grant = tasks.begin_execution(board.desk, hold)
+    commands.record_result(
+        board.desk, commands.record_intent(board.desk, grant, FIRST, "…", PlanStep(0, "do")), GOOD
     )
     tasks.complete(board.desk, hold, "끝")
-    directives.give(board.desk, LEAD, task_id, Wish("rollback", "되돌려 주세요"))
+    directives.issue_directive(board.desk, LEAD, task_id, DirectiveRequest("rollback", "되돌려 주세요"))
     undo(board, restored=1)
     assert view.task(board.desk, task_id).state is State.ROLLED_BACK
 
 
-def test_proposals_for_people_and_agents_are_the_same(board: Cast) -> None:
+def test_proposals_for_people_and_agents_are_the_same(board: BoardEnv) -> None:
     planner = board.desk.planner
     assert planner is not None
     for call in (FIRST, RESTART):
-        action: Action = planner.action(Draft.of(call), HOST, "MAINTENANCE")
+        action: Action = planner.action(ActionDraft.of(call), HOST, "MAINTENANCE")
         assert action == catalogue.propose(call, HOST)
     offered = {offer.tool: offer.arguments for offer in planner.offers()}
     assert offered["service.restart"] == ("service",) and "service.health" not in offered

@@ -6,16 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.core.lifecycle import MAY, OPEN, TABLE, Actor, Move, State, after, overall
+from guardia.board.core.lifecycle import MOVE_ACTORS
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.lifecycle import TRANSITIONS
+from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.lifecycle import Move
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import next_state
+from guardia.board.core.lifecycle import issue_state
 
-FINAL = set(State) - OPEN
-moves = st.lists(st.tuples(st.sampled_from(Move), st.sampled_from(Actor)), max_size=40)
+FINAL = set(State) - OPEN_STATES
+moves = st.lists(st.tuples(st.sampled_from(Move), st.sampled_from(ActorKind)), max_size=40)
 
 
-def walk(steps: list[tuple[Move, Actor]]) -> list[State]:
+def walk(steps: list[tuple[Move, ActorKind]]) -> list[State]:
     path = [State.RECEIVED]
     for move, actor in steps:
-        following = after(path[-1], move, actor)
+        following = next_state(path[-1], move, actor)
         if following is not None:
             path.append(following)
     return path
@@ -25,7 +32,7 @@ def reachable(start: State) -> set[State]:
     seen, rest = {start}, [start]
     while rest:
         here = rest.pop()
-        for (state, _), following in TABLE.items():
+        for (state, _), following in TRANSITIONS.items():
             if state is here and following not in seen:
                 seen.add(following)
                 rest.append(following)
@@ -42,28 +49,28 @@ def test_every_state_can_end(state: State) -> None:
 
 
 def test_only_approved_leads_into_progress() -> None:
-    into = {state for (state, _), following in TABLE.items() if following is State.IN_PROGRESS}
+    into = {state for (state, _), following in TRANSITIONS.items() if following is State.IN_PROGRESS}
     assert into == {State.APPROVED}
 
 
 def test_every_move_names_who_may_make_it() -> None:
-    assert set(MAY) == set(Move)
-    assert all(MAY.values())
+    assert set(MOVE_ACTORS) == set(Move)
+    assert all(MOVE_ACTORS.values())
 
 
 def test_agents_never_approve_reject_or_abort() -> None:
     for move in (Move.APPROVE, Move.REJECT, Move.ABORT, Move.UNDO, Move.RETURN):
-        assert all(after(state, move, Actor.AGENT) is None for state in State)
+        assert all(next_state(state, move, ActorKind.AGENT) is None for state in State)
 
 
 def test_only_a_person_completes_manual_work() -> None:
-    assert after(State.MANUAL, Move.COMPLETE, Actor.AGENT) is None
-    assert after(State.MANUAL, Move.COMPLETE, Actor.PERSON) is State.COMPLETED
+    assert next_state(State.MANUAL, Move.COMPLETE, ActorKind.AGENT) is None
+    assert next_state(State.MANUAL, Move.COMPLETE, ActorKind.PERSON) is State.COMPLETED
 
 
 @given(moves)
 def test_work_never_starts_without_an_approval_or_a_waiver(
-    steps: list[tuple[Move, Actor]],
+    steps: list[tuple[Move, ActorKind]],
 ) -> None:
     path = walk(steps)
     for before, here in pairwise(path):
@@ -73,7 +80,7 @@ def test_work_never_starts_without_an_approval_or_a_waiver(
 
 @given(moves)
 def test_what_has_ended_stays_ended_but_for_people_who_undo_or_take_over(
-    steps: list[tuple[Move, Actor]],
+    steps: list[tuple[Move, ActorKind]],
 ) -> None:
     path = walk(steps)
     for before, here in pairwise(path):
@@ -98,4 +105,4 @@ def test_what_has_ended_stays_ended_but_for_people_who_undo_or_take_over(
 def test_an_issue_follows_its_least_advanced_open_task_else_the_last(
     states: list[State], expected: State
 ) -> None:
-    assert overall(states) is expected
+    assert issue_state(states) is expected

@@ -8,25 +8,29 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import Cast, assignment, plan
+from cast import BoardEnv
+from cast import assignment
+from cast import plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from guardia.board.core.claims import Hold
-from guardia.board.core.lifecycle import TABLE, State, overall
+from guardia.board.core.claims import Claim
+from guardia.board.core.lifecycle import TRANSITIONS
+from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import issue_state
 from guardia.board.core.model import Task
 from guardia.board.execution import tasks, view
 from guardia.board.runs import beats
 
-MOVES = {(before.value, after.value) for (before, _), after in TABLE.items()}
+MOVES = {(before.value, after.value) for (before, _), after in TRANSITIONS.items()}
 ACROSS = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
 @pytest.fixture
-def raw(cast: Cast) -> Any:
+def raw(cast: BoardEnv) -> Any:
     """One issue with its task, and a connection of the application's role."""
     cast.received()
     with psycopg.connect(cast.dsn, autocommit=True) as connection:
@@ -116,19 +120,19 @@ def test_the_database_and_the_board_agree_on_the_state_of_several_tasks(
         states = [
             State(s) for (s,) in raw.execute("select status from tb_ops_task order by task_id")
         ]
-        assert raw.execute("select state_of_issue(1)").fetchone() == (overall(states).value,)
+        assert raw.execute("select state_of_issue(1)").fetchone() == (issue_state(states).value,)
 
 
-def test_two_tasks_that_move_at_once_leave_the_issue_right(cast: Cast) -> None:
+def test_two_tasks_that_move_at_once_leave_the_issue_right(cast: BoardEnv) -> None:
     for _ in range(8):
         cast.received()
         servers = assignment("MOF-DB-01", "MOF-DB-01")
-        tasks.parse(cast.desk, cast.hold("dispatcher"), servers)
+        tasks.file_triage(cast.desk, cast.hold("dispatcher"), servers)
         begun = beats.begin(cast.desk, "db-agent")
         assert begun is not None
-        first = beats.claim(cast.desk, begun)
+        first = beats.claim_task(cast.desk, begun)
         assert first is not None
-        second = beats.claim(cast.desk, begun, frozenset({first.task_id}))
+        second = beats.claim_task(cast.desk, begun, frozenset({first.task_id}))
         assert second is not None and second.sr_id == first.sr_id
         with cast.desk.database.transaction() as session:
             # As if another agent had it: a beat puts down what it had before.
@@ -136,7 +140,7 @@ def test_two_tasks_that_move_at_once_leave_the_issue_right(cast: Cast) -> None:
             session.execute(taken.values(run_id=first.run_id))
         together = threading.Barrier(2)
 
-        def act(hold: Hold, together: threading.Barrier = together) -> None:
+        def act(hold: Claim, together: threading.Barrier = together) -> None:
             together.wait()
             tasks.file_plan(cast.desk, hold, plan())
 

@@ -10,26 +10,34 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from budget_env import BID, PRICES, charter, reserved
-from cast import LEAD, PM, Cast
+from budget_env import BID
+from budget_env import PRICES
+from budget_env import apply_budget_chart
+from budget_env import reserve_call
+from cast import LEAD
+from cast import PM
+from cast import BoardEnv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
-from guardia.board.core.model import Outgoing, Task
+from guardia.board.core.model import OutboxEntry
+from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run
 from guardia.board.costs import budgets, metering
-from guardia.board.costs.budget_accounts import Refusal
-from guardia.board.costs.metering import Ended, Reported
+from guardia.board.costs.budget_accounts import BudgetRefusal
+from guardia.board.costs.metering import ModelCallResult
+from guardia.board.costs.metering import ReportedUsage
 from guardia.board.costs.model import BudgetAccount, CostDay, CostIssue, ModelCall
 from guardia.board.runs import beats
 from guardia.errors import Exhausted, Forbidden, Invalid, Stale
 from guardia.org import revisions
-from guardia.org.budgets import WON, Amount
+from guardia.org.budgets import MICROS_PER_WON
+from guardia.org.budgets import Amount
 from guardia.org.model import Agent
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -37,13 +45,13 @@ WORST = 1000
 _fresh = itertools.count()
 
 
-def at(board: Cast, now: datetime) -> Desk:
+def at(board: BoardEnv, now: datetime) -> Desk:
     """The same desk at another time."""
     return replace(board.desk, clock=lambda: now)
 
 
 @pytest.fixture
-def desk(cast: Cast) -> Desk:
+def desk(cast: BoardEnv) -> Desk:
     return at(cast, NOW)
 
 
@@ -78,13 +86,13 @@ def state(desk: Desk, agent: str = "db-agent") -> str:
 # --- one call ---------------------------------------------------------------------------------
 
 
-def test_a_call_is_booked_on_every_account_with_what_it_was(cast: Cast, desk: Desk) -> None:
-    charter(cast)
+def test_a_call_is_booked_on_every_account_with_what_it_was(cast: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(cast)
     hold = cast.parsed()
-    call = reserved(desk, hold)
+    call = reserve_call(desk, hold)
     assert account(desk).reserved_tokens == WORST
     assert account(desk).reserved_cost == 600 * 100 + 400 * 1000
-    used = metering.settle(desk, call, Ended("used", "", 500, 40, 812))
+    used = metering.settle(desk, call, ModelCallResult("used", "", 500, 40, 812))
     assert used == Amount(540, 500 * 100 + 40 * 1000)
     for scope, of in (("agent", "db-agent"), ("institution", "MOF"), ("company", "")):
         for span, begins in (("month", date(2026, 11, 1)), ("day", date(2026, 11, 23))):
@@ -103,11 +111,11 @@ def test_a_call_is_booked_on_every_account_with_what_it_was(cast: Cast, desk: De
         assert (issue.calls, issue.cost) == (1, used.cost)
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "model_asked")).one()
         assert entry.sr_id == hold.sr_id and entry.detail["tokens_out"] == 40
-    assert metering.settle(desk, call, Ended("used", "", 500, 40)) == Amount(), "settled once"
+    assert metering.settle(desk, call, ModelCallResult("used", "", 500, 40)) == Amount(), "settled once"
     assert account(desk).spent_tokens == 540
     with desk.database.reading() as session:
-        entry = next(a for a in revisions.running(session).agents if a.id == "db-agent")
-    begun = beats.Waking(hold.run_id, "db-agent", (), (), entry)
+        entry = next(a for a in revisions.running_chart(session).agents if a.id == "db-agent")
+    begun = beats.RunContext(hold.run_id, "db-agent", (), (), entry)
     beats.end(desk, begun, "parsed", task_id=hold.task_id, steps=1)
     with desk.database.reading() as session:
         assert session.get_one(Run, hold.run_id).tokens == 540, "the end of a beat keeps them"
@@ -125,11 +133,11 @@ HOSTILE = st.one_of(
 )
 @given(HOSTILE, HOSTILE)
 def test_whatever_a_server_claims_the_accounts_hold(
-    cast: Cast, desk: Desk, tokens_in: Any, tokens_out: Any
+    cast: BoardEnv, desk: Desk, tokens_in: Any, tokens_out: Any
 ) -> None:
     hold = _standing(cast, desk)
     before = account(desk) or BudgetAccount(spent_tokens=0, spent_cost=0)
-    used = metering.settle(desk, reserved(desk, hold), Ended("used", "", tokens_in, tokens_out))
+    used = metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", tokens_in, tokens_out))
     after = account(desk)
     assert 0 <= used.tokens <= WORST and 0 <= used.cost <= 460_000
     assert after.spent_tokens == before.spent_tokens + used.tokens
@@ -137,64 +145,64 @@ def test_whatever_a_server_claims_the_accounts_hold(
     assert (after.reserved_tokens, after.reserved_cost) == (0, 0)
 
 
-def _standing(cast: Cast, desk: Desk) -> Hold:
+def _standing(cast: BoardEnv, desk: Desk) -> Claim:
     """The hold on the only task, which the first example makes."""
     with desk.database.reading() as session:
         task = session.scalar(select(Task))
     if task is None:
-        charter(cast)
+        apply_budget_chart(cast)
         return cast.parsed()
     assert task.run_id is not None
-    return Hold(task.task_id, task.sr_id, "db-agent", task.run_id, task.fence)
+    return Claim(task.task_id, task.sr_id, "db-agent", task.run_id, task.fence)
 
 
-def test_a_later_price_does_not_change_what_was_spent(cast: Cast, desk: Desk) -> None:
-    charter(cast)
+def test_a_later_price_does_not_change_what_was_spent(cast: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(cast)
     hold = cast.parsed()
-    first, second = reserved(desk, hold), reserved(desk, hold)
-    metering.settle(desk, first, Ended("used", "", 100, 10))
-    charter(cast, more="prices: {qwen: {input: 7, output: 9}}\n")
-    assert metering.settle(desk, second, Ended("used", "", 100, 10)).cost == 20_000
-    third = metering.settle(desk, reserved(desk, hold), Ended("used", "", 100, 10))
+    first, second = reserve_call(desk, hold), reserve_call(desk, hold)
+    metering.settle(desk, first, ModelCallResult("used", "", 100, 10))
+    apply_budget_chart(cast, more="prices: {qwen: {input: 7, output: 9}}\n")
+    assert metering.settle(desk, second, ModelCallResult("used", "", 100, 10)).cost == 20_000
+    third = metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", 100, 10))
     assert third.cost == 100 * 7 + 10 * 9
     assert account(desk).spent_cost == 20_000 * 2 + third.cost
 
 
-def test_overtaken_work_spends_nothing(cast: Cast, desk: Desk) -> None:
+def test_overtaken_work_spends_nothing(cast: BoardEnv, desk: Desk) -> None:
     hold = cast.parsed()
     with pytest.raises(Stale):
         metering.reserve(desk, replace(hold, fence=hold.fence - 1), BID)
     assert account(desk) is None
 
 
-def test_what_a_dead_worker_reserved_counts_at_its_worst(cast: Cast, desk: Desk) -> None:
+def test_what_a_dead_worker_reserved_counts_at_its_worst(cast: BoardEnv, desk: Desk) -> None:
     hold = cast.parsed()
-    call = reserved(desk, hold)
-    assert budgets.look(at(cast, NOW + timedelta(seconds=80))) == 0
+    call = reserve_call(desk, hold)
+    assert budgets.process_due(at(cast, NOW + timedelta(seconds=80))) == 0
     later = at(cast, NOW + timedelta(seconds=100))
-    assert (budgets.look(later), budgets.look(later)) == (1, 0)
+    assert (budgets.process_due(later), budgets.process_due(later)) == (1, 0)
     assert (account(desk).spent_tokens, account(desk).reserved_tokens) == (WORST, 0)
-    assert metering.settle(later, call, Ended("used", "", 1, 1)) == Amount(), "it comes too late"
+    assert metering.settle(later, call, ModelCallResult("used", "", 1, 1)) == Amount(), "it comes too late"
 
 
 # --- caps -------------------------------------------------------------------------------------
 
 
-def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: Cast, desk: Desk) -> None:
-    charter(cast, "{tokens: 3000}")
+def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(cast, "{tokens: 3000}")
     hold = cast.parsed()
     for _ in range(2):
-        metering.settle(desk, reserved(desk, hold), Ended("used", "", 600, 400))
+        metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", 600, 400))
     assert kinds(desk, "budget_warned") == []
-    metering.settle(desk, reserved(desk, hold), Ended("used", "", 400, 1))
+    metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", 400, 1))
     assert kinds(desk, "budget_warned") == ["budget_warned"]
     for _ in range(3):
         refused = metering.reserve(desk, hold, BID)
-        assert isinstance(refused, Refusal) and refused.exhausted and not refused.pauses
+        assert isinstance(refused, BudgetRefusal) and refused.exhausted and not refused.pauses
         assert "db-agent" in refused.why
     assert kinds(desk, "budget_warned", "budget_exhausted") == ["budget_warned", "budget_exhausted"]
     with desk.database.reading() as session:
-        alerts = session.scalars(select(Outgoing.text).where(Outgoing.kind == "alert")).all()
+        alerts = session.scalars(select(OutboxEntry.text).where(OutboxEntry.kind == "alert")).all()
         refusals = select(func.count()).where(ModelCall.outcome == "refused")
         assert len(alerts) == 2 and "80%" in alerts[0]
         assert session.scalar(refusals) == 3
@@ -213,13 +221,13 @@ def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: Cast, desk: 
         ("", "budgets: {institutions: {MOF: {daily_tokens: 1500}}}\n"),
     ],
 )
-def test_every_kind_of_cap_holds(cast: Cast, desk: Desk, budget: str, more: str) -> None:
+def test_every_kind_of_cap_holds(cast: BoardEnv, desk: Desk, budget: str, more: str) -> None:
     """One question costs at most 0.46 won and 1,000 tokens."""
-    charter(cast, budget, PRICES + more)
+    apply_budget_chart(cast, budget, PRICES + more)
     hold = cast.parsed()
     permitted = 0
     while isinstance(call := metering.reserve(desk, hold, BID), int):
-        metering.settle(desk, call, Ended("used", "", None, None))
+        metering.settle(desk, call, ModelCallResult("used", "", None, None))
         permitted += 1
         assert permitted < 5
     assert call.exhausted
@@ -228,14 +236,14 @@ def test_every_kind_of_cap_holds(cast: Cast, desk: Desk, budget: str, more: str)
     assert isinstance(metering.reserve(tomorrow, hold, BID), int) == ("daily" in budget + more)
 
 
-def test_what_others_hold_for_now_is_not_used_up(cast: Cast, desk: Desk) -> None:
-    charter(cast, "", PRICES + "budgets: {company: {tokens: 1500}}\n")
+def test_what_others_hold_for_now_is_not_used_up(cast: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(cast, "", PRICES + "budgets: {company: {tokens: 1500}}\n")
     hold = cast.parsed()
-    under_way = reserved(desk, hold)
+    under_way = reserve_call(desk, hold)
     busy = metering.reserve(desk, hold, BID)
-    assert isinstance(busy, Refusal) and not busy.exhausted
+    assert isinstance(busy, BudgetRefusal) and not busy.exhausted
     assert kinds(desk, "budget_exhausted") == []
-    metering.settle(desk, under_way, Ended("used", "", 10, 10))
+    metering.settle(desk, under_way, ModelCallResult("used", "", 10, 10))
     assert isinstance(metering.reserve(desk, hold, BID), int)
 
 
@@ -251,28 +259,28 @@ CALLS = st.lists(
 )
 @given(CALLS, st.integers(500, 4000))
 def test_two_workers_at_once_never_pass_a_cap(
-    cast: Cast, calls: list[tuple[int, int, int, bool]], cap: int
+    cast: BoardEnv, calls: list[tuple[int, int, int, bool]], cap: int
 ) -> None:
     """Each call: the most it may use, what the server says, and whether its worker lives."""
     moment = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=40 * next(_fresh))
     here = at(cast, moment)
     hold = _standing(cast, here)
-    charter(cast, f"{{tokens: {cap}, won: 2}}")
+    apply_budget_chart(cast, f"{{tokens: {cap}, won: 2}}")
 
     def work(call: tuple[int, int, int, bool]) -> int:
         most_in, most_out, said, lives = call
         number = metering.reserve(here, hold, replace(BID, most_in=most_in, most_out=most_out))
-        if isinstance(number, Refusal) or not lives:
+        if isinstance(number, BudgetRefusal) or not lives:
             return 0
-        return metering.settle(here, number, Ended("used", "", said, said)).tokens
+        return metering.settle(here, number, ModelCallResult("used", "", said, said)).tokens
 
     with ThreadPoolExecutor(2) as pool:
         told = sum(pool.map(work, calls))
     found = account(here)
     assert found.spent_tokens == told
     assert found.spent_tokens + found.reserved_tokens <= cap
-    assert found.spent_cost + found.reserved_cost <= 2 * WON
-    while budgets.look(at(cast, moment + timedelta(hours=1))):
+    assert found.spent_cost + found.reserved_cost <= 2 * MICROS_PER_WON
+    while budgets.process_due(at(cast, moment + timedelta(hours=1))):
         pass
     found = account(here)
     assert found.reserved_tokens == 0 and found.spent_tokens <= cap
@@ -282,26 +290,26 @@ def test_two_workers_at_once_never_pass_a_cap(
 
 
 @pytest.fixture
-def resting(cast: Cast, desk: Desk) -> Iterator[Hold]:
+def resting(cast: BoardEnv, desk: Desk) -> Iterator[Claim]:
     """An agent whose budget is used up, which waits for people."""
-    charter(cast, "{tokens: 1500, on_exhausted: pause}")
+    apply_budget_chart(cast, "{tokens: 1500, on_exhausted: pause}")
     hold = cast.parsed()
-    metering.settle(desk, reserved(desk, hold), Ended("used", "", 600, 400))
+    metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", 600, 400))
     refused = metering.reserve(desk, hold, BID)
-    assert isinstance(refused, Refusal) and refused.pauses
+    assert isinstance(refused, BudgetRefusal) and refused.pauses
     for _ in range(2):
         with pytest.raises(Exhausted):
-            budgets.rest(desk, hold, refused)
+            budgets.pause_agent(desk, hold, refused)
     yield hold
 
 
 def test_an_agent_rests_until_people_raise_its_budget(
-    cast: Cast, desk: Desk, resting: Hold
+    cast: BoardEnv, desk: Desk, resting: Claim
 ) -> None:
     assert state(desk) == "paused"
     assert kinds(desk, "budget_paused") == ["budget_paused"]
     assert beats.begin(desk, "db-agent") is None
-    assert budgets.look(desk) == 0
+    assert budgets.process_due(desk) == 0
     raise_ = {"tokens": 100, "reason": "월말까지"}
     assert not budgets.raise_cap(desk, PM, "agent", "db-agent", **raise_), "still too little"
     assert state(desk) == "paused"
@@ -309,21 +317,21 @@ def test_an_agent_rests_until_people_raise_its_budget(
     assert state(desk) == "active"
     again = cast.hold("db-agent")
     assert again.task_id == resting.task_id, "its task waited where it was"
-    reserved(desk, again)
+    reserve_call(desk, again)
     assert kinds(desk, "budget_raised") == ["budget_raised"] * 2
     assert account(desk).extra_tokens == 2100
 
 
 def test_a_new_month_or_a_larger_budget_ends_the_rest_too(
-    cast: Cast, desk: Desk, resting: Hold
+    cast: BoardEnv, desk: Desk, resting: Claim
 ) -> None:
-    assert budgets.look(at(cast, NOW + timedelta(days=1))) == 0
-    assert budgets.look(at(cast, NOW + timedelta(days=10))) == 1
+    assert budgets.process_due(at(cast, NOW + timedelta(days=1))) == 0
+    assert budgets.process_due(at(cast, NOW + timedelta(days=10))) == 1
     assert state(desk) == "active"
     assert kinds(desk, "budget_renewed") == ["budget_renewed"]
 
 
-def test_a_person_who_paused_it_is_not_overruled(cast: Cast, desk: Desk, resting: Hold) -> None:
+def test_a_person_who_paused_it_is_not_overruled(cast: BoardEnv, desk: Desk, resting: Claim) -> None:
     with desk.database.transaction() as session:
         session.get_one(Agent, "db-agent").state = "active"
     raised = {"tokens": 2000, "reason": "계속"}
@@ -348,7 +356,7 @@ NONSENSE: list[dict[str, Any]] = [
 ]
 
 
-def test_a_raise_must_make_sense(cast: Cast, desk: Desk, resting: Hold) -> None:
+def test_a_raise_must_make_sense(cast: BoardEnv, desk: Desk, resting: Claim) -> None:
     for wrong in NONSENSE:
         words = {"scope": "agent", "scope_id": "db-agent", "reason": "이유", **wrong}
         with pytest.raises(Invalid):
@@ -356,7 +364,7 @@ def test_a_raise_must_make_sense(cast: Cast, desk: Desk, resting: Hold) -> None:
     assert state(desk) == "paused" and account(desk).extra_tokens == 0
 
 
-def test_only_who_may_raises(desk: Desk, resting: Hold) -> None:
+def test_only_who_may_raises(desk: Desk, resting: Claim) -> None:
     with pytest.raises(Forbidden):
         budgets.raise_cap(desk, LEAD, "agent", "db-agent", tokens=1000, reason="계속")
     assert account(desk).extra_tokens == 0
@@ -365,30 +373,30 @@ def test_only_who_may_raises(desk: Desk, resting: Hold) -> None:
 # --- outside agents ---------------------------------------------------------------------------
 
 
-def test_an_outside_agent_reports_what_it_used(cast: Cast, desk: Desk) -> None:
-    charter(cast, "{tokens: 3000, won: 10}")
+def test_an_outside_agent_reports_what_it_used(cast: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(cast, "{tokens: 3000, won: 10}")
     hold = cast.parsed()
-    assert metering.allowance(desk, hold) == metering.Allowance(3000, 10 * WON)
-    left = metering.report_usage(desk, hold, Reported("claude", 1000, 500, won=4))
-    assert left == metering.Allowance(1500, 6 * WON) == metering.allowance(desk, hold)
+    assert metering.allowance(desk, hold) == metering.Allowance(3000, 10 * MICROS_PER_WON)
+    left = metering.report_usage(desk, hold, ReportedUsage("claude", 1000, 500, won=4))
+    assert left == metering.Allowance(1500, 6 * MICROS_PER_WON) == metering.allowance(desk, hold)
     stale = replace(hold, fence=0)
-    left = metering.report_usage(desk, stale, Reported("qwen", 9000, 0, won=4))
-    assert left == metering.Allowance(0, 6 * WON - 900_000), (
+    left = metering.report_usage(desk, stale, ReportedUsage("qwen", 9000, 0, won=4))
+    assert left == metering.Allowance(0, 6 * MICROS_PER_WON - 900_000), (
         "the chart's price counts, and it happened"
     )
     assert kinds(desk, "budget_warned", "model_asked") == [
         "model_asked", "budget_warned", "model_asked",
     ]  # fmt: skip
     refused = metering.reserve(desk, hold, BID)
-    assert isinstance(refused, Refusal) and refused.exhausted
+    assert isinstance(refused, BudgetRefusal) and refused.exhausted
 
 
 @pytest.mark.parametrize(
     "wrong", [(-1, 0, None), (0, 10**9, None), (1, 1, -1), (1, 1, 10**10), (10**30, 0, 0)]
 )
-def test_a_report_that_cannot_be_is_refused(cast: Cast, desk: Desk, wrong: Any) -> None:
+def test_a_report_that_cannot_be_is_refused(cast: BoardEnv, desk: Desk, wrong: Any) -> None:
     hold = cast.parsed()
     tokens_in, tokens_out, won = wrong
     with pytest.raises(Invalid):
-        metering.report_usage(desk, hold, Reported("m", tokens_in, tokens_out, won=won))
+        metering.report_usage(desk, hold, ReportedUsage("m", tokens_in, tokens_out, won=won))
     assert account(desk) is None

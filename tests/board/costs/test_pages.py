@@ -6,16 +6,20 @@ import re
 from collections.abc import Callable
 
 import pytest
-from budget_env import charter, exhausted, paid
-from cast import Cast
-from pages import Browser, Story, statements
+from budget_env import apply_budget_chart
+from budget_env import exhaust_budget
+from budget_env import pay_calls
+from cast import BoardEnv
+from pages import PageClient
+from pages import IssueScenario
+from pages import recorded_statements
 
 from guardia.board.costs import budgets
 
-Browse = Callable[[str], Browser]
+Browse = Callable[[str], PageClient]
 
 
-def test_staff_see_costs_and_customers_do_not(browse: Browse, board: Cast) -> None:
+def test_staff_see_costs_and_customers_do_not(browse: Browse, board: BoardEnv) -> None:
     assert "모델을 쓰거나" in browse("eng").see("/costs").text, "the empty state says what to do"
     assert 'href="/costs"' in browse("lead").see("/issues").text
     customer = browse("cus")
@@ -24,11 +28,11 @@ def test_staff_see_costs_and_customers_do_not(browse: Browse, board: Cast) -> No
 
 
 def test_the_page_shows_the_month_by_agent_institution_and_model(
-    browse: Browse, board: Cast
+    browse: Browse, board: BoardEnv
 ) -> None:
-    charter(board, "{won: 10, daily_tokens: 5000}")
+    apply_budget_chart(board, "{won: 10, daily_tokens: 5000}")
     hold = board.parsed()
-    paid(board, hold, times=3)
+    pay_calls(board, hold, times=3)
     html = browse("lead").see("/costs").text
     for part in ("DB 전문가", "기획재정부", "qwen", f'href="/issues/{hold.sr_id}"', "<rect "):
         assert part in html
@@ -43,9 +47,9 @@ def test_the_page_shows_the_month_by_agent_institution_and_model(
 
 
 def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
-    browse: Browse, board: Cast
+    browse: Browse, board: BoardEnv
 ) -> None:
-    hold = exhausted(board)
+    hold = exhaust_budget(board)
     assert "쉬고 있습니다" in browse("lead").see("/costs").text
     assert browse("lead").fill("/costs/raise", "/issues/new", target="agent:db-agent",
                                tokens="2000", reason="계속").status_code == 403  # fmt: skip
@@ -62,10 +66,10 @@ def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
     assert board.hold("db-agent").task_id == hold.task_id
 
 
-def test_the_issue_tells_which_models_were_asked(browse: Browse, board: Cast) -> None:
-    charter(board)
-    story = Story(board).receive().parse()
-    paid(board, story.hold, why="<b>형식</b>")
+def test_the_issue_tells_which_models_were_asked(browse: Browse, board: BoardEnv) -> None:
+    apply_budget_chart(board)
+    story = IssueScenario(board).receive().parse()
+    pay_calls(board, story.hold, why="<b>형식</b>")
     html = browse("eng").see(f"/issues/{story.sr_id}").text
     assert "qwen · 분류 · 답을 쓸 수 없음" in html
     assert "600 → 400 토큰" in html and "0123456789ab" in html
@@ -74,24 +78,24 @@ def test_the_issue_tells_which_models_were_asked(browse: Browse, board: Cast) ->
 
 
 def test_the_page_costs_the_same_however_often_models_were_asked(
-    browse: Browse, board: Cast
+    browse: Browse, board: BoardEnv
 ) -> None:
-    charter(board, "{won: 1000}")
+    apply_budget_chart(board, "{won: 1000}")
     hold = board.parsed()
-    paid(board, hold)
+    pay_calls(board, hold)
     browser = browse("lead")
-    with statements(board.desk) as few:
+    with recorded_statements(board.desk) as few:
         browser.see("/costs")
-    paid(board, hold, times=20)
-    with statements(board.desk) as many:
+    pay_calls(board, hold, times=20)
+    with recorded_statements(board.desk) as many:
         browser.see("/costs")
     assert len(many) == len(few)
     assert not [sql for sql in many if "tb_model_call" in sql]
 
 
 @pytest.mark.parametrize("scope", ["agent:nobody", "company", "", "x:y:z"])
-def test_nonsense_raises_nothing(browse: Browse, board: Cast, scope: str) -> None:
-    charter(board, "{won: 10}")
+def test_nonsense_raises_nothing(browse: Browse, board: BoardEnv, scope: str) -> None:
+    apply_budget_chart(board, "{won: 10}")
     sent = browse("pm").fill("/costs/raise", "/costs", target=scope, won="1", reason="이유")
     assert sent.status_code == 422
-    assert budgets.look(board.desk) == 0
+    assert budgets.process_due(board.desk) == 0

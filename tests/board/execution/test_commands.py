@@ -2,98 +2,102 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from cast import LEAD, TERMINATE, Cast
+from cast import LEAD
+from cast import TERMINATE
+from cast import BoardEnv
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
-from guardia.board.core.claims import Grant, Hold
-from guardia.board.core.plan import Call
+from guardia.board.core.claims import Grant
+from guardia.board.core.claims import Claim
+from guardia.board.core.plan import ToolCall
 from guardia.board.execution import commands, tasks
-from guardia.board.execution.commands import Outcome, Step
+from guardia.board.execution.commands import CommandResult
+from guardia.board.execution.commands import PlanStep
 from guardia.errors import Refused, Stale
 
-READ = Call(tool="database.locks", args={"service": "budgetdb"})
-DO = Step(0, "do")
-GOOD = Outcome(True, {"waiting": 3, "seconds": 1.5}, "출력", 12)
+READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
+DO = PlanStep(0, "do")
+GOOD = CommandResult(True, {"waiting": 3, "seconds": 1.5}, "출력", 12)
 
 
-def started(cast: Cast) -> tuple[Hold, Grant]:
+def started(cast: BoardEnv) -> tuple[Claim, Grant]:
     held, _, bound = cast.planned()
     decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = cast.hold("db-agent")
-    return again, tasks.start(cast.desk, again)
+    return again, tasks.begin_execution(cast.desk, again)
 
 
-def kinds(cast: Cast) -> list[str]:
+def kinds(cast: BoardEnv) -> list[str]:
     with cast.desk.database.reading() as session:
         assert log.verify_all(session).intact
-        return [link.kind for link in log.links(session)]
+        return [link.kind for link in log.entries(session)]
 
 
-def test_a_read_leaves_intent_result_and_evidence(cast: Cast) -> None:
+def test_a_read_leaves_intent_result_and_evidence(cast: BoardEnv) -> None:
     held = cast.parsed()
-    intent = commands.intend(cast.desk, tasks.observe(cast.desk, held), READ, "psql …")
-    commands.conclude(cast.desk, intent, GOOD)
+    intent = commands.record_intent(cast.desk, tasks.grant_reads(cast.desk, held), READ, "psql …")
+    commands.record_result(cast.desk, intent, GOOD)
     assert kinds(cast)[-2:] == ["intent", "result"]
     with psycopg.connect(cast.dsn) as connection:
         found = connection.execute("select findings from tb_evidence").fetchone()
     assert found == ({"waiting": 3, "seconds": "1.5"},)
 
 
-def test_a_change_is_attempted_once_only(cast: Cast) -> None:
+def test_a_change_is_attempted_once_only(cast: BoardEnv) -> None:
     held, grant = started(cast)
-    intent = commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+    intent = commands.record_intent(cast.desk, grant, TERMINATE, "psql …", DO)
     with pytest.raises(Refused, match="이미"):
-        commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
-    commands.conclude(cast.desk, intent, GOOD)
+        commands.record_intent(cast.desk, grant, TERMINATE, "psql …", DO)
+    commands.record_result(cast.desk, intent, GOOD)
     assert grant.plan_hash is not None
-    assert commands.attempts(cast.desk, held, grant.plan_hash) == {(0, "do"): "DONE"}
+    assert commands.attempted_actions(cast.desk, held, grant.plan_hash) == {(0, "do"): "DONE"}
     with pytest.raises(Refused, match="이미"):
-        commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+        commands.record_intent(cast.desk, grant, TERMINATE, "psql …", DO)
 
 
-def test_a_call_that_is_not_the_plans_is_refused(cast: Cast) -> None:
+def test_a_call_that_is_not_the_plans_is_refused(cast: BoardEnv) -> None:
     _, grant = started(cast)
-    other = Call(tool=TERMINATE.tool, args={**TERMINATE.args, "pid": 8})
+    other = ToolCall(tool=TERMINATE.tool, args={**TERMINATE.args, "pid": 8})
     with pytest.raises(Refused, match="다릅니다"):
-        commands.intend(cast.desk, grant, other, "psql …", DO)
+        commands.record_intent(cast.desk, grant, other, "psql …", DO)
 
 
-def test_a_read_grant_carries_no_change(cast: Cast) -> None:
+def test_a_read_grant_carries_no_change(cast: BoardEnv) -> None:
     held, _ = started(cast)
     with pytest.raises(Refused):
-        commands.intend(cast.desk, tasks.observe(cast.desk, held), TERMINATE, "psql …", DO)
+        commands.record_intent(cast.desk, tasks.grant_reads(cast.desk, held), TERMINATE, "psql …", DO)
 
 
-def test_a_forged_grant_opens_nothing(cast: Cast) -> None:
+def test_a_forged_grant_opens_nothing(cast: BoardEnv) -> None:
     held, _, bound = cast.planned()
     forged = Grant(held, "MOF-DB-01", "DESTRUCTIVE", bound)
     with pytest.raises(Refused):
-        commands.intend(cast.desk, forged, TERMINATE, "psql …", DO)
+        commands.record_intent(cast.desk, forged, TERMINATE, "psql …", DO)
     elsewhere = Grant(held, "MOF-WAS-01", "READ_ONLY", None)
     with pytest.raises(Refused):
-        commands.intend(cast.desk, elsewhere, READ, "psql …")
+        commands.record_intent(cast.desk, elsewhere, READ, "psql …")
 
 
 def test_after_someone_else_has_claimed_nothing_new_runs_but_what_ran_is_recorded(
-    cast: Cast,
+    cast: BoardEnv,
 ) -> None:
     _, grant = started(cast)
-    intent = commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+    intent = commands.record_intent(cast.desk, grant, TERMINATE, "psql …", DO)
     cast.hold("db-agent")
     with pytest.raises(Stale):
-        commands.intend(cast.desk, grant, READ, "psql …")
-    commands.conclude(cast.desk, intent, GOOD)
+        commands.record_intent(cast.desk, grant, READ, "psql …")
+    commands.record_result(cast.desk, intent, GOOD)
     assert kinds(cast)[-1] == "result"
 
 
-def test_an_intent_without_a_result_is_settled_by_what_the_server_shows(cast: Cast) -> None:
+def test_an_intent_without_a_result_is_settled_by_what_the_server_shows(cast: BoardEnv) -> None:
     _, grant = started(cast)
-    commands.intend(cast.desk, grant, TERMINATE, "psql …", DO)
+    commands.record_intent(cast.desk, grant, TERMINATE, "psql …", DO)
     again = cast.hold("db-agent")
-    taken_over = tasks.start(cast.desk, again)
+    taken_over = tasks.begin_execution(cast.desk, again)
     assert taken_over.plan_hash is not None
-    assert commands.attempts(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "INTENT"}
-    commands.settle_unknown(cast.desk, taken_over, DO, happened=True)
-    assert commands.attempts(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "DONE"}
+    assert commands.attempted_actions(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "INTENT"}
+    commands.resolve_unknown(cast.desk, taken_over, DO, happened=True)
+    assert commands.attempted_actions(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "DONE"}
     assert kinds(cast)[-1] == "found_done"

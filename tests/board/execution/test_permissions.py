@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import pytest
-from cast import LEAD, Cast, assignment, plan, refile
+from cast import LEAD
+from cast import BoardEnv
+from cast import assignment
+from cast import plan
+from cast import replace_plan
 from sqlalchemy import select
 
 from guardia.board.approvals import decisions
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.plan import Call, Category
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Category
 from guardia.board.execution import commands, tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Misconfigured, Refused
 from guardia.org import chart, edit, remit
 
-SHIPPED = chart.shipped().read_text("utf-8")
-READ = Call(tool="database.locks", args={"service": "budgetdb"})
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
+READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
 
 
-def give(board: Cast, **fields: object) -> None:
+def give(board: BoardEnv, **fields: object) -> None:
     """Change the DB agent's entry."""
     _, text = organization_chart.running_text(board.desk)
     for name, value in fields.items():
@@ -35,42 +40,42 @@ def give(board: Cast, **fields: object) -> None:
 def test_patterns_name_tools_exactly_by_family_or_all(
     patterns: tuple[str, ...] | None, allowed: bool
 ) -> None:
-    assert remit.allows(patterns, "database.locks") is allowed
+    assert remit.allows_tool(patterns, "database.locks") is allowed
 
 
-def test_a_tool_that_was_not_given_never_reaches_a_server(cast: Cast) -> None:
+def test_a_tool_that_was_not_given_never_reaches_a_server(cast: BoardEnv) -> None:
     give(cast, tools=["service.*"])
     held = cast.parsed()
     with pytest.raises(Refused, match=r"database\.locks"):
-        commands.intend(cast.desk, tasks.observe(cast.desk, held), READ, "psql …")
+        commands.record_intent(cast.desk, tasks.grant_reads(cast.desk, held), READ, "psql …")
     with pytest.raises(Refused, match="tools"):
         tasks.file_plan(cast.desk, held, plan())
     with cast.desk.database.reading() as session:
         assert session.scalar(select(AuditEntry.seq).where(AuditEntry.kind == "intent")) is None
 
 
-def test_a_plan_needs_the_tools_that_verify_it_too(cast: Cast) -> None:
+def test_a_plan_needs_the_tools_that_verify_it_too(cast: BoardEnv) -> None:
     give(cast, tools=["database.terminate_session"])
     with pytest.raises(Refused, match=r"database\.locks"):
         tasks.file_plan(cast.desk, cast.parsed(), plan())
 
 
-def test_a_person_cannot_plan_what_the_agent_has_no_tool_for(cast: Cast) -> None:
+def test_a_person_cannot_plan_what_the_agent_has_no_tool_for(cast: BoardEnv) -> None:
     held, _, _ = cast.planned()
     give(cast, tools=["service.*"])
     other = plan().model_copy(update={"because": "다른 까닭"})
     with pytest.raises(Refused, match="tools"):
-        refile(cast.desk, held.task_id, other, LEAD)
+        replace_plan(cast.desk, held.task_id, other, LEAD)
 
 
-def test_a_beat_goes_on_under_the_revision_that_it_began_with(cast: Cast) -> None:
+def test_a_beat_goes_on_under_the_revision_that_it_began_with(cast: BoardEnv) -> None:
     held = cast.parsed()
     give(cast, tools=["service.*"], autonomy=["READ_ONLY"])
-    commands.intend(cast.desk, tasks.observe(cast.desk, held), READ, "psql …")
+    commands.record_intent(cast.desk, tasks.grant_reads(cast.desk, held), READ, "psql …")
     tasks.file_plan(cast.desk, held, plan())
 
 
-def test_what_is_not_its_own_goes_to_people(cast: Cast) -> None:
+def test_what_is_not_its_own_goes_to_people(cast: BoardEnv) -> None:
     give(cast, autonomy=["READ_ONLY"])
     held = cast.parsed()
     with pytest.raises(Refused, match="MAINTENANCE"):
@@ -78,30 +83,30 @@ def test_what_is_not_its_own_goes_to_people(cast: Cast) -> None:
     assert tasks.file_plan(cast.desk, held, plan(Category.READ_ONLY)), "waived, and its own"
 
 
-def test_an_approved_plan_is_not_begun_once_it_is_no_longer_its_own(cast: Cast) -> None:
+def test_an_approved_plan_is_not_begun_once_it_is_no_longer_its_own(cast: BoardEnv) -> None:
     held, _, bound = cast.planned()
     decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
     give(cast, autonomy=[])
     with pytest.raises(Refused, match="MAINTENANCE"):
-        tasks.start(cast.desk, cast.hold("db-agent"))
+        tasks.begin_execution(cast.desk, cast.hold("db-agent"))
 
 
-def test_limits_bound_a_plan_and_what_is_begun_at_once(cast: Cast) -> None:
+def test_limits_bound_a_plan_and_what_is_begun_at_once(cast: BoardEnv) -> None:
     give(cast, limits__actions_per_plan=0, limits__parallel_tasks=1)
     first = cast.parsed()
     with pytest.raises(Refused, match="0건"):
         tasks.file_plan(cast.desk, first, plan())
     give(cast, limits__actions_per_plan=1)
     cast.received()
-    tasks.parse(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    held = beats.claim(cast.desk, begun)
+    held = beats.claim_task(cast.desk, begun)
     assert held is not None and held.task_id == first.task_id
     tasks.file_plan(cast.desk, held, plan())
-    assert beats.claim(cast.desk, begun, frozenset({held.task_id})) is None
+    assert beats.claim_task(cast.desk, begun, frozenset({held.task_id})) is None
     give(cast, limits__parallel_tasks=2)
-    assert beats.claim(cast.desk, begun, frozenset({held.task_id})) is not None
+    assert beats.claim_task(cast.desk, begun, frozenset({held.task_id})) is not None
 
 
 def test_a_category_that_there_is_not_is_a_fault() -> None:

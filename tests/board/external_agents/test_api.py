@@ -8,15 +8,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from adapter_env import FREE, LOCKS, TERMINATE, AtWork, at_work
-from cast import LEAD, Cast, plan
-from external_agents import charted, on_record
+from adapter_env import NO_LOCKS
+from adapter_env import LOCKS
+from adapter_env import TERMINATE
+from adapter_env import AdapterRun
+from adapter_env import open_adapter_run
+from cast import LEAD
+from cast import BoardEnv
+from cast import plan
+from external_agents import chart_with_adapter
+from external_agents import audit_entries
 
 from guardia import errors as guardia_errors
 from guardia.board.approvals import decisions
 from guardia.board.control import directives, kill_switch
-from guardia.board.control.directives import Wish
-from guardia.board.core.claims import Hold
+from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
@@ -28,13 +35,13 @@ from guardia.errors import Stale
 PLAN = {"because": "세션 7이 잠금을 쥐고 있습니다.", "actions": [TERMINATE]}
 
 
-def state(found: AtWork) -> State:
+def state(found: AdapterRun) -> State:
     return view.task(found.cast.desk, found.hold.task_id).state
 
 
-def refusals(found: AtWork) -> list[str]:
+def refusals(found: AdapterRun) -> list[str]:
     """What is on the record of it."""
-    return [e.detail["error"] for e in on_record(found.cast.desk, "outside_refused")]
+    return [e.detail["error"] for e in audit_entries(found.cast.desk, "outside_refused")]
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -44,8 +51,8 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_it_reads_its_task_and_server_and_asks_for_reads(cast: Cast) -> None:
-    with at_work(cast, tools=("database.*",)) as found:
+def test_it_reads_its_task_and_server_and_asks_for_reads(cast: BoardEnv) -> None:
+    with open_adapter_run(cast, tools=("database.*",)) as found:
         task = found.ask("GET", "").json()
         assert (task["task"], task["state"]) == (found.hold.task_id, "PARSED")
         assert task["request"] and task["calls_left"] == 199
@@ -55,7 +62,7 @@ def test_it_reads_its_task_and_server_and_asks_for_reads(cast: Cast) -> None:
         names = [t["name"] for t in found.ask("GET", "/tools").json()]
         assert names and all(name.startswith("database.") for name in names)
         answer = found.ask("POST", "/reads", LOCKS)
-        assert (answer.status_code, answer.json()) == (200, {"ok": True, "findings": FREE})
+        assert (answer.status_code, answer.json()) == (200, {"ok": True, "findings": NO_LOCKS})
         evidence = found.ask("GET", "/evidence").json()
         assert [piece["tool"] for piece in evidence] == ["database.locks"]
         later = found.ask("GET", f"/evidence?after={evidence[0]['evidence_id']}").json()
@@ -67,9 +74,9 @@ def test_it_reads_its_task_and_server_and_asks_for_reads(cast: Cast) -> None:
     assert found.endings[0].how == "ended"
 
 
-def test_nothing_is_reached_without_a_live_token_on_its_own_task(cast: Cast) -> None:
-    agent_routes = [r for r, rule in permissions.ROUTES.items() if rule == permissions.AGENT]
-    with at_work(cast) as found:
+def test_nothing_is_reached_without_a_live_token_on_its_own_task(cast: BoardEnv) -> None:
+    agent_routes = [r for r, rule in permissions.ROUTES.items() if rule == permissions.AGENT_TOKEN]
+    with open_adapter_run(cast) as found:
         for method, path in agent_routes:
             address = path.replace("{task_id}", "1").replace("{call_id}", "1")
             for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": found.token}):
@@ -120,8 +127,8 @@ WRONG: dict[str, tuple[str, Any, int]] = {
 }  # fmt: skip
 
 
-def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(cast: Cast) -> None:
-    with at_work(cast, tools=("database.*",)) as found:
+def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(cast: BoardEnv) -> None:
+    with open_adapter_run(cast, tools=("database.*",)) as found:
         outcomes = {name: found.ask("POST", path, body) for name, (path, body, _) in WRONG.items()}
         assert {n: a.status_code for n, a in outcomes.items()} == {
             name: wanted for name, (_, _, wanted) in WRONG.items()
@@ -129,14 +136,14 @@ def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(cast: Cast)
         assert all(a.json()["message"] for a in outcomes.values())
         assert found.hands.sent == [] and state(found) is State.PARSED
         # What had the right shape reached the worker, which put its refusal on the record.
-        entries = on_record(cast.desk, "outside_refused")
+        entries = audit_entries(cast.desk, "outside_refused")
         assert {e.detail["error"] for e in entries} == {"Refused", "Forbidden", "Invalid"}
         assert all(e.actor == "agent:db-agent" and e.detail["why"] for e in entries)
         assert len(entries) == 14
 
 
-def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Cast) -> None:
-    with at_work(cast, tools=("database.*",)) as found:
+def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: BoardEnv) -> None:
+    with open_adapter_run(cast, tools=("database.*",)) as found:
         answer = found.ask("POST", "/plan", PLAN).json()
         assert (answer["state"], answer["category"]) == ("PENDING_APPROVAL", "MAINTENANCE")
         bound = {"plan_hash": answer["plan_hash"]}
@@ -147,14 +154,14 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Cast
         assert found.ask("GET", "").status_code == 401
     desk = cast.desk
     decisions.decide(desk, LEAD, found.hold.task_id, approve=True, plan_hash=answer["plan_hash"])
-    with at_work(cast, cast.hold("db-agent")) as again:
+    with open_adapter_run(cast, cast.hold("db-agent")) as again:
         assert again.ask("GET", "").json()["state"] == "APPROVED"
         changed = again.ask("POST", "/apply", {"plan_hash": "f" * 64})
         assert changed.status_code == 409 and again.hands.sent == []
         assert again.ask("POST", "/finish", {"text": "됐습니다"}).status_code == 409
         # A person changes the plan after its approval: the hold is over, and so is the approval.
-        wish = Wish("change", "다른 세션입니다", answer["plan_hash"], plan("MAINTENANCE"))
-        directives.give(desk, LEAD, again.hold.task_id, wish)
+        wish = DirectiveRequest("change", "다른 세션입니다", answer["plan_hash"], plan("MAINTENANCE"))
+        directives.issue_directive(desk, LEAD, again.hold.task_id, wish)
         late = again.ask("POST", "/apply", bound)
         assert late.status_code in {401, 409} and again.hands.sent == []
         assert state(again) is State.PENDING_APPROVAL
@@ -162,15 +169,15 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Cast
     assert again.endings[0].how == "overruled"
 
 
-def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: Cast) -> None:
-    def abort(found: AtWork) -> None:
-        directives.give(cast.desk, LEAD, found.hold.task_id, Wish("abort", "그만"))
+def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: BoardEnv) -> None:
+    def abort(found: AdapterRun) -> None:
+        directives.issue_directive(cast.desk, LEAD, found.hold.task_id, DirectiveRequest("abort", "그만"))
 
-    def kill(_: AtWork) -> None:
+    def kill(_: AdapterRun) -> None:
         kill_switch.kill(cast.desk, LEAD, "시험")
 
     for order in (abort, kill):
-        with at_work(cast) as found:
+        with open_adapter_run(cast) as found:
             order(found)
             late = found.ask("POST", "/reads", LOCKS)
             assert late.status_code in {401, 409}
@@ -181,8 +188,8 @@ def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: Cast) -> None:
         assert {"TokenNeeded"} <= set(refusals(found))
 
 
-def test_a_token_ends_with_its_time_and_with_its_run(cast: Cast) -> None:
-    def opened(hold: Hold) -> str:
+def test_a_token_ends_with_its_time_and_with_its_run(cast: BoardEnv) -> None:
+    def opened(hold: Claim) -> str:
         offered = {"host": {}, "tools": []}
         return sessions.open_session(cast.desk, hold, offered, kind="http", seconds=60, budget=9)[1]
 
@@ -190,38 +197,38 @@ def test_a_token_ends_with_its_time_and_with_its_run(cast: Cast) -> None:
     token = opened(first)
     later = Desk(cast.desk.database, clock=lambda: cast.desk.clock() + timedelta(hours=1))
     with pytest.raises(guardia_errors.TokenNeeded):
-        sessions.enter(later, token, first.task_id, "GET")
+        sessions.authorize(later, token, first.task_id, "GET")
     # Another worker takes the task over: the older token opens nothing.
     second = cast.hold("db-agent")
     assert second.task_id == first.task_id
     with pytest.raises(Stale):
-        sessions.enter(cast.desk, token, first.task_id, "GET")
+        sessions.authorize(cast.desk, token, first.task_id, "GET")
     newer = opened(second)
     with pytest.raises(guardia_errors.TokenNeeded):
-        sessions.enter(cast.desk, token, first.task_id, "GET")
-    assert sessions.enter(cast.desk, newer, first.task_id, "GET").hold == second
-    errors = [e.detail["error"] for e in on_record(cast.desk, "outside_refused")]
+        sessions.authorize(cast.desk, token, first.task_id, "GET")
+    assert sessions.authorize(cast.desk, newer, first.task_id, "GET").hold == second
+    errors = [e.detail["error"] for e in audit_entries(cast.desk, "outside_refused")]
     assert errors == ["TokenNeeded", "Stale", "TokenNeeded"]
 
 
-def test_requests_are_counted_and_refusals_end_the_turn(cast: Cast) -> None:
-    with at_work(cast, calls=3) as found:
+def test_requests_are_counted_and_refusals_end_the_turn(cast: BoardEnv) -> None:
+    with open_adapter_run(cast, calls=3) as found:
         answers = [found.ask("GET", "").status_code for _ in range(6)]
         assert answers == [200, 200, 200, 429, 429, 429]
         for _ in range(40):
             found.ask("GET", "")
         until(lambda: bool(found.endings))
         assert found.endings[0].how == "closed"
-    assert len(on_record(cast.desk, "outside_refused")) == sessions.REFUSALS
-    ended = on_record(cast.desk, "outside_ended")[0]
+    assert len(audit_entries(cast.desk, "outside_refused")) == sessions.REFUSALS
+    ended = audit_entries(cast.desk, "outside_ended")[0]
     assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= sessions.REFUSALS
 
 
-def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(cast: Cast) -> None:
-    chart = charted({"kind": "claude_code"}, budget={"tokens": 100})
+def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(cast: BoardEnv) -> None:
+    chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 100})
     organization_chart.apply_chart(cast.desk, chart, "operator:test")
     used = {"model": "m", "input_tokens": 40, "output_tokens": 10}
-    with at_work(cast) as found:
+    with open_adapter_run(cast) as found:
         assert found.ask("POST", "/usage", used).status_code == 204
         assert found.ask("GET", "").status_code == 200
         assert found.ask("POST", "/usage", used).status_code == 204
@@ -230,19 +237,19 @@ def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(cast: Cast) ->
         assert found.endings[0].how == "closed"
 
 
-def test_a_late_answer_is_asked_for_again(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_answer_is_asked_for_again(cast: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("guardia.board.external_agents.api.WAIT", 0.0)
-    with at_work(cast) as found:
+    with open_adapter_run(cast) as found:
         answer = found.ask("POST", "/reads", LOCKS)
         assert answer.status_code == 202
         number = answer.json()["call"].rpartition("/")[2]
         monkeypatch.setattr("guardia.board.external_agents.api.WAIT", 20.0)
-        assert found.ask("GET", f"/calls/{number}").json()["findings"] == FREE
+        assert found.ask("GET", f"/calls/{number}").json()["findings"] == NO_LOCKS
         assert found.ask("GET", "/calls/999").status_code == 404
 
 
-def test_saying_that_nothing_needs_changing_never_closes_an_incident(cast: Cast) -> None:
-    with at_work(cast) as found:
+def test_saying_that_nothing_needs_changing_never_closes_an_incident(cast: BoardEnv) -> None:
+    with open_adapter_run(cast) as found:
         answer = found.ask("POST", "/finish", {"text": "이상이 없습니다"})
         assert answer.json() == {"state": "MANUAL"}
     assert state(found) is State.MANUAL and found.hands.sent == []

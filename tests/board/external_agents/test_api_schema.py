@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import schemathesis
-from adapter_env import AtWork, at_work
-from cast import Cast
+from adapter_env import AdapterRun
+from adapter_env import open_adapter_run
+from cast import BoardEnv
 from hypothesis import HealthCheck, given, settings
-from pages import application
+from pages import page_app
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi
 
@@ -34,7 +35,7 @@ ENDING = ("plan", "apply", "finish", "handover", "end")
 """Calls after which a turn may be over; each has one of its own."""
 
 
-def fuzzed(operation: Any, found: AtWork, statuses: set[int]) -> None:
+def fuzzed(operation: Any, found: AdapterRun, statuses: set[int]) -> None:
     """Send one operation whatever its description permits, and more."""
 
     @BOUNDED
@@ -49,9 +50,9 @@ def fuzzed(operation: Any, found: AtWork, statuses: set[int]) -> None:
     answered()
 
 
-def test_every_answer_is_one_that_is_described(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_answer_is_one_that_is_described(cast: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "REFUSALS", 10_000)
-    app = application(cast.desk)
+    app = page_app(cast.desk)
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", app)
     operations = [o.ok() for o in schema.include(path_regex="^/api/agent").get_all_operations()]
     assert len(operations) == 13
@@ -59,7 +60,7 @@ def test_every_answer_is_one_that_is_described(cast: Cast, monkeypatch: pytest.M
     turns = [[o for o in operations if o not in last], *([o] for o in last)]
     statuses: set[int] = set()
     for together in turns:
-        with at_work(cast, calls=10_000) as found:
+        with open_adapter_run(cast, calls=10_000) as found:
             for operation in together:
                 fuzzed(operation, found, statuses)
     assert {200, 204, 401, 404, 409, 422} <= statuses, statuses

@@ -4,31 +4,32 @@ import re
 from collections.abc import Callable
 from datetime import date
 
-from cast import Cast
-from pages import Browser
+from cast import BoardEnv
+from pages import PageClient
 from sqlalchemy import select
 
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.model import Issue
 from guardia.board.goals import planning
-from guardia.board.goals.planning import Breakdown, Part
+from guardia.board.goals.planning import Breakdown
+from guardia.board.goals.planning import GoalPartDraft
 from guardia.board.hiring.requests import Opening
 from guardia.board.runs import beats
 
-Browse = Callable[[str], Browser]
+Browse = Callable[[str], PageClient]
 OPENING = Opening("network-agent", "네트워크 전문가", ("NETWORK",), "dispatcher", "맡을 사람 없음")
 
 
-def part(piece: int, text: str, **more: object) -> Part:
+def part(piece: int, text: str, **more: object) -> GoalPartDraft:
     words = {"kind": "REQUEST", "category": "WAS", "priority": "P3", "due_on": date(2030, 1, 2)}
-    return Part(piece, text, **{**words, **more})  # type: ignore[arg-type]
+    return GoalPartDraft(piece, text, **{**words, **more})  # type: ignore[arg-type]
 
 
-def planned(board: Cast, sr_id: int) -> None:
+def planned(board: BoardEnv, sr_id: int) -> None:
     """What the head would file."""
     begun = beats.begin(board.desk, "dispatcher")
     assert begun is not None
-    hold = planning.claim(board.desk, begun)
+    hold = planning.claim_goal(board.desk, begun)
     assert hold is not None and hold.sr_id == sr_id
     parts = (
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),
@@ -37,17 +38,17 @@ def planned(board: Cast, sr_id: int) -> None:
         part(3, "보안 강화", question="어느 서버인지 적어 주세요."),
     )
     pieces = tuple({"text": p.text, "sentence": n} for n, p in enumerate(parts))
-    planning.file(board.desk, hold, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2)))
+    planning.file_plan(board.desk, hold, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2)))
 
 
-def given(browser: Browser) -> int:
+def given(browser: PageClient) -> int:
     answer = browser.fill("/goals", "/goals/new", body="연말까지 <i>점검</i>", ticket="하나")
     assert answer.status_code == 303, answer.text
     return int(answer.headers["location"].rpartition("/")[2])
 
 
 def test_a_goal_is_given_approved_in_part_and_its_children_are_linked(
-    browse: Browse, board: Cast
+    browse: Browse, board: BoardEnv
 ) -> None:
     lead = browse("lead")
     sr_id = given(lead)
@@ -79,7 +80,7 @@ def test_a_goal_is_given_approved_in_part_and_its_children_are_linked(
     assert f'id="sr-{second.sr_id}"' in lead.see(f"/issues?q=goal:SR-{sr_id}&state=all").text
 
 
-def test_answers_drop_and_their_refusals_are_said(browse: Browse, board: Cast) -> None:
+def test_answers_drop_and_their_refusals_are_said(browse: Browse, board: BoardEnv) -> None:
     lead = browse("lead")
     sr_id = given(lead)
     planned(board, sr_id)
@@ -98,7 +99,7 @@ def test_answers_drop_and_their_refusals_are_said(browse: Browse, board: Cast) -
     assert again.status_code == 409 and "중단" in again.text
 
 
-def test_a_hire_is_decided_by_who_may(browse: Browse, board: Cast) -> None:
+def test_a_hire_is_decided_by_who_may(browse: Browse, board: BoardEnv) -> None:
     sr_id = given(browse("lead"))
     planned(board, sr_id)
     lead, pm = browse("lead"), browse("pm")
@@ -112,7 +113,7 @@ def test_a_hire_is_decided_by_who_may(browse: Browse, board: Cast) -> None:
     assert "조직도 2판" in pm.see(f"/goals/{sr_id}").text
 
 
-def test_who_may_not_see_goals_does_not(browse: Browse, board: Cast) -> None:
+def test_who_may_not_see_goals_does_not(browse: Browse, board: BoardEnv) -> None:
     sr_id = given(browse("lead"))
     customer, engineer = browse("cus"), browse("eng")
     assert customer.see("/goals").status_code == 403

@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from budget_env import PRICES, paid
-from cast import LEAD, PM, Cast, seated
+from budget_env import PRICES
+from budget_env import pay_calls
+from cast import LEAD
+from cast import PM
+from cast import BoardEnv
+from cast import seeded_env
 from sqlalchemy import select
 
 from guardia.board.costs.model import CostDay
 from guardia.board.goals import planning
-from guardia.board.goals.planning import Breakdown, Part
+from guardia.board.goals.planning import Breakdown
+from guardia.board.goals.planning import GoalPartDraft
 from guardia.board.hiring import cost_estimate, requests, view
-from guardia.board.hiring.model import Hire
+from guardia.board.hiring.model import HireRequest
 from guardia.board.hiring.requests import Opening
 from guardia.board.hiring.view import HireView
 from guardia.board.organization import chart as organization_chart
@@ -26,61 +31,61 @@ COMPANY = "budgets: {company: {won: %d}}\n"
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as found:
+def board(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as found:
         yield found
 
 
-def charter(board: Cast, more: str) -> None:
+def charter(board: BoardEnv, more: str) -> None:
     """All specialists ask a model."""
-    text = chart.shipped().read_text("utf-8").replace("brain: {kind: embedded}", CHAT)
+    text = chart.shipped_chart_path().read_text("utf-8").replace("brain: {kind: embedded}", CHAT)
     organization_chart.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
 
 
-def asked(board: Cast) -> HireView:
+def asked(board: BoardEnv) -> HireView:
     """A head's wish for a network specialist, as the board sees it."""
-    planning.give(board.desk, LEAD, "회선 점검", channel="web")
+    planning.create_goal(board.desk, LEAD, "회선 점검", channel="web")
     begun = beats.begin(board.desk, "dispatcher")
     assert begun is not None
-    hold = planning.claim(board.desk, begun)
+    hold = planning.claim_goal(board.desk, begun)
     assert hold is not None
     opening = Opening("net-agent", "회선 전문가", ("NETWORK",), "dispatcher", "없음")
-    part = Part(0, "회선 점검", "REQUEST", "NETWORK", "P3", server="MOF-DB-01", opening=opening)
-    planning.file(board.desk, hold, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
-    return view.waiting(board.desk, PM)[0]
+    part = GoalPartDraft(0, "회선 점검", "REQUEST", "NETWORK", "P3", server="MOF-DB-01", opening=opening)
+    planning.file_plan(board.desk, hold, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
+    return view.pending_hires(board.desk, PM)[0]
 
 
-def test_the_embedded_brain_costs_nothing_and_the_page_says_so(board: Cast) -> None:
+def test_the_embedded_brain_costs_nothing_and_the_page_says_so(board: BoardEnv) -> None:
     found = asked(board)
     assert (found.monthly_won, found.reckoned) == (0, "내장 두뇌: 모델 비용 없음")
     assert found.room == "", "there is no cap"
 
 
-def test_a_model_costs_what_its_peers_have_used(board: Cast) -> None:
+def test_a_model_costs_what_its_peers_have_used(board: BoardEnv) -> None:
     charter(board, PRICES + COMPANY % 1_000_000)
     # 3 calls of 600 and 400 tokens on one task: 1.38 won; one task a month is expected.
-    paid(board, board.parsed(), times=3)
+    pay_calls(board, board.parsed(), times=3)
     found = asked(board)
     assert found.monthly_won == 2
     assert "3,000토큰 × 한 달 1건" in found.reckoned and "qwen" in found.reckoned
     assert "999,998원" in found.room and not found.short
     requests.approve(board.desk, PM, found.hire_id)
     with board.desk.database.reading() as session:
-        agents = {a.id: a for a in revisions.running(session).agents}
-        assert session.scalars(select(Hire.monthly_won)).one() == 2
+        agents = {a.id: a for a in revisions.running_chart(session).agents}
+        assert session.scalars(select(HireRequest.monthly_won)).one() == 2
     assert agents["net-agent"].brain == agents["db-agent"].brain
 
 
 @pytest.mark.parametrize(("prices", "why"), [("", "가격이 없어"), (PRICES, "기록이 없어")])
-def test_what_cannot_be_told_is_not_shown_as_nothing(board: Cast, prices: str, why: str) -> None:
+def test_what_cannot_be_told_is_not_shown_as_nothing(board: BoardEnv, prices: str, why: str) -> None:
     charter(board, prices)
     found = asked(board)
     assert found.monthly_won is None and why in found.reckoned
 
 
-def test_a_cost_beyond_what_the_company_has_left_is_said(board: Cast) -> None:
+def test_a_cost_beyond_what_the_company_has_left_is_said(board: BoardEnv) -> None:
     charter(board, PRICES + COMPANY % 1)
-    paid(board, board.parsed())
+    pay_calls(board, board.parsed())
     with board.desk.database.transaction() as session:
         session.scalars(select(CostDay).where(CostDay.model == "qwen")).one().tokens_in = 10**9
     found = asked(board)
@@ -88,6 +93,6 @@ def test_a_cost_beyond_what_the_company_has_left_is_said(board: Cast) -> None:
 
 
 def test_a_month_is_counted_from_today() -> None:
-    assert cost_estimate.Room(10, 15, 30).short(20) is None
-    assert cost_estimate.Room(9, 15, 30).short(20) == 10
-    assert cost_estimate.Room(None, 15, 30).short(20) is None
+    assert cost_estimate.RemainingBudget(10, 15, 30).short(20) is None
+    assert cost_estimate.RemainingBudget(9, 15, 30).short(20) == 10
+    assert cost_estimate.RemainingBudget(None, 15, 30).short(20) is None

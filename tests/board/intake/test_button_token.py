@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.intake.button_token import Ticket, read, written
+from guardia.board.intake.button_token import ButtonToken
+from guardia.board.intake.button_token import verify
+from guardia.board.intake.button_token import create
 
 END = datetime(2026, 11, 25, tzinfo=UTC)
-GOOD = written("열쇠", "mattermost", 12, END)
+GOOD = create("열쇠", "mattermost", 12, END)
 
 
 @given(
@@ -19,17 +21,17 @@ GOOD = written("열쇠", "mattermost", 12, END)
 )
 def test_what_was_written_is_read(token: str, number: int, end: int) -> None:
     until = datetime.fromtimestamp(end, UTC)
-    said = written(token, "mattermost", number, until)
-    assert read(("other", token), "mattermost", said) == Ticket(number, until)
-    assert read(("other",), "mattermost", said) is None
-    assert read((), "mattermost", said) is None
-    assert read((token,), "slack", said) is None
+    said = create(token, "mattermost", number, until)
+    assert verify(("other", token), "mattermost", said) == ButtonToken(number, until)
+    assert verify(("other",), "mattermost", said) is None
+    assert verify((), "mattermost", said) is None
+    assert verify((token,), "slack", said) is None
 
 
 @given(at=st.integers(0, len(GOOD) - 1), sign=st.characters(codec="utf-8"))
 def test_a_change_of_any_character_voids_it(at: int, sign: str) -> None:
     changed = GOOD[:at] + sign + GOOD[at + 1 :]
-    assert changed == GOOD or read(("열쇠",), "mattermost", changed) is None
+    assert changed == GOOD or verify(("열쇠",), "mattermost", changed) is None
 
 
 @pytest.mark.parametrize(
@@ -37,4 +39,4 @@ def test_a_change_of_any_character_voids_it(at: int, sign: str) -> None:
     ["", GOOD + "0", GOOD[:-1], GOOD + "\n", " " + GOOD, GOOD.replace(".12.", ".١٢."), "v1..."],
 )
 def test_anything_else_is_no_ticket(text: str) -> None:
-    assert read(("열쇠",), "mattermost", text) is None
+    assert verify(("열쇠",), "mattermost", text) is None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.board.intake.link_code import said_code
+from guardia.board.intake.link_code import parse_link_code
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from guardia.board.intake.link_code import said_code
     ],
 )
 def test_only_a_line_that_is_nothing_else_says_a_code(line: str, code: str | None) -> None:
-    assert said_code(line) == code
+    assert parse_link_code(line) == code

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import Cast
+from cast import BoardEnv
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,19 +24,19 @@ POST = {
 }
 
 
-def client(cast: Cast, token: str | None = "열쇠") -> TestClient:
+def client(cast: BoardEnv, token: str | None = "열쇠") -> TestClient:
     app = FastAPI()
     app.include_router(mattermost.router(cast.desk, Settings(messenger_token=token)))
     return TestClient(app, raise_server_exceptions=False)
 
 
 @pytest.fixture
-def room(cast: Cast) -> Iterator[TestClient]:
+def room(cast: BoardEnv) -> Iterator[TestClient]:
     with client(cast) as found:
         yield found
 
 
-def counts(cast: Cast) -> tuple[int, int]:
+def counts(cast: BoardEnv) -> tuple[int, int]:
     query = "select (select count(*) from tb_msg_chat_log), (select count(*) from tb_sr_request)"
     with psycopg.connect(cast.dsn) as connection:
         found = connection.execute(query).fetchone()
@@ -45,7 +45,7 @@ def counts(cast: Cast) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
-def test_a_post_becomes_a_chat_line_and_an_issue(cast: Cast, room: TestClient, form: bool) -> None:
+def test_a_post_becomes_a_chat_line_and_an_issue(cast: BoardEnv, room: TestClient, form: bool) -> None:
     answer = room.post("/intake/mattermost", **({"data": POST} if form else {"json": POST}))
     assert answer.status_code == 200
     assert answer.json()["text"].startswith("SR-1 ")
@@ -53,7 +53,7 @@ def test_a_post_becomes_a_chat_line_and_an_issue(cast: Cast, room: TestClient, f
 
 
 def test_a_repeated_post_gets_the_same_answer_and_opens_nothing(
-    cast: Cast, room: TestClient
+    cast: BoardEnv, room: TestClient
 ) -> None:
     answers = {room.post("/intake/mattermost", json=POST).text for _ in range(3)}
     assert len(answers) == 1
@@ -73,7 +73,7 @@ def test_a_repeated_post_gets_the_same_answer_and_opens_nothing(
     ],
 )
 def test_what_does_not_hold_is_refused_and_leaves_nothing(
-    cast: Cast, room: TestClient, change: dict[str, Any], status: int
+    cast: BoardEnv, room: TestClient, change: dict[str, Any], status: int
 ) -> None:
     answer = room.post("/intake/mattermost", json={**POST, **change})
     assert answer.status_code == status
@@ -92,7 +92,7 @@ def test_a_large_body_is_refused(room: TestClient) -> None:
     assert room.post("/intake/mattermost", content=large, headers=headers).status_code == 413
 
 
-def test_without_a_configured_token_the_channel_is_closed(cast: Cast) -> None:
+def test_without_a_configured_token_the_channel_is_closed(cast: BoardEnv) -> None:
     assert client(cast, None).post("/intake/mattermost", json=POST).status_code == 401
 
 

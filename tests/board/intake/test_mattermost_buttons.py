@@ -8,9 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import CUSTOMER, Cast
-from mattermost_server import SITE, ActionFailed, Mattermost, Message
-from pages import application
+from cast import CUSTOMER
+from cast import BoardEnv
+from mattermost_server import SITE
+from mattermost_server import ActionFailed
+from mattermost_server import Mattermost
+from mattermost_server import RoomMessage
+from pages import page_app
 from starlette.testclient import TestClient
 
 from guardia.board.accounts import messenger_links
@@ -24,27 +28,27 @@ FIRES = "WAS 디스크 꽉 찼어요 **굵게** @all [눌러](http://x)"
 
 
 @pytest.fixture
-def room(cast: Cast) -> Iterator[Mattermost]:
-    with TestClient(application(cast.desk, public_url=f"{SITE}/")) as board:
+def room(cast: BoardEnv) -> Iterator[Mattermost]:
+    with TestClient(page_app(cast.desk, public_url=f"{SITE}/")) as board:
         yield Mattermost(board)
 
 
-def offered(room: Mattermost) -> Message:
+def offered(room: Mattermost) -> RoomMessage:
     message = room.post(FIRES, TALK)
     assert message is not None and message.buttons
     return message
 
 
-def rows(cast: Cast, query: str) -> list[tuple[Any, ...]]:
+def rows(cast: BoardEnv, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(cast.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def issues(cast: Cast) -> int:
+def issues(cast: BoardEnv) -> int:
     return int(rows(cast, "select count(*) from tb_sr_request")[0][0])
 
 
-def test_talk_is_answered_only_where_a_rule_fires(cast: Cast, room: Mattermost) -> None:
+def test_talk_is_answered_only_where_a_rule_fires(cast: BoardEnv, room: Mattermost) -> None:
     assert room.post("점심 뭐 먹죠", TALK) is None
     message = offered(room)
     (button,) = message.buttons
@@ -61,11 +65,11 @@ def test_talk_is_answered_only_where_a_rule_fires(cast: Cast, room: Mattermost) 
 
 
 def test_pressing_opens_the_issue_once_and_replaces_the_message(
-    cast: Cast, room: Mattermost
+    cast: BoardEnv, room: Mattermost
 ) -> None:
     messenger_links.link(cast.desk, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
     message = offered(room)
-    same = Message(message.text, dict(message.props))
+    same = RoomMessage(message.text, dict(message.props))
     room.press(message, "lee")
     assert message.text.startswith("SR-1로 접수했습니다.") and not message.buttons
     query = "select requester_id, requester_name, room, category, body from tb_sr_request"
@@ -78,23 +82,23 @@ def test_pressing_opens_the_issue_once_and_replaces_the_message(
 
 
 def test_what_no_longer_holds_says_so_and_takes_the_button_away(
-    cast: Cast, room: Mattermost
+    cast: BoardEnv, room: Mattermost
 ) -> None:
-    gone, late = offered(room), Message("", {})
+    gone, late = offered(room), RoomMessage("", {})
     now = datetime.now(UTC)
-    lost = button_token.written("열쇠", "mattermost", 99, now + timedelta(hours=1))
+    lost = button_token.create("열쇠", "mattermost", 99, now + timedelta(hours=1))
     room.press(gone, "choi", context={"ticket": lost})
     assert gone.buttons and "찾을 수 없습니다" in room.whispers[0][1]
     past = now - timedelta(minutes=1)
     late.props = {"attachments": [{"actions": [dict(gone.buttons[0])]}]}
-    sealed = button_token.written("열쇠", "mattermost", 1, past)
+    sealed = button_token.create("열쇠", "mattermost", 1, past)
     late.buttons[0]["integration"] = {
         "url": SITE + mattermost_buttons.PATH,
         "context": {"ticket": sealed},
     }
     room.press(late)
     assert "유효 시간" in late.text and not late.buttons
-    text = chart.shipped().read_text("utf-8").replace("id: disk-space", "id: disk-full")
+    text = chart.shipped_chart_path().read_text("utf-8").replace("id: disk-space", "id: disk-full")
     organization_chart.apply_chart(cast.desk, text, "operator:test")
     room.press(gone)
     assert "조직도에 없어" in gone.text and not gone.buttons
@@ -111,8 +115,8 @@ def forgeries(good: str) -> list[Any]:
         {"ticket": good[:-1] + ("0" if good[-1] != "0" else "1")},
         {"ticket": f"{version}.{number}.{int(end) + 86400}.{seal}"},
         {"ticket": f"{version}.2.{end}.{seal}"},
-        {"ticket": button_token.written("다른 열쇠", "mattermost", int(number), until)},
-        {"ticket": button_token.written("열쇠", "slack", int(number), until)},
+        {"ticket": button_token.create("다른 열쇠", "mattermost", int(number), until)},
+        {"ticket": button_token.create("열쇠", "slack", int(number), until)},
         {"ticket": ["v1"]},
         {"ticket": good + "x" * 500},
         "ticket",
@@ -120,7 +124,7 @@ def forgeries(good: str) -> list[Any]:
     ]
 
 
-def test_a_forged_button_opens_nothing(cast: Cast, room: Mattermost) -> None:
+def test_a_forged_button_opens_nothing(cast: BoardEnv, room: Mattermost) -> None:
     message = offered(room)
     for forged in forgeries(message.buttons[0]["integration"]["context"]["ticket"]):
         with pytest.raises(ActionFailed, match="이 설치에서 만든 단추가 아닙니다"):
@@ -136,14 +140,14 @@ def test_a_forged_button_opens_nothing(cast: Cast, room: Mattermost) -> None:
     assert (
         room.board.post(mattermost_buttons.PATH, content=large, headers=headers).status_code == 413
     )
-    with TestClient(application(cast.desk)) as closed:
+    with TestClient(page_app(cast.desk)) as closed:
         closed.app.state.settings.messenger_token = None  # type: ignore[attr-defined]
         assert closed.post(mattermost_buttons.PATH, json=pressed).status_code == 401
     assert issues(cast) == 0
 
 
-def test_people_and_orders_are_heard_in_rooms_of_talk_too(cast: Cast, room: Mattermost) -> None:
-    code = messenger_links.issue_code(cast.desk, CUSTOMER)
+def test_people_and_orders_are_heard_in_rooms_of_talk_too(cast: BoardEnv, room: Mattermost) -> None:
+    code = messenger_links.create_code(cast.desk, CUSTOMER)
     linked = room.post(f"연결 {code}", TALK, "lee")
     asked = room.post("가디아 디스크 꽉 찼는지 봐줘", TALK, "lee")
     called = room.post("점검 부탁해요", TALK, "lee", trigger_word="점검")
@@ -156,9 +160,9 @@ def test_people_and_orders_are_heard_in_rooms_of_talk_too(cast: Cast, room: Matt
     assert logged == [("link",), ("webhook",), ("webhook",), ("kill",)]
 
 
-def test_each_webhook_has_its_own_token(cast: Cast) -> None:
+def test_each_webhook_has_its_own_token(cast: BoardEnv) -> None:
     tokens = "첫째열쇠, 둘째열쇠,,"
-    app = application(cast.desk, messenger_token=tokens)
+    app = page_app(cast.desk, messenger_token=tokens)
     with TestClient(app) as board:
         for token in ("첫째열쇠", "둘째열쇠"):
             room = Mattermost(board, token)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guardia.board.intake.stop_word import orders_stop
+from guardia.board.intake.stop_word import is_stop_command
 
 FILE = Path(__file__).parent / "cases" / "stopword.txt"
 
@@ -22,7 +22,7 @@ CASES = _cases()
 
 @pytest.mark.parametrize(("text", "stops"), CASES, ids=[repr(text) for text, _ in CASES])
 def test_only_the_bare_order_stops(text: str, stops: bool) -> None:
-    assert orders_stop(text) is stops
+    assert is_stop_command(text) is stops
 
 
 def test_there_are_cases_of_both_kinds() -> None:
@@ -31,4 +31,4 @@ def test_there_are_cases_of_both_kinds() -> None:
 
 
 def test_a_long_line_is_never_the_order() -> None:
-    assert not orders_stop("정지" + "!" * 10_000)
+    assert not is_stop_command("정지" + "!" * 10_000)

@@ -13,42 +13,47 @@ from typing import Any
 
 import psycopg
 import pytest
-from audit_env import Sealed
-from cast import LEAD, OFFICER, PM, TERMINATE, Cast, assignment, plan
+from audit_env import AuditEnv
+from cast import LEAD
+from cast import OFFICER
+from cast import PM
+from cast import TERMINATE
+from cast import BoardEnv
+from cast import assignment
+from cast import plan
 from psycopg.types.json import Jsonb
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log, signing_keys, verifier
-from guardia.board.audit.chain import Link
-from guardia.board.audit.checkpoint import (
-    Checkpoint,
-    fingerprint,
-    private_key,
-    public_pem,
-    sign,
-)
-from guardia.board.audit.signing import Seal
-from guardia.board.audit.signing_keys import raw
-from guardia.board.core.plan import Call
+from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.checkpoint import Checkpoint
+from guardia.board.audit.checkpoint import fingerprint
+from guardia.board.audit.checkpoint import load_private_key
+from guardia.board.audit.checkpoint import public_pem
+from guardia.board.audit.checkpoint import sign
+from guardia.board.audit.signing import DecisionSigner
+from guardia.board.audit.signing_keys import public_hex
+from guardia.board.core.plan import ToolCall
 from guardia.board.execution import commands, tasks
-from guardia.board.execution.commands import Outcome, Step
+from guardia.board.execution.commands import CommandResult
+from guardia.board.execution.commands import PlanStep
 from guardia.board.integrity import export, key_rotation
 from guardia.errors import Forbidden, Misconfigured, Refused
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
-READ = Call(tool="database.locks", args={"service": "budgetdb"})
+READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
 Told = tuple[int | None, str | None]
 
 
-def told(sealed: Sealed, *, full: bool = True) -> Told:
+def told(sealed: AuditEnv, *, full: bool = True) -> Told:
     """First bad entry and its fault."""
     verdict = sealed.verify(full=full).verdict
     return verdict.bad, verdict.fault
 
 
 @pytest.fixture
-def grown(sealed: Sealed) -> Sealed:
+def grown(sealed: AuditEnv) -> AuditEnv:
     """Twelve entries and two checkpoints, not yet looked at by the verifier."""
     sealed.write(6 - sealed.size())
     sealed.seal()
@@ -57,7 +62,7 @@ def grown(sealed: Sealed) -> Sealed:
     return sealed
 
 
-def test_an_untouched_record_holds(grown: Sealed) -> None:
+def test_an_untouched_record_holds(grown: AuditEnv) -> None:
     for full in (True, False, True):
         found = grown.verify(full=full)
         assert found.intact
@@ -80,11 +85,11 @@ COLUMNS = {
 
 
 def test_the_columns_below_are_all_there_are() -> None:
-    assert set(COLUMNS) == set(Link.__slots__)
+    assert set(COLUMNS) == set(ChainEntry.__slots__)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_change_of_any_column(grown: Sealed, column: str) -> None:
+def test_a_change_of_any_column(grown: AuditEnv, column: str) -> None:
     change, fault = COLUMNS[column]
     grown.attack(f"update tb_audit_log set {change} where seq = 5")
     assert told(grown) == (5, fault)
@@ -103,14 +108,14 @@ DELETIONS = {
 
 @pytest.mark.parametrize("which", DELETIONS)
 @pytest.mark.parametrize("hide", [False, True], ids=["plain", "head-too"])
-def test_deletion(grown: Sealed, which: str, hide: bool) -> None:
+def test_deletion(grown: AuditEnv, which: str, hide: bool) -> None:
     statement, expected = DELETIONS[which]
     head = HEAD if which != "all" else "update tb_audit_head set size = 0, head = repeat('0', 64)"
     grown.attack(statement, *([head] if hide else []))
     assert told(grown) == expected
 
 
-def test_insertion(grown: Sealed) -> None:
+def test_insertion(grown: AuditEnv) -> None:
     copied = grown.links()[4]
     grown.attack(
         "update tb_audit_log set seq = -seq where seq >= 5",
@@ -121,7 +126,7 @@ def test_insertion(grown: Sealed) -> None:
     assert told(grown) == (6, "link")
 
 
-def test_swap(grown: Sealed) -> None:
+def test_swap(grown: AuditEnv) -> None:
     grown.attack(
         "update tb_audit_log set seq = 0 where seq = 5",
         "update tb_audit_log set seq = 5 where seq = 6",
@@ -130,7 +135,7 @@ def test_swap(grown: Sealed) -> None:
     assert told(grown) == (5, "link")
 
 
-def test_replay_of_an_old_entry(grown: Sealed) -> None:
+def test_replay_of_an_old_entry(grown: AuditEnv) -> None:
     old = grown.links()[4]
     later = replace(old, seq=13, created_at=old.created_at + timedelta(days=1))
     grown.insert(replace(later, current_hash=later.hash()))
@@ -138,14 +143,14 @@ def test_replay_of_an_old_entry(grown: Sealed) -> None:
     assert told(grown) == (13, "link")
 
 
-def edited(grown: Sealed) -> list[Link]:
+def edited(grown: AuditEnv) -> list[ChainEntry]:
     links = grown.links()
     links[4] = replace(links[4], log_content="위조")
     return links
 
 
-def without(place: str) -> Callable[[Sealed], None]:
-    def forget(grown: Sealed) -> None:
+def without(place: str) -> Callable[[AuditEnv], None]:
+    def forget(grown: AuditEnv) -> None:
         if place in ("checkpoints", "copies", "first-copy"):
             grown.attack("delete from tb_audit_checkpoint")
         if place in ("copies", "first-copy"):
@@ -167,7 +172,7 @@ def without(place: str) -> Callable[[Sealed], None]:
     ],
 )
 def test_the_whole_chain_recomputed_after_an_edit(
-    sealed: Sealed, lost: str, expected: Told
+    sealed: AuditEnv, lost: str, expected: Told
 ) -> None:
     sealed.write(6 - sealed.size())
     sealed.seal()
@@ -181,7 +186,7 @@ def test_the_whole_chain_recomputed_after_an_edit(
 
 
 def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
-    sealed: Sealed,
+    sealed: AuditEnv,
 ) -> None:
     waiting, _, bound = sealed.cast.planned()
     hold = sealed.approved()
@@ -189,7 +194,7 @@ def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
     links = sealed.links()
     sealed.rewrite([replace(links[0], log_content="위조"), *links[1:]])
     with pytest.raises(Refused):
-        tasks.start(sealed.desk, hold)
+        tasks.begin_execution(sealed.desk, hold)
     with pytest.raises(Refused):
         decisions.decide(sealed.desk, LEAD, waiting.task_id, approve=True, plan_hash=bound)
     with psycopg.connect(sealed.superuser) as connection:
@@ -198,7 +203,7 @@ def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
     assert "서명하지 않았습니다" in alerts[0][0]
 
 
-def test_yesterdays_backup_restored(grown: Sealed) -> None:
+def test_yesterdays_backup_restored(grown: AuditEnv) -> None:
     grown.backup()
     grown.write(5)
     grown.seal()
@@ -211,7 +216,7 @@ def test_yesterdays_backup_restored(grown: Sealed) -> None:
     assert told(grown) == (13, "tail")
 
 
-def test_a_backup_that_has_grown_again(grown: Sealed) -> None:
+def test_a_backup_that_has_grown_again(grown: AuditEnv) -> None:
     grown.backup()
     grown.write(5)
     grown.seal()
@@ -223,7 +228,7 @@ def test_a_backup_that_has_grown_again(grown: Sealed) -> None:
     assert told(grown) == (17, "rewritten")
 
 
-def test_the_newest_checkpoint_deleted(grown: Sealed) -> None:
+def test_the_newest_checkpoint_deleted(grown: AuditEnv) -> None:
     assert grown.verify().intact
     grown.attack("delete from tb_audit_checkpoint where size = 12")
     for memory in (True, False):
@@ -234,7 +239,7 @@ def test_the_newest_checkpoint_deleted(grown: Sealed) -> None:
             assert (verdict.fault, verdict.checkpoint) == ("missing", 12)
 
 
-def test_an_old_checkpoint_replayed(grown: Sealed) -> None:
+def test_an_old_checkpoint_replayed(grown: AuditEnv) -> None:
     grown.attack(
         "delete from tb_audit_checkpoint where size = 12",
         "insert into tb_audit_checkpoint select chain, 12, head, time, head, key, signature"
@@ -260,18 +265,18 @@ def test_the_checkpoint_columns_below_are_all_there_are() -> None:
 
 
 @pytest.mark.parametrize("column", CHECKPOINT_COLUMNS)
-def test_a_change_of_any_column_of_a_checkpoint(grown: Sealed, column: str) -> None:
+def test_a_change_of_any_column_of_a_checkpoint(grown: AuditEnv, column: str) -> None:
     grown.attack(f"update tb_audit_checkpoint set {CHECKPOINT_COLUMNS[column]} where size = 12")
     verdict = grown.verify().verdict
     expected = {"key": (12, "key"), "chain": (12, "missing"), "size": (11, "signature")}
     assert (verdict.checkpoint, verdict.fault) == expected.get(column, (12, "signature"))
 
 
-def resigned(grown: Sealed) -> None:
+def resigned(grown: AuditEnv) -> None:
     """Every checkpoint signed anew with another key, whose files replace ours."""
-    pem, path = checkpoints.generate(), grown.places.key
+    pem, path = checkpoints.generate_key(), grown.places.key
     path.write_text(pem)
-    key = private_key(pem)
+    key = load_private_key(pem)
     grown.places.public.write_text(public_pem(key.public_key()))
     shutil.rmtree(grown.places.copies[0])
     with psycopg.connect(grown.superuser) as connection:
@@ -289,7 +294,7 @@ def resigned(grown: Sealed) -> None:
 
 
 @pytest.mark.parametrize("memory", [True, False])
-def test_the_key_swapped(grown: Sealed, memory: bool) -> None:
+def test_the_key_swapped(grown: AuditEnv, memory: bool) -> None:
     assert grown.verify().intact
     if not memory:
         grown.places.memory.unlink()
@@ -299,8 +304,8 @@ def test_the_key_swapped(grown: Sealed, memory: bool) -> None:
     assert verdict.fault == ("key" if memory else "copy_damaged")
 
 
-def test_the_public_key_swapped(grown: Sealed) -> None:
-    other = private_key(checkpoints.generate()).public_key()
+def test_the_public_key_swapped(grown: AuditEnv) -> None:
+    other = load_private_key(checkpoints.generate_key()).public_key()
     grown.places.public.write_text(public_pem(other))
     verdict = grown.verify().verdict
     assert (verdict.checkpoint, verdict.fault) == (6, "key")
@@ -308,22 +313,22 @@ def test_the_public_key_swapped(grown: Sealed) -> None:
     assert grown.verify().verdict.fault == "key"
 
 
-def test_another_private_key_signs_nothing(grown: Sealed) -> None:
-    grown.places.key.write_text(checkpoints.generate())
+def test_another_private_key_signs_nothing(grown: AuditEnv) -> None:
+    grown.places.key.write_text(checkpoints.generate_key())
     grown.write(1)
     with pytest.raises(Misconfigured):
         grown.seal()
 
 
-def rotated(grown: Sealed) -> tuple[str, str]:
+def rotated(grown: AuditEnv) -> tuple[str, str]:
     """The key of the checkpoints before and after it was replaced."""
     notary = grown.desk.notary
     assert notary is not None
-    before = raw(notary.key(grown.desk).public_key())
-    return before, key_rotation.rotate_record(grown.desk, "operator:test")
+    before = public_hex(notary.key(grown.desk).public_key())
+    return before, key_rotation.rotate_checkpoint_key(grown.desk, "operator:test")
 
 
-def test_a_replaced_key_is_followed_everywhere(grown: Sealed) -> None:
+def test_a_replaced_key_is_followed_everywhere(grown: AuditEnv) -> None:
     assert grown.verify().intact
     root = grown.places.public.read_text()
     for _ in range(2):
@@ -335,43 +340,43 @@ def test_a_replaced_key_is_followed_everywhere(grown: Sealed) -> None:
             found = grown.verify(full=full)
             assert (found.intact, found.verdict.sealed) == (True, grown.size()), found.verdict
     assert grown.places.public.read_text() == root
-    assert FileKeys(grown.places.key.parent).found(f"{grown.places.key.name}.next") == ()
+    assert FileCredentialStore(grown.places.key.parent).found(f"{grown.places.key.name}.next") == ()
     assert len({c["key"] for c in copied(grown)}) == 3
 
 
-def copied(grown: Sealed) -> list[dict[str, Any]]:
+def copied(grown: AuditEnv) -> list[dict[str, Any]]:
     lines = (grown.places.copies[1] / "main.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 
 def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
-    grown: Sealed, tmp_path: Path
+    grown: AuditEnv, tmp_path: Path
 ) -> None:
     first = grown.places.public.read_text()
     rotated(grown)
-    export.export(grown.desk, tmp_path / "export")
+    export.export_log(grown.desk, tmp_path / "export")
     notary = grown.desk.notary
     assert notary is not None
     keys = {
-        "first": checkpoints.public_key(first),
+        "first": checkpoints.load_public_key(first),
         "last": notary.key(grown.desk).public_key(),
-        "other": private_key(checkpoints.generate()).public_key(),
+        "other": load_private_key(checkpoints.generate_key()).public_key(),
     }
     found = {}
     for name, key in keys.items():
         with (tmp_path / "export").open("rb") as file:
-            found[name] = verifier.verify(file, key).intact
+            found[name] = verifier.verify_export(file, key).intact
     assert found == {"first": True, "last": True, "other": False}
 
 
-def announce(grown: Sealed, by: str, **changes: str) -> int:
+def announce(grown: AuditEnv, by: str, **changes: str) -> int:
     """An entry by which ``by`` hands over, appended by who owns the database."""
-    heir = private_key(checkpoints.generate()).public_key()
-    said = {**signing_keys.announcement("record", private_key(by), heir), **changes}
+    heir = load_private_key(checkpoints.generate_key()).public_key()
+    said = {**signing_keys.build_announcement("record", load_private_key(by), heir), **changes}
     with grown.desk.database.transaction() as session:
         log.append(
             session,
-            signing_keys.KIND,
+            signing_keys.SUCCESSION_KIND,
             actor="operator:x",
             now=grown.desk.clock(),
             detail=dict(said),
@@ -382,11 +387,11 @@ def announce(grown: Sealed, by: str, **changes: str) -> int:
 
 
 @pytest.mark.parametrize("who", ["another key", "the old key", "a changed one"])
-def test_a_key_that_the_present_one_has_not_announced(grown: Sealed, who: str) -> None:
-    store = FileKeys(grown.places.key.parent)
+def test_a_key_that_the_present_one_has_not_announced(grown: AuditEnv, who: str) -> None:
+    store = FileCredentialStore(grown.places.key.parent)
     old = store.get(grown.places.key.name)
     rotated(grown)
-    by = {"another key": checkpoints.generate(), "the old key": old}.get(
+    by = {"another key": checkpoints.generate_key(), "the old key": old}.get(
         who, store.get(grown.places.key.name)
     )
     changes = {"public": "ab" * 32} if who == "a changed one" else {}
@@ -398,8 +403,8 @@ def test_a_key_that_the_present_one_has_not_announced(grown: Sealed, who: str) -
     assert told(grown, full=False) == (at, "succession")
 
 
-def test_the_old_key_signs_nothing_more(grown: Sealed) -> None:
-    store = FileKeys(grown.places.key.parent)
+def test_the_old_key_signs_nothing_more(grown: AuditEnv) -> None:
+    store = FileCredentialStore(grown.places.key.parent)
     old = store.get(grown.places.key.name)
     rotated(grown)
     store.put(grown.places.key.name, old)
@@ -409,13 +414,13 @@ def test_the_old_key_signs_nothing_more(grown: Sealed) -> None:
 
 
 @pytest.mark.parametrize("step", ["announced", "sealed", "placed"])
-def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: Sealed, step: str) -> None:
+def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: AuditEnv, step: str) -> None:
     notary, path = grown.desk.notary, grown.places.key
     assert notary is not None
-    store = FileKeys(path.parent)
-    heir = store.obtain(f"{path.name}.next", checkpoints.generate)
+    store = FileCredentialStore(path.parent)
+    heir = store.obtain(f"{path.name}.next", checkpoints.generate_key)
     key_rotation._announce(
-        grown.desk, "operator:x", "record", notary.key(grown.desk), private_key(heir)
+        grown.desk, "operator:x", "record", notary.key(grown.desk), load_private_key(heir)
     )
     if step != "announced":
         grown.seal()
@@ -426,14 +431,14 @@ def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: Sealed, s
     grown.write(1)
     grown.seal()
     assert grown.verify().intact
-    assert copied(grown)[-1]["key"] == fingerprint(private_key(heir).public_key())
+    assert copied(grown)[-1]["key"] == fingerprint(load_private_key(heir).public_key())
     rotated(grown)
     grown.write(1)
     grown.seal()
     assert grown.verify().intact
 
 
-def decided(grown: Sealed) -> int:
+def decided(grown: AuditEnv) -> int:
     """A decision on a fresh plan; its entry."""
     held, _, bound = grown.cast.planned()
     words = {"approve": False, "plan_hash": bound, "reason": "반려"}
@@ -441,43 +446,43 @@ def decided(grown: Sealed) -> int:
     return max(x.seq for x in grown.links() if x.kind == "rejected")
 
 
-def kept_seal(grown: Sealed) -> tuple[Sealed, FileKeys]:
+def kept_seal(grown: AuditEnv) -> tuple[AuditEnv, FileCredentialStore]:
     """The same board with an installation's kept seal."""
-    store = FileKeys(grown.places.key.parent)
-    desk = replace(grown.desk, seal=Seal.kept(store))
-    return replace(grown, desk=desk, cast=Cast(desk, grown.cast.dsn)), store
+    store = FileCredentialStore(grown.places.key.parent)
+    desk = replace(grown.desk, seal=DecisionSigner.kept(store))
+    return replace(grown, desk=desk, cast=BoardEnv(desk, grown.cast.dsn)), store
 
 
-def test_the_key_of_decisions_is_replaced_while_boards_run(grown: Sealed) -> None:
+def test_the_key_of_decisions_is_replaced_while_boards_run(grown: AuditEnv) -> None:
     board, store = kept_seal(grown)
     decided(board)
     operator, _ = kept_seal(grown)
     before = operator.desk.seal.public
-    after = key_rotation.rotate_decisions(operator.desk, "operator:x", store)
+    after = key_rotation.rotate_decision_key(operator.desk, "operator:x", store)
     at = decided(board)
     assert board.links()[at - 1].detail["key"] == after != before
-    key_rotation.rotate_decisions(operator.desk, "operator:x", store)
+    key_rotation.rotate_decision_key(operator.desk, "operator:x", store)
     decided(board)
     assert board.verify().intact
 
 
-def test_a_decision_under_a_key_that_was_never_announced(grown: Sealed) -> None:
+def test_a_decision_under_a_key_that_was_never_announced(grown: AuditEnv) -> None:
     board, store = kept_seal(grown)
     decided(board)
     # Whoever can write the database but has not the key; and another host's own key.
-    forger = replace(board.desk, seal=Seal.passing())
-    at = decided(replace(board, desk=forger, cast=Cast(forger, board.cast.dsn)))
+    forger = replace(board.desk, seal=DecisionSigner.passing())
+    at = decided(replace(board, desk=forger, cast=BoardEnv(forger, board.cast.dsn)))
     assert told(board) == (at, "seal")
-    key_rotation.rotate_decisions(board.desk, "operator:x", store)
+    key_rotation.rotate_decision_key(board.desk, "operator:x", store)
     with pytest.raises(Misconfigured):
-        decided(replace(board, desk=forger, cast=Cast(forger, board.cast.dsn)))
+        decided(replace(board, desk=forger, cast=BoardEnv(forger, board.cast.dsn)))
 
 
-def test_two_heads(grown: Sealed) -> None:
+def test_two_heads(grown: AuditEnv) -> None:
     place = grown.places.key
-    key = private_key(FileKeys(place.parent).get(place.name))
+    key = load_private_key(FileCredentialStore(place.parent).get(place.name))
     first = json.loads((grown.places.copies[0] / "main.jsonl").read_text().splitlines()[0])
-    root = checkpoints.read(first)
+    root = checkpoints.parse_checkpoint(first)
     other = sign(replace(root, size=13, head="e" * 64), key)
     # The database refuses a second series that goes on from the same checkpoint ...
     with pytest.raises(psycopg.errors.UniqueViolation):
@@ -488,14 +493,14 @@ def test_two_heads(grown: Sealed) -> None:
         )
     # ... and one that was shown to somebody else contradicts ours.
     lines = (grown.places.copies[1] / "main.jsonl").read_text().splitlines()
-    forged = sign(replace(checkpoints.read(json.loads(lines[1])), head="e" * 64), key)
+    forged = sign(replace(checkpoints.parse_checkpoint(json.loads(lines[1])), head="e" * 64), key)
     lines[1] = json.dumps(forged.written())
     (grown.places.copies[1] / "main.jsonl").write_text("\n".join(lines) + "\n")
     assert told(grown) == (12, "rewritten")
     assert fingerprint(key.public_key()) == forged.key
 
 
-def test_the_end_of_a_copy_cut_off(grown: Sealed) -> None:
+def test_the_end_of_a_copy_cut_off(grown: AuditEnv) -> None:
     path = grown.places.copies[1] / "main.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
     later = replace(grown.desk, clock=lambda: grown.links()[-1].created_at + timedelta(hours=1))
@@ -505,7 +510,7 @@ def test_the_end_of_a_copy_cut_off(grown: Sealed) -> None:
 
 
 @pytest.mark.parametrize("how", ["garbage", "line-lost", "changed"])
-def test_a_copy_tampered_with(grown: Sealed, how: str) -> None:
+def test_a_copy_tampered_with(grown: AuditEnv, how: str) -> None:
     path = grown.places.copies[1] / "main.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     changed = {
@@ -517,7 +522,7 @@ def test_a_copy_tampered_with(grown: Sealed, how: str) -> None:
     assert grown.verify().verdict.fault == "copy_damaged"
 
 
-def test_decomposed_text(sealed: Sealed) -> None:
+def test_decomposed_text(sealed: AuditEnv) -> None:
     sealed.write(3)
     at = sealed.size()
     text = unicodedata.normalize("NFD", sealed.links()[-1].log_content)
@@ -525,7 +530,7 @@ def test_decomposed_text(sealed: Sealed) -> None:
     assert told(sealed) == (at, "content")
 
 
-def test_the_application_cannot_switch_the_trigger_off(cast: Cast) -> None:
+def test_the_application_cannot_switch_the_trigger_off(cast: BoardEnv) -> None:
     for table in ("tb_audit_log", "tb_audit_checkpoint"):
         with (
             psycopg.connect(cast.dsn) as connection,
@@ -535,7 +540,7 @@ def test_the_application_cannot_switch_the_trigger_off(cast: Cast) -> None:
 
 
 def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
-    grown: Sealed,
+    grown: AuditEnv,
 ) -> None:
     with psycopg.connect(grown.superuser) as connection:
         connection.execute("alter table tb_audit_log disable trigger append_only")
@@ -548,16 +553,16 @@ def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
     assert told(grown) == (3, "gap")
 
 
-def read_once(sealed: Sealed, *, conclude: bool = True) -> int:
+def read_once(sealed: AuditEnv, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
     hold = sealed.cast.parsed()
-    intent = commands.intend(sealed.desk, tasks.observe(sealed.desk, hold), READ, "psql …")
+    intent = commands.record_intent(sealed.desk, tasks.grant_reads(sealed.desk, hold), READ, "psql …")
     if conclude:
-        commands.conclude(sealed.desk, intent, Outcome(True, {"waiting": 3}, "출력 가", 12))
+        commands.record_result(sealed.desk, intent, CommandResult(True, {"waiting": 3}, "출력 가", 12))
     return intent.seq
 
 
-def test_an_intent_without_a_result(sealed: Sealed) -> None:
+def test_an_intent_without_a_result(sealed: AuditEnv) -> None:
     seq = read_once(sealed, conclude=False)
     assert sealed.verify().unsettled == ()  # it may still be running
     later = replace(sealed.desk, clock=lambda: sealed.links()[-1].created_at + timedelta(hours=1))
@@ -566,7 +571,7 @@ def test_an_intent_without_a_result(sealed: Sealed) -> None:
 
 
 @pytest.mark.parametrize("which", ["never", "twice"])
-def test_a_result_without_an_intent(sealed: Sealed, which: str) -> None:
+def test_a_result_without_an_intent(sealed: AuditEnv, which: str) -> None:
     seq = read_once(sealed)
     links = sealed.links()
     result = replace(links[-1], created_at=links[-1].created_at + timedelta(seconds=1))
@@ -590,16 +595,16 @@ EVIDENCE = {
 
 
 @pytest.mark.parametrize("how", EVIDENCE)
-def test_kept_outputs(sealed: Sealed, how: str) -> None:
+def test_kept_outputs(sealed: AuditEnv, how: str) -> None:
     result = read_once(sealed) + 1
     assert sealed.verify().intact
     sealed.attack(EVIDENCE[how])
     assert told(sealed) == (result, "evidence")
 
 
-def test_a_plan_changed_after_its_approval_is_refused(sealed: Sealed) -> None:
+def test_a_plan_changed_after_its_approval_is_refused(sealed: AuditEnv) -> None:
     hold = sealed.approved()
-    grant = tasks.start(sealed.desk, hold)
+    grant = tasks.begin_execution(sealed.desk, hold)
     body = plan().model_dump(mode="json")
     body["because"] = "다른 까닭"
     sealed.attack(
@@ -608,14 +613,14 @@ def test_a_plan_changed_after_its_approval_is_refused(sealed: Sealed) -> None:
         task=hold.task_id,
     )
     with pytest.raises(Refused):
-        tasks.start(sealed.desk, hold)
+        tasks.begin_execution(sealed.desk, hold)
     with pytest.raises(Refused):
-        commands.intend(sealed.desk, grant, TERMINATE, "psql …", Step(0, "do"))
+        commands.record_intent(sealed.desk, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
-def test_who_asked_does_not_approve(sealed: Sealed) -> None:
+def test_who_asked_does_not_approve(sealed: AuditEnv) -> None:
     sealed.cast.received(requester_id=LEAD.id)
-    tasks.parse(sealed.desk, sealed.cast.hold("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(sealed.desk, sealed.cast.hold("dispatcher"), assignment("MOF-DB-01"))
     hold = sealed.cast.hold("db-agent")
     tasks.file_plan(sealed.desk, hold, plan())
     bound = tasks.plan_hash(hold.task_id, plan())

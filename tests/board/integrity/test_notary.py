@@ -10,14 +10,14 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from audit_env import Sealed
+from audit_env import AuditEnv
 from cast import LEAD, PM
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.control import directives
 from guardia.board.control import kill_switch as control_kill_switch
-from guardia.board.control.directives import Wish
+from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core import kill_switch
 from guardia.board.execution import tasks
 from guardia.board.integrity.notary import Notary
@@ -25,18 +25,18 @@ from guardia.db.engine import Database
 from guardia.errors import Misconfigured
 
 
-def alerts(sealed: Sealed) -> list[str]:
+def alerts(sealed: AuditEnv) -> list[str]:
     with psycopg.connect(sealed.superuser) as connection:
         rows = connection.execute("select text from tb_outbox where kind = 'alert' order by 1")
         return [row[0] for row in rows]
 
 
-def sizes(sealed: Sealed, place: int) -> list[int]:
+def sizes(sealed: AuditEnv, place: int) -> list[int]:
     text = (sealed.places.copies[place] / "main.jsonl").read_text()
     return [json.loads(line)["size"] for line in text.splitlines()]
 
 
-def test_the_key_is_made_once_and_is_ours_alone(sealed: Sealed) -> None:
+def test_the_key_is_made_once_and_is_ours_alone(sealed: AuditEnv) -> None:
     assert sealed.desk.notary is not None
     assert sealed.desk.notary.public() is None
     sealed.seal()
@@ -50,7 +50,7 @@ def test_the_key_is_made_once_and_is_ours_alone(sealed: Sealed) -> None:
     assert key.read_text() == made
 
 
-def test_it_signs_what_is_new_and_only_that(sealed: Sealed) -> None:
+def test_it_signs_what_is_new_and_only_that(sealed: AuditEnv) -> None:
     first = sealed.seal()
     assert sealed.seal() == first
     sealed.write(2)
@@ -58,7 +58,7 @@ def test_it_signs_what_is_new_and_only_that(sealed: Sealed) -> None:
     assert sizes(sealed, 0) == sizes(sealed, 1) == [first, first + 2]
 
 
-def test_a_host_without_the_key_makes_no_second_one(sealed: Sealed) -> None:
+def test_a_host_without_the_key_makes_no_second_one(sealed: AuditEnv) -> None:
     sealed.seal()
     sealed.places.key.unlink()
     sealed.write(1)
@@ -67,50 +67,50 @@ def test_a_host_without_the_key_makes_no_second_one(sealed: Sealed) -> None:
     assert not sealed.places.key.exists()
 
 
-def test_a_checkpoint_comes_before_the_first_command(sealed: Sealed) -> None:
+def test_a_checkpoint_comes_before_the_first_command(sealed: AuditEnv) -> None:
     hold = sealed.approved()
-    tasks.start(sealed.desk, hold)
+    tasks.begin_execution(sealed.desk, hold)
     with sealed.desk.database.reading() as session:
         last = log.last_checkpoint(session)
         assert last is not None
-        covered = log.link_at(session, last.size)
+        covered = log.entry_at(session, last.size)
     assert covered is not None
     assert covered.kind == "started"
     assert sizes(sealed, 1)[-1] == last.size
 
 
-def covered(sealed: Sealed) -> list[str]:
+def covered(sealed: AuditEnv) -> list[str]:
     """Kinds of the newest entry that each checkpoint covers."""
     with sealed.desk.database.reading() as session:
-        found = [log.link_at(session, c.size) for c in log.checkpoints(session)]
+        found = [log.entry_at(session, c.size) for c in log.checkpoints(session)]
     return [link.kind for link in found if link is not None]
 
 
-def test_a_checkpoint_comes_before_each_privileged_action(sealed: Sealed) -> None:
+def test_a_checkpoint_comes_before_each_privileged_action(sealed: AuditEnv) -> None:
     desk = sealed.desk
     hold, _, bound = sealed.cast.planned()
     decisions.decide(desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
     assert covered(sealed) == ["planned"]
-    directives.give(desk, PM, hold.task_id, Wish("priority", "급함", "P1"))
+    directives.issue_directive(desk, PM, hold.task_id, DirectiveRequest("priority", "급함", "P1"))
     assert covered(sealed) == ["planned", "approved"]
     control_kill_switch.kill(desk, LEAD, "점검")
     control_kill_switch.release(desk, PM, "끝")
     assert covered(sealed)[2:] == ["kill_report"]
 
 
-def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: Sealed) -> None:
+def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: AuditEnv) -> None:
     hold, _, bound = sealed.cast.planned()
     other, _, _ = sealed.cast.planned()
     sealed.seal()
     sealed.places.key.unlink()
     for verb in ("pause", "manual", "abort"):
-        directives.give(sealed.desk, LEAD, other.task_id, Wish(verb, "멈춤"))
+        directives.issue_directive(sealed.desk, LEAD, other.task_id, DirectiveRequest(verb, "멈춤"))
     control_kill_switch.kill(sealed.desk, LEAD, "이상")
-    assert kill_switch.switch(sealed.desk) is not None
+    assert kill_switch.active_kill_switch(sealed.desk) is not None
     for privileged in (
         lambda: decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound),
         lambda: control_kill_switch.release(sealed.desk, PM, "끝"),
-        lambda: directives.give(sealed.desk, LEAD, other.task_id, Wish("return")),
+        lambda: directives.issue_directive(sealed.desk, LEAD, other.task_id, DirectiveRequest("return")),
     ):
         with pytest.raises(Misconfigured):
             privileged()
@@ -120,10 +120,10 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: S
     assert sum("서명하지 못했습니다" in alert for alert in alerts(sealed)) == 1
 
 
-def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: Sealed) -> None:
+def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: AuditEnv) -> None:
     shutil.rmtree(sealed.places.copies[1])
     hold = sealed.approved()
-    tasks.start(sealed.desk, hold)
+    tasks.begin_execution(sealed.desk, hold)
     sealed.write(1)
     sealed.seal()
     assert len(alerts(sealed)) == 1
@@ -137,7 +137,7 @@ def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: Sealed) -> No
 
 
 def test_a_place_that_hangs_does_not_hang_us(
-    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+    sealed: AuditEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.board.integrity.notary._PATIENCE", 0.2)
     path = sealed.places.copies[1] / "main.jsonl"
@@ -152,7 +152,7 @@ def test_a_place_that_hangs_does_not_hang_us(
     os.close(descriptor)
 
 
-def test_a_line_that_was_half_written_is_written_again(sealed: Sealed) -> None:
+def test_a_line_that_was_half_written_is_written_again(sealed: AuditEnv) -> None:
     sealed.seal()
     sealed.write(1)
     sealed.seal()
@@ -163,7 +163,7 @@ def test_a_line_that_was_half_written_is_written_again(sealed: Sealed) -> None:
     assert sealed.verify().intact
 
 
-def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed: Sealed) -> None:
+def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed: AuditEnv) -> None:
     sealed.seal()
     sealed.write(1)
     newest = sealed.seal()
@@ -176,11 +176,11 @@ def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed
     assert (verdict.fault, verdict.checkpoint) == ("missing", newest)
 
 
-def test_hosts_that_sign_at_once_make_one_series(sealed: Sealed) -> None:
+def test_hosts_that_sign_at_once_make_one_series(sealed: AuditEnv) -> None:
     sealed.seal()
     hosts = [replace(sealed, desk=replace(sealed.desk, notary=Notary(sealed.places)))] * 4
 
-    def work_on(host: Sealed) -> None:
+    def work_on(host: AuditEnv) -> None:
         for _ in range(5):
             host.write(1)
             host.seal()
@@ -193,7 +193,7 @@ def test_hosts_that_sign_at_once_make_one_series(sealed: Sealed) -> None:
     assert sizes(sealed, 0) == sizes(sealed, 1) == sorted(set(sizes(sealed, 0)))
 
 
-def test_fifty_writers_and_a_notary_keep_the_order(sealed: Sealed) -> None:
+def test_fifty_writers_and_a_notary_keep_the_order(sealed: AuditEnv) -> None:
     database = Database(sealed.desk.database.dsn, pool_size=51)
     many = replace(sealed, desk=replace(sealed.desk, database=database))
     done = threading.Event()
@@ -215,7 +215,7 @@ def test_fifty_writers_and_a_notary_keep_the_order(sealed: Sealed) -> None:
     assert sealed.verify().verdict.sealed == sealed.size() >= 200
 
 
-def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: Sealed) -> None:
+def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: AuditEnv) -> None:
     def asked() -> int:
         with psycopg.connect(sealed.superuser) as connection:
             query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
@@ -223,7 +223,7 @@ def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: Sealed) -> None:
             return int(row[0]) if row else 0
 
     sealed.attack(
-        "update tb_audit_head set size = %(size)s", size=log.SEAL_EVERY - 2
+        "update tb_audit_head set size = %(size)s", size=log.CHECKPOINT_EVERY - 2
     )  # a chain that long takes its time to write
     sealed.write(1)
     assert asked() == 0
@@ -231,7 +231,7 @@ def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: Sealed) -> None:
     assert asked() == 1
 
 
-def test_a_second_look_begins_where_the_first_ended(sealed: Sealed) -> None:
+def test_a_second_look_begins_where_the_first_ended(sealed: AuditEnv) -> None:
     sealed.write(4)
     sealed.seal()
     assert sealed.verify(full=False).start == 0
@@ -241,7 +241,7 @@ def test_a_second_look_begins_where_the_first_ended(sealed: Sealed) -> None:
     assert found.verdict.size == sealed.size() == 7
 
 
-def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: Sealed) -> None:
+def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: AuditEnv) -> None:
     sealed.seal()
     sealed.verify()
     assert stat.S_IMODE(sealed.places.memory.stat().st_mode) == 0o600
@@ -250,18 +250,18 @@ def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: Sealed) -> No
         sealed.verify()
 
 
-def test_a_long_copy_is_searched_not_read(sealed: Sealed) -> None:
+def test_a_long_copy_is_searched_not_read(sealed: AuditEnv) -> None:
     """Lines before what is looked at are skipped, and none after it is."""
-    from guardia.board.audit.checkpoint import read
-    from guardia.board.integrity.witnesses import Copy
+    from guardia.board.audit.checkpoint import parse_checkpoint
+    from guardia.board.integrity.witnesses import CheckpointCopy
 
     sealed.seal()
     path = sealed.places.copies[0] / "main.jsonl"
     line = json.loads(path.read_text())
     path.write_text("".join(json.dumps({**line, "size": n}) + "\n" for n in range(1, 2001)))
-    copy = Copy(sealed.places.copies[0])
+    copy = CheckpointCopy(sealed.places.copies[0])
     length = copy.length()
     assert length is not None
     for after in (0, 1, 777, 1999, 2000):
         assert [c.size for c in copy.read(length, after)] == list(range(after + 1, 2001))
-    assert read(line).size == line["size"]
+    assert parse_checkpoint(line).size == line["size"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.issues.mentions import mentioned
+from guardia.board.issues.mentions import mentioned_agents
 
 NAMES = (
     ("db-agent", ("db-agent", "DB 전문가", "DB 에이전트", "디비 에이전트")),
@@ -30,14 +30,14 @@ NAMES = (
     ],
 )
 def test_whom_a_comment_mentions(text: str, found: list[str]) -> None:
-    assert mentioned(text, NAMES) == found
+    assert mentioned_agents(text, NAMES) == found
 
 
 @given(st.text(alphabet="@`db-agent총괄 \n2", max_size=80))
 def test_any_text_mentions_only_those_who_exist_each_once(text: str) -> None:
-    found = mentioned(text, NAMES)
+    found = mentioned_agents(text, NAMES)
     assert set(found) <= {agent for agent, _ in NAMES} and len(found) == len(set(found))
 
 
 def test_without_agents_nobody_is_mentioned() -> None:
-    assert mentioned("@db-agent", ()) == []
+    assert mentioned_agents("@db-agent", ()) == []

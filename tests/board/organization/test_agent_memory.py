@@ -3,46 +3,50 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from cast import CUSTOMER, ENGINEER, LEAD, Cast
+from cast import CUSTOMER
+from cast import ENGINEER
+from cast import LEAD
+from cast import BoardEnv
 from sqlalchemy import select
 
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
-from guardia.board.control.directives import Wish
-from guardia.board.core.claims import Hold
+from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.claims import Claim
 from guardia.board.core.model import Task
 from guardia.board.organization import agent_memory, chart, handover
-from guardia.board.organization.agent_memory import WORKING, Experience
+from guardia.board.organization.agent_memory import WORKING_MEMORY_LIMIT
+from guardia.board.organization.agent_memory import RunbookOutcome
 from guardia.board.organization.note_model import Note, NoteVersion
 from guardia.board.runs import beats
 from guardia.errors import Forbidden, Invalid, NotFound, Stale
 from guardia.org import edit, revisions
 
-WORKED = Experience("db-lock-chain", "worked", "MOF-DB-01에서 '잠금' 절차로 해결했습니다.")
+WORKED = RunbookOutcome("db-lock-chain", "worked", "MOF-DB-01에서 '잠금' 절차로 해결했습니다.")
 
 
-def history(cast: Cast, note_id: int) -> list[tuple[str, str, bool]]:
+def history(cast: BoardEnv, note_id: int) -> list[tuple[str, str, bool]]:
     with cast.desk.database.reading() as session:
         query = select(NoteVersion).where(NoteVersion.note_id == note_id)
         found = session.scalars(query.order_by(NoteVersion.version))
         return [(v.written_by, v.body, v.active) for v in found]
 
 
-def recorded(cast: Cast, *kinds: str) -> list[str]:
+def recorded(cast: BoardEnv, *kinds: str) -> list[str]:
     with cast.desk.database.reading() as session:
         query = select(AuditEntry.kind).where(AuditEntry.kind.in_(kinds))
         return list(session.scalars(query.order_by(AuditEntry.seq)))
 
 
-def again(cast: Cast, held: Hold) -> Hold:
+def again(cast: BoardEnv, held: Claim) -> Claim:
     """The same task, claimed anew."""
-    begun = beats.Waking(held.run_id, held.agent_id, (), (), None)  # type: ignore[arg-type]
-    found = beats.claim(cast.desk, begun)
+    begun = beats.RunContext(held.run_id, held.agent_id, (), (), None)  # type: ignore[arg-type]
+    found = beats.claim_task(cast.desk, begun)
     assert found is not None
     return found
 
 
-def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(cast: Cast) -> None:
+def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(cast: BoardEnv) -> None:
     held = cast.parsed()
     told = agent_memory.recall(cast.desk, held).working
     assert "디스패처에게서 넘겨받음" in told and "성능 저하" in told
@@ -58,11 +62,11 @@ def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(cast: Cast) -> No
         held.sr_id,
     )
     assert recorded(cast, "lesson_learned") == ["lesson_learned"]
-    agent_memory.write(cast.desk, held, "가" * 2 * WORKING)
-    assert len(agent_memory.recall(cast.desk, held).working) == WORKING
+    agent_memory.write(cast.desk, held, "가" * 2 * WORKING_MEMORY_LIMIT)
+    assert len(agent_memory.recall(cast.desk, held).working) == WORKING_MEMORY_LIMIT
 
 
-def test_who_has_lost_the_hold_writes_nothing(cast: Cast) -> None:
+def test_who_has_lost_the_hold_writes_nothing(cast: BoardEnv) -> None:
     held = cast.parsed()
     newer = again(cast, held)
     for lost in (held, replace(newer, run_id=newer.run_id + 1)):
@@ -72,14 +76,14 @@ def test_who_has_lost_the_hold_writes_nothing(cast: Cast) -> None:
     assert not agent_memory.recall(cast.desk, newer).lessons
 
 
-def test_a_lesson_of_another_server_or_a_struck_one_is_not_brought(cast: Cast) -> None:
+def test_a_lesson_of_another_server_or_a_struck_one_is_not_brought(cast: BoardEnv) -> None:
     held = cast.parsed()
     agent_memory.write(cast.desk, held, "끝", [WORKED])
-    general = agent_memory.teach(cast.desk, ENGINEER, "db-agent", "월말에는 배치를 먼저 본다")
+    general = agent_memory.add_lesson(cast.desk, ENGINEER, "db-agent", "월말에는 배치를 먼저 본다")
     (lesson, *_) = [n for n in agent_memory.recall(cast.desk, held).lessons if n.server]
-    agent_memory.strike(cast.desk, LEAD, "db-agent", lesson.note_id, version=1, active=False)
+    agent_memory.set_note_active(cast.desk, LEAD, "db-agent", lesson.note_id, version=1, active=False)
     assert [n.note_id for n in agent_memory.recall(cast.desk, held).lessons] == [general]
-    agent_memory.strike(cast.desk, LEAD, "db-agent", lesson.note_id, version=2, active=True)
+    agent_memory.set_note_active(cast.desk, LEAD, "db-agent", lesson.note_id, version=2, active=True)
     with cast.desk.database.transaction() as session:
         session.get_one(Task, held.task_id).target_server = "MOF-WAS-01"
     assert [n.note_id for n in agent_memory.recall(cast.desk, held).lessons] == [general]
@@ -87,8 +91,8 @@ def test_a_lesson_of_another_server_or_a_struck_one_is_not_brought(cast: Cast) -
     assert recorded(cast, *kinds) == kinds
 
 
-def test_people_edit_with_history_and_of_two_one_is_told(cast: Cast) -> None:
-    note = agent_memory.teach(cast.desk, ENGINEER, "db-agent", " 처음 \x07")
+def test_people_edit_with_history_and_of_two_one_is_told(cast: BoardEnv) -> None:
+    note = agent_memory.add_lesson(cast.desk, ENGINEER, "db-agent", " 처음 \x07")
     agent_memory.edit(cast.desk, LEAD, "db-agent", note, version=1, body="다음")
     with pytest.raises(Stale):
         agent_memory.edit(cast.desk, ENGINEER, "db-agent", note, version=1, body="늦음")
@@ -98,15 +102,15 @@ def test_people_edit_with_history_and_of_two_one_is_told(cast: Cast) -> None:
     with pytest.raises(NotFound):
         agent_memory.edit(cast.desk, LEAD, "was-agent", note, version=2, body="남의 것")
     with pytest.raises(NotFound):
-        agent_memory.teach(cast.desk, LEAD, "no-such", "아무도")
+        agent_memory.add_lesson(cast.desk, LEAD, "no-such", "아무도")
     with pytest.raises(Forbidden):
-        agent_memory.teach(cast.desk, CUSTOMER, "db-agent", "고객")
+        agent_memory.add_lesson(cast.desk, CUSTOMER, "db-agent", "고객")
 
 
-def test_a_reassigned_issue_goes_with_its_note(cast: Cast) -> None:
+def test_a_reassigned_issue_goes_with_its_note(cast: BoardEnv) -> None:
     held = cast.parsed()
     agent_memory.write(cast.desk, held, "세션 7이 막고 있음")
-    directives.give(cast.desk, LEAD, held.task_id, Wish("reassign", "휴가", "was-agent"))
+    directives.issue_directive(cast.desk, LEAD, held.task_id, DirectiveRequest("reassign", "휴가", "was-agent"))
     with cast.desk.database.reading() as session:
         query = select(Note).where(Note.agent_id == "was-agent", Note.sr_id == held.sr_id)
         note = session.scalars(query).one()
@@ -114,7 +118,7 @@ def test_a_reassigned_issue_goes_with_its_note(cast: Cast) -> None:
     assert note.written_by == "person:lead"
 
 
-def test_whoever_goes_leaves_its_notes_to_the_heir(cast: Cast) -> None:
+def test_whoever_goes_leaves_its_notes_to_the_heir(cast: BoardEnv) -> None:
     held = cast.parsed()
     agent_memory.write(cast.desk, held, "세션 7이 막고 있음")
     with cast.desk.database.reading() as session:
@@ -122,6 +126,6 @@ def test_whoever_goes_leaves_its_notes_to_the_heir(cast: Cast) -> None:
     chart.apply_chart(cast.desk, edit.fire(text, "db-agent"), "operator:test")
     inherited = again(cast, replace(held, agent_id="dispatcher"))
     assert "세션 7이 막고 있음" in agent_memory.recall(cast.desk, inherited).working
-    handover.pass_on(cast.desk, inherited, "was-agent")
+    handover.forward_task(cast.desk, inherited, "was-agent")
     kept = again(cast, replace(held, agent_id="was-agent"))
     assert "세션 7이 막고 있음" in agent_memory.recall(cast.desk, kept).working

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cast import Cast
-from pages import Browser
+from cast import BoardEnv
+from pages import PageClient
 
 from guardia.board.organization import agent_memory
-from guardia.board.organization.agent_memory import Experience
+from guardia.board.organization.agent_memory import RunbookOutcome
 
-Browse = Callable[[str], Browser]
-LEARNED = Experience("db-lock-chain", "worked", "MOF-DB-01에서 <b>잠금</b> 절차로 해결했습니다.")
+Browse = Callable[[str], PageClient]
+LEARNED = RunbookOutcome("db-lock-chain", "worked", "MOF-DB-01에서 <b>잠금</b> 절차로 해결했습니다.")
 
 
-def test_an_agent_is_shown_with_its_work_runs_and_notebook(browse: Browse, board: Cast) -> None:
+def test_an_agent_is_shown_with_its_work_runs_and_notebook(browse: Browse, board: BoardEnv) -> None:
     held = board.parsed()
     agent_memory.write(board.desk, held, "세션 7이 막고 있음", [LEARNED])
     engineer = browse("eng")
@@ -26,7 +26,7 @@ def test_an_agent_is_shown_with_its_work_runs_and_notebook(browse: Browse, board
     assert engineer.see("/agents/no-such").status_code == 404
 
 
-def test_people_teach_edit_and_strike_with_history(browse: Browse, board: Cast) -> None:
+def test_people_teach_edit_and_strike_with_history(browse: Browse, board: BoardEnv) -> None:
     engineer, path = browse("eng"), "/agents/db-agent"
     assert engineer.fill(f"{path}/notes", path, body=" ").status_code == 422
     assert engineer.fill(f"{path}/notes", path, body="월말에는 배치 먼저").status_code == 303
@@ -42,7 +42,7 @@ def test_people_teach_edit_and_strike_with_history(browse: Browse, board: Cast) 
     assert "사용 중지" in engineer.see(path).text
 
 
-def test_who_has_no_right_neither_reads_nor_writes_notes(browse: Browse, board: Cast) -> None:
+def test_who_has_no_right_neither_reads_nor_writes_notes(browse: Browse, board: BoardEnv) -> None:
     browse("eng").fill("/agents/db-agent/notes", "/agents/db-agent", body="메모")
     customer, auditor = browse("cus"), browse("audit")
     assert customer.see("/agents").status_code == 403

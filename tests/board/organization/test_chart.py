@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from cast import Cast, seated
+from cast import BoardEnv
+from cast import seeded_env
 from sqlalchemy import select
 
 from guardia.board.audit.model import AuditEntry
@@ -15,7 +16,7 @@ from guardia.board.organization import chart as organization_chart
 from guardia.errors import Misconfigured, Stale
 from guardia.org import chart, edit, revisions
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CLERK = {
     "id": "net-agent",
     "title": "네트워크 전문가",
@@ -25,18 +26,18 @@ CLERK = {
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as found:
+def board(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as found:
         yield found
 
 
-def latest_entry(board: Cast) -> AuditEntry:
+def latest_entry(board: BoardEnv) -> AuditEntry:
     with board.desk.database.reading() as session:
         query = select(AuditEntry).where(AuditEntry.kind == "org_applied")
         return session.scalars(query.order_by(AuditEntry.seq.desc())).first()  # type: ignore[return-value]
 
 
-def test_a_revision_is_on_record_with_author_and_differences(board: Cast) -> None:
+def test_a_revision_is_on_record_with_author_and_differences(board: BoardEnv) -> None:
     text = edit.set_field(edit.hire(SHIPPED, CLERK), "db-agent", "heartbeat.every", "3m")
     text = edit.fire(text, "sec-agent")
     assert (
@@ -58,14 +59,14 @@ def test_a_revision_is_on_record_with_author_and_differences(board: Cast) -> Non
         assert revisions.chart_text(session, 1) == SHIPPED
 
 
-def test_a_bad_or_an_unchanged_chart_changes_nothing(board: Cast) -> None:
+def test_a_bad_or_an_unchanged_chart_changes_nothing(board: BoardEnv) -> None:
     with pytest.raises(Misconfigured):
         organization_chart.apply_chart(board.desk, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
     assert organization_chart.apply_chart(board.desk, SHIPPED, "operator:test") == 1
     assert latest_entry(board).detail["revision"] == 1
 
 
-def test_of_two_who_have_seen_the_same_revision_one_is_told(board: Cast) -> None:
+def test_of_two_who_have_seen_the_same_revision_one_is_told(board: BoardEnv) -> None:
     def hire(number: int) -> int | None:
         text = edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
         try:

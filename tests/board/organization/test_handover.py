@@ -7,7 +7,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from cast import LEAD, Cast, assignment, plan, seated
+from cast import LEAD
+from cast import BoardEnv
+from cast import assignment
+from cast import plan
+from cast import seeded_env
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -25,17 +29,17 @@ from guardia.errors import Stale
 from guardia.org import chart, edit, revisions
 from guardia.org.model import Agent
 
-SHIPPED = chart.shipped().read_text("utf-8")
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 FIRED = edit.fire(SHIPPED, "db-agent")
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as found:
+def board(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as found:
         yield found
 
 
-def test_open_work_passes_to_the_superior_and_late_effects_are_refused(board: Cast) -> None:
+def test_open_work_passes_to_the_superior_and_late_effects_are_refused(board: BoardEnv) -> None:
     hold, _, bound = board.planned()
     held = board.parsed("MOF-DB-01")
     organization_chart.apply_chart(board.desk, FIRED, "operator:test", 1)
@@ -54,7 +58,7 @@ def test_open_work_passes_to_the_superior_and_late_effects_are_refused(board: Ca
     assert state is State.APPROVED
 
 
-def test_the_dispatcher_passes_on_what_it_has_inherited(board: Cast) -> None:
+def test_the_dispatcher_passes_on_what_it_has_inherited(board: BoardEnv) -> None:
     held = board.parsed()
     text = edit.hire(FIRED, {
         "id": "db-two", "title": "둘째", "duty": "operate", "reports_to": "dispatcher",
@@ -65,19 +69,19 @@ def test_the_dispatcher_passes_on_what_it_has_inherited(board: Cast) -> None:
     assert taken.task_id == held.task_id
     gate = SimpleNamespace()
     context = cast(Any, SimpleNamespace(desk=board.desk, hold=taken, gate=gate))
-    assert dispatch.pass_on(context)
+    assert dispatch.reassign(context)
     assert board.hold("db-two").task_id == held.task_id
 
 
-def test_work_is_never_given_to_someone_who_has_gone(board: Cast) -> None:
+def test_work_is_never_given_to_someone_who_has_gone(board: BoardEnv) -> None:
     board.received()
     dispatcher = board.hold("dispatcher")
     organization_chart.apply_chart(board.desk, FIRED, "operator:test")
     with pytest.raises(Stale):
-        execution_tasks.parse(board.desk, dispatcher, assignment("MOF-DB-01"))
+        execution_tasks.file_triage(board.desk, dispatcher, assignment("MOF-DB-01"))
 
 
-def test_a_new_dispatcher_takes_over_what_the_old_one_had(board: Cast) -> None:
+def test_a_new_dispatcher_takes_over_what_the_old_one_had(board: BoardEnv) -> None:
     board.received()
     text = SHIPPED.replace("duty: dispatch\n", "duty: audit\n", 1).replace(
         "    duty: operate\n", "    duty: dispatch\n", 1
@@ -87,7 +91,7 @@ def test_a_new_dispatcher_takes_over_what_the_old_one_had(board: Cast) -> None:
 
 
 def test_heirs_are_those_who_stay_and_can_work() -> None:
-    seat = handover.Seat
+    seat = handover.AgentPosition
     old = {
         "ceo": seat("dispatch", None),
         "mid": seat("operate", "ceo"),
@@ -99,18 +103,18 @@ def test_heirs_are_those_who_stay_and_can_work() -> None:
         agents=[SimpleNamespace(id=n, duty=d, reports_to=None) for n, d in
                 (("ceo", "dispatch"), ("aud", "audit"))]
     )  # fmt: skip
-    found = handover.handings(old, cast(Any, after))
+    found = handover.plan_reassignments(old, cast(Any, after))
     assert {h.agent_id: h.heir_id for h in found} == {"mid": "ceo", "low": "ceo", "sub": "ceo"}
 
 
 def test_any_sequence_of_charts_and_rollbacks_leaves_the_table_equal_to_the_chart(
     database: Any,
 ) -> None:
-    with seated(database.app) as board:
+    with seeded_env(database.app) as board:
         _sequences(board)
 
 
-def _sequences(board: Cast) -> None:
+def _sequences(board: BoardEnv) -> None:
     @given(st.lists(st.integers(0, 9), min_size=1, max_size=6))
     @settings(
         max_examples=4,
@@ -139,9 +143,9 @@ def _sequences(board: Cast) -> None:
     _equal(board)
 
 
-def _equal(board: Cast) -> None:
+def _equal(board: BoardEnv) -> None:
     with board.desk.database.reading() as session:
-        running = revisions.running(session)
+        running = revisions.running_chart(session)
         rows = session.scalars(select(Agent).where(Agent.state != "fired")).all()
         assert {r.agent_id: r.spec for r in rows} == {
             a.id: a.model_dump(mode="json") for a in running.agents

@@ -3,20 +3,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from cast import Cast
-from pages import Browser, Story
+from cast import BoardEnv
+from pages import PageClient
+from pages import IssueScenario
 
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.org import chart, edit
 
-Browse = Callable[[str], Browser]
-SHIPPED = chart.shipped().read_text("utf-8")
+Browse = Callable[[str], PageClient]
+SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 
-def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: Cast) -> None:
-    sr_id = Story(board).receive().parse().sr_id
+def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: BoardEnv) -> None:
+    sr_id = IssueScenario(board).receive().parse().sr_id
     agent_control.pause(board.desk, "sec-agent", "operator:test")
     lead = browse("lead")
     html = lead.see("/org").text
@@ -35,7 +36,7 @@ def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: Cast)
     assert "ops-talk 방의 글은" in html and "디스크 용량 부족" in html and "스토리지" in html
 
 
-def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Cast) -> None:
+def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: BoardEnv) -> None:
     text = edit.set_field(edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "<b>도사</b>")
     text = text.replace("rooms: [ops-talk]", "rooms: []")
     text += "duties:\n  - {role: pm, institution: MOF, people: [ghost], substitutes: [pm]}\n"
@@ -50,7 +51,7 @@ def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Ca
     assert "보안 전문가" not in page and "대화방이 없습니다" in page
 
 
-def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, board: Cast) -> None:
+def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, board: BoardEnv) -> None:
     text = edit.set_field(SHIPPED, "sec-agent", "adapter", {"kind": "process", "command": ["/a"]})
     organization_chart.apply_chart(board.desk, text, "person:pm")
     lead = browse("lead")
@@ -61,13 +62,13 @@ def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, bo
         assert "외부 프로그램" in lead.see(place).text
 
 
-def test_the_last_look_is_a_waking_or_a_moment_without_work(browse: Browse, board: Cast) -> None:
+def test_the_last_look_is_a_waking_or_a_moment_without_work(browse: Browse, board: BoardEnv) -> None:
     assert "마지막 확인" not in browse("lead").see("/org").text
     beats.tick(board.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
     assert "01-02 12:04" in browse("lead").see("/org").text
 
 
-def test_the_history_goes_on_page_by_page(browse: Browse, board: Cast) -> None:
+def test_the_history_goes_on_page_by_page(browse: Browse, board: BoardEnv) -> None:
     for number in range(25):
         organization_chart.apply_chart(board.desk, f"{SHIPPED}# {number}\n", "operator:test")
     lead = browse("lead")

@@ -9,13 +9,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import LEAD, Cast
+from cast import LEAD
+from cast import BoardEnv
 
 from guardia.board.approvals import decisions
 from guardia.board.control import directives
-from guardia.board.control.directives import Wish
+from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core import lookup, wakes
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import tasks
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
@@ -25,17 +26,17 @@ from guardia.org import chart
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def rows(cast: Cast, query: str) -> list[Any]:
+def rows(cast: BoardEnv, query: str) -> list[Any]:
     with psycopg.connect(cast.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def wake(cast: Cast, agent: str, reason: Reason = Reason.MANUAL, **more: Any) -> bool:
+def wake(cast: BoardEnv, agent: str, reason: WakeReason = WakeReason.MANUAL, **more: Any) -> bool:
     with cast.desk.database.transaction() as session:
         return wakes.wake(session, agent, reason, cast.desk.clock(), **more)
 
 
-def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(cast: Cast) -> None:
+def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(cast: BoardEnv) -> None:
     assert not beats.tick(cast.desk, "db-agent", MOMENT)
     assert rows(cast, "select agent_id, tick from tb_tick") == [("db-agent", MOMENT)]
     assert rows(cast, "select from tb_wake") == []
@@ -57,25 +58,25 @@ def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(cast: Cast) -> None
     assert rows(cast, query) == [("schedule", {"tick": later.isoformat()})]
 
 
-def test_old_ticks_are_forgotten_but_not_where_catching_up_begins(cast: Cast) -> None:
+def test_old_ticks_are_forgotten_but_not_where_catching_up_begins(cast: BoardEnv) -> None:
     for agent, days in (("db-agent", (30, 20, 1)), ("was-agent", (30, 20))):
         for day in days:
             beats.tick(cast.desk, agent, MOMENT - timedelta(days=day))
-    assert beats.forget(cast.desk, MOMENT - timedelta(days=7)) == 3
+    assert beats.delete_old_ticks(cast.desk, MOMENT - timedelta(days=7)) == 3
     assert beats.last_ticks(cast.desk) == {
         "db-agent": MOMENT - timedelta(days=1),
         "was-agent": MOMENT - timedelta(days=20),
     }
 
 
-def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(cast: Cast) -> None:
+def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(cast: BoardEnv) -> None:
     hold, _, bound = cast.planned()
     beats.begin(cast.desk, "db-agent")
     decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-    directives.give(cast.desk, LEAD, hold.task_id, Wish("priority", argument="P1"))
+    directives.issue_directive(cast.desk, LEAD, hold.task_id, DirectiveRequest("priority", argument="P1"))
     begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None and begun.works
-    text = chart.shipped().read_text("utf-8").replace("DB 전문가", "디비 전문가")
+    text = chart.shipped_chart_path().read_text("utf-8").replace("DB 전문가", "디비 전문가")
     organization_chart.apply_chart(cast.desk, text, "operator:test")
     assert begun.entry.title == "DB 전문가"
     beats.end(cast.desk, begun, "done", task_id=None, steps=0)
@@ -91,7 +92,7 @@ def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(cast: Cas
     ]
 
 
-def test_nothing_to_do_ends_the_beat_in_the_transaction_that_began_it(cast: Cast) -> None:
+def test_nothing_to_do_ends_the_beat_in_the_transaction_that_began_it(cast: BoardEnv) -> None:
     wake(cast, "was-agent")
     begun = beats.begin(cast.desk, "was-agent")
     assert begun is not None and not begun.works
@@ -99,7 +100,7 @@ def test_nothing_to_do_ends_the_beat_in_the_transaction_that_began_it(cast: Cast
     assert rows(cast, query) == [("idle", True)]
 
 
-def test_a_paused_agent_keeps_its_reasons(cast: Cast, database: Any) -> None:
+def test_a_paused_agent_keeps_its_reasons(cast: BoardEnv, database: Any) -> None:
     wake(cast, "was-agent")
     with psycopg.connect(database.owner) as connection:
         connection.execute("update tb_agent set state = 'paused' where agent_id = 'was-agent'")
@@ -107,20 +108,20 @@ def test_a_paused_agent_keeps_its_reasons(cast: Cast, database: Any) -> None:
     assert len(rows(cast, "select from tb_wake")) == 1
 
 
-def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(cast: Cast) -> None:
+def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(cast: BoardEnv) -> None:
     cast.received()
     hold = cast.parsed()
     begun = beats.begin(cast.desk, "dispatcher")
     assert begun is not None
     agent_control.pause(cast.desk, "dispatcher", "operator:test")
-    assert beats.claim(cast.desk, begun) is None
+    assert beats.claim_task(cast.desk, begun) is None
     agent_control.pause(cast.desk, "db-agent", "operator:test")
-    tasks.remark(cast.desk, hold, "끝까지 합니다")
+    tasks.add_comment(cast.desk, hold, "끝까지 합니다")
     agent_control.resume(cast.desk, "dispatcher", "operator:test")
-    assert beats.claim(cast.desk, begun) is not None
+    assert beats.claim_task(cast.desk, begun) is not None
 
 
-def test_a_lost_beats_reasons_are_taken_again(cast: Cast) -> None:
+def test_a_lost_beats_reasons_are_taken_again(cast: BoardEnv) -> None:
     wake(cast, "auditor", cause={"why": "x"})
     assert beats.begin(cast.desk, "auditor") is not None
     again = beats.begin(cast.desk, "auditor")
@@ -133,10 +134,10 @@ def test_a_lost_beats_reasons_are_taken_again(cast: Cast) -> None:
 # --- quiet hours --------------------------------------------------------------------------------
 
 
-def sleeping(cast: Cast) -> Cast:
+def sleeping(cast: BoardEnv) -> BoardEnv:
     """It is 23:00 in Seoul, and the specialist's night lasts until 07:00."""
     text = (
-        chart.shipped()
+        chart.shipped_chart_path()
         .read_text("utf-8")
         .replace(
             "    role: roles/database.md\n    brain: {kind: embedded}\n    heartbeat: {every: 10m}",
@@ -150,43 +151,43 @@ def sleeping(cast: Cast) -> Cast:
     return replace(cast, desk=replace(cast.desk, clock=lambda: night))
 
 
-def queued(cast: Cast, agent: str = "db-agent") -> int:
+def queued(cast: BoardEnv, agent: str = "db-agent") -> int:
     return len(rows(cast, f"select from procrastinate_jobs where lock = 'agent:{agent}'"))
 
 
 @pytest.mark.parametrize(
     ("reason", "by", "priority", "waits"),
     [
-        (Reason.ASSIGNMENT, "agent:dispatcher", "P2", True),
-        (Reason.ASSIGNMENT, "agent:dispatcher", "P1", False),
-        (Reason.ASSIGNMENT, "agent:dispatcher", None, False),
-        (Reason.MENTION, "agent:was-agent", "P3", True),
-        (Reason.MENTION, "person:lead", "P3", False),
-        (Reason.GOAL, "", None, False),
-        (Reason.SCHEDULE, "", "", True),
-        (Reason.ORDER, "person:lead", "P3", False),
-        (Reason.APPROVAL_DECIDED, "person:lead", "P3", False),
-        (Reason.RECOVERY, "", "P3", False),
+        (WakeReason.ASSIGNMENT, "agent:dispatcher", "P2", True),
+        (WakeReason.ASSIGNMENT, "agent:dispatcher", "P1", False),
+        (WakeReason.ASSIGNMENT, "agent:dispatcher", None, False),
+        (WakeReason.MENTION, "agent:was-agent", "P3", True),
+        (WakeReason.MENTION, "person:lead", "P3", False),
+        (WakeReason.GOAL, "", None, False),
+        (WakeReason.SCHEDULE, "", "", True),
+        (WakeReason.ORDER, "person:lead", "P3", False),
+        (WakeReason.APPROVAL_DECIDED, "person:lead", "P3", False),
+        (WakeReason.RECOVERY, "", "P3", False),
     ],
 )
 def test_quiet_hours_hold_back_what_can_wait(
-    cast: Cast, reason: Reason, by: str, priority: str | None, waits: bool
+    cast: BoardEnv, reason: WakeReason, by: str, priority: str | None, waits: bool
 ) -> None:
     night = sleeping(cast)
     sr_id = None
     if priority != "":
         sr_id = night.received()
         with cast.desk.database.transaction() as session:
-            lookup.issue_of(session, sr_id).priority = priority
+            lookup.get_issue(session, sr_id).priority = priority
     assert wake(night, "db-agent", reason, sr_id=sr_id, by=by)
     assert queued(cast) == (0 if waits else 1)
     assert len(rows(cast, "select from tb_wake where agent_id = 'db-agent'")) == 1
 
 
-def test_what_was_held_back_wakes_once_at_the_end_of_the_night(cast: Cast) -> None:
+def test_what_was_held_back_wakes_once_at_the_end_of_the_night(cast: BoardEnv) -> None:
     night = sleeping(cast)
     for _ in range(3):
-        wake(night, "db-agent", Reason.SCHEDULE)
+        wake(night, "db-agent", WakeReason.SCHEDULE)
     morning = datetime(2026, 11, 23, 22, tzinfo=UTC)
     day = replace(night, desk=replace(night.desk, clock=lambda: morning))
     assert beats.tick(day.desk, "db-agent", morning)

@@ -7,18 +7,20 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import LEAD, Cast, seated
+from cast import LEAD
+from cast import BoardEnv
+from cast import seeded_env
 from sqlalchemy import text
 
 from guardia.board.control import directives
-from guardia.board.control.directives import Wish
+from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core import wakes
-from guardia.board.core.claims import Hold
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.claims import Claim
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
-from guardia.board.runs.beats import Waking
+from guardia.board.runs.beats import RunContext
 from guardia.org import chart
 
 FLUSH = "select pg_stat_force_next_flush()"
@@ -38,8 +40,8 @@ FILL = """
 
 
 @pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
+def cast(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as board:
         yield board
 
 
@@ -51,30 +53,30 @@ def sql(dsn: str, statement: str) -> list[Any]:
         return found
 
 
-def begun(cast: Cast, agent: str = "db-agent") -> Waking:
+def begun(cast: BoardEnv, agent: str = "db-agent") -> RunContext:
     found = beats.begin(cast.desk, agent)
     assert found is not None
     return found
 
 
-def woken(cast: Cast) -> None:
+def woken(cast: BoardEnv) -> None:
     with cast.desk.database.transaction() as session:
-        wakes.wake(session, "db-agent", Reason.MANUAL, cast.desk.clock())
+        wakes.wake(session, "db-agent", WakeReason.MANUAL, cast.desk.clock())
 
 
-def claimed(cast: Cast, beat: Waking, *done: Hold) -> Hold:
-    found = beats.claim(cast.desk, beat, frozenset(h.task_id for h in done))
+def claimed(cast: BoardEnv, beat: RunContext, *done: Claim) -> Claim:
+    found = beats.claim_task(cast.desk, beat, frozenset(h.task_id for h in done))
     assert found is not None
     return found
 
 
 def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
-    cast: Cast,
+    cast: BoardEnv,
 ) -> None:
     lost = cast.parsed()
     sql(cast.dsn, FILL.format(n=6))
     old, urgent = (t for t, _ in sql(cast.dsn, "select task_id, sr_id from tb_ops_task")[-2:])
-    directives.give(cast.desk, LEAD, urgent, Wish("priority", argument="P1"))
+    directives.issue_directive(cast.desk, LEAD, urgent, DirectiveRequest("priority", argument="P1"))
     beat = begun(cast)  # which finds that the beat before was lost
     first = claimed(cast, beat)
     assert first.task_id == lost.task_id and first.fence > lost.fence
@@ -82,11 +84,11 @@ def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
     second = claimed(cast, beat)
     third = claimed(cast, beat, second)
     assert (second.task_id, third.task_id) == (urgent, lost.task_id + 3)  # the first of P2
-    directives.give(cast.desk, LEAD, old, Wish("priority", argument="P1"))
+    directives.issue_directive(cast.desk, LEAD, old, DirectiveRequest("priority", argument="P1"))
     assert claimed(cast, beat, second, third).task_id == old
 
 
-def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(cast: Cast) -> None:
+def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(cast: BoardEnv) -> None:
     sql(cast.dsn, FILL.format(n=2))
     woken(cast)
     beat = begun(cast)
@@ -99,7 +101,7 @@ def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(cast: Cast
     assert sql(cast.dsn, lost) == [(third.task_id,)]
 
 
-def read_so_far(cast: Cast) -> int:
+def read_so_far(cast: BoardEnv) -> int:
     """How many rows of the board's tables were read by all that has ended."""
     with cast.desk.database.transaction() as session:
         session.execute(text(FLUSH))
@@ -108,12 +110,12 @@ def read_so_far(cast: Cast) -> int:
 
 @pytest.mark.parametrize("limit", [None, 1])
 def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
-    cast: Cast, database: Any, limit: int | None
+    cast: BoardEnv, database: Any, limit: int | None
 ) -> None:
     """Also where an agent that has no room has to pass over all that is new."""
     if limit:
         entry = "    role: roles/database.md\n"
-        limited = chart.shipped().read_text("utf-8")
+        limited = chart.shipped_chart_path().read_text("utf-8")
         limited = limited.replace(entry, f"{entry}    limits: {{parallel_tasks: {limit}}}\n")
         organization_chart.apply_chart(cast.desk, limited, "operator:test")
         cast.planned()
@@ -124,7 +126,7 @@ def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
         woken(cast)
         before = read_so_far(cast)
         beat = begun(cast)
-        found = beats.claim(cast.desk, beat)
+        found = beats.claim_task(cast.desk, beat)
         reads.append(read_so_far(cast) - before)
         assert (found is None) == bool(limit)
         beats.end(cast.desk, beat, "x", task_id=None, steps=0)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cast import LEAD, Cast, seated
+from cast import LEAD
+from cast import BoardEnv
+from cast import seeded_env
 from sqlalchemy import select
 
 from guardia.board.control import directives
-from guardia.board.control.directives import Wish
+from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.model import Comment
 from guardia.board.core.run_model import Run, Wake
 from guardia.board.issues import comments
@@ -20,26 +22,26 @@ LEADER = f"person:{LEAD.id}"
 
 
 @pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as found:
+def cast(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as found:
         yield found
 
 
-def answers(cast: Cast, agent: str) -> list[str]:
+def answers(cast: BoardEnv, agent: str) -> list[str]:
     with cast.desk.database.reading() as session:
         query = select(Comment.body).where(Comment.author == f"agent:{agent}")
         return list(session.scalars(query.order_by(Comment.comment_id)))
 
 
-def wakes(cast: Cast) -> list[str]:
+def wakes(cast: BoardEnv) -> list[str]:
     with cast.desk.database.reading() as session:
         return list(session.scalars(select(Wake.agent_id).where(Wake.agent_id != "dispatcher")))
 
 
-def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(cast: Cast) -> None:
+def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(cast: BoardEnv) -> None:
     held, _, _ = cast.planned()
     for text in ("@was-agent 어떻게 되고 있나요?", "@WAS 전문가 답 주세요"):
-        comments.comment(cast.desk, held.sr_id, LEADER, text)
+        comments.add_comment(cast.desk, held.sr_id, LEADER, text)
     begun = beats.begin(cast.desk, "was-agent")
     assert begun is not None and not begun.works
     (said,) = answers(cast, "was-agent")
@@ -49,36 +51,36 @@ def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(cast: Cast) 
     assert beats.begin(cast.desk, "was-agent") is None
     with cast.desk.database.reading() as session:
         assert session.get_one(Run, begun.run_id).outcome == "answered"
-    assert view.runs(cast.desk, view.Query(agent="was-agent")).rows[0].outcome == "answered"
+    assert view.list_runs(cast.desk, view.RunQuery(agent="was-agent")).rows[0].outcome == "answered"
 
 
-def test_whoever_has_it_answers_unless_its_own_next_step_will(cast: Cast) -> None:
+def test_whoever_has_it_answers_unless_its_own_next_step_will(cast: BoardEnv) -> None:
     held = cast.parsed()
-    comments.comment(cast.desk, held.sr_id, LEADER, "@db-agent 서둘러 주세요")
+    comments.add_comment(cast.desk, held.sr_id, LEADER, "@db-agent 서둘러 주세요")
     beats.begin(cast.desk, "db-agent")
     assert answers(cast, "db-agent") == []
-    directives.give(cast.desk, LEAD, held.task_id, Wish("pause"))
-    comments.comment(cast.desk, held.sr_id, LEADER, "@db-agent 왜 안 하나요?")
+    directives.issue_directive(cast.desk, LEAD, held.task_id, DirectiveRequest("pause"))
+    comments.add_comment(cast.desk, held.sr_id, LEADER, "@db-agent 왜 안 하나요?")
     beats.begin(cast.desk, "db-agent")
     (said,) = answers(cast, "db-agent")
     assert "제가 맡고 있습니다" in said and "일시 중지" in said
 
 
-def test_agents_get_no_answer_and_an_answer_calls_nobody(cast: Cast) -> None:
+def test_agents_get_no_answer_and_an_answer_calls_nobody(cast: BoardEnv) -> None:
     sr_id = cast.received(text="@db-agent @was-agent @보안 전문가 서로 불러요")
-    comments.comment(cast.desk, sr_id, "agent:auditor", "@db-agent 보세요")
+    comments.add_comment(cast.desk, sr_id, "agent:auditor", "@db-agent 보세요")
     beats.begin(cast.desk, "db-agent")
     assert answers(cast, "db-agent") == []
-    comments.comment(cast.desk, sr_id, LEADER, "@sec-agent")
+    comments.add_comment(cast.desk, sr_id, LEADER, "@sec-agent")
     for _ in range(3):
         beats.begin(cast.desk, "sec-agent")
     assert len(answers(cast, "sec-agent")) == 1 and wakes(cast) == []
 
 
-def test_a_beat_that_dies_after_its_answer_does_not_answer_again(cast: Cast) -> None:
+def test_a_beat_that_dies_after_its_answer_does_not_answer_again(cast: BoardEnv) -> None:
     cast.parsed()
     other = cast.received()
-    comments.comment(cast.desk, other, LEADER, "@db-agent 이것도 봅니까?")
+    comments.add_comment(cast.desk, other, LEADER, "@db-agent 이것도 봅니까?")
     assert beats.begin(cast.desk, "db-agent") is not None, "it works on what it holds"
     beats.tick(cast.desk, "db-agent", cast.desk.clock())
     assert beats.begin(cast.desk, "db-agent") is not None, "the run before is lost"

@@ -2,20 +2,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cast import Cast
-from pages import Browser, Story
+from cast import BoardEnv
+from pages import PageClient
+from pages import IssueScenario
 
 from guardia.board.core import wakes
-from guardia.board.core.wake_reasons import Reason
+from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.runs import beats
 
-Browse = Callable[[str], Browser]
+Browse = Callable[[str], PageClient]
 
 
-def test_staff_see_why_agents_woke_and_customers_do_not(browse: Browse, board: Cast) -> None:
+def test_staff_see_why_agents_woke_and_customers_do_not(browse: Browse, board: BoardEnv) -> None:
     lead = browse("lead")
     assert "실행 기록이 없습니다" in lead.see("/runs").text
-    sr_id = Story(board).waiting().sr_id
+    sr_id = IssueScenario(board).waiting().sr_id
     html = lead.see("/runs").text
     for shown in ("DB 전문가", "배정", f'href="/issues/{sr_id}"', "조직도", "작업 1"):
         assert shown in html, shown
@@ -25,9 +26,9 @@ def test_staff_see_why_agents_woke_and_customers_do_not(browse: Browse, board: C
     assert lead.see("/runs?before=-1").status_code == 422
 
 
-def test_what_agents_wrote_is_only_text(browse: Browse, board: Cast) -> None:
+def test_what_agents_wrote_is_only_text(browse: Browse, board: BoardEnv) -> None:
     with board.desk.database.transaction() as session:
         cause = {"why": "<script>alert(1)</script>"}
-        wakes.wake(session, "auditor", Reason.MANUAL, board.desk.clock(), cause=cause)
+        wakes.wake(session, "auditor", WakeReason.MANUAL, board.desk.clock(), cause=cause)
     beats.begin(board.desk, "auditor")
     assert "<script>alert" not in browse("lead").see("/runs").text

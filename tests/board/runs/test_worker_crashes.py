@@ -9,9 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import Cast, seated
+from cast import BoardEnv
+from cast import seeded_env
 
-from guardia.board.core.wake_budget import RECOVERIES
+from guardia.board.core.wake_budget import MAX_RECOVERIES
 from guardia.board.runs import beats
 
 FILE = """
@@ -33,38 +34,38 @@ FURTHER = "update tb_ops_task set attempt = attempt + 1 where task_id = {}"
 
 
 @pytest.fixture
-def cast(database: Any) -> Iterator[Cast]:
-    with seated(database.app) as board:
+def cast(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as board:
         yield board
 
 
-def sql(cast: Cast, statement: str) -> list[Any]:
+def sql(cast: BoardEnv, statement: str) -> list[Any]:
     with psycopg.connect(cast.dsn, autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
 
 
-def filed(cast: Cast, agent: str) -> int:
+def filed(cast: BoardEnv, agent: str) -> int:
     """A task for an agent."""
     return int(sql(cast, FILE.format(agent=agent))[0][0])
 
 
-def died(cast: Cast, *agents: str) -> None:
+def died(cast: BoardEnv, *agents: str) -> None:
     """A worker that had these agents' beats in its hands, each with a task, dies; and its jobs
     are queued again."""
     sql(cast, FALL.format(agents="{" + ",".join(agents) + "}"))
-    assert beats.rescue(cast.desk, 1.0) == ["beat"] * len(agents)
+    assert beats.requeue_lost_jobs(cast.desk, 1.0) == ["beat"] * len(agents)
     sql(cast, "delete from procrastinate_jobs")
 
 
-def taken(cast: Cast, agent: str) -> int | None:
+def taken(cast: BoardEnv, agent: str) -> int | None:
     """The task that the agent's next beat claims."""
     begun = beats.begin(cast.desk, agent)
-    found = beats.claim(cast.desk, begun) if begun else None
+    found = beats.claim_task(cast.desk, begun) if begun else None
     return found.task_id if found else None
 
 
-def begin(cast: Cast, agent: str) -> None:
+def begin(cast: BoardEnv, agent: str) -> None:
     with psycopg.connect(cast.dsn, autocommit=True) as connection:
         connection.execute(
             "insert into tb_wake (agent_id, reason, created_at) values (%s, 'manual', now())",
@@ -72,7 +73,7 @@ def begin(cast: Cast, agent: str) -> None:
         )
 
 
-def stalled(cast: Cast) -> list[int]:
+def stalled(cast: BoardEnv) -> list[int]:
     found = sql(
         cast,
         "select task_id from tb_ops_task join tb_sr_request using (sr_id)"
@@ -81,10 +82,10 @@ def stalled(cast: Cast) -> list[int]:
     return [row[0] for row in found]
 
 
-def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(cast: Cast) -> None:
+def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(cast: BoardEnv) -> None:
     task = filed(cast, "db-agent")
     begin(cast, "db-agent")
-    for _ in range(3 * RECOVERIES):
+    for _ in range(3 * MAX_RECOVERIES):
         assert taken(cast, "db-agent") == task
         died(cast, "db-agent")
         sql(cast, FURTHER.format(task))
@@ -92,7 +93,7 @@ def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(cas
 
 
 def test_what_kills_its_worker_is_stopped_and_what_was_in_the_same_hands_goes_on(
-    cast: Cast,
+    cast: BoardEnv,
 ) -> None:
     """It dies with one other after another, neither of which comes any further."""
     poison = filed(cast, "sec-agent")
@@ -101,7 +102,7 @@ def test_what_kills_its_worker_is_stopped_and_what_was_in_the_same_hands_goes_on
         begin(cast, agent)
     assert taken(cast, "sec-agent") == poison
     died(cast, "sec-agent")
-    for number in range(RECOVERIES):
+    for number in range(MAX_RECOVERIES):
         with_it = sorted(others)[number % 2]
         assert taken(cast, "sec-agent") == poison
         assert taken(cast, with_it) == others[with_it]
@@ -111,14 +112,14 @@ def test_what_kills_its_worker_is_stopped_and_what_was_in_the_same_hands_goes_on
     assert {agent: taken(cast, agent) for agent in others} == others
 
 
-def test_nobody_answers_for_a_database_that_restarted(cast: Cast) -> None:
+def test_nobody_answers_for_a_database_that_restarted(cast: BoardEnv) -> None:
     before = replace(cast, desk=replace(cast.desk, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
     task = filed(cast, "db-agent")
     begin(cast, "db-agent")
-    for _ in range(2 * RECOVERIES):
+    for _ in range(2 * MAX_RECOVERIES):
         assert taken(before, "db-agent") == task
     assert stalled(cast) == []
-    for _ in range(1 + RECOVERIES):  # the first of these losses is of a beat from before
+    for _ in range(1 + MAX_RECOVERIES):  # the first of these losses is of a beat from before
         assert taken(cast, "db-agent") == task
     assert taken(cast, "db-agent") is None
     assert stalled(cast) == [task]

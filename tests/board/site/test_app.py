@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from pages import Browser, application
+from pages import PageClient
+from pages import page_app
 
 from guardia.board.core.context import Desk
 from guardia.board.web.security_headers import MAX_BODY
@@ -45,7 +46,7 @@ def test_the_walk_finds_the_routes(app: FastAPI) -> None:
     assert len(paths) >= 14
 
 
-def test_every_route_but_the_named_ones_demands_a_sign_in(app: FastAPI, anyone: Browser) -> None:
+def test_every_route_but_the_named_ones_demands_a_sign_in(app: FastAPI, anyone: PageClient) -> None:
     anyone.token("/login")
     for method, path in walk(app):
         if path in OPEN or method == "HEAD":
@@ -65,7 +66,7 @@ def test_every_route_but_the_named_ones_demands_a_sign_in(app: FastAPI, anyone: 
 
 
 def test_a_persons_session_opens_nothing_of_an_outside_agents(
-    app: FastAPI, browse: Callable[[str], Browser]
+    app: FastAPI, browse: Callable[[str], PageClient]
 ) -> None:
     browser = browse("lead")
     agents = [(m, p) for m, p in walk(app) if p.startswith("/api/agent/")]
@@ -75,7 +76,7 @@ def test_a_persons_session_opens_nothing_of_an_outside_agents(
 
 
 def test_every_change_demands_the_token_of_a_page(
-    app: FastAPI, browse: Callable[[str], Browser]
+    app: FastAPI, browse: Callable[[str], PageClient]
 ) -> None:
     browser = browse("lead")
     other = browse("pm").token()
@@ -92,7 +93,7 @@ def test_every_change_demands_the_token_of_a_page(
 
 
 def test_a_form_on_another_site_is_refused_even_with_the_token(
-    browse: Callable[[str], Browser],
+    browse: Callable[[str], PageClient],
 ) -> None:
     browser = browse("lead")
     answer = browser.post(
@@ -103,7 +104,7 @@ def test_a_form_on_another_site_is_refused_even_with_the_token(
     assert answer.status_code == 403
 
 
-def test_the_token_may_come_in_a_header(browse: Callable[[str], Browser]) -> None:
+def test_the_token_may_come_in_a_header(browse: Callable[[str], PageClient]) -> None:
     browser = browse("lead")
     answer = browser.post(
         "/issues",
@@ -116,7 +117,7 @@ def test_the_token_may_come_in_a_header(browse: Callable[[str], Browser]) -> Non
 
 @pytest.mark.parametrize("path", ["/login", "/issues", "/issues/999", "/docs", "/nowhere"])
 def test_pages_are_never_cached_framed_or_fed_from_elsewhere(
-    browse: Callable[[str], Browser], path: str
+    browse: Callable[[str], PageClient], path: str
 ) -> None:
     headers = browse("lead").see(path).headers
     policy = {
@@ -132,7 +133,7 @@ def test_pages_are_never_cached_framed_or_fed_from_elsewhere(
 
 
 def test_pages_name_no_other_host_and_hold_no_script_of_their_own(
-    browse: Callable[[str], Browser],
+    browse: Callable[[str], PageClient],
 ) -> None:
     browser = browse("lead")
     for path in ("/login", "/issues", "/issues/new", "/docs"):
@@ -145,7 +146,7 @@ def test_pages_name_no_other_host_and_hold_no_script_of_their_own(
         assert all("src=" in tag for tag in html.split("<script")[1:])
 
 
-def test_static_files_are_kept_for_ever_only_under_their_version(anyone: Browser) -> None:
+def test_static_files_are_kept_for_ever_only_under_their_version(anyone: PageClient) -> None:
     html = anyone.see("/login").text
     versioned = html.split('href="/static/guardia.css')[1].split('"')[0]
     kept = anyone.get(f"/static/guardia.css{versioned}")
@@ -159,7 +160,7 @@ def test_static_files_are_kept_for_ever_only_under_their_version(anyone: Browser
 
 
 def test_everything_that_pages_load_is_there(
-    anyone: Browser, browse: Callable[[str], Browser]
+    anyone: PageClient, browse: Callable[[str], PageClient]
 ) -> None:
     for html in (anyone.see("/login").text, browse("lead").see("/docs").text):
         for half in html.replace('href="', 'src="').split('src="')[1:]:
@@ -168,23 +169,23 @@ def test_everything_that_pages_load_is_there(
                 assert anyone.get(path).status_code == 200, path
 
 
-def test_health_asks_the_database(anyone: Browser, database: Any) -> None:
+def test_health_asks_the_database(anyone: PageClient, database: Any) -> None:
     assert anyone.get("/healthz").json() == {"status": "ok"}
     elsewhere = Desk(Database("postgresql://nobody:x@127.0.0.1:1/none"))
-    answer = Browser(application(elsewhere), raise_server_exceptions=False).get("/healthz")
+    answer = PageClient(page_app(elsewhere), raise_server_exceptions=False).get("/healthz")
     assert answer.status_code == 503
     assert "데이터베이스" in answer.json()["message"]
     assert "127.0.0.1" not in answer.text
 
 
-def test_the_api_is_described_without_the_pages(anyone: Browser) -> None:
+def test_the_api_is_described_without_the_pages(anyone: PageClient) -> None:
     paths = anyone.get("/openapi.json").json()["paths"]
     assert {"/healthz", "/intake/mattermost"} <= set(paths)
     assert not [p for p in paths if p.startswith(("/issues", "/login", "/events"))]
     assert 'data-openapi="/openapi.json"' in anyone.see("/docs").text
 
 
-def test_intake_needs_its_token_but_no_form(anyone: Browser) -> None:
+def test_intake_needs_its_token_but_no_form(anyone: PageClient) -> None:
     post = {"token": "열쇠", "post_id": "p1", "user_name": "u", "text": "운영DB가 느려요"}
     answer = anyone.post("/intake/mattermost", json=post)
     assert answer.status_code == 200
@@ -193,7 +194,7 @@ def test_intake_needs_its_token_but_no_form(anyone: Browser) -> None:
     assert "토큰이 맞지 않습니다" in refused.json()["message"]
 
 
-def test_a_body_that_is_too_large_is_refused(anyone: Browser) -> None:
+def test_a_body_that_is_too_large_is_refused(anyone: PageClient) -> None:
     form = {"content-type": "application/x-www-form-urlencoded"}
     announced = anyone.post("/login", content=b"a" * (MAX_BODY + 1), headers=form)
     assert announced.status_code == 413

@@ -11,9 +11,11 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from cast import Cast
+from cast import BoardEnv
 from fastapi import FastAPI
-from pages import Browser, Story, serving
+from pages import PageClient
+from pages import IssueScenario
+from pages import serve_app
 from sqlalchemy import text
 
 from guardia.board.runs import beats
@@ -23,13 +25,13 @@ from guardia.board.site import live
 @pytest.fixture
 def site(app: FastAPI) -> Iterator[str]:
     """The application behind a real server."""
-    with serving(app) as address:
+    with serve_app(app) as address:
         yield address
 
 
 @contextmanager
 def listening(
-    site: str, browser: Browser, query: str = ""
+    site: str, browser: PageClient, query: str = ""
 ) -> Iterator[Callable[[float], str | None]]:
     """An open event stream; calling it waits for the next event."""
     arrived: Queue[str] = Queue()
@@ -66,27 +68,27 @@ def listening(
         yield following
 
 
-def position(board: Cast) -> int:
+def position(board: BoardEnv) -> int:
     with board.desk.database.reading() as session:
         return session.scalar(text("select size from tb_audit_head")) or 0
 
 
 def test_whoever_looks_at_an_issue_hears_of_it_and_of_no_other(
-    site: str, browse: Callable[[str], Browser], board: Cast
+    site: str, browse: Callable[[str], PageClient], board: BoardEnv
 ) -> None:
-    story = Story(board).receive()
+    story = IssueScenario(board).receive()
     other = board.received()
     query = f"?sr={story.sr_id}&seen={position(board)}"
     with listening(site, browse("eng"), query) as following:
         assert following(0.5) is None
-        Story(board, sr_id=other).parse()
+        IssueScenario(board, sr_id=other).parse()
         assert following(0.7) is None
         story.parse()
         assert following(5) == "event: issue"
 
 
 def test_the_list_hears_of_everything(
-    site: str, browse: Callable[[str], Browser], board: Cast
+    site: str, browse: Callable[[str], PageClient], board: BoardEnv
 ) -> None:
     with listening(site, browse("eng"), f"?seen={position(board)}") as following:
         board.received()
@@ -94,7 +96,7 @@ def test_the_list_hears_of_everything(
 
 
 def test_who_looks_at_agents_hears_of_beats_and_others_do_not(
-    site: str, browse: Callable[[str], Browser], board: Cast
+    site: str, browse: Callable[[str], PageClient], board: BoardEnv
 ) -> None:
     board.received()
     eng, seen = browse("eng"), position(board)
@@ -111,7 +113,7 @@ def test_who_looks_at_agents_hears_of_beats_and_others_do_not(
 
 
 def test_customers_hear_of_their_own_institution_only(
-    site: str, browse: Callable[[str], Browser], board: Cast
+    site: str, browse: Callable[[str], PageClient], board: BoardEnv
 ) -> None:
     seen = f"?seen={position(board)}"
     with (
@@ -121,13 +123,13 @@ def test_customers_hear_of_their_own_institution_only(
         board.received()
         # Nobody knows yet whose it is.
         assert theirs(0.7) is None
-        Story(board, sr_id=1).parse()
+        IssueScenario(board, sr_id=1).parse()
         assert theirs(5) == "event: issue"
         assert strangers(0.7) is None
 
 
 def test_a_burst_is_told_in_few_words(
-    site: str, browse: Callable[[str], Browser], board: Cast
+    site: str, browse: Callable[[str], PageClient], board: BoardEnv
 ) -> None:
     with listening(site, browse("eng"), f"?seen={position(board)}") as following:
         started = time.monotonic()
@@ -140,10 +142,10 @@ def test_a_burst_is_told_in_few_words(
 
 
 def test_what_happened_between_page_and_stream_is_told_at_once(
-    site: str, browse: Callable[[str], Browser], board: Cast
+    site: str, browse: Callable[[str], PageClient], board: BoardEnv
 ) -> None:
     before = position(board)
-    story = Story(board).receive()
+    story = IssueScenario(board).receive()
     time.sleep(0.5)
     for query in (f"?seen={before}", f"?sr={story.sr_id}&seen={before}"):
         with listening(site, browse("eng"), query) as following:
@@ -151,7 +153,7 @@ def test_what_happened_between_page_and_stream_is_told_at_once(
 
 
 def test_after_the_database_was_away_every_page_reads_again(
-    site: str, browse: Callable[[str], Browser], board: Cast, database: Any
+    site: str, browse: Callable[[str], PageClient], board: BoardEnv, database: Any
 ) -> None:
     with listening(site, browse("eng"), f"?seen={position(board)}") as following:
         with psycopg.connect(database.superuser, autocommit=True) as connection:
@@ -167,8 +169,8 @@ def test_after_the_database_was_away_every_page_reads_again(
 
 def test_a_stream_ends_with_its_session(
     site: str,
-    browse: Callable[[str], Browser],
-    board: Cast,
+    browse: Callable[[str], PageClient],
+    board: BoardEnv,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live, "_HEARTBEAT", 0.3)
@@ -181,7 +183,7 @@ def test_a_stream_ends_with_its_session(
 
 
 def test_one_connection_listens_for_all_pages(
-    site: str, browse: Callable[[str], Browser], board: Cast, database: Any
+    site: str, browse: Callable[[str], PageClient], board: BoardEnv, database: Any
 ) -> None:
     browser, seen = browse("eng"), f"?seen={position(board)}"
     with (
@@ -198,7 +200,7 @@ def test_one_connection_listens_for_all_pages(
 
 
 def test_too_many_pages_are_sent_away(
-    site: str, browse: Callable[[str], Browser], monkeypatch: pytest.MonkeyPatch, app: FastAPI
+    site: str, browse: Callable[[str], PageClient], monkeypatch: pytest.MonkeyPatch, app: FastAPI
 ) -> None:
     monkeypatch.setattr(live, "_PAGES", 0)
     answer = browse("eng").get("/events")
@@ -208,7 +210,7 @@ def test_too_many_pages_are_sent_away(
 
 
 def test_pages_that_leave_are_forgotten(
-    site: str, browse: Callable[[str], Browser], app: FastAPI
+    site: str, browse: Callable[[str], PageClient], app: FastAPI
 ) -> None:
     cookies = {"guardia_session": browse("eng").cookies["guardia_session"]}
     with httpx.Client(cookies=cookies) as client, client.stream("GET", f"{site}/events") as stream:

@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from pages import Browser, serving
+from pages import PageClient
+from pages import serve_app
 
 CHILD = """
 import socket, sys
@@ -29,7 +30,7 @@ server.run([listener])
 
 
 def test_it_stops_at_once_while_pages_are_open(
-    database: Any, browse: Callable[[str], Browser]
+    database: Any, browse: Callable[[str], PageClient]
 ) -> None:
     """Ctrl-C ends the process in well under the time that open connections would be waited for."""
     token = browse("lead").cookies["guardia_session"]
@@ -62,11 +63,11 @@ def test_it_stops_at_once_while_pages_are_open(
         listener.close()
 
 
-def test_answers_leave_at_once(anyone: Browser) -> None:
+def test_answers_leave_at_once(anyone: PageClient) -> None:
     """Headers and body are two packets; held back, each answer would take at least 40 ms."""
     app = anyone.app
     assert isinstance(app, FastAPI)
-    with serving(app) as site, httpx.Client() as client:
+    with serve_app(app) as site, httpx.Client() as client:
         seconds = []
         for _ in range(40):
             started = time.monotonic()

@@ -3,17 +3,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast, assignment
-from pages import (
-    ADMIN,
-    AUDITOR,
-    HOMELESS,
-    STRANGER,
-    Story,
-    enrol_more,
-    realistic,
-    statements,
-)
+from cast import CUSTOMER
+from cast import ENGINEER
+from cast import LEAD
+from cast import LEAD2
+from cast import OFFICER
+from cast import PM
+from cast import BoardEnv
+from cast import assignment
+from pages import ADMIN
+from pages import AUDITOR
+from pages import CUSTOMER_WITHOUT_INSTITUTION
+from pages import OTHER_CUSTOMER
+from pages import IssueScenario
+from pages import enrol_page_users
+from pages import realistic_plan
+from pages import recorded_statements
 from sqlalchemy import text
 
 from guardia.board.approvals import decisions
@@ -21,30 +26,31 @@ from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.issues import visibility
 from guardia.board.tracker import issue_list
-from guardia.board.tracker.issue_list import Query, Row
-from guardia.org.directory import PersonName
+from guardia.board.tracker.issue_list import IssueQuery
+from guardia.board.tracker.issue_list import IssueRow
+from guardia.org.directory import PersonInfo
 
 
 @pytest.fixture
-def board(cast: Cast) -> Cast:
+def board(cast: BoardEnv) -> BoardEnv:
     """The seeded board with a second institution."""
-    enrol_more(cast)
+    enrol_page_users(cast)
     return cast
 
 
-def numbers(board: Cast, viewer: PersonName = LEAD, **query: Any) -> list[int]:
-    return [r.sr_id for r in issue_list.issues(board.desk, viewer, Query(**query)).rows]
+def numbers(board: BoardEnv, viewer: PersonInfo = LEAD, **query: Any) -> list[int]:
+    return [r.sr_id for r in issue_list.list_issues(board.desk, viewer, IssueQuery(**query)).rows]
 
 
-def received(board: Cast, count: int) -> list[int]:
+def received(board: BoardEnv, count: int) -> list[int]:
     return [board.received(text=f"요청 {n}") for n in range(count)]
 
 
-def test_pages_by_keyset_show_every_issue_once_in_both_directions(board: Cast) -> None:
+def test_pages_by_keyset_show_every_issue_once_in_both_directions(board: BoardEnv) -> None:
     all_of_them = received(board, 12)[::-1]
     seen, cursor, newest = [], {}, None
     while True:
-        page = issue_list.issues(board.desk, LEAD, Query(size=5, **cursor))
+        page = issue_list.list_issues(board.desk, LEAD, IssueQuery(size=5, **cursor))
         newest = newest or page
         seen += [r.sr_id for r in page.rows]
         if page.older is None:
@@ -53,45 +59,45 @@ def test_pages_by_keyset_show_every_issue_once_in_both_directions(board: Cast) -
     assert seen == all_of_them
     assert (newest.newer, page.older) == (None, None)
     assert page.newer is not None
-    back = issue_list.issues(board.desk, LEAD, Query(size=5, after=page.newer))
+    back = issue_list.list_issues(board.desk, LEAD, IssueQuery(size=5, after=page.newer))
     assert [r.sr_id for r in back.rows] == all_of_them[5:10]
     # Towards the newest end the page is filled up rather than left short.
-    first = issue_list.issues(board.desk, LEAD, Query(size=5, after=all_of_them[2]))
+    first = issue_list.list_issues(board.desk, LEAD, IssueQuery(size=5, after=all_of_them[2]))
     assert [r.sr_id for r in first.rows] == all_of_them[:5]
     assert first.newer is None
 
 
-def test_an_issue_that_arrives_meanwhile_moves_nothing_on_older_pages(board: Cast) -> None:
+def test_an_issue_that_arrives_meanwhile_moves_nothing_on_older_pages(board: BoardEnv) -> None:
     known = received(board, 6)[::-1]
-    page = issue_list.issues(board.desk, LEAD, Query(size=3))
+    page = issue_list.list_issues(board.desk, LEAD, IssueQuery(size=3))
     received(board, 2)
     assert numbers(board, size=3, before=page.older) == known[3:]
 
 
-def test_a_row_says_who_what_and_where(board: Cast) -> None:
-    story = Story(board).receive("기재부 운영DB 쿼리가 너무 느려요").parse()
-    (row,) = issue_list.issues(board.desk, LEAD, Query()).rows
-    assert isinstance(row, Row)
+def test_a_row_says_who_what_and_where(board: BoardEnv) -> None:
+    story = IssueScenario(board).receive("기재부 운영DB 쿼리가 너무 느려요").parse()
+    (row,) = issue_list.list_issues(board.desk, LEAD, IssueQuery()).rows
+    assert isinstance(row, IssueRow)
     assert (row.sr_id, row.status, row.servers) == (story.sr_id, State.PARSED, ("MOF-DB-01",))
     assert (row.institution, row.agent, row.engineer) == ("기획재정부", "DB 전문가", "김철수 대리")
     assert (row.category, row.priority) == ("DB", "P2")
 
 
-def test_the_list_asks_as_much_for_many_issues_as_for_few(board: Cast) -> None:
-    Story(board).waiting()
-    with statements(board.desk) as few:
-        issue_list.issues(board.desk, LEAD, Query())
+def test_the_list_asks_as_much_for_many_issues_as_for_few(board: BoardEnv) -> None:
+    IssueScenario(board).waiting()
+    with recorded_statements(board.desk) as few:
+        issue_list.list_issues(board.desk, LEAD, IssueQuery())
     received(board, 20)
     board.hold("dispatcher")
-    with statements(board.desk) as many:
-        assert len(issue_list.issues(board.desk, LEAD, Query()).rows) == 21
+    with recorded_statements(board.desk) as many:
+        assert len(issue_list.list_issues(board.desk, LEAD, IssueQuery()).rows) == 21
     assert len(many) == len(few) <= 6
 
 
-def test_open_closed_and_all(board: Cast) -> None:
-    done = Story(board).receive().parse()
+def test_open_closed_and_all(board: BoardEnv) -> None:
+    done = IssueScenario(board).receive().parse()
     tasks.hand_over(board.desk, done.hold, "사람이 봅니다")
-    rejected = Story(board).waiting()
+    rejected = IssueScenario(board).waiting()
     decisions.decide(
         board.desk,
         LEAD,
@@ -125,44 +131,44 @@ def test_open_closed_and_all(board: Cast) -> None:
     ],
 )
 def test_words_find_titles_texts_servers_people_and_numbers(
-    board: Cast, words: str, found: list[int]
+    board: BoardEnv, words: str, found: list[int]
 ) -> None:
-    Story(board).receive("운영DB가 느려요").parse()
+    IssueScenario(board).receive("운영DB가 느려요").parse()
     board.received(text="디스크 100% 입니다")
     assert numbers(board, state="all", words=words) == found
 
 
-def test_customers_see_their_institution_and_nothing_else(board: Cast) -> None:
-    theirs = Story(board).receive().parse().sr_id
+def test_customers_see_their_institution_and_nothing_else(board: BoardEnv) -> None:
+    theirs = IssueScenario(board).receive().parse().sr_id
     unknown = board.received(text="어느 기관인지 아직 모름")
     for sr_id, seers in (
         (theirs, {CUSTOMER, ENGINEER, LEAD, AUDITOR, ADMIN}),
         (unknown, {ENGINEER, LEAD, AUDITOR, ADMIN}),
     ):
-        for person in (CUSTOMER, STRANGER, HOMELESS, ENGINEER, LEAD, AUDITOR, ADMIN):
+        for person in (CUSTOMER, OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION, ENGINEER, LEAD, AUDITOR, ADMIN):
             assert (sr_id in numbers(board, person)) is (person in seers), person
-            assert visibility.sees(board.desk, person, sr_id) is (person in seers), person
+            assert visibility.can_see(board.desk, person, sr_id) is (person in seers), person
     assert visibility.institution_of(board.desk, theirs) == "MOF"
     assert visibility.institution_of(board.desk, unknown) is None
 
 
-def test_a_role_that_nobody_knows_sees_nothing(board: Cast) -> None:
+def test_a_role_that_nobody_knows_sees_nothing(board: BoardEnv) -> None:
     board.received()
-    odd = PersonName(id="x", name="x", title="", role="king", institution="MOF")
+    odd = PersonInfo(id="x", name="x", title="", role="king", institution="MOF")
     assert numbers(board, odd, state="all") == []
 
 
-def waiting(board: Cast, person: PersonName) -> list[int]:
-    return [w.sr_id for w in issue_list.issues(board.desk, person, Query()).waiting]
+def waiting(board: BoardEnv, person: PersonInfo) -> list[int]:
+    return [w.sr_id for w in issue_list.list_issues(board.desk, person, IssueQuery()).waiting]
 
 
-def approve(board: Cast, story: Story, person: PersonName) -> None:
+def approve(board: BoardEnv, story: IssueScenario, person: PersonInfo) -> None:
     task, bound = story.hold.task_id, story.plan_hash
     decisions.decide(board.desk, person, task, approve=True, plan_hash=bound)
 
 
-def test_approvals_wait_for_whoever_has_the_step_that_is_due(board: Cast) -> None:
-    story = Story(board, plan=realistic("DEPLOY_SECURE")).waiting()
+def test_approvals_wait_for_whoever_has_the_step_that_is_due(board: BoardEnv) -> None:
+    story = IssueScenario(board, plan=realistic_plan("DEPLOY_SECURE")).waiting()
     everyone = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER, AUDITOR, ADMIN)
     due = {p.id for p in everyone if waiting(board, p)}
     assert due == {"lead", "lead2"}
@@ -177,14 +183,14 @@ def test_approvals_wait_for_whoever_has_the_step_that_is_due(board: Cast) -> Non
     assert not {p.id for p in everyone if waiting(board, p)}
 
 
-def test_nobody_is_asked_to_approve_their_own_request(board: Cast) -> None:
-    story = Story(board).waiting(requester_id=LEAD.id)
+def test_nobody_is_asked_to_approve_their_own_request(board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting(requester_id=LEAD.id)
     assert waiting(board, LEAD) == []
     assert waiting(board, LEAD2) == [story.sr_id]
 
 
-def test_a_step_of_a_plan_that_was_replaced_waits_for_nobody(board: Cast) -> None:
-    story = Story(board).waiting()
+def test_a_step_of_a_plan_that_was_replaced_waits_for_nobody(board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     with board.desk.database.transaction() as session:
         session.execute(
             text("update tb_ops_task set plan_hash = 'other' where task_id = :t"),
@@ -193,8 +199,8 @@ def test_a_step_of_a_plan_that_was_replaced_waits_for_nobody(board: Cast) -> Non
     assert waiting(board, LEAD) == []
 
 
-def test_the_most_urgent_approval_comes_first(board: Cast) -> None:
-    calm, urgent = Story(board).waiting(), Story(board).waiting()
+def test_the_most_urgent_approval_comes_first(board: BoardEnv) -> None:
+    calm, urgent = IssueScenario(board).waiting(), IssueScenario(board).waiting()
     with board.desk.database.transaction() as session:
         session.execute(
             text("update tb_sr_request set priority = 'P1' where sr_id = :s"), {"s": urgent.sr_id}
@@ -202,14 +208,14 @@ def test_the_most_urgent_approval_comes_first(board: Cast) -> None:
     assert waiting(board, LEAD) == [urgent.sr_id, calm.sr_id]
 
 
-def test_the_list_says_how_much_of_the_record_it_has_seen(board: Cast) -> None:
-    before = issue_list.issues(board.desk, LEAD, Query()).position
+def test_the_list_says_how_much_of_the_record_it_has_seen(board: BoardEnv) -> None:
+    before = issue_list.list_issues(board.desk, LEAD, IssueQuery()).position
     board.received()
-    assert issue_list.issues(board.desk, LEAD, Query()).position > before
+    assert issue_list.list_issues(board.desk, LEAD, IssueQuery()).position > before
 
 
-def test_several_servers_are_named_in_their_order(board: Cast) -> None:
+def test_several_servers_are_named_in_their_order(board: BoardEnv) -> None:
     board.received()
-    tasks.parse(board.desk, board.hold("dispatcher"), assignment("MOF-WAS-01", "MOF-DB-01"))
-    (row,) = issue_list.issues(board.desk, LEAD, Query()).rows
+    tasks.file_triage(board.desk, board.hold("dispatcher"), assignment("MOF-WAS-01", "MOF-DB-01"))
+    (row,) = issue_list.list_issues(board.desk, LEAD, IssueQuery()).rows
     assert row.servers == ("MOF-WAS-01", "MOF-DB-01")

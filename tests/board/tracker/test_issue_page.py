@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from cast import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, Cast
-from pages import (
-    ADMIN,
-    AUDITOR,
-    HOMELESS,
-    LOCKED,
-    STRANGER,
-    Story,
-    enrol_more,
-    realistic,
-    statements,
-)
+from cast import CUSTOMER
+from cast import ENGINEER
+from cast import LEAD
+from cast import LEAD2
+from cast import OFFICER
+from cast import PM
+from cast import BoardEnv
+from pages import ADMIN
+from pages import AUDITOR
+from pages import CUSTOMER_WITHOUT_INSTITUTION
+from pages import LOCK_FINDINGS
+from pages import OTHER_CUSTOMER
+from pages import IssueScenario
+from pages import enrol_page_users
+from pages import realistic_plan
+from pages import recorded_statements
 
 from guardia.board.approvals import decisions
 from guardia.board.core.lifecycle import State
@@ -21,22 +25,22 @@ from guardia.board.execution import tasks
 from guardia.board.issues import comments
 from guardia.board.tracker import issue_page
 from guardia.errors import Forbidden, NotFound
-from guardia.org.directory import PersonName
+from guardia.org.directory import PersonInfo
 
 EVERYONE = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER, AUDITOR, ADMIN)
 
 
 @pytest.fixture
-def board(cast: Cast) -> Cast:
+def board(cast: BoardEnv) -> BoardEnv:
     """The seeded board with a second institution."""
-    enrol_more(cast)
+    enrol_page_users(cast)
     return cast
 
 
-def test_staff_read_the_whole_story(board: Cast) -> None:
-    story = Story(board).waiting()
-    comments.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
-    page = issue_page.issue(board.desk, ENGINEER, story.sr_id)
+def test_staff_read_the_whole_story(board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
+    comments.add_comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
+    page = issue_page.get_issue(board.desk, ENGINEER, story.sr_id)
     (task,) = page.works
     assert (page.status, task.plan, task.plan_hash) == (
         State.PENDING_APPROVAL,
@@ -48,7 +52,7 @@ def test_staff_read_the_whole_story(board: Cast) -> None:
         (1, "team_lead", "WAITING", True)
     ]
     (reading,) = task.readings
-    assert (reading.tool, reading.findings, reading.before_plan) == ("database.locks", LOCKED, True)
+    assert (reading.tool, reading.findings, reading.before_plan) == ("database.locks", LOCK_FINDINGS, True)
     assert page.reasons == ("'느려요' → 성능 저하",)
     assert [c.author for c in page.comments] == ["agent:db-agent", "person:eng"]
     assert page.names == {
@@ -68,10 +72,10 @@ def test_staff_read_the_whole_story(board: Cast) -> None:
     assert page.position == page.entries[-1].seq
 
 
-def test_customers_read_the_request_its_progress_and_what_people_wrote(board: Cast) -> None:
-    story = Story(board).waiting()
-    comments.comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
-    page = issue_page.issue(board.desk, CUSTOMER, story.sr_id)
+def test_customers_read_the_request_its_progress_and_what_people_wrote(board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
+    comments.add_comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
+    page = issue_page.get_issue(board.desk, CUSTOMER, story.sr_id)
     assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
     assert [c.author for c in page.comments] == ["person:eng"]
     # Nothing else may be in there at all: not in a field, not in a field of a field.
@@ -80,25 +84,25 @@ def test_customers_read_the_request_its_progress_and_what_people_wrote(board: Ca
         assert secret not in told
 
 
-@pytest.mark.parametrize("viewer", [STRANGER, HOMELESS])
-def test_for_another_institution_the_issue_does_not_exist(board: Cast, viewer: PersonName) -> None:
-    story = Story(board).waiting()
+@pytest.mark.parametrize("viewer", [OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION])
+def test_for_another_institution_the_issue_does_not_exist(board: BoardEnv, viewer: PersonInfo) -> None:
+    story = IssueScenario(board).waiting()
     with pytest.raises(NotFound):
-        issue_page.issue(board.desk, viewer, story.sr_id)
+        issue_page.get_issue(board.desk, viewer, story.sr_id)
     with pytest.raises(NotFound):
-        issue_page.issue(board.desk, viewer, story.sr_id + 1000)
+        issue_page.get_issue(board.desk, viewer, story.sr_id + 1000)
 
 
-def test_raw_output_is_for_staff_and_belongs_to_its_issue(board: Cast) -> None:
-    story = Story(board).receive().parse().diagnose(output="줄\n" * 3000)
+def test_raw_output_is_for_staff_and_belongs_to_its_issue(board: BoardEnv) -> None:
+    story = IssueScenario(board).receive().parse().diagnose(output="줄\n" * 3000)
     other = board.received()
-    (reading,) = issue_page.issue(board.desk, ENGINEER, story.sr_id).works[0].readings
+    (reading,) = issue_page.get_issue(board.desk, ENGINEER, story.sr_id).works[0].readings
     assert (len(reading.output), reading.length) == (4000, 6000)
-    whole = issue_page.output(board.desk, AUDITOR, story.sr_id, reading.evidence_id)
+    whole = issue_page.get_output(board.desk, AUDITOR, story.sr_id, reading.evidence_id)
     assert whole == "줄\n" * 3000
-    for viewer, sr_id in ((CUSTOMER, story.sr_id), (STRANGER, story.sr_id), (ENGINEER, other)):
+    for viewer, sr_id in ((CUSTOMER, story.sr_id), (OTHER_CUSTOMER, story.sr_id), (ENGINEER, other)):
         with pytest.raises(NotFound):
-            issue_page.output(board.desk, viewer, sr_id, reading.evidence_id)
+            issue_page.get_output(board.desk, viewer, sr_id, reading.evidence_id)
 
 
 @pytest.mark.parametrize(
@@ -106,15 +110,15 @@ def test_raw_output_is_for_staff_and_belongs_to_its_issue(board: Cast) -> None:
     [((), None), ((), "lead"), ((LEAD,), None), ((LEAD,), "pm"), ((LEAD, PM), None)],
 )
 def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
-    board: Cast, decided: tuple[PersonName, ...], requester: str | None
+    board: BoardEnv, decided: tuple[PersonInfo, ...], requester: str | None
 ) -> None:
     for person in EVERYONE:
-        story = Story(board, plan=realistic("DEPLOY_SECURE"))
+        story = IssueScenario(board, plan=realistic_plan("DEPLOY_SECURE"))
         story.waiting(**({"requester_id": requester} if requester else {}))
         task, bound = story.hold.task_id, story.plan_hash
         for earlier in decided:
             decisions.decide(board.desk, earlier, task, approve=True, plan_hash=bound)
-        steps = issue_page.issue(board.desk, person, story.sr_id).works[0].steps
+        steps = issue_page.get_issue(board.desk, person, story.sr_id).works[0].steps
         offered = any(s.mine for s in steps)
         try:
             decisions.decide(board.desk, person, task, approve=True, plan_hash=bound)
@@ -125,11 +129,11 @@ def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
         assert offered is allowed, person
 
 
-def test_evidence_before_and_after_the_plan_is_told_apart(board: Cast) -> None:
-    story = Story(board).waiting()
+def test_evidence_before_and_after_the_plan_is_told_apart(board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     decisions.decide(board.desk, LEAD, story.hold.task_id, approve=True, plan_hash=story.plan_hash)
     story.start().diagnose({"waiting": 0})
-    task = issue_page.issue(board.desk, LEAD, story.sr_id).works[0]
+    task = issue_page.get_issue(board.desk, LEAD, story.sr_id).works[0]
     assert [(r.before_plan, r.findings["waiting"]) for r in task.readings] == [
         (True, 2),
         (False, 0),
@@ -138,43 +142,43 @@ def test_evidence_before_and_after_the_plan_is_told_apart(board: Cast) -> None:
 
 
 def test_a_plan_that_was_changed_behind_the_desk_is_shown_as_such(
-    board: Cast, database: object
+    board: BoardEnv, database: object
 ) -> None:
-    story = Story(board).waiting()
+    story = IssueScenario(board).waiting()
     with psycopg.connect(database.superuser, autocommit=True) as connection:  # type: ignore[attr-defined]
         connection.execute(
             "update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"아무 일 없음\"')"
         )
-    (task,) = issue_page.issue(board.desk, LEAD, story.sr_id).works
+    (task,) = issue_page.get_issue(board.desk, LEAD, story.sr_id).works
     assert not task.genuine
     assert task.plan is not None
 
 
-def test_only_what_a_page_has_not_seen_is_read_again(board: Cast) -> None:
-    story = Story(board).receive().parse()
-    seen = issue_page.issue(board.desk, LEAD, story.sr_id).position
+def test_only_what_a_page_has_not_seen_is_read_again(board: BoardEnv) -> None:
+    story = IssueScenario(board).receive().parse()
+    seen = issue_page.get_issue(board.desk, LEAD, story.sr_id).position
     board.received(text="다른 요청")
     story.diagnose()
-    fresh = issue_page.issue(board.desk, LEAD, story.sr_id, seen=seen)
+    fresh = issue_page.get_issue(board.desk, LEAD, story.sr_id, seen=seen)
     assert [e.kind for e in fresh.entries] == ["intent", "result", "comment"]
-    nothing = issue_page.issue(board.desk, LEAD, story.sr_id, seen=fresh.position)
+    nothing = issue_page.get_issue(board.desk, LEAD, story.sr_id, seen=fresh.position)
     assert nothing.entries == ()
 
 
-def test_how_it_ended_is_told_to_those_who_read_the_record(board: Cast) -> None:
-    story = Story(board).receive().parse()
+def test_how_it_ended_is_told_to_those_who_read_the_record(board: BoardEnv) -> None:
+    story = IssueScenario(board).receive().parse()
     tasks.hand_over(board.desk, story.hold, "사람이 확인해 주세요: 포트 5432")
-    assert "5432" in issue_page.issue(board.desk, ENGINEER, story.sr_id).outcome
-    assert issue_page.issue(board.desk, CUSTOMER, story.sr_id).outcome == ""
+    assert "5432" in issue_page.get_issue(board.desk, ENGINEER, story.sr_id).outcome
+    assert issue_page.get_issue(board.desk, CUSTOMER, story.sr_id).outcome == ""
 
 
-def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(board: Cast) -> None:
-    story = Story(board).receive().parse().diagnose()
-    with statements(board.desk) as few:
-        issue_page.issue(board.desk, LEAD, story.sr_id)
+def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(board: BoardEnv) -> None:
+    story = IssueScenario(board).receive().parse().diagnose()
+    with recorded_statements(board.desk) as few:
+        issue_page.get_issue(board.desk, LEAD, story.sr_id)
     for _ in range(5):
         story.diagnose()
-        comments.comment(board.desk, story.sr_id, "person:eng", "또 봤습니다")
-    with statements(board.desk) as many:
-        issue_page.issue(board.desk, LEAD, story.sr_id)
+        comments.add_comment(board.desk, story.sr_id, "person:eng", "또 봤습니다")
+    with recorded_statements(board.desk) as many:
+        issue_page.get_issue(board.desk, LEAD, story.sr_id)
     assert len(many) == len(few) <= 18

@@ -7,15 +7,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import ENGINEER, Cast
-from pages import Browser, Story, realistic
+from cast import ENGINEER
+from cast import BoardEnv
+from pages import PageClient
+from pages import IssueScenario
+from pages import realistic_plan
 from sqlalchemy import text
 
 from guardia.board.approvals import decisions
 from guardia.board.core import wake_budget
 from guardia.board.issues import comments
 
-Browse = Callable[[str], Browser]
+Browse = Callable[[str], PageClient]
 PLAN_HASH = re.compile(r'name="plan_hash" value="([^"]+)"')
 NUMBER = re.compile(r"(?<=SR-)\d+|(?<=/issues/)\d+")
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -35,7 +38,7 @@ class Built(HTMLParser):
         self.handlers += [name for name, _ in attrs if name.startswith("on") or name == "style"]
 
 
-def decision(browser: Browser, story: Story, **fields: str) -> Any:
+def decision(browser: PageClient, story: IssueScenario, **fields: str) -> Any:
     path = f"/issues/{story.sr_id}/tasks/{story.hold.task_id}/decision"
     return browser.fill(path, **{"plan_hash": story.plan_hash, **fields})
 
@@ -55,8 +58,8 @@ def test_an_empty_list_says_so(browse: Browse) -> None:
     assert "‘&lt;b&gt;없는말&lt;/b&gt;’에 맞는 요청이 없습니다" in nothing
 
 
-def test_the_list_names_what_matters(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_the_list_names_what_matters(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     html = browse("lead").see("/issues").text
     assert f'href="/issues/{story.sr_id}"' in html
     for shown in ("승인 대기", "MOF-DB-01", "DB 전문가", "김철수 대리", "P2", "내 승인 대기"):
@@ -75,7 +78,7 @@ def test_the_list_names_what_matters(browse: Browse, board: Cast) -> None:
     ],
 )
 def test_states_have_their_colours(
-    browse: Browse, board: Cast, database: Any, state: str, badge: str
+    browse: Browse, board: BoardEnv, database: Any, state: str, badge: str
 ) -> None:
     board.received()
     with psycopg.connect(database.superuser) as connection:
@@ -85,7 +88,7 @@ def test_states_have_their_colours(
     assert re.search(rf'krds-badge {badge} status" data-status="{state}"', html)
 
 
-def test_pages_of_the_list_lead_to_each_other(browse: Browse, board: Cast) -> None:
+def test_pages_of_the_list_lead_to_each_other(browse: Browse, board: BoardEnv) -> None:
     for number in range(30):
         board.received(text=f"요청 {number}")
     browser = browse("lead")
@@ -98,7 +101,7 @@ def test_pages_of_the_list_lead_to_each_other(browse: Browse, board: Cast) -> No
     assert 'rel="prev"' in second
 
 
-def test_the_live_refresh_sends_only_what_may_have_changed(browse: Browse, board: Cast) -> None:
+def test_the_live_refresh_sends_only_what_may_have_changed(browse: Browse, board: BoardEnv) -> None:
     board.received()
     answer = browse("lead").get("/issues", headers={"hx-request": "true"})
     assert "<html" not in answer.text
@@ -117,7 +120,7 @@ def test_a_bent_query_is_the_askers_fault(browse: Browse, query: str) -> None:
 # --- a new request ---------------------------------------------------------------------------
 
 
-def test_a_person_files_a_request(browse: Browse, board: Cast) -> None:
+def test_a_person_files_a_request(browse: Browse, board: BoardEnv) -> None:
     answer = browse("cus").fill("/issues", title="운영DB가 느려요", body="어제부터요", ticket="t1")
     assert answer.headers["location"] == "/issues/1"
     with board.desk.database.reading() as session:
@@ -126,7 +129,7 @@ def test_a_person_files_a_request(browse: Browse, board: Cast) -> None:
     assert (row.requester_id, row.requester_name, row.inst_id) == ("cus", "장하늘 주무관", "MOF")
 
 
-def test_the_same_form_sent_twice_opens_one_issue(browse: Browse, board: Cast) -> None:
+def test_the_same_form_sent_twice_opens_one_issue(browse: Browse, board: BoardEnv) -> None:
     browser = browse("eng")
     for _ in range(2):
         answer = browser.fill("/issues", title="한 번만", ticket="same")
@@ -154,8 +157,8 @@ def test_the_auditor_files_nothing(browse: Browse) -> None:
 # --- the page of an issue ----------------------------------------------------------------------
 
 
-def test_staff_see_plan_evidence_citation_approval_and_record(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_staff_see_plan_evidence_citation_approval_and_record(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     html = browse("eng").see(f"/issues/{story.sr_id}").text
     for shown in (
         "세션 2개가 그 잠금을 기다립니다",
@@ -174,8 +177,8 @@ def test_staff_see_plan_evidence_citation_approval_and_record(browse: Browse, bo
     assert 'name="decision"' not in html
 
 
-def test_customers_see_neither_plan_nor_evidence_nor_record(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_customers_see_neither_plan_nor_evidence_nor_record(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     browser = browse("cus")
     for path in ("", "/live?seen=0"):
         html = browser.see(f"/issues/{story.sr_id}{path}").text
@@ -186,9 +189,9 @@ def test_customers_see_neither_plan_nor_evidence_nor_record(browse: Browse, boar
 
 @pytest.mark.parametrize("account", ["cus2", "cus3"])
 def test_another_institutions_issue_looks_like_none_at_all(
-    browse: Browse, board: Cast, account: str
+    browse: Browse, board: BoardEnv, account: str
 ) -> None:
-    story = Story(board).waiting()
+    story = IssueScenario(board).waiting()
     browser = browse(account)
     at = f"/issues/{story.sr_id}"
     none = "/issues/4040"
@@ -212,12 +215,12 @@ def test_a_number_that_is_none_is_not_found(browse: Browse, number: str) -> None
     assert browse("lead").see(f"/issues/{number}").status_code == 404
 
 
-def test_untrusted_text_stays_text_wherever_it_appears(browse: Browse, board: Cast) -> None:
-    story = Story(board, plan=realistic().model_copy(update={"because": ATTACK}))
+def test_untrusted_text_stays_text_wherever_it_appears(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board, plan=realistic_plan().model_copy(update={"because": ATTACK}))
     story.receive(ATTACK, sender=ATTACK, room=ATTACK).parse()
     story.diagnose({"waiting": ATTACK, ATTACK: [{ATTACK: ATTACK}], "lines": [ATTACK]}, ATTACK)
     story.file()
-    comments.comment(board.desk, story.sr_id, "person:eng", ATTACK)
+    comments.add_comment(board.desk, story.sr_id, "person:eng", ATTACK)
     browser = browse("lead")
     clean = Built(browser.see("/login").text).tags.count("script")
     for path in ("/issues", f"/issues/{story.sr_id}", f"/issues/{story.sr_id}/live"):
@@ -232,8 +235,8 @@ def test_untrusted_text_stays_text_wherever_it_appears(browse: Browse, board: Ca
     assert raw.text == ATTACK
 
 
-def test_the_live_part_brings_only_new_entries(browse: Browse, board: Cast) -> None:
-    story = Story(board).receive().parse()
+def test_the_live_part_brings_only_new_entries(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).receive().parse()
     browser = browse("lead")
     seen = re.search(r'id="seen" name="seen" value="(\d+)"', browser.see("/issues/1").text)
     assert seen
@@ -248,8 +251,8 @@ def test_the_live_part_brings_only_new_entries(browse: Browse, board: Cast) -> N
     assert "beforeend" not in nothing
 
 
-def test_how_it_ended_stands_at_the_top(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_how_it_ended_stands_at_the_top(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     decision(browse("lead"), story, decision="approve")
     story.start().complete()
     html = browse("eng").see(f"/issues/{story.sr_id}").text
@@ -261,15 +264,15 @@ def test_how_it_ended_stands_at_the_top(browse: Browse, board: Cast) -> None:
 
 
 def test_a_plan_that_is_not_the_filed_one_is_shown_with_a_warning(
-    browse: Browse, board: Cast
+    browse: Browse, board: BoardEnv
 ) -> None:
-    story = Story(board).waiting()
+    story = IssueScenario(board).waiting()
     with board.desk.database.transaction() as session:
         session.execute(text("update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"x\"')"))
     assert "승인하지 말고" in browse("lead").see(f"/issues/{story.sr_id}").text
 
 
-def test_times_are_those_of_seoul(browse: Browse, board: Cast) -> None:
+def test_times_are_those_of_seoul(browse: Browse, board: BoardEnv) -> None:
     board.received()
     with board.desk.database.transaction() as session:
         session.execute(text("update tb_sr_request set created_at = '2026-11-20 16:30:05+00'"))
@@ -279,8 +282,8 @@ def test_times_are_those_of_seoul(browse: Browse, board: Cast) -> None:
 # --- decisions -----------------------------------------------------------------------------------
 
 
-def test_the_lead_approves_the_plan_that_the_page_showed(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_the_lead_approves_the_plan_that_the_page_showed(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     browser = browse("lead")
     html = browser.see(f"/issues/{story.sr_id}").text
     assert "회원님의 승인을 기다리고 있습니다" in html
@@ -293,8 +296,8 @@ def test_the_lead_approves_the_plan_that_the_page_showed(browse: Browse, board: 
     assert 'name="decision"' not in after
 
 
-def test_a_plan_that_changed_meanwhile_is_not_approved(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_a_plan_that_changed_meanwhile_is_not_approved(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     answer = decision(browse("lead"), story, decision="approve", plan_hash="0" * 64)
     assert answer.status_code == 409
     assert "그사이 바뀌었습니다" in answer.text
@@ -305,8 +308,8 @@ def test_a_plan_that_changed_meanwhile_is_not_approved(browse: Browse, board: Ca
 
 
 @pytest.mark.parametrize("account", ["eng", "pm", "officer", "admin", "audit", "cus"])
-def test_whose_step_it_is_not_cannot_decide(browse: Browse, board: Cast, account: str) -> None:
-    story = Story(board).waiting()
+def test_whose_step_it_is_not_cannot_decide(browse: Browse, board: BoardEnv, account: str) -> None:
+    story = IssueScenario(board).waiting()
     browser = browse(account)
     assert 'name="decision"' not in browser.see(f"/issues/{story.sr_id}").text
     answer = decision(browser, story, decision="approve")
@@ -315,14 +318,14 @@ def test_whose_step_it_is_not_cannot_decide(browse: Browse, board: Cast, account
     assert "pg_terminate" not in answer.text or account != "cus"
 
 
-def test_nobody_approves_their_own_request(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting(requester_id="lead")
+def test_nobody_approves_their_own_request(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting(requester_id="lead")
     assert decision(browse("lead"), story, decision="approve").status_code == 403
     assert decision(browse("lead2"), story, decision="approve").status_code == 303
 
 
-def test_a_rejection_needs_a_reason(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_a_rejection_needs_a_reason(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     browser = browse("lead")
     answer = decision(browser, story, decision="reject", reason=" ")
     assert answer.status_code == 422
@@ -333,16 +336,16 @@ def test_a_rejection_needs_a_reason(browse: Browse, board: Cast) -> None:
     assert "점검 시간" in html
 
 
-def test_the_task_must_be_of_the_issue_in_the_address(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_the_task_must_be_of_the_issue_in_the_address(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     other = board.received()
     browser = browse("lead")
     path = f"/issues/{other}/tasks/{story.hold.task_id}/decision"
     assert browser.fill(path, decision="approve", plan_hash=story.plan_hash).status_code == 404
 
 
-def test_a_program_gets_the_refusal_as_data(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_a_program_gets_the_refusal_as_data(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     browser = browse("lead")
     answer = browser.post(
         f"/issues/{story.sr_id}/tasks/{story.hold.task_id}/decision",
@@ -356,8 +359,8 @@ def test_a_program_gets_the_refusal_as_data(browse: Browse, board: Cast) -> None
 # --- comments ------------------------------------------------------------------------------------
 
 
-def test_comments_are_markdown_from_people_with_the_right(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_comments_are_markdown_from_people_with_the_right(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     browser = browse("cus")
     path = f"/issues/{story.sr_id}/comments"
     assert browser.fill(path, body="**언제** 끝나나요?").status_code == 303
@@ -368,15 +371,15 @@ def test_comments_are_markdown_from_people_with_the_right(browse: Browse, board:
     assert 'name="body"' not in browse("audit").see(f"/issues/{story.sr_id}").text
 
 
-def test_an_empty_comment_is_refused_on_the_page(browse: Browse, board: Cast) -> None:
-    story = Story(board).receive()
+def test_an_empty_comment_is_refused_on_the_page(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).receive()
     answer = browse("eng").fill(f"/issues/{story.sr_id}/comments", body="  ")
     assert answer.status_code == 422
     assert "<html" in answer.text
 
 
-def test_what_english_speakers_do_is_recorded_in_korean(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_what_english_speakers_do_is_recorded_in_korean(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     browser = browse("lead")
     assert "Waiting for my approval" in browser.see("/issues?lang=en").text
     refused = decision(browser, story, decision="approve", plan_hash="0" * 64)
@@ -387,8 +390,8 @@ def test_what_english_speakers_do_is_recorded_in_korean(browse: Browse, board: C
     assert said == "정다은 팀장 승인(1단계)"
 
 
-def test_the_engineer_and_the_decision_appear_by_name(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_the_engineer_and_the_decision_appear_by_name(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     decisions.decide(
         board.desk,
         ENGINEER.model_copy(update={"id": "lead", "role": "team_lead"}),
@@ -403,8 +406,8 @@ def test_the_engineer_and_the_decision_appear_by_name(browse: Browse, board: Cas
     assert "영향 없음" in approval[:1500]
 
 
-def test_changes_are_asked_for_with_a_reason_on_the_page(browse: Browse, board: Cast) -> None:
-    story = Story(board).waiting()
+def test_changes_are_asked_for_with_a_reason_on_the_page(browse: Browse, board: BoardEnv) -> None:
+    story = IssueScenario(board).waiting()
     browser = browse("lead")
     at = f"/issues/{story.sr_id}"
     page = browser.see(at).text
@@ -420,11 +423,11 @@ def test_changes_are_asked_for_with_a_reason_on_the_page(browse: Browse, board: 
 
 
 def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
-    browse: Browse, board: Cast
+    browse: Browse, board: BoardEnv
 ) -> None:
     sr_id = board.received()
-    for _ in range(wake_budget.BUDGET + 1):
-        comments.comment(board.desk, sr_id, "agent:auditor", "@was-agent 확인")
+    for _ in range(wake_budget.MAX_WAKES + 1):
+        comments.add_comment(board.desk, sr_id, "agent:auditor", "@was-agent 확인")
     lead, path = browse("lead"), f"/issues/{sr_id}/stall/lift"
     assert "되풀이로 멈춤" in lead.see("/issues").text
     page = lead.see(f"/issues/{sr_id}").text

@@ -5,43 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cast import SERVER, Cast, plan
-from pages import Browser
+from cast import SERVER
+from cast import BoardEnv
+from cast import plan
+from pages import PageClient
 
 from guardia.board.approvals import pending
-from guardia.board.core.claims import Hold
+from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Call
+from guardia.board.core.plan import ToolCall
 from guardia.board.execution import view
 from guardia.board.organization import chart
 from guardia.org.directory import Directory, Service
 from guardia.tools import planning as catalogue
 
-Browse = Callable[[str], Browser]
+Browse = Callable[[str], PageClient]
 PROGRAM = Service(
     name="budgetdb", kind="http", port=80, control="/h/ctl", root="/h/budgetdb", health="/health"
 )
 HOST = SERVER.model_copy(update={"services": (PROGRAM,)})
-CALL = Call(
+CALL = ToolCall(
     tool="service.set_log_level",
     args={"service": "budgetdb", "level": "INFO", "previous": "DEBUG"},
 )
 
 
 @pytest.fixture
-def hold(board: Cast) -> Hold:
+def hold(board: BoardEnv) -> Claim:
     """A plan that waits, on a server that has what its tool needs."""
-    chart.enrol(board.desk, Directory(servers=(HOST,)), {})
+    chart.import_directory(board.desk, Directory(servers=(HOST,)), {})
     return board.planned(plan("MAINTENANCE", catalogue.propose(CALL, HOST)))[0]
 
 
-def pages(hold: Hold) -> tuple[str, str]:
+def pages(hold: Claim) -> tuple[str, str]:
     issue = f"/issues/{hold.sr_id}"
     return issue, f"{issue}/tasks/{hold.task_id}/plan"
 
 
 def test_an_engineer_changes_an_argument_and_the_plan_is_asked_anew(
-    browse: Browse, board: Cast, hold: Hold
+    browse: Browse, board: BoardEnv, hold: Claim
 ) -> None:
     issue, form = pages(hold)
     engineer = browse("eng")
@@ -63,7 +65,7 @@ def test_an_engineer_changes_an_argument_and_the_plan_is_asked_anew(
 
 
 def test_what_does_not_hold_comes_back_with_all_that_was_written(
-    browse: Browse, board: Cast, hold: Hold
+    browse: Browse, board: BoardEnv, hold: Claim
 ) -> None:
     _, form = pages(hold)
     lead = browse("lead")
@@ -90,7 +92,7 @@ def test_what_does_not_hold_comes_back_with_all_that_was_written(
 
 
 def test_a_forced_action_is_asked_for_on_its_own_page(
-    browse: Browse, board: Cast, hold: Hold
+    browse: Browse, board: BoardEnv, hold: Claim
 ) -> None:
     issue, form = f"/issues/{hold.sr_id}", f"/issues/{hold.sr_id}/force"
     manager = browse("pm")
@@ -103,12 +105,12 @@ def test_a_forced_action_is_asked_for_on_its_own_page(
         assert answer.status_code in (404, 409, 422) and 'role="alert"' in answer.text
     assert manager.fill(form, form, **wish, reason="긴급 복구").status_code == 303
     assert "강제 조치" in manager.see(issue).text
-    waiting = pending.waiting_plans(board.desk, hold.sr_id)
+    waiting = pending.pending_plans(board.desk, hold.sr_id)
     assert [w.plan.category for w in waiting] == ["MAINTENANCE", "FORCED"]
 
 
 def test_who_may_not_plan_has_no_form_and_what_is_not_theirs_does_not_exist(
-    browse: Browse, hold: Hold
+    browse: Browse, hold: Claim
 ) -> None:
     issue, form = pages(hold)
     force = f"/issues/{hold.sr_id}/force"

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from fastapi import FastAPI
-from pages import PAGE, Browser
+from pages import PAGE
+from pages import PageClient
 
 from guardia import errors
 from guardia.board.site import permissions
@@ -14,15 +15,15 @@ from guardia.errors import GuardiaError
 SECRET = "postgresql://guardia_app:hunter2@10.0.0.1/guardia"
 
 
-def raising(app: FastAPI, error: Exception) -> Browser:
+def raising(app: FastAPI, error: Exception) -> PageClient:
     """The application with one more address, which fails so."""
 
     def fail() -> None:
         raise error
 
     app.add_api_route("/fail", fail)
-    app.state.rules["GET", "/fail"] = permissions.OPEN
-    return Browser(app, raise_server_exceptions=False)
+    app.state.rules["GET", "/fail"] = permissions.PUBLIC
+    return PageClient(app, raise_server_exceptions=False)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_every_error_of_ours_has_a_status() -> None:
             assert web_errors.status_of(kind.__new__(kind)) in range(400, 600)
 
 
-def test_unknown_addresses_and_methods_in_korean(anyone: Browser) -> None:
+def test_unknown_addresses_and_methods_in_korean(anyone: PageClient) -> None:
     assert "찾을 수 없습니다" in anyone.see("/nowhere").text
     assert anyone.get("/nowhere").json()["message"].startswith("주소가 바뀌었거나")
     wrong = anyone.put("/login", headers=PAGE)
@@ -90,7 +91,7 @@ def test_unknown_addresses_and_methods_in_korean(anyone: Browser) -> None:
     assert anyone.put("/healthz").json()["message"]
 
 
-def test_a_form_that_lacks_fields_says_which(browse: Callable[[str], Browser]) -> None:
+def test_a_form_that_lacks_fields_says_which(browse: Callable[[str], PageClient]) -> None:
     browser = browse("lead")
     path = "/issues/1/tasks/1/decision"
     page = browser.fill(path)
@@ -107,10 +108,10 @@ def test_a_form_that_lacks_fields_says_which(browse: Callable[[str], Browser]) -
     assert all(set(e) == {"resource", "field", "code", "message"} for e in data.json()["errors"])
 
 
-def test_a_fragment_that_needs_a_sign_in_sends_the_whole_page_there(anyone: Browser) -> None:
+def test_a_fragment_that_needs_a_sign_in_sends_the_whole_page_there(anyone: PageClient) -> None:
     answer = anyone.get("/issues", headers={"hx-request": "true"}, follow_redirects=False)
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
 
 
-def test_english_faults_for_english_readers(anyone: Browser) -> None:
+def test_english_faults_for_english_readers(anyone: PageClient) -> None:
     assert "Not found" in anyone.see("/nowhere?lang=en").text

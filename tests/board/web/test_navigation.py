@@ -10,8 +10,8 @@ from guardia.board.web import navigation
 from guardia.i18n import LANGUAGES, language, t
 
 
-@pytest.mark.parametrize("place", navigation.PLACES, ids=lambda p: p.path)
-def test_a_place_is_shown_to_those_whom_its_page_admits(place: navigation.Place) -> None:
+@pytest.mark.parametrize("place", navigation.NAVIGATION_ITEMS, ids=lambda p: p.path)
+def test_a_place_is_shown_to_those_whom_its_page_admits(place: navigation.NavigationItem) -> None:
     assert permissions.ROUTES["GET", place.path] == place.action
 
 
@@ -19,14 +19,14 @@ def test_a_place_is_shown_to_those_whom_its_page_admits(place: navigation.Place)
 def test_every_place_has_a_name(code: str) -> None:
     token = language.set(code)
     try:
-        assert all(t(place.key) for place in navigation.PLACES)
+        assert all(t(place.key) for place in navigation.NAVIGATION_ITEMS)
     finally:
         language.reset(token)
 
 
 def test_a_customer_is_not_led_to_the_kill_switch() -> None:
-    assert "/control" in [p.path for p in navigation.places(LEAD)]
-    assert "/control" not in [p.path for p in navigation.places(CUSTOMER)]
+    assert "/control" in [p.path for p in navigation.visible_items(LEAD)]
+    assert "/control" not in [p.path for p in navigation.visible_items(CUSTOMER)]
 
 
 @pytest.mark.parametrize(
@@ -40,5 +40,5 @@ def test_a_customer_is_not_led_to_the_kill_switch() -> None:
     ],
 )
 def test_the_present_place_is_the_nearest(path: str, place: str | None) -> None:
-    found = navigation.current(path)
+    found = navigation.current_item(path)
     assert (found.path if found else None) == place

@@ -6,7 +6,8 @@ import pytest
 
 from guardia.board.core import labels
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Call, Risk
+from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Risk
 from guardia.board.web import render
 from guardia.i18n import LANGUAGES, catalogue, language
 
@@ -26,13 +27,13 @@ from guardia.i18n import LANGUAGES, catalogue, language
     ],
 )
 def test_values_as_people_read_them(given: object, shown: str) -> None:
-    assert render.value(given) == shown
+    assert render.format_value(given) == shown
 
 
 def test_times_are_told_in_seoul() -> None:
     at = datetime(2026, 12, 31, 15, 0, 1, tzinfo=UTC)
-    assert labels.moment(at) == "2027-01-01 00:00:01"
-    assert labels.moment(at, "short") == "01-01 00:00"
+    assert labels.format_time(at) == "2027-01-01 00:00:01"
+    assert labels.format_time(at, "short") == "01-01 00:00"
     assert render.iso(at) == "2027-01-01T00:00:01+09:00"
 
 
@@ -54,15 +55,15 @@ def test_a_part_is_versioned_by_what_it_says() -> None:
 
 def test_actors_by_name_else_by_what_is_known() -> None:
     names = {"agent:db-agent": "DB 전문가"}
-    assert labels.actor(names, "agent:db-agent") == "DB 전문가"
-    assert labels.actor(names, "agent:gone") == "gone"
-    assert labels.actor(names, "channel:mattermost") == "메신저"
-    assert labels.actor(names, "system") == "system"
+    assert labels.actor_label(names, "agent:db-agent") == "DB 전문가"
+    assert labels.actor_label(names, "agent:gone") == "gone"
+    assert labels.actor_label(names, "channel:mattermost") == "메신저"
+    assert labels.actor_label(names, "system") == "system"
 
 
 def test_arguments_come_with_their_names_in_order() -> None:
-    call = Call(tool="t.x", args={"pid": 7, "service": "budgetdb"})
-    assert render.arguments(call) == [("서비스", "budgetdb"), ("프로세스", "7")]
+    call = ToolCall(tool="t.x", args={"pid": 7, "service": "budgetdb"})
+    assert render.format_arguments(call) == [("서비스", "budgetdb"), ("프로세스", "7")]
 
 
 def test_an_address_changes_with_its_file() -> None:
@@ -82,8 +83,8 @@ def test_every_state_and_risk_has_its_words(code: str) -> None:
 def test_words_follow_the_language_of_the_reader() -> None:
     token = language.set("en")
     try:
-        assert render.word("category", "BACKUP") == "Backup"
-        assert render.word("category", "NEW_KIND") == "NEW_KIND"
+        assert render.web_label("category", "BACKUP") == "Backup"
+        assert render.web_label("category", "NEW_KIND") == "NEW_KIND"
     finally:
         language.reset(token)
-    assert render.word("category", "BACKUP") == "백업"
+    assert render.web_label("category", "BACKUP") == "백업"

@@ -13,7 +13,7 @@ import jmespath
 import psycopg
 import pytest
 
-from guardia.board.core.plan import Call
+from guardia.board.core.plan import ToolCall
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.errors import CommandFailed
 from guardia.org.directory import Host, Service
@@ -77,7 +77,7 @@ def look(server: Any, host: Host) -> Iterator[Look]:
     with Connections(server) as connections:
 
         def call(tool_name: str, /, service: str = "budgetdb", **args: Any) -> dict[str, Any]:
-            whole = Call(tool=tool_name, args={"service": service, **args})
+            whole = ToolCall(tool=tool_name, args={"service": service, **args})
             tool, _, command = planning.prepare(whole, host)
             found: dict[str, Any] = tool.parse(connections.run(host, command, timeout=tool.timeout))
             return found
@@ -210,7 +210,7 @@ class TestEndingTheRoot:
         (root,) = look("database.locks")["roots"]
         args = {k: root[k] for k in ("pid", "backend_start")}
         whole = {"service": "budgetdb", **args}
-        action = planning.propose(Call(tool="database.terminate_session", args=whole), host)
+        action = planning.propose(ToolCall(tool="database.terminate_session", args=whole), host)
 
         def holds(checks: Any) -> list[bool]:
             return [
@@ -261,7 +261,7 @@ def test_activity_counts_sessions(look: Look, sessions: Sessions) -> None:
 
 def test_nothing_secret_is_on_a_command_line(server: Any, host: Host, budgetdb: Cluster) -> None:
     _, _, command = planning.prepare(
-        Call(tool="database.locks", args={"service": "budgetdb"}), host
+        ToolCall(tool="database.locks", args={"service": "budgetdb"}), host
     )
     secret = budgetdb.psql_env(OWNER_ROLE, NAME)["PGPASSWORD"]
     assert secret not in command.render()
@@ -270,7 +270,7 @@ def test_nothing_secret_is_on_a_command_line(server: Any, host: Host, budgetdb: 
 def test_a_service_that_the_account_does_not_know(look: Look, server: Any) -> None:
     unknown = server.host(Service(name="nowhere", kind="postgresql"))
     tool, _, command = planning.prepare(
-        Call(tool="database.locks", args={"service": "nowhere"}), unknown
+        ToolCall(tool="database.locks", args={"service": "nowhere"}), unknown
     )
     with Connections(server) as connections, pytest.raises(CommandFailed, match="nowhere"):
         tool.parse(connections.run(unknown, command, timeout=10))

@@ -11,7 +11,7 @@ from typing import Any
 import jmespath
 import pytest
 
-from guardia.board.core.plan import Call
+from guardia.board.core.plan import ToolCall
 from guardia.errors import CommandFailed
 from guardia.tools import planning
 
@@ -28,7 +28,7 @@ def test_current_and_staged_releases(ask: Ask, sshd: Any, budget: Any) -> None:
 
 def test_a_release_is_switched_and_its_undo_switches_back(ask: Ask, sshd: Any, budget: Any) -> None:
     host = sshd.host(budget.service())
-    call = Call(
+    call = ToolCall(
         tool="deploy.activate",
         args={"service": "budget", "version": "3.1.1", "previous": "3.1.0"},
     )

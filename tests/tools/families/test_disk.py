@@ -19,7 +19,7 @@ from typing import Any
 import jmespath
 import pytest
 
-from guardia.board.core.plan import Call
+from guardia.board.core.plan import ToolCall
 from guardia.errors import CommandFailed
 from guardia.org.directory import Host, Service
 from guardia.tools import planning
@@ -166,7 +166,7 @@ class TestArchive:
         log, data = root / "logs" / "app.log", lines(3000)
         log.write_bytes(data)
         args = {"service": "minwon", "name": "app.log", "id": ID}
-        action = planning.propose(Call(tool="disk.archive", args=args), host)
+        action = planning.propose(ToolCall(tool="disk.archive", args=args), host)
 
         def holds(checks: Any) -> bool:
             return all(
@@ -200,7 +200,7 @@ class TestArchive:
         service = Service(name="minwon", kind="http", root=str(root), logs=str(root / "logs"))
         log, data = root / "logs" / "app.log", lines(100)
         log.write_bytes(data)
-        call = Call(tool="disk.archive", args={"service": "minwon", "name": "app.log", "id": ID})
+        call = ToolCall(tool="disk.archive", args={"service": "minwon", "name": "app.log", "id": ID})
         host = server.host(service)
         tool, _, command = planning.prepare(call, host)
         with Connections(server) as connections:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ssh_probe import Reach
+from ssh_probe import SshProbe
 
 from guardia.tools.lab.running import RunningFleet
 
 
 @pytest.fixture
-def reach(fleet: RunningFleet) -> Reach:
-    return Reach(fleet)
+def reach(fleet: RunningFleet) -> SshProbe:
+    return SshProbe(fleet)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_probe import processes, until
+from ssh_probe import processes
+from ssh_probe import wait_until
 
 from guardia.tools.lab.running import RunningFleet
 
@@ -32,7 +33,7 @@ def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     yield place, child
     child.kill()
     child.communicate()
-    assert until(lambda: processes(place) == [])
+    assert wait_until(lambda: processes(place) == [])
     shutil.rmtree(place, ignore_errors=True)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ssh_probe import Reach, until
+from ssh_probe import SshProbe
+from ssh_probe import wait_until
 
 from guardia.errors import NotFound, Refused
 from guardia.tools.lab.running import RunningFleet
@@ -26,7 +27,7 @@ def test_a_fault_comes_and_goes(practice: RunningFleet, name: str) -> None:
     assert practice.healthy(name)
 
 
-def test_a_lock_chain_has_several_levels(practice: RunningFleet, reach: Reach) -> None:
+def test_a_lock_chain_has_several_levels(practice: RunningFleet, reach: SshProbe) -> None:
     practice.fault("lock-chain")
     levels = (
         "with recursive chain as ("
@@ -39,7 +40,7 @@ def test_a_lock_chain_has_several_levels(practice: RunningFleet, reach: Reach) -
     assert int(str(done.stdout)) >= 3, done.stderr
 
 
-def test_ending_the_root_session_frees_the_chain(practice: RunningFleet, reach: Reach) -> None:
+def test_ending_the_root_session_frees_the_chain(practice: RunningFleet, reach: SshProbe) -> None:
     practice.fault("lock-chain")
     end = (
         "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -47,11 +48,11 @@ def test_ending_the_root_session_frees_the_chain(practice: RunningFleet, reach: 
     )
     done = reach.run("MOF-DB-01", f'psql -XAt service=budgetdb -c "{end}"')
     assert done.stdout == "t\n", done.stderr
-    assert until(lambda: practice.healthy("lock-chain"))
+    assert wait_until(lambda: practice.healthy("lock-chain"))
 
 
 def test_a_hung_server_keeps_its_port_and_a_restart_helps(
-    practice: RunningFleet, reach: Reach
+    practice: RunningFleet, reach: SshProbe
 ) -> None:
     practice.fault("hung-was")
     service = practice.inventory.host("MOF-WAS-01").services[0]
@@ -65,7 +66,7 @@ def test_a_hung_server_keeps_its_port_and_a_restart_helps(
 
 
 def test_a_full_volume_is_one_and_stays_full_until_the_flood_ends(
-    practice: RunningFleet, reach: Reach
+    practice: RunningFleet, reach: SshProbe
 ) -> None:
     available(practice, "full-volume")
     finding = practice.fault("full-volume")
@@ -76,13 +77,13 @@ def test_a_full_volume_is_one_and_stays_full_until_the_flood_ends(
     assert "100%" in str(full.stdout)
     assert "No space left" in str(full.stderr)
     reach.run(server, f"truncate -s 0 {logs}/app-debug.log")
-    assert until(lambda: practice.oracle("full-volume").evidence["used_percent"] > 80)
+    assert wait_until(lambda: practice.oracle("full-volume").evidence["used_percent"] > 80)
     level = f"echo INFO > {service.root}/conf/log_level; {service.control} reload"
     reach.run(server, f"{level}; sleep 0.2; truncate -s 0 {logs}/app-debug.log")
-    assert until(lambda: practice.healthy("full-volume"))
+    assert wait_until(lambda: practice.healthy("full-volume"))
 
 
-def test_the_volume_is_only_there_for_its_server(fleet: RunningFleet, reach: Reach) -> None:
+def test_the_volume_is_only_there_for_its_server(fleet: RunningFleet, reach: SshProbe) -> None:
     available(fleet, "full-volume")
     logs = fleet.inventory.host("MOIS-WAS-01").services[0].logs
     assert logs
@@ -93,7 +94,7 @@ def test_the_volume_is_only_there_for_its_server(fleet: RunningFleet, reach: Rea
     assert reach.run("MOF-WAS-01", f"ls {logs}").stdout == ""
 
 
-def test_a_failed_deploy_is_seen_and_put_right(practice: RunningFleet, reach: Reach) -> None:
+def test_a_failed_deploy_is_seen_and_put_right(practice: RunningFleet, reach: SshProbe) -> None:
     service = practice.inventory.host("MOF-WAS-02").services[0]
     with pytest.raises(Refused, match=r"3\.1\.1"):
         practice.fault("failing-deploy")

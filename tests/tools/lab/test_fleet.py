@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_probe import Reach, processes, until
+from ssh_probe import SshProbe
+from ssh_probe import processes
+from ssh_probe import wait_until
 
 from guardia.errors import Misconfigured, Refused
 from guardia.org.directory import Service
 from guardia.tools.lab import fleet as fleet_module
-from guardia.tools.lab.children import below
+from guardia.tools.lab.children import descendants
 from guardia.tools.lab.running import RunningFleet
 
 OWNER = """
@@ -37,7 +39,7 @@ def place(
 ) -> Iterator[Path]:
     """A folder for a fleet of its own, with a process namespace and without."""
     if request.param == "plain":
-        monkeypatch.setenv(fleet_module.PLAIN, "1")
+        monkeypatch.setenv(fleet_module.PLAIN_VARIABLE, "1")
     folder = Path(tempfile.mkdtemp(prefix="lab-", dir=home))
     folder.chmod(0o711)
     yield folder / ("lab" * 30)  # too long for a socket's path, so that is tried as well
@@ -46,7 +48,7 @@ def place(
 
 def leave_commands(fleet: RunningFleet) -> None:
     """A command that nobody waits for, and one with a child of its own."""
-    reach = Reach(fleet)
+    reach = SshProbe(fleet)
     reach.run("MOF-WAS-01", "sleep 3881 </dev/null >/dev/null 2>&1 &")
     reach.run("MOF-DB-01", "setsid sleep 3882 </dev/null >/dev/null 2>&1 &")
 
@@ -56,7 +58,7 @@ def test_stopping_leaves_nothing(place: Path) -> None:
         leave_commands(fleet)
         fleet.fault("hung-was")
         assert len(processes(place)) > 15
-        if os.environ.get(fleet_module.PLAIN) == "1":
+        if os.environ.get(fleet_module.PLAIN_VARIABLE) == "1":
             assert not fleet.inventory.volumes
             with pytest.raises(Refused, match="커널"):
                 fleet.fault("full-volume")
@@ -72,9 +74,9 @@ def test_kill_9_leaves_nothing_and_it_comes_up_again(place: Path, victim: str) -
     fleet = RunningFleet.spawn(place).ready()
     assert fleet.pid
     leave_commands(fleet)
-    inner = below(fleet.pid)[0].pid
+    inner = descendants(fleet.pid)[0].pid
     os.kill(fleet.pid if victim == "launcher" else inner, signal.SIGKILL)
-    assert until(lambda: processes(place) == []), processes(place)
+    assert wait_until(lambda: processes(place) == []), processes(place)
     control = fleet.inventory.control
     fleet.stop()
     with RunningFleet.spawn(place) as again:
@@ -91,17 +93,17 @@ def test_it_ends_with_its_starter(place: Path) -> None:
     finally:
         owner.kill()
         owner.communicate()
-    assert until(lambda: processes(place) == []), processes(place)
+    assert wait_until(lambda: processes(place) == []), processes(place)
 
 
 def test_it_ends_when_a_server_is_lost(place: Path) -> None:
     """A fleet with six servers would only mislead."""
     fleet = RunningFleet.spawn(place).ready()
     assert fleet.pid
-    inner = below(fleet.pid)[0].pid
+    inner = descendants(fleet.pid)[0].pid
     leave_commands(fleet)
-    os.kill(below(inner)[0].pid, signal.SIGKILL)
-    assert until(lambda: processes(place) == []), processes(place)
+    os.kill(descendants(inner)[0].pid, signal.SIGKILL)
+    assert wait_until(lambda: processes(place) == []), processes(place)
     fleet.stop()
 
 
@@ -122,9 +124,9 @@ def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: P
     (winner,) = (each for each in pair if each.owned)
     assert winner.pid
     os.kill(winner.pid, signal.SIGKILL)
-    assert until(lambda: not pair[0].alive() and not pair[1].alive())
+    assert wait_until(lambda: not pair[0].alive() and not pair[1].alive())
     # The kernel ends a killed fleet's servers one after another.
-    assert until(lambda: processes(place) == [])
+    assert wait_until(lambda: processes(place) == [])
     with RunningFleet.spawn(place) as third:
         assert third.owned
         assert third.healthy("hung-was")
@@ -136,7 +138,7 @@ def test_the_next_start_restores_what_was_changed_or_spoiled(home: Path) -> None
     with RunningFleet.spawn(place) as first:
         before = addresses(first)
         service = first.inventory.host("MOF-WAS-02").services[0]
-        Reach(first).run("MOF-WAS-02", f"ln -sfn releases/3.1.1 {service.root}/current")
+        SshProbe(first).run("MOF-WAS-02", f"ln -sfn releases/3.1.1 {service.root}/current")
         first.fault("hung-was")
     (place / "pg" / "MOF-DB-01" / "pgdata" / "global" / "pg_control").write_bytes(b"spoiled")
     taken = before["MOE-WEB-01"][0]

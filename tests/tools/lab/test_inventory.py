@@ -9,13 +9,14 @@ import pytest
 
 from guardia.errors import NotFound
 from guardia.tools.lab.blueprint import SERVERS
-from guardia.tools.lab.inventory import Inventory, names
+from guardia.tools.lab.inventory import Inventory
+from guardia.tools.lab.inventory import sample_directory
 from guardia.tools.lab.running import RunningFleet
 
 
 def test_every_server_can_be_reached_as_written(fleet: RunningFleet) -> None:
     found = Inventory.load(fleet.home)
-    assert [host.server_id for host in found.hosts] == [s.server_id for s in names().servers]
+    assert [host.server_id for host in found.hosts] == [s.server_id for s in sample_directory().servers]
     for host in found.hosts:
         assert (host.address, host.account) == ("127.0.0.1", "guardia")
         assert host.host_key.startswith("ssh-ed25519 ")
@@ -30,18 +31,18 @@ def test_every_server_can_be_reached_as_written(fleet: RunningFleet) -> None:
 
 
 def test_names_and_blueprint_speak_of_the_same_servers() -> None:
-    assert {server.server_id for server in names().servers} == set(SERVERS)
-    assert {server.institution for server in names().servers} <= {
-        i.id for i in names().institutions
+    assert {server.server_id for server in sample_directory().servers} == set(SERVERS)
+    assert {server.institution for server in sample_directory().servers} <= {
+        i.id for i in sample_directory().institutions
     }
-    assert len(names().people) == 12
-    assert len(names().agents) == 5
+    assert len(sample_directory().people) == 12
+    assert len(sample_directory().agents) == 5
 
 
 def test_the_directory_holds_the_servers_as_they_are(fleet: RunningFleet) -> None:
     directory = fleet.directory()
     assert directory.servers == fleet.inventory.hosts
-    assert directory.people == names().people
+    assert directory.people == sample_directory().people
 
 
 def test_keys_are_private(fleet: RunningFleet) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loops import run
+from loops import run_in_own_loop
 
-from guardia.tools.lab.messenger import Messenger, posted
+from guardia.tools.lab.messenger import Messenger
+from guardia.tools.lab.messenger import read_posts
 from guardia.tools.lab.running import RunningFleet
 
 
@@ -68,7 +69,7 @@ def test_what_is_wrong_is_refused_and_not_kept(
 ) -> None:
     messenger = Messenger(tmp_path, "secret")
     assert messenger.take(method, path, "application/json", body).status.startswith(status)
-    assert posted(messenger.messages) == []
+    assert read_posts(messenger.messages) == []
 
 
 @pytest.mark.parametrize(
@@ -92,4 +93,4 @@ def test_broken_requests_do_not_break_it(tmp_path: Path, request_text: bytes) ->
         server.close()
         return answer
 
-    assert run(live()) == (200, "ok")
+    assert run_in_own_loop(live()) == (200, "ok")

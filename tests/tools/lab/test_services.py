@@ -9,7 +9,8 @@ import urllib.request
 from typing import Any
 
 import pytest
-from ssh_probe import Reach, until
+from ssh_probe import SshProbe
+from ssh_probe import wait_until
 
 from guardia.org.directory import Service
 from guardia.tools.lab.running import RunningFleet
@@ -30,7 +31,7 @@ def get(service: Service, path: str, scheme: str = "http") -> tuple[int, bytes]:
             return error.code, error.read()
 
 
-def control(reach: Reach, server: str, word: str) -> tuple[int | None, str]:
+def control(reach: SshProbe, server: str, word: str) -> tuple[int | None, str]:
     done = reach.run(server, f"{service_of(reach.fleet, server).control} {word}")
     return done.exit_status, str(done.stdout)
 
@@ -53,7 +54,7 @@ def test_an_application_server_reports_its_health(
 
 
 def test_the_web_server_speaks_tls_with_its_own_certificate(
-    fleet: RunningFleet, reach: Reach
+    fleet: RunningFleet, reach: SshProbe
 ) -> None:
     service = service_of(fleet, "MOE-WEB-01")
     assert get(service, "/health", "https")[0] == 200
@@ -71,7 +72,7 @@ def test_a_client_that_says_nothing_stops_nobody(fleet: RunningFleet) -> None:
             assert get(service, "/health", scheme)[0] == 200
 
 
-def test_the_control_script_knows_the_state(practice: RunningFleet, reach: Reach) -> None:
+def test_the_control_script_knows_the_state(practice: RunningFleet, reach: SshProbe) -> None:
     server = "MOF-WAS-02"
     code, text = control(reach, server, "status")
     assert code == 0
@@ -88,7 +89,7 @@ def test_the_control_script_knows_the_state(practice: RunningFleet, reach: Reach
     assert get(service_of(practice, server), "/health")[0] == 200
 
 
-def test_a_service_started_by_hand_is_the_servers_own(practice: RunningFleet, reach: Reach) -> None:
+def test_a_service_started_by_hand_is_the_servers_own(practice: RunningFleet, reach: SshProbe) -> None:
     """It outlives the session, is no leftover command, and inherits nothing of the session."""
     control(reach, "MOF-WAS-02", "restart")
     entry = next(e for e in practice.status()["servers"] if e["server"] == "MOF-WAS-02")
@@ -100,7 +101,7 @@ def test_a_service_started_by_hand_is_the_servers_own(practice: RunningFleet, re
     assert set(str(names.stdout).split()) == {"PATH", "LANG", "HOME"}
 
 
-def test_a_pid_of_somebody_else_is_not_the_service(practice: RunningFleet, reach: Reach) -> None:
+def test_a_pid_of_somebody_else_is_not_the_service(practice: RunningFleet, reach: SshProbe) -> None:
     root = service_of(practice, "MOF-WAS-02").root
     control(reach, "MOF-WAS-02", "stop")
     reach.run("MOF-WAS-02", f"echo 1 > {root}/run/budget.pid")
@@ -108,12 +109,12 @@ def test_a_pid_of_somebody_else_is_not_the_service(practice: RunningFleet, reach
     assert control(reach, "MOF-WAS-02", "stop") == (0, "budget: not running\n")
 
 
-def test_the_level_is_read_again_on_reload(practice: RunningFleet, reach: Reach) -> None:
+def test_the_level_is_read_again_on_reload(practice: RunningFleet, reach: SshProbe) -> None:
     service = service_of(practice, "MOF-WAS-02")
     size = f"stat -c %s {service.logs}/app-debug.log 2>/dev/null || echo 0"
     reach.run("MOF-WAS-02", f"echo DEBUG > {service.root}/conf/log_level")
     assert control(reach, "MOF-WAS-02", "reload")[0] == 0
-    assert until(lambda: int(str(reach.run("MOF-WAS-02", size).stdout)) > 1_000_000)
+    assert wait_until(lambda: int(str(reach.run("MOF-WAS-02", size).stdout)) > 1_000_000)
     reach.run("MOF-WAS-02", f"echo INFO > {service.root}/conf/log_level")
     control(reach, "MOF-WAS-02", "reload")
     settled = reach.run("MOF-WAS-02", f"sleep 0.2; {size}; sleep 0.3; {size}")
@@ -123,7 +124,7 @@ def test_the_level_is_read_again_on_reload(practice: RunningFleet, reach: Reach)
     assert int(after) < 9_000_000
 
 
-def test_the_auth_log_holds_refused_logins(fleet: RunningFleet, reach: Reach) -> None:
+def test_the_auth_log_holds_refused_logins(fleet: RunningFleet, reach: SshProbe) -> None:
     service = service_of(fleet, "MOIS-SEC-01")
     lines = str(reach.run("MOIS-SEC-01", f"cat {service.logs}/auth.log").stdout).splitlines()
     assert len(lines) >= 300

@@ -26,7 +26,9 @@ from guardia.errors import Misconfigured, Unreachable
 from guardia.org.directory import Host
 from guardia.tools.command import Command, Script, Secret
 from guardia.tools.transport import connect
-from guardia.tools.transport.connections import Connections, Ending, Limits
+from guardia.tools.transport.connections import Connections
+from guardia.tools.transport.connections import ExitReason
+from guardia.tools.transport.connections import TransportLimits
 
 pytestmark = pytest.mark.ssh
 
@@ -102,7 +104,7 @@ class TestACommand:
         command = shell("echo out; echo err >&2; exit 7")
         output = connections.run(sshd.host(), command, timeout=10)
         assert (output.exit, output.stdout, output.stderr) == (7, "out\n", "err\n")
-        assert output.ended is Ending.EXITED
+        assert output.ended is ExitReason.EXITED
         assert not output.truncated
 
     @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ class TestACommand:
 
 class TestOutput:
     def test_it_is_bounded_and_the_command_still_ends_well(self, sshd: Any) -> None:
-        with Connections(sshd, Limits(output=1000)) as connections:
+        with Connections(sshd, TransportLimits(output=1000)) as connections:
             command = shell("yes 1234567 | head -c 30000000; echo end >&2; exit 3")
             output = connections.run(sshd.host(), command, timeout=60)
         assert output.truncated
@@ -267,7 +269,7 @@ class TestUnreachable:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             host = sshd.host(port=silent.getsockname()[1])
             started = time.monotonic()
-            limits = Limits(connect=1.0)
+            limits = TransportLimits(connect=1.0)
             with Connections(sshd, limits) as connections, pytest.raises(Unreachable):
                 connections.run(host, Command.of("true"), timeout=10)
         assert time.monotonic() - started < 5
@@ -310,7 +312,7 @@ class TestNothingIsLeftBehind:
         assert alive(mark) == []
         assert counted[0] >= 20
         until(lambda: not alive(mark, shell_too=True))
-        assert output.ended is Ending.CANCELLED
+        assert output.ended is ExitReason.CANCELLED
         assert output.exit is None
         assert output.confirmed_gone
 
@@ -318,7 +320,7 @@ class TestNothingIsLeftBehind:
         mark = marked()
         output = connections.run(sshd.host(), shell(self.CROWD, mark), timeout=1.5)
         assert alive(mark) == []
-        assert output.ended is Ending.TIMED_OUT
+        assert output.ended is ExitReason.TIMED_OUT
         assert output.confirmed_gone
         assert output.stdout == "ready\n"
 
@@ -330,7 +332,7 @@ class TestNothingIsLeftBehind:
             sshd.host(), Command.of("sleep", marked()), timeout=60, cancel=cancel
         )
         timer.join()
-        assert output.ended is Ending.CANCELLED
+        assert output.ended is ExitReason.CANCELLED
         assert output.seconds < 1.5
 
     def test_cancelled_before_it_began_it_does_not_begin(
@@ -340,7 +342,7 @@ class TestNothingIsLeftBehind:
         cancel.set()
         command = Command.of("touch", str(tmp_path / "began"))
         output = connections.run(sshd.host(), command, timeout=10, cancel=cancel)
-        assert output.ended is Ending.CANCELLED
+        assert output.ended is ExitReason.CANCELLED
         assert not (tmp_path / "began").exists()
 
     def test_a_command_that_ended_in_time_counts_as_ended(
@@ -355,7 +357,7 @@ class TestNothingIsLeftBehind:
             on_output=lambda _stream, _text: cancel.set(),
         )
         assert output.stdout == "done\n"
-        assert output.ended in (Ending.EXITED, Ending.CANCELLED)
+        assert output.ended in (ExitReason.EXITED, ExitReason.CANCELLED)
         assert output.confirmed_gone
 
     def test_closing_the_connections_ends_what_runs(self, sshd: Any) -> None:
@@ -367,7 +369,7 @@ class TestNothingIsLeftBehind:
             )
             until(lambda: bool(alive(mark)))
             connections.close()
-            assert running.result(20).ended is Ending.LOST
+            assert running.result(20).ended is ExitReason.LOST
         until(lambda: not alive(mark))
 
     def test_killing_this_side_ends_it_too(self, sshd: Any) -> None:
@@ -413,7 +415,7 @@ class TestABrokenConnection:
             until(log.exists)
             cut(own.host())
             output = running.result(30)
-            assert output.ended is Ending.LOST
+            assert output.ended is ExitReason.LOST
             assert output.exit is None
             assert output.confirmed_gone
             assert alive(mark) == []
@@ -421,19 +423,19 @@ class TestABrokenConnection:
 
     def test_what_cannot_be_looked_up_is_not_claimed_to_be_gone(self, own: Any) -> None:
         mark = marked()
-        with Connections(own, Limits(connect=1.0)) as connections, ThreadPoolExecutor(1) as threads:
+        with Connections(own, TransportLimits(connect=1.0)) as connections, ThreadPoolExecutor(1) as threads:
             command = Command.of("sleep", mark)
             running = threads.submit(connections.run, own.host(), command, timeout=60)
             until(lambda: bool(alive(mark)))
             own.stop()
             cut(own.host())
             output = running.result(30)
-        assert output.ended is Ending.LOST
+        assert output.ended is ExitReason.LOST
         assert not output.confirmed_gone
         until(lambda: not alive(mark))
 
     def test_a_server_that_hangs_does_not_hang_us(self, own: Any) -> None:
-        limits = Limits(connect=1.0, letting_go=1.0)
+        limits = TransportLimits(connect=1.0, letting_go=1.0)
         mark = marked()
         with Connections(own, limits) as connections, ThreadPoolExecutor(1) as threads:
             command = Command.of("sleep", mark)
@@ -444,7 +446,7 @@ class TestABrokenConnection:
                 os.kill(pid, signal.SIGSTOP)
             try:
                 output = running.result(20)
-                assert output.ended is Ending.TIMED_OUT
+                assert output.ended is ExitReason.TIMED_OUT
                 assert not output.confirmed_gone
                 # The hung connection is not used again.
                 assert connections.run(own.host(), Command.of("true"), timeout=10).exit == 0
@@ -455,7 +457,7 @@ class TestABrokenConnection:
         until(lambda: not alive(mark))
 
     def test_a_hung_server_is_noticed_when_a_request_is_not_answered(self, own: Any) -> None:
-        with Connections(own, Limits(connect=1.0)) as connections:
+        with Connections(own, TransportLimits(connect=1.0)) as connections:
             assert connections.run(own.host(), Command.of("true"), timeout=10).exit == 0
             own.process.send_signal(signal.SIGSTOP)
             hung = sessions_of(own.host())
@@ -509,7 +511,7 @@ def test_a_connection_that_opens_no_channel_is_made_anew_once(
     sshd: Any, mute: tuple[int, list[Any]]
 ) -> None:
     port, seen = mute
-    limits, lost = Limits(connect=1.0), "연결이 끊어졌습니다"
+    limits, lost = TransportLimits(connect=1.0), "연결이 끊어졌습니다"
     with Connections(sshd, limits) as connections, pytest.raises(Unreachable, match=lost):
         connections.run(sshd.host(port=port), Command.of("true"), timeout=10)
     assert len(seen) == 2
@@ -519,7 +521,7 @@ class TestManyAtOnce:
     CONNECTION = Script("test.connection", 'sleep 0.1; printf "%s %s" "$SSH_CONNECTION" "$1"')
 
     def test_few_connections_carry_them_and_nothing_is_mixed_up(self, sshd: Any) -> None:
-        limits = Limits(channels=4, connections=2)
+        limits = TransportLimits(channels=4, connections=2)
         with Connections(sshd, limits) as connections, ThreadPoolExecutor(24) as threads:
             outputs = list(
                 threads.map(
@@ -551,12 +553,12 @@ class TestManyAtOnce:
         self, start_sshd: Callable[..., Any]
     ) -> None:
         server = start_sshd(more="MaxSessions 0")
-        limits, full = Limits(connect=0.5), "MaxSessions"
+        limits, full = TransportLimits(connect=0.5), "MaxSessions"
         with Connections(server, limits) as connections, pytest.raises(Unreachable, match=full):
             connections.run(server.host(), Command.of("true"), timeout=10)
 
     def test_when_all_are_busy_one_is_told_so(self, sshd: Any) -> None:
-        limits = Limits(connect=0.5, channels=1, connections=1)
+        limits = TransportLimits(connect=0.5, channels=1, connections=1)
         with Connections(sshd, limits) as connections, ThreadPoolExecutor(1) as threads:
             mark = marked()
             cancel = threading.Event()
@@ -585,7 +587,7 @@ class TestManyAtOnce:
             cut(own.host())
         with socket.create_server(("127.0.0.1", 0)) as silent:
             host = own.host(port=silent.getsockname()[1])
-            with Connections(own, Limits(connect=0.3)) as other, suppress(Unreachable):
+            with Connections(own, TransportLimits(connect=0.3)) as other, suppress(Unreachable):
                 other.run(host, Command.of("true"), timeout=1)
         assert capfd.readouterr().err == ""
 

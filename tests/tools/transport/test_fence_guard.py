@@ -14,7 +14,7 @@ import pytest
 from guardia.errors import Stale
 from guardia.tools.command import Command
 from guardia.tools.transport.connections import Connections
-from guardia.tools.transport.supervised_shell import Leash
+from guardia.tools.transport.supervised_shell import FenceGuard
 
 pytestmark = pytest.mark.ssh
 
@@ -45,11 +45,11 @@ def test_a_change_whose_task_is_held_happens_with_its_input(
     connections: Connections, sshd: Any, tmp_path: Path
 ) -> None:
     asked: list[int] = []
-    leash = Leash(TAG, lambda: asked.append(lines(tmp_path / "a")))
+    leash = FenceGuard(TAG, lambda: asked.append(lines(tmp_path / "a")))
     done = connections.run(sshd.host(), appending(tmp_path / "a"), timeout=20, leash=leash)
     assert (done.exit, lines(tmp_path / "a"), asked) == (0, 1, [0])
     fed = connections.run(
-        sshd.host(), Command.of("cat").fed("끝."), timeout=20, leash=Leash(TAG, holds)
+        sshd.host(), Command.of("cat").fed("끝."), timeout=20, leash=FenceGuard(TAG, holds)
     )
     assert fed.stdout == "끝."
 
@@ -63,7 +63,7 @@ def test_a_change_whose_task_someone_else_holds_never_starts(
     for _ in range(3):
         with pytest.raises(Stale):
             connections.run(
-                sshd.host(), appending(tmp_path / "a"), timeout=20, leash=Leash(TAG, overtaken)
+                sshd.host(), appending(tmp_path / "a"), timeout=20, leash=FenceGuard(TAG, overtaken)
             )
     assert connections.end(sshd.host(), TAG)
     assert lines(tmp_path / "a") == 0
@@ -78,7 +78,7 @@ def test_who_takes_over_ends_what_is_about_to_start(
         assert other.end(sshd.host(), TAG)
 
     late = connections.run(
-        sshd.host(), appending(tmp_path / "a"), timeout=20, leash=Leash(TAG, then_paused)
+        sshd.host(), appending(tmp_path / "a"), timeout=20, leash=FenceGuard(TAG, then_paused)
     )
     assert late.exit is None
     assert lines(tmp_path / "a") == 0
@@ -87,17 +87,17 @@ def test_who_takes_over_ends_what_is_about_to_start(
 def test_who_takes_over_ends_what_runs_and_nothing_else(
     connections: Connections, other: Connections, sshd: Any, tmp_path: Path
 ) -> None:
-    neighbour = Leash(TAG.replace(":7:", ":77:"), holds)
+    neighbour = FenceGuard(TAG.replace(":7:", ":77:"), holds)
     with ThreadPoolExecutor(2) as threads:
 
-        def change(name: str, leash: Leash, cancel: threading.Event) -> Any:
+        def change(name: str, leash: FenceGuard, cancel: threading.Event) -> Any:
             command = appending(tmp_path / name, "sleep 300; echo done >> $1")
             return threads.submit(
                 connections.run, sshd.host(), command, timeout=400, leash=leash, cancel=cancel
             )
 
         stop, let = threading.Event(), threading.Event()
-        ended, kept = change("a", Leash(TAG, holds), let), change("b", neighbour, stop)
+        ended, kept = change("a", FenceGuard(TAG, holds), let), change("b", neighbour, stop)
         while lines(tmp_path / "a") + lines(tmp_path / "b") < 2:
             time.sleep(0.02)
         assert other.end(sshd.host(), TAG)

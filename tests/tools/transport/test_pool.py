@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardia.tools.transport.pool import Closed, Full, Pool
+from guardia.tools.transport.pool import PoolClosed
+from guardia.tools.transport.pool import PoolExhausted
+from guardia.tools.transport.pool import ConnectionPool
 
 
 class Line:
@@ -24,8 +26,8 @@ class Line:
         self.open = False
 
 
-def pool(channels: int = 2, connections: int = 2, idle: float = 60.0) -> Pool[str, Line]:
-    return Pool(channels=channels, connections=connections, idle=idle)
+def pool(channels: int = 2, connections: int = 2, idle: float = 60.0) -> ConnectionPool[str, Line]:
+    return ConnectionPool(channels=channels, connections=connections, idle=idle)
 
 
 def soon() -> float:
@@ -55,7 +57,7 @@ def test_the_roomiest_is_taken() -> None:
 def test_full_is_said_after_waiting() -> None:
     kept = pool(channels=1, connections=1)
     kept.take("a", Line, soon())
-    with pytest.raises(Full):
+    with pytest.raises(PoolExhausted):
         kept.take("a", Line, soon())
 
 
@@ -133,7 +135,7 @@ def test_close_is_for_good() -> None:
     first = kept.take("a", Line, soon())
     kept.close()
     assert not first.line.alive()
-    with pytest.raises(Closed):
+    with pytest.raises(PoolClosed):
         kept.take("a", Line, soon())
     kept.give_back(first)
 
@@ -146,6 +148,6 @@ def test_what_is_being_opened_while_it_closes_is_closed_too() -> None:
         kept.close()
         return late
 
-    with pytest.raises(Closed):
+    with pytest.raises(PoolClosed):
         kept.take("a", connect, soon())
     assert not late.alive()

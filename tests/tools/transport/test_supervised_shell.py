@@ -14,12 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardia.tools.command import Command, Secret
-from guardia.tools.transport.supervised_shell import End, Lifeline, Stream, end_of, session_of
+from guardia.tools.transport.supervised_shell import ShellExit
+from guardia.tools.transport.supervised_shell import SupervisedCommand
+from guardia.tools.transport.supervised_shell import OutputStream
+from guardia.tools.transport.supervised_shell import find_exit
+from guardia.tools.transport.supervised_shell import find_session
 
 SHELLS = ["dash", "bash"]
 
 
-def begin(lifeline: Lifeline, shell: str, errors: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+def begin(lifeline: SupervisedCommand, shell: str, errors: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     """As sshd would: a login shell, which runs ours."""
     line = lifeline.line.replace("exec sh -c", f"exec {shell} -c", 1)
     pipe = subprocess.PIPE
@@ -30,8 +34,8 @@ def begin(lifeline: Lifeline, shell: str, errors: int = subprocess.PIPE) -> subp
     return process
 
 
-def heard(lifeline: Lifeline, stdout: bytes, stderr: bytes) -> tuple[Stream, Stream]:
-    streams = Stream(lifeline.word, 10_000), Stream(lifeline.word, 10_000)
+def heard(lifeline: SupervisedCommand, stdout: bytes, stderr: bytes) -> tuple[OutputStream, OutputStream]:
+    streams = OutputStream(lifeline.word, 10_000), OutputStream(lifeline.word, 10_000)
     for stream, data in zip(streams, (stdout, stderr), strict=True):
         for at in range(0, len(data), 7):  # in pieces, as a network brings it
             stream.feed(data[at : at + 7])
@@ -60,41 +64,41 @@ def command_line(path: Path) -> bytes:
 @pytest.mark.parametrize("shell", SHELLS)
 class TestTheShell:
     def test_exit_status_and_output_come_through(self, shell: str) -> None:
-        lifeline = Lifeline(Command.of("sh", "-c", "cat; echo err >&2; exit 9").fed("in"), 10)
+        lifeline = SupervisedCommand(Command.of("sh", "-c", "cat; echo err >&2; exit 9").fed("in"), 10)
         process = begin(lifeline, shell)
         # Its end is told while our end is still open: nobody has to let go first.
         assert process.wait(10) == 0
         assert process.stdout and process.stderr
         out, err = heard(lifeline, process.stdout.read(), process.stderr.read())
         process.communicate()
-        assert end_of(err) == End(9, killed=False, gone=True)
-        assert session_of(err) > 0
+        assert find_exit(err) == ShellExit(9, killed=False, gone=True)
+        assert find_session(err) > 0
         assert (out.finish(), err.finish()) == ("in", "err\n")
         assert out.marks == ["end"]
 
     def test_a_signal_counts_as_128_and_more(self, shell: str) -> None:
-        lifeline = Lifeline(Command.of("sh", "-c", "kill -KILL $$"), 10)
+        lifeline = SupervisedCommand(Command.of("sh", "-c", "kill -KILL $$"), 10)
         process = begin(lifeline, shell)
         process.wait(10)
         _, err = heard(lifeline, *process.communicate())
-        assert end_of(err) == End(128 + signal.SIGKILL, killed=False, gone=True)
+        assert find_exit(err) == ShellExit(128 + signal.SIGKILL, killed=False, gone=True)
 
     def test_letting_go_ends_the_session(self, shell: str) -> None:
         stubborn = "(trap '' TERM; sleep 50) & timeout 50 sleep 50 & sleep 50 & kill -STOP $!"
         script = f"{stubborn}; echo up; wait"
-        lifeline = Lifeline(Command.of("bash", "-c", script), 60)
+        lifeline = SupervisedCommand(Command.of("bash", "-c", script), 60)
         process = begin(lifeline, shell)
         assert process.stdout and process.stdout.readline() == b"up\n"
         started = time.monotonic()
         _, err = heard(lifeline, *process.communicate(timeout=10))
-        assert session_of(err) not in living().values()
-        end = end_of(err)
+        assert find_session(err) not in living().values()
+        end = find_exit(err)
         assert end and end.killed and end.gone
         assert time.monotonic() - started < 3
 
     def test_letting_go_during_the_input_never_starts_it(self, shell: str, tmp_path: Path) -> None:
         command = Command.of("touch", str(tmp_path / "began")).fed("x" * 1000)
-        lifeline = Lifeline(command, 10)
+        lifeline = SupervisedCommand(command, 10)
         line = lifeline.line
         pipe = subprocess.PIPE
         process = subprocess.Popen([shell, "-c", line], stdin=pipe, stdout=pipe, stderr=pipe)
@@ -105,7 +109,7 @@ class TestTheShell:
 
     def test_nobody_listening_does_not_save_the_command(self, shell: str) -> None:
         """The other side is gone before the shell says anything: no SIGPIPE may stop the shell."""
-        lifeline = Lifeline(Command.of("sh", "-c", "echo $$; exec sleep 50"), 60)
+        lifeline = SupervisedCommand(Command.of("sh", "-c", "echo $$; exec sleep 50"), 60)
         broken, errors = os.pipe()
         os.close(broken)
         process = begin(lifeline, shell, errors)
@@ -118,7 +122,7 @@ class TestTheShell:
         assert pid not in living()
 
     def test_it_is_bounded_even_when_nobody_lets_go(self, shell: str) -> None:
-        lifeline = Lifeline(Command.of("sleep", "50"), 10)
+        lifeline = SupervisedCommand(Command.of("sleep", "50"), 10)
         line = lifeline.line.replace(" 20 ", " 1 ")  # 10 s and the 10 to spare, made shorter
         assert line != lifeline.line
         process = subprocess.Popen([shell, "-c", line], stdin=subprocess.PIPE, stdout=-1, stderr=-1)
@@ -127,7 +131,7 @@ class TestTheShell:
 
     def test_a_secret_is_on_no_command_line(self, shell: str) -> None:
         secret = "correct-horse-battery"
-        lifeline = Lifeline(Command.of("sh", "-c", "cat; sleep 50").fed(Secret(secret)), 60)
+        lifeline = SupervisedCommand(Command.of("sh", "-c", "cat; sleep 50").fed(Secret(secret)), 60)
         process = begin(lifeline, shell)
         assert process.stdout and process.stdout.read(len(secret)) == secret.encode()
         try:
@@ -140,11 +144,11 @@ class TestTheShell:
 
 class TestLookingAgain:
     def test_a_living_session_is_found_and_a_dead_one_is_not(self) -> None:
-        lifeline = Lifeline(Command.of("sleep", "50"), 60)
+        lifeline = SupervisedCommand(Command.of("sleep", "50"), 60)
         process = begin(lifeline, "sh")
         assert process.stderr
         _, err = heard(lifeline, b"", os.read(process.stderr.fileno(), 100))
-        session = session_of(err)
+        session = find_session(err)
         assert session > 0
         look = ["bash", "-c", lifeline.gone(session).render()]
         unknown = ["bash", "-c", lifeline.gone(0).render()]
@@ -163,33 +167,33 @@ class TestAStream:
         word = "0123456789abcdef"
         mark = f"\x1e{word}:7:0:1\x1e".encode()
         data = mark.join(pieces)
-        stream = Stream(word, 10_000)
+        stream = OutputStream(word, 10_000)
         for at in range(0, len(data), step):
             stream.feed(data[at : at + step])
-        plain = Stream("another", 10_000)
+        plain = OutputStream("another", 10_000)
         plain.feed(b"".join(pieces))
         assert stream.finish() == plain.finish()
         assert stream.marks == ["7:0:1"] * max(0, len(pieces) - 1)
 
     def test_it_keeps_no_more_than_its_limit(self) -> None:
-        stream = Stream("w", 10)
+        stream = OutputStream("w", 10)
         stream.feed(b"x" * 11)
         assert stream.truncated
         assert stream.finish() == "x" * 10
-        exact = Stream("w", 10)
+        exact = OutputStream("w", 10)
         exact.feed(b"x" * 10)
         exact.finish()
         assert not exact.truncated
 
     def test_a_mark_without_end_is_not_waited_for_in_memory(self) -> None:
-        stream = Stream("w", 10)
+        stream = OutputStream("w", 10)
         for _ in range(1000):
             stream.feed(b"\x1ew:" + b"x" * 1000)
         assert len(stream._rest) < 2000
 
     def test_live_text_comes_in_whole_lines(self) -> None:
         told: list[str] = []
-        stream = Stream("w", 1000, told.append)
+        stream = OutputStream("w", 1000, told.append)
         for piece in (b"pass", b"word=hun", b"ter2\nnext", b" line\nrest"):
             stream.feed(piece)
         assert told == ["password=***\n", "next line\n"]

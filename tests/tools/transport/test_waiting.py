@@ -6,11 +6,12 @@ import time
 
 import pytest
 
-from guardia.tools.transport.waiting import Bounded, Wake
+from guardia.tools.transport.waiting import BoundedEvent
+from guardia.tools.transport.waiting import PipeEvent
 
 
 def test_a_pipe_that_ran_empty_does_not_silence_the_other() -> None:
-    wake = Wake()
+    wake = PipeEvent()
     wake.set()
     wake.clear()
     assert wake.is_set()
@@ -21,11 +22,11 @@ def test_a_pipe_that_ran_empty_does_not_silence_the_other() -> None:
 def test_nobody_waits_endlessly() -> None:
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        Bounded(0.05).wait()
+        BoundedEvent(0.05).wait()
     assert time.monotonic() - started < 2
 
 
 def test_what_has_come_is_not_waited_for() -> None:
-    event = Bounded(0.05)
+    event = BoundedEvent(0.05)
     event.set()
     assert event.wait()

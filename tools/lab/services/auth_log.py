@@ -23,7 +23,7 @@ INSIDE = ("192.0.2.10", "192.0.2.11", "192.0.2.24")
 OUTSIDE = ("203.0.113.7", "203.0.113.7", "203.0.113.7", "198.51.100.23", "198.51.100.90")
 
 
-def line(moment: float, host: str, choice: random.Random) -> str:
+def format_line(moment: float, host: str, choice: random.Random) -> str:
     """One line; about one in six is a refused login."""
     now = time.localtime(moment)
     stamp = f"{MONTHS[now.tm_mon - 1]} {now.tm_mday:>2} {time.strftime('%H:%M:%S', now)}"
@@ -36,7 +36,7 @@ def line(moment: float, host: str, choice: random.Random) -> str:
     return f"{head} Accepted publickey for {user} from {address} port {port} ssh2\n"
 
 
-def leave(_number: int, _frame: FrameType | None) -> None:
+def exit_on_signal(_number: int, _frame: FrameType | None) -> None:
     """End on request."""
     raise SystemExit(0)
 
@@ -47,13 +47,13 @@ def main() -> None:
     for name in ("--root", "--logs", "--name", "--host"):
         parser.add_argument(name, required=True)
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, exit_on_signal)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     choice, log = random.Random(), Path(given.logs, "auth.log")
     host = given.host or socket.gethostname()
     if not log.exists():
         start = time.time() - 6 * 3600
-        history = [line(start + n * 72, host, choice) for n in range(300)]
+        history = [format_line(start + n * 72, host, choice) for n in range(300)]
         log.write_text("".join(history), "utf-8")
     Path(given.root, "run", f"{given.name}.ready").write_text(str(os.getpid()), "ascii")
     while True:
@@ -61,7 +61,7 @@ def main() -> None:
         if log.exists() and log.stat().st_size > LIMIT:
             log.replace(log.with_suffix(".log.1"))
         with log.open("a", encoding="utf-8") as file:
-            file.write(line(time.time(), host, choice))
+            file.write(format_line(time.time(), host, choice))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def stamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-class Logs:
+class LogFiles:
     """The files that the application writes; a full volume never stops it from answering."""
 
     def __init__(self, root: Path, folder: Path, debug_limit: int) -> None:
@@ -102,7 +102,7 @@ class Logs:
 class Application:
     """What the release does."""
 
-    def __init__(self, release: dict[str, Any], logs: Logs) -> None:
+    def __init__(self, release: dict[str, Any], logs: LogFiles) -> None:
         self._release = release
         self._logs = logs
         self._since = time.monotonic()
@@ -140,10 +140,10 @@ class Application:
         )
 
 
-class Server:
+class HttpServer:
     """HTTP/1.0 over plain sockets: one thread and one answer per connection."""
 
-    def __init__(self, application: Application, logs: Logs, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, application: Application, logs: LogFiles, tls: ssl.SSLContext | None) -> None:
         self._application = application
         self._logs = logs
         self._tls = tls
@@ -181,12 +181,12 @@ class Server:
             self._logs.write("access.log", f'127.0.0.1 "{method} {path[:200]}" {status}')
 
 
-def leave(_number: int, _frame: FrameType | None) -> None:
+def exit_on_signal(_number: int, _frame: FrameType | None) -> None:
     """End on request, at once: there is no state to save."""
     os._exit(0)
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser()
     for name in ("--root", "--logs", "--name", "--port"):
@@ -198,11 +198,11 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Listen first, then say that we are ready."""
-    given = arguments()
+    given = parse_arguments()
     root = Path(given.root)
     release = json.loads(Path("app.json").read_text("utf-8"))
-    logs = Logs(root, Path(given.logs), given.debug_limit)
-    signal.signal(signal.SIGTERM, leave)
+    logs = LogFiles(root, Path(given.logs), given.debug_limit)
+    signal.signal(signal.SIGTERM, exit_on_signal)
     signal.signal(signal.SIGHUP, lambda _number, _frame: logs.read_level())
     tls = None
     if given.tls:
@@ -213,7 +213,7 @@ def main() -> None:
     logs.read_level()
     threading.Thread(target=logs.chat, daemon=True).start()
     (root / "run" / f"{given.name}.ready").write_text(str(os.getpid()), "ascii")
-    Server(Application(release, logs), logs, tls).serve(listening)
+    HttpServer(Application(release, logs), logs, tls).serve(listening)
 
 
 if __name__ == "__main__":

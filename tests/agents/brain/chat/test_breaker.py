@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.chat.breaker import Breaker, breaker_of
+from guardia.agents.brain.chat.breaker import CircuitBreaker
+from guardia.agents.brain.chat.breaker import breaker_for
 
 
 class Clock:
@@ -12,8 +13,8 @@ class Clock:
         return self.now
 
 
-def broken(clock: Clock) -> Breaker:
-    breaker = Breaker(failures=3, pause=60, clock=clock)
+def broken(clock: Clock) -> CircuitBreaker:
+    breaker = CircuitBreaker(failures=3, pause=60, clock=clock)
     for _ in range(3):
         assert breaker.admits()
         breaker.failed()
@@ -29,7 +30,7 @@ def test_three_failures_in_a_row_close_it_for_the_pause() -> None:
 
 
 def test_a_success_between_failures_starts_the_count_anew() -> None:
-    breaker = Breaker(failures=3, clock=Clock())
+    breaker = CircuitBreaker(failures=3, clock=Clock())
     for _ in range(5):
         breaker.failed()
         breaker.failed()
@@ -64,5 +65,5 @@ def test_a_failed_first_question_pauses_again_and_a_lost_one_does_not_pause_for_
 
 
 def test_agents_of_one_server_share_its_breaker() -> None:
-    assert breaker_of("http://vllm:8000/v1") is breaker_of("http://vllm:8000/v1/")
-    assert breaker_of("http://vllm:8000/v1") is not breaker_of("http://vllm:8001/v1")
+    assert breaker_for("http://vllm:8000/v1") is breaker_for("http://vllm:8000/v1/")
+    assert breaker_for("http://vllm:8000/v1") is not breaker_for("http://vllm:8001/v1")

@@ -9,14 +9,20 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_chat import DIRECTORY, GOOD, TEXT, Ledger, chain
+from fake_chat import DIRECTORY
+from fake_chat import GOOD_ANSWER
+from fake_chat import TEXT
+from fake_chat import RecordingMeter
+from fake_chat import chat_brain_chain
 from messages_server import MODEL, VERSION, MessagesServer
-from model_server import KEY, ModelServer, Say
+from model_server import KEY
+from model_server import ModelServer
+from model_server import CannedReply
 
 from guardia.agents.brain.chat.brain import ChatBrain
-from guardia.agents.brain.protocol import Thought
+from guardia.agents.brain.protocol import BrainResult
 from guardia.org.brains import ModelChoice
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
 USAGE = {
     "input_tokens": 15,
@@ -37,11 +43,11 @@ def claude() -> Iterator[MessagesServer]:
 def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_MODEL_KEY", "sk-of-our-own-servers")
-    FileKeys(tmp_path / "secrets").put("claude", KEY)
+    FileCredentialStore(tmp_path / "secrets").put("claude", KEY)
 
 
-def brain(server: MessagesServer, ledger: Ledger | None = None, **more: Any) -> ChatBrain:
-    return chain(choice(server, **more), ledger=ledger)
+def brain(server: MessagesServer, ledger: RecordingMeter | None = None, **more: Any) -> ChatBrain:
+    return chat_brain_chain(choice(server, **more), ledger=ledger)
 
 
 def choice(server: MessagesServer, **more: Any) -> ModelChoice:
@@ -49,7 +55,7 @@ def choice(server: MessagesServer, **more: Any) -> ModelChoice:
     return ModelChoice(base_url=server.url, model=MODEL, **words)
 
 
-def fell_back(thought: Thought[Any], because: str) -> None:
+def fell_back(thought: BrainResult[Any], because: str) -> None:
     assert thought.by == "embedded" and because in thought.remark
 
 
@@ -76,8 +82,8 @@ class TestInstalled:
         pytest.importorskip("langchain_anthropic")
 
     def test_an_answer_is_the_models_and_paid_for(self, claude: MessagesServer) -> None:
-        claude.says(Say(GOOD, usage=USAGE))
-        ledger = Ledger()
+        claude.says(CannedReply(GOOD_ANSWER, usage=USAGE))
+        ledger = RecordingMeter()
         thought = brain(claude, ledger, max_tokens=700).triage(TEXT, DIRECTORY)
         assert (thought.by, thought.remark) == (f"chat:{MODEL}", "")
         assert thought.answer.servers == ("MOF-DB-01",)
@@ -93,9 +99,9 @@ class TestInstalled:
         assert not claude.refusals
 
     def test_what_a_server_claims_is_passed_on_unbelieved(self, claude: MessagesServer) -> None:
-        ledger = Ledger()
+        ledger = RecordingMeter()
         for claimed in ({"input_tokens": -4, "output_tokens": 10**12}, {"input_tokens": None}, {}):
-            claude.says(Say(GOOD, usage=claimed))
+            claude.says(CannedReply(GOOD_ANSWER, usage=claimed))
             brain(claude, ledger).triage(TEXT, DIRECTORY)
         said = [(e.tokens_in, e.tokens_out) for e in ledger.ended]
         assert said == [(-4, 10**12), (None, None), (None, None)]
@@ -103,30 +109,30 @@ class TestInstalled:
     @pytest.mark.parametrize(
         ("said", "because", "outcome"),
         [
-            (Say(status=529), "HTTP 529", "failed"),
-            (Say(status=400), "HTTP 400", "failed"),
-            (Say(GOOD, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
-            (Say(GOOD, finish="refusal", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
-            (Say({**GOOD, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
-            (Say({**GOOD, "servers": ["ROOT-01"]}, usage=USAGE), "보기에 없는", "unusable"),
-            (Say(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
-            (Say(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
-            (Say(hang_up=True), "접속할 수 없습니다", "failed"),
-            (Say(GOOD, drip=0.1), "안에 답이 오지 않았습니다", "failed"),
+            (CannedReply(status=529), "HTTP 529", "failed"),
+            (CannedReply(status=400), "HTTP 400", "failed"),
+            (CannedReply(GOOD_ANSWER, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
+            (CannedReply(GOOD_ANSWER, finish="refusal", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
+            (CannedReply({**GOOD_ANSWER, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
+            (CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}, usage=USAGE), "보기에 없는", "unusable"),
+            (CannedReply(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
+            (CannedReply(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
+            (CannedReply(hang_up=True), "접속할 수 없습니다", "failed"),
+            (CannedReply(GOOD_ANSWER, drip=0.1), "안에 답이 오지 않았습니다", "failed"),
         ],
     )
     def test_each_failure_falls_back_and_says_so(
-        self, claude: MessagesServer, said: Say, because: str, outcome: str
+        self, claude: MessagesServer, said: CannedReply, because: str, outcome: str
     ) -> None:
         claude.says(said)
-        ledger = Ledger()
+        ledger = RecordingMeter()
         timeout = 0.5 if said.drip else 5
         fell_back(brain(claude, ledger, timeout=timeout).triage(TEXT, DIRECTORY), because)
         assert [e.outcome for e in ledger.ended] == [outcome]
         assert len(claude.paths) == 1
 
     def test_a_server_that_names_a_moment_is_asked_once_more(self, claude: MessagesServer) -> None:
-        claude.says(Say(status=429, headers={"retry-after": "0.1"}), Say(GOOD, usage=USAGE))
+        claude.says(CannedReply(status=429, headers={"retry-after": "0.1"}), CannedReply(GOOD_ANSWER, usage=USAGE))
         assert brain(claude).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
 
     def test_nothing_of_the_environment_comes_between(
@@ -142,7 +148,7 @@ class TestInstalled:
                 monkeypatch.setenv(name, elsewhere.url)
             monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "someone-elses")
             monkeypatch.setenv("ANTHROPIC_API_KEY", "someone-elses")
-            claude.says(Say(GOOD, usage=USAGE))
+            claude.says(CannedReply(GOOD_ANSWER, usage=USAGE))
             assert brain(claude).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
             assert elsewhere.paths == []
         assert "someone-elses" not in str(claude.headers)
@@ -151,18 +157,18 @@ class TestInstalled:
 
     def test_it_goes_before_a_server_of_the_other_protocol(self, claude: MessagesServer) -> None:
         with ModelServer() as second:
-            claude.says(Say(status=500))
-            second.says(Say(GOOD))
+            claude.says(CannedReply(status=500))
+            second.says(CannedReply(GOOD_ANSWER))
             models = (
                 choice(claude),
                 ModelChoice(base_url=second.url, model="guardia-test-8b", timeout=5),
             )
-            assert chain(*models).triage(TEXT, DIRECTORY).by == "chat:guardia-test-8b"
+            assert chat_brain_chain(*models).triage(TEXT, DIRECTORY).by == "chat:guardia-test-8b"
 
     def test_the_server_of_these_tests_refuses_what_the_real_one_refuses(
         self, claude: MessagesServer
     ) -> None:
-        claude.says(Say("{}"))
+        claude.says(CannedReply("{}"))
 
         def status(headers: dict[str, str], **more: Any) -> int:
             body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}

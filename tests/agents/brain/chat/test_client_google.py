@@ -9,14 +9,20 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_chat import DIRECTORY, GOOD, TEXT, Ledger, chain
+from fake_chat import DIRECTORY
+from fake_chat import GOOD_ANSWER
+from fake_chat import TEXT
+from fake_chat import RecordingMeter
+from fake_chat import chat_brain_chain
 from generate_server import MODEL, GenerateServer
-from model_server import KEY, ModelServer, Say
+from model_server import KEY
+from model_server import ModelServer
+from model_server import CannedReply
 
 from guardia.agents.brain.chat.brain import ChatBrain
-from guardia.agents.brain.protocol import Thought
+from guardia.agents.brain.protocol import BrainResult
 from guardia.org.brains import ModelChoice
-from guardia.org.keys import FileKeys
+from guardia.org.keys import FileCredentialStore
 
 USAGE = {
     "promptTokenCount": 31,
@@ -37,11 +43,11 @@ def gemini() -> Iterator[GenerateServer]:
 def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_MODEL_KEY", "sk-of-our-own-servers")
-    FileKeys(tmp_path / "secrets").put("gemini", KEY)
+    FileCredentialStore(tmp_path / "secrets").put("gemini", KEY)
 
 
-def brain(server: GenerateServer, ledger: Ledger | None = None, **more: Any) -> ChatBrain:
-    return chain(choice(server, **more), ledger=ledger)
+def brain(server: GenerateServer, ledger: RecordingMeter | None = None, **more: Any) -> ChatBrain:
+    return chat_brain_chain(choice(server, **more), ledger=ledger)
 
 
 def choice(server: GenerateServer, **more: Any) -> ModelChoice:
@@ -49,7 +55,7 @@ def choice(server: GenerateServer, **more: Any) -> ModelChoice:
     return ModelChoice(base_url=server.url, model=MODEL, **words)
 
 
-def fell_back(thought: Thought[Any], because: str) -> None:
+def fell_back(thought: BrainResult[Any], because: str) -> None:
     assert thought.by == "embedded" and because in thought.remark
 
 
@@ -69,8 +75,8 @@ def test_without_its_library_it_says_what_to_install(
 
 
 def test_an_answer_is_the_models_and_paid_for(gemini: GenerateServer) -> None:
-    gemini.says(Say(GOOD, usage=USAGE))
-    ledger = Ledger()
+    gemini.says(CannedReply(GOOD_ANSWER, usage=USAGE))
+    ledger = RecordingMeter()
     thought = brain(gemini, ledger, max_tokens=700).triage(TEXT, DIRECTORY)
     assert (thought.by, thought.remark) == (f"chat:{MODEL}", "")
     assert thought.answer.servers == ("MOF-DB-01",)
@@ -90,21 +96,21 @@ def test_an_answer_is_the_models_and_paid_for(gemini: GenerateServer) -> None:
 
 
 def test_where_nobody_listens_nothing_is_used(gemini: GenerateServer) -> None:
-    ledger = Ledger()
+    ledger = RecordingMeter()
     nobody = choice(gemini).model_copy(update={"base_url": "http://127.0.0.1:9"})
-    fell_back(chain(nobody, ledger=ledger).triage(TEXT, DIRECTORY), "접속을 거부했습니다")
+    fell_back(chat_brain_chain(nobody, ledger=ledger).triage(TEXT, DIRECTORY), "접속을 거부했습니다")
     assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.ended] == [("failed", 0, 0)]
 
 
 def test_what_a_server_claims_is_passed_on_unbelieved(gemini: GenerateServer) -> None:
-    ledger = Ledger()
+    ledger = RecordingMeter()
     claims = (
         {"promptTokenCount": -4, "candidatesTokenCount": 10**12},
         {"candidatesTokenCount": 5},
         {},
     )
     for claimed in claims:
-        gemini.says(Say(GOOD, usage=claimed))
+        gemini.says(CannedReply(GOOD_ANSWER, usage=claimed))
         brain(gemini, ledger).triage(TEXT, DIRECTORY)
     said = [(e.tokens_in, e.tokens_out) for e in ledger.ended]
     assert said == [(-4, 10**12), (None, 5), (None, None)]
@@ -113,26 +119,26 @@ def test_what_a_server_claims_is_passed_on_unbelieved(gemini: GenerateServer) ->
 @pytest.mark.parametrize(
     ("said", "because", "outcome"),
     [
-        (Say(status=503), "HTTP 503", "failed"),
-        (Say(status=400), "HTTP 400", "failed"),
-        (Say(GOOD, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
-        (Say(GOOD, finish="refusal", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
-        (Say(GOOD, finish="A_NEW_ONE", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
-        (Say({**GOOD, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
-        (Say({**GOOD, "servers": ["ROOT-01"]}, usage=USAGE), "보기에 없는", "unusable"),
-        (Say(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'), "형식이 맞지", "unusable"),
-        (Say(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
-        (Say(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
-        (Say(hang_up=True), "접속할 수 없습니다", "failed"),
-        (Say(GOOD, drip=0.1), "안에 답이 오지 않았습니다", "failed"),
-        (Say(GOOD, delay=3), "안에 답이 오지 않았습니다", "failed"),
+        (CannedReply(status=503), "HTTP 503", "failed"),
+        (CannedReply(status=400), "HTTP 400", "failed"),
+        (CannedReply(GOOD_ANSWER, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
+        (CannedReply(GOOD_ANSWER, finish="refusal", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
+        (CannedReply(GOOD_ANSWER, finish="A_NEW_ONE", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
+        (CannedReply({**GOOD_ANSWER, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
+        (CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}, usage=USAGE), "보기에 없는", "unusable"),
+        (CannedReply(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'), "형식이 맞지", "unusable"),
+        (CannedReply(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
+        (CannedReply(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
+        (CannedReply(hang_up=True), "접속할 수 없습니다", "failed"),
+        (CannedReply(GOOD_ANSWER, drip=0.1), "안에 답이 오지 않았습니다", "failed"),
+        (CannedReply(GOOD_ANSWER, delay=3), "안에 답이 오지 않았습니다", "failed"),
     ],
 )
 def test_each_failure_falls_back_and_says_so(
-    gemini: GenerateServer, said: Say, because: str, outcome: str
+    gemini: GenerateServer, said: CannedReply, because: str, outcome: str
 ) -> None:
     gemini.says(said)
-    ledger = Ledger()
+    ledger = RecordingMeter()
     timeout = 0.5 if said.drip or said.delay else 5
     fell_back(brain(gemini, ledger, timeout=timeout).triage(TEXT, DIRECTORY), because)
     assert [e.outcome for e in ledger.ended] == [outcome]
@@ -143,7 +149,7 @@ def test_each_failure_falls_back_and_says_so(
 def test_a_server_that_names_a_moment_is_asked_once_more(
     gemini: GenerateServer, status: int
 ) -> None:
-    gemini.says(Say(status=status, headers={"retry-after": "0.1"}), Say(GOOD, usage=USAGE))
+    gemini.says(CannedReply(status=status, headers={"retry-after": "0.1"}), CannedReply(GOOD_ANSWER, usage=USAGE))
     assert brain(gemini).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
     assert len(gemini.paths) == 2
 
@@ -158,7 +164,7 @@ def test_nothing_of_the_environment_comes_between(
             monkeypatch.setenv(name, "someone-elses")
         monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "someone-elses")
-        gemini.says(Say(GOOD, usage=USAGE))
+        gemini.says(CannedReply(GOOD_ANSWER, usage=USAGE))
         assert brain(gemini).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
         assert elsewhere.paths == []
     assert "someone-elses" not in str(gemini.headers)
@@ -177,7 +183,7 @@ def test_its_client_has_our_limits_for_connecting_too(
         return real(transport, request)
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", watched)
-    gemini.says(Say(GOOD, usage=USAGE))
+    gemini.says(CannedReply(GOOD_ANSWER, usage=USAGE))
     brain(gemini, timeout=20).triage(TEXT, DIRECTORY)
     (limits,) = seen
     assert limits["connect"] == 5 and 15 < limits["read"] <= 20
@@ -186,7 +192,7 @@ def test_its_client_has_our_limits_for_connecting_too(
 def test_the_server_of_these_tests_refuses_what_the_real_one_refuses(
     gemini: GenerateServer,
 ) -> None:
-    gemini.says(Say("{}"))
+    gemini.says(CannedReply("{}"))
 
     def status(key: str | None = KEY, **more: Any) -> int:
         body = {"contents": [{"role": "user", "parts": [{"text": "?"}]}], **more}

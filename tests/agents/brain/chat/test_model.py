@@ -11,13 +11,22 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_chat import DIRECTORY, GOOD, TEXT, Ledger, brain, fell_back
-from model_server import KEY, MODEL, ModelServer, Say, completion
+from fake_chat import DIRECTORY
+from fake_chat import GOOD_ANSWER
+from fake_chat import TEXT
+from fake_chat import RecordingMeter
+from fake_chat import chat_brain
+from fake_chat import assert_fell_back
+from model_server import KEY
+from model_server import MODEL
+from model_server import ModelServer
+from model_server import CannedReply
+from model_server import completion
 
 
 def test_what_is_sent_is_strict_cold_and_plain(server: ModelServer) -> None:
-    server.says(Say(GOOD))
-    brain(server, role="roles/dispatcher.md").triage(TEXT, DIRECTORY)
+    server.says(CannedReply(GOOD_ANSWER))
+    chat_brain(server, role="roles/dispatcher.md").triage(TEXT, DIRECTORY)
     (sent,) = server.asked
     form = sent["response_format"]
     assert form["type"] == "json_schema"
@@ -49,7 +58,7 @@ def test_the_server_of_these_tests_refuses_what_strict_servers_refuse(server: Mo
         }
         return httpx.post(f"{server.url}/chat/completions", json=body).status_code
 
-    server.says(Say("{}"))
+    server.says(CannedReply("{}"))
     name = {"type": "string", "maxLength": 5}
     good: dict[str, Any] = {
         "type": "object",
@@ -69,23 +78,23 @@ def test_the_server_of_these_tests_refuses_what_strict_servers_refuse(server: Mo
 def test_the_key_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with ModelServer(key=KEY) as server:
-        server.says(Say(GOOD))
-        assert brain(server, key=KEY).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
-        refused = brain(server, key="sk-wrong-77aa").triage(TEXT, DIRECTORY)
-        fell_back(refused, "HTTP 401")
+        server.says(CannedReply(GOOD_ANSWER))
+        assert chat_brain(server, key=KEY).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
+        refused = chat_brain(server, key="sk-wrong-77aa").triage(TEXT, DIRECTORY)
+        assert_fell_back(refused, "HTTP 401")
         assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     for secret in (KEY, "sk-wrong-77aa"):
-        assert secret not in caplog.text + refused.remark + repr(vars(brain(server, key=secret)))
+        assert secret not in caplog.text + refused.remark + repr(vars(chat_brain(server, key=secret)))
 
 
 def test_the_key_comes_from_the_settings(
     server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-someone-else")
-    server.says(Say(GOOD))
-    brain(server).triage(TEXT, DIRECTORY)
+    server.says(CannedReply(GOOD_ANSWER))
+    chat_brain(server).triage(TEXT, DIRECTORY)
     monkeypatch.setenv("GUARDIA_MODEL_KEY", KEY)
-    brain(server).triage(TEXT, DIRECTORY)
+    chat_brain(server).triage(TEXT, DIRECTORY)
     assert [h["authorization"] for h in server.headers] == ["Bearer none", f"Bearer {KEY}"]
 
 
@@ -113,8 +122,8 @@ def test_nothing_but_the_question_leaves_the_process(
 
         monkeypatch.setattr(socket, "getaddrinfo", recorded)
         environment.cache_clear()
-        server.says(Say(GOOD))
-        thought = brain(server).triage(TEXT, DIRECTORY)
+        server.says(CannedReply(GOOD_ANSWER))
+        thought = chat_brain(server).triage(TEXT, DIRECTORY)
         wait_for_all_tracers()
         assert thought.by == f"chat:{MODEL}"
         assert server.paths == ["/v1/chat/completions"]
@@ -139,45 +148,45 @@ def closed_port() -> int:
 @pytest.mark.parametrize(
     ("said", "because"),
     [
-        (Say(status=500), "HTTP 500"),
-        (Say(status=429, headers={"retry-after": "50"}), "HTTP 429"),
-        (Say(status=503), "HTTP 503"),
-        (Say(status=400), "HTTP 400"),
-        (Say(status=307, headers={"location": "http://127.0.0.1:9/"}), "HTTP 307"),
-        (Say(status=502, body=b"<html>Bad Gateway</html>"), "HTTP 502"),
-        (Say(GOOD, finish="length"), "중간에 끊겼습니다"),
-        (Say('{"reasons": ["', finish="length"), "중간에 끊겼습니다"),
-        (Say(GOOD, finish="content_filter"), "형식이 맞지 않습니다"),
-        (Say(GOOD, finish="tool_calls"), "형식이 맞지 않습니다"),
-        (Say("네, DB 문제 같네요!"), "형식이 맞지 않습니다"),
-        (Say({**GOOD, "priority": "P0"}), "형식이 맞지 않습니다(priority)"),
-        (Say({**GOOD, "servers": ["ROOT-01"]}), "보기에 없는 것을 골랐습니다(servers)"),
-        (Say(body=b"not json"), "형식이 맞지 않습니다"),
-        (Say(body=b"{}"), "형식이 맞지 않습니다"),
-        (Say(body=b"[" * 100_000), "형식이 맞지 않습니다"),
-        (Say(body=completion(Say(GOOD)) + b" " * 1_000_000), "형식이 맞지 않습니다"),
-        (Say(hang_up=True), "접속할 수 없습니다"),
+        (CannedReply(status=500), "HTTP 500"),
+        (CannedReply(status=429, headers={"retry-after": "50"}), "HTTP 429"),
+        (CannedReply(status=503), "HTTP 503"),
+        (CannedReply(status=400), "HTTP 400"),
+        (CannedReply(status=307, headers={"location": "http://127.0.0.1:9/"}), "HTTP 307"),
+        (CannedReply(status=502, body=b"<html>Bad Gateway</html>"), "HTTP 502"),
+        (CannedReply(GOOD_ANSWER, finish="length"), "중간에 끊겼습니다"),
+        (CannedReply('{"reasons": ["', finish="length"), "중간에 끊겼습니다"),
+        (CannedReply(GOOD_ANSWER, finish="content_filter"), "형식이 맞지 않습니다"),
+        (CannedReply(GOOD_ANSWER, finish="tool_calls"), "형식이 맞지 않습니다"),
+        (CannedReply("네, DB 문제 같네요!"), "형식이 맞지 않습니다"),
+        (CannedReply({**GOOD_ANSWER, "priority": "P0"}), "형식이 맞지 않습니다(priority)"),
+        (CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}), "보기에 없는 것을 골랐습니다(servers)"),
+        (CannedReply(body=b"not json"), "형식이 맞지 않습니다"),
+        (CannedReply(body=b"{}"), "형식이 맞지 않습니다"),
+        (CannedReply(body=b"[" * 100_000), "형식이 맞지 않습니다"),
+        (CannedReply(body=completion(CannedReply(GOOD_ANSWER)) + b" " * 1_000_000), "형식이 맞지 않습니다"),
+        (CannedReply(hang_up=True), "접속할 수 없습니다"),
     ],
 )
 def test_each_failure_falls_back_at_once_and_says_so(
-    server: ModelServer, said: Say, because: str
+    server: ModelServer, said: CannedReply, because: str
 ) -> None:
     server.says(said)
     begun = time.monotonic()
-    fell_back(brain(server).triage(TEXT, DIRECTORY), because)
+    assert_fell_back(chat_brain(server).triage(TEXT, DIRECTORY), because)
     assert time.monotonic() - begun < 4
     assert len(server.paths) == 1
 
 
-@pytest.mark.parametrize("said", [Say(GOOD, delay=30), Say(GOOD, drip=0.1)], ids=["slow", "drips"])
-def test_an_answer_that_takes_too_long_is_not_waited_for(server: ModelServer, said: Say) -> None:
+@pytest.mark.parametrize("said", [CannedReply(GOOD_ANSWER, delay=30), CannedReply(GOOD_ANSWER, drip=0.1)], ids=["slow", "drips"])
+def test_an_answer_that_takes_too_long_is_not_waited_for(server: ModelServer, said: CannedReply) -> None:
     import langchain_openai  # noqa: F401 - the first import takes seconds
 
     server.says(said)
     begun = time.monotonic()
-    thought = brain(server, timeout=QUICK).triage(TEXT, DIRECTORY)
+    thought = chat_brain(server, timeout=QUICK).triage(TEXT, DIRECTORY)
     assert time.monotonic() - begun < QUICK + 3
-    fell_back(thought, "0.5초 안에 답이 오지 않았습니다")
+    assert_fell_back(thought, "0.5초 안에 답이 오지 않았습니다")
     while "chat-model" in {thread.name for thread in enumerate_threads()}:
         assert time.monotonic() - begun < QUICK + 5, "its thread never ends"
         time.sleep(0.05)
@@ -185,31 +194,31 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(server: ModelServer, sa
 
 def test_a_server_that_is_not_there_is_refused() -> None:
     there = f"http://127.0.0.1:{closed_port()}/v1"
-    fell_back(brain(there).triage(TEXT, DIRECTORY), "접속을 거부했습니다")
+    assert_fell_back(chat_brain(there).triage(TEXT, DIRECTORY), "접속을 거부했습니다")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "ftp://127.0.0.1/v1", "http://[::1"])
 def test_an_address_that_is_none_falls_back(url: str) -> None:
-    fell_back(brain(url).triage(TEXT, DIRECTORY), "모델")
+    assert_fell_back(chat_brain(url).triage(TEXT, DIRECTORY), "모델")
 
 
 def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelServer) -> None:
     """The desk believes no server; here only what nothing was sent for counts as nothing."""
     hostile = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": 1}
     server.says(
-        Say("아니요"),
-        Say(GOOD, finish="length"),
-        Say(GOOD, usage=hostile),
-        Say(GOOD, usage=None),
-        Say(status=500),
-        Say(hang_up=True),
+        CannedReply("아니요"),
+        CannedReply(GOOD_ANSWER, finish="length"),
+        CannedReply(GOOD_ANSWER, usage=hostile),
+        CannedReply(GOOD_ANSWER, usage=None),
+        CannedReply(status=500),
+        CannedReply(hang_up=True),
     )
-    ledger = Ledger()
-    asking = brain(server, ledger=ledger)
+    ledger = RecordingMeter()
+    asking = chat_brain(server, ledger=ledger)
     for _ in range(6):
         asking.triage(TEXT, DIRECTORY)
-    fell_back(
-        brain(f"http://127.0.0.1:{closed_port()}/v1", ledger=ledger).triage(TEXT, DIRECTORY),
+    assert_fell_back(
+        chat_brain(f"http://127.0.0.1:{closed_port()}/v1", ledger=ledger).triage(TEXT, DIRECTORY),
         "거부했습니다",
     )
     assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.ended] == [
@@ -232,16 +241,16 @@ def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelS
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_names_a_moment_is_asked_once_more(server: ModelServer, status: int) -> None:
-    server.says(Say(status=status, headers={"retry-after": "0.2"}), Say(GOOD))
-    ledger = Ledger()
-    assert brain(server, ledger=ledger).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
+    server.says(CannedReply(status=status, headers={"retry-after": "0.2"}), CannedReply(GOOD_ANSWER))
+    ledger = RecordingMeter()
+    assert chat_brain(server, ledger=ledger).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
     assert len(server.paths) == 2
     assert [e.outcome for e in ledger.ended] == ["used"]
 
 
 def test_it_is_asked_no_third_time(server: ModelServer) -> None:
-    server.says(Say(status=503, headers={"retry-after": "0.1"}))
-    fell_back(brain(server).triage(TEXT, DIRECTORY), "HTTP 503")
+    server.says(CannedReply(status=503, headers={"retry-after": "0.1"}))
+    assert_fell_back(chat_brain(server).triage(TEXT, DIRECTORY), "HTTP 503")
     assert len(server.paths) == 2
 
 
@@ -251,6 +260,6 @@ def test_it_is_asked_no_third_time(server: ModelServer) -> None:
 def test_a_moment_that_is_too_late_or_none_is_not_waited_for(
     server: ModelServer, later: str
 ) -> None:
-    server.says(Say(status=503, headers={"retry-after": later}), Say(GOOD))
-    fell_back(brain(server).triage(TEXT, DIRECTORY), "HTTP 503")
+    server.says(CannedReply(status=503, headers={"retry-after": later}), CannedReply(GOOD_ANSWER))
+    assert_fell_back(chat_brain(server).triage(TEXT, DIRECTORY), "HTTP 503")
     assert len(server.paths) == 1

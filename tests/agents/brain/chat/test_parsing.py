@@ -10,25 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardia.agents.brain.chat.parsing import (
-    Category,
-    choice_schema,
-    read_choice,
-    read_triage,
-    triage_schema,
-)
+from guardia.agents.brain.chat.parsing import Category
+from guardia.agents.brain.chat.parsing import choice_schema
+from guardia.agents.brain.chat.parsing import parse_choice
+from guardia.agents.brain.chat.parsing import parse_triage
+from guardia.agents.brain.chat.parsing import triage_schema
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.errors import ModelError
-from guardia.org.directory import Host, InstitutionName
+from guardia.org.directory import Host
+from guardia.org.directory import InstitutionInfo
 
 SERVERS = (
     Host(server_id="MOF-DB-01", institution="MOF", kind="DB"),
     Host(server_id="MOE-WEB-01", institution="MOE", kind="WEB"),
 )
 INSTITUTIONS = (
-    InstitutionName(id="MOF", name="기획재정부", aliases=("기재부",)),
-    InstitutionName(id="MOE", name="교육부"),
+    InstitutionInfo(id="MOF", name="기획재정부", aliases=("기재부",)),
+    InstitutionInfo(id="MOE", name="교육부"),
 )
 RUNBOOKS = ("db-lock-chain", "was-hung")
 GOOD: dict[str, Any] = {
@@ -45,7 +44,7 @@ GOOD: dict[str, Any] = {
 def triaged(**changed: Any) -> Triage:
     """What is read of the good answer with some of it changed."""
     answer = json.dumps({**GOOD, **changed}, ensure_ascii=False)
-    return read_triage(answer, SERVERS, INSTITUTIONS)
+    return parse_triage(answer, SERVERS, INSTITUTIONS)
 
 
 def values(schema: Any) -> st.SearchStrategy[Any]:
@@ -143,7 +142,7 @@ def test_anything_else_is_an_error(changed: dict[str, Any]) -> None:
 def test_every_property_is_required(missing: str) -> None:
     answer = json.dumps({k: v for k, v in GOOD.items() if k != missing})
     with pytest.raises(ModelError):
-        read_triage(answer, SERVERS, INSTITUTIONS)
+        parse_triage(answer, SERVERS, INSTITUTIONS)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +150,9 @@ def test_every_property_is_required(missing: str) -> None:
 )
 def test_what_is_no_json_object_is_an_error(text: str) -> None:
     with pytest.raises(ModelError):
-        read_triage(text, SERVERS, INSTITUTIONS)
+        parse_triage(text, SERVERS, INSTITUTIONS)
     with pytest.raises(ModelError):
-        read_choice(text, RUNBOOKS)
+        parse_choice(text, RUNBOOKS)
 
 
 def test_the_error_never_repeats_what_the_model_wrote() -> None:
@@ -182,7 +181,7 @@ def test_reasons_that_are_not_korean_are_replaced() -> None:
 def test_a_choice_is_one_of_the_runbooks_or_none() -> None:
     def chosen(runbook: Any) -> str | None:
         answer = json.dumps({"reason": "잠금을 봅니다.", "runbook": runbook}, ensure_ascii=False)
-        found = read_choice(answer, RUNBOOKS)
+        found = parse_choice(answer, RUNBOOKS)
         assert found.reason == "잠금을 봅니다."
         return found.runbook
 
@@ -196,13 +195,13 @@ def test_a_choice_is_one_of_the_runbooks_or_none() -> None:
 @settings(deadline=None)
 @given(values(triage_schema(SERVERS, INSTITUTIONS)))
 def test_whatever_the_schema_permits_is_read(answer: Any) -> None:
-    check_triage(read_triage(json.dumps(answer), SERVERS, INSTITUTIONS))
+    check_triage(parse_triage(json.dumps(answer), SERVERS, INSTITUTIONS))
 
 
 @settings(deadline=None)
 @given(values(choice_schema(RUNBOOKS)))
 def test_whatever_the_choice_schema_permits_is_read(answer: Any) -> None:
-    found = read_choice(json.dumps(answer), RUNBOOKS)
+    found = parse_choice(json.dumps(answer), RUNBOOKS)
     assert found.runbook in (None, *RUNBOOKS)
     check_reason(found.reason)
 
@@ -211,7 +210,7 @@ def test_whatever_the_choice_schema_permits_is_read(answer: Any) -> None:
 @given((JSON | SPOILT).map(json.dumps) | st.text())
 def test_whatever_is_written_ends_in_the_catalogue_or_in_an_error(text: str) -> None:
     try:
-        found = read_triage(text, SERVERS, INSTITUTIONS)
+        found = parse_triage(text, SERVERS, INSTITUTIONS)
     except ModelError:
         return
     check_triage(found)
@@ -221,7 +220,7 @@ def test_whatever_is_written_ends_in_the_catalogue_or_in_an_error(text: str) -> 
 @given(JSON.map(json.dumps) | st.text())
 def test_whatever_is_written_as_a_choice_ends_there_too(text: str) -> None:
     try:
-        found = read_choice(text, RUNBOOKS)
+        found = parse_choice(text, RUNBOOKS)
     except ModelError:
         return
     assert found.runbook in (None, *RUNBOOKS)

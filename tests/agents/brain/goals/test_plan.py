@@ -14,7 +14,7 @@ from guardia.agents.brain.goals.breakdown import MAX_PIECES, divide
 from guardia.agents.brain.goals.deadline import deadlines
 from guardia.agents.brain.triage.classify import triage
 from guardia.agents.brain.triage.lexicon import lexicon
-from guardia.tools.lab.inventory import names
+from guardia.tools.lab.inventory import sample_directory
 
 CASES: dict[str, Any] = YAML(typ="safe").load(
     (Path(__file__).parent / "cases" / "goals.yaml").read_text("utf-8")
@@ -24,8 +24,8 @@ TODAY = date(2026, 11, 23)
 
 def understood(text: str) -> list[dict[str, Any]]:
     """The work in a goal, in the form of the cases."""
-    directory = names()
-    found = plan.understand(
+    directory = sample_directory()
+    found = plan.resolve_pieces(
         divide(text), directory, lexicon().servers, TODAY, lambda said: triage(said, directory)
     )
     return [
@@ -50,9 +50,9 @@ def test_a_deadline_is_found(text: str) -> None:
 
 
 def test_every_question_and_inference_says_why() -> None:
-    directory = names()
+    directory = sample_directory()
     pieces = divide("기재부 와스 1호기 로그를 분석하고 디스크를 정리해. 보안을 더 좋게 해 줘")
-    found = plan.understand(
+    found = plan.resolve_pieces(
         pieces, directory, lexicon().servers, TODAY, lambda said: triage(said, directory)
     )
     assert "MOF-WAS-01" in found[1].reasons[-1]

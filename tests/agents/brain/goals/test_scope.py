@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.agents.brain.goals.scope import scope
-from guardia.tools.lab.inventory import names
+from guardia.agents.brain.goals.scope import goal_scope
+from guardia.tools.lab.inventory import sample_directory
 
-ALL = {i.id for i in names().institutions}
+ALL = {i.id for i in sample_directory().institutions}
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ ALL = {i.id for i in names().institutions}
 def test_a_goal_is_about_what_it_names(
     text: str, institutions: set[str], servers: set[str]
 ) -> None:
-    found = scope(text, names())
+    found = goal_scope(text, sample_directory())
     assert {i.id for i in found.directory.institutions} == institutions
     assert {h.institution for h in found.directory.servers} == institutions
     assert servers <= found.servers
 
 
 def test_all_of_an_institution_are_wanted() -> None:
-    found = scope("기재부 모든 WAS 상태를 점검해 주세요", names())
-    fleet = {h.server_id for h in names().servers if h.institution == "MOF" and h.kind == "WAS"}
+    found = goal_scope("기재부 모든 WAS 상태를 점검해 주세요", sample_directory())
+    fleet = {h.server_id for h in sample_directory().servers if h.institution == "MOF" and h.kind == "WAS"}
     assert found.servers == fleet and len(fleet) > 1

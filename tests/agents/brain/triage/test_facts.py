@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.triage.facts import Facts
+from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.lexicon import lexicon
-from guardia.agents.brain.triage.reading import read
+from guardia.agents.brain.triage.reading import read_request
 
 
-def facts(text: str, *kinds: str) -> Facts:
-    return Facts(read(text, lexicon()), lexicon(), kinds)
+def facts(text: str, *kinds: str) -> RequestFacts:
+    return RequestFacts(read_request(text, lexicon()), lexicon(), kinds)
 
 
 def test_a_trouble_that_is_over_is_none() -> None:

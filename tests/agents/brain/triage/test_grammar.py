@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from guardia.agents.brain.triage.lexicon import lexicon
-from guardia.agents.brain.triage.reading import Hit, read
+from guardia.agents.brain.triage.reading import ConceptHit
+from guardia.agents.brain.triage.reading import read_request
 
 
-def hits(text: str, concept: str) -> list[Hit]:
-    return read(text, lexicon()).all(concept)
+def hits(text: str, concept: str) -> list[ConceptHit]:
+    return read_request(text, lexicon()).all(concept)
 
 
 @pytest.mark.parametrize(

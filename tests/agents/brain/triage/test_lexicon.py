@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.agents.brain.triage.lexicon import Pattern, _patterns, lexicon
+from guardia.agents.brain.triage.lexicon import LexiconPattern
+from guardia.agents.brain.triage.lexicon import _patterns
+from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.knowledge.korean import morphemes
 
 
@@ -12,7 +14,7 @@ def found(source: str, text: str, macros: dict[str, list[str]] | None = None) ->
     """Whether one pattern alone is found in ``text``."""
     from dataclasses import replace
 
-    by_first: dict[str, list[Pattern]] = {}
+    by_first: dict[str, list[LexiconPattern]] = {}
     for pattern in _patterns("test", [source], macros or {}):
         for spelling in pattern.words[0].spellings:
             by_first.setdefault(spelling, []).append(pattern)

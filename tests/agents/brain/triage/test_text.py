@@ -7,11 +7,11 @@ import time
 import pytest
 
 from guardia.agents.brain.triage.lexicon import lexicon
-from guardia.agents.brain.triage.text import own_words
+from guardia.agents.brain.triage.text import strip_noise
 
 
 def own(text: str) -> str:
-    return own_words(text, lexicon().strangers)
+    return strip_noise(text, lexicon().strangers)
 
 
 @pytest.mark.parametrize(
