@@ -44,7 +44,12 @@ def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
         dsn,
         min_size=1,
         max_size=8,
-        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row, **CONNECTION_OPTIONS},
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": 0,
+            "row_factory": dict_row,
+            **CONNECTION_OPTIONS,
+        },
         # A connection that a restart of the database has cut is replaced, not handed out.
         check=ConnectionPool.check_connection,
         timeout=10.0,

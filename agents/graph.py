@@ -13,16 +13,11 @@ from guardia.agents.nodes.confirm import confirm
 from guardia.agents.nodes.decide import decide
 from guardia.agents.nodes.diagnose import diagnose
 from guardia.agents.nodes.dispatch import DispatchState, classify, delegate
-from guardia.agents.nodes.goal import GoalContext
-from guardia.agents.nodes.goal import GoalPlanState
-from guardia.agents.nodes.goal import divide_goal
-from guardia.agents.nodes.goal import propose
-from guardia.agents.nodes.goal import understand
+from guardia.agents.nodes.goal import GoalContext, GoalPlanState, divide_goal, propose, understand
 from guardia.agents.nodes.recall import recall
 from guardia.agents.nodes.report import report
 from guardia.agents.nodes.undo import undo
-from guardia.agents.state import AgentContext
-from guardia.agents.state import OperateState
+from guardia.agents.state import AgentContext, OperateState
 
 
 def operate_graph(checkpointer: BaseCheckpointSaver[Any]) -> Any:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guardia.board.organization.agent_memory import RunbookOutcome
-from guardia.board.organization.agent_memory import Lesson
+from guardia.board.organization.agent_memory import Lesson, RunbookOutcome
 from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch
 
@@ -18,7 +17,9 @@ CLOSE_SCORE = 0.7
 _OUTCOMES = {"completed": "worked", "failed": "failed", "emergency": "failed", "unfit": "unfit"}
 
 
-def reordered(found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: str) -> tuple[RunbookMatch, ...]:
+def reordered(
+    found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: str
+) -> tuple[RunbookMatch, ...]:
     """``found`` with what worked on this server before what failed there, among those that fit
     about as well as the best."""
     if not found:
@@ -31,7 +32,9 @@ def reordered(found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: 
     return (*sorted(near, key=lambda f: rank.get(known.get(f.runbook.id) or "", 0)), *rest)
 
 
-def relevant_notes(found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: str) -> list[str]:
+def relevant_notes(
+    found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: str
+) -> list[str]:
     """What the lessons say of these procedures on this server, and what people have written."""
     names = {f.runbook.id: f.runbook.title for f in found}
     return [
@@ -55,4 +58,6 @@ def lesson_text(title: str, server: str | None, outcome: str | None) -> str:
 def experience(runbook: str, title: str, server: str | None, ending: str) -> RunbookOutcome | None:
     """What the end of a task teaches of its procedure; ``None`` where it was nobody's fault."""
     outcome = _OUTCOMES.get(ending)
-    return RunbookOutcome(runbook, outcome, lesson_text(title, server, outcome)) if outcome else None
+    return (
+        RunbookOutcome(runbook, outcome, lesson_text(title, server, outcome)) if outcome else None
+    )

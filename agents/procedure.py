@@ -13,18 +13,11 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Citation
-from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Action, Check, Citation, Plan, ToolCall
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.knowledge import runbook as book
-from guardia.knowledge.runbook import RunbookAction
-from guardia.knowledge.runbook import DecisionRule
-from guardia.knowledge.runbook import Runbook
-from guardia.knowledge.runbook import VerifyStep
+from guardia.knowledge.runbook import DecisionRule, Runbook, RunbookAction, VerifyStep
 from guardia.org.directory import Host, Service
 from guardia.tools import planning, policy
 
@@ -83,7 +76,9 @@ def rule_reason(rule: DecisionRule, situation: Situation) -> str:
     return _PLACEHOLDER.sub(lambda m: _plain_text(_evaluate(m[1], data)), rule.because).strip()
 
 
-def build_plan(runbook: Runbook, rule: DecisionRule, situation: Situation, citation: Citation) -> Plan:
+def build_plan(
+    runbook: Runbook, rule: DecisionRule, situation: Situation, citation: Citation
+) -> Plan:
     """The plan that a rule asks for, every action concrete and checked by its tool.
 
     ``Refused`` where the findings leave nothing to act on.

@@ -13,16 +13,15 @@ from langgraph.types import Command
 from guardia.agents import checkpoints, graph
 from guardia.agents.adapters.runner import ExternalAgentRunner
 from guardia.agents.brain.factory import brain_for
-from guardia.agents.brain.metered import BoardMeter
+from guardia.agents.brain.metering import BoardMeter
 from guardia.agents.brain.triage.classify import relevant_text
 from guardia.agents.nodes.dispatch import reassign
 from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.nodes.undo import undo_actions
 from guardia.agents.state import AgentContext
-from guardia.board.control import undoing
-from guardia.board.control.undoing import RollbackClaim
-from guardia.board.core.claims import GoalClaim
-from guardia.board.core.claims import Claim
+from guardia.board.control import rollback
+from guardia.board.control.rollback import RollbackClaim
+from guardia.board.core.claims import Claim, GoalClaim
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
@@ -133,9 +132,9 @@ class Team:
     def obey(self, order: RollbackClaim) -> WorkResult:
         """Undo a task on a person's order; what cannot be undone ends with people and an alert."""
         try:
-            found = undoing.grant_rollback(self._desk, order)
+            found = rollback.grant_rollback(self._desk, order)
             done = undo_actions(self._desk, self._gate, found.grant, found.plan, found.kept)
-            undoing.finish_rollback(self._desk, order, done.restored, done.lost, found.kept)
+            rollback.finish_rollback(self._desk, order, done.restored, done.lost, found.kept)
         except Stale:
             return WorkResult("stale", 0)
         except OUTAGE_ERRORS:
@@ -144,7 +143,7 @@ class Team:
             log.exception("order %s on task %s", order.directive_id, order.hold.task_id)
             known = isinstance(error, GuardiaError)
             why = str(error) if known else t("agents.internal", kind=type(error).__name__)
-            undoing.finish_rollback(self._desk, order, [], [why])
+            rollback.finish_rollback(self._desk, order, [], [why])
             return WorkResult("not_restored", 1)
         return WorkResult("not_restored" if done.lost else "restored", 1)
 

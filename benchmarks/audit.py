@@ -26,10 +26,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import ORIGIN
-from guardia.board.audit.chain import CHAIN_START
-from guardia.board.audit.chain import ChainEntry
-from guardia.board.audit.chain import ChainWalk
+from guardia.board.audit.chain import CHAIN_START, ORIGIN, ChainEntry, ChainWalk
 from guardia.board.core.model import Comment, Issue
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database

@@ -266,18 +266,25 @@ def memory() -> None:
 def _print_memory(b: Bench, name: str, pids: list[int]) -> None:
     print(f"{name}: at start {pss_mb(*pids):.0f} MB", flush=True)
     for _ in range(2000):
-        receiving.receive_issue(b.desk, receiving.NewIssue(text=REQUEST, channel="web", sender="시험"))
+        receiving.receive_issue(
+            b.desk, receiving.NewIssue(text=REQUEST, channel="web", sender="시험")
+        )
     runs, handled = "select count(*) from tb_agent_run", f"{_TASKS} where status <> 'RECEIVED'"
     turn = 0
     while b.one(handled) < 350 or b.one(runs) < 350:
         b.wake(b.names[turn % 100])
         turn += 1
         time.sleep(0.02)
-    print(f"  at work, {b.one(handled):.0f} of 2,000 handled: {_against_peer(pss_mb(*pids))}", flush=True)
+    print(
+        f"  at work, {b.one(handled):.0f} of 2,000 handled: {_against_peer(pss_mb(*pids))}",
+        flush=True,
+    )
     b.until(f"{_TASKS} where status = 'RECEIVED'", 0, 900)
     time.sleep(70)
     server = pss_mb(*postgres(b))
-    print(f"  a minute after the last of 2,000: {_against_peer(pss_mb(*pids))}; PostgreSQL {server:.0f} MB")
+    print(
+        f"  a minute after the last of 2,000: {_against_peer(pss_mb(*pids))}; PostgreSQL {server:.0f} MB"
+    )
 
 
 def _against_peer(megabytes: float) -> str:

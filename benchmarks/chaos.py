@@ -28,13 +28,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos import WorkerLoss
-from chaos import ChaosRun
-from chaos import WorkerProcess
-from chaos import open_chaos_run
+from chaos_env import ChaosRun, WorkerLoss, WorkerProcess, open_chaos_run
 
 from guardia.db.embedded import Cluster
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 EVENTS = ("kill",) * 4 + ("pause",) * 3 + ("stop",) * 2 + ("database",) * 2
 LONG = 10.0

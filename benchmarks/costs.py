@@ -19,11 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
-from budget_env import PRICES
-from budget_env import apply_budget_chart
-from budget_env import reserve_call
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import BoardEnv, seeded_env
+from budget_env import PRICES, apply_budget_chart, reserve_call
 
 from guardia.board.core.claims import Claim
 from guardia.board.costs import metering, report
@@ -72,7 +69,9 @@ def measure(board: BoardEnv, calls: int, workers: int) -> dict[str, float]:
 
 def call(board: BoardEnv, hold: Claim) -> None:
     """Reserve and settle."""
-    metering.settle(board.desk, reserve_call(board.desk, hold), ModelCallResult("used", "", 500, 40, 800))
+    metering.settle(
+        board.desk, reserve_call(board.desk, hold), ModelCallResult("used", "", 500, 40, 800)
+    )
 
 
 def month(board: BoardEnv) -> None:

@@ -125,7 +125,9 @@ def main() -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def measure_idle(running: subprocess.Popen[bytes], environment: dict[str, str], idle: float) -> None:
+def measure_idle(
+    running: subprocess.Popen[bytes], environment: dict[str, str], idle: float
+) -> None:
     """Figures of a demo at rest."""
     dsn = subprocess.run(
         [*GUARDIA, "db", "url"], env=environment, capture_output=True, text=True, check=True

@@ -32,7 +32,7 @@ from guardia.board.organization import chart as organization_chart
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
-from guardia.org import chart, edit, revisions
+from guardia.org import chart, chart_edit, revisions
 
 GUARDIA = [sys.executable, "-m", "guardia"]
 FOLLOWS = re.compile(r"follows revision (\d+)")
@@ -110,11 +110,11 @@ class Bench:
     def round(self, number: int) -> None:
         """Each kind of change once."""
         text = organization_chart.running_text(self.desk)[1]
-        text = edit.set_field(text, "was-agent", "heartbeat.every", f"{11 + number}m")
+        text = chart_edit.set_field(text, "was-agent", "heartbeat.every", f"{11 + number}m")
         self.apply("heartbeat", text, None)
-        text = edit.set_field(text, "db-agent", "limits.parallel_tasks", 1 + number % 2)
+        text = chart_edit.set_field(text, "db-agent", "limits.parallel_tasks", 1 + number % 2)
         self.apply("limit", text, "db-agent")
-        self.apply("hire", edit.hire(text, NEW), "new-agent")
+        self.apply("hire", chart_edit.hire(text, NEW), "new-agent")
         self.apply("fire", text, None)
 
     def report(self) -> dict[str, Any]:

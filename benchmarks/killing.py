@@ -14,18 +14,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from full_stack import seed_full_stack
-from full_stack import open_full_stack
-from inflight_env import SlowTransport
-from inflight_env import reads_in_flight
-from inflight_env import claim_tasks
-from inflight_env import interrupt_listeners
-from inflight_env import count_sleeping_commands
+from full_stack import open_full_stack, seed_full_stack
+from inflight_env import (
+    SlowTransport,
+    claim_tasks,
+    count_sleeping_commands,
+    interrupt_listeners,
+    reads_in_flight,
+)
 
 from guardia.board.control import kill_switch
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 COUNTS = (1, 10, 50)
 REPEATS = 3
@@ -38,7 +39,10 @@ def measure(
     cluster.create_database(name, owner=OWNER_ROLE)
     upgrade(cluster.dsn(OWNER_ROLE, name))
     seed_full_stack(cluster.dsn(OWNER_ROLE, name), cluster.dsn(APPLICATION_ROLE, name), fleet, keys)
-    with open_full_stack(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, SlowTransport) as house, interrupt_listeners(house):
+    with (
+        open_full_stack(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, SlowTransport) as house,
+        interrupt_listeners(house),
+    ):
         holds = claim_tasks(house, count)
         with reads_in_flight(house, holds) as reads:
             began = time.perf_counter()

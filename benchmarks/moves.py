@@ -20,11 +20,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from cast import LEAD
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
-from cast import seeded_env
+from board_env import LEAD, BoardEnv, assignment, plan, seeded_env
 from sqlalchemy import update
 
 from guardia.board.approvals import decisions
@@ -35,7 +31,7 @@ from guardia.board.execution import tasks
 from guardia.board.runs import beats
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 CHANGES = 5
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -130,7 +126,9 @@ def main() -> None:
             cluster.create_roles()
             upgrade(cluster.dsn(OWNER_ROLE))
             with seeded_env(cluster.dsn(APPLICATION_ROLE)) as board:
-                board.desk = replace(board.desk, seal=DecisionSigner.kept(FileCredentialStore(home / "secrets")))
+                board.desk = replace(
+                    board.desk, seal=DecisionSigner.kept(FileCredentialStore(home / "secrets"))
+                )
                 print(json.dumps(report(board, home / "pg", issues)))
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -15,15 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from adapter_env import LOCKS
-from adapter_env import open_adapter_run
-from adapter_env import adapter_context
-from adapter_env import adapter_entry
-from cast import seeded_env
-from external_agents import shared_folder
-from external_agents import with_trusted_account
-from pages import page_app
-from pages import serve_app
+from adapter_env import LOCKS, adapter_context, adapter_entry, open_adapter_run
+from board_env import seeded_env
+from external_agents import shared_folder, with_trusted_account
+from page_env import page_app, serve_app
 
 from guardia.agents.adapters.contract import HostResources
 from guardia.agents.adapters.runner import ExternalAgentRunner
@@ -31,7 +26,7 @@ from guardia.board.core.plan import ToolCall
 from guardia.board.execution import tasks
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 ROUNDS = 60
 
@@ -57,13 +52,21 @@ def measure(dsn: str) -> None:
             grant, call = tasks.grant_reads(cast.desk, found.hold), ToolCall.model_validate(LOCKS)
             with httpx.Client(headers=bearer, timeout=60) as client:
                 report_timing("GET the task", lambda: client.get(api).raise_for_status())
-                report_timing("POST a read", lambda: client.post(f"{api}/reads", json=LOCKS).json()["ok"])
+                report_timing(
+                    "POST a read", lambda: client.post(f"{api}/reads", json=LOCKS).json()["ok"]
+                )
             report_timing("the same read by our own agent", lambda: gate.read(grant, call))
         with shared_folder() as folder:
-            employer = ExternalAgentRunner(board, HostResources(folder, FileCredentialStore(folder / "keys")))
-            agent = adapter_entry(with_trusted_account({"kind": "process", "command": ["/bin/true"]}))
+            employer = ExternalAgentRunner(
+                board, HostResources(folder, FileCredentialStore(folder / "keys"))
+            )
+            agent = adapter_entry(
+                with_trusted_account({"kind": "process", "command": ["/bin/true"]})
+            )
             here = adapter_context(cast, cast.parsed(), found.hands)
-            report_timing("a turn of /bin/true", lambda: employer._turn(here, agent, lambda: False), 20)
+            report_timing(
+                "a turn of /bin/true", lambda: employer._turn(here, agent, lambda: False), 20
+            )
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from guardia.agents.brain.triage.classify import triage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
-from names import CASES, read_directory
+from triage_directory import CASES, read_directory
 
 FIELDS = ("kind", "category", "priority", "servers", "action_type")
 

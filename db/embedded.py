@@ -31,15 +31,10 @@ from urllib.parse import quote, urlencode
 import psycopg
 
 from guardia.db import roles
-from guardia.db.account import SystemAccount
-from guardia.db.account import server_account
-from guardia.db.installation import installation
-from guardia.db.installation import ensure_reachable
-from guardia.db.private import locked, make_folders, read_json, try_lock, write_json
-from guardia.db.process import process_identity
-from guardia.db.process import is_gone
-from guardia.db.process import spawn
-from guardia.db.process import wait_until
+from guardia.db.account import SystemAccount, server_account
+from guardia.db.installation import ensure_reachable, installation
+from guardia.db.private_files import locked, make_folders, read_json, try_lock, write_json
+from guardia.db.process import is_gone, process_identity, spawn, wait_until
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from guardia.db.account import SystemAccount
-from guardia.db.private import make_folders
+from guardia.db.private_files import make_folders
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 

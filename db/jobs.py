@@ -15,8 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from guardia.db.engine import driver_connection
-from guardia.db.presence import ABSENT
-from guardia.db.presence import END_STUCK_SESSIONS
+from guardia.db.presence import ABSENT, END_STUCK_SESSIONS
 
 _RESCUE_LOCK = 0x67756172  # advisory lock: one rescuer at a time
 # While the database itself was away nobody could give a sign of life. A session may also have ended

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from guardia.db import lifeline
+from guardia.db import die_with_parent
 from guardia.db.account import SystemAccount
 
 
@@ -41,7 +41,9 @@ def spawn(
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            lifeline.command(program, ending, (account.uid, account.gid) if account else None),
+            die_with_parent.command(
+                program, ending, (account.uid, account.gid) if account else None
+            ),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

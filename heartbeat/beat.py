@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guardia.board.control import undoing
+from guardia.board.control import rollback
 from guardia.board.core.context import Desk
 from guardia.board.goals import planning, review
 from guardia.board.integrity import daily_report
@@ -18,9 +18,7 @@ from guardia.board.runs import beats, timeouts
 from guardia.board.runs.beats import RunContext
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
-from guardia.heartbeat.timeout import GRACE
-from guardia.heartbeat.timeout import BeatAbandoned
-from guardia.heartbeat.timeout import run_with_timeout
+from guardia.heartbeat.timeout import GRACE, BeatAbandoned, run_with_timeout
 
 if TYPE_CHECKING:
     from guardia.agents.team import Team
@@ -104,7 +102,7 @@ def _run_tasks(
         if last and yielding():
             beats.requeue(desk, begun.agent_id)
             break
-        order = undoing.claim_rollback(desk, begun, obeyed) if ordered else None
+        order = rollback.claim_rollback(desk, begun, obeyed) if ordered else None
         ordered = True  # people may order something while it works
         if order is not None:
             hold, done = order.hold, team().obey(order)

@@ -19,13 +19,11 @@ from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import Desk
 from guardia.board.integrity.notary import Notary
 from guardia.board.integrity.witnesses import WitnessFiles
-from guardia.db.engine import OUTAGE_ERRORS
-from guardia.db.engine import Database
+from guardia.db.engine import OUTAGE_ERRORS, Database
 from guardia.heartbeat.liveness import Liveness
-from guardia.org.keys import FileCredentialStore
-from guardia.org.keys import with_stored_secrets
+from guardia.org.credential_store import FileCredentialStore, with_stored_secrets
 from guardia.settings import Settings
-from guardia.tools.drafting import CatalogPlanner
+from guardia.tools.catalog_planner import CatalogPlanner
 
 if TYPE_CHECKING:
     from guardia.tools.gate import Gate
@@ -88,7 +86,9 @@ async def _run(
         if parts.board:
             group.create_task(_run_board(settings, desk, stop, announce))
         if parts.worker:
-            group.create_task(_retry_on_outage(lambda: _run_worker(settings, dsn, parts, desk, stop), stop))
+            group.create_task(
+                _retry_on_outage(lambda: _run_worker(settings, dsn, parts, desk, stop), stop)
+            )
 
 
 async def _run_board(
@@ -119,7 +119,9 @@ def _no_signals() -> Iterator[None]:
     yield
 
 
-async def _retry_on_outage(work: Callable[[], Coroutine[None, None, None]], stop: asyncio.Event) -> None:
+async def _retry_on_outage(
+    work: Callable[[], Coroutine[None, None, None]], stop: asyncio.Event
+) -> None:
     """Begin anew where the database went away while the worker was still beginning."""
     while not stop.is_set():
         try:

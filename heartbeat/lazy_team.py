@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from guardia.board.core.context import Desk
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
 
@@ -60,7 +60,9 @@ class LazyTeam:
         threading.Thread(target=_warm_up, args=(library,), name="warm", daemon=True).start()
         pool = checkpoints.open_pool(self._dsn)
         self._held.callback(pool.close)
-        means = HostResources(self._settings.home / "outside", FileCredentialStore(self._settings.secrets))
+        means = HostResources(
+            self._settings.home / "outside", FileCredentialStore(self._settings.secrets)
+        )
         employer = ExternalAgentRunner(self._settings.board_address, means)
         saver = checkpoints.saver(pool)
         return Team(self._desk, self._gate, library, saver, self._closing, employer)

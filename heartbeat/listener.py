@@ -89,7 +89,11 @@ class _Reactor:
                 act()
             except Exception as error:
                 log.exception("reacting to the board (try %s)", tried)
-                if untold is not None and tried >= _ALERT_AFTER and _succeeds(partial(untold, error)):
+                if (
+                    untold is not None
+                    and tried >= _ALERT_AFTER
+                    and _succeeds(partial(untold, error))
+                ):
                     untold = None
                 if self._closing.wait(_PAUSES[min(tried, len(_PAUSES)) - 1]):
                     return

@@ -16,8 +16,7 @@ from procrastinate.worker import Worker
 
 from guardia.board.core.context import Desk
 from guardia.board.runs import beats
-from guardia.db.engine import OUTAGE_ERRORS
-from guardia.db.engine import CONNECTION_OPTIONS
+from guardia.db.engine import CONNECTION_OPTIONS, OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
 from guardia.db.presence import WorkerPresence
 from guardia.heartbeat.job_manager import JobManager

@@ -146,14 +146,18 @@ class HeartbeatScheduler:
         minute = IntervalTrigger(seconds=_SWEEP_INTERVAL, start_date=_EPOCH, timezone=UTC)
         sweeps = {"approvals:due": deadlines.process_due, "budgets:due": budgets.process_due}
         for name, sweep in sweeps.items():
-            self._every(name, minute, partial(sweep, self._desk), misfire_grace_time=_SWEEP_INTERVAL)
+            self._every(
+                name, minute, partial(sweep, self._desk), misfire_grace_time=_SWEEP_INTERVAL
+            )
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._every("forget", hourly, partial(_delete_old, self._desk), misfire_grace_time=_HOUR)
 
     def _record(self) -> None:
         """What the clock does for the record."""
         minute = IntervalTrigger(seconds=_CHECKPOINT_INTERVAL, timezone=UTC)
-        self._every("record:seal", minute, self._desk.attest, misfire_grace_time=_CHECKPOINT_INTERVAL)
+        self._every(
+            "record:seal", minute, self._desk.attest, misfire_grace_time=_CHECKPOINT_INTERVAL
+        )
         midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.company_zone(self._desk))
         begin = partial(daily_report.start_daily_verification, self._desk)
         self._every("record:daily", midnight, begin, misfire_grace_time=_HOUR)

@@ -12,8 +12,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 from guardia.org import cron
-from guardia.org.heartbeats import Heartbeat
-from guardia.org.heartbeats import parse_period
+from guardia.org.heartbeats import Heartbeat, parse_period
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)

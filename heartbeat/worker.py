@@ -17,11 +17,9 @@ from guardia.db.jobs import JobAttempt
 from guardia.heartbeat.beat import beat
 from guardia.heartbeat.deliver import deliver
 from guardia.heartbeat.lazy_team import LazyTeam
-from guardia.heartbeat.listener import CHART_KINDS
-from guardia.heartbeat.listener import INTERRUPTING_KINDS
-from guardia.heartbeat.listener import Reaction
+from guardia.heartbeat.listener import CHART_KINDS, INTERRUPTING_KINDS, Reaction
 from guardia.heartbeat.schedule import HeartbeatScheduler
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
 from guardia.tools.transport.connections import Connections

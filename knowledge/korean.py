@@ -74,7 +74,9 @@ def join_morphemes(parts: Iterable[tuple[str, str]]) -> str:
 def tokens(text: str) -> list[str]:
     """The words of ``text`` that carry meaning, for search; variants under one name."""
     return [
-        canonical(m.form) for m in morphemes(text) if m.tag in _CONTENT_TAGS and m.form not in _STOP_WORDS
+        canonical(m.form)
+        for m in morphemes(text)
+        if m.tag in _CONTENT_TAGS and m.form not in _STOP_WORDS
     ]
 
 

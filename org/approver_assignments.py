@@ -48,7 +48,9 @@ class RoleCoverage:
         return not self.default and not self.but
 
 
-def assignment_for(duties: Iterable[ApproverAssignment], role: str, institution: str | None) -> ApproverAssignment | None:
+def assignment_for(
+    duties: Iterable[ApproverAssignment], role: str, institution: str | None
+) -> ApproverAssignment | None:
     """The duty that says who holds a role for an institution, or ``None``."""
     fitting = {d.institution: d for d in duties if d.role == role}
     return fitting.get(institution) or fitting.get(None)
@@ -62,7 +64,9 @@ def role_coverage(
     roles = {person.role, *(d.role for d in duties if person.id in (*d.people, *d.substitutes))}
     found = {}
     for role in sorted(roles):
-        held = {d.institution: person.id in _assignees(d, present) for d in duties if d.role == role}
+        held = {
+            d.institution: person.id in _assignees(d, present) for d in duties if d.role == role
+        }
         default = held.pop(None, person.role == role)
         but = frozenset(i for i, holds in held.items() if i is not None and holds is not default)
         found[role] = RoleCoverage(default, but)

@@ -92,7 +92,11 @@ class Cap:
 
 def format_won(cost: int) -> str:
     """Money as people read it: whole won, or to the hundredth where it is little."""
-    return f"{cost / MICROS_PER_WON:,.2f}" if cost % MICROS_PER_WON and cost < 100 * MICROS_PER_WON else f"{round(cost / MICROS_PER_WON):,}"
+    return (
+        f"{cost / MICROS_PER_WON:,.2f}"
+        if cost % MICROS_PER_WON and cost < 100 * MICROS_PER_WON
+        else f"{round(cost / MICROS_PER_WON):,}"
+    )
 
 
 class Budget(_Entry):

@@ -13,7 +13,7 @@ from pydantic import (
 
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
-from guardia.org import source, validation
+from guardia.org import chart_yaml, validation
 from guardia.org.approvals import ApprovalPolicy
 from guardia.org.chart_model import OrgChart
 from guardia.org.consistency import find_inconsistencies
@@ -30,7 +30,7 @@ def shipped_chart_path() -> Path:
 
 def parse(text: str, name: str = "org_chart.yaml") -> OrgChart:
     """Parse a chart. Raises `Misconfigured` with every fault, its line, column and remedy."""
-    return validate(source.load(text, name), text, name)
+    return validate(chart_yaml.load(text, name), text, name)
 
 
 def validate(data: object, text: str, name: str = "org_chart.yaml") -> OrgChart:

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from guardia.i18n import t
 from guardia.org.adapters import Adapter
+from guardia.org.agent_permissions import ToolPattern, WorkLimits
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.approver_assignments import ApproverAssignment
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
-from guardia.org.remit import ToolPattern, WorkLimits
 
 
 class _Entry(BaseModel):

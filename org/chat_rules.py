@@ -20,7 +20,18 @@ from guardia.org.approvals import Period
 
 RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link"})
 """What the log calls lines that no rule of the chart has found."""
-KNOWN_SKILLS = ("DB", "WAS", "WEB", "SECURITY", "NETWORK", "STORAGE", "OS", "DEPLOY", "ACCOUNT", "BACKUP")
+KNOWN_SKILLS = (
+    "DB",
+    "WAS",
+    "WEB",
+    "SECURITY",
+    "NETWORK",
+    "STORAGE",
+    "OS",
+    "DEPLOY",
+    "ACCOUNT",
+    "BACKUP",
+)
 """What a request can be about, whether an agent for it is there or has still to be hired."""
 _MAX_COOLDOWN = timedelta(days=1)
 _MIN_RETENTION = timedelta(days=2)  # a button in a room lives for one
@@ -114,7 +125,9 @@ class ChatRules(_Entry):
         """Whether a line speaks to GUARDiA: its first word is one of its names."""
         first = _NAME.match(text[:200])
         said = _SUFFIXES.sub("", _normalized(first[1])) if first else ""
-        return bool(said) and any(said == _normalized(m[1]) for n in self.names if (m := _NAME.match(n)))
+        return bool(said) and any(
+            said == _normalized(m[1]) for n in self.names if (m := _NAME.match(n))
+        )
 
     def fired(self, room: str, text: str) -> ChatRule | None:
         """The first rule that finds a line of a room, or ``None``."""

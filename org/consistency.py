@@ -9,8 +9,7 @@ from guardia.i18n import t
 from guardia.org.access import PERMISSIONS, ROLES
 from guardia.org.budgets import unpriced_models
 from guardia.org.chart_model import OrgChart
-from guardia.org.chat_rules import KNOWN_SKILLS
-from guardia.org.chat_rules import RESERVED_RULE_IDS
+from guardia.org.chat_rules import KNOWN_SKILLS, RESERVED_RULE_IDS
 
 ChartPath = tuple[str | int, ...]
 """The way to a node of the chart; agents are named by their id or number."""

@@ -7,12 +7,7 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import NotFound
 from guardia.org import access
-from guardia.org.directory import AgentInfo
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
-from guardia.org.directory import PersonInfo
-from guardia.org.directory import Service
+from guardia.org.directory import AgentInfo, Directory, Host, InstitutionInfo, PersonInfo, Service
 from guardia.org.model import Agent, Institution, Person, Server, SystemOwner
 
 

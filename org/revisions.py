@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
-from guardia.org.chart import fingerprint
-from guardia.org.chart import parse_cached
+from guardia.org.chart import fingerprint, parse_cached
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, OrgRevision
 

@@ -18,7 +18,9 @@ from guardia.org.model import AuthAttempt
 WINDOW = timedelta(minutes=5)
 
 
-def register_attempt(session: Session, limits: Mapping[str, int], now: datetime) -> list[int] | None:
+def register_attempt(
+    session: Session, limits: Mapping[str, int], now: datetime
+) -> list[int] | None:
     """Count one try under each key; its numbers, or ``None`` where a key's limit is reached.
 
     Whoever tries under the same key waits until this transaction ends.
@@ -28,7 +30,9 @@ def register_attempt(session: Session, limits: Mapping[str, int], now: datetime)
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
     session.execute(delete(AuthAttempt).where(AuthAttempt.tried_at <= now - WINDOW))
     counts = session.execute(
-        select(AuthAttempt.key, func.count()).where(AuthAttempt.key.in_(keys)).group_by(AuthAttempt.key)
+        select(AuthAttempt.key, func.count())
+        .where(AuthAttempt.key.in_(keys))
+        .group_by(AuthAttempt.key)
     )
     if any(count >= keys[key] for key, count in counts):
         return None
@@ -39,7 +43,9 @@ def register_attempt(session: Session, limits: Mapping[str, int], now: datetime)
 def clear_attempts(session: Session, tries: Collection[int], forget: str) -> None:
     """Take these tries back, and every failure before them under the key ``forget``."""
     session.execute(
-        delete(AuthAttempt).where(AuthAttempt.attempt_id.in_(tries) | (AuthAttempt.key == _hash_key(forget)))
+        delete(AuthAttempt).where(
+            AuthAttempt.attempt_id.in_(tries) | (AuthAttempt.key == _hash_key(forget))
+        )
     )
 
 

@@ -13,10 +13,8 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml.nodes import Node
 
 from guardia.i18n import t
-from guardia.org import schema, source
-from guardia.org.consistency import Inconsistency
-from guardia.org.consistency import ChartPath
-from guardia.org.consistency import find_inconsistencies
+from guardia.org import chart_schema, chart_yaml
+from guardia.org.consistency import ChartPath, Inconsistency, find_inconsistencies
 
 _EMPTY_PARTS: dict[str, Any] = {"company": {"name": "-"}, "agents": [], "approvals": {}}
 """What stands for a part of the file that is missing, so that the others are looked at."""
@@ -62,10 +60,13 @@ class ChartProblem:
 
 def find_problems(model: type[BaseModel], text: str) -> list[ChartProblem]:
     """All faults of a text that is YAML, in its order."""
-    data = source.load(text)
-    root = source.compose(text)
+    data = chart_yaml.load(text)
+    root = chart_yaml.compose(text)
     rest, errors, holed = _validate_partially(model, data)
-    found = [_problem(root, e["loc"], _message(model, e), e["type"]) for e in _without_consequential(errors)]
+    found = [
+        _problem(root, e["loc"], _message(model, e), e["type"])
+        for e in _without_consequential(errors)
+    ]
     if rest is not None:
         agreed: Iterator[Inconsistency] = find_inconsistencies(rest)  # type: ignore[arg-type]
         found += [_problem(root, d.place, d.text) for d in agreed if d.place[0] not in holed]
@@ -83,8 +84,10 @@ def _without_consequential(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]
 
 def locate_inconsistencies(text: str, found: Iterable[Inconsistency]) -> list[ChartProblem]:
     """Disagreements with something outside of the chart, as faults of its text."""
-    root = source.compose(text)
-    return sorted((_problem(root, d.place, d.text) for d in found), key=lambda f: (f.line, f.column))
+    root = chart_yaml.compose(text)
+    return sorted(
+        (_problem(root, d.place, d.text) for d in found), key=lambda f: (f.line, f.column)
+    )
 
 
 def _validate_partially(
@@ -105,7 +108,7 @@ def _validate_partially(
             rest[name] = copy.deepcopy(_EMPTY_PARTS.get(str(name)))
             holed.add(name)
         for way in sorted(ways, key=_removal_order, reverse=True):
-            holder: Any = source.value_at(rest, way[:-1])
+            holder: Any = chart_yaml.value_at(rest, way[:-1])
             holed |= {way[0]} if isinstance(holder, list) else set()
             holder.pop(way[-1])
     return None, first, holed
@@ -119,7 +122,7 @@ def _existing_path(data: Any, loc: ChartPath) -> ChartPath:
             isinstance(node, list) and isinstance(step, int) and step < len(node)
         ):
             way.append(step)
-            node = source.value_at(node, (step,))
+            node = chart_yaml.value_at(node, (step,))
     return tuple(way)
 
 
@@ -128,7 +131,7 @@ def _removal_order(way: ChartPath) -> list[tuple[int, str]]:
 
 
 def _problem(root: Node, place: ChartPath, text: str, kind: str = "") -> ChartProblem:
-    mark = source.locate(root, place, key=kind == "extra_forbidden").start_mark
+    mark = chart_yaml.locate(root, place, key=kind == "extra_forbidden").start_mark
     return ChartProblem(mark.line + 1, mark.column + 1, _readable_path(root, place), text)
 
 
@@ -137,7 +140,7 @@ def _readable_path(root: Node, place: ChartPath) -> str:
     steps = [str(step) for step in place]
     for at, step in enumerate(place):
         if isinstance(step, int) and place[:at] in _BY_ID:
-            known = source.child(source.locate(root, place[: at + 1]), "id")
+            known = chart_yaml.child(chart_yaml.locate(root, place[: at + 1]), "id")
             steps[at] = str(getattr(known, "value", step + 1))
     return ".".join(steps)
 
@@ -165,7 +168,7 @@ def _shortened(error: ErrorDetails) -> str:
 
 def _alternatives(model: type[BaseModel], loc: ChartPath) -> dict[str, str]:
     """What could have been meant where a name is not known."""
-    known = schema.field_names_at(model, loc[:-1])
+    known = chart_schema.field_names_at(model, loc[:-1])
     close = difflib.get_close_matches(str(loc[-1]).lower(), known, n=1)
     meant = t("org.fault.meant", name=close[0]) if close else ""
     return {"known": ", ".join(known), "meant": meant}

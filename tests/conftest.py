@@ -13,16 +13,11 @@ from pathlib import Path
 
 import pytest
 import sql_cache
-from cast import BoardEnv
-from cast import open_env
-from cast import seeded_env
+from board_env import BoardEnv, open_env, seeded_env
 from hypothesis import settings
 
-from guardia.db.embedded import APPLICATION_ROLE
-from guardia.db.embedded import FAST_SETTINGS
-from guardia.db.embedded import OWNER_ROLE
-from guardia.db.embedded import Cluster
-from guardia.tools.lab.running import RunningFleet
+from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, Cluster
+from guardia.tools.lab.running_fleet import RunningFleet
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("guardia", deadline=None)

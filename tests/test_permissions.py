@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 import typer
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import BoardEnv, seeded_env
 from fastapi import FastAPI
-from pages import PageClient
-from pages import page_app
+from page_env import PageClient, page_app
 
 from guardia.board.site import permissions as web
 from guardia.cli import app as cli
-from guardia.cli import rights as command
+from guardia.cli import command_permissions as command
 from guardia.errors import Forbidden
 from guardia.i18n import LANGUAGES, catalogue
 from guardia.org import access
@@ -59,7 +57,9 @@ def test_every_rule_names_a_right_that_someone_has() -> None:
     assert {r for r in web.ROUTES.values() if r not in {web.PUBLIC, web.AGENT_TOKEN}} <= set(
         access.PERMISSIONS
     )
-    assert set(command.COMMAND_ACTIONS.values()) <= set(access.PERMISSIONS) | access.OPERATOR_ACTIONS
+    assert (
+        set(command.COMMAND_ACTIONS.values()) <= set(access.PERMISSIONS) | access.OPERATOR_ACTIONS
+    )
     assert all(access.PERMISSIONS.values())
 
 
@@ -97,6 +97,8 @@ def test_the_document_shows_the_table_that_is_enforced() -> None:
     before, rest = text.split(BEGIN)
     shown, after = rest.split(END, 1)
     if os.environ.get("UPDATE_DOCS"):
-        SECURITY.write_text(before + BEGIN + access.permissions_as_markdown() + END + after, "utf-8")
+        SECURITY.write_text(
+            before + BEGIN + access.permissions_as_markdown() + END + after, "utf-8"
+        )
     else:
         assert shown == access.permissions_as_markdown()

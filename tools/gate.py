@@ -22,14 +22,9 @@ from pydantic import ValidationError
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import Desk
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Action, Check, Risk, ToolCall
 from guardia.board.execution import commands
-from guardia.board.execution.commands import Intent
-from guardia.board.execution.commands import CommandResult
-from guardia.board.execution.commands import PlanStep
+from guardia.board.execution.commands import CommandResult, Intent, PlanStep
 from guardia.errors import CommandFailed, Interrupted, Refused, Stale, Unreachable
 from guardia.i18n import t
 from guardia.org.directory import Host
@@ -37,8 +32,7 @@ from guardia.tools import catalog, planning, policy
 from guardia.tools.command import Command
 from guardia.tools.inflight import InFlightCommands
 from guardia.tools.tool import Tool
-from guardia.tools.transport.connections import ExitReason
-from guardia.tools.transport.connections import Output
+from guardia.tools.transport.connections import ExitReason, Output
 from guardia.tools.transport.supervised_shell import FenceGuard
 
 _POLL_SECONDS = (0.2, 0.4, 0.8, 1.5, 3.0)
@@ -204,7 +198,9 @@ class Gate:
             # A service that does not answer the question does not fulfil the expectation.
             return None
 
-    def _run(self, grant: Grant, tool: Tool[Any], call: ToolCall, step: PlanStep | None) -> dict[str, Any]:
+    def _run(
+        self, grant: Grant, tool: Tool[Any], call: ToolCall, step: PlanStep | None
+    ) -> dict[str, Any]:
         host = self.host(grant)
         try:
             args = tool.args.model_validate(call.args)

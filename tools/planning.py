@@ -8,17 +8,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from guardia.board.core.labels import to_seoul_time
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Action, Check, Risk, ToolCall
 from guardia.errors import Invalid, ProgrammerError
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import catalog
 from guardia.tools.command import Command
-from guardia.tools.tool import ToolArgs
-from guardia.tools.tool import Tool
+from guardia.tools.tool import Tool, ToolArgs
 
 _TRANSLATED_ERRORS = frozenset(
     {

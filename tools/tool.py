@@ -14,15 +14,12 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.errors import CommandFailed, ProgrammerError
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.command import Command
-from guardia.tools.output import Output
-from guardia.tools.output import require_success
+from guardia.tools.output import Output, require_success
 
 Findings = dict[str, Any]
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]

@@ -15,11 +15,8 @@ from pathlib import Path
 
 import guardia
 from guardia.agents.adapters.claude_stream import ClaudeStream
-from guardia.agents.adapters.contract import SessionSpec
-from guardia.agents.adapters.contract import HostResources
-from guardia.agents.adapters.process import LaunchSpec
-from guardia.agents.adapters.process import ProcessAgent
-from guardia.agents.adapters.process import base_environment
+from guardia.agents.adapters.contract import HostResources, SessionSpec
+from guardia.agents.adapters.process import LaunchSpec, ProcessAgent, base_environment
 from guardia.board.external_agents.sessions import SessionEnd
 from guardia.i18n import t
 from guardia.org.adapters import ClaudeCodeAdapter
@@ -93,7 +90,9 @@ class ClaudeCodeAgent(ProcessAgent):
     flood = 256 * 1024 * 1024  # each word is a line of its own, and only sums are kept
     needed = (Path(sys.executable), Path(guardia.__file__))  # without its tools it would only cost
 
-    def __init__(self, adapter: ClaudeCodeAdapter, errand: SessionSpec, means: HostResources) -> None:
+    def __init__(
+        self, adapter: ClaudeCodeAdapter, errand: SessionSpec, means: HostResources
+    ) -> None:
         super().__init__(adapter, errand, means)
         self._keys = means.keys
         self._stream = ClaudeStream()
@@ -114,8 +113,14 @@ class ClaudeCodeAgent(ProcessAgent):
         if self.adapter.api_key:
             environment[_API_KEY_VARIABLE] = self._keys.get(self.adapter.api_key)
         task = json.dumps(self.errand.task, ensure_ascii=False)
-        prepared = {"role.md": _role_text(self.errand.role), "mcp.json": config(), "task.json": task}
-        return LaunchSpec(cli_command(self.adapter, self.folder), _START_PROMPT, environment, prepared)
+        prepared = {
+            "role.md": _role_text(self.errand.role),
+            "mcp.json": config(),
+            "task.json": task,
+        }
+        return LaunchSpec(
+            cli_command(self.adapter, self.folder), _START_PROMPT, environment, prepared
+        )
 
     def heed(self, piece: bytes) -> None:
         """Its account of the turn, as it goes."""

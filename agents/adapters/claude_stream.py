@@ -71,7 +71,9 @@ class ClaudeStream:
         if isinstance(said, str):
             return said[:_MAX_TEXT]
         listed = errors if isinstance(errors, list) else []
-        return "\n".join([_kind(self.result), *(e for e in listed if isinstance(e, str))])[:_MAX_TEXT]
+        return "\n".join([_kind(self.result), *(e for e in listed if isinstance(e, str))])[
+            :_MAX_TEXT
+        ]
 
     def usage(self, model: str | None) -> dict[str, Any] | None:
         """Tokens of each model, and the cost as the CLI reckons it; ``None`` where none was asked.
@@ -115,7 +117,9 @@ class ClaudeStream:
                 usage, name = _mapping(message.get("usage")), message.get("model")
                 model = name[:120] if isinstance(name, str) and name else "claude"
                 read = sum(_token_count(usage.get(part)) for part in _INPUT_FIELDS)
-                self._messages.append(_Message(model, read, _token_count(usage.get("output_tokens"))))
+                self._messages.append(
+                    _Message(model, read, _token_count(usage.get("output_tokens")))
+                )
             case "message_delta" if self._messages:
                 # The count so far, not what was added.
                 said = _mapping(event.get("usage")).get("output_tokens")

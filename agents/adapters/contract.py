@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from guardia.board.external_agents.sessions import SessionEnd
-from guardia.org.keys import CredentialStore
+from guardia.org.credential_store import CredentialStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from guardia.i18n import t
-from guardia.org import remit
+from guardia.org import agent_permissions
 from guardia.org.chart_model import AgentEntry
 from guardia.org.directory import Host
 from guardia.tools.catalog import CATALOG
@@ -37,5 +37,5 @@ def tool_entries(agent: AgentEntry) -> list[dict[str, Any]]:
             "args": tool.args.model_json_schema(),
         }
         for tool in CATALOG.values()
-        if remit.allows_tool(agent.tools, tool.name)
+        if agent_permissions.allows_tool(agent.tools, tool.name)
     ]

@@ -18,11 +18,13 @@ from mcp.server.stdio import stdio_server
 from pydantic import BaseModel, ConfigDict, Field
 
 import guardia
-from guardia.board.external_agents.schemas import ApplyRequest
-from guardia.board.external_agents.schemas import PlanProposal
-from guardia.board.external_agents.schemas import TextBody
-from guardia.board.external_agents.schemas import UsageReport
-from guardia.board.external_agents.schemas import ToolUse
+from guardia.board.external_agents.schemas import (
+    ApplyRequest,
+    PlanProposal,
+    TextBody,
+    ToolUse,
+    UsageReport,
+)
 
 _TIMEOUT = 120.0
 _POLL_INTERVAL = 0.5
@@ -53,10 +55,14 @@ class ApiTool:
 
 
 API_TOOLS: dict[str, ApiTool] = {
-    "task": ApiTool("GET", "", _NoArguments, "The task, its state, and its plan where there is one"),
+    "task": ApiTool(
+        "GET", "", _NoArguments, "The task, its state, and its plan where there is one"
+    ),
     "server": ApiTool("GET", "/server", _NoArguments, "The server that the task is about"),
     "tools": ApiTool("GET", "/tools", _NoArguments, "The catalogue: what read and plan may name"),
-    "evidence": ApiTool("GET", "/evidence", _AfterArguments, "What reads of this task have found so far"),
+    "evidence": ApiTool(
+        "GET", "/evidence", _AfterArguments, "What reads of this task have found so far"
+    ),
     "read": ApiTool("POST", "/reads", ToolUse, "Read the server with a tool of risk READ"),
     "plan": ApiTool("POST", "/plan", PlanProposal, "File a plan; people decide on it"),
     "apply": ApiTool("POST", "/apply", ApplyRequest, "Have the approved plan carried out"),
@@ -104,7 +110,9 @@ def create_server(board: AgentApiClient) -> Server[Any]:
     async def listed(
         _context: ServerRequestContext[Any], _params: wire.PaginatedRequestParams | None
     ) -> wire.ListToolsResult:
-        return wire.ListToolsResult(tools=[_tool_definition(name, verb) for name, verb in API_TOOLS.items()])
+        return wire.ListToolsResult(
+            tools=[_tool_definition(name, verb) for name, verb in API_TOOLS.items()]
+        )
 
     async def called(
         _context: ServerRequestContext[Any], params: wire.CallToolRequestParams

@@ -16,16 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardia.agents.adapters import supervisor
-from guardia.agents.adapters.contract import SessionSpec
-from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.contract import HostResources, SessionSpec
 from guardia.board.external_agents.sessions import SessionEnd
 from guardia.db.account import SystemAccount
-from guardia.db.private import make_folders
+from guardia.db.private_files import make_folders
 from guardia.errors import Misconfigured
 from guardia.i18n import t
-from guardia.org.adapters import ClaudeCodeAdapter
-from guardia.org.adapters import ProcessLimits
-from guardia.org.adapters import ProcessAdapter
+from guardia.org.adapters import ClaudeCodeAdapter, ProcessAdapter, ProcessLimits
 from guardia.tools.output import sanitize
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -108,7 +105,9 @@ class ProcessAgent:
     needed: tuple[Path, ...] = ()
     """What of ours its account must reach."""
 
-    def __init__(self, adapter: ProcessAdapter | ClaudeCodeAdapter, errand: SessionSpec, means: HostResources) -> None:
+    def __init__(
+        self, adapter: ProcessAdapter | ClaudeCodeAdapter, errand: SessionSpec, means: HostResources
+    ) -> None:
         self.adapter, self.errand = adapter, errand
         self.folder = means.folder / f"run-{errand.session_id}"
         self._means = means

@@ -7,13 +7,10 @@ from typing import Any
 
 from guardia.agents import graph
 from guardia.agents.adapters.claude_code import ClaudeCodeAgent
-from guardia.agents.adapters.contract import AgentHandle
-from guardia.agents.adapters.contract import SessionSpec
-from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.contract import AgentHandle, HostResources, SessionSpec
 from guardia.agents.adapters.manifest import build_manifest
 from guardia.agents.adapters.process import ProcessAgent
-from guardia.agents.adapters.session import GRACE
-from guardia.agents.adapters.session import AgentSession
+from guardia.agents.adapters.session import GRACE, AgentSession
 from guardia.agents.adapters.tool_proxy import ToolProxy
 from guardia.agents.adapters.webhook import WebhookAgent
 from guardia.agents.brain.role import instructions
@@ -76,9 +73,13 @@ class ExternalAgentRunner:
         """An outside agent has no embedded brain to go on with: without budget it rests."""
         if metering.allowance(context.desk, context.hold).spent:
             why = t("agents.outside.no_budget")
-            budgets.pause_agent(context.desk, context.hold, BudgetRefusal(why, True, True, Amount(1, 0)))
+            budgets.pause_agent(
+                context.desk, context.hold, BudgetRefusal(why, True, True, Amount(1, 0))
+            )
 
-    def _turn(self, context: AgentContext, entry: AgentEntry, closing: Callable[[], bool]) -> SessionEnd:
+    def _turn(
+        self, context: AgentContext, entry: AgentEntry, closing: Callable[[], bool]
+    ) -> SessionEnd:
         adapter, desk, hold = entry.adapter, context.desk, context.hold
         assert adapter is not None
         offered = build_manifest(entry, context.gate.host(tasks.grant_reads(desk, hold)))

@@ -13,20 +13,11 @@ from pydantic import ValidationError
 from guardia.agents.state import AgentContext
 from guardia.board.audit.chain import digest
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Category
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Citation
-from guardia.board.core.plan import Plan
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Category, Check, Citation, Plan, Risk, ToolCall
 from guardia.board.execution import tasks, view
 from guardia.board.external_agents import sessions
-from guardia.board.external_agents.calls import CallResponse
-from guardia.board.external_agents.calls import CallRequest
-from guardia.board.external_agents.schemas import ApplyRequest
-from guardia.board.external_agents.schemas import PlanProposal
-from guardia.board.external_agents.schemas import TextBody
-from guardia.board.external_agents.schemas import ToolUse
+from guardia.board.external_agents.calls import CallRequest, CallResponse
+from guardia.board.external_agents.schemas import ApplyRequest, PlanProposal, TextBody, ToolUse
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import (
     CommandFailed,
@@ -39,7 +30,7 @@ from guardia.errors import (
     UserError,
 )
 from guardia.i18n import t
-from guardia.org import remit
+from guardia.org import agent_permissions
 from guardia.org.chart_model import AgentEntry
 from guardia.tools import catalog, planning, policy
 
@@ -52,7 +43,9 @@ _CONFLICT = 409
 class ToolProxy:
     """Serves one turn's requests, one after the other; whatever is refused is on the record."""
 
-    def __init__(self, context: AgentContext, entry: AgentEntry, session_id: int, carry: Any) -> None:
+    def __init__(
+        self, context: AgentContext, entry: AgentEntry, session_id: int, carry: Any
+    ) -> None:
         self._context, self._entry = context, entry
         self._session_id = session_id
         self._carry = carry
@@ -147,7 +140,7 @@ class ToolProxy:
 
     def _tool(self, name: str) -> Any:
         tool = catalog.find(name)
-        if not remit.allows_tool(self._entry.tools, name):
+        if not agent_permissions.allows_tool(self._entry.tools, name):
             raise Forbidden(who=self._entry.title, action=name)
         return tool
 

@@ -9,8 +9,7 @@ import time
 import httpx
 
 from guardia.agents.adapters import webhook_signature
-from guardia.agents.adapters.contract import SessionSpec
-from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.contract import HostResources, SessionSpec
 from guardia.board.external_agents.sessions import SessionEnd
 from guardia.errors import Unreachable
 from guardia.i18n import t

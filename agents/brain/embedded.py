@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.goals.breakdown import GoalPiece
-from guardia.agents.brain.goals.breakdown import divide
-from guardia.agents.brain.protocol import RunbookChoice
-from guardia.agents.brain.protocol import BrainResult
+from guardia.agents.brain.goals.breakdown import GoalPiece, divide
+from guardia.agents.brain.protocol import BrainResult, RunbookChoice
 from guardia.agents.brain.triage.classify import Triage, triage
 from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch

@@ -9,7 +9,7 @@ from guardia.agents.brain.protocol import Brain
 from guardia.org.brains import BrainChoice
 
 if TYPE_CHECKING:
-    from guardia.agents.brain.metered import UsageMeter
+    from guardia.agents.brain.metering import UsageMeter
 
 
 def brain_for(choice: BrainChoice, role_file: str | None = None, *, meter: UsageMeter) -> Brain:

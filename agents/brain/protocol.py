@@ -32,7 +32,11 @@ def display_name(by: str) -> str:
 
 def attribution(thought: BrainResult[Any]) -> str:
     """Who thought, with what a person should know about how."""
-    return f"{display_name(thought.by)} ({thought.remark})" if thought.remark else display_name(thought.by)
+    return (
+        f"{display_name(thought.by)} ({thought.remark})"
+        if thought.remark
+        else display_name(thought.by)
+    )
 
 
 @dataclass(frozen=True, slots=True)

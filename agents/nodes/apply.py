@@ -7,8 +7,7 @@ from functools import partial
 from langgraph.runtime import Runtime
 
 from guardia.agents.nodes.attempt import run_once
-from guardia.agents.state import AgentContext
-from guardia.agents.state import OperateState
+from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.claims import Grant
 from guardia.board.execution import commands, tasks, view
 from guardia.board.execution.commands import PlanStep

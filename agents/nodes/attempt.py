@@ -10,9 +10,7 @@ from guardia.board.core.plan import Check
 from guardia.board.execution import commands
 from guardia.board.execution.commands import PlanStep
 from guardia.i18n import t
-from guardia.tools.gate import Gate
-from guardia.tools.gate import ActionReport
-from guardia.tools.gate import ActionStatus
+from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
 
 def run_once(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from langgraph.runtime import Runtime
 
-from guardia.agents.state import AgentContext
-from guardia.agents.state import OperateState
+from guardia.agents.state import AgentContext, OperateState
 from guardia.board.execution import tasks, view
 from guardia.i18n import t
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
-from guardia.agents.state import AgentContext
-from guardia.agents.state import OperateState
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Citation
-from guardia.board.core.plan import Plan
+from guardia.agents.state import AgentContext, OperateState
+from guardia.board.core.plan import Citation, Plan, ToolCall
 from guardia.board.execution import tasks, view
 from guardia.board.organization import agent_memory
 from guardia.errors import Refused
@@ -40,7 +37,9 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
         words = procedure.rule_reason(rule, situation)
         return {"rule": rule.id, "ending": "manual", "report": words}
     try:
-        plan = procedure.build_plan(runbook, rule, situation, Citation.model_validate(state["citation"]))
+        plan = procedure.build_plan(
+            runbook, rule, situation, Citation.model_validate(state["citation"])
+        )
     except Refused as error:
         return {"rule": rule.id, "ending": "manual", "report": str(error)}
     return _file(state, context, rule.id, plan, runbook.action_type)

@@ -7,8 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
-from guardia.agents.state import AgentContext
-from guardia.agents.state import OperateState
+from guardia.agents.state import AgentContext, OperateState
 from guardia.board.execution import tasks
 from guardia.errors import CommandFailed, Unreachable
 

@@ -7,11 +7,9 @@ from typing import TypedDict
 from langgraph.runtime import Runtime
 
 from guardia.agents import fit
-from guardia.agents.brain.goals.plan import GENERAL
-from guardia.agents.brain.goals.plan import draft_opening
+from guardia.agents.brain.goals.plan import GENERAL, draft_opening
 from guardia.agents.brain.protocol import attribution
-from guardia.agents.brain.triage.classify import Triage
-from guardia.agents.brain.triage.classify import mentioned_servers
+from guardia.agents.brain.triage.classify import Triage, mentioned_servers
 from guardia.agents.state import AgentContext
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.labels import label
@@ -41,7 +39,9 @@ def classify(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
     context = runtime.context
     directory = cmdb.directory(context.desk)
     thought = context.brain.triage(state["text"], directory)
-    triage = _apply_conversation(_apply_settled(thought.answer, state), state.get("talk", ()), directory)
+    triage = _apply_conversation(
+        _apply_settled(thought.answer, state), state.get("talk", ()), directory
+    )
     return {"triage": triage, "thought": attribution(thought)}
 
 

@@ -10,20 +10,17 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import fit
 from guardia.agents.brain.goals import plan
-from guardia.agents.brain.goals.breakdown import GoalPiece
-from guardia.agents.brain.goals.breakdown import divide
+from guardia.agents.brain.goals.breakdown import GoalPiece, divide
 from guardia.agents.brain.goals.deadline import deadlines
 from guardia.agents.brain.goals.plan import ResolvedPiece
-from guardia.agents.brain.protocol import Brain
-from guardia.agents.brain.protocol import attribution
+from guardia.agents.brain.protocol import Brain, attribution
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import GoalClaim
 from guardia.board.core.context import Desk
 from guardia.board.goals import planning
-from guardia.board.goals.planning import Breakdown
-from guardia.board.goals.planning import GoalPartDraft
+from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.organization import candidates
 from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t

@@ -6,8 +6,7 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import lessons
 from guardia.agents.brain.protocol import display_name
-from guardia.agents.state import AgentContext
-from guardia.agents.state import OperateState
+from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.plan import Citation
 from guardia.board.execution import tasks
 from guardia.i18n import t
@@ -45,7 +44,9 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
         remembered.insert(0, t("notes.reordered", title=found[0].runbook.title))
     if known.working:
         remembered.append(t("notes.read", text=known.working[-_EXCERPT_CHARACTERS:]))
-    tasks.add_comment(context.desk, context.hold, "\n".join([said, *(f"- {n}" for n in remembered)]))
+    tasks.add_comment(
+        context.desk, context.hold, "\n".join([said, *(f"- {n}" for n in remembered)])
+    )
     return {
         "candidates": [
             {"runbook": f.runbook.id, "citation": _citation(f).model_dump(mode="json")}

@@ -8,9 +8,7 @@ from functools import partial
 from langgraph.runtime import Runtime
 
 from guardia.agents import lessons
-from guardia.agents.state import AgentContext
-from guardia.agents.state import TaskOutcome
-from guardia.agents.state import OperateState
+from guardia.agents.state import AgentContext, OperateState, TaskOutcome
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State

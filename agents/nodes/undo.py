@@ -8,8 +8,7 @@ from functools import partial
 from langgraph.runtime import Runtime
 
 from guardia.agents.nodes.attempt import run_once
-from guardia.agents.state import AgentContext
-from guardia.agents.state import OperateState
+from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import Desk
 from guardia.board.core.plan import Action, Plan
@@ -17,9 +16,7 @@ from guardia.board.execution import commands, tasks, view
 from guardia.board.execution.commands import PlanStep
 from guardia.errors import Refused, Unreachable
 from guardia.i18n import t
-from guardia.tools.gate import Gate
-from guardia.tools.gate import ActionReport
-from guardia.tools.gate import ActionStatus
+from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,9 @@ def undo_actions(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0
             continue
         action = plan.actions[ordinal]
         report = _undo_attempted(desk, gate, grant, ordinal, action, tried)
-        (done.restored if report.result is ActionStatus.DONE else done.lost).append(_line(action, report))
+        (done.restored if report.result is ActionStatus.DONE else done.lost).append(
+            _line(action, report)
+        )
     for action in plan.actions[:kept]:
         if unmet := gate.failing(grant, action.verify):
             why = t("gate.verify", check=unmet)

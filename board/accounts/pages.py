@@ -12,10 +12,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from guardia.board.accounts import messenger_links
 from guardia.board.core.context import Desk
 from guardia.board.web import errors, render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import Visitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import is_allowed
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -56,7 +53,12 @@ def link(
 
 @router.post(f"{_PATH}/links/end")
 def unlink(
-    request: Request, desk: BoardDep, here: CurrentVisitor, *, channel: _Text = "", account: _Text = ""
+    request: Request,
+    desk: BoardDep,
+    here: CurrentVisitor,
+    *,
+    channel: _Text = "",
+    account: _Text = "",
 ) -> Response:
     """Forget whose it is."""
     return _submit(
@@ -84,7 +86,9 @@ def _page(
         status=status,
         visitor=here,
         own=messenger_links.list_links(desk, here.person),
-        everybody=messenger_links.list_links(desk, here.person, everybody=True) if all_of_them else (),
+        everybody=messenger_links.list_links(desk, here.person, everybody=True)
+        if all_of_them
+        else (),
         channels=messenger_links.CHANNELS,
         minutes=int(messenger_links.CODE_LIFETIME.total_seconds() // 60),
         notice=notice,

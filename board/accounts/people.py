@@ -42,7 +42,10 @@ def list_accounts(desk: Desk) -> list[PersonAccount]:
             linked.setdefault(row.person_id, []).append(f"{row.channel}:{row.account}")
         people = session.scalars(select(Person).order_by(Person.person_id)).all()
         return sorted(
-            (PersonAccount(p.name_card(), p.active, tuple(linked.get(p.person_id, ()))) for p in people),
+            (
+                PersonAccount(p.name_card(), p.active, tuple(linked.get(p.person_id, ())))
+                for p in people
+            ),
             key=lambda a: (a.person.identity or a.person.id, a.person.id),
         )
 

@@ -11,9 +11,7 @@ from guardia.board.core.context import Desk
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import tokens
-from guardia.org.access import PERMISSIONS
-from guardia.org.access import is_allowed
-from guardia.org.access import require_permission
+from guardia.org.access import PERMISSIONS, is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.tokens import TokenInfo
 
@@ -21,7 +19,9 @@ _MAX_NAME = 80
 _MAX_DAYS = 366
 
 
-def create_token(desk: Desk, person: PersonInfo, name: str, rights: Sequence[str], days: int) -> str:
+def create_token(
+    desk: Desk, person: PersonInfo, name: str, rights: Sequence[str], days: int
+) -> str:
     """A new token's secret, told this once. ``Invalid`` for a right that the person has not got,
     or that no token may carry; ``days`` of validity, at most a year."""
     require_permission(person, "token.own")

@@ -17,14 +17,10 @@ from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval
 from guardia.board.audit import log as audit_log
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
-from guardia.board.core.lookup import get_issue
-from guardia.board.core.lookup import lock_task
+from guardia.board.core.lifecycle import ActorKind, Move, State
+from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.outbox import reply_to_room
-from guardia.board.core.outbox import send
+from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.run_model import Tick
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
@@ -144,7 +140,9 @@ def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: dat
     session.flush()
     requests.void(session, task)
     fence = task.fence + 1
-    move_task(session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now, fence=fence, run_id=None)
+    move_task(
+        session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now, fence=fence, run_id=None
+    )
     reply_to_room(session, issue, t("desk.expired", sr=issue.sr_id, step=step.step), now)
     _record(session, "approval_expired", issue, task, step, now)
 

@@ -9,22 +9,16 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import policy, requests
 from guardia.board.approvals.model import Approval, Decision
-from guardia.board.approvals.policy import Denial
-from guardia.board.approvals.policy import ApprovalProgress
-from guardia.board.approvals.policy import DecisionVerdict
+from guardia.board.approvals.policy import ApprovalProgress, DecisionVerdict, Denial
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.signing_keys import DECISION_KEYS
 from guardia.board.core import wake_budget
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
-from guardia.board.core.lookup import get_issue
-from guardia.board.core.lookup import lock_task
+from guardia.board.core.lifecycle import ActorKind, Move, State
+from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.outbox import reply_to_room
-from guardia.board.core.outbox import schedule_checkpoint
+from guardia.board.core.outbox import reply_to_room, schedule_checkpoint
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
@@ -80,7 +74,12 @@ def ask_changes(
 
 
 def submit_decision(
-    desk: Desk, person: PersonInfo, task_id: int, verdict: DecisionVerdict, plan_hash: str, reason: str
+    desk: Desk,
+    person: PersonInfo,
+    task_id: int,
+    verdict: DecisionVerdict,
+    plan_hash: str,
+    reason: str,
 ) -> State:
     """Any of the three verdicts; ``Invalid`` where a refusal has no reason."""
     text = clean(reason).strip()[:_REASON]
@@ -101,7 +100,9 @@ def submit_decision(
         step = steps[word.step - 1]
         kept = _add_row(session, step, said)
         words = (*before.given, word)
-        after = policy.evaluate_chain(requests.requested_chain(session, issue, task, steps, words), words)
+        after = policy.evaluate_chain(
+            requests.requested_chain(session, issue, task, steps, words), words
+        )
         _settle_step(step, said, after)
         session.flush()
         state = _advance(session, issue, task, after, said)
@@ -164,7 +165,9 @@ def _settle_step(step: Approval, said: _NewDecision, after: ApprovalProgress) ->
     step.look_at = None
 
 
-def _advance(session: Session, issue: Issue, task: Task, after: ApprovalProgress, said: _NewDecision) -> State:
+def _advance(
+    session: Session, issue: Issue, task: Task, after: ApprovalProgress, said: _NewDecision
+) -> State:
     """The move that follows, if any: all three verdicts go through the lifecycle."""
     now, verdict = said.now, said.word.verdict
     if verdict is DecisionVerdict.REJECT:
@@ -202,7 +205,9 @@ def _notify(
             cause=cause,
             by=by,
         )
-    reply_to_room(session, issue, t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=said.reason), said.now)
+    reply_to_room(
+        session, issue, t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=said.reason), said.now
+    )
     if task.run_after is not None and state is State.APPROVED:
         at = requests.format_local(session, task.run_after)
         reply_to_room(session, issue, t("desk.runs_later", sr=issue.sr_id, at=at), said.now)

@@ -12,8 +12,7 @@ from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
-from guardia.org.access import is_allowed
-from guardia.org.access import require_permission
+from guardia.org.access import is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
 

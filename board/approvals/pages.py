@@ -12,10 +12,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from guardia.board.approvals import delegations, requests
 from guardia.board.core.context import Desk
 from guardia.board.web import errors, render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import Visitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid
 from guardia.i18n import t
 

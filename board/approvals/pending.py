@@ -13,8 +13,7 @@ from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import ApproverRole
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.plan import Plan

@@ -114,7 +114,9 @@ def evaluate_chain(chain: ApprovalChain, decisions: Iterable[StepDecision]) -> A
     return now
 
 
-def check_decision(chain: ApprovalChain, now: ApprovalProgress, decision: StepDecision) -> Denial | None:
+def check_decision(
+    chain: ApprovalChain, now: ApprovalProgress, decision: StepDecision
+) -> Denial | None:
     """Why a decision would not count here, or ``None``."""
     if now.current is None or decision.step != now.current:
         return Denial.NO_TURN
@@ -206,11 +208,15 @@ def next_opening(when: ChangeCalendar, now: datetime) -> datetime | None:
     """The first moment from ``now`` on at which work may run; ``None``: never that we can see."""
     moment, last = now, now + timedelta(days=_HORIZON)
     while moment <= last:
-        frozen = [_localized(f.ends, when.zone) for f in when.freezes if _is_frozen(f, moment, when.zone)]
+        frozen = [
+            _localized(f.ends, when.zone) for f in when.freezes if _is_frozen(f, moment, when.zone)
+        ]
         if frozen:
             moment = max(frozen)
             continue
-        starts = [s for w in when.windows if (s := _window_opening(w, moment, when.zone)) is not None]
+        starts = [
+            s for w in when.windows if (s := _window_opening(w, moment, when.zone)) is not None
+        ]
         if not when.windows or moment in starts:
             return moment
         if not starts:

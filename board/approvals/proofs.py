@@ -17,10 +17,12 @@ from guardia.board.approvals.policy import StepDecision
 from guardia.board.audit.chain import ChainEntry
 from guardia.board.audit.model import AuditEntry
 from guardia.board.audit.signing import DecisionSigner
-from guardia.board.audit.signing_keys import DECISION_KEYS
-from guardia.board.audit.signing_keys import SUCCESSION_KIND
-from guardia.board.audit.signing_keys import SIGNED_KINDS
-from guardia.board.audit.signing_keys import DecisionSignatureChecker
+from guardia.board.audit.signing_keys import (
+    DECISION_KEYS,
+    SIGNED_KINDS,
+    SUCCESSION_KIND,
+    DecisionSignatureChecker,
+)
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
 
@@ -30,7 +32,9 @@ _FILED = ("planned", "waived")
 _OTHERS = ("ordered", "approval_expired", *_FILED)
 
 
-def are_proven(session: Session, seal: DecisionSigner, task: Task, words: list[StepDecision]) -> bool:
+def are_proven(
+    session: Session, seal: DecisionSigner, task: Task, words: list[StepDecision]
+) -> bool:
     """Whether the record names the present plan's author and proves each of these decisions.
 
     ``Misconfigured`` where this host has not the key that seals decisions now.
@@ -41,7 +45,9 @@ def are_proven(session: Session, seal: DecisionSigner, task: Task, words: list[S
         if link.task_id != task.task_id:
             continue
         if link.kind == "approved":
-            proven |= {_statement_key(link)} if fault is None and _concerns_plan(task, link) else set()
+            proven |= (
+                {_statement_key(link)} if fault is None and _concerns_plan(task, link) else set()
+            )
         elif link.kind != "ordered" or link.detail.get("verb") in VOIDING:
             filed = link.kind in _FILED and _files_present_plan(session, task, link)
             proven.clear()
@@ -54,7 +60,9 @@ def _links(session: Session, task: Task) -> Iterable[ChainEntry]:
     """What the record says of this task's plans, and of the keys that seal decisions."""
     entry = AuditEntry
     first = select(entry.seq).where(entry.kind.in_(SIGNED_KINDS)).order_by(entry.seq).limit(1)
-    keys = select(entry.seq).where(entry.kind == SUCCESSION_KIND, entry.detail["use"].as_string() == DECISION_KEYS)
+    keys = select(entry.seq).where(
+        entry.kind == SUCCESSION_KIND, entry.detail["use"].as_string() == DECISION_KEYS
+    )
     own = select(entry.seq).where(
         entry.task_id == task.task_id, entry.kind.in_((*SIGNED_KINDS, *_OTHERS))
     )

@@ -10,12 +10,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals.model import Approval, Decision, Notice
-from guardia.board.approvals.policy import ApproverRole
-from guardia.board.approvals.policy import ApprovalChain
-from guardia.board.approvals.policy import DecisionVerdict
-from guardia.board.approvals.policy import calendar_for
-from guardia.board.approvals.policy import next_opening
-from guardia.board.approvals.policy import evaluate_chain
+from guardia.board.approvals.policy import (
+    ApprovalChain,
+    ApproverRole,
+    DecisionVerdict,
+    calendar_for,
+    evaluate_chain,
+    next_opening,
+)
 from guardia.board.approvals.policy import StepDecision as Word
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -25,9 +27,7 @@ from guardia.i18n import t
 from guardia.org import chart, delegation, identity, revisions
 from guardia.org.access import is_allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
-from guardia.org.approver_assignments import RoleCoverage
-from guardia.org.approver_assignments import approvers
-from guardia.org.approver_assignments import role_coverage
+from guardia.org.approver_assignments import RoleCoverage, approvers, role_coverage
 from guardia.org.directory import PersonInfo
 
 ACTIVE_STATES = ("WAITING", "APPROVED")
@@ -164,7 +164,9 @@ def is_satisfied(
     """Whether the running policy is satisfied by these decisions on the steps of the task's present
     plan."""
     issue = get_issue(session, task.sr_id)
-    return evaluate_chain(required_chain(session, issue, task, steps, words, policy), words).complete
+    return evaluate_chain(
+        required_chain(session, issue, task, steps, words, policy), words
+    ).complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,9 @@ class ScopedApproverRole:
     reach: RoleCoverage
 
 
-def scoped_roles(session: Session, person: PersonInfo, now: datetime) -> tuple[ScopedApproverRole, ...]:
+def scoped_roles(
+    session: Session, person: PersonInfo, now: datetime
+) -> tuple[ScopedApproverRole, ...]:
     """In which roles, in whose name and for whom a person may decide now.
 
     The chart's duties say who holds a role; where they do not, the account's own role does.

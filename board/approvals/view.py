@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
-from guardia.board.approvals.policy import ApproverRole
-from guardia.board.approvals.policy import DecisionVerdict
-from guardia.board.approvals.policy import find_permitted_decision
-from guardia.board.approvals.policy import evaluate_chain
+from guardia.board.approvals.policy import (
+    ApproverRole,
+    DecisionVerdict,
+    evaluate_chain,
+    find_permitted_decision,
+)
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.org.directory import PersonInfo
@@ -68,7 +70,10 @@ def step_views(
     stand = evaluate_chain(rules, words) if pending else None
     # Whoever may refuse is shown the form: what stands against approving is then told.
     word = DecisionVerdict.REJECT
-    mine = stand is not None and find_permitted_decision(rules, stand, viewer.id, capacities, word)[0] is not None
+    mine = (
+        stand is not None
+        and find_permitted_decision(rules, stand, viewer.id, capacities, word)[0] is not None
+    )
     for step in chain:
         now = stand is not None and step.step == stand.current
         yield ApprovalStepView(

@@ -237,7 +237,9 @@ class ChainWalk:
 
     def _bad(self, fault: str, witness: str | None = None) -> ChainVerdict:
         place = self.place
-        return ChainVerdict(place.size, place.head, place.size + 1, fault, witness, None, self.sealed)
+        return ChainVerdict(
+            place.size, place.head, place.size + 1, fault, witness, None, self.sealed
+        )
 
 
 def verify(

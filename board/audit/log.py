@@ -11,11 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import ChainEntry
-from guardia.board.audit.chain import ChainPosition
-from guardia.board.audit.chain import ChainVerdict
-from guardia.board.audit.chain import clean
-from guardia.board.audit.chain import verify
+from guardia.board.audit.chain import ChainEntry, ChainPosition, ChainVerdict, clean, verify
 from guardia.board.audit.checkpoint import Checkpoint
 from guardia.board.audit.model import AuditCheckpoint, AuditEntry, ChainHead
 from guardia.board.audit.signing_keys import SUCCESSION_KIND
@@ -159,7 +155,9 @@ def announcements(
 ) -> list[tuple[int, dict[str, Any]]]:
     """Entries after number ``after`` that announce another key for ``use``, in order."""
     query = select(AuditEntry.seq, AuditEntry.detail).where(
-        AuditEntry.kind == SUCCESSION_KIND, AuditEntry.detail["use"].as_string() == use, AuditEntry.seq > after
+        AuditEntry.kind == SUCCESSION_KIND,
+        AuditEntry.detail["use"].as_string() == use,
+        AuditEntry.seq > after,
     )
     if until is not None:
         query = query.where(AuditEntry.seq <= until)

@@ -12,11 +12,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from guardia.board.audit.signing_keys import public_hex
-from guardia.board.audit.signing_keys import statement_bytes
+from guardia.board.audit.signing_keys import public_hex, statement_bytes
 from guardia.errors import Misconfigured
 from guardia.i18n import t
-from guardia.org.keys import CredentialStore
+from guardia.org.credential_store import CredentialStore
 
 KEY_NAME = "decision-key"
 NEXT_KEY_NAME = f"{KEY_NAME}.next"

@@ -15,9 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from guardia.board.audit.chain import ChainEntry
-from guardia.board.audit.chain import canonical
-from guardia.board.audit.chain import clean
+from guardia.board.audit.chain import ChainEntry, canonical, clean
 
 SUCCESSION_KIND = "key_succeeded"
 """Kind of the entry that announces a successor."""

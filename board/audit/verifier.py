@@ -23,19 +23,23 @@ from typing import Any, BinaryIO
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from guardia.board.audit import checkpoint as checkpoints
-from guardia.board.audit.chain import ChainEntry
-from guardia.board.audit.chain import WitnessedHead
-from guardia.board.audit.chain import ChainVerdict
-from guardia.board.audit.chain import ChainWalk
-from guardia.board.audit.chain import from_microseconds
+from guardia.board.audit.chain import (
+    ChainEntry,
+    ChainVerdict,
+    ChainWalk,
+    WitnessedHead,
+    from_microseconds,
+)
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.signing_keys import DECISION_KEYS
-from guardia.board.audit.signing_keys import SUCCESSION_KIND
-from guardia.board.audit.signing_keys import CHECKPOINT_KEYS
-from guardia.board.audit.signing_keys import DecisionSignatureChecker
-from guardia.board.audit.signing_keys import KeySuccession
-from guardia.board.audit.signing_keys import parse_public_key
-from guardia.board.audit.signing_keys import public_hex
+from guardia.board.audit.signing_keys import (
+    CHECKPOINT_KEYS,
+    DECISION_KEYS,
+    SUCCESSION_KIND,
+    DecisionSignatureChecker,
+    KeySuccession,
+    parse_public_key,
+    public_hex,
+)
 
 FORMAT = "guardia.audit.export.v1"
 _LINE = 64 * 1024 * 1024
@@ -60,7 +64,10 @@ class ExportReader:
     ) -> None:
         self._chain, self._trusted = chain, public_hex(key)
         self._walk = ChainWalk()
-        self._line, self._seals = KeySuccession(CHECKPOINT_KEYS, root or key), DecisionSignatureChecker()
+        self._line, self._seals = (
+            KeySuccession(CHECKPOINT_KEYS, root or key),
+            DecisionSignatureChecker(),
+        )
         self._before: Checkpoint | None = None
         self._checkpoints = 0
         self._vouched = root is None

@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch
 from guardia.board.core.context import Desk
-from guardia.board.web.caller import BoardDep
-from guardia.board.web.caller import Caller
+from guardia.board.web.caller import BoardDep, Caller
 
 router = APIRouter(prefix="/api/v3/kill-switch", tags=["control"])
 

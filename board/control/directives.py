@@ -19,30 +19,22 @@ from sqlalchemy.orm import Session
 from guardia.board.approvals import requests
 from guardia.board.audit.chain import clean
 from guardia.board.control import kill_switch
-from guardia.board.control import undoing as control_undoing
-from guardia.board.control.undoing import IssuedBy
+from guardia.board.control import rollback as control_undoing
+from guardia.board.control.rollback import IssuedBy
 from guardia.board.core import wake_budget
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
-from guardia.board.core.lookup import get_issue
-from guardia.board.core.lookup import lock_task
+from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
+from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
-from guardia.board.core.outbox import reply_to_room
-from guardia.board.core.outbox import schedule_checkpoint
+from guardia.board.core.outbox import reply_to_room, schedule_checkpoint
 from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.execution.tasks import store_plan
-from guardia.board.execution.tasks import normalize_plan
-from guardia.board.execution.tasks import stored_plan
+from guardia.board.execution.tasks import normalize_plan, store_plan, stored_plan
 from guardia.board.organization import agent_memory
 from guardia.errors import IllegalMove, Invalid, NotFound, Refused, Stale
-from guardia.i18n import t
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo

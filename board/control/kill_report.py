@@ -69,7 +69,11 @@ def send_report_if_complete(session: Session, kill_id: int | None, now: datetime
     """
     if kill_id is None:
         return
-    kill = session.scalar(select(KillSwitchActivation).where(KillSwitchActivation.kill_id == kill_id).with_for_update())
+    kill = session.scalar(
+        select(KillSwitchActivation)
+        .where(KillSwitchActivation.kill_id == kill_id)
+        .with_for_update()
+    )
     if kill is None or kill.reported_at is not None:
         return
     found = stopped_tasks(session, kill_id)
@@ -79,7 +83,9 @@ def send_report_if_complete(session: Session, kill_id: int | None, now: datetime
     _send_report(session, kill, found, now)
 
 
-def _send_report(session: Session, kill: KillSwitchActivation, found: list[StoppedTask], now: datetime) -> None:
+def _send_report(
+    session: Session, kill: KillSwitchActivation, found: list[StoppedTask], now: datetime
+) -> None:
     text = _report_text(found)
     rooms = {kill.room} if kill.room else set()
     for sr_id in sorted({s.sr_id for s in found}):

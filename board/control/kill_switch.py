@@ -13,19 +13,15 @@ from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.control import kill_report
 from guardia.board.control.kill_report import StoppedTask
-from guardia.board.control.undoing import IssuedBy
-from guardia.board.control.undoing import create_directive
-from guardia.board.control.undoing import record_directive
+from guardia.board.control.rollback import IssuedBy, create_directive, record_directive
 from guardia.board.core.context import Desk
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Directive, Task
-from guardia.board.core.outbox import schedule_checkpoint
-from guardia.board.core.outbox import send
+from guardia.board.core.outbox import schedule_checkpoint, send
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.runs.claiming import ROLLBACK_TASKS
-from guardia.board.runs.claiming import CLAIMABLE_STATES
+from guardia.board.runs.claiming import CLAIMABLE_STATES, ROLLBACK_TASKS
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -71,7 +67,9 @@ def _kill(
     session: Session, by: IssuedBy, reason: str, room: str, now: datetime, account: str = ""
 ) -> KillResult:
     session.execute(select(func.hold_kill_switch()))
-    before = session.scalar(select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None)))
+    before = session.scalar(
+        select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
+    )
     if before is not None:
         return KillResult(before.kill_id, 0, 0, already=True)
     order = KillSwitchActivation(ordered_by=by.actor, reason=reason, room=room, ordered_at=now)
@@ -80,7 +78,9 @@ def _kill(
     running = _fence_all(session, order.kill_id)
     undo = [task for task in running if task.status == State.IN_PROGRESS]
     orders = [
-        create_directive(session, task, "kill", by, reason, now, undo=task in undo, kill_id=order.kill_id)
+        create_directive(
+            session, task, "kill", by, reason, now, undo=task in undo, kill_id=order.kill_id
+        )
         for task in running
     ]
     send(session, "alert", _alert_text(by, reason, running), now, sr_id=None)
@@ -117,7 +117,12 @@ def _alert_text(by: IssuedBy, reason: str, running: list[Task]) -> str:
 
 
 def _record(
-    session: Session, order: KillSwitchActivation, by: IssuedBy, running: list[Task], now: datetime, account: str
+    session: Session,
+    order: KillSwitchActivation,
+    by: IssuedBy,
+    running: list[Task],
+    now: datetime,
+    account: str,
 ) -> None:
     log.append(
         session,
@@ -152,7 +157,9 @@ def release(desk: Desk, person: PersonInfo, reason: str) -> None:
     by = issued_by(person)
     with desk.database.transaction() as session:
         session.execute(select(func.hold_kill_switch()))
-        order = session.scalar(select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None)))
+        order = session.scalar(
+            select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
+        )
         if order is None:
             raise Invalid(what=t("desk.switch"), why=t("desk.switch_off"))
         order.released_by, order.release_reason, order.released_at = by.actor, text, now

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean, digest
-from guardia.board.control import directives, kill_switch, undoing
+from guardia.board.control import directives, kill_switch, rollback
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
@@ -22,17 +22,14 @@ from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.plan import Action, Category, Citation, Plan
-from guardia.board.core.planner import ActionDraft
-from guardia.board.core.planner import Planner
+from guardia.board.core.planner import ActionDraft, Planner
 from guardia.board.core.transitions import update_issue_state
 from guardia.board.execution import tasks
 from guardia.errors import Invalid, NotFound, Refused, Stale
-from guardia.i18n import t
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.access import require_permission
-from guardia.org.directory import Host
-from guardia.org.directory import PersonInfo
+from guardia.org.directory import Host, PersonInfo
 from guardia.org.model import Agent
 
 _REASON = 1000
@@ -70,9 +67,13 @@ def change_plan(desk: Desk, person: PersonInfo, task_id: int, revision: PlanRevi
     actions = _actions(planner, revision.actions, host, old.category)
     if [a.call for a in actions] == [a.call for a in old.actions]:
         raise Invalid(what=t("desk.verb.change"), why=t("desk.same_plan"))
-    why = t_default("desk.changed_because", because=old.because, who=_display_name(person), reason=reason)
+    why = t_default(
+        "desk.changed_because", because=old.because, who=_display_name(person), reason=reason
+    )
     plan = old.model_copy(update={"actions": actions, "because": why})
-    return directives.issue_directive(desk, person, task_id, DirectiveRequest("change", reason, revision.plan_hash, plan))
+    return directives.issue_directive(
+        desk, person, task_id, DirectiveRequest("change", reason, revision.plan_hash, plan)
+    )
 
 
 def _actions(
@@ -105,10 +106,10 @@ def force_action(
         task = _create_task(session, issue, host, now)
         by = kill_switch.issued_by(person)
         given = {"tool": action.call.tool, "args": action.call.args}
-        order = undoing.create_directive(session, task, "force", by, text, now, detail=given)
+        order = rollback.create_directive(session, task, "force", by, text, now, detail=given)
         words = {"sr": sr_id, "who": by.name, "verb": t("desk.verb.force")}
         reply_to_room(session, issue, t("desk.ordered", **words, reason=text), now)
-        undoing.record_directive(session, order, by, now, host.server_id)
+        rollback.record_directive(session, order, by, now, host.server_id)
         tasks.store_plan(session, task, plan, by.actor, now)
         return task.task_id
 

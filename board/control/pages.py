@@ -11,10 +11,7 @@ from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.context import Desk
 from guardia.board.web import errors, render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import Visitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import UserError
 from guardia.org.access import require_permission
 
@@ -41,7 +38,9 @@ def _page(
         status=status,
         visitor=here,
         stopped=stopped,
-        ordered_by=labels.actor_label(kill_switch.activator_names(desk, on), on.ordered_by) if on else "",
+        ordered_by=labels.actor_label(kill_switch.activator_names(desk, on), on.ordered_by)
+        if on
+        else "",
         notice=notice,
     )
 
@@ -57,7 +56,9 @@ def kill(request: Request, desk: BoardDep, here: CurrentVisitor, reason: _Reason
 
 
 @router.post("/release")
-def release(request: Request, desk: BoardDep, here: CurrentVisitor, reason: _Reason = "") -> Response:
+def release(
+    request: Request, desk: BoardDep, here: CurrentVisitor, reason: _Reason = ""
+) -> Response:
     """Lift the switch."""
     try:
         control_kill_switch.release(desk, here.person, reason)

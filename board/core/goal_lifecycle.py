@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, State
 
 
 class GoalState(StrEnum):

@@ -63,13 +63,17 @@ class ActiveKillSwitch:
 def active_kill_switch(desk: Desk) -> ActiveKillSwitch | None:
     """The switch where it is on; ``None`` where work may go on."""
     with desk.database.reading() as session:
-        order = session.scalar(select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None)))
+        order = session.scalar(
+            select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
+        )
         if order is None:
             return None
         undoing = session.scalar(
             select(func.count()).select_from(Directive).where(Directive.state == "UNDOING")
         )
-        return ActiveKillSwitch(order.kill_id, order.ordered_by, order.reason, order.ordered_at, undoing or 0)
+        return ActiveKillSwitch(
+            order.kill_id, order.ordered_by, order.reason, order.ordered_at, undoing or 0
+        )
 
 
 def activator_names(desk: Desk, on: ActiveKillSwitch) -> dict[str, str]:

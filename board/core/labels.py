@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
-from guardia.i18n import t
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 
 # Korea has no summer time, and small systems have no time zone database.
 SEOUL = timezone(timedelta(hours=9), "KST")

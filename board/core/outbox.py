@@ -6,8 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from guardia.board.core.model import Issue
-from guardia.board.core.model import OutboxEntry
+from guardia.board.core.model import Issue, OutboxEntry
 from guardia.db import jobs
 
 

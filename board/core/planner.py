@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Action, ToolCall
 from guardia.org.directory import Host
 
 

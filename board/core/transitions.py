@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
-from guardia.board.core.lifecycle import next_state
-from guardia.board.core.lifecycle import issue_state
+from guardia.board.core.lifecycle import (
+    OPEN_STATES,
+    ActorKind,
+    Move,
+    State,
+    issue_state,
+    next_state,
+)
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake

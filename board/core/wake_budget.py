@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.model import Issue, Task
-from guardia.board.core.run_model import TaskCrashCount
-from guardia.board.core.run_model import WakeBudget
+from guardia.board.core.run_model import TaskCrashCount, WakeBudget
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.i18n import t_default
 
@@ -85,7 +84,9 @@ def renew(session: Session, sr_id: int, actor: str, now: datetime) -> bool:
     return True
 
 
-def log_stall(session: Session, sr_id: int, reason: WakeReason, agent_id: str, now: datetime) -> None:
+def log_stall(
+    session: Session, sr_id: int, reason: WakeReason, agent_id: str, now: datetime
+) -> None:
     """The mark's entry."""
     log.append(
         session,

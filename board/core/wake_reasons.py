@@ -37,6 +37,14 @@ class WakeReason(StrEnum):
     """A budget was raised or a month began."""
 
 
-DEFERRABLE = frozenset({WakeReason.SCHEDULE, WakeReason.MENTION, WakeReason.ASSIGNMENT, WakeReason.GOAL, WakeReason.NOTE})
+DEFERRABLE = frozenset(
+    {
+        WakeReason.SCHEDULE,
+        WakeReason.MENTION,
+        WakeReason.ASSIGNMENT,
+        WakeReason.GOAL,
+        WakeReason.NOTE,
+    }
+)
 """What quiet hours hold back, unless a person said it or the issue is urgent."""
 URGENT_PRIORITY = "P1"

@@ -11,12 +11,9 @@ from sqlalchemy.orm import Session
 from guardia.board.core import wake_budget
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue
-from guardia.board.core.outbox import reply_to_room
-from guardia.board.core.outbox import send
+from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.run_model import Wake
-from guardia.board.core.wake_reasons import DEFERRABLE
-from guardia.board.core.wake_reasons import URGENT_PRIORITY
-from guardia.board.core.wake_reasons import WakeReason
+from guardia.board.core.wake_reasons import DEFERRABLE, URGENT_PRIORITY, WakeReason
 from guardia.db import jobs
 from guardia.i18n import t
 from guardia.org.heartbeats import Heartbeat
@@ -71,7 +68,9 @@ def spend_wake(
     return False
 
 
-def stall_issue(session: Session, agent_id: str, reason: WakeReason, now: datetime, sr_id: int) -> None:
+def stall_issue(
+    session: Session, agent_id: str, reason: WakeReason, now: datetime, sr_id: int
+) -> None:
     """Mark an issue as stalled, and tell people; once."""
     if wake_budget.mark_stalled(session, sr_id, reason, now):
         issue = get_issue(session, sr_id)

@@ -51,7 +51,9 @@ def today(chart: OrgChart, now: datetime) -> date:
     return now.astimezone(chart.company.zone).date()
 
 
-def lock_accounts(session: Session, agent_id: str, inst_id: str, day: date) -> Sequence[BudgetAccount]:
+def lock_accounts(
+    session: Session, agent_id: str, inst_id: str, day: date
+) -> Sequence[BudgetAccount]:
     """Month and day of the agent, its institution and the company, made where missing."""
     return lock_scopes(session, _scopes(agent_id, inst_id), day)
 
@@ -74,7 +76,9 @@ def lock_scopes(
     ).all()
 
 
-def read_accounts(session: Session, agent_id: str, inst_id: str, day: date) -> Sequence[BudgetAccount]:
+def read_accounts(
+    session: Session, agent_id: str, inst_id: str, day: date
+) -> Sequence[BudgetAccount]:
     """The same accounts as they are, without a lock; empty ones where nothing was spent yet."""
     keys = _keys(_scopes(agent_id, inst_id), day)
     known = {
@@ -130,7 +134,9 @@ def full_accounts(
     return [a for a in touched if not cap(chart, a).holds(spent(a) + needed)]
 
 
-def check_budget(chart: OrgChart, touched: Sequence[BudgetAccount], needed: Amount) -> BudgetRefusal | None:
+def check_budget(
+    chart: OrgChart, touched: Sequence[BudgetAccount], needed: Amount
+) -> BudgetRefusal | None:
     """``None`` where every account has room for ``needed`` beside all that is reserved."""
     if over := full_accounts(chart, touched, needed):
         names = ", ".join(dict.fromkeys(account_title(a) for a in over))
@@ -138,7 +144,9 @@ def check_budget(chart: OrgChart, touched: Sequence[BudgetAccount], needed: Amou
         return BudgetRefusal(why, True, any(_pauses(chart, a) for a in over), needed)
     for account in touched:
         if not cap(chart, account).holds(spent(account) + reserved(account) + needed):
-            return BudgetRefusal(t("costs.busy", which=account_title(account)), False, False, needed)
+            return BudgetRefusal(
+                t("costs.busy", which=account_title(account)), False, False, needed
+            )
     return None
 
 

@@ -9,25 +9,18 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import GoalClaim
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import lock_claim
+from guardia.board.core.claims import Claim, GoalClaim, lock_claim
 from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send
 from guardia.board.core.wakes import wake
 from guardia.board.costs import budget_accounts, metering
-from guardia.board.costs.budget_accounts import SYSTEM_ACTOR
-from guardia.board.costs.budget_accounts import BudgetRefusal
+from guardia.board.costs.budget_accounts import SYSTEM_ACTOR, BudgetRefusal
 from guardia.board.costs.model import BudgetPause
 from guardia.errors import Exhausted, Invalid
 from guardia.i18n import t
 from guardia.org import revisions
 from guardia.org.access import require_permission
-from guardia.org.budgets import MAX_TOKENS
-from guardia.org.budgets import MAX_WON
-from guardia.org.budgets import MICROS_PER_WON
-from guardia.org.budgets import Amount
-from guardia.org.budgets import format_won
+from guardia.org.budgets import MAX_TOKENS, MAX_WON, MICROS_PER_WON, Amount, format_won
 from guardia.org.chart_model import OrgChart
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution
@@ -173,7 +166,9 @@ def _record_raise(
 def process_due(desk: Desk) -> int:
     """What the clock does: settle what dead workers left, and wake agents that have budget again,
     because a day or month has begun or the chart gives them more. Returns how much that was."""
-    done = sum(metering.settle_abandoned(desk, call_id) for call_id in metering.expired_calls(desk, _BATCH))
+    done = sum(
+        metering.settle_abandoned(desk, call_id) for call_id in metering.expired_calls(desk, _BATCH)
+    )
     with desk.database.reading() as session:
         resting = session.scalars(
             select(BudgetPause.agent_id).where(BudgetPause.ended_at.is_(None)).limit(_BATCH)
@@ -210,7 +205,9 @@ def _resume(session: Session, running: OrgChart, agent_id: str, by: str, now: da
     own = budget_accounts.lock_scopes(
         session, [("agent", agent_id)], budget_accounts.today(running, now)
     )
-    if rests and budget_accounts.full_accounts(running, own, Amount(pause.needed_tokens, pause.needed_cost)):
+    if rests and budget_accounts.full_accounts(
+        running, own, Amount(pause.needed_tokens, pause.needed_cost)
+    ):
         return False
     pause.ended_at, pause.ended_by = now, by
     if agent is None or not rests:

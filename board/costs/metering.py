@@ -15,9 +15,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import GoalClaim
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import lock_claim
+from guardia.board.core.claims import Claim, GoalClaim, lock_claim
 from guardia.board.core.context import Desk
 from guardia.board.costs import budget_accounts, daily_totals
 from guardia.board.costs.budget_accounts import BudgetRefusal
@@ -25,12 +23,7 @@ from guardia.board.costs.model import BudgetAccount, ModelCall
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import revisions
-from guardia.org.budgets import FREE
-from guardia.org.budgets import MAX_WON
-from guardia.org.budgets import MICROS_PER_WON
-from guardia.org.budgets import Amount
-from guardia.org.budgets import Price
-from guardia.org.budgets import format_won
+from guardia.org.budgets import FREE, MAX_WON, MICROS_PER_WON, Amount, Price, format_won
 from guardia.org.chart_model import OrgChart
 
 MAX_REPORTED_TOKENS = 100_000_000
@@ -162,7 +155,9 @@ def report_usage(desk: Desk, hold: Claim, used: ReportedUsage) -> Allowance:
     with desk.database.transaction() as session:
         running = revisions.running_chart(session)
         price = running.prices.get(used.model)
-        bid = ModelCallRequest(used.question, "outside", used.model, "", used.tokens_in, used.tokens_out, 0)
+        bid = ModelCallRequest(
+            used.question, "outside", used.model, "", used.tokens_in, used.tokens_out, 0
+        )
         day = budget_accounts.today(running, now)
         call = _new_call(session, hold, bid, price or FREE, day, now)
         call.tokens_in, call.tokens_out = used.tokens_in, used.tokens_out
@@ -210,7 +205,12 @@ def expired_calls(desk: Desk, limit: int) -> Sequence[int]:
 
 
 def _new_call(
-    session: Session, hold: Claim | GoalClaim, bid: ModelCallRequest, price: Price, day: date, now: datetime
+    session: Session,
+    hold: Claim | GoalClaim,
+    bid: ModelCallRequest,
+    price: Price,
+    day: date,
+    now: datetime,
 ) -> ModelCall:
     return ModelCall(
         run_id=hold.run_id,
@@ -310,7 +310,9 @@ def _record(session: Session, call: ModelCall, now: datetime) -> None:
 def _check_plausible(used: ReportedUsage) -> None:
     for count in (used.tokens_in, used.tokens_out):
         if not 0 <= count <= MAX_REPORTED_TOKENS:
-            raise Invalid(what=t("costs.usage"), why=t("costs.usage_tokens", most=MAX_REPORTED_TOKENS))
+            raise Invalid(
+                what=t("costs.usage"), why=t("costs.usage_tokens", most=MAX_REPORTED_TOKENS)
+            )
     if used.won is not None and not 0 <= used.won <= MAX_WON:
         raise Invalid(what=t("costs.usage"), why=t("costs.usage_won", most=MAX_WON))
 

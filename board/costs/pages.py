@@ -11,14 +11,9 @@ from fastapi.responses import RedirectResponse
 
 from guardia.board.core.context import Desk
 from guardia.board.costs import budgets, report
-from guardia.board.costs.report import CostLine
-from guardia.board.costs.report import BudgetStatus
-from guardia.board.costs.report import next_month
+from guardia.board.costs.report import BudgetStatus, CostLine, next_month
 from guardia.board.web import errors, render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import Visitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import UserError
 from guardia.org.access import require_permission
 from guardia.org.budgets import format_won
@@ -78,7 +73,13 @@ def raise_cap(
     scope, _, name = target.partition(":")
     try:
         budgets.raise_cap(
-            desk, here.person, scope, name, won=_parse_count(won), tokens=_parse_count(tokens), reason=reason
+            desk,
+            here.person,
+            scope,
+            name,
+            won=_parse_count(won),
+            tokens=_parse_count(tokens),
+            reason=reason,
         )
     except UserError as error:
         status, notice = errors.page_error(request, error)

@@ -245,7 +245,8 @@ def _by_issue(session: Session, month: date) -> tuple[CostLine, ...]:
         .limit(_ISSUES)
     )
     return tuple(
-        CostLine(str(c.sr_id), title, **{name: getattr(c, name) for name in names}) for c, title in rows
+        CostLine(str(c.sr_id), title, **{name: getattr(c, name) for name in names})
+        for c, title in rows
     )
 
 

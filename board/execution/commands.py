@@ -13,16 +13,12 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
-from guardia.board.core.claims import Grant
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import claimed_task
+from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import Desk
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Directive, Task
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Action, Plan, ToolCall
 from guardia.board.costs import daily_totals
 from guardia.board.execution import permissions
 from guardia.board.execution.model import CommandOutput
@@ -64,7 +60,9 @@ class CommandResult:
     milliseconds: int
 
 
-def record_intent(desk: Desk, grant: Grant, call: ToolCall, command: str, step: PlanStep | None = None) -> Intent:
+def record_intent(
+    desk: Desk, grant: Grant, call: ToolCall, command: str, step: PlanStep | None = None
+) -> Intent:
     """Write down what is about to run; ``Refused`` or ``Stale`` where it must not.
 
     A change is refused unless it is exactly the plan's, the chain of approvals is complete, and
@@ -117,7 +115,9 @@ def _require_rollback(session: Session, task: Task, order: int, step: PlanStep |
         raise Refused(why=t("desk.only_undo"))
 
 
-def _planned_action(desk: Desk, session: Session, task: Task, grant: Grant, step: PlanStep) -> Action:
+def _planned_action(
+    desk: Desk, session: Session, task: Task, grant: Grant, step: PlanStep
+) -> Action:
     if grant.plan_hash != task.plan_hash:
         raise Refused(why=t("desk.not_approved"))
     if grant.order is not None:

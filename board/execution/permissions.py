@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from sqlalchemy.orm import Session
 
 from guardia.board.core.claims import Claim
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Plan, ToolCall
 from guardia.board.core.run_model import Run
 from guardia.errors import Refused
 from guardia.i18n import t
-from guardia.org import remit, revisions
+from guardia.org import agent_permissions, revisions
 from guardia.org.chart_model import AgentEntry
 from guardia.org.model import Agent
 
@@ -59,7 +58,7 @@ def require_category(entry: AgentEntry, category: str) -> None:
 
 
 def _require(entry: AgentEntry, tool: str) -> None:
-    if not remit.allows_tool(entry.tools, tool):
+    if not agent_permissions.allows_tool(entry.tools, tool):
         raise Refused(why=t("desk.not_its_tool", agent=entry.id, tool=tool))
 
 

@@ -12,29 +12,22 @@ from sqlalchemy.orm import Session
 from guardia.board.approvals import proofs, requests
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
-from guardia.board.core.claims import Grant
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import claimed_task
+from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import Desk
 from guardia.board.core.labels import log_label
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Issue, Task
-from guardia.board.core.outbox import reply_to_room
-from guardia.board.core.outbox import send
+from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.plan import Category, Plan
-from guardia.board.core.transitions import move_task
-from guardia.board.core.transitions import update_issue_state
+from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import permissions
 from guardia.board.issues.comments import write_comment
 from guardia.board.organization import agent_memory, handover
 from guardia.errors import Forged, Refused, Stale
-from guardia.i18n import t
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.model import Agent
 
@@ -105,7 +98,9 @@ def file_triage(desk: Desk, hold: Claim, given: Assignment) -> None:
         update_issue_state(session, hold.sr_id, now)
         author = f"agent:{hold.agent_id}"
         told = t_default("notes.delegated", reasons=" ".join(given.reasons))
-        agent_memory.hand_over_notes(session, hold.sr_id, hold.agent_id, given.agent_id, author, told, now)
+        agent_memory.hand_over_notes(
+            session, hold.sr_id, hold.agent_id, given.agent_id, author, told, now
+        )
         wake(
             session,
             given.agent_id,
@@ -189,7 +184,9 @@ def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datet
         plan_hash=bound,
         plan_author=author,
         category=plan.category,
-        run_after=None if policy.steps else requests.earliest_start(session, issue, plan.category, now),
+        run_after=None
+        if policy.steps
+        else requests.earliest_start(session, issue, plan.category, now),
     )
     requests.request_approvals(session, issue, task, bound, policy, now)
     log.append(

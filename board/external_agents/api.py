@@ -18,12 +18,14 @@ from guardia.board.core.context import Desk
 from guardia.board.costs import metering
 from guardia.board.costs.metering import ReportedUsage
 from guardia.board.execution import tasks
-from guardia.board.external_agents import calls, sessions, view, waiting
-from guardia.board.external_agents.schemas import ApplyRequest
-from guardia.board.external_agents.schemas import PlanProposal
-from guardia.board.external_agents.schemas import TextBody
-from guardia.board.external_agents.schemas import UsageReport
-from guardia.board.external_agents.schemas import ToolUse
+from guardia.board.external_agents import calls, long_poll, sessions, view
+from guardia.board.external_agents.schemas import (
+    ApplyRequest,
+    PlanProposal,
+    TextBody,
+    ToolUse,
+    UsageReport,
+)
 from guardia.board.external_agents.sessions import AuthorizedSession
 from guardia.board.web.caller import BoardDep
 from guardia.errors import TokenNeeded
@@ -95,7 +97,10 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"model": ApiError, "description": "The request does not hold"},
     429: {"model": ApiError, "description": "The run's requests are used up"},
 }
-_ASYNC_RESPONSES = {**_ERROR_RESPONSES, 202: {"model": PendingCall, "description": "Takes longer; ask again at `call`"}}
+_ASYNC_RESPONSES = {
+    **_ERROR_RESPONSES,
+    202: {"model": PendingCall, "description": "Takes longer; ask again at `call`"},
+}
 
 
 router = APIRouter(prefix=PREFIX, tags=["outside agents"], responses=_ERROR_RESPONSES)
@@ -124,7 +129,7 @@ async def _submit_call(desk: Desk, here: AuthorizedSession, kind: str, wish: Bas
 
 
 async def _await_response(desk: Desk, here: AuthorizedSession, number: int) -> Response:
-    found = await waiting.wait_for_response(desk, here, number, WAIT_SECONDS)
+    found = await long_poll.wait_for_response(desk, here, number, WAIT_SECONDS)
     if found is None:
         address = f"/api/agent/tasks/{here.hold.task_id}/calls/{number}"
         return JSONResponse({"call": address}, 202, {"Location": address})
@@ -160,31 +165,46 @@ def evidence(
     ]
 
 
-@router.post("/reads", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Read the server")
+@router.post(
+    "/reads", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Read the server"
+)
 async def read(desk: BoardDep, here: CurrentSession, wish: ToolUse) -> Response:
     return await _submit_call(desk, here, "read", wish)
 
 
-@router.post("/plan", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="File a plan")
+@router.post(
+    "/plan", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="File a plan"
+)
 async def plan(desk: BoardDep, here: CurrentSession, wish: PlanProposal) -> Response:
     return await _submit_call(desk, here, "plan", wish)
 
 
 @router.post(
-    "/apply", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Apply the approved plan"
+    "/apply",
+    response_model=CallResponseOut,
+    responses=_ASYNC_RESPONSES,
+    summary="Apply the approved plan",
 )
 async def apply(desk: BoardDep, here: CurrentSession, wish: ApplyRequest) -> Response:
     return await _submit_call(desk, here, "apply", wish)
 
 
 @router.post(
-    "/finish", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Nothing needs changing"
+    "/finish",
+    response_model=CallResponseOut,
+    responses=_ASYNC_RESPONSES,
+    summary="Nothing needs changing",
 )
 async def finish(desk: BoardDep, here: CurrentSession, wish: TextBody) -> Response:
     return await _submit_call(desk, here, "finish", wish)
 
 
-@router.get("/calls/{call_id}", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="A late answer")
+@router.get(
+    "/calls/{call_id}",
+    response_model=CallResponseOut,
+    responses=_ASYNC_RESPONSES,
+    summary="A late answer",
+)
 async def call(desk: BoardDep, here: CurrentSession, call_id: Number) -> Response:
     return await _await_response(desk, here, call_id)
 

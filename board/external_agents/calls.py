@@ -16,10 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 from guardia.board.audit.chain import clean
 from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.external_agents.model import ExternalAgentCall
-from guardia.board.external_agents.model import ExternalAgentSession
-from guardia.board.external_agents.sessions import AuthorizedSession
-from guardia.board.external_agents.sessions import notify
+from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgentSession
+from guardia.board.external_agents.sessions import AuthorizedSession, notify
 from guardia.errors import NotFound, Refused, TokenNeeded
 from guardia.i18n import t
 

@@ -18,13 +18,11 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import claimed_task
+from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import Desk
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.model import Task
-from guardia.board.external_agents.model import ExternalAgentCall
-from guardia.board.external_agents.model import ExternalAgentSession
+from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgentSession
 from guardia.board.issues.comments import write_comment
 from guardia.board.runs.claiming import CLAIMABLE_STATES
 from guardia.db import events
@@ -86,7 +84,10 @@ def open_session(
         claimed_task(session, hold)
         older = session.scalars(
             update(ExternalAgentSession)
-            .where(ExternalAgentSession.task_id == hold.task_id, ExternalAgentSession.closed_at.is_(None))
+            .where(
+                ExternalAgentSession.task_id == hold.task_id,
+                ExternalAgentSession.closed_at.is_(None),
+            )
             .values(closed_at=now)
             .returning(ExternalAgentSession.session_id)
         )
@@ -135,7 +136,9 @@ def authorize(desk: Desk, token: str, task_id: int, asked: str) -> AuthorizedSes
         if fault is None:
             row.calls += 1
             left = row.budget - row.calls
-            return AuthorizedSession(row.session_id, _claim_of(row), row.offer, left, row.expires_at)
+            return AuthorizedSession(
+                row.session_id, _claim_of(row), row.offer, left, row.expires_at
+            )
         _log_refusal(session, row, asked, fault, now)
     raise fault
 
@@ -201,7 +204,9 @@ def status(desk: Desk, session_id: int) -> SessionStatus:
             .where(ExternalAgentSession.session_id == session_id)
         ).one()
         mine: ExternalAgentSession = row[0]
-        killed = session.scalar(select(KillSwitchActivation.kill_id).where(KillSwitchActivation.released_at.is_(None)))
+        killed = session.scalar(
+            select(KillSwitchActivation.kill_id).where(KillSwitchActivation.released_at.is_(None))
+        )
         overruled = row.fence != mine.fence or killed is not None
         return SessionStatus(mine.closed_at is None, overruled, row.status in CLAIMABLE_STATES)
 

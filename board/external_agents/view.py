@@ -40,7 +40,9 @@ def evidence(desk: Desk, hold: Claim, after: int) -> list[EvidenceItem]:
             .limit(PAGE_SIZE)
         )
         return [
-            EvidenceItem(r.evidence_id, r.tool, r.findings, r.output[:_MAX_OUTPUT], r.sha256, r.created_at)
+            EvidenceItem(
+                r.evidence_id, r.tool, r.findings, r.output[:_MAX_OUTPUT], r.sha256, r.created_at
+            )
             for r in rows
         ]
 

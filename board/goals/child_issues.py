@@ -9,9 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason

@@ -22,11 +22,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
-from guardia.board.goals.planning import MAX_ANSWER_LENGTH
-from guardia.board.goals.planning import goal_of
-from guardia.board.goals.planning import move
-from guardia.board.goals.planning import person_actor
-from guardia.board.goals.planning import log_entry
+from guardia.board.goals.planning import MAX_ANSWER_LENGTH, goal_of, log_entry, move, person_actor
 from guardia.errors import Invalid, Stale
 from guardia.i18n import t
 from guardia.org import registry

@@ -13,10 +13,7 @@ from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
 from guardia.board.web import errors, forms, render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import Visitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import UserError
 from guardia.org.access import require_permission
 
@@ -91,7 +88,9 @@ def create_goal(
     except UserError as error:
         require_permission(here.person, "goal.give")
         status, notice = errors.page_error(request, error)
-        return forms.render_form(request, _NEW, here, body=body, notice=notice, status=status, **words)
+        return forms.render_form(
+            request, _NEW, here, body=body, notice=notice, status=status, **words
+        )
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)
 
 

@@ -17,17 +17,12 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
-from guardia.board.core.claims import GoalClaim
-from guardia.board.core.claims import claimed_goal
+from guardia.board.core.claims import GoalClaim, claimed_goal
 from guardia.board.core.context import Desk
-from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF
-from guardia.board.core.goal_lifecycle import GoalMove
-from guardia.board.core.goal_lifecycle import GoalState
-from guardia.board.core.goal_lifecycle import next_goal_state
+from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF, GoalMove, GoalState, next_goal_state
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.kill_switch import kill_switch_is_on
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue
 from guardia.board.core.wake_reasons import WakeReason
@@ -36,8 +31,7 @@ from guardia.board.goals.model import GoalPart
 from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
 from guardia.board.issues import comments, receiving
-from guardia.board.runs.beats import RunContext
-from guardia.board.runs.beats import is_active
+from guardia.board.runs.beats import RunContext, is_active
 from guardia.errors import IllegalMove, Invalid, NotFound, Stale
 from guardia.i18n import t
 from guardia.org import registry, revisions
@@ -113,7 +107,9 @@ def create_goal(
         if head is None:
             raise Invalid(what=t("goals.goal"), why=t("goals.nobody"))
         issue = Issue(
-            title=shorten(clean(title).strip() or body.splitlines()[0], _MAX_TITLE, placeholder="…"),
+            title=shorten(
+                clean(title).strip() or body.splitlines()[0], _MAX_TITLE, placeholder="…"
+            ),
             body=body,
             status=State.RECEIVED.value,
             kind=KIND,
@@ -144,7 +140,9 @@ def create_goal(
         return issue.sr_id
 
 
-def claim_goal(desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()) -> GoalClaim | None:
+def claim_goal(
+    desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()
+) -> GoalClaim | None:
     """Claim the oldest goal that the head has to break down; ``None`` where none waits.
 
     The claim raises the fence. Nothing is claimed while the kill switch is on.
@@ -192,7 +190,8 @@ def file_plan(desk: Desk, hold: GoalClaim, found: Breakdown) -> GoalState:
         out = {(text, server) for text, server in session.execute(_removed_parts(hold.sr_id))}
         session.execute(delete(GoalPart).where(GoalPart.sr_id == hold.sr_id))
         rows = [
-            _part_row(session, hold, n, part, out, now) for n, part in enumerate(found.parts[:MAX_PARTS])
+            _part_row(session, hold, n, part, out, now)
+            for n, part in enumerate(found.parts[:MAX_PARTS])
         ]
         session.add_all(rows)
         goal.pieces, goal.thought_by = [dict(p) for p in found.pieces], found.thought_by
@@ -305,7 +304,9 @@ def goal_of(session: Session, sr_id: int, *, lock: bool = False) -> Goal:
     return goal
 
 
-def move(session: Session, goal: Goal, step: GoalMove, actor: ActorKind, now: datetime) -> GoalState:
+def move(
+    session: Session, goal: Goal, step: GoalMove, actor: ActorKind, now: datetime
+) -> GoalState:
     """Compare-and-set a goal's state along its table, and its issue's after it."""
     following = next_goal_state(GoalState(goal.state), step, actor)
     if following is None:

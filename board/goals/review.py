@@ -9,21 +9,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.context import Desk
-from guardia.board.core.goal_lifecycle import GoalMove
-from guardia.board.core.goal_lifecycle import GoalState
-from guardia.board.core.goal_lifecycle import GoalProgress
+from guardia.board.core.goal_lifecycle import GoalMove, GoalProgress, GoalState, is_reached
 from guardia.board.core.goal_lifecycle import count_progress as progress
-from guardia.board.core.goal_lifecycle import is_reached
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, State
 from guardia.board.core.model import Issue
 from guardia.board.core.outbox import send
 from guardia.board.goals import planning
 from guardia.board.issues import comments
 from guardia.board.runs import goal_work
-from guardia.i18n import t
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 
 _BATCH_SIZE = 50
 
@@ -72,7 +67,9 @@ def _achieve(session: Session, goal: Goal, how: GoalProgress, now: datetime) -> 
     planning.move(session, goal, GoalMove.ACHIEVE, ActorKind.AGENT, now)
     actor, text = f"agent:{goal.agent_id}", t_default("goals.all_done", count=how.done)
     words = {"who": t_default("goals.agent"), "text": text}
-    planning.log_entry(session, "goal_achieved", goal.sr_id, actor, now, {"done": how.done}, **words)
+    planning.log_entry(
+        session, "goal_achieved", goal.sr_id, actor, now, {"done": how.done}, **words
+    )
 
 
 def _ask_people(session: Session, goal: Goal, how: GoalProgress, now: datetime) -> None:

@@ -12,9 +12,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.core.display_names import display_names_of
-from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES
-from guardia.board.core.goal_lifecycle import GoalState
-from guardia.board.core.goal_lifecycle import GoalProgress
+from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES, GoalProgress, GoalState
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.model import Comment, Issue
 from guardia.board.goals import review
@@ -204,7 +202,9 @@ def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:
 def _hires(session: Session, sr_id: int, parts: Sequence[GoalPart]) -> Sequence[HireRequest]:
     """The goal's own requests and those of others that its parts wait for too."""
     wanted = [p.hire_id for p in parts if p.hire_id]
-    query = select(HireRequest).where((HireRequest.sr_id == sr_id) | HireRequest.hire_id.in_(wanted))
+    query = select(HireRequest).where(
+        (HireRequest.sr_id == sr_id) | HireRequest.hire_id.in_(wanted)
+    )
     return session.scalars(query.order_by(HireRequest.hire_id)).all()
 
 

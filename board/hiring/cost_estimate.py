@@ -19,8 +19,7 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.costs import budget_accounts
 from guardia.board.costs.model import CostDay
 from guardia.org import revisions
-from guardia.org.budgets import MICROS_PER_WON
-from guardia.org.budgets import Amount
+from guardia.org.budgets import MICROS_PER_WON, Amount
 from guardia.org.chart_model import AgentEntry, OrgChart
 
 PERIOD_DAYS = 30

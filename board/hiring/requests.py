@@ -13,12 +13,9 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import claimed_task
+from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
 from guardia.board.core.transitions import move_task
@@ -28,9 +25,8 @@ from guardia.board.hiring import cost_estimate
 from guardia.board.hiring.model import HireRequest
 from guardia.board.organization import chart
 from guardia.errors import Invalid, NotFound, Stale
-from guardia.i18n import t
-from guardia.i18n import t_default
-from guardia.org import edit, revisions
+from guardia.i18n import t, t_default
+from guardia.org import chart_edit, revisions
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
@@ -89,7 +85,9 @@ def open_request(session: Session, opening: Opening, actor: str, sr_id: int, now
     )
     if made is not None:
         return int(made)
-    waiting = select(HireRequest.hire_id).where(HireRequest.agent_id == opening.agent_id, HireRequest.state == "WAITING")
+    waiting = select(HireRequest.hire_id).where(
+        HireRequest.agent_id == opening.agent_id, HireRequest.state == "WAITING"
+    )
     found = session.scalar(waiting)
     if found is None:
         # Decided between the two statements.
@@ -98,7 +96,9 @@ def open_request(session: Session, opening: Opening, actor: str, sr_id: int, now
 
 
 def _rejected_before(session: Session, opening: Opening) -> bool:
-    query = select(HireRequest.hire_id).where(HireRequest.agent_id == opening.agent_id, HireRequest.state == "REJECTED")
+    query = select(HireRequest.hire_id).where(
+        HireRequest.agent_id == opening.agent_id, HireRequest.state == "REJECTED"
+    )
     return session.scalar(query.limit(1)) is not None
 
 
@@ -171,7 +171,7 @@ def _chart_with(session: Session, row: HireRequest) -> str:
         # The one that its cost was reckoned for.
         **({"brain": json.loads(brain)} if (brain := row.estimate.get("brain")) else {}),
     }
-    return edit.hire(text, entry)
+    return chart_edit.hire(text, entry)
 
 
 def _lock_waiting(session: Session, hire_id: int) -> HireRequest:
@@ -206,7 +206,15 @@ def _assign(session: Session, task: Task, agent_id: str, by: str, now: datetime)
         move_task(session, task, Move.PARSE, actor=ActorKind.AGENT, now=now, agent_id=agent_id)
     else:
         task.agent_id = agent_id
-    wake(session, agent_id, WakeReason.ASSIGNMENT, now, task.sr_id, cause={"hire": task.hire_id}, by=by)
+    wake(
+        session,
+        agent_id,
+        WakeReason.ASSIGNMENT,
+        now,
+        task.sr_id,
+        cause={"hire": task.hire_id},
+        by=by,
+    )
 
 
 def _record(

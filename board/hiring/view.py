@@ -84,7 +84,9 @@ def _estimate_basis(row: HireRequest) -> str:
         return t("goals.estimate.embedded")
     if row.monthly_won is not None:
         words = {"tokens": f"{basis['tokens']:,}", "tasks": basis["tasks"]}
-        return t("goals.estimate.measured", model=basis["model"], days=cost_estimate.PERIOD_DAYS, **words)
+        return t(
+            "goals.estimate.measured", model=basis["model"], days=cost_estimate.PERIOD_DAYS, **words
+        )
     why = "unmeasured" if basis["priced"] else "unpriced"
     return t(f"goals.estimate.{why}", model=basis["model"], days=cost_estimate.PERIOD_DAYS)
 
@@ -100,7 +102,9 @@ def pending_hires(desk: Desk, viewer: PersonInfo) -> tuple[HireView, ...]:
     """All requests that a person has still to decide."""
     require_permission(viewer, "goal.read")
     with desk.database.reading() as session:
-        query = select(HireRequest).where(HireRequest.state == "WAITING").order_by(HireRequest.hire_id)
+        query = (
+            select(HireRequest).where(HireRequest.state == "WAITING").order_by(HireRequest.hire_id)
+        )
         rows = session.scalars(query).all()
         actors = [a for row in rows for a in (row.requested_by, f"agent:{row.reports_to}")]
         return hire_views(session, rows, display_names_of(session, actors), desk.clock())

@@ -11,9 +11,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
 from guardia.board.intake.model import ChatMessage
-from guardia.board.issues.receiving import _BODY
-from guardia.board.issues.receiving import NewIssue
-from guardia.board.issues.receiving import open_issue
+from guardia.board.issues.receiving import _BODY, NewIssue, open_issue
 
 
 def receive_line(desk: Desk, request: NewIssue, *, rule: str | None = None) -> int | None:

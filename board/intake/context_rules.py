@@ -18,9 +18,7 @@ from guardia.board.issues import receiving
 from guardia.errors import Misconfigured
 from guardia.org import revisions
 from guardia.org.chart_model import OrgChart
-from guardia.org.chat_rules import RESERVED_RULE_IDS
-from guardia.org.chat_rules import ChatRules
-from guardia.org.chat_rules import ChatRule
+from guardia.org.chat_rules import RESERVED_RULE_IDS, ChatRule, ChatRules
 
 REQUEST_RULE = "webhook"
 """Under which the messenger's log keeps a line that was a request."""
@@ -87,7 +85,9 @@ def applied_chart(desk: Desk) -> OrgChart | None:
             return None
 
 
-def _is_cooling_down(session: Session, rule: ChatRule, line: receiving.NewIssue, now: datetime) -> bool:
+def _is_cooling_down(
+    session: Session, rule: ChatRule, line: receiving.NewIssue, now: datetime
+) -> bool:
     """Whether a rule has offered in this room a short while ago; others who ask wait for us."""
     room = clean(line.room)
     key = f"talk|{line.channel}|{rule.id}|{room}"

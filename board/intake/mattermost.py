@@ -17,14 +17,14 @@ from starlette.concurrency import run_in_threadpool
 from guardia.board.control.kill_switch import KillResult
 from guardia.board.core.context import Desk
 from guardia.board.intake import (
+    account_linking,
     button_token,
     context_rules,
-    link_codes,
     mattermost_buttons,
     offers,
-    stop_orders,
+    stop_command,
 )
-from guardia.board.intake.link_code import parse_link_code
+from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.stop_word import is_stop_command
 from guardia.board.issues import receiving
 from guardia.errors import Throttled
@@ -80,7 +80,9 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             external_id=post.post_id,
         )
         if is_stop_command(post.text):
-            return {"text": _stop_reply(await run_in_threadpool(stop_orders.handle_stop, desk, line))}
+            return {
+                "text": _stop_reply(await run_in_threadpool(stop_command.handle_stop, desk, line))
+            }
         if (code := parse_link_code(post.text)) is not None:
             return {"text": await run_in_threadpool(_link_reply, desk, line, code)}
         addressed = bool(post.trigger_word)
@@ -88,7 +90,9 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
         if heard.offer is not None:
             # Where nothing else is said, the messenger reaches us as it just has.
             board = settings.public_url or str(request.base_url)
-            return mattermost_buttons.offer_message(heard.offer, token, CHANNEL, board, desk.clock())
+            return mattermost_buttons.offer_message(
+                heard.offer, token, CHANNEL, board, desk.clock()
+            )
         # Without a text, nothing appears in the room.
         return {"text": t("intake.received", sr=heard.sr_id)} if heard.sr_id else {}
 
@@ -106,7 +110,9 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             account=pressed.user_id,
             sender=pressed.user_name,
         )
-        return mattermost_buttons.acceptance_reply(await run_in_threadpool(offers.accept, desk, taking))
+        return mattermost_buttons.acceptance_reply(
+            await run_in_threadpool(offers.accept, desk, taking)
+        )
 
     return routes
 
@@ -119,10 +125,10 @@ def _stop_reply(killed: KillResult | None) -> str:
 
 def _link_reply(desk: Desk, line: receiving.NewIssue, code: str) -> str:
     try:
-        found = link_codes.link_account(desk, line, code)
+        found = account_linking.link_account(desk, line, code)
     except Throttled as error:
         return str(error)
-    return t(f"intake.claim.{found or link_codes.LinkResult.LINKED}")
+    return t(f"intake.claim.{found or account_linking.LinkResult.LINKED}")
 
 
 def webhook_body(room: str, text: str, sr_id: int | None) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from typing import Any
 
 from guardia.board.intake import button_token
 from guardia.board.intake.context_rules import IssueOffer
-from guardia.board.intake.offers import AcceptanceOutcome
-from guardia.board.intake.offers import AcceptanceResult
+from guardia.board.intake.offers import AcceptanceOutcome, AcceptanceResult
 from guardia.i18n import t
 
 PATH = "/intake/mattermost/actions"
@@ -20,7 +19,9 @@ _ACTION_ID = "check"
 """Mattermost takes letters and digits only."""
 
 
-def offer_message(offer: IssueOffer, token: str, channel: str, board: str, now: datetime) -> dict[str, Any]:
+def offer_message(
+    offer: IssueOffer, token: str, channel: str, board: str, now: datetime
+) -> dict[str, Any]:
     """The answer to an outgoing webhook that puts the button into the room."""
     text = t("intake.offer.text", title=offer.title)
     sealed = button_token.create(token, channel, offer.message_id, now + LIFETIME)

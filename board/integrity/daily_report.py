@@ -29,7 +29,9 @@ _GRACE = timedelta(hours=1)
 _DAYS = 7
 
 
-def verify_and_log(desk: Desk, actor: str, sr_id: int | None = None, *, daily: bool = False) -> VerificationResult:
+def verify_and_log(
+    desk: Desk, actor: str, sr_id: int | None = None, *, daily: bool = False
+) -> VerificationResult:
     """Verify what is new, or everything where it is the day's report.
 
     An alert leaves at once where the record does not hold.

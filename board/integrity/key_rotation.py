@@ -10,15 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log, signing, signing_keys
-from guardia.board.audit.signing_keys import DECISION_KEYS
-from guardia.board.audit.signing_keys import CHECKPOINT_KEYS
+from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, DECISION_KEYS
 from guardia.board.core.context import Desk
-from guardia.board.integrity.notary import NEXT_SUFFIX
-from guardia.board.integrity.notary import require_notary
+from guardia.board.integrity.notary import NEXT_SUFFIX, require_notary
 from guardia.errors import Invalid
-from guardia.i18n import t
-from guardia.i18n import t_default
-from guardia.org.keys import FileCredentialStore
+from guardia.i18n import t, t_default
+from guardia.org.credential_store import FileCredentialStore
 
 
 def rotate_checkpoint_key(desk: Desk, by: str) -> str:
@@ -32,7 +29,9 @@ def rotate_checkpoint_key(desk: Desk, by: str) -> str:
     path = notary.places.key
     keys = FileCredentialStore(path.parent)
     present = notary.key(desk)
-    heir = checkpoints.load_private_key(keys.obtain(f"{path.name}{NEXT_SUFFIX}", checkpoints.generate_key))
+    heir = checkpoints.load_private_key(
+        keys.obtain(f"{path.name}{NEXT_SUFFIX}", checkpoints.generate_key)
+    )
     _announce(desk, by, CHECKPOINT_KEYS, present, heir)
     # The old key seals its own successor; from then on this host uses the new one.
     notary.seal(desk)
@@ -71,7 +70,10 @@ def _announce(
     with desk.database.transaction() as session:
         # Nobody appends until this ends, so nobody else announces a key meanwhile.
         log.lock_head(session)
-        if public in {log.announced_key(session, use), signing_keys.public_hex(present.public_key())}:
+        if public in {
+            log.announced_key(session, use),
+            signing_keys.public_hex(present.public_key()),
+        }:
             return
         log.append(
             session,

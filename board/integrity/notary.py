@@ -21,22 +21,16 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log as audit_log
-from guardia.board.audit.chain import ORIGIN
-from guardia.board.audit.chain import CHAIN_START
-from guardia.board.audit.chain import ChainPosition
-from guardia.board.audit.chain import ChainVerdict
-from guardia.board.audit.chain import verify
+from guardia.board.audit.chain import CHAIN_START, ORIGIN, ChainPosition, ChainVerdict, verify
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.signing_keys import CHECKPOINT_KEYS
-from guardia.board.audit.signing_keys import KeySuccession
+from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, KeySuccession
 from guardia.board.core.context import Desk
 from guardia.board.core.outbox import send
-from guardia.board.integrity.witnesses import CheckpointCopy
-from guardia.board.integrity.witnesses import WitnessFiles
+from guardia.board.integrity.witnesses import CheckpointCopy, WitnessFiles
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Misconfigured, ProgrammerError, Refused, Stale
 from guardia.i18n import t
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +205,9 @@ def _refusal(verdict: ChainVerdict) -> Refused:
     return Refused(why=t("audit.unsigned", bad=verdict.bad, fault=verdict.fault))
 
 
-def _sign(desk: Desk, last: Checkpoint | None, end: ChainPosition, key: Ed25519PrivateKey) -> Checkpoint:
+def _sign(
+    desk: Desk, last: Checkpoint | None, end: ChainPosition, key: Ed25519PrivateKey
+) -> Checkpoint:
     now = max(desk.clock(), last.time + _TICK) if last else desk.clock()
     previous = last.identity() if last else ORIGIN
     return checkpoints.sign(Checkpoint(audit_log.CHAIN, end.size, end.head, now, previous), key)

@@ -12,9 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import ChainEntry
-from guardia.board.audit.chain import is_normalized
-from guardia.board.audit.chain import digest
+from guardia.board.audit.chain import ChainEntry, digest, is_normalized
 from guardia.board.execution.model import CommandOutput
 
 _RESULT_TIMEOUT = timedelta(minutes=30)
@@ -74,7 +72,9 @@ def first_altered(session: Session) -> int | None:
     0 where an output was put there that no result speaks of. Call it only where the chain holds:
     it believes the entries.
     """
-    found = [seq for seq in (_first_miscounted(session), *_find_altered(session)) if seq is not None]
+    found = [
+        seq for seq in (_first_miscounted(session), *_find_altered(session)) if seq is not None
+    ]
     return min(found, default=None, key=lambda seq: (seq == 0, seq))
 
 

@@ -18,26 +18,32 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log
-from guardia.board.audit.chain import CHAIN_START
-from guardia.board.audit.chain import ChainEntry
-from guardia.board.audit.chain import WitnessedHead
-from guardia.board.audit.chain import ChainPosition
-from guardia.board.audit.chain import ChainVerdict
-from guardia.board.audit.chain import by_size
-from guardia.board.audit.chain import verify
+from guardia.board.audit.chain import (
+    CHAIN_START,
+    ChainEntry,
+    ChainPosition,
+    ChainVerdict,
+    WitnessedHead,
+    by_size,
+    verify,
+)
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
-from guardia.board.audit.signing_keys import CHECKPOINT_KEYS
-from guardia.board.audit.signing_keys import DecisionSignatureChecker
-from guardia.board.audit.signing_keys import KeySuccession
+from guardia.board.audit.signing_keys import (
+    CHECKPOINT_KEYS,
+    DecisionSignatureChecker,
+    KeySuccession,
+)
 from guardia.board.core.context import Desk
 from guardia.board.integrity import output_check
 from guardia.board.integrity.notary import require_notary
 from guardia.board.integrity.output_check import IntentResultChecker
-from guardia.board.integrity.witnesses import CheckpointCopy
-from guardia.board.integrity.witnesses import VerifierState
-from guardia.board.integrity.witnesses import WitnessFiles
-from guardia.board.integrity.witnesses import save_verifier_state
-from guardia.board.integrity.witnesses import load_verifier_state
+from guardia.board.integrity.witnesses import (
+    CheckpointCopy,
+    VerifierState,
+    WitnessFiles,
+    load_verifier_state,
+    save_verifier_state,
+)
 from guardia.errors import Invalid
 from guardia.i18n import t
 
@@ -123,7 +129,9 @@ def _verify_database(
             links = seals.watch(settlement.watch(links))
         end = log.head(session)
         marks = heapq.merge(
-            _checkpoint_heads(session, key, memory, start.size), _remembered_heads(memory, key, start.size), key=by_size
+            _checkpoint_heads(session, key, memory, start.size),
+            _remembered_heads(memory, key, start.size),
+            key=by_size,
         )
         verdict = verify(links, size=end.size, head=end.head, marks=marks, start=start)
         if verdict.fault == "succession":
@@ -142,7 +150,9 @@ def _verify_database(
     return VerificationResult(verdict, start.size, unsettled), last
 
 
-def _start(session: Session, memory: VerifierState | None, *, full: bool, since: int | None) -> ChainPosition:
+def _start(
+    session: Session, memory: VerifierState | None, *, full: bool, since: int | None
+) -> ChainPosition:
     """Where to begin. What was remembered and is no longer so makes the walk a full one."""
     if since is not None:
         link = log.entry_at(session, since) if since else None
@@ -203,7 +213,9 @@ def _keys(desk: Desk, key: Ed25519PublicKey) -> dict[str, Ed25519PublicKey]:
     return found
 
 
-def _remembered_heads(memory: VerifierState | None, key: Ed25519PublicKey | None, start: int) -> Iterator[WitnessedHead]:
+def _remembered_heads(
+    memory: VerifierState | None, key: Ed25519PublicKey | None, start: int
+) -> Iterator[WitnessedHead]:
     """What the memory says, of the entries, the key and the last checkpoint."""
     if memory is None:
         return
@@ -214,7 +226,10 @@ def _remembered_heads(memory: VerifierState | None, key: Ed25519PublicKey | None
 
 
 def _check_outputs(
-    session: Session, verdict: ChainVerdict, settlement: IntentResultChecker, seals: DecisionSignatureChecker
+    session: Session,
+    verdict: ChainVerdict,
+    settlement: IntentResultChecker,
+    seals: DecisionSignatureChecker,
 ) -> ChainVerdict:
     if seals.broken is not None:
         bad, fault = seals.broken
@@ -228,7 +243,12 @@ def _check_outputs(
 
 
 def _compare(
-    desk: Desk, key: Ed25519PublicKey, copy: CheckpointCopy, length: int, verdict: ChainVerdict, start: int
+    desk: Desk,
+    key: Ed25519PublicKey,
+    copy: CheckpointCopy,
+    length: int,
+    verdict: ChainVerdict,
+    start: int,
 ) -> tuple[ChainVerdict | None, int]:
     """The first line of a copy that the database contradicts, or the other way round; and how
     many entries its last line covers."""
@@ -284,7 +304,10 @@ def _resolve_difference(
 
 
 def _save_state(
-    places: WitnessFiles, key: Ed25519PublicKey | None, verdict: ChainVerdict, last: Checkpoint | None
+    places: WitnessFiles,
+    key: Ed25519PublicKey | None,
+    verdict: ChainVerdict,
+    last: Checkpoint | None,
 ) -> None:
     seen = VerifierState(
         verdict.size,

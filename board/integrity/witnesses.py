@@ -18,7 +18,7 @@ from typing import BinaryIO
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit.checkpoint import Checkpoint
 from guardia.board.audit.log import CHAIN
-from guardia.db.private import read_json, write_json
+from guardia.db.private_files import read_json, write_json
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.settings import Settings

@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import claimed_task
+from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Task
 from guardia.board.organization.note_model import Note, NoteVersion

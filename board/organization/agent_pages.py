@@ -11,10 +11,7 @@ from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from guardia.board.core.context import Desk
 from guardia.board.organization import agent_memory, agent_view
 from guardia.board.web import errors, render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import Visitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.core.context import Desk
 from guardia.board.core.display_names import display_names_of
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import Run
 from guardia.board.organization.note_model import Note, NoteVersion

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Task
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Person, SystemOwner

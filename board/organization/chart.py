@@ -13,10 +13,9 @@ from guardia.board.core.context import Desk
 from guardia.board.organization import handover
 from guardia.board.organization.handover import Reassignment
 from guardia.errors import Misconfigured, Stale
-from guardia.i18n import t
-from guardia.i18n import t_default
-from guardia.org import approver_assignments, changes, chart, registry, revisions
-from guardia.org.changes import ChartChange
+from guardia.i18n import t, t_default
+from guardia.org import approver_assignments, chart, chart_diff, registry, revisions
+from guardia.org.chart_diff import ChartChange
 from guardia.org.chart_model import OrgChart
 from guardia.org.directory import Directory
 from guardia.org.revisions import ChartRevision
@@ -94,13 +93,18 @@ def replace_chart(
         raise Stale(what=t("org.chart.name"))
     before, seats = _readable_chart(session), handover.positions(session)
     revision = revisions.apply_chart(session, text, author, now)
-    found = tuple(changes.diff_charts(before, after))
+    found = tuple(chart_diff.diff_charts(before, after))
     passing = tuple(handover.plan_reassignments(seats, after))
     return AppliedChart(revision, held, chart.fingerprint(text), found, passing)
 
 
 def record_chart(
-    session: Session, applied: AppliedChart, author: str, now: datetime, *, back_to: int | None = None
+    session: Session,
+    applied: AppliedChart,
+    author: str,
+    now: datetime,
+    *,
+    back_to: int | None = None,
 ) -> None:
     """Hand on what agents leave behind, and put an applied chart on record; nothing where it was
     the running one before."""
@@ -147,7 +151,7 @@ def preview(desk: Desk, text: str) -> ChartPreview:
         differ = running is None or revisions.get_revision(session, running).sha256 != (
             chart.fingerprint(text)
         )
-        found = changes.diff_charts(before, after)
+        found = chart_diff.diff_charts(before, after)
         passing = handover.plan_reassignments(handover.positions(session), after)
         counts = handover.open_tasks(session, [h.agent_id for h in passing])
         going = [(h, counts[h.agent_id]) for h in passing if h.agent_id in counts]
@@ -160,7 +164,7 @@ def changes_between(desk: Desk, before: int, after: int) -> list[ChartChange]:
     """What differs between two revisions."""
     with desk.database.reading() as session:
         old, new = (revisions.chart_at(session, n) for n in (before, after))
-    return changes.diff_charts(old, new)
+    return chart_diff.diff_charts(old, new)
 
 
 def changes_in(desk: Desk, number: int) -> list[ChartChange]:
@@ -169,7 +173,7 @@ def changes_in(desk: Desk, number: int) -> list[ChartChange]:
         older = revisions.history(session, before=number, limit=1)
         new = revisions.chart_at(session, number)
         old = revisions.chart_at(session, older[0].number) if older else None
-    return changes.diff_charts(old, new)
+    return chart_diff.diff_charts(old, new)
 
 
 def revision(desk: Desk, number: int) -> ChartRevision:

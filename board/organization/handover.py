@@ -14,8 +14,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import claimed_task
+from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.lookup import get_issue
@@ -25,8 +24,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.organization import agent_memory
 from guardia.errors import Stale
-from guardia.i18n import t
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent
 
@@ -62,7 +60,9 @@ def plan_reassignments(old: Mapping[str, AgentPosition], chart: OrgChart) -> lis
     return [Reassignment(n, _successor(n, old, new)) for n in leaving if old[n].duty != "audit"]
 
 
-def _successor(agent_id: str, old: Mapping[str, AgentPosition], new: Mapping[str, AgentPosition]) -> str:
+def _successor(
+    agent_id: str, old: Mapping[str, AgentPosition], new: Mapping[str, AgentPosition]
+) -> str:
     """The nearest superior who stays and can have work, else the dispatcher."""
     step, seen = old[agent_id].superior, {agent_id}
     while step is not None and step not in seen:
@@ -88,7 +88,9 @@ def reassign(session: Session, handing: Reassignment, actor: str, now: datetime)
     named = {sr_id for sr_id in reasons if sr_id is not None}
     told = t_default("notes.succeeded", agent=handing.agent_id)
     for sr_id in sorted({task.sr_id for task in tasks}):
-        agent_memory.hand_over_notes(session, sr_id, handing.agent_id, handing.heir_id, actor, told, now)
+        agent_memory.hand_over_notes(
+            session, sr_id, handing.agent_id, handing.heir_id, actor, told, now
+        )
     for sr_id in sorted(named | {task.sr_id for task in tasks}):
         cause = {"from": handing.agent_id}
         wake(session, handing.heir_id, WakeReason.ASSIGNMENT, now, sr_id, cause=cause, by=actor)
@@ -151,7 +153,9 @@ def forward_task(desk: Desk, hold: Claim, agent_id: str) -> None:
         session.flush()
         author, cause = f"agent:{hold.agent_id}", {"from": hold.agent_id}
         told = t_default("notes.passed_on", agent=hold.agent_id)
-        agent_memory.hand_over_notes(session, hold.sr_id, hold.agent_id, agent_id, author, told, now)
+        agent_memory.hand_over_notes(
+            session, hold.sr_id, hold.agent_id, agent_id, author, told, now
+        )
         wake(session, agent_id, WakeReason.ASSIGNMENT, now, hold.sr_id, cause=cause, by=author)
         log.append(
             session,

@@ -8,10 +8,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from guardia.board.organization import chart, view
 from guardia.board.web import render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import current_visitor
-from guardia.org.changes import ChartChange
+from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.org.chart_diff import ChartChange
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 

@@ -16,9 +16,7 @@ from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run, Tick
 from guardia.org import revisions
-from guardia.org.access import PERMISSIONS
-from guardia.org.access import ROLES
-from guardia.org.access import is_allowed
+from guardia.org.access import PERMISSIONS, ROLES, is_allowed
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, Person
 from guardia.org.revisions import ChartRevision

@@ -28,12 +28,10 @@ from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run, Tick, Wake
 from guardia.board.core.wake_reasons import WakeReason
-from guardia.board.core.wakes import stall_issue
-from guardia.board.core.wakes import wake
+from guardia.board.core.wakes import stall_issue, wake
 from guardia.board.costs import daily_totals
 from guardia.board.runs import claiming, goal_work, mention_replies, worker_crashes
-from guardia.board.runs.claiming import AGENT
-from guardia.board.runs.claiming import ROLLBACK_TASKS
+from guardia.board.runs.claiming import AGENT, ROLLBACK_TASKS
 from guardia.db import events, jobs
 from guardia.db.jobs import JobAttempt
 from guardia.org.chart_model import AgentEntry
@@ -69,14 +67,18 @@ class RunContext:
 
 def _has_rollback() -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to undo on a person's order."""
-    undo = select(Task.task_id).where(Task.agent_id == Agent.agent_id, Task.task_id.in_(ROLLBACK_TASKS))
+    undo = select(Task.task_id).where(
+        Task.agent_id == Agent.agent_id, Task.task_id.in_(ROLLBACK_TASKS)
+    )
     return undo.exists()
 
 
 def _has_work() -> ColumnElement[bool]:
     """Whether a row of ``Agent`` has something to do: one look over small indexes."""
     goal = and_(Agent.duty == "dispatch", goal_work.has_goal_work())
-    return or_(Agent.duty == "audit", claiming.has_claimable_task(Agent.agent_id), _has_rollback(), goal)
+    return or_(
+        Agent.duty == "audit", claiming.has_claimable_task(Agent.agent_id), _has_rollback(), goal
+    )
 
 
 # Made once: composing them takes longer than running them.
@@ -213,7 +215,9 @@ def _release_lost(session: Session, agent_id: str, run: Any, now: datetime) -> N
     held = update(Task).where(Task.run_id == run.run_id).values(run_id=None, lost_at=now)
     found = session.execute(held.returning(Task.task_id, Task.sr_id))
     tasks = {row.task_id: row.sr_id for row in found}
-    for task_id in worker_crashes.record_lost_run(session, run.run_id, run.started_at, list(tasks), now):
+    for task_id in worker_crashes.record_lost_run(
+        session, run.run_id, run.started_at, list(tasks), now
+    ):
         stall_issue(session, agent_id, WakeReason.RECOVERY, now, tasks[task_id])
 
 
@@ -236,7 +240,11 @@ def claim_task(desk: Desk, waking: RunContext, done: frozenset[int] = frozenset(
     """
     wanted = {"agent": waking.agent_id, "now": desk.clock(), "done": list(done)}
     with desk.database.transaction() as session:
-        if kill_switch_is_on(session) or not is_current(session, waking) or not is_active(session, waking):
+        if (
+            kill_switch_is_on(session)
+            or not is_current(session, waking)
+            or not is_active(session, waking)
+        ):
             return None
         release_tasks(session, waking)
         task = claiming.next_task(session, wanted)
@@ -265,7 +273,9 @@ def end(desk: Desk, waking: RunContext, outcome: str, *, task_id: int | None, st
             daily_totals.add_run(session, waking.agent_id, task_id, begun, now)
 
 
-def tick(desk: Desk, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE) -> bool:
+def tick(
+    desk: Desk, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE
+) -> bool:
     """Keep one moment of an agent's schedule, once on all hosts, and wake it where work waits.
 
     One statement where there is none: an idle agent is not woken. ``False`` where nothing was to

@@ -7,8 +7,7 @@ from sqlalchemy.orm import aliased
 
 from guardia.board.core.goal_lifecycle import GoalState
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue
 
 _OPEN = sorted(s.value for s in OPEN_STATES)

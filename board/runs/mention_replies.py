@@ -40,7 +40,9 @@ def reply_to_mentions(session: Session, agent_id: str, taken: Iterable[Any], now
     for issue in issues:
         if not _has_next_step(session, issue, agent_id):
             text = _reply_text(session, issue, agent_id)
-            issue_comments.write_comment(session, issue.sr_id, f"agent:{agent_id}", text, now, calls=False)
+            issue_comments.write_comment(
+                session, issue.sr_id, f"agent:{agent_id}", text, now, calls=False
+            )
     return bool(issues)
 
 

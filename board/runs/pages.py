@@ -9,9 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from guardia.board.runs import view
 from guardia.board.web import render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 

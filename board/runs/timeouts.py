@@ -11,8 +11,7 @@ from guardia.board.audit import log
 from guardia.board.core.context import Desk
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
-from guardia.board.core.outbox import reply_to_room
-from guardia.board.core.outbox import send
+from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
@@ -62,7 +61,9 @@ def _notify(session: Session, waking: RunContext, sr_id: int, now: datetime) -> 
     send(session, "alert", text, now, sr_id=sr_id)
 
 
-def _record(session: Session, waking: RunContext, tasks: list[tuple[int, int]], now: datetime) -> None:
+def _record(
+    session: Session, waking: RunContext, tasks: list[tuple[int, int]], now: datetime
+) -> None:
     task_id, sr_id = tasks[0] if tasks else (None, None)
     log.append(
         session,

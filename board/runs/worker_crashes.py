@@ -19,10 +19,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.core.model import ActionRun, Task
-from guardia.board.core.run_model import Run
-from guardia.board.core.run_model import TaskCrashCount
-from guardia.board.core.wake_budget import MAX_RECOVERIES
-from guardia.board.core.wake_budget import WINDOW
+from guardia.board.core.run_model import Run, TaskCrashCount
+from guardia.board.core.wake_budget import MAX_RECOVERIES, WINDOW
 
 _RESTARTED = sql("select pg_postmaster_start_time() > :begun").bindparams(
     bindparam("begun", type_=DateTime(timezone=True))
@@ -41,7 +39,9 @@ class _CrashCount:
     """The run whose loss was last looked at."""
 
 
-def record_worker_crashes(session: Session, hands: Collection[Collection[str]], now: datetime) -> None:
+def record_worker_crashes(
+    session: Session, hands: Collection[Collection[str]], now: datetime
+) -> None:
     """Workers died: each of them had these agents' beats in its hands."""
     for agents in hands:
         held = {row.task_id: row.run_id for row in session.execute(_held(agents))}
@@ -105,7 +105,9 @@ def _crash_count(row: Any, now: datetime) -> _CrashCount:
     return _CrashCount(row.task_id, known.losses, mark, known.since, known.run_id)
 
 
-def _write(session: Session, account: _CrashCount, run_id: int, now: datetime, *, counts: bool) -> int:
+def _write(
+    session: Session, account: _CrashCount, run_id: int, now: datetime, *, counts: bool
+) -> int:
     losses = account.losses + int(counts)
     since = account.since if account.losses else now
     values = {"run_id": run_id, "losses": losses, "mark": account.mark, "since": since}

@@ -33,8 +33,7 @@ from guardia.board.tracker import plan_pages
 from guardia.board.web import errors
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import require_csrf_token
+from guardia.board.web.session import BoardDep, require_csrf_token
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0

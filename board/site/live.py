@@ -23,10 +23,7 @@ from guardia.board.audit import log as audit_log
 from guardia.board.core.context import Desk
 from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import signed_in_person
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor, signed_in_person
 from guardia.db import events
 from guardia.errors import NotFound
 from guardia.org.directory import PersonInfo

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.web.session import require_csrf_token
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import current_visitor, require_csrf_token
 from guardia.errors import Forbidden
 from guardia.org.access import require_permission as require
 

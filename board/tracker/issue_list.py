@@ -14,13 +14,11 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals.pending import PendingStep
-from guardia.board.approvals.pending import _pending_steps
+from guardia.board.approvals.pending import PendingStep, _pending_steps
 from guardia.board.audit.chain import clean
 from guardia.board.audit.log import snapshot_size
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.issues.visibility import visible_to
 from guardia.org.directory import PersonInfo

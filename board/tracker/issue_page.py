@@ -318,7 +318,9 @@ def _output_rows(session: Session, sr_id: int) -> list[Any]:
 def _output_view(row: Any, planned: datetime | None) -> CommandOutputView:
     fields = row._asdict()
     del fields["task_id"]
-    return CommandOutputView(**fields, before_plan=planned is None or fields["created_at"] <= planned)
+    return CommandOutputView(
+        **fields, before_plan=planned is None or fields["created_at"] <= planned
+    )
 
 
 def _plan_times(session: Session, sr_id: int) -> dict[int | None, datetime]:

@@ -15,10 +15,7 @@ from guardia.board.issues import comments, receiving, visibility
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
 from guardia.board.web import errors, forms, render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import Visitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid, NotFound, UserError
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -141,7 +138,9 @@ def refresh_issue(
 
 
 @router.get("/issues/{sr_id}/evidence/{evidence_id}")
-def show_output(desk: BoardDep, here: CurrentVisitor, sr_id: Number, evidence_id: Number) -> Response:
+def show_output(
+    desk: BoardDep, here: CurrentVisitor, sr_id: Number, evidence_id: Number
+) -> Response:
     """The whole raw output of one read, as text."""
     return PlainTextResponse(issue_page.get_output(desk, here.person, sr_id, evidence_id))
 
@@ -164,7 +163,9 @@ def decide_step(
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
 
     def act() -> Any:
-        return decisions.submit_decision(desk, here.person, task_id, DecisionVerdict(decision), plan_hash, reason)
+        return decisions.submit_decision(
+            desk, here.person, task_id, DecisionVerdict(decision), plan_hash, reason
+        )
 
     return _perform(request, desk, here, sr_id, act)
 
@@ -194,7 +195,9 @@ def issue_directive(
 
 
 @router.post("/issues/{sr_id}/stall/lift")
-def clear_issue_stall(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
+def clear_issue_stall(
+    request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number
+) -> Response:
     """Let the agents go on where they went round in circles."""
     if not visibility.can_see(desk, here.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
@@ -217,7 +220,9 @@ def add_comment(
     def act() -> Any:
         if not body.strip():
             with render.use_visitor_language(request):
-                raise Invalid(what=render.web_label("issue", "comment"), why=render.web_label("new", "empty"))
+                raise Invalid(
+                    what=render.web_label("issue", "comment"), why=render.web_label("new", "empty")
+                )
         return comments.add_comment(desk, sr_id, f"person:{here.person.id}", body)
 
     return _perform(request, desk, here, sr_id, act, draft=body)

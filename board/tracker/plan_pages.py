@@ -11,14 +11,11 @@ from fastapi.responses import RedirectResponse
 
 from guardia.board.control import manual_plans
 from guardia.board.control.manual_plans import PlanRevision
-from guardia.board.core.planner import ActionDraft
-from guardia.board.core.planner import ToolOption
+from guardia.board.core.planner import ActionDraft, ToolOption
 from guardia.board.tracker import issue_page
 from guardia.board.tracker.issue_page import TaskDetail
 from guardia.board.web import errors, render
-from guardia.board.web.session import BoardDep
-from guardia.board.web.session import CurrentVisitor
-from guardia.board.web.session import current_visitor
+from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 from guardia.errors import Invalid, NotFound, UserError
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -50,7 +47,9 @@ FormTexts = Annotated[dict[str, str], Depends(read_form_texts)]
 
 
 @router.get("/issues/{sr_id}/tasks/{task_id}/plan")
-def edit_plan(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number, task_id: Number) -> Response:
+def edit_plan(
+    request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number, task_id: Number
+) -> Response:
     """The plan as a form."""
     work = _find_task(issue_page.get_issue(desk, here.person, sr_id).works, task_id)
     require_permission(here.person, "directive.change")
@@ -77,7 +76,9 @@ def change_plan(
         drafts = [ActionDraft(row.tool, row.args) for row in rows if not row.dropped]
         if tool := form.get("tool", ""):
             drafts.append(ActionDraft(tool, _parse_arguments(form.get("arguments", ""))))
-        manual_plans.change_plan(desk, here.person, task_id, PlanRevision(plan_hash, drafts, reason))
+        manual_plans.change_plan(
+            desk, here.person, task_id, PlanRevision(plan_hash, drafts, reason)
+        )
 
     def again(status: int, notice: str) -> Response:
         return _plan_form(request, here, sr_id, work, rows, form, status=status, notice=notice)
@@ -86,7 +87,9 @@ def change_plan(
 
 
 @router.get("/issues/{sr_id}/force")
-def force_action_form(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
+def force_action_form(
+    request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number
+) -> Response:
     """The form for one action outside of any plan."""
     found = issue_page.get_issue(desk, here.person, sr_id)
     require_permission(here.person, "directive.force")
@@ -148,7 +151,8 @@ def _rows(work: TaskDetail, form: Mapping[str, str] | None = None) -> list[PlanA
 def _each_row(work: TaskDetail, form: Mapping[str, str]) -> Iterator[PlanActionRow]:
     for n, action in enumerate(work.plan.actions if work.plan else (), start=1):
         args = {
-            name: form.get(f"{n}.{name}", text) for name, text in ActionDraft.of(action.call).args.items()
+            name: form.get(f"{n}.{name}", text)
+            for name, text in ActionDraft.of(action.call).args.items()
         }
         yield PlanActionRow(n, action.call.tool, args, dropped=f"drop.{n}" in form)
 

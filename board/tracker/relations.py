@@ -31,13 +31,17 @@ def parent(session: Session, viewer: PersonInfo, issue: Issue) -> RelatedIssue |
     """The issue that this one came of; ``None`` where there is none for this viewer."""
     if issue.parent_id is None:
         return None
-    found = session.execute(_related_query(viewer).where(Issue.sr_id == issue.parent_id)).one_or_none()
+    found = session.execute(
+        _related_query(viewer).where(Issue.sr_id == issue.parent_id)
+    ).one_or_none()
     return _related_issue(found) if found else None
 
 
 def children(session: Session, viewer: PersonInfo, sr_id: int) -> tuple[RelatedIssue, ...]:
     """The issues that came of this one, in order."""
-    query = _related_query(viewer).where(Issue.parent_id == sr_id).order_by(Issue.sr_id).limit(_LIMIT)
+    query = (
+        _related_query(viewer).where(Issue.parent_id == sr_id).order_by(Issue.sr_id).limit(_LIMIT)
+    )
     return tuple(_related_issue(row) for row in session.execute(query))
 
 

@@ -108,7 +108,11 @@ def error_response(
     """A fault as a page or as JSON."""
     with render.use_visitor_language(request):
         title = _title(status)
-        text = message or t(f"web.fault.{status}.text") if status in _STATUSES_WITH_TEXT else message or title
+        text = (
+            message or t(f"web.fault.{status}.text")
+            if status in _STATUSES_WITH_TEXT
+            else message or title
+        )
     if wants_page(request):
         return render.page(
             request,
@@ -132,7 +136,11 @@ _STATUSES_WITH_TEXT = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
 
 
 def _title(status: int) -> str:
-    return t(f"web.fault.{status}.title") if status in _STATUSES_WITH_TEXT else HTTPStatus(status).phrase
+    return (
+        t(f"web.fault.{status}.title")
+        if status in _STATUSES_WITH_TEXT
+        else HTTPStatus(status).phrase
+    )
 
 
 async def _sign_in(request: Request, _error: Exception) -> Response:

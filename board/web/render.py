@@ -17,8 +17,7 @@ from markupsafe import Markup
 
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Risk, ToolCall
 from guardia.board.web import findings, navigation, session
 from guardia.board.web.markup import markdown
 from guardia.board.web.session import Visitor
@@ -106,7 +105,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(
-        moment=labels.format_time, iso=iso, markdown=markdown, value=format_value, blocks=findings.blocks
+        moment=labels.format_time,
+        iso=iso,
+        markdown=markdown,
+        value=format_value,
+        blocks=findings.blocks,
     )
     found.globals.update(
         t=t,
@@ -163,7 +166,9 @@ def tool_title(name: str) -> str:
 
 def format_arguments(call: ToolCall) -> list[tuple[str, str]]:
     """A call's arguments as people read them."""
-    return [(web_label("field", n), format_value(call.args[n])) for n in findings.ordered(call.args)]
+    return [
+        (web_label("field", n), format_value(call.args[n])) for n in findings.ordered(call.args)
+    ]
 
 
 def format_value(given: object) -> str:

@@ -57,7 +57,11 @@ def board_of(request: Request) -> Desk:
 
 def signed_in_person(desk: Desk, token: str) -> PersonInfo | None:
     """Whose session this is now, or ``None``."""
-    find = tokens.person_of_token if token.startswith(tokens.TOKEN_PREFIX) else access.person_of_session
+    find = (
+        tokens.person_of_token
+        if token.startswith(tokens.TOKEN_PREFIX)
+        else access.person_of_session
+    )
     with desk.database.reading() as session:
         return find(session, token, desk.clock())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 from langgraph.checkpoint.base import empty_checkpoint
 
 from guardia.agents import checkpoints

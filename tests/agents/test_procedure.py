@@ -19,10 +19,7 @@ from guardia.agents import procedure
 from guardia.agents.procedure import Situation
 from guardia.board.core.plan import Action, Citation, Plan, Risk
 from guardia.errors import GuardiaError
-from guardia.knowledge.runbook import RunbookAction
-from guardia.knowledge.runbook import DecisionRule
-from guardia.knowledge.runbook import Runbook
-from guardia.knowledge.runbook import shipped
+from guardia.knowledge.runbook import DecisionRule, Runbook, RunbookAction, shipped
 from guardia.org.directory import Host
 from guardia.tools import catalog, policy
 
@@ -281,7 +278,9 @@ def test_findings_are_words_and_never_placeholders(before: str, hostile: str) ->
 @pytest.mark.parametrize("items", [[], None, "abc", 5, {"a": 1}])
 def test_a_rule_without_anything_to_act_on_makes_no_plan(items: Any) -> None:
     book = books()["was-hung"]
-    each = RunbookAction(tool="service.restart", args={"service": "=service.name"}, for_each="items")
+    each = RunbookAction(
+        tool="service.restart", args={"service": "=service.name"}, for_each="items"
+    )
     rule = book.decide[0].model_copy(update={"act": (each,)})
     at = situation(HUNG, {**HUNG["findings"], "items": items})
     with pytest.raises(GuardiaError):

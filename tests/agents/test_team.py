@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import LEAD
-from cast import BoardEnv
-from cast import assignment
+from board_env import LEAD, BoardEnv, assignment
 from langgraph.checkpoint.memory import InMemorySaver
 from psycopg import OperationalError
 
@@ -55,7 +53,9 @@ class Overtaken(InMemorySaver):
 
     def put(self, *given: Any, **more: Any) -> Any:
         if view.task(self.cast.desk, self.task_id).state is State.MANUAL:
-            directives.issue_directive(self.cast.desk, LEAD, self.task_id, DirectiveRequest("return"))
+            directives.issue_directive(
+                self.cast.desk, LEAD, self.task_id, DirectiveRequest("return")
+            )
             raise Stale(what="SR")
         return super().put(*given, **more)
 
@@ -86,7 +86,9 @@ def test_it_ends_wherever_its_first_worker_died(cast: BoardEnv, at: int) -> None
     assert view.issue(cast.desk, sr_id).state is State.MANUAL
 
 
-def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(cast: BoardEnv) -> None:
+def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(
+    cast: BoardEnv,
+) -> None:
     cast.received()
     tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
     hold = next_hold(cast)

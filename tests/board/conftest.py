@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_env import AuditEnv
-from audit_env import open_audit_env
-from cast import BoardEnv
+from audit_env import AuditEnv, open_audit_env
+from board_env import BoardEnv
 from fastapi import FastAPI
-from pages import PASSWORD
-from pages import PageClient
-from pages import page_app
-from pages import enrol_page_users
+from page_env import PASSWORD, PageClient, enrol_page_users, page_app
 
 
 @pytest.fixture

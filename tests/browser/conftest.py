@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import BoardEnv
-from pages import PASSWORD
-from pages import page_app
-from pages import enrol_page_users
-from pages import serve_app
+from board_env import BoardEnv
+from page_env import PASSWORD, enrol_page_users, page_app, serve_app
 from playwright.sync_api import BrowserContext, Page
 
 CHROMIUM = Path("/usr/bin/chromium")

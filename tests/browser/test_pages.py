@@ -8,13 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cast import LEAD
-from cast import BoardEnv
-from pages import PASSWORD
-from pages import IssueScenario
-from pages import page_app
-from pages import realistic_plan
-from pages import serve_app
+from board_env import LEAD, BoardEnv
+from page_env import PASSWORD, IssueScenario, page_app, realistic_plan, serve_app
 from playwright.sync_api import Browser, Page, expect
 
 from guardia.board.approvals import decisions

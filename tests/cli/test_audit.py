@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_env import AuditEnv
-from audit_env import open_audit_env
-from cast import seeded_env
+from audit_env import AuditEnv, open_audit_env
+from board_env import seeded_env
 from typer.testing import CliRunner, Result
 
 from guardia.board.integrity.notary import Notary

@@ -9,13 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import LEAD
-from cast import SERVER
-from cast import BoardEnv
-from cast import plan
-from cast import seeded_env
-from pages import PASSWORD
-from pages import enrol_page_users
+from board_env import LEAD, SERVER, BoardEnv, plan, seeded_env
+from page_env import PASSWORD, enrol_page_users
 from typer.testing import CliRunner, Result
 
 from guardia.board.approvals import decisions
@@ -24,16 +19,14 @@ from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core import kill_switch
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Plan, ToolCall
 from guardia.board.execution import commands, tasks, view
-from guardia.board.execution.commands import CommandResult
-from guardia.board.execution.commands import PlanStep
+from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import chart
 from guardia.cli import app
 from guardia.errors import Forbidden, GuardiaError, IllegalMove, Invalid, NotFound, Refused
+from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import Directory, Service
-from guardia.org.keys import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools import planning as catalogue
 
@@ -55,7 +48,9 @@ def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     with seeded_env(database.app) as cast:
         enrol_page_users(cast)
         chart.import_directory(cast.desk, Directory(servers=(HOST,)), {})
-        cast.desk = replace(cast.desk, seal=DecisionSigner.kept(FileCredentialStore(Settings().secrets)))
+        cast.desk = replace(
+            cast.desk, seal=DecisionSigner.kept(FileCredentialStore(Settings().secrets))
+        )
         yield cast
 
 

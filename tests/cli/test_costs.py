@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from budget_env import apply_budget_chart
-from budget_env import exhaust_budget
-from budget_env import pay_calls
-from cast import BoardEnv
-from cast import seeded_env
-from pages import PASSWORD
-from pages import enrol_page_users
+from board_env import BoardEnv, seeded_env
+from budget_env import apply_budget_chart, exhaust_budget, pay_calls
+from page_env import PASSWORD, enrol_page_users
 from typer.testing import CliRunner, Result
 
 from guardia.cli import app

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import seeded_env
+from board_env import seeded_env
 from typer.testing import CliRunner
 
 from guardia.board.audit.checkpoint import load_public_key
@@ -14,7 +14,7 @@ from guardia.board.integrity.notary import Notary
 from guardia.board.integrity.witnesses import WitnessFiles
 from guardia.cli import app
 from guardia.errors import Invalid
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import BoardEnv
-from cast import seeded_env
-from pages import PASSWORD
-from pages import enrol_page_users
+from board_env import BoardEnv, seeded_env
+from page_env import PASSWORD, enrol_page_users
 from typer.testing import CliRunner, Result
 
 from guardia.board.organization import agent_memory

@@ -12,8 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import BoardEnv, seeded_env
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
@@ -23,7 +22,7 @@ from guardia.board.runs import beats
 from guardia.cli import app
 from guardia.errors import GuardiaError, Invalid, Misconfigured, NotFound, Refused, Unreachable
 from guardia.i18n import t
-from guardia.org import chart, edit
+from guardia.org import chart, chart_edit
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
@@ -53,9 +52,13 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "조직도.yaml"
 
 
-def test_a_change_is_planned_applied_compared_and_rolled_back(board: BoardEnv, tmp_path: Path) -> None:
+def test_a_change_is_planned_applied_compared_and_rolled_back(
+    board: BoardEnv, tmp_path: Path
+) -> None:
     assert run("org", "plan").exit_code == 0
-    changed = edit.set_field(edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "DB 도사")
+    changed = chart_edit.set_field(
+        chart_edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "DB 도사"
+    )
     file(tmp_path).write_text(changed, "utf-8")
     planned = run("org", "plan")
     assert planned.exit_code == 2
@@ -74,7 +77,9 @@ def test_a_change_is_planned_applied_compared_and_rolled_back(board: BoardEnv, t
     refused(NotFound, "org", "rollback", 9)
 
 
-def test_hiring_and_firing_edit_the_file_and_the_organization(board: BoardEnv, tmp_path: Path) -> None:
+def test_hiring_and_firing_edit_the_file_and_the_organization(
+    board: BoardEnv, tmp_path: Path
+) -> None:
     words = ("net-agent", "--title", "네트워크 전문가", "--skills", "NETWORK, OS")
     assert run("hire", *words).exit_code == 0
     number, text = organization_chart.running_text(board.desk)

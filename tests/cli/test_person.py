@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cast import seeded_env
+from board_env import seeded_env
 from typer.testing import CliRunner
 
 from guardia.cli import app

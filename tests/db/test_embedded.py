@@ -20,10 +20,7 @@ from psycopg import conninfo
 
 from guardia.db import embedded, installation
 from guardia.db.account import SystemAccount
-from guardia.db.embedded import APPLICATION_ROLE
-from guardia.db.embedded import FAST_SETTINGS
-from guardia.db.embedded import OWNER_ROLE
-from guardia.db.embedded import Cluster
+from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, Cluster
 from guardia.errors import Misconfigured
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the account")

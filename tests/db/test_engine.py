@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from guardia.db.engine import OUTAGE_ERRORS
-from guardia.db.engine import Database
+from guardia.db.engine import OUTAGE_ERRORS, Database
 
 
 def test_who_is_paused_in_a_transaction_soon_keeps_nobody_waiting(database: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from cast import BoardEnv
+from board_env import BoardEnv
 
 from guardia.agents.team import WorkResult
 from guardia.board.core.claims import Claim
@@ -39,7 +39,9 @@ class Quick:
         return WorkResult("manual", 1)
 
 
-def test_a_beat_makes_room_after_its_task_while_lost_work_waits_for_a_free_hand(cast: BoardEnv) -> None:
+def test_a_beat_makes_room_after_its_task_while_lost_work_waits_for_a_free_hand(
+    cast: BoardEnv,
+) -> None:
     first, second = cast.received(), cast.received()
     team: Any = lambda: Quick(cast)  # noqa: E731
     assert beat(cast.desk, team, "dispatcher", yielding=lambda: True) == "manual"

@@ -11,13 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chaos import ChaosRun
-from chaos import WorkerProcess
-from chaos import open_chaos_run
+from chaos_env import ChaosRun, WorkerProcess, open_chaos_run
 
-from guardia.db.embedded import FAST_SETTINGS
-from guardia.db.embedded import Cluster
-from guardia.tools.lab.running import RunningFleet
+from guardia.db.embedded import FAST_SETTINGS, Cluster
+from guardia.tools.lab.running_fleet import RunningFleet
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import BoardEnv, seeded_env
 
 from guardia.board.core import wakes
 from guardia.board.core.wake_reasons import WakeReason
@@ -24,7 +23,9 @@ from guardia.settings import Settings
 def working(cast: BoardEnv, home: Path) -> Iterator[None]:
     """A worker's loop in this process."""
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
-    job = host._run_worker(Settings(home=home), cast.dsn, host.HostOptions(board=False), cast.desk, stop)
+    job = host._run_worker(
+        Settings(home=home), cast.dsn, host.HostOptions(board=False), cast.desk, stop
+    )
     thread = threading.Thread(target=loop.run_until_complete, args=(job,))
     thread.start()
     try:

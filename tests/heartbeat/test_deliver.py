@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 
 from guardia.board.core import outbox
 from guardia.heartbeat.deliver import deliver

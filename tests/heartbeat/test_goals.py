@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents_env import AgentsEnv
-from agents_env import open_agents_env
-from cast import LEAD, PM
+from agents_env import AgentsEnv, open_agents_env
+from board_env import LEAD, PM
 from full_stack import LIBRARY
 from sqlalchemy import select
 
@@ -140,7 +139,9 @@ def test_a_lesson_is_used_and_said_the_next_time(office: AgentsEnv) -> None:
     assert hold is not None and hold.sr_id == first
     assert "목표 SR-" in agent_memory.recall(office.board.desk, hold).working
     title = LIBRARY.runbook("log-analysis").title
-    learned = RunbookOutcome("log-analysis", "worked", lessons.lesson_text(title, "MOF-WAS-01", "worked"))
+    learned = RunbookOutcome(
+        "log-analysis", "worked", lessons.lesson_text(title, "MOF-WAS-01", "worked")
+    )
     agent_memory.write(office.board.desk, hold, "로그 원인 확인", [learned])
     (second,) = office.approve(office.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
     office.work()

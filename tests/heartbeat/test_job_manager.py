@@ -11,10 +11,10 @@ from typing import Any
 import procrastinate
 import psycopg
 import pytest
-from cast import BoardEnv
-from loops import run_in_own_loop
+from board_env import BoardEnv
 from procrastinate import manager
 from procrastinate.jobs import Job, Status
+from run_coroutine import run_in_own_loop
 
 from guardia.board.runs import beats
 from guardia.db.engine import CONNECTION_OPTIONS
@@ -137,7 +137,9 @@ async def eventually(true: Callable[[], bool]) -> None:
     raise AssertionError("not in a minute")
 
 
-def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(cast: BoardEnv) -> None:
+def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(
+    cast: BoardEnv,
+) -> None:
     """All are silent for longer than a moment, and for less than it takes to be taken for dead."""
     unheard = "update procrastinate_workers set last_heartbeat = now() - interval '5 seconds'"
 
@@ -163,7 +165,9 @@ def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(cas
     opened(cast, work)
 
 
-def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(cast: BoardEnv) -> None:
+def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(
+    cast: BoardEnv,
+) -> None:
     async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         number, _job = await begun(attempts)
         assert await attempts.sign(number)

@@ -6,12 +6,11 @@ import threading
 from contextlib import closing
 
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 
 from guardia.board.control import kill_report
 from guardia.heartbeat import listener
-from guardia.heartbeat.listener import INTERRUPTING_KINDS
-from guardia.heartbeat.listener import Reaction
+from guardia.heartbeat.listener import INTERRUPTING_KINDS, Reaction
 
 
 def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_once(
@@ -32,7 +31,9 @@ def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_on
             raise TimeoutError("not now")
         kill_report.alert_listener_failed(cast.desk, "host-1", type(error).__name__)
 
-    with closing(listener._Reactor((Reaction(INTERRUPTING_KINDS, interrupt, failing=tell),))) as reactor:
+    with closing(
+        listener._Reactor((Reaction(INTERRUPTING_KINDS, interrupt, failing=tell),))
+    ) as reactor:
         reactor.hear("comment")
         reactor.hear("killed")
         assert ended.wait(30)

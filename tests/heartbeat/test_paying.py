@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents_env import AgentsEnv
-from agents_env import open_agents_env
-from cast import LEAD, PM
+from agents_env import AgentsEnv, open_agents_env
+from board_env import LEAD, PM
 from fake_chat import GOOD_ANSWER
-from model_server import MODEL
-from model_server import ModelServer
-from model_server import CannedReply
+from model_server import MODEL, CannedReply, ModelServer
 from sqlalchemy import select
 
 from guardia.board.core.lifecycle import State
@@ -133,7 +130,10 @@ def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
     chosen = {"category": "DB", "action_type": "HEALTH_CHECK", "server": "MOF-DB-01"}
     unclear = {"category": "WAS", "action_type": "NONE", "server": "NONE"}
     pieces = [{"title": "모든 서버 DB 점검", **chosen}, {"title": "WAS 점검", **unclear}]
-    server.says(CannedReply({"reason": "점검입니다.", "sure": "YES", "pieces": pieces}), CannedReply(status=400))
+    server.says(
+        CannedReply({"reason": "점검입니다.", "sure": "YES", "pieces": pieces}),
+        CannedReply(status=400),
+    )
     desk = office.board.desk
     sr_id = planning.create_goal(desk, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
     assert dispatch(office) == "goal"

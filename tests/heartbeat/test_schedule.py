@@ -15,17 +15,14 @@ from typing import Any
 import psycopg
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
-from audit_env import AuditEnv
-from audit_env import open_audit_env
-from cast import seeded_env
+from audit_env import AuditEnv, open_audit_env
+from board_env import seeded_env
 
 from guardia.board.core.context import Desk
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.heartbeat import schedule
-from guardia.heartbeat.listener import CHART_KINDS
-from guardia.heartbeat.listener import Reaction
-from guardia.heartbeat.listener import listen
+from guardia.heartbeat.listener import CHART_KINDS, Reaction, listen
 from guardia.org import chart
 
 

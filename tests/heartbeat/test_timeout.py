@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 
 from guardia.agents.team import WorkResult
 from guardia.board.core import wakes
@@ -20,8 +20,7 @@ from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Stale
 from guardia.heartbeat.beat import beat
-from guardia.heartbeat.timeout import BeatAbandoned
-from guardia.heartbeat.timeout import run_with_timeout
+from guardia.heartbeat.timeout import BeatAbandoned, run_with_timeout
 from guardia.org import chart
 
 IDLE = """

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from guardia.heartbeat.triggers import MAX_CATCH_UP
-from guardia.heartbeat.triggers import HeartbeatTrigger
+from guardia.heartbeat.triggers import MAX_CATCH_UP, HeartbeatTrigger
 from guardia.org.heartbeats import Heartbeat
 
 SEOUL = "Asia/Seoul"

@@ -8,12 +8,7 @@ from pydantic import ValidationError
 from guardia.errors import Misconfigured
 from guardia.org import chart, chart_model
 from guardia.org.brains import BrainChoice
-from guardia.org.budgets import MICROS_PER_WON
-from guardia.org.budgets import Amount
-from guardia.org.budgets import Budget
-from guardia.org.budgets import Cap
-from guardia.org.budgets import Price
-from guardia.org.budgets import format_won
+from guardia.org.budgets import MICROS_PER_WON, Amount, Budget, Cap, Price, format_won
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CHAT = "brain: {kind: chat, base_url: 'http://vllm:8000/v1', model: qwen}"
@@ -76,8 +71,16 @@ def test_a_budget_that_is_none_is_refused(budget: str) -> None:
 
 def test_money_is_never_rounded_while_it_is_counted() -> None:
     price = Price(input=3, output=7)
-    assert sum(price.cost(1, 1) for _ in range(100_000)) == price.cost(100_000, 100_000) == MICROS_PER_WON
-    assert (format_won(0), format_won(20_000), format_won(1_234_567 * MICROS_PER_WON)) == ("0", "0.02", "1,234,567")
+    assert (
+        sum(price.cost(1, 1) for _ in range(100_000))
+        == price.cost(100_000, 100_000)
+        == MICROS_PER_WON
+    )
+    assert (format_won(0), format_won(20_000), format_won(1_234_567 * MICROS_PER_WON)) == (
+        "0",
+        "0.02",
+        "1,234,567",
+    )
 
 
 def test_a_cap_counts_the_scarcer_kind() -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from guardia.errors import Misconfigured
-from guardia.org import changes, chart
+from guardia.org import chart, chart_diff
 from guardia.org.chat_rules import ChatRules
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
@@ -130,10 +130,10 @@ def test_changes_of_rules_are_told_one_by_one_and_so_is_their_order() -> None:
     before = chart.parse(RULES)
     new = "    - {id: new, title: 새, find: [[마]]}\n"
     after = chart.parse(RULES.replace("cooldown: 1h", "cooldown: 2h") + new)
-    told = [str(c) for c in changes.diff_charts(before, after)]
+    told = [str(c) for c in chart_diff.diff_charts(before, after)]
     assert told[0] == "변경: talk.rules.two.cooldown: 1h → 2h"
     assert len(told) == 2 and "talk.rules.new" in told[1]
     lines = RULES.splitlines()
     lines[-1], lines[-2] = lines[-2], lines[-1]
-    (order,) = changes.diff_charts(before, chart.parse("\n".join(lines)))
+    (order,) = chart_diff.diff_charts(before, chart.parse("\n".join(lines)))
     assert (order.place, order.before, order.after) == ("talk.rules", "one, two", "two, one")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardia.errors import Invalid, Misconfigured, NotFound
-from guardia.org import chart, edit
+from guardia.org import chart, chart_edit
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CLERK = {
@@ -65,9 +65,9 @@ def charts(draw: st.DrawFn) -> str:
 @given(charts())
 @settings(max_examples=40, deadline=None)
 def test_hiring_then_firing_restores_the_text_byte_for_byte(text: str) -> None:
-    hired = edit.hire(text, {**CLERK, "reports_to": "agent-0"})
+    hired = chart_edit.hire(text, {**CLERK, "reports_to": "agent-0"})
     assert [a.id for a in chart.parse(hired).agents][-1] == "net-agent"
-    assert edit.fire(hired, "net-agent") == text
+    assert chart_edit.fire(hired, "net-agent") == text
 
 
 @given(charts(), st.data())
@@ -78,10 +78,10 @@ def test_firing_takes_one_agent_and_hands_its_people_to_its_superior(
     before = chart.parse(text)
     if len(before.agents) == 1:
         with pytest.raises(Invalid):
-            edit.fire(text, "agent-0")
+            chart_edit.fire(text, "agent-0")
         return
     gone = data.draw(st.sampled_from(before.agents[1:]))
-    fired = edit.fire(text, gone.id)
+    fired = chart_edit.fire(text, gone.id)
     expected = [
         a.model_copy(update={"reports_to": gone.reports_to}) if a.reports_to == gone.id else a
         for a in before.agents
@@ -95,42 +95,42 @@ def test_firing_takes_one_agent_and_hands_its_people_to_its_superior(
 @given(charts(), st.sampled_from(["7m", "10m"]))
 @settings(max_examples=25, deadline=None)
 def test_a_field_is_set_and_nothing_else_moves(text: str, every: str) -> None:
-    changed = edit.set_field(text, "agent-0", "heartbeat.every", every)
+    changed = chart_edit.set_field(text, "agent-0", "heartbeat.every", every)
     before, after = chart.parse(text).agents[0], chart.parse(changed).agents[0]
     assert after.heartbeat.every == every
     assert after.model_copy(update={"heartbeat": before.heartbeat}) == before
-    assert edit.set_field(changed, "agent-0", "heartbeat.every", every) == changed
+    assert chart_edit.set_field(changed, "agent-0", "heartbeat.every", every) == changed
 
 
 def test_the_shipped_chart_keeps_its_comments() -> None:
-    fired = edit.fire(SHIPPED, "auditor")
+    fired = chart_edit.fire(SHIPPED, "auditor")
     assert "# 범주별 승인 단계." in fired and "id: auditor" not in fired
-    hired = edit.hire(SHIPPED, CLERK)
+    hired = chart_edit.hire(SHIPPED, CLERK)
     assert hired.replace(SHIPPED.split("\n\n# 범주별")[0], "").count("\n") < hired.count("\n")
     assert "  - id: net-agent\n    title: 네트워크 전문가\n" in hired
-    assert edit.fire(hired, "net-agent") == SHIPPED
+    assert chart_edit.fire(hired, "net-agent") == SHIPPED
 
 
 def test_what_cannot_be_edited_is_refused_and_says_why() -> None:
     with pytest.raises(Invalid, match="이미 있는"):
-        edit.hire(SHIPPED, {**CLERK, "id": "db-agent"})
+        chart_edit.hire(SHIPPED, {**CLERK, "id": "db-agent"})
     with pytest.raises(Misconfigured):
-        edit.hire(SHIPPED, {**CLERK, "duty": "rule"})
+        chart_edit.hire(SHIPPED, {**CLERK, "duty": "rule"})
     with pytest.raises(NotFound):
-        edit.fire(SHIPPED, "nobody")
+        chart_edit.fire(SHIPPED, "nobody")
     with pytest.raises(Invalid, match="유일한"):
-        edit.fire(SHIPPED, "dispatcher")
+        chart_edit.fire(SHIPPED, "dispatcher")
     with pytest.raises(Misconfigured):
-        edit.set_field(SHIPPED, "db-agent", "reports_to", "nobody")
+        chart_edit.set_field(SHIPPED, "db-agent", "reports_to", "nobody")
     flow = "company: {name: 가}\nagents: [{id: ceo, title: 장, duty: dispatch}]\n" + REST
     with pytest.raises(Invalid, match="직접 고친"):
-        edit.hire(flow, {**CLERK, "reports_to": "ceo"})
+        chart_edit.hire(flow, {**CLERK, "reports_to": "ceo"})
 
 
 @pytest.mark.parametrize(
     "text", ["", "a: [", "- 1", "a: 1\na: 2", "\t", "a: " + "[" * 300, "x" * 10 + ": &a *b"]
 )
 def test_what_is_no_chart_is_the_writers_error(text: str) -> None:
-    for act in (chart.parse, lambda text: edit.fire(text, "db-agent")):
+    for act in (chart.parse, lambda text: chart_edit.fire(text, "db-agent")):
         with pytest.raises(Misconfigured):
             act(text)

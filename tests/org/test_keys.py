@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 
 from guardia.errors import Invalid, Misconfigured
-from guardia.org.keys import FileCredentialStore
-from guardia.org.keys import with_stored_secrets
-from guardia.org.masterkey import KEY_CREDENTIAL
-from guardia.org.masterkey import KEY_VARIABLE
+from guardia.org.credential_store import FileCredentialStore, with_stored_secrets
+from guardia.org.master_key import KEY_CREDENTIAL, KEY_VARIABLE
 from guardia.settings import Settings
 
 SECRET = "-----BEGIN KEY-----\n비밀 hunter2\n-----END KEY-----\n"
@@ -250,4 +248,9 @@ def test_settings_take_their_secrets_from_the_store_where_no_variable_gives_them
     assert found.messenger_token and found.messenger_token.get_secret_value() == "from the store"
     assert found.alert_url and found.alert_url.get_secret_value() == "http://variable"
     assert found.model_key is None
-    assert with_stored_secrets(Settings(home=folder.parent), FileCredentialStore(folder / "none")).messenger_token is None
+    assert (
+        with_stored_secrets(
+            Settings(home=folder.parent), FileCredentialStore(folder / "none")
+        ).messenger_token
+        is None
+    )

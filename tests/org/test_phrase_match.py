@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardia.org.phrase_match import contains_phrase
-from guardia.org.phrase_match import split_words
+from guardia.org.phrase_match import contains_phrase, split_words
 
 SYLLABLES = st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), min_size=1)
 LATIN = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789"), min_size=1)
@@ -39,7 +38,9 @@ def test_a_vowel_at_the_end_takes_a_final_consonant(stem: str, final: str) -> No
     closed = (
         open_stem + dict(zip("ㄴㄹㅁㅂㅆ", "\u11ab\u11af\u11b7\u11b8\u11bb", strict=True))[final]
     )
-    assert contains_phrase(unicodedata.normalize("NFC", closed), [unicodedata.normalize("NFC", open_stem)])
+    assert contains_phrase(
+        unicodedata.normalize("NFC", closed), [unicodedata.normalize("NFC", open_stem)]
+    )
 
 
 @given(word=LATIN, around=LATIN)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guardia.i18n import LANGUAGES, catalogue, language
-from guardia.org import chart_model, schema
+from guardia.org import chart_model, chart_schema
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "org-chart.md"
 BEGIN, END = "<!-- fields: generated -->\n", "\n<!-- end -->"
@@ -19,7 +19,7 @@ def table() -> str:
     token = language.set("en")
     lines: list[str] = []
     try:
-        for name, about, fields in schema.sections(chart_model.OrgChart):
+        for name, about, fields in chart_schema.sections(chart_model.OrgChart):
             lines += ["", f"### `{name}`", "", about, "", "| field | type | default | meaning |"]
             lines.append("|---|---|---|---|")
             for field in fields:
@@ -49,7 +49,7 @@ def test_every_field_has_a_description_and_every_description_a_field(code: str) 
     try:
         known = {
             name: {"about", *(f.name for f in fields)}
-            for name, _, fields in schema.sections(chart_model.OrgChart)
+            for name, _, fields in chart_schema.sections(chart_model.OrgChart)
         }
     finally:
         language.reset(token)

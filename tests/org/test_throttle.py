@@ -6,8 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import BoardEnv, seeded_env
 
 from guardia.board.core.context import utc_now
 from guardia.org import throttle

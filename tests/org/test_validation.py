@@ -42,7 +42,9 @@ BAD = dedent(
 
 
 def places(text: str) -> list[tuple[int, int, str]]:
-    return [(f.line, f.column, f.place) for f in validation.find_problems(chart_model.OrgChart, text)]
+    return [
+        (f.line, f.column, f.place) for f in validation.find_problems(chart_model.OrgChart, text)
+    ]
 
 
 def test_every_fault_is_found_where_it_is() -> None:

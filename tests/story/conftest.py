@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import FullStack
-from full_stack import seed_full_stack
-from full_stack import open_full_stack
+from full_stack import FullStack, open_full_stack, seed_full_stack
 
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 @pytest.fixture

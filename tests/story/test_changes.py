@@ -29,7 +29,9 @@ def ask_changes(house: FullStack, waiting: PendingPlan) -> None:
     house.work()
 
 
-def test_where_the_server_has_changed_another_plan_is_filed_and_carried_out(house: FullStack) -> None:
+def test_where_the_server_has_changed_another_plan_is_filed_and_carried_out(
+    house: FullStack,
+) -> None:
     sr_id, first = asked(house)
     house.fleet.heal("lock-chain")
     house.fleet.fault("lock-chain")

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import FullStack
-from full_stack import seed_full_stack
-from full_stack import open_full_stack
-from inflight_env import SlowTransport
-from inflight_env import reads_in_flight
-from inflight_env import claim_tasks
-from inflight_env import interrupt_listeners
-from inflight_env import count_sleeping_commands
-from inflight_env import wait_until
+from full_stack import FullStack, open_full_stack, seed_full_stack
+from inflight_env import (
+    SlowTransport,
+    claim_tasks,
+    count_sleeping_commands,
+    interrupt_listeners,
+    reads_in_flight,
+    wait_until,
+)
 from sqlalchemy import select
 
 from guardia.board.approvals import pending
@@ -35,8 +35,8 @@ from guardia.board.execution import view
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Interrupted, Refused
 from guardia.heartbeat.beat import beat
-from guardia.org import chart, edit
-from guardia.tools.lab.running import RunningFleet
+from guardia.org import chart, chart_edit
+from guardia.tools.lab.running_fleet import RunningFleet
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,10 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
         interrupt_listeners(first, second),
     ):
         holds = claim_tasks(first, 50)
-        with reads_in_flight(first, holds[:25]) as here, reads_in_flight(second, holds[25:]) as there:
+        with (
+            reads_in_flight(first, holds[:25]) as here,
+            reads_in_flight(second, holds[25:]) as there,
+        ):
             assert wait_until(lambda: count_sleeping_commands() >= 50)
             began = time.monotonic()
             done = control_kill_switch.kill(first.desk, first.person("engineer"), "시험")
@@ -155,7 +158,9 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
     }  # fmt: skip
     shipped = chart.shipped_chart_path().read_text("utf-8")
     with (
-        open_full_stack(furnished.app, fleet, keys, lambda h: Caught(h, "budgetctl restart")) as house,
+        open_full_stack(
+            furnished.app, fleet, keys, lambda h: Caught(h, "budgetctl restart")
+        ) as house,
         interrupt_listeners(house),
     ):
         assert not fleet.fault("hung-was").good
@@ -163,7 +168,7 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
             house, "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
         )
         with at_work(house, "was-agent"):
-            replaced = edit.hire(edit.fire(shipped, "was-agent"), successor)
+            replaced = chart_edit.hire(chart_edit.fire(shipped, "was-agent"), successor)
             organization_chart.apply_chart(house.desk, replaced, "operator:test")
             with house.desk.database.reading() as session:
                 (task,) = session.scalars(select(Task).where(Task.sr_id == sr_id))
@@ -197,7 +202,9 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
         task_id = task_of(house, sr_id)
         with at_work(house, "was-agent"):
             began = time.monotonic()
-            directives.issue_directive(house.desk, house.person("engineer"), task_id, DirectiveRequest("abort", "그만"))
+            directives.issue_directive(
+                house.desk, house.person("engineer"), task_id, DirectiveRequest("abort", "그만")
+            )
             assert wait_until(lambda: count_sleeping_commands() == 0)
             assert time.monotonic() - began < 2.0
         house.work()
@@ -211,12 +218,17 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
 def test_a_take_over_ends_the_running_command_and_the_agent_writes_nothing_more(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
-    with open_full_stack(furnished.app, fleet, keys, slow_at("pg_")) as house, interrupt_listeners(house):
+    with (
+        open_full_stack(furnished.app, fleet, keys, slow_at("pg_")) as house,
+        interrupt_listeners(house),
+    ):
         sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
         beat(house.desk, lambda: house.team, "dispatcher")
         with at_work(house, "db-agent"):
             person = house.person("engineer")
-            directives.issue_directive(house.desk, person, task_of(house, sr_id), DirectiveRequest("manual"))
+            directives.issue_directive(
+                house.desk, person, task_of(house, sr_id), DirectiveRequest("manual")
+            )
         house.work()
         assert house.state(sr_id) is State.MANUAL
         after = [e.kind for e in house.entries(sr_id)]
@@ -231,7 +243,9 @@ def test_a_completed_cleanup_is_rolled_back_restored_and_verified(house: FullSta
     house.work()
     assert house.state(sr_id) is State.COMPLETED
     lead = house.person("team_lead")
-    directives.issue_directive(house.desk, lead, task_of(house, sr_id), DirectiveRequest("rollback", "감사 자료 보존"))
+    directives.issue_directive(
+        house.desk, lead, task_of(house, sr_id), DirectiveRequest("rollback", "감사 자료 보존")
+    )
     assert house.state(sr_id) is State.COMPLETED
     house.work()
     assert house.state(sr_id) is State.ROLLED_BACK
@@ -252,12 +266,17 @@ def test_what_cannot_be_undone_is_not_rolled_back(house: FullStack) -> None:
     assert house.state(sr_id) is State.COMPLETED
     with pytest.raises(Refused, match="되돌릴 수 없는"):
         directives.issue_directive(
-            house.desk, house.person("team_lead"), task_of(house, sr_id), DirectiveRequest("rollback", "취소")
+            house.desk,
+            house.person("team_lead"),
+            task_of(house, sr_id),
+            DirectiveRequest("rollback", "취소"),
         )
     assert house.state(sr_id) is State.COMPLETED
 
 
-def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(house: FullStack) -> None:
+def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(
+    house: FullStack,
+) -> None:
     assert not house.fleet.fault("lock-chain").good
     sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
     house.work()
@@ -311,7 +330,9 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
         assert view.task(house.desk, task_id).state is State.COMPLETED
         done = [e.detail["args"]["level"] for e in house.entries(sr_id) if was_change(e)]
         assert done == ["ERROR", "WARN"]
-        directives.issue_directive(house.desk, lead, task_id, DirectiveRequest("rollback", "원래대로"))
+        directives.issue_directive(
+            house.desk, lead, task_id, DirectiveRequest("rollback", "원래대로")
+        )
         beat(house.desk, lambda: house.team, agent)
         assert view.task(house.desk, task_id).state is State.ROLLED_BACK
 

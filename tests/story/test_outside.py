@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from external_agents import EXAMPLE
-from external_agents import stack_with_external_agent
-from external_agents import audit_entries
-from external_agents import shared_folder
-from external_agents import python_adapter
+from external_agents import (
+    EXAMPLE,
+    audit_entries,
+    python_adapter,
+    shared_folder,
+    stack_with_external_agent,
+)
 from full_stack import seed_full_stack
 
 from guardia.board.core.lifecycle import State
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +91,9 @@ def test_a_program_repairs_under_approval_and_gets_no_further(
     adapter = python_adapter(scripts, source)
     name, _ = practice.credential()
     adapter["command"] += [str(place / "secrets" / name), str(place / "secrets.key")]
-    with stack_with_external_agent(database.app, practice, place, adapter, tools=["database.*"]) as house:
+    with stack_with_external_agent(
+        database.app, practice, place, adapter, tools=["database.*"]
+    ) as house:
         assert not practice.fault("lock-chain").good
         sr_id = house.request(TEXT)
         until(lambda: house.state(sr_id) is State.PENDING_APPROVAL, place / "worker.log")

@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from guardia.board.site import permissions
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 pytestmark = pytest.mark.slow
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import FullStack
-from full_stack import open_full_stack
+from full_stack import FullStack, open_full_stack
 
 from guardia.board.approvals import pending
 from guardia.board.core.lifecycle import State
 from guardia.board.runs import beats
 from guardia.errors import Forbidden
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cast import BoardEnv
+from board_env import BoardEnv
 from external_agents import with_trusted_account
-from pages import PageClient
-from pages import page_app
+from page_env import PageClient, page_app
 from pydantic import TypeAdapter
 
 from guardia.agents import graph
@@ -30,7 +29,7 @@ from guardia.board.external_agents import sessions
 from guardia.board.external_agents.sessions import SessionEnd
 from guardia.org.adapters import Adapter
 from guardia.org.chart_model import AgentEntry
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 from guardia.tools.gate import Gate
 from guardia.tools.output import Output
 
@@ -150,10 +149,14 @@ def run_adapter_once(
     """One whole turn of such an agent on a new task; it is over when this returns."""
     hold, hands = more.get("hold") or cast.parsed(), FakeTransport()
     known = adapter if adapter["kind"] == "http" else with_trusted_account(adapter)
-    employer = ExternalAgentRunner(address, HostResources(folder, FileCredentialStore(keys)), grace=more.get("grace", 2.0))
+    employer = ExternalAgentRunner(
+        address, HostResources(folder, FileCredentialStore(keys)), grace=more.get("grace", 2.0)
+    )
     # In a thread, as beats are: this one may have a loop of its own (see ``loops``).
     with ThreadPoolExecutor(1) as pool:
         pool.submit(
-            employer.work, adapter_context(cast, hold, hands), adapter_entry(known, more.get("tools"))
+            employer.work,
+            adapter_context(cast, hold, hands),
+            adapter_entry(known, more.get("tools")),
         ).result()
     return hold, hands

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cast import LEAD
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import LEAD, BoardEnv, seeded_env
 from full_stack import LIBRARY
 from sqlalchemy import select
 
@@ -26,11 +24,9 @@ from guardia.board.goals import decisions, planning, view
 from guardia.board.goals.view import GoalPage
 from guardia.board.organization import chart
 from guardia.heartbeat.beat import beat
-from guardia.org import edit, revisions
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
-from guardia.org.keys import FileCredentialStore
+from guardia.org import chart_edit, revisions
+from guardia.org.credential_store import FileCredentialStore
+from guardia.org.directory import Directory, Host, InstitutionInfo
 from guardia.tools.gate import Gate
 from guardia.tools.transport.connections import Connections
 
@@ -72,7 +68,7 @@ class AgentsEnv:
         desk = self.board.desk
         with desk.database.reading() as session:
             text = revisions.chart_text(session, revisions.latest(session) or 0)
-        chart.apply_chart(desk, edit.fire(text, agent), "operator:test")
+        chart.apply_chart(desk, chart_edit.fire(text, agent), "operator:test")
 
     def task(self, sr_id: int) -> Task:
         """An issue's only task."""
@@ -85,7 +81,9 @@ class AgentsEnv:
             task = self.task(number).task_id
             if verb == "complete" and self.task(number).status != State.MANUAL:
                 directives.issue_directive(self.board.desk, LEAD, task, DirectiveRequest("manual"))
-            directives.issue_directive(self.board.desk, LEAD, task, DirectiveRequest(verb, "손으로 끝냄"))
+            directives.issue_directive(
+                self.board.desk, LEAD, task, DirectiveRequest(verb, "손으로 끝냄")
+            )
 
     def kinds(self, sr_id: int) -> list[str]:
         """The goal's entries; the whole record must hold."""

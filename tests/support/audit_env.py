@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from cast import LEAD
-from cast import BoardEnv
+from board_env import LEAD, BoardEnv
 from psycopg.types.json import Jsonb
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
-from guardia.board.audit.chain import ORIGIN
-from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.chain import ORIGIN, ChainEntry
 from guardia.board.core.context import Desk
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary

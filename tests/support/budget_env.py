@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from cast import BoardEnv
+from board_env import BoardEnv
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.costs import budgets, metering
 from guardia.board.costs.budget_accounts import BudgetRefusal
-from guardia.board.costs.metering import ModelCallRequest
-from guardia.board.costs.metering import ModelCallResult
+from guardia.board.costs.metering import ModelCallRequest, ModelCallResult
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Exhausted
 from guardia.org import chart

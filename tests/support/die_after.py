@@ -15,7 +15,7 @@ from typing import Any
 from full_stack import open_full_stack
 
 from guardia.heartbeat.beat import beat
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 class DyingTransport:

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from full_stack import FullStack
-from full_stack import open_full_stack
-from pages import page_app
-from pages import serve_app
+from full_stack import FullStack, open_full_stack
+from page_env import page_app, serve_app
 from sqlalchemy import select
 
 from guardia.agents.adapters import process
@@ -26,7 +24,7 @@ from guardia.board.core.context import Desk
 from guardia.board.organization import chart as organization_chart
 from guardia.db.account import SystemAccount
 from guardia.org import chart
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "outside_agent.py"
 PYTHON = "/usr/bin/python3"
@@ -87,8 +85,13 @@ def stack_with_external_agent(
     """
     if not Path(PYTHON).exists():
         pytest.skip("no system Python")
-    with open_full_stack(dsn, fleet, home / "secrets") as house, serve_app(page_app(house.desk)) as address:
-        organization_chart.apply_chart(house.desk, chart_with_adapter(adapter, **more), "operator:test")
+    with (
+        open_full_stack(dsn, fleet, home / "secrets") as house,
+        serve_app(page_app(house.desk)) as address,
+    ):
+        organization_chart.apply_chart(
+            house.desk, chart_with_adapter(adapter, **more), "operator:test"
+        )
         environment = {
             **os.environ,
             "GUARDIA_DSN": dsn,

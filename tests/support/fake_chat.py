@@ -13,13 +13,10 @@ from guardia.agents.brain.chat.breaker import CircuitBreaker
 from guardia.agents.brain.embedded import EmbeddedBrain
 from guardia.agents.brain.protocol import BrainResult
 from guardia.board.costs.budget_accounts import BudgetRefusal
-from guardia.board.costs.metering import ModelCallRequest
-from guardia.board.costs.metering import ModelCallResult
+from guardia.board.costs.metering import ModelCallRequest, ModelCallResult
 from guardia.errors import Exhausted
 from guardia.org.brains import BrainChoice, ModelChoice
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import Directory, Host, InstitutionInfo
 
 TEXT = "기재부 운영DB 쿼리가 너무 느려요"
 DIRECTORY = Directory(
@@ -87,7 +84,9 @@ def chat_brain(
     )
 
 
-def chat_brain_chain(*models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 30.0) -> ChatBrain:
+def chat_brain_chain(
+    *models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 30.0
+) -> ChatBrain:
     """A brain with a list of models, whose servers each have a breaker of their own."""
     breakers = {choice: CircuitBreaker() for choice in models}
     return ChatBrain(

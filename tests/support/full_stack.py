@@ -26,12 +26,11 @@ from guardia.db.engine import Database
 from guardia.heartbeat.beat import beat
 from guardia.knowledge.library import Library
 from guardia.org import chart
+from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import PersonInfo
-from guardia.org.keys import FileCredentialStore
-from guardia.tools.drafting import CatalogPlanner
-from guardia.tools.gate import Gate
-from guardia.tools.gate import Transport
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.catalog_planner import CatalogPlanner
+from guardia.tools.gate import Gate, Transport
+from guardia.tools.lab.running_fleet import RunningFleet
 from guardia.tools.transport.connections import Connections
 
 LIBRARY = Library.shipped()
@@ -100,14 +99,18 @@ class FullStack:
 
 
 @contextmanager
-def open_full_stack(dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None) -> Iterator[FullStack]:
+def open_full_stack(
+    dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None
+) -> Iterator[FullStack]:
     """A house over a migrated and enrolled database; ``hands`` wraps the connections."""
     database = Database(dsn, pool_size=4)
     pool = checkpoints.open_pool(dsn)
     connections: Transport = Connections(FileCredentialStore(keys))
     try:
         # Workers of one installation sign with one key.
-        desk = Desk(database, seal=DecisionSigner.kept(FileCredentialStore(keys)), planner=CatalogPlanner())
+        desk = Desk(
+            database, seal=DecisionSigner.kept(FileCredentialStore(keys)), planner=CatalogPlanner()
+        )
         gate = Gate(desk, hands(connections) if hands else connections)
         yield FullStack(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
     finally:
@@ -122,6 +125,8 @@ def seed_full_stack(owner_dsn: str, dsn: str, fleet: RunningFleet, keys: Path) -
     FileCredentialStore(keys).put(*fleet.credential())
     database = Database(dsn, pool_size=2)
     desk = Desk(database)
-    organization_chart.apply_chart(desk, chart.shipped_chart_path().read_text("utf-8"), "operator:test")
+    organization_chart.apply_chart(
+        desk, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
+    )
     organization_chart.import_directory(desk, fleet.directory(), {})
     database.close()

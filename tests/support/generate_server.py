@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from model_server import ModelServer
-from model_server import RequestRejected
-from model_server import CannedReply
+from model_server import CannedReply, ModelServer, RequestRejected
 
 MODEL = "gemini-test-1"
 _GENERATION = {
@@ -37,7 +35,9 @@ class GenerateServer(ModelServer):
         self.headers.append(headers)
         given = headers.get("x-goog-api-key")
         if given is None:
-            raise RequestRejected(403, "Method doesn't allow unregistered callers.", "PERMISSION_DENIED")
+            raise RequestRejected(
+                403, "Method doesn't allow unregistered callers.", "PERMISSION_DENIED"
+            )
         if self.key is not None and given != self.key:
             raise RequestRejected(
                 400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT"
@@ -79,7 +79,9 @@ def _check_request(body: dict[str, Any]) -> None:
         raise _bad(f"Unknown name {sorted(unknown)}: Cannot find field.")
     contents = body.get("contents")
     if not isinstance(contents, list) or not contents:
-        raise RequestRejected(400, "* GenerateContentRequest.contents: not specified", "INVALID_ARGUMENT")
+        raise RequestRejected(
+            400, "* GenerateContentRequest.contents: not specified", "INVALID_ARGUMENT"
+        )
     for content in contents:
         if content.get("role") not in ("user", "model"):
             raise RequestRejected(400, "Please use a valid role: user, model.", "INVALID_ARGUMENT")

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cast import assignment
+from board_env import assignment
 from full_stack import FullStack
 from sqlalchemy import update
 
@@ -22,9 +22,7 @@ from guardia.board.core.plan import ToolCall
 from guardia.board.execution import tasks
 from guardia.board.issues import receiving
 from guardia.board.runs import beats
-from guardia.heartbeat.listener import INTERRUPTING_KINDS
-from guardia.heartbeat.listener import Reaction
-from guardia.heartbeat.listener import listen
+from guardia.heartbeat.listener import INTERRUPTING_KINDS, Reaction, listen
 from guardia.tools.command import Command
 
 SLEEP_MARK = f"300.{os.getpid():08d}"
@@ -141,5 +139,7 @@ def reads_in_flight(house: FullStack, holds: list[Claim]) -> Iterator[list[Futur
 
     with ThreadPoolExecutor(len(holds)) as threads:
         reads = [threads.submit(read, hold) for hold in holds]
-        assert wait_until(lambda: count_sleeping_commands() >= len(holds)), [r for r in reads if r.done()]
+        assert wait_until(lambda: count_sleeping_commands() >= len(holds)), [
+            r for r in reads if r.done()
+        ]
         yield reads

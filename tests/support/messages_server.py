@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from model_server import ModelServer
-from model_server import RequestRejected
-from model_server import CannedReply
+from model_server import CannedReply, ModelServer, RequestRejected
 
 MODEL = "claude-test-1"
 VERSION = "2026-10-21"
@@ -50,7 +48,9 @@ class MessagesServer(ModelServer):
         """The answer to a request that holds; ``Refused`` else."""
         self.headers.append(headers)
         if headers.get("anthropic-version") not in _VERSIONS:
-            raise RequestRejected(400, "anthropic-version: header is required", "invalid_request_error")
+            raise RequestRejected(
+                400, "anthropic-version: header is required", "invalid_request_error"
+            )
         given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         if self.key is not None and given != self.key:
             raise RequestRejected(401, "invalid bearer token", "authentication_error")
@@ -60,7 +60,9 @@ class MessagesServer(ModelServer):
         if not body.get("stream") or said.body is not None or said.status >= 400:
             return said
         kind = {"content-type": "text/event-stream; charset=utf-8"}
-        return replace(said, body=event_stream(self.message(said)), headers={**said.headers, **kind})
+        return replace(
+            said, body=event_stream(self.message(said)), headers={**said.headers, **kind}
+        )
 
     def body(self, said: CannedReply) -> bytes:
         """A message as it goes over the wire."""

@@ -122,13 +122,17 @@ class ModelServer:
 
 def _check_request(body: dict[str, Any]) -> None:
     if body.get("model") != MODEL:
-        raise RequestRejected(404, f"The model `{body.get('model')}` does not exist.", "model_not_found")
+        raise RequestRejected(
+            404, f"The model `{body.get('model')}` does not exist.", "model_not_found"
+        )
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise RequestRejected(400, "'messages' must not be empty.", "invalid_request_error")
     for message in messages:
         if message.get("role") not in ("system", "user", "assistant"):
-            raise RequestRejected(400, f"Invalid role {message.get('role')!r}.", "invalid_request_error")
+            raise RequestRejected(
+                400, f"Invalid role {message.get('role')!r}.", "invalid_request_error"
+            )
         if not isinstance(message.get("content"), str):
             raise RequestRejected(400, "'content' must be a string.", "invalid_request_error")
     form = body.get("response_format", {"type": "text"})

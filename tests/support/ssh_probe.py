@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-from loops import run_in_own_loop
+from run_coroutine import run_in_own_loop
 
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 Session = Callable[[asyncssh.SSHClientConnection], Coroutine[Any, Any, Any]]
 

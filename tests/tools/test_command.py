@@ -15,10 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardia.errors import GuardiaError, Invalid, ProgrammerError
-from guardia.tools.command import MAX_COMMAND_BYTES
-from guardia.tools.command import Command
-from guardia.tools.command import Script
-from guardia.tools.command import Secret
+from guardia.tools.command import MAX_COMMAND_BYTES, Command, Script, Secret
 
 # What a process can be given at all: no NUL, no lone surrogates.
 passable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)

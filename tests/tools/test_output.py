@@ -9,11 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardia.errors import CommandFailed
-from guardia.tools.output import ExitReason
-from guardia.tools.output import Output
-from guardia.tools.output import sanitize
-from guardia.tools.output import decode
-from guardia.tools.output import require_success
+from guardia.tools.output import ExitReason, Output, decode, require_success, sanitize
 
 
 @given(st.binary(max_size=300))

@@ -8,10 +8,7 @@ from typing import Any
 import jmespath
 import pytest
 
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Action, Check, Risk, ToolCall
 from guardia.errors import Invalid, ProgrammerError, Refused
 from guardia.org.directory import Host, Service
 from guardia.tools import catalog, planning
@@ -126,7 +123,9 @@ def test_a_service_that_the_host_lacks_is_refused() -> None:
 
 
 def test_a_check_that_changes_something_is_our_own_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    restart = Check(call=ToolCall(tool="service.restart", args={"service": "budget"}), expect="done")
+    restart = Check(
+        call=ToolCall(tool="service.restart", args={"service": "budget"}), expect="done"
+    )
     bad = replace(catalog.find("service.health"), precheck=lambda _args: (restart,))
     monkeypatch.setattr(catalog, "CATALOG", {**catalog.CATALOG, bad.name: bad})
     with pytest.raises(ProgrammerError):

@@ -9,16 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Risk, ToolCall
 from guardia.errors import CommandFailed, ProgrammerError
 from guardia.tools.command import Command
 from guardia.tools.output import Output
-from guardia.tools.tool import ToolArgs
-from guardia.tools.tool import Tool
-from guardia.tools.tool import success_findings
-from guardia.tools.tool import jmespath_literal
-from guardia.tools.tool import stdout_parser
+from guardia.tools.tool import Tool, ToolArgs, jmespath_literal, stdout_parser, success_findings
 
 
 def declared(**changed: Any) -> Tool[ToolArgs]:

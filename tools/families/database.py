@@ -12,17 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, field_validator
 
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools.command import Command
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings
-from guardia.tools.tool import ServiceArgs
-from guardia.tools.tool import Tool
-from guardia.tools.tool import jmespath_literal
-from guardia.tools.tool import stdout_parser
+from guardia.tools.tool import Findings, ServiceArgs, Tool, jmespath_literal, stdout_parser
 
 _UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _SETTINGS = (

@@ -7,20 +7,20 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.service import healthy_checks
 from guardia.tools.target import HTTP_KINDS, service_on
-from guardia.tools.tool import Findings
-from guardia.tools.tool import ServiceArgs
-from guardia.tools.tool import Tool
-from guardia.tools.tool import success_findings
-from guardia.tools.tool import jmespath_literal
-from guardia.tools.tool import stdout_parser
+from guardia.tools.tool import (
+    Findings,
+    ServiceArgs,
+    Tool,
+    jmespath_literal,
+    stdout_parser,
+    success_findings,
+)
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
 """Name of a folder in ``releases``: no separators, no leading dash or dot."""
@@ -94,7 +94,11 @@ def _activate(args: ActivateArgs, host: Host) -> Command:
 def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
     look = ToolCall(tool="deploy.current", args={"service": args.service})
     current = f"version == {jmespath_literal(args.previous)}"
-    return (Check(call=look, expect=f"{current} && contains(releases, {jmespath_literal(args.version)})"),)
+    return (
+        Check(
+            call=look, expect=f"{current} && contains(releases, {jmespath_literal(args.version)})"
+        ),
+    )
 
 
 def _previous_is_current(args: ActivateArgs) -> tuple[Check, ...]:
@@ -129,7 +133,10 @@ TOOLS: tuple[Tool[Any], ...] = (
         precheck=_as_planned,
         verify=lambda args: _serves_version(args.service, args.version),
         undo=_inverse,
-        undo_verify=lambda args: (*_previous_is_current(args), *_serves_version(args.service, args.previous)),
+        undo_verify=lambda args: (
+            *_previous_is_current(args),
+            *_serves_version(args.service, args.previous),
+        ),
         timeout=90.0,
     ),
 )

@@ -14,18 +14,12 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings
-from guardia.tools.tool import ServiceArgs
-from guardia.tools.tool import Tool
-from guardia.tools.tool import jmespath_literal
-from guardia.tools.tool import stdout_parser
+from guardia.tools.tool import Findings, ServiceArgs, Tool, jmespath_literal, stdout_parser
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
 """A file directly in a folder: no separators, no leading dash or dot."""

@@ -6,10 +6,7 @@ from typing import Any
 
 from guardia.board.core.plan import Risk
 from guardia.tools.command import Command, Script
-from guardia.tools.tool import ToolArgs
-from guardia.tools.tool import Findings
-from guardia.tools.tool import Tool
-from guardia.tools.tool import stdout_parser
+from guardia.tools.tool import Findings, Tool, ToolArgs, stdout_parser
 
 _LOAD = Script(
     "host.load",

@@ -12,10 +12,7 @@ from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.disk import FileName
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings
-from guardia.tools.tool import ServiceArgs
-from guardia.tools.tool import Tool
-from guardia.tools.tool import stdout_parser
+from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
 _LINE_CHARACTERS = 500
 

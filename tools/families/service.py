@@ -6,19 +6,19 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.target import HTTP_KINDS, service_on
-from guardia.tools.tool import Findings
-from guardia.tools.tool import ServiceArgs
-from guardia.tools.tool import Tool
-from guardia.tools.tool import success_findings
-from guardia.tools.tool import jmespath_literal
-from guardia.tools.tool import stdout_parser
+from guardia.tools.tool import (
+    Findings,
+    ServiceArgs,
+    Tool,
+    jmespath_literal,
+    stdout_parser,
+    success_findings,
+)
 
 Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR"]
 

@@ -16,11 +16,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from guardia.db.embedded import FAST_SETTINGS
-from guardia.db.embedded import Cluster
+from guardia.db.embedded import FAST_SETTINGS, Cluster
 from guardia.errors import Misconfigured
-from guardia.tools.lab.layout import LabServer
-from guardia.tools.lab.layout import write_private
+from guardia.tools.lab.layout import LabServer, write_private
 from guardia.tools.lab.ports import ADDRESS
 
 MONITOR_ROLE = "guardia_ops"

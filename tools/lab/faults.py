@@ -20,8 +20,7 @@ from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.tools.lab import layout
 from guardia.tools.lab.layout import LabServer
-from guardia.tools.lab.look import OracleResult
-from guardia.tools.lab.look import http_get
+from guardia.tools.lab.oracle import OracleResult, http_get
 
 RemoteRunner = Callable[[str], Awaitable[None]]
 """Runs a command on the server, as its account would."""
@@ -136,7 +135,9 @@ class HungServer:
 class FullVolume:
     """The log level was left at DEBUG: the flood fills the volume, and the application fails."""
 
-    def __init__(self, place: LabServer, remote: RemoteRunner, machine: int, *, possible: bool) -> None:
+    def __init__(
+        self, place: LabServer, remote: RemoteRunner, machine: int, *, possible: bool
+    ) -> None:
         self.server_id = place.server_id
         self._place = place
         self._remote = remote

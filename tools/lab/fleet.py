@@ -17,7 +17,7 @@ from types import FrameType
 from guardia.errors import NotFound
 from guardia.tools.lab import namespace
 from guardia.tools.lab.fleet_command import OCCUPIED
-from guardia.tools.lab.terms import FleetOptions
+from guardia.tools.lab.fleet_options import FleetOptions
 
 PLAIN_VARIABLE = "GUARDIA_LAB_PLAIN"
 """Set to 1 to use nothing that a kernel may refuse: no process namespace, no volume."""
@@ -41,7 +41,7 @@ def _acquire_lock(home: Path) -> bool:
 
 
 def _is_up(home: Path) -> bool:
-    from guardia.tools.lab.running import RunningFleet
+    from guardia.tools.lab.running_fleet import RunningFleet
 
     try:
         return RunningFleet.find(home).alive()
@@ -88,7 +88,7 @@ def _run_fleet(home: Path, terms: FleetOptions) -> None:
     try:
         if terms.isolated:
             namespace.mount_proc()
-        from guardia.tools.lab.field import FleetServer
+        from guardia.tools.lab.fleet_server import FleetServer
 
         code = FleetServer(home, terms).run()
     except SystemExit:

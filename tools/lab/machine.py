@@ -19,10 +19,9 @@ from pathlib import Path
 from guardia.db.embedded import Cluster
 from guardia.db.installation import binaries
 from guardia.tools.lab import database, layout, namespace, ssh_server
-from guardia.tools.lab.children import ChildReaper
-from guardia.tools.lab.children import kill_descendants
+from guardia.tools.lab.child_processes import ChildReaper, kill_descendants
+from guardia.tools.lab.fleet_options import FleetOptions
 from guardia.tools.lab.layout import LabServer
-from guardia.tools.lab.terms import FleetOptions
 
 
 @dataclass(frozen=True)

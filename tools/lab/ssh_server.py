@@ -23,7 +23,7 @@ from typing import Any
 
 import asyncssh
 
-from guardia.tools.lab.children import ChildReaper
+from guardia.tools.lab.child_processes import ChildReaper
 from guardia.tools.lab.namespace import end_with_parent
 
 ACCOUNT = "guardia"

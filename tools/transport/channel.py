@@ -9,17 +9,17 @@ from contextlib import suppress
 
 import paramiko
 
-from guardia.tools.output import ExitReason
-from guardia.tools.output import Output
+from guardia.tools.output import ExitReason, Output
 from guardia.tools.transport.connect import CONNECTION_ERRORS
+from guardia.tools.transport.events import BoundedEvent, PipeEvent
 from guardia.tools.transport.limits import TransportLimits
-from guardia.tools.transport.supervised_shell import FenceGuard
-from guardia.tools.transport.supervised_shell import SupervisedCommand
-from guardia.tools.transport.supervised_shell import OutputStream
-from guardia.tools.transport.supervised_shell import find_exit
-from guardia.tools.transport.supervised_shell import find_session
-from guardia.tools.transport.waiting import BoundedEvent
-from guardia.tools.transport.waiting import PipeEvent
+from guardia.tools.transport.supervised_shell import (
+    FenceGuard,
+    OutputStream,
+    SupervisedCommand,
+    find_exit,
+    find_session,
+)
 
 OnOutput = Callable[[str, str], None]
 """Called with ``"stdout"`` or ``"stderr"`` and some whole lines, while the command runs."""

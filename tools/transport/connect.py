@@ -31,7 +31,9 @@ class PrivateKeyStore(Protocol):
         ...
 
 
-def connect(host: Host, secrets: PrivateKeyStore, limits: TransportLimits, deadline: float) -> paramiko.Transport:
+def connect(
+    host: Host, secrets: PrivateKeyStore, limits: TransportLimits, deadline: float
+) -> paramiko.Transport:
     """A new, verified and authenticated connection; ``Unreachable`` where there is none."""
     key = _private_key(secrets, host.credential)
     try:

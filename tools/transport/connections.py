@@ -16,24 +16,22 @@ import paramiko
 from guardia.errors import GuardiaError
 from guardia.org.directory import Host
 from guardia.tools.command import Command
-from guardia.tools.output import ExitReason
-from guardia.tools.output import Output
-from guardia.tools.transport.channel import RunningCommand
-from guardia.tools.transport.channel import CommandNotStarted
-from guardia.tools.transport.channel import OnOutput
-from guardia.tools.transport.connect import CONNECTION_ERRORS
-from guardia.tools.transport.connect import PrivateKeyStore
-from guardia.tools.transport.connect import close
-from guardia.tools.transport.connect import connect
-from guardia.tools.transport.connect import unreachable
+from guardia.tools.output import ExitReason, Output
+from guardia.tools.transport.channel import CommandNotStarted, OnOutput, RunningCommand
+from guardia.tools.transport.connect import (
+    CONNECTION_ERRORS,
+    PrivateKeyStore,
+    close,
+    connect,
+    unreachable,
+)
 from guardia.tools.transport.limits import TransportLimits
-from guardia.tools.transport.pool import PoolClosed
-from guardia.tools.transport.pool import PoolExhausted
-from guardia.tools.transport.pool import PooledConnection
-from guardia.tools.transport.pool import ConnectionPool
-from guardia.tools.transport.supervised_shell import FenceGuard
-from guardia.tools.transport.supervised_shell import SupervisedCommand
-from guardia.tools.transport.supervised_shell import terminate_command
+from guardia.tools.transport.pool import ConnectionPool, PoolClosed, PooledConnection, PoolExhausted
+from guardia.tools.transport.supervised_shell import (
+    FenceGuard,
+    SupervisedCommand,
+    terminate_command,
+)
 
 __all__ = ["Connections", "Ending", "Limits", "Output", "Secrets"]
 

@@ -18,8 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from guardia.tools.command import Command, Script
-from guardia.tools.output import sanitize
-from guardia.tools.output import decode
+from guardia.tools.output import decode, sanitize
 
 _GRACE_SECONDS = 10
 """After the command's own time, until the server ends it even if nobody lets go."""

@@ -11,32 +11,24 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from guardia.agents.brain import metered as metering
-from guardia.agents.brain import role
+from guardia.agents.brain import metering, role
 from guardia.agents.brain.chat import prompts
-from guardia.agents.brain.chat.breaker import CircuitBreaker
-from guardia.agents.brain.chat.breaker import breaker_for
-from guardia.agents.brain.chat.clients import NO_USAGE
-from guardia.agents.brain.chat.clients import ChatReply
-from guardia.agents.brain.chat.clients import TokenUsage
-from guardia.agents.brain.chat.model import ChatModel
-from guardia.agents.brain.chat.model import system_prompt
+from guardia.agents.brain.chat.breaker import CircuitBreaker, breaker_for
+from guardia.agents.brain.chat.clients import NO_USAGE, ChatReply, TokenUsage
+from guardia.agents.brain.chat.model import ChatModel, system_prompt
 from guardia.agents.brain.chat.prompts import Prompt
 from guardia.agents.brain.goals import scope
 from guardia.agents.brain.goals.breakdown import GoalPiece
-from guardia.agents.brain.metered import UsageMeter
-from guardia.agents.brain.protocol import Brain
-from guardia.agents.brain.protocol import RunbookChoice
-from guardia.agents.brain.protocol import BrainResult
+from guardia.agents.brain.metering import UsageMeter
+from guardia.agents.brain.protocol import Brain, BrainResult, RunbookChoice
 from guardia.agents.brain.triage.classify import Triage
 from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.errors import Misconfigured, ModelError
 from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch
 from guardia.org.brains import BrainChoice, ModelChoice
+from guardia.org.credential_store import FileCredentialStore, with_stored_secrets
 from guardia.org.directory import Directory
-from guardia.org.keys import FileCredentialStore
-from guardia.org.keys import with_stored_secrets
 from guardia.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -111,7 +103,9 @@ class ChatBrain:
             otherwise=lambda: self._fallback.choose(text, found),
         )
 
-    def _think(self, asked: Prompt[T], *, otherwise: Callable[[], BrainResult[T]]) -> BrainResult[T]:
+    def _think(
+        self, asked: Prompt[T], *, otherwise: Callable[[], BrainResult[T]]
+    ) -> BrainResult[T]:
         deadline = time.monotonic() + self._choice.limit
         tried: list[str] = []
         refused: BudgetRefusal | None = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardia.agents.brain.chat.clients import ChatRequest
-from guardia.agents.brain.chat.clients import ChatReply
-from guardia.agents.brain.chat.clients import ConnectionFailure
-from guardia.agents.brain.chat.clients import TokenUsage
-from guardia.agents.brain.chat.clients import read_usage
-from guardia.agents.brain.chat.clients import truncated_answer
-from guardia.agents.brain.chat.clients import unusable_answer
+from guardia.agents.brain.chat.clients import (
+    ChatReply,
+    ChatRequest,
+    ConnectionFailure,
+    TokenUsage,
+    read_usage,
+    truncated_answer,
+    unusable_answer,
+)
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 

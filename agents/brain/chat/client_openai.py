@@ -7,12 +7,14 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from guardia.agents.brain.chat.clients import ChatRequest
-from guardia.agents.brain.chat.clients import ChatReply
-from guardia.agents.brain.chat.clients import ConnectionFailure
-from guardia.agents.brain.chat.clients import read_usage
-from guardia.agents.brain.chat.clients import truncated_answer
-from guardia.agents.brain.chat.clients import unusable_answer
+from guardia.agents.brain.chat.clients import (
+    ChatReply,
+    ChatRequest,
+    ConnectionFailure,
+    read_usage,
+    truncated_answer,
+    unusable_answer,
+)
 
 
 class OpenAIClient:
@@ -68,5 +70,7 @@ class OpenAIClient:
                 return ConnectionFailure.UNCONNECTED
             case openai.LengthFinishReasonError():
                 said = getattr(error.completion, "usage", None)
-                raise truncated_answer(read_usage(said, "prompt_tokens", "completion_tokens")) from None
+                raise truncated_answer(
+                    read_usage(said, "prompt_tokens", "completion_tokens")
+                ) from None
         return None

@@ -17,13 +17,15 @@ from typing import Any
 from pydantic import SecretStr
 
 from guardia.agents.brain.chat import client_factory, http_bounds
-from guardia.agents.brain.chat.clients import NO_USAGE
-from guardia.agents.brain.chat.clients import UNKNOWN_USAGE
-from guardia.agents.brain.chat.clients import ChatRequest
-from guardia.agents.brain.chat.clients import ChatReply
-from guardia.agents.brain.chat.clients import ConnectionFailure
-from guardia.agents.brain.chat.clients import TokenUsage
-from guardia.agents.brain.chat.clients import ChatClient
+from guardia.agents.brain.chat.clients import (
+    NO_USAGE,
+    UNKNOWN_USAGE,
+    ChatClient,
+    ChatReply,
+    ChatRequest,
+    ConnectionFailure,
+    TokenUsage,
+)
 from guardia.agents.brain.chat.prompts import Prompt
 from guardia.errors import ModelError
 from guardia.i18n import t
@@ -80,7 +82,9 @@ class ChatModel:
         # Where an answer has odd types, these repeat what the server sent.
         warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
         try:
-            message = _run_with_timeout(seconds, lambda: self._invoke(wire, role, question, seconds))
+            message = _run_with_timeout(
+                seconds, lambda: self._invoke(wire, role, question, seconds)
+            )
         except Exception as error:  # Whatever it was, it came of what the server sent.
             raise self._why(wire, error, seconds) from None
         return wire.reply(message)
@@ -90,8 +94,13 @@ class ChatModel:
 
         # As a tuple (connect, read, write, pool): langchain keeps one client for each hashable one.
         timeout = (min(_CONNECT_SECONDS, seconds), seconds, seconds, seconds)
-        with http_bounds.bounded_client(wire.http, timeout) as client, tracing_context(enabled=False):
-            call = ChatRequest(self.choice, self.key, system_prompt(role, question), question, client, timeout)
+        with (
+            http_bounds.bounded_client(wire.http, timeout) as client,
+            tracing_context(enabled=False),
+        ):
+            call = ChatRequest(
+                self.choice, self.key, system_prompt(role, question), question, client, timeout
+            )
             return wire.invoke(call)
 
     def _why(self, wire: ChatClient, error: Exception, seconds: float) -> ModelError:

@@ -21,9 +21,7 @@ from guardia.agents.brain.protocol import RunbookChoice
 from guardia.agents.brain.triage.classify import Triage, triage
 from guardia.errors import ModelError
 from guardia.i18n import t
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import Directory, Host, InstitutionInfo
 
 NONE = "NONE"
 """Stands for "none of these": strict enums have no null."""
@@ -149,7 +147,9 @@ def division_schema(servers: Sequence[Host]) -> Any:
     )
 
 
-def parse_division(text: str, servers: Sequence[Host], wanted: Collection[str]) -> tuple[GoalPiece, ...]:
+def parse_division(
+    text: str, servers: Sequence[Host], wanted: Collection[str]
+) -> tuple[GoalPiece, ...]:
     """``text`` as the pieces of a goal; ``ModelError`` where the model is not sure, chose what was
     not offered, or left out one of the ``wanted`` servers, which the goal itself names.
 

@@ -21,9 +21,7 @@ from guardia.agents.brain.goals.scope import GoalScope
 from guardia.agents.brain.protocol import RunbookChoice
 from guardia.agents.brain.triage.classify import Triage
 from guardia.knowledge.library import RunbookMatch
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import Directory, Host, InstitutionInfo
 
 T = TypeVar("T")
 
@@ -119,7 +117,9 @@ def _offered_servers(text: str, directory: Directory) -> tuple[Host, ...]:
     if len(directory.servers) <= MAX_SERVERS:
         return directory.servers
     said = "".join(text.lower().split())
-    institutions = {i.id for i in directory.institutions if _mentions_any(said, i.id, i.name, *i.aliases)}
+    institutions = {
+        i.id for i in directory.institutions if _mentions_any(said, i.id, i.name, *i.aliases)
+    }
 
     def distance(host: Host) -> int:
         if _mentions_any(said, host.server_id, *host.aliases):
@@ -133,7 +133,9 @@ def _mentions_any(said: str, *names: str) -> bool:
     return any("".join(name.lower().split()) in said for name in names if name)
 
 
-def _directory_data(institutions: Sequence[InstitutionInfo], servers: Sequence[Host]) -> dict[str, Any]:
+def _directory_data(
+    institutions: Sequence[InstitutionInfo], servers: Sequence[Host]
+) -> dict[str, Any]:
     return {
         "institutions": [i.model_dump(mode="json") for i in institutions],
         "servers": [_server_data(s) for s in servers],

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.text import strip_noise
-from guardia.knowledge.korean import Morpheme
-from guardia.knowledge.korean import morphemes
-from guardia.knowledge.korean import join_morphemes
+from guardia.knowledge.korean import Morpheme, join_morphemes, morphemes
 
 MAX_PIECES = 20
 """A goal of more pieces is several goals."""

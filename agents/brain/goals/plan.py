@@ -14,8 +14,7 @@ from datetime import date
 from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.goals.deadline import deadlines
 from guardia.agents.brain.triage.classify import Triage
-from guardia.agents.brain.triage.fanout import any_of_pattern
-from guardia.agents.brain.triage.fanout import fan_out
+from guardia.agents.brain.triage.fanout import any_of_pattern, fan_out
 from guardia.board.hiring.requests import Opening
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host
@@ -111,7 +110,9 @@ def resolve_pieces(
     return found
 
 
-def _resolve(work: ResolvedPiece, piece: GoalPiece, context: _Surroundings, known: _KnownServers) -> ResolvedPiece:
+def _resolve(
+    work: ResolvedPiece, piece: GoalPiece, context: _Surroundings, known: _KnownServers
+) -> ResolvedPiece:
     """With its servers, or with a question."""
     read = work.triage
     if piece.read:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from guardia.agents.brain.goals import plan
 from guardia.agents.brain.goals.breakdown import divide
-from guardia.agents.brain.triage.classify import relevant_text
-from guardia.agents.brain.triage.classify import triage
+from guardia.agents.brain.triage.classify import relevant_text, triage
 from guardia.agents.brain.triage.fanout import any_of_pattern
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.org.directory import Directory

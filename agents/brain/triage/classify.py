@@ -14,10 +14,8 @@ from guardia.agents.brain.triage import rules
 from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.reading import read_request
-from guardia.agents.brain.triage.servers import ServerMention
-from guardia.agents.brain.triage.servers import find_mentions
-from guardia.agents.brain.triage.text import strip_noise
-from guardia.agents.brain.triage.text import addresses_machine
+from guardia.agents.brain.triage.servers import ServerMention, find_mentions
+from guardia.agents.brain.triage.text import addresses_machine, strip_noise
 from guardia.i18n import t
 from guardia.org.directory import Directory
 
@@ -84,7 +82,9 @@ def relevant_text(text: str) -> str:
 def mentioned_servers(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
     """The servers that people name in talk around a request, which is as untrusted as that."""
     words = lexicon()
-    found = (find_mentions(strip_noise(line, words.strangers), directory, words.servers) for line in talk)
+    found = (
+        find_mentions(strip_noise(line, words.strangers), directory, words.servers) for line in talk
+    )
     return tuple(dict.fromkeys(mention.server_id for line in found for mention in line))
 
 

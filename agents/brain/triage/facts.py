@@ -9,8 +9,7 @@ from functools import cached_property
 
 from guardia.agents.brain.triage import grammar
 from guardia.agents.brain.triage.lexicon import Lexicon
-from guardia.agents.brain.triage.reading import ConceptHit
-from guardia.agents.brain.triage.reading import RequestReading
+from guardia.agents.brain.triage.reading import ConceptHit, RequestReading
 
 _KIND_WEIGHT = 5.0
 """A named server speaks for its kind as much as a word that nearly decides, said in passing."""

@@ -177,7 +177,9 @@ def _concepts(data: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
             yield f"topic.{category}.{weight}", sources
 
 
-def _patterns(concept: str, sources: list[str], macros: dict[str, list[str]]) -> Iterator[LexiconPattern]:
+def _patterns(
+    concept: str, sources: list[str], macros: dict[str, list[str]]
+) -> Iterator[LexiconPattern]:
     for source in sources:
         for row in _expanded(str(source), macros):
             yield LexiconPattern(concept, tuple(_words(row)), str(source))

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from guardia.agents.brain.triage import grammar
 from guardia.agents.brain.triage.clauses import Clause, clauses
-from guardia.agents.brain.triage.lexicon import Lexicon
-from guardia.agents.brain.triage.lexicon import PatternMatch
+from guardia.agents.brain.triage.lexicon import Lexicon, PatternMatch
 from guardia.knowledge.korean import Morpheme
 
 

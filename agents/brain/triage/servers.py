@@ -45,14 +45,18 @@ class ServerMention(NamedTuple):
     end: int
 
 
-def find_mentions(text: str, directory: Directory, words: Mapping[str, tuple[str, ...]]) -> list[ServerMention]:
+def find_mentions(
+    text: str, directory: Directory, words: Mapping[str, tuple[str, ...]]
+) -> list[ServerMention]:
     """The servers that ``text`` names, in order, each as often as it is named.
 
     ``words`` are the ways to name a server of each kind; together with the institution they name
     a server where only one fits.
     """
     patterns = _patterns(directory, _hashable(words))
-    found = [ServerMention(h.server_id, *m.span()) for p, h in patterns.exact for m in p.finditer(text)]
+    found = [
+        ServerMention(h.server_id, *m.span()) for p, h in patterns.exact for m in p.finditer(text)
+    ]
     chosen = [n for m in _longest(found) for n in _with_siblings(text, m, directory)]
     bare = _bare_numbers(text, chosen, patterns.families, directory)
     return list(_longest([*chosen, *bare]))
@@ -84,7 +88,9 @@ def _longest(found: list[ServerMention]) -> Iterator[ServerMention]:
             yield mention
 
 
-def _with_siblings(text: str, mention: ServerMention, directory: Directory) -> Iterator[ServerMention]:
+def _with_siblings(
+    text: str, mention: ServerMention, directory: Directory
+) -> Iterator[ServerMention]:
     """The mention and what "…, 2호기" adds to it."""
     yield mention
     host = next(h for h in directory.servers if h.server_id == mention.server_id)
@@ -116,7 +122,9 @@ def _hashable(words: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, tuple[st
 
 
 @lru_cache(maxsize=8)
-def _patterns(directory: Directory, words: tuple[tuple[str, tuple[str, ...]], ...]) -> _NamePatterns:
+def _patterns(
+    directory: Directory, words: tuple[tuple[str, tuple[str, ...]], ...]
+) -> _NamePatterns:
     kinds = dict(words)
     exact, families = [], []
     for host in directory.servers:

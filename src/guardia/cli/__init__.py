@@ -9,7 +9,9 @@ from rich.console import Console
 
 from guardia import __version__
 from guardia.cli import (
+    agents,
     audit,
+    command_permissions,
     control,
     costs,
     database,
@@ -19,15 +21,13 @@ from guardia.cli import (
     issue,
     keys,
     lab,
+    mcp,
     note,
     org,
-    outside,
     person,
     plan,
-    rights,
     runs,
     service,
-    staff,
     token,
 )
 from guardia.errors import GuardiaError, UserError
@@ -42,7 +42,7 @@ app.command("serve", help=t("cli.serve.help"))(service.serve)
 app.command("worker", help=t("cli.worker.help"))(service.worker)
 app.command("approve", help=t("cli.approve.help"))(issue.decision_command("approve"))
 app.command("reject", help=t("cli.reject.help"))(issue.decision_command("reject"))
-app.command("mcp", help=t("cli.mcp.help"))(outside.mcp)
+app.command("mcp", help=t("cli.mcp.help"))(mcp.mcp)
 app.command("goal", help=t("goals.cli.help"))(goal.goal)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
 app.command("release", help=t("cli.control.release"))(control.release)
@@ -58,10 +58,10 @@ app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))
-app.command("hire", help=t("cli.staff.hire"))(staff.hire)
-app.command("fire", help=t("cli.staff.fire"))(staff.fire)
-app.command("heartbeat", help=t("cli.staff.heartbeat"))(staff.heartbeat)
-app.add_typer(staff.app, name="agent", help=t("cli.staff.help"))
+app.command("hire", help=t("cli.staff.hire"))(agents.hire)
+app.command("fire", help=t("cli.staff.fire"))(agents.fire)
+app.command("heartbeat", help=t("cli.staff.heartbeat"))(agents.heartbeat)
+app.add_typer(agents.app, name="agent", help=t("cli.staff.help"))
 app.add_typer(note.app, name="note", help=t("cli.note.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))
 app.add_typer(keys.app, name="keys", help=t("cli.keys.help"))
@@ -75,7 +75,7 @@ def version() -> None:
     sys.stdout.write(f"{__version__}\n")
 
 
-rights.enforce_permissions(app)
+command_permissions.enforce_permissions(app)
 
 
 def main() -> None:

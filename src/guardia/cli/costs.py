@@ -18,8 +18,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.costs.report import CostLine
-    from guardia.board.costs.report import BudgetStatus
+    from guardia.board.costs.report import BudgetStatus, CostLine
     from guardia.org.budgets import Amount, Cap
 
 app = typer.Typer(no_args_is_help=True)
@@ -41,7 +40,9 @@ def costs(
         found = report.cost_lines(desk, by, wanted)
         budgets = report.budget_statuses(desk) if wanted == now else ()
     if as_json:
-        sys.stdout.write(json.dumps(_as_json(by, wanted, found, budgets), ensure_ascii=False) + "\n")
+        sys.stdout.write(
+            json.dumps(_as_json(by, wanted, found, budgets), ensure_ascii=False) + "\n"
+        )
         return
     console = Console()
     console.print(_costs_table(by, wanted, found), markup=False)
@@ -88,7 +89,10 @@ def _as_json(
         return {**fields, "won": fields.pop("cost") / MICROS_PER_WON}
 
     def part(spent: Amount, cap: Cap) -> dict[str, Any]:
-        caps = {"tokens": cap.tokens, "won": None if cap.cost is None else cap.cost / MICROS_PER_WON}
+        caps = {
+            "tokens": cap.tokens,
+            "won": None if cap.cost is None else cap.cost / MICROS_PER_WON,
+        }
         return {"spent": {"tokens": spent.tokens, "won": spent.cost / MICROS_PER_WON}, "cap": caps}
 
     return {

@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from guardia.cli import stories
-from guardia.cli.stories import DemoOutcome
+from guardia.cli import demo_stories
+from guardia.cli.demo_stories import DemoOutcome
 from guardia.errors import GuardiaError
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -27,11 +27,12 @@ def demo(
     leave: Annotated[bool, typer.Option("--exit", help=t("cli.demo.exit"))] = False,
     as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
     story: Annotated[
-        str, typer.Option("--story", help=t("cli.demo.story", names=", ".join(stories.STORIES)))
+        str,
+        typer.Option("--story", help=t("cli.demo.story", names=", ".join(demo_stories.STORIES))),
     ] = "lock-chain",
 ) -> None:
     """Start everything, tell one story, and show what truly held."""
-    told = stories.find_story(story)
+    told = demo_stories.find_story(story)
     # An orderly end also when a supervisor stops us, or a shell started us with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
@@ -59,10 +60,10 @@ def demo(
 
 
 def _run_story(
-    stack: ExitStack, console: Console, story: stories.DemoStory, *, yes: bool, started: float
+    stack: ExitStack, console: Console, story: demo_stories.DemoStory, *, yes: bool, started: float
 ) -> DemoOutcome:
-    from guardia.cli.stage import DemoEnvironment
-    from guardia.cli.telling import DemoRun
+    from guardia.cli.demo_environment import DemoEnvironment
+    from guardia.cli.demo_run import DemoRun
 
     stage = stack.enter_context(DemoEnvironment(Settings(), console).opened())
     console.print(t("cli.demo.ready", address=stage.address))

@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import parse_issue_number
-from guardia.cli.issue import authenticate
+from guardia.cli.issue import authenticate, parse_issue_number
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings

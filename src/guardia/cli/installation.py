@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from guardia.board.core.context import Desk
     from guardia.board.integrity.witnesses import WitnessFiles
     from guardia.db.embedded import Cluster
-    from guardia.org.keys import CredentialStore
+    from guardia.org.credential_store import CredentialStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Installation:
         from guardia.board.core.context import Desk
         from guardia.board.integrity.notary import Notary
         from guardia.db.engine import Database
-        from guardia.tools.drafting import CatalogPlanner
+        from guardia.tools.catalog_planner import CatalogPlanner
 
         database = Database(self.app_dsn, pool_size=4)
         try:
@@ -61,7 +61,7 @@ def embedded_cluster(settings: Settings) -> Cluster:
 def open_installation(settings: Settings) -> Iterator[Installation]:
     """The database, started where it is embedded and not running, and stopped again by us."""
     from guardia.board.integrity.witnesses import WitnessFiles
-    from guardia.org.keys import FileCredentialStore
+    from guardia.org.credential_store import FileCredentialStore
 
     keys, places = FileCredentialStore(settings.secrets), WitnessFiles.of(settings)
     if settings.dsn is not None:

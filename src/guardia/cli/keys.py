@@ -21,7 +21,7 @@ from guardia.settings import Settings
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
     from guardia.board.integrity.witnesses import WitnessFiles
-    from guardia.org.keys import FileCredentialStore
+    from guardia.org.credential_store import FileCredentialStore
 
 app = typer.Typer(no_args_is_help=True)
 _OPERATOR_ACTOR = "operator:cli"
@@ -45,7 +45,7 @@ def _store_folders(settings: Settings, places: WitnessFiles) -> list[Path]:
 def list_keys() -> None:
     """The keys that sign and what is stored; never a secret itself."""
     from guardia.board.integrity.witnesses import WitnessFiles
-    from guardia.org.keys import FileCredentialStore
+    from guardia.org.credential_store import FileCredentialStore
 
     settings = Settings()
     places = WitnessFiles.of(settings)
@@ -77,7 +77,7 @@ def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> N
     """Replace the master key of the store, or a key that signs."""
     from guardia.board.integrity import key_rotation
     from guardia.board.integrity.witnesses import WitnessFiles
-    from guardia.org.keys import FileCredentialStore
+    from guardia.org.credential_store import FileCredentialStore
 
     settings = Settings()
     if which not in ("store", "record", "decisions"):
@@ -86,7 +86,9 @@ def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> N
         if which == "record":
             key = key_rotation.rotate_checkpoint_key(desk, _OPERATOR_ACTOR)
         elif which == "decisions":
-            key = key_rotation.rotate_decision_key(desk, _OPERATOR_ACTOR, FileCredentialStore(settings.secrets))
+            key = key_rotation.rotate_decision_key(
+                desk, _OPERATOR_ACTOR, FileCredentialStore(settings.secrets)
+            )
         else:
             for folder in _store_folders(settings, WitnessFiles.of(settings)):
                 _rotate_store(desk, folder)
@@ -96,13 +98,13 @@ def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> N
 
 def _rotate_store(desk: Desk, folder: Path) -> None:
     from guardia.board.integrity import key_rotation
-    from guardia.org import masterkey
-    from guardia.org.keys import FileCredentialStore
+    from guardia.org import master_key
+    from guardia.org.credential_store import FileCredentialStore
 
     store = FileCredentialStore(folder)
-    source = (masterkey.next_key(folder) or store.master()).source
+    source = (master_key.next_key(folder) or store.master()).source
     count = store.rotate()
     key_rotation.log_store_rotation(desk, _OPERATOR_ACTOR, str(folder), count, source)
     sys.stdout.write(t("cli.keys.reencrypted", folder=folder, count=count) + "\n")
-    if not masterkey.current_key(folder).file:
-        sys.stdout.write(t("cli.keys.hand_over", variable=masterkey.KEY_VARIABLE) + "\n")
+    if not master_key.current_key(folder).file:
+        sys.stdout.write(t("cli.keys.hand_over", variable=master_key.KEY_VARIABLE) + "\n")

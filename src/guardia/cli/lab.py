@@ -15,7 +15,7 @@ from rich.table import Table
 
 from guardia.i18n import t
 from guardia.settings import Settings
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 app = typer.Typer(no_args_is_help=True)
 _JSON = typer.Option(False, "--json", help=t("lab.cli.json"))

@@ -13,16 +13,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from guardia.cli import chartfile
-from guardia.cli.installation import migrate
-from guardia.cli.installation import open_installation
+from guardia.cli import chart_file
+from guardia.cli.installation import migrate, open_installation
 from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.context import Desk
     from guardia.board.organization.chart import ChartPreview
-    from guardia.org.changes import ChartChange
+    from guardia.org.chart_diff import ChartChange
 
 app = typer.Typer(no_args_is_help=True)
 OPERATOR_ACTOR = "operator:cli"
@@ -37,10 +36,10 @@ _COLOURS = {"hired": "green", "added": "green", "fired": "red", "removed": "red"
 @app.command("validate", help=t("cli.org.validate"))
 def validate(file: _File = None) -> None:
     """Check a chart without touching anything."""
-    from guardia.cli import chartcheck
+    from guardia.cli import chart_check
 
-    given = chartfile.read_chart_file(file)
-    found = chartcheck.check_chart(given)
+    given = chart_file.read_chart_file(file)
+    found = chart_check.check_chart(given)
     words = {"name": given.path.name, "agents": len(found.agents)}
     sys.stdout.write(t("cli.org.valid", **words) + "\n")
 
@@ -49,7 +48,7 @@ def validate(file: _File = None) -> None:
 def schema() -> None:
     """The chart's JSON Schema, for editors."""
     from guardia.org import chart_model
-    from guardia.org import schema as described
+    from guardia.org import chart_schema as described
 
     found = described.json_schema(chart_model.OrgChart)
     sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
@@ -62,25 +61,25 @@ def show(
 ) -> None:
     """The running organization as a tree, with what everybody does now; or its text."""
     from guardia.board.organization import chart
-    from guardia.cli import orgtree
+    from guardia.cli import org_tree
 
     with _open_board() as desk:
         if text:
             sys.stdout.write(chart.running_text(desk)[1])
         elif following:
-            orgtree.follow(desk, Console())
+            org_tree.follow(desk, Console())
         else:
-            Console().print(orgtree.tree(desk))
+            Console().print(org_tree.tree(desk))
 
 
 @app.command("plan", help=t("cli.org.plan"))
 def plan(file: _File = None) -> None:
     """What applying would change; exit code 2 where it is anything."""
     from guardia.board.organization import chart
-    from guardia.cli import chartcheck
+    from guardia.cli import chart_check
 
-    given = chartfile.read_chart_file(file)
-    chartcheck.check_chart(given)
+    given = chart_file.read_chart_file(file)
+    chart_check.check_chart(given)
     with _open_board() as desk:
         preview = chart.preview(desk, given.text)
     _print_preview(given, preview)
@@ -91,10 +90,10 @@ def plan(file: _File = None) -> None:
 def apply(file: _File = None, yes: _Yes = False) -> None:
     """Make a chart the running organization; asks before it fires someone."""
     from guardia.board.organization import chart
-    from guardia.cli import chartcheck
+    from guardia.cli import chart_check
 
-    given = chartfile.read_chart_file(file)
-    chartcheck.check_chart(given)
+    given = chart_file.read_chart_file(file)
+    chart_check.check_chart(given)
     with _open_board() as desk:
         preview = chart.preview(desk, given.text)
         if preview.fired and not yes:
@@ -121,7 +120,9 @@ def history(
     table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
     for one in found:
         at = labels.format_time(one.created_at)
-        table.add_row(str(one.number), at, escape(labels.actor_label(names, one.author)), one.sha256[:12])
+        table.add_row(
+            str(one.number), at, escape(labels.actor_label(names, one.author)), one.sha256[:12]
+        )
     Console().print(table)
 
 
@@ -163,7 +164,7 @@ def _open_board() -> Iterator[Desk]:
             yield desk
 
 
-def _print_preview(given: chartfile.ChartFile, preview: ChartPreview) -> None:
+def _print_preview(given: chart_file.ChartFile, preview: ChartPreview) -> None:
     """What would change, and whose work would go where."""
     console = Console()
     for person in preview.strangers:

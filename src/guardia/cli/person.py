@@ -90,7 +90,9 @@ def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> No
 
     named = _read_people(file)
     with _open_board() as desk:
-        _print_result("loaded", count=people.import_people(desk, OPERATOR_ACTOR, named), all=len(named))
+        _print_result(
+            "loaded", count=people.import_people(desk, OPERATOR_ACTOR, named), all=len(named)
+        )
 
 
 @app.command("role", help=t("cli.person.set_role"))

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import parse_issue_number
-from guardia.cli.issue import authenticate
+from guardia.cli.issue import authenticate, parse_issue_number
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -107,7 +106,9 @@ def _choose_plan(sr_id: int, plans: list[FiledPlan], task: int | None) -> FiledP
     return found[0]
 
 
-def _apply_edits(plan: FiledPlan, put: list[str], remove: list[int], add: list[str]) -> list[ActionDraft]:
+def _apply_edits(
+    plan: FiledPlan, put: list[str], remove: list[int], add: list[str]
+) -> list[ActionDraft]:
     """The plan's actions with what is to be different; they are counted from 1."""
     from guardia.board.core.planner import ActionDraft
 

@@ -28,7 +28,9 @@ def runs(
     from guardia.board.runs import view as board_runs
 
     with open_installation(Settings()) as installation, installation.desk() as desk:
-        found = board_runs.list_runs(desk, board_runs.RunQuery(agent=agent, before=before, size=limit))
+        found = board_runs.list_runs(
+            desk, board_runs.RunQuery(agent=agent, before=before, size=limit)
+        )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head in _COLUMNS:
         whole = head in ("number", "begun", "work")
@@ -42,8 +44,7 @@ def runs(
 
 
 def _run_cells(row: RunRow) -> list[str]:
-    from guardia.board.core.labels import format_time
-    from guardia.board.core.labels import outcome_label
+    from guardia.board.core.labels import format_time, outcome_label
 
     return [
         str(row.run_id),

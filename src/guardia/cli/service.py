@@ -11,10 +11,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from guardia.cli import chartfile
-from guardia.cli.installation import Installation
-from guardia.cli.installation import migrate
-from guardia.cli.installation import open_installation
+from guardia.cli import chart_file
+from guardia.cli.installation import Installation, migrate, open_installation
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -80,7 +78,7 @@ def _apply_first_chart(installation: Installation, settings: Settings) -> None:
 
     with installation.desk() as desk:
         if not chart.has_chart(desk):
-            chart.apply_chart(desk, chartfile.read_chart_file(settings.chart).text, "operator:cli")
+            chart.apply_chart(desk, chart_file.read_chart_file(settings.chart).text, "operator:cli")
 
 
 def _exit(*_: object) -> NoReturn:

@@ -14,22 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapter_env import LOCKS
-from adapter_env import TERMINATE
-from adapter_env import run_adapter_once
-from cast import LEAD
-from cast import BoardEnv
-from external_agents import audit_entries
-from external_agents import shared_folder
-from external_agents import keep_own_account_unless_reachable
-from messages_server import MODEL
-from messages_server import MessagesServer
-from messages_server import ToolUse
-from messages_server import results
-from model_server import KEY
-from model_server import CannedReply
-from pages import page_app
-from pages import serve_app
+from adapter_env import LOCKS, TERMINATE, run_adapter_once
+from board_env import LEAD, BoardEnv
+from external_agents import audit_entries, keep_own_account_unless_reachable, shared_folder
+from messages_server import MODEL, MessagesServer, ToolUse, results
+from model_server import KEY, CannedReply
+from page_env import page_app, serve_app
 from sqlalchemy import text
 
 from guardia.agents.adapters import claude_code
@@ -39,7 +29,7 @@ from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 ROOT = Path(__file__).resolve().parents[3]
 USAGE = {
@@ -211,7 +201,11 @@ def test_it_works_on_its_task_through_the_board_alone(
 
 
 def test_without_the_boards_tools_it_does_not_begin(
-    cast: BoardEnv, folder: Path, model: MessagesServer, claude: Path, monkeypatch: pytest.MonkeyPatch
+    cast: BoardEnv,
+    folder: Path,
+    model: MessagesServer,
+    claude: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broken = json.loads(claude_code.config())
     broken["mcpServers"]["guardia"]["args"] = ["-c", "raise SystemExit(1)"]
@@ -239,7 +233,9 @@ def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
     def abort() -> None:
         assert waits.wait(60)
         (task,) = audit_entries(cast.desk, "outside_opened")
-        directives.issue_directive(cast.desk, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만"))
+        directives.issue_directive(
+            cast.desk, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만")
+        )
 
     model.responds(respond)
     person = threading.Thread(target=abort)

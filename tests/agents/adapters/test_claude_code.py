@@ -10,17 +10,16 @@ from typing import Any
 
 import pytest
 from external_agents import shared_folder
-from loops import run_in_own_loop
+from run_coroutine import run_in_own_loop
 
 from guardia.agents.adapters import claude_code, mcp_server
 from guardia.agents.adapters.claude_code import ClaudeCodeAgent
-from guardia.agents.adapters.contract import SessionSpec
-from guardia.agents.adapters.contract import HostResources
+from guardia.agents.adapters.contract import HostResources, SessionSpec
 from guardia.board.external_agents.sessions import SessionEnd
 from guardia.board.site import permissions
 from guardia.errors import Misconfigured
 from guardia.org.adapters import ClaudeCodeAdapter
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 
 @pytest.fixture
@@ -33,7 +32,9 @@ def cli(folder: Path, **more: Any) -> ClaudeCodeAgent:
     keys = FileCredentialStore(folder / "secrets")
     keys.put("claude", "sk-planted-key")
     adapter = ClaudeCodeAdapter.model_validate({"kind": "claude_code", "api_key": "claude", **more})
-    return ClaudeCodeAgent(adapter, SessionSpec(3, {"task": 1}, "http://b/api", "token-1"), HostResources(folder, keys))
+    return ClaudeCodeAgent(
+        adapter, SessionSpec(3, {"task": 1}, "http://b/api", "token-1"), HostResources(folder, keys)
+    )
 
 
 def test_its_call_leaves_it_no_tool_of_its_own_and_no_secret_in_sight(folder: Path) -> None:

@@ -11,18 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from external_agents import shared_folder
-from external_agents import python_adapter
-from loops import run_in_own_loop
+from external_agents import python_adapter, shared_folder
+from run_coroutine import run_in_own_loop
 
-from guardia.agents.adapters.contract import SessionSpec
-from guardia.agents.adapters.contract import HostResources
-from guardia.agents.adapters.process import ProcessAgent
-from guardia.agents.adapters.process import account
+from guardia.agents.adapters.contract import HostResources, SessionSpec
+from guardia.agents.adapters.process import ProcessAgent, account
 from guardia.board.external_agents.sessions import SessionEnd
 from guardia.errors import Misconfigured
 from guardia.org.adapters import ProcessAdapter
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 TOKEN = "token-5f2c9ab1"
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to run it as someone else")
@@ -203,7 +200,7 @@ from pathlib import Path
 from guardia.agents.adapters.contract import Errand, Means
 from guardia.agents.adapters.process import Program
 from guardia.org.adapters import Process
-from guardia.org.keys import FileKeys
+from guardia.org.credential_store import FileKeys
 async def main():
     adapter = Process.model_validate({ {**adapter, "command": [*adapter["command"], mark]}!r})
     place = Path({str(folder)!r})

@@ -11,18 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapter_env import FakeTransport
-from adapter_env import adapter_context
-from adapter_env import adapter_entry
-from cast import LEAD
-from cast import SERVER
-from cast import TERMINATE
-from cast import BoardEnv
-from cast import plan
-from external_agents import chart_with_adapter
-from external_agents import audit_entries
-from external_agents import shared_folder
-from external_agents import python_adapter
+from adapter_env import FakeTransport, adapter_context, adapter_entry
+from board_env import LEAD, SERVER, TERMINATE, BoardEnv, plan
+from external_agents import audit_entries, chart_with_adapter, python_adapter, shared_folder
 
 from guardia.agents.adapters.contract import HostResources
 from guardia.agents.adapters.runner import ExternalAgentRunner
@@ -36,7 +27,7 @@ from guardia.board.costs.metering import ReportedUsage
 from guardia.board.execution import tasks, view
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Stale
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 from guardia.tools import planning
 
 STAYS = """
@@ -82,7 +73,9 @@ class Shift:
         self.entry = adapter_entry({**adapter, "command": [*adapter["command"], self.mark]})
         self.cast, self.hold, self.closing = cast, hold or cast.parsed(), threading.Event()
         self.employer = ExternalAgentRunner(
-            "http://127.0.0.1:9", HostResources(folder / "outside", FileCredentialStore(folder / "keys")), grace=0.1
+            "http://127.0.0.1:9",
+            HostResources(folder / "outside", FileCredentialStore(folder / "keys")),
+            grace=0.1,
         )
         self.result: list[Any] = []
 
@@ -113,7 +106,9 @@ class Shift:
 
 
 def abort(shift: Shift) -> None:
-    directives.issue_directive(shift.cast.desk, LEAD, shift.hold.task_id, DirectiveRequest("abort", "그만"))
+    directives.issue_directive(
+        shift.cast.desk, LEAD, shift.hold.task_id, DirectiveRequest("abort", "그만")
+    )
 
 
 def kill(shift: Shift) -> None:
@@ -121,7 +116,9 @@ def kill(shift: Shift) -> None:
 
 
 def take_over(shift: Shift) -> None:
-    directives.issue_directive(shift.cast.desk, LEAD, shift.hold.task_id, DirectiveRequest("manual", "직접 하겠습니다"))
+    directives.issue_directive(
+        shift.cast.desk, LEAD, shift.hold.task_id, DirectiveRequest("manual", "직접 하겠습니다")
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from adapter_env import LOCKS
-from adapter_env import FakeTransport
-from adapter_env import adapter_context
-from adapter_env import adapter_entry
-from cast import BoardEnv
+from adapter_env import LOCKS, FakeTransport, adapter_context, adapter_entry
+from board_env import BoardEnv
 from sqlalchemy import text
 
 from guardia.agents.adapters import tool_proxy
@@ -17,8 +14,7 @@ from guardia.agents.adapters.tool_proxy import ToolProxy
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
 from guardia.board.external_agents.calls import CallRequest
-from guardia.db.engine import OUTAGE_ERRORS
-from guardia.db.engine import Database
+from guardia.db.engine import OUTAGE_ERRORS, Database
 
 READ = CallRequest(1, "read", LOCKS)
 

@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapter_env import LOCKS
-from adapter_env import run_adapter_once
-from cast import BoardEnv
+from adapter_env import LOCKS, run_adapter_once
+from board_env import BoardEnv
 from external_agents import audit_entries
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import page_app
-from pages import serve_app
+from page_env import page_app, serve_app
 
 from guardia.agents.adapters import webhook_signature
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
 from guardia.errors import Misconfigured
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 SECRET = "webhook-key-1"
 Receiver = Callable[[Any, bytes], int]
@@ -123,9 +121,13 @@ def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
     assert str(status) in audit_entries(cast.desk, "outside_ended")[0].detail["output"]
 
 
-def test_a_service_that_never_ends_runs_out_of_time(cast: BoardEnv, keys: Path, tmp_path: Path) -> None:
+def test_a_service_that_never_ends_runs_out_of_time(
+    cast: BoardEnv, keys: Path, tmp_path: Path
+) -> None:
     with receiving(lambda *_: 202) as url:
-        hold, _ = run_adapter_once(cast, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys)
+        hold, _ = run_adapter_once(
+            cast, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys
+        )
     assert view.task(cast.desk, hold.task_id).state is State.MANUAL
     assert audit_entries(cast.desk, "outside_ended")[0].detail["how"] == "timeout"
 

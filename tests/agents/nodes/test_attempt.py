@@ -7,25 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-from cast import LEAD
-from cast import TERMINATE
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import LEAD, TERMINATE, BoardEnv, seeded_env
 
 from guardia.agents.nodes import attempt
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.core.claims import Grant
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
+from guardia.board.core.plan import Check, ToolCall
 from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import PlanStep
-from guardia.tools.gate import Gate
-from guardia.tools.gate import ActionReport
-from guardia.tools.gate import ActionStatus
+from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
 DO = PlanStep(0, "do")
-SHOWN = (Check(call=ToolCall(tool="database.locks", args={"service": "budgetdb"}), expect="`true`"),)
+SHOWN = (
+    Check(call=ToolCall(tool="database.locks", args={"service": "budgetdb"}), expect="`true`"),
+)
 
 
 @dataclass

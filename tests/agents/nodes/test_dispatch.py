@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, get_args
 
-from cast import seeded_env
+from board_env import seeded_env
 
 from guardia.agents.brain.chat.parsing import Category
 from guardia.agents.brain.goals.plan import GENERAL

@@ -7,14 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cast import LEAD
-from cast import LEAD2
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
-from pages import ADMIN
-from pages import page_app
-from pages import enrol_page_users
+from board_env import LEAD, LEAD2, BoardEnv, assignment, plan
+from page_env import ADMIN, enrol_page_users, page_app
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
@@ -25,8 +19,8 @@ from guardia.board.core import kill_switch
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
 from guardia.board.execution import tasks
-from guardia.board.intake import chat_log, link_codes, stop_orders
-from guardia.board.intake.link_codes import LinkResult
+from guardia.board.intake import account_linking, chat_log, stop_command
+from guardia.board.intake.account_linking import LinkResult
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
@@ -120,12 +114,14 @@ def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: BoardEnv
 
 
 @pytest.mark.parametrize("who", ["known", "closed", "unknown", "nameless"])
-def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(cast: BoardEnv, who: str) -> None:
+def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(
+    cast: BoardEnv, who: str
+) -> None:
     messenger_links.link(cast.desk, BY, "cus", "mattermost", "u1")
     if who == "closed":
         people.set_active(cast.desk, BY, "cus", active=False)
     account = {"unknown": "u2", "nameless": ""}.get(who, "u1")
-    assert stop_orders.handle_stop(cast.desk, line("정지", account)) is not None
+    assert stop_command.handle_stop(cast.desk, line("정지", account)) is not None
     assert kill_switch.active_kill_switch(cast.desk) is not None
     with cast.desk.database.reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "killed")).one()
@@ -138,18 +134,27 @@ def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Boa
     desk = cast.desk
     first = messenger_links.create_code(desk, LEAD)
     code = messenger_links.create_code(desk, LEAD)
-    assert link_codes.link_account(desk, line(f"연결 {first}"), first) is LinkResult.UNKNOWN
+    assert account_linking.link_account(desk, line(f"연결 {first}"), first) is LinkResult.UNKNOWN
     late = replace(
         desk, clock=lambda: desk.clock() + messenger_links.CODE_LIFETIME + timedelta(seconds=1)
     )
-    assert link_codes.link_account(late, line(f"연결 {code}", post="late"), code) is LinkResult.UNKNOWN
-    assert link_codes.link_account(desk, line(f"연결 {code}", account=""), code) is LinkResult.NAMELESS
+    assert (
+        account_linking.link_account(late, line(f"연결 {code}", post="late"), code)
+        is LinkResult.UNKNOWN
+    )
+    assert (
+        account_linking.link_account(desk, line(f"연결 {code}", account=""), code)
+        is LinkResult.NAMELESS
+    )
     said = line(f"연결 {code}")
-    assert link_codes.link_account(desk, said, code) is LinkResult.LINKED
-    assert link_codes.link_account(desk, said, code) is None
-    assert link_codes.link_account(desk, line(f"연결 {code}", "thief"), code) is LinkResult.UNKNOWN
+    assert account_linking.link_account(desk, said, code) is LinkResult.LINKED
+    assert account_linking.link_account(desk, said, code) is None
+    assert (
+        account_linking.link_account(desk, line(f"연결 {code}", "thief"), code)
+        is LinkResult.UNKNOWN
+    )
     other = messenger_links.create_code(desk, LEAD2)
-    assert link_codes.link_account(desk, line(f"연결 {other}"), other) is LinkResult.TAKEN
+    assert account_linking.link_account(desk, line(f"연결 {other}"), other) is LinkResult.TAKEN
     assert [link.person.id for link in messenger_links.list_links(desk, LEAD)] == ["lead"]
     assert messenger_links.list_links(desk, LEAD2) == []
     with desk.database.reading() as session:
@@ -163,10 +168,12 @@ def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Boa
 
 def test_who_guesses_codes_is_stopped(cast: BoardEnv) -> None:
     for n in range(5):
-        found = link_codes.link_account(cast.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA")
+        found = account_linking.link_account(
+            cast.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA"
+        )
         assert found is LinkResult.UNKNOWN
     with pytest.raises(Throttled):
-        link_codes.link_account(cast.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
+        account_linking.link_account(cast.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
 
 
 def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_account(
@@ -187,7 +194,9 @@ def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_accoun
     for channel, account in (("irc", "u1"), ("mattermost", " "), ("mattermost", "x" * 200)):
         with pytest.raises(Invalid):
             messenger_links.link(cast.desk, ADMIN, "cus", channel, account)
-    assert [x.account for x in messenger_links.list_links(cast.desk, ADMIN, everybody=True)] == ["u1"]
+    assert [x.account for x in messenger_links.list_links(cast.desk, ADMIN, everybody=True)] == [
+        "u1"
+    ]
     messenger_links.unlink(cast.desk, ADMIN, "mattermost", "u1")
     with pytest.raises(NotFound):
         messenger_links.unlink(cast.desk, ADMIN, "mattermost", "u1")

@@ -3,9 +3,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cast import BoardEnv
-from pages import ADMIN
-from pages import PageClient
+from board_env import BoardEnv
+from page_env import ADMIN, PageClient
 
 from guardia.board.accounts import messenger_links
 

@@ -5,15 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from cast import ENGINEER
-from cast import LEAD
-from cast import LEAD2
-from cast import OFFICER
-from cast import PM
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
-from cast import replace_plan
+from board_env import ENGINEER, LEAD, LEAD2, OFFICER, PM, BoardEnv, assignment, plan, replace_plan
 from sqlalchemy import select
 
 from guardia.board.accounts import people
@@ -25,8 +17,7 @@ from guardia.board.core.context import Desk, utc_now
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
-from guardia.board.tracker.issue_list import IssueQuery
-from guardia.board.tracker.issue_list import list_issues
+from guardia.board.tracker.issue_list import IssueQuery, list_issues
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
 from guardia.org import chart
 from guardia.org.directory import PersonInfo
@@ -144,7 +135,9 @@ def test_joining_two_of_several_accounts_joins_them_all(cast: BoardEnv) -> None:
     assert found["officer"] is None
 
 
-def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(cast: BoardEnv) -> None:
+def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(
+    cast: BoardEnv,
+) -> None:
     desk = cast.desk
     new = PersonInfo(id="new", name="새 사람", title="과장", role="engineer", identity="사번-1")
     people.add(desk, BY, new, "넉넉히-기나긴-암호")
@@ -157,7 +150,9 @@ def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(c
         lambda: people.add(desk, BY, new),
         lambda: people.add(desk, BY, new.model_copy(update={"id": "n2"}), "짧음"),
         lambda: people.add(desk, BY, new.model_copy(update={"id": "n2", "role": "root"})),
-        lambda: people.import_people(desk, BY, [PM, new.model_copy(update={"institution": "없음"})]),
+        lambda: people.import_people(
+            desk, BY, [PM, new.model_copy(update={"institution": "없음"})]
+        ),
         lambda: people.set_role(desk, BY, "new", "root"),
         lambda: people.join_accounts(desk, BY, "lead", "lead"),
     ):

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from cast import BoardEnv
-from pages import PASSWORD
-from pages import enrol_page_users
+from board_env import BoardEnv
+from page_env import PASSWORD, enrol_page_users
 
 from guardia.board.accounts import sign_in
 from guardia.org import access

@@ -3,11 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 from fastapi import FastAPI
-from pages import PASSWORD
-from pages import PageClient
-from pages import page_app
+from page_env import PASSWORD, PageClient, page_app
 from sqlalchemy import text
 
 
@@ -84,7 +82,9 @@ def test_several_board_processes_count_together_and_tell_nobody_which_accounts_e
         ("/issues\r\nset-cookie: x=1", "/issues"),
     ],
 )
-def test_signing_in_leads_to_a_page_of_ours_only(anyone: PageClient, wish: str, leads_to: str) -> None:
+def test_signing_in_leads_to_a_page_of_ours_only(
+    anyone: PageClient, wish: str, leads_to: str
+) -> None:
     answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD, next=wish)
     assert answer.headers["location"] == leads_to
 
@@ -103,7 +103,9 @@ def test_signing_out_ends_the_session_on_the_server_too(
     assert browser.see("/issues").status_code == 303
 
 
-def test_a_closed_account_is_out_at_once(browse: Callable[[str], PageClient], board: BoardEnv) -> None:
+def test_a_closed_account_is_out_at_once(
+    browse: Callable[[str], PageClient], board: BoardEnv
+) -> None:
     browser = browse("lead")
     with board.desk.database.transaction() as session:
         session.execute(text("update tb_person set active = false where person_id = 'lead'"))

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import CUSTOMER
-from cast import LEAD
-from cast import BoardEnv
+from board_env import CUSTOMER, LEAD, BoardEnv
 from sqlalchemy import text
 
 from guardia.board.accounts import tokens
 from guardia.board.web.session import signed_in_person
 from guardia.errors import Forbidden, Invalid, NotFound
-from guardia.org.access import PERMISSIONS
-from guardia.org.access import is_allowed
-from guardia.org.access import require_permission
+from guardia.org.access import PERMISSIONS, is_allowed, require_permission
 from guardia.org.tokens import SESSION_ONLY_ACTIONS
 
 
@@ -53,7 +49,9 @@ def test_only_a_hash_is_kept_and_the_record_tells_of_it(cast: BoardEnv, database
 
 
 def test_its_holder_is_the_person_limited_to_its_rights(cast: BoardEnv) -> None:
-    found = signed_in_person(cast.desk, tokens.create_token(cast.desk, LEAD, "조회", ["plan.read"], 30))
+    found = signed_in_person(
+        cast.desk, tokens.create_token(cast.desk, LEAD, "조회", ["plan.read"], 30)
+    )
     assert found is not None and found.id == LEAD.id
     assert [action for action in PERMISSIONS if is_allowed(found, action)] == ["plan.read"]
     with pytest.raises(Forbidden):

@@ -5,11 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from cast import LEAD
-from cast import LEAD2
-from cast import OFFICER
-from cast import PM
-from cast import BoardEnv
+from board_env import LEAD, LEAD2, OFFICER, PM, BoardEnv
 from sqlalchemy import select
 
 from guardia.board.approvals import decisions, delegations
@@ -86,7 +82,9 @@ def test_a_named_person_holds_the_role_whatever_their_accounts_role(cast: BoardE
 
 
 @pytest.mark.parametrize("people", ["ghost", "eng", "cus"])
-def test_who_may_not_approve_holds_nothing_and_nobody_else_does(cast: BoardEnv, people: str) -> None:
+def test_who_may_not_approve_holds_nothing_and_nobody_else_does(
+    cast: BoardEnv, people: str
+) -> None:
     name_people(cast, f"role: team_lead, people: [{people}]")
     held, _, bound = cast.planned()
     assert told(cast) == set()

@@ -3,17 +3,19 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cast import CUSTOMER
-from cast import ENGINEER
-from cast import LEAD
-from cast import LEAD2
-from cast import OFFICER
-from cast import PM
-from cast import TERMINATE
-from cast import BoardEnv
-from cast import action
-from cast import assignment
-from cast import plan
+from board_env import (
+    CUSTOMER,
+    ENGINEER,
+    LEAD,
+    LEAD2,
+    OFFICER,
+    PM,
+    TERMINATE,
+    BoardEnv,
+    action,
+    assignment,
+    plan,
+)
 
 from guardia.board.approvals import decisions, pending
 from guardia.board.core.lifecycle import State

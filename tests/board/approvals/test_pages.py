@@ -5,10 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from cast import LEAD
-from cast import PM
-from cast import BoardEnv
-from pages import PageClient
+from board_env import LEAD, PM, BoardEnv
+from page_env import PageClient
 
 from guardia.board.approvals import delegations
 from guardia.org.delegation import principals
@@ -71,7 +69,9 @@ def test_what_does_not_hold_is_said_on_the_page_and_changes_nothing(
     assert delegations.overview(board.desk, LEAD).given == ()
 
 
-def test_an_administrator_sets_and_ends_others_and_sees_all(browse: Browse, board: BoardEnv) -> None:
+def test_an_administrator_sets_and_ends_others_and_sees_all(
+    browse: Browse, board: BoardEnv
+) -> None:
     browser = browse("admin")
     assert browser.fill(PATH, PATH, to="eng", until=UNTIL, principal="pm").status_code == 303
     assert names(board, "eng") == {"pm"}

@@ -9,17 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.approvals.policy import ChangeCalendar
-from guardia.board.approvals.policy import ApproverRole
-from guardia.board.approvals.policy import ApprovalChain
-from guardia.board.approvals.policy import StepDecision
-from guardia.board.approvals.policy import Denial
-from guardia.board.approvals.policy import DecisionVerdict
-from guardia.board.approvals.policy import calendar_for
-from guardia.board.approvals.policy import find_permitted_decision
-from guardia.board.approvals.policy import check_decision
-from guardia.board.approvals.policy import next_opening
-from guardia.board.approvals.policy import evaluate_chain
+from guardia.board.approvals.policy import (
+    ApprovalChain,
+    ApproverRole,
+    ChangeCalendar,
+    DecisionVerdict,
+    Denial,
+    StepDecision,
+    calendar_for,
+    check_decision,
+    evaluate_chain,
+    find_permitted_decision,
+    next_opening,
+)
 from guardia.errors import Invalid
 from guardia.org import chart
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep, Freeze, Window
@@ -45,7 +47,9 @@ decisions = st.builds(
     st.integers(0, 5),
     st.sampled_from(PEOPLE),
     st.builds(ApproverRole, st.sampled_from(ROLES), st.none() | st.sampled_from(PEOPLE)),
-    st.sampled_from((DecisionVerdict.APPROVE,) * 8 + (DecisionVerdict.REJECT, DecisionVerdict.CHANGE)),
+    st.sampled_from(
+        (DecisionVerdict.APPROVE,) * 8 + (DecisionVerdict.REJECT, DecisionVerdict.CHANGE)
+    ),
 )
 
 
@@ -80,7 +84,9 @@ def test_fewer_distinct_persons_than_demanded_never_approve(
 
 
 @given(eager())
-def test_order_roles_and_authority_are_never_violated(case: tuple[ApprovalChain, list[StepDecision]]) -> None:
+def test_order_roles_and_authority_are_never_violated(
+    case: tuple[ApprovalChain, list[StepDecision]],
+) -> None:
     chain, made = case
     now = evaluate_chain(chain, made)
     assert [d.step for d in now.given] == sorted(d.step for d in now.given)
@@ -97,7 +103,9 @@ def test_order_roles_and_authority_are_never_violated(case: tuple[ApprovalChain,
 
 
 @given(eager())
-def test_a_refusal_that_counts_is_the_last_word(case: tuple[ApprovalChain, list[StepDecision]]) -> None:
+def test_a_refusal_that_counts_is_the_last_word(
+    case: tuple[ApprovalChain, list[StepDecision]],
+) -> None:
     chain, made = case
     now = evaluate_chain(chain, made)
     refusals = [d for d in now.given if d.verdict is not DecisionVerdict.APPROVE]
@@ -132,8 +140,13 @@ def test_a_delegate_counts_once_and_so_does_who_delegated() -> None:
 def test_nobody_decides_in_the_name_of_the_requester() -> None:
     chain = ApprovalChain((ApprovalStep(role="pm"),), barred=frozenset({"boss"}))
     lent, own = ApproverRole("pm", "boss"), ApproverRole("pm")
-    assert find_permitted_decision(chain, evaluate_chain(chain, ()), "a", [lent]) == (None, Denial.OWN)
-    assert find_permitted_decision(chain, evaluate_chain(chain, ()), "a", [lent, own])[0] == StepDecision(1, "a", own)
+    assert find_permitted_decision(chain, evaluate_chain(chain, ()), "a", [lent]) == (
+        None,
+        Denial.OWN,
+    )
+    assert find_permitted_decision(chain, evaluate_chain(chain, ()), "a", [lent, own])[
+        0
+    ] == StepDecision(1, "a", own)
 
 
 def test_an_escalated_step_takes_the_further_role_too() -> None:

@@ -7,12 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from cast import PEOPLE
-from cast import LEAD
-from cast import LEAD2
-from cast import PM
-from cast import BoardEnv
-from cast import plan
+from board_env import LEAD, LEAD2, PEOPLE, PM, BoardEnv, plan
 from sqlalchemy import select
 
 from guardia.board.approvals import deadlines, decisions, delegations, pending
@@ -22,8 +17,7 @@ from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.lifecycle import State
-from guardia.board.core.model import OutboxEntry
-from guardia.board.core.model import Task
+from guardia.board.core.model import OutboxEntry, Task
 from guardia.board.core.plan import Plan
 from guardia.board.execution import tasks, view
 from guardia.board.organization import chart as organization_chart
@@ -31,8 +25,7 @@ from guardia.board.runs import beats
 from guardia.board.tracker import issue_list, issue_page
 from guardia.errors import Forbidden, Invalid, Refused, Stale
 from guardia.org import chart
-from guardia.org.directory import Directory
-from guardia.org.directory import PersonInfo
+from guardia.org.directory import Directory, PersonInfo
 
 ADMIN = PersonInfo(id="adm", name="윤서준", title="부장", role="admin")
 START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)  # a Friday noon in Seoul
@@ -77,7 +70,9 @@ def approve(board: BoardEnv, who: PersonInfo, task: int, bound: str) -> State:
 
 
 def change(board: BoardEnv, task: int, bound: str, wanted: Plan, who: PersonInfo) -> State:
-    return directives.issue_directive(board.desk, who, task, DirectiveRequest("change", "고침", bound, wanted))
+    return directives.issue_directive(
+        board.desk, who, task, DirectiveRequest("change", "고침", bound, wanted)
+    )
 
 
 def told(board: BoardEnv, kind: str) -> set[str]:
@@ -121,7 +116,9 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(board: BoardEnv) -> N
     assert approve(board, LEAD2, held.task_id, bound) is State.APPROVED
 
 
-def test_a_delegate_decides_in_the_others_name_and_only_as_long(board: BoardEnv, clock: Clock) -> None:
+def test_a_delegate_decides_in_the_others_name_and_only_as_long(
+    board: BoardEnv, clock: Clock
+) -> None:
     rule(board, "[pm]")
     until = START + timedelta(days=1)
     delegations.delegate(board.desk, PM, "eng", ends=until, absent=True)
@@ -246,7 +243,9 @@ def test_reminder_then_escalation_then_expiry(board: BoardEnv, clock: Clock) -> 
         approve(board, LEAD, held.task_id, bound)
 
 
-def test_who_it_escalated_to_can_approve_and_the_work_may_start(board: BoardEnv, clock: Clock) -> None:
+def test_who_it_escalated_to_can_approve_and_the_work_may_start(
+    board: BoardEnv, clock: Clock
+) -> None:
     rule(board, "{steps: [team_lead], expires: 1h, escalate_to: admin}")
     held, _, bound = board.planned()
     clock.later(hours=1, minutes=1)
@@ -323,8 +322,12 @@ def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(board: Boa
     assert signing_keys.is_genuine(said, detail["signature"], detail["key"])
     assert detail["key"] == board.desk.seal.public
     for name, value in {"plan_hash": "0" * 64, "person": "pm", "chain_head": "0" * 64}.items():
-        assert not signing_keys.is_genuine({**said, name: value}, detail["signature"], detail["key"])
-    assert not signing_keys.is_genuine(said, detail["signature"], signing.DecisionSigner.passing().public)
+        assert not signing_keys.is_genuine(
+            {**said, name: value}, detail["signature"], detail["key"]
+        )
+    assert not signing_keys.is_genuine(
+        said, detail["signature"], signing.DecisionSigner.passing().public
+    )
 
 
 def test_who_reads_the_record_only_decides_nothing(board: BoardEnv) -> None:

@@ -7,12 +7,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from cast import LEAD
-from cast import PM
-from cast import TERMINATE
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
+from board_env import LEAD, PM, TERMINATE, BoardEnv, assignment, plan
 
 from guardia.board.approvals import decisions, pending
 from guardia.board.audit.signing import DecisionSigner
@@ -46,7 +41,9 @@ def approve(cast: BoardEnv) -> Claim:
 def change(cast: BoardEnv, hold: Claim, who: PersonInfo) -> None:
     """The same plan, filed anew by a person."""
     bound = tasks.plan_hash(hold.task_id, plan())
-    directives.issue_directive(cast.desk, who, hold.task_id, DirectiveRequest("change", "고침", bound, plan()))
+    directives.issue_directive(
+        cast.desk, who, hold.task_id, DirectiveRequest("change", "고침", bound, plan())
+    )
 
 
 def never_given(cast: BoardEnv) -> None:
@@ -143,7 +140,9 @@ def sealed_by_a_key_that_this_host_has_not(cast: BoardEnv) -> None:
         sealed_by_a_key_that_this_host_has_not,
     ],
 )
-def test_a_forged_approval_starts_nothing(cast: BoardEnv, forge: Callable[[BoardEnv], None]) -> None:
+def test_a_forged_approval_starts_nothing(
+    cast: BoardEnv, forge: Callable[[BoardEnv], None]
+) -> None:
     forge(cast)
     again = cast.hold("db-agent")
     with pytest.raises((Forged, Misconfigured)):
@@ -162,5 +161,7 @@ def test_a_forged_approval_runs_no_further_command_of_what_has_begun(cast: Board
 def test_orders_that_change_no_plan_leave_its_approvals_as_they_are(cast: BoardEnv) -> None:
     hold = approve(cast)
     for verb, argument in (("pause", ""), ("resume", ""), ("priority", "P1"), ("reassign", "eng")):
-        directives.issue_directive(cast.desk, LEAD, hold.task_id, DirectiveRequest(verb, "사유", argument))
+        directives.issue_directive(
+            cast.desk, LEAD, hold.task_id, DirectiveRequest(verb, "사유", argument)
+        )
     assert tasks.begin_execution(cast.desk, cast.hold("db-agent")).plan_hash is not None

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.audit.chain import ORIGIN
-from guardia.board.audit.chain import ChainEntry
-from guardia.board.audit.chain import canonical
-from guardia.board.audit.chain import clean
-from guardia.board.audit.chain import digest
-from guardia.board.audit.chain import to_microseconds
-from guardia.board.audit.chain import verify
+from guardia.board.audit.chain import (
+    ORIGIN,
+    ChainEntry,
+    canonical,
+    clean,
+    digest,
+    to_microseconds,
+    verify,
+)
 
 texts = st.text(max_size=30)
 values = st.recursive(

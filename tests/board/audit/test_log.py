@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import psycopg
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 
 from guardia.board.audit import log
 

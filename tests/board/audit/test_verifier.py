@@ -15,9 +15,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from mutants import ModuleSet
-from mutants import cpu_time_limit
-from mutants import mutants
+from mutation import ModuleSet, cpu_time_limit, mutants
 
 from guardia.board.audit import chain, checkpoint, signing_keys, verifier
 

@@ -7,16 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cast import ENGINEER
-from cast import LEAD
-from cast import PM
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import ENGINEER, LEAD, PM, BoardEnv, seeded_env
 from fastapi import FastAPI
-from pages import PASSWORD
-from pages import PageClient
-from pages import page_app
-from pages import enrol_page_users
+from page_env import PASSWORD, PageClient, enrol_page_users, page_app
 
 from guardia.board.accounts import tokens
 from guardia.board.core import kill_switch
@@ -117,7 +110,9 @@ def test_a_cookie_beside_a_token_does_not_count(app: FastAPI, board: BoardEnv) -
     assert kill_switch.active_kill_switch(board.desk) is None
 
 
-def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(app: FastAPI, board: BoardEnv) -> None:
+def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(
+    app: FastAPI, board: BoardEnv
+) -> None:
     secret = tokens.create_token(board.desk, ENGINEER, "관제", ["control.kill"], 30)
     answer = program(app, secret).put(PATH, content=b"{", headers={"content-type": "text/plain"})
     assert answer.status_code == 422 and answer.json()["errors"]

@@ -7,29 +7,17 @@ from contextlib import suppress
 
 import psycopg
 import pytest
-from cast import CUSTOMER
-from cast import ENGINEER
-from cast import LEAD
-from cast import PM
-from cast import BoardEnv
-from cast import action
-from cast import assignment
-from cast import plan
+from board_env import CUSTOMER, ENGINEER, LEAD, PM, BoardEnv, action, assignment, plan
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
-from guardia.board.control import directives, kill_switch, undoing
+from guardia.board.control import directives, kill_switch, rollback
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
-from guardia.board.core.lifecycle import TRANSITIONS
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Risk
+from guardia.board.core.lifecycle import TRANSITIONS, Move, State
+from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.execution import commands, tasks
-from guardia.board.execution.commands import CommandResult
-from guardia.board.execution.commands import PlanStep
+from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import agent_control
 from guardia.board.runs import beats
 from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
@@ -66,7 +54,9 @@ def completed(cast: BoardEnv, *actions: Action) -> Claim:
 
 
 def give(cast: BoardEnv, hold: Claim, verb: str, reason: str = "사유", argument: str = "") -> State:
-    return directives.issue_directive(cast.desk, LEAD, hold.task_id, DirectiveRequest(verb, reason, argument))
+    return directives.issue_directive(
+        cast.desk, LEAD, hold.task_id, DirectiveRequest(verb, reason, argument)
+    )
 
 
 def change(cast: BoardEnv, hold: Claim) -> State:
@@ -96,9 +86,9 @@ def test_a_running_one_is_undone_by_its_agent(cast: BoardEnv) -> None:
         give(cast, hold, "abort")
     begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None and "order" in begun.reasons
-    order = undoing.claim_rollback(cast.desk, begun)
+    order = rollback.claim_rollback(cast.desk, begun)
     assert order is not None and order.hold.task_id == hold.task_id
-    assert undoing.finish_rollback(cast.desk, order, [], []) is State.FAILED_ROLLBACK
+    assert rollback.finish_rollback(cast.desk, order, [], []) is State.FAILED_ROLLBACK
 
 
 def test_a_paused_task_rests_until_it_is_resumed(cast: BoardEnv) -> None:
@@ -128,7 +118,7 @@ def test_a_person_may_take_over_what_an_agent_is_undoing(cast: BoardEnv) -> None
     assert give(cast, hold, "manual") is State.MANUAL
     assert kill_switch.stopped_tasks(cast.desk, 1)[0].outcome == "NOT_RESTORED"
     begun = beats.begin(cast.desk, "db-agent")
-    assert begun is None or undoing.claim_rollback(cast.desk, begun) is None
+    assert begun is None or rollback.claim_rollback(cast.desk, begun) is None
 
 
 def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(cast: BoardEnv) -> None:
@@ -154,12 +144,12 @@ def test_a_completed_task_is_rolled_back_by_its_agent_once_it_is_verified(cast: 
     assert give(cast, hold, "rollback") is State.COMPLETED
     begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    order = undoing.claim_rollback(cast.desk, begun)
+    order = rollback.claim_rollback(cast.desk, begun)
     assert order is not None
-    grant = undoing.grant_rollback(cast.desk, order).grant
+    grant = rollback.grant_rollback(cast.desk, order).grant
     assert LEVEL.undo is not None
     commands.record_intent(cast.desk, grant, LEVEL.undo, "…", PlanStep(0, "undo"))
-    assert undoing.finish_rollback(cast.desk, order, ["- 로그"], []) is State.ROLLED_BACK
+    assert rollback.finish_rollback(cast.desk, order, ["- 로그"], []) is State.ROLLED_BACK
 
 
 def test_a_rollback_that_fails_is_never_silent(cast: BoardEnv) -> None:
@@ -167,9 +157,9 @@ def test_a_rollback_that_fails_is_never_silent(cast: BoardEnv) -> None:
     give(cast, hold, "rollback")
     begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    order = undoing.claim_rollback(cast.desk, begun)
+    order = rollback.claim_rollback(cast.desk, begun)
     assert order is not None
-    assert undoing.finish_rollback(cast.desk, order, [], ["- 로그"]) is State.MANUAL
+    assert rollback.finish_rollback(cast.desk, order, [], ["- 로그"]) is State.MANUAL
     assert one(cast, "select count(*) from tb_outbox where kind = 'alert'") == 1
 
 
@@ -217,10 +207,10 @@ def test_a_paused_agent_undoes_what_people_order_and_nothing_else(cast: BoardEnv
     for _ in range(2):  # the first worker dies
         begun = beats.begin(cast.desk, "db-agent")
         assert begun is not None and begun.works and begun.ordered
-        order = undoing.claim_rollback(cast.desk, begun)
+        order = rollback.claim_rollback(cast.desk, begun)
         assert order is not None and order.hold.task_id == hold.task_id
         assert beats.claim_task(cast.desk, begun) is None
-    undoing.finish_rollback(cast.desk, order, ["되돌림"], [])
+    rollback.finish_rollback(cast.desk, order, ["되돌림"], [])
     beats.end(cast.desk, begun, "restored", task_id=hold.task_id, steps=1)
     assert beats.begin(cast.desk, "db-agent") is None
 
@@ -229,9 +219,13 @@ def test_orders_need_their_right_and_a_known_verb(cast: BoardEnv) -> None:
     hold = cast.parsed()
     for verb in directives.VERBS:
         with pytest.raises(Forbidden):
-            directives.issue_directive(cast.desk, CUSTOMER, hold.task_id, DirectiveRequest(verb, "x"))
+            directives.issue_directive(
+                cast.desk, CUSTOMER, hold.task_id, DirectiveRequest(verb, "x")
+            )
     with pytest.raises(Forbidden):
-        directives.issue_directive(cast.desk, ENGINEER, hold.task_id, DirectiveRequest("rollback", "x"))
+        directives.issue_directive(
+            cast.desk, ENGINEER, hold.task_id, DirectiveRequest("rollback", "x")
+        )
     with pytest.raises(NotFound):
         give(cast, hold, "explode")
     assert one(cast, "select count(*) from tb_directive") == 0

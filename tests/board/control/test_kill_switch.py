@@ -4,34 +4,33 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from cast import CUSTOMER
-from cast import ENGINEER
-from cast import LEAD
-from cast import OFFICER
-from cast import PM
-from cast import SERVER
-from cast import TERMINATE
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
+from board_env import (
+    CUSTOMER,
+    ENGINEER,
+    LEAD,
+    OFFICER,
+    PM,
+    SERVER,
+    TERMINATE,
+    BoardEnv,
+    assignment,
+    plan,
+)
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.control import kill_switch as control_kill_switch
-from guardia.board.control import undoing
-from guardia.board.control.undoing import RollbackClaim
+from guardia.board.control import rollback
+from guardia.board.control.rollback import RollbackClaim
 from guardia.board.core import kill_switch
-from guardia.board.core.claims import Grant
-from guardia.board.core.claims import Claim
+from guardia.board.core.claims import Claim, Grant
 from guardia.board.core.context import Desk
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.core.wakes import wake
 from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import PlanStep
-from guardia.board.intake import stop_orders
+from guardia.board.intake import stop_command
 from guardia.board.issues import receiving
 from guardia.board.runs import beats
 from guardia.db.engine import Database
@@ -70,7 +69,7 @@ def kinds(cast: BoardEnv) -> list[str]:
 def ordered(cast: BoardEnv) -> RollbackClaim:
     begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None
-    found = undoing.claim_rollback(cast.desk, begun)
+    found = rollback.claim_rollback(cast.desk, begun)
     assert found is not None
     assert beats.claim_task(cast.desk, begun) is None
     return found
@@ -114,7 +113,7 @@ def test_nothing_is_claimed_while_it_is_on_also_not_by_another_process(cast: Boa
             begun = beats.begin(desk, agent)
             assert begun is not None
             assert beats.claim_task(desk, begun) is None
-            assert undoing.claim_rollback(desk, begun) is None
+            assert rollback.claim_rollback(desk, begun) is None
     other.close()
 
 
@@ -133,7 +132,7 @@ def test_a_hold_forged_under_the_switch_is_refused_at_the_gate(cast: BoardEnv) -
 def test_an_order_lets_an_agent_undo_and_look_and_nothing_else(cast: BoardEnv) -> None:
     running(cast)
     control_kill_switch.kill(cast.desk, LEAD, "정지")
-    grant = undoing.grant_rollback(cast.desk, ordered(cast)).grant
+    grant = rollback.grant_rollback(cast.desk, ordered(cast)).grant
     commands.record_intent(cast.desk, grant, READ, "…")
     with pytest.raises(Refused, match="되돌리기와 조회만"):
         commands.record_intent(cast.desk, grant, DO, "…", PlanStep(0, "do"))
@@ -152,9 +151,10 @@ def test_stopped_work_is_undone_and_reported_once(cast: BoardEnv) -> None:
     done = control_kill_switch.kill(cast.desk, PM, "오동작")
     assert "kill_report" not in kinds(cast)
     order = ordered(cast)
-    undoing.finish_rollback(cast.desk, order, ["- 로그 수준 변경"], [])
+    rollback.finish_rollback(cast.desk, order, ["- 로그 수준 변경"], [])
     found = {
-        s.task_id: (s.found, s.state, s.outcome) for s in control_kill_switch.stopped_tasks(cast.desk, 1)
+        s.task_id: (s.found, s.state, s.outcome)
+        for s in control_kill_switch.stopped_tasks(cast.desk, 1)
     }
     assert found[hold.task_id] == ("IN_PROGRESS", "FAILED_ROLLBACK", "RESTORED")
     assert done.undoing == 1
@@ -169,7 +169,10 @@ def test_stopped_work_is_undone_and_reported_once(cast: BoardEnv) -> None:
 def test_what_cannot_be_undone_ends_with_people_and_an_alert(cast: BoardEnv) -> None:
     hold, _ = running(cast)
     control_kill_switch.kill(cast.desk, PM, "오동작")
-    assert undoing.finish_rollback(cast.desk, ordered(cast), [], ["- 서버가 응답하지 않음"]) is State.MANUAL
+    assert (
+        rollback.finish_rollback(cast.desk, ordered(cast), [], ["- 서버가 응답하지 않음"])
+        is State.MANUAL
+    )
     assert control_kill_switch.stopped_tasks(cast.desk, 1)[0].outcome == "NOT_RESTORED"
     alerts = rows(cast, f"select text from tb_outbox where kind = 'alert' and sr_id = {hold.sr_id}")
     assert "서버가 응답하지 않음" in str(alerts)
@@ -181,8 +184,8 @@ def test_a_dead_undo_is_taken_up_again(cast: BoardEnv) -> None:
     first = ordered(cast)
     second = ordered(cast)
     with pytest.raises(Stale):
-        undoing.finish_rollback(cast.desk, first, [], [])
-    assert undoing.finish_rollback(cast.desk, second, [], []) is State.FAILED_ROLLBACK
+        rollback.finish_rollback(cast.desk, first, [], [])
+    assert rollback.finish_rollback(cast.desk, second, [], []) is State.FAILED_ROLLBACK
 
 
 def test_waiting_work_stays_where_it_is_and_goes_on_after_the_release(cast: BoardEnv) -> None:
@@ -205,7 +208,7 @@ def test_it_is_thrown_once_however_often_it_is_pressed(cast: BoardEnv) -> None:
     order = ordered(cast)
     again = control_kill_switch.kill(cast.desk, PM, "둘")
     assert again.already and again.kill_id == first.kill_id
-    assert undoing.finish_rollback(cast.desk, order, [], []) is State.FAILED_ROLLBACK
+    assert rollback.finish_rollback(cast.desk, order, [], []) is State.FAILED_ROLLBACK
     assert kinds(cast).count("killed") == 1
 
 
@@ -229,12 +232,12 @@ def test_the_word_in_a_room_stops_and_a_repeated_delivery_does_not(cast: BoardEn
     line = receiving.NewIssue(
         text="정지!", channel="mattermost", sender="kim", room="운영", external_id="p1"
     )
-    first = stop_orders.handle_stop(cast.desk, line)
+    first = stop_command.handle_stop(cast.desk, line)
     assert first is not None and not first.already
     switch = kill_switch.active_kill_switch(cast.desk)
     assert switch is not None and switch.ordered_by == "channel:mattermost"
     control_kill_switch.release(cast.desk, PM, "확인함")
-    assert stop_orders.handle_stop(cast.desk, line) is None
+    assert stop_command.handle_stop(cast.desk, line) is None
     assert kill_switch.active_kill_switch(cast.desk) is None
     assert rows(cast, "select rule, sr_id from tb_msg_chat_log") == [("kill", None)]
     rooms = rows(cast, "select room from tb_outbox where kind = 'message'")

@@ -7,31 +7,20 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from cast import CUSTOMER
-from cast import ENGINEER
-from cast import LEAD
-from cast import LEAD2
-from cast import OFFICER
-from cast import PM
-from cast import SERVER
-from cast import BoardEnv
-from cast import plan
+from board_env import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, SERVER, BoardEnv, plan
 
 from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log
-from guardia.board.control import directives, kill_switch, manual_plans, undoing
+from guardia.board.control import directives, kill_switch, manual_plans, rollback
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
-from guardia.board.control.undoing import RollbackGrant
+from guardia.board.control.rollback import RollbackGrant
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Action, Plan, ToolCall
 from guardia.board.core.planner import ActionDraft
 from guardia.board.execution import commands, tasks, view
-from guardia.board.execution.commands import CommandResult
-from guardia.board.execution.commands import PlanStep
+from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
@@ -88,7 +77,9 @@ def running(board: BoardEnv, *calls: ToolCall, done: int = 0) -> Claim:
     hold = board.hold("db-agent")
     grant = tasks.begin_execution(board.desk, hold)
     for ordinal, action in enumerate(filed.actions[:done]):
-        intent = commands.record_intent(board.desk, grant, action.call, "…", PlanStep(ordinal, "do"))
+        intent = commands.record_intent(
+            board.desk, grant, action.call, "…", PlanStep(ordinal, "do")
+        )
         commands.record_result(board.desk, intent, GOOD)
     return hold
 
@@ -124,10 +115,10 @@ def undo(board: BoardEnv, *, restored: int = 0, lost: list[str] | None = None) -
     """What the agent's next beat does about an order."""
     begun = beats.begin(board.desk, "db-agent")
     assert begun is not None and "order" in begun.reasons
-    order = undoing.claim_rollback(board.desk, begun)
+    order = rollback.claim_rollback(board.desk, begun)
     assert order is not None
-    found = undoing.grant_rollback(board.desk, order)
-    undoing.finish_rollback(board.desk, order, ["- 로그"] * restored, lost or [], found.kept)
+    found = rollback.grant_rollback(board.desk, order)
+    rollback.finish_rollback(board.desk, order, ["- 로그"] * restored, lost or [], found.kept)
     beats.end(board.desk, begun, "order", task_id=None, steps=1)
     return found
 
@@ -189,13 +180,17 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
     assert kinds(board)[-3:] == ["ordered", "planned", "approved"]
     if begin is not paused:
         assert view.task(board.desk, hold.task_id).written
-        assert tasks.begin_execution(board.desk, board.hold("db-agent")).plan_hash == state.plan_hash
+        assert (
+            tasks.begin_execution(board.desk, board.hold("db-agent")).plan_hash == state.plan_hash
+        )
 
 
 def test_the_author_of_a_changed_plan_cannot_fill_a_step_of_it(board: BoardEnv) -> None:
     hold = waiting(board)
     bound = view.plan_state(board.desk, hold.task_id).plan_hash or ""
-    manual_plans.change_plan(board.desk, LEAD, hold.task_id, PlanRevision(bound, [ActionDraft.of(SECOND)], "고침"))
+    manual_plans.change_plan(
+        board.desk, LEAD, hold.task_id, PlanRevision(bound, [ActionDraft.of(SECOND)], "고침")
+    )
     fresh = view.plan_state(board.desk, hold.task_id).plan_hash or ""
     with pytest.raises(Forbidden, match="작성"):
         decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=fresh)
@@ -212,7 +207,10 @@ WRONG = {
     "a service that is not there": (ActionDraft("service.restart", {"service": "other"}), Refused),
     "shell": (ActionDraft("service.restart", {"service": "budgetdb; reboot"}), Invalid),
     "a missing argument": (ActionDraft("service.set_log_level", {"service": "budgetdb"}), Invalid),
-    "an argument of another": (ActionDraft("service.restart", {"service": "a", "pid": "1"}), Invalid),
+    "an argument of another": (
+        ActionDraft("service.restart", {"service": "a", "pid": "1"}),
+        Invalid,
+    ),
     "what is there already": (ActionDraft.of(FIRST), Invalid),
 }
 
@@ -224,15 +222,24 @@ def test_what_does_not_hold_is_refused_and_nothing_is_changed(board: BoardEnv, c
     before, bound = kinds(board), view.plan_state(board.desk, hold.task_id).plan_hash or ""
     with pytest.raises(fault):
         manual_plans.change_plan(board.desk, PM, hold.task_id, PlanRevision(bound, [draft], "고침"))
-    for nothing in (PlanRevision(bound, [], "고침"), PlanRevision(bound, [ActionDraft.of(SECOND)], "  ")):
+    for nothing in (
+        PlanRevision(bound, [], "고침"),
+        PlanRevision(bound, [ActionDraft.of(SECOND)], "  "),
+    ):
         with pytest.raises(Invalid):
             manual_plans.change_plan(board.desk, PM, hold.task_id, nothing)
     with pytest.raises(Stale):
-        manual_plans.change_plan(board.desk, PM, hold.task_id, PlanRevision("0", [ActionDraft.of(SECOND)], "고침"))
+        manual_plans.change_plan(
+            board.desk, PM, hold.task_id, PlanRevision("0", [ActionDraft.of(SECOND)], "고침")
+        )
     with pytest.raises(Forbidden):
-        manual_plans.change_plan(board.desk, CUSTOMER, hold.task_id, PlanRevision(bound, [draft], "고침"))
+        manual_plans.change_plan(
+            board.desk, CUSTOMER, hold.task_id, PlanRevision(bound, [draft], "고침")
+        )
     with pytest.raises(Invalid):
-        directives.issue_directive(board.desk, PM, hold.task_id, DirectiveRequest("change", "고침", bound))
+        directives.issue_directive(
+            board.desk, PM, hold.task_id, DirectiveRequest("change", "고침", bound)
+        )
     assert kinds(board) == before
 
 
@@ -246,7 +253,9 @@ def test_what_has_no_plan_or_has_ended_cannot_be_changed(board: BoardEnv) -> Non
         change(board, hold, SECOND)
 
 
-def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(board: BoardEnv) -> None:
+def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(
+    board: BoardEnv,
+) -> None:
     with ThreadPoolExecutor(2) as threads:
         for _ in range(12):
             hold, _, bound = board.planned(made(FIRST))
@@ -319,12 +328,14 @@ def test_the_kill_switch_outranks_a_change_and_keeps_nothing(board: BoardEnv) ->
     change(board, hold, FIRST, THIRD)
     begun = beats.begin(board.desk, "db-agent")
     assert begun is not None
-    order = undoing.claim_rollback(board.desk, begun)
+    order = rollback.claim_rollback(board.desk, begun)
     assert order is not None
-    found = undoing.grant_rollback(board.desk, order)
+    found = rollback.grant_rollback(board.desk, order)
     assert found.kept == 1
     kill_switch.kill(board.desk, LEAD, "모두 멈춤")
-    assert undoing.finish_rollback(board.desk, order, ["- 로그"], [], found.kept) is State.IN_PROGRESS
+    assert (
+        rollback.finish_rollback(board.desk, order, ["- 로그"], [], found.kept) is State.IN_PROGRESS
+    )
     beats.end(board.desk, begun, "order", task_id=None, steps=1)
     assert undo(board, restored=2).kept == 0
     assert view.task(board.desk, hold.task_id).state is State.FAILED_ROLLBACK
@@ -335,7 +346,12 @@ def test_the_kill_switch_outranks_a_change_and_keeps_nothing(board: BoardEnv) ->
 
 
 def force(board: BoardEnv, sr_id: int, **other: object) -> int:
-    given = {"person": PM, "server": "MOF-DB-01", "draft": ActionDraft.of(RESTART), "reason": "긴급"}
+    given = {
+        "person": PM,
+        "server": "MOF-DB-01",
+        "draft": ActionDraft.of(RESTART),
+        "reason": "긴급",
+    }
     words = {**given, **other}
     return manual_plans.force_action(board.desk, words.pop("person"), sr_id, **words)  # type: ignore[arg-type]
 
@@ -407,7 +423,9 @@ def test_a_forced_action_that_is_done_can_be_rolled_back(board: BoardEnv) -> Non
         board.desk, commands.record_intent(board.desk, grant, FIRST, "…", PlanStep(0, "do")), GOOD
     )
     tasks.complete(board.desk, hold, "끝")
-    directives.issue_directive(board.desk, LEAD, task_id, DirectiveRequest("rollback", "되돌려 주세요"))
+    directives.issue_directive(
+        board.desk, LEAD, task_id, DirectiveRequest("rollback", "되돌려 주세요")
+    )
     undo(board, restored=1)
     assert view.task(board.desk, task_id).state is State.ROLLED_BACK
 

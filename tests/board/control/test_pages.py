@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cast import LEAD
-from cast import BoardEnv
-from pages import PageClient
+from board_env import LEAD, BoardEnv
+from page_env import PageClient
 
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch

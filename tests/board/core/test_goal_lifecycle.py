@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.core.goal_lifecycle import GOAL_MOVE_ACTORS
-from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES
-from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF
-from guardia.board.core.goal_lifecycle import GOAL_TRANSITIONS
-from guardia.board.core.goal_lifecycle import GoalMove
-from guardia.board.core.goal_lifecycle import GoalState
-from guardia.board.core.goal_lifecycle import GoalProgress
-from guardia.board.core.goal_lifecycle import next_goal_state
-from guardia.board.core.goal_lifecycle import count_progress
-from guardia.board.core.goal_lifecycle import is_reached
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import State
+from guardia.board.core.goal_lifecycle import (
+    GOAL_MOVE_ACTORS,
+    GOAL_TRANSITIONS,
+    ISSUE_STATE_OF,
+    OPEN_GOAL_STATES,
+    GoalMove,
+    GoalProgress,
+    GoalState,
+    count_progress,
+    is_reached,
+    next_goal_state,
+)
+from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, State
 
 ENDED = set(GoalState) - OPEN_GOAL_STATES
 moves = st.lists(st.tuples(st.sampled_from(GoalMove), st.sampled_from(ActorKind)), max_size=40)
@@ -38,7 +38,9 @@ def test_no_walk_leaves_an_end_or_starts_work_that_no_person_approved(
         approved |= (step, actor) == (GoalMove.APPROVE, ActorKind.PERSON)
         path.append(following)
         assert approved or following not in (GoalState.ACTIVE, GoalState.ACHIEVED)
-    assert all((a, b) in {(s, t) for (s, _), t in GOAL_TRANSITIONS.items()} for a, b in pairwise(path))
+    assert all(
+        (a, b) in {(s, t) for (s, _), t in GOAL_TRANSITIONS.items()} for a, b in pairwise(path)
+    )
 
 
 @pytest.mark.parametrize("state", GoalState)

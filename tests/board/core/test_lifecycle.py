@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.core.lifecycle import MOVE_ACTORS
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import TRANSITIONS
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
-from guardia.board.core.lifecycle import next_state
-from guardia.board.core.lifecycle import issue_state
+from guardia.board.core.lifecycle import (
+    MOVE_ACTORS,
+    OPEN_STATES,
+    TRANSITIONS,
+    ActorKind,
+    Move,
+    State,
+    issue_state,
+    next_state,
+)
 
 FINAL = set(State) - OPEN_STATES
 moves = st.lists(st.tuples(st.sampled_from(Move), st.sampled_from(ActorKind)), max_size=40)
@@ -49,7 +51,9 @@ def test_every_state_can_end(state: State) -> None:
 
 
 def test_only_approved_leads_into_progress() -> None:
-    into = {state for (state, _), following in TRANSITIONS.items() if following is State.IN_PROGRESS}
+    into = {
+        state for (state, _), following in TRANSITIONS.items() if following is State.IN_PROGRESS
+    }
     assert into == {State.APPROVED}
 
 

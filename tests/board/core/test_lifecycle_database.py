@@ -8,17 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
+from board_env import BoardEnv, assignment, plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
 from guardia.board.core.claims import Claim
-from guardia.board.core.lifecycle import TRANSITIONS
-from guardia.board.core.lifecycle import State
-from guardia.board.core.lifecycle import issue_state
+from guardia.board.core.lifecycle import TRANSITIONS, State, issue_state
 from guardia.board.core.model import Task
 from guardia.board.execution import tasks, view
 from guardia.board.runs import beats

@@ -7,10 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import CUSTOMER
-from cast import ENGINEER
-from cast import LEAD
-from cast import BoardEnv
+from board_env import CUSTOMER, ENGINEER, LEAD, BoardEnv
 
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
@@ -33,7 +30,9 @@ def crowd(cast: BoardEnv, count: int) -> list[str]:
     """So many more agents in the chart."""
     names = [f"talker-{n}" for n in range(count)]
     entries = "".join(f"  - {{id: {n}, title: {n}, duty: operate, skills: [X]}}\n" for n in names)
-    text = chart.shipped_chart_path().read_text("utf-8").replace("agents:\n", f"agents:\n{entries}", 1)
+    text = (
+        chart.shipped_chart_path().read_text("utf-8").replace("agents:\n", f"agents:\n{entries}", 1)
+    )
     organization_chart.apply_chart(cast.desk, text, "operator:test")
     return names
 
@@ -87,7 +86,9 @@ def test_an_agents_own_words_never_wake_it(cast: BoardEnv) -> None:
     assert rows(cast, query) == [("was-agent", "mention", {"comment": 1})]
 
 
-def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(cast: BoardEnv) -> None:
+def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(
+    cast: BoardEnv,
+) -> None:
     hold = cast.parsed()
     run_beats.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):

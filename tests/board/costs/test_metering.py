@@ -10,13 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from budget_env import BID
-from budget_env import PRICES
-from budget_env import apply_budget_chart
-from budget_env import reserve_call
-from cast import LEAD
-from cast import PM
-from cast import BoardEnv
+from board_env import LEAD, PM, BoardEnv
+from budget_env import BID, PRICES, apply_budget_chart, reserve_call
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
@@ -25,19 +20,16 @@ from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
-from guardia.board.core.model import OutboxEntry
-from guardia.board.core.model import Task
+from guardia.board.core.model import OutboxEntry, Task
 from guardia.board.core.run_model import Run
 from guardia.board.costs import budgets, metering
 from guardia.board.costs.budget_accounts import BudgetRefusal
-from guardia.board.costs.metering import ModelCallResult
-from guardia.board.costs.metering import ReportedUsage
+from guardia.board.costs.metering import ModelCallResult, ReportedUsage
 from guardia.board.costs.model import BudgetAccount, CostDay, CostIssue, ModelCall
 from guardia.board.runs import beats
 from guardia.errors import Exhausted, Forbidden, Invalid, Stale
 from guardia.org import revisions
-from guardia.org.budgets import MICROS_PER_WON
-from guardia.org.budgets import Amount
+from guardia.org.budgets import MICROS_PER_WON, Amount
 from guardia.org.model import Agent
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -111,7 +103,9 @@ def test_a_call_is_booked_on_every_account_with_what_it_was(cast: BoardEnv, desk
         assert (issue.calls, issue.cost) == (1, used.cost)
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "model_asked")).one()
         assert entry.sr_id == hold.sr_id and entry.detail["tokens_out"] == 40
-    assert metering.settle(desk, call, ModelCallResult("used", "", 500, 40)) == Amount(), "settled once"
+    assert metering.settle(desk, call, ModelCallResult("used", "", 500, 40)) == Amount(), (
+        "settled once"
+    )
     assert account(desk).spent_tokens == 540
     with desk.database.reading() as session:
         entry = next(a for a in revisions.running_chart(session).agents if a.id == "db-agent")
@@ -137,7 +131,9 @@ def test_whatever_a_server_claims_the_accounts_hold(
 ) -> None:
     hold = _standing(cast, desk)
     before = account(desk) or BudgetAccount(spent_tokens=0, spent_cost=0)
-    used = metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", tokens_in, tokens_out))
+    used = metering.settle(
+        desk, reserve_call(desk, hold), ModelCallResult("used", "", tokens_in, tokens_out)
+    )
     after = account(desk)
     assert 0 <= used.tokens <= WORST and 0 <= used.cost <= 460_000
     assert after.spent_tokens == before.spent_tokens + used.tokens
@@ -182,7 +178,9 @@ def test_what_a_dead_worker_reserved_counts_at_its_worst(cast: BoardEnv, desk: D
     later = at(cast, NOW + timedelta(seconds=100))
     assert (budgets.process_due(later), budgets.process_due(later)) == (1, 0)
     assert (account(desk).spent_tokens, account(desk).reserved_tokens) == (WORST, 0)
-    assert metering.settle(later, call, ModelCallResult("used", "", 1, 1)) == Amount(), "it comes too late"
+    assert metering.settle(later, call, ModelCallResult("used", "", 1, 1)) == Amount(), (
+        "it comes too late"
+    )
 
 
 # --- caps -------------------------------------------------------------------------------------
@@ -331,7 +329,9 @@ def test_a_new_month_or_a_larger_budget_ends_the_rest_too(
     assert kinds(desk, "budget_renewed") == ["budget_renewed"]
 
 
-def test_a_person_who_paused_it_is_not_overruled(cast: BoardEnv, desk: Desk, resting: Claim) -> None:
+def test_a_person_who_paused_it_is_not_overruled(
+    cast: BoardEnv, desk: Desk, resting: Claim
+) -> None:
     with desk.database.transaction() as session:
         session.get_one(Agent, "db-agent").state = "active"
     raised = {"tokens": 2000, "reason": "계속"}

@@ -6,13 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from budget_env import apply_budget_chart
-from budget_env import exhaust_budget
-from budget_env import pay_calls
-from cast import BoardEnv
-from pages import PageClient
-from pages import IssueScenario
-from pages import recorded_statements
+from board_env import BoardEnv
+from budget_env import apply_budget_chart, exhaust_budget, pay_calls
+from page_env import IssueScenario, PageClient, recorded_statements
 
 from guardia.board.costs import budgets
 

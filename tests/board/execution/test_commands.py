@@ -2,18 +2,14 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from cast import LEAD
-from cast import TERMINATE
-from cast import BoardEnv
+from board_env import LEAD, TERMINATE, BoardEnv
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
-from guardia.board.core.claims import Grant
-from guardia.board.core.claims import Claim
+from guardia.board.core.claims import Claim, Grant
 from guardia.board.core.plan import ToolCall
 from guardia.board.execution import commands, tasks
-from guardia.board.execution.commands import CommandResult
-from guardia.board.execution.commands import PlanStep
+from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.errors import Refused, Stale
 
 READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
@@ -66,7 +62,9 @@ def test_a_call_that_is_not_the_plans_is_refused(cast: BoardEnv) -> None:
 def test_a_read_grant_carries_no_change(cast: BoardEnv) -> None:
     held, _ = started(cast)
     with pytest.raises(Refused):
-        commands.record_intent(cast.desk, tasks.grant_reads(cast.desk, held), TERMINATE, "psql …", DO)
+        commands.record_intent(
+            cast.desk, tasks.grant_reads(cast.desk, held), TERMINATE, "psql …", DO
+        )
 
 
 def test_a_forged_grant_opens_nothing(cast: BoardEnv) -> None:
@@ -97,7 +95,9 @@ def test_an_intent_without_a_result_is_settled_by_what_the_server_shows(cast: Bo
     again = cast.hold("db-agent")
     taken_over = tasks.begin_execution(cast.desk, again)
     assert taken_over.plan_hash is not None
-    assert commands.attempted_actions(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "INTENT"}
+    assert commands.attempted_actions(cast.desk, again, taken_over.plan_hash) == {
+        (0, "do"): "INTENT"
+    }
     commands.resolve_unknown(cast.desk, taken_over, DO, happened=True)
     assert commands.attempted_actions(cast.desk, again, taken_over.plan_hash) == {(0, "do"): "DONE"}
     assert kinds(cast)[-1] == "found_done"

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from cast import LEAD
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
-from cast import replace_plan
+from board_env import LEAD, BoardEnv, assignment, plan, replace_plan
 from sqlalchemy import select
 
 from guardia.board.approvals import decisions
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Category
+from guardia.board.core.plan import Category, ToolCall
 from guardia.board.execution import commands, tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Misconfigured, Refused
-from guardia.org import chart, edit, remit
+from guardia.org import agent_permissions, chart, chart_edit
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
@@ -28,7 +23,7 @@ def give(board: BoardEnv, **fields: object) -> None:
     """Change the DB agent's entry."""
     _, text = organization_chart.running_text(board.desk)
     for name, value in fields.items():
-        text = edit.set_field(text, "db-agent", name.replace("__", "."), value)
+        text = chart_edit.set_field(text, "db-agent", name.replace("__", "."), value)
     organization_chart.apply_chart(board.desk, text, "operator:test")
 
 
@@ -40,7 +35,7 @@ def give(board: BoardEnv, **fields: object) -> None:
 def test_patterns_name_tools_exactly_by_family_or_all(
     patterns: tuple[str, ...] | None, allowed: bool
 ) -> None:
-    assert remit.allows_tool(patterns, "database.locks") is allowed
+    assert agent_permissions.allows_tool(patterns, "database.locks") is allowed
 
 
 def test_a_tool_that_was_not_given_never_reaches_a_server(cast: BoardEnv) -> None:
@@ -111,4 +106,4 @@ def test_limits_bound_a_plan_and_what_is_begun_at_once(cast: BoardEnv) -> None:
 
 def test_a_category_that_there_is_not_is_a_fault() -> None:
     with pytest.raises(Misconfigured, match="NONE"):
-        chart.parse(edit.set_field(SHIPPED, "db-agent", "autonomy", ["NONE"]))
+        chart.parse(chart_edit.set_field(SHIPPED, "db-agent", "autonomy", ["NONE"]))

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from cast import LEAD
-from cast import BoardEnv
-from cast import plan
+from board_env import LEAD, BoardEnv, plan
 
 from guardia.board.approvals import decisions
 from guardia.board.core.lifecycle import State

@@ -8,16 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from adapter_env import NO_LOCKS
-from adapter_env import LOCKS
-from adapter_env import TERMINATE
-from adapter_env import AdapterRun
-from adapter_env import open_adapter_run
-from cast import LEAD
-from cast import BoardEnv
-from cast import plan
-from external_agents import chart_with_adapter
-from external_agents import audit_entries
+from adapter_env import LOCKS, NO_LOCKS, TERMINATE, AdapterRun, open_adapter_run
+from board_env import LEAD, BoardEnv, plan
+from external_agents import audit_entries, chart_with_adapter
 
 from guardia import errors as guardia_errors
 from guardia.board.approvals import decisions
@@ -160,7 +153,9 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Boar
         assert changed.status_code == 409 and again.hands.sent == []
         assert again.ask("POST", "/finish", {"text": "됐습니다"}).status_code == 409
         # A person changes the plan after its approval: the hold is over, and so is the approval.
-        wish = DirectiveRequest("change", "다른 세션입니다", answer["plan_hash"], plan("MAINTENANCE"))
+        wish = DirectiveRequest(
+            "change", "다른 세션입니다", answer["plan_hash"], plan("MAINTENANCE")
+        )
         directives.issue_directive(desk, LEAD, again.hold.task_id, wish)
         late = again.ask("POST", "/apply", bound)
         assert late.status_code in {401, 409} and again.hands.sent == []
@@ -171,7 +166,9 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Boar
 
 def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: BoardEnv) -> None:
     def abort(found: AdapterRun) -> None:
-        directives.issue_directive(cast.desk, LEAD, found.hold.task_id, DirectiveRequest("abort", "그만"))
+        directives.issue_directive(
+            cast.desk, LEAD, found.hold.task_id, DirectiveRequest("abort", "그만")
+        )
 
     def kill(_: AdapterRun) -> None:
         kill_switch.kill(cast.desk, LEAD, "시험")

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import schemathesis
-from adapter_env import AdapterRun
-from adapter_env import open_adapter_run
-from cast import BoardEnv
+from adapter_env import AdapterRun, open_adapter_run
+from board_env import BoardEnv
 from hypothesis import HealthCheck, given, settings
-from pages import page_app
+from page_env import page_app
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi
 
@@ -50,7 +49,9 @@ def fuzzed(operation: Any, found: AdapterRun, statuses: set[int]) -> None:
     answered()
 
 
-def test_every_answer_is_one_that_is_described(cast: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_answer_is_one_that_is_described(
+    cast: BoardEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sessions, "REFUSALS", 10_000)
     app = page_app(cast.desk)
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", app)

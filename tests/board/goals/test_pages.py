@@ -4,15 +4,14 @@ import re
 from collections.abc import Callable
 from datetime import date
 
-from cast import BoardEnv
-from pages import PageClient
+from board_env import BoardEnv
+from page_env import PageClient
 from sqlalchemy import select
 
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.model import Issue
 from guardia.board.goals import planning
-from guardia.board.goals.planning import Breakdown
-from guardia.board.goals.planning import GoalPartDraft
+from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.hiring.requests import Opening
 from guardia.board.runs import beats
 

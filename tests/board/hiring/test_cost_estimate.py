@@ -6,18 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from budget_env import PRICES
-from budget_env import pay_calls
-from cast import LEAD
-from cast import PM
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import LEAD, PM, BoardEnv, seeded_env
+from budget_env import PRICES, pay_calls
 from sqlalchemy import select
 
 from guardia.board.costs.model import CostDay
 from guardia.board.goals import planning
-from guardia.board.goals.planning import Breakdown
-from guardia.board.goals.planning import GoalPartDraft
+from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.hiring import cost_estimate, requests, view
 from guardia.board.hiring.model import HireRequest
 from guardia.board.hiring.requests import Opening
@@ -50,7 +45,9 @@ def asked(board: BoardEnv) -> HireView:
     hold = planning.claim_goal(board.desk, begun)
     assert hold is not None
     opening = Opening("net-agent", "회선 전문가", ("NETWORK",), "dispatcher", "없음")
-    part = GoalPartDraft(0, "회선 점검", "REQUEST", "NETWORK", "P3", server="MOF-DB-01", opening=opening)
+    part = GoalPartDraft(
+        0, "회선 점검", "REQUEST", "NETWORK", "P3", server="MOF-DB-01", opening=opening
+    )
     planning.file_plan(board.desk, hold, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
     return view.pending_hires(board.desk, PM)[0]
 
@@ -77,7 +74,9 @@ def test_a_model_costs_what_its_peers_have_used(board: BoardEnv) -> None:
 
 
 @pytest.mark.parametrize(("prices", "why"), [("", "가격이 없어"), (PRICES, "기록이 없어")])
-def test_what_cannot_be_told_is_not_shown_as_nothing(board: BoardEnv, prices: str, why: str) -> None:
+def test_what_cannot_be_told_is_not_shown_as_nothing(
+    board: BoardEnv, prices: str, why: str
+) -> None:
     charter(board, prices)
     found = asked(board)
     assert found.monthly_won is None and why in found.reckoned

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.intake.button_token import ButtonToken
-from guardia.board.intake.button_token import verify
-from guardia.board.intake.button_token import create
+from guardia.board.intake.button_token import ButtonToken, create, verify
 
 END = datetime(2026, 11, 25, tzinfo=UTC)
 GOOD = create("열쇠", "mattermost", 12, END)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.board.intake.link_code import parse_link_code
+from guardia.board.intake.link_code_parser import parse_link_code
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -45,7 +45,9 @@ def counts(cast: BoardEnv) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
-def test_a_post_becomes_a_chat_line_and_an_issue(cast: BoardEnv, room: TestClient, form: bool) -> None:
+def test_a_post_becomes_a_chat_line_and_an_issue(
+    cast: BoardEnv, room: TestClient, form: bool
+) -> None:
     answer = room.post("/intake/mattermost", **({"data": POST} if form else {"json": POST}))
     assert answer.status_code == 200
     assert answer.json()["text"].startswith("SR-1 ")

@@ -8,13 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import CUSTOMER
-from cast import BoardEnv
-from mattermost_server import SITE
-from mattermost_server import ActionFailed
-from mattermost_server import Mattermost
-from mattermost_server import RoomMessage
-from pages import page_app
+from board_env import CUSTOMER, BoardEnv
+from mattermost_server import SITE, ActionFailed, Mattermost, RoomMessage
+from page_env import page_app
 from starlette.testclient import TestClient
 
 from guardia.board.accounts import messenger_links

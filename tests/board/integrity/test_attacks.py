@@ -14,33 +14,28 @@ from typing import Any
 import psycopg
 import pytest
 from audit_env import AuditEnv
-from cast import LEAD
-from cast import OFFICER
-from cast import PM
-from cast import TERMINATE
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
+from board_env import LEAD, OFFICER, PM, TERMINATE, BoardEnv, assignment, plan
 from psycopg.types.json import Jsonb
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log, signing_keys, verifier
 from guardia.board.audit.chain import ChainEntry
-from guardia.board.audit.checkpoint import Checkpoint
-from guardia.board.audit.checkpoint import fingerprint
-from guardia.board.audit.checkpoint import load_private_key
-from guardia.board.audit.checkpoint import public_pem
-from guardia.board.audit.checkpoint import sign
+from guardia.board.audit.checkpoint import (
+    Checkpoint,
+    fingerprint,
+    load_private_key,
+    public_pem,
+    sign,
+)
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.audit.signing_keys import public_hex
 from guardia.board.core.plan import ToolCall
 from guardia.board.execution import commands, tasks
-from guardia.board.execution.commands import CommandResult
-from guardia.board.execution.commands import PlanStep
+from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.integrity import export, key_rotation
 from guardia.errors import Forbidden, Misconfigured, Refused
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
 Told = tuple[int | None, str | None]
@@ -556,9 +551,13 @@ def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
 def read_once(sealed: AuditEnv, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
     hold = sealed.cast.parsed()
-    intent = commands.record_intent(sealed.desk, tasks.grant_reads(sealed.desk, hold), READ, "psql …")
+    intent = commands.record_intent(
+        sealed.desk, tasks.grant_reads(sealed.desk, hold), READ, "psql …"
+    )
     if conclude:
-        commands.record_result(sealed.desk, intent, CommandResult(True, {"waiting": 3}, "출력 가", 12))
+        commands.record_result(
+            sealed.desk, intent, CommandResult(True, {"waiting": 3}, "출력 가", 12)
+        )
     return intent.seq
 
 

@@ -103,7 +103,12 @@ def test_a_report_that_is_there_is_not_missed(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(minutes=5))
     assert daily_report.alert_missing_reports(now.desk) == []  # it may still be at work
     daily_report.verify_and_log(now.desk, "agent:auditor", daily=True)
-    assert daily_report.alert_missing_reports(at(sealed, midnight(sealed, 1) + timedelta(hours=20)).desk) == []
+    assert (
+        daily_report.alert_missing_reports(
+            at(sealed, midnight(sealed, 1) + timedelta(hours=20)).desk
+        )
+        == []
+    )
     assert alerts(sealed) == []
 
 

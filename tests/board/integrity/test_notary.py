@@ -11,7 +11,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 from audit_env import AuditEnv
-from cast import LEAD, PM
+from board_env import LEAD, PM
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
@@ -110,7 +110,9 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: A
     for privileged in (
         lambda: decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound),
         lambda: control_kill_switch.release(sealed.desk, PM, "끝"),
-        lambda: directives.issue_directive(sealed.desk, LEAD, other.task_id, DirectiveRequest("return")),
+        lambda: directives.issue_directive(
+            sealed.desk, LEAD, other.task_id, DirectiveRequest("return")
+        ),
     ):
         with pytest.raises(Misconfigured):
             privileged()

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
@@ -33,7 +33,9 @@ def test_a_request_becomes_an_issue_with_a_received_task(cast: BoardEnv) -> None
 
 def test_a_repeated_delivery_opens_nothing_twice_even_at_once(cast: BoardEnv) -> None:
     def deliver(_: int) -> int | None:
-        return chat_log.receive_line(cast.desk, request(external_id="p1", room="방"), rule="webhook")
+        return chat_log.receive_line(
+            cast.desk, request(external_id="p1", room="방"), rule="webhook"
+        )
 
     with ThreadPoolExecutor(6) as pool:
         numbers = set(pool.map(deliver, range(12)))
@@ -44,7 +46,9 @@ def test_a_repeated_delivery_opens_nothing_twice_even_at_once(cast: BoardEnv) ->
 def test_the_same_web_request_sent_twice_at_once_opens_one_issue(cast: BoardEnv) -> None:
     with ThreadPoolExecutor(6) as pool:
         numbers = set(
-            pool.map(lambda _: receiving.receive_issue(cast.desk, request(external_id="p1")), range(12))
+            pool.map(
+                lambda _: receiving.receive_issue(cast.desk, request(external_id="p1")), range(12)
+            )
         )
     assert len(numbers) == 1
     assert count(cast, "tb_sr_request") == 1
@@ -62,7 +66,9 @@ def test_an_empty_request_is_refused(cast: BoardEnv, text: str) -> None:
 
 
 def test_hostile_text_is_kept_as_text(cast: BoardEnv) -> None:
-    sr_id = receiving.receive_issue(cast.desk, request(text="'; drop table tb_sr_request; --\x00\ud800"))
+    sr_id = receiving.receive_issue(
+        cast.desk, request(text="'; drop table tb_sr_request; --\x00\ud800")
+    )
     assert view.issue(cast.desk, sr_id).title.startswith("'; drop table")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cast import BoardEnv
+from board_env import BoardEnv
 
 from guardia.board.execution import view
 from guardia.board.organization import agent_control

@@ -3,10 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from cast import CUSTOMER
-from cast import ENGINEER
-from cast import LEAD
-from cast import BoardEnv
+from board_env import CUSTOMER, ENGINEER, LEAD, BoardEnv
 from sqlalchemy import select
 
 from guardia.board.audit.model import AuditEntry
@@ -15,12 +12,11 @@ from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
 from guardia.board.core.model import Task
 from guardia.board.organization import agent_memory, chart, handover
-from guardia.board.organization.agent_memory import WORKING_MEMORY_LIMIT
-from guardia.board.organization.agent_memory import RunbookOutcome
+from guardia.board.organization.agent_memory import WORKING_MEMORY_LIMIT, RunbookOutcome
 from guardia.board.organization.note_model import Note, NoteVersion
 from guardia.board.runs import beats
 from guardia.errors import Forbidden, Invalid, NotFound, Stale
-from guardia.org import edit, revisions
+from guardia.org import chart_edit, revisions
 
 WORKED = RunbookOutcome("db-lock-chain", "worked", "MOF-DB-01에서 '잠금' 절차로 해결했습니다.")
 
@@ -81,9 +77,13 @@ def test_a_lesson_of_another_server_or_a_struck_one_is_not_brought(cast: BoardEn
     agent_memory.write(cast.desk, held, "끝", [WORKED])
     general = agent_memory.add_lesson(cast.desk, ENGINEER, "db-agent", "월말에는 배치를 먼저 본다")
     (lesson, *_) = [n for n in agent_memory.recall(cast.desk, held).lessons if n.server]
-    agent_memory.set_note_active(cast.desk, LEAD, "db-agent", lesson.note_id, version=1, active=False)
+    agent_memory.set_note_active(
+        cast.desk, LEAD, "db-agent", lesson.note_id, version=1, active=False
+    )
     assert [n.note_id for n in agent_memory.recall(cast.desk, held).lessons] == [general]
-    agent_memory.set_note_active(cast.desk, LEAD, "db-agent", lesson.note_id, version=2, active=True)
+    agent_memory.set_note_active(
+        cast.desk, LEAD, "db-agent", lesson.note_id, version=2, active=True
+    )
     with cast.desk.database.transaction() as session:
         session.get_one(Task, held.task_id).target_server = "MOF-WAS-01"
     assert [n.note_id for n in agent_memory.recall(cast.desk, held).lessons] == [general]
@@ -110,7 +110,9 @@ def test_people_edit_with_history_and_of_two_one_is_told(cast: BoardEnv) -> None
 def test_a_reassigned_issue_goes_with_its_note(cast: BoardEnv) -> None:
     held = cast.parsed()
     agent_memory.write(cast.desk, held, "세션 7이 막고 있음")
-    directives.issue_directive(cast.desk, LEAD, held.task_id, DirectiveRequest("reassign", "휴가", "was-agent"))
+    directives.issue_directive(
+        cast.desk, LEAD, held.task_id, DirectiveRequest("reassign", "휴가", "was-agent")
+    )
     with cast.desk.database.reading() as session:
         query = select(Note).where(Note.agent_id == "was-agent", Note.sr_id == held.sr_id)
         note = session.scalars(query).one()
@@ -123,7 +125,7 @@ def test_whoever_goes_leaves_its_notes_to_the_heir(cast: BoardEnv) -> None:
     agent_memory.write(cast.desk, held, "세션 7이 막고 있음")
     with cast.desk.database.reading() as session:
         text = revisions.chart_text(session, revisions.latest(session) or 0)
-    chart.apply_chart(cast.desk, edit.fire(text, "db-agent"), "operator:test")
+    chart.apply_chart(cast.desk, chart_edit.fire(text, "db-agent"), "operator:test")
     inherited = again(cast, replace(held, agent_id="dispatcher"))
     assert "세션 7이 막고 있음" in agent_memory.recall(cast.desk, inherited).working
     handover.forward_task(cast.desk, inherited, "was-agent")

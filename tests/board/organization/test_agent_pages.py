@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cast import BoardEnv
-from pages import PageClient
+from board_env import BoardEnv
+from page_env import PageClient
 
 from guardia.board.organization import agent_memory
 from guardia.board.organization.agent_memory import RunbookOutcome
 
 Browse = Callable[[str], PageClient]
-LEARNED = RunbookOutcome("db-lock-chain", "worked", "MOF-DB-01에서 <b>잠금</b> 절차로 해결했습니다.")
+LEARNED = RunbookOutcome(
+    "db-lock-chain", "worked", "MOF-DB-01에서 <b>잠금</b> 절차로 해결했습니다."
+)
 
 
 def test_an_agent_is_shown_with_its_work_runs_and_notebook(browse: Browse, board: BoardEnv) -> None:

@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import BoardEnv, seeded_env
 from sqlalchemy import select
 
 from guardia.board.audit.model import AuditEntry
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Misconfigured, Stale
-from guardia.org import chart, edit, revisions
+from guardia.org import chart, chart_edit, revisions
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CLERK = {
@@ -38,8 +37,10 @@ def latest_entry(board: BoardEnv) -> AuditEntry:
 
 
 def test_a_revision_is_on_record_with_author_and_differences(board: BoardEnv) -> None:
-    text = edit.set_field(edit.hire(SHIPPED, CLERK), "db-agent", "heartbeat.every", "3m")
-    text = edit.fire(text, "sec-agent")
+    text = chart_edit.set_field(
+        chart_edit.hire(SHIPPED, CLERK), "db-agent", "heartbeat.every", "3m"
+    )
+    text = chart_edit.fire(text, "sec-agent")
     assert (
         organization_chart.apply_chart(board.desk, text, "operator:test", expected_revision=1) == 2
     )
@@ -68,7 +69,7 @@ def test_a_bad_or_an_unchanged_chart_changes_nothing(board: BoardEnv) -> None:
 
 def test_of_two_who_have_seen_the_same_revision_one_is_told(board: BoardEnv) -> None:
     def hire(number: int) -> int | None:
-        text = edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
+        text = chart_edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
         try:
             return organization_chart.apply_chart(board.desk, text, f"person:{number}", 1)
         except Stale:

@@ -7,11 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from cast import LEAD
-from cast import BoardEnv
-from cast import assignment
-from cast import plan
-from cast import seeded_env
+from board_env import LEAD, BoardEnv, assignment, plan, seeded_env
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -26,11 +22,11 @@ from guardia.board.organization import chart as organization_chart
 from guardia.board.organization import handover, view
 from guardia.board.runs import beats
 from guardia.errors import Stale
-from guardia.org import chart, edit, revisions
+from guardia.org import chart, chart_edit, revisions
 from guardia.org.model import Agent
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
-FIRED = edit.fire(SHIPPED, "db-agent")
+FIRED = chart_edit.fire(SHIPPED, "db-agent")
 
 
 @pytest.fixture
@@ -60,7 +56,7 @@ def test_open_work_passes_to_the_superior_and_late_effects_are_refused(board: Bo
 
 def test_the_dispatcher_passes_on_what_it_has_inherited(board: BoardEnv) -> None:
     held = board.parsed()
-    text = edit.hire(FIRED, {
+    text = chart_edit.hire(FIRED, {
         "id": "db-two", "title": "둘째", "duty": "operate", "reports_to": "dispatcher",
         "skills": ["DB"],
     })  # fmt: skip
@@ -133,7 +129,7 @@ def _sequences(board: BoardEnv) -> None:
             else:
                 name = f"clerk-{step}"
                 entry = {"id": name, "title": name, "duty": "operate", "reports_to": "dispatcher"}
-                new = edit.fire(text, name) if name in ids else edit.hire(text, entry)
+                new = chart_edit.fire(text, name) if name in ids else chart_edit.hire(text, entry)
                 organization_chart.apply_chart(board.desk, new, "operator:test", number)
             _equal(board)
 

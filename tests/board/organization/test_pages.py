@@ -3,14 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from cast import BoardEnv
-from pages import PageClient
-from pages import IssueScenario
+from board_env import BoardEnv
+from page_env import IssueScenario, PageClient
 
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
-from guardia.org import chart, edit
+from guardia.org import chart, chart_edit
 
 Browse = Callable[[str], PageClient]
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
@@ -37,7 +36,9 @@ def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: Board
 
 
 def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: BoardEnv) -> None:
-    text = edit.set_field(edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "<b>도사</b>")
+    text = chart_edit.set_field(
+        chart_edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "<b>도사</b>"
+    )
     text = text.replace("rooms: [ops-talk]", "rooms: []")
     text += "duties:\n  - {role: pm, institution: MOF, people: [ghost], substitutes: [pm]}\n"
     organization_chart.apply_chart(board.desk, text, "operator:test")
@@ -51,8 +52,12 @@ def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Bo
     assert "보안 전문가" not in page and "대화방이 없습니다" in page
 
 
-def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, board: BoardEnv) -> None:
-    text = edit.set_field(SHIPPED, "sec-agent", "adapter", {"kind": "process", "command": ["/a"]})
+def test_revisions_have_authors_and_outside_agents_their_kind(
+    browse: Browse, board: BoardEnv
+) -> None:
+    text = chart_edit.set_field(
+        SHIPPED, "sec-agent", "adapter", {"kind": "process", "command": ["/a"]}
+    )
     organization_chart.apply_chart(board.desk, text, "person:pm")
     lead = browse("lead")
     for place in ("/org", "/org/revisions/2"):
@@ -62,7 +67,9 @@ def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, bo
         assert "외부 프로그램" in lead.see(place).text
 
 
-def test_the_last_look_is_a_waking_or_a_moment_without_work(browse: Browse, board: BoardEnv) -> None:
+def test_the_last_look_is_a_waking_or_a_moment_without_work(
+    browse: Browse, board: BoardEnv
+) -> None:
     assert "마지막 확인" not in browse("lead").see("/org").text
     beats.tick(board.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
     assert "01-02 12:04" in browse("lead").see("/org").text

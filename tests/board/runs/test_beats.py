@@ -9,8 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import LEAD
-from cast import BoardEnv
+from board_env import LEAD, BoardEnv
 
 from guardia.board.approvals import decisions
 from guardia.board.control import directives
@@ -73,7 +72,9 @@ def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(cast: Boa
     hold, _, bound = cast.planned()
     beats.begin(cast.desk, "db-agent")
     decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-    directives.issue_directive(cast.desk, LEAD, hold.task_id, DirectiveRequest("priority", argument="P1"))
+    directives.issue_directive(
+        cast.desk, LEAD, hold.task_id, DirectiveRequest("priority", argument="P1")
+    )
     begun = beats.begin(cast.desk, "db-agent")
     assert begun is not None and begun.works
     text = chart.shipped_chart_path().read_text("utf-8").replace("DB 전문가", "디비 전문가")
@@ -108,7 +109,9 @@ def test_a_paused_agent_keeps_its_reasons(cast: BoardEnv, database: Any) -> None
     assert len(rows(cast, "select from tb_wake")) == 1
 
 
-def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(cast: BoardEnv) -> None:
+def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(
+    cast: BoardEnv,
+) -> None:
     cast.received()
     hold = cast.parsed()
     begun = beats.begin(cast.desk, "dispatcher")

@@ -7,9 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import LEAD
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import LEAD, BoardEnv, seeded_env
 from sqlalchemy import text
 
 from guardia.board.control import directives

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cast import LEAD
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import LEAD, BoardEnv, seeded_env
 from sqlalchemy import select
 
 from guardia.board.control import directives

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cast import BoardEnv
-from pages import PageClient
-from pages import IssueScenario
+from board_env import BoardEnv
+from page_env import IssueScenario, PageClient
 
 from guardia.board.core import wakes
 from guardia.board.core.wake_reasons import WakeReason

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cast import LEAD
-from cast import BoardEnv
+from board_env import LEAD, BoardEnv
 
 from guardia.board.approvals import decisions
 from guardia.board.core import wakes

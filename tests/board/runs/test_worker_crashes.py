@@ -9,8 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import BoardEnv
-from cast import seeded_env
+from board_env import BoardEnv, seeded_env
 
 from guardia.board.core.wake_budget import MAX_RECOVERIES
 from guardia.board.runs import beats
@@ -82,7 +81,9 @@ def stalled(cast: BoardEnv) -> list[int]:
     return [row[0] for row in found]
 
 
-def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(cast: BoardEnv) -> None:
+def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(
+    cast: BoardEnv,
+) -> None:
     task = filed(cast, "db-agent")
     begin(cast, "db-agent")
     for _ in range(3 * MAX_RECOVERIES):

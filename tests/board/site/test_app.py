@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from pages import PageClient
-from pages import page_app
+from page_env import PageClient, page_app
 
 from guardia.board.core.context import Desk
 from guardia.board.web.security_headers import MAX_BODY

@@ -11,11 +11,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from cast import BoardEnv
+from board_env import BoardEnv
 from fastapi import FastAPI
-from pages import PageClient
-from pages import IssueScenario
-from pages import serve_app
+from page_env import IssueScenario, PageClient, serve_app
 from sqlalchemy import text
 
 from guardia.board.runs import beats

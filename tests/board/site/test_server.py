@@ -11,8 +11,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from pages import PageClient
-from pages import serve_app
+from page_env import PageClient, serve_app
 
 CHILD = """
 import socket, sys

@@ -3,22 +3,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cast import CUSTOMER
-from cast import ENGINEER
-from cast import LEAD
-from cast import LEAD2
-from cast import OFFICER
-from cast import PM
-from cast import BoardEnv
-from cast import assignment
-from pages import ADMIN
-from pages import AUDITOR
-from pages import CUSTOMER_WITHOUT_INSTITUTION
-from pages import OTHER_CUSTOMER
-from pages import IssueScenario
-from pages import enrol_page_users
-from pages import realistic_plan
-from pages import recorded_statements
+from board_env import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, BoardEnv, assignment
+from page_env import (
+    ADMIN,
+    AUDITOR,
+    CUSTOMER_WITHOUT_INSTITUTION,
+    OTHER_CUSTOMER,
+    IssueScenario,
+    enrol_page_users,
+    realistic_plan,
+    recorded_statements,
+)
 from sqlalchemy import text
 
 from guardia.board.approvals import decisions
@@ -26,8 +21,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.issues import visibility
 from guardia.board.tracker import issue_list
-from guardia.board.tracker.issue_list import IssueQuery
-from guardia.board.tracker.issue_list import IssueRow
+from guardia.board.tracker.issue_list import IssueQuery, IssueRow
 from guardia.org.directory import PersonInfo
 
 
@@ -145,7 +139,15 @@ def test_customers_see_their_institution_and_nothing_else(board: BoardEnv) -> No
         (theirs, {CUSTOMER, ENGINEER, LEAD, AUDITOR, ADMIN}),
         (unknown, {ENGINEER, LEAD, AUDITOR, ADMIN}),
     ):
-        for person in (CUSTOMER, OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION, ENGINEER, LEAD, AUDITOR, ADMIN):
+        for person in (
+            CUSTOMER,
+            OTHER_CUSTOMER,
+            CUSTOMER_WITHOUT_INSTITUTION,
+            ENGINEER,
+            LEAD,
+            AUDITOR,
+            ADMIN,
+        ):
             assert (sr_id in numbers(board, person)) is (person in seers), person
             assert visibility.can_see(board.desk, person, sr_id) is (person in seers), person
     assert visibility.institution_of(board.desk, theirs) == "MOF"

@@ -2,22 +2,18 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from cast import CUSTOMER
-from cast import ENGINEER
-from cast import LEAD
-from cast import LEAD2
-from cast import OFFICER
-from cast import PM
-from cast import BoardEnv
-from pages import ADMIN
-from pages import AUDITOR
-from pages import CUSTOMER_WITHOUT_INSTITUTION
-from pages import LOCK_FINDINGS
-from pages import OTHER_CUSTOMER
-from pages import IssueScenario
-from pages import enrol_page_users
-from pages import realistic_plan
-from pages import recorded_statements
+from board_env import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, BoardEnv
+from page_env import (
+    ADMIN,
+    AUDITOR,
+    CUSTOMER_WITHOUT_INSTITUTION,
+    LOCK_FINDINGS,
+    OTHER_CUSTOMER,
+    IssueScenario,
+    enrol_page_users,
+    realistic_plan,
+    recorded_statements,
+)
 
 from guardia.board.approvals import decisions
 from guardia.board.core.lifecycle import State
@@ -52,7 +48,11 @@ def test_staff_read_the_whole_story(board: BoardEnv) -> None:
         (1, "team_lead", "WAITING", True)
     ]
     (reading,) = task.readings
-    assert (reading.tool, reading.findings, reading.before_plan) == ("database.locks", LOCK_FINDINGS, True)
+    assert (reading.tool, reading.findings, reading.before_plan) == (
+        "database.locks",
+        LOCK_FINDINGS,
+        True,
+    )
     assert page.reasons == ("'느려요' → 성능 저하",)
     assert [c.author for c in page.comments] == ["agent:db-agent", "person:eng"]
     assert page.names == {
@@ -85,7 +85,9 @@ def test_customers_read_the_request_its_progress_and_what_people_wrote(board: Bo
 
 
 @pytest.mark.parametrize("viewer", [OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION])
-def test_for_another_institution_the_issue_does_not_exist(board: BoardEnv, viewer: PersonInfo) -> None:
+def test_for_another_institution_the_issue_does_not_exist(
+    board: BoardEnv, viewer: PersonInfo
+) -> None:
     story = IssueScenario(board).waiting()
     with pytest.raises(NotFound):
         issue_page.get_issue(board.desk, viewer, story.sr_id)
@@ -100,7 +102,11 @@ def test_raw_output_is_for_staff_and_belongs_to_its_issue(board: BoardEnv) -> No
     assert (len(reading.output), reading.length) == (4000, 6000)
     whole = issue_page.get_output(board.desk, AUDITOR, story.sr_id, reading.evidence_id)
     assert whole == "줄\n" * 3000
-    for viewer, sr_id in ((CUSTOMER, story.sr_id), (OTHER_CUSTOMER, story.sr_id), (ENGINEER, other)):
+    for viewer, sr_id in (
+        (CUSTOMER, story.sr_id),
+        (OTHER_CUSTOMER, story.sr_id),
+        (ENGINEER, other),
+    ):
         with pytest.raises(NotFound):
             issue_page.get_output(board.desk, viewer, sr_id, reading.evidence_id)
 

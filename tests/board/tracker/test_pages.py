@@ -7,11 +7,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from cast import ENGINEER
-from cast import BoardEnv
-from pages import PageClient
-from pages import IssueScenario
-from pages import realistic_plan
+from board_env import ENGINEER, BoardEnv
+from page_env import IssueScenario, PageClient, realistic_plan
 from sqlalchemy import text
 
 from guardia.board.approvals import decisions
@@ -157,7 +154,9 @@ def test_the_auditor_files_nothing(browse: Browse) -> None:
 # --- the page of an issue ----------------------------------------------------------------------
 
 
-def test_staff_see_plan_evidence_citation_approval_and_record(browse: Browse, board: BoardEnv) -> None:
+def test_staff_see_plan_evidence_citation_approval_and_record(
+    browse: Browse, board: BoardEnv
+) -> None:
     story = IssueScenario(board).waiting()
     html = browse("eng").see(f"/issues/{story.sr_id}").text
     for shown in (
@@ -177,7 +176,9 @@ def test_staff_see_plan_evidence_citation_approval_and_record(browse: Browse, bo
     assert 'name="decision"' not in html
 
 
-def test_customers_see_neither_plan_nor_evidence_nor_record(browse: Browse, board: BoardEnv) -> None:
+def test_customers_see_neither_plan_nor_evidence_nor_record(
+    browse: Browse, board: BoardEnv
+) -> None:
     story = IssueScenario(board).waiting()
     browser = browse("cus")
     for path in ("", "/live?seen=0"):

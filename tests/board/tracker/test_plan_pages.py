@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cast import SERVER
-from cast import BoardEnv
-from cast import plan
-from pages import PageClient
+from board_env import SERVER, BoardEnv, plan
+from page_env import PageClient
 
 from guardia.board.approvals import pending
 from guardia.board.core.claims import Claim

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from fastapi import FastAPI
-from pages import PAGE
-from pages import PageClient
+from page_env import PAGE, PageClient
 
 from guardia import errors
 from guardia.board.site import permissions

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-from pages import LOCK_FINDINGS
+from page_env import LOCK_FINDINGS
 
-from guardia.board.web.findings import FieldBlock
-from guardia.board.web.findings import ListBlock
-from guardia.board.web.findings import TableBlock
-from guardia.board.web.findings import blocks
-from guardia.board.web.findings import ordered
+from guardia.board.web.findings import FieldBlock, ListBlock, TableBlock, blocks, ordered
 
 
 def test_locks_are_a_fact_and_two_tables() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cast import CUSTOMER, LEAD
+from board_env import CUSTOMER, LEAD
 
 from guardia.board.site import permissions
 from guardia.board.web import navigation

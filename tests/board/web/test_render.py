@@ -6,8 +6,7 @@ import pytest
 
 from guardia.board.core import labels
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Risk, ToolCall
 from guardia.board.web import render
 from guardia.i18n import LANGUAGES, catalogue, language
 

@@ -200,7 +200,9 @@ class TestArchive:
         service = Service(name="minwon", kind="http", root=str(root), logs=str(root / "logs"))
         log, data = root / "logs" / "app.log", lines(100)
         log.write_bytes(data)
-        call = ToolCall(tool="disk.archive", args={"service": "minwon", "name": "app.log", "id": ID})
+        call = ToolCall(
+            tool="disk.archive", args={"service": "minwon", "name": "app.log", "id": ID}
+        )
         host = server.host(service)
         tool, _, command = planning.prepare(call, host)
         with Connections(server) as connections:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ssh_probe import SshProbe
 
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_probe import processes
-from ssh_probe import wait_until
+from ssh_probe import processes, wait_until
 
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 def guardia(home: Path, *words: str) -> subprocess.CompletedProcess[str]:

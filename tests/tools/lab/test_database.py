@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ssh_probe import SshProbe
-from ssh_probe import wait_until
+from ssh_probe import SshProbe, wait_until
 
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 def ask(reach: SshProbe, server: str, service: str, text: str) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from ssh_probe import SshProbe
-from ssh_probe import wait_until
+from ssh_probe import SshProbe, wait_until
 
 from guardia.errors import NotFound, Refused
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 def available(fleet: RunningFleet, name: str) -> None:

@@ -13,20 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_probe import SshProbe
-from ssh_probe import processes
-from ssh_probe import wait_until
+from ssh_probe import SshProbe, processes, wait_until
 
 from guardia.errors import Misconfigured, Refused
 from guardia.org.directory import Service
 from guardia.tools.lab import fleet as fleet_module
-from guardia.tools.lab.children import descendants
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.child_processes import descendants
+from guardia.tools.lab.running_fleet import RunningFleet
 
 OWNER = """
 import sys, time
 from pathlib import Path
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 fleet = RunningFleet.spawn(Path(sys.argv[1])).ready()
 print(fleet.pid, flush=True)
 time.sleep(600)

@@ -9,14 +9,15 @@ import pytest
 
 from guardia.errors import NotFound
 from guardia.tools.lab.blueprint import SERVERS
-from guardia.tools.lab.inventory import Inventory
-from guardia.tools.lab.inventory import sample_directory
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.inventory import Inventory, sample_directory
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 def test_every_server_can_be_reached_as_written(fleet: RunningFleet) -> None:
     found = Inventory.load(fleet.home)
-    assert [host.server_id for host in found.hosts] == [s.server_id for s in sample_directory().servers]
+    assert [host.server_id for host in found.hosts] == [
+        s.server_id for s in sample_directory().servers
+    ]
     for host in found.hosts:
         assert (host.address, host.account) == ("127.0.0.1", "guardia")
         assert host.host_key.startswith("ssh-ed25519 ")

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loops import run_in_own_loop
+from run_coroutine import run_in_own_loop
 
-from guardia.tools.lab.messenger import Messenger
-from guardia.tools.lab.messenger import read_posts
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.messenger import Messenger, read_posts
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 def post(url: str, body: bytes, kind: str = "application/json") -> tuple[int, str]:

@@ -9,11 +9,10 @@ import urllib.request
 from typing import Any
 
 import pytest
-from ssh_probe import SshProbe
-from ssh_probe import wait_until
+from ssh_probe import SshProbe, wait_until
 
 from guardia.org.directory import Service
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 
 def service_of(fleet: RunningFleet, server: str) -> Service:
@@ -89,7 +88,9 @@ def test_the_control_script_knows_the_state(practice: RunningFleet, reach: SshPr
     assert get(service_of(practice, server), "/health")[0] == 200
 
 
-def test_a_service_started_by_hand_is_the_servers_own(practice: RunningFleet, reach: SshProbe) -> None:
+def test_a_service_started_by_hand_is_the_servers_own(
+    practice: RunningFleet, reach: SshProbe
+) -> None:
     """It outlives the session, is no leftover command, and inherits nothing of the session."""
     control(reach, "MOF-WAS-02", "restart")
     entry = next(e for e in practice.status()["servers"] if e["server"] == "MOF-WAS-02")

@@ -10,16 +10,17 @@ from typing import Any
 
 import asyncssh
 import pytest
-from loops import run_in_own_loop
-from ssh_probe import SshProbe
-from ssh_probe import wait_until
+from run_coroutine import run_in_own_loop
+from ssh_probe import SshProbe, wait_until
 
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 SERVER = "MOE-WEB-01"
 
 
-def test_a_command_runs_at_home_with_a_clean_environment(reach: SshProbe, fleet: RunningFleet) -> None:
+def test_a_command_runs_at_home_with_a_clean_environment(
+    reach: SshProbe, fleet: RunningFleet
+) -> None:
     done = reach.run(SERVER, "pwd; echo $HOME $USER; env | cut -d= -f1 | sort | xargs")
     home, who, names = str(done.stdout).splitlines()
     assert home.endswith(f"/hosts/{SERVER}")

@@ -26,9 +26,7 @@ from guardia.errors import Misconfigured, Unreachable
 from guardia.org.directory import Host
 from guardia.tools.command import Command, Script, Secret
 from guardia.tools.transport import connect
-from guardia.tools.transport.connections import Connections
-from guardia.tools.transport.connections import ExitReason
-from guardia.tools.transport.connections import TransportLimits
+from guardia.tools.transport.connections import Connections, ExitReason, TransportLimits
 
 pytestmark = pytest.mark.ssh
 
@@ -423,7 +421,10 @@ class TestABrokenConnection:
 
     def test_what_cannot_be_looked_up_is_not_claimed_to_be_gone(self, own: Any) -> None:
         mark = marked()
-        with Connections(own, TransportLimits(connect=1.0)) as connections, ThreadPoolExecutor(1) as threads:
+        with (
+            Connections(own, TransportLimits(connect=1.0)) as connections,
+            ThreadPoolExecutor(1) as threads,
+        ):
             command = Command.of("sleep", mark)
             running = threads.submit(connections.run, own.host(), command, timeout=60)
             until(lambda: bool(alive(mark)))

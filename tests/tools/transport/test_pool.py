@@ -8,9 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardia.tools.transport.pool import PoolClosed
-from guardia.tools.transport.pool import PoolExhausted
-from guardia.tools.transport.pool import ConnectionPool
+from guardia.tools.transport.pool import ConnectionPool, PoolClosed, PoolExhausted
 
 
 class Line:

@@ -14,16 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardia.tools.command import Command, Secret
-from guardia.tools.transport.supervised_shell import ShellExit
-from guardia.tools.transport.supervised_shell import SupervisedCommand
-from guardia.tools.transport.supervised_shell import OutputStream
-from guardia.tools.transport.supervised_shell import find_exit
-from guardia.tools.transport.supervised_shell import find_session
+from guardia.tools.transport.supervised_shell import (
+    OutputStream,
+    ShellExit,
+    SupervisedCommand,
+    find_exit,
+    find_session,
+)
 
 SHELLS = ["dash", "bash"]
 
 
-def begin(lifeline: SupervisedCommand, shell: str, errors: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+def begin(
+    lifeline: SupervisedCommand, shell: str, errors: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     """As sshd would: a login shell, which runs ours."""
     line = lifeline.line.replace("exec sh -c", f"exec {shell} -c", 1)
     pipe = subprocess.PIPE
@@ -34,7 +38,9 @@ def begin(lifeline: SupervisedCommand, shell: str, errors: int = subprocess.PIPE
     return process
 
 
-def heard(lifeline: SupervisedCommand, stdout: bytes, stderr: bytes) -> tuple[OutputStream, OutputStream]:
+def heard(
+    lifeline: SupervisedCommand, stdout: bytes, stderr: bytes
+) -> tuple[OutputStream, OutputStream]:
     streams = OutputStream(lifeline.word, 10_000), OutputStream(lifeline.word, 10_000)
     for stream, data in zip(streams, (stdout, stderr), strict=True):
         for at in range(0, len(data), 7):  # in pieces, as a network brings it
@@ -64,7 +70,9 @@ def command_line(path: Path) -> bytes:
 @pytest.mark.parametrize("shell", SHELLS)
 class TestTheShell:
     def test_exit_status_and_output_come_through(self, shell: str) -> None:
-        lifeline = SupervisedCommand(Command.of("sh", "-c", "cat; echo err >&2; exit 9").fed("in"), 10)
+        lifeline = SupervisedCommand(
+            Command.of("sh", "-c", "cat; echo err >&2; exit 9").fed("in"), 10
+        )
         process = begin(lifeline, shell)
         # Its end is told while our end is still open: nobody has to let go first.
         assert process.wait(10) == 0
@@ -131,7 +139,9 @@ class TestTheShell:
 
     def test_a_secret_is_on_no_command_line(self, shell: str) -> None:
         secret = "correct-horse-battery"
-        lifeline = SupervisedCommand(Command.of("sh", "-c", "cat; sleep 50").fed(Secret(secret)), 60)
+        lifeline = SupervisedCommand(
+            Command.of("sh", "-c", "cat; sleep 50").fed(Secret(secret)), 60
+        )
         process = begin(lifeline, shell)
         assert process.stdout and process.stdout.read(len(secret)) == secret.encode()
         try:

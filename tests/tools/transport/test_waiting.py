@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from guardia.tools.transport.waiting import BoundedEvent
-from guardia.tools.transport.waiting import PipeEvent
+from guardia.tools.transport.events import BoundedEvent, PipeEvent
 
 
 def test_a_pipe_that_ran_empty_does_not_silence_the_other() -> None:

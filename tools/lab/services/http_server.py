@@ -143,7 +143,9 @@ class Application:
 class HttpServer:
     """HTTP/1.0 over plain sockets: one thread and one answer per connection."""
 
-    def __init__(self, application: Application, logs: LogFiles, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, application: Application, logs: LogFiles, tls: ssl.SSLContext | None
+    ) -> None:
         self._application = application
         self._logs = logs
         self._tls = tls

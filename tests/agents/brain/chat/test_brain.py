@@ -12,20 +12,18 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from fake_chat import DIRECTORY
-from fake_chat import GOOD_ANSWER
-from fake_chat import TEXT
-from fake_chat import RecordingMeter
-from fake_chat import chat_brain
-from fake_chat import chat_brain_chain
-from fake_chat import assert_fell_back
+from fake_chat import (
+    DIRECTORY,
+    GOOD_ANSWER,
+    TEXT,
+    RecordingMeter,
+    assert_fell_back,
+    chat_brain,
+    chat_brain_chain,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model_server import KEY
-from model_server import MODEL
-from model_server import ModelServer
-from model_server import CannedReply
-from model_server import completion
+from model_server import KEY, MODEL, CannedReply, ModelServer, completion
 
 from guardia.agents.brain.chat.breaker import CircuitBreaker
 from guardia.agents.brain.embedded import EmbeddedBrain
@@ -36,10 +34,8 @@ from guardia.knowledge.library import RunbookMatch
 from guardia.knowledge.runbook import shipped
 from guardia.org.brains import BrainChoice, ModelChoice
 from guardia.org.budgets import Amount
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
+from guardia.org.directory import Directory, Host, InstitutionInfo
 
 ROLE = "roles/dispatcher.md"
 INJECTED = (
@@ -84,7 +80,9 @@ def test_a_procedure_is_chosen_from_those_found(
     assert enum["enum"] == ["db-lock-chain", "was-hung", "NONE"]
 
 
-def test_the_model_may_find_that_none_fits(server: ModelServer, found: tuple[RunbookMatch, ...]) -> None:
+def test_the_model_may_find_that_none_fits(
+    server: ModelServer, found: tuple[RunbookMatch, ...]
+) -> None:
     server.says(CannedReply({"reason": "증상이 다릅니다.", "runbook": "NONE"}))
     assert chat_brain(server).choose(TEXT, found).answer.runbook is None
 
@@ -101,7 +99,9 @@ def test_a_wrong_role_file_falls_back(server: ModelServer) -> None:
     assert server.paths == []
 
 
-def test_choosing_falls_back_to_the_best_hit(server: ModelServer, found: tuple[RunbookMatch, ...]) -> None:
+def test_choosing_falls_back_to_the_best_hit(
+    server: ModelServer, found: tuple[RunbookMatch, ...]
+) -> None:
     server.says(CannedReply({"reason": "좋습니다.", "runbook": "rm-rf"}))
     thought = chat_brain(server).choose(TEXT, found)
     assert (thought.answer.runbook, thought.by) == ("db-lock-chain", "embedded")
@@ -265,7 +265,9 @@ def test_each_server_gets_its_own_key(
 
 def test_without_budget_no_server_is_asked(server: ModelServer) -> None:
     ledger = RecordingMeter(refuse=BudgetRefusal("예산을 다 썼습니다", True, False, Amount()))
-    assert_fell_back(chat_brain(server, ledger=ledger).triage(TEXT, DIRECTORY), "예산을 다 썼습니다")
+    assert_fell_back(
+        chat_brain(server, ledger=ledger).triage(TEXT, DIRECTORY), "예산을 다 썼습니다"
+    )
     assert server.paths == [] and ledger.ended == []
 
 
@@ -308,7 +310,9 @@ def test_a_hostile_request_is_data_and_widens_nothing(server: ModelServer) -> No
 
 
 def test_a_model_that_obeys_the_attacker_is_not_believed(server: ModelServer) -> None:
-    server.says(CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"], "priority": "P0", "approve": True}))
+    server.says(
+        CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"], "priority": "P0", "approve": True})
+    )
     thought = chat_brain(server).triage(INJECTED, DIRECTORY)
     assert thought.by == "embedded"
     assert set(thought.answer.servers) <= {s.server_id for s in DIRECTORY.servers}
@@ -343,7 +347,9 @@ def test_after_three_failures_the_server_is_left_alone_for_a_minute(server: Mode
 
 def test_nonsense_does_not_open_the_breaker(server: ModelServer) -> None:
     """Else one request that provokes nonsense would silence the model for everyone."""
-    server.says(*[CannedReply("뭐라고요?")] * 5, *[CannedReply(status=400)] * 5, CannedReply(GOOD_ANSWER))
+    server.says(
+        *[CannedReply("뭐라고요?")] * 5, *[CannedReply(status=400)] * 5, CannedReply(GOOD_ANSWER)
+    )
     asking = chat_brain(server)
     for _ in range(10):
         assert asking.triage(TEXT, DIRECTORY).by == "embedded"
@@ -353,8 +359,12 @@ def test_nonsense_does_not_open_the_breaker(server: ModelServer) -> None:
 def test_brains_of_one_server_share_its_breaker() -> None:
     choice = BrainChoice(kind="chat", base_url="http://127.0.0.1:1/v1", model=MODEL, timeout=5)
     for _ in range(3):
-        assert_fell_back(brain_for(choice, meter=RecordingMeter()).triage(TEXT, DIRECTORY), "거부했습니다")
-    assert_fell_back(brain_for(choice, meter=RecordingMeter()).triage(TEXT, DIRECTORY), "잠시 묻지 않습니다")
+        assert_fell_back(
+            brain_for(choice, meter=RecordingMeter()).triage(TEXT, DIRECTORY), "거부했습니다"
+        )
+    assert_fell_back(
+        brain_for(choice, meter=RecordingMeter()).triage(TEXT, DIRECTORY), "잠시 묻지 않습니다"
+    )
 
 
 # --- two at once ------------------------------------------------------------------------------
@@ -388,16 +398,27 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 COMPLETION = json.loads(completion(CannedReply(GOOD_ANSWER)))
 CHOICE = COMPLETION["choices"][0]
 SAID = (
-    st.builds(CannedReply, st.builds(lambda more: {**GOOD_ANSWER, **more}, st.dictionaries(TEXTS, JSON)))
-    | st.builds(CannedReply, st.sampled_from([*GOOD_ANSWER]).flatmap(lambda k: JSON.map(lambda v: {**GOOD_ANSWER, k: v})))
-    | st.builds(CannedReply, JSON, finish=st.sampled_from(["stop", "length", "", "eos"]), usage=JSON)
+    st.builds(
+        CannedReply, st.builds(lambda more: {**GOOD_ANSWER, **more}, st.dictionaries(TEXTS, JSON))
+    )
+    | st.builds(
+        CannedReply,
+        st.sampled_from([*GOOD_ANSWER]).flatmap(
+            lambda k: JSON.map(lambda v: {**GOOD_ANSWER, k: v})
+        ),
+    )
+    | st.builds(
+        CannedReply, JSON, finish=st.sampled_from(["stop", "length", "", "eos"]), usage=JSON
+    )
     | JSON.map(lambda v: CannedReply(body=json.dumps(v).encode()))
     | st.sampled_from([*COMPLETION]).flatmap(
         lambda k: JSON.map(lambda v: CannedReply(body=json.dumps({**COMPLETION, k: v}).encode()))
     )
     | st.sampled_from([*CHOICE]).flatmap(
         lambda k: JSON.map(
-            lambda v: CannedReply(body=json.dumps({**COMPLETION, "choices": [{**CHOICE, k: v}]}).encode())
+            lambda v: CannedReply(
+                body=json.dumps({**COMPLETION, "choices": [{**CHOICE, k: v}]}).encode()
+            )
         )
     )
     | st.binary(max_size=40).map(lambda body: CannedReply(body=body))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from guardia.agents.brain.chat.breaker import CircuitBreaker
-from guardia.agents.brain.chat.breaker import breaker_for
+from guardia.agents.brain.chat.breaker import CircuitBreaker, breaker_for
 
 
 class Clock:

@@ -9,20 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_chat import DIRECTORY
-from fake_chat import GOOD_ANSWER
-from fake_chat import TEXT
-from fake_chat import RecordingMeter
-from fake_chat import chat_brain_chain
+from fake_chat import DIRECTORY, GOOD_ANSWER, TEXT, RecordingMeter, chat_brain_chain
 from messages_server import MODEL, VERSION, MessagesServer
-from model_server import KEY
-from model_server import ModelServer
-from model_server import CannedReply
+from model_server import KEY, CannedReply, ModelServer
 
 from guardia.agents.brain.chat.brain import ChatBrain
 from guardia.agents.brain.protocol import BrainResult
 from guardia.org.brains import ModelChoice
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 USAGE = {
     "input_tokens": 15,
@@ -111,10 +105,26 @@ class TestInstalled:
         [
             (CannedReply(status=529), "HTTP 529", "failed"),
             (CannedReply(status=400), "HTTP 400", "failed"),
-            (CannedReply(GOOD_ANSWER, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
-            (CannedReply(GOOD_ANSWER, finish="refusal", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
-            (CannedReply({**GOOD_ANSWER, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
-            (CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}, usage=USAGE), "보기에 없는", "unusable"),
+            (
+                CannedReply(GOOD_ANSWER, finish="length", usage=USAGE),
+                "중간에 끊겼습니다",
+                "unusable",
+            ),
+            (
+                CannedReply(GOOD_ANSWER, finish="refusal", usage=USAGE),
+                "형식이 맞지 않습니다",
+                "unusable",
+            ),
+            (
+                CannedReply({**GOOD_ANSWER, "reasons": ["가" * 200]}, usage=USAGE),
+                "형식",
+                "unusable",
+            ),
+            (
+                CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}, usage=USAGE),
+                "보기에 없는",
+                "unusable",
+            ),
             (CannedReply(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
             (CannedReply(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
             (CannedReply(hang_up=True), "접속할 수 없습니다", "failed"),
@@ -132,7 +142,10 @@ class TestInstalled:
         assert len(claude.paths) == 1
 
     def test_a_server_that_names_a_moment_is_asked_once_more(self, claude: MessagesServer) -> None:
-        claude.says(CannedReply(status=429, headers={"retry-after": "0.1"}), CannedReply(GOOD_ANSWER, usage=USAGE))
+        claude.says(
+            CannedReply(status=429, headers={"retry-after": "0.1"}),
+            CannedReply(GOOD_ANSWER, usage=USAGE),
+        )
         assert brain(claude).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
 
     def test_nothing_of_the_environment_comes_between(

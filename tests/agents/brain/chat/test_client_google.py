@@ -9,20 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_chat import DIRECTORY
-from fake_chat import GOOD_ANSWER
-from fake_chat import TEXT
-from fake_chat import RecordingMeter
-from fake_chat import chat_brain_chain
+from fake_chat import DIRECTORY, GOOD_ANSWER, TEXT, RecordingMeter, chat_brain_chain
 from generate_server import MODEL, GenerateServer
-from model_server import KEY
-from model_server import ModelServer
-from model_server import CannedReply
+from model_server import KEY, CannedReply, ModelServer
 
 from guardia.agents.brain.chat.brain import ChatBrain
 from guardia.agents.brain.protocol import BrainResult
 from guardia.org.brains import ModelChoice
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 
 USAGE = {
     "promptTokenCount": 31,
@@ -98,7 +92,9 @@ def test_an_answer_is_the_models_and_paid_for(gemini: GenerateServer) -> None:
 def test_where_nobody_listens_nothing_is_used(gemini: GenerateServer) -> None:
     ledger = RecordingMeter()
     nobody = choice(gemini).model_copy(update={"base_url": "http://127.0.0.1:9"})
-    fell_back(chat_brain_chain(nobody, ledger=ledger).triage(TEXT, DIRECTORY), "접속을 거부했습니다")
+    fell_back(
+        chat_brain_chain(nobody, ledger=ledger).triage(TEXT, DIRECTORY), "접속을 거부했습니다"
+    )
     assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.ended] == [("failed", 0, 0)]
 
 
@@ -122,11 +118,27 @@ def test_what_a_server_claims_is_passed_on_unbelieved(gemini: GenerateServer) ->
         (CannedReply(status=503), "HTTP 503", "failed"),
         (CannedReply(status=400), "HTTP 400", "failed"),
         (CannedReply(GOOD_ANSWER, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
-        (CannedReply(GOOD_ANSWER, finish="refusal", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
-        (CannedReply(GOOD_ANSWER, finish="A_NEW_ONE", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
+        (
+            CannedReply(GOOD_ANSWER, finish="refusal", usage=USAGE),
+            "형식이 맞지 않습니다",
+            "unusable",
+        ),
+        (
+            CannedReply(GOOD_ANSWER, finish="A_NEW_ONE", usage=USAGE),
+            "형식이 맞지 않습니다",
+            "unusable",
+        ),
         (CannedReply({**GOOD_ANSWER, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
-        (CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}, usage=USAGE), "보기에 없는", "unusable"),
-        (CannedReply(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'), "형식이 맞지", "unusable"),
+        (
+            CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}, usage=USAGE),
+            "보기에 없는",
+            "unusable",
+        ),
+        (
+            CannedReply(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'),
+            "형식이 맞지",
+            "unusable",
+        ),
         (CannedReply(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
         (CannedReply(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
         (CannedReply(hang_up=True), "접속할 수 없습니다", "failed"),
@@ -149,7 +161,10 @@ def test_each_failure_falls_back_and_says_so(
 def test_a_server_that_names_a_moment_is_asked_once_more(
     gemini: GenerateServer, status: int
 ) -> None:
-    gemini.says(CannedReply(status=status, headers={"retry-after": "0.1"}), CannedReply(GOOD_ANSWER, usage=USAGE))
+    gemini.says(
+        CannedReply(status=status, headers={"retry-after": "0.1"}),
+        CannedReply(GOOD_ANSWER, usage=USAGE),
+    )
     assert brain(gemini).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
     assert len(gemini.paths) == 2
 

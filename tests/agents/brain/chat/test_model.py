@@ -11,17 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_chat import DIRECTORY
-from fake_chat import GOOD_ANSWER
-from fake_chat import TEXT
-from fake_chat import RecordingMeter
-from fake_chat import chat_brain
-from fake_chat import assert_fell_back
-from model_server import KEY
-from model_server import MODEL
-from model_server import ModelServer
-from model_server import CannedReply
-from model_server import completion
+from fake_chat import DIRECTORY, GOOD_ANSWER, TEXT, RecordingMeter, assert_fell_back, chat_brain
+from model_server import KEY, MODEL, CannedReply, ModelServer, completion
 
 
 def test_what_is_sent_is_strict_cold_and_plain(server: ModelServer) -> None:
@@ -84,7 +75,9 @@ def test_the_key_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> 
         assert_fell_back(refused, "HTTP 401")
         assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     for secret in (KEY, "sk-wrong-77aa"):
-        assert secret not in caplog.text + refused.remark + repr(vars(chat_brain(server, key=secret)))
+        assert secret not in caplog.text + refused.remark + repr(
+            vars(chat_brain(server, key=secret))
+        )
 
 
 def test_the_key_comes_from_the_settings(
@@ -160,11 +153,17 @@ def closed_port() -> int:
         (CannedReply(GOOD_ANSWER, finish="tool_calls"), "형식이 맞지 않습니다"),
         (CannedReply("네, DB 문제 같네요!"), "형식이 맞지 않습니다"),
         (CannedReply({**GOOD_ANSWER, "priority": "P0"}), "형식이 맞지 않습니다(priority)"),
-        (CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}), "보기에 없는 것을 골랐습니다(servers)"),
+        (
+            CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}),
+            "보기에 없는 것을 골랐습니다(servers)",
+        ),
         (CannedReply(body=b"not json"), "형식이 맞지 않습니다"),
         (CannedReply(body=b"{}"), "형식이 맞지 않습니다"),
         (CannedReply(body=b"[" * 100_000), "형식이 맞지 않습니다"),
-        (CannedReply(body=completion(CannedReply(GOOD_ANSWER)) + b" " * 1_000_000), "형식이 맞지 않습니다"),
+        (
+            CannedReply(body=completion(CannedReply(GOOD_ANSWER)) + b" " * 1_000_000),
+            "형식이 맞지 않습니다",
+        ),
         (CannedReply(hang_up=True), "접속할 수 없습니다"),
     ],
 )
@@ -178,8 +177,14 @@ def test_each_failure_falls_back_at_once_and_says_so(
     assert len(server.paths) == 1
 
 
-@pytest.mark.parametrize("said", [CannedReply(GOOD_ANSWER, delay=30), CannedReply(GOOD_ANSWER, drip=0.1)], ids=["slow", "drips"])
-def test_an_answer_that_takes_too_long_is_not_waited_for(server: ModelServer, said: CannedReply) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [CannedReply(GOOD_ANSWER, delay=30), CannedReply(GOOD_ANSWER, drip=0.1)],
+    ids=["slow", "drips"],
+)
+def test_an_answer_that_takes_too_long_is_not_waited_for(
+    server: ModelServer, said: CannedReply
+) -> None:
     import langchain_openai  # noqa: F401 - the first import takes seconds
 
     server.says(said)
@@ -241,7 +246,9 @@ def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelS
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_names_a_moment_is_asked_once_more(server: ModelServer, status: int) -> None:
-    server.says(CannedReply(status=status, headers={"retry-after": "0.2"}), CannedReply(GOOD_ANSWER))
+    server.says(
+        CannedReply(status=status, headers={"retry-after": "0.2"}), CannedReply(GOOD_ANSWER)
+    )
     ledger = RecordingMeter()
     assert chat_brain(server, ledger=ledger).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
     assert len(server.paths) == 2

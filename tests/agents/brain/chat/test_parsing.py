@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardia.agents.brain.chat.parsing import Category
-from guardia.agents.brain.chat.parsing import choice_schema
-from guardia.agents.brain.chat.parsing import parse_choice
-from guardia.agents.brain.chat.parsing import parse_triage
-from guardia.agents.brain.chat.parsing import triage_schema
+from guardia.agents.brain.chat.parsing import (
+    Category,
+    choice_schema,
+    parse_choice,
+    parse_triage,
+    triage_schema,
+)
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.errors import ModelError
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import Host, InstitutionInfo
 
 SERVERS = (
     Host(server_id="MOF-DB-01", institution="MOF", kind="DB"),

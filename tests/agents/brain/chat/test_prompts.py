@@ -14,9 +14,7 @@ from guardia.agents.brain.chat import prompts
 from guardia.agents.brain.goals.scope import goal_scope
 from guardia.knowledge.library import RunbookMatch
 from guardia.knowledge.runbook import shipped
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import Directory, Host, InstitutionInfo
 
 HOST = Host(
     server_id="MOF-DB-01",

@@ -34,5 +34,9 @@ def test_a_goal_is_about_what_it_names(
 
 def test_all_of_an_institution_are_wanted() -> None:
     found = goal_scope("기재부 모든 WAS 상태를 점검해 주세요", sample_directory())
-    fleet = {h.server_id for h in sample_directory().servers if h.institution == "MOF" and h.kind == "WAS"}
+    fleet = {
+        h.server_id
+        for h in sample_directory().servers
+        if h.institution == "MOF" and h.kind == "WAS"
+    }
     assert found.servers == fleet and len(fleet) > 1

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from names import CASES, read_directory
+from triage_directory import CASES, read_directory
 
 from guardia.agents.brain.triage.classify import Triage, triage
 from guardia.org.directory import Directory

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardia.agents.brain.triage.lexicon import lexicon
-from guardia.agents.brain.triage.reading import ConceptHit
-from guardia.agents.brain.triage.reading import read_request
+from guardia.agents.brain.triage.reading import ConceptHit, read_request
 
 
 def hits(text: str, concept: str) -> list[ConceptHit]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.agents.brain.triage.lexicon import LexiconPattern
-from guardia.agents.brain.triage.lexicon import _patterns
-from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.lexicon import LexiconPattern, _patterns, lexicon
 from guardia.knowledge.korean import morphemes
 
 

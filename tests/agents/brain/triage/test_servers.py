@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from names import read_directory
+from triage_directory import read_directory
 
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.servers import find_mentions

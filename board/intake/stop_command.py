@@ -5,11 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean
-from guardia.board.control.kill_switch import _REASON
-from guardia.board.control.kill_switch import KillResult
-from guardia.board.control.kill_switch import _kill
-from guardia.board.control.kill_switch import issued_by
-from guardia.board.control.undoing import IssuedBy
+from guardia.board.control.kill_switch import _REASON, KillResult, _kill, issued_by
+from guardia.board.control.rollback import IssuedBy
 from guardia.board.core.context import Desk
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving

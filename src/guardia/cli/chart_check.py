@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from guardia.cli.chartfile import ChartFile
+from guardia.cli.chart_file import ChartFile
 from guardia.i18n import t
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from guardia.i18n import t
 from guardia.org.directory import Directory
 from guardia.tools.lab import control, fleet_command
 from guardia.tools.lab.inventory import Inventory
-from guardia.tools.lab.look import OracleResult
 from guardia.tools.lab.messenger import read_posts
+from guardia.tools.lab.oracle import OracleResult
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from guardia.board.core.context import Desk
-    from guardia.board.organization.view import AgentStatus
-    from guardia.board.organization.view import Organization
+    from guardia.board.organization.view import AgentStatus, Organization
 
 _REFRESH_SECONDS = 30.0
 """Seconds after which the times are read again though nothing was announced."""
@@ -64,8 +63,7 @@ def _member_text(member: AgentStatus) -> Text:
 
 
 def _member_details(member: AgentStatus) -> list[str]:
-    from guardia.board.core.labels import format_time
-    from guardia.board.core.labels import label
+    from guardia.board.core.labels import format_time, label
 
     found = [t(f"org.duty.{member.duty}")]
     if member.adapter:

@@ -23,21 +23,20 @@ from guardia.errors import NotFound, OperatorError
 from guardia.org.directory import Host
 from guardia.tools.lab import control, faults, layout, namespace
 from guardia.tools.lab.blueprint import SERVERS
-from guardia.tools.lab.children import ChildReaper
-from guardia.tools.lab.children import ProcessInfo
-from guardia.tools.lab.children import descendants
-from guardia.tools.lab.children import kill_descendants
+from guardia.tools.lab.child_processes import (
+    ChildReaper,
+    ProcessInfo,
+    descendants,
+    kill_descendants,
+)
 from guardia.tools.lab.faults import Fault
-from guardia.tools.lab.inventory import FILE_NAME
-from guardia.tools.lab.inventory import Inventory
-from guardia.tools.lab.inventory import sample_directory
+from guardia.tools.lab.fleet_options import FleetOptions
+from guardia.tools.lab.inventory import FILE_NAME, Inventory, sample_directory
 from guardia.tools.lab.layout import LabServer
 from guardia.tools.lab.machine import Machine
 from guardia.tools.lab.messenger import Messenger
-from guardia.tools.lab.ports import ADDRESS
-from guardia.tools.lab.ports import PortAllocator
+from guardia.tools.lab.ports import ADDRESS, PortAllocator
 from guardia.tools.lab.ssh_server import ACCOUNT
-from guardia.tools.lab.terms import FleetOptions
 
 CREDENTIAL = "practice-fleet"
 _SOCKET_PATH_LIMIT = 100
@@ -270,7 +269,9 @@ class FleetServer:
         every = list(self._faults.values())
         chosen = every if request.get("name") == "all" else [self._fault(request)]
         await asyncio.gather(*(fault.heal() for fault in chosen))
-        found = await asyncio.gather(*(faults.wait_for_oracle(fault, good=True) for fault in chosen))
+        found = await asyncio.gather(
+            *(faults.wait_for_oracle(fault, good=True) for fault in chosen)
+        )
         bad = [
             f"{f.server_id}: {x.evidence}" for f, x in zip(chosen, found, strict=True) if not x.good
         ]

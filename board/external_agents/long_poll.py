@@ -12,7 +12,9 @@ from guardia.board.external_agents.sessions import AuthorizedSession
 from guardia.db import events
 
 
-async def wait_for_response(desk: Desk, holder: AuthorizedSession, call_id: int, seconds: float) -> CallResponse | None:
+async def wait_for_response(
+    desk: Desk, holder: AuthorizedSession, call_id: int, seconds: float
+) -> CallResponse | None:
     """The answer as soon as it is there; ``None`` where it takes longer.
 
     One connection listens for as long as someone waits: a session has one request under way, so
@@ -25,7 +27,9 @@ async def wait_for_response(desk: Desk, holder: AuthorizedSession, call_id: int,
         return None
 
 
-async def _notified_response(desk: Desk, holder: AuthorizedSession, call_id: int) -> CallResponse | None:
+async def _notified_response(
+    desk: Desk, holder: AuthorizedSession, call_id: int
+) -> CallResponse | None:
     async with aclosing(events.stream(desk.database.dsn)) as stream:
         async for event in stream:
             # An empty event: it listens from now on, so what was told before is looked up.

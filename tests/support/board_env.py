@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from guardia.board.control import directives
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Citation
-from guardia.board.core.plan import Plan
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Action, Check, Citation, Plan, Risk, ToolCall
 from guardia.board.execution import tasks, view
 from guardia.board.execution.tasks import Assignment
 from guardia.board.issues import receiving
@@ -22,12 +17,8 @@ from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.db.engine import Database
 from guardia.org import chart
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
-from guardia.org.directory import PersonInfo
-from guardia.org.directory import Service
-from guardia.tools.drafting import CatalogPlanner
+from guardia.org.directory import Directory, Host, InstitutionInfo, PersonInfo, Service
+from guardia.tools.catalog_planner import CatalogPlanner
 
 LEAD = PersonInfo(id="lead", name="정다은", title="팀장", role="team_lead")
 LEAD2 = PersonInfo(id="lead2", name="구본석", title="팀장", role="team_lead")
@@ -72,7 +63,9 @@ class BoardEnv:
     def parsed(self, *servers: str) -> Claim:
         """A hold by the DB specialist on a PARSED task."""
         self.received()
-        tasks.file_triage(self.desk, self.hold("dispatcher"), assignment(*(servers or ("MOF-DB-01",))))
+        tasks.file_triage(
+            self.desk, self.hold("dispatcher"), assignment(*(servers or ("MOF-DB-01",)))
+        )
         return self.hold("db-agent")
 
     def planned(self, given: Plan | None = None) -> tuple[Claim, Plan, str]:
@@ -86,7 +79,9 @@ class BoardEnv:
 def replace_plan(desk: Desk, task_id: int, given: Plan, author: PersonInfo) -> None:
     """A person's plan in the place of the one that waits or is approved."""
     seen = view.plan_state(desk, task_id).plan_hash or ""
-    directives.issue_directive(desk, author, task_id, directives.DirectiveRequest("change", "고침", seen, given))
+    directives.issue_directive(
+        desk, author, task_id, directives.DirectiveRequest("change", "고침", seen, given)
+    )
 
 
 def assignment(*servers: str) -> Assignment:

@@ -14,15 +14,12 @@ from rich.console import Console
 
 from guardia.board.approvals import decisions, pending
 from guardia.board.cmdb import view as cmdb
-from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.execution import view
 from guardia.board.integrity import verification
 from guardia.board.runs import view as runs
-from guardia.cli.stage import DEMO_REQUESTER
-from guardia.cli.stage import DemoEnvironment
-from guardia.cli.stories import DemoOutcome
-from guardia.cli.stories import DemoStory
+from guardia.cli.demo_environment import DEMO_REQUESTER, DemoEnvironment
+from guardia.cli.demo_stories import DemoOutcome, DemoStory
 from guardia.cli.timeline import AuditTimeline
 from guardia.db import events
 from guardia.errors import Invalid, Misconfigured, OperatorError

@@ -16,31 +16,22 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.control import kill_report
-from guardia.board.core.claims import Grant
-from guardia.board.core.claims import Claim
-from guardia.board.core.claims import claimed_task
+from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import Desk
-from guardia.board.core.lifecycle import ActorKind
-from guardia.board.core.lifecycle import Move
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Directive, Task
-from guardia.board.core.outbox import reply_to_room
-from guardia.board.core.outbox import send
+from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.plan import Category, Plan
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import commands
-from guardia.board.execution.tasks import store_plan
-from guardia.board.execution.tasks import stored_plan
-from guardia.board.runs.beats import RunContext
-from guardia.board.runs.beats import is_current
-from guardia.board.runs.beats import release_tasks
+from guardia.board.execution.tasks import store_plan, stored_plan
+from guardia.board.runs.beats import RunContext, is_current, release_tasks
 from guardia.board.runs.claiming import ROLLBACK_TASKS
 from guardia.errors import Stale
-from guardia.i18n import t
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 from guardia.org import registry
 
 
@@ -133,7 +124,9 @@ def record_directive(
     )
 
 
-def claim_rollback(desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()) -> RollbackClaim | None:
+def claim_rollback(
+    desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()
+) -> RollbackClaim | None:
     """Claim a task of this agent that is to be undone, also while the kill switch is on."""
     with desk.database.transaction() as session:
         if not is_current(session, waking):
@@ -184,7 +177,9 @@ def _replacement_plan(directive: Directive) -> Plan | None:
     return Plan.model_validate(directive.detail["plan"])
 
 
-def finish_rollback(desk: Desk, order: RollbackClaim, restored: list[str], lost: list[str], kept: int = 0) -> State:
+def finish_rollback(
+    desk: Desk, order: RollbackClaim, restored: list[str], lost: list[str], kept: int = 0
+) -> State:
     """Close an order with what came of it; people and an alert where something is not restored.
 
     A changed plan is then filed, and asked anew: its author is whoever has ordered it.

@@ -47,7 +47,12 @@ def sections(model: type[BaseModel]) -> Iterator[tuple[str, str, list[ChartField
             name,
             t(f"chart.{name}.about"),
             [
-                ChartField(field, _type_name(body), _default(field, body, required), _description(name, field))
+                ChartField(
+                    field,
+                    _type_name(body),
+                    _default(field, body, required),
+                    _description(name, field),
+                )
                 for field, body in _properties(definition).items()
             ],
         )

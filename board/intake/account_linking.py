@@ -7,9 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from guardia.board.accounts.messenger_links import LINK_RULE
-from guardia.board.accounts.messenger_links import _hash
-from guardia.board.accounts.messenger_links import _link
+from guardia.board.accounts.messenger_links import LINK_RULE, _hash, _link
 from guardia.board.core.context import Desk
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from guardia.i18n import t
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 from guardia.org.chart_model import OrgChart
 
 _MAX_SHOWN = 300
@@ -47,7 +46,11 @@ def diff_charts(before: OrgChart | None, after: OrgChart) -> list[ChartChange]:
             if name in old
             for change in _diff_values(name, _as_dict(old[name]), _as_dict(new[name]))
         ),
-        *_diff_values("", _without_agents(before), _without_agents(after) if before else _without_empty(_without_agents(after))),
+        *_diff_values(
+            "",
+            _without_agents(before),
+            _without_agents(after) if before else _without_empty(_without_agents(after)),
+        ),
     ]
 
 
@@ -67,7 +70,8 @@ def _without_empty(found: dict[str, Any]) -> dict[str, Any]:
     return {
         key: inner
         for key, value in found.items()
-        if (inner := _without_empty(value) if isinstance(value, dict) else value) not in (None, [], {}, "")
+        if (inner := _without_empty(value) if isinstance(value, dict) else value)
+        not in (None, [], {}, "")
     }
 
 

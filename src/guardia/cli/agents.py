@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from guardia.cli import chartfile
-from guardia.cli.installation import migrate
-from guardia.cli.installation import open_installation
+from guardia.cli import chart_file
+from guardia.cli.installation import migrate, open_installation
 from guardia.cli.org import OPERATOR_ACTOR
 from guardia.errors import Invalid, OperatorError, Unreachable
 from guardia.i18n import t
@@ -40,17 +39,17 @@ def hire(
     file: _Chart = None,
 ) -> None:
     """Add an agent to the chart's file and apply it; comments and order stay."""
-    from guardia.org import edit
+    from guardia.org import chart_edit
 
     given = {"id": agent, "title": title, "duty": duty, "reports_to": superior, "role": role}
     entry = _read_snippet(snippet) | {name: value for name, value in given.items() if value}
     if skills:
         entry["skills"] = [skill.strip() for skill in skills.split(",")]
     entry.setdefault("duty", "operate")
-    chart = chartfile.read_chart_file(file)
+    chart = chart_file.read_chart_file(file)
     if entry["duty"] != "dispatch":
         entry.setdefault("reports_to", _dispatcher(chart))
-    revision = _apply_edit(chart, edit.hire(chart.text, entry))
+    revision = _apply_edit(chart, chart_edit.hire(chart.text, entry))
     words = {"agent": entry["id"], "revision": revision, "path": chart.path}
     sys.stdout.write(t("cli.staff.hired", **words) + "\n")
 
@@ -61,10 +60,10 @@ def fire(
     yes: Annotated[bool, typer.Option("--yes", "-y", help=t("cli.org.yes"))] = False,
 ) -> None:
     """Take an agent out of the chart's file and apply it; its open work goes to its superior."""
-    from guardia.org import edit
+    from guardia.org import chart_edit
 
-    chart = chartfile.read_chart_file(file)
-    text = edit.fire(chart.text, agent)
+    chart = chart_file.read_chart_file(file)
+    text = chart_edit.fire(chart.text, agent)
     if not yes:
         typer.confirm(t("cli.org.fires", agents=agent), abort=True)
     words = {"agent": agent, "revision": _apply_edit(chart, text), "path": chart.path}
@@ -79,16 +78,16 @@ def set_(
     file: _Chart = None,
 ) -> None:
     """Set one field of an agent in the chart's file and apply it; every other line stays."""
-    from guardia.org import edit, source
+    from guardia.org import chart_edit, chart_yaml
 
-    chart = chartfile.read_chart_file(file)
-    text = edit.set_field(chart.text, agent, field, source.load(value, field))
+    chart = chart_file.read_chart_file(file)
+    text = chart_edit.set_field(chart.text, agent, field, chart_yaml.load(value, field))
     words = {"agent": agent, "field": field, "value": value}
     revision = _apply_edit(chart, text)
     sys.stdout.write(t("cli.staff.was_set", **words, revision=revision, path=chart.path) + "\n")
 
 
-def _apply_edit(chart: chartfile.ChartFile, text: str) -> int:
+def _apply_edit(chart: chart_file.ChartFile, text: str) -> int:
     """Apply an edited chart and put it in the place of its file; both or nothing."""
     from guardia.board.organization import chart as organization_chart
     from guardia.org import chart as charts
@@ -104,7 +103,7 @@ def _apply_edit(chart: chartfile.ChartFile, text: str) -> int:
                 return organization_chart.apply_chart(desk, text, OPERATOR_ACTOR, number)
 
 
-def _dispatcher(chart: chartfile.ChartFile) -> str:
+def _dispatcher(chart: chart_file.ChartFile) -> str:
     from guardia.org import chart as charts
 
     found = charts.parse(chart.text, chart.path.name)
@@ -113,12 +112,12 @@ def _dispatcher(chart: chartfile.ChartFile) -> str:
 
 def _read_snippet(path: Path | None) -> dict[str, Any]:
     """One agent's entry in a file, as in the chart; with ``-`` from standard input."""
-    from guardia.org import source
+    from guardia.org import chart_yaml
 
     if path is None:
         return {}
-    text = sys.stdin.read() if str(path) == "-" else chartfile.read_chart_file(path).text
-    found = source.load(text, path.name)
+    text = sys.stdin.read() if str(path) == "-" else chart_file.read_chart_file(path).text
+    found = chart_yaml.load(text, path.name)
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, dict):
@@ -177,7 +176,10 @@ def _follow_beat(desk: Desk, agent: str, patience: float) -> str:
     events_of = events.listen(desk.database.dsn, timeout=_POLL_SECONDS)
     next(events_of)
     line = AuditTimeline(desk, console, actor=f"agent:{agent}", after=entries.size(desk))
-    last, deadline = agent_control.wake_now(desk, agent, OPERATOR_ACTOR), time.monotonic() + patience
+    last, deadline = (
+        agent_control.wake_now(desk, agent, OPERATOR_ACTOR),
+        time.monotonic() + patience,
+    )
     with line.waiting(t("cli.staff.waiting", agent=agent)):
         for _ in events_of:
             found = agent_control.next_run(desk, agent, last)
@@ -187,9 +189,7 @@ def _follow_beat(desk: Desk, agent: str, patience: float) -> str:
                 console.print(t("cli.staff.begun", run=found.run_id, reasons=reasons), markup=False)
             line.show_new()
             if found is not None and found.ended_at is not None:
-                return (
-                    f"{labels.outcome_label(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
-                )
+                return f"{labels.outcome_label(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
             if found is None and time.monotonic() > deadline:
                 raise Unreachable(server=agent, why=t("cli.staff.nobody"))
     raise OperatorError()

@@ -7,13 +7,11 @@ from typing import Any, Protocol
 
 from guardia.agents.brain.chat.clients import TokenUsage
 from guardia.agents.brain.chat.prompts import Prompt
-from guardia.board.core.claims import GoalClaim
-from guardia.board.core.claims import Claim
+from guardia.board.core.claims import Claim, GoalClaim
 from guardia.board.core.context import Desk
 from guardia.board.costs import budgets, metering
 from guardia.board.costs.budget_accounts import BudgetRefusal
-from guardia.board.costs.metering import ModelCallRequest
-from guardia.board.costs.metering import ModelCallResult
+from guardia.board.costs.metering import ModelCallRequest, ModelCallResult
 from guardia.org.brains import ModelChoice
 
 _MESSAGE_OVERHEAD = 256
@@ -56,7 +54,9 @@ class BoardMeter:
         budgets.pause_agent(self.desk, self.hold, refused)
 
 
-def worst_case(choice: ModelChoice, system: str, question: Prompt[Any], seconds: float) -> ModelCallRequest:
+def worst_case(
+    choice: ModelChoice, system: str, question: Prompt[Any], seconds: float
+) -> ModelCallRequest:
     """The worst that asking ``question`` can use."""
     return ModelCallRequest(
         question=question.name,

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
+from guardia.org.directory import Directory, Host, InstitutionInfo
 
 CASES = Path(__file__).parents[1] / "agents" / "brain" / "triage" / "cases"
 

@@ -17,7 +17,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
-from guardia.org import chart, source
+from guardia.org import chart, chart_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class _ParsedChart:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        root, self.data = source.load_with_nodes(text)
+        root, self.data = chart_yaml.load_with_nodes(text)
         chart.validate(self.data, text)
-        node = source.child(root, "agents")
-        self.agents = source.list_items(node)
+        node = chart_yaml.child(root, "agents")
+        self.agents = chart_yaml.list_items(node)
         if node is None or getattr(node, "flow_style", False) or not self.agents:
             raise _unsupported_layout()
 
@@ -56,7 +56,7 @@ class _ParsedChart:
         result = self.text
         for splice in sorted(splices, key=lambda s: s.start, reverse=True):
             result = result[: splice.start] + splice.text + result[splice.end :]
-        data = source.load(result)
+        data = chart_yaml.load(result)
         chart.validate(data, result)
         if data != wanted:
             raise _unsupported_layout()
@@ -90,7 +90,9 @@ def fire(text: str, agent_id: str) -> str:
         if number != position
     ]
     splices = [
-        _value_splice(found.agents[n], ("reports_to",), superior, text) for n in below if n != position
+        _value_splice(found.agents[n], ("reports_to",), superior, text)
+        for n in below
+        if n != position
     ]
     splices.append(_fire_splice(found, position))
     return found.changed({**found.data, "agents": staying}, splices)
@@ -164,7 +166,7 @@ class _Lines:
 
     def last(self, node: Node) -> int:
         """The last line of a list entry, with the comments that are written inside of it."""
-        dash, last = self.dash(node), source.last_line(node)
+        dash, last = self.dash(node), chart_yaml.last_line(node)
         for number in range(last + 1, len(self.all)):
             line = self.all[number]
             inside = line.lstrip().startswith("#") and len(line) - len(line.lstrip()) > dash
@@ -194,10 +196,12 @@ class _Lines:
 def _value_splice(agent: Node, path: tuple[str, ...], value: Any, text: str) -> _Splice:
     """Set what lies at ``path`` under an agent, making what is missing on the way."""
     node, rest = agent, path
-    while rest and (inner := source.child(node, rest[0])) is not None:
+    while rest and (inner := chart_yaml.child(node, rest[0])) is not None:
         node, rest = inner, rest[1:]
     if not rest:
-        return _Splice(node.start_mark.index, source.last_index(node), _quoted_like(node, value))
+        return _Splice(
+            node.start_mark.index, chart_yaml.last_index(node), _quoted_like(node, value)
+        )
     for step in reversed(rest[1:]):
         value = {step: value}
     return _insertion_splice(node, f"{rest[0]}: {_flow_yaml(value)}", text)
@@ -210,7 +214,7 @@ def _insertion_splice(mapping: Node, line: str, text: str) -> _Splice:
         at = mapping.end_mark.index - 1
         return _Splice(at, at, f", {line}" if mapping.value else line)
     lines = _Lines(text)
-    return lines.insertion(source.last_line(mapping), [" " * mapping.start_mark.column + line])
+    return lines.insertion(chart_yaml.last_line(mapping), [" " * mapping.start_mark.column + line])
 
 
 def _quoted_like(node: Node, value: Any) -> str:
@@ -228,7 +232,7 @@ def _flow_yaml(value: Any) -> str:
     if isinstance(value, str) and not value.isprintable():
         return json.dumps(value)
     writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style, writer.width = True, source.MAX_LENGTH
+    writer.default_flow_style, writer.width = True, chart_yaml.MAX_LENGTH
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     out = StringIO()
     # As a pair, so that a scalar is quoted as it must be inside of another value too.

@@ -12,31 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argon2 import PasswordHasher
-from cast import SERVER
-from cast import BoardEnv
-from cast import assignment
+from board_env import SERVER, BoardEnv, assignment
 from fastapi import FastAPI
 from sqlalchemy import event, update
 from starlette.testclient import TestClient
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import Desk
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Check
-from guardia.board.core.plan import Citation
-from guardia.board.core.plan import Plan
-from guardia.board.core.plan import Risk
+from guardia.board.core.plan import Action, Check, Citation, Plan, Risk, ToolCall
 from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import CommandResult
 from guardia.board.runs import beats
 from guardia.board.site.app import create_app
 from guardia.board.site.server import BoardServer
 from guardia.org import registry
-from guardia.org.directory import Directory
-from guardia.org.directory import Host
-from guardia.org.directory import InstitutionInfo
-from guardia.org.directory import PersonInfo
+from guardia.org.directory import Directory, Host, InstitutionInfo, PersonInfo
 from guardia.org.model import Person
 from guardia.settings import Settings
 
@@ -46,7 +36,9 @@ _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 ADMIN = PersonInfo(id="admin", name="윤서준", title="부장", role="admin")
 AUDITOR = PersonInfo(id="audit", name="백서윤", title="감사인", role="auditor")
-OTHER_CUSTOMER = PersonInfo(id="cus2", name="서지호", title="사무관", role="customer", institution="MOE")
+OTHER_CUSTOMER = PersonInfo(
+    id="cus2", name="서지호", title="사무관", role="customer", institution="MOE"
+)
 CUSTOMER_WITHOUT_INSTITUTION = PersonInfo(id="cus3", name="무소속", title="주무관", role="customer")
 _MORE_PEOPLE = (ADMIN, AUDITOR, OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION)
 _SERVICE = {"service": "budgetdb"}
@@ -121,7 +113,8 @@ def realistic_plan(category: str = "MAINTENANCE") -> Plan:
                 ),
                 undo_verify=(
                     Check(
-                        call=ToolCall(tool="service.log_level", args=_SERVICE), expect="level=='DEBUG'"
+                        call=ToolCall(tool="service.log_level", args=_SERVICE),
+                        expect="level=='DEBUG'",
                     ),
                 ),
             ),
@@ -181,14 +174,18 @@ class IssueScenario:
             others |= {found.task_id}
         raise AssertionError(f"{agent} has nothing to do for SR-{self.sr_id}")
 
-    def diagnose(self, findings: dict[str, object] | None = None, output: str = "") -> IssueScenario:
+    def diagnose(
+        self, findings: dict[str, object] | None = None, output: str = ""
+    ) -> IssueScenario:
         """One read on the record, with its evidence."""
         desk = self.board.desk
         grant = tasks.grant_reads(desk, self.hold)
         intent = commands.record_intent(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
         found = LOCK_FINDINGS if findings is None else findings
         commands.record_result(desk, intent, CommandResult(True, found, output or repr(found), 84))
-        tasks.add_comment(desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다.")
+        tasks.add_comment(
+            desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다."
+        )
         return self
 
     def file(self) -> IssueScenario:
@@ -206,7 +203,9 @@ class IssueScenario:
         grant = tasks.begin_execution(self.board.desk, self.hold)
         for ordinal, action in enumerate(self.plan.actions):
             step = commands.PlanStep(ordinal, "do")
-            intent = commands.record_intent(self.board.desk, grant, action.call, action.command, step)
+            intent = commands.record_intent(
+                self.board.desk, grant, action.call, action.command, step
+            )
             commands.record_result(self.board.desk, intent, CommandResult(True, {}, "t", 37))
         return self
 

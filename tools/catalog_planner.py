@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from guardia.board.core.plan import Action
-from guardia.board.core.plan import ToolCall
-from guardia.board.core.plan import Risk
-from guardia.board.core.planner import ActionDraft
-from guardia.board.core.planner import ToolOption
+from guardia.board.core.plan import Action, Risk, ToolCall
+from guardia.board.core.planner import ActionDraft, ToolOption
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host

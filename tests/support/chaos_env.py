@@ -38,15 +38,12 @@ from guardia.board.issues import receiving
 from guardia.board.organization import chart
 from guardia.board.runs import clear_stall
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
-from guardia.db.engine import OUTAGE_ERRORS
-from guardia.db.engine import Database
+from guardia.db.engine import OUTAGE_ERRORS, Database
 from guardia.db.migrate import upgrade
 from guardia.errors import GuardiaError
-from guardia.org.directory import Host
-from guardia.org.directory import PersonInfo
-from guardia.org.directory import Service
-from guardia.org.keys import FileCredentialStore
-from guardia.tools.lab.running import RunningFleet
+from guardia.org.credential_store import FileCredentialStore
+from guardia.org.directory import Host, PersonInfo, Service
+from guardia.tools.lab.running_fleet import RunningFleet
 
 OLD, NEW = "1.0.0", "1.1.0"
 CARRIER_SERVERS = ("MOF-WAS-01", "MOF-WAS-02", "MOIS-WAS-01")
@@ -453,7 +450,9 @@ def _poll_takeover(connection: psycopg.Connection[Any], loss: WorkerLoss) -> Non
 
 
 @contextmanager
-def open_chaos_run(cluster: Cluster, fleet: RunningFleet, home: Path, count: int) -> Iterator[ChaosRun]:
+def open_chaos_run(
+    cluster: Cluster, fleet: RunningFleet, home: Path, count: int
+) -> Iterator[ChaosRun]:
     """``count`` deployments to be done, and six agents for them, over a PostgreSQL of its own."""
     owner, dsn = cluster.dsn(OWNER_ROLE), cluster.dsn(APPLICATION_ROLE)
     checkpoints.setup(owner)
@@ -463,13 +462,17 @@ def open_chaos_run(cluster: Cluster, fleet: RunningFleet, home: Path, count: int
     targets = {}
     for number in range(count):
         name = f"MOF-WAS-{number + 101}"
-        folder = fleet.home / "hosts" / CARRIER_SERVERS[number % len(CARRIER_SERVERS)] / f"t-{home.name}"
+        folder = (
+            fleet.home / "hosts" / CARRIER_SERVERS[number % len(CARRIER_SERVERS)] / f"t-{home.name}"
+        )
         targets[name] = Target(name, folder / name)
         targets[name].make()
     services = TargetServer(targets)
     threading.Thread(target=services.serve_forever, daemon=True).start()
     database = Database(dsn, pool_size=4)
-    made = ChaosRun(cluster, fleet, home, dsn, services, Desk(database, seal=DecisionSigner.kept(keys)))
+    made = ChaosRun(
+        cluster, fleet, home, dsn, services, Desk(database, seal=DecisionSigner.kept(keys))
+    )
     try:
         operators = "\n".join(OPERATOR.format(n=n) for n in range(1, 7))
         chart.apply_chart(made.desk, CHART.format(operators=operators), "operator:test")

@@ -22,11 +22,13 @@ from pydantic import SecretStr
 
 from guardia.errors import Misconfigured
 from guardia.i18n import t
-from guardia.org import masterkey
-from guardia.org.masterkey import MasterKey
-from guardia.org.masterkey import link_unless_exists
-from guardia.org.masterkey import write_private_file
-from guardia.org.masterkey import require_private
+from guardia.org import master_key
+from guardia.org.master_key import (
+    MasterKey,
+    link_unless_exists,
+    require_private,
+    write_private_file,
+)
 from guardia.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -109,7 +111,7 @@ class FileCredentialStore:
 
     def master(self) -> MasterKey:
         """The key under which it is encrypted."""
-        return masterkey.current_key(self._folder)
+        return master_key.current_key(self._folder)
 
     def rotate(self) -> int:
         """Encrypt every credential under the next master key; how many there are.
@@ -119,15 +121,18 @@ class FileCredentialStore:
         """
         self._prepare()
         with self._locked(fcntl.LOCK_EX):
-            before, heir = masterkey.current_key(self._folder), masterkey.prepare_next_key(self._folder)
+            before, heir = (
+                master_key.current_key(self._folder),
+                master_key.prepare_next_key(self._folder),
+            )
             paths = list(self._files())
             for path in paths:
                 value = _decrypt(path.name, path.read_bytes(), (before, heir))
                 os.replace(self._written(path.name, value, heir), path)
-            masterkey.fsync_folder(self._folder)
+            master_key.fsync_folder(self._folder)
             for path in paths:
                 _decrypt(path.name, path.read_bytes(), (heir,))
-            masterkey.promote_next_key(self._folder, heir)
+            master_key.promote_next_key(self._folder, heir)
             return len(paths)
 
     def _files(self) -> Iterator[Path]:
@@ -137,8 +142,8 @@ class FileCredentialStore:
                     yield path
 
     def _masters(self) -> tuple[MasterKey, ...]:
-        heir = masterkey.next_key(self._folder)
-        return (masterkey.current_key(self._folder), *((heir,) if heir else ()))
+        heir = master_key.next_key(self._folder)
+        return (master_key.current_key(self._folder), *((heir,) if heir else ()))
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:

@@ -20,16 +20,14 @@ from rich.console import Console
 from guardia.board.accounts import messenger_links
 from guardia.board.core.context import Desk
 from guardia.board.organization import chart as organization_chart
-from guardia.cli.installation import Installation
-from guardia.cli.installation import migrate
-from guardia.cli.installation import open_installation
-from guardia.db import lifeline
+from guardia.cli.installation import Installation, migrate, open_installation
+from guardia.db import die_with_parent
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 from guardia.org import chart
-from guardia.org.keys import FileCredentialStore
+from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
-from guardia.tools.lab.running import RunningFleet
+from guardia.tools.lab.running_fleet import RunningFleet
 
 _ADDRESS = re.compile(r"http://\S+")
 _STOP_TIMEOUT = 15
@@ -127,7 +125,7 @@ class DemoEnvironment:
         with self.log.open("a", encoding="utf-8") as log:
             # Should we be killed, it goes at once; in order it is told to stop (see below).
             self._board = subprocess.Popen(
-                lifeline.command(program, signal.SIGKILL, None),
+                die_with_parent.command(program, signal.SIGKILL, None),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -99,9 +99,7 @@ def enforce_permissions(app: typer.Typer) -> None:
 def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(run)
     def ruled(*args: Any, **words: Any) -> Any:
-        from guardia.org.access import OPERATOR_ACTIONS
-        from guardia.org.access import PERMISSIONS
-        from guardia.org.access import require_operator
+        from guardia.org.access import OPERATOR_ACTIONS, PERMISSIONS, require_operator
 
         action = COMMAND_ACTIONS.get(name)
         if action is None:
