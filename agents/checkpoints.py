@@ -64,9 +64,9 @@ def saver(pool: ConnectionPool[Connection[DictRow]]) -> PostgresSaver:
 
 
 @contextmanager
-def fenced_by(hold: Claim) -> Iterator[None]:
+def fenced_by(claim: Claim) -> Iterator[None]:
     """Within it, checkpoints are written for this hold and only while it is worth something."""
-    before = _CLAIM.set(hold)
+    before = _CLAIM.set(claim)
     try:
         yield
     finally:
@@ -92,10 +92,10 @@ class _FencedSaver(PostgresSaver):
 
     @contextmanager
     def _held(self) -> Iterator[PostgresSaver]:
-        hold = _CLAIM.get()
+        claim = _CLAIM.get()
         with self._pool.connection() as connection, connection.transaction():
             # Shared until the write is committed: nobody can take the task in between.
-            found = connection.execute(_CLAIM_IS_CURRENT, (hold.task_id, hold.fence)).fetchone()
+            found = connection.execute(_CLAIM_IS_CURRENT, (claim.task_id, claim.fence)).fetchone()
             if found is None:
-                raise Stale(what=f"SR-{hold.sr_id}")
+                raise Stale(what=f"SR-{claim.sr_id}")
             yield PostgresSaver(connection)

@@ -45,9 +45,9 @@ class AgentContext:
     gate: Gate
     library: Library
     brain: Brain
-    hold: Claim
+    claim: Claim
     skills: tuple[str, ...]
     notebook: Notebook = field(default_factory=Notebook)
     """What the agent remembers of this issue and server."""
-    ends: list[State] = field(default_factory=list)
+    final_states: list[State] = field(default_factory=list)
     """How this waking ended the task: that stands, whatever people do the moment after."""

@@ -68,47 +68,47 @@ class Team:
         self._operate = graph.operate_graph(checkpointer)
         self._dispatch = graph.dispatch_graph()
         self._pursue = graph.goal_graph()
-        self._carry = graph.execution_graph()
+        self._execute = graph.execution_graph()
 
-    def work(self, agent: AgentEntry, hold: Claim) -> WorkResult:
+    def work(self, agent: AgentEntry, claim: Claim) -> WorkResult:
         """Do the next steps of a task. Whatever goes wrong ends with people, never silently."""
         context = AgentContext(
             desk=self._desk,
             gate=self._gate,
             library=self._library,
-            brain=brain_for(agent.brain, agent.role, meter=BoardMeter(self._desk, hold)),
-            hold=hold,
+            brain=brain_for(agent.brain, agent.role, meter=BoardMeter(self._desk, claim)),
+            claim=claim,
             skills=agent.skills,
-            notebook=agent_memory.recall(self._desk, hold)
+            notebook=agent_memory.recall(self._desk, claim)
             if agent.duty == "operate"
             else Notebook(),
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:
-            task = view.task(self._desk, hold.task_id)
+            task = view.task(self._desk, claim.task_id)
             if task.written:
-                return self._run_written(context)
+                return self._run_manual_plan(context)
             if agent.adapter is not None:
-                return self._run_outside(context, agent)
-            with checkpoints.fenced_by(hold):
+                return self._run_external(context, agent)
+            with checkpoints.fenced_by(claim):
                 return run(context, task)
         except Stale:
             # A person or another worker has decided otherwise: their word stands. Where that was
             # after the end, so does the end.
-            return WorkResult(context.ends[0].value if context.ends else "stale", 0)
+            return WorkResult(context.final_states[0].value if context.final_states else "stale", 0)
         except OUTAGE_ERRORS:
             # Nothing can be written now; the beat is taken up again when the database is back.
             raise
         except GuardiaError as error:
-            return self._give_up(hold, str(error), alert=isinstance(error, Forged))
+            return self._hand_over(claim, str(error), alert=isinstance(error, Forged))
         except Exception as error:
-            log.exception("%s on task %s", agent.id, hold.task_id)
-            return self._give_up(hold, t("agents.internal", kind=type(error).__name__))
+            log.exception("%s on task %s", agent.id, claim.task_id)
+            return self._hand_over(claim, t("agents.internal", kind=type(error).__name__))
 
-    def pursue(self, agent: AgentEntry, hold: GoalClaim) -> WorkResult:
+    def pursue(self, agent: AgentEntry, claim: GoalClaim) -> WorkResult:
         """Break a goal down and file its plan; what goes wrong is said on the goal."""
-        meter = BoardMeter(self._desk, hold)
-        context = GoalContext(self._desk, brain_for(agent.brain, agent.role, meter=meter), hold)
+        meter = BoardMeter(self._desk, claim)
+        context = GoalContext(self._desk, brain_for(agent.brain, agent.role, meter=meter), claim)
         try:
             self._pursue.invoke({}, context=context)
         except Stale:
@@ -116,40 +116,44 @@ class Team:
         except OUTAGE_ERRORS:
             raise
         except Exception as error:
-            log.exception("%s on goal %s", agent.id, hold.sr_id)
+            log.exception("%s on goal %s", agent.id, claim.sr_id)
             known = isinstance(error, GuardiaError)
             why = str(error) if known else t("agents.internal", kind=type(error).__name__)
-            return self._ask_back(hold, why)
+            return self._ask_back(claim, why)
         return WorkResult("goal", 3)
 
-    def _ask_back(self, hold: GoalClaim, why: str) -> WorkResult:
+    def _ask_back(self, claim: GoalClaim, why: str) -> WorkResult:
         try:
-            planning.ask_people(self._desk, hold, why)
+            planning.ask_people(self._desk, claim, why)
         except Stale:
             return WorkResult("stale", 0)
         return WorkResult("goal_asked", 0)
 
-    def obey(self, order: RollbackClaim) -> WorkResult:
+    def execute_rollback(self, rollback_claim: RollbackClaim) -> WorkResult:
         """Undo a task on a person's order; what cannot be undone ends with people and an alert."""
         try:
-            found = rollback.grant_rollback(self._desk, order)
+            found = rollback.grant_rollback(self._desk, rollback_claim)
             done = undo_actions(self._desk, self._gate, found.grant, found.plan, found.kept)
-            rollback.finish_rollback(self._desk, order, done.restored, done.lost, found.kept)
+            rollback.finish_rollback(
+                self._desk, rollback_claim, done.restored, done.failed, found.kept
+            )
         except Stale:
             return WorkResult("stale", 0)
         except OUTAGE_ERRORS:
             raise
         except Exception as error:
-            log.exception("order %s on task %s", order.directive_id, order.hold.task_id)
+            log.exception(
+                "order %s on task %s", rollback_claim.directive_id, rollback_claim.claim.task_id
+            )
             known = isinstance(error, GuardiaError)
             why = str(error) if known else t("agents.internal", kind=type(error).__name__)
-            rollback.finish_rollback(self._desk, order, [], [why])
+            rollback.finish_rollback(self._desk, rollback_claim, [], [why])
             return WorkResult("not_restored", 1)
-        return WorkResult("not_restored" if done.lost else "restored", 1)
+        return WorkResult("not_restored" if done.failed else "restored", 1)
 
-    def _give_up(self, hold: Claim, why: str, *, alert: bool = False) -> WorkResult:
+    def _hand_over(self, claim: Claim, why: str, *, alert: bool = False) -> WorkResult:
         try:
-            tasks.hand_over(self._desk, hold, why, emergency=alert)
+            tasks.hand_over(self._desk, claim, why, emergency=alert)
         except Stale:
             return WorkResult("stale", 0)
         return WorkResult("manual", 0)
@@ -161,20 +165,20 @@ class Team:
         self._dispatch.invoke({"text": task.body, **known}, context=context)
         return WorkResult("delegated", 2)
 
-    def _run_written(self, context: AgentContext) -> WorkResult:
+    def _run_manual_plan(self, context: AgentContext) -> WorkResult:
         """A plan that a person has written and people have approved: it is only carried out."""
-        self._carry.invoke({}, context=context)
-        return WorkResult(view.task(self._desk, context.hold.task_id).state.value, 3)
+        self._execute.invoke({}, context=context)
+        return WorkResult(view.task(self._desk, context.claim.task_id).state.value, 3)
 
-    def _run_outside(self, context: AgentContext, agent: AgentEntry) -> WorkResult:
+    def _run_external(self, context: AgentContext, agent: AgentEntry) -> WorkResult:
         if self._employer is None:
             raise Misconfigured(what=agent.id, why=t("agents.outside.no_employer"))
         if not self._employer.work(context, agent, self._closing):
             return WorkResult("handed_back", 1)
-        return WorkResult(view.task(self._desk, context.hold.task_id).state.value, 1)
+        return WorkResult(view.task(self._desk, context.claim.task_id).state.value, 1)
 
     def _run_operate(self, context: AgentContext, task: TaskView) -> WorkResult:
-        task_id = context.hold.task_id
+        task_id = context.claim.task_id
         thread = f"task-{task_id}-{task.attempt}" if task.attempt else f"task-{task_id}"
         config = {"configurable": {"thread_id": thread}}
         steps = 0

@@ -79,7 +79,7 @@ def verification(entries: int) -> dict[str, float]:
             if walk.entry(link) is not None:
                 raise SystemExit(f"entry {link.seq} does not hold")
         ours += time.perf_counter() - started
-        data = [link.signed() for link in links]
+        data = [link.signed_bytes() for link in links]
         started = time.perf_counter()
         for each in data:
             hashlib.sha256(each).hexdigest()

@@ -71,20 +71,20 @@ class Schedule:
     def replace(self, gone: WorkerProcess) -> None:
         self.workers[self.workers.index(gone)] = self.made.worker()
 
-    def struck(self, worker: WorkerProcess, number: signal.Signals) -> None:
+    def signal_and_wait(self, worker: WorkerProcess, number: signal.Signals) -> None:
         """The database stays until others have taken over, so that the time means something."""
-        self.made.strike(worker, number)
-        self.made.until(self.made.settled_losses, "not taken over")
+        self.made.signal_worker(worker, number)
+        self.made.until(self.made.losses_are_closed, "not taken over")
 
     def kill(self) -> None:
         worker = self.pick()
-        self.struck(worker, signal.SIGKILL)
+        self.signal_and_wait(worker, signal.SIGKILL)
         self.replace(worker)
 
     def pause(self) -> None:
         worker, seconds = self.pick(), self.chance.uniform(1.0, 20.0)
         if seconds >= LONG:
-            self.struck(worker, signal.SIGSTOP)
+            self.signal_and_wait(worker, signal.SIGSTOP)
         else:
             worker.signal(signal.SIGSTOP)
             self.wait(seconds)
@@ -104,20 +104,20 @@ class Schedule:
 def report(made: ChaosRun, schedule: Schedule, seconds: float) -> dict[str, Any]:
     """Everything that was counted."""
     kinds = ("once", "restored", "people", "twice", "lost")
-    verdicts = made.verdicts()
+    effect_counts = made.effect_counts()
     return {
         "issues": len(made.issues),
         "ended": dict(made.states()),
-        "effects": {kind: verdicts[kind] for kind in kinds},
+        "effects": {kind: effect_counts[kind] for kind in kinds},
         "messages_by_times_told": {str(k): v for k, v in sorted(made.messages().items())},
         "events": dict(schedule.happened),
         "exits_after_sigterm": {str(k): v for k, v in schedule.exits.items()},
-        "stalls_lifted_by_people": made.stalls,
-        "takeovers": takeovers(made.takeovers(spared=False)),
-        "takeovers_where_a_worker_stood_ready": takeovers(made.takeovers(spared=True)),
-        "slowest": [takeover_summary(loss) for loss in made.takeovers(spared=False)[-5:]],
+        "stalls_lifted_by_people": made.cleared_stalls,
+        "takeovers": takeovers(made.takeovers(had_spare_worker=False)),
+        "takeovers_where_a_worker_stood_ready": takeovers(made.takeovers(had_spare_worker=True)),
+        "slowest": [takeover_summary(loss) for loss in made.takeovers(had_spare_worker=False)[-5:]],
         "runs_left_open": made.open_runs(),
-        "record_intact": made.record_holds(),
+        "record_intact": made.audit_log_is_intact(),
         "seconds": round(seconds, 1),
     }
 
@@ -142,7 +142,7 @@ def takeover_summary(loss: WorkerLoss) -> dict[str, Any]:
     """One takeover."""
     cut = {name: round(seconds, 2) for name, seconds in parts(loss).items()}
     share = round(loss.waiting / max(cut["whole"], 0.01), 2)
-    return {"how": loss.how, "ready": loss.spared, **cut, "waited_for_a_processor": share}
+    return {"how": loss.how, "ready": loss.had_spare_worker, **cut, "waited_for_a_processor": share}
 
 
 def percentiles(ordered: list[float]) -> dict[str, float | None]:

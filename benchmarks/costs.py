@@ -44,39 +44,39 @@ def main() -> None:
             cluster.create_roles()
             cluster.create_database("bench", owner=OWNER_ROLE)
             upgrade(cluster.dsn(OWNER_ROLE, "bench"))
-            with seeded_env(cluster.dsn(APPLICATION_ROLE, "bench")) as board:
-                print(json.dumps(measure(board, given.calls, given.workers), indent=2))
+            with seeded_env(cluster.dsn(APPLICATION_ROLE, "bench")) as env:
+                print(json.dumps(measure(env, given.calls, given.workers), indent=2))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def measure(board: BoardEnv, calls: int, workers: int) -> dict[str, float]:
+def measure(env: BoardEnv, calls: int, workers: int) -> dict[str, float]:
     """Milliseconds a call, calls per second, and milliseconds to read the month."""
-    apply_budget_chart(board, "{won: 900000000}", PRICES + CAPS)
-    hold = board.parsed()
-    one = [timed(lambda: call(board, hold)) for _ in range(100)]
-    before = timed(lambda: month(board), 10)
+    apply_budget_chart(env, "{won: 900000000}", PRICES + CAPS)
+    claim = env.create_parsed_task()
+    one = [timed(lambda: call(env, claim)) for _ in range(100)]
+    before = timed(lambda: month(env), 10)
     with ThreadPoolExecutor(workers) as pool:
-        seconds = timed(lambda: list(pool.map(lambda _: call(board, hold), range(calls)))) / 1000
+        seconds = timed(lambda: list(pool.map(lambda _: call(env, claim), range(calls)))) / 1000
     return {
         "one_call_ms": round(sorted(one)[50], 2),
         "workers": workers,
         "calls_per_second": round(calls / seconds, 1),
         "month_ms_before": round(before, 2),
-        "month_ms_after": round(timed(lambda: month(board), 10), 2),
+        "month_ms_after": round(timed(lambda: month(env), 10), 2),
     }
 
 
-def call(board: BoardEnv, hold: Claim) -> None:
+def call(env: BoardEnv, claim: Claim) -> None:
     """Reserve and settle."""
     metering.settle(
-        board.desk, reserve_call(board.desk, hold), ModelCallResult("used", "", 500, 40, 800)
+        env.desk, reserve_call(env.desk, claim), ModelCallResult("used", "", 500, 40, 800)
     )
 
 
-def month(board: BoardEnv) -> None:
+def month(env: BoardEnv) -> None:
     """What the page reads."""
-    report.cost_report(board.desk, report.this_month(board.desk))
+    report.cost_report(env.desk, report.this_month(env.desk))
 
 
 def timed(work: Callable[[], object], times: int = 1) -> float:

@@ -40,15 +40,15 @@ def measure(
     upgrade(cluster.dsn(OWNER_ROLE, name))
     seed_full_stack(cluster.dsn(OWNER_ROLE, name), cluster.dsn(APPLICATION_ROLE, name), fleet, keys)
     with (
-        open_full_stack(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, SlowTransport) as house,
-        interrupt_listeners(house),
+        open_full_stack(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, SlowTransport) as stack,
+        interrupt_listeners(stack),
     ):
-        holds = claim_tasks(house, count)
-        with reads_in_flight(house, holds) as reads:
+        holds = claim_tasks(stack, count)
+        with reads_in_flight(stack, holds) as reads:
             began = time.perf_counter()
-            kill_switch.kill(house.desk, house.person("engineer"), "benchmark")
+            kill_switch.kill(stack.desk, stack.person("engineer"), "benchmark")
             ordered = time.perf_counter() - began
-            while house.gate.in_flight.untold():
+            while stack.gate.in_flight.active_count():
                 time.sleep(0.002)
             told = time.perf_counter() - began
             while count_sleeping_commands():

@@ -64,45 +64,45 @@ def cpu(folder: Path, run: Callable[[], None]) -> tuple[float, float, float]:
     )
 
 
-def run_issue_lifecycles(board: BoardEnv, issues: int) -> None:
+def run_issue_lifecycles(env: BoardEnv, issues: int) -> None:
     """Whole lives of issues."""
     filed = plan()
     for _ in range(issues):
-        board.received()
-        with claimed_in_beat(board, "dispatcher") as hold:
-            tasks.file_triage(board.desk, hold, assignment("MOF-DB-01"))
-        with claimed_in_beat(board, "db-agent") as hold:
-            tasks.file_plan(board.desk, hold, filed)
-        bound = tasks.plan_hash(hold.task_id, filed)
-        decisions.decide(board.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-        with claimed_in_beat(board, "db-agent") as hold:
-            tasks.begin_execution(board.desk, hold)
-            tasks.complete(board.desk, hold, "끝")
+        env.create_issue()
+        with claimed_in_beat(env, "dispatcher") as claim:
+            tasks.file_triage(env.desk, claim, assignment("MOF-DB-01"))
+        with claimed_in_beat(env, "db-agent") as claim:
+            tasks.file_plan(env.desk, claim, filed)
+        bound = tasks.plan_hash(claim.task_id, filed)
+        decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+        with claimed_in_beat(env, "db-agent") as claim:
+            tasks.begin_execution(env.desk, claim)
+            tasks.complete(env.desk, claim, "끝")
 
 
 @contextmanager
-def claimed_in_beat(board: BoardEnv, agent: str) -> Iterator[Claim]:
+def claimed_in_beat(env: BoardEnv, agent: str) -> Iterator[Claim]:
     """What an agent's beat claims, and its end."""
-    begun = beats.begin(board.desk, agent)
-    hold = beats.claim_task(board.desk, begun) if begun else None
-    assert begun and hold
-    yield hold
-    beats.end(board.desk, begun, "done", task_id=hold.task_id, steps=1)
+    begun = beats.begin(env.desk, agent)
+    claim = beats.claim_task(env.desk, begun) if begun else None
+    assert begun and claim
+    yield claim
+    beats.end(env.desk, begun, "done", task_id=claim.task_id, steps=1)
 
 
-def bare_updates(board: BoardEnv, changes: int) -> None:
+def bare_updates(env: BoardEnv, changes: int) -> None:
     """As many updates of one row, each committed."""
-    number = board.received()
+    number = env.create_issue()
     for n in range(changes):
-        with board.desk.database.transaction() as session:
+        with env.desk.database.transaction() as session:
             session.execute(update(Issue).where(Issue.sr_id == number).values(body=str(n)))
 
 
-def report(board: BoardEnv, folder: Path, issues: int) -> dict[str, float]:
+def report(env: BoardEnv, folder: Path, issues: int) -> dict[str, float]:
     changes = issues * CHANGES
-    run_issue_lifecycles(board, max(1, issues // 10))
-    whole = cpu(folder, lambda: run_issue_lifecycles(board, issues))
-    floor = cpu(folder, lambda: bare_updates(board, changes))
+    run_issue_lifecycles(env, max(1, issues // 10))
+    whole = cpu(folder, lambda: run_issue_lifecycles(env, issues))
+    floor = cpu(folder, lambda: bare_updates(env, changes))
     each = [1000 * seconds / changes for seconds in (*whole, *floor)]
     return {
         "changes": changes,
@@ -125,11 +125,12 @@ def main() -> None:
         with Cluster(home / "pg") as cluster:
             cluster.create_roles()
             upgrade(cluster.dsn(OWNER_ROLE))
-            with seeded_env(cluster.dsn(APPLICATION_ROLE)) as board:
-                board.desk = replace(
-                    board.desk, seal=DecisionSigner.kept(FileCredentialStore(home / "secrets"))
+            with seeded_env(cluster.dsn(APPLICATION_ROLE)) as env:
+                env.desk = replace(
+                    env.desk,
+                    decision_signer=DecisionSigner.from_store(FileCredentialStore(home / "secrets")),
                 )
-                print(json.dumps(report(board, home / "pg", issues)))
+                print(json.dumps(report(env, home / "pg", issues)))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -44,12 +44,12 @@ def report_timing(name: str, step: Callable[[], object], rounds: int = ROUNDS) -
 
 def measure(dsn: str) -> None:
     """Ask for the task, read by the API, read by our own gate, and a turn that does nothing."""
-    with seeded_env(dsn) as cast, serve_app(page_app(cast.desk)) as board:
-        with open_adapter_run(cast, calls=10_000) as found:
-            api = f"{board}/api/agent/tasks/{found.hold.task_id}"
+    with seeded_env(dsn) as env, serve_app(page_app(env.desk)) as board_url:
+        with open_adapter_run(env, calls=10_000) as found:
+            api = f"{board_url}/api/agent/tasks/{found.claim.task_id}"
             bearer = {"authorization": f"Bearer {found.token}"}
-            gate = adapter_context(cast, found.hold, found.hands).gate
-            grant, call = tasks.grant_reads(cast.desk, found.hold), ToolCall.model_validate(LOCKS)
+            gate = adapter_context(env, found.claim, found.hands).gate
+            grant, call = tasks.grant_reads(env.desk, found.claim), ToolCall.model_validate(LOCKS)
             with httpx.Client(headers=bearer, timeout=60) as client:
                 report_timing("GET the task", lambda: client.get(api).raise_for_status())
                 report_timing(
@@ -58,14 +58,14 @@ def measure(dsn: str) -> None:
             report_timing("the same read by our own agent", lambda: gate.read(grant, call))
         with shared_folder() as folder:
             employer = ExternalAgentRunner(
-                board, HostResources(folder, FileCredentialStore(folder / "keys"))
+                board_url, HostResources(folder, FileCredentialStore(folder / "keys"))
             )
             agent = adapter_entry(
                 with_trusted_account({"kind": "process", "command": ["/bin/true"]})
             )
-            here = adapter_context(cast, cast.parsed(), found.hands)
+            here = adapter_context(env, env.create_parsed_task(), found.hands)
             report_timing(
-                "a turn of /bin/true", lambda: employer._turn(here, agent, lambda: False), 20
+                "a turn of /bin/true", lambda: employer._run_session(here, agent, lambda: False), 20
             )
 
 

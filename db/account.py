@@ -20,7 +20,7 @@ class SystemAccount:
     uid: int
     gid: int
 
-    def reaches(self, path: Path) -> bool:
+    def can_reach(self, path: Path) -> bool:
         """Whether every folder down to ``path`` lets this account through."""
         return self.obstacle(path) is None
 

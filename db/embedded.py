@@ -156,7 +156,7 @@ class Cluster:
 
     # --- life -------------------------------------------------------------------------------
 
-    def ensure(self) -> None:
+    def ensure_initialized(self) -> None:
         """Make the database files where there are none; ``Misconfigured`` where that fails."""
         self._prepare_folder()
         if not (self.files / "PG_VERSION").is_file():
@@ -168,16 +168,16 @@ class Cluster:
         """Start the server, or attach to the one that another live process has started."""
         self._prepare_folder()
         with locked(self.data / "start.lock"):
-            held = try_lock(self.data / "server.lock")
-            if held is None:
+            lock_descriptor = try_lock(self.data / "server.lock")
+            if lock_descriptor is None:
                 if self._attach():
                     return self
-                held = self._outlive()
+                lock_descriptor = self._end_orphans()
             try:
-                self.ensure()
-                self._launch(held)
+                self.ensure_initialized()
+                self._launch(lock_descriptor)
             finally:
-                os.close(held)  # the server's processes keep it locked
+                os.close(lock_descriptor)  # the server's processes keep it locked
         return self
 
     def stop(self, *, fast: bool = True) -> None:
@@ -187,7 +187,7 @@ class Cluster:
             return
         with locked(self.data / "start.lock"):
             if self._state().get("pid") == process.pid:
-                self._forget()
+                self._remove_state()
 
     def _end(self, fast: bool) -> subprocess.Popen[bytes] | None:
         process, self._process = self._process, None
@@ -232,20 +232,20 @@ class Cluster:
     def create_role(self, name: str, *, member_of: tuple[str, ...] = ()) -> None:
         """A role with login and a password of its own, without other powers than those of the
         roles it is a member of. Does nothing where it exists."""
-        with locked(self.data / "roles.lock"), self._administer() as connection:
-            roles.create_role(connection, name, lambda: self._remember_password(name), member_of)
+        with locked(self.data / "roles.lock"), self._connect_as_superuser() as connection:
+            roles.create_role(connection, name, lambda: self._ensure_password(name), member_of)
 
     def create_database(self, name: str, *, owner: str, template: str | None = None) -> None:
         """A database of ``owner``, empty or a copy of ``template``; nothing where it exists."""
-        with locked(self.data / "roles.lock"), self._administer() as connection:
+        with locked(self.data / "roles.lock"), self._connect_as_superuser() as connection:
             roles.create_database(connection, name, owner, template)
 
     def drop_database(self, name: str) -> None:
         """Remove a database and end its sessions."""
-        with self._administer() as connection:
+        with self._connect_as_superuser() as connection:
             roles.drop_database(connection, name)
 
-    def _administer(self) -> roles.Connection:
+    def _connect_as_superuser(self) -> roles.Connection:
         return psycopg.connect(self.dsn(self.superuser, "postgres"), autocommit=True)
 
     # --- passwords and state ----------------------------------------------------------------
@@ -257,7 +257,7 @@ class Cluster:
     def _passwords(self) -> dict[str, str]:
         return read_json(self._password_file)
 
-    def _remember_password(self, role: str) -> str:
+    def _ensure_password(self, role: str) -> str:
         """The role's password, made and stored first where there is none: a crash between
         storing it and creating the role then loses nothing."""
         known = self._passwords()
@@ -290,12 +290,12 @@ class Cluster:
         # Into a folder of its own, then one rename: a killed first start leaves no half cluster.
         fresh, account = self.data / "pgdata.new", self._account()
         shutil.rmtree(fresh, ignore_errors=True)
-        word = self._remember_password(self.superuser)
+        word = self._ensure_password(self.superuser)
         with tempfile.NamedTemporaryFile("w", dir=self.data, prefix=".pw") as given:
             given.write(word)
             given.flush()
-            self._own(fresh, account, make=True)
-            self._own(Path(given.name), account)
+            self._chown(fresh, account, make=True)
+            self._chown(Path(given.name), account)
             self._run_initdb(fresh, given.name, account)
         fresh.rename(self.files)
 
@@ -311,10 +311,10 @@ class Cluster:
         with self._open_log() as log:
             process = spawn(program, signal.SIGKILL, account, log)
             if process.wait() != 0:
-                raise Misconfigured(what="initdb", why=self._last_words())
+                raise Misconfigured(what="initdb", why=self._last_log_lines())
 
     @staticmethod
-    def _own(path: Path, account: SystemAccount | None, *, make: bool = False) -> None:
+    def _chown(path: Path, account: SystemAccount | None, *, make: bool = False) -> None:
         if make:
             path.mkdir(mode=0o700, exist_ok=True)
         if account is not None:
@@ -324,7 +324,7 @@ class Cluster:
 
     def _launch(self, lock: int) -> None:
         account = self._account()
-        self._forget()
+        self._remove_state()
         # The lock is ours, so nothing of an earlier run is alive: its pid file is a leftover,
         # and its number may by now be another process's.
         (self.files / "postmaster.pid").unlink(missing_ok=True)
@@ -338,15 +338,15 @@ class Cluster:
         self._process = process
         state = {"pid": process.pid, "starter": process_identity(os.getpid()), "port": self.port}
         write_json(self.data / "state.json", {**state, "socket": str(socket)})
-        wait_until(lambda: process.poll() is not None or self._says_ready(), _START_SECONDS)
+        wait_until(lambda: process.poll() is not None or self._reports_ready(), _START_SECONDS)
         if not self.ready():
             slow = process.poll() is None
             self._end(fast=True)
-            self._forget()
-            why = t("db.embedded.slow") if slow else self._last_words()
+            self._remove_state()
+            why = t("db.embedded.slow") if slow else self._last_log_lines()
             raise Misconfigured(what="PostgreSQL", why=why)
 
-    def _says_ready(self) -> bool:
+    def _reports_ready(self) -> bool:
         # The last line of the pid file is how pg_ctl knows, and costs no process.
         with suppress(OSError):
             lines = (self.files / "postmaster.pid").read_text("ascii").splitlines()
@@ -358,7 +358,7 @@ class Cluster:
         if len(os.fsencode(folder / ".s.PGSQL.65535.lock")) > _SOCKET_PATH_LIMIT:
             base = os.environ.get("XDG_RUNTIME_DIR") if account is None else None
             folder = Path(tempfile.mkdtemp(prefix="guardia-", dir=base or "/tmp"))
-        self._own(folder, account, make=True)
+        self._chown(folder, account, make=True)
         return folder
 
     def _open_log(self) -> BinaryIO:
@@ -366,7 +366,7 @@ class Cluster:
             self.log.replace(self.log.with_suffix(".log.1"))
         return os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
-    def _last_words(self) -> str:
+    def _last_log_lines(self) -> str:
         if not self.log.exists():
             return ""
         lines = self.log.read_text("utf-8", errors="replace").splitlines()
@@ -382,26 +382,27 @@ class Cluster:
             return False
         pid = int(state["pid"])
         return (
-            wait_until(lambda: is_gone(pid) or self._says_ready(), _START_SECONDS) and self.ready()
+            wait_until(lambda: is_gone(pid) or self._reports_ready(), _START_SECONDS)
+            and self.ready()
         )
 
-    def _outlive(self) -> int:
+    def _end_orphans(self) -> int:
         """Wait until a server whose starter is gone has ended, with rising insistence."""
         lock = self.data / "server.lock"
         for number, seconds in _STOP_SIGNALS:
-            for pid in self._members():
+            for pid in self._server_pids():
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
                     os.kill(pid, signal.SIGCONT)  # a stopped process hears nothing else
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
-                held = try_lock(lock)
-                if held is not None:
-                    return held
+                lock_descriptor = try_lock(lock)
+                if lock_descriptor is not None:
+                    return lock_descriptor
                 time.sleep(0.02)
         raise Misconfigured(what=str(self.data), why=t("db.embedded.occupied"))
 
-    def _members(self) -> list[int]:
+    def _server_pids(self) -> list[int]:
         """Live processes that are this cluster's: every PostgreSQL process works in its files."""
         found = []
         for entry in Path("/proc").iterdir():
@@ -410,7 +411,7 @@ class Cluster:
                     found.append(int(entry.name))
         return found
 
-    def _forget(self) -> None:
+    def _remove_state(self) -> None:
         socket = self.socket
         if socket != self.data / "run":
             shutil.rmtree(socket, ignore_errors=True)

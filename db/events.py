@@ -35,8 +35,8 @@ def listen(dsn: str, *, timeout: float | None = None) -> Iterator[dict[str, Any]
         connection.execute(f"listen {CHANNEL}")
         yield None
         while True:
-            for note in connection.notifies(timeout=timeout):
-                yield json.loads(note.payload)
+            for notification in connection.notifies(timeout=timeout):
+                yield json.loads(notification.payload)
             yield None
 
 
@@ -52,7 +52,7 @@ async def stream(dsn: str) -> AsyncGenerator[dict[str, Any], None]:
             ) as connection:
                 await connection.execute(f"listen {CHANNEL}")
                 yield {}
-                async for note in connection.notifies():
-                    yield json.loads(note.payload)
+                async for notification in connection.notifies():
+                    yield json.loads(notification.payload)
         except psycopg.OperationalError:
             await asyncio.sleep(1)

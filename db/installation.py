@@ -34,7 +34,7 @@ def binaries() -> Path:
 
 def ensure_reachable(source: Path, account: SystemAccount | None, copies: Path) -> Path:
     """The installation, or a copy of it below ``copies`` where the account cannot reach it."""
-    if account is None or account.reaches(source / "bin" / "postgres"):
+    if account is None or account.can_reach(source / "bin" / "postgres"):
         return source
     place = Path("server", source.name)
     copy = copies / f"postgresql-{int((source / 'bin' / 'postgres').stat().st_mtime)}"

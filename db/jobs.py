@@ -106,10 +106,10 @@ def requeue_lost(session: Session, seconds: float) -> list[LostJob]:
         return []
     # Two rescuers at once could take a job from the worker that the first had given it to.
     session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _RESCUE_LOCK})
-    fallen = list(session.scalars(_DEAD_WORKERS, {"seconds": seconds}))
-    session.execute(_END_STUCK, {"workers": fallen})
-    lost = session.execute(_LOST_JOBS, {"fallen": fallen}).all()
-    session.execute(_DELETE_WORKERS, {"fallen": fallen})
+    dead_workers = list(session.scalars(_DEAD_WORKERS, {"seconds": seconds}))
+    session.execute(_END_STUCK, {"workers": dead_workers})
+    lost = session.execute(_LOST_JOBS, {"fallen": dead_workers}).all()
+    session.execute(_DELETE_WORKERS, {"fallen": dead_workers})
     for job in lost:
         session.execute(_REQUEUE, {"id": job.id})
         # A retried job is not announced by itself.

@@ -46,16 +46,16 @@ class WorkerPresence:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._session: psycopg.AsyncConnection[Any] | None = None
-        self._held: int | None = None
+        self._locked_worker: int | None = None
 
-    async def sign(self, worker_id: int) -> set[int] | None:
+    async def report_alive(self, worker_id: int) -> set[int] | None:
         """Give a sign of life; the jobs that this worker has, ``None`` where it was struck off."""
         session = await self._open()
-        if self._held != worker_id:
+        if self._locked_worker != worker_id:
             await session.execute(_UNLOCK_ALL)
             held = await (await session.execute(_LOCK, [_LOCK_CLASS, worker_id])).fetchone()
             # Our own session of before may still be there: again at the next sign.
-            self._held = worker_id if held and held[0] else None
+            self._locked_worker = worker_id if held and held[0] else None
         row = await (await session.execute(_REPORT_ALIVE, {"worker_id": worker_id})).fetchone()
         return None if row is None else set(row[0])
 
@@ -66,7 +66,7 @@ class WorkerPresence:
 
     async def _open(self) -> psycopg.AsyncConnection[Any]:
         if self._session is None or self._session.closed:
-            self._held = None
+            self._locked_worker = None
             self._session = await psycopg.AsyncConnection.connect(
                 self._dsn, autocommit=True, **CONNECTION_OPTIONS
             )

@@ -30,7 +30,7 @@ CLEAN_ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin", 
 
 def spawn(
     program: list[str],
-    ending: int,
+    end_signal: int,
     account: SystemAccount | None,
     log: BinaryIO,
     *,
@@ -42,7 +42,7 @@ def spawn(
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             die_with_parent.command(
-                program, ending, (account.uid, account.gid) if account else None
+                program, end_signal, (account.uid, account.gid) if account else None
             ),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -43,18 +43,18 @@ def beat(
     after one task. A beat that takes longer than
     its entry allows is ended: it loses its hold, and ``grace`` seconds later its thread.
     """
-    begun = beats.begin(desk, agent_id, attempt)
-    if begun is None:
+    run_context = beats.begin(desk, agent_id, attempt)
+    if run_context is None:
         return None
-    if not begun.works:
+    if not run_context.has_work:
         return "idle"
-    limit = begun.entry.heartbeat.limit
+    limit = run_context.entry.heartbeat.limit
     outcome, task_id, steps = "error", None, 0
     try:
         outcome, task_id, steps = run_with_timeout(
             limit.total_seconds(),
-            lambda: _run_duty(desk, team, begun, closing, yielding),
-            lambda: timeouts.expire_run(desk, begun),
+            lambda: _run_duty(desk, team, run_context, closing, yielding),
+            lambda: timeouts.expire_run(desk, run_context),
             grace=grace,
         )
     except BeatAbandoned:
@@ -63,9 +63,9 @@ def beat(
         # Not closed: the next beat finds it lost, and takes its reasons and its task again.
         raise
     except Exception:
-        beats.end(desk, begun, outcome, task_id=task_id, steps=steps)
+        beats.end(desk, run_context, outcome, task_id=task_id, steps=steps)
         raise
-    beats.end(desk, begun, outcome, task_id=task_id, steps=steps)
+    beats.end(desk, run_context, outcome, task_id=task_id, steps=steps)
     if closing():
         beats.requeue(desk, agent_id)
     return outcome
@@ -74,58 +74,60 @@ def beat(
 def _run_duty(
     desk: Desk,
     team: Callable[[], Team],
-    begun: RunContext,
+    run_context: RunContext,
     closing: Callable[[], bool],
     yielding: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
-    if begun.entry.duty == "audit":
-        return _run_audit(desk, begun), None, 0
-    return _run_tasks(desk, team, begun, closing, yielding)
+    if run_context.entry.duty == "audit":
+        return _run_audit(desk, run_context), None, 0
+    return _run_tasks(desk, team, run_context, closing, yielding)
 
 
 def _run_tasks(
     desk: Desk,
     team: Callable[[], Team],
-    begun: RunContext,
+    run_context: RunContext,
     closing: Callable[[], bool],
     yielding: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     """All tasks that wait for this agent, each at most once a beat: first what people have
     ordered to be undone, then the most urgent; at last what became of goals."""
     outcome, last, steps = "idle", None, 0
-    entry, ordered = begun.entry, begun.ordered
+    entry, has_rollback = run_context.entry, run_context.has_rollback
     head = entry.duty == "dispatch"
     seen: frozenset[int] = frozenset()
     planned: frozenset[int] = frozenset()
-    obeyed: frozenset[int] = frozenset()
+    rolled_back: frozenset[int] = frozenset()
     while not closing():
         if last and yielding():
-            beats.requeue(desk, begun.agent_id)
+            beats.requeue(desk, run_context.agent_id)
             break
-        order = rollback.claim_rollback(desk, begun, obeyed) if ordered else None
-        ordered = True  # people may order something while it works
-        if order is not None:
-            hold, done = order.hold, team().obey(order)
-            obeyed |= {hold.task_id}
-        elif (found := beats.claim_task(desk, begun, seen)) is not None:
-            hold, done = found, team().work(entry, found)
-            seen |= {hold.task_id}
-        elif head and (goal := planning.claim_goal(desk, begun, planned)) is not None:
+        rollback_claim = (
+            rollback.claim_rollback(desk, run_context, rolled_back) if has_rollback else None
+        )
+        has_rollback = True  # people may order something while it works
+        if rollback_claim is not None:
+            claim, done = rollback_claim.claim, team().execute_rollback(rollback_claim)
+            rolled_back |= {claim.task_id}
+        elif (found := beats.claim_task(desk, run_context, seen)) is not None:
+            claim, done = found, team().work(entry, found)
+            seen |= {claim.task_id}
+        elif head and (goal := planning.claim_goal(desk, run_context, planned)) is not None:
             done = team().pursue(entry, goal)
             planned |= {goal.sr_id}
             outcome, steps = done.outcome, steps + done.steps
             continue
         else:
             if head:
-                review.review_goals(desk, begun.agent_id)
+                review.review_goals(desk, run_context.agent_id)
             break
-        log.info("%s task %s: %s", begun.agent_id, hold.task_id, done.outcome)
-        outcome, last, steps = done.outcome, hold.task_id, steps + done.steps
+        log.info("%s task %s: %s", run_context.agent_id, claim.task_id, done.outcome)
+        outcome, last, steps = done.outcome, claim.task_id, steps + done.steps
     return outcome, last, steps
 
 
-def _run_audit(desk: Desk, begun: RunContext) -> str:
-    issue = begun.issues[-1] if begun.issues else None
-    daily = daily_report.DAILY in begun.reasons
-    found = daily_report.verify_and_log(desk, f"agent:{begun.agent_id}", issue, daily=daily)
+def _run_audit(desk: Desk, run_context: RunContext) -> str:
+    issue = run_context.issues[-1] if run_context.issues else None
+    daily = daily_report.DAILY in run_context.reasons
+    found = daily_report.verify_and_log(desk, f"agent:{run_context.agent_id}", issue, daily=daily)
     return "intact" if found.intact else "broken"

@@ -50,12 +50,12 @@ class HostOptions:
 
 
 def run(
-    settings: Settings, dsn: str, parts: HostOptions, announce: Callable[[str], None] = log.info
+    settings: Settings, dsn: str, options: HostOptions, announce: Callable[[str], None] = log.info
 ) -> None:
     """Serve until SIGINT or SIGTERM; ``announce`` is given the board's address once it answers."""
     settings = with_stored_secrets(settings, FileCredentialStore(settings.secrets))
-    with _open_context(settings, dsn, parts.concurrency) as desk:
-        asyncio.run(_run(settings, dsn, parts, desk, announce))
+    with _open_context(settings, dsn, options.concurrency) as desk:
+        asyncio.run(_run(settings, dsn, options, desk, announce))
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def _open_context(settings: Settings, dsn: str, connections: int) -> Iterator[De
         yield Desk(
             database,
             notary=Notary(WitnessFiles.of(settings)),
-            seal=DecisionSigner.kept(FileCredentialStore(settings.secrets)),
+            decision_signer=DecisionSigner.from_store(FileCredentialStore(settings.secrets)),
             planner=CatalogPlanner(),
         )
     finally:
@@ -73,21 +73,21 @@ def _open_context(settings: Settings, dsn: str, connections: int) -> Iterator[De
 
 
 async def _run(
-    settings: Settings, dsn: str, parts: HostOptions, desk: Desk, announce: Callable[[str], None]
+    settings: Settings, dsn: str, options: HostOptions, desk: Desk, announce: Callable[[str], None]
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     # Beats may occupy as many threads as there are jobs at once; the rest is never kept waiting.
-    loop.set_default_executor(ThreadPoolExecutor(parts.concurrency + _SPARE_THREADS, "work"))
+    loop.set_default_executor(ThreadPoolExecutor(options.concurrency + _SPARE_THREADS, "work"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     # A part that fails takes the others with it, instead of leaving half a house.
     async with asyncio.TaskGroup() as group:
-        if parts.board:
+        if options.board:
             group.create_task(_run_board(settings, desk, stop, announce))
-        if parts.worker:
+        if options.worker:
             group.create_task(
-                _retry_on_outage(lambda: _run_worker(settings, dsn, parts, desk, stop), stop)
+                _retry_on_outage(lambda: _run_worker(settings, dsn, options, desk, stop), stop)
             )
 
 
@@ -133,28 +133,28 @@ async def _retry_on_outage(
 
 
 async def _run_worker(
-    settings: Settings, dsn: str, parts: HostOptions, desk: Desk, stop: asyncio.Event
+    settings: Settings, dsn: str, options: HostOptions, desk: Desk, stop: asyncio.Event
 ) -> None:
     from guardia.heartbeat import listener, queue
     from guardia.heartbeat.worker import open_worker
 
-    life, closing = Liveness(parts.alive), threading.Event()
+    liveness, closing = Liveness(options.alive), threading.Event()
     name = f"{socket.gethostname()}:{os.getpid()}"
     with ExitStack() as stack:
         opening = open_worker(settings, dsn, desk, closing)
-        shop = await asyncio.to_thread(stack.enter_context, opening)
-        engine = queue.create_engine_app(dsn, shop)
+        worker = await asyncio.to_thread(stack.enter_context, opening)
+        engine = queue.create_engine_app(dsn, worker)
         async with engine.open_async(), asyncio.TaskGroup() as group:
-            reacting = group.create_task(listener.listen(desk, shop.reactions))
+            reacting = group.create_task(listener.listen(desk, worker.reactions))
             jobs = queue.run_worker(
-                engine, desk, stop, concurrency=parts.concurrency, name=name, alive=life.alive
+                engine, desk, stop, concurrency=options.concurrency, name=name, alive=liveness.alive
             )
             working = group.create_task(jobs)
             stopping = group.create_task(stop.wait())
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            life.closing()
+            liveness.closing()
             closing.set()
-            await _drain(working, shop.gate)
+            await _drain(working, worker.gate)
             reacting.cancel()
 
 

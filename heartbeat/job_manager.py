@@ -49,18 +49,18 @@ _REQUEUE_UNRECEIVED = """
 class JobManager(manager.JobManager):
     """procrastinate's job manager for one worker process."""
 
-    def __init__(self, through: connector.BaseConnector, presence: WorkerPresence) -> None:
-        super().__init__(through)
+    def __init__(self, base_connector: connector.BaseConnector, presence: WorkerPresence) -> None:
+        super().__init__(base_connector)
         self.presence = presence
-        self._begun: dict[int, int] = {}
+        self._running: dict[int, int] = {}
         self._missing: set[int] = set()
-        self._told = 0
+        self._announcements = 0
         """How many announcements have come."""
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
         """The next job; none while the database is away."""
         while True:
-            told = self._told
+            announced = self._announcements
             try:
                 job = await super().fetch_job(queues, worker_id)
             except exceptions.ConnectorException as error:
@@ -68,10 +68,10 @@ class JobManager(manager.JobManager):
                 return None
             # The worker forgets what is announced while it asks: its job could have come too late
             # for this answer.
-            if job is not None or told == self._told:
+            if job is not None or announced == self._announcements:
                 break
         if job is not None and job.id is not None:
-            self._begun[job.id] = job.attempts
+            self._running[job.id] = job.attempts
         return job
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
@@ -98,28 +98,28 @@ class JobManager(manager.JobManager):
     async def listen_for_jobs(self, *, on_notification: Any, **more: Any) -> None:
         """Hear of new jobs, and connect again whenever the database was away."""
 
-        async def told(**news: Any) -> None:
-            self._told += 1
-            await on_notification(**news)
+        async def announced(**notification: Any) -> None:
+            self._announcements += 1
+            await on_notification(**notification)
 
         while True:
             try:
-                await super().listen_for_jobs(on_notification=told, **more)
+                await super().listen_for_jobs(on_notification=announced, **more)
             except exceptions.ConnectorException as error:
                 await _pause_for_outage(error)
 
-    async def sign(self, worker_id: int) -> bool:
+    async def report_alive(self, worker_id: int) -> bool:
         """Give a sign of life; ``False`` where this worker has been struck off as dead."""
-        doing = await self.presence.sign(worker_id)
+        doing = await self.presence.report_alive(worker_id)
         if doing is None:
             return False
-        await self._give_back(worker_id, doing)
+        await self._requeue_unreceived(worker_id, doing)
         return True
 
-    async def _give_back(self, worker_id: int, doing: set[int]) -> None:
+    async def _requeue_unreceived(self, worker_id: int, doing: set[int]) -> None:
         """Jobs that the queue gave us in an answer which never came. Seen twice, since one may
         just be on its way."""
-        unknown = doing - self._begun.keys()
+        unknown = doing - self._running.keys()
         lost = unknown & self._missing
         self._missing = unknown - lost
         if lost:
@@ -139,8 +139,8 @@ class JobManager(manager.JobManager):
             except exceptions.ConnectorException as error:
                 await _pause_for_outage(error)
         # The same job may meanwhile have come back to us as another turn.
-        if self._begun.get(job.id) == job.attempts:
-            del self._begun[job.id]
+        if self._running.get(job.id) == job.attempts:
+            del self._running[job.id]
 
 
 async def _pause_for_outage(error: exceptions.ConnectorException) -> None:

@@ -35,20 +35,20 @@ class LazyTeam:
         self._settings = settings
         self._lock = threading.Lock()
         self._team: Team | None = None
-        self._held = ExitStack()
+        self._exit_stack = ExitStack()
 
     def __call__(self) -> Team:
         """The team."""
         with self._lock:
             if self._team is None:
-                self._team = self._made()
+                self._team = self._create_team()
             return self._team
 
     def close(self) -> None:
         """Give its connections back."""
-        self._held.close()
+        self._exit_stack.close()
 
-    def _made(self) -> Team:
+    def _create_team(self) -> Team:
         from guardia.agents import checkpoints
         from guardia.agents.adapters.contract import HostResources
         from guardia.agents.adapters.runner import ExternalAgentRunner
@@ -59,13 +59,13 @@ class LazyTeam:
         # The first search loads the analyser: begin while the dispatcher still triages.
         threading.Thread(target=_warm_up, args=(library,), name="warm", daemon=True).start()
         pool = checkpoints.open_pool(self._dsn)
-        self._held.callback(pool.close)
-        means = HostResources(
+        self._exit_stack.callback(pool.close)
+        resources = HostResources(
             self._settings.home / "outside", FileCredentialStore(self._settings.secrets)
         )
-        employer = ExternalAgentRunner(self._settings.board_address, means)
+        runner = ExternalAgentRunner(self._settings.board_address, resources)
         saver = checkpoints.saver(pool)
-        return Team(self._desk, self._gate, library, saver, self._closing, employer)
+        return Team(self._desk, self._gate, library, saver, self._closing, runner)
 
 
 def _warm_up(library: Library) -> None:

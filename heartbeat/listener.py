@@ -34,9 +34,9 @@ class Reaction:
 
     kinds: frozenset[str]
     act: Callable[[], object]
-    missed: Callable[[], object] | None = None
+    on_missed: Callable[[], object] | None = None
     """Instead of ``act`` after a (re)connect."""
-    failing: Callable[[Exception], object] | None = None
+    on_failing: Callable[[Exception], object] | None = None
     """Tells people that it fails again and again; it is tried on all the same."""
 
 
@@ -48,7 +48,7 @@ async def listen(desk: Desk, reactions: tuple[Reaction, ...]) -> None:
             try:
                 async with aclosing(events.stream(desk.database.dsn)) as stream:
                     async for event in stream:
-                        reactor.hear(event.get("kind", "") if event else None)
+                        reactor.dispatch(event.get("kind", "") if event else None)
             except Exception:
                 log.exception("listening to the board")
                 await asyncio.sleep(1)
@@ -63,39 +63,39 @@ class _Reactor:
         self._latest: dict[Callable[[], object], Future[None]] = {}
         self._closing = threading.Event()
 
-    def hear(self, kind: str | None) -> None:
+    def dispatch(self, kind: str | None) -> None:
         """An event, or ``None`` where some may have been missed."""
         for reaction in self._reactions:
             if kind is None:
-                self._want(reaction, reaction.missed or reaction.act)
+                self._submit(reaction, reaction.on_missed or reaction.act)
             elif kind in reaction.kinds:
-                self._want(reaction, reaction.act)
+                self._submit(reaction, reaction.act)
 
     def close(self) -> None:
         """Begin nothing more."""
         self._closing.set()
         self._threads.shutdown()
 
-    def _want(self, reaction: Reaction, act: Callable[[], object]) -> None:
+    def _submit(self, reaction: Reaction, act: Callable[[], object]) -> None:
         latest = self._latest.get(act)
         # What has not begun yet will see this event's cause too.
         if latest is None or latest.running() or latest.done():
-            self._latest[act] = self._threads.submit(self._do, reaction, act)
+            self._latest[act] = self._threads.submit(self._run_until_done, reaction, act)
 
-    def _do(self, reaction: Reaction, act: Callable[[], object]) -> None:
-        untold = reaction.failing
-        for tried in itertools.count(1):
+    def _run_until_done(self, reaction: Reaction, act: Callable[[], object]) -> None:
+        alert = reaction.on_failing
+        for attempt in itertools.count(1):
             try:
                 act()
             except Exception as error:
-                log.exception("reacting to the board (try %s)", tried)
+                log.exception("reacting to the board (try %s)", attempt)
                 if (
-                    untold is not None
-                    and tried >= _ALERT_AFTER
-                    and _succeeds(partial(untold, error))
+                    alert is not None
+                    and attempt >= _ALERT_AFTER
+                    and _succeeds(partial(alert, error))
                 ):
-                    untold = None
-                if self._closing.wait(_PAUSES[min(tried, len(_PAUSES)) - 1]):
+                    alert = None
+                if self._closing.wait(_PAUSES[min(attempt, len(_PAUSES)) - 1]):
                     return
             else:
                 return

@@ -14,12 +14,12 @@ class Liveness:
     def __init__(self, file: Path | None) -> None:
         self._file = file
         self._address = os.environ.get("NOTIFY_SOCKET", "")
-        self._told = False
+        self._ready_sent = False
 
     def alive(self) -> None:
         """The database has taken a sign of life: this worker can work."""
-        self._notify("WATCHDOG=1" if self._told else "READY=1\nWATCHDOG=1")
-        self._told = True
+        self._notify("WATCHDOG=1" if self._ready_sent else "READY=1\nWATCHDOG=1")
+        self._ready_sent = True
         if self._file is not None:
             self._file.touch()
 
@@ -34,5 +34,5 @@ class Liveness:
             return
         # An @ stands for the zero byte of Linux's abstract names.
         address = self._address.replace("@", "\0", 1)
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-            door.sendto(state.encode(), address)
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify_socket:
+            notify_socket.sendto(state.encode(), address)

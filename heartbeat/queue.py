@@ -44,7 +44,7 @@ class JobHandlers(Protocol):
     def deliver(self, outbox_id: int) -> None:
         """One message of the outbox."""
 
-    def seal(self) -> None:
+    def sign_checkpoint(self) -> None:
         """A signed checkpoint of the record."""
 
 
@@ -67,11 +67,11 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
         )
     )
     engine.job_manager = JobManager(engine.connector, WorkerPresence(dsn))
-    elsewhere = procrastinate.RetryStrategy(retry_exceptions=OUTAGE_ERRORS)
-    engine.task(name="beat", pass_context=True, retry=elsewhere)(beat)
-    again = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=2)
-    engine.task(name="deliver", retry=again)(run.deliver)
-    engine.task(name="seal")(run.seal)
+    retry_on_outage = procrastinate.RetryStrategy(retry_exceptions=OUTAGE_ERRORS)
+    engine.task(name="beat", pass_context=True, retry=retry_on_outage)(beat)
+    retry_delivery = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=2)
+    engine.task(name="deliver", retry=retry_delivery)(run.deliver)
+    engine.task(name="seal")(run.sign_checkpoint)
     return engine
 
 
@@ -118,10 +118,10 @@ async def _run_registration(
         install_signal_handlers=False,
     )
     running = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
-    signing = asyncio.create_task(_report_liveness(engine, worker, name, alive))
+    reporting = asyncio.create_task(_report_liveness(engine, worker, name, alive))
     stopping = asyncio.create_task(closing.wait())
     try:
-        await asyncio.wait({running, signing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, reporting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         worker.stop()  # type: ignore[no-untyped-call]
         await running  # which goes on giving signs of life until its last job has ended
     except exceptions.ConnectorException as error:
@@ -129,7 +129,7 @@ async def _run_registration(
         with suppress(TimeoutError):
             await asyncio.wait_for(closing.wait(), 1.0)
     finally:
-        for task in (running, signing, stopping):
+        for task in (running, reporting, stopping):
             task.cancel()
 
 
@@ -146,7 +146,7 @@ async def _report_liveness(
                 if worker_id != known:
                     log.info("%s works as number %s", name, worker_id)
                     known = worker_id
-                if not await attempts.sign(worker_id):
+                if not await attempts.report_alive(worker_id):
                     log.warning("%s was taken for dead, and begins anew", name)
                     return
                 alive()
@@ -161,17 +161,17 @@ async def rescue_lost_jobs(desk: Desk) -> None:
     Who could not reach the database, or was paused, first waits as long as the others have to
     show that they are alive: it may have been the database that was away.
     """
-    judging, last = 0.0, time.monotonic()
+    judge_from, last = 0.0, time.monotonic()
     while True:
         now = time.monotonic()
         if now - last > _DEAD_AFTER:
-            judging = now + _DEAD_AFTER
+            judge_from = now + _DEAD_AFTER
         last = now
-        if now >= judging:
+        if now >= judge_from:
             try:
                 for kind in await asyncio.to_thread(beats.requeue_lost_jobs, desk, _DEAD_AFTER):
                     log.warning("a job (%s) had lost its worker; queued again", kind)
             except OUTAGE_ERRORS as error:
                 log.warning("the database does not answer: %s", type(error).__name__)
-                judging = time.monotonic() + _DEAD_AFTER
+                judge_from = time.monotonic() + _DEAD_AFTER
         await asyncio.sleep(_RESCUE_INTERVAL)

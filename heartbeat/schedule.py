@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from apscheduler.job import Job
+from apscheduler.find_trigger import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -51,12 +51,12 @@ class HeartbeatScheduler:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._scheduler = BackgroundScheduler(timezone=UTC)
-        self._following = threading.Lock()
+        self._reload_lock = threading.Lock()
 
     def start(self) -> None:
         """Begin to tick, after telling of what was missed."""
-        self._record()
-        self._upkeep()
+        self._add_audit_jobs()
+        self._add_sweeps()
         self.resume()
         self._scheduler.start()
 
@@ -67,26 +67,26 @@ class HeartbeatScheduler:
 
     def resume(self) -> None:
         """After nobody listened for a while: follow the chart, and tell of what was missed."""
-        self.follow()
+        self.reload()
         self.catch_up()
         # Midnight may have passed meanwhile.
         daily_report.alert_missing_reports(self._desk)
 
-    def job(self, name: str) -> HeartbeatTrigger | None:
+    def find_trigger(self, name: str) -> HeartbeatTrigger | None:
         """The moments of an agent that the clock knows."""
         found = self._scheduler.get_job(_AGENT + name)
         return found.trigger if found else None
 
-    def follow(self) -> None:
+    def reload(self) -> None:
         """Do as the applied chart says now: add, change and remove agents' moments."""
-        with self._following:
+        with self._reload_lock:
             revision, chart = org_chart.running(self._desk)
             wanted = {a.id: a.heartbeat for a in chart.agents}
-            for job in self._agent_jobs():
-                if wanted.get(job.trigger.agent_id) == job.trigger.heartbeat:
-                    del wanted[job.trigger.agent_id]
-                elif job.trigger.agent_id not in wanted:
-                    self._scheduler.remove_job(job.id)
+            for find_trigger in self._agent_jobs():
+                if wanted.get(find_trigger.trigger.agent_id) == find_trigger.trigger.heartbeat:
+                    del wanted[find_trigger.trigger.agent_id]
+                elif find_trigger.trigger.agent_id not in wanted:
+                    self._scheduler.remove_job(find_trigger.id)
             for agent_id, heartbeat in wanted.items():
                 self._add(HeartbeatTrigger(agent_id, heartbeat))
             log.info("the clock follows revision %s", revision)
@@ -94,24 +94,24 @@ class HeartbeatScheduler:
     def catch_up(self) -> None:
         """Tell of the moments that passed while nobody looked, as each agent's policy says."""
         last, now = beats.last_ticks(self._desk), self._desk.clock()
-        for job in self._agent_jobs():
-            moments: HeartbeatTrigger = job.trigger
-            policy, since = moments.heartbeat.catch_up, last.get(moments.agent_id)
+        for find_trigger in self._agent_jobs():
+            trigger: HeartbeatTrigger = find_trigger.trigger
+            policy, since = trigger.heartbeat.catch_up, last.get(trigger.agent_id)
             if since is None or policy == "skip":
                 continue
-            missed = moments.between(since, now - moments.delay)
+            missed = trigger.between(since, now - trigger.delay)
             for moment in missed if policy == "all" else missed[-1:]:
-                beats.tick(self._desk, moments.agent_id, moment)
+                beats.tick(self._desk, trigger.agent_id, moment)
 
     def _agent_jobs(self) -> list[Job]:
         return [j for j in self._scheduler.get_jobs() if j.id.startswith(_AGENT)]
 
-    def _add(self, moments: HeartbeatTrigger) -> None:
-        name = _AGENT + moments.agent_id
+    def _add(self, trigger: HeartbeatTrigger) -> None:
+        name = _AGENT + trigger.agent_id
         self._scheduler.add_job(
-            self._surely,
-            moments,
-            args=(name, partial(_fire, self._desk, moments)),
+            self._run_until_done,
+            trigger,
+            args=(name, partial(_fire, self._desk, trigger)),
             id=name,
             replace_existing=True,
             # However late: the moment is named by when it was due.
@@ -119,14 +119,14 @@ class HeartbeatScheduler:
             **_ONCE,
         )
 
-    def _surely(self, name: str, work: Callable[[], object]) -> None:
+    def _run_until_done(self, name: str, work: Callable[[], object]) -> None:
         """Do it; where the database is away, again until it is done."""
         try:
             work()
         except OUTAGE_ERRORS as error:
             log.warning("%s: the database does not answer: %s", name, type(error).__name__)
             self._scheduler.add_job(
-                self._surely,
+                self._run_until_done,
                 DateTrigger(datetime.now(UTC) + _AGAIN),
                 args=(name, work),
                 id=f"again:{name}",
@@ -135,41 +135,48 @@ class HeartbeatScheduler:
                 **_ONCE,
             )
 
-    def _every(
+    def _add_recurring(
         self, name: str, trigger: BaseTrigger, work: Callable[[], object], **more: Any
     ) -> None:
         """A job of the clock's own."""
-        self._scheduler.add_job(self._surely, trigger, args=(name, work), id=name, **_ONCE, **more)
+        self._scheduler.add_job(
+            self._run_until_done, trigger, args=(name, work), id=name, **_ONCE, **more
+        )
 
-    def _upkeep(self) -> None:
+    def _add_sweeps(self) -> None:
         """What the clock does for people who wait, and for itself."""
         minute = IntervalTrigger(seconds=_SWEEP_INTERVAL, start_date=_EPOCH, timezone=UTC)
         sweeps = {"approvals:due": deadlines.process_due, "budgets:due": budgets.process_due}
         for name, sweep in sweeps.items():
-            self._every(
+            self._add_recurring(
                 name, minute, partial(sweep, self._desk), misfire_grace_time=_SWEEP_INTERVAL
             )
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
-        self._every("forget", hourly, partial(_delete_old, self._desk), misfire_grace_time=_HOUR)
+        self._add_recurring(
+            "forget", hourly, partial(_delete_old, self._desk), misfire_grace_time=_HOUR
+        )
 
-    def _record(self) -> None:
+    def _add_audit_jobs(self) -> None:
         """What the clock does for the record."""
         minute = IntervalTrigger(seconds=_CHECKPOINT_INTERVAL, timezone=UTC)
-        self._every(
-            "record:seal", minute, self._desk.attest, misfire_grace_time=_CHECKPOINT_INTERVAL
+        self._add_recurring(
+            "record:seal",
+            minute,
+            self._desk.sign_checkpoint,
+            misfire_grace_time=_CHECKPOINT_INTERVAL,
         )
         midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.company_zone(self._desk))
         begin = partial(daily_report.start_daily_verification, self._desk)
-        self._every("record:daily", midnight, begin, misfire_grace_time=_HOUR)
+        self._add_recurring("record:daily", midnight, begin, misfire_grace_time=_HOUR)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         miss = partial(daily_report.alert_missing_reports, self._desk)
-        self._every("record:miss", hourly, miss, misfire_grace_time=_HOUR)
+        self._add_recurring("record:miss", hourly, miss, misfire_grace_time=_HOUR)
 
 
-def _fire(desk: Desk, moments: HeartbeatTrigger) -> None:
-    moment = moments.last(desk.clock())
+def _fire(desk: Desk, trigger: HeartbeatTrigger) -> None:
+    moment = trigger.last(desk.clock())
     if moment is not None:
-        beats.tick(desk, moments.agent_id, moment)
+        beats.tick(desk, trigger.agent_id, moment)
 
 
 def _delete_old(desk: Desk) -> None:

@@ -52,7 +52,7 @@ class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
         # Many may have been missed; those long before the latest are not worth counting.
         for back in _LOOK_BACK:
             since = max(begin, end - back)
-            found = deque(takewhile(lambda m: m <= end, self._following(since)), maxlen=limit)
+            found = deque(takewhile(lambda m: m <= end, self._moments_after(since)), maxlen=limit)
             if len(found) == limit or since == begin:
                 break
         return list(found)
@@ -69,7 +69,7 @@ class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
         due = self.after((previous_fire_time or now) - self.delay)
         return None if due is None else due + self.delay
 
-    def _following(self, moment: datetime) -> Iterator[datetime]:
+    def _moments_after(self, moment: datetime) -> Iterator[datetime]:
         while (found := self.after(moment)) is not None:
             yield (moment := found)
 

@@ -35,10 +35,10 @@ class Worker:
     """The jobs of a worker, bound to what they need."""
 
     desk: Desk
-    crew: LazyTeam
+    team: LazyTeam
     gate: Gate
     settings: Settings
-    clock: HeartbeatScheduler
+    scheduler: HeartbeatScheduler
     closing: threading.Event
     """Set when this process is to end: beats begin nothing more."""
 
@@ -46,11 +46,11 @@ class Worker:
     def reactions(self) -> tuple[Reaction, ...]:
         """What this process does at once when the board says that something has happened."""
         return (
-            Reaction(INTERRUPTING_KINDS, self.gate.interrupt, failing=self._deaf),
-            Reaction(CHART_KINDS, self.clock.follow, missed=self.clock.resume),
+            Reaction(INTERRUPTING_KINDS, self.gate.interrupt, on_failing=self._alert_failing),
+            Reaction(CHART_KINDS, self.scheduler.reload, on_missed=self.scheduler.resume),
         )
 
-    def _deaf(self, error: Exception) -> None:
+    def _alert_failing(self, error: Exception) -> None:
         kill_report.alert_listener_failed(self.desk, socket.gethostname(), type(error).__name__)
 
     def beat(self, agent_id: str, attempt: JobAttempt) -> None:
@@ -65,29 +65,29 @@ class Worker:
             try:
                 done = beat(
                     self.desk,
-                    self.crew,
+                    self.team,
                     agent_id,
                     attempt=attempt,
                     closing=closing,
-                    yielding=self._yields,
+                    yielding=self._should_yield,
                 )
-                if done is None or self._yields():
+                if done is None or self._should_yield():
                     return
             except OUTAGE_ERRORS as error:
                 log.warning("%s: the database does not answer: %s", agent_id, type(error).__name__)
                 if self.closing.wait(_RETRY_DELAY):
                     raise
 
-    def _yields(self) -> bool:
+    def _should_yield(self) -> bool:
         return beats.has_lost_jobs(self.desk)
 
     def deliver(self, outbox_id: int) -> None:
         """Job ``deliver``: one message or alert."""
         deliver(self.desk, self.settings, outbox_id)
 
-    def seal(self) -> None:
+    def sign_checkpoint(self) -> None:
         """Job ``seal``: a signed checkpoint of the record."""
-        self.desk.attest()
+        self.desk.sign_checkpoint()
 
 
 @contextmanager
@@ -97,11 +97,11 @@ def open_worker(
     """Everything a worker needs, closed at its end."""
     connections = Connections(FileCredentialStore(settings.secrets))
     gate = Gate(desk, connections)
-    crew, clock = LazyTeam(desk, gate, settings, dsn, closing.is_set), HeartbeatScheduler(desk)
+    team, scheduler = LazyTeam(desk, gate, settings, dsn, closing.is_set), HeartbeatScheduler(desk)
     try:
-        clock.start()
-        yield Worker(desk, crew, gate, settings, clock, closing)
+        scheduler.start()
+        yield Worker(desk, team, gate, settings, scheduler, closing)
     finally:
-        clock.stop()
+        scheduler.stop()
         connections.close()
-        crew.close()
+        team.close()

@@ -63,12 +63,12 @@ def morphemes(text: str) -> list[Morpheme]:
         found = kiwi.tokenize(text, normalize_coda=True, pretokenized=spans or None)
         return [Morpheme(t.form.lower(), t.tag.split("-")[0], t.start) for t in found]
 
-    return _kiwi.ask(analyse)
+    return _kiwi.run(analyse)
 
 
 def join_morphemes(parts: Iterable[tuple[str, str]]) -> str:
     """Morphemes (form, tag) as they are written together: ``바꾸 + 어`` is ``바꿔``."""
-    return _kiwi.ask(lambda kiwi: str(kiwi.join(parts)))
+    return _kiwi.run(lambda kiwi: str(kiwi.join(parts)))
 
 
 def tokens(text: str) -> list[str]:
@@ -93,25 +93,25 @@ class _KiwiThread:
     """
 
     def __init__(self) -> None:
-        self._asked: SimpleQueue[tuple[Future[Any], Callable[[Kiwi], Any]]] = SimpleQueue()
+        self._requests: SimpleQueue[tuple[Future[Any], Callable[[Kiwi], Any]]] = SimpleQueue()
         self._lock = Lock()
         self._thread: Thread | None = None
 
-    def ask(self, question: Callable[[Kiwi], T]) -> T:
+    def run(self, question: Callable[[Kiwi], T]) -> T:
         """What ``question`` makes of Kiwi; it must not ask again."""
         with self._lock:
             if self._thread is None:
                 self._thread = Thread(target=self._serve, name="kiwi", daemon=True)
                 self._thread.start()
         answer: Future[T] = Future()
-        self._asked.put((answer, question))
+        self._requests.put((answer, question))
         return answer.result()
 
     def _serve(self) -> None:
         kiwi: Kiwi | None = None
         while True:
             try:
-                answer, question = self._asked.get(timeout=_IDLE_SECONDS if kiwi else None)
+                answer, question = self._requests.get(timeout=_IDLE_SECONDS if kiwi else None)
             except Empty:
                 kiwi = None
                 _trim_memory()

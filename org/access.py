@@ -188,7 +188,7 @@ def person_of_session(session: Session, token: str, now: datetime) -> PersonInfo
     if found is None or found.expires_at <= now:
         return None
     row = session.get(Person, found.person_id)
-    return row.name_card() if row is not None and row.active else None
+    return row.as_info() if row is not None and row.active else None
 
 
 def sign_out(session: Session, token: str) -> None:

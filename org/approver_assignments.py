@@ -36,46 +36,53 @@ class RoleCoverage:
     """For which institutions somebody holds a role: ``default``, and the opposite in ``but``."""
 
     default: bool
-    but: frozenset[str]
+    exceptions: frozenset[str]
 
-    def covers(self, institution: str | None) -> bool:
+    def is_responsible_for(self, institution: str | None) -> bool:
         """Whether it reaches an institution's servers."""
-        return self.default is not (institution in self.but)
+        return self.default is not (institution in self.exceptions)
 
     @property
     def empty(self) -> bool:
         """Whether it reaches nothing."""
-        return not self.default and not self.but
+        return not self.default and not self.exceptions
 
 
 def assignment_for(
-    duties: Iterable[ApproverAssignment], role: str, institution: str | None
+    assignments: Iterable[ApproverAssignment], role: str, institution: str | None
 ) -> ApproverAssignment | None:
     """The duty that says who holds a role for an institution, or ``None``."""
-    fitting = {d.institution: d for d in duties if d.role == role}
+    fitting = {d.institution: d for d in assignments if d.role == role}
     return fitting.get(institution) or fitting.get(None)
 
 
 def role_coverage(
-    session: Session, duties: Sequence[ApproverAssignment], person: PersonInfo, now: datetime
+    session: Session, assignments: Sequence[ApproverAssignment], person: PersonInfo, now: datetime
 ) -> dict[str, RoleCoverage]:
     """The roles that a person holds now, and how far each reaches."""
-    present = _available(session, duties, now)
-    roles = {person.role, *(d.role for d in duties if person.id in (*d.people, *d.substitutes))}
+    present = _available(session, assignments, now)
+    roles = {
+        person.role,
+        *(d.role for d in assignments if person.id in (*d.people, *d.substitutes)),
+    }
     found = {}
     for role in sorted(roles):
         held = {
-            d.institution: person.id in _assignees(d, present) for d in duties if d.role == role
+            d.institution: person.id in _assignees(d, present)
+            for d in assignments
+            if d.role == role
         }
         default = held.pop(None, person.role == role)
-        but = frozenset(i for i, holds in held.items() if i is not None and holds is not default)
-        found[role] = RoleCoverage(default, but)
+        exceptions = frozenset(
+            i for i, holds in held.items() if i is not None and holds is not default
+        )
+        found[role] = RoleCoverage(default, exceptions)
     return {role: reach for role, reach in found.items() if not reach.empty}
 
 
 def approvers(
     session: Session,
-    duties: Sequence[ApproverAssignment],
+    assignments: Sequence[ApproverAssignment],
     roles: Iterable[str],
     institution: str | None,
     now: datetime,
@@ -83,33 +90,35 @@ def approvers(
     """The accounts that hold one of these roles for an institution now, absent ones included."""
     named: set[str] = set()
     free: set[str] = set()
-    present = _available(session, duties, now)
+    present = _available(session, assignments, now)
     for role in roles:
-        duty = assignment_for(duties, role, institution)
-        if duty is None:
+        assignment = assignment_for(assignments, role, institution)
+        if assignment is None:
             free.add(role)
         else:
-            named |= _assignees(duty, present)
+            named |= _assignees(assignment, present)
     query = select(Person).where(Person.role.in_(free) | Person.person_id.in_(named), Person.active)
     return list(session.scalars(query.order_by(Person.person_id)))
 
 
-def named_accounts(session: Session, duties: Sequence[ApproverAssignment]) -> set[str]:
+def named_accounts(session: Session, assignments: Sequence[ApproverAssignment]) -> set[str]:
     """Those whom duties name and who have an open account."""
-    named = {p for d in duties for p in (*d.people, *d.substitutes)}
+    named = {p for d in assignments for p in (*d.people, *d.substitutes)}
     query = select(Person.person_id).where(Person.person_id.in_(named), Person.active)
     return set(session.scalars(query))
 
 
-def _assignees(duty: ApproverAssignment, present: set[str]) -> set[str]:
+def _assignees(assignment: ApproverAssignment, present: set[str]) -> set[str]:
     """Who holds it: its people, and their substitutes while none of them is there."""
-    away = present.isdisjoint(duty.people)
-    return {*duty.people, *(duty.substitutes if away else ())}
+    away = present.isdisjoint(assignment.people)
+    return {*assignment.people, *(assignment.substitutes if away else ())}
 
 
-def _available(session: Session, duties: Sequence[ApproverAssignment], now: datetime) -> set[str]:
+def _available(
+    session: Session, assignments: Sequence[ApproverAssignment], now: datetime
+) -> set[str]:
     """Those whom duties name and who are there: an open account, and no absence."""
-    if not duties:
+    if not assignments:
         return set()
     absent = select(Delegation.principal_id).where(
         Delegation.absent,
@@ -118,7 +127,7 @@ def _available(session: Session, duties: Sequence[ApproverAssignment], now: date
         Delegation.ends_at > now,
     )
     query = select(Person.person_id).where(
-        Person.person_id.in_({p for d in duties for p in d.people}),
+        Person.person_id.in_({p for d in assignments for p in d.people}),
         Person.active,
         Person.person_id.not_in(absent),
     )

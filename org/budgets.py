@@ -57,7 +57,7 @@ class Cap:
     tokens: int | None = None
     cost: int | None = None
 
-    def raised(self, by: Amount) -> Cap:
+    def increased_by(self, by: Amount) -> Cap:
         """The cap with what people have added to it."""
         return Cap(
             None if self.tokens is None else self.tokens + by.tokens,
@@ -79,7 +79,7 @@ class Cap:
         ]
         return max(shares, default=None)
 
-    def nearly(self, spent: Amount) -> bool:
+    def is_nearly_reached(self, spent: Amount) -> bool:
         """Whether people must be warned."""
         share = self.share(spent)
         return share is not None and share >= _WARNING_PERCENT
@@ -108,7 +108,7 @@ class Budget(_Entry):
     daily_won: int | None = Field(default=None, ge=0, le=MAX_WON)
 
     @property
-    def counts_money(self) -> bool:
+    def limits_money(self) -> bool:
         """Whether it can only be kept where every model has a price."""
         return self.won is not None or self.daily_won is not None
 
@@ -153,11 +153,11 @@ def unpriced_models(
 ) -> list[tuple[str, str]]:
     """Agents and their models whose money is capped, but which have no price: such a cap would
     never be reached."""
-    everyone = any(b.counts_money for b in (shared.company, *shared.institutions.values()))
+    everyone = any(b.limits_money for b in (shared.company, *shared.institutions.values()))
     return [
         (agent.id, choice.model)
         for agent in agents
-        if everyone or agent.budget.counts_money
+        if everyone or agent.budget.limits_money
         for choice in agent.brain.chain
         if choice.model not in prices
     ]

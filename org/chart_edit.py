@@ -45,13 +45,13 @@ class _ParsedChart:
         ids = [agent["id"] for agent in self.data["agents"]]
         return ids.index(agent_id) if agent_id in ids else None
 
-    def known(self, agent_id: str) -> int:
+    def require_position(self, agent_id: str) -> int:
         found = self.position(agent_id)
         if found is None:
             raise NotFound(what=agent_id)
         return found
 
-    def changed(self, wanted: Any, splices: Iterable[_Splice]) -> str:
+    def apply_splices(self, wanted: Any, splices: Iterable[_Splice]) -> str:
         """The spliced text, only if it is a good chart and means what was wanted."""
         result = self.text
         for splice in sorted(splices, key=lambda s: s.start, reverse=True):
@@ -69,7 +69,7 @@ def hire(text: str, entry: Mapping[str, Any]) -> str:
     if found.position(new.get("id")) is not None:
         raise Invalid(what=str(new.get("id")), why=t("org.edit.taken"))
     wanted = {**found.data, "agents": [*found.data["agents"], new]}
-    return found.changed(wanted, [_hire_splice(found, new)])
+    return found.apply_splices(wanted, [_hire_splice(found, new)])
 
 
 def fire(text: str, agent_id: str) -> str:
@@ -78,7 +78,7 @@ def fire(text: str, agent_id: str) -> str:
     Comments above and below the agent's lines stay. ``Invalid`` for the only dispatcher.
     """
     found = _ParsedChart(text)
-    position = found.known(agent_id)
+    position = found.require_position(agent_id)
     agents = found.data["agents"]
     superior = agents[position].get("reports_to")
     if agents[position].get("duty") == "dispatch":
@@ -95,19 +95,19 @@ def fire(text: str, agent_id: str) -> str:
         if n != position
     ]
     splices.append(_fire_splice(found, position))
-    return found.changed({**found.data, "agents": staying}, splices)
+    return found.apply_splices({**found.data, "agents": staying}, splices)
 
 
 def set_field(text: str, agent_id: str, path: str, value: Any) -> str:
     """The chart with one field of an agent set; ``path`` as in ``heartbeat.every``."""
     found, steps, new = _ParsedChart(text), tuple(path.split(".")), _plain(value)
-    position = found.known(agent_id)
+    position = found.require_position(agent_id)
     splice = _value_splice(found.agents[position], steps, new, text)
     inner = found.data["agents"][position]
     for step in steps[:-1]:
         inner = inner.setdefault(step, {})
     inner[steps[-1]] = new
-    return found.changed(found.data, [splice])
+    return found.apply_splices(found.data, [splice])
 
 
 def _unsupported_layout() -> Invalid:

@@ -64,13 +64,13 @@ def value_at(data: Any, way: Iterable[str | int]) -> Any:
     return data
 
 
-def locate(root: Node, place: Iterable[str | int], *, key: bool = False) -> Node:
+def locate(root: Node, path: Iterable[str | int], *, key: bool = False) -> Node:
     """The deepest node on the way to a place; with ``key``, the name of a field and not its value.
 
     Steps that the text does not have (a short form, a default) are passed over.
     """
     node = root
-    for step in place:
+    for step in path:
         pairs = node.value if isinstance(node, MappingNode) else []
         found = next(((name, value) for name, value in pairs if name.value == str(step)), None)
         if found is not None:

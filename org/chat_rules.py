@@ -100,7 +100,7 @@ class ChatRule(_Entry):
     """What the SR is about, whatever triage would say."""
     priority: Literal["P1", "P2", "P3", "P4"] | None = None
 
-    def fires(self, text: str) -> bool:
+    def matches(self, text: str) -> bool:
         """Whether a line is what it looks for."""
         found = all(phrase_match.contains_phrase(text, group) for group in self.find)
         return found and not phrase_match.contains_phrase(text, self.unless)
@@ -117,11 +117,11 @@ class ChatRules(_Entry):
     keep: Retention = Field(default=timedelta(days=90), json_schema_extra={"default": "90d"})
     """How long a line stays that has opened no issue."""
 
-    def hears(self, room: str) -> bool:
+    def is_chat_room(self, room: str) -> bool:
         """Whether people talk among themselves in a room."""
         return _normalized(room) in map(_normalized, self.rooms)
 
-    def called(self, text: str) -> bool:
+    def is_addressed(self, text: str) -> bool:
         """Whether a line speaks to GUARDiA: its first word is one of its names."""
         first = _NAME.match(text[:200])
         said = _SUFFIXES.sub("", _normalized(first[1])) if first else ""
@@ -129,9 +129,9 @@ class ChatRules(_Entry):
             said == _normalized(m[1]) for n in self.names if (m := _NAME.match(n))
         )
 
-    def fired(self, room: str, text: str) -> ChatRule | None:
+    def matching_rule(self, room: str, text: str) -> ChatRule | None:
         """The first rule that finds a line of a room, or ``None``."""
-        return next((r for r in self._of(room) if r.fires(text)), None)
+        return next((r for r in self._of(room) if r.matches(text)), None)
 
     def rule(self, rule_id: str | None) -> ChatRule | None:
         """A rule by its id, or ``None``."""

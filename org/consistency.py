@@ -19,7 +19,7 @@ ChartPath = tuple[str | int, ...]
 class Inconsistency:
     """Something that does not fit the rest of the chart."""
 
-    place: ChartPath
+    path: ChartPath
     text: str
 
 
@@ -49,12 +49,12 @@ def _reporting_lines(chart: OrgChart) -> Iterator[Inconsistency]:
     """Everybody reports to someone there is, and nobody to themselves."""
     above = {a.id: a.reports_to for a in chart.agents}
     for number, agent in enumerate(chart.agents):
-        place = ("agents", number, "reports_to")
+        path = ("agents", number, "reports_to")
         if agent.reports_to is not None and agent.reports_to not in above:
             words = {"superior": agent.reports_to, "known": ", ".join(above)}
-            yield Inconsistency(place, t("org.chart.superior", **words))
+            yield Inconsistency(path, t("org.chart.superior", **words))
         elif _is_in_cycle(agent.id, above):
-            yield Inconsistency(place, t("org.chart.circle", agent=agent.id))
+            yield Inconsistency(path, t("org.chart.circle", agent=agent.id))
 
 
 def _is_in_cycle(agent: str, above: dict[str, str | None]) -> bool:
@@ -85,9 +85,9 @@ def _approval_chains(chart: OrgChart) -> Iterator[Inconsistency]:
         for field in ("steps", "irreversible"):
             steps = enumerate(getattr(policy, field))
             named += [((field, number, "role"), step.role) for number, step in steps]
-        for place, role in named:
+        for path, role in named:
             if role is not None and (why := _why_not_approver(role)) is not None:
-                yield Inconsistency(("approvals", category, *place), why)
+                yield Inconsistency(("approvals", category, *path), why)
 
 
 def _why_not_approver(role: str) -> str | None:
@@ -103,25 +103,25 @@ def _why_not_approver(role: str) -> str | None:
 def _calendar(chart: OrgChart) -> Iterator[Inconsistency]:
     for number, freeze in enumerate(chart.freezes):
         if unknown := sorted(set(freeze.categories) - set(chart.approvals)):
-            place = ("freezes", number, "categories")
-            yield Inconsistency(place, t("org.chart.freeze", categories=", ".join(unknown)))
+            path = ("freezes", number, "categories")
+            yield Inconsistency(path, t("org.chart.freeze", categories=", ".join(unknown)))
 
 
 def _adapters(chart: OrgChart) -> Iterator[Inconsistency]:
     for number, agent in enumerate(chart.agents):
         if agent.adapter is not None and agent.duty != "operate":
-            place = ("agents", number, "adapter")
-            yield Inconsistency(place, t("org.adapter.duty", agent=agent.id))
+            path = ("agents", number, "adapter")
+            yield Inconsistency(path, t("org.adapter.duty", agent=agent.id))
 
 
 def _autonomy(chart: OrgChart) -> Iterator[Inconsistency]:
     for number, agent in enumerate(chart.agents):
         for entry, category in enumerate(agent.autonomy or ()):
             if category not in chart.approvals:
-                place = ("agents", number, "autonomy", entry)
+                path = ("agents", number, "autonomy", entry)
                 known = ", ".join(chart.approvals)
                 words = {"category": category, "known": known}
-                yield Inconsistency(place, t("org.chart.autonomy", **words))
+                yield Inconsistency(path, t("org.chart.autonomy", **words))
 
 
 def _approver_assignments(chart: OrgChart) -> Iterator[Inconsistency]:
@@ -137,8 +137,8 @@ def _approver_assignments(chart: OrgChart) -> Iterator[Inconsistency]:
 
 def _prices(chart: OrgChart) -> Iterator[Inconsistency]:
     for agent_id, model in unpriced_models(chart.agents, chart.budgets, chart.prices):
-        place = ("agents", agent_id, "brain")
-        yield Inconsistency(place, t("org.chart.unpriced", agent=agent_id, model=model))
+        path = ("agents", agent_id, "brain")
+        yield Inconsistency(path, t("org.chart.unpriced", agent=agent_id, model=model))
 
 
 def _chat_rules(chart: OrgChart) -> Iterator[Inconsistency]:
@@ -146,14 +146,14 @@ def _chat_rules(chart: OrgChart) -> Iterator[Inconsistency]:
     skills = dict.fromkeys([*KNOWN_SKILLS, *(skill for a in chart.agents for skill in a.skills)])
     seen = set(RESERVED_RULE_IDS)
     for number, rule in enumerate(chart.talk.rules):
-        place = ("talk", "rules", number)
+        path = ("talk", "rules", number)
         if rule.id in seen:
-            yield Inconsistency((*place, "id"), t("org.talk.twice", id=rule.id))
+            yield Inconsistency((*path, "id"), t("org.talk.twice", id=rule.id))
         seen.add(rule.id)
         for entry, room in enumerate(rule.rooms):
-            if not chart.talk.hears(room):
+            if not chart.talk.is_chat_room(room):
                 words = {"room": room, "known": ", ".join(chart.talk.rooms) or "-"}
-                yield Inconsistency((*place, "rooms", entry), t("org.talk.room", **words))
+                yield Inconsistency((*path, "rooms", entry), t("org.talk.room", **words))
         if rule.skill is not None and rule.skill not in skills:
             words = {"skill": rule.skill, "known": ", ".join(skills)}
-            yield Inconsistency((*place, "skill"), t("org.talk.skill", **words))
+            yield Inconsistency((*path, "skill"), t("org.talk.skill", **words))

@@ -48,7 +48,7 @@ class CredentialStore(Protocol):
     def put(self, name: str, value: str) -> None:
         """Store a credential."""
 
-    def obtain(self, name: str, make: Callable[[], str]) -> str:
+    def get_or_create(self, name: str, make: Callable[[], str]) -> str:
         """The credential, made and stored where there is none."""
 
     def remove(self, name: str) -> None:
@@ -73,7 +73,7 @@ class FileCredentialStore:
             require_private(path, name)
             held = path.read_bytes()
             if held.startswith(_MAGIC):
-                return _decrypt(name, held, self._masters())
+                return _decrypt(name, held, self._master_keys())
         value = held.decode("utf-8")
         self.put(name, value)
         return value
@@ -90,15 +90,15 @@ class FileCredentialStore:
         path = self._path(name)
         self._prepare()
         with self._locked(fcntl.LOCK_SH):
-            os.replace(self._written(name, value, self._masters()[-1]), path)
+            os.replace(self._written(name, value, self._master_keys()[-1]), path)
 
-    def obtain(self, name: str, make: Callable[[], str]) -> str:
+    def get_or_create(self, name: str, make: Callable[[], str]) -> str:
         """The credential, made and stored where there is none; several processes agree on one."""
         path = self._path(name)
         if not path.is_file():
             self._prepare()
             with self._locked(fcntl.LOCK_SH):
-                link_unless_exists(self._written(name, make(), self._masters()[-1]), path)
+                link_unless_exists(self._written(name, make(), self._master_keys()[-1]), path)
         return self.get(name)
 
     def remove(self, name: str) -> None:
@@ -121,18 +121,18 @@ class FileCredentialStore:
         """
         self._prepare()
         with self._locked(fcntl.LOCK_EX):
-            before, heir = (
+            before, successor = (
                 master_key.current_key(self._folder),
                 master_key.prepare_next_key(self._folder),
             )
             paths = list(self._files())
             for path in paths:
-                value = _decrypt(path.name, path.read_bytes(), (before, heir))
-                os.replace(self._written(path.name, value, heir), path)
+                value = _decrypt(path.name, path.read_bytes(), (before, successor))
+                os.replace(self._written(path.name, value, successor), path)
             master_key.fsync_folder(self._folder)
             for path in paths:
-                _decrypt(path.name, path.read_bytes(), (heir,))
-            master_key.promote_next_key(self._folder, heir)
+                _decrypt(path.name, path.read_bytes(), (successor,))
+            master_key.promote_next_key(self._folder, successor)
             return len(paths)
 
     def _files(self) -> Iterator[Path]:
@@ -141,9 +141,9 @@ class FileCredentialStore:
                 if _NAME.fullmatch(path.name) and path.is_file() and _is_encrypted(path):
                     yield path
 
-    def _masters(self) -> tuple[MasterKey, ...]:
-        heir = master_key.next_key(self._folder)
-        return (master_key.current_key(self._folder), *((heir,) if heir else ()))
+    def _master_keys(self) -> tuple[MasterKey, ...]:
+        successor = master_key.next_key(self._folder)
+        return (master_key.current_key(self._folder), *((successor,) if successor else ()))
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
@@ -186,12 +186,12 @@ def _is_encrypted(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def _decrypt(name: str, held: bytes, masters: Sequence[MasterKey]) -> str:
+def _decrypt(name: str, held: bytes, master_keys: Sequence[MasterKey]) -> str:
     try:
         raw = base64.b64decode(held[len(_MAGIC) :], validate=True)
     except ValueError:
         raise Misconfigured(what=name, why=t("org.wrong_key")) from None
-    for master in masters:
+    for master in master_keys:
         try:
             opened = AESGCM(master.key).decrypt(
                 raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()

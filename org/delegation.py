@@ -28,7 +28,7 @@ def principals(session: Session, delegate_id: str, now: datetime) -> list[Person
         .where(Delegation.delegate_id == delegate_id, Person.active, *_is_active(now))
         .order_by(Delegation.delegation_id)
     )
-    return [p.name_card() for p in found]
+    return [p.as_info() for p in found]
 
 
 def people_who_may_act(
@@ -50,8 +50,8 @@ def people_who_may_act(
         .order_by(Delegation.delegation_id)
     ).all()
     away = {principal for principal, absent, _ in given if absent}
-    cards = {p.person_id: p.name_card() for p in people}
+    cards = {p.person_id: p.as_info() for p in people}
     return [
         *((card, None) for card in cards.values() if card.id not in away),
-        *((proxy.name_card(), cards[principal]) for principal, _, proxy in given),
+        *((proxy.as_info(), cards[principal]) for principal, _, proxy in given),
     ]

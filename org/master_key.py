@@ -61,9 +61,9 @@ def prepare_next_key(store: Path) -> MasterKey:
 
     ``Invalid`` where the present one is given from outside, and its successor is not.
     """
-    heir = next_key(store)
-    if heir is not None:
-        return heir
+    successor = next_key(store)
+    if successor is not None:
+        return successor
     if not current_key(store).file:
         raise Invalid(what=f"{KEY_VARIABLE}_NEXT", why=t("org.no_next"))
     path = _key_path(store, ".next")
@@ -71,9 +71,9 @@ def prepare_next_key(store: Path) -> MasterKey:
     return _read_key_file(path)
 
 
-def promote_next_key(store: Path, heir: MasterKey) -> None:
+def promote_next_key(store: Path, successor: MasterKey) -> None:
     """Give the successor the present one's place, where both are files; others do it outside."""
-    if heir.file:
+    if successor.file:
         os.replace(_key_path(store, ".next"), _key_path(store))
         fsync_folder(store.parent)
 

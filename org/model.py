@@ -59,7 +59,7 @@ class Person(Base):
     identity: Mapped[str | None]
     """The human behind it, such as a staff number; ``None``: nobody but this account."""
 
-    def name_card(self) -> PersonInfo:
+    def as_info(self) -> PersonInfo:
         """The person as a value."""
         return PersonInfo(
             id=self.person_id,

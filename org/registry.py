@@ -46,7 +46,7 @@ def directory(session: Session) -> Directory:
             for i in institutions
         ),
         servers=tuple(_host(s) for s in servers),
-        people=tuple(p.name_card() for p in people),
+        people=tuple(p.as_info() for p in people),
         agents=tuple(
             AgentInfo(id=a.agent_id, title=a.title, aliases=tuple(a.aliases)) for a in agents
         ),

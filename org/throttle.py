@@ -40,11 +40,11 @@ def register_attempt(
     return list(session.scalars(insert(AuthAttempt).returning(AuthAttempt.attempt_id), rows))
 
 
-def clear_attempts(session: Session, tries: Collection[int], forget: str) -> None:
+def clear_attempts(session: Session, attempt_ids: Collection[int], clear_key: str) -> None:
     """Take these tries back, and every failure before them under the key ``forget``."""
     session.execute(
         delete(AuthAttempt).where(
-            AuthAttempt.attempt_id.in_(tries) | (AuthAttempt.key == _hash_key(forget))
+            AuthAttempt.attempt_id.in_(attempt_ids) | (AuthAttempt.key == _hash_key(clear_key))
         )
     )
 

@@ -67,7 +67,7 @@ def person_of_token(session: Session, secret: str, now: datetime) -> PersonInfo 
     if person is None or not person.active:
         return None
     only = frozenset(row.rights) - SESSION_ONLY_ACTIONS
-    return person.name_card().model_copy(update={"only": only})
+    return person.as_info().model_copy(update={"only": only})
 
 
 def list_tokens(session: Session, person_id: str) -> list[TokenInfo]:

@@ -50,44 +50,42 @@ class ChartProblem:
 
     line: int
     column: int
-    place: str
+    path: str
     text: str
 
     def __str__(self) -> str:
         at = t("org.chart.at", line=self.line, column=self.column)
-        return f"{at} {self.place}: {self.text}" if self.place else f"{at}: {self.text}"
+        return f"{at} {self.path}: {self.text}" if self.path else f"{at}: {self.text}"
 
 
 def find_problems(model: type[BaseModel], text: str) -> list[ChartProblem]:
     """All faults of a text that is YAML, in its order."""
     data = chart_yaml.load(text)
     root = chart_yaml.compose(text)
-    rest, errors, holed = _validate_partially(model, data)
+    rest, errors, incomplete = _validate_partially(model, data)
     found = [
         _problem(root, e["loc"], _message(model, e), e["type"])
         for e in _without_consequential(errors)
     ]
     if rest is not None:
         agreed: Iterator[Inconsistency] = find_inconsistencies(rest)  # type: ignore[arg-type]
-        found += [_problem(root, d.place, d.text) for d in agreed if d.place[0] not in holed]
+        found += [_problem(root, d.path, d.text) for d in agreed if d.path[0] not in incomplete]
     return sorted(dict.fromkeys(found), key=lambda f: (f.line, f.column))
 
 
 def _without_consequential(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
     """Without lists that are too short only because entries of theirs do not hold."""
     for error in errors:
-        place = error["loc"]
+        path = error["loc"]
         inner = (e["loc"] for e in errors if e is not error)
-        if error["type"] != "too_short" or all(i[: len(place)] != place for i in inner):
+        if error["type"] != "too_short" or all(i[: len(path)] != path for i in inner):
             yield error
 
 
 def locate_inconsistencies(text: str, found: Iterable[Inconsistency]) -> list[ChartProblem]:
     """Disagreements with something outside of the chart, as faults of its text."""
     root = chart_yaml.compose(text)
-    return sorted(
-        (_problem(root, d.place, d.text) for d in found), key=lambda f: (f.line, f.column)
-    )
+    return sorted((_problem(root, d.path, d.text) for d in found), key=lambda f: (f.line, f.column))
 
 
 def _validate_partially(
@@ -95,10 +93,10 @@ def _validate_partially(
 ) -> tuple[BaseModel | None, list[ErrorDetails], set[str | int]]:
     """What of the chart holds by itself, the errors of the rest, and which lists lost an entry."""
     rest, first = copy.deepcopy(data), list[ErrorDetails]()
-    holed: set[str | int] = set()
+    incomplete: set[str | int] = set()
     for _ in range(_MAX_ROUNDS):
         try:
-            return model.model_validate(rest), first, holed
+            return model.model_validate(rest), first, incomplete
         except ValidationError as error:
             found = error.errors()
         # Later rounds only meet what the cuts of the first have left behind.
@@ -106,12 +104,12 @@ def _validate_partially(
         ways = {_existing_path(rest, e["loc"]) for e in found} - {()}
         for name in {e["loc"][0] for e in found if e["type"] == "missing" and len(e["loc"]) == 1}:
             rest[name] = copy.deepcopy(_EMPTY_PARTS.get(str(name)))
-            holed.add(name)
+            incomplete.add(name)
         for way in sorted(ways, key=_removal_order, reverse=True):
             holder: Any = chart_yaml.value_at(rest, way[:-1])
-            holed |= {way[0]} if isinstance(holder, list) else set()
+            incomplete |= {way[0]} if isinstance(holder, list) else set()
             holder.pop(way[-1])
-    return None, first, holed
+    return None, first, incomplete
 
 
 def _existing_path(data: Any, loc: ChartPath) -> ChartPath:
@@ -130,17 +128,17 @@ def _removal_order(way: ChartPath) -> list[tuple[int, str]]:
     return [(step, "") if isinstance(step, int) else (-1, step) for step in way]
 
 
-def _problem(root: Node, place: ChartPath, text: str, kind: str = "") -> ChartProblem:
-    mark = chart_yaml.locate(root, place, key=kind == "extra_forbidden").start_mark
-    return ChartProblem(mark.line + 1, mark.column + 1, _readable_path(root, place), text)
+def _problem(root: Node, path: ChartPath, text: str, kind: str = "") -> ChartProblem:
+    mark = chart_yaml.locate(root, path, key=kind == "extra_forbidden").start_mark
+    return ChartProblem(mark.line + 1, mark.column + 1, _readable_path(root, path), text)
 
 
-def _readable_path(root: Node, place: ChartPath) -> str:
+def _readable_path(root: Node, path: ChartPath) -> str:
     """The place as people say it: agents and rules by id."""
-    steps = [str(step) for step in place]
-    for at, step in enumerate(place):
-        if isinstance(step, int) and place[:at] in _BY_ID:
-            known = chart_yaml.child(chart_yaml.locate(root, place[: at + 1]), "id")
+    steps = [str(step) for step in path]
+    for at, step in enumerate(path):
+        if isinstance(step, int) and path[:at] in _BY_ID:
+            known = chart_yaml.child(chart_yaml.locate(root, path[: at + 1]), "id")
             steps[at] = str(getattr(known, "value", step + 1))
     return ".".join(steps)
 

@@ -111,10 +111,10 @@ def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) ->
 
 
 @pytest.fixture
-def cast(seats: str, database: Dsns) -> Iterator[BoardEnv]:
+def env(seats: str, database: Dsns) -> Iterator[BoardEnv]:
     """The shipped chart, people and servers over a database of its own."""
-    with open_env(database.app) as board:
-        yield board
+    with open_env(database.app) as env:
+        yield env
 
 
 @pytest.fixture(scope="session")

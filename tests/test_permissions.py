@@ -24,7 +24,7 @@ BEGIN, END = "<!-- permissions: generated -->\n", "\n<!-- end -->"
 
 
 @pytest.fixture
-def board(database: Any) -> Any:
+def env(database: Any) -> Any:
     with seeded_env(database.app) as found:
         yield found
 
@@ -49,8 +49,8 @@ def test_every_right_has_words_for_whoever_has_it_not() -> None:
         assert named == set(access.PERMISSIONS)
 
 
-def test_every_route_has_a_rule_and_every_rule_a_route(board: BoardEnv) -> None:
-    assert routes(page_app(board.desk)) == set(web.ROUTES)
+def test_every_route_has_a_rule_and_every_rule_a_route(env: BoardEnv) -> None:
+    assert routes(page_app(env.desk)) == set(web.ROUTES)
 
 
 def test_every_rule_names_a_right_that_someone_has() -> None:
@@ -63,8 +63,8 @@ def test_every_rule_names_a_right_that_someone_has() -> None:
     assert all(access.PERMISSIONS.values())
 
 
-def test_a_route_without_a_rule_answers_nobody(board: BoardEnv) -> None:
-    app: FastAPI = page_app(board.desk)
+def test_a_route_without_a_rule_answers_nobody(env: BoardEnv) -> None:
+    app: FastAPI = page_app(env.desk)
     app.add_api_route("/planted", lambda: {"open": "to all"})
     assert ("GET", "/planted") in routes(app) - set(web.ROUTES)
     answer = PageClient(app, raise_server_exceptions=False).get("/planted")

@@ -15,7 +15,7 @@ from guardia.tools import catalog, planning, policy
 class CatalogPlanner:
     """``board.planner.Planner`` over the whole catalogue."""
 
-    def offers(self) -> tuple[ToolOption, ...]:
+    def options(self) -> tuple[ToolOption, ...]:
         """Every tool that changes something."""
         return tuple(
             ToolOption(tool.name, t(f"tools.{tool.name}.title"), tuple(tool.args.model_fields))

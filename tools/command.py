@@ -129,17 +129,17 @@ class Command:
             raise ProgrammerError(why="the second stage of a pipeline already has an input")
         return Command(self.stages + following.stages, self.stdin)
 
-    def reading(self, path: Argument) -> Command:
+    def with_stdin_from(self, path: Argument) -> Command:
         """With the first stage's standard input from a file of the server."""
         if self.stdin:
             raise ProgrammerError(why="a command has one standard input")
         return self._redirected(0, _Redirect("<", _require_file(path)))
 
-    def writing(self, path: Argument, *, append: bool = False) -> Command:
+    def with_stdout_to(self, path: Argument, *, append: bool = False) -> Command:
         """With the last stage's standard output into a file of the server."""
         return self._redirected(-1, _Redirect(">>" if append else ">", _require_file(path)))
 
-    def fed(self, *pieces: str | Secret) -> Command:
+    def with_input(self, *pieces: str | Secret) -> Command:
         """With ``pieces``, joined, as standard input: the only place for a secret."""
         if any(r.operator == "<" for r in self.stages[0].redirects):
             raise ProgrammerError(why="a command has one standard input")

@@ -49,7 +49,7 @@ class Transport(Protocol):
         *,
         timeout: float,
         cancel: threading.Event | None = None,
-        leash: FenceGuard | None = None,
+        fence_guard: FenceGuard | None = None,
     ) -> Output:
         """Run it and wait; ``Unreachable`` where the host does not answer. Setting ``cancel``
         ends it on the host; with a ``leash`` it starts only while that holds."""
@@ -99,10 +99,10 @@ class Gate:
     """Reads, changes and undoes on servers, one recorded command at a time."""
 
     def __init__(
-        self, desk: Desk, hands: Transport, *, sleep: Callable[[float], None] = time.sleep
+        self, desk: Desk, transport: Transport, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._desk = desk
-        self._hands = hands
+        self._transport = transport
         self._sleep = sleep
         self.in_flight = InFlightCommands()
 
@@ -125,14 +125,14 @@ class Gate:
             raise Refused(why=t("gate.not_a_read", tool=call.tool))
         return self._run(grant, tool, call, None)
 
-    def failing(self, grant: Grant, checks: tuple[Check, ...]) -> FailedCheck | None:
+    def first_failed(self, grant: Grant, checks: tuple[Check, ...]) -> FailedCheck | None:
         """The first of ``checks`` that does not hold, or ``None``."""
         return next((unmet for c in checks if (unmet := self._unmet(grant, c))), None)
 
-    def carry_out(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
+    def execute(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
         """Pre-check, do and verify one action of the granted plan."""
-        tool = self._within(grant, action)
-        unmet = self.failing(grant, action.precheck)
+        tool = self._require_allowed(grant, action)
+        unmet = self.first_failed(grant, action.precheck)
         if unmet is not None:
             return ActionReport(ActionStatus.NOT_STARTED, t("gate.precheck", check=unmet))
         try:
@@ -142,7 +142,7 @@ class Gate:
             return ActionReport(ActionStatus.NOT_STARTED, str(error))
         except CommandFailed as error:
             return ActionReport(ActionStatus.FAILED, str(error))
-        unmet = self.failing(grant, action.verify)
+        unmet = self.first_failed(grant, action.verify)
         if unmet is not None:
             return ActionReport(ActionStatus.FAILED, t("gate.verify", check=unmet))
         return ActionReport(ActionStatus.DONE)
@@ -151,26 +151,26 @@ class Gate:
         """Undo one action and verify that it is undone."""
         if action.undo is None:
             return ActionReport(ActionStatus.FAILED, action.irreversible or "")
-        tool = self._within(grant, action)
+        tool = self._require_allowed(grant, action)
         try:
             self._run(grant, catalog.find(action.undo.tool), action.undo, PlanStep(ordinal, "undo"))
         except (CommandFailed, Unreachable) as error:
             return ActionReport(ActionStatus.FAILED, str(error))
-        unmet = self.failing(grant, action.undo_verify)
+        unmet = self.first_failed(grant, action.undo_verify)
         if unmet is not None:
             return ActionReport(ActionStatus.FAILED, t("gate.verify", check=unmet))
         assert tool is not None
         return ActionReport(ActionStatus.DONE)
 
-    def quiet(self, grant: Grant, step: PlanStep) -> None:
+    def ensure_stopped(self, grant: Grant, step: PlanStep) -> None:
         """Before looking at what became of a step whose worker has told nothing: make sure that
         nothing of it runs on the server any more, or ever will. ``Unreachable`` where that cannot
         be made sure of."""
         host = self.host(grant)
-        if not self._hands.end(host, _tag(grant, step)):
+        if not self._transport.end(host, _tag(grant, step)):
             raise Unreachable(server=host.server_id, why=t("gate.still_runs"))
 
-    def _within(self, grant: Grant, action: Action) -> Tool[Any]:
+    def _require_allowed(self, grant: Grant, action: Action) -> Tool[Any]:
         """The action's tool, if the grant's category allows it and nothing changed since."""
         tool = catalog.find(action.call.tool)
         if not policy.covers(grant.category, tool.risk):
@@ -184,14 +184,14 @@ class Gate:
         deadline = time.monotonic() + check.within
         pauses = itertools.chain(_POLL_SECONDS, itertools.repeat(_POLL_SECONDS[-1]))
         while True:
-            found = self._look(grant, check)
+            found = self._evaluate(grant, check)
             if _is_satisfied(check, found):
                 return None
             if time.monotonic() >= deadline:
                 return FailedCheck(check, found)
             self._sleep(next(pauses))
 
-    def _look(self, grant: Grant, check: Check) -> dict[str, Any] | None:
+    def _evaluate(self, grant: Grant, check: Check) -> dict[str, Any] | None:
         try:
             return self.read(grant, check.call)
         except (CommandFailed, Unreachable):
@@ -207,11 +207,11 @@ class Gate:
         except ValidationError as error:
             raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
         command = tool.command(args, host)
-        with self.in_flight.entered(grant.hold) as cancel:
+        with self.in_flight.track(grant.claim) as cancel:
             intent = commands.record_intent(self._desk, grant, call, command.masked, step)
-            return self._sent(intent, tool, host, command, cancel)
+            return self._send(intent, tool, host, command, cancel)
 
-    def _sent(
+    def _send(
         self,
         intent: Intent,
         tool: Tool[Any],
@@ -220,33 +220,33 @@ class Gate:
         cancel: threading.Event,
     ) -> dict[str, Any]:
         started = time.monotonic()
-        leash = self._leash(intent)
+        fence_guard = self._fence_guard(intent)
         try:
-            output = self._hands.run(
-                host, command, timeout=tool.timeout, cancel=cancel, leash=leash
+            output = self._transport.run(
+                host, command, timeout=tool.timeout, cancel=cancel, fence_guard=fence_guard
             )
-            if output.ended is not ExitReason.CANCELLED:
+            if output.exit_reason is not ExitReason.CANCELLED:
                 findings = tool.parse(output)
         except (CommandFailed, Unreachable, Stale) as error:
             self._conclude(intent, started, CommandResult(False, {}, str(error), 0))
             raise
-        if output.ended is ExitReason.CANCELLED:
+        if output.exit_reason is ExitReason.CANCELLED:
             self._interrupted(intent, started, output)
         self._conclude(intent, started, CommandResult(True, findings, output.stdout, 0))
         return findings
 
-    def _leash(self, intent: Intent) -> FenceGuard | None:
+    def _fence_guard(self, intent: Intent) -> FenceGuard | None:
         """A change reaches the server only while its agent holds the task, to the last moment."""
         if intent.step is None:
             return None
-        holds = partial(commands.require_current, self._desk, intent.grant.hold)
+        holds = partial(commands.require_current, self._desk, intent.grant.claim)
         return FenceGuard(_tag(intent.grant, intent.step), holds)
 
     def _interrupted(self, intent: Intent, started: float, output: Output) -> NoReturn:
         """A person has ordered otherwise: the agent learns nothing from it and goes no further."""
-        gone = "gone" if output.confirmed_gone else "not_gone"
+        gone = "gone" if output.is_confirmed_gone else "not_gone"
         self._conclude(intent, started, CommandResult(False, {}, t(f"gate.interrupted.{gone}"), 0))
-        raise Interrupted(what=f"SR-{intent.grant.hold.sr_id}")
+        raise Interrupted(what=f"SR-{intent.grant.claim.sr_id}")
 
     def _conclude(self, intent: Intent, started: float, outcome: CommandResult) -> None:
         milliseconds = round((time.monotonic() - started) * 1000)
@@ -260,7 +260,7 @@ class Gate:
 def _tag(grant: Grant, step: PlanStep) -> str:
     """Names one step of one task's plan among a server's processes."""
     plan = (grant.plan_hash or "")[:12]
-    return f"guardia:{grant.hold.task_id}:{plan}:{step.ordinal}:{step.phase}"
+    return f"guardia:{grant.claim.task_id}:{plan}:{step.ordinal}:{step.phase}"
 
 
 def _is_satisfied(check: Check, found: dict[str, Any] | None) -> bool:

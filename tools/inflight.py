@@ -25,15 +25,15 @@ class InFlightCommands:
         self._closed = False
 
     @contextmanager
-    def entered(self, hold: Claim) -> Iterator[threading.Event]:
+    def track(self, claim: Claim) -> Iterator[threading.Event]:
         """Enter before the intent is written, so that no order can pass unseen in between.
 
         ``Interrupted`` once closed."""
         cancel = threading.Event()
         with self._lock:
             if self._closed:
-                raise Interrupted(what=f"SR-{hold.sr_id}")
-            self._running[cancel] = (hold.task_id, hold.fence)
+                raise Interrupted(what=f"SR-{claim.sr_id}")
+            self._running[cancel] = (claim.task_id, claim.fence)
         try:
             yield cancel
         finally:
@@ -59,7 +59,7 @@ class InFlightCommands:
             for cancel in self._running:
                 cancel.set()
 
-    def untold(self) -> int:
+    def active_count(self) -> int:
         """How many commands run that nobody has interrupted."""
         with self._lock:
             return sum(not cancel.is_set() for cancel in self._running)

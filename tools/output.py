@@ -53,8 +53,8 @@ class Output:
     """From the request to the end, on this side's clock."""
     truncated: bool = False
     """More was printed than is kept."""
-    ended: ExitReason = ExitReason.EXITED
-    confirmed_gone: bool = True
+    exit_reason: ExitReason = ExitReason.EXITED
+    is_confirmed_gone: bool = True
     """Whether it was seen on the server that none of its processes is left (``True`` when it
     ended by itself)."""
 
@@ -72,8 +72,8 @@ def decode(raw: bytes) -> str:
 
 def require_success(tool: str, output: Output) -> str:
     """The standard output of a command that ended well; else ``CommandFailed``."""
-    if output.ended is not ExitReason.EXITED:
-        raise CommandFailed(tool=tool, exit="-", output=t(f"tools.output.{output.ended}"))
+    if output.exit_reason is not ExitReason.EXITED:
+        raise CommandFailed(tool=tool, exit="-", output=t(f"tools.output.{output.exit_reason}"))
     if output.exit != 0:
         printed = output.stderr.strip() or output.stdout.strip()
         raise CommandFailed(tool=tool, exit=output.exit, output=printed[-ERROR_CHARACTERS:])

@@ -87,20 +87,23 @@ class ClaudeCodeAgent(ProcessAgent):
     """The CLI at work."""
 
     adapter: ClaudeCodeAdapter
-    flood = 256 * 1024 * 1024  # each word is a line of its own, and only sums are kept
-    needed = (Path(sys.executable), Path(guardia.__file__))  # without its tools it would only cost
+    output_limit = 256 * 1024 * 1024  # each word is a line of its own, and only sums are kept
+    required_paths = (
+        Path(sys.executable),
+        Path(guardia.__file__),
+    )  # without its tools it would only cost
 
     def __init__(
-        self, adapter: ClaudeCodeAdapter, errand: SessionSpec, means: HostResources
+        self, adapter: ClaudeCodeAdapter, spec: SessionSpec, resources: HostResources
     ) -> None:
-        super().__init__(adapter, errand, means)
-        self._keys = means.keys
+        super().__init__(adapter, spec, resources)
+        self._keys = resources.keys
         self._stream = ClaudeStream()
 
-    def outfit(self) -> LaunchSpec:
+    def launch_spec(self) -> LaunchSpec:
         """The CLI, its instructions and its MCP configuration in private files."""
         environment = {
-            **base_environment(self.errand, self.folder),
+            **base_environment(self.spec, self.folder),
             "CLAUDE_CONFIG_DIR": str(self.folder / "claude"),
             "CLAUDE_CODE_MAX_RETRIES": "3",  # ten would keep a beat for minutes
             "MCP_TIMEOUT": "120000",  # ms; a busy host takes its time to start a Python
@@ -112,43 +115,49 @@ class ClaudeCodeAgent(ProcessAgent):
             environment["ANTHROPIC_BASE_URL"] = self.adapter.base_url
         if self.adapter.api_key:
             environment[_API_KEY_VARIABLE] = self._keys.get(self.adapter.api_key)
-        task = json.dumps(self.errand.task, ensure_ascii=False)
-        prepared = {
-            "role.md": _role_text(self.errand.role),
+        task = json.dumps(self.spec.task, ensure_ascii=False)
+        files_to_write = {
+            "role.md": _role_text(self.spec.role),
             "mcp.json": config(),
             "task.json": task,
         }
         return LaunchSpec(
-            cli_command(self.adapter, self.folder), _START_PROMPT, environment, prepared
+            cli_command(self.adapter, self.folder), _START_PROMPT, environment, files_to_write
         )
 
-    def heed(self, piece: bytes) -> None:
+    def on_output(self, chunk: bytes) -> None:
         """Its account of the turn, as it goes."""
-        self._stream.feed(piece)
-        if self._stream.deaf:
-            self._enough.set()
+        self._stream.feed(chunk)
+        if self._stream.tools_missing:
+            self._stop_requested.set()
 
-    def masked(self, text: str) -> str:
+    def mask_secrets(self, text: str) -> str:
         """Without the token and the model's key."""
         key = self._keys.get(self.adapter.api_key) if self.adapter.api_key else ""
-        text = super().masked(text)
+        text = super().mask_secrets(text)
         return text.replace(key, "••••••") if key else text
 
-    def told(self, ending: SessionEnd, printed: str = "", complained: str = "") -> SessionEnd:
+    def with_output(
+        self, ending: SessionEnd, stdout_text: str = "", stderr_text: str = ""
+    ) -> SessionEnd:
         """Its last words, what it used, and whether it failed."""
-        said = self._stream
-        said.end()
-        if not said.spoken:
-            return super().told(ending, printed, complained)
-        how = "failed" if said.deaf or (said.failed and ending.how == "ended") else ending.how
+        stream = self._stream
+        stream.end()
+        if not stream.has_output:
+            return super().with_output(ending, stdout_text, stderr_text)
+        how = (
+            "failed"
+            if stream.tools_missing or (stream.failed and ending.how == "ended")
+            else ending.how
+        )
         # Beside a result its complaints are remarks for programmers.
         parts = (
-            t("agents.outside.no_tools") if said.deaf else "",
-            said.words,
-            "" if said.result else complained,
+            t("agents.outside.no_tools") if stream.tools_missing else "",
+            stream.words,
+            "" if stream.result else stderr_text,
         )
-        text = self.masked("\n".join(part.strip() for part in parts if part.strip()))
-        return SessionEnd(how, ending.exit, ending.left, text, said.usage(self.adapter.model))
+        text = self.mask_secrets("\n".join(part.strip() for part in parts if part.strip()))
+        return SessionEnd(how, ending.exit, ending.left, text, stream.usage(self.adapter.model))
 
 
 def _role_text(own: str) -> str:

@@ -36,19 +36,19 @@ class ClaudeStream:
     def __init__(self) -> None:
         self.result: dict[str, Any] | None = None
         """The CLI's own account of the whole turn, once it has ended by itself."""
-        self.spoken = False
+        self.has_output = False
         """Whether anything of this form was said at all."""
-        self.deaf = False
+        self.tools_missing = False
         """Whether it began without our MCP server, which is all that it could work with."""
-        self._words = ""
+        self._last_text = ""
         self._messages: list[_Message] = []
         self._rest = b""
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         """More of the output."""
-        *lines, rest = (self._rest + piece).split(b"\n")
+        *lines, rest = (self._rest + chunk).split(b"\n")
         for line in lines:
-            self._line(line)
+            self._parse_line(line)
         # Nothing that counts is as long; what is left of such a line is none of JSON.
         self._rest = rest if len(rest) <= _MAX_LINE else b""
 
@@ -66,10 +66,10 @@ class ClaudeStream:
     def words(self) -> str:
         """The last words, or why it gave up."""
         if self.result is None:
-            return self._words
-        said, errors = self.result.get("result"), self.result.get("errors")
-        if isinstance(said, str):
-            return said[:_MAX_TEXT]
+            return self._last_text
+        value, errors = self.result.get("result"), self.result.get("errors")
+        if isinstance(value, str):
+            return value[:_MAX_TEXT]
         listed = errors if isinstance(errors, list) else []
         return "\n".join([_kind(self.result), *(e for e in listed if isinstance(e, str))])[
             :_MAX_TEXT
@@ -81,34 +81,34 @@ class ClaudeStream:
         ``model`` is what the chart calls the model: prices are found by that name.
         """
         found = self.result or {}
-        models = _usage_summary(found.get("modelUsage")) or self._counted()
+        models = _usage_summary(found.get("modelUsage")) or self._usage_so_far()
         if not models:
             return None
         if model and len(models) == 1:
             models = {model: next(iter(models.values()))}
         return {"models": models, "micro_usd": _micro_usd(found.get("total_cost_usd"))}
 
-    def _line(self, line: bytes) -> None:
+    def _parse_line(self, line: bytes) -> None:
         try:
-            said = json.loads(line)
+            value = json.loads(line)
         except (ValueError, RecursionError):
             return
-        if not isinstance(said, dict):
+        if not isinstance(value, dict):
             return
-        match said.get("type"):
+        match value.get("type"):
             case "result":
-                self.result = said
+                self.result = value
             case "stream_event":
-                self._event(_mapping(said.get("event")))
+                self._event(_mapping(value.get("event")))
             case "assistant":
-                self._words = _text(_mapping(said.get("message"))) or self._words
+                self._last_text = _text(_mapping(value.get("message"))) or self._last_text
             case "system":
-                servers = said.get("mcp_servers")
+                servers = value.get("mcp_servers")
                 listed = servers if isinstance(servers, list) else []
-                self.deaf |= any(_mapping(s).get("status") == "failed" for s in listed)
+                self.tools_missing |= any(_mapping(s).get("status") == "failed" for s in listed)
             case _:
                 return
-        self.spoken = True
+        self.has_output = True
 
     def _event(self, event: Mapping[str, Any]) -> None:
         match event.get("type"):
@@ -122,10 +122,10 @@ class ClaudeStream:
                 )
             case "message_delta" if self._messages:
                 # The count so far, not what was added.
-                said = _mapping(event.get("usage")).get("output_tokens")
-                self._messages[-1].tokens_out = _token_count(said) or self._messages[-1].tokens_out
+                value = _mapping(event.get("usage")).get("output_tokens")
+                self._messages[-1].tokens_out = _token_count(value) or self._messages[-1].tokens_out
 
-    def _counted(self) -> dict[str, dict[str, int]]:
+    def _usage_so_far(self) -> dict[str, dict[str, int]]:
         """Of the messages that were heard, where the CLI did not get to say it itself."""
         found: dict[str, dict[str, int]] = {}
         for message in self._messages:
@@ -134,10 +134,10 @@ class ClaudeStream:
         return found
 
 
-def _usage_summary(said: object) -> dict[str, dict[str, int]]:
+def _usage_summary(value: object) -> dict[str, dict[str, int]]:
     """``modelUsage``: also what its own helpers have asked."""
     found: dict[str, dict[str, int]] = {}
-    for name, usage in _mapping(said).items():
+    for name, usage in _mapping(value).items():
         counts = _mapping(usage)
         read = sum(_token_count(counts.get(part)) for part in _SUMMARY_INPUT_FIELDS)
         _add(found, name[:120], read, _token_count(counts.get("outputTokens")))

@@ -50,8 +50,8 @@ class ApiTool:
 
     method: str
     path: str
-    takes: type[BaseModel]
-    words: str
+    arguments_model: type[BaseModel]
+    description: str
 
 
 API_TOOLS: dict[str, ApiTool] = {
@@ -86,16 +86,16 @@ class AgentApiClient:
             trust_env=False,
         )
 
-    async def call(self, verb: ApiTool, given: dict[str, Any]) -> tuple[bool, str]:
+    async def call(self, api_tool: ApiTool, arguments: dict[str, Any]) -> tuple[bool, str]:
         """Whether it was done, and what the board says."""
-        if verb.method == "GET":
-            answer = await self._client.get(self._api + verb.path, params=given)
+        if api_tool.method == "GET":
+            answer = await self._client.get(self._api + api_tool.path, params=arguments)
         else:
-            answer = await self._client.post(self._api + verb.path, json=given)
+            answer = await self._client.post(self._api + api_tool.path, json=arguments)
         while answer.status_code == httpx.codes.ACCEPTED:
             await asyncio.sleep(_POLL_INTERVAL)
-            late = answer.json()["call"].rpartition("/")[2]
-            answer = await self._client.get(f"{self._api}/calls/{late}")
+            call_id = answer.json()["call"].rpartition("/")[2]
+            answer = await self._client.get(f"{self._api}/calls/{call_id}")
         text = answer.text or json.dumps({"status": answer.status_code})
         return answer.is_success, text if answer.is_success else f"{answer.status_code} {text}"
 
@@ -107,33 +107,35 @@ class AgentApiClient:
 def create_server(board: AgentApiClient) -> Server[Any]:
     """The MCP server over a board."""
 
-    async def listed(
+    async def list_tools(
         _context: ServerRequestContext[Any], _params: wire.PaginatedRequestParams | None
     ) -> wire.ListToolsResult:
         return wire.ListToolsResult(
-            tools=[_tool_definition(name, verb) for name, verb in API_TOOLS.items()]
+            tools=[_tool_definition(name, api_tool) for name, api_tool in API_TOOLS.items()]
         )
 
-    async def called(
+    async def call_tool(
         _context: ServerRequestContext[Any], params: wire.CallToolRequestParams
     ) -> wire.CallToolResult:
-        verb = API_TOOLS.get(params.name)
-        if verb is None:
+        api_tool = API_TOOLS.get(params.name)
+        if api_tool is None:
             return _call_result(f"no such tool: {params.name[:80]}", failed=True)
         try:
-            done, text = await board.call(verb, params.arguments or {})
+            done, text = await board.call(api_tool, params.arguments or {})
         except httpx.HTTPError as error:
             done, text = False, f"the board does not answer: {type(error).__name__}"
         return _call_result(text, failed=not done)
 
-    return Server("guardia", version=guardia.__version__, on_list_tools=listed, on_call_tool=called)
+    return Server(
+        "guardia", version=guardia.__version__, on_list_tools=list_tools, on_call_tool=call_tool
+    )
 
 
-def _tool_definition(name: str, verb: ApiTool) -> wire.Tool:
+def _tool_definition(name: str, api_tool: ApiTool) -> wire.Tool:
     return wire.Tool(
         name=name,
-        description=verb.words,
-        input_schema=verb.takes.model_json_schema(),
+        description=api_tool.description,
+        input_schema=api_tool.arguments_model.model_json_schema(),
         _meta={"anthropic/maxResultSizeChars": _MAX_RESULT_CHARACTERS},
     )
 
@@ -145,9 +147,9 @@ def _call_result(text: str, *, failed: bool) -> wire.CallToolResult:
 async def serve(api: str, token: str) -> None:
     """Serve standard input and output until they are closed."""
     board = AgentApiClient(api, token)
-    serving = create_server(board)
+    mcp_server = create_server(board)
     try:
         async with stdio_server() as (read, write):
-            await serving.run(read, write, serving.create_initialization_options())
+            await mcp_server.run(read, write, mcp_server.create_initialization_options())
     finally:
         await board.close()

@@ -46,18 +46,18 @@ class LaunchSpec:
     """Written into its folder before."""
 
 
-def build_launch_spec(adapter: ProcessAdapter, errand: SessionSpec, folder: Path) -> LaunchSpec:
+def build_launch_spec(adapter: ProcessAdapter, spec: SessionSpec, folder: Path) -> LaunchSpec:
     """The program of the chart, with the task as JSON on standard input and in a file."""
-    text = json.dumps(errand.task, ensure_ascii=False)
+    text = json.dumps(spec.task, ensure_ascii=False)
     return LaunchSpec(
         adapter.command,
         text.encode(),
-        {**base_environment(errand, folder), **adapter.environment},
+        {**base_environment(spec, folder), **adapter.environment},
         {"task.json": text},
     )
 
 
-def base_environment(errand: SessionSpec, folder: Path) -> dict[str, str]:
+def base_environment(spec: SessionSpec, folder: Path) -> dict[str, str]:
     """The environment of every program: nothing is inherited."""
     return {
         "PATH": PATH,
@@ -65,8 +65,8 @@ def base_environment(errand: SessionSpec, folder: Path) -> dict[str, str]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "GUARDIA_TASK_FILE": str(folder / "task.json"),
-        "GUARDIA_API": errand.api,
-        "GUARDIA_TOKEN": errand.token,
+        "GUARDIA_API": spec.api,
+        "GUARDIA_TOKEN": spec.token,
     }
 
 
@@ -100,79 +100,84 @@ def format_limits(found: ProcessLimits) -> str:
 class ProcessAgent:
     """One program at work, below its ward."""
 
-    flood = 16 * 1024 * 1024
+    output_limit = 16 * 1024 * 1024
     """Bytes of one stream that end it."""
-    needed: tuple[Path, ...] = ()
+    required_paths: tuple[Path, ...] = ()
     """What of ours its account must reach."""
 
     def __init__(
-        self, adapter: ProcessAdapter | ClaudeCodeAdapter, errand: SessionSpec, means: HostResources
+        self,
+        adapter: ProcessAdapter | ClaudeCodeAdapter,
+        spec: SessionSpec,
+        resources: HostResources,
     ) -> None:
-        self.adapter, self.errand = adapter, errand
-        self.folder = means.folder / f"run-{errand.session_id}"
-        self._means = means
+        self.adapter, self.spec = adapter, spec
+        self.folder = resources.folder / f"run-{spec.session_id}"
+        self._resources = resources
         self._running: asyncio.subprocess.Process | None = None
-        self._life: socket.socket | None = None
+        self._control_socket: socket.socket | None = None
         self._streams: list[asyncio.Task[bytes]] = []
-        self._enough = asyncio.Event()  # what it says is too much, or tells that it is in vain
+        self._stop_requested = (
+            asyncio.Event()
+        )  # what it says is too much, or tells that it is in vain
 
-    def outfit(self) -> LaunchSpec:
+    def launch_spec(self) -> LaunchSpec:
         """What it is started with."""
         assert isinstance(self.adapter, ProcessAdapter)
-        return build_launch_spec(self.adapter, self.errand, self.folder)
+        return build_launch_spec(self.adapter, self.spec, self.folder)
 
     async def start(self) -> None:
         """Make its folder and start it; ``Misconfigured`` where the host does not allow it."""
-        who, outfit = account(self.adapter, self.errand.session_id), self.outfit()
-        await asyncio.to_thread(self._furnish, who, outfit)
+        uid_gid, launch_spec = account(self.adapter, self.spec.session_id), self.launch_spec()
+        await asyncio.to_thread(self._prepare_folder, uid_gid, launch_spec)
         ours, theirs = socket.socketpair()
-        self._life = ours
+        self._control_socket = ours
         ours.setblocking(False)
         with theirs:
             self._running = await asyncio.create_subprocess_exec(
-                *self._launcher(theirs.fileno(), who),
-                *outfit.command,
+                *self._launcher(theirs.fileno(), uid_gid),
+                *launch_spec.command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 cwd=self.folder,
-                env=outfit.environment,
+                env=launch_spec.environment,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
         assert self._running.stdin and self._running.stdout and self._running.stderr
-        feeding = self._feed(self._running.stdin, outfit.stdin)
+        feeding = self._feed(self._running.stdin, launch_spec.stdin)
         self._streams = [
-            asyncio.create_task(self._read(self._running.stdout, self.heed)),
+            asyncio.create_task(self._read(self._running.stdout, self.on_output)),
             asyncio.create_task(self._read(self._running.stderr)),
             asyncio.create_task(feeding),
         ]
 
-    def _launcher(self, life: int, who: tuple[int, int] | None) -> list[str]:
-        named = f"{who[0]}:{who[1]}" if who else "-"
-        ward_file = os.path.abspath(supervisor.__file__)
+    def _launcher(self, life: int, uid_gid: tuple[int, int] | None) -> list[str]:
+        named = f"{uid_gid[0]}:{uid_gid[1]}" if uid_gid else "-"
+        supervisor_file = os.path.abspath(supervisor.__file__)
         bounds = format_limits(self.adapter.limits)
-        return [sys.executable, "-I", "-S", ward_file, str(life), named, bounds]
+        return [sys.executable, "-I", "-S", supervisor_file, str(life), named, bounds]
 
-    def _furnish(self, who: tuple[int, int] | None, outfit: LaunchSpec) -> None:
-        make_folders(self._means.folder, 0o711)
-        if who:
-            self._require_reach(SystemAccount("", *who))
+    def _prepare_folder(self, uid_gid: tuple[int, int] | None, launch_spec: LaunchSpec) -> None:
+        make_folders(self._resources.folder, 0o711)
+        if uid_gid:
+            self._require_access(SystemAccount("", *uid_gid))
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700)
-        for name, text in outfit.files.items():
+        for name, text in launch_spec.files.items():
             path = self.folder / name
             path.touch(mode=0o600)
             path.write_text(text, "utf-8")
-            if who:
-                os.chown(path, *who)
-        if who:
-            os.chown(self.folder, *who)
+            if uid_gid:
+                os.chown(path, *uid_gid)
+        if uid_gid:
+            os.chown(self.folder, *uid_gid)
 
-    def _require_reach(self, account: SystemAccount) -> None:
-        for place in (self._means.folder, *self.needed):
-            if (wall := account.obstacle(place)) is not None:
-                why = t("agents.outside.unreachable", path=wall)
+    def _require_access(self, account: SystemAccount) -> None:
+        for place in (self._resources.folder, *self.required_paths):
+            if (obstacle := account.obstacle(place)) is not None:
+                why = t("agents.outside.unreachable", path=obstacle)
                 raise Misconfigured(what=str(place), why=why)
 
     async def _feed(self, stream: asyncio.StreamWriter, text: bytes) -> bytes:
@@ -183,27 +188,27 @@ class ProcessAgent:
         stream.close()
         return b""
 
-    def heed(self, piece: bytes) -> None:
+    def on_output(self, chunk: bytes) -> None:
         """Each piece of its standard output, as it comes."""
 
     async def _read(
-        self, stream: asyncio.StreamReader, heed: Callable[[bytes], None] = lambda _: None
+        self, stream: asyncio.StreamReader, on_output: Callable[[bytes], None] = lambda _: None
     ) -> bytes:
         """The beginning of a stream; the rest is read and dropped, up to a flood."""
         kept, total = bytearray(), 0
-        while piece := await stream.read(65536):
-            kept += piece[: max(0, _MAX_KEPT_BYTES - len(kept))]
-            heed(piece)
-            total += len(piece)
-            if total > self.flood:
-                self._enough.set()
+        while chunk := await stream.read(65536):
+            kept += chunk[: max(0, _MAX_KEPT_BYTES - len(kept))]
+            on_output(chunk)
+            total += len(chunk)
+            if total > self.output_limit:
+                self._stop_requested.set()
         return bytes(kept)
 
     async def wait(self) -> None:
         """Until the program ends, or has said enough."""
         assert self._running
         tasks = [asyncio.ensure_future(self._running.wait())]
-        tasks.append(asyncio.ensure_future(self._enough.wait()))
+        tasks.append(asyncio.ensure_future(self._stop_requested.wait()))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -216,34 +221,36 @@ class ProcessAgent:
             code, left = await self._ended()
             texts = [await self._text(task) for task in self._streams[:2]]
         finally:
-            if self._life:
-                self._life.close()
+            if self._control_socket:
+                self._control_socket.close()
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
-        how = "flooded" if self._enough.is_set() else "ended" if code == 0 else "failed"
-        return self.told(SessionEnd(how, code, left, ""), *texts)
+        how = "flooded" if self._stop_requested.is_set() else "ended" if code == 0 else "failed"
+        return self.with_output(SessionEnd(how, code, left, ""), *texts)
 
-    def told(self, ending: SessionEnd, printed: str = "", complained: str = "") -> SessionEnd:
+    def with_output(
+        self, ending: SessionEnd, stdout_text: str = "", stderr_text: str = ""
+    ) -> SessionEnd:
         """What it has printed, as people may read it: never its token."""
-        text = "\n".join(part.strip() for part in (printed, complained) if part.strip())
-        return SessionEnd(ending.how, ending.exit, ending.left, self.masked(text))
+        text = "\n".join(part.strip() for part in (stdout_text, stderr_text) if part.strip())
+        return SessionEnd(ending.how, ending.exit, ending.left, self.mask_secrets(text))
 
-    def masked(self, text: str) -> str:
+    def mask_secrets(self, text: str) -> str:
         """``text`` without the token."""
-        return sanitize(text).replace(self.errand.token, "••••••")
+        return sanitize(text).replace(self.spec.token, "••••••")
 
     async def _text(self, task: asyncio.Task[bytes]) -> str:
         return (await task).decode("utf-8", "replace")
 
     async def _ended(self) -> tuple[int | None, int]:
         """Exit code, and how many processes had to be killed after the program."""
-        if self._running is None or self._life is None:
+        if self._running is None or self._control_socket is None:
             return None, 0
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_STOP_TIMEOUT):
                 with suppress(OSError):
-                    self._life.shutdown(socket.SHUT_WR)
-                words = (await loop.sock_recv(self._life, 64)).split()
+                    self._control_socket.shutdown(socket.SHUT_WR)
+                words = (await loop.sock_recv(self._control_socket, 64)).split()
                 await self._running.wait()
         except TimeoutError:
             words = []

@@ -39,10 +39,10 @@ ADAPTERS: dict[str, Callable[[Any, SessionSpec, HostResources], AgentHandle]] = 
 class ExternalAgentRunner:
     """What outside agents need of a worker process."""
 
-    def __init__(self, board: str, means: HostResources, *, grace: float = GRACE) -> None:
+    def __init__(self, board: str, resources: HostResources, *, grace: float = GRACE) -> None:
         """``board`` is the address under which they reach the board."""
         self._board = board.rstrip("/")
-        self._means = means
+        self._resources = resources
         self._grace = grace
         self._carry = graph.execution_graph()
 
@@ -53,75 +53,75 @@ class ExternalAgentRunner:
 
         What a turn leaves open goes to people: nothing waits for an agent that is gone.
         """
-        desk, hold = context.desk, context.hold
-        if view.task(desk, hold.task_id).state is State.IN_PROGRESS:
+        desk, claim = context.desk, context.claim
+        if view.task(desk, claim.task_id).state is State.IN_PROGRESS:
             # A worker died while it carried out an approved plan: that needs no second opinion.
             self._carry.invoke({}, context=context)
             return True
         self._require_budget(context)
-        ending = self._turn(context, entry, closing)
+        ending = self._run_session(context, entry, closing)
         _report_usage(context, ending)
         if ending.how == "closing":
             return False
-        left = view.task(desk, hold.task_id).state
+        left = view.task(desk, claim.task_id).state
         if left in CLAIMABLE_STATES:
             how = t(f"agents.outside.how.{ending.how}")
-            tasks.hand_over(desk, hold, t("agents.outside.unfinished", agent=entry.title, how=how))
+            tasks.hand_over(desk, claim, t("agents.outside.unfinished", agent=entry.title, how=how))
         return True
 
     def _require_budget(self, context: AgentContext) -> None:
         """An outside agent has no embedded brain to go on with: without budget it rests."""
-        if metering.allowance(context.desk, context.hold).spent:
+        if metering.allowance(context.desk, context.claim).spent:
             why = t("agents.outside.no_budget")
             budgets.pause_agent(
-                context.desk, context.hold, BudgetRefusal(why, True, True, Amount(1, 0))
+                context.desk, context.claim, BudgetRefusal(why, True, True, Amount(1, 0))
             )
 
-    def _turn(
+    def _run_session(
         self, context: AgentContext, entry: AgentEntry, closing: Callable[[], bool]
     ) -> SessionEnd:
-        adapter, desk, hold = entry.adapter, context.desk, context.hold
+        adapter, desk, claim = entry.adapter, context.desk, context.claim
         assert adapter is not None
-        offered = build_manifest(entry, context.gate.host(tasks.grant_reads(desk, hold)))
+        manifest = build_manifest(entry, context.gate.host(tasks.grant_reads(desk, claim)))
         session_id, token = sessions.open_session(
             desk,
-            hold,
-            offered,
+            claim,
+            manifest,
             kind=adapter.kind,
             seconds=adapter.seconds,
             budget=adapter.calls,
         )
-        errand = self._errand(context, entry, session_id, token, offered)
+        spec = self._build_spec(context, entry, session_id, token, manifest)
         ending = SessionEnd("failed")
         try:
-            turn = AgentSession(
+            agent_session = AgentSession(
                 desk,
-                hold,
+                claim,
                 ToolProxy(context, entry, session_id, self._carry),
                 session_id,
                 adapter.seconds,
                 self._grace,
                 closing,
             )
-            ending = turn.run(self._engaged(adapter, errand))
+            ending = agent_session.run(self._create_handle(adapter, spec))
         finally:
-            sessions.close_session(desk, hold, session_id, ending)
+            sessions.close_session(desk, claim, session_id, ending)
         return ending
 
-    def _engaged(self, adapter: Adapter, errand: SessionSpec) -> AgentHandle:
-        return ADAPTERS[adapter.kind](adapter, errand, self._means)
+    def _create_handle(self, adapter: Adapter, spec: SessionSpec) -> AgentHandle:
+        return ADAPTERS[adapter.kind](adapter, spec, self._resources)
 
-    def _errand(
+    def _build_spec(
         self,
         context: AgentContext,
         entry: AgentEntry,
         session_id: int,
         token: str,
-        offered: dict[str, Any],
+        manifest: dict[str, Any],
     ) -> SessionSpec:
-        hold = context.hold
-        task = {**external_agent_view.task(context.desk, hold), **offered}
-        api = f"{self._board}/api/agent/tasks/{hold.task_id}"
+        claim = context.claim
+        task = {**external_agent_view.task(context.desk, claim), **manifest}
+        api = f"{self._board}/api/agent/tasks/{claim.task_id}"
         role = instructions(entry.role) if entry.role else ""
         return SessionSpec(session_id, task, api, token, role)
 
@@ -130,4 +130,4 @@ def _report_usage(context: AgentContext, ending: SessionEnd) -> None:
     """What the program itself says that its model used; the chart's prices make money of it."""
     for model, used in (ending.usage or {}).get("models", {}).items():
         tokens = used["input_tokens"], used["output_tokens"]
-        metering.report_usage(context.desk, context.hold, ReportedUsage(model, *tokens))
+        metering.report_usage(context.desk, context.claim, ReportedUsage(model, *tokens))

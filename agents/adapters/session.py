@@ -30,37 +30,37 @@ class AgentSession:
     """Runs in the thread of a beat, in a loop of its own."""
 
     desk: Desk
-    hold: Claim
-    clerk: ToolProxy
+    claim: Claim
+    proxy: ToolProxy
     session_id: int
     seconds: float
     grace: float = GRACE
     closing: Callable[[], bool] = lambda: False
     """Whether this process is to end."""
 
-    def run(self, engagement: AgentHandle) -> SessionEnd:
+    def run(self, handle: AgentHandle) -> SessionEnd:
         """See the agent through its turn; nothing of it remains afterwards."""
-        return asyncio.run(self._run(engagement))
+        return asyncio.run(self._run(handle))
 
-    async def _run(self, engagement: AgentHandle) -> SessionEnd:
-        self._wanted = asyncio.Event()
+    async def _run(self, handle: AgentHandle) -> SessionEnd:
+        self._request_pending = asyncio.Event()
         self._busy = asyncio.Lock()
         serving = asyncio.create_task(self._serve())
         watching = asyncio.create_task(self._watch())
-        leaving = asyncio.create_task(self._leave())
+        shutting_down = asyncio.create_task(self._wait_for_shutdown())
         how, why = "", ""
         try:
             async with asyncio.timeout(self.seconds):
-                await engagement.start()
-                how = await self._first(engagement, serving, watching, leaving)
+                await handle.start()
+                how = await self._first(handle, serving, watching, shutting_down)
         except TimeoutError:
             how = "timeout"
         except OperatorError as error:
             how, why = "failed", str(error)
         finally:
             watching.cancel()
-            leaving.cancel()
-            ending = await engagement.stop()
+            shutting_down.cancel()
+            ending = await handle.stop()
             # What has been begun for it through the gate is finished or interrupted there.
             async with self._busy:
                 serving.cancel()
@@ -71,21 +71,21 @@ class AgentSession:
 
     async def _first(
         self,
-        engagement: AgentHandle,
+        handle: AgentHandle,
         serving: asyncio.Task[str],
         watching: asyncio.Task[str],
-        leaving: asyncio.Task[str],
+        shutting_down: asyncio.Task[str],
     ) -> str:
         """Why the turn is over; empty where the agent has ended by itself."""
-        working = asyncio.create_task(engagement.wait())
+        working = asyncio.create_task(handle.wait())
         try:
-            others = {serving, watching, leaving}
+            others = {serving, watching, shutting_down}
             await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             working.cancel()
         return next((task.result() for task in others if task.done()), "")
 
-    async def _leave(self) -> str:
+    async def _wait_for_shutdown(self) -> str:
         """Until this process is told to end, which reaches threads as a flag only."""
         while not self.closing():
             await asyncio.sleep(_POLL_INTERVAL)
@@ -95,42 +95,42 @@ class AgentSession:
         """Until someone ends the turn: a person, another worker, the agent itself, or its task."""
         try:
             async with (
-                asyncio.timeout(None) as limit,
+                asyncio.timeout(None) as deadline,
                 aclosing(events.stream(self.desk.database.dsn)) as stream,
             ):
                 async for event in stream:
                     # An empty event: something may have been missed.
                     if event and not self._concerns(event):
                         continue
-                    if over := await self._over(limit):
-                        return over
-                    self._wanted.set()
+                    if reason := await self._end_reason(deadline):
+                        return reason
+                    self._request_pending.set()
         except TimeoutError:
             return "turn_over"
         return "closed"
 
     def _concerns(self, event: dict[str, Any]) -> bool:
-        ours = event.get("outside") == self.session_id or event.get("task_id") == self.hold.task_id
+        ours = event.get("outside") == self.session_id or event.get("task_id") == self.claim.task_id
         return ours or event.get("kind") == "killed"
 
-    async def _over(self, limit: asyncio.Timeout) -> str:
-        stands = await asyncio.to_thread(sessions.status, self.desk, self.session_id)
-        if stands.overruled:
+    async def _end_reason(self, deadline: asyncio.Timeout) -> str:
+        status = await asyncio.to_thread(sessions.status, self.desk, self.session_id)
+        if status.overruled:
             return "overruled"
-        if not stands.open:
+        if not status.open:
             return "closed"
-        if not stands.turn and limit.when() is None:
-            limit.reschedule(asyncio.get_running_loop().time() + self.grace)
+        if not status.awaits_agent and deadline.when() is None:
+            deadline.reschedule(asyncio.get_running_loop().time() + self.grace)
         return ""
 
     async def _serve(self) -> str:
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            await self._request_pending.wait()
+            self._request_pending.clear()
             async with self._busy:
                 await asyncio.to_thread(self._serve_waiting)
 
     def _serve_waiting(self) -> None:
         while (request := calls.take_next(self.desk, self.session_id)) is not None:
-            given = self.clerk.serve(request)
-            calls.respond(self.desk, self.session_id, request.call_id, given)
+            response = self.proxy.serve(request)
+            calls.respond(self.desk, self.session_id, request.call_id, response)

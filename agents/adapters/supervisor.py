@@ -30,32 +30,35 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 def main(arguments: list[str]) -> None:
     """Start the program, wait for its end or ours, leave nothing behind."""
-    life, account, limits, *program = arguments
-    line = int(life)
+    control_fd_text, account, limits, *program = arguments
+    control_fd = int(control_fd_text)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    news = _child_events()
+    child_events = _child_events()
     child = os.fork()
     if child == 0:
-        os.close(line)
+        os.close(control_fd)
         _exec_program(account, limits, program)
     codes: dict[int, int] = {}
-    while child not in codes and line not in select.select([news, line], [], [])[0]:
+    while (
+        child not in codes
+        and control_fd not in select.select([child_events, control_fd], [], [])[0]
+    ):
         with suppress(BlockingIOError):
-            os.read(news, 4096)
+            os.read(child_events, 4096)
         codes |= _reap()
     left = kill_descendants(codes)
     with suppress(OSError):
-        os.write(line, f"{codes.get(child, -signal.SIGKILL)} {left}".encode())
+        os.write(control_fd, f"{codes.get(child, -signal.SIGKILL)} {left}".encode())
 
 
 def _child_events() -> int:
     """A descriptor that can be read whenever a child has ended."""
-    news, writer = os.pipe()
-    os.set_blocking(news, False)
+    child_events, writer = os.pipe()
+    os.set_blocking(child_events, False)
     os.set_blocking(writer, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    return news
+    return child_events
 
 
 def _reap() -> dict[int, int]:

@@ -49,7 +49,7 @@ class ToolProxy:
         self._context, self._entry = context, entry
         self._session_id = session_id
         self._carry = carry
-        self._kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        self._handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "read": self._read,
             "plan": self._plan,
             "apply": self._apply,
@@ -59,11 +59,11 @@ class ToolProxy:
     def serve(self, request: CallRequest) -> CallResponse:
         """Do it, or say why not. Only a database that does not answer raises."""
         try:
-            return CallResponse(200, self._kinds[request.kind](request.body))
-        except UserError as fault:
-            return self._refused(request, fault)
+            return CallResponse(200, self._handlers[request.kind](request.body))
+        except UserError as error:
+            return self._refuse(request, error)
         except ValidationError as error:
-            return self._refused(request, Invalid(what=request.kind, why=_first_error(error)))
+            return self._refuse(request, Invalid(what=request.kind, why=_first_error(error)))
         except (CommandFailed, Unreachable) as error:
             return CallResponse(200, {"ok": False, "message": str(error)})
         except OUTAGE_ERRORS:
@@ -73,48 +73,49 @@ class ToolProxy:
             kind = type(error).__name__
             return CallResponse(500, {"message": t("agents.internal", kind=kind)})
 
-    def _refused(self, request: CallRequest, fault: GuardiaError) -> CallResponse:
+    def _refuse(self, request: CallRequest, error: GuardiaError) -> CallResponse:
         tool = str(request.body.get("tool", ""))[:80]
         asked = f"{request.kind} {tool}".strip()
-        sessions.record_refusal(self._context.desk, self._session_id, asked, fault)
-        return CallResponse(_STATUS_CODES.get(type(fault), _CONFLICT), {"message": str(fault)})
+        sessions.record_refusal(self._context.desk, self._session_id, asked, error)
+        return CallResponse(_STATUS_CODES.get(type(error), _CONFLICT), {"message": str(error)})
 
     def _read(self, body: dict[str, Any]) -> dict[str, Any]:
         call = self._call(ToolUse.model_validate(body))
-        grant = tasks.grant_reads(self._context.desk, self._context.hold)
+        grant = tasks.grant_reads(self._context.desk, self._context.claim)
         planning.prepare(call, self._context.gate.host(grant))
         return {"ok": True, "findings": self._context.gate.read(grant, call)}
 
     def _plan(self, body: dict[str, Any]) -> dict[str, Any]:
-        desk, hold = self._context.desk, self._context.hold
-        wish = PlanProposal.model_validate(body)
-        tasks.file_plan(desk, hold, self._drawn_up(wish))
-        filed = view.plan_state(desk, hold.task_id)
+        desk, claim = self._context.desk, self._context.claim
+        proposal = PlanProposal.model_validate(body)
+        tasks.file_plan(desk, claim, self._build_plan(proposal))
+        filed = view.plan_state(desk, claim.task_id)
         assert filed.plan is not None
         return {
             "plan_hash": filed.plan_hash,
             "category": filed.plan.category,
-            "state": view.task(desk, hold.task_id).state.value,
+            "state": view.task(desk, claim.task_id).state.value,
             "actions": [action.effect for action in filed.plan.actions],
         }
 
-    def _drawn_up(self, wish: PlanProposal) -> Plan:
+    def _build_plan(self, proposal: PlanProposal) -> Plan:
         """Everything concrete, with the commands, checks and undos that each tool itself knows."""
-        grant = tasks.grant_reads(self._context.desk, self._context.hold)
+        grant = tasks.grant_reads(self._context.desk, self._context.claim)
         host = self._context.gate.host(grant)
-        actions = tuple(planning.propose(self._call(use), host) for use in wish.actions)
+        actions = tuple(planning.propose(self._call(use), host) for use in proposal.actions)
         if any(action.risk is Risk.READ for action in actions):
             raise Refused(why=t("agents.outside.only_changes"))
         checks = tuple(
-            self._check(ToolCall(tool=v.tool, args=v.args), v.expect, v.within) for v in wish.verify
+            self._check(ToolCall(tool=v.tool, args=v.args), v.expect, v.within)
+            for v in proposal.verify
         )
         for check in checks:
             planning.prepare(check.call, host)
         return Plan(
             server=grant.server_id,
             category=policy.least_category([action.risk for action in actions]),
-            because=wish.because,
-            citation=self._own_word(wish.because),
+            because=proposal.because,
+            citation=self._self_citation(proposal.because),
             actions=actions,
             verify=checks,
         )
@@ -128,7 +129,7 @@ class ToolProxy:
             raise Invalid(what="expect", why=str(error)[:200]) from None
         return Check(call=call, expect=expect, within=within)
 
-    def _own_word(self, because: str) -> Citation:
+    def _self_citation(self, because: str) -> Citation:
         title = t("agents.outside.citation", agent=self._entry.title)
         document = f"agent:{self._entry.id}"
         sha256 = digest({"because": because})
@@ -146,38 +147,38 @@ class ToolProxy:
 
     def _apply(self, body: dict[str, Any]) -> dict[str, Any]:
         wanted = ApplyRequest.model_validate(body).plan_hash
-        filed = view.plan_state(self._context.desk, self._context.hold.task_id)
+        filed = view.plan_state(self._context.desk, self._context.claim.task_id)
         if filed.plan_hash != wanted:
             raise Refused(why=t("desk.plan_changed"))
         if not filed.approved:
             raise Refused(why=t("desk.not_approved"))
-        return self._carried()
+        return self._execute_plan()
 
-    def _carried(self) -> dict[str, Any]:
+    def _execute_plan(self) -> dict[str, Any]:
         ended = self._carry.invoke({}, context=self._context)
-        state = view.task(self._context.desk, self._context.hold.task_id).state
+        state = view.task(self._context.desk, self._context.claim.task_id).state
         return {"state": state.value, "report": ended["report"]}
 
     def _finish(self, body: dict[str, Any]) -> dict[str, Any]:
         """Nothing is to be changed: a plan of no actions, or people where something is broken."""
-        desk, hold = self._context.desk, self._context.hold
-        text, found = TextBody.model_validate(body).text, view.task(desk, hold.task_id)
+        desk, claim = self._context.desk, self._context.claim
+        text, found = TextBody.model_validate(body).text, view.task(desk, claim.task_id)
         if found.state is not State.PARSED or found.server is None:
             raise Refused(why=t("agents.outside.not_now", state=t(f"state.{found.state}")))
         if found.kind == "INCIDENT":
             # Someone has said that it is broken: finding nothing to do does not close that.
-            tasks.hand_over(desk, hold, text)
+            tasks.hand_over(desk, claim, text)
             return {"state": State.MANUAL.value}
         empty = Plan(
             server=found.server,
             category=Category.READ_ONLY,
             because=text,
-            citation=self._own_word(text),
+            citation=self._self_citation(text),
             actions=(),
         )
-        if tasks.file_plan(desk, hold, empty):
-            return self._carried()
-        return {"state": view.task(desk, hold.task_id).state.value}
+        if tasks.file_plan(desk, claim, empty):
+            return self._execute_plan()
+        return {"state": view.task(desk, claim.task_id).state.value}
 
 
 def _first_error(error: ValidationError) -> str:

@@ -24,14 +24,14 @@ _ACCEPTED = frozenset({200, 202, 204})
 class WebhookAgent:
     """One service at work."""
 
-    def __init__(self, adapter: HttpAdapter, errand: SessionSpec, means: HostResources) -> None:
-        self._adapter, self._errand, self._means = adapter, errand, means
+    def __init__(self, adapter: HttpAdapter, spec: SessionSpec, resources: HostResources) -> None:
+        self._adapter, self._spec, self._resources = adapter, spec, resources
 
     async def start(self) -> None:
         """Deliver the webhook; ``Unreachable`` where it is not taken."""
-        secret = await asyncio.to_thread(self._means.keys.get, self._adapter.secret)
-        told = {**self._errand.task, "api": self._errand.api, "token": self._errand.token}
-        body = json.dumps(told, ensure_ascii=False).encode()
+        secret = await asyncio.to_thread(self._resources.keys.get, self._adapter.secret)
+        payload = {**self._spec.task, "api": self._spec.api, "token": self._spec.token}
+        body = json.dumps(payload, ensure_ascii=False).encode()
         # The chart names the address; neither a proxy of our environment nor the service itself
         # may lead elsewhere.
         async with httpx.AsyncClient(
@@ -47,12 +47,12 @@ class WebhookAgent:
 
     async def _deliver(self, client: httpx.AsyncClient, secret: str, body: bytes) -> int | str:
         """The status of the answer, or what kept it from coming."""
-        moment = int(time.time())
+        timestamp = int(time.time())
         headers = {
             "content-type": "application/json",
-            webhook_signature.TIMESTAMP: str(moment),
-            webhook_signature.SIGNATURE: webhook_signature.sign(secret, moment, body),
-            webhook_signature.DELIVERY: str(self._errand.session_id),
+            webhook_signature.TIMESTAMP: str(timestamp),
+            webhook_signature.SIGNATURE: webhook_signature.sign(secret, timestamp, body),
+            webhook_signature.DELIVERY: str(self._spec.session_id),
         }
         try:
             # Only the status counts: whatever else it says is not read.

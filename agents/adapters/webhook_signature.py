@@ -15,9 +15,9 @@ MAX_AGE = 300
 _VERSION = "v1"
 
 
-def sign(secret: str, moment: int, body: bytes) -> str:
+def sign(secret: str, timestamp: int, body: bytes) -> str:
     """The signature of ``body`` at a Unix time."""
-    signed = f"{moment}.".encode() + body
+    signed = f"{timestamp}.".encode() + body
     return f"{_VERSION}={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
 
 

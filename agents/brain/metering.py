@@ -39,11 +39,11 @@ class BoardMeter:
     """The desk's accounts, for one claimed task or goal."""
 
     desk: Desk
-    hold: Claim | GoalClaim
+    claim: Claim | GoalClaim
 
     def reserve(self, bid: ModelCallRequest) -> int | BudgetRefusal:
         """In the agent's, the institution's and the company's accounts."""
-        return metering.reserve(self.desk, self.hold, bid)
+        return metering.reserve(self.desk, self.claim, bid)
 
     def settle(self, call: int, ended: ModelCallResult) -> None:
         """In the same accounts."""
@@ -51,7 +51,7 @@ class BoardMeter:
 
     def rest(self, refused: BudgetRefusal) -> None:
         """Asks people as well."""
-        budgets.pause_agent(self.desk, self.hold, refused)
+        budgets.pause_agent(self.desk, self.claim, refused)
 
 
 def worst_case(
@@ -64,7 +64,7 @@ def worst_case(
         model=choice.model,
         prompt_version=question.version(system),
         # No token is shorter than a byte; the schema counts where a server puts it into the prompt.
-        most_in=len((system + question.data + question.form).encode()) + _MESSAGE_OVERHEAD,
+        most_in=len((system + question.data + question.schema_json).encode()) + _MESSAGE_OVERHEAD,
         most_out=choice.max_tokens,
         seconds=seconds,
     )

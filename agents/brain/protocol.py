@@ -30,12 +30,10 @@ def display_name(by: str) -> str:
     return t("agents.embedded") if by == "embedded" else by
 
 
-def attribution(thought: BrainResult[Any]) -> str:
+def attribution(result: BrainResult[Any]) -> str:
     """Who thought, with what a person should know about how."""
     return (
-        f"{display_name(thought.by)} ({thought.remark})"
-        if thought.remark
-        else display_name(thought.by)
+        f"{display_name(result.by)} ({result.remark})" if result.remark else display_name(result.by)
     )
 
 

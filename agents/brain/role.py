@@ -12,7 +12,7 @@ _AGENTS_FOLDER = Path(__file__).resolve().parents[1]
 _MAX_CHARACTERS = 8_000
 
 
-def instructions(role: str | None, room: Path = _AGENTS_FOLDER) -> str:
+def instructions(role: str | None, folder: Path = _AGENTS_FOLDER) -> str:
     """The text of ``role``, a path relative to ``room``; empty where an agent has none.
 
     ``Misconfigured`` where the file is missing, too long, or lies outside of the room.
@@ -20,8 +20,8 @@ def instructions(role: str | None, room: Path = _AGENTS_FOLDER) -> str:
     if role is None:
         return ""
     try:
-        path = (room / role).resolve()
-        if path.suffix != ".md" or not path.is_relative_to(room.resolve()):
+        path = (folder / role).resolve()
+        if path.suffix != ".md" or not path.is_relative_to(folder.resolve()):
             raise Misconfigured(what=role, why=t("brain.role_outside"))
         text = path.read_text("utf-8").strip()
     except (OSError, ValueError) as error:

@@ -19,10 +19,10 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Do every action once, also across crashes: what was attempted is never attempted again."""
     context = runtime.context
     desk, gate = context.desk, context.gate
-    grant = tasks.begin_execution(desk, context.hold)
-    plan = view.plan_state(desk, context.hold.task_id).plan
+    grant = tasks.begin_execution(desk, context.claim)
+    plan = view.plan_state(desk, context.claim.task_id).plan
     assert plan is not None and grant.plan_hash is not None
-    tried = commands.attempted_actions(desk, context.hold, grant.plan_hash)
+    tried = commands.attempted_actions(desk, context.claim, grant.plan_hash)
     for ordinal, action in enumerate(plan.actions):
         before = tried.get((ordinal, "do"))
         report = run_once(
@@ -32,8 +32,8 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
             PlanStep(ordinal, "do"),
             before,
             # What ended badly is not talked into success by what the server shows later.
-            shown_by=action.verify if before == "INTENT" else (),
-            run=partial(gate.carry_out, grant, ordinal, action),
+            proof=action.verify if before == "INTENT" else (),
+            run=partial(gate.execute, grant, ordinal, action),
         )
         if report.result is ActionStatus.NOT_STARTED and ordinal == 0:
             return _not_started(context, grant, report.why)
@@ -44,8 +44,8 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
 
 def _not_started(context: AgentContext, grant: Grant, why: str) -> OperateState:
     """Nothing was changed: the trouble may be gone by itself, else people must look."""
-    plan = view.plan_state(context.desk, context.hold.task_id).plan
+    plan = view.plan_state(context.desk, context.claim.task_id).plan
     assert plan is not None
-    if plan.verify and context.gate.failing(grant, plan.verify) is None:
+    if plan.verify and context.gate.first_failed(grant, plan.verify) is None:
         return {"ending": "completed", "report": t("agents.gone_by_itself", why=why)}
     return {"ending": "manual", "report": t("agents.not_started", why=why)}

@@ -20,7 +20,7 @@ def run_once(
     step: PlanStep,
     before: str | None,
     *,
-    shown_by: tuple[Check, ...],
+    proof: tuple[Check, ...],
     run: Callable[[], ActionReport],
 ) -> ActionReport:
     """``run`` a step that was never attempted; of any other, what is known or the server shows.
@@ -33,8 +33,8 @@ def run_once(
     if before == "DONE":
         return ActionReport(ActionStatus.DONE)
     if before == "INTENT":
-        gate.quiet(grant, step)
-    happened = bool(shown_by) and gate.failing(grant, shown_by) is None
+        gate.ensure_stopped(grant, step)
+    happened = bool(proof) and gate.first_failed(grant, proof) is None
     if before == "INTENT":
         commands.resolve_unknown(desk, grant, step, happened=happened)
     if happened:

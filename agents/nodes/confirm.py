@@ -12,10 +12,10 @@ from guardia.i18n import t
 def confirm(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Look with the plan's own checks; when one does not hold, everything is undone."""
     context = runtime.context
-    grant = tasks.begin_execution(context.desk, context.hold)
-    plan = view.plan_state(context.desk, context.hold.task_id).plan
+    grant = tasks.begin_execution(context.desk, context.claim)
+    plan = view.plan_state(context.desk, context.claim.task_id).plan
     assert plan is not None
-    unmet = context.gate.failing(grant, plan.verify)
+    unmet = context.gate.first_failed(grant, plan.verify)
     if unmet is not None:
         why = t("gate.verify", check=unmet)
         return {"failed_at": len(plan.actions) - 1, "report": why}

@@ -83,8 +83,8 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
     if server is None or agent is None:
         if server is not None and triage.category != GENERAL:
             # People have this one; the next of its kind need not come to them.
-            wanted = draft_opening(triage.category, state["text"], context.hold.agent_id)
-            requests.request_hire(context.desk, context.hold, wanted)
+            wanted = draft_opening(triage.category, state["text"], context.claim.agent_id)
+            requests.request_hire(context.desk, context.claim, wanted)
         why = "agents.no_server" if server is None else "agents.no_specialist"
         text = "\n".join(
             [
@@ -92,19 +92,19 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
                 *(f"- {r}" for r in reasons),
             ]
         )
-        tasks.hand_over(context.desk, context.hold, text)
+        tasks.hand_over(context.desk, context.claim, text)
         return {}
     engineer = fit.best_engineer(candidates.engineers(context.desk, server), triage.category)
     reasons.append(fit.explain_choice(agent, triage.category))
     reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
     tasks.add_comment(
         context.desk,
-        context.hold,
+        context.claim,
         "\n".join([t("agents.triaged"), *(f"- {r}" for r in reasons)]),
     )
     tasks.file_triage(
         context.desk,
-        context.hold,
+        context.claim,
         Assignment(
             kind=triage.kind,
             category=triage.category,
@@ -122,7 +122,7 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
 
 def reassign(context: AgentContext) -> bool:
     """Give an inherited task to the specialist who fits it; where there is none, to people."""
-    task = view.task(context.desk, context.hold.task_id)
+    task = view.task(context.desk, context.claim.task_id)
     category = task.category or ""
     agent = fit.best_specialist(
         candidates.specialists(context.desk), category, _server_kind(context, task.server)
@@ -132,9 +132,9 @@ def reassign(context: AgentContext) -> bool:
             "agents.no_specialist", category=label("triage.category", category) if category else "-"
         )
         begun = task.state is State.IN_PROGRESS
-        tasks.hand_over(context.desk, context.hold, text, emergency=begun)
+        tasks.hand_over(context.desk, context.claim, text, emergency=begun)
         return False
-    handover.forward_task(context.desk, context.hold, agent.agent_id)
+    handover.forward_task(context.desk, context.claim, agent.agent_id)
     return True
 
 

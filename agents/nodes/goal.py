@@ -46,13 +46,13 @@ class GoalContext:
 
     desk: Desk
     brain: Brain
-    hold: GoalClaim
+    claim: GoalClaim
 
 
 def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """Into the pieces that people have worded since, or anew from the text."""
     context = runtime.context
-    brief = planning.load_brief(context.desk, context.hold)
+    brief = planning.load_brief(context.desk, context.claim)
     days = {d.on for d in deadlines(brief.text, brief.today)}
     found: GoalPlanState = {
         "today": brief.today,
@@ -63,8 +63,8 @@ def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlan
         kept = [piece for one in brief.pieces for piece in _restored_pieces(one)]
         return {**found, "pieces": kept, "divided_by": ""}
     directory = cmdb.directory(context.desk)
-    thought = context.brain.divide(brief.text, directory)
-    return {**found, "pieces": list(thought.answer), "divided_by": attribution(thought)}
+    result = context.brain.divide(brief.text, directory)
+    return {**found, "pieces": list(result.answer), "divided_by": attribution(result)}
 
 
 def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
@@ -72,24 +72,24 @@ def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
         read = Triage.model_validate(kept["read"]) if kept.get("read") else None
         return [GoalPiece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)]
     # What a person says when asked is wanted, whatever its form.
-    return [replace(p, sentence=kept["sentence"], wish=True) for p in divide(kept["text"])]
+    return [replace(p, sentence=kept["sentence"], is_request=True) for p in divide(kept["text"])]
 
 
 def understand(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """Triage each piece; the servers that it means, its deadline, or what must be asked."""
     context = runtime.context
     directory = cmdb.directory(context.desk)
-    voices = dict.fromkeys([state["divided_by"]])
+    attributions = dict.fromkeys([state["divided_by"]])
 
-    def think(text: str) -> Triage:
-        thought = context.brain.triage(text, directory)
-        voices[attribution(thought)] = None
-        return thought.answer
+    def classify(text: str) -> Triage:
+        result = context.brain.triage(text, directory)
+        attributions[attribution(result)] = None
+        return result.answer
 
-    ways = lexicon().servers
+    kind_words = lexicon().servers
     pieces, due = state["pieces"], state["due"] if _divided_by_model(state["pieces"]) else None
-    work = plan.resolve_pieces(pieces, directory, ways, state["today"], think, due)
-    return {"work": work, "thought_by": ", ".join(filter(None, voices))}
+    work = plan.resolve_pieces(pieces, directory, kind_words, state["today"], classify, due)
+    return {"work": work, "thought_by": ", ".join(filter(None, attributions))}
 
 
 def _divided_by_model(pieces: list[GoalPiece]) -> bool:
@@ -110,7 +110,7 @@ def propose(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanStat
     dues = [p.due_on for p in parts if p.due_on]
     planning.file_plan(
         context.desk,
-        context.hold,
+        context.claim,
         Breakdown(
             pieces=tuple(_serialized(p) for p in state["pieces"]),
             parts=tuple(parts),
@@ -126,7 +126,7 @@ def _serialized(piece: GoalPiece) -> dict[str, Any]:
         "text": piece.text,
         "request": piece.request,
         "sentence": piece.sentence,
-        "wish": piece.wish,
+        "wish": piece.is_request,
         **({"read": piece.read.model_dump(mode="json")} if piece.read else {}),
     }
 
@@ -146,7 +146,7 @@ def _part(
         best = fit.best_engineer(candidates.engineers(context.desk, server), read.category)
         engineer = best.candidate.person.id if best else None
         if agent is None:
-            opening = plan.draft_opening(skill, found.text, context.hold.agent_id)
+            opening = plan.draft_opening(skill, found.text, context.claim.agent_id)
             reasons.append(t("goals.because.no_skill", title=opening.title))
         else:
             reasons.append(fit.explain_choice(agent, skill))

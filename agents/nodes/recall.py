@@ -21,7 +21,7 @@ _EXCERPT_CHARACTERS = 400
 def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Search the knowledge base; ends in people's hands where nothing fits."""
     context = runtime.context
-    host = context.gate.host(tasks.grant_reads(context.desk, context.hold))
+    host = context.gate.host(tasks.grant_reads(context.desk, context.claim))
     hits = context.library.find(
         state["text"], skills=context.skills, kinds=(host.kind,), limit=_MAX_CANDIDATES
     )
@@ -29,23 +29,23 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     found = lessons.reordered(hits, known.lessons, host.server_id)
     remembered = lessons.relevant_notes(found, known.lessons, host.server_id)
     notes = (*remembered, *known.working.splitlines()[-_MEMORY_LINES:])
-    thought = context.brain.choose(state["text"], found, notes)
-    chosen = thought.answer.runbook
+    result = context.brain.choose(state["text"], found, notes)
+    chosen = result.answer.runbook
     if chosen is None:
-        return {"ending": "manual", "report": thought.answer.reason}
+        return {"ending": "manual", "report": result.answer.reason}
     ordered = sorted(found, key=lambda f: f.runbook.id != chosen)
     said = t(
         "agents.recalled",
-        reason=thought.answer.reason,
-        by=display_name(thought.by),
-        remark=thought.remark,
+        reason=result.answer.reason,
+        by=display_name(result.by),
+        remark=result.remark,
     )
     if [f.runbook.id for f in found] != [f.runbook.id for f in hits]:
         remembered.insert(0, t("notes.reordered", title=found[0].runbook.title))
     if known.working:
         remembered.append(t("notes.read", text=known.working[-_EXCERPT_CHARACTERS:]))
     tasks.add_comment(
-        context.desk, context.hold, "\n".join([said, *(f"- {n}" for n in remembered)])
+        context.desk, context.claim, "\n".join([said, *(f"- {n}" for n in remembered)])
     )
     return {
         "candidates": [

@@ -31,10 +31,10 @@ def report(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     first = (state["report"].splitlines() or [""])[0]
     line = t("notes.ended", how=t(f"notes.ending.{ending}"), text=first)
     learned = _experience(state, context)
-    agent_memory.write(context.desk, context.hold, line, [learned] if learned else [])
+    agent_memory.write(context.desk, context.claim, line, [learned] if learned else [])
     close, end = _CLOSE[ending]
-    close(context.desk, context.hold, state["report"])
-    context.ends.append(end)
+    close(context.desk, context.claim, state["report"])
+    context.final_states.append(end)
     return {}
 
 
@@ -45,5 +45,5 @@ def _experience(state: OperateState, context: AgentContext) -> RunbookOutcome | 
         return None
     unfit = state["ending"] == "manual" and state.get("rule") is None
     title = context.library.runbook(name).title
-    server = view.task(context.desk, context.hold.task_id).server
+    server = view.task(context.desk, context.claim.task_id).server
     return lessons.experience(name, title, server, "unfit" if unfit else state["ending"])

@@ -24,18 +24,18 @@ class UndoResult:
     """What was undone, and what could not be: one line each."""
 
     restored: list[str]
-    lost: list[str]
+    failed: list[str]
 
 
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """FAILED_ROLLBACK when all is restored; people and an alert when something is not."""
     context = runtime.context
-    grant = tasks.begin_execution(context.desk, context.hold)
-    plan = view.plan_state(context.desk, context.hold.task_id).plan
+    grant = tasks.begin_execution(context.desk, context.claim)
+    plan = view.plan_state(context.desk, context.claim.task_id).plan
     assert plan is not None
     done = undo_actions(context.desk, context.gate, grant, plan)
     text = _text(state["report"], done)
-    return {"ending": "emergency" if done.lost else "failed", "report": text}
+    return {"ending": "emergency" if done.failed else "failed", "report": text}
 
 
 def undo_actions(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0) -> UndoResult:
@@ -44,20 +44,20 @@ def undo_actions(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0
     The first ``kept`` actions stay, where they are still seen to hold.
     """
     assert grant.plan_hash is not None
-    tried = commands.attempted_actions(desk, grant.hold, grant.plan_hash)
+    attempts = commands.attempted_actions(desk, grant.claim, grant.plan_hash)
     done = UndoResult([], [])
     for ordinal in range(len(plan.actions) - 1, kept - 1, -1):
-        if (ordinal, "do") not in tried:
+        if (ordinal, "do") not in attempts:
             continue
         action = plan.actions[ordinal]
-        report = _undo_attempted(desk, gate, grant, ordinal, action, tried)
-        (done.restored if report.result is ActionStatus.DONE else done.lost).append(
+        report = _undo_attempted(desk, gate, grant, ordinal, action, attempts)
+        (done.restored if report.result is ActionStatus.DONE else done.failed).append(
             _line(action, report)
         )
     for action in plan.actions[:kept]:
-        if unmet := gate.failing(grant, action.verify):
+        if unmet := gate.first_failed(grant, action.verify):
             why = t("gate.verify", check=unmet)
-            done.lost.append(_line(action, ActionReport(ActionStatus.FAILED, why)))
+            done.failed.append(_line(action, ActionReport(ActionStatus.FAILED, why)))
     return done
 
 
@@ -67,37 +67,39 @@ def _undo_attempted(
     grant: Grant,
     ordinal: int,
     action: Action,
-    tried: dict[tuple[int, str], str],
+    attempts: dict[tuple[int, str], str],
 ) -> ActionReport:
     """One action, undone and verified; whatever stands against it is a line for people."""
-    do, before = tried[ordinal, "do"], tried.get((ordinal, "undo"))
+    do, before = attempts[ordinal, "do"], attempts.get((ordinal, "undo"))
     try:
         if do == "INTENT" and before != "DONE":
-            gate.quiet(grant, PlanStep(ordinal, "do"))
+            gate.ensure_stopped(grant, PlanStep(ordinal, "do"))
         return run_once(
             desk,
             gate,
             grant,
             PlanStep(ordinal, "undo"),
             before,
-            shown_by=action.undo_verify,
-            run=partial(_undo, gate, grant, ordinal, action, whole=do == "DONE"),
+            proof=action.undo_verify,
+            run=partial(_undo, gate, grant, ordinal, action, completed=do == "DONE"),
         )
     except (Refused, Unreachable) as error:
         return ActionReport(ActionStatus.FAILED, str(error))
 
 
-def _undo(gate: Gate, grant: Grant, ordinal: int, action: Action, *, whole: bool) -> ActionReport:
+def _undo(
+    gate: Gate, grant: Grant, ordinal: int, action: Action, *, completed: bool
+) -> ActionReport:
     """``whole`` where the action is known to have been carried out to its end."""
-    if not whole and _had_no_effect(gate, grant, action):
+    if not completed and _had_no_effect(gate, grant, action):
         return ActionReport(ActionStatus.DONE, t("agents.had_no_effect"))
     return gate.undo(grant, ordinal, action)
 
 
 def _had_no_effect(gate: Gate, grant: Grant, action: Action) -> bool:
     """Whether one look shows that an interrupted or failed action has changed nothing."""
-    look = tuple(check.model_copy(update={"within": 0}) for check in action.undo_verify)
-    return bool(look) and gate.failing(grant, look) is None
+    checks = tuple(check.model_copy(update={"within": 0}) for check in action.undo_verify)
+    return bool(checks) and gate.first_failed(grant, checks) is None
 
 
 def _line(action: Action, report: ActionReport) -> str:
@@ -108,6 +110,6 @@ def _text(why: str, done: UndoResult) -> str:
     parts = [why]
     if done.restored:
         parts += [t("agents.restored"), *done.restored]
-    if done.lost:
-        parts += [t("agents.not_restored"), *done.lost]
+    if done.failed:
+        parts += [t("agents.not_restored"), *done.failed]
     return "\n".join(parts)

@@ -56,7 +56,7 @@ def list_links(desk: Desk, person: PersonInfo, *, everybody: bool = False) -> li
         query = query.where(ChannelAccount.person_id == person.id)
     with desk.database.reading() as session:
         found = session.execute(query.order_by(Person.name, ChannelAccount.account).limit(1000))
-        return [MessengerLink(a.channel, a.account, p.name_card(), a.linked_at) for a, p in found]
+        return [MessengerLink(a.channel, a.account, p.as_info(), a.linked_at) for a, p in found]
 
 
 def link(desk: Desk, by: PersonInfo | str, person_id: str, channel: str, account: str) -> None:

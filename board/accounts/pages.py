@@ -22,22 +22,22 @@ _Text = Annotated[str, Form(max_length=128)]
 
 
 @router.get(_PATH)
-def show(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
+def show(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
     """Who one is here and under which messenger accounts."""
-    return _page(request, desk, here)
+    return _page(request, desk, visitor)
 
 
 @router.post(f"{_PATH}/code")
-def code(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
+def code(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
     """A one-time code to be said in a room; it is shown on this answer alone."""
-    return _page(request, desk, here, code=messenger_links.create_code(desk, here.person))
+    return _page(request, desk, visitor, code=messenger_links.create_code(desk, visitor.person))
 
 
 @router.post(f"{_PATH}/links")
 def link(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     *,
     person: _Text = "",
     channel: _Text = "",
@@ -46,47 +46,50 @@ def link(
     """Say whose a messenger account is."""
 
     def act() -> None:
-        messenger_links.link(desk, here.person, person.strip(), channel, account)
+        messenger_links.link(desk, visitor.person, person.strip(), channel, account)
 
-    return _submit(request, desk, here, act)
+    return _submit(request, desk, visitor, act)
 
 
 @router.post(f"{_PATH}/links/end")
 def unlink(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     *,
     channel: _Text = "",
     account: _Text = "",
 ) -> Response:
     """Forget whose it is."""
     return _submit(
-        request, desk, here, lambda: messenger_links.unlink(desk, here.person, channel, account)
+        request,
+        desk,
+        visitor,
+        lambda: messenger_links.unlink(desk, visitor.person, channel, account),
     )
 
 
-def _submit(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) -> Response:
-    return errors.submit(request, act, _PATH, partial(_page, request, desk, here))
+def _submit(request: Request, desk: Desk, visitor: Visitor, act: Callable[[], None]) -> Response:
+    return errors.submit(request, act, _PATH, partial(_page, request, desk, visitor))
 
 
 def _page(
     request: Request,
     desk: Desk,
-    here: Visitor,
+    visitor: Visitor,
     *,
     status: int = 200,
     notice: str = "",
     code: str = "",
 ) -> Response:
-    all_of_them = is_allowed(here.person, "account.link")
+    all_of_them = is_allowed(visitor.person, "account.link")
     return render.page(
         request,
         "accounts/account.html",
         status=status,
-        visitor=here,
-        own=messenger_links.list_links(desk, here.person),
-        everybody=messenger_links.list_links(desk, here.person, everybody=True)
+        visitor=visitor,
+        own=messenger_links.list_links(desk, visitor.person),
+        everybody=messenger_links.list_links(desk, visitor.person, everybody=True)
         if all_of_them
         else (),
         channels=messenger_links.CHANNELS,

@@ -43,7 +43,7 @@ def list_accounts(desk: Desk) -> list[PersonAccount]:
         people = session.scalars(select(Person).order_by(Person.person_id)).all()
         return sorted(
             (
-                PersonAccount(p.name_card(), p.active, tuple(linked.get(p.person_id, ())))
+                PersonAccount(p.as_info(), p.active, tuple(linked.get(p.person_id, ())))
                 for p in people
             ),
             key=lambda a: (a.person.identity or a.person.id, a.person.id),

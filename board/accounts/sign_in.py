@@ -21,23 +21,23 @@ class _Attempt:
     pair: str
 
 
-def sign_in(desk: Desk, account: str, password: str, place: str = LOCAL_SOURCE) -> str | None:
+def sign_in(desk: Desk, account: str, password: str, source: str = LOCAL_SOURCE) -> str | None:
     """A new session's token, or ``None``; never says which of the two was wrong.
 
     ``Throttled`` after too many failures, whether such an account exists or not.
     """
-    tried = _admit(desk, account, place)
+    attempt = _admit(desk, account, source)
     with desk.database.transaction() as session:
         token = access.sign_in(session, account, password, desk.clock())
         if token:
-            throttle.clear_attempts(session, tried.numbers, tried.pair)
+            throttle.clear_attempts(session, attempt.numbers, attempt.pair)
         return token
 
 
-def _admit(desk: Desk, account: str, place: str) -> _Attempt:
+def _admit(desk: Desk, account: str, source: str) -> _Attempt:
     # A transaction of its own: whatever becomes of the check, the try is counted.
-    pair = f"{place}|{account}"
-    limits = {pair: PER_PAIR, f"|{account}": PER_ACCOUNT, f"{place}|": PER_SOURCE}
+    pair = f"{source}|{account}"
+    limits = {pair: PER_PAIR, f"|{account}": PER_ACCOUNT, f"{source}|": PER_SOURCE}
     with desk.database.transaction() as session:
         numbers = throttle.register_attempt(session, limits, desk.clock())
     if numbers is None:

@@ -62,9 +62,9 @@ def _source(request: Request) -> str:
 
 
 @router.post("/logout")
-def sign_out(request: Request, desk: BoardDep, here: session.CurrentVisitor) -> Response:
+def sign_out(request: Request, desk: BoardDep, visitor: session.CurrentVisitor) -> Response:
     """End the session, here and in the database."""
-    account_sign_in.sign_out(desk, here.token)
+    account_sign_in.sign_out(desk, visitor.token)
     response = RedirectResponse("/login", status_code=303)
     session.clear_session_cookie(response)
     return response

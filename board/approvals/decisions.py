@@ -41,7 +41,7 @@ class _NewDecision:
     """One decision in the making."""
 
     person: PersonInfo
-    word: policy.StepDecision
+    decision: policy.StepDecision
     reason: str
     now: datetime
 
@@ -84,7 +84,7 @@ def submit_decision(
     """Any of the three verdicts; ``Invalid`` where a refusal has no reason."""
     text = clean(reason).strip()[:_REASON]
     if verdict is DecisionVerdict.APPROVE:
-        desk.attest()
+        desk.sign_checkpoint()
     now = desk.clock()
     with desk.database.transaction() as session:
         task = lock_task(session, task_id)
@@ -93,24 +93,24 @@ def submit_decision(
         issue = get_issue(session, task.sr_id)
         wake_budget.renew(session, task.sr_id, f"person:{person.id}", now)
         steps = requests.active_steps(session, task)
-        word, before = _permitted_decision(session, person, issue, task, steps, verdict, now)
+        decision, before = _permitted_decision(session, person, issue, task, steps, verdict, now)
         if verdict is not DecisionVerdict.APPROVE and not text:
             raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
-        said = _NewDecision(person, word, text, now)
-        step = steps[word.step - 1]
-        kept = _add_row(session, step, said)
-        words = (*before.given, word)
+        new_decision = _NewDecision(person, decision, text, now)
+        step = steps[decision.step - 1]
+        row = _add_row(session, step, new_decision)
+        decisions = (*before.given, decision)
         after = policy.evaluate_chain(
-            requests.requested_chain(session, issue, task, steps, words), words
+            requests.requested_chain(session, issue, task, steps, decisions), decisions
         )
-        _settle_step(step, said, after)
+        _settle_step(step, new_decision, after)
         session.flush()
-        state = _advance(session, issue, task, after, said)
-        _notify(session, issue, task, said, state, kept)
+        state = _advance(session, issue, task, after, new_decision)
+        _notify(session, issue, task, new_decision, state, row)
         given = sum(d.step == step.step for d in after.given)
         if verdict is not DecisionVerdict.APPROVE:
             schedule_checkpoint(session)
-        _record(session, desk, task, step, said, given)
+        _record(session, desk, task, step, new_decision, given)
         return state
 
 
@@ -124,15 +124,17 @@ def _permitted_decision(
     now: datetime,
 ) -> tuple[policy.StepDecision, ApprovalProgress]:
     """The decision that this person may make now, and where the chain stands before it."""
-    capacities = requests.approver_roles(session, person, now, issue.inst_id)
-    if not capacities:
+    approver_roles = requests.approver_roles(session, person, now, issue.inst_id)
+    if not approver_roles:
         require_permission(person, "approval.decide")
-    words = requests.decisions_on(session, steps)
-    chain = requests.requested_chain(session, issue, task, steps, words)
-    before = policy.evaluate_chain(chain, words)
-    word, why = policy.find_permitted_decision(chain, before, person.id, capacities, verdict)
-    if word is not None:
-        return word, before
+    decisions = requests.decisions_on(session, steps)
+    chain = requests.requested_chain(session, issue, task, steps, decisions)
+    before = policy.evaluate_chain(chain, decisions)
+    decision, why = policy.find_permitted_decision(
+        chain, before, person.id, approver_roles, verdict
+    )
+    if decision is not None:
+        return decision, before
     if why is Denial.NO_TURN or before.current is None:
         raise Stale(what=f"SR-{task.sr_id}")
     role = t(f"org.role.{steps[before.current - 1].role}")
@@ -141,35 +143,39 @@ def _permitted_decision(
     )
 
 
-def _add_row(session: Session, step: Approval, said: _NewDecision) -> Decision:
-    word = said.word
-    kept = Decision(
+def _add_row(session: Session, step: Approval, new_decision: _NewDecision) -> Decision:
+    decision = new_decision.decision
+    row = Decision(
         approval_id=step.approval_id,
-        person_id=word.person,
-        role=word.capacity.role,
-        principal_id=word.capacity.principal,
-        verdict=word.verdict.value,
-        reason=said.reason,
-        decided_at=said.now,
+        person_id=decision.person,
+        role=decision.approver_role.role,
+        principal_id=decision.approver_role.principal,
+        verdict=decision.verdict.value,
+        reason=new_decision.reason,
+        decided_at=new_decision.now,
     )
-    session.add(kept)
-    return kept
+    session.add(row)
+    return row
 
 
-def _settle_step(step: Approval, said: _NewDecision, after: ApprovalProgress) -> None:
+def _settle_step(step: Approval, new_decision: _NewDecision, after: ApprovalProgress) -> None:
     """The step's own row: still waiting for others of its quorum, or decided."""
     if not after.refused and after.current == step.step:
         return
-    step.state = _STATE.get(said.word.verdict, "APPROVED")
-    step.decided_by, step.reason, step.decided_at = said.person.id, said.reason, said.now
+    step.state = _STATE.get(new_decision.decision.verdict, "APPROVED")
+    step.decided_by, step.reason, step.decided_at = (
+        new_decision.person.id,
+        new_decision.reason,
+        new_decision.now,
+    )
     step.look_at = None
 
 
 def _advance(
-    session: Session, issue: Issue, task: Task, after: ApprovalProgress, said: _NewDecision
+    session: Session, issue: Issue, task: Task, after: ApprovalProgress, new_decision: _NewDecision
 ) -> State:
     """The move that follows, if any: all three verdicts go through the lifecycle."""
-    now, verdict = said.now, said.word.verdict
+    now, verdict = new_decision.now, new_decision.decision.verdict
     if verdict is DecisionVerdict.REJECT:
         requests.void(session, task)
         return move_task(session, task, Move.REJECT, actor=ActorKind.PERSON, now=now)
@@ -189,64 +195,75 @@ def _advance(
 
 
 def _notify(
-    session: Session, issue: Issue, task: Task, said: _NewDecision, state: State, kept: Decision
+    session: Session,
+    issue: Issue,
+    task: Task,
+    new_decision: _NewDecision,
+    state: State,
+    row: Decision,
 ) -> None:
     """The room, and the agent where it is its turn again."""
-    kind, who = _KIND[said.word.verdict], f"{said.person.name} {said.person.title}"
+    kind, who = (
+        _KIND[new_decision.decision.verdict],
+        f"{new_decision.person.name} {new_decision.person.title}",
+    )
     if task.agent_id and state is not State.PENDING_APPROVAL:
-        cause = {"decision": kept.decision_id, "verdict": kept.verdict}
-        by = f"person:{said.person.id}"
+        cause = {"decision": row.decision_id, "verdict": row.verdict}
+        by = f"person:{new_decision.person.id}"
         wake(
             session,
             task.agent_id,
             WakeReason.APPROVAL_DECIDED,
-            said.now,
+            new_decision.now,
             issue.sr_id,
             cause=cause,
             by=by,
         )
     reply_to_room(
-        session, issue, t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=said.reason), said.now
+        session,
+        issue,
+        t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=new_decision.reason),
+        new_decision.now,
     )
     if task.run_after is not None and state is State.APPROVED:
         at = requests.format_local(session, task.run_after)
-        reply_to_room(session, issue, t("desk.runs_later", sr=issue.sr_id, at=at), said.now)
+        reply_to_room(session, issue, t("desk.runs_later", sr=issue.sr_id, at=at), new_decision.now)
 
 
 def _record(
-    session: Session, desk: Desk, task: Task, step: Approval, said: _NewDecision, given: int
+    session: Session, desk: Desk, task: Task, step: Approval, new_decision: _NewDecision, given: int
 ) -> None:
     """The entry, with the sealed statement of who decided what, at this very place."""
-    word = said.word
+    decision = new_decision.decision
     statement = {
         "issue": task.sr_id,
         "task": task.task_id,
         "plan_hash": step.plan_hash,
         "step": step.step,
-        "person": word.person,
-        "principal": word.capacity.principal,
-        "role": word.capacity.role,
-        "verdict": word.verdict.value,
+        "person": decision.person,
+        "principal": decision.approver_role.principal,
+        "role": decision.approver_role.role,
+        "verdict": decision.verdict.value,
         "chain_head": log.lock_head(session),
     }
     log.append(
         session,
-        _KIND[word.verdict],
-        actor=f"person:{said.person.id}",
-        now=said.now,
+        _KIND[decision.verdict],
+        actor=f"person:{new_decision.person.id}",
+        now=new_decision.now,
         sr_id=task.sr_id,
         task_id=task.task_id,
         detail={
             "step": step.step,
-            "role": word.capacity.role,
+            "role": decision.approver_role.role,
             "plan_hash": step.plan_hash,
-            "reason": said.reason,
+            "reason": new_decision.reason,
             "given": given,
             "quorum": step.quorum,
             "statement": statement,
-            **desk.seal.sign(statement, log.announced_key(session, DECISION_KEYS)),
+            **desk.decision_signer.sign(statement, log.announced_key(session, DECISION_KEYS)),
         },
-        who=f"{said.person.name} {said.person.title}",
+        who=f"{new_decision.person.name} {new_decision.person.title}",
         step=step.step,
-        reason=said.reason,
+        reason=new_decision.reason,
     )

@@ -35,23 +35,23 @@ def delegate(
     notified meanwhile, only the delegate. What is delegated cannot be passed on.
     """
     now = desk.clock()
-    begin, whose = begins or now, principal or by.id
-    require_permission(by, "delegation.set" if whose == by.id else "delegation.set_others")
+    begin, principal_id = begins or now, principal or by.id
+    require_permission(by, "delegation.set" if principal_id == by.id else "delegation.set_others")
     if ends <= max(begin, now):
         raise Invalid(what=t("desk.delegation.until"), why=t("desk.delegation.over"))
     with desk.database.transaction() as session:
-        people = {p: session.get(Person, p) for p in (whose, to)}
+        people = {p: session.get(Person, p) for p in (principal_id, to)}
         for name, row in people.items():
             if row is None or not row.active:
                 raise NotFound(what=name)
-        cards = {name: row.name_card() for name, row in people.items() if row is not None}
+        cards = {name: row.as_info() for name, row in people.items() if row is not None}
         one = len({c.identity or c.id for c in cards.values()}) == 1
         if one or not is_allowed(cards[to], "approval.answer"):
             raise Invalid(what=to, why=t("desk.delegation.not_to"))
-        if not is_allowed(cards[whose], "approval.decide"):
-            raise Invalid(what=whose, why=t("desk.delegation.nothing"))
+        if not is_allowed(cards[principal_id], "approval.decide"):
+            raise Invalid(what=principal_id, why=t("desk.delegation.nothing"))
         given = Delegation(
-            principal_id=whose,
+            principal_id=principal_id,
             delegate_id=to,
             begins_at=begin,
             ends_at=ends,
@@ -68,13 +68,13 @@ def delegate(
             now=now,
             detail={
                 "delegation": given.delegation_id,
-                "principal": whose,
+                "principal": principal_id,
                 "delegate": to,
                 "begins": begin.isoformat(),
                 "ends": ends.isoformat(),
                 "absent": absent,
             },
-            principal=cards[whose].name,
+            principal=cards[principal_id].name,
             delegate=cards[to].name,
             ends=ends.isoformat(timespec="minutes"),
         )
@@ -83,10 +83,10 @@ def delegate(
 
 def revoke(desk: Desk, by: PersonInfo, to: str, *, principal: str | None = None) -> int:
     """End what was delegated to ``to``; returns how many delegations that were."""
-    whose = principal or by.id
-    _require_revoke(by, whose)
+    principal_id = principal or by.id
+    _require_revoke(by, principal_id)
     with desk.database.transaction() as session:
-        return _end(session, desk, by, whose, to, Delegation.delegate_id == to)
+        return _end(session, desk, by, principal_id, to, Delegation.delegate_id == to)
 
 
 def revoke_one(desk: Desk, by: PersonInfo, number: int) -> None:
@@ -96,23 +96,28 @@ def revoke_one(desk: Desk, by: PersonInfo, number: int) -> None:
         if given is None:
             raise NotFound(what=t("desk.delegation.one"))
         _require_revoke(by, given.principal_id)
-        whose, to = given.principal_id, given.delegate_id
-        if not _end(session, desk, by, whose, to, Delegation.delegation_id == number):
+        principal_id, to = given.principal_id, given.delegate_id
+        if not _end(session, desk, by, principal_id, to, Delegation.delegation_id == number):
             raise NotFound(what=t("desk.delegation.one"))
 
 
-def _require_revoke(by: PersonInfo, whose: str) -> None:
-    require_permission(by, "delegation.set" if whose == by.id else "delegation.set_others")
+def _require_revoke(by: PersonInfo, principal_id: str) -> None:
+    require_permission(by, "delegation.set" if principal_id == by.id else "delegation.set_others")
 
 
 def _end(
-    session: Session, desk: Desk, by: PersonInfo, whose: str, to: str, which: ColumnElement[bool]
+    session: Session,
+    desk: Desk,
+    by: PersonInfo,
+    principal_id: str,
+    to: str,
+    which: ColumnElement[bool],
 ) -> int:
     now = desk.clock()
     ended = session.scalars(
         update(Delegation)
         .where(
-            Delegation.principal_id == whose,
+            Delegation.principal_id == principal_id,
             which,
             Delegation.revoked_at.is_(None),
             Delegation.ends_at > now,
@@ -126,8 +131,8 @@ def _end(
             "delegation_revoked",
             actor=f"person:{by.id}",
             now=now,
-            detail={"delegations": list(ended), "principal": whose, "delegate": to},
-            principal=whose,
+            detail={"delegations": list(ended), "principal": principal_id, "delegate": to},
+            principal=principal_id,
             delegate=to,
         )
     return len(ended)
@@ -169,7 +174,7 @@ def overview(desk: Desk, person: PersonInfo) -> DelegationOverview:
         people: list[PersonInfo] = []
         if is_allowed(person, "delegation.set"):
             rows = session.scalars(select(Person).where(Person.active).order_by(Person.name))
-            people = [p.name_card() for p in rows]
+            people = [p.as_info() for p in rows]
     own = {person.id}
     return DelegationOverview(
         given=tuple(g for g in found if g.principal.id in own),
@@ -182,7 +187,7 @@ def overview(desk: Desk, person: PersonInfo) -> DelegationOverview:
     )
 
 
-def _current(session: Session, whose: str | None, now: datetime) -> list[DelegationView]:
+def _current(session: Session, principal_id: str | None, now: datetime) -> list[DelegationView]:
     principal, delegate = aliased(Person), aliased(Person)
     query = (
         select(Delegation, principal, delegate)
@@ -192,14 +197,14 @@ def _current(session: Session, whose: str | None, now: datetime) -> list[Delegat
         .order_by(Delegation.begins_at, Delegation.delegation_id)
         .limit(_LIMIT)
     )
-    if whose is not None:
-        mine = (Delegation.principal_id == whose) | (Delegation.delegate_id == whose)
+    if principal_id is not None:
+        mine = (Delegation.principal_id == principal_id) | (Delegation.delegate_id == principal_id)
         query = query.where(mine)
     return [
         DelegationView(
             number=d.delegation_id,
-            principal=p.name_card(),
-            delegate=q.name_card(),
+            principal=p.as_info(),
+            delegate=q.as_info(),
             begins=d.begins_at,
             ends=d.ends_at,
             absent=d.absent,

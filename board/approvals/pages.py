@@ -25,16 +25,16 @@ _MAX = 2**63 - 1
 
 
 @router.get(_PATH)
-def show(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
+def show(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
     """What is delegated now and later, and the form for more."""
-    return _page(request, desk, here)
+    return _page(request, desk, visitor)
 
 
 @router.post(_PATH)
 def create(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     *,
     to: _Id = "",
     until: _Moment = "",
@@ -52,7 +52,7 @@ def create(
             raise Invalid(what=t("web.delegation.until"), why=t("web.delegation.missing"))
         delegations.delegate(
             desk,
-            here.person,
+            visitor.person,
             to,
             begins=_parse_time(begins, zone),
             ends=ends,
@@ -60,18 +60,20 @@ def create(
             absent=absent,
         )
 
-    return _submit(request, desk, here, act)
+    return _submit(request, desk, visitor, act)
 
 
 @router.post(f"{_PATH}/end")
 def revoke(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     number: Annotated[int, Form(ge=1, le=_MAX)],
 ) -> Response:
     """End one."""
-    return _submit(request, desk, here, lambda: delegations.revoke_one(desk, here.person, number))
+    return _submit(
+        request, desk, visitor, lambda: delegations.revoke_one(desk, visitor.person, number)
+    )
 
 
 def _parse_time(given: str, zone: tzinfo) -> datetime | None:
@@ -84,14 +86,19 @@ def _parse_time(given: str, zone: tzinfo) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
-def _submit(request: Request, desk: Desk, here: Visitor, act: Callable[[], None]) -> Response:
-    return errors.submit(request, act, _PATH, partial(_page, request, desk, here))
+def _submit(request: Request, desk: Desk, visitor: Visitor, act: Callable[[], None]) -> Response:
+    return errors.submit(request, act, _PATH, partial(_page, request, desk, visitor))
 
 
 def _page(
-    request: Request, desk: Desk, here: Visitor, *, status: int = 200, notice: str = ""
+    request: Request, desk: Desk, visitor: Visitor, *, status: int = 200, notice: str = ""
 ) -> Response:
-    view = delegations.overview(desk, here.person)
+    view = delegations.overview(desk, visitor.person)
     return render.page(
-        request, "approvals/delegations.html", status=status, visitor=here, view=view, notice=notice
+        request,
+        "approvals/delegations.html",
+        status=status,
+        visitor=visitor,
+        view=view,
+        notice=notice,
     )

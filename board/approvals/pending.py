@@ -38,14 +38,14 @@ class PendingStep:
 
 
 def _decidable(
-    viewer: PersonInfo, capacity: ApproverRole, kin: Mapping[str, str]
+    viewer: PersonInfo, approver_role: ApproverRole, human_by_account: Mapping[str, str]
 ) -> ColumnElement[bool]:
     """Steps whose turn it is and that the viewer may fill so; ``board.policy`` as a query.
 
     ``kin``: every account of the humans who are concerned.
     """
-    humans = {kin.get(p, p) for p in (viewer.id, capacity.principal) if p}
-    parties = [account for account, human in kin.items() if human in humans]
+    humans = {human_by_account.get(p, p) for p in (viewer.id, approver_role.principal) if p}
+    parties = [account for account, human in human_by_account.items() if human in humans]
     other = aliased(Approval)
     spent = (
         select(Decision.decision_id)
@@ -57,9 +57,9 @@ def _decidable(
             or_(Decision.person_id.in_(parties), Decision.principal_id.in_(parties)),
         )
     )
-    escalated = Approval.escalated_at.is_not(None) & (Approval.escalate_to == capacity.role)
+    escalated = Approval.escalated_at.is_not(None) & (Approval.escalate_to == approver_role.role)
     return and_(
-        or_(Approval.role == capacity.role, escalated),
+        or_(Approval.role == approver_role.role, escalated),
         or_(Issue.requester_id.is_(None), Issue.requester_id.not_in(parties)),
         or_(Task.plan_author.is_(None), Task.plan_author.not_in([f"person:{p}" for p in parties])),
         ~spent.exists(),
@@ -69,16 +69,19 @@ def _decidable(
 def _in_reach(reach: RoleCoverage) -> ColumnElement[bool]:
     """Issues of the institutions for which somebody holds a role."""
     if reach.default:
-        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.but))
-    return Issue.inst_id.in_(reach.but)
+        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.exceptions))
+    return Issue.inst_id.in_(reach.exceptions)
 
 
 def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple[PendingStep, ...]:
-    offices = requests.scoped_roles(session, viewer, now)
-    if not offices:
+    scoped_roles = requests.scoped_roles(session, viewer, now)
+    if not scoped_roles:
         return ()
-    accounts = [viewer.id, *(o.capacity.principal for o in offices if o.capacity.principal)]
-    kin = identity.accounts_of_same_people(session, accounts)
+    accounts = [
+        viewer.id,
+        *(o.approver_role.principal for o in scoped_roles if o.approver_role.principal),
+    ]
+    human_by_account = identity.accounts_of_same_people(session, accounts)
     found = session.execute(
         select(
             Issue.sr_id,
@@ -92,7 +95,12 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple
         .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
         .join(Issue, Issue.sr_id == Task.sr_id)
         .where(
-            or_(*(_decidable(viewer, o.capacity, kin) & _in_reach(o.reach) for o in offices)),
+            or_(
+                *(
+                    _decidable(viewer, o.approver_role, human_by_account) & _in_reach(o.reach)
+                    for o in scoped_roles
+                )
+            ),
             Approval.state == "WAITING",
             Approval.opened_at.is_not(None),
             Task.status == State.PENDING_APPROVAL.value,

@@ -55,13 +55,13 @@ class StepDecision:
 
     step: int
     person: str
-    capacity: ApproverRole
+    approver_role: ApproverRole
     verdict: DecisionVerdict = DecisionVerdict.APPROVE
 
     @property
     def parties(self) -> frozenset[str]:
         """Everyone whose authority it uses up."""
-        principal = self.capacity.principal
+        principal = self.approver_role.principal
         return frozenset({self.person} | ({principal} if principal else set()))
 
 
@@ -70,16 +70,16 @@ class ApprovalChain:
     """What must be decided, by whom not, and which steps have escalated."""
 
     steps: tuple[ApprovalStep, ...]
-    barred: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
     """The requester, the plan's author."""
     escalated: Mapping[int, str] = field(default_factory=dict)
     """The role that may fill a step as well, by the number of the step."""
     humans: Mapping[str, str] = field(default_factory=dict)
     """Who is behind an account that is one of several; any other stands for itself."""
-    anonymous: bool = False
+    requester_unknown: bool = False
     """The requester must be known, and is not: it can be refused, and not approved."""
 
-    def behind(self, accounts: Iterable[str]) -> frozenset[str]:
+    def humans_behind(self, accounts: Iterable[str]) -> frozenset[str]:
         """The humans of these accounts."""
         return frozenset(self.humans.get(account, account) for account in accounts)
 
@@ -120,14 +120,14 @@ def check_decision(
     """Why a decision would not count here, or ``None``."""
     if now.current is None or decision.step != now.current:
         return Denial.NO_TURN
-    if decision.capacity.role not in chain.roles(now.current):
+    if decision.approver_role.role not in chain.roles(now.current):
         return Denial.ROLE
-    if chain.anonymous and decision.verdict is DecisionVerdict.APPROVE:
+    if chain.requester_unknown and decision.verdict is DecisionVerdict.APPROVE:
         return Denial.ANONYMOUS
-    humans = chain.behind(decision.parties)
-    if humans & chain.behind(chain.barred):
+    humans = chain.humans_behind(decision.parties)
+    if humans & chain.humans_behind(chain.excluded):
         return Denial.OWN
-    if any(humans & chain.behind(earlier.parties) for earlier in now.given):
+    if any(humans & chain.humans_behind(earlier.parties) for earlier in now.given):
         return Denial.TWICE
     return None
 
@@ -148,15 +148,15 @@ def find_permitted_decision(
     chain: ApprovalChain,
     now: ApprovalProgress,
     person: str,
-    capacities: Sequence[ApproverRole],
+    approver_roles: Sequence[ApproverRole],
     verdict: DecisionVerdict = DecisionVerdict.APPROVE,
 ) -> tuple[StepDecision | None, Denial]:
     """The first capacity in which a person may decide now; else the most telling denial."""
     if now.current is None:
         return None, Denial.NO_TURN
     why = Denial.ROLE
-    for capacity in capacities:
-        decision = StepDecision(now.current, person, capacity, verdict)
+    for approver_role in approver_roles:
+        decision = StepDecision(now.current, person, approver_role, verdict)
         refusal = check_decision(chain, now, decision)
         if refusal is None:
             return decision, why

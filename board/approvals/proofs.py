@@ -33,15 +33,15 @@ _OTHERS = ("ordered", "approval_expired", *_FILED)
 
 
 def are_proven(
-    session: Session, seal: DecisionSigner, task: Task, words: list[StepDecision]
+    session: Session, signer: DecisionSigner, task: Task, decisions: list[StepDecision]
 ) -> bool:
     """Whether the record names the present plan's author and proves each of these decisions.
 
     ``Misconfigured`` where this host has not the key that seals decisions now.
     """
-    seals, filed, proven = DecisionSignatureChecker(), False, set[tuple[Any, ...]]()
+    checker, filed, proven = DecisionSignatureChecker(), False, set[tuple[Any, ...]]()
     for link in _links(session, task):
-        fault = seals.fault(link)
+        fault = checker.fault(link)
         if link.task_id != task.task_id:
             continue
         if link.kind == "approved":
@@ -51,9 +51,9 @@ def are_proven(
         elif link.kind != "ordered" or link.detail.get("verb") in VOIDING:
             filed = link.kind in _FILED and _files_present_plan(session, task, link)
             proven.clear()
-    if words and seals.key is not None:
-        seal.key(seals.key)  # else somebody's record begins with somebody's own key
-    return filed and {_decision_key(word) for word in words} <= proven
+    if decisions and checker.key is not None:
+        signer.key(checker.key)  # else somebody's record begins with somebody's own key
+    return filed and {_decision_key(decision) for decision in decisions} <= proven
 
 
 def _links(session: Session, task: Task) -> Iterable[ChainEntry]:
@@ -81,15 +81,20 @@ def _files_present_plan(session: Session, task: Task, link: ChainEntry) -> bool:
 
 
 def _concerns_plan(task: Task, link: ChainEntry) -> bool:
-    said: Any = link.detail["statement"]
-    about = tuple(said.get(name) for name in ("issue", "plan_hash", "verdict"))
+    statement: Any = link.detail["statement"]
+    about = tuple(statement.get(name) for name in ("issue", "plan_hash", "verdict"))
     return about == (task.sr_id, task.plan_hash, "approve")
 
 
 def _statement_key(link: ChainEntry) -> tuple[Any, ...]:
-    said = link.detail["statement"]
-    return tuple(said.get(name) for name in ("step", "person", "principal", "role"))
+    statement = link.detail["statement"]
+    return tuple(statement.get(name) for name in ("step", "person", "principal", "role"))
 
 
-def _decision_key(word: StepDecision) -> tuple[Any, ...]:
-    return word.step, word.person, word.capacity.principal, word.capacity.role
+def _decision_key(decision: StepDecision) -> tuple[Any, ...]:
+    return (
+        decision.step,
+        decision.person,
+        decision.approver_role.principal,
+        decision.approver_role.role,
+    )

@@ -18,7 +18,7 @@ from guardia.board.approvals.policy import (
     evaluate_chain,
     next_opening,
 )
-from guardia.board.approvals.policy import StepDecision as Word
+from guardia.board.approvals.policy import StepDecision as StepDecision
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room
@@ -36,14 +36,19 @@ _RECHECK = timedelta(days=1)
 
 
 def request_approvals(
-    session: Session, issue: Issue, task: Task, bound: str, policy: ApprovalPolicy, now: datetime
+    session: Session,
+    issue: Issue,
+    task: Task,
+    plan_hash: str,
+    policy: ApprovalPolicy,
+    now: datetime,
 ) -> None:
     """File the steps of a chain for the plan ``bound`` and open the first."""
     for number, step in enumerate(policy.steps, start=1):
         session.add(
             Approval(
                 task_id=task.task_id,
-                plan_hash=bound,
+                plan_hash=plan_hash,
                 step=number,
                 role=step.role,
                 quorum=step.quorum,
@@ -53,7 +58,7 @@ def request_approvals(
             )
         )
     session.flush()
-    open_next(session, issue, task, bound, policy, now)
+    open_next(session, issue, task, plan_hash, policy, now)
 
 
 def required_policy(session: Session, plan: Plan) -> ApprovalPolicy:
@@ -87,7 +92,7 @@ def active_steps(session: Session, task: Task) -> list[Approval]:
     )
 
 
-def decisions_on(session: Session, steps: Iterable[Approval]) -> list[Word]:
+def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecision]:
     """What was decided on these steps, in the order it was."""
     numbers = {s.approval_id: s.step for s in steps}
     if not numbers:
@@ -98,7 +103,7 @@ def decisions_on(session: Session, steps: Iterable[Approval]) -> list[Word]:
         .order_by(Decision.decision_id)
     )
     return [
-        Word(
+        StepDecision(
             numbers[d.approval_id],
             d.person_id,
             ApproverRole(d.role, d.principal_id),
@@ -115,7 +120,11 @@ def excluded_accounts(issue: Issue, task: Task) -> frozenset[str]:
 
 
 def requested_chain(
-    session: Session, issue: Issue, task: Task, steps: Iterable[Approval], words: Collection[Word]
+    session: Session,
+    issue: Issue,
+    task: Task,
+    steps: Iterable[Approval],
+    words: Collection[StepDecision],
 ) -> ApprovalChain:
     """The chain as it was asked, with every account of those who have no say or have spent it in
     ``words``, the decisions on its steps."""
@@ -136,8 +145,8 @@ def _is_requester_unknown(session: Session, issue: Issue, task: Task) -> bool:
     return policy_for(session, task.category).known_requester
 
 
-def _decided_parties(words: Iterable[Word]) -> frozenset[str]:
-    return frozenset(party for word in words for party in word.parties)
+def _decided_parties(words: Iterable[StepDecision]) -> frozenset[str]:
+    return frozenset(party for decision in words for party in decision.parties)
 
 
 def required_chain(
@@ -145,7 +154,7 @@ def required_chain(
     issue: Issue,
     task: Task,
     steps: Iterable[Approval],
-    words: Collection[Word],
+    words: Collection[StepDecision],
     policy: ApprovalPolicy,
 ) -> ApprovalChain:
     """The chain as the running chart demands it, whatever was asked."""
@@ -159,7 +168,7 @@ def is_satisfied(
     task: Task,
     policy: ApprovalPolicy,
     steps: Iterable[Approval],
-    words: Collection[Word],
+    words: Collection[StepDecision],
 ) -> bool:
     """Whether the running policy is satisfied by these decisions on the steps of the task's present
     plan."""
@@ -173,7 +182,7 @@ def is_satisfied(
 class ScopedApproverRole:
     """A capacity in which somebody may decide, and for which institutions."""
 
-    capacity: ApproverRole
+    approver_role: ApproverRole
     reach: RoleCoverage
 
 
@@ -203,7 +212,11 @@ def approver_roles(
 ) -> tuple[ApproverRole, ...]:
     """The capacities in which a person may decide on an institution's work now."""
     found = scoped_roles(session, person, now)
-    return tuple(office.capacity for office in found if office.reach.covers(institution))
+    return tuple(
+        scoped_role.approver_role
+        for scoped_role in found
+        if scoped_role.reach.is_responsible_for(institution)
+    )
 
 
 def policy_for(session: Session, category: str | None) -> ApprovalPolicy:
@@ -215,7 +228,7 @@ def open_next(
     session: Session,
     issue: Issue,
     task: Task,
-    bound: str,
+    plan_hash: str,
     policy: ApprovalPolicy,
     now: datetime,
 ) -> None:
@@ -224,7 +237,7 @@ def open_next(
         select(Approval)
         .where(
             Approval.task_id == task.task_id,
-            Approval.plan_hash == bound,
+            Approval.plan_hash == plan_hash,
             Approval.state == "WAITING",
         )
         .order_by(Approval.step)
@@ -248,16 +261,16 @@ def notify(
     steps = active_steps(session, task)
     words = decisions_on(session, steps)
     chain = requested_chain(session, issue, task, steps, words)
-    out = chain.behind(_decided_parties(words) | chain.barred)
+    out = chain.humans_behind(_decided_parties(words) | chain.excluded)
     names = []
     duties = revisions.running_chart(session).duties
     people = [
         p
         for p in approvers(session, duties, roles, issue.inst_id, now)
-        if is_allowed(p.name_card(), "approval.decide")
+        if is_allowed(p.as_info(), "approval.decide")
     ]
     for person, principal in delegation.people_who_may_act(session, people, now):
-        if chain.behind({person.id, *([principal.id] if principal else [])}) & out:
+        if chain.humans_behind({person.id, *([principal.id] if principal else [])}) & out:
             continue
         session.add(
             Notice(

@@ -55,9 +55,9 @@ class ApprovalStepView:
 
 def step_views(
     session: Session,
-    capacities: Sequence[ApproverRole],
+    approver_roles: Sequence[ApproverRole],
     viewer: PersonInfo,
-    found: Issue,
+    issue: Issue,
     task: Task,
     chain: list[Approval],
 ) -> Iterable[ApprovalStepView]:
@@ -65,17 +65,18 @@ def step_views(
     pending = task.status == State.PENDING_APPROVAL
     votes = _votes(session, chain)
     asked = [s for s in chain if s.state in requests.ACTIVE_STATES]
-    words = requests.decisions_on(session, asked)
-    rules = requests.requested_chain(session, found, task, asked, words)
-    stand = evaluate_chain(rules, words) if pending else None
+    decisions = requests.decisions_on(session, asked)
+    rules = requests.requested_chain(session, issue, task, asked, decisions)
+    progress = evaluate_chain(rules, decisions) if pending else None
     # Whoever may refuse is shown the form: what stands against approving is then told.
-    word = DecisionVerdict.REJECT
+    verdict = DecisionVerdict.REJECT
     mine = (
-        stand is not None
-        and find_permitted_decision(rules, stand, viewer.id, capacities, word)[0] is not None
+        progress is not None
+        and find_permitted_decision(rules, progress, viewer.id, approver_roles, verdict)[0]
+        is not None
     )
     for step in chain:
-        now = stand is not None and step.step == stand.current
+        now = progress is not None and step.step == progress.current
         yield ApprovalStepView(
             number=step.step,
             role=step.role,

@@ -120,9 +120,9 @@ class ChainEntry:
 
     def hash(self) -> str:
         """What ``current_hash`` must be."""
-        return hashlib.sha256(self.signed()).hexdigest()
+        return hashlib.sha256(self.signed_bytes()).hexdigest()
 
-    def signed(self) -> bytes:
+    def signed_bytes(self) -> bytes:
         """The bytes that are hashed."""
         return _ENTRY_DOMAIN + canonical(self.body())
 
@@ -200,54 +200,68 @@ class ChainWalk:
     """
 
     def __init__(self, start: ChainPosition = CHAIN_START) -> None:
-        self.place = start
+        self.position = start
         self.sealed = 0
 
-    def entry(self, link: ChainEntry) -> ChainVerdict | None:
+    def check_entry(self, entry: ChainEntry) -> ChainVerdict | None:
         """The next entry; a verdict where it does not hold."""
-        fault = _fault(link, self.place)
+        fault = _fault(entry, self.position)
         if fault:
             return self._bad(fault)
-        self.place = ChainPosition(link.seq, link.current_hash, link.created_at)
+        self.position = ChainPosition(entry.seq, entry.current_hash, entry.created_at)
         return None
 
-    def mark(self, mark: WitnessedHead) -> ChainVerdict | None:
+    def check_witnessed(self, witnessed: WitnessedHead) -> ChainVerdict | None:
         """What a witness says of the entry that was just walked; a verdict where it differs."""
-        place = self.place
-        if mark.fault:
+        position = self.position
+        if witnessed.fault:
             return ChainVerdict(
-                place.size, place.head, None, mark.fault, mark.witness, mark.size, self.sealed
+                position.size,
+                position.head,
+                None,
+                witnessed.fault,
+                witnessed.witness,
+                witnessed.size,
+                self.sealed,
             )
-        if mark.size > place.size:
-            return self._bad("tail", mark.witness)
-        if (mark.size, mark.head) != (place.size, place.head):
+        if witnessed.size > position.size:
+            return self._bad("tail", witnessed.witness)
+        if (witnessed.size, witnessed.head) != (position.size, position.head):
             return ChainVerdict(
-                self.sealed, place.head, mark.size, "rewritten", mark.witness, None, self.sealed
+                self.sealed,
+                position.head,
+                witnessed.size,
+                "rewritten",
+                witnessed.witness,
+                None,
+                self.sealed,
             )
-        if mark.witness == "checkpoint":
-            self.sealed = mark.size
+        if witnessed.witness == "checkpoint":
+            self.sealed = witnessed.size
         return None
 
     def end(self, size: int | None = None, head: str | None = None) -> ChainVerdict:
         """The verdict after the last entry; ``size`` and ``head`` are what the writer last said."""
-        place = self.place
-        if (size is not None and size != place.size) or (head is not None and head != place.head):
+        position = self.position
+        if (size is not None and size != position.size) or (
+            head is not None and head != position.head
+        ):
             return self._bad("tail")
-        return ChainVerdict(place.size, place.head, sealed=self.sealed)
+        return ChainVerdict(position.size, position.head, sealed=self.sealed)
 
     def _bad(self, fault: str, witness: str | None = None) -> ChainVerdict:
-        place = self.place
+        position = self.position
         return ChainVerdict(
-            place.size, place.head, place.size + 1, fault, witness, None, self.sealed
+            position.size, position.head, position.size + 1, fault, witness, None, self.sealed
         )
 
 
 def verify(
-    links: Iterable[ChainEntry],
+    entries: Iterable[ChainEntry],
     *,
     size: int | None = None,
     head: str | None = None,
-    marks: Iterable[WitnessedHead] = (),
+    witnessed_heads: Iterable[WitnessedHead] = (),
     start: ChainPosition = CHAIN_START,
 ) -> ChainVerdict:
     """Walk ``links`` from ``start`` on and name the first bad entry or witness.
@@ -255,20 +269,20 @@ def verify(
     ``size`` and ``head`` are what the writer last said of the chain: with them a cut-off tail
     is found too. ``marks`` come in order of their size.
     """
-    walk, waiting = ChainWalk(start), iter(marks)
-    mark = next(waiting, None)
-    for link in links:
-        found = walk.entry(link)
-        while found is None and mark is not None and mark.size <= walk.place.size:
-            found = walk.mark(mark)
-            mark = next(waiting, None)
+    walk, waiting = ChainWalk(start), iter(witnessed_heads)
+    witnessed = next(waiting, None)
+    for entry in entries:
+        found = walk.check_entry(entry)
+        while found is None and witnessed is not None and witnessed.size <= walk.position.size:
+            found = walk.check_witnessed(witnessed)
+            witnessed = next(waiting, None)
         if found is not None:
             return found
-    while mark is not None:
-        found = walk.mark(mark)
+    while witnessed is not None:
+        found = walk.check_witnessed(witnessed)
         if found is not None:
             return found
-        mark = next(waiting, None)
+        witnessed = next(waiting, None)
     return walk.end(size, head)
 
 
@@ -276,14 +290,14 @@ by_size = attrgetter("size")
 """The order of marks, for merging those of several witnesses."""
 
 
-def _fault(link: ChainEntry, place: ChainPosition) -> str | None:
-    if link.seq != place.size + 1:
+def _fault(entry: ChainEntry, position: ChainPosition) -> str | None:
+    if entry.seq != position.size + 1:
         return "gap"
-    if link.previous_hash != place.head:
+    if entry.previous_hash != position.head:
         return "link"
-    if place.time is not None and link.created_at <= place.time:
+    if position.time is not None and entry.created_at <= position.time:
         return "time"
     try:
-        return None if link.current_hash == link.hash() else "content"
+        return None if entry.current_hash == entry.hash() else "content"
     except TypeError:
         return "content"

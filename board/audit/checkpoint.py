@@ -51,7 +51,7 @@ class Checkpoint:
     """Fingerprint of the key that signs."""
     signature: str = ""
 
-    def signed(self) -> bytes:
+    def signed_bytes(self) -> bytes:
         """The bytes that are signed."""
         body = {
             "chain": self.chain,
@@ -65,23 +65,23 @@ class Checkpoint:
 
     def identity(self) -> str:
         """What the next checkpoint calls it (SHA-256, hex)."""
-        return hashlib.sha256(self.signed()).hexdigest()
+        return hashlib.sha256(self.signed_bytes()).hexdigest()
 
-    def written(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON knows it."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         return {**fields, "time": to_microseconds(self.time)}
 
 
-def parse_checkpoint(written: Any) -> Checkpoint:
+def parse_checkpoint(data: Any) -> Checkpoint:
     """The checkpoint of such JSON; ``ValueError`` where it is none."""
-    if not isinstance(written, Mapping) or written.keys() != _FIELDS.keys():
+    if not isinstance(data, Mapping) or data.keys() != _FIELDS.keys():
         raise ValueError("not a checkpoint")
     # bool is an int to Python, and not one in JSON.
-    if any(type(written[name]) is not kind for name, kind in _FIELDS.items()):
+    if any(type(data[name]) is not kind for name, kind in _FIELDS.items()):
         raise ValueError("not a checkpoint")
     try:
-        return Checkpoint(**{**written, "time": from_microseconds(written["time"])})
+        return Checkpoint(**{**data, "time": from_microseconds(data["time"])})
     except OverflowError:
         raise ValueError("not a time") from None
 
@@ -134,7 +134,7 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> Checkpoint:
     """The checkpoint with its signature."""
     named = replace(checkpoint, key=fingerprint(key.public_key()))
-    return replace(named, signature=key.sign(named.signed()).hex())
+    return replace(named, signature=key.sign(named.signed_bytes()).hex())
 
 
 def find_fault(
@@ -161,7 +161,7 @@ def find_fault(
 
 def _is_signature_valid(checkpoint: Checkpoint, key: Ed25519PublicKey) -> bool:
     try:
-        key.verify(bytes.fromhex(checkpoint.signature), checkpoint.signed())
+        key.verify(bytes.fromhex(checkpoint.signature), checkpoint.signed_bytes())
     except (InvalidSignature, ValueError, TypeError):
         return False
     return True
@@ -170,7 +170,7 @@ def _is_signature_valid(checkpoint: Checkpoint, key: Ed25519PublicKey) -> bool:
 def witnessed_heads(
     checkpoints: Iterable[Checkpoint],
     chain: str,
-    line: KeySuccession,
+    succession: KeySuccession,
     before: Checkpoint | None = None,
     announced: Iterable[tuple[int, Any]] = (),
 ) -> Iterator[WitnessedHead]:
@@ -182,15 +182,15 @@ def witnessed_heads(
     entry = next(entries, None)
     for checkpoint in checkpoints:
         while entry is not None and entry[0] <= checkpoint.size:
-            if not line.announced(entry[1]):
+            if not succession.announced(entry[1]):
                 yield WitnessedHead(entry[0], "", "checkpoint", "succession")
                 return
             entry = next(entries, None)
-        wrong = find_fault(checkpoint, before, chain, line.key)
+        wrong = find_fault(checkpoint, before, chain, succession.key)
         yield WitnessedHead(checkpoint.size, checkpoint.head, "checkpoint", wrong)
         if wrong:
             return
         before = checkpoint
-        line.takes_over()
-    if entry is not None and not line.announced(entry[1]):
+        succession.switch_to_successor()
+    if entry is not None and not succession.announced(entry[1]):
         yield WitnessedHead(entry[0], "", "checkpoint", "succession")

@@ -30,17 +30,17 @@ class DecisionSigner:
         self._read, self._ring = read, read()
 
     @classmethod
-    def passing(cls) -> DecisionSigner:
+    def ephemeral(cls) -> DecisionSigner:
         """A key that ends with the process: what it signs is proven only against itself."""
         ring = (Ed25519PrivateKey.generate(),)
         return cls(lambda: ring)
 
     @classmethod
-    def kept(cls, keys: CredentialStore) -> DecisionSigner:
+    def from_store(cls, keys: CredentialStore) -> DecisionSigner:
         """The installation's key, made at its first use."""
 
         def read() -> KeyRing:
-            present = keys.obtain(KEY_NAME, generate_key)
+            present = keys.get_or_create(KEY_NAME, generate_key)
             return tuple(map(parse_key, (present, *keys.found(NEXT_KEY_NAME))))
 
         return cls(read)
@@ -50,29 +50,29 @@ class DecisionSigner:
         """The public half of the present key, hex."""
         return public_hex(self._ring[0].public_key())
 
-    def sign(self, said: Mapping[str, Any], announced: str | None) -> dict[str, str]:
+    def sign(self, statement: Mapping[str, Any], announced: str | None) -> dict[str, str]:
         """Signature and public key, hex, as the entry keeps them.
 
         ``announced``: the key that the record has announced last, if any; only that one counts.
         """
         key = self.key(announced)
-        signature = key.sign(statement_bytes(said)).hex()
+        signature = key.sign(statement_bytes(statement)).hex()
         return {"signature": signature, "key": public_hex(key.public_key())}
 
     def key(self, announced: str | None) -> Ed25519PrivateKey:
         """The key that signs now; ``Misconfigured`` where this host has not got it."""
         if announced is None:
             return self._ring[0]
-        found = self._held(announced)
+        found = self._find_key(announced)
         if found is None:
             # Replaced since we read: seldom, so nothing is read again while nothing changes.
             self._ring = self._read()
-            found = self._held(announced)
+            found = self._find_key(announced)
         if found is None:
             raise Misconfigured(what=KEY_NAME, why=t("audit.other_seal", key=announced[:16]))
         return found
 
-    def _held(self, public: str) -> Ed25519PrivateKey | None:
+    def _find_key(self, public: str) -> Ed25519PrivateKey | None:
         return next((k for k in self._ring if public_hex(k.public_key()) == public), None)
 
 
@@ -81,9 +81,9 @@ def generate_key() -> str:
     return Ed25519PrivateKey.generate().private_bytes_raw().hex()
 
 
-def parse_key(kept: str) -> Ed25519PrivateKey:
+def parse_key(encoded: str) -> Ed25519PrivateKey:
     """The key that ``kept`` is; ``Misconfigured`` where it is none."""
     try:
-        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept))
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(encoded))
     except ValueError as error:
         raise Misconfigured(what=KEY_NAME, why=t("audit.bad_key")) from error

@@ -34,20 +34,26 @@ def public_hex(key: Ed25519PublicKey) -> str:
     return key.public_bytes(*_RAW).hex()
 
 
-def build_announcement(use: str, key: Ed25519PrivateKey, heir: Ed25519PublicKey) -> dict[str, str]:
+def build_announcement(
+    use: str, key: Ed25519PrivateKey, successor: Ed25519PublicKey
+) -> dict[str, str]:
     """What the entry says by which ``key`` hands over to ``heir``."""
-    said = {"use": use, "previous": public_hex(key.public_key()), "public": public_hex(heir)}
-    return {**said, "signature": key.sign(_SUCCESSION + canonical(said)).hex()}
+    statement = {
+        "use": use,
+        "previous": public_hex(key.public_key()),
+        "public": public_hex(successor),
+    }
+    return {**statement, "signature": key.sign(_SUCCESSION + canonical(statement)).hex()}
 
 
-def statement_bytes(said: Mapping[str, Any]) -> bytes:
+def statement_bytes(statement: Mapping[str, Any]) -> bytes:
     """The bytes of a decision that are signed."""
-    return _DECISION + canonical(clean(dict(said)))
+    return _DECISION + canonical(clean(dict(statement)))
 
 
-def is_genuine(said: Mapping[str, Any], signature: str, key: str) -> bool:
+def is_genuine(statement: Mapping[str, Any], signature: str, key: str) -> bool:
     """Whether ``key`` signed exactly this decision."""
-    return _is_signature_valid(key, signature, statement_bytes(said))
+    return _is_signature_valid(key, signature, statement_bytes(statement))
 
 
 def _is_signature_valid(key: str, signature: str, data: bytes) -> bool:
@@ -64,27 +70,27 @@ class KeySuccession:
 
     def __init__(self, use: str, key: Ed25519PublicKey | None) -> None:
         self.use, self.key = use, key
-        self._heir: Ed25519PublicKey | None = None
+        self._successor: Ed25519PublicKey | None = None
 
-    def announced(self, said: Any) -> bool:
+    def announced(self, statement: Any) -> bool:
         """Take note of a successor; ``False`` where the present key has not signed this, or has
         announced another before."""
-        if not isinstance(said, Mapping) or self._heir is not None:
+        if not isinstance(statement, Mapping) or self._successor is not None:
             return False
-        spoken = {name: str(said.get(name)) for name in _SIGNED_FIELDS}
-        if spoken["use"] != self.use:
+        fields = {name: str(statement.get(name)) for name in _SIGNED_FIELDS}
+        if fields["use"] != self.use:
             return False
-        if self.key is not None and spoken["previous"] != public_hex(self.key):
+        if self.key is not None and fields["previous"] != public_hex(self.key):
             return False
-        signed = _SUCCESSION + canonical(spoken)
-        if not _is_signature_valid(spoken["previous"], str(said.get("signature")), signed):
+        signed = _SUCCESSION + canonical(fields)
+        if not _is_signature_valid(fields["previous"], str(statement.get("signature")), signed):
             return False
-        self._heir = parse_public_key(spoken["public"])
-        return self._heir is not None
+        self._successor = parse_public_key(fields["public"])
+        return self._successor is not None
 
-    def takes_over(self) -> None:
+    def switch_to_successor(self) -> None:
         """From now on the successor signs, where one was announced."""
-        self.key, self._heir = self._heir or self.key, None
+        self.key, self._successor = self._successor or self.key, None
 
 
 def parse_public_key(key: str) -> Ed25519PublicKey | None:
@@ -99,43 +105,46 @@ class DecisionSignatureChecker:
     """Looks at entries as they pass: decisions are sealed with the key that was announced."""
 
     def __init__(self) -> None:
-        self.broken: tuple[int, str] | None = None
+        self.first_broken: tuple[int, str] | None = None
         """First entry that does not hold, and why: ``seal`` or ``succession``."""
-        self._line = KeySuccession(DECISION_KEYS, None)
+        self._succession = KeySuccession(DECISION_KEYS, None)
 
     @property
     def key(self) -> str | None:
         """The key that seals decisions after what was seen (hex); ``None`` before the first."""
-        return public_hex(self._line.key) if self._line.key else None
+        return public_hex(self._succession.key) if self._succession.key else None
 
     def watch(self, links: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
         """The same links, looked at."""
-        for link in links:
-            fault = self.fault(link)
-            if fault and self.broken is None:
-                self.broken = (link.seq, fault)
-            yield link
+        for entry in links:
+            fault = self.fault(entry)
+            if fault and self.first_broken is None:
+                self.first_broken = (entry.seq, fault)
+            yield entry
 
-    def fault(self, link: ChainEntry) -> str | None:
+    def fault(self, entry: ChainEntry) -> str | None:
         """Why the next entry's seal or announcement does not hold, or ``None``."""
-        detail = link.detail
-        if link.kind == SUCCESSION_KIND and detail.get("use") == DECISION_KEYS:
-            if not self._line.announced(detail):
+        detail = entry.detail
+        if entry.kind == SUCCESSION_KIND and detail.get("use") == DECISION_KEYS:
+            if not self._succession.announced(detail):
                 return "succession"
-            self._line.takes_over()
+            self._succession.switch_to_successor()
             return None
-        if link.kind not in SIGNED_KINDS and "statement" not in detail:
+        if entry.kind not in SIGNED_KINDS and "statement" not in detail:
             return None
-        return None if self._sealed(link) else "seal"
+        return None if self._is_signed(entry) else "seal"
 
-    def _sealed(self, link: ChainEntry) -> bool:
-        said, key = link.detail.get("statement"), link.detail.get("key")
-        if not isinstance(said, Mapping) or type(key) is not str:
+    def _is_signed(self, entry: ChainEntry) -> bool:
+        statement, key = entry.detail.get("statement"), entry.detail.get("key")
+        if not isinstance(statement, Mapping) or type(key) is not str:
             return False
-        if said.get("chain_head") != link.previous_hash or said.get("task") != link.task_id:
+        if (
+            statement.get("chain_head") != entry.previous_hash
+            or statement.get("task") != entry.task_id
+        ):
             return False
-        if not is_genuine(said, str(link.detail.get("signature")), key):
+        if not is_genuine(statement, str(entry.detail.get("signature")), key):
             return False
-        if self._line.key is None:
-            self._line.key = parse_public_key(key)
-        return self._line.key is not None and key == public_hex(self._line.key)
+        if self._succession.key is None:
+            self._succession.key = parse_public_key(key)
+        return self._succession.key is not None and key == public_hex(self._succession.key)

@@ -64,7 +64,7 @@ class ExportReader:
     ) -> None:
         self._chain, self._trusted = chain, public_hex(key)
         self._walk = ChainWalk()
-        self._line, self._seals = (
+        self._succession, self._signature_checker = (
             KeySuccession(CHECKPOINT_KEYS, root or key),
             DecisionSignatureChecker(),
         )
@@ -82,44 +82,46 @@ class ExportReader:
             return self._end(value)
         raise ValueError("not a line of an export")
 
-    def broken(self, fault: str) -> ChainVerdict:
+    def failed_verdict(self, fault: str) -> ChainVerdict:
         """The verdict where the next line cannot be read, or is not there."""
-        place, sealed = self._walk.place, self._walk.sealed
-        return ChainVerdict(place.size, place.head, place.size + 1, fault, sealed=sealed)
+        position, sealed = self._walk.position, self._walk.sealed
+        return ChainVerdict(position.size, position.head, position.size + 1, fault, sealed=sealed)
 
-    def _entry(self, link: ChainEntry) -> ChainVerdict | None:
-        found = self._walk.entry(link)
+    def _entry(self, entry: ChainEntry) -> ChainVerdict | None:
+        found = self._walk.check_entry(entry)
         if found is not None:
             return found
-        fault = self._seals.fault(link)
-        if link.kind == SUCCESSION_KIND and link.detail.get("use") != DECISION_KEYS:
-            fault = None if self._line.announced(link.detail) else "succession"
+        fault = self._signature_checker.fault(entry)
+        if entry.kind == SUCCESSION_KIND and entry.detail.get("use") != DECISION_KEYS:
+            fault = None if self._succession.announced(entry.detail) else "succession"
         if fault is None:
             return None
         sealed = self._walk.sealed
-        return ChainVerdict(link.seq - 1, link.previous_hash, link.seq, fault, sealed=sealed)
+        return ChainVerdict(entry.seq - 1, entry.previous_hash, entry.seq, fault, sealed=sealed)
 
     def _checkpoint(self, given: Checkpoint) -> ChainVerdict | None:
-        key = self._line.key
+        key = self._succession.key
         wrong = checkpoints.find_fault(given, self._before, self._chain, key)
         self._before, self._checkpoints = given, self._checkpoints + 1
-        found = self._walk.mark(WitnessedHead(given.size, given.head, "checkpoint", wrong))
+        found = self._walk.check_witnessed(WitnessedHead(given.size, given.head, "checkpoint", wrong))
         if found is None:
             self._vouched = self._vouched or (key is not None and public_hex(key) == self._trusted)
-            self._line.takes_over()
+            self._succession.switch_to_successor()
         return found
 
     def _end(self, value: Any) -> ChainVerdict:
-        place, sealed = self._walk.place, self._walk.sealed
-        said = {"entries": place.size, "checkpoints": self._checkpoints}
+        position, sealed = self._walk.position, self._walk.sealed
+        said = {"entries": position.size, "checkpoints": self._checkpoints}
         if value != said:
-            return self.broken("tail")
-        if sealed < place.size:
+            return self.failed_verdict("tail")
+        if sealed < position.size:
             # Nobody has signed for these: whoever wrote the file may have written them.
-            return ChainVerdict(place.size, place.head, sealed + 1, "unsealed", sealed=sealed)
+            return ChainVerdict(position.size, position.head, sealed + 1, "unsealed", sealed=sealed)
         if not self._vouched:
             # Somebody else's key began this record, and the trusted one has signed nothing of it.
-            return ChainVerdict(place.size, place.head, None, "key", "checkpoint", place.size)
+            return ChainVerdict(
+                position.size, position.head, None, "key", "checkpoint", position.size
+            )
         return self._walk.end()
 
 
@@ -134,18 +136,20 @@ def parse_entry(value: Any) -> ChainEntry:
 
 def verify_export(file: BinaryIO, key: Ed25519PublicKey) -> ChainVerdict:
     """Walk an export and name the first bad entry or checkpoint."""
-    reading, first = ExportReader("", key), True
+    reader, first = ExportReader("", key), True
     try:
         for name, value in _lines(file):
             if first:
-                reading, first = _open_export(name, value, key), False
+                reader, first = _open_export(name, value, key), False
                 continue
-            found = reading.line(name, value)
+            found = reader.line(name, value)
             if found is not None:
-                return found if name != "end" or not file.read(1) else reading.broken("format")
+                return (
+                    found if name != "end" or not file.read(1) else reader.failed_verdict("format")
+                )
     except (ValueError, OverflowError, RecursionError):
-        return reading.broken("format")
-    return reading.broken("tail")
+        return reader.failed_verdict("format")
+    return reader.failed_verdict("tail")
 
 
 def _open_export(name: str, value: Any, key: Ed25519PublicKey) -> ExportReader:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from guardia.board.approvals import requests
 from guardia.board.audit.chain import clean
 from guardia.board.control import kill_switch
-from guardia.board.control import rollback as control_undoing
+from guardia.board.control import rollback as rollback
 from guardia.board.control.rollback import IssuedBy
 from guardia.board.core import wake_budget
 from guardia.board.core.context import Desk
@@ -68,20 +68,20 @@ class _DirectiveContext:
     session: Session
     task: Task
     issue: Issue
-    wish: DirectiveRequest
-    giver: IssuedBy
+    request: DirectiveRequest
+    issued_by: IssuedBy
     now: datetime
     detail: dict[str, Any] = field(default_factory=dict)
-    then: Callable[[], object] | None = None
+    after_log: Callable[[], object] | None = None
     """What follows once the order is on record."""
 
-    def place(self, *, undo: bool = False) -> Directive:
-        return control_undoing.create_directive(
+    def create_directive(self, *, undo: bool = False) -> Directive:
+        return rollback.create_directive(
             self.session,
             self.task,
-            self.wish.verb,
-            self.giver,
-            self.wish.reason,
+            self.request.verb,
+            self.issued_by,
+            self.request.reason,
             self.now,
             undo=undo,
             detail=dict(self.detail),
@@ -90,7 +90,7 @@ class _DirectiveContext:
     def move(self, step: Move, **values: object) -> None:
         move_task(self.session, self.task, step, actor=ActorKind.PERSON, now=self.now, **values)
 
-    def refuse(self, key: str, **words: object) -> Refused:
+    def refusal(self, key: str, **words: object) -> Refused:
         return Refused(why=t(f"desk.{key}", **words))
 
 
@@ -120,37 +120,39 @@ def allowed_verbs(
     return tuple(found)
 
 
-def issue_directive(desk: Desk, person: PersonInfo, task_id: int, wish: DirectiveRequest) -> State:
+def issue_directive(
+    desk: Desk, person: PersonInfo, task_id: int, request: DirectiveRequest
+) -> State:
     """Carry out one order; returns the task's state right after it.
 
     ``Forbidden`` without the right, ``IllegalMove`` where the task's state does not know it,
     ``Refused`` where something else stands against it.
     """
-    act = _HANDLERS.get(wish.verb)
+    act = _HANDLERS.get(request.verb)
     if act is None:
-        raise NotFound(what=wish.verb)
-    require_permission(person, f"directive.{wish.verb}")
-    reason, argument = clean(wish.reason).strip()[:_REASON], clean(wish.argument).strip()
-    wish = replace(wish, reason=reason, argument=argument)
-    if wish.verb not in _STOPPING:
-        desk.attest()
+        raise NotFound(what=request.verb)
+    require_permission(person, f"directive.{request.verb}")
+    reason, argument = clean(request.reason).strip()[:_REASON], clean(request.argument).strip()
+    request = replace(request, reason=reason, argument=argument)
+    if request.verb not in _STOPPING:
+        desk.sign_checkpoint()
     now = desk.clock()
     with desk.database.transaction() as session:
         task = lock_task(session, task_id)
         undoing = _is_rolling_back(session, task_id)
-        if wish.verb not in _allowed_verbs(task, undoing=undoing):
-            raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"desk.verb.{wish.verb}"))
+        if request.verb not in _allowed_verbs(task, undoing=undoing):
+            raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"desk.verb.{request.verb}"))
         issue = get_issue(session, task.sr_id)
-        case = _DirectiveContext(session, task, issue, wish, kill_switch.issued_by(person), now)
-        wake_budget.renew(session, task.sr_id, case.giver.actor, now)
-        directive = act(case)
+        ctx = _DirectiveContext(session, task, issue, request, kill_switch.issued_by(person), now)
+        wake_budget.renew(session, task.sr_id, ctx.issued_by.actor, now)
+        directive = act(ctx)
         session.flush()
-        _announce(case)
-        if wish.verb in _STOPPING:
+        _announce(ctx)
+        if request.verb in _STOPPING:
             schedule_checkpoint(session)
-        control_undoing.record_directive(session, directive, case.giver, now, task.target_server)
-        if case.then is not None:
-            case.then()
+        rollback.record_directive(session, directive, ctx.issued_by, now, task.target_server)
+        if ctx.after_log is not None:
+            ctx.after_log()
         return State(task.status)
 
 
@@ -178,185 +180,185 @@ def _is_rolling_back(session: Session, task_id: int) -> bool:
     return session.scalar(query) is not None
 
 
-def _announce(case: _DirectiveContext) -> None:
-    verb = t(f"desk.verb.{case.wish.verb}")
-    words = {"sr": case.issue.sr_id, "who": case.giver.name, "verb": verb}
-    text = t("desk.ordered", **words, reason=case.wish.reason or "-")
-    reply_to_room(case.session, case.issue, text, case.now)
+def _announce(ctx: _DirectiveContext) -> None:
+    verb = t(f"desk.verb.{ctx.request.verb}")
+    words = {"sr": ctx.issue.sr_id, "who": ctx.issued_by.name, "verb": verb}
+    text = t("desk.ordered", **words, reason=ctx.request.reason or "-")
+    reply_to_room(ctx.session, ctx.issue, text, ctx.now)
 
 
 # --- the orders ---------------------------------------------------------------------------------
 
 
-def _abort(case: _DirectiveContext) -> Directive:
+def _abort(ctx: _DirectiveContext) -> Directive:
     """Before work: ended. While it runs: interrupted, and undone by its agent."""
-    if case.task.status == _State.IN_PROGRESS:
-        return case.place(undo=True)
-    directive = case.place()
-    _void_approvals(case)
-    case.move(Move.ABORT)
-    _wake_auditors(case)
+    if ctx.task.status == _State.IN_PROGRESS:
+        return ctx.create_directive(undo=True)
+    directive = ctx.create_directive()
+    _void_approvals(ctx)
+    ctx.move(Move.ABORT)
+    _wake_auditors(ctx)
     return directive
 
 
-def _pause(case: _DirectiveContext) -> Directive:
-    directive = case.place()
-    case.task.paused = True
+def _pause(ctx: _DirectiveContext) -> Directive:
+    directive = ctx.create_directive()
+    ctx.task.paused = True
     return directive
 
 
-def _resume(case: _DirectiveContext) -> Directive:
-    directive = case.place()
-    case.task.paused = False
-    _wake_agent(case, directive)
+def _resume(ctx: _DirectiveContext) -> Directive:
+    directive = ctx.create_directive()
+    ctx.task.paused = False
+    _wake_agent(ctx, directive)
     return directive
 
 
-def _manual(case: _DirectiveContext) -> Directive:
+def _manual(ctx: _DirectiveContext) -> Directive:
     """A person takes over, as the server is: nothing is undone."""
-    directive = case.place()
-    control_undoing.abandon_rollback(
-        case.session, case.task, t("desk.taken_over", who=case.giver.name), case.now
+    directive = ctx.create_directive()
+    rollback.abandon_rollback(
+        ctx.session, ctx.task, t("desk.taken_over", who=ctx.issued_by.name), ctx.now
     )
-    _void_approvals(case)
-    person = case.giver.actor.removeprefix("person:")
-    owner = case.session.get(Person, person)
+    _void_approvals(ctx)
+    person = ctx.issued_by.actor.removeprefix("person:")
+    owner = ctx.session.get(Person, person)
     engineer = owner is not None and owner.role == "engineer"
-    case.move(Move.HAND_OVER, paused=False, **({"owner_id": person} if engineer else {}))
+    ctx.move(Move.HAND_OVER, paused=False, **({"owner_id": person} if engineer else {}))
     return directive
 
 
-def _return(case: _DirectiveContext) -> Directive:
+def _return(ctx: _DirectiveContext) -> Directive:
     """Back to its agent, who begins anew; every approval is asked anew too."""
-    _require_agent(case)
-    directive = case.place()
-    case.move(Move.RETURN, attempt=case.task.attempt + 1, plan=None, plan_hash=None, category=None)
-    _wake_agent(case, directive)
+    _require_agent(ctx)
+    directive = ctx.create_directive()
+    ctx.move(Move.RETURN, attempt=ctx.task.attempt + 1, plan=None, plan_hash=None, category=None)
+    _wake_agent(ctx, directive)
     return directive
 
 
-def _require_agent(case: _DirectiveContext) -> None:
-    agent = case.session.get(Agent, case.task.agent_id) if case.task.agent_id else None
-    if case.task.target_server is None or agent is None or agent.duty != "operate":
-        raise case.refuse("nobody_to_return_to")
+def _require_agent(ctx: _DirectiveContext) -> None:
+    agent = ctx.session.get(Agent, ctx.task.agent_id) if ctx.task.agent_id else None
+    if ctx.task.target_server is None or agent is None or agent.duty != "operate":
+        raise ctx.refusal("nobody_to_return_to")
 
 
-def _change(case: _DirectiveContext) -> Directive:
+def _change(ctx: _DirectiveContext) -> Directive:
     """A person's plan instead of the task's own. While that is carried out, its agent first undoes
     what is not the beginning of the new one."""
-    plan, task = case.wish.plan, case.task
+    plan, task = ctx.request.plan, ctx.task
     if plan is None:
         raise Invalid(what=t("desk.verb.change"), why=t("desk.change_how"))
-    if task.plan_hash != case.wish.argument:
+    if task.plan_hash != ctx.request.argument:
         raise Stale(what=f"SR-{task.sr_id}")
     if plan.category != task.category:
-        raise case.refuse("other_category")
-    _require_agent(case)
-    case.detail |= {"plan": normalize_plan(plan).model_dump(mode="json")}
+        raise ctx.refusal("other_category")
+    _require_agent(ctx)
+    ctx.detail |= {"plan": normalize_plan(plan).model_dump(mode="json")}
     if task.status == _State.IN_PROGRESS:
-        return case.place(undo=True)
-    directive = case.place()
+        return ctx.create_directive(undo=True)
+    directive = ctx.create_directive()
     if task.status == _State.MANUAL:
-        case.move(Move.RETURN, attempt=task.attempt + 1)
+        ctx.move(Move.RETURN, attempt=task.attempt + 1)
     elif task.status != _State.PARSED:
-        case.move(Move.RETURN)
-    case.then = partial(store_plan, case.session, task, plan, case.giver.actor, case.now)
+        ctx.move(Move.RETURN)
+    ctx.after_log = partial(store_plan, ctx.session, task, plan, ctx.issued_by.actor, ctx.now)
     return directive
 
 
-def _complete(case: _DirectiveContext) -> Directive:
+def _complete(ctx: _DirectiveContext) -> Directive:
     """A person has done by hand what was to be done."""
-    if not case.wish.reason:
+    if not ctx.request.reason:
         raise Invalid(what=t("desk.verb.complete"), why=t("desk.reason_needed"))
-    directive = case.place()
-    case.move(Move.COMPLETE)
-    _wake_auditors(case)
+    directive = ctx.create_directive()
+    ctx.move(Move.COMPLETE)
+    _wake_auditors(ctx)
     return directive
 
 
-def _rollback(case: _DirectiveContext) -> Directive:
+def _rollback(ctx: _DirectiveContext) -> Directive:
     """Undo a completed task; refused where one of its changes cannot be undone."""
-    if not case.wish.reason:
+    if not ctx.request.reason:
         raise Invalid(what=t("desk.verb.rollback"), why=t("desk.reason_needed"))
-    plan = stored_plan(case.task)
+    plan = stored_plan(ctx.task)
     attempted = set(
-        case.session.scalars(
+        ctx.session.scalars(
             select(ActionRun.ordinal).where(
-                ActionRun.task_id == case.task.task_id,
-                ActionRun.plan_hash == case.task.plan_hash,
+                ActionRun.task_id == ctx.task.task_id,
+                ActionRun.plan_hash == ctx.task.plan_hash,
                 ActionRun.phase == "do",
             )
         )
     )
     done = [action for number, action in enumerate(plan.actions) if number in attempted]
     if not done:
-        raise case.refuse("nothing_to_undo")
+        raise ctx.refusal("nothing_to_undo")
     lasting = [f"{a.effect} ({a.irreversible})" for a in done if a.undo is None]
     if lasting:
-        raise case.refuse("irreversible", actions="\n".join(lasting))
-    return case.place(undo=True)
+        raise ctx.refusal("irreversible", actions="\n".join(lasting))
+    return ctx.create_directive(undo=True)
 
 
-def _reassign(case: _DirectiveContext) -> Directive:
+def _reassign(ctx: _DirectiveContext) -> Directive:
     """To another agent, who begins anew, or to another engineer, who answers for it."""
-    wanted = case.wish.argument
-    agent = case.session.get(Agent, wanted)
+    wanted = ctx.request.argument
+    agent = ctx.session.get(Agent, wanted)
     if agent is not None and agent.duty == "operate" and agent.state == "active":
-        return _reassign_to_agent(case, wanted)
-    person = case.session.get(Person, wanted)
+        return _reassign_to_agent(ctx, wanted)
+    person = ctx.session.get(Person, wanted)
     if person is None or not person.active or person.role != "engineer":
         raise Invalid(what=wanted or t("desk.verb.reassign"), why=t("desk.no_such_assignee"))
-    case.detail |= {"engineer": wanted}
-    directive = case.place()
-    case.task.owner_id = case.issue.assignee_id = wanted
-    if case.task.status != _State.MANUAL:
-        _wake_agent(case, directive)
+    ctx.detail |= {"engineer": wanted}
+    directive = ctx.create_directive()
+    ctx.task.owner_id = ctx.issue.assignee_id = wanted
+    if ctx.task.status != _State.MANUAL:
+        _wake_agent(ctx, directive)
     return directive
 
 
-def _reassign_to_agent(case: _DirectiveContext, wanted: str) -> Directive:
-    if case.task.status in (_State.RECEIVED, _State.PENDING_APPROVAL, _State.APPROVED):
+def _reassign_to_agent(ctx: _DirectiveContext, wanted: str) -> Directive:
+    if ctx.task.status in (_State.RECEIVED, _State.PENDING_APPROVAL, _State.APPROVED):
         # Its plan is another agent's: people take it back first, or wait for its triage.
-        raise case.refuse("reassign_later")
-    case.detail |= {"agent": wanted, "before": case.task.agent_id or "-"}
-    directive = case.place()
-    told = t_default("notes.reassigned", who=case.giver.name, reason=case.wish.reason or "-")
+        raise ctx.refusal("reassign_later")
+    ctx.detail |= {"agent": wanted, "before": ctx.task.agent_id or "-"}
+    directive = ctx.create_directive()
+    note = t_default("notes.reassigned", who=ctx.issued_by.name, reason=ctx.request.reason or "-")
     agent_memory.hand_over_notes(
-        case.session,
-        case.issue.sr_id,
-        case.task.agent_id,
+        ctx.session,
+        ctx.issue.sr_id,
+        ctx.task.agent_id,
         wanted,
-        case.giver.actor,
-        told,
-        case.now,
+        ctx.issued_by.actor,
+        note,
+        ctx.now,
     )
-    case.task.agent_id = case.issue.agent_id = wanted
-    case.task.attempt += 1
-    if case.task.status != _State.MANUAL:
-        _wake_agent(case, directive)
+    ctx.task.agent_id = ctx.issue.agent_id = wanted
+    ctx.task.attempt += 1
+    if ctx.task.status != _State.MANUAL:
+        _wake_agent(ctx, directive)
     return directive
 
 
-def _priority(case: _DirectiveContext) -> Directive:
+def _priority(ctx: _DirectiveContext) -> Directive:
     """Moves it in its agent's queue. Work in progress goes on: there is nothing to interrupt."""
-    wanted = case.wish.argument.upper()
+    wanted = ctx.request.argument.upper()
     if wanted not in _PRIORITIES:
         raise Invalid(what=t("desk.verb.priority"), why=", ".join(_PRIORITIES))
-    case.detail |= {"priority": wanted, "before": case.issue.priority or "-"}
-    held_by, fence = case.task.run_id, case.task.fence
-    directive = case.place()
-    if case.task.status == _State.IN_PROGRESS:
-        case.task.run_id, case.task.fence = held_by, fence
-    _lock_siblings(case)
-    case.issue.priority = wanted
-    _wake_agent(case, directive)
+    ctx.detail |= {"priority": wanted, "before": ctx.issue.priority or "-"}
+    held_by, fence = ctx.task.run_id, ctx.task.fence
+    directive = ctx.create_directive()
+    if ctx.task.status == _State.IN_PROGRESS:
+        ctx.task.run_id, ctx.task.fence = held_by, fence
+    _lock_siblings(ctx)
+    ctx.issue.priority = wanted
+    _wake_agent(ctx, directive)
     return directive
 
 
-def _lock_siblings(case: _DirectiveContext) -> None:
+def _lock_siblings(ctx: _DirectiveContext) -> None:
     """All tasks follow their issue's priority: as everywhere, they are locked before it."""
-    siblings = select(Task.task_id).where(Task.sr_id == case.task.sr_id).order_by(Task.task_id)
-    case.session.execute(siblings.with_for_update(key_share=True))
+    siblings = select(Task.task_id).where(Task.sr_id == ctx.task.sr_id).order_by(Task.task_id)
+    ctx.session.execute(siblings.with_for_update(key_share=True))
 
 
 _HANDLERS: MappingProxyType[str, Callable[[_DirectiveContext], Directive]] = MappingProxyType(
@@ -377,27 +379,27 @@ VERBS = tuple(verb for verb in _HANDLERS if verb != "change")
 """What can be ordered by a word and an argument; a change needs a plan."""
 
 
-def _void_approvals(case: _DirectiveContext) -> None:
+def _void_approvals(ctx: _DirectiveContext) -> None:
     """Nobody need decide on a plan that will not run, and nothing waits for its window."""
-    requests.void(case.session, case.task)
-    case.task.run_after = None
+    requests.void(ctx.session, ctx.task)
+    ctx.task.run_after = None
 
 
-def _wake_agent(case: _DirectiveContext, directive: Directive) -> None:
-    if case.task.agent_id:
+def _wake_agent(ctx: _DirectiveContext, directive: Directive) -> None:
+    if ctx.task.agent_id:
         cause = {"directive": directive.directive_id, "verb": directive.verb}
         wake(
-            case.session,
-            case.task.agent_id,
+            ctx.session,
+            ctx.task.agent_id,
             WakeReason.DIRECTIVE,
-            case.now,
-            case.issue.sr_id,
+            ctx.now,
+            ctx.issue.sr_id,
             cause=cause,
-            by=case.giver.actor,
+            by=ctx.issued_by.actor,
         )
 
 
-def _wake_auditors(case: _DirectiveContext) -> None:
-    for auditor in registry.auditors(case.session):
-        cause = {"task": case.task.task_id, "verb": case.wish.verb}
-        wake(case.session, auditor, WakeReason.FINISHED, case.now, case.issue.sr_id, cause=cause)
+def _wake_auditors(ctx: _DirectiveContext) -> None:
+    for auditor in registry.auditors(ctx.session):
+        cause = {"task": ctx.task.task_id, "verb": ctx.request.verb}
+        wake(ctx.session, auditor, WakeReason.FINISHED, ctx.now, ctx.issue.sr_id, cause=cause)

@@ -40,7 +40,7 @@ class KillResult:
     """Tasks that were under way, now taken from their agents."""
     undoing: int
     """Those of them on which changes may have been made: they are being undone."""
-    already: bool = False
+    already_on: bool = False
     """The switch was on before; nothing was changed."""
 
 
@@ -71,25 +71,25 @@ def _kill(
         select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
     )
     if before is not None:
-        return KillResult(before.kill_id, 0, 0, already=True)
-    order = KillSwitchActivation(ordered_by=by.actor, reason=reason, room=room, ordered_at=now)
-    session.add(order)
+        return KillResult(before.kill_id, 0, 0, already_on=True)
+    activation = KillSwitchActivation(ordered_by=by.actor, reason=reason, room=room, ordered_at=now)
+    session.add(activation)
     session.flush()
-    running = _fence_all(session, order.kill_id)
+    running = _fence_all(session, activation.kill_id)
     undo = [task for task in running if task.status == State.IN_PROGRESS]
-    orders = [
+    directives = [
         create_directive(
-            session, task, "kill", by, reason, now, undo=task in undo, kill_id=order.kill_id
+            session, task, "kill", by, reason, now, undo=task in undo, kill_id=activation.kill_id
         )
         for task in running
     ]
     send(session, "alert", _alert_text(by, reason, running), now, sr_id=None)
     schedule_checkpoint(session)
-    _record(session, order, by, running, now, account)
-    for task, directive in zip(running, orders, strict=True):
+    _record(session, activation, by, running, now, account)
+    for task, directive in zip(running, directives, strict=True):
         record_directive(session, directive, by, now, task.target_server)
-    kill_report.send_report_if_complete(session, order.kill_id, now)
-    return KillResult(order.kill_id, len(running), len(undo))
+    kill_report.send_report_if_complete(session, activation.kill_id, now)
+    return KillResult(activation.kill_id, len(running), len(undo))
 
 
 def _fence_all(session: Session, kill_id: int) -> list[Task]:
@@ -118,7 +118,7 @@ def _alert_text(by: IssuedBy, reason: str, running: list[Task]) -> str:
 
 def _record(
     session: Session,
-    order: KillSwitchActivation,
+    activation: KillSwitchActivation,
     by: IssuedBy,
     running: list[Task],
     now: datetime,
@@ -130,16 +130,16 @@ def _record(
         actor=by.actor,
         now=now,
         detail={
-            "kill": order.kill_id,
-            "reason": order.reason,
-            "room": order.room,
+            "kill": activation.kill_id,
+            "reason": activation.reason,
+            "room": activation.room,
             "sender": by.name,
             "account": account,
             "tasks": [task.task_id for task in running],
             "states": dict(Counter(task.status for task in running)),
         },
         who=by.name,
-        reason=order.reason or "-",
+        reason=activation.reason or "-",
         tasks=len(running),
     )
 
@@ -153,29 +153,35 @@ def release(desk: Desk, person: PersonInfo, reason: str) -> None:
     text, now = clean(reason).strip()[:_REASON], desk.clock()
     if not text:
         raise Invalid(what=t("desk.release_reason"), why=t("desk.reason_needed"))
-    desk.attest()
+    desk.sign_checkpoint()
     by = issued_by(person)
     with desk.database.transaction() as session:
         session.execute(select(func.hold_kill_switch()))
-        order = session.scalar(
+        activation = session.scalar(
             select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
         )
-        if order is None:
+        if activation is None:
             raise Invalid(what=t("desk.switch"), why=t("desk.switch_off"))
-        order.released_by, order.release_reason, order.released_at = by.actor, text, now
+        activation.released_by, activation.release_reason, activation.released_at = (
+            by.actor,
+            text,
+            now,
+        )
         session.flush()
         waiting = select(Task.agent_id).where(
             Task.status.in_(CLAIMABLE_STATES), ~Task.paused, Task.agent_id.is_not(None)
         )
         for agent_id in session.scalars(waiting.distinct().order_by(Task.agent_id)).all():
-            wake(session, str(agent_id), WakeReason.RELEASED, now, cause={"kill": order.kill_id})
+            wake(
+                session, str(agent_id), WakeReason.RELEASED, now, cause={"kill": activation.kill_id}
+            )
         send(session, "alert", t("desk.released", who=by.name, reason=text), now, sr_id=None)
         log.append(
             session,
             "released",
             actor=by.actor,
             now=now,
-            detail={"kill": order.kill_id, "reason": text},
+            detail={"kill": activation.kill_id, "reason": text},
             who=by.name,
             reason=text,
         )

@@ -99,17 +99,17 @@ def force_action(
         host = registry.host(session, clean(server).strip())
     action = planner.action(draft, host, Category.FORCED)
     plan = _forced_plan(person, host, action, text)
-    desk.attest()
+    desk.sign_checkpoint()
     now = desk.clock()
     with desk.database.transaction() as session:
         issue = get_issue(session, sr_id)
         task = _create_task(session, issue, host, now)
         by = kill_switch.issued_by(person)
         given = {"tool": action.call.tool, "args": action.call.args}
-        order = rollback.create_directive(session, task, "force", by, text, now, detail=given)
+        directive = rollback.create_directive(session, task, "force", by, text, now, detail=given)
         words = {"sr": sr_id, "who": by.name, "verb": t("desk.verb.force")}
         reply_to_room(session, issue, t("desk.ordered", **words, reason=text), now)
-        rollback.record_directive(session, order, by, now, host.server_id)
+        rollback.record_directive(session, directive, by, now, host.server_id)
         tasks.store_plan(session, task, plan, by.actor, now)
         return task.task_id
 

@@ -21,14 +21,14 @@ _Reason = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("/control")
-def show(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
+def show(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
     """What the switch does, whether it is on, and what it has stopped."""
-    require_permission(here.person, "plan.read")
-    return _page(request, desk, here)
+    require_permission(visitor.person, "plan.read")
+    return _page(request, desk, visitor)
 
 
 def _page(
-    request: Request, desk: Desk, here: Visitor, *, status: int = 200, notice: str = ""
+    request: Request, desk: Desk, visitor: Visitor, *, status: int = 200, notice: str = ""
 ) -> Response:
     on = kill_switch.active_kill_switch(desk)
     stopped = control_kill_switch.stopped_tasks(desk, on.kill_id) if on else []
@@ -36,7 +36,7 @@ def _page(
         request,
         "control/control.html",
         status=status,
-        visitor=here,
+        visitor=visitor,
         stopped=stopped,
         ordered_by=labels.actor_label(kill_switch.activator_names(desk, on), on.ordered_by)
         if on
@@ -46,28 +46,30 @@ def _page(
 
 
 @router.post("/kill")
-def kill(request: Request, desk: BoardDep, here: CurrentVisitor, reason: _Reason = "") -> Response:
+def kill(
+    request: Request, desk: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
+) -> Response:
     """Stop everything."""
     try:
-        control_kill_switch.kill(desk, here.person, reason)
+        control_kill_switch.kill(desk, visitor.person, reason)
     except UserError as error:
-        return _refused(request, desk, here, error)
+        return _refused(request, desk, visitor, error)
     return RedirectResponse("/control", status_code=303)
 
 
 @router.post("/release")
 def release(
-    request: Request, desk: BoardDep, here: CurrentVisitor, reason: _Reason = ""
+    request: Request, desk: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
 ) -> Response:
     """Lift the switch."""
     try:
-        control_kill_switch.release(desk, here.person, reason)
+        control_kill_switch.release(desk, visitor.person, reason)
     except UserError as error:
-        return _refused(request, desk, here, error)
+        return _refused(request, desk, visitor, error)
     return RedirectResponse("/control", status_code=303)
 
 
-def _refused(request: Request, desk: Desk, here: Visitor, error: UserError) -> Response:
+def _refused(request: Request, desk: Desk, visitor: Visitor, error: UserError) -> Response:
     status, notice = errors.page_error(request, error)
-    require_permission(here.person, "plan.read")
-    return _page(request, desk, here, status=status, notice=notice)
+    require_permission(visitor.person, "plan.read")
+    return _page(request, desk, visitor, status=status, notice=notice)

@@ -40,7 +40,7 @@ class RollbackClaim:
     """A task that an agent holds in order to undo it."""
 
     directive_id: int
-    hold: Claim
+    claim: Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def create_directive(
     session: Session,
     task: Task,
     verb: str,
-    giver: IssuedBy,
+    issued_by: IssuedBy,
     reason: str,
     now: datetime,
     *,
@@ -83,7 +83,7 @@ def create_directive(
         kill_id=kill_id,
         verb=verb,
         detail=detail or {},
-        ordered_by=giver.actor,
+        ordered_by=issued_by.actor,
         reason=reason,
         found=task.status,
         state="UNDOING" if undo else "DONE",
@@ -94,18 +94,26 @@ def create_directive(
     session.flush()
     if undo and task.agent_id:
         cause = {"directive": directive.directive_id, "verb": verb}
-        wake(session, task.agent_id, WakeReason.ORDER, now, task.sr_id, cause=cause, by=giver.actor)
+        wake(
+            session,
+            task.agent_id,
+            WakeReason.ORDER,
+            now,
+            task.sr_id,
+            cause=cause,
+            by=issued_by.actor,
+        )
     return directive
 
 
 def record_directive(
-    session: Session, directive: Directive, giver: IssuedBy, now: datetime, server: str | None
+    session: Session, directive: Directive, issued_by: IssuedBy, now: datetime, server: str | None
 ) -> None:
     """The order's entry; announces it, so that every worker ends what runs for the task."""
     log.append(
         session,
         "ordered",
-        actor=giver.actor,
+        actor=issued_by.actor,
         now=now,
         sr_id=directive.sr_id,
         task_id=directive.task_id,
@@ -117,7 +125,7 @@ def record_directive(
             "reason": directive.reason,
             **directive.detail,
         },
-        who=giver.name,
+        who=issued_by.name,
         verb=t_default(f"desk.verb.{directive.verb}"),
         server=server or "-",
         reason=directive.reason or "-",
@@ -125,17 +133,17 @@ def record_directive(
 
 
 def claim_rollback(
-    desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()
+    desk: Desk, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> RollbackClaim | None:
     """Claim a task of this agent that is to be undone, also while the kill switch is on."""
     with desk.database.transaction() as session:
-        if not is_current(session, waking):
+        if not is_current(session, run_context):
             return None
-        release_tasks(session, waking)
+        release_tasks(session, run_context)
         task = session.scalar(
             select(Task)
             .where(
-                Task.agent_id == waking.agent_id,
+                Task.agent_id == run_context.agent_id,
                 Task.task_id.in_(ROLLBACK_TASKS),
                 Task.task_id.not_in(done),
             )
@@ -147,9 +155,11 @@ def claim_rollback(
         if task is None or directive is None:
             return None
         task.fence += 1
-        task.run_id = waking.run_id
-        hold = Claim(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
-        return RollbackClaim(directive.directive_id, hold)
+        task.run_id = run_context.run_id
+        claim = Claim(
+            task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence
+        )
+        return RollbackClaim(directive.directive_id, claim)
 
 
 def _lock_directive(session: Session, task_id: int) -> Directive | None:
@@ -160,13 +170,13 @@ def _lock_directive(session: Session, task_id: int) -> Directive | None:
 def grant_rollback(desk: Desk, order: RollbackClaim) -> RollbackGrant:
     """Permission to undo what the task's plan did, and to look at the server meanwhile."""
     with desk.database.transaction() as session:
-        task = claimed_task(session, order.hold)
+        task = claimed_task(session, order.claim)
         plan = stored_plan(task)
         directive = _lock_directive(session, task.task_id)
         wanted = _replacement_plan(directive) if directive else None
         kept = commands.completed_prefix(session, task, wanted) if wanted else 0
         category = task.category or Category.READ_ONLY
-        given = Grant(order.hold, plan.server, category, task.plan_hash, order.directive_id)
+        given = Grant(order.claim, plan.server, category, task.plan_hash, order.directive_id)
         return RollbackGrant(given, plan, kept)
 
 
@@ -184,17 +194,17 @@ def finish_rollback(
 
     A changed plan is then filed, and asked anew: its author is whoever has ordered it.
     """
-    now, hold = desk.clock(), order.hold
+    now, claim = desk.clock(), order.claim
     with desk.database.transaction() as session:
-        task = claimed_task(session, hold)
-        directive = _lock_directive(session, hold.task_id)
+        task = claimed_task(session, claim)
+        directive = _lock_directive(session, claim.task_id)
         if directive is None or directive.directive_id != order.directive_id:
-            raise Stale(what=f"SR-{hold.sr_id}")
+            raise Stale(what=f"SR-{claim.sr_id}")
         wanted, before = _replacement_plan(directive), task.plan_hash or ""
         if kept and wanted is None:  # everything was stopped meanwhile: nothing is kept
             task.run_id = None
             cause = {"directive": directive.directive_id, "verb": "kill"}
-            wake(session, hold.agent_id, WakeReason.ORDER, now, hold.sr_id, cause=cause)
+            wake(session, claim.agent_id, WakeReason.ORDER, now, claim.sr_id, cause=cause)
             return State(task.status)
         step, actor = _final_move(State(task.status), lost, changed=wanted is not None)
         again = {"attempt": task.attempt + 1} if step is Move.RETURN else {}
@@ -257,16 +267,16 @@ def _record_end(
     kept: int,
     now: datetime,
 ) -> None:
-    hold, author, text = order.hold, f"agent:{order.hold.agent_id}", directive.outcome
-    session.add(Comment(sr_id=hold.sr_id, author=author, body=text, created_at=now))
+    claim, author, text = order.claim, f"agent:{order.claim.agent_id}", directive.outcome
+    session.add(Comment(sr_id=claim.sr_id, author=author, body=text, created_at=now))
     session.flush()
     log.append(
         session,
         "not_restored" if lost else "undone",
         actor=author,
         now=now,
-        sr_id=hold.sr_id,
-        task_id=hold.task_id,
+        sr_id=claim.sr_id,
+        task_id=claim.task_id,
         detail={
             "directive": directive.directive_id,
             "verb": directive.verb,

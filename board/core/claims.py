@@ -47,34 +47,34 @@ class Grant:
     made elsewhere opens nothing.
     """
 
-    hold: Claim
+    claim: Claim
     server_id: str
     category: str
     plan_hash: str | None
-    order: int | None = None
+    directive_id: int | None = None
     """The person's directive that this grant obeys: it undoes and reads, also under the switch."""
 
 
-def claimed_task(session: Session, hold: Claim) -> Task:
+def claimed_task(session: Session, claim: Claim) -> Task:
     """The task of a hold, locked; ``Stale`` where someone has claimed or decided since."""
-    task = lock_task(session, hold.task_id)
-    if (task.fence, task.run_id) != (hold.fence, hold.run_id):
-        raise Stale(what=f"SR-{hold.sr_id}")
+    task = lock_task(session, claim.task_id)
+    if (task.fence, task.run_id) != (claim.fence, claim.run_id):
+        raise Stale(what=f"SR-{claim.sr_id}")
     return task
 
 
-def claimed_goal(session: Session, hold: GoalClaim) -> Goal:
+def claimed_goal(session: Session, claim: GoalClaim) -> Goal:
     """The goal of a hold, locked; ``Stale`` where someone has claimed or decided since."""
-    query = select(Goal).where(Goal.sr_id == hold.sr_id)
+    query = select(Goal).where(Goal.sr_id == claim.sr_id)
     goal = session.scalar(query.with_for_update(key_share=True))
-    if goal is None or (goal.fence, goal.run_id) != (hold.fence, hold.run_id):
-        raise Stale(what=f"SR-{hold.sr_id}")
+    if goal is None or (goal.fence, goal.run_id) != (claim.fence, claim.run_id):
+        raise Stale(what=f"SR-{claim.sr_id}")
     return goal
 
 
-def lock_claim(session: Session, hold: Claim | GoalClaim) -> None:
+def lock_claim(session: Session, claim: Claim | GoalClaim) -> None:
     """``Stale`` unless the hold is still worth something, until this transaction ends."""
-    if isinstance(hold, GoalClaim):
-        claimed_goal(session, hold)
+    if isinstance(claim, GoalClaim):
+        claimed_goal(session, claim)
     else:
-        claimed_task(session, hold)
+        claimed_task(session, claim)

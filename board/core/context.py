@@ -20,7 +20,7 @@ def utc_now() -> datetime:
 class CheckpointSigner(Protocol):
     """Signs checkpoints of the audit log; `integrity.notary` is the one that does."""
 
-    def seal(self, desk: Desk) -> object:
+    def sign(self, desk: Desk) -> object:
         """Sign the log as it is now. Raises `Refused` if it was rewritten."""
 
 
@@ -30,7 +30,7 @@ class Desk:
 
     database: Database
     clock: Callable[[], datetime] = utc_now
-    seal: DecisionSigner = field(default_factory=DecisionSigner.passing)
+    decision_signer: DecisionSigner = field(default_factory=DecisionSigner.ephemeral)
     """Signs people's decisions; the product gives the installation's own."""
     notary: CheckpointSigner | None = None
     """Signs checkpoints; ``None`` where this process carries nothing out."""
@@ -38,11 +38,11 @@ class Desk:
     planner: Planner | None = None
     """Makes what people plan concrete; ``None`` where this process takes no such orders."""
 
-    def attest(self) -> None:
+    def sign_checkpoint(self) -> None:
         """Sign the record as it stands, before something privileged; never in a transaction.
 
         ``Refused`` where it was rewritten since the last checkpoint: nothing is built on that.
         What stops work does not wait for this, nor fail by it: see ``seal_soon``.
         """
         if self.notary is not None:
-            self.notary.seal(self)
+            self.notary.sign(self)

@@ -114,6 +114,6 @@ def count_progress(counts: Mapping[State, int]) -> GoalProgress:
     return GoalProgress(done, waiting, sum(counts.values()) - done - waiting)
 
 
-def is_reached(found: GoalProgress) -> bool:
+def is_reached(progress: GoalProgress) -> bool:
     """Whether a goal's agent may call it achieved: there are issues, and all are completed."""
-    return found.total > 0 and found.done == found.total
+    return progress.total > 0 and progress.done == progress.total

@@ -63,20 +63,24 @@ class ActiveKillSwitch:
 def active_kill_switch(desk: Desk) -> ActiveKillSwitch | None:
     """The switch where it is on; ``None`` where work may go on."""
     with desk.database.reading() as session:
-        order = session.scalar(
+        activation = session.scalar(
             select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
         )
-        if order is None:
+        if activation is None:
             return None
         undoing = session.scalar(
             select(func.count()).select_from(Directive).where(Directive.state == "UNDOING")
         )
         return ActiveKillSwitch(
-            order.kill_id, order.ordered_by, order.reason, order.ordered_at, undoing or 0
+            activation.kill_id,
+            activation.ordered_by,
+            activation.reason,
+            activation.ordered_at,
+            undoing or 0,
         )
 
 
-def activator_names(desk: Desk, on: ActiveKillSwitch) -> dict[str, str]:
+def activator_names(desk: Desk, active: ActiveKillSwitch) -> dict[str, str]:
     """What people call whoever turned the switch."""
     with desk.database.reading() as session:
-        return display_names_of(session, [on.ordered_by])
+        return display_names_of(session, [active.ordered_by])

@@ -45,19 +45,19 @@ def cause_label(name: str, value: object) -> object:
     return label(f"wake.{name}", str(value)) if name in ("verdict", "move") else value
 
 
-def actor_label(names: Mapping[str, str], who: str) -> str:
+def actor_label(names: Mapping[str, str], actor: str) -> str:
     """The name of ``agent:…``, ``person:…``, ``channel:…`` or ``operator:…``."""
-    if who in names:
-        return names[who]
-    kind, _, name = who.partition(":")
+    if actor in names:
+        return names[actor]
+    kind, _, name = actor.partition(":")
     if kind == "operator":
         return t("web.operator")
-    return label("web.channel", name) if kind == "channel" else name or who
+    return label("web.channel", name) if kind == "channel" else name or actor
 
 
-def format_time(given: datetime, style: str = "full") -> str:
+def format_time(value: datetime, style: str = "full") -> str:
     """A time in Seoul: ``full`` with the year and seconds, ``short`` for lists."""
-    local = given.astimezone(SEOUL)
+    local = value.astimezone(SEOUL)
     return local.strftime("%m-%d %H:%M" if style == "short" else "%Y-%m-%d %H:%M:%S")
 
 

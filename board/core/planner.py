@@ -39,7 +39,7 @@ class ToolOption:
 class Planner(Protocol):
     """The catalogue, as people who plan need it."""
 
-    def offers(self) -> tuple[ToolOption, ...]:
+    def options(self) -> tuple[ToolOption, ...]:
         """Every change there is, in the catalogue's order."""
 
     def action(self, draft: ActionDraft, host: Host, category: str) -> Action:

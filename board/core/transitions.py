@@ -33,24 +33,24 @@ _STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
 
 
 def move_task(
-    session: Session, task: Task, step: Move, *, actor: ActorKind, now: datetime, **values: Any
+    session: Session, task: Task, move: Move, *, actor: ActorKind, now: datetime, **values: Any
 ) -> State:
     """Compare-and-set a task's state along the lifecycle, and its issue's after it."""
     state = State(task.status)
-    following = next_state(state, step, actor)
-    if following is None:
-        raise IllegalMove(state=state.value, move=step.value)
+    target = next_state(state, move, actor)
+    if target is None:
+        raise IllegalMove(state=state.value, move=move.value)
     changed = session.execute(
         update(Task)
         .where(Task.task_id == task.task_id, Task.status == state, Task.fence == task.fence)
-        .values(status=following.value, updated_at=now, **values)
+        .values(status=target.value, updated_at=now, **values)
         .execution_options(synchronize_session="evaluate")
     )
     assert isinstance(changed, CursorResult)
     if changed.rowcount != 1:
         raise Stale(what=f"SR-{task.sr_id}")
     update_issue_state(session, task.sr_id, now)
-    return following
+    return target
 
 
 def update_issue_state(session: Session, sr_id: int, now: datetime) -> None:

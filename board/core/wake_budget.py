@@ -69,7 +69,7 @@ def mark_stalled(session: Session, sr_id: int, reason: WakeReason, now: datetime
 
 def renew(session: Session, sr_id: int, actor: str, now: datetime) -> bool:
     """A person acts on the issue: its budgets are whole again; ``True`` where it was stalled."""
-    lifted = session.scalar(
+    cleared = session.scalar(
         update(Issue)
         .where(Issue.sr_id == sr_id, Issue.stalled_at.is_not(None))
         .values(stalled_at=None, stalled_on=None)
@@ -78,7 +78,7 @@ def renew(session: Session, sr_id: int, actor: str, now: datetime) -> bool:
     session.execute(delete(WakeBudget).where(WakeBudget.sr_id == sr_id))
     tasks = select(Task.task_id).where(Task.sr_id == sr_id)
     session.execute(delete(TaskCrashCount).where(TaskCrashCount.task_id.in_(tasks)))
-    if lifted is None:
+    if cleared is None:
         return False
     log.append(session, "stall_lifted", actor=actor, now=now, sr_id=sr_id, detail={})
     return True

@@ -41,7 +41,7 @@ class BudgetRefusal:
     why: str
     exhausted: bool
     """Whether a cap is reached; else others hold what is left of it only for now."""
-    pauses: bool
+    pauses_agent: bool
     """Whether the agent is to rest until people raise its budget."""
     needed: Amount
 
@@ -124,25 +124,25 @@ def reserved(account: BudgetAccount) -> Amount:
 def cap(chart: OrgChart, account: BudgetAccount) -> Cap:
     """What may be spent in the account's period, with what people have added."""
     given = budget(chart, account.scope, account.scope_id).cap(account.span)
-    return given.raised(Amount(account.extra_tokens, account.extra_cost))
+    return given.increased_by(Amount(account.extra_tokens, account.extra_cost))
 
 
 def full_accounts(
-    chart: OrgChart, touched: Iterable[BudgetAccount], needed: Amount
+    chart: OrgChart, accounts: Iterable[BudgetAccount], needed: Amount
 ) -> Sequence[BudgetAccount]:
     """Those whose cap has no room for ``needed``, whatever becomes of the calls under way."""
-    return [a for a in touched if not cap(chart, a).holds(spent(a) + needed)]
+    return [a for a in accounts if not cap(chart, a).holds(spent(a) + needed)]
 
 
 def check_budget(
-    chart: OrgChart, touched: Sequence[BudgetAccount], needed: Amount
+    chart: OrgChart, accounts: Sequence[BudgetAccount], needed: Amount
 ) -> BudgetRefusal | None:
     """``None`` where every account has room for ``needed`` beside all that is reserved."""
-    if over := full_accounts(chart, touched, needed):
+    if over := full_accounts(chart, accounts, needed):
         names = ", ".join(dict.fromkeys(account_title(a) for a in over))
         why = t("costs.exhausted", which=names)
         return BudgetRefusal(why, True, any(_pauses(chart, a) for a in over), needed)
-    for account in touched:
+    for account in accounts:
         if not cap(chart, account).holds(spent(account) + reserved(account) + needed):
             return BudgetRefusal(
                 t("costs.busy", which=account_title(account)), False, False, needed
@@ -155,16 +155,16 @@ def _pauses(chart: OrgChart, account: BudgetAccount) -> bool:
     return isinstance(found, AgentBudget) and found.on_exhausted == "pause"
 
 
-def reserve(touched: Iterable[BudgetAccount], worst: Amount) -> None:
+def reserve(accounts: Iterable[BudgetAccount], worst: Amount) -> None:
     """Set aside what a call could use at worst."""
-    for account in touched:
+    for account in accounts:
         account.reserved_tokens += worst.tokens
         account.reserved_cost += worst.cost
 
 
-def spend(touched: Iterable[BudgetAccount], used: Amount, worst: Amount) -> None:
+def spend(accounts: Iterable[BudgetAccount], used: Amount, worst: Amount) -> None:
     """Book what a call has used in the place of what was set aside for it."""
-    for account in touched:
+    for account in accounts:
         account.reserved_tokens -= worst.tokens
         account.reserved_cost -= worst.cost
         account.spent_tokens += used.tokens
@@ -172,21 +172,25 @@ def spend(touched: Iterable[BudgetAccount], used: Amount, worst: Amount) -> None
 
 
 def warn(
-    session: Session, chart: OrgChart, touched: Iterable[BudgetAccount], now: datetime
+    session: Session, chart: OrgChart, accounts: Iterable[BudgetAccount], now: datetime
 ) -> None:
     """Tell people once a month that most of a budget is spent."""
-    for account in touched:
+    for account in accounts:
         limit = cap(chart, account)
-        if account.span == "month" and account.warned_at is None and limit.nearly(spent(account)):
+        if (
+            account.span == "month"
+            and account.warned_at is None
+            and limit.is_nearly_reached(spent(account))
+        ):
             account.warned_at = now
             _alert(session, "budget_warned", account, now, share=limit.share(spent(account)) or 0)
 
 
 def mark_exhausted(
-    session: Session, chart: OrgChart, touched: Iterable[BudgetAccount], now: datetime
+    session: Session, chart: OrgChart, accounts: Iterable[BudgetAccount], now: datetime
 ) -> None:
     """Tell people, once until they raise it, that a budget is used up."""
-    for account in touched:
+    for account in accounts:
         if account.exhausted_at is None:
             account.exhausted_at = now
             share = cap(chart, account).share(spent(account)) or 0

@@ -30,39 +30,39 @@ _REASON = 1000
 _BATCH = 200
 
 
-def pause_agent(desk: Desk, hold: Claim | GoalClaim, refused: BudgetRefusal) -> None:
+def pause_agent(desk: Desk, claim: Claim | GoalClaim, refused: BudgetRefusal) -> None:
     """Let the agent rest until people raise its budget, and ask them; always raises ``Exhausted``.
 
     Its task waits where it is.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        lock_claim(session, hold)
+        lock_claim(session, claim)
         # Open already where a person has resumed the agent without raising the budget.
-        pause = _open_pause(session, hold.agent_id) or BudgetPause(agent_id=hold.agent_id)
-        agent = session.get(Agent, hold.agent_id, with_for_update=True)
+        pause = _open_pause(session, claim.agent_id) or BudgetPause(agent_id=claim.agent_id)
+        agent = session.get(Agent, claim.agent_id, with_for_update=True)
         if agent is not None and agent.state == "active":
             agent.state = "paused"
-            pause.sr_id, pause.paused_at = hold.sr_id, now
+            pause.sr_id, pause.paused_at = claim.sr_id, now
             pause.needed_tokens, pause.needed_cost = refused.needed.tokens, refused.needed.cost
             session.add(pause)
             session.flush()
-            _announce_pause(session, agent, hold, refused, now)
-    raise Exhausted(what=hold.agent_id)
+            _announce_pause(session, agent, claim, refused, now)
+    raise Exhausted(what=claim.agent_id)
 
 
 def _announce_pause(
-    session: Session, agent: Agent, hold: Claim | GoalClaim, refused: BudgetRefusal, now: datetime
+    session: Session, agent: Agent, claim: Claim | GoalClaim, refused: BudgetRefusal, now: datetime
 ) -> None:
     words = {"agent": agent.title, "why": refused.why}
-    send(session, "alert", t("costs.rests", **words), now, sr_id=hold.sr_id)
+    send(session, "alert", t("costs.rests", **words), now, sr_id=claim.sr_id)
     log.append(
         session,
         "budget_paused",
         actor=SYSTEM_ACTOR,
         now=now,
-        sr_id=hold.sr_id,
-        task_id=hold.task_id,
+        sr_id=claim.sr_id,
+        task_id=claim.task_id,
         detail={"agent": agent.agent_id, "why": refused.why},
         **words,
     )
@@ -201,16 +201,16 @@ def _resume(session: Session, running: OrgChart, agent_id: str, by: str, now: da
     if pause is None:
         return False
     agent = session.get(Agent, agent_id, with_for_update=True)
-    rests = agent is not None and agent.state == "paused"
+    is_paused = agent is not None and agent.state == "paused"
     own = budget_accounts.lock_scopes(
         session, [("agent", agent_id)], budget_accounts.today(running, now)
     )
-    if rests and budget_accounts.full_accounts(
+    if is_paused and budget_accounts.full_accounts(
         running, own, Amount(pause.needed_tokens, pause.needed_cost)
     ):
         return False
     pause.ended_at, pause.ended_by = now, by
-    if agent is None or not rests:
+    if agent is None or not is_paused:
         # A person has resumed it, or it was fired.
         return False
     agent.state = "active"

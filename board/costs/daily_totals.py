@@ -51,14 +51,14 @@ def add_call(session: Session, call: ModelCall) -> None:
         _add(session, CostIssue, _issue_key(call.day, call.sr_id), {"calls": 1, **used})
 
 
-def add_command(session: Session, hold: Claim, milliseconds: int, now: datetime) -> None:
+def add_command(session: Session, claim: Claim, milliseconds: int, now: datetime) -> None:
     """Add one remote command to its run, day and issue."""
     day = budget_accounts.today(revisions.running_chart(session), now)
     more = {"commands": 1, "command_ms": max(0, milliseconds)}
-    session.execute(update(Run).where(Run.run_id == hold.run_id).values(commands=Run.commands + 1))
-    inst = institution_of(session, hold.sr_id)
-    _add(session, CostDay, _day_key(day, hold.agent_id, inst, _NO_MODEL), more)
-    _add(session, CostIssue, _issue_key(day, hold.sr_id), more)
+    session.execute(update(Run).where(Run.run_id == claim.run_id).values(commands=Run.commands + 1))
+    inst = institution_of(session, claim.sr_id)
+    _add(session, CostDay, _day_key(day, claim.agent_id, inst, _NO_MODEL), more)
+    _add(session, CostIssue, _issue_key(day, claim.sr_id), more)
 
 
 def add_run(session: Session, agent_id: str, task_id: int, begun: datetime, now: datetime) -> None:

@@ -88,36 +88,36 @@ class Allowance:
         return self.tokens == 0 or self.cost == 0
 
 
-def reserve(desk: Desk, hold: Claim | GoalClaim, bid: ModelCallRequest) -> int | BudgetRefusal:
+def reserve(desk: Desk, claim: Claim | GoalClaim, request: ModelCallRequest) -> int | BudgetRefusal:
     """Set the worst case of a call aside in every account, all or none; the call's number.
 
     ``Stale`` where the hold is no longer worth anything: nothing is spent on overtaken work.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        lock_claim(session, hold)
+        lock_claim(session, claim)
         running = revisions.running_chart(session)
-        price = running.prices.get(bid.model, FREE)
-        call = _new_call(session, hold, bid, price, budget_accounts.today(running, now), now)
+        price = running.prices.get(request.model, FREE)
+        call = _new_call(session, claim, request, price, budget_accounts.today(running, now), now)
         worst = _worst_case(call)
-        touched = budget_accounts.lock_accounts(session, call.agent_id, call.inst_id, call.day)
-        refused = budget_accounts.check_budget(running, touched, worst)
+        accounts = budget_accounts.lock_accounts(session, call.agent_id, call.inst_id, call.day)
+        refused = budget_accounts.check_budget(running, accounts, worst)
         session.add(call)
         if refused is None:
-            budget_accounts.reserve(touched, worst)
+            budget_accounts.reserve(accounts, worst)
             session.flush()
             return call.call_id
         _close(call, ModelCallResult("refused", refused.why), Amount(), now)
         session.flush()
         daily_totals.add_call(session, call)
         budget_accounts.mark_exhausted(
-            session, running, budget_accounts.full_accounts(running, touched, worst), now
+            session, running, budget_accounts.full_accounts(running, accounts, worst), now
         )
         _record(session, call, now)
         return refused
 
 
-def settle(desk: Desk, call_id: int, ended: ModelCallResult) -> Amount:
+def settle(desk: Desk, call_id: int, result: ModelCallResult) -> Amount:
     """Book what a call has used, and give back the rest of what was set aside.
 
     What a server claims beyond that, or not believably, counts as the worst case; so whatever it
@@ -128,24 +128,24 @@ def settle(desk: Desk, call_id: int, ended: ModelCallResult) -> Amount:
         call = session.get(ModelCall, call_id, with_for_update=True)
         if call is None or call.state != "RESERVED":
             return Amount()
-        return _settle(session, call, ended, now)
+        return _settle(session, call, result, now)
 
 
-def _settle(session: Session, call: ModelCall, ended: ModelCallResult, now: datetime) -> Amount:
+def _settle(session: Session, call: ModelCall, result: ModelCallResult, now: datetime) -> Amount:
     running, worst = revisions.running_chart(session), _worst_case(call)
-    tokens_in, believed_in = _plausible_count(ended.tokens_in, call.most_in)
-    tokens_out, believed_out = _plausible_count(ended.tokens_out, call.most_out)
+    tokens_in, believed_in = _plausible_count(result.tokens_in, call.most_in)
+    tokens_out, believed_out = _plausible_count(result.tokens_out, call.most_out)
     call.tokens_in, call.tokens_out = tokens_in, tokens_out
     call.estimated = not (believed_in and believed_out)
     used = Amount(tokens_in + tokens_out, _price(call).cost(tokens_in, tokens_out))
-    touched = _locked(session, call)
-    _close(call, ended, used, now)
-    budget_accounts.spend(touched, used, worst)
-    _book(session, running, call, touched, now)
+    accounts = _locked(session, call)
+    _close(call, result, used, now)
+    budget_accounts.spend(accounts, used, worst)
+    _book(session, running, call, accounts, now)
     return used
 
 
-def report_usage(desk: Desk, hold: Claim, used: ReportedUsage) -> Allowance:
+def report_usage(desk: Desk, claim: Claim, used: ReportedUsage) -> Allowance:
     """Book what an outside agent says that it has used, also under a stale hold: it happened.
 
     ``Invalid`` for numbers that cannot be. Returns what is left; at nothing, stop it.
@@ -155,29 +155,29 @@ def report_usage(desk: Desk, hold: Claim, used: ReportedUsage) -> Allowance:
     with desk.database.transaction() as session:
         running = revisions.running_chart(session)
         price = running.prices.get(used.model)
-        bid = ModelCallRequest(
+        request = ModelCallRequest(
             used.question, "outside", used.model, "", used.tokens_in, used.tokens_out, 0
         )
         day = budget_accounts.today(running, now)
-        call = _new_call(session, hold, bid, price or FREE, day, now)
+        call = _new_call(session, claim, request, price or FREE, day, now)
         call.tokens_in, call.tokens_out = used.tokens_in, used.tokens_out
-        touched = _locked(session, call)
+        accounts = _locked(session, call)
         cost = _worst_case(call).cost if price else (used.won or 0) * MICROS_PER_WON
         spent = Amount(used.tokens_in + used.tokens_out, cost)
         _close(call, ModelCallResult("reported", latency_ms=used.latency_ms), spent, now)
         session.add(call)
-        budget_accounts.spend(touched, spent, Amount())
-        _book(session, running, call, touched, now)
-        return _remaining(running, touched)
+        budget_accounts.spend(accounts, spent, Amount())
+        _book(session, running, call, accounts, now)
+        return _remaining(running, accounts)
 
 
-def allowance(desk: Desk, hold: Claim) -> Allowance:
+def allowance(desk: Desk, claim: Claim) -> Allowance:
     """What the agent may still use on this issue, before it begins."""
     with desk.database.reading() as session:
         running = revisions.running_chart(session)
         day = budget_accounts.today(running, desk.clock())
         known = budget_accounts.read_accounts(
-            session, hold.agent_id, daily_totals.institution_of(session, hold.sr_id), day
+            session, claim.agent_id, daily_totals.institution_of(session, claim.sr_id), day
         )
         return _remaining(running, known)
 
@@ -206,32 +206,32 @@ def expired_calls(desk: Desk, limit: int) -> Sequence[int]:
 
 def _new_call(
     session: Session,
-    hold: Claim | GoalClaim,
-    bid: ModelCallRequest,
+    claim: Claim | GoalClaim,
+    request: ModelCallRequest,
     price: Price,
     day: date,
     now: datetime,
 ) -> ModelCall:
     return ModelCall(
-        run_id=hold.run_id,
-        task_id=hold.task_id,
-        sr_id=hold.sr_id,
-        agent_id=hold.agent_id,
-        inst_id=daily_totals.institution_of(session, hold.sr_id),
-        question=clean(bid.question)[:_MAX_NAME],
-        provider=bid.provider,
-        model=clean(bid.model)[:_MAX_NAME],
-        prompt_version=bid.prompt_version,
+        run_id=claim.run_id,
+        task_id=claim.task_id,
+        sr_id=claim.sr_id,
+        agent_id=claim.agent_id,
+        inst_id=daily_totals.institution_of(session, claim.sr_id),
+        question=clean(request.question)[:_MAX_NAME],
+        provider=request.provider,
+        model=clean(request.model)[:_MAX_NAME],
+        prompt_version=request.prompt_version,
         state="RESERVED",
         day=day,
-        most_in=bid.most_in,
-        most_out=bid.most_out,
+        most_in=request.most_in,
+        most_out=request.most_out,
         price_in=price.input,
         price_out=price.output,
         tokens_in=0,
         tokens_out=0,
         started_at=now,
-        expires_at=now + timedelta(seconds=bid.seconds) + _GRACE,
+        expires_at=now + timedelta(seconds=request.seconds) + _GRACE,
     )
 
 
@@ -245,17 +245,17 @@ def _worst_case(call: ModelCall) -> Amount:
     return Amount(call.most_in + call.most_out, cost)
 
 
-def _plausible_count(said: object, most: int) -> tuple[int, bool]:
+def _plausible_count(reported: object, most: int) -> tuple[int, bool]:
     """A count that can be; else the worst."""
-    if isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= most:
-        return said, True
+    if isinstance(reported, int) and not isinstance(reported, bool) and 0 <= reported <= most:
+        return reported, True
     return most, False
 
 
-def _close(call: ModelCall, ended: ModelCallResult, used: Amount, now: datetime) -> None:
-    call.state, call.outcome, call.ended_at = "SETTLED", ended.outcome, now
-    call.why, call.cost = clean(ended.why)[:_MAX_REASON], used.cost
-    call.latency_ms = max(0, ended.latency_ms)
+def _close(call: ModelCall, result: ModelCallResult, used: Amount, now: datetime) -> None:
+    call.state, call.outcome, call.ended_at = "SETTLED", result.outcome, now
+    call.why, call.cost = clean(result.why)[:_MAX_REASON], used.cost
+    call.latency_ms = max(0, result.latency_ms)
 
 
 def _locked(session: Session, call: ModelCall) -> Sequence[BudgetAccount]:
@@ -268,12 +268,12 @@ def _book(
     session: Session,
     running: OrgChart,
     call: ModelCall,
-    touched: Sequence[BudgetAccount],
+    accounts: Sequence[BudgetAccount],
     now: datetime,
 ) -> None:
     session.flush()
     daily_totals.add_call(session, call)
-    budget_accounts.warn(session, running, touched, now)
+    budget_accounts.warn(session, running, accounts, now)
     _record(session, call, now)
 
 
@@ -317,9 +317,9 @@ def _check_plausible(used: ReportedUsage) -> None:
         raise Invalid(what=t("costs.usage"), why=t("costs.usage_won", most=MAX_WON))
 
 
-def _remaining(running: OrgChart, touched: Sequence[BudgetAccount]) -> Allowance:
+def _remaining(running: OrgChart, accounts: Sequence[BudgetAccount]) -> Allowance:
     tokens, cost = [], []
-    for account in touched:
+    for account in accounts:
         cap, gone = budget_accounts.cap(running, account), budget_accounts.spent(account)
         gone += budget_accounts.reserved(account)
         tokens += [] if cap.tokens is None else [max(0, cap.tokens - gone.tokens)]

@@ -49,21 +49,21 @@ class DayBar:
 def show(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     month: Month = None,
     raise_: Annotated[str, Query(alias="raise", max_length=100)] = "",
 ) -> Response:
     """One month: what was spent by whom, against the budgets, and day by day."""
-    require_permission(here.person, "costs.read")
+    require_permission(visitor.person, "costs.read")
     wanted = date.fromisoformat(f"{month}-01") if month else report.this_month(desk)
-    return _page(request, desk, here, wanted, BudgetRaiseForm(raise_))
+    return _page(request, desk, visitor, wanted, BudgetRaiseForm(raise_))
 
 
 @router.post("/costs/raise")
 def raise_cap(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     target: Annotated[str, Form(max_length=100)] = "",
     won: _Amount = "",
     tokens: _Amount = "",
@@ -74,7 +74,7 @@ def raise_cap(
     try:
         budgets.raise_cap(
             desk,
-            here.person,
+            visitor.person,
             scope,
             name,
             won=_parse_count(won),
@@ -83,10 +83,10 @@ def raise_cap(
         )
     except UserError as error:
         status, notice = errors.page_error(request, error)
-        wish = BudgetRaiseForm(target, won, tokens, reason)
-        require_permission(here.person, "costs.read")
+        form = BudgetRaiseForm(target, won, tokens, reason)
+        require_permission(visitor.person, "costs.read")
         now = report.this_month(desk)
-        return _page(request, desk, here, now, wish, status=status, notice=notice)
+        return _page(request, desk, visitor, now, form, status=status, notice=notice)
     return RedirectResponse("/costs", status_code=303)
 
 
@@ -99,9 +99,9 @@ def _parse_count(text: str) -> int:
 def _page(
     request: Request,
     desk: Desk,
-    here: Visitor,
+    visitor: Visitor,
     month: date,
-    wish: BudgetRaiseForm,
+    form: BudgetRaiseForm,
     *,
     status: int = 200,
     notice: str = "",
@@ -111,22 +111,22 @@ def _page(
         request,
         "costs/costs.html",
         status=status,
-        visitor=here,
+        visitor=visitor,
         found=found,
-        capped=[s for s in found.standings if _has_cap(s)],
+        capped=[s for s in found.budget_statuses if _has_cap(s)],
         bars=_bars(found.days, month),
         top=max((line.cost or line.tokens for line in found.days), default=0),
         before=next_month(month, -1),
         after=next_month(month),
-        wish=wish,
+        form=form,
         notice=notice,
         won=format_won,
         hours=format_duration,
     )
 
 
-def _has_cap(standing: BudgetStatus) -> bool:
-    return not (standing.month_cap.open and standing.day_cap.open)
+def _has_cap(budget_status: BudgetStatus) -> bool:
+    return not (budget_status.month_cap.open and budget_status.day_cap.open)
 
 
 def _bars(days: tuple[CostLine, ...], month: date) -> list[DayBar]:

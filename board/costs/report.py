@@ -86,7 +86,7 @@ class CostReport:
     current: bool
     """Whether it is the month that runs: only its budgets can be compared and raised."""
     total: CostLine
-    standings: tuple[BudgetStatus, ...]
+    budget_statuses: tuple[BudgetStatus, ...]
     agents: tuple[CostLine, ...]
     institutions: tuple[CostLine, ...]
     models: tuple[CostLine, ...]
@@ -143,7 +143,7 @@ def cost_report(desk: Desk, month: date) -> CostReport:
             month=month,
             current=current,
             total=_total(agents),
-            standings=_budget_statuses(session, running, today) if current else (),
+            budget_statuses=_budget_statuses(session, running, today) if current else (),
             agents=agents,
             institutions=_lines(session, "institution", month),
             models=_lines(session, "model", month),

@@ -68,29 +68,29 @@ def record_intent(
     A change is refused unless it is exactly the plan's, the chain of approvals is complete, and
     it was never attempted before.
     """
-    now, hold = desk.clock(), grant.hold
+    now, claim = desk.clock(), grant.claim
     with desk.database.transaction() as session:
-        switched_off = kill_switch_is_on(session)
-        task = claimed_task(session, hold)
+        switch_is_on = kill_switch_is_on(session)
+        task = claimed_task(session, claim)
         if grant.server_id != task.target_server:
             raise Refused(why=t("desk.other_server", server=grant.server_id))
-        if grant.order is not None:
-            _require_rollback(session, task, grant.order, step)
-        elif switched_off:
+        if grant.directive_id is not None:
+            _require_rollback(session, task, grant.directive_id, step)
+        elif switch_is_on:
             raise Refused(why=t("desk.switch_on"))
         elif step is None or step.phase == "do":
             # What was done may be undone, whatever the chart says by then.
-            permissions.require_tool(session, hold, call.tool)
+            permissions.require_tool(session, claim, call.tool)
         if step is not None:
             action = _planned_action(desk, session, task, grant, step)
             _first_attempt(session, task, grant, action, call, step, now)
         link = log.append(
             session,
             "intent",
-            actor=f"agent:{hold.agent_id}",
+            actor=f"agent:{claim.agent_id}",
             now=now,
-            sr_id=hold.sr_id,
-            task_id=hold.task_id,
+            sr_id=claim.sr_id,
+            task_id=claim.task_id,
             detail={
                 "server": grant.server_id,
                 "tool": call.tool,
@@ -105,9 +105,11 @@ def record_intent(
         return Intent(grant, call, command, step, link.seq)
 
 
-def _require_rollback(session: Session, task: Task, order: int, step: PlanStep | None) -> None:
+def _require_rollback(
+    session: Session, task: Task, directive_id: int, step: PlanStep | None
+) -> None:
     """A person's order to undo lets an agent undo and look, and nothing else."""
-    directive = session.get(Directive, order)
+    directive = session.get(Directive, directive_id)
     known = directive is not None and directive.task_id == task.task_id
     if directive is None or not known or directive.state != "UNDOING":
         raise Refused(why=t("desk.no_order"))
@@ -120,7 +122,7 @@ def _planned_action(
 ) -> Action:
     if grant.plan_hash != task.plan_hash:
         raise Refused(why=t("desk.not_approved"))
-    if grant.order is not None:
+    if grant.directive_id is not None:
         return stored_plan(task).actions[step.ordinal]
     if task.status != State.IN_PROGRESS:
         raise Refused(why=t("desk.not_approved"))
@@ -146,7 +148,7 @@ def _first_attempt(
             ordinal=step.ordinal,
             phase=step.phase,
             state="INTENT",
-            fence=grant.hold.fence,
+            fence=grant.claim.fence,
             intent_at=now,
         )
         .on_conflict_do_nothing()
@@ -158,7 +160,7 @@ def _first_attempt(
 
 def record_result(desk: Desk, intent: Intent, outcome: CommandResult) -> None:
     """Write down what came back. Recorded even when the hold has gone stale: it happened."""
-    hold, now = intent.grant.hold, desk.clock()
+    claim, now = intent.grant.claim, desk.clock()
     output = clean(outcome.output)[:_OUTPUT]
     findings = _hashable(outcome.findings)
     sha = digest({"findings": findings, "output": output})
@@ -166,8 +168,8 @@ def record_result(desk: Desk, intent: Intent, outcome: CommandResult) -> None:
         if intent.step is None:
             session.add(
                 CommandOutput(
-                    sr_id=hold.sr_id,
-                    task_id=hold.task_id,
+                    sr_id=claim.sr_id,
+                    task_id=claim.task_id,
                     tool=intent.call.tool,
                     command=intent.command,
                     findings=findings,
@@ -179,14 +181,14 @@ def record_result(desk: Desk, intent: Intent, outcome: CommandResult) -> None:
             session.flush()
         else:
             _set_state(session, intent, "DONE" if outcome.ok else "FAILED", now)
-        daily_totals.add_command(session, hold, outcome.milliseconds, now)
+        daily_totals.add_command(session, claim, outcome.milliseconds, now)
         log.append(
             session,
             "result" if outcome.ok else "result_failed",
-            actor=f"agent:{hold.agent_id}",
+            actor=f"agent:{claim.agent_id}",
             now=now,
-            sr_id=hold.sr_id,
-            task_id=hold.task_id,
+            sr_id=claim.sr_id,
+            task_id=claim.task_id,
             detail={
                 "intent": intent.seq,
                 "tool": intent.call.tool,
@@ -216,7 +218,7 @@ def _set_state(session: Session, intent: Intent, state: str, now: datetime) -> N
     session.execute(
         update(ActionRun)
         .where(
-            ActionRun.task_id == intent.grant.hold.task_id,
+            ActionRun.task_id == intent.grant.claim.task_id,
             ActionRun.plan_hash == intent.grant.plan_hash,
             ActionRun.ordinal == intent.step.ordinal,
             ActionRun.phase == intent.step.phase,
@@ -226,12 +228,12 @@ def _set_state(session: Session, intent: Intent, state: str, now: datetime) -> N
     )
 
 
-def attempted_actions(desk: Desk, hold: Claim, plan_hash: str) -> dict[tuple[int, str], str]:
+def attempted_actions(desk: Desk, claim: Claim, plan_hash: str) -> dict[tuple[int, str], str]:
     """State by (ordinal, phase) of everything that was attempted of a plan."""
     with desk.database.reading() as session:
         rows = session.execute(
             select(ActionRun.ordinal, ActionRun.phase, ActionRun.state).where(
-                ActionRun.task_id == hold.task_id, ActionRun.plan_hash == plan_hash
+                ActionRun.task_id == claim.task_id, ActionRun.plan_hash == plan_hash
             )
         )
         return {(r.ordinal, r.phase): r.state for r in rows}
@@ -280,26 +282,26 @@ def stale_fences(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[i
         return set(fences) - {(r.task_id, r.fence) for r in rows}
 
 
-def require_current(desk: Desk, hold: Claim) -> None:
+def require_current(desk: Desk, claim: Claim) -> None:
     """``Stale`` where someone has claimed the task or decided otherwise since."""
     with desk.database.reading() as session:
         row = session.execute(
-            select(Task.fence, Task.run_id).where(Task.task_id == hold.task_id)
+            select(Task.fence, Task.run_id).where(Task.task_id == claim.task_id)
         ).one()
-    if (row.fence, row.run_id) != (hold.fence, hold.run_id):
-        raise Stale(what=f"SR-{hold.sr_id}")
+    if (row.fence, row.run_id) != (claim.fence, claim.run_id):
+        raise Stale(what=f"SR-{claim.sr_id}")
 
 
 def resolve_unknown(desk: Desk, grant: Grant, step: PlanStep, *, happened: bool) -> None:
     """Close an intent that has no result, after the server was read to see what happened."""
-    hold, now = grant.hold, desk.clock()
+    claim, now = grant.claim, desk.clock()
     state = "DONE" if happened else "UNKNOWN"
     with desk.database.transaction() as session:
-        claimed_task(session, hold)
+        claimed_task(session, claim)
         session.execute(
             update(ActionRun)
             .where(
-                ActionRun.task_id == hold.task_id,
+                ActionRun.task_id == claim.task_id,
                 ActionRun.plan_hash == grant.plan_hash,
                 ActionRun.ordinal == step.ordinal,
                 ActionRun.phase == step.phase,
@@ -310,10 +312,10 @@ def resolve_unknown(desk: Desk, grant: Grant, step: PlanStep, *, happened: bool)
         log.append(
             session,
             "found_done" if happened else "found_unknown",
-            actor=f"agent:{hold.agent_id}",
+            actor=f"agent:{claim.agent_id}",
             now=now,
-            sr_id=hold.sr_id,
-            task_id=hold.task_id,
+            sr_id=claim.sr_id,
+            task_id=claim.task_id,
             detail={"ordinal": step.ordinal, "phase": step.phase, "happened": happened},
             server=grant.server_id,
             ordinal=step.ordinal + 1,

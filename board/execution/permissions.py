@@ -31,9 +31,9 @@ def chart_entry_of(session: Session, agent_id: str | None, run_id: int | None = 
     return entry
 
 
-def require_tool(session: Session, hold: Claim, tool: str) -> None:
+def require_tool(session: Session, claim: Claim, tool: str) -> None:
     """``Refused`` where the agent has not been given this tool."""
-    _require(chart_entry_of(session, hold.agent_id, hold.run_id), tool)
+    _require(chart_entry_of(session, claim.agent_id, claim.run_id), tool)
 
 
 def require_tools(entry: AgentEntry, plan: Plan) -> None:

@@ -56,24 +56,28 @@ def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
     return digest({"task": task_id, "plan": normalize_plan(plan).model_dump(mode="json"), **again})
 
 
-def file_triage(desk: Desk, hold: Claim, given: Assignment) -> None:
+def file_triage(desk: Desk, claim: Claim, assignment: Assignment) -> None:
     """RECEIVED -> PARSED: file the triage, one task per server, and wake the specialist."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        handover.require_assignable(session, given.agent_id)
-        task = claimed_task(session, hold)
-        issue = get_issue(session, hold.sr_id)
-        issue.kind, issue.category, issue.priority = given.kind, given.category, given.priority
-        issue.inst_id = given.institution or issue.inst_id
-        issue.agent_id, issue.assignee_id = given.agent_id, given.engineer_id
-        issue.triage = {"servers": list(given.servers), "reasons": list(given.reasons)}
+        handover.require_assignable(session, assignment.agent_id)
+        task = claimed_task(session, claim)
+        issue = get_issue(session, claim.sr_id)
+        issue.kind, issue.category, issue.priority = (
+            assignment.kind,
+            assignment.category,
+            assignment.priority,
+        )
+        issue.inst_id = assignment.institution or issue.inst_id
+        issue.agent_id, issue.assignee_id = assignment.agent_id, assignment.engineer_id
+        issue.triage = {"servers": list(assignment.servers), "reasons": list(assignment.reasons)}
         values: dict[str, Any] = {
-            "agent_id": given.agent_id,
-            "owner_id": given.engineer_id,
-            "action_type": given.action_type,
+            "agent_id": assignment.agent_id,
+            "owner_id": assignment.engineer_id,
+            "action_type": assignment.action_type,
             "run_id": None,
         }
-        first = given.servers[0] if given.servers else None
+        first = assignment.servers[0] if assignment.servers else None
         move_task(
             session,
             task,
@@ -83,10 +87,10 @@ def file_triage(desk: Desk, hold: Claim, given: Assignment) -> None:
             target_server=first,
             **values,
         )
-        for server in given.servers[1:]:
+        for server in assignment.servers[1:]:
             session.add(
                 Task(
-                    sr_id=hold.sr_id,
+                    sr_id=claim.sr_id,
                     status=State.PARSED.value,
                     target_server=server,
                     created_at=now,
@@ -95,52 +99,54 @@ def file_triage(desk: Desk, hold: Claim, given: Assignment) -> None:
                 )
             )
         session.flush()
-        update_issue_state(session, hold.sr_id, now)
-        author = f"agent:{hold.agent_id}"
-        told = t_default("notes.delegated", reasons=" ".join(given.reasons))
+        update_issue_state(session, claim.sr_id, now)
+        author = f"agent:{claim.agent_id}"
+        handover_note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
         agent_memory.hand_over_notes(
-            session, hold.sr_id, hold.agent_id, given.agent_id, author, told, now
+            session, claim.sr_id, claim.agent_id, assignment.agent_id, author, handover_note, now
         )
         wake(
             session,
-            given.agent_id,
+            assignment.agent_id,
             WakeReason.ASSIGNMENT,
             now,
-            hold.sr_id,
-            cause={"task": hold.task_id},
-            by=f"agent:{hold.agent_id}",
+            claim.sr_id,
+            cause={"task": claim.task_id},
+            by=f"agent:{claim.agent_id}",
         )
         log.append(
             session,
             "parsed",
-            actor=f"agent:{hold.agent_id}",
+            actor=f"agent:{claim.agent_id}",
             now=now,
-            sr_id=hold.sr_id,
-            task_id=hold.task_id,
+            sr_id=claim.sr_id,
+            task_id=claim.task_id,
             detail={
-                "kind": given.kind,
-                "category": given.category,
-                "priority": given.priority,
-                "servers": list(given.servers),
-                "action_type": given.action_type,
-                "agent": given.agent_id,
-                "engineer": given.engineer_id,
-                "reasons": list(given.reasons),
+                "kind": assignment.kind,
+                "category": assignment.category,
+                "priority": assignment.priority,
+                "servers": list(assignment.servers),
+                "action_type": assignment.action_type,
+                "agent": assignment.agent_id,
+                "engineer": assignment.engineer_id,
+                "reasons": list(assignment.reasons),
             },
-            kind_name=log_label("triage.kind", given.kind),
-            category=log_label("triage.category", given.category),
-            priority=given.priority,
-            agent=agent.title if (agent := session.get(Agent, given.agent_id)) else given.agent_id,
+            kind_name=log_label("triage.kind", assignment.kind),
+            category=log_label("triage.category", assignment.category),
+            priority=assignment.priority,
+            agent=agent.title
+            if (agent := session.get(Agent, assignment.agent_id))
+            else assignment.agent_id,
         )
 
 
-def grant_reads(desk: Desk, hold: Claim) -> Grant:
+def grant_reads(desk: Desk, claim: Claim) -> Grant:
     """A grant for reads on the task's own server."""
     with desk.database.transaction() as session:
-        task = claimed_task(session, hold)
+        task = claimed_task(session, claim)
         if task.target_server is None:
             raise Refused(why=t("desk.no_server"))
-        return Grant(hold, task.target_server, Category.READ_ONLY, None)
+        return Grant(claim, task.target_server, Category.READ_ONLY, None)
 
 
 def normalize_plan(plan: Plan) -> Plan:
@@ -148,17 +154,17 @@ def normalize_plan(plan: Plan) -> Plan:
     return Plan.model_validate(clean(plan.model_dump(mode="json")))
 
 
-def file_plan(desk: Desk, hold: Claim, plan: Plan, *, action_type: str | None = None) -> bool:
+def file_plan(desk: Desk, claim: Claim, plan: Plan, *, action_type: str | None = None) -> bool:
     """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED).
 
     ``action_type`` is the kind of work it is, where the request itself named none.
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        task = claimed_task(session, hold)
+        task = claimed_task(session, claim)
         task.action_type = task.action_type or action_type
         session.flush()
-        return store_plan(session, task, plan, f"agent:{hold.agent_id}", now)
+        return store_plan(session, task, plan, f"agent:{claim.agent_id}", now)
 
 
 def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datetime) -> bool:
@@ -221,25 +227,25 @@ def _require_permitted(session: Session, task: Task, plan: Plan, author: str) ->
         permissions.require_tools(permissions.chart_entry_of(session, task.agent_id), plan)
 
 
-def begin_execution(desk: Desk, hold: Claim) -> Grant:
+def begin_execution(desk: Desk, claim: Claim) -> Grant:
     """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant.
 
     A signed checkpoint of the record comes before whatever the grant is used for.
     ``Stale`` where its window has closed meanwhile: the task then waits until it opens.
     """
-    grant = _begin(desk, hold)
-    desk.attest()
+    grant = _begin(desk, claim)
+    desk.sign_checkpoint()
     return grant
 
 
-def _begin(desk: Desk, hold: Claim) -> Grant:
+def _begin(desk: Desk, claim: Claim) -> Grant:
     now = desk.clock()
     with desk.database.transaction() as session:
-        task = claimed_task(session, hold)
+        task = claimed_task(session, claim)
         plan = approved_plan(desk, session, task)
         begun = State(task.status) is State.IN_PROGRESS
         if not begun and (task.plan_author or "").startswith("agent:"):
-            entry = permissions.chart_entry_of(session, hold.agent_id, hold.run_id)
+            entry = permissions.chart_entry_of(session, claim.agent_id, claim.run_id)
             permissions.require_category(entry, plan.category)
         issue = get_issue(session, task.sr_id)
         closed = None if begun else requests.earliest_start(session, issue, plan.category, now)
@@ -249,16 +255,16 @@ def _begin(desk: Desk, hold: Claim) -> Grant:
             log.append(
                 session,
                 "started",
-                actor=f"agent:{hold.agent_id}",
+                actor=f"agent:{claim.agent_id}",
                 now=now,
-                sr_id=hold.sr_id,
-                task_id=hold.task_id,
+                sr_id=claim.sr_id,
+                task_id=claim.task_id,
                 detail={"plan_hash": task.plan_hash},
                 server=plan.server,
             )
-        grant = Grant(hold, plan.server, plan.category, task.plan_hash)
+        grant = Grant(claim, plan.server, plan.category, task.plan_hash)
     if closed is not None:
-        raise Stale(what=f"SR-{hold.sr_id}")
+        raise Stale(what=f"SR-{claim.sr_id}")
     return grant
 
 
@@ -271,7 +277,7 @@ def approved_plan(desk: Desk, session: Session, task: Task) -> Plan:
     policy = requests.required_policy(session, plan)
     steps = requests.active_steps(session, task)
     words = requests.decisions_on(session, steps)
-    if not proofs.are_proven(session, desk.seal, task, words):
+    if not proofs.are_proven(session, desk.decision_signer, task, words):
         raise Forged(why=t("desk.not_proven"))
     if not requests.is_satisfied(session, task, policy, steps, words):
         raise Refused(why=t("desk.not_approved"))
@@ -288,79 +294,79 @@ def stored_plan(task: Task) -> Plan:
     return plan
 
 
-def complete(desk: Desk, hold: Claim, text: str) -> None:
+def complete(desk: Desk, claim: Claim, text: str) -> None:
     """IN_PROGRESS -> COMPLETED, a note, a message to the room, and a wake for the auditor."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        issue = _finish(session, hold, Move.COMPLETE, now)
-        reply_to_room(session, issue, t("desk.completed", sr=hold.sr_id, text=text), now)
-        _record_end(session, hold, "completed", text, now)
+        issue = _finish(session, claim, Move.COMPLETE, now)
+        reply_to_room(session, issue, t("desk.completed", sr=claim.sr_id, text=text), now)
+        _record_end(session, claim, "completed", text, now)
 
 
-def fail(desk: Desk, hold: Claim, text: str) -> None:
+def fail(desk: Desk, claim: Claim, text: str) -> None:
     """IN_PROGRESS -> FAILED_ROLLBACK: failed, and everything undone and verified; an alert."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        issue = _finish(session, hold, Move.FAIL, now)
-        message = t("desk.failed", sr=hold.sr_id, text=text)
+        issue = _finish(session, claim, Move.FAIL, now)
+        message = t("desk.failed", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
-        send(session, "alert", message, now, sr_id=hold.sr_id)
-        _record_end(session, hold, "failed", text, now)
+        send(session, "alert", message, now, sr_id=claim.sr_id)
+        _record_end(session, claim, "failed", text, now)
 
 
-def hand_over(desk: Desk, hold: Claim, text: str, *, emergency: bool = False) -> None:
+def hand_over(desk: Desk, claim: Claim, text: str, *, emergency: bool = False) -> None:
     """Any open state -> MANUAL: people take it from here; with an alert in an emergency."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        issue = _finish(session, hold, Move.HAND_OVER, now)
-        message = t("desk.handed_over", sr=hold.sr_id, text=text)
+        issue = _finish(session, claim, Move.HAND_OVER, now)
+        message = t("desk.handed_over", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
         if emergency:
-            send(session, "alert", message, now, sr_id=hold.sr_id)
-        _record_end(session, hold, "handed_over", text, now)
+            send(session, "alert", message, now, sr_id=claim.sr_id)
+        _record_end(session, claim, "handed_over", text, now)
 
 
-def add_comment(desk: Desk, hold: Claim, text: str) -> None:
+def add_comment(desk: Desk, claim: Claim, text: str) -> None:
     """A note by the agent on the issue it holds."""
     now = desk.clock()
     with desk.database.transaction() as session:
-        claimed_task(session, hold)
-        if not _is_repeated(session, hold, text):
-            _write_comment(session, hold, text, now)
+        claimed_task(session, claim)
+        if not _is_repeated(session, claim, text):
+            _write_comment(session, claim, text, now)
 
 
-def _is_repeated(session: Session, hold: Claim, text: str) -> bool:
+def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
     """Whether these are the agent's last words: a step that died after them runs again."""
-    by = f"agent:{hold.agent_id}"
-    last = select(Comment.body).where(Comment.sr_id == hold.sr_id, Comment.author == by)
+    by = f"agent:{claim.agent_id}"
+    last = select(Comment.body).where(Comment.sr_id == claim.sr_id, Comment.author == by)
     return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)) == clean(text))
 
 
-def _write_comment(session: Session, hold: Claim, text: str, now: datetime) -> None:
-    write_comment(session, hold.sr_id, f"agent:{hold.agent_id}", text, now)
+def _write_comment(session: Session, claim: Claim, text: str, now: datetime) -> None:
+    write_comment(session, claim.sr_id, f"agent:{claim.agent_id}", text, now)
 
 
-def _finish(session: Session, hold: Claim, step: Move, now: datetime) -> Issue:
-    task = claimed_task(session, hold)
+def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
+    task = claimed_task(session, claim)
     move_task(session, task, step, actor=ActorKind.AGENT, now=now, run_id=None)
     for auditor in registry.auditors(session):
         cause = {"task": task.task_id, "move": step.value}
-        wake(session, auditor, WakeReason.FINISHED, now, hold.sr_id, cause=cause)
-    return get_issue(session, hold.sr_id)
+        wake(session, auditor, WakeReason.FINISHED, now, claim.sr_id, cause=cause)
+    return get_issue(session, claim.sr_id)
 
 
-def _record_end(session: Session, hold: Claim, kind: str, text: str, now: datetime) -> None:
+def _record_end(session: Session, claim: Claim, kind: str, text: str, now: datetime) -> None:
     """The closing note, whose text the closing entry carries."""
-    author = f"agent:{hold.agent_id}"
-    session.add(Comment(sr_id=hold.sr_id, author=author, body=clean(text), created_at=now))
+    author = f"agent:{claim.agent_id}"
+    session.add(Comment(sr_id=claim.sr_id, author=author, body=clean(text), created_at=now))
     session.flush()
     log.append(
         session,
         kind,
-        actor=f"agent:{hold.agent_id}",
+        actor=f"agent:{claim.agent_id}",
         now=now,
-        sr_id=hold.sr_id,
-        task_id=hold.task_id,
+        sr_id=claim.sr_id,
+        task_id=claim.task_id,
         detail={"text": text},
         text=text,
     )

@@ -122,61 +122,65 @@ def current_session(
 CurrentSession = Annotated[AuthorizedSession, Depends(current_session)]
 
 
-async def _submit_call(desk: Desk, here: AuthorizedSession, kind: str, wish: BaseModel) -> Response:
-    body = wish.model_dump(mode="json")
-    number = await run_in_threadpool(calls.submit, desk, here, kind, body)
-    return await _await_response(desk, here, number)
+async def _submit_call(
+    desk: Desk, agent_session: AuthorizedSession, kind: str, payload: BaseModel
+) -> Response:
+    body = payload.model_dump(mode="json")
+    number = await run_in_threadpool(calls.submit, desk, agent_session, kind, body)
+    return await _await_response(desk, agent_session, number)
 
 
-async def _await_response(desk: Desk, here: AuthorizedSession, number: int) -> Response:
-    found = await long_poll.wait_for_response(desk, here, number, WAIT_SECONDS)
+async def _await_response(desk: Desk, agent_session: AuthorizedSession, number: int) -> Response:
+    found = await long_poll.wait_for_response(desk, agent_session, number, WAIT_SECONDS)
     if found is None:
-        address = f"/api/agent/tasks/{here.hold.task_id}/calls/{number}"
+        address = f"/api/agent/tasks/{agent_session.claim.task_id}/calls/{number}"
         return JSONResponse({"call": address}, 202, {"Location": address})
     return JSONResponse(found.body, found.status)
 
 
 @router.get("", response_model=TaskOut, summary="The task, its request and its plan")
-def task(desk: BoardDep, here: CurrentSession) -> dict[str, Any]:
+def task(desk: BoardDep, agent_session: CurrentSession) -> dict[str, Any]:
     return {
-        **view.task(desk, here.hold),
-        "calls_left": here.left,
-        "expires_at": here.expires_at,
+        **view.task(desk, agent_session.claim),
+        "calls_left": agent_session.left,
+        "expires_at": agent_session.expires_at,
     }
 
 
 @router.get("/server", response_model=CallResponseOut, summary="The server's directory entry")
-def server(here: CurrentSession) -> Any:
-    return here.offer["host"]
+def server(agent_session: CurrentSession) -> Any:
+    return agent_session.offer["host"]
 
 
 @router.get("/tools", response_model=list[ToolOut], summary="The tools that may be used")
-def tools(here: CurrentSession) -> Any:
-    return here.offer["tools"]
+def tools(agent_session: CurrentSession) -> Any:
+    return agent_session.offer["tools"]
 
 
 @router.get("/evidence", response_model=list[EvidenceOut], summary="What reads have found")
 def evidence(
-    desk: BoardDep, here: CurrentSession, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
+    desk: BoardDep,
+    agent_session: CurrentSession,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
 ) -> Any:
     return [
         EvidenceOut.model_validate(piece, from_attributes=True)
-        for piece in view.evidence(desk, here.hold, after)
+        for piece in view.evidence(desk, agent_session.claim, after)
     ]
 
 
 @router.post(
     "/reads", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Read the server"
 )
-async def read(desk: BoardDep, here: CurrentSession, wish: ToolUse) -> Response:
-    return await _submit_call(desk, here, "read", wish)
+async def read(desk: BoardDep, agent_session: CurrentSession, payload: ToolUse) -> Response:
+    return await _submit_call(desk, agent_session, "read", payload)
 
 
 @router.post(
     "/plan", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="File a plan"
 )
-async def plan(desk: BoardDep, here: CurrentSession, wish: PlanProposal) -> Response:
-    return await _submit_call(desk, here, "plan", wish)
+async def plan(desk: BoardDep, agent_session: CurrentSession, payload: PlanProposal) -> Response:
+    return await _submit_call(desk, agent_session, "plan", payload)
 
 
 @router.post(
@@ -185,8 +189,8 @@ async def plan(desk: BoardDep, here: CurrentSession, wish: PlanProposal) -> Resp
     responses=_ASYNC_RESPONSES,
     summary="Apply the approved plan",
 )
-async def apply(desk: BoardDep, here: CurrentSession, wish: ApplyRequest) -> Response:
-    return await _submit_call(desk, here, "apply", wish)
+async def apply(desk: BoardDep, agent_session: CurrentSession, payload: ApplyRequest) -> Response:
+    return await _submit_call(desk, agent_session, "apply", payload)
 
 
 @router.post(
@@ -195,8 +199,8 @@ async def apply(desk: BoardDep, here: CurrentSession, wish: ApplyRequest) -> Res
     responses=_ASYNC_RESPONSES,
     summary="Nothing needs changing",
 )
-async def finish(desk: BoardDep, here: CurrentSession, wish: TextBody) -> Response:
-    return await _submit_call(desk, here, "finish", wish)
+async def finish(desk: BoardDep, agent_session: CurrentSession, payload: TextBody) -> Response:
+    return await _submit_call(desk, agent_session, "finish", payload)
 
 
 @router.get(
@@ -205,27 +209,27 @@ async def finish(desk: BoardDep, here: CurrentSession, wish: TextBody) -> Respon
     responses=_ASYNC_RESPONSES,
     summary="A late answer",
 )
-async def call(desk: BoardDep, here: CurrentSession, call_id: Number) -> Response:
-    return await _await_response(desk, here, call_id)
+async def call(desk: BoardDep, agent_session: CurrentSession, call_id: Number) -> Response:
+    return await _await_response(desk, agent_session, call_id)
 
 
 @router.post("/notes", status_code=204, summary="A note on the issue")
-def add_comment(desk: BoardDep, here: CurrentSession, wish: TextBody) -> None:
-    tasks.add_comment(desk, here.hold, wish.text)
+def add_comment(desk: BoardDep, agent_session: CurrentSession, payload: TextBody) -> None:
+    tasks.add_comment(desk, agent_session.claim, payload.text)
 
 
 @router.post("/handover", status_code=204, summary="Give the task to people")
-def hand_over(desk: BoardDep, here: CurrentSession, wish: TextBody) -> None:
-    tasks.hand_over(desk, here.hold, wish.text)
+def hand_over(desk: BoardDep, agent_session: CurrentSession, payload: TextBody) -> None:
+    tasks.hand_over(desk, agent_session.claim, payload.text)
 
 
 @router.post("/usage", status_code=204, summary="Report what a model has used")
-def usage(desk: BoardDep, here: CurrentSession, wish: UsageReport) -> None:
-    used = ReportedUsage(wish.model, wish.input_tokens, wish.output_tokens, wish.won)
-    if metering.report_usage(desk, here.hold, used).spent:
-        sessions.finish(desk, here)
+def usage(desk: BoardDep, agent_session: CurrentSession, payload: UsageReport) -> None:
+    used = ReportedUsage(payload.model, payload.input_tokens, payload.output_tokens, payload.won)
+    if metering.report_usage(desk, agent_session.claim, used).spent:
+        sessions.finish(desk, agent_session)
 
 
 @router.post("/end", status_code=204, summary="Done for now: the token ends")
-def end(desk: BoardDep, here: CurrentSession) -> None:
-    sessions.finish(desk, here)
+def end(desk: BoardDep, agent_session: CurrentSession) -> None:
+    sessions.finish(desk, agent_session)

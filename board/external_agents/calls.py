@@ -41,18 +41,18 @@ class CallResponse:
     body: dict[str, Any]
 
 
-def submit(desk: Desk, holder: AuthorizedSession, kind: str, body: dict[str, Any]) -> int:
+def submit(desk: Desk, agent_session: AuthorizedSession, kind: str, body: dict[str, Any]) -> int:
     """Ask the worker; the request's number. ``Refused`` while another one is under way."""
     with desk.database.transaction() as session:
-        claimed_task(session, holder.hold)
+        claimed_task(session, agent_session.claim)
         # Whoever closes the session waits for this, and then answers; or we see that it is closed.
         still = select(ExternalAgentSession.closed_at).where(
-            ExternalAgentSession.session_id == holder.session_id
+            ExternalAgentSession.session_id == agent_session.session_id
         )
         if session.scalar(still.with_for_update(read=True)) is not None:
             raise TokenNeeded()
         row = insert(ExternalAgentCall).values(
-            session_id=holder.session_id,
+            session_id=agent_session.session_id,
             kind=kind,
             body=clean(body),
             state="WAITING",
@@ -63,7 +63,7 @@ def submit(desk: Desk, holder: AuthorizedSession, kind: str, body: dict[str, Any
         )
         if number is None:
             raise Refused(why=t("desk.outside.one_at_a_time"))
-        notify(session, holder.session_id)
+        notify(session, agent_session.session_id)
         return number
 
 
@@ -79,7 +79,7 @@ def take_next(desk: Desk, session_id: int) -> CallRequest | None:
         return CallRequest(row.call_id, row.kind, row.body) if row else None
 
 
-def respond(desk: Desk, session_id: int, call_id: int, given: CallResponse) -> None:
+def respond(desk: Desk, session_id: int, call_id: int, response: CallResponse) -> None:
     """Write down what came of a request, and tell who waits for it."""
     with desk.database.transaction() as session:
         session.execute(
@@ -87,8 +87,8 @@ def respond(desk: Desk, session_id: int, call_id: int, given: CallResponse) -> N
             .where(ExternalAgentCall.call_id == call_id, ExternalAgentCall.state == "RUNNING")
             .values(
                 state="ENDED",
-                status=given.status,
-                result=json_safe(given.body),
+                status=response.status,
+                result=json_safe(response.body),
                 ended_at=desk.clock(),
             )
         )
@@ -106,11 +106,13 @@ def json_safe(value: Any) -> Any:
     return clean(value)
 
 
-def find_response(desk: Desk, holder: AuthorizedSession, call_id: int) -> CallResponse | None:
+def find_response(
+    desk: Desk, agent_session: AuthorizedSession, call_id: int
+) -> CallResponse | None:
     """The answer to a request of this session; ``None`` while it is under way."""
     with desk.database.reading() as session:
         row = session.get(ExternalAgentCall, call_id)
-        if row is None or row.session_id != holder.session_id:
+        if row is None or row.session_id != agent_session.session_id:
             raise NotFound(what=f"call {call_id}")
         if row.state != "ENDED":
             return None

@@ -39,7 +39,7 @@ class AuthorizedSession:
     """A token that has been accepted for one request."""
 
     session_id: int
-    hold: Claim
+    claim: Claim
     offer: dict[str, Any]
     left: int
     """Requests that remain."""
@@ -53,7 +53,7 @@ class SessionStatus:
     open: bool
     overruled: bool
     """Whether a person or another worker has decided otherwise since, or all has been stopped."""
-    turn: bool
+    awaits_agent: bool
     """Whether the task still waits for its agent."""
 
 
@@ -73,7 +73,7 @@ class SessionEnd:
 
 
 def open_session(
-    desk: Desk, hold: Claim, offer: dict[str, Any], *, kind: str, seconds: int, budget: int
+    desk: Desk, claim: Claim, offer: dict[str, Any], *, kind: str, seconds: int, budget: int
 ) -> tuple[int, str]:
     """A new token for a hold, and its session's number; older ones of the task are closed.
 
@@ -81,11 +81,11 @@ def open_session(
     """
     now, token = desk.clock(), secrets.token_urlsafe(32)
     with desk.database.transaction() as session:
-        claimed_task(session, hold)
+        claimed_task(session, claim)
         older = session.scalars(
             update(ExternalAgentSession)
             .where(
-                ExternalAgentSession.task_id == hold.task_id,
+                ExternalAgentSession.task_id == claim.task_id,
                 ExternalAgentSession.closed_at.is_(None),
             )
             .values(closed_at=now)
@@ -95,11 +95,11 @@ def open_session(
             notify(session, number)
         row = ExternalAgentSession(
             token_hash=hash_token(token),
-            agent_id=hold.agent_id,
-            run_id=hold.run_id,
-            task_id=hold.task_id,
-            sr_id=hold.sr_id,
-            fence=hold.fence,
+            agent_id=claim.agent_id,
+            run_id=claim.run_id,
+            task_id=claim.task_id,
+            sr_id=claim.sr_id,
+            fence=claim.fence,
             offer=clean(offer),
             budget=budget,
             opened_at=now,
@@ -107,7 +107,7 @@ def open_session(
         )
         session.add(row)
         session.flush()
-        detail = {"session": row.session_id, "adapter": kind, "run": hold.run_id}
+        detail = {"session": row.session_id, "adapter": kind, "run": claim.run_id}
         _log_entry(session, "outside_opened", row, now, detail, adapter=kind)
         return row.session_id, token
 
@@ -132,15 +132,15 @@ def authorize(desk: Desk, token: str, task_id: int, asked: str) -> AuthorizedSes
         )
         if row is None:
             raise TokenNeeded()
-        fault = _check_access(session, row, task_id, now)
-        if fault is None:
+        error = _check_access(session, row, task_id, now)
+        if error is None:
             row.calls += 1
             left = row.budget - row.calls
             return AuthorizedSession(
                 row.session_id, _claim_of(row), row.offer, left, row.expires_at
             )
-        _log_refusal(session, row, asked, fault, now)
-    raise fault
+        _log_refusal(session, row, asked, error, now)
+    raise error
 
 
 def _claim_of(row: ExternalAgentSession) -> Claim:
@@ -162,16 +162,16 @@ def _check_access(
     return NoCallsLeft(limit=row.budget) if row.calls >= row.budget else None
 
 
-def record_refusal(desk: Desk, session_id: int, asked: str, fault: GuardiaError) -> None:
+def record_refusal(desk: Desk, session_id: int, asked: str, error: GuardiaError) -> None:
     """Put on the record what was refused where it would have been done."""
     now = desk.clock()
     with desk.database.transaction() as session:
         query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)
-        _log_refusal(session, session.scalars(query.with_for_update()).one(), asked, fault, now)
+        _log_refusal(session, session.scalars(query.with_for_update()).one(), asked, error, now)
 
 
 def _log_refusal(
-    session: Session, row: ExternalAgentSession, asked: str, fault: GuardiaError, now: datetime
+    session: Session, row: ExternalAgentSession, asked: str, error: GuardiaError, now: datetime
 ) -> None:
     row.refusals += 1
     if row.refusals > REFUSALS:
@@ -179,8 +179,8 @@ def _log_refusal(
     if row.refusals == REFUSALS and row.closed_at is None:
         row.closed_at = now
         notify(session, row.session_id)
-    why = str(fault)[:300]
-    detail = {"session": row.session_id, "asked": asked, "error": type(fault).__name__, "why": why}
+    why = str(error)[:300]
+    detail = {"session": row.session_id, "asked": asked, "error": type(error).__name__, "why": why}
     _log_entry(session, "outside_refused", row, now, detail, asked=asked, why=why)
 
 
@@ -211,14 +211,14 @@ def status(desk: Desk, session_id: int) -> SessionStatus:
         return SessionStatus(mine.closed_at is None, overruled, row.status in CLAIMABLE_STATES)
 
 
-def close_session(desk: Desk, hold: Claim, session_id: int, ending: SessionEnd) -> None:
+def close_session(desk: Desk, claim: Claim, session_id: int, ending: SessionEnd) -> None:
     """The end of a token and its entry, which holds whatever the hold is worth by now.
 
     What a program has printed becomes a note where nobody has decided otherwise since.
     """
     now, output = desk.clock(), clean(ending.output).strip()[:_MAX_OUTPUT]
     with desk.database.transaction() as session:
-        good = _is_claim_current(session, hold)
+        good = _is_claim_current(session, claim)
         query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)
         row = session.scalars(query.with_for_update()).one()
         row.closed_at = row.closed_at or now
@@ -245,9 +245,9 @@ def close_session(desk: Desk, hold: Claim, session_id: int, ending: SessionEnd) 
         _log_entry(session, "outside_ended", row, now, detail, **words)
 
 
-def _is_claim_current(session: Session, hold: Claim) -> bool:
+def _is_claim_current(session: Session, claim: Claim) -> bool:
     try:
-        claimed_task(session, hold)
+        claimed_task(session, claim)
     except Stale:
         return False
     return True

@@ -30,12 +30,12 @@ class EvidenceItem:
     created_at: datetime
 
 
-def evidence(desk: Desk, hold: Claim, after: int) -> list[EvidenceItem]:
+def evidence(desk: Desk, claim: Claim, after: int) -> list[EvidenceItem]:
     """The next pieces of the task's evidence after that number, oldest first."""
     with desk.database.reading() as session:
         rows = session.scalars(
             select(CommandOutput)
-            .where(CommandOutput.task_id == hold.task_id, CommandOutput.evidence_id > after)
+            .where(CommandOutput.task_id == claim.task_id, CommandOutput.evidence_id > after)
             .order_by(CommandOutput.evidence_id)
             .limit(PAGE_SIZE)
         )
@@ -47,13 +47,13 @@ def evidence(desk: Desk, hold: Claim, after: int) -> list[EvidenceItem]:
         ]
 
 
-def task(desk: Desk, hold: Claim) -> dict[str, Any]:
+def task(desk: Desk, claim: Claim) -> dict[str, Any]:
     """The task as JSON: what is asked, where it stands, what people want of its plan."""
-    found, filed = view.task(desk, hold.task_id), view.plan_state(desk, hold.task_id)
+    found, filed = view.task(desk, claim.task_id), view.plan_state(desk, claim.task_id)
     return {
-        "task": hold.task_id,
-        "issue": hold.sr_id,
-        "agent": hold.agent_id,
+        "task": claim.task_id,
+        "issue": claim.sr_id,
+        "agent": claim.agent_id,
         "state": found.state.value,
         "kind": found.kind,
         "title": found.title,
@@ -62,5 +62,5 @@ def task(desk: Desk, hold: Claim) -> dict[str, Any]:
         "attempt": found.attempt,
         "plan": filed.plan.model_dump(mode="json") if filed.plan else None,
         "plan_hash": filed.plan_hash,
-        "changes_wanted": view.requested_changes(desk, hold.task_id) or None,
+        "changes_wanted": view.requested_changes(desk, claim.task_id) or None,
     }

@@ -85,9 +85,11 @@ def _assign(
     issue.agent_id = agent.agent_id
     session.flush()
     move_task(session, task, Move.PARSE, actor=ActorKind.AGENT, now=now, agent_id=agent.agent_id)
-    told = t_default("notes.from_goal", goal=issue.goal_id or 0, reasons=" ".join(part.reasons))
+    note_text = t_default(
+        "notes.from_goal", goal=issue.goal_id or 0, reasons=" ".join(part.reasons)
+    )
     head = f"agent:{registry.dispatcher(session)}"
-    agent_memory.hand_over_notes(session, issue.sr_id, None, agent.agent_id, head, told, now)
+    agent_memory.hand_over_notes(session, issue.sr_id, None, agent.agent_id, head, note_text, now)
     cause = {"goal": issue.goal_id}
     wake(session, agent.agent_id, WakeReason.ASSIGNMENT, now, issue.sr_id, cause=cause, by=by)
 
@@ -97,10 +99,10 @@ def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: 
     issue = session.get(Issue, task.sr_id)
     assert issue is not None
     actor = f"agent:{goal.agent_id}"
-    note = partial(
+    append_entry = partial(
         log.append, session, actor=actor, now=now, sr_id=issue.sr_id, task_id=task.task_id
     )
-    note(
+    append_entry(
         "received",
         detail={"title": issue.title, "body": issue.body, "goal": goal.sr_id},
         sr=issue.sr_id,
@@ -108,7 +110,7 @@ def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: 
         who=issue.requester_name,
     )
     if task.status == State.PARSED:
-        note(
+        append_entry(
             "parsed",
             detail={
                 "kind": part.kind,
@@ -126,9 +128,9 @@ def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: 
         )
     elif task.status == State.MANUAL:
         text = t_default("goals.nobody_left", category=part.category)
-        note("handed_over", detail={"text": text}, text=text)
+        append_entry("handed_over", detail={"text": text}, text=text)
     else:
-        note("hire_awaited", detail={"hire": task.hire_id})
+        append_entry("hire_awaited", detail={"hire": task.hire_id})
 
 
 def _institution(session: Session, part: GoalPart) -> str | None:

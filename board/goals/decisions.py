@@ -34,26 +34,28 @@ def answer(desk: Desk, person: PersonInfo, sr_id: int, words: Mapping[int, str])
     """Word unclear pieces anew, by their number, or the whole goal where nothing of it was
     understood (number 0); the agent breaks the goal down again."""
     require_permission(person, "goal.decide")
-    said = {n: clean(w).strip()[:MAX_ANSWER_LENGTH] for n, w in words.items() if clean(w).strip()}
-    if not said:
+    answers = {
+        n: clean(w).strip()[:MAX_ANSWER_LENGTH] for n, w in words.items() if clean(w).strip()
+    }
+    if not answers:
         raise Invalid(what=t("goals.answer"), why=t("goals.empty"))
     now = desk.clock()
     with desk.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         pieces = goal.pieces or [{"text": "", "sentence": 0}]
-        if not set(said) <= set(range(len(pieces))):
+        if not set(answers) <= set(range(len(pieces))):
             raise Stale(what=f"SR-{sr_id}")
         goal.pieces = [
-            {**piece, "text": said[n], "reworded": True} if n in said else piece
+            {**piece, "text": answers[n], "reworded": True} if n in answers else piece
             for n, piece in enumerate(pieces)
         ]
         goal.plan_hash = None
         state = move(session, goal, GoalMove.ANSWER, ActorKind.PERSON, now)
         if head := registry.dispatcher(session):
             wake(session, head, WakeReason.GOAL, now, sr_id, by=person_actor(person))
-        detail = {"answers": {str(n): w for n, w in said.items()}}
+        detail = {"answers": {str(n): w for n, w in answers.items()}}
         _log_decision(
-            session, goal, "goal_answered", person, now, detail, text=" / ".join(said.values())
+            session, goal, "goal_answered", person, now, detail, text=" / ".join(answers.values())
         )
         return state
 

@@ -29,7 +29,7 @@ _Reason = Annotated[str, Form(max_length=1000)]
 def list_goals(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     *,
     closed: bool = False,
     before: Annotated[int | None, Query(ge=0, le=_MAX)] = None,
@@ -37,13 +37,13 @@ def list_goals(
     """The list with the hires that wait, or, for its live refresh, only what changes of it."""
     live = request.headers.get("hx-request") == "true"
     template = "goals/goals_live.html" if live else "goals/goals.html"
-    return _list(request, desk, here, template, closed=closed, before=before)
+    return _list(request, desk, visitor, template, closed=closed, before=before)
 
 
 def _list(
     request: Request,
     desk: Desk,
-    here: Visitor,
+    visitor: Visitor,
     template: str = "goals/goals.html",
     *,
     closed: bool = False,
@@ -56,9 +56,9 @@ def _list(
         request,
         template,
         status=status,
-        visitor=here,
-        listing=view.list_goals(desk, here.person, closed=closed, before=before),
-        hires=hiring_view.pending_hires(desk, here.person),
+        visitor=visitor,
+        listing=view.list_goals(desk, visitor.person, closed=closed, before=before),
+        hires=hiring_view.pending_hires(desk, visitor.person),
         closed=closed,
         address=f"/goals?{asked}" if asked else "/goals",
         notice=notice,
@@ -66,17 +66,17 @@ def _list(
 
 
 @router.get("/goals/new")
-def new_goal_form(request: Request, here: CurrentVisitor) -> Response:
+def new_goal_form(request: Request, visitor: CurrentVisitor) -> Response:
     """The form for a new goal."""
-    require_permission(here.person, "goal.give")
-    return forms.render_form(request, _NEW, here)
+    require_permission(visitor.person, "goal.give")
+    return forms.render_form(request, _NEW, visitor)
 
 
 @router.post("/goals")
 def create_goal(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     title: Annotated[str, Form(max_length=200)] = "",
     body: Annotated[str, Form(max_length=10_000)] = "",
     ticket: Annotated[str, Form(max_length=64)] = "",
@@ -84,35 +84,37 @@ def create_goal(
     """Give the head agent a goal."""
     words = {"title": title, "ticket": ticket}
     try:
-        sr_id = planning.create_goal(desk, here.person, body, channel="web", **words)
+        sr_id = planning.create_goal(desk, visitor.person, body, channel="web", **words)
     except UserError as error:
-        require_permission(here.person, "goal.give")
+        require_permission(visitor.person, "goal.give")
         status, notice = errors.page_error(request, error)
         return forms.render_form(
-            request, _NEW, here, body=body, notice=notice, status=status, **words
+            request, _NEW, visitor, body=body, notice=notice, status=status, **words
         )
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)
 
 
 @router.get("/goals/{sr_id}")
-def show_goal(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
+def show_goal(request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number) -> Response:
     """The page of a goal."""
-    return _page(request, desk, here, sr_id)
+    return _page(request, desk, visitor, sr_id)
 
 
 @router.get("/goals/{sr_id}/live")
-def refresh_goal(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
+def refresh_goal(
+    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number
+) -> Response:
     """The changing parts of a goal's page."""
-    found = view.get_goal(desk, here.person, sr_id)
-    return render.page(request, "goals/goal_live.html", visitor=here, goal=found)
+    found = view.get_goal(desk, visitor.person, sr_id)
+    return render.page(request, "goals/goal_live.html", visitor=visitor, goal=found)
 
 
 def _page(
-    request: Request, desk: Desk, here: Visitor, sr_id: int, status: int = 200, notice: str = ""
+    request: Request, desk: Desk, visitor: Visitor, sr_id: int, status: int = 200, notice: str = ""
 ) -> Response:
-    found = view.get_goal(desk, here.person, sr_id)
+    found = view.get_goal(desk, visitor.person, sr_id)
     return render.page(
-        request, "goals/goal.html", status=status, visitor=here, goal=found, notice=notice
+        request, "goals/goal.html", status=status, visitor=visitor, goal=found, notice=notice
     )
 
 
@@ -121,7 +123,7 @@ def decide_goal(
     *,
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: Number,
     verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
     plan_hash: Annotated[str, Form(max_length=128)] = "",
@@ -129,7 +131,7 @@ def decide_goal(
     reason: _Reason = "",
 ) -> Response:
     """Approve the plan that the form showed without what is not marked, or end the goal."""
-    person = here.person
+    person = visitor.person
 
     def act() -> Any:
         if verb == "approve":
@@ -139,7 +141,7 @@ def decide_goal(
         end = decisions.achieve if verb == "achieve" else decisions.drop
         return end(desk, person, sr_id, reason)
 
-    return _perform(request, desk, here, sr_id, act)
+    return _perform(request, desk, visitor, sr_id, act)
 
 
 @router.post("/goals/{sr_id}/answers")
@@ -147,18 +149,18 @@ def answer(
     *,
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: Number,
     piece: Annotated[list[int], Form()] = [],  # noqa: B006
     words: Annotated[list[str], Form()] = [],  # noqa: B006
 ) -> Response:
     """Word what was unclear anew; the plan is made again."""
-    said = dict(zip(piece, words, strict=False))
+    answers = dict(zip(piece, words, strict=False))
 
     def act() -> Any:
-        return decisions.answer(desk, here.person, sr_id, said)
+        return decisions.answer(desk, visitor.person, sr_id, answers)
 
-    return _perform(request, desk, here, sr_id, act)
+    return _perform(request, desk, visitor, sr_id, act)
 
 
 @router.post("/hires/{hire_id}")
@@ -166,7 +168,7 @@ def decide_hire(
     *,
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     hire_id: Number,
     decision: Annotated[Literal["approve", "reject"], Form()],
     reason: _Reason = "",
@@ -174,23 +176,23 @@ def decide_hire(
     """Hire whom an agent asks for, or not."""
     try:
         if decision == "approve":
-            requests.approve(desk, here.person, hire_id)
+            requests.approve(desk, visitor.person, hire_id)
         else:
-            requests.reject(desk, here.person, hire_id, reason)
+            requests.reject(desk, visitor.person, hire_id, reason)
     except UserError as error:
         status, notice = errors.page_error(request, error)
-        return _list(request, desk, here, status=status, notice=notice)
+        return _list(request, desk, visitor, status=status, notice=notice)
     back = hiring_view.goal_of(desk, hire_id)
     return RedirectResponse(f"/goals/{back}" if back else "/goals", status_code=303)
 
 
 def _perform(
-    request: Request, desk: Desk, here: Visitor, sr_id: int, act: Callable[[], Any]
+    request: Request, desk: Desk, visitor: Visitor, sr_id: int, act: Callable[[], Any]
 ) -> Response:
     """Do it and show the page; where it is refused, say why on the page as it is now."""
     try:
         act()
     except UserError as error:
         status, notice = errors.page_error(request, error)
-        return _page(request, desk, here, sr_id, status, notice)
+        return _page(request, desk, visitor, sr_id, status, notice)
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)

@@ -141,14 +141,14 @@ def create_goal(
 
 
 def claim_goal(
-    desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()
+    desk: Desk, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> GoalClaim | None:
     """Claim the oldest goal that the head has to break down; ``None`` where none waits.
 
     The claim raises the fence. Nothing is claimed while the kill switch is on.
     """
     with desk.database.transaction() as session:
-        if kill_switch_is_on(session) or not is_active(session, waking):
+        if kill_switch_is_on(session) or not is_active(session, run_context):
             return None
         goal = session.scalar(
             select(Goal)
@@ -164,51 +164,51 @@ def claim_goal(
             return None
         goal.fence += 1
         # There is one head; who has become it takes over the goals of the one before.
-        goal.run_id, goal.agent_id = waking.run_id, waking.agent_id
-        return GoalClaim(goal.sr_id, waking.agent_id, waking.run_id, goal.fence)
+        goal.run_id, goal.agent_id = run_context.run_id, run_context.agent_id
+        return GoalClaim(goal.sr_id, run_context.agent_id, run_context.run_id, goal.fence)
 
 
-def load_brief(desk: Desk, hold: GoalClaim) -> GoalBrief:
+def load_brief(desk: Desk, claim: GoalClaim) -> GoalBrief:
     """What is to be broken down."""
     with desk.database.reading() as session:
-        goal, issue = goal_of(session, hold.sr_id), get_issue(session, hold.sr_id)
+        goal, issue = goal_of(session, claim.sr_id), get_issue(session, claim.sr_id)
         zone = revisions.running_chart(session).company.zone
         today = desk.clock().astimezone(zone).date()
         return GoalBrief(issue.body, tuple(goal.pieces), today)
 
 
-def file_plan(desk: Desk, hold: GoalClaim, found: Breakdown) -> GoalState:
+def file_plan(desk: Desk, claim: GoalClaim, found: Breakdown) -> GoalState:
     """GIVEN -> PLANNED, or ASKED where no part is clear: the parts, the hires, the questions.
 
     What a person had taken out before stays out.
     """
     if not found.parts:
-        return ask_people(desk, hold, t("goals.no_work"))
+        return ask_people(desk, claim, t("goals.no_work"))
     now = desk.clock()
     with desk.database.transaction() as session:
-        goal = claimed_goal(session, hold)
-        out = {(text, server) for text, server in session.execute(_removed_parts(hold.sr_id))}
-        session.execute(delete(GoalPart).where(GoalPart.sr_id == hold.sr_id))
+        goal = claimed_goal(session, claim)
+        out = {(text, server) for text, server in session.execute(_removed_parts(claim.sr_id))}
+        session.execute(delete(GoalPart).where(GoalPart.sr_id == claim.sr_id))
         rows = [
-            _part_row(session, hold, n, part, out, now)
+            _part_row(session, claim, n, part, out, now)
             for n, part in enumerate(found.parts[:MAX_PARTS])
         ]
         session.add_all(rows)
         goal.pieces, goal.thought_by = [dict(p) for p in found.pieces], found.thought_by
-        goal.plan_hash, goal.due_on, goal.run_id = _plan_hash(hold.sr_id, rows), found.due_on, None
+        goal.plan_hash, goal.due_on, goal.run_id = _plan_hash(claim.sr_id, rows), found.due_on, None
         session.flush()
         clear = any(not part.question for part in found.parts)
         step = GoalMove.PLAN if clear else GoalMove.ASK
         state = move(session, goal, step, ActorKind.AGENT, now)
-        issue = get_issue(session, hold.sr_id)
+        issue = get_issue(session, claim.sr_id)
         issue.due_on = found.due_on
         questions = [p.question for p in found.parts if p.question]
         session.flush()
         log_entry(
             session,
             "goal_planned" if clear else "goal_asked",
-            hold.sr_id,
-            f"agent:{hold.agent_id}",
+            claim.sr_id,
+            f"agent:{claim.agent_id}",
             now,
             {
                 "plan_hash": goal.plan_hash,
@@ -221,16 +221,16 @@ def file_plan(desk: Desk, hold: GoalClaim, found: Breakdown) -> GoalState:
         return state
 
 
-def ask_people(desk: Desk, hold: GoalClaim, why: str) -> GoalState:
+def ask_people(desk: Desk, claim: GoalClaim, why: str) -> GoalState:
     """GIVEN -> ASKED: nothing can be planned before a person has said more."""
-    now, actor = desk.clock(), f"agent:{hold.agent_id}"
+    now, actor = desk.clock(), f"agent:{claim.agent_id}"
     with desk.database.transaction() as session:
-        goal = claimed_goal(session, hold)
+        goal = claimed_goal(session, claim)
         goal.run_id, goal.plan_hash = None, None
         state = move(session, goal, GoalMove.ASK, ActorKind.AGENT, now)
-        comments.write_comment(session, hold.sr_id, actor, why, now)
+        comments.write_comment(session, claim.sr_id, actor, why, now)
         words = {"parts": 0, "questions": 1}
-        log_entry(session, "goal_asked", hold.sr_id, actor, now, {"why": why}, **words)
+        log_entry(session, "goal_asked", claim.sr_id, actor, now, {"why": why}, **words)
         return state
 
 
@@ -242,20 +242,20 @@ def _removed_parts(sr_id: int) -> Any:
 
 def _part_row(
     session: Session,
-    hold: GoalClaim,
+    claim: GoalClaim,
     ordinal: int,
     part: GoalPartDraft,
     out: set[tuple[str, str | None]],
     now: datetime,
 ) -> GoalPart:
     hire = (
-        requests.open_request(session, part.opening, f"agent:{hold.agent_id}", hold.sr_id, now)
+        requests.open_request(session, part.opening, f"agent:{claim.agent_id}", claim.sr_id, now)
         if part.opening
         else None
     )
     text = clean(part.text)[:MAX_ANSWER_LENGTH]
     return GoalPart(
-        sr_id=hold.sr_id,
+        sr_id=claim.sr_id,
         ordinal=ordinal,
         piece=part.piece,
         text=text,

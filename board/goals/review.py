@@ -51,29 +51,29 @@ def _review_goal(desk: Desk, sr_id: int, agent_id: str) -> bool:
     with desk.database.transaction() as session:
         goal = planning.goal_of(session, sr_id, lock=True)
         goal.agent_id = agent_id
-        how = count_progress(session, [sr_id])[sr_id]
-        if goal.state != GoalState.ACTIVE or how.open:
+        goal_progress = count_progress(session, [sr_id])[sr_id]
+        if goal.state != GoalState.ACTIVE or goal_progress.open:
             return False
-        if is_reached(how):
-            _achieve(session, goal, how, now)
+        if is_reached(goal_progress):
+            _achieve(session, goal, goal_progress, now)
             return True
         if goal.stuck_at is None:
-            _ask_people(session, goal, how, now)
+            _ask_people(session, goal, goal_progress, now)
         return False
 
 
-def _achieve(session: Session, goal: Goal, how: GoalProgress, now: datetime) -> None:
+def _achieve(session: Session, goal: Goal, goal_progress: GoalProgress, now: datetime) -> None:
     goal.ended_at = now
     planning.move(session, goal, GoalMove.ACHIEVE, ActorKind.AGENT, now)
-    actor, text = f"agent:{goal.agent_id}", t_default("goals.all_done", count=how.done)
+    actor, text = f"agent:{goal.agent_id}", t_default("goals.all_done", count=goal_progress.done)
     words = {"who": t_default("goals.agent"), "text": text}
     planning.log_entry(
-        session, "goal_achieved", goal.sr_id, actor, now, {"done": how.done}, **words
+        session, "goal_achieved", goal.sr_id, actor, now, {"done": goal_progress.done}, **words
     )
 
 
-def _ask_people(session: Session, goal: Goal, how: GoalProgress, now: datetime) -> None:
+def _ask_people(session: Session, goal: Goal, goal_progress: GoalProgress, now: datetime) -> None:
     goal.stuck_at = now
-    text = t("goals.stuck", sr=goal.sr_id, done=how.done, failed=how.failed)
+    text = t("goals.stuck", sr=goal.sr_id, done=goal_progress.done, failed=goal_progress.failed)
     send(session, "alert", text, now, sr_id=goal.sr_id)
     comments.write_comment(session, goal.sr_id, f"agent:{goal.agent_id}", text, now)

@@ -220,7 +220,7 @@ def _names(
     goal: Goal,
     parts: Sequence[GoalPart],
     hires: Sequence[HireRequest],
-    talk: Sequence[CommentView],
+    comments: Sequence[CommentView],
 ) -> dict[str, str]:
     people = [goal.given_by, *(p.engineer_id for p in parts), *(h.decided_by for h in hires)]
     agents = [goal.agent_id, *(p.agent_id for p in parts), *(h.reports_to for h in hires)]
@@ -230,6 +230,6 @@ def _names(
             *(f"person:{p}" for p in people),
             *(f"agent:{a}" for a in agents),
             *(h.requested_by for h in hires),
-            *(note.author for note in talk),
+            *(note.author for note in comments),
         ],
     )

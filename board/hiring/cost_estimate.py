@@ -45,12 +45,12 @@ class RemainingBudget:
     """``None``: no cap."""
     days: int
     """From today to the month's end."""
-    of: int
+    days_in_month: int
     """Days of the month."""
 
     def short(self, monthly: int | None) -> int | None:
         """What an agent would cost until the month ends, where that is more than is left."""
-        share = -(-(monthly or 0) * self.days // self.of)
+        share = -(-(monthly or 0) * self.days // self.days_in_month)
         return share if self.won is not None and share > self.won else None
 
 
@@ -94,8 +94,8 @@ def remaining_budget(session: Session, now: datetime) -> RemainingBudget:
     cap = budget_accounts.cap(running, month).cost
     gone: Amount = budget_accounts.spent(month) + budget_accounts.reserved(month)
     left = None if cap is None else max(0, cap - gone.cost) // MICROS_PER_WON
-    of = monthrange(day.year, day.month)[1]
-    return RemainingBudget(left, of - day.day + 1, of)
+    days_in_month = monthrange(day.year, day.month)[1]
+    return RemainingBudget(left, days_in_month - day.day + 1, days_in_month)
 
 
 def _peers(running: OrgChart) -> list[AgentEntry]:

@@ -46,7 +46,7 @@ class Opening:
     reason: str
 
 
-def request_hire(desk: Desk, hold: Claim, opening: Opening) -> int | None:
+def request_hire(desk: Desk, claim: Claim, opening: Opening) -> int | None:
     """An agent asks for a colleague for the task it holds; returns the request's number.
 
     One waiting request for one place is enough, and what people have once rejected for a skill is
@@ -54,10 +54,10 @@ def request_hire(desk: Desk, hold: Claim, opening: Opening) -> int | None:
     """
     now = desk.clock()
     with desk.database.transaction() as session:
-        claimed_task(session, hold)
+        claimed_task(session, claim)
         if _rejected_before(session, opening):
             return None
-        number = open_request(session, opening, f"agent:{hold.agent_id}", hold.sr_id, now)
+        number = open_request(session, opening, f"agent:{claim.agent_id}", claim.sr_id, now)
         _record_asked(session, number, now)
         return number
 

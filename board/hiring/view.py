@@ -31,9 +31,9 @@ class HireView:
     skills: tuple[str, ...]
     superior: str | None
     monthly_won: int | None
-    reckoned: str
+    estimate_basis: str
     """How its cost was estimated, in one sentence."""
-    room: str
+    budget_note: str
     """What the company's budget has left for it; empty where it has no cap, or it is decided."""
     short: bool
     """Whether that is less than it would need until the month ends."""
@@ -64,8 +64,8 @@ def _view(row: HireRequest, names: dict[str, str], left: RemainingBudget | None)
         skills=tuple(row.skills),
         superior=names.get(f"agent:{row.reports_to}"),
         monthly_won=row.monthly_won,
-        reckoned=_estimate_basis(row),
-        room=_budget_note(left, share),
+        estimate_basis=_estimate_basis(row),
+        budget_note=_budget_note(left, share),
         short=share is not None,
         reason=row.reason,
         requester=names.get(row.requested_by, row.requested_by),

@@ -42,8 +42,10 @@ def verify(tokens: Sequence[str], channel: str, text: str) -> ButtonToken | None
         return None
     message_id, end = int(found[1]), int(found[2])
     # All are compared, each in constant time.
-    fits = [hmac.compare_digest(_signature(k, channel, message_id, end), found[3]) for k in tokens]
-    return ButtonToken(message_id, datetime.fromtimestamp(end, UTC)) if any(fits) else None
+    matches = [
+        hmac.compare_digest(_signature(k, channel, message_id, end), found[3]) for k in tokens
+    ]
+    return ButtonToken(message_id, datetime.fromtimestamp(end, UTC)) if any(matches) else None
 
 
 def _signature(token: str, channel: str, message_id: int, end: int) -> str:

@@ -46,9 +46,9 @@ def handle_line(desk: Desk, line: receiving.NewIssue, *, addressed: bool = False
     the line speaks to GUARDiA (``addressed``, or it begins with one of its names)."""
     chart = applied_chart(desk)
     talk = chart.talk if chart else ChatRules()
-    if addressed or not talk.hears(line.room) or talk.called(line.text):
+    if addressed or not talk.is_chat_room(line.room) or talk.is_addressed(line.text):
         return LineResult(sr_id=chat_log.receive_line(desk, line, rule=REQUEST_RULE))
-    rule, now = talk.fired(line.room, line.text), desk.clock()
+    rule, now = talk.matching_rule(line.room, line.text), desk.clock()
     with desk.database.transaction() as session:
         if rule is not None and _is_cooling_down(session, rule, line, now):
             rule = None

@@ -86,15 +86,15 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
         if (code := parse_link_code(post.text)) is not None:
             return {"text": await run_in_threadpool(_link_reply, desk, line, code)}
         addressed = bool(post.trigger_word)
-        heard = await run_in_threadpool(context_rules.handle_line, desk, line, addressed=addressed)
-        if heard.offer is not None:
+        result = await run_in_threadpool(context_rules.handle_line, desk, line, addressed=addressed)
+        if result.offer is not None:
             # Where nothing else is said, the messenger reaches us as it just has.
             board = settings.public_url or str(request.base_url)
             return mattermost_buttons.offer_message(
-                heard.offer, token, CHANNEL, board, desk.clock()
+                result.offer, token, CHANNEL, board, desk.clock()
             )
         # Without a text, nothing appears in the room.
-        return {"text": t("intake.received", sr=heard.sr_id)} if heard.sr_id else {}
+        return {"text": t("intake.received", sr=result.sr_id)} if result.sr_id else {}
 
     @routes.post(mattermost_buttons.PATH)
     async def press(request: Request) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
         if found is None:
             raise HTTPException(401, t("intake.button"))
         pressed = _parse(ButtonPress, payload)
-        taking = offers.OfferAcceptance(
+        acceptance = offers.OfferAcceptance(
             channel=CHANNEL,
             message_id=found.message_id,
             expires_at=found.expires_at,
@@ -111,14 +111,14 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             sender=pressed.user_name,
         )
         return mattermost_buttons.acceptance_reply(
-            await run_in_threadpool(offers.accept, desk, taking)
+            await run_in_threadpool(offers.accept, desk, acceptance)
         )
 
     return routes
 
 
 def _stop_reply(killed: KillResult | None) -> str:
-    if killed is None or killed.already:
+    if killed is None or killed.already_on:
         return t("intake.stopped_already")
     return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
 

@@ -24,28 +24,28 @@ def offer_message(
 ) -> dict[str, Any]:
     """The answer to an outgoing webhook that puts the button into the room."""
     text = t("intake.offer.text", title=offer.title)
-    sealed = button_token.create(token, channel, offer.message_id, now + LIFETIME)
+    context_token = button_token.create(token, channel, offer.message_id, now + LIFETIME)
     action = {
         "id": _ACTION_ID,
         "type": "button",
         "name": t("intake.offer.button"),
         "style": "primary",
-        "integration": {"url": f"{board.rstrip('/')}{PATH}", "context": {"ticket": sealed}},
+        "integration": {"url": f"{board.rstrip('/')}{PATH}", "context": {"ticket": context_token}},
     }
     return {"attachments": [{"fallback": text, "text": text, "actions": [action]}]}
 
 
-def acceptance_reply(taken: AcceptanceResult) -> dict[str, Any]:
+def acceptance_reply(result: AcceptanceResult) -> dict[str, Any]:
     """What whoever pressed is told, and what stands in the room from now on."""
-    told = t(f"intake.offer.{taken.outcome}", sr=taken.sr_id or "-")
-    if taken.outcome is AcceptanceOutcome.OPENED:
-        return _update(told)
-    if taken.outcome is AcceptanceOutcome.ALREADY:
-        opened = t("intake.offer.opened", sr=taken.sr_id or "-")
-        return {**_update(opened), "ephemeral_text": told}
-    if taken.outcome is AcceptanceOutcome.UNKNOWN:
-        return {"ephemeral_text": told}
-    return {**_update(told), "ephemeral_text": told}
+    reply = t(f"intake.offer.{result.outcome}", sr=result.sr_id or "-")
+    if result.outcome is AcceptanceOutcome.OPENED:
+        return _update(reply)
+    if result.outcome is AcceptanceOutcome.ALREADY:
+        opened = t("intake.offer.opened", sr=result.sr_id or "-")
+        return {**_update(opened), "ephemeral_text": reply}
+    if result.outcome is AcceptanceOutcome.UNKNOWN:
+        return {"ephemeral_text": reply}
+    return {**_update(reply), "ephemeral_text": reply}
 
 
 def _update(text: str) -> dict[str, Any]:

@@ -62,29 +62,34 @@ class AcceptanceResult:
     sr_id: int | None = None
 
 
-def accept(desk: Desk, taking: OfferAcceptance) -> AcceptanceResult:
+def accept(desk: Desk, acceptance: OfferAcceptance) -> AcceptanceResult:
     """Open the issue that was offered; of several who do so at once, one opens it."""
     chart, now = applied_chart(desk), desk.clock()
     with desk.database.transaction() as session:
-        line = session.get(ChatMessage, taking.message_id, with_for_update=True)
-        if line is None or line.channel != taking.channel:
+        line = session.get(ChatMessage, acceptance.message_id, with_for_update=True)
+        if line is None or line.channel != acceptance.channel:
             return AcceptanceResult(AcceptanceOutcome.UNKNOWN)
         if line.sr_id is not None:
             return AcceptanceResult(AcceptanceOutcome.ALREADY, line.sr_id)
-        if taking.expires_at <= now:
+        if acceptance.expires_at <= now:
             return AcceptanceResult(AcceptanceOutcome.EXPIRED)
         rule = chart.talk.rule(line.rule) if chart else None
         if chart is None or rule is None:
             return AcceptanceResult(AcceptanceOutcome.WITHDRAWN)
-        said = _recent_lines(session, line)
-        line.sr_id = receiving.open_issue(session, _issue_request(taking, line, rule, said), now)
-        told = [_format_line(one, chart.company.zone) for one in said]
-        session.add(_context_comment(line.sr_id, taking, rule, told, now))
+        recent_lines = _recent_lines(session, line)
+        line.sr_id = receiving.open_issue(
+            session, _issue_request(acceptance, line, rule, recent_lines), now
+        )
+        formatted = [_format_line(one, chart.company.zone) for one in recent_lines]
+        session.add(_context_comment(line.sr_id, acceptance, rule, formatted, now))
         return AcceptanceResult(AcceptanceOutcome.OPENED, line.sr_id)
 
 
 def _issue_request(
-    taking: OfferAcceptance, line: ChatMessage, rule: ChatRule, said: Sequence[ChatMessage]
+    acceptance: OfferAcceptance,
+    line: ChatMessage,
+    rule: ChatRule,
+    recent_lines: Sequence[ChatMessage],
 ) -> receiving.NewIssue:
     """The line as a request of whoever takes the offer."""
     return receiving.NewIssue(
@@ -92,16 +97,16 @@ def _issue_request(
         title=f"{rule.title}: {line.text.strip()}".splitlines()[0],
         channel=line.channel,
         room=line.room,
-        sender=taking.sender,
-        account=taking.account,
+        sender=acceptance.sender,
+        account=acceptance.account,
         institution=rule.institution,
         category=rule.skill,
         priority=rule.priority,
-        talk=tuple(_one_line(one.text) for one in said),
+        talk=tuple(_one_line(one.text) for one in recent_lines),
         origin={
             "rule": rule.id,
             "message": line.message_id,
-            "talk": [{"sender": one.sender, "text": _one_line(one.text)} for one in said],
+            "talk": [{"sender": one.sender, "text": _one_line(one.text)} for one in recent_lines],
         },
     )
 
@@ -127,13 +132,13 @@ def _format_line(line: ChatMessage, zone: ZoneInfo) -> str:
 
 
 def _context_comment(
-    sr_id: int, taking: OfferAcceptance, rule: ChatRule, told: Sequence[str], now: datetime
+    sr_id: int, acceptance: OfferAcceptance, rule: ChatRule, formatted: Sequence[str], now: datetime
 ) -> Comment:
     """What was said, for the staff that reads the issue; agents named in it are not called."""
-    quoted = "\n".join(f"> {_escape_markdown(one)}" for one in told)
-    who, title = _escape_markdown(clean(taking.sender)), _escape_markdown(rule.title)
+    quoted = "\n".join(f"> {_escape_markdown(one)}" for one in formatted)
+    who, title = _escape_markdown(clean(acceptance.sender)), _escape_markdown(rule.title)
     body = t_default("desk.talk.context", who=who or "-", title=title, rule=rule.id)
-    author = f"channel:{taking.channel}"
+    author = f"channel:{acceptance.channel}"
     return Comment(sr_id=sr_id, author=author, body=f"{body}\n\n{quoted}", created_at=now)
 
 

@@ -34,5 +34,5 @@ def _sender(session: Session, request: receiving.NewIssue) -> IssuedBy:
     """The person whose account it is; else the channel, under the name that it gave."""
     known = identity.person_of_account(session, request.channel, clean(request.account))
     if known is not None and known.active:
-        return issued_by(known.name_card())
+        return issued_by(known.as_info())
     return IssuedBy(f"channel:{request.channel}", clean(request.sender))

@@ -96,24 +96,24 @@ def alert_missing_reports(desk: Desk) -> list[date]:
     A day counts where the record began before it. Today's verification is begun late where it
     was never begun.
     """
-    now, ours = desk.clock(), company_zone(desk)
-    day = now.astimezone(ours).date()
-    told = []
+    now, local_zone = desk.clock(), company_zone(desk)
+    day = now.astimezone(local_zone).date()
+    missing = []
     for that in (day - timedelta(days=back) for back in reversed(range(_DAYS))):
-        midnight = _midnight(that, ours)
+        midnight = _midnight(that, local_zone)
         with desk.database.transaction() as session:
             if _is_reported(session, that, midnight) or not _log_began_before(session, midnight):
                 continue
             if now - midnight > _GRACE and _is_first_alert(session, midnight):
-                told.append(that)
+                missing.append(that)
                 _alert_missing(session, that, now)
         if that == day:
             start_daily_verification(desk)
-    return told
+    return missing
 
 
-def _midnight(day: date, ours: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), ours)
+def _midnight(day: date, local_zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), local_zone)
 
 
 def _is_reported(session: Session, day: date, midnight: datetime) -> bool:

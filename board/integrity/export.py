@@ -26,7 +26,7 @@ def export_log(desk: Desk, file: Path) -> tuple[int, str]:
     The file appears whole or not at all. Memory use does not grow with the record.
     """
     notary = require_notary(desk)
-    newest = notary.seal(desk)
+    newest = notary.sign(desk)
     if newest is None:
         raise Invalid(what="export", why=t("audit.empty"))
     try:
@@ -46,11 +46,11 @@ def _lines(desk: Desk, until: int, key: str, root: str) -> Iterator[bytes]:
         with desk.database.reading() as session:
             links = list(log.entries(session, after, up_to))
             signed = {c.size: c for c in log.checkpoints(session, after, up_to)}
-        for link in links:
-            yield _line(entry={**link.body(), "current_hash": link.current_hash})
-            if link.seq in signed:
+        for entry in links:
+            yield _line(entry={**entry.body(), "current_hash": entry.current_hash})
+            if entry.seq in signed:
                 count += 1
-                yield _line(checkpoint=signed.pop(link.seq).written())
+                yield _line(checkpoint=signed.pop(entry.seq).to_dict())
         after = up_to
     yield _line(end={"entries": until, "checkpoints": count})
 

@@ -24,30 +24,30 @@ def rotate_checkpoint_key(desk: Desk, by: str) -> str:
     ``Refused`` where the record does not hold: a new key would only seal the doubt.
     """
     notary = require_notary(desk)
-    if notary.seal(desk) is None:
+    if notary.sign(desk) is None:
         raise Invalid(what=t("audit.use.record"), why=t("audit.empty"))
-    path = notary.places.key
+    path = notary.witness_files.key
     keys = FileCredentialStore(path.parent)
     present = notary.key(desk)
-    heir = checkpoints.load_private_key(
-        keys.obtain(f"{path.name}{NEXT_SUFFIX}", checkpoints.generate_key)
+    successor = checkpoints.load_private_key(
+        keys.get_or_create(f"{path.name}{NEXT_SUFFIX}", checkpoints.generate_key)
     )
-    _announce(desk, by, CHECKPOINT_KEYS, present, heir)
+    _announce(desk, by, CHECKPOINT_KEYS, present, successor)
     # The old key seals its own successor; from then on this host uses the new one.
-    notary.seal(desk)
+    notary.sign(desk)
     return _log_rotation(desk, by, CHECKPOINT_KEYS, notary.key(desk))
 
 
 def rotate_decision_key(desk: Desk, by: str, keys: FileCredentialStore) -> str:
     """Replace the key that seals people's decisions; returns the new one (hex)."""
-    heir = signing.parse_key(keys.obtain(signing.NEXT_KEY_NAME, signing.generate_key))
+    successor = signing.parse_key(keys.get_or_create(signing.NEXT_KEY_NAME, signing.generate_key))
     with desk.database.reading() as session:
         announced = log.announced_key(session, DECISION_KEYS)
-    if announced != signing_keys.public_hex(heir.public_key()):
-        _announce(desk, by, DECISION_KEYS, desk.seal.key(announced), heir)
+    if announced != signing_keys.public_hex(successor.public_key()):
+        _announce(desk, by, DECISION_KEYS, desk.decision_signer.key(announced), successor)
     keys.put(signing.KEY_NAME, keys.get(signing.NEXT_KEY_NAME))
     keys.remove(signing.NEXT_KEY_NAME)
-    return _log_rotation(desk, by, DECISION_KEYS, heir)
+    return _log_rotation(desk, by, DECISION_KEYS, successor)
 
 
 def log_store_rotation(desk: Desk, by: str, store: str, count: int, source: str) -> None:
@@ -64,9 +64,9 @@ def log_store_rotation(desk: Desk, by: str, store: str, count: int, source: str)
 
 
 def _announce(
-    desk: Desk, by: str, use: str, present: Ed25519PrivateKey, heir: Ed25519PrivateKey
+    desk: Desk, by: str, use: str, present: Ed25519PrivateKey, successor: Ed25519PrivateKey
 ) -> None:
-    public = signing_keys.public_hex(heir.public_key())
+    public = signing_keys.public_hex(successor.public_key())
     with desk.database.transaction() as session:
         # Nobody appends until this ends, so nobody else announces a key meanwhile.
         log.lock_head(session)
@@ -80,7 +80,7 @@ def _announce(
             signing_keys.SUCCESSION_KIND,
             actor=by,
             now=desk.clock(),
-            detail=dict(signing_keys.build_announcement(use, present, heir.public_key())),
+            detail=dict(signing_keys.build_announcement(use, present, successor.public_key())),
             use=t_default(f"audit.use.{use}"),
             key=public[:16],
         )
@@ -98,5 +98,5 @@ def _log_rotation(desk: Desk, by: str, use: str, key: Ed25519PrivateKey) -> str:
             use=t_default(f"audit.use.{use}"),
         )
     # The new key signs something at once: whoever trusts it alone can then verify all before.
-    require_notary(desk).seal(desk)
+    require_notary(desk).sign(desk)
     return public

@@ -46,39 +46,41 @@ NEXT_SUFFIX = ".next"
 class Notary:
     """Holds the key of the record's checkpoints; one for each process that acts."""
 
-    def __init__(self, places: WitnessFiles) -> None:
-        self.places = places
+    def __init__(self, witness_files: WitnessFiles) -> None:
+        self.witness_files = witness_files
         self._lock = threading.Lock()
-        self._carriers = [_CopyUpdater(f, ours=f == places.copies[0]) for f in places.copies]
-        self._told: str | None = None
+        self._updaters = [
+            _CopyUpdater(f, ours=f == witness_files.copies[0]) for f in witness_files.copies
+        ]
+        self._last_reported: str | None = None
 
-    def seal(self, desk: Desk) -> Checkpoint | None:
+    def sign(self, desk: Desk) -> Checkpoint | None:
         """Sign the record as it stands, if it has grown; returns its newest checkpoint.
 
         ``Refused`` where the record does not follow from what was signed before, ``Misconfigured``
         where this host has not the key that signed before; an alert has then left, once.
         """
         try:
-            newest = self._signed(desk)
+            newest = self._sign_latest(desk)
         except (Refused, Misconfigured) as error:
-            self._alarm(desk, str(error))
+            self._alert_once(desk, str(error))
             raise
         except OSError as error:
-            self._alarm(desk, error.strerror or type(error).__name__)
+            self._alert_once(desk, error.strerror or type(error).__name__)
             raise
-        self._told = None
-        self._carry(desk)
+        self._last_reported = None
+        self._update_copies(desk)
         return newest
 
     def public(self) -> Ed25519PublicKey | None:
         """The first key of all, from which the present one is followed; ``None`` before any."""
         try:
-            return checkpoints.load_public_key(self.places.public.read_text("ascii"))
+            return checkpoints.load_public_key(self.witness_files.public.read_text("ascii"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             why = t("audit.bad_key")
-            raise Misconfigured(what=str(self.places.public), why=why) from error
+            raise Misconfigured(what=str(self.witness_files.public), why=why) from error
 
     def key(self, desk: Desk) -> Ed25519PrivateKey:
         """The key that signs the next checkpoint; ``Misconfigured`` where this host has not got it.
@@ -87,10 +89,10 @@ class Notary:
         """
         with desk.database.reading() as session:
             last = audit_log.last_checkpoint(session)
-            line = self._line(session, last)
-        return self._key(last, line)
+            succession = self._succession(session, last)
+        return self._key(last, succession)
 
-    def _signed(self, desk: Desk) -> Checkpoint | None:
+    def _sign_latest(self, desk: Desk) -> Checkpoint | None:
         wanted: int | None = None
         for _ in range(_ATTEMPTS):
             with desk.database.reading() as session:
@@ -107,12 +109,12 @@ class Notary:
                     head=end.head,
                     start=start,
                 )
-                line = self._line(session, last)
-                said = audit_log.announcements(session, CHECKPOINT_KEYS, start.size)
+                succession = self._succession(session, last)
+                announcements = audit_log.announcements(session, CHECKPOINT_KEYS, start.size)
             if not verdict.intact:
                 raise _refusal(verdict)
-            key = self._key(last, line)
-            if (forged := _first_forged(key, said)) is not None:
+            key = self._key(last, succession)
+            if (forged := _first_forged(key, announcements)) is not None:
                 raise _refusal(replace(verdict, bad=forged, fault="succession"))
             signed = _sign(desk, last, end, key)
             with desk.database.transaction() as session:
@@ -120,32 +122,36 @@ class Notary:
                     return signed
         raise Stale(what=audit_log.CHAIN)
 
-    def _line(self, session: Session, last: Checkpoint | None) -> KeySuccession:
+    def _succession(self, session: Session, last: Checkpoint | None) -> KeySuccession:
         """The keys up to the one that signs after ``last``; no key where no other was announced."""
-        said = audit_log.announcements(session, CHECKPOINT_KEYS, until=last.size) if last else []
-        line = KeySuccession(CHECKPOINT_KEYS, self.public() if said else None)
-        for _, one in said:
+        announcements = (
+            audit_log.announcements(session, CHECKPOINT_KEYS, until=last.size) if last else []
+        )
+        succession = KeySuccession(CHECKPOINT_KEYS, self.public() if announcements else None)
+        for _, one in announcements:
             # What does not hold is named by the verification; here it only counts for nothing.
-            if line.announced(one):
-                line.takes_over()
-        return line
+            if succession.announced(one):
+                succession.switch_to_successor()
+        return succession
 
-    def _key(self, last: Checkpoint | None, line: KeySuccession) -> Ed25519PrivateKey:
+    def _key(self, last: Checkpoint | None, succession: KeySuccession) -> Ed25519PrivateKey:
         """Our key. It is made only where nothing was ever signed: with a second key that nobody
         has announced, nobody could tell a forger's series from ours."""
-        path = self.places.key
+        path = self.witness_files.key
         keys = FileCredentialStore(path.parent)
-        given = keys.get(path.name) if last else keys.obtain(path.name, checkpoints.generate_key)
-        wanted = fingerprint(line.key) if line.key else last.key if last else None
+        given = (
+            keys.get(path.name) if last else keys.get_or_create(path.name, checkpoints.generate_key)
+        )
+        wanted = fingerprint(succession.key) if succession.key else last.key if last else None
         key = _load_key(path, given)
         if wanted is not None and fingerprint(key.public_key()) != wanted:
-            key = self._heir(keys, wanted)
-        if line.key is None:
+            key = self._successor(keys, wanted)
+        if succession.key is None:
             self._publish(key.public_key())
         return key
 
-    def _heir(self, keys: FileCredentialStore, wanted: str) -> Ed25519PrivateKey:
-        path = self.places.key
+    def _successor(self, keys: FileCredentialStore, wanted: str) -> Ed25519PrivateKey:
+        path = self.witness_files.key
         for given in keys.found(f"{path.name}{NEXT_SUFFIX}"):
             key = _load_key(path, given)
             if fingerprint(key.public_key()) == wanted:
@@ -156,30 +162,30 @@ class Notary:
 
     def _publish(self, key: Ed25519PublicKey) -> None:
         """The first key of all, which whoever trusts it follows to the present one."""
-        path, pem = self.places.public, checkpoints.public_pem(key)
+        path, pem = self.witness_files.public, checkpoints.public_pem(key)
         if not path.is_file():
             fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
             fresh.write_text(pem, "ascii")
             fresh.chmod(0o644)
             fresh.replace(path)
 
-    def _alarm(self, desk: Desk, why: str) -> None:
+    def _alert_once(self, desk: Desk, why: str) -> None:
         with self._lock:
-            first, self._told = self._told != why, why
+            first, self._last_reported = self._last_reported != why, why
         if first:
             log.error("checkpoint: %s", why)
             with desk.database.transaction() as session:
                 text = t("audit.not_signed", why=why)
                 send(session, "alert", text, desk.clock(), sr_id=None)
 
-    def _carry(self, desk: Desk) -> None:
+    def _update_copies(self, desk: Desk) -> None:
         """Bring every copy up to date. One that fails is told once, and does not stop work."""
-        for carrier in self._carriers:
-            why = carrier.carry(desk)
+        for updater in self._updaters:
+            why = updater.update(desk)
             if why is None:
                 continue
-            log.error("checkpoint copy %s: %s", carrier.folder, why)
-            now, place = desk.clock(), str(carrier.folder)
+            log.error("checkpoint copy %s: %s", updater.folder, why)
+            now, place = desk.clock(), str(updater.folder)
             with desk.database.transaction() as session:
                 text = t("audit.copy_failed", place=place, why=why)
                 send(session, "alert", text, now, sr_id=None)
@@ -213,10 +219,10 @@ def _sign(
     return checkpoints.sign(Checkpoint(audit_log.CHAIN, end.size, end.head, now, previous), key)
 
 
-def _first_forged(key: Ed25519PrivateKey, said: Iterable[tuple[int, Any]]) -> int | None:
+def _first_forged(key: Ed25519PrivateKey, announcements: Iterable[tuple[int, Any]]) -> int | None:
     """The first entry that announces a key and that the present one has not signed."""
-    line = KeySuccession(CHECKPOINT_KEYS, key.public_key())
-    return next((seq for seq, one in said if not line.announced(one)), None)
+    succession = KeySuccession(CHECKPOINT_KEYS, key.public_key())
+    return next((seq for seq, one in announcements if not succession.announced(one)), None)
 
 
 def _load_key(path: Path, given: str) -> Ed25519PrivateKey:
@@ -236,9 +242,9 @@ class _CopyUpdater:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._why: str | None = None
-        self._told: str | None = None
+        self._last_reported: str | None = None
 
-    def carry(self, desk: Desk) -> str | None:
+    def update(self, desk: Desk) -> str | None:
         """What is wrong with this place, when it is new; ``None`` while nothing is."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
@@ -246,9 +252,9 @@ class _CopyUpdater:
                 self._thread.start()
             slow = t("audit.copy_slow")
             # Once it is known to hang, nobody waits for it again.
-            self._thread.join(0 if self._told == slow else _COPY_TIMEOUT)
+            self._thread.join(0 if self._last_reported == slow else _COPY_TIMEOUT)
             why = slow if self._thread.is_alive() else self._why
-            new, self._told = why != self._told, why
+            new, self._last_reported = why != self._last_reported, why
             return why if new else None
 
     def _run(self, desk: Desk) -> None:

@@ -35,27 +35,29 @@ class IntentResultChecker:
 
     def watch(self, links: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
         """The same links, looked at."""
-        for link in links:
-            self._look(link)
-            yield link
+        for entry in links:
+            self._check(entry)
+            yield entry
 
     def unsettled(self, now: datetime) -> tuple[int, ...]:
         """Intents whose result is overdue, oldest first: nobody wrote down what came of them."""
-        return tuple(s for s, link in self._open.items() if now - link.created_at > _RESULT_TIMEOUT)
+        return tuple(
+            s for s, entry in self._open.items() if now - entry.created_at > _RESULT_TIMEOUT
+        )
 
-    def _look(self, link: ChainEntry) -> None:
-        if link.kind == "intent":
-            self._open[link.seq] = link
-        elif link.kind in _RESULTS:
-            if self._open.pop(_number(link, "intent"), None) is None and self.orphan is None:
-                self.orphan = link.seq
-        elif link.kind in _FOUND:
-            for seq in [s for s, intent in self._open.items() if _settles(link, intent)]:
+    def _check(self, entry: ChainEntry) -> None:
+        if entry.kind == "intent":
+            self._open[entry.seq] = entry
+        elif entry.kind in _RESULTS:
+            if self._open.pop(_number(entry, "intent"), None) is None and self.orphan is None:
+                self.orphan = entry.seq
+        elif entry.kind in _FOUND:
+            for seq in [s for s, intent in self._open.items() if _settles(entry, intent)]:
                 del self._open[seq]
 
 
-def _number(link: ChainEntry, name: str) -> int:
-    value = link.detail.get(name)
+def _number(entry: ChainEntry, name: str) -> int:
+    value = entry.detail.get(name)
     return value if isinstance(value, int) else 0
 
 

@@ -93,11 +93,11 @@ def verify_log(desk: Desk, *, full: bool = False, since: int | None = None) -> V
         with desk.database.reading() as session:
             return VerificationResult(log.verify_all(session), 0)
     notary = require_notary(desk)
-    places, key = notary.places, notary.public()
-    memory = load_verifier_state(places.memory)
+    witness_files, key = notary.witness_files, notary.public()
+    verifier_state = load_verifier_state(witness_files.verifier_state)
     # What lies outside is looked at first: the database may only be ahead of it.
-    copies = [(copy, copy.length()) for copy in map(CheckpointCopy, places.copies)]
-    found, last = _verify_database(desk, key, memory, full=full, since=since)
+    copies = [(copy, copy.length()) for copy in map(CheckpointCopy, witness_files.copies)]
+    found, last = _verify_database(desk, key, verifier_state, full=full, since=since)
     start = found.start
     for copy, length in copies:
         if not found.intact or key is None:
@@ -108,134 +108,144 @@ def verify_log(desk: Desk, *, full: bool = False, since: int | None = None) -> V
         if late or (last and length is None):
             found = replace(found, missing=(*found.missing, str(copy.path)))
     if found.intact and since is None:
-        _save_state(places, key, found.verdict, last)
+        _save_state(witness_files, key, found.verdict, last)
     return found
 
 
 def _verify_database(
     desk: Desk,
     key: Ed25519PublicKey | None,
-    memory: VerifierState | None,
+    verifier_state: VerifierState | None,
     *,
     full: bool,
     since: int | None,
 ) -> tuple[VerificationResult, Checkpoint | None]:
     """The walk over the database; the file of the memory has been read before."""
-    settlement, seals = IntentResultChecker(), DecisionSignatureChecker()
+    result_checker, signature_checker = IntentResultChecker(), DecisionSignatureChecker()
     with desk.database.reading() as session:
-        start = _start(session, memory, full=full, since=since)
+        start = _start(session, verifier_state, full=full, since=since)
         links: Iterable[ChainEntry] = log.entries(session, start.size)
         if start is CHAIN_START:
-            links = seals.watch(settlement.watch(links))
+            links = signature_checker.watch(result_checker.watch(links))
         end = log.head(session)
-        marks = heapq.merge(
-            _checkpoint_heads(session, key, memory, start.size),
-            _remembered_heads(memory, key, start.size),
+        witnessed_heads = heapq.merge(
+            _checkpoint_heads(session, key, verifier_state, start.size),
+            _remembered_heads(verifier_state, key, start.size),
             key=by_size,
         )
-        verdict = verify(links, size=end.size, head=end.head, marks=marks, start=start)
+        verdict = verify(
+            links, size=end.size, head=end.head, witnessed_heads=witnessed_heads, start=start
+        )
         if verdict.fault == "succession":
             # Not the checkpoint is bad, but the entry that announces a key.
             verdict = replace(verdict, bad=verdict.checkpoint, checkpoint=None)
-        if verdict.intact and memory is not None and not _is_checkpoint_kept(session, memory):
+        if (
+            verdict.intact
+            and verifier_state is not None
+            and not _is_checkpoint_kept(session, verifier_state)
+        ):
             verdict = replace(
-                verdict, fault="missing", witness="memory", checkpoint=memory.checkpoint
+                verdict, fault="missing", witness="memory", checkpoint=verifier_state.checkpoint
             )
         if verdict.intact and start is CHAIN_START:
-            verdict = _check_outputs(session, verdict, settlement, seals)
+            verdict = _check_outputs(session, verdict, result_checker, signature_checker)
         last = log.last_checkpoint(session)
     if verdict.intact and last is not None:
         verdict = replace(verdict, sealed=max(verdict.sealed, last.size))
-    unsettled = settlement.unsettled(desk.clock())
+    unsettled = result_checker.unsettled(desk.clock())
     return VerificationResult(verdict, start.size, unsettled), last
 
 
 def _start(
-    session: Session, memory: VerifierState | None, *, full: bool, since: int | None
+    session: Session, verifier_state: VerifierState | None, *, full: bool, since: int | None
 ) -> ChainPosition:
     """Where to begin. What was remembered and is no longer so makes the walk a full one."""
     if since is not None:
-        link = log.entry_at(session, since) if since else None
-        if since and (link is None or link.hash() != link.current_hash):
+        entry = log.entry_at(session, since) if since else None
+        if since and (entry is None or entry.hash() != entry.current_hash):
             raise Invalid(what=f"--since {since}", why=t("audit.no_start"))
-        return ChainPosition(link.seq, link.current_hash, link.created_at) if link else CHAIN_START
-    if full or memory is None or memory.size == 0:
+        return (
+            ChainPosition(entry.seq, entry.current_hash, entry.created_at) if entry else CHAIN_START
+        )
+    if full or verifier_state is None or verifier_state.size == 0:
         return CHAIN_START
-    link = log.entry_at(session, memory.size)
-    if link is None or not _is_checkpoint_kept(session, memory):
+    entry = log.entry_at(session, verifier_state.size)
+    if entry is None or not _is_checkpoint_kept(session, verifier_state):
         return CHAIN_START
-    if link.current_hash != memory.head or _hash(link) != memory.head:
+    if entry.current_hash != verifier_state.head or _hash(entry) != verifier_state.head:
         return CHAIN_START
-    return ChainPosition(link.seq, link.current_hash, link.created_at)
+    return ChainPosition(entry.seq, entry.current_hash, entry.created_at)
 
 
-def _is_checkpoint_kept(session: Session, memory: VerifierState) -> bool:
+def _is_checkpoint_kept(session: Session, verifier_state: VerifierState) -> bool:
     """Whether the checkpoint that was last seen is still there."""
-    last = log.last_checkpoint(session, memory.checkpoint)
+    last = log.last_checkpoint(session, verifier_state.checkpoint)
     known = (last.size, last.identity()) if last else (0, "")
-    return known == (memory.checkpoint, memory.identity)
+    return known == (verifier_state.checkpoint, verifier_state.identity)
 
 
-def _hash(link: ChainEntry) -> str | None:
+def _hash(entry: ChainEntry) -> str | None:
     try:
-        return link.hash()
+        return entry.hash()
     except TypeError:
         return None
 
 
 def _checkpoint_heads(
-    session: Session, key: Ed25519PublicKey | None, memory: VerifierState | None, start: int
+    session: Session, key: Ed25519PublicKey | None, verifier_state: VerifierState | None, start: int
 ) -> Iterator[WitnessedHead]:
     before = log.last_checkpoint(session, start) if start else None
     series = log.checkpoints(session, before.size if before else 0)
     if key is None:
         yield from (WitnessedHead(c.size, c.head, "checkpoint", "key") for c in series)
         return
-    line, known = KeySuccession(CHECKPOINT_KEYS, key), before.size if before else 0
-    for seq, said in log.announcements(session, CHECKPOINT_KEYS, until=known):
-        if not line.announced(said):
+    succession, known = KeySuccession(CHECKPOINT_KEYS, key), before.size if before else 0
+    for seq, detail in log.announcements(session, CHECKPOINT_KEYS, until=known):
+        if not succession.announced(detail):
             yield WitnessedHead(seq, "", "checkpoint", "succession")
             return
-        line.takes_over()
-    said_since = log.announcements(session, CHECKPOINT_KEYS, after=known)
-    yield from checkpoints.witnessed_heads(series, log.CHAIN, line, before, said_since)
+        succession.switch_to_successor()
+    later_announcements = log.announcements(session, CHECKPOINT_KEYS, after=known)
+    yield from checkpoints.witnessed_heads(
+        series, log.CHAIN, succession, before, later_announcements
+    )
 
 
 def _keys(desk: Desk, key: Ed25519PublicKey) -> dict[str, Ed25519PublicKey]:
     """Every key that ever signed in turn, by its fingerprint."""
-    line, found = KeySuccession(CHECKPOINT_KEYS, key), {fingerprint(key): key}
+    succession, found = KeySuccession(CHECKPOINT_KEYS, key), {fingerprint(key): key}
     with desk.database.reading() as session:
-        for _, said in log.announcements(session, CHECKPOINT_KEYS):
-            if line.announced(said):
-                line.takes_over()
-            if line.key is not None:
-                found[fingerprint(line.key)] = line.key
+        for _, detail in log.announcements(session, CHECKPOINT_KEYS):
+            if succession.announced(detail):
+                succession.switch_to_successor()
+            if succession.key is not None:
+                found[fingerprint(succession.key)] = succession.key
     return found
 
 
 def _remembered_heads(
-    memory: VerifierState | None, key: Ed25519PublicKey | None, start: int
+    verifier_state: VerifierState | None, key: Ed25519PublicKey | None, start: int
 ) -> Iterator[WitnessedHead]:
     """What the memory says, of the entries, the key and the last checkpoint."""
-    if memory is None:
+    if verifier_state is None:
         return
-    if memory.key and (key is None or fingerprint(key) != memory.key):
-        yield WitnessedHead(memory.checkpoint, memory.head, "memory", "key")
-    if memory.size > start:
-        yield WitnessedHead(memory.size, memory.head, "memory")
+    if verifier_state.key and (key is None or fingerprint(key) != verifier_state.key):
+        yield WitnessedHead(verifier_state.checkpoint, verifier_state.head, "memory", "key")
+    if verifier_state.size > start:
+        yield WitnessedHead(verifier_state.size, verifier_state.head, "memory")
 
 
 def _check_outputs(
     session: Session,
     verdict: ChainVerdict,
-    settlement: IntentResultChecker,
-    seals: DecisionSignatureChecker,
+    result_checker: IntentResultChecker,
+    signature_checker: DecisionSignatureChecker,
 ) -> ChainVerdict:
-    if seals.broken is not None:
-        bad, fault = seals.broken
+    if signature_checker.first_broken is not None:
+        bad, fault = signature_checker.first_broken
         return replace(verdict, bad=bad, fault=fault)
-    if settlement.orphan is not None:
-        return replace(verdict, bad=settlement.orphan, fault="orphan")
+    if result_checker.orphan is not None:
+        return replace(verdict, bad=result_checker.orphan, fault="orphan")
     altered = output_check.first_altered(session)
     if altered is not None:
         return replace(verdict, bad=altered, fault="evidence")
@@ -295,16 +305,16 @@ def _resolve_difference(
     if wrong in {"chain", "key", "signature"}:
         return replace(verdict, fault="copy_damaged", witness=place, checkpoint=theirs.size)
     with desk.database.reading() as session:
-        link = log.entry_at(session, theirs.size)
-    if link is None:
+        entry = log.entry_at(session, theirs.size)
+    if entry is None:
         return replace(verdict, bad=verdict.size + 1, fault="tail", witness=place)
-    if link.current_hash != theirs.head:
+    if entry.current_hash != theirs.head:
         return replace(verdict, bad=theirs.size, fault="rewritten", witness=place)
     return replace(verdict, fault="missing", witness=place, checkpoint=theirs.size)
 
 
 def _save_state(
-    places: WitnessFiles,
+    witness_files: WitnessFiles,
     key: Ed25519PublicKey | None,
     verdict: ChainVerdict,
     last: Checkpoint | None,
@@ -316,4 +326,4 @@ def _save_state(
         last.size if last else 0,
         last.identity() if last else "",
     )
-    save_verifier_state(places.memory, seen)
+    save_verifier_state(witness_files.verifier_state, seen)

@@ -33,7 +33,7 @@ class WitnessFiles:
     """The files of one host."""
 
     key: Path
-    memory: Path
+    verifier_state: Path
     copies: tuple[Path, ...] = field(default=())
     """Folders: the first is ours, the others must exist."""
 
@@ -99,7 +99,7 @@ class CheckpointCopy:
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             for batch in missing(_last_checkpoint(file)):
-                text = "".join(json.dumps(c.written()) + "\n" for c in batch)
+                text = "".join(json.dumps(c.to_dict()) + "\n" for c in batch)
                 _write(file, text.encode())
             os.fsync(file.fileno())
 

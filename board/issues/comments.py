@@ -32,7 +32,13 @@ def add_comment(desk: Desk, sr_id: int, author: str, body: str) -> None:
 
 
 def write_comment(
-    session: Session, sr_id: int, author: str, text: str, now: datetime, *, calls: bool = True
+    session: Session,
+    sr_id: int,
+    author: str,
+    text: str,
+    now: datetime,
+    *,
+    wakes_mentioned: bool = True,
 ) -> None:
     """A comment inside a larger transaction; wakes the agents that it mentions if it ``calls``."""
     issue = get_issue(session, sr_id)
@@ -40,7 +46,7 @@ def write_comment(
     row = Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now)
     session.add(row)
     session.flush()
-    if calls and "@" in row.body:
+    if wakes_mentioned and "@" in row.body:
         _wake_mentioned(session, row, now)
     log.append(
         session,

@@ -48,39 +48,39 @@ class NewIssue:
     """What else the record says of where it came from."""
 
 
-def receive_issue(desk: Desk, request: NewIssue) -> int:
+def receive_issue(desk: Desk, new_issue: NewIssue) -> int:
     """Open an issue with its task (RECEIVED) and wake the dispatcher; returns its number.
 
     A repeated delivery returns the number that the first one got.
     """
     with desk.database.transaction() as session:
-        return open_issue(session, request, desk.clock())
+        return open_issue(session, new_issue, desk.clock())
 
 
-def open_issue(session: Session, request: NewIssue, now: datetime) -> int:
+def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> int:
     """``receive`` inside a larger transaction, which it ends: it writes to the record."""
-    body = clean(request.text).strip()[:_BODY]
+    body = clean(new_issue.text).strip()[:_BODY]
     if not body:
         raise Invalid(what="request", why="empty")
-    dedupe = f"{request.channel}:{request.external_id}" if request.external_id else None
+    dedupe = f"{new_issue.channel}:{new_issue.external_id}" if new_issue.external_id else None
     if dedupe and (earlier := find_duplicate(session, dedupe)):
         return earlier
-    title = clean(request.title).strip() or body.splitlines()[0]
-    account = clean(request.account)
-    known = identity.person_of_account(session, request.channel, account)
+    title = clean(new_issue.title).strip() or body.splitlines()[0]
+    account = clean(new_issue.account)
+    known = identity.person_of_account(session, new_issue.channel, account)
     issue = Issue(
         title=title[:_TITLE],
         body=body,
         status=State.RECEIVED.value,
-        category=request.category,
-        priority=request.priority,
-        inst_id=request.institution or (known.inst_id if known else None),
-        requester_id=request.requester_id or (known.person_id if known else None),
-        requester_account=f"{request.channel}:{account}" if account else None,
-        requester_name=clean(request.sender),
-        triage={"talk": list(request.talk)} if request.talk else {},
-        channel=request.channel,
-        room=clean(request.room),
+        category=new_issue.category,
+        priority=new_issue.priority,
+        inst_id=new_issue.institution or (known.inst_id if known else None),
+        requester_id=new_issue.requester_id or (known.person_id if known else None),
+        requester_account=f"{new_issue.channel}:{account}" if account else None,
+        requester_name=clean(new_issue.sender),
+        triage={"talk": list(new_issue.talk)} if new_issue.talk else {},
+        channel=new_issue.channel,
+        room=clean(new_issue.room),
         dedupe_key=dedupe,
         created_at=now,
         updated_at=now,
@@ -103,21 +103,21 @@ def open_issue(session: Session, request: NewIssue, now: datetime) -> int:
     log.append(
         session,
         "received",
-        actor=f"channel:{request.channel}",
+        actor=f"channel:{new_issue.channel}",
         now=now,
         sr_id=issue.sr_id,
         task_id=task.task_id,
         detail={
             "title": issue.title,
             "body": body,
-            "sender": request.sender,
+            "sender": new_issue.sender,
             "requester": issue.requester_id,
             "account": issue.requester_account,
-            **request.origin,
+            **new_issue.origin,
         },
         sr=issue.sr_id,
-        channel=log_label("web.channel", request.channel),
-        who=request.sender,
+        channel=log_label("web.channel", new_issue.channel),
+        who=new_issue.sender,
     )
     return issue.sr_id
 

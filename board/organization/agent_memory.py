@@ -64,15 +64,15 @@ class RunbookOutcome:
     body: str
 
 
-def recall(desk: Desk, hold: Claim) -> Notebook:
+def recall(desk: Desk, claim: Claim) -> Notebook:
     """The working memory of the held issue; the newest lessons of its server, and general ones."""
     with desk.database.reading() as session:
-        working = session.scalar(_working(hold.agent_id, hold.sr_id).where(Note.active))
-        server = session.scalar(select(Task.target_server).where(Task.task_id == hold.task_id))
+        working = session.scalar(_working(claim.agent_id, claim.sr_id).where(Note.active))
+        server = session.scalar(select(Task.target_server).where(Task.task_id == claim.task_id))
         found = session.scalars(
             select(Note)
             .where(
-                Note.agent_id == hold.agent_id,
+                Note.agent_id == claim.agent_id,
                 Note.kind == "lesson",
                 Note.active,
                 or_(Note.server == server, Note.server.is_(None)),
@@ -86,17 +86,17 @@ def recall(desk: Desk, hold: Claim) -> Notebook:
         return Notebook(working.body if working else "", lessons)
 
 
-def write(desk: Desk, hold: Claim, text: str, learned: Sequence[RunbookOutcome] = ()) -> None:
+def write(desk: Desk, claim: Claim, text: str, learned: Sequence[RunbookOutcome] = ()) -> None:
     """Add to the working memory of the held issue, and keep what was learned: before sleeping.
 
     ``Stale`` where the hold is overtaken. Written twice, the same line stands once.
     """
-    now, actor = desk.clock(), f"agent:{hold.agent_id}"
+    now, actor = desk.clock(), f"agent:{claim.agent_id}"
     with desk.database.transaction() as session:
-        server = claimed_task(session, hold).target_server
-        _append_working(session, hold.agent_id, hold.sr_id, text, actor, now)
+        server = claimed_task(session, claim).target_server
+        _append_working(session, claim.agent_id, claim.sr_id, text, actor, now)
         for experience in learned:
-            _save_lesson(session, hold, server, experience, now)
+            _save_lesson(session, claim, server, experience, now)
 
 
 def hand_over_notes(
@@ -126,23 +126,23 @@ def _append_working(
 
 
 def _save_lesson(
-    session: Session, hold: Claim, server: str | None, what: RunbookOutcome, now: datetime
+    session: Session, claim: Claim, server: str | None, what: RunbookOutcome, now: datetime
 ) -> None:
     if server is None:
         return
-    actor, place = f"agent:{hold.agent_id}", {"server": server, "runbook": what.runbook}
-    _ensure_note(session, hold.agent_id, "lesson", actor, now, **place)
+    actor, place = f"agent:{claim.agent_id}", {"server": server, "runbook": what.runbook}
+    _ensure_note(session, claim.agent_id, "lesson", actor, now, **place)
     note = session.scalars(
         select(Note)
-        .where(Note.agent_id == hold.agent_id, Note.kind == "lesson")
+        .where(Note.agent_id == claim.agent_id, Note.kind == "lesson")
         .filter_by(**place)
         .with_for_update()
     ).one()
-    if (note.sr_id, note.outcome) == (hold.sr_id, what.outcome):
+    if (note.sr_id, note.outcome) == (claim.sr_id, what.outcome):
         return
-    note.sr_id, note.outcome = hold.sr_id, what.outcome
+    note.sr_id, note.outcome = claim.sr_id, what.outcome
     _revise(session, note, clean(what.body)[:LESSON_LIMIT], actor, now)
-    _record(session, "lesson_learned", note, actor, now, hold.agent_id)
+    _record(session, "lesson_learned", note, actor, now, claim.agent_id)
 
 
 def _ensure_note(

@@ -20,22 +20,22 @@ NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.get("/agents")
-def index(request: Request, desk: BoardDep, here: CurrentVisitor) -> Response:
+def index(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
     """Everyone in the organization."""
-    found = agent_view.list_agents(desk, here.person)
-    return render.page(request, "organization/agents.html", visitor=here, agents=found)
+    found = agent_view.list_agents(desk, visitor.person)
+    return render.page(request, "organization/agents.html", visitor=visitor, agents=found)
 
 
 @router.get("/agents/{agent_id}")
-def show(request: Request, desk: BoardDep, here: CurrentVisitor, agent_id: AgentId) -> Response:
+def show(request: Request, desk: BoardDep, visitor: CurrentVisitor, agent_id: AgentId) -> Response:
     """One agent."""
-    return _page(request, desk, here, agent_id)
+    return _page(request, desk, visitor, agent_id)
 
 
 def _page(
     request: Request,
     desk: Desk,
-    here: Visitor,
+    visitor: Visitor,
     agent_id: str,
     *,
     status: int = 200,
@@ -46,8 +46,8 @@ def _page(
         request,
         "organization/agent.html",
         status=status,
-        visitor=here,
-        page=agent_view.agent_page(desk, here.person, agent_id),
+        visitor=visitor,
+        page=agent_view.agent_page(desk, visitor.person, agent_id),
         notice=notice,
         draft=draft,
     )
@@ -57,31 +57,35 @@ def _page(
 def teach(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     agent_id: AgentId,
     body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT)] = "",
 ) -> Response:
     """Write something down for an agent."""
     return errors.submit(
         request,
-        lambda: agent_memory.add_lesson(desk, here.person, agent_id, body),
+        lambda: agent_memory.add_lesson(desk, visitor.person, agent_id, body),
         f"/agents/{agent_id}",
-        partial(_page, request, desk, here, agent_id, draft=body),
+        partial(_page, request, desk, visitor, agent_id, draft=body),
     )
 
 
 @router.get("/agents/{agent_id}/notes/{note_id}")
 def note(
-    request: Request, desk: BoardDep, here: CurrentVisitor, agent_id: AgentId, note_id: NoteNumber
+    request: Request,
+    desk: BoardDep,
+    visitor: CurrentVisitor,
+    agent_id: AgentId,
+    note_id: NoteNumber,
 ) -> Response:
     """One note: its history, and the form that changes it."""
-    return _note(request, desk, here, agent_id, note_id)
+    return _note(request, desk, visitor, agent_id, note_id)
 
 
 def _note(
     request: Request,
     desk: Desk,
-    here: Visitor,
+    visitor: Visitor,
     agent_id: str,
     note_id: int,
     *,
@@ -93,8 +97,8 @@ def _note(
         request,
         "organization/note.html",
         status=status,
-        visitor=here,
-        page=agent_view.note_page(desk, here.person, agent_id, note_id),
+        visitor=visitor,
+        page=agent_view.note_page(desk, visitor.person, agent_id, note_id),
         notice=notice,
         draft=draft,
     )
@@ -105,7 +109,7 @@ def change(
     *,
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     agent_id: AgentId,
     note_id: NoteNumber,
     verb: Annotated[Literal["save", "strike", "restore"], Form()],
@@ -115,12 +119,14 @@ def change(
     """Change a note, take it out of use, or back into it; for exactly the version that was seen."""
     seen = {"version": version}
     acts: dict[str, Callable[[], Any]] = {
-        "save": lambda: agent_memory.edit(desk, here.person, agent_id, note_id, body=body, **seen),
+        "save": lambda: agent_memory.edit(
+            desk, visitor.person, agent_id, note_id, body=body, **seen
+        ),
         "strike": lambda: agent_memory.set_note_active(
-            desk, here.person, agent_id, note_id, active=False, **seen
+            desk, visitor.person, agent_id, note_id, active=False, **seen
         ),
         "restore": lambda: agent_memory.set_note_active(
-            desk, here.person, agent_id, note_id, active=True, **seen
+            desk, visitor.person, agent_id, note_id, active=True, **seen
         ),
     }
     draft = body if verb == "save" else None
@@ -128,5 +134,5 @@ def change(
         request,
         acts[verb],
         f"/agents/{agent_id}/notes/{note_id}",
-        partial(_note, request, desk, here, agent_id, note_id, draft=draft),
+        partial(_note, request, desk, visitor, agent_id, note_id, draft=draft),
     )

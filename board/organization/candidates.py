@@ -79,4 +79,4 @@ def engineers(desk: Desk, server: str | None) -> list[Candidate]:
             .where(Person.role == "engineer", Person.active)
             .order_by(Person.person_id)
         )
-        return [Candidate(p.name_card(), proficiency, tasks) for p, proficiency, tasks in rows]
+        return [Candidate(p.as_info(), proficiency, tasks) for p, proficiency, tasks in rows]

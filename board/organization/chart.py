@@ -33,9 +33,9 @@ class ChartPreview:
     wording: bool
     """Whether only the text differs, not what it means."""
     changes: list[ChartChange]
-    handings: list[tuple[Reassignment, int]]
+    reassignments: list[tuple[Reassignment, int]]
     """Whose open tasks would go to whom, and how many there are."""
-    strangers: list[str]
+    unknown_people: list[str]
     """People whom duties name and who have no open account: they could decide nothing."""
 
     @property
@@ -79,7 +79,7 @@ class AppliedChart:
     before: int | None
     sha256: str
     changes: tuple[ChartChange, ...]
-    handings: tuple[Reassignment, ...]
+    reassignments: tuple[Reassignment, ...]
     """Whose work passes to whom."""
 
 
@@ -91,10 +91,10 @@ def replace_chart(
     held = revisions.lock_latest(session)
     if expected_revision is not None and expected_revision != held:
         raise Stale(what=t("org.chart.name"))
-    before, seats = _readable_chart(session), handover.positions(session)
+    before, positions = _readable_chart(session), handover.positions(session)
     revision = revisions.apply_chart(session, text, author, now)
     found = tuple(chart_diff.diff_charts(before, after))
-    passing = tuple(handover.plan_reassignments(seats, after))
+    passing = tuple(handover.plan_reassignments(positions, after))
     return AppliedChart(revision, held, chart.fingerprint(text), found, passing)
 
 
@@ -110,8 +110,8 @@ def record_chart(
     the running one before."""
     if applied.revision == applied.before:
         return
-    for handing in applied.handings:
-        handover.reassign(session, handing, author, now)
+    for reassignment in applied.reassignments:
+        handover.reassign(session, reassignment, author, now)
     log.append(
         session,
         "org_applied",
@@ -156,8 +156,8 @@ def preview(desk: Desk, text: str) -> ChartPreview:
         counts = handover.open_tasks(session, [h.agent_id for h in passing])
         going = [(h, counts[h.agent_id]) for h in passing if h.agent_id in counts]
         named = {p for d in after.duties for p in (*d.people, *d.substitutes)}
-        strangers = sorted(named - approver_assignments.named_accounts(session, after.duties))
-        return ChartPreview(running, differ and not found, found, going, strangers)
+        unknown_people = sorted(named - approver_assignments.named_accounts(session, after.duties))
+        return ChartPreview(running, differ and not found, found, going, unknown_people)
 
 
 def changes_between(desk: Desk, before: int, after: int) -> list[ChartChange]:

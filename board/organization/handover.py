@@ -44,7 +44,7 @@ class Reassignment:
     """One agent's work on its way to another."""
 
     agent_id: str
-    heir_id: str
+    successor_id: str
 
 
 def positions(session: Session) -> dict[str, AgentPosition]:
@@ -56,7 +56,7 @@ def positions(session: Session) -> dict[str, AgentPosition]:
 def plan_reassignments(old: Mapping[str, AgentPosition], chart: OrgChart) -> list[Reassignment]:
     """Whose work must go where under a chart: of agents that are fired or given another duty."""
     new = {a.id: AgentPosition(a.duty, a.reports_to) for a in chart.agents}
-    leaving = [n for n, seat in old.items() if n not in new or new[n].duty != seat.duty]
+    leaving = [n for n, position in old.items() if n not in new or new[n].duty != position.duty]
     return [Reassignment(n, _successor(n, old, new)) for n in leaving if old[n].duty != "audit"]
 
 
@@ -70,30 +70,38 @@ def _successor(
             return step
         seen.add(step)
         step = old[step].superior if step in old else None
-    return next(n for n, seat in new.items() if seat.duty == "dispatch")
+    return next(n for n, position in new.items() if position.duty == "dispatch")
 
 
-def reassign(session: Session, handing: Reassignment, actor: str, now: datetime) -> None:
+def reassign(session: Session, reassignment: Reassignment, actor: str, now: datetime) -> None:
     """Pass everything open to the heir, and wake it."""
-    tasks = _reassign_tasks(session, handing)
+    tasks = _reassign_tasks(session, reassignment)
     session.execute(
         update(Issue)
-        .where(Issue.agent_id == handing.agent_id, Issue.status.in_(_OPEN))
-        .values(agent_id=handing.heir_id)
+        .where(Issue.agent_id == reassignment.agent_id, Issue.status.in_(_OPEN))
+        .values(agent_id=reassignment.successor_id)
     )
     # Reasons that name no issue, as its schedule, were the former agent's own.
     reasons = session.execute(
-        delete(Wake).where(Wake.agent_id == handing.agent_id).returning(Wake.sr_id)
+        delete(Wake).where(Wake.agent_id == reassignment.agent_id).returning(Wake.sr_id)
     ).scalars()
     named = {sr_id for sr_id in reasons if sr_id is not None}
-    told = t_default("notes.succeeded", agent=handing.agent_id)
+    note = t_default("notes.succeeded", agent=reassignment.agent_id)
     for sr_id in sorted({task.sr_id for task in tasks}):
         agent_memory.hand_over_notes(
-            session, sr_id, handing.agent_id, handing.heir_id, actor, told, now
+            session, sr_id, reassignment.agent_id, reassignment.successor_id, actor, note, now
         )
     for sr_id in sorted(named | {task.sr_id for task in tasks}):
-        cause = {"from": handing.agent_id}
-        wake(session, handing.heir_id, WakeReason.ASSIGNMENT, now, sr_id, cause=cause, by=actor)
+        cause = {"from": reassignment.agent_id}
+        wake(
+            session,
+            reassignment.successor_id,
+            WakeReason.ASSIGNMENT,
+            now,
+            sr_id,
+            cause=cause,
+            by=actor,
+        )
         log.append(
             session,
             "handed_on",
@@ -101,24 +109,24 @@ def reassign(session: Session, handing: Reassignment, actor: str, now: datetime)
             now=now,
             sr_id=sr_id,
             detail={
-                "agent": handing.agent_id,
-                "heir": handing.heir_id,
+                "agent": reassignment.agent_id,
+                "heir": reassignment.successor_id,
                 "tasks": [task.task_id for task in tasks if task.sr_id == sr_id],
             },
-            agent=handing.agent_id,
-            heir=handing.heir_id,
+            agent=reassignment.agent_id,
+            heir=reassignment.successor_id,
         )
 
 
-def _reassign_tasks(session: Session, handing: Reassignment) -> Sequence[Task]:
+def _reassign_tasks(session: Session, reassignment: Reassignment) -> Sequence[Task]:
     tasks = session.scalars(
         select(Task)
-        .where(Task.agent_id == handing.agent_id, Task.status.in_(_OPEN))
+        .where(Task.agent_id == reassignment.agent_id, Task.status.in_(_OPEN))
         .order_by(Task.task_id)
         .with_for_update(key_share=True)
     ).all()
     for task in tasks:
-        task.agent_id, task.run_id = handing.heir_id, None
+        task.agent_id, task.run_id = reassignment.successor_id, None
         task.fence += 1
     session.flush()
     return tasks
@@ -141,30 +149,30 @@ def require_assignable(session: Session, agent_id: str) -> None:
         raise Stale(what=t("desk.agent_gone", agent=agent_id))
 
 
-def forward_task(desk: Desk, hold: Claim, agent_id: str) -> None:
+def forward_task(desk: Desk, claim: Claim, agent_id: str) -> None:
     """Give a task that the holder has inherited to the agent who does such work."""
     now = desk.clock()
     with desk.database.transaction() as session:
         require_assignable(session, agent_id)
-        task = claimed_task(session, hold)
+        task = claimed_task(session, claim)
         task.agent_id, task.run_id = agent_id, None
         task.fence += 1
-        get_issue(session, hold.sr_id).agent_id = agent_id
+        get_issue(session, claim.sr_id).agent_id = agent_id
         session.flush()
-        author, cause = f"agent:{hold.agent_id}", {"from": hold.agent_id}
-        told = t_default("notes.passed_on", agent=hold.agent_id)
+        author, cause = f"agent:{claim.agent_id}", {"from": claim.agent_id}
+        note = t_default("notes.passed_on", agent=claim.agent_id)
         agent_memory.hand_over_notes(
-            session, hold.sr_id, hold.agent_id, agent_id, author, told, now
+            session, claim.sr_id, claim.agent_id, agent_id, author, note, now
         )
-        wake(session, agent_id, WakeReason.ASSIGNMENT, now, hold.sr_id, cause=cause, by=author)
+        wake(session, agent_id, WakeReason.ASSIGNMENT, now, claim.sr_id, cause=cause, by=author)
         log.append(
             session,
             "passed_on",
             actor=author,
             now=now,
-            sr_id=hold.sr_id,
-            task_id=hold.task_id,
-            detail={"before": hold.agent_id, "agent": agent_id},
-            before=hold.agent_id,
+            sr_id=claim.sr_id,
+            task_id=claim.task_id,
+            detail={"before": claim.agent_id, "agent": agent_id},
+            before=claim.agent_id,
             agent=agent_id,
         )

@@ -21,7 +21,7 @@ _Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 def index(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Response:
     """The tree and the revisions, or, for its own live refresh, only the tree."""
@@ -31,7 +31,7 @@ def index(
     return render.page(
         request,
         "organization/org_live.html" if fragment else "organization/org.html",
-        visitor=here,
+        visitor=visitor,
         org=found,
         history=history[:_PAGE_SIZE],
         authors=view.author_names(desk, history),
@@ -40,13 +40,15 @@ def index(
 
 
 @router.get("/org/revisions/{number}")
-def revision(request: Request, desk: BoardDep, here: CurrentVisitor, number: _Number) -> Response:
+def revision(
+    request: Request, desk: BoardDep, visitor: CurrentVisitor, number: _Number
+) -> Response:
     """One revision: who applied it, what it changed, and its text."""
     found = chart.revision(desk, number)
     return render.page(
         request,
         "organization/org_revision.html",
-        visitor=here,
+        visitor=visitor,
         revision=found,
         authors=view.author_names(desk, [found]),
         changes=_changes(chart.changes_in(desk, number)),

@@ -79,7 +79,7 @@ class Organization:
     position: int
     """How long the record was."""
 
-    def below(self, superior: str | None) -> list[AgentStatus]:
+    def direct_reports(self, superior: str | None) -> list[AgentStatus]:
         """Who reports to an agent; with ``None``, those at the top."""
         return [m for m in self.members if m.superior == superior]
 
@@ -108,7 +108,7 @@ def author_names(desk: Desk, found: Iterable[ChartRevision]) -> dict[str, str]:
 def _role_assignments(session: Session, chart: OrgChart) -> Iterator[RoleAssignment]:
     """The offices that the chart names, then those that everybody of a role holds."""
     people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id)).all()
-    may = {p.person_id: p for p in people if is_allowed(p.name_card(), "approval.decide")}
+    may = {p.person_id: p for p in people if is_allowed(p.as_info(), "approval.decide")}
 
     def holder(person_id: str) -> RoleHolder:
         known = may.get(person_id)

@@ -54,9 +54,9 @@ class RunContext:
     issues: tuple[int, ...]
     """Issues that the reasons name, each once, in order."""
     spec: dict[str, Any]
-    works: bool = True
+    has_work: bool = True
     """Whether something waits for it; where nothing does, the run has already ended."""
-    ordered: bool = True
+    has_rollback: bool = True
     """Whether people have ordered something of it to be undone."""
 
     @property
@@ -152,33 +152,33 @@ def begin(desk: Desk, agent_id: str, attempt: JobAttempt | None = None) -> RunCo
         agent = _read_agent(session, agent_id, now)
         if agent is None or agent.state == "fired":
             return None
-        if agent.state == "paused" and not agent.ordered:
+        if agent.state == "paused" and not agent.has_rollback:
             return None
         lost = _close_lost(session, agent_id, now) if agent.unfinished else []
         causes = [*lost, *(_cause(w) for w in taken)]
         reasons = tuple(dict.fromkeys(str(c["reason"]) for c in causes))
-        works = bool(agent.works or lost)
+        has_work = bool(agent.has_work or lost)
         run = {
             "agent_id": agent_id,
             "reasons": list(reasons),
             "causes": causes[:_CAUSES],
             "revision": agent.revision,
             "started_at": now,
-            "ended_at": None if works else now,
-            "outcome": None if works else "idle",
+            "ended_at": None if has_work else now,
+            "outcome": None if has_work else "idle",
         }
         run_id = session.execute(_RUN, run).scalar_one()
-        if works:
+        if has_work:
             events.announce(session, kind=BEAT, agent=agent_id)
         # The auditor's look at the record is its answer.
-        heard = agent.spec["duty"] != "audit" and mention_replies.reply_to_mentions(
+        replied = agent.spec["duty"] != "audit" and mention_replies.reply_to_mentions(
             session, agent_id, taken, now
         )
-        if heard and not works:
+        if replied and not has_work:
             session.execute(update(Run).where(Run.run_id == run_id).values(outcome="answered"))
         issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
-        ordered = bool(agent.ordered or lost)
-        return RunContext(run_id, agent_id, reasons, issues, agent.spec, works, ordered)
+        has_rollback = bool(agent.has_rollback or lost)
+        return RunContext(run_id, agent_id, reasons, issues, agent.spec, has_work, has_rollback)
 
 
 def _take(session: Session, agent_id: str) -> list[Any]:
@@ -221,56 +221,60 @@ def _release_lost(session: Session, agent_id: str, run: Any, now: datetime) -> N
         stall_issue(session, agent_id, WakeReason.RECOVERY, now, tasks[task_id])
 
 
-def is_current(session: Session, waking: RunContext) -> bool:
+def is_current(session: Session, run_context: RunContext) -> bool:
     """Whether a beat has not been closed as lost; nobody can until this transaction ends."""
-    return bool(session.scalar(_IS_CURRENT, {"run": waking.run_id}))
+    return bool(session.scalar(_IS_CURRENT, {"run": run_context.run_id}))
 
 
-def is_active(session: Session, waking: RunContext) -> bool:
+def is_active(session: Session, run_context: RunContext) -> bool:
     """Whether the agent may begin something: nobody has paused it since it woke."""
-    return session.scalar(_ACTIVE, {"agent": waking.agent_id}) is not None
+    return session.scalar(_ACTIVE, {"agent": run_context.agent_id}) is not None
 
 
-def claim_task(desk: Desk, waking: RunContext, done: frozenset[int] = frozenset()) -> Claim | None:
+def claim_task(
+    desk: Desk, run_context: RunContext, done: frozenset[int] = frozenset()
+) -> Claim | None:
     """Claim the agent's next task atomically (see ``claiming``); ``None`` when there is none.
 
     The claim raises the fence, so whoever held the task before can write no more. Nothing is
     claimed while the kill switch is on or the agent is paused, nor what people let rest or have
     ordered to be undone, nor what belongs to a stalled issue.
     """
-    wanted = {"agent": waking.agent_id, "now": desk.clock(), "done": list(done)}
+    wanted = {"agent": run_context.agent_id, "now": desk.clock(), "done": list(done)}
     with desk.database.transaction() as session:
         if (
             kill_switch_is_on(session)
-            or not is_current(session, waking)
-            or not is_active(session, waking)
+            or not is_current(session, run_context)
+            or not is_active(session, run_context)
         ):
             return None
-        release_tasks(session, waking)
+        release_tasks(session, run_context)
         task = claiming.next_task(session, wanted)
         if task is None:
             return None
         task.fence += 1
-        task.run_id, task.lost_at = waking.run_id, None
-        return Claim(task.task_id, task.sr_id, waking.agent_id, waking.run_id, task.fence)
+        task.run_id, task.lost_at = run_context.run_id, None
+        return Claim(task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence)
 
 
-def release_tasks(session: Session, waking: RunContext) -> None:
+def release_tasks(session: Session, run_context: RunContext) -> None:
     """A beat has one task in its hands: what it had before waits for people, or has ended."""
-    session.execute(_RELEASE, {"run": waking.run_id})
+    session.execute(_RELEASE, {"run": run_context.run_id})
 
 
-def end(desk: Desk, waking: RunContext, outcome: str, *, task_id: int | None, steps: int) -> None:
+def end(
+    desk: Desk, run_context: RunContext, outcome: str, *, task_id: int | None, steps: int
+) -> None:
     """Close a beat and let go of whatever it still holds; one that was lost stays so."""
     now = desk.clock()
     with desk.database.transaction() as session:
         ended = {"outcome": outcome, "task_id": task_id, "steps": steps, "ended_at": now}
-        begun = session.scalar(_END, {"run": waking.run_id, **ended})
-        release_tasks(session, waking)
-        events.announce(session, kind=BEAT, agent=waking.agent_id)
+        begun = session.scalar(_END, {"run": run_context.run_id, **ended})
+        release_tasks(session, run_context)
+        events.announce(session, kind=BEAT, agent=run_context.agent_id)
         if task_id is not None and begun is not None:
             # Wakings that found nothing to do are no cost.
-            daily_totals.add_run(session, waking.agent_id, task_id, begun, now)
+            daily_totals.add_run(session, run_context.agent_id, task_id, begun, now)
 
 
 def tick(
@@ -302,11 +306,11 @@ def requeue_lost_jobs(desk: Desk, seconds: float) -> list[str]:
     """Queue again what dead workers had; the kinds of those jobs. See ``db.jobs.rescue``."""
     with desk.database.transaction() as session:
         lost = jobs.requeue_lost(session, seconds)
-        hands: dict[int, set[str]] = {}
+        agents_by_worker: dict[int, set[str]] = {}
         for job in lost:
             if job.worker is not None and job.agent is not None:
-                hands.setdefault(job.worker, set()).add(job.agent)
-        worker_crashes.record_worker_crashes(session, hands.values(), desk.clock())
+                agents_by_worker.setdefault(job.worker, set()).add(job.agent)
+        worker_crashes.record_worker_crashes(session, agents_by_worker.values(), desk.clock())
         return [job.kind for job in lost]
 
 

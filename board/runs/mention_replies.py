@@ -41,7 +41,7 @@ def reply_to_mentions(session: Session, agent_id: str, taken: Iterable[Any], now
         if not _has_next_step(session, issue, agent_id):
             text = _reply_text(session, issue, agent_id)
             issue_comments.write_comment(
-                session, issue.sr_id, f"agent:{agent_id}", text, now, calls=False
+                session, issue.sr_id, f"agent:{agent_id}", text, now, wakes_mentioned=False
             )
     return bool(issues)
 

@@ -20,7 +20,7 @@ Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 def index(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     agent: Annotated[str, Query(max_length=40)] = "",
     before: Cursor = None,
     after: Cursor = None,
@@ -31,7 +31,7 @@ def index(
     return render.page(
         request,
         "runs/runs_live.html" if fragment else "runs/runs.html",
-        visitor=here,
+        visitor=visitor,
         listing=view.list_runs(desk, query),
         query=query,
         address=_address(query),

@@ -21,7 +21,7 @@ from guardia.i18n import t
 OUTCOME = "timeout"
 
 
-def expire_run(desk: Desk, waking: RunContext) -> bool:
+def expire_run(desk: Desk, run_context: RunContext) -> bool:
     """Close the run and take its tasks away through the fence; ``False`` where it has ended.
 
     The entry is announced, so every worker interrupts what still runs for the task. The task is
@@ -31,7 +31,7 @@ def expire_run(desk: Desk, waking: RunContext) -> bool:
     with desk.database.transaction() as session:
         ended = session.scalar(
             update(Run)
-            .where(Run.run_id == waking.run_id, Run.ended_at.is_(None))
+            .where(Run.run_id == run_context.run_id, Run.ended_at.is_(None))
             .values(outcome=OUTCOME, ended_at=now)
             .returning(Run.run_id)
         )
@@ -39,7 +39,7 @@ def expire_run(desk: Desk, waking: RunContext) -> bool:
             return False
         taken = session.execute(
             update(Task)
-            .where(Task.run_id == waking.run_id)
+            .where(Task.run_id == run_context.run_id)
             .values(run_id=None, fence=Task.fence + 1)
             .returning(Task.task_id, Task.sr_id)
         ).all()
@@ -47,22 +47,22 @@ def expire_run(desk: Desk, waking: RunContext) -> bool:
         if tasks:
             session.execute(update(Run).where(Run.run_id == ended).values(task_id=tasks[0][0]))
         for _, sr_id in tasks:
-            _notify(session, waking, sr_id, now)
-        _record(session, waking, tasks, now)
+            _notify(session, run_context, sr_id, now)
+        _record(session, run_context, tasks, now)
         return True
 
 
-def _notify(session: Session, waking: RunContext, sr_id: int, now: datetime) -> None:
-    cause = {"run": waking.run_id}
-    wake(session, waking.agent_id, WakeReason.RECOVERY, now, sr_id, cause=cause)
-    issue, limit = get_issue(session, sr_id), waking.entry.heartbeat.timeout
-    text = t("desk.timed_out", sr=sr_id, agent=waking.entry.title, limit=limit)
+def _notify(session: Session, run_context: RunContext, sr_id: int, now: datetime) -> None:
+    cause = {"run": run_context.run_id}
+    wake(session, run_context.agent_id, WakeReason.RECOVERY, now, sr_id, cause=cause)
+    issue, limit = get_issue(session, sr_id), run_context.entry.heartbeat.timeout
+    text = t("desk.timed_out", sr=sr_id, agent=run_context.entry.title, limit=limit)
     reply_to_room(session, issue, text, now)
     send(session, "alert", text, now, sr_id=sr_id)
 
 
 def _record(
-    session: Session, waking: RunContext, tasks: list[tuple[int, int]], now: datetime
+    session: Session, run_context: RunContext, tasks: list[tuple[int, int]], now: datetime
 ) -> None:
     task_id, sr_id = tasks[0] if tasks else (None, None)
     log.append(
@@ -72,7 +72,11 @@ def _record(
         now=now,
         sr_id=sr_id,
         task_id=task_id,
-        detail={"run": waking.run_id, "agent": waking.agent_id, "tasks": [n for n, _ in tasks]},
-        agent=waking.entry.title,
-        limit=waking.entry.heartbeat.timeout,
+        detail={
+            "run": run_context.run_id,
+            "agent": run_context.agent_id,
+            "tasks": [n for n, _ in tasks],
+        },
+        agent=run_context.entry.title,
+        limit=run_context.entry.heartbeat.timeout,
     )

@@ -45,12 +45,12 @@ class RunRow:
     ended_at: datetime | None
 
     @property
-    def took(self) -> timedelta | None:
+    def duration(self) -> timedelta | None:
         """How long it lasted."""
         return None if self.ended_at is None else self.ended_at - self.started_at
 
     @property
-    def why(self) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+    def reasons(self) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
         """Each reason with its first cause."""
         found: dict[str, tuple[tuple[str, Any], ...]] = {}
         for cause in self.causes:

@@ -40,16 +40,16 @@ class _CrashCount:
 
 
 def record_worker_crashes(
-    session: Session, hands: Collection[Collection[str]], now: datetime
+    session: Session, agent_groups: Collection[Collection[str]], now: datetime
 ) -> None:
     """Workers died: each of them had these agents' beats in its hands."""
-    for agents in hands:
+    for agents in agent_groups:
         held = {row.task_id: row.run_id for row in session.execute(_held(agents))}
-        accounts = _crash_counts(session, list(held), now)
-        most = max((a.losses for a in accounts), default=0)
-        for account in accounts:
-            answers = account.losses == most
-            _write(session, account, held[account.task_id], now, counts=answers)
+        crash_counts = _crash_counts(session, list(held), now)
+        most = max((a.losses for a in crash_counts), default=0)
+        for crash_count in crash_counts:
+            answers = crash_count.losses == most
+            _write(session, crash_count, held[crash_count.task_id], now, counts=answers)
 
 
 def _held(agents: Collection[str]) -> Any:
@@ -68,15 +68,15 @@ def record_lost_run(
     Where no worker died, the beat has lost the database in the middle: that counts too, unless the
     database was restarted since the beat has begun.
     """
-    accounts = _crash_counts(session, tasks, now)
+    crash_counts = _crash_counts(session, tasks, now)
     spared = bool(session.scalar(_RESTARTED, {"begun": begun}))
     found = []
-    for account in accounts:
-        losses = account.losses
-        if account.run_id != run_id:
-            losses = _write(session, account, run_id, now, counts=not spared)
+    for crash_count in crash_counts:
+        losses = crash_count.losses
+        if crash_count.run_id != run_id:
+            losses = _write(session, crash_count, run_id, now, counts=not spared)
         if losses > MAX_RECOVERIES:
-            found.append(account.task_id)
+            found.append(crash_count.task_id)
     return found
 
 
@@ -106,11 +106,11 @@ def _crash_count(row: Any, now: datetime) -> _CrashCount:
 
 
 def _write(
-    session: Session, account: _CrashCount, run_id: int, now: datetime, *, counts: bool
+    session: Session, crash_count: _CrashCount, run_id: int, now: datetime, *, counts: bool
 ) -> int:
-    losses = account.losses + int(counts)
-    since = account.since if account.losses else now
-    values = {"run_id": run_id, "losses": losses, "mark": account.mark, "since": since}
-    row = insert(TaskCrashCount).values(task_id=account.task_id, **values)
+    losses = crash_count.losses + int(counts)
+    since = crash_count.since if crash_count.losses else now
+    values = {"run_id": run_id, "losses": losses, "mark": crash_count.mark, "since": since}
+    row = insert(TaskCrashCount).values(task_id=crash_count.task_id, **values)
     session.execute(row.on_conflict_do_update(index_elements=[TaskCrashCount.task_id], set_=values))
     return losses

@@ -82,7 +82,7 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     feed: live.LiveFeed = app.state.feed
     listening = asyncio.create_task(feed.run())
-    await feed.ready(_LISTEN_SECONDS)
+    await feed.wait_until_ready(_LISTEN_SECONDS)
     yield
     feed.close()
     listening.cancel()

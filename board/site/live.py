@@ -48,7 +48,7 @@ class LivePage:
     """The issue it shows; ``None`` for the list."""
     beats: bool = False
     """Whether it shows what agents do, which is not all on record."""
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class LiveFeed:
@@ -75,7 +75,7 @@ class LiveFeed:
                 log.exception("live events")
                 await asyncio.sleep(1)
 
-    async def ready(self, seconds: float) -> None:
+    async def wait_until_ready(self, seconds: float) -> None:
         """Wait until the first connection listens, but not for ever."""
         try:
             await asyncio.wait_for(self._listening.wait(), seconds)
@@ -86,20 +86,20 @@ class LiveFeed:
         """End every stream at once, so that a server that stops need not wait for its pages."""
         self._closed = True
         for page in self._pages:
-            page.news.set()
+            page.changed.set()
 
     async def _connected(self) -> None:
         # Whatever happened while nobody listened: every page reads again.
         self._floor = self._latest = await run_in_threadpool(_position, self._desk)
         self._listening.set()
         for page in self._pages:
-            page.news.set()
+            page.changed.set()
 
     async def _happened(self, event: dict[str, Any]) -> None:
         if event.get("kind") == BEAT:
             for page in self._pages:
                 if page.beats:
-                    page.news.set()
+                    page.changed.set()
             return
         seq, sr_id = int(event.get("seq") or 0), event.get("sr_id")
         self._latest = max(self._latest, seq)
@@ -112,7 +112,7 @@ class LiveFeed:
         owner = await self._owner(sr_id)
         for page in self._pages:
             if page.sr_id in {None, sr_id} and _may_see(page, owner):
-                page.news.set()
+                page.changed.set()
 
     async def _owner(self, sr_id: int) -> str | None:
         """Whose issue it is, asked only where a customer watches."""
@@ -120,7 +120,7 @@ class LiveFeed:
             return None
         return await run_in_threadpool(visibility.institution_of, self._desk, sr_id)
 
-    def missed(self, page: LivePage, seen: int) -> bool:
+    def has_missed(self, page: LivePage, seen: int) -> bool:
         """Whether something may have happened since the page was written."""
         if page.beats or seen < self._floor:
             return True
@@ -128,14 +128,14 @@ class LiveFeed:
 
     async def stream(self, page: LivePage, token: str, seen: int) -> AsyncIterator[str]:
         """Server-sent events for one page, until it leaves, signs out, or the server stops."""
-        if self.missed(page, seen):
-            page.news.set()
+        if self.has_missed(page, seen):
+            page.changed.set()
         self._pages.add(page)
         looked = time.monotonic()
         try:
             yield "retry: 2000\n\n"
             while not self._closed:
-                told = await _within(page.news, _HEARTBEAT)
+                told = await _within(page.changed, _HEARTBEAT)
                 if self._closed:
                     return
                 if time.monotonic() - looked >= _HEARTBEAT:
@@ -143,7 +143,7 @@ class LiveFeed:
                         return
                     looked = time.monotonic()
                 if told:
-                    page.news.clear()
+                    page.changed.clear()
                     yield f"event: issue\ndata: {self._latest}\n\n"
                     await asyncio.sleep(_PAUSE)
                 else:
@@ -152,7 +152,7 @@ class LiveFeed:
             self._pages.discard(page)
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether no further page can be told."""
         return len(self._pages) >= _PAGES
 
@@ -180,7 +180,7 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
 async def subscribe(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     seen: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
     *,
@@ -188,11 +188,11 @@ async def subscribe(
 ) -> Response:
     """News of one issue, or of all that the visitor may see; with ``beats`` of agents' too."""
     feed: LiveFeed = request.app.state.feed
-    if feed.full:
+    if feed.is_full:
         raise HTTPException(503, headers={"Retry-After": "30"})
-    if sr is not None and not await run_in_threadpool(visibility.can_see, desk, here.person, sr):
+    if sr is not None and not await run_in_threadpool(visibility.can_see, desk, visitor.person, sr):
         raise NotFound(what=f"SR-{sr}")
-    stream = feed.stream(LivePage(here.person, sr, beats), here.token, seen)
+    stream = feed.stream(LivePage(visitor.person, sr, beats), visitor.token, seen)
     return StreamingResponse(
         stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )

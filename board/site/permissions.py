@@ -99,6 +99,6 @@ async def require_permission(request: Request) -> None:
     if action not in {PUBLIC, AGENT_TOKEN}:
         # What would change something must be proven to come from our pages before anything else.
         await require_csrf_token(request)
-        here = await run_in_threadpool(current_visitor, request)
-        require(here.person, action)
-        request.state.person = here.person
+        visitor = await run_in_threadpool(current_visitor, request)
+        require(visitor.person, action)
+        request.state.person = visitor.person

@@ -154,14 +154,14 @@ def _filters(query: IssueQuery) -> list[ColumnElement[bool]]:
         is_open = Issue.status.in_(_OPEN)
         conditions.append(is_open if query.state == "open" else ~is_open)
     for word in clean(query.words).split()[:_MAX_WORDS]:
-        kin = _RELATION.fullmatch(word)
-        conditions.append(_has_relation(kin) if kin else _matches(word))
+        relation = _RELATION.fullmatch(word)
+        conditions.append(_has_relation(relation) if relation else _matches(word))
     return conditions
 
 
-def _has_relation(kin: re.Match[str]) -> ColumnElement[bool]:
-    column = Issue.parent_id if kin[1].lower() == "parent" else Issue.goal_id
-    return column == int(kin[2])
+def _has_relation(relation: re.Match[str]) -> ColumnElement[bool]:
+    column = Issue.parent_id if relation[1].lower() == "parent" else Issue.goal_id
+    return column == int(relation[2])
 
 
 def _matches(word: str) -> ColumnElement[bool]:

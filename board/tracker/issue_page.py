@@ -111,7 +111,7 @@ class TaskDetail:
     plan_hash: str | None
     run_after: datetime | None
     """Approved, but not to be run before."""
-    genuine: bool
+    is_hash_valid: bool
     """Whether the plan is the one that its hash names."""
     steps: tuple[ApprovalStepView, ...]
     attempts: dict[tuple[int, str], str]
@@ -172,8 +172,10 @@ def get_issue(desk: Desk, viewer: PersonInfo, sr_id: int, *, seen: int = 0) -> I
     with desk.database.reading() as session:
         found = _require_issue(session, viewer, sr_id)
         tasks = session.scalars(select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id))
-        capacities = requests.approver_roles(session, viewer, desk.clock(), found.inst_id)
-        works = tuple(_task_details(session, viewer, capacities, found, tasks.all(), detail=staff))
+        approver_roles = requests.approver_roles(session, viewer, desk.clock(), found.inst_id)
+        works = tuple(
+            _task_details(session, viewer, approver_roles, found, tasks.all(), detail=staff)
+        )
         comments = _comments(session, sr_id, staff=staff)
         entries = _entries(session, sr_id, seen, whole=reads_record)
         asked = report.model_calls(session, sr_id) if staff else ()
@@ -232,7 +234,7 @@ def _require_issue(session: Session, viewer: PersonInfo, sr_id: int) -> Issue:
 def _task_details(
     session: Session,
     viewer: PersonInfo,
-    capacities: Sequence[ApproverRole],
+    approver_roles: Sequence[ApproverRole],
     found: Issue,
     tasks: Iterable[Task],
     *,
@@ -273,8 +275,9 @@ def _task_details(
             plan=plan,
             plan_hash=task.plan_hash,
             run_after=task.run_after if task.status == State.APPROVED else None,
-            genuine=plan is None or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
-            steps=tuple(view.step_views(session, capacities, viewer, found, task, own)),
+            is_hash_valid=plan is None
+            or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
+            steps=tuple(view.step_views(session, approver_roles, viewer, found, task, own)),
             attempts={
                 (a.ordinal, a.phase): a.state
                 for a in attempts

@@ -40,7 +40,7 @@ def home() -> Response:
 def list_issues(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     state: States = "open",
     q: Annotated[str, Query(max_length=200)] = "",
     before: Cursor = None,
@@ -48,12 +48,12 @@ def list_issues(
 ) -> Response:
     """The list, or, for its own live refresh, only what changes of it."""
     query = issue_list.IssueQuery(state=state, words=q, before=before, after=after)
-    found = issue_list.list_issues(desk, here.person, query)
+    found = issue_list.list_issues(desk, visitor.person, query)
     fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
         "tracker/issues_live.html" if fragment else "tracker/issues.html",
-        visitor=here,
+        visitor=visitor,
         listing=found,
         query=query,
         address=f"/issues?{request.url.query}" if request.url.query else "/issues",
@@ -61,29 +61,29 @@ def list_issues(
 
 
 @router.get("/issues/new")
-def new_issue_form(request: Request, here: CurrentVisitor) -> Response:
+def new_issue_form(request: Request, visitor: CurrentVisitor) -> Response:
     """The form for a new request."""
-    require_permission(here.person, "issue.create")
-    return forms.render_form(request, _NEW, here)
+    require_permission(visitor.person, "issue.create")
+    return forms.render_form(request, _NEW, visitor)
 
 
 @router.post("/issues")
 def create_issue(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     title: Annotated[str, Form(max_length=200)] = "",
     body: Annotated[str, Form(max_length=20_000)] = "",
     ticket: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Receive a request from a person; the title alone is enough."""
-    require_permission(here.person, "issue.create")
+    require_permission(visitor.person, "issue.create")
     if not (title.strip() or body.strip()):
         with render.use_visitor_language(request):
             notice = t("web.new.empty")
-        return forms.render_form(request, _NEW, here, ticket=ticket, notice=notice, status=422)
-    person = here.person
-    wish = receiving.NewIssue(
+        return forms.render_form(request, _NEW, visitor, ticket=ticket, notice=notice, status=422)
+    person = visitor.person
+    new_request = receiving.NewIssue(
         text=body.strip() or title,
         title=title,
         channel=CHANNEL,
@@ -92,32 +92,34 @@ def create_issue(
         institution=person.institution,
         external_id=f"{person.id}:{ticket}" if ticket else None,
     )
-    sr_id = receiving.receive_issue(desk, wish)
+    sr_id = receiving.receive_issue(desk, new_request)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)
 
 
 @router.get("/issues/{sr_id}")
-def show_issue(request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number) -> Response:
+def show_issue(
+    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number
+) -> Response:
     """The page of an issue."""
-    return _page(request, desk, here, sr_id)
+    return _page(request, desk, visitor, sr_id)
 
 
 def _page(
     request: Request,
     desk: Desk,
-    here: Visitor,
+    visitor: Visitor,
     sr_id: int,
     *,
     status: int = 200,
     notice: str = "",
     draft: str = "",
 ) -> Response:
-    found = issue_page.get_issue(desk, here.person, sr_id)
+    found = issue_page.get_issue(desk, visitor.person, sr_id)
     return render.page(
         request,
         "tracker/issue.html",
         status=status,
-        visitor=here,
+        visitor=visitor,
         issue=found,
         notice=notice,
         draft=draft,
@@ -128,21 +130,21 @@ def _page(
 def refresh_issue(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: Number,
     seen: Annotated[int, Query(ge=0, le=_MAX)] = 0,
 ) -> Response:
     """What has changed of an issue's page since it has seen so much of the record."""
-    found = issue_page.get_issue(desk, here.person, sr_id, seen=seen)
-    return render.page(request, "tracker/issue_live.html", visitor=here, issue=found)
+    found = issue_page.get_issue(desk, visitor.person, sr_id, seen=seen)
+    return render.page(request, "tracker/issue_live.html", visitor=visitor, issue=found)
 
 
 @router.get("/issues/{sr_id}/evidence/{evidence_id}")
 def show_output(
-    desk: BoardDep, here: CurrentVisitor, sr_id: Number, evidence_id: Number
+    desk: BoardDep, visitor: CurrentVisitor, sr_id: Number, evidence_id: Number
 ) -> Response:
     """The whole raw output of one read, as text."""
-    return PlainTextResponse(issue_page.get_output(desk, here.person, sr_id, evidence_id))
+    return PlainTextResponse(issue_page.get_output(desk, visitor.person, sr_id, evidence_id))
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/decision")
@@ -150,7 +152,7 @@ def decide_step(
     *,
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
     decision: Annotated[Literal["approve", "change", "reject"], Form()],
@@ -158,16 +160,16 @@ def decide_step(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Decide one step, for exactly the plan that the form showed."""
-    found = issue_page.get_issue(desk, here.person, sr_id)
+    found = issue_page.get_issue(desk, visitor.person, sr_id)
     if all(w.task_id != task_id for w in found.works):
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
 
     def act() -> Any:
         return decisions.submit_decision(
-            desk, here.person, task_id, DecisionVerdict(decision), plan_hash, reason
+            desk, visitor.person, task_id, DecisionVerdict(decision), plan_hash, reason
         )
 
-    return _perform(request, desk, here, sr_id, act)
+    return _perform(request, desk, visitor, sr_id, act)
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/orders")
@@ -175,7 +177,7 @@ def issue_directive(
     *,
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
     verb: Annotated[str, Form(min_length=1, max_length=20)],
@@ -183,39 +185,41 @@ def issue_directive(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Order something of a task; it takes effect while its commands run."""
-    found = issue_page.get_issue(desk, here.person, sr_id)
+    found = issue_page.get_issue(desk, visitor.person, sr_id)
     if all(w.task_id != task_id for w in found.works):
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
-    wish = directives.DirectiveRequest(verb, reason, argument)
+    new_request = directives.DirectiveRequest(verb, reason, argument)
 
     def act() -> Any:
-        return directives.issue_directive(desk, here.person, task_id, wish)
+        return directives.issue_directive(desk, visitor.person, task_id, new_request)
 
-    return _perform(request, desk, here, sr_id, act)
+    return _perform(request, desk, visitor, sr_id, act)
 
 
 @router.post("/issues/{sr_id}/stall/lift")
 def clear_issue_stall(
-    request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number
+    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
     """Let the agents go on where they went round in circles."""
-    if not visibility.can_see(desk, here.person, sr_id):
+    if not visibility.can_see(desk, visitor.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
-    return _perform(request, desk, here, sr_id, lambda: clear_stall.clear(desk, here.person, sr_id))
+    return _perform(
+        request, desk, visitor, sr_id, lambda: clear_stall.clear(desk, visitor.person, sr_id)
+    )
 
 
 @router.post("/issues/{sr_id}/comments")
 def add_comment(
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: Number,
     body: Annotated[str, Form(max_length=20_000)] = "",
 ) -> Response:
     """Add a note."""
-    if not visibility.can_see(desk, here.person, sr_id):
+    if not visibility.can_see(desk, visitor.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
-    require_permission(here.person, "issue.comment")
+    require_permission(visitor.person, "issue.comment")
 
     def act() -> Any:
         if not body.strip():
@@ -223,18 +227,18 @@ def add_comment(
                 raise Invalid(
                     what=render.web_label("issue", "comment"), why=render.web_label("new", "empty")
                 )
-        return comments.add_comment(desk, sr_id, f"person:{here.person.id}", body)
+        return comments.add_comment(desk, sr_id, f"person:{visitor.person.id}", body)
 
-    return _perform(request, desk, here, sr_id, act, draft=body)
+    return _perform(request, desk, visitor, sr_id, act, draft=body)
 
 
 def _perform(
-    request: Request, desk: Desk, here: Visitor, sr_id: int, act: Any, *, draft: str = ""
+    request: Request, desk: Desk, visitor: Visitor, sr_id: int, act: Any, *, draft: str = ""
 ) -> Response:
     """Do it and show the page; where it is refused, say why on the page as it is now."""
     try:
         act()
     except UserError as error:
         status, notice = errors.page_error(request, error)
-        return _page(request, desk, here, sr_id, status=status, notice=notice, draft=draft)
+        return _page(request, desk, visitor, sr_id, status=status, notice=notice, draft=draft)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)

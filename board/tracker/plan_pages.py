@@ -48,12 +48,12 @@ FormTexts = Annotated[dict[str, str], Depends(read_form_texts)]
 
 @router.get("/issues/{sr_id}/tasks/{task_id}/plan")
 def edit_plan(
-    request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number, task_id: Number
+    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number, task_id: Number
 ) -> Response:
     """The plan as a form."""
-    work = _find_task(issue_page.get_issue(desk, here.person, sr_id).works, task_id)
-    require_permission(here.person, "directive.change")
-    return _plan_form(request, here, sr_id, work, _rows(work))
+    work = _find_task(issue_page.get_issue(desk, visitor.person, sr_id).works, task_id)
+    require_permission(visitor.person, "directive.change")
+    return _plan_form(request, visitor, sr_id, work, _rows(work))
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/plan")
@@ -61,7 +61,7 @@ def change_plan(
     *,
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
     form: FormTexts,
@@ -69,7 +69,7 @@ def change_plan(
     reason: _Text = "",
 ) -> Response:
     """Put the person's plan in the place of the one that the form showed."""
-    work = _find_task(issue_page.get_issue(desk, here.person, sr_id).works, task_id)
+    work = _find_task(issue_page.get_issue(desk, visitor.person, sr_id).works, task_id)
     rows = _rows(work, form)
 
     def act() -> None:
@@ -77,23 +77,23 @@ def change_plan(
         if tool := form.get("tool", ""):
             drafts.append(ActionDraft(tool, _parse_arguments(form.get("arguments", ""))))
         manual_plans.change_plan(
-            desk, here.person, task_id, PlanRevision(plan_hash, drafts, reason)
+            desk, visitor.person, task_id, PlanRevision(plan_hash, drafts, reason)
         )
 
-    def again(status: int, notice: str) -> Response:
-        return _plan_form(request, here, sr_id, work, rows, form, status=status, notice=notice)
+    def show_form(status: int, notice: str) -> Response:
+        return _plan_form(request, visitor, sr_id, work, rows, form, status=status, notice=notice)
 
-    return _perform(request, sr_id, act, again)
+    return _perform(request, sr_id, act, show_form)
 
 
 @router.get("/issues/{sr_id}/force")
 def force_action_form(
-    request: Request, desk: BoardDep, here: CurrentVisitor, sr_id: Number
+    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
     """The form for one action outside of any plan."""
-    found = issue_page.get_issue(desk, here.person, sr_id)
-    require_permission(here.person, "directive.force")
-    return _force_form(request, here, sr_id, {"server": next(iter(found.servers), "")})
+    found = issue_page.get_issue(desk, visitor.person, sr_id)
+    require_permission(visitor.person, "directive.force")
+    return _force_form(request, visitor, sr_id, {"server": next(iter(found.servers), "")})
 
 
 @router.post("/issues/{sr_id}/force")
@@ -101,7 +101,7 @@ def force_action(
     *,
     request: Request,
     desk: BoardDep,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: Number,
     form: FormTexts,
     server: Annotated[str, Form(max_length=100)] = "",
@@ -109,30 +109,30 @@ def force_action(
     reason: _Text = "",
 ) -> Response:
     """Order it; it runs once it is approved."""
-    issue_page.get_issue(desk, here.person, sr_id)
+    issue_page.get_issue(desk, visitor.person, sr_id)
 
     def act() -> None:
         draft = ActionDraft(tool, _parse_arguments(form.get("arguments", "")))
-        manual_plans.force_action(desk, here.person, sr_id, server, draft, reason)
+        manual_plans.force_action(desk, visitor.person, sr_id, server, draft, reason)
 
-    def again(status: int, notice: str) -> Response:
-        return _force_form(request, here, sr_id, form, status=status, notice=notice)
+    def show_form(status: int, notice: str) -> Response:
+        return _force_form(request, visitor, sr_id, form, status=status, notice=notice)
 
-    return _perform(request, sr_id, act, again)
+    return _perform(request, sr_id, act, show_form)
 
 
 def _perform(
     request: Request,
     sr_id: int,
     act: Callable[[], None],
-    again: Callable[[int, str], Response],
+    show_form: Callable[[int, str], Response],
 ) -> Response:
     """Do it and show the issue; where it is refused, the form with all that was written."""
     try:
         act()
     except UserError as error:
         status, notice = errors.page_error(request, error)
-        return again(status, notice)
+        return show_form(status, notice)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)
 
 
@@ -170,7 +170,7 @@ def _parse_arguments(text: str) -> dict[str, str]:
 
 def _plan_form(
     request: Request,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     sr_id: int,
     work: TaskDetail,
     rows: list[PlanActionRow],
@@ -178,18 +178,18 @@ def _plan_form(
     **words: Any,
 ) -> Response:
     words |= {"sr_id": sr_id, "work": work, "rows": rows}
-    return _form(request, here, "tracker/plan_edit.html", form or {}, **words)
+    return _form(request, visitor, "tracker/plan_edit.html", form or {}, **words)
 
 
 def _force_form(
-    request: Request, here: CurrentVisitor, sr_id: int, form: Mapping[str, str], **words: Any
+    request: Request, visitor: CurrentVisitor, sr_id: int, form: Mapping[str, str], **words: Any
 ) -> Response:
-    return _form(request, here, "tracker/force.html", form, sr_id=sr_id, **words)
+    return _form(request, visitor, "tracker/force.html", form, sr_id=sr_id, **words)
 
 
 def _form(
     request: Request,
-    here: CurrentVisitor,
+    visitor: CurrentVisitor,
     name: str,
     form: Mapping[str, str],
     *,
@@ -199,13 +199,13 @@ def _form(
 ) -> Response:
     planner = request.app.state.desk.planner
     with render.use_visitor_language(request):
-        offers: tuple[ToolOption, ...] = planner.offers() if planner else ()
+        options: tuple[ToolOption, ...] = planner.options() if planner else ()
     return render.page(
         request,
         name,
         status=status,
-        visitor=here,
-        offers=offers,
+        visitor=visitor,
+        options=options,
         form=form,
         notice=notice,
         **words,

@@ -86,15 +86,18 @@ def page_error(request: Request, error: UserError) -> tuple[int, str]:
 
 
 def submit(
-    request: Request, act: Callable[[], object], to: str, again: Callable[..., Response]
+    request: Request,
+    action: Callable[[], object],
+    location: str,
+    render_again: Callable[..., Response],
 ) -> Response:
     """Do what a form asks for and go ``to`` where it shows; refused, the page ``again``."""
     try:
-        act()
+        action()
     except UserError as error:
         status, notice = page_error(request, error)
-        return again(status=status, notice=notice)
-    return RedirectResponse(to, status_code=303)
+        return render_again(status=status, notice=notice)
+    return RedirectResponse(location, status_code=303)
 
 
 def error_response(

@@ -14,7 +14,7 @@ from guardia.board.web.session import Visitor
 def render_form(
     request: Request,
     template: str,
-    here: Visitor,
+    visitor: Visitor,
     *,
     title: str = "",
     body: str = "",
@@ -27,7 +27,7 @@ def render_form(
         request,
         template,
         status=status,
-        visitor=here,
+        visitor=visitor,
         title=title,
         body=body,
         ticket=ticket or secrets.token_urlsafe(12),

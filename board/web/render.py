@@ -58,11 +58,11 @@ def page(
     *,
     status: int = 200,
     visitor: Visitor | None = None,
-    **words: Any,
+    **context: Any,
 ) -> HTMLResponse:
     """A template as an answer; every page and fragment goes through here."""
     with use_visitor_language(request):
-        html = _template(name).render(_base_context(request, visitor), **words)
+        html = _template(name).render(_base_context(request, visitor), **context)
     response = HTMLResponse(html, status_code=status)
     session.save_visit(request, response)
     return response
@@ -113,15 +113,15 @@ def environment() -> Environment:
     )
     found.globals.update(
         t=t,
-        word=web_label,
+        web_label=web_label,
         tool=tool_title,
         asset=asset,
         part=part,
         endonyms=ENDONYMS,
         actor=labels.actor_label,
-        word_of=labels.label,
-        outcome_of=labels.outcome_label,
-        given_of=labels.cause_label,
+        label=labels.label,
+        outcome_label=labels.outcome_label,
+        cause_label=labels.cause_label,
         in_won=format_won,
         arguments=format_arguments,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
@@ -134,10 +134,10 @@ def _template(name: str) -> Any:
     return environment().get_template(name)
 
 
-def part(path: str, tag: str = "div", *, swap: bool = False, **words: Any) -> Markup:
+def part(path: str, tag: str = "div", *, swap: bool = False, **context: Any) -> Markup:
     """Render part "tracker/head" of a live page with a version: the browser swaps only what changed."""
     feature, name = path.split("/")
-    html = _template(f"{feature}/parts/{name}.html").render(words)
+    html = _template(f"{feature}/parts/{name}.html").render(context)
     version = hashlib.sha256(html.encode()).hexdigest()[:12]
     out_of_band = Markup(' hx-swap-oob="true"') if swap else ""
     return Markup('<{} id="part-{}" data-version="{}"{}>{}</{}>').format(
@@ -171,18 +171,18 @@ def format_arguments(call: ToolCall) -> list[tuple[str, str]]:
     ]
 
 
-def format_value(given: object) -> str:
+def format_value(value: object) -> str:
     """A finding as text; a time that names its zone as one in Seoul."""
-    if given is None:
+    if value is None:
         return "–"
-    if isinstance(given, bool):
-        return t("web.yes") if given else t("web.no")
-    return labels.to_seoul_time(str(given))
+    if isinstance(value, bool):
+        return t("web.yes") if value else t("web.no")
+    return labels.to_seoul_time(str(value))
 
 
-def iso(given: datetime) -> str:
+def iso(value: datetime) -> str:
     """A time for machines."""
-    return given.astimezone(labels.SEOUL).isoformat(timespec="seconds")
+    return value.astimezone(labels.SEOUL).isoformat(timespec="seconds")
 
 
 @cache

@@ -17,27 +17,27 @@ THREAD: Any = {"configurable": {"thread_id": "task-1", "checkpoint_ns": ""}}
 
 
 @pytest.fixture
-def cast(cast: BoardEnv, database: Any) -> BoardEnv:
+def env(env: BoardEnv, database: Any) -> BoardEnv:
     checkpoints.setup(database.owner)
-    return cast
+    return env
 
 
-def put(saver: Any, hold: Claim) -> Any:
-    with checkpoints.fenced_by(hold):
+def put(saver: Any, claim: Claim) -> Any:
+    with checkpoints.fenced_by(claim):
         config = saver.put(THREAD, empty_checkpoint(), {}, {})
         saver.put_writes(config, [("messages", "late")], "node")
         return config
 
 
-def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(cast: BoardEnv) -> None:
-    first = cast.parsed()
-    pool = checkpoints.open_pool(cast.dsn)
+def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(env: BoardEnv) -> None:
+    first = env.create_parsed_task()
+    pool = checkpoints.open_pool(env.dsn)
     try:
         saver = checkpoints.saver(pool)
         put(saver, first)
-        begun = beats.begin(cast.desk, "db-agent")  # as after the first worker's death
+        begun = beats.begin(env.desk, "db-agent")  # as after the first worker's death
         assert begun is not None
-        second = beats.claim_task(cast.desk, begun)
+        second = beats.claim_task(env.desk, begun)
         assert second is not None
         latest = put(saver, second)
         with pytest.raises(Stale):

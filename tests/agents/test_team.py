@@ -47,51 +47,51 @@ class Dying(InMemorySaver):
 class Overtaken(InMemorySaver):
     """A person acts between the step that ended the task and its checkpoint, which is refused."""
 
-    def __init__(self, cast: BoardEnv, task_id: int) -> None:
+    def __init__(self, env: BoardEnv, task_id: int) -> None:
         super().__init__()
-        self.cast, self.task_id = cast, task_id
+        self.env, self.task_id = env, task_id
 
     def put(self, *given: Any, **more: Any) -> Any:
-        if view.task(self.cast.desk, self.task_id).state is State.MANUAL:
+        if view.task(self.env.desk, self.task_id).state is State.MANUAL:
             directives.issue_directive(
-                self.cast.desk, LEAD, self.task_id, DirectiveRequest("return")
+                self.env.desk, LEAD, self.task_id, DirectiveRequest("return")
             )
             raise Stale(what="SR")
         return super().put(*given, **more)
 
 
-def next_hold(cast: BoardEnv) -> Claim:
-    begun = beats.begin(cast.desk, "db-agent")
+def next_hold(env: BoardEnv) -> Claim:
+    begun = beats.begin(env.desk, "db-agent")
     assert begun is not None
-    hold = beats.claim_task(cast.desk, begun)
-    assert hold is not None
-    return hold
+    claim = beats.claim_task(env.desk, begun)
+    assert claim is not None
+    return claim
 
 
-def team_with(cast: BoardEnv, saver: InMemorySaver) -> Team:
-    library, hands = Nothing(), None
-    return Team(cast.desk, Gate(cast.desk, hands), library, saver)  # type: ignore[arg-type]
+def team_with(env: BoardEnv, saver: InMemorySaver) -> Team:
+    library, transport = Nothing(), None
+    return Team(env.desk, Gate(env.desk, transport), library, saver)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
-def test_it_ends_wherever_its_first_worker_died(cast: BoardEnv, at: int) -> None:
-    sr_id = cast.received()
-    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
+def test_it_ends_wherever_its_first_worker_died(env: BoardEnv, at: int) -> None:
+    sr_id = env.create_issue()
+    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
     saver = Dying(at)
-    team = team_with(cast, saver)
+    team = team_with(env, saver)
     with pytest.raises(OperationalError):
-        team.work(AGENT, next_hold(cast))
+        team.work(AGENT, next_hold(env))
     assert saver.left == 0
-    team.work(AGENT, next_hold(cast))
-    assert view.issue(cast.desk, sr_id).state is State.MANUAL
+    team.work(AGENT, next_hold(env))
+    assert view.issue(env.desk, sr_id).state is State.MANUAL
 
 
 def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
-    cast.received()
-    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
-    hold = next_hold(cast)
-    done = team_with(cast, Overtaken(cast, hold.task_id)).work(AGENT, hold)
+    env.create_issue()
+    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    claim = next_hold(env)
+    done = team_with(env, Overtaken(env, claim.task_id)).work(AGENT, claim)
     assert done.outcome == State.MANUAL
-    assert view.task(cast.desk, hold.task_id).state is State.PARSED
+    assert view.task(env.desk, claim.task_id).state is State.PARSED

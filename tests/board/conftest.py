@@ -14,37 +14,37 @@ from page_env import PASSWORD, PageClient, enrol_page_users, page_app
 
 
 @pytest.fixture
-def sealed(cast: BoardEnv, database: Any, tmp_path: Path) -> AuditEnv:
+def sealed(env: BoardEnv, database: Any, tmp_path: Path) -> AuditEnv:
     """The same board with a notary, copies outside and a superuser who attacks."""
-    return open_audit_env(cast, database.superuser, tmp_path)
+    return open_audit_env(env, database.superuser, tmp_path)
 
 
 @pytest.fixture
-def board(cast: BoardEnv) -> BoardEnv:
+def web_env(env: BoardEnv) -> BoardEnv:
     """The seeded board with everyone's passwords."""
-    enrol_page_users(cast)
-    return cast
+    enrol_page_users(env)
+    return env
 
 
 @pytest.fixture
-def app(board: BoardEnv) -> FastAPI:
+def app(web_env: BoardEnv) -> FastAPI:
     """The application; nothing runs beside it."""
-    return page_app(board.desk)
+    return page_app(web_env.desk)
 
 
 @pytest.fixture
-def anyone(app: FastAPI) -> PageClient:
+def anonymous(app: FastAPI) -> PageClient:
     """A browser that nobody has signed in with."""
     return PageClient(app, raise_server_exceptions=False)
 
 
 @pytest.fixture
-def browse(app: FastAPI) -> Callable[[str], PageClient]:
+def sign_in_as(app: FastAPI) -> Callable[[str], PageClient]:
     """``browse("lead")``: a browser in which that person has signed in."""
 
     def signed_in(account: str) -> PageClient:
         browser = PageClient(app, raise_server_exceptions=False)
-        answer = browser.fill("/login", "/login", account=account, password=PASSWORD)
+        answer = browser.submit_form("/login", "/login", account=account, password=PASSWORD)
         assert answer.status_code == 303, answer.text
         return browser
 

@@ -49,16 +49,16 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 
 @pytest.fixture
-def board(cast: BoardEnv) -> BoardEnv:
+def web_env(env: BoardEnv) -> BoardEnv:
     """The seeded board with everyone's passwords."""
-    enrol_page_users(cast)
-    return cast
+    enrol_page_users(env)
+    return env
 
 
 @pytest.fixture
-def site(board: BoardEnv) -> Iterator[str]:
+def site(web_env: BoardEnv) -> Iterator[str]:
     """The running server's address."""
-    with serve_app(page_app(board.desk)) as address:
+    with serve_app(page_app(web_env.desk)) as address:
         yield address
 
 

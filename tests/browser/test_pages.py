@@ -21,14 +21,16 @@ SignIn = Callable[..., Page]
 WIDTHS = {"wide": 1440, "phone": 390}
 
 
-def approved(board: BoardEnv, **more: str) -> IssueScenario:
-    story = IssueScenario(board).waiting(**more)
-    decisions.decide(board.desk, LEAD, story.hold.task_id, approve=True, plan_hash=story.plan_hash)
-    return story
+def approved(web_env: BoardEnv, **more: str) -> IssueScenario:
+    scenario = IssueScenario(web_env).waiting(**more)
+    decisions.decide(
+        web_env.desk, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
+    )
+    return scenario
 
 
-def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
+def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
     page = sign_in("lead")
     expect(page.get_by_role("heading", name=re.compile("내 승인 대기"))).to_be_visible()
     page.get_by_role("table").get_by_role("link", name=re.compile("운영DB 쿼리")).click()
@@ -44,10 +46,10 @@ def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, board: Board
     before = timeline.count()
     page.evaluate("window.same = true")
     # From here on nobody touches the page.
-    story.start()
+    scenario.start()
     expect(page.locator(".badges .status")).to_have_text("조치 중")
     expect(page.locator(".badges .status")).to_have_class(re.compile("bg-warning"))
-    story.complete()
+    scenario.complete()
     expect(page.locator(".badges .status")).to_have_text("완료")
     expect(page.locator(".banner .ending")).to_contain_text("처리가 끝났고")
     # started, two commands with intent and result, completed
@@ -58,9 +60,9 @@ def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, board: Board
     assert numbers == sorted(set(numbers))
 
 
-def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    page = sign_in("lead", f"/issues/{story.sr_id}")
+def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    page = sign_in("lead", f"/issues/{scenario.sr_id}")
     expect(page.locator(".live.on").first).to_be_visible()
     page.get_by_text("명령과 원본 출력").first.click()
     page.locator(".evidence > li > details > summary").first.click()
@@ -69,8 +71,8 @@ def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, board: Boa
     page.get_by_label("의견 쓰기").fill("쓰는 중인 댓글")
     reason.focus()
     # A second read changes the part in which all of that stands.
-    story.diagnose({"waiting": 3})
-    comments.add_comment(board.desk, story.sr_id, "person:eng", "먼저 봤습니다")
+    scenario.diagnose({"waiting": 3})
+    comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", "먼저 봤습니다")
     expect(page.get_by_text("먼저 봤습니다").first).to_be_visible()
     expect(page.locator(".work .evidence > li")).to_have_count(2)
     expect(reason).to_have_value("쓰는 중인 의")
@@ -80,23 +82,23 @@ def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, board: Boa
     assert page.locator("#output-1").evaluate("d => d.open") is True
 
 
-def test_the_list_renews_itself_where_the_reader_stands(sign_in: SignIn, board: BoardEnv) -> None:
+def test_the_list_renews_itself_where_the_reader_stands(sign_in: SignIn, web_env: BoardEnv) -> None:
     for number in range(25):
-        board.received(text=f"요청 {number}")
+        web_env.create_issue(text=f"요청 {number}")
     page = sign_in("eng")
     expect(page.locator(".live.on")).to_be_visible()
     page.set_viewport_size({"width": 1440, "height": 500})
     page.evaluate("window.scrollTo(0, 400)")
     page.locator("#sr-20").focus()
     top = page.evaluate("window.scrollY")
-    board.received(text="방금 들어온 요청")
+    web_env.create_issue(text="방금 들어온 요청")
     expect(page.get_by_text("방금 들어온 요청")).to_be_attached()
     assert page.evaluate("window.scrollY") == top
     expect(page.locator("#sr-20")).to_be_focused()
 
 
 def test_a_customer_files_a_request_and_sees_only_its_progress(
-    sign_in: SignIn, board: BoardEnv
+    sign_in: SignIn, web_env: BoardEnv
 ) -> None:
     page = sign_in("cus")
     page.get_by_role("link", name="새 요청").first.click()
@@ -105,16 +107,16 @@ def test_a_customer_files_a_request_and_sees_only_its_progress(
     expect(page.get_by_role("heading", level=1)).to_have_text("운영DB 조회가 느립니다")
     expect(page.locator("#timeline")).to_contain_text("요청을 접수했습니다")
     expect(page.locator(".live.on").first).to_be_visible()
-    story = IssueScenario(board, sr_id=1).parse().diagnose().file()
+    scenario = IssueScenario(web_env, sr_id=1).parse().diagnose().file()
     expect(page.locator("#timeline")).to_contain_text("조치 계획을 세우고")
     expect(page.locator(".badges .status")).to_have_text("승인 대기")
-    assert story.plan_hash[:12] not in page.content()
+    assert scenario.plan_hash[:12] not in page.content()
     expect(page.get_by_text("조치 계획", exact=True)).to_have_count(0)
 
 
-def test_everything_is_reached_by_keyboard(sign_in: SignIn, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    page = sign_in("lead", f"/issues/{story.sr_id}")
+def test_everything_is_reached_by_keyboard(sign_in: SignIn, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    page = sign_in("lead", f"/issues/{scenario.sr_id}")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="본문으로 건너뛰기")).to_be_focused()
     page.keyboard.press("Enter")
@@ -126,11 +128,11 @@ def test_everything_is_reached_by_keyboard(sign_in: SignIn, board: BoardEnv) -> 
     expect(page.locator(".badges .status")).to_have_text("승인됨")
 
 
-def test_a_page_outlives_a_restart_of_the_board(browser: Browser, board: BoardEnv) -> None:
+def test_a_page_outlives_a_restart_of_the_board(browser: Browser, web_env: BoardEnv) -> None:
     # Not the watched context: a server that is away is an error in the console.
-    board.received()
+    web_env.create_issue()
     page = browser.new_page(locale="ko-KR")
-    with serve_app(page_app(board.desk)) as site:
+    with serve_app(page_app(web_env.desk)) as site:
         page.goto(f"{site}/issues/1")
         page.get_by_label("아이디").fill("eng")
         page.get_by_label("비밀번호").fill(PASSWORD)
@@ -138,15 +140,15 @@ def test_a_page_outlives_a_restart_of_the_board(browser: Browser, board: BoardEn
         mark = page.locator(".live").first
         expect(mark).to_have_text("실시간")
     expect(mark).to_have_text(re.compile("연결 끊김"))
-    comments.add_comment(board.desk, 1, "person:eng", "꺼져 있는 사이")
-    with serve_app(page_app(board.desk), port=int(site.rpartition(":")[2])):
+    comments.add_comment(web_env.desk, 1, "person:eng", "꺼져 있는 사이")
+    with serve_app(page_app(web_env.desk), port=int(site.rpartition(":")[2])):
         expect(mark).to_have_text("실시간", timeout=15_000)
         expect(page.get_by_text("꺼져 있는 사이").first).to_be_visible()
         page.close()
 
 
-def test_hidden_tabs_rest_and_catch_up(sign_in: SignIn, board: BoardEnv) -> None:
-    board.received()
+def test_hidden_tabs_rest_and_catch_up(sign_in: SignIn, web_env: BoardEnv) -> None:
+    web_env.create_issue()
     page = sign_in("eng", "/issues/1")
     expect(page.locator(".live.on").first).to_be_visible()
     hide = """on => {
@@ -154,7 +156,7 @@ def test_hidden_tabs_rest_and_catch_up(sign_in: SignIn, board: BoardEnv) -> None
         document.dispatchEvent(new Event('visibilitychange'));
     }"""
     page.evaluate(hide, True)
-    comments.add_comment(board.desk, 1, "person:eng", "자리를 비운 사이")
+    comments.add_comment(web_env.desk, 1, "person:eng", "자리를 비운 사이")
     page.wait_for_timeout(700)
     expect(page.get_by_text("자리를 비운 사이")).to_have_count(0)
     page.evaluate(hide, False)
@@ -177,17 +179,17 @@ def fits(page: Page) -> bool:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_is_wider_than_its_window(
-    sign_in: SignIn, site: str, board: BoardEnv, width: str
+    sign_in: SignIn, site: str, web_env: BoardEnv, width: str
 ) -> None:
     """At both widths; with GUARDIA_SHOTS a picture of each is left in that folder."""
     unbroken = "/var/log/" + "a" * 200
-    waiting = IssueScenario(board, plan=realistic_plan("DEPLOY_SECURE")).waiting(text=unbroken)
+    waiting = IssueScenario(web_env, plan=realistic_plan("DEPLOY_SECURE")).waiting(text=unbroken)
     waiting.diagnose({"files": [{"path": unbroken, "bytes": 10**12}]}, unbroken)
-    done = approved(board)
+    done = approved(web_env)
     done.start().diagnose({"waiting": 0}).complete()
-    failed = approved(board)
+    failed = approved(web_env)
     failed.start().fail()
-    comments.add_comment(board.desk, done.sr_id, "person:eng", f"`{unbroken}`\n\n    {unbroken}")
+    comments.add_comment(web_env.desk, done.sr_id, "person:eng", f"`{unbroken}`\n\n    {unbroken}")
     page = sign_in("lead")
     page.set_viewport_size({"width": WIDTHS[width], "height": 900})
     folder = os.environ.get("GUARDIA_SHOTS")

@@ -21,16 +21,16 @@ from guardia.settings import Settings
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditEnv]:
+def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditEnv]:
     """A record of a few entries, where the command finds it."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GUARDIA_CHECKPOINT_COPY", str(tmp_path / "second"))
-    with seeded_env(database.app) as cast:
-        found = open_audit_env(cast, database.superuser, tmp_path)
-        places = WitnessFiles.of(Settings())
-        desk = replace(found.desk, notary=Notary(places))
-        made = replace(found, desk=desk, places=places)
+    with seeded_env(database.app) as env:
+        found = open_audit_env(env, database.superuser, tmp_path)
+        witness_files = WitnessFiles.of(Settings())
+        desk = replace(found.desk, notary=Notary(witness_files))
+        made = replace(found, desk=desk, witness_files=witness_files)
         made.write(5)
         yield made
 
@@ -39,14 +39,14 @@ def run(*words: str | Path) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_export_and_verify_without_the_database(board: AuditEnv, tmp_path: Path) -> None:
+def test_export_and_verify_without_the_database(env: AuditEnv, tmp_path: Path) -> None:
     file, pub = tmp_path / "out.jsonl", tmp_path / "pub"
     done = run("export", file)
     assert done.exit_code == 0, done.output
     pub.write_text(run("key").stdout)
     assert run("verify", "--export", file, "--key", pub).exit_code == 0
     lines = file.read_text().splitlines(keepends=True)
-    assert len(lines) == board.size() + 3
+    assert len(lines) == env.size() + 3
     file.write_text("".join(lines).replace("기록 2", "기록 9"))
     done = run("verify", "--export", file, "--key", pub)
     assert done.exit_code == 1
@@ -54,33 +54,33 @@ def test_export_and_verify_without_the_database(board: AuditEnv, tmp_path: Path)
     assert list(tmp_path.glob(".out*")) == []
 
 
-def test_verify_here_remembers_and_names_what_is_bad(board: AuditEnv) -> None:
-    board.seal()
+def test_verify_here_remembers_and_names_what_is_bad(env: AuditEnv) -> None:
+    env.seal()
     first = json.loads(run("verify", "--json").stdout)
     assert (first["intact"], first["from"], first["sealed"]) == (True, 0, 6)
     assert json.loads(run("verify", "--json").stdout)["from"] == 6
     assert json.loads(run("verify", "--since", "2", "--json").stdout)["from"] == 2
-    board.attack("update tb_audit_log set actor = 'x' where seq = 3")
+    env.attack("update tb_audit_log set actor = 'x' where seq = 3")
     assert run("verify").exit_code == 0  # what was verified before is not walked again
     done = run("verify", "--full")
     assert done.exit_code == 1
     assert "3번 항목에서 발견" in done.stdout
 
 
-def test_a_copy_that_is_gone_is_told(board: AuditEnv) -> None:
-    board.seal()
-    (board.places.copies[1] / "main.jsonl").unlink()
+def test_a_copy_that_is_gone_is_told(env: AuditEnv) -> None:
+    env.seal()
+    (env.witness_files.copies[1] / "main.jsonl").unlink()
     done = run("verify")
     assert done.exit_code == 0
-    assert str(board.places.copies[1]) in done.stdout
+    assert str(env.witness_files.copies[1]) in done.stdout
 
 
 @pytest.mark.parametrize(
     "words", [("verify", "--export", "x"), ("verify", "--export", "x", "--key", "y"), ("key",)]
 )
-def test_what_is_missing_is_said(board: AuditEnv, words: tuple[str, ...]) -> None:
+def test_what_is_missing_is_said(env: AuditEnv, words: tuple[str, ...]) -> None:
     assert isinstance(run(*words).exception, Invalid)
 
 
-def test_an_export_into_nowhere_leaves_nothing(board: AuditEnv, tmp_path: Path) -> None:
+def test_an_export_into_nowhere_leaves_nothing(env: AuditEnv, tmp_path: Path) -> None:
     assert isinstance(run("export", tmp_path / "no" / "where").exception, Invalid)

@@ -40,18 +40,18 @@ HOST = SERVER.model_copy(update={"services": (PROGRAM,)})
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
+def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     """The board where the commands find it; agents sign with the same installation's key."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
-    with seeded_env(database.app) as cast:
-        enrol_page_users(cast)
-        chart.import_directory(cast.desk, Directory(servers=(HOST,)), {})
-        cast.desk = replace(
-            cast.desk, seal=DecisionSigner.kept(FileCredentialStore(Settings().secrets))
+    with seeded_env(database.app) as env:
+        enrol_page_users(env)
+        chart.import_directory(env.desk, Directory(servers=(HOST,)), {})
+        env.desk = replace(
+            env.desk, decision_signer=DecisionSigner.from_store(FileCredentialStore(Settings().secrets))
         )
-        yield cast
+        yield env
 
 
 def run(*words: object, **more: Any) -> Result:
@@ -70,13 +70,13 @@ def refused(fault: type[GuardiaError], *words: object) -> str:
     return str(done.exception)
 
 
-def rows(board: BoardEnv, query: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(board.dsn) as connection:
+def rows(env: BoardEnv, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(env.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def kinds(board: BoardEnv) -> list[str]:
-    with board.desk.database.reading() as session:
+def kinds(env: BoardEnv) -> list[str]:
+    with env.desk.database.reading() as session:
         assert log.verify_all(session).intact
         return [link.kind for link in log.entries(session)]
 
@@ -85,41 +85,41 @@ def made() -> Plan:
     return plan("MAINTENANCE", catalogue.propose(CALL, HOST))
 
 
-def waiting(board: BoardEnv) -> Claim:
-    return board.planned(made())[0]
+def waiting(env: BoardEnv) -> Claim:
+    return env.create_filed_plan(made())[0]
 
 
-def running(board: BoardEnv) -> Claim:
-    held, _, bound = board.planned(made())
-    decisions.decide(board.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
-    again = board.hold("db-agent")
-    tasks.begin_execution(board.desk, again)
+def running(env: BoardEnv) -> Claim:
+    held, _, bound = env.create_filed_plan(made())
+    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    again = env.claim("db-agent")
+    tasks.begin_execution(env.desk, again)
     return again
 
 
-def completed(board: BoardEnv) -> Claim:
-    hold = running(board)
-    grant = tasks.begin_execution(board.desk, hold)
-    intent = commands.record_intent(board.desk, grant, CALL, "…", PlanStep(0, "do"))
-    commands.record_result(board.desk, intent, CommandResult(True, {}, "", 1))
-    tasks.complete(board.desk, hold, "끝")
-    return hold
+def completed(env: BoardEnv) -> Claim:
+    claim = running(env)
+    grant = tasks.begin_execution(env.desk, claim)
+    intent = commands.record_intent(env.desk, grant, CALL, "…", PlanStep(0, "do"))
+    commands.record_result(env.desk, intent, CommandResult(True, {}, "", 1))
+    tasks.complete(env.desk, claim, "끝")
+    return claim
 
 
-def manual(board: BoardEnv) -> Claim:
-    hold = running(board)
-    said("directive", hold.sr_id, "manual", "--as", "eng")
-    return hold
+def manual(env: BoardEnv) -> Claim:
+    claim = running(env)
+    said("directive", claim.sr_id, "manual", "--as", "eng")
+    return claim
 
 
-def paused(board: BoardEnv) -> Claim:
-    hold = waiting(board)
-    said("directive", hold.sr_id, "pause", "--as", "eng")
-    return hold
+def paused(env: BoardEnv) -> Claim:
+    claim = waiting(env)
+    said("directive", claim.sr_id, "pause", "--as", "eng")
+    return claim
 
 
-def state(board: BoardEnv, hold: Claim) -> State:
-    return view.task(board.desk, hold.task_id).state
+def state(env: BoardEnv, claim: Claim) -> State:
+    return view.task(env.desk, claim.task_id).state
 
 
 # Decisions -----------------------------------------------------------------------------------
@@ -133,26 +133,26 @@ def state(board: BoardEnv, hold: Claim) -> State:
         ("ask-changes", State.PARSED, "changes_asked"),
     ],
 )
-def test_a_decision(board: BoardEnv, verb: str, after: State, kind: str) -> None:
-    hold = waiting(board)
-    before = kinds(board)
+def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
+    claim = waiting(env)
+    before = kinds(env)
     # Neither a wrong password, nor who may not, nor whom nobody knows.
     for account, password in (("lead", "틀림"), ("nobody", PASSWORD), ("eng", PASSWORD)):
-        words = (verb, f"sr-{hold.sr_id}", "--as", account, "--reason", "x")
+        words = (verb, f"sr-{claim.sr_id}", "--as", account, "--reason", "x")
         done = run(*words, env={"GUARDIA_PASSWORD": password})
         assert isinstance(done.exception, Forbidden), done.output
     if verb != "approve":
-        refused(Invalid, verb, hold.sr_id, "--as", "lead", "--reason", "  ")
-    assert kinds(board) == before and state(board, hold) is State.PENDING_APPROVAL
-    shown = said(verb, f"#{hold.sr_id}", "--as", "lead", "--reason", HOSTILE)
-    assert "세션 7" in shown and state(board, hold) is after
-    assert kinds(board)[-1] == kind
-    [(kept,)] = rows(board, "select reason from tb_decision")
+        refused(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "  ")
+    assert kinds(env) == before and state(env, claim) is State.PENDING_APPROVAL
+    shown = said(verb, f"#{claim.sr_id}", "--as", "lead", "--reason", HOSTILE)
+    assert "세션 7" in shown and state(env, claim) is after
+    assert kinds(env)[-1] == kind
+    [(kept,)] = rows(env, "select reason from tb_decision")
     assert "drop table" in kept and "\x1b" not in kept
-    refused(Invalid, verb, hold.sr_id, "--as", "lead", "--reason", "다시")
+    refused(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "다시")
 
 
-def test_a_number_that_is_none(board: BoardEnv) -> None:
+def test_a_number_that_is_none(env: BoardEnv) -> None:
     for number in ("0", "SR-999", "1; drop", "9" * 30, "\uff19\uff19", HOSTILE):
         for words in (
             ("approve", number, "--as", "lead"),
@@ -161,43 +161,43 @@ def test_a_number_that_is_none(board: BoardEnv) -> None:
             ("force", number, "MOF-DB-01", "service.restart", "--as", "pm", "--reason", "x"),
         ):
             refused(GuardiaError, *words)
-    assert rows(board, "select count(*) from tb_directive") == [(0,)]
+    assert rows(env, "select count(*) from tb_directive") == [(0,)]
 
 
 # The kill switch -----------------------------------------------------------------------------
 
 
 def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person(
-    board: BoardEnv, tmp_path: Path
+    env: BoardEnv, tmp_path: Path
 ) -> None:
-    hold = running(board)
+    claim = running(env)
     assert "1건" in said("kill", "--reason", HOSTILE)
     assert "이미" in said("kill", "--as", "eng", "--reason", "또")
-    switch = kill_switch.active_kill_switch(board.desk)
+    switch = kill_switch.active_kill_switch(env.desk)
     assert switch is not None and switch.ordered_by.startswith("operator:")
-    assert state(board, hold) is State.IN_PROGRESS
+    assert state(env, claim) is State.IN_PROGRESS
     for account in ("eng", "lead", "cus", "audit"):
         refused(Forbidden, "release", "--as", account, "--reason", "끝")
     done = run("release", "--as", "pm", "--reason", "끝", env={"GUARDIA_PASSWORD": "틀림"})
     assert isinstance(done.exception, Forbidden)
     refused(Invalid, "release", "--as", "pm", "--reason", " ")
-    assert kill_switch.active_kill_switch(board.desk) is not None
+    assert kill_switch.active_kill_switch(env.desk) is not None
     said("release", "--as", "pm", "--reason", HOSTILE)
-    assert kill_switch.active_kill_switch(board.desk) is None
+    assert kill_switch.active_kill_switch(env.desk) is None
     refused(Invalid, "release", "--as", "pm", "--reason", "또")
-    assert kinds(board).count("killed") == kinds(board).count("released") == 1
+    assert kinds(env).count("killed") == kinds(env).count("released") == 1
 
 
 def test_who_may_not_stop_does_not_and_a_broken_key_store_does_not_hinder(
-    board: BoardEnv, tmp_path: Path
+    env: BoardEnv, tmp_path: Path
 ) -> None:
     refused(Forbidden, "kill", "--as", "cus", "--reason", "장난")
     refused(Forbidden, "kill", "--as", "audit", "--reason", "장난")
-    assert kill_switch.active_kill_switch(board.desk) is None
+    assert kill_switch.active_kill_switch(env.desk) is None
     (tmp_path / "secrets.key").write_text("부서짐")
     (tmp_path / "secrets").chmod(0o755)
     said("kill", "--reason", "이상")
-    assert kill_switch.active_kill_switch(board.desk) is not None
+    assert kill_switch.active_kill_switch(env.desk) is not None
 
 
 # Orders --------------------------------------------------------------------------------------
@@ -234,63 +234,63 @@ def test_every_order_is_tested_here() -> None:
 
 
 @pytest.mark.parametrize("verb", ORDERS)
-def test_an_order(board: BoardEnv, verb: str) -> None:
+def test_an_order(env: BoardEnv, verb: str) -> None:
     begin, argument, person, then = ORDERS[verb]
-    hold = begin(board)
-    before = rows(board, "select count(*) from tb_directive")
-    words = ("directive", f"SR-{hold.sr_id}", verb, *argument)
+    claim = begin(env)
+    before = rows(env, "select count(*) from tb_directive")
+    words = ("directive", f"SR-{claim.sr_id}", verb, *argument)
     refused(Forbidden, *words, "--as", "cus", "--reason", "장난")
     if person != "eng":
         refused(Forbidden, *words, "--as", "eng", "--reason", "권한 없음")
     done = run(*words, "--as", person, env={"GUARDIA_PASSWORD": "틀림"})
     assert isinstance(done.exception, Forbidden)
-    assert rows(board, "select count(*) from tb_directive") == before
+    assert rows(env, "select count(*) from tb_directive") == before
     said(*words, "--as", person, "--reason", HOSTILE)
-    assert rows(board, f"select {then} from tb_ops_task") == [(True,)]
-    assert kinds(board)[-1] == "ordered"
-    [(kept,)] = rows(board, f"select reason from tb_directive where verb = '{verb}'")
+    assert rows(env, f"select {then} from tb_ops_task") == [(True,)]
+    assert kinds(env)[-1] == "ordered"
+    [(kept,)] = rows(env, f"select reason from tb_directive where verb = '{verb}'")
     assert "drop table" in kept and "\x1b" not in kept
 
 
-def test_orders_that_a_state_does_not_know(board: BoardEnv) -> None:
+def test_orders_that_a_state_does_not_know(env: BoardEnv) -> None:
     for begin in {*NOT_YET.values()}:
-        hold = begin(board)
-        before = kinds(board)
+        claim = begin(env)
+        before = kinds(env)
         for verb in (verb for verb, where in NOT_YET.items() if where is begin):
-            refused(Invalid, "directive", hold.sr_id, verb, "--as", "lead", "--reason", "x")
-        assert kinds(board) == before
-        with psycopg.connect(board.dsn) as connection:  # so that no agent claims it again
+            refused(Invalid, "directive", claim.sr_id, verb, "--as", "lead", "--reason", "x")
+        assert kinds(env) == before
+        with psycopg.connect(env.dsn) as connection:  # so that no agent claims it again
             connection.execute("update tb_ops_task set paused = true")
 
 
-def test_words_that_are_no_order_and_assignees_that_are_none(board: BoardEnv) -> None:
-    hold = manual(board)
-    before = kinds(board)
+def test_words_that_are_no_order_and_assignees_that_are_none(env: BoardEnv) -> None:
+    claim = manual(env)
+    before = kinds(env)
     for verb in ("", "explode", "change", "force", "kill", HOSTILE):
-        refused(Invalid, "directive", hold.sr_id, verb, "--as", "lead")
+        refused(Invalid, "directive", claim.sr_id, verb, "--as", "lead")
     for argument in ("nobody", "dispatcher", "", HOSTILE):
-        refused(Invalid, "directive", hold.sr_id, "reassign", "--as", "lead", "--", argument)
-    assert kinds(board) == before
+        refused(Invalid, "directive", claim.sr_id, "reassign", "--as", "lead", "--", argument)
+    assert kinds(env) == before
 
 
 # People's plans ------------------------------------------------------------------------------
 
 
-def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(board: BoardEnv) -> None:
-    hold = waiting(board)
-    assert "level=INFO" in said("plan", "show", hold.sr_id)
-    edit = ("plan", "edit", hold.sr_id, "--reason", HOSTILE, "--set", "1.level=WARN")
+def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(env: BoardEnv) -> None:
+    claim = waiting(env)
+    assert "level=INFO" in said("plan", "show", claim.sr_id)
+    edit = ("plan", "edit", claim.sr_id, "--reason", HOSTILE, "--set", "1.level=WARN")
     refused(Forbidden, *edit, "--as", "cus")
     said(*edit, "--add", "service.restart service=budgetdb", "--as", "lead")
-    found = view.plan_state(board.desk, hold.task_id).plan
+    found = view.plan_state(env.desk, claim.task_id).plan
     assert found is not None and [a.call.tool for a in found.actions] == [
         "service.set_log_level",
         "service.restart",
     ]
     assert found.actions[0].call.args["level"] == "WARN"
-    refused(Forbidden, "approve", hold.sr_id, "--as", "lead")
-    said("approve", hold.sr_id, "--as", "lead2")
-    assert state(board, hold) is State.APPROVED
+    refused(Forbidden, "approve", claim.sr_id, "--as", "lead")
+    said("approve", claim.sr_id, "--as", "lead2")
+    assert state(env, claim) is State.APPROVED
 
 
 EDITS: list[tuple[tuple[str, ...], type[GuardiaError]]] = [
@@ -309,24 +309,24 @@ EDITS: list[tuple[tuple[str, ...], type[GuardiaError]]] = [
 ]
 
 
-def test_an_edit_that_does_not_hold_changes_nothing(board: BoardEnv) -> None:
-    hold = waiting(board)
-    before = kinds(board)
+def test_an_edit_that_does_not_hold_changes_nothing(env: BoardEnv) -> None:
+    claim = waiting(env)
+    before = kinds(env)
     for words, fault in EDITS:
-        refused(fault, "plan", "edit", hold.sr_id, "--as", "pm", "--reason", "고침", *words)
-    assert kinds(board) == before
+        refused(fault, "plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", *words)
+    assert kinds(env) == before
 
 
-def test_what_is_over_has_no_plan_to_edit(board: BoardEnv) -> None:
-    hold = completed(board)
-    refused(Invalid, "plan", "show", hold.sr_id)
+def test_what_is_over_has_no_plan_to_edit(env: BoardEnv) -> None:
+    claim = completed(env)
+    refused(Invalid, "plan", "show", claim.sr_id)
     refused(
-        Invalid, "plan", "edit", hold.sr_id, "--as", "pm", "--reason", "x", "--set", "1.level=WARN"
+        Invalid, "plan", "edit", claim.sr_id, "--as", "pm", "--reason", "x", "--set", "1.level=WARN"
     )
 
 
-def test_a_forced_action(board: BoardEnv) -> None:
-    sr_id = board.received()
+def test_a_forced_action(env: BoardEnv) -> None:
+    sr_id = env.create_issue()
     words = ("force", f"SR-{sr_id}", "MOF-DB-01", "service.restart", "service=budgetdb")
     for account in ("cus", "eng", "audit"):
         refused(Forbidden, *words, "--as", account, "--reason", "x")
@@ -334,22 +334,22 @@ def test_a_forced_action(board: BoardEnv) -> None:
     refused(NotFound, *words[:2], "x", *words[3:], "--as", "pm", "--reason", "x")
     refused(Invalid, *words, "--as", "pm", "--reason", "x", "level")
     refused(Refused, *words[:3], HOSTILE, "--as", "pm", "--reason", "x")
-    assert rows(board, "select count(*) from tb_directive") == [(0,)]
+    assert rows(env, "select count(*) from tb_directive") == [(0,)]
     said(*words, "--as", "pm", "--reason", HOSTILE)
     assert rows(
-        board, "select category, status, plan_author from tb_ops_task where plan is not null"
+        env, "select category, status, plan_author from tb_ops_task where plan is not null"
     ) == [("FORCED", "PENDING_APPROVAL", "person:pm")]
     refused(Forbidden, "approve", sr_id, "--as", "pm")
     for account in ("lead", "officer"):
         said("approve", sr_id, "--as", account)
-    assert rows(board, "select status from tb_ops_task where plan is not null") == [("APPROVED",)]
+    assert rows(env, "select status from tb_ops_task where plan is not null") == [("APPROVED",)]
 
 
-def test_a_change_while_it_runs_waits_for_its_agent(board: BoardEnv) -> None:
-    hold = running(board)
-    said("plan", "edit", hold.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")
-    assert rows(board, "select verb, state from tb_directive") == [("change", "UNDOING")]
+def test_a_change_while_it_runs_waits_for_its_agent(env: BoardEnv) -> None:
+    claim = running(env)
+    said("plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")
+    assert rows(env, "select verb, state from tb_directive") == [("change", "UNDOING")]
     refused(
         IllegalMove,
-        *("plan", "edit", hold.sr_id, "--as", "pm", "--reason", "x", "--set", "1.level=ERROR"),
+        *("plan", "edit", claim.sr_id, "--as", "pm", "--reason", "x", "--set", "1.level=ERROR"),
     )

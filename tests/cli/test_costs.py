@@ -18,7 +18,7 @@ from guardia.errors import Forbidden, Invalid
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
+def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     """A board where the command finds it, with everyone's passwords."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
@@ -33,11 +33,11 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def test_costs_by_everything(board: BoardEnv) -> None:
+def test_costs_by_everything(env: BoardEnv) -> None:
     assert "없습니다" in run("costs").stdout, "an empty month says so"
-    apply_budget_chart(board, "{won: 10, on_exhausted: pause}")
-    hold = board.parsed()
-    pay_calls(board, hold, times=2)
+    apply_budget_chart(env, "{won: 10, on_exhausted: pause}")
+    claim = env.create_parsed_task()
+    pay_calls(env, claim, times=2)
     table = run("costs").stdout
     assert "DB 전문가" in table and "0.92" in table and "9%" in table
     found = json.loads(run("costs", "--json").stdout)
@@ -50,7 +50,7 @@ def test_costs_by_everything(board: BoardEnv) -> None:
         "spent": {"tokens": 2000, "won": 0.92},
         "cap": {"tokens": None, "won": 10.0},
     }
-    keys = {"institution": "MOF", "model": "qwen", "issue": str(hold.sr_id)}
+    keys = {"institution": "MOF", "model": "qwen", "issue": str(claim.sr_id)}
     for by, key in keys.items():
         (line,) = json.loads(run("costs", "--by", by, "--json").stdout)["lines"]
         assert (line["key"], line["won"]) == (key, 0.92)
@@ -63,13 +63,13 @@ def test_costs_by_everything(board: BoardEnv) -> None:
     assert isinstance(run("costs", "--month", "11/2026").exception, Invalid)
 
 
-def test_raising_a_budget_lets_the_agent_go_on(board: BoardEnv) -> None:
-    hold = exhaust_budget(board)
+def test_raising_a_budget_lets_the_agent_go_on(env: BoardEnv) -> None:
+    claim = exhaust_budget(env)
     assert "쉬는 중" in run("costs").stdout
     words = ("budget", "raise", "db-agent", "--tokens", "2000", "--reason", "월말까지")
     assert isinstance(run(*words, "--as", "lead").exception, Forbidden)
     done = run(*words, "--as", "pm")
     assert done.exit_code == 0 and "이어서 일합니다" in done.stdout
-    assert board.hold("db-agent").task_id == hold.task_id
+    assert env.claim("db-agent").task_id == claim.task_id
     company = run("budget", "raise", "company", "--won", "5", "--reason", "x", "--as", "pm")
     assert isinstance(company.exception, Invalid), "there is no such cap"

@@ -32,7 +32,7 @@ def test_an_operator_replaces_every_key(
         assert done.exit_code == 0, done.output
         return done.output
 
-    with seeded_env(database.app) as cast:
+    with seeded_env(database.app) as env:
         for which in ("record", "decisions", "store", "record"):
             said("keys", "rotate", which)
         shown = said("keys", "list")
@@ -46,6 +46,6 @@ def test_an_operator_replaces_every_key(
         assert load_public_key(first.read_text()) != load_public_key(last.read_text())
         for pub in (first, last):
             said("audit", "verify", "--export", str(file), "--key", str(pub))
-        desk = replace(cast.desk, notary=Notary(WitnessFiles.of(Settings())))
+        desk = replace(env.desk, notary=Notary(WitnessFiles.of(Settings())))
         assert verification.verify_log(desk, full=True).intact
     assert store.get("server-key") == "비밀 hunter2"

@@ -17,7 +17,7 @@ from guardia.errors import Forbidden, NotFound
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
+def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
@@ -30,8 +30,8 @@ def run(verb: str, *words: str, who: str = "lead") -> Result:
     return CliRunner().invoke(app, ["note", verb, "db-agent", *words, "--as", who])
 
 
-def test_notes_are_read_taught_corrected_and_struck_out(board: BoardEnv) -> None:
-    agent_memory.write(board.desk, board.parsed(), "세션 7이 막고 있음", [])
+def test_notes_are_read_taught_corrected_and_struck_out(env: BoardEnv) -> None:
+    agent_memory.write(env.desk, env.create_parsed_task(), "세션 7이 막고 있음", [])
     assert run("add", "월말에는 [b]배치[/b] 먼저").exit_code == 0
     listed = run("list").output
     assert "세션 7이 막고 있음" in listed and "[b]배치[/b]" in listed

@@ -17,7 +17,7 @@ from guardia.errors import Forbidden, Invalid
 
 
 @pytest.fixture
-def board(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
+def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
@@ -30,20 +30,20 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def test_made_shown_once_listed_and_ended(board: BoardEnv) -> None:
+def test_made_shown_once_listed_and_ended(env: BoardEnv) -> None:
     made = run("create", "관제", "--as", "lead", "--may", "control.kill", "--days", "7")
     secret = made.stdout.strip()
     assert made.exit_code == 0 and "\n" not in secret
-    found = signed_in_person(board.desk, secret)
+    found = signed_in_person(env.desk, secret)
     assert found is not None and found.only == {"control.kill"}
     listed = run("list", "--as", "lead").stdout
     assert "관제" in listed and "control.kill" in listed and secret not in listed
     assert run("revoke", "1", "--as", "lead").exit_code == 0
-    assert signed_in_person(board.desk, secret) is None
+    assert signed_in_person(env.desk, secret) is None
     assert "폐기" in run("list", "--as", "lead").stdout
 
 
-def test_refusals(board: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals(env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(
         run("create", "결정", "--as", "lead", "--may", "approval.decide").exception, Invalid
     )

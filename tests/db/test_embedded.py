@@ -65,7 +65,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def alive(data: Path) -> list[int]:
-    return Cluster(data)._members()
+    return Cluster(data)._server_pids()
 
 
 def until_gone(data: Path, seconds: float = 10.0) -> bool:

@@ -48,11 +48,11 @@ def test_whatever_happens_to_workers_and_database_each_change_happens_once(
     made.until(lambda: made.done() >= 1, "no change")
 
     killed = busiest(made, *workers)
-    made.strike(killed, signal.SIGKILL)
+    made.signal_worker(killed, signal.SIGKILL)
     paused = busiest(made, *(w for w in workers if w is not killed))
-    made.strike(paused, signal.SIGSTOP)
+    made.signal_worker(paused, signal.SIGSTOP)
     (left,) = (w for w in workers if w not in (killed, paused))
-    made.until(made.settled_losses, "not taken over")
+    made.until(made.losses_are_closed, "not taken over")
     # Also where it had just put its last task down when it was paused.
     present = "select from procrastinate_workers where id = any(%s)"
     made.until(lambda: not made.rows(present, sorted(paused.numbers)), "not struck off")
@@ -64,11 +64,13 @@ def test_whatever_happens_to_workers_and_database_each_change_happens_once(
     assert left.stop() == 0
 
     made.until(made.settled, "unfinished")
-    verdicts = made.verdicts()
-    assert verdicts["twice"] == verdicts["lost"] == 0, verdicts
-    assert verdicts["once"] >= ISSUES - len(made.losses), verdicts
-    assert sum(verdicts.values()) == ISSUES
+    effect_counts = made.effect_counts()
+    assert effect_counts["twice"] == effect_counts["lost"] == 0, effect_counts
+    assert effect_counts["once"] >= ISSUES - len(made.losses), effect_counts
+    assert sum(effect_counts.values()) == ISSUES
     assert made.open_runs() == 0
-    assert made.record_holds()
-    assert not [found for name in made.carriers for found in made.fleet.commands(name.server_id)]
+    assert made.audit_log_is_intact()
+    assert not [
+        found for name in made.carrier_hosts for found in made.fleet.commands(name.server_id)
+    ]
     assert [w.stop() for w in (paused, made.workers[-1])] == [0, 0]

@@ -20,11 +20,11 @@ from guardia.settings import Settings
 
 
 @contextmanager
-def working(cast: BoardEnv, home: Path) -> Iterator[None]:
+def working(env: BoardEnv, home: Path) -> Iterator[None]:
     """A worker's loop in this process."""
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     job = host._run_worker(
-        Settings(home=home), cast.dsn, host.HostOptions(board=False), cast.desk, stop
+        Settings(home=home), env.dsn, host.HostOptions(board=False), env.desk, stop
     )
     thread = threading.Thread(target=loop.run_until_complete, args=(job,))
     thread.start()
@@ -37,12 +37,12 @@ def working(cast: BoardEnv, home: Path) -> Iterator[None]:
 
 
 def test_six_wakes_in_a_row_make_at_most_two_beats(database: Any, tmp_path: Path) -> None:
-    with seeded_env(database.app) as cast:
+    with seeded_env(database.app) as env:
         for number in range(6):
-            with cast.desk.database.transaction() as session:
+            with env.desk.database.transaction() as session:
                 cause = {"comment": number}
-                wakes.wake(session, "was-agent", WakeReason.MENTION, cast.desk.clock(), cause=cause)
-        with working(cast, tmp_path), psycopg.connect(cast.dsn, autocommit=True) as look:
+                wakes.wake(session, "was-agent", WakeReason.MENTION, env.desk.clock(), cause=cause)
+        with working(env, tmp_path), psycopg.connect(env.dsn, autocommit=True) as look:
             deadline = time.monotonic() + 60
             jobs = "select count(*) from procrastinate_jobs"
             while look.execute(jobs).fetchone() != (0,):

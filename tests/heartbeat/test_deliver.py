@@ -51,49 +51,49 @@ def room() -> Iterator[Room]:
         found.shutdown()
 
 
-def queued(cast: BoardEnv, kind: str) -> int:
-    with cast.desk.database.transaction() as session:
-        outbox.send(session, kind, "SR-1 처리 완료", cast.desk.clock(), room="방", sr_id=1)
-    return int(row(cast)[0])
+def queued(env: BoardEnv, kind: str) -> int:
+    with env.desk.database.transaction() as session:
+        outbox.send(session, kind, "SR-1 처리 완료", env.desk.clock(), room="방", sr_id=1)
+    return int(row(env)[0])
 
 
-def row(cast: BoardEnv) -> tuple[Any, ...]:
+def row(env: BoardEnv) -> tuple[Any, ...]:
     query = "select outbox_id, delivered_at is not null, attempts, last_error from tb_outbox"
-    with psycopg.connect(cast.dsn) as connection:
+    with psycopg.connect(env.dsn) as connection:
         found = connection.execute(f"{query} order by outbox_id desc limit 1").fetchone()
     assert found is not None
     return found
 
 
-def test_a_message_leaves_once_in_the_messengers_own_form(cast: BoardEnv, room: Room) -> None:
-    number = queued(cast, "message")
+def test_a_message_leaves_once_in_the_messengers_own_form(env: BoardEnv, room: Room) -> None:
+    number = queued(env, "message")
     settings = Settings(messenger_url=room.url)
-    deliver(cast.desk, settings, number)
-    deliver(cast.desk, settings, number)
+    deliver(env.desk, settings, number)
+    deliver(env.desk, settings, number)
     assert room.posts == [
         {"username": "GUARDiA", "text": "SR-1 처리 완료", "channel": "방", "props": {"sr_id": 1}}
     ]
-    assert row(cast)[1:] == (True, 1, None)
+    assert row(env)[1:] == (True, 1, None)
 
 
-def test_an_alert_goes_to_the_alert_webhook(cast: BoardEnv, room: Room) -> None:
-    deliver(cast.desk, Settings(alert_url=room.url), queued(cast, "alert"))
+def test_an_alert_goes_to_the_alert_webhook(env: BoardEnv, room: Room) -> None:
+    deliver(env.desk, Settings(alert_url=room.url), queued(env, "alert"))
     assert len(room.posts) == 1
 
 
-def test_a_refusal_is_kept_without_the_address_and_tried_again(cast: BoardEnv, room: Room) -> None:
+def test_a_refusal_is_kept_without_the_address_and_tried_again(env: BoardEnv, room: Room) -> None:
     room.status = 503
-    number = queued(cast, "message")
+    number = queued(env, "message")
     with pytest.raises(OSError) as raised:
-        deliver(cast.desk, Settings(messenger_url=room.url), number)
-    assert "secret-token" not in str(raised.value) + str(row(cast)[3])
-    assert row(cast)[1:3] == (False, 1)
+        deliver(env.desk, Settings(messenger_url=room.url), number)
+    assert "secret-token" not in str(raised.value) + str(row(env)[3])
+    assert row(env)[1:3] == (False, 1)
     room.status = 200
-    deliver(cast.desk, Settings(messenger_url=room.url), number)
-    assert row(cast)[1:] == (True, 2, None)
+    deliver(env.desk, Settings(messenger_url=room.url), number)
+    assert row(env)[1:] == (True, 2, None)
     assert room.keys == [f"guardia-{number}"] * 2
 
 
-def test_without_a_webhook_the_message_waits_and_says_why(cast: BoardEnv) -> None:
-    deliver(cast.desk, Settings(), queued(cast, "message"))
-    assert row(cast)[1:] == (False, 1, "no webhook is configured")
+def test_without_a_webhook_the_message_waits_and_says_why(env: BoardEnv) -> None:
+    deliver(env.desk, Settings(), queued(env, "message"))
+    assert row(env)[1:] == (False, 1, "no webhook is configured")

@@ -28,13 +28,13 @@ from guardia.org import revisions
 
 
 @pytest.fixture
-def office(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
+def agents_env(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
     with open_agents_env(database.owner, database.app, tmp_path) as found:
         yield found
 
 
-def test_a_goal_is_planned_approved_worked_and_achieved(office: AgentsEnv) -> None:
-    page = office.give(
+def test_a_goal_is_planned_approved_worked_and_achieved(agents_env: AgentsEnv) -> None:
+    page = agents_env.give(
         "연말 결산이 다가옵니다. 2030-12-20까지 기획재정부 모든 WAS 서버의 상태를 점검하고, "
         "교육부 DB 백업을 확인해 주세요. 보안을 더 좋게 해 주세요."
     )
@@ -49,23 +49,23 @@ def test_a_goal_is_planned_approved_worked_and_achieved(office: AgentsEnv) -> No
     assert [p.text for p in page.parts if p.question] == ["보안을 더 좋게 해 주세요."]
     assert not page.children
 
-    numbers = office.approve(page, 1)
-    assert [office.task(n).agent_id for n in numbers] == ["was-agent", "db-agent"]
-    page = office.page(page.sr_id)
+    numbers = agents_env.approve(page, 1)
+    assert [agents_env.task(n).agent_id for n in numbers] == ["was-agent", "db-agent"]
+    page = agents_env.page(page.sr_id)
     assert page.state is GoalState.ACTIVE and [c.sr_id for c in page.children] == list(numbers)
-    assert view.issue(office.board.desk, page.sr_id).state is State.IN_PROGRESS
-    office.work()
-    assert {view.issue(office.board.desk, n).state for n in numbers} == {State.MANUAL}
+    assert view.issue(agents_env.env.desk, page.sr_id).state is State.IN_PROGRESS
+    agents_env.work()
+    assert {view.issue(agents_env.env.desk, n).state for n in numbers} == {State.MANUAL}
 
-    office.finish(numbers[0])
-    office.work()
-    page = office.page(page.sr_id)
+    agents_env.finish(numbers[0])
+    agents_env.work()
+    page = agents_env.page(page.sr_id)
     assert (page.progress.done, page.progress.open) == (1, 1) and page.state is GoalState.ACTIVE
-    office.finish(numbers[1])
-    office.work()
-    assert office.page(page.sr_id).state is GoalState.ACHIEVED
-    assert view.issue(office.board.desk, page.sr_id).state is State.COMPLETED
-    assert office.kinds(page.sr_id) == [
+    agents_env.finish(numbers[1])
+    agents_env.work()
+    assert agents_env.page(page.sr_id).state is GoalState.ACHIEVED
+    assert view.issue(agents_env.env.desk, page.sr_id).state is State.COMPLETED
+    assert agents_env.kinds(page.sr_id) == [
         "goal_given",
         "goal_planned",
         "goal_approved",
@@ -73,92 +73,97 @@ def test_a_goal_is_planned_approved_worked_and_achieved(office: AgentsEnv) -> No
     ]
 
 
-def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(office: AgentsEnv) -> None:
-    page = office.give("서비스를 더 좋게 만들어 줘")
+def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(agents_env: AgentsEnv) -> None:
+    page = agents_env.give("서비스를 더 좋게 만들어 줘")
     assert page.state is GoalState.ASKED
     (part,) = page.parts
     decisions.answer(
-        office.board.desk, LEAD, page.sr_id, {part.piece: "MOF-WAS-01 로그를 분석해 줘"}
+        agents_env.env.desk, LEAD, page.sr_id, {part.piece: "MOF-WAS-01 로그를 분석해 줘"}
     )
-    office.work()
-    page = office.page(page.sr_id)
+    agents_env.work()
+    page = agents_env.page(page.sr_id)
     assert page.state is GoalState.PLANNED
     assert [(p.server, p.action_type) for p in page.parts] == [("MOF-WAS-01", "LOG_ANALYSIS")]
 
 
 def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
-    office: AgentsEnv,
+    agents_env: AgentsEnv,
 ) -> None:
-    office.fire("sec-agent")
-    page = office.give("MOF-WAS-01 서버의 계정 잠금을 점검하고 MOF-DB-01 방화벽 네트워크를 점검해")
+    agents_env.fire("sec-agent")
+    page = agents_env.give(
+        "MOF-WAS-01 서버의 계정 잠금을 점검하고 MOF-DB-01 방화벽 네트워크를 점검해"
+    )
     assert [h.skills for h in page.hires] == [("ACCOUNT",), ("NETWORK",)]
     account, network = page.hires
-    first, second = office.approve(page)
-    office.work()
-    assert office.task(first).agent_id is None
-    assert office.task(first).status == State.RECEIVED
+    first, second = agents_env.approve(page)
+    agents_env.work()
+    assert agents_env.task(first).agent_id is None
+    assert agents_env.task(first).status == State.RECEIVED
 
-    revision = requests.approve(office.board.desk, PM, account.hire_id)
-    with office.board.desk.database.reading() as session:
+    revision = requests.approve(agents_env.env.desk, PM, account.hire_id)
+    with agents_env.env.desk.database.reading() as session:
         assert revisions.latest(session) == revision
         assert revisions.get_revision(session, revision).author == "person:pm"
         assert "account-agent" in {a.id for a in revisions.running_chart(session).agents}
-    beat(office.board.desk, lambda: office.team, "account-agent")
-    assert (office.task(first).agent_id, office.task(first).status) == ("account-agent", "MANUAL")
-    with office.board.desk.database.reading() as session:
+    beat(agents_env.env.desk, lambda: agents_env.team, "account-agent")
+    assert (agents_env.task(first).agent_id, agents_env.task(first).status) == (
+        "account-agent",
+        "MANUAL",
+    )
+    with agents_env.env.desk.database.reading() as session:
         authors = set(session.scalars(select(Comment.author).where(Comment.sr_id == first)))
     assert authors == {"agent:account-agent"}
 
-    requests.reject(office.board.desk, PM, network.hire_id, "사람이 맡습니다")
-    assert office.task(second).status == State.MANUAL
-    assert [h.state for h in office.page(page.sr_id).hires] == ["APPROVED", "REJECTED"]
-    assert {"hire_approved", "hire_rejected"} <= set(office.kinds(page.sr_id))
-    assert "handed_over" in office.kinds(second)
+    requests.reject(agents_env.env.desk, PM, network.hire_id, "사람이 맡습니다")
+    assert agents_env.task(second).status == State.MANUAL
+    assert [h.state for h in agents_env.page(page.sr_id).hires] == ["APPROVED", "REJECTED"]
+    assert {"hire_approved", "hire_rejected"} <= set(agents_env.kinds(page.sr_id))
+    assert "handed_over" in agents_env.kinds(second)
 
 
-def test_what_does_not_end_well_is_put_before_people_once(office: AgentsEnv) -> None:
-    page = office.give("MOF-WAS-01 로그를 분석하고 MOE-DB-01 백업을 확인해 주세요")
-    numbers = office.approve(page)
-    office.finish(numbers[0])
-    office.finish(numbers[1], verb="abort")
-    office.work()
-    office.work()
-    page = office.page(page.sr_id)
+def test_what_does_not_end_well_is_put_before_people_once(agents_env: AgentsEnv) -> None:
+    page = agents_env.give("MOF-WAS-01 로그를 분석하고 MOE-DB-01 백업을 확인해 주세요")
+    numbers = agents_env.approve(page)
+    agents_env.finish(numbers[0])
+    agents_env.finish(numbers[1], verb="abort")
+    agents_env.work()
+    agents_env.work()
+    page = agents_env.page(page.sr_id)
     assert page.state is GoalState.ACTIVE and page.stuck
     assert (page.progress.done, page.progress.failed) == (1, 1)
     assert len(page.comments) == 1
-    decisions.achieve(office.board.desk, LEAD, page.sr_id, "백업은 다음 분기에")
-    assert office.page(page.sr_id).state is GoalState.ACHIEVED
+    decisions.achieve(agents_env.env.desk, LEAD, page.sr_id, "백업은 다음 분기에")
+    assert agents_env.page(page.sr_id).state is GoalState.ACHIEVED
 
 
-def test_a_lesson_is_used_and_said_the_next_time(office: AgentsEnv) -> None:
-    (first,) = office.approve(office.give("MOF-WAS-01 로그를 분석해 주세요"))
-    begun = beats.begin(office.board.desk, "was-agent")
+def test_a_lesson_is_used_and_said_the_next_time(agents_env: AgentsEnv) -> None:
+    (first,) = agents_env.approve(agents_env.give("MOF-WAS-01 로그를 분석해 주세요"))
+    begun = beats.begin(agents_env.env.desk, "was-agent")
     assert begun is not None
-    hold = beats.claim_task(office.board.desk, begun)
-    assert hold is not None and hold.sr_id == first
-    assert "목표 SR-" in agent_memory.recall(office.board.desk, hold).working
+    claim = beats.claim_task(agents_env.env.desk, begun)
+    assert claim is not None and claim.sr_id == first
+    assert "목표 SR-" in agent_memory.recall(agents_env.env.desk, claim).working
     title = LIBRARY.runbook("log-analysis").title
     learned = RunbookOutcome(
         "log-analysis", "worked", lessons.lesson_text(title, "MOF-WAS-01", "worked")
     )
-    agent_memory.write(office.board.desk, hold, "로그 원인 확인", [learned])
-    (second,) = office.approve(office.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
-    office.work()
-    with office.board.desk.database.reading() as session:
+    agent_memory.write(agents_env.env.desk, claim, "로그 원인 확인", [learned])
+    (second,) = agents_env.approve(agents_env.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
+    agents_env.work()
+    with agents_env.env.desk.database.reading() as session:
         said = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
     assert f"지난번 SR-{first}에서 MOF-WAS-01" in said
 
 
-def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(office: AgentsEnv) -> None:
-    office.fire("db-agent")
+def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(agents_env: AgentsEnv) -> None:
+    agents_env.fire("db-agent")
     for _ in range(2):
-        sr_id = office.board.received(text="MOF-DB-01 데이터베이스 백업이 실패했습니다")
-        office.work()
-        assert office.task(sr_id).status == State.MANUAL
-    (hire,) = hiring_view.pending_hires(office.board.desk, LEAD)
+        sr_id = agents_env.env.create_issue(text="MOF-DB-01 데이터베이스 백업이 실패했습니다")
+        agents_env.work()
+        assert agents_env.task(sr_id).status == State.MANUAL
+    (hire,) = hiring_view.pending_hires(agents_env.env.desk, LEAD)
     assert hire.skills == ("BACKUP",) and hire.requester == "디스패처"
-    requests.reject(office.board.desk, PM, hire.hire_id, "사람이 합니다")
-    office.board.received(text="MOF-DB-01 데이터베이스 백업이 또 실패했습니다")
-    office.work()
-    assert not hiring_view.pending_hires(office.board.desk, LEAD)
+    requests.reject(agents_env.env.desk, PM, hire.hire_id, "사람이 합니다")
+    agents_env.env.create_issue(text="MOF-DB-01 데이터베이스 백업이 또 실패했습니다")
+    agents_env.work()
+    assert not hiring_view.pending_hires(agents_env.env.desk, LEAD)

@@ -32,20 +32,20 @@ class Nothing:
 
     def deliver(self, outbox_id: int) -> None: ...
 
-    def seal(self) -> None: ...
+    def sign_checkpoint(self) -> None: ...
 
 
 @pytest.fixture
-def cast(cast: BoardEnv) -> BoardEnv:
-    cast.received()  # which wakes the dispatcher: one job
-    return cast
+def env(env: BoardEnv) -> BoardEnv:
+    env.create_issue()  # which wakes the dispatcher: one job
+    return env
 
 
-def opened(cast: BoardEnv, work: Any) -> Any:
+def opened(env: BoardEnv, work: Any) -> Any:
     """What ``work`` makes of an open engine."""
 
     async def live() -> Any:
-        engine = queue.create_engine_app(cast.dsn, Nothing())
+        engine = queue.create_engine_app(env.dsn, Nothing())
         async with engine.open_async():
             try:
                 return await work(engine, engine.job_manager)
@@ -55,15 +55,15 @@ def opened(cast: BoardEnv, work: Any) -> Any:
     return run_in_own_loop(live())
 
 
-def sql(cast: BoardEnv, statement: str) -> list[Any]:
-    with psycopg.connect(cast.dsn, autocommit=True) as connection:
+def sql(env: BoardEnv, statement: str) -> list[Any]:
+    with psycopg.connect(env.dsn, autocommit=True) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 
-def silent(cast: BoardEnv) -> None:
+def silent(env: BoardEnv) -> None:
     """As if no worker had given a sign of life for long, though the database was there."""
-    sql(cast, "update procrastinate_workers set last_heartbeat = now() - interval '1 day'")
+    sql(env, "update procrastinate_workers set last_heartbeat = now() - interval '1 day'")
 
 
 async def begun(attempts: JobManager) -> tuple[int, Job]:
@@ -73,8 +73,8 @@ async def begun(attempts: JobManager) -> tuple[int, Job]:
     return number, job
 
 
-def rescued(cast: BoardEnv, seconds: float = 0.0) -> list[str]:
-    return beats.requeue_lost_jobs(cast.desk, seconds)
+def rescued(env: BoardEnv, seconds: float = 0.0) -> list[str]:
+    return beats.requeue_lost_jobs(env.desk, seconds)
 
 
 def attempt(job: Job) -> JobAttempt:
@@ -83,50 +83,50 @@ def attempt(job: Job) -> JobAttempt:
 
 
 def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_turn(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
     async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         paused, first = await begun(attempts)
-        held = beats.begin(cast.desk, "dispatcher", attempt(first))
+        held = beats.begin(env.desk, "dispatcher", attempt(first))
         assert held is not None
-        assert rescued(cast) == ["beat"]
-        assert await attempts.sign(paused) is False
+        assert rescued(env) == ["beat"]
+        assert await attempts.report_alive(paused) is False
         _other, second = await begun(attempts)
         assert second.id == first.id
         # It wakes up: its turn is over, whatever it tries.
-        assert beats.begin(cast.desk, "dispatcher", attempt(first)) is None
+        assert beats.begin(env.desk, "dispatcher", attempt(first)) is None
         await attempts.finish_job(first, Status.SUCCEEDED, True)
         await attempts.retry_job(first)
         # The other one's turn stands, and takes the reasons that the lost beat had.
-        taken = beats.begin(cast.desk, "dispatcher", attempt(second))
+        taken = beats.begin(env.desk, "dispatcher", attempt(second))
         assert taken is not None and taken.reasons == ("recovery", "assignment")
         assert taken.issues == held.issues
-        assert beats.claim_task(cast.desk, held) is None
-        beats.end(cast.desk, held, "late", task_id=None, steps=9)
-        assert beats.claim_task(cast.desk, taken) is not None
+        assert beats.claim_task(env.desk, held) is None
+        beats.end(env.desk, held, "late", task_id=None, steps=9)
+        assert beats.claim_task(env.desk, taken) is not None
         await attempts.finish_job(second, Status.SUCCEEDED, True)
 
-    opened(cast, work)
-    assert sql(cast, "select 1 from procrastinate_jobs") == []
-    assert sql(cast, "select outcome, steps from tb_agent_run order by run_id") == [
+    opened(env, work)
+    assert sql(env, "select 1 from procrastinate_jobs") == []
+    assert sql(env, "select outcome, steps from tb_agent_run order by run_id") == [
         ("lost", 0),
         (None, 0),
     ]
 
 
 def test_a_living_worker_keeps_its_job_and_a_fresh_database_takes_nobody_for_dead(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
     async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         number, _job = await begun(attempts)
-        assert await attempts.sign(number) is True
-        assert rescued(cast, DEAD) == []
-        silent(cast)
+        assert await attempts.report_alive(number) is True
+        assert rescued(env, DEAD) == []
+        silent(env)
         # Longer than the database itself has been there.
-        assert rescued(cast, 86_000.0) == []
-        assert await attempts.sign(number) is True
+        assert rescued(env, 86_000.0) == []
+        assert await attempts.report_alive(number) is True
 
-    opened(cast, work)
+    opened(env, work)
 
 
 async def eventually(true: Callable[[], bool]) -> None:
@@ -138,85 +138,85 @@ async def eventually(true: Callable[[], bool]) -> None:
 
 
 def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
     """All are silent for longer than a moment, and for less than it takes to be taken for dead."""
     unheard = "update procrastinate_workers set last_heartbeat = now() - interval '5 seconds'"
 
     async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         paused, _job = await begun(attempts)
-        assert await attempts.sign(paused)
-        sql(cast, unheard)
-        assert rescued(cast, 1_000.0) == []  # it is still connected
+        assert await attempts.report_alive(paused)
+        sql(env, unheard)
+        assert rescued(env, 1_000.0) == []  # it is still connected
         cut = "select pg_terminate_backend(pid) from pg_locks where classid = 1735745892"
-        sql(cast, cut)
+        sql(env, cut)
         with pytest.raises(psycopg.OperationalError):
-            await attempts.sign(paused)
-        assert await attempts.sign(paused)
-        sql(cast, unheard)
-        assert rescued(cast, 1_000.0) == []
+            await attempts.report_alive(paused)
+        assert await attempts.report_alive(paused)
+        sql(env, unheard)
+        assert rescued(env, 1_000.0) == []
         await attempts.presence.close()
-        assert beats.has_lost_jobs(cast.desk) is False
+        assert beats.has_lost_jobs(env.desk) is False
         # A database that has just been started waits for its workers.
-        await eventually(lambda: rescued(cast, 1_000.0) == ["beat"])
-        assert beats.has_lost_jobs(cast.desk) is True
-        assert await attempts.sign(paused) is False
+        await eventually(lambda: rescued(env, 1_000.0) == ["beat"])
+        assert beats.has_lost_jobs(env.desk) is True
+        assert await attempts.report_alive(paused) is False
 
-    opened(cast, work)
+    opened(env, work)
 
 
 def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
     async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         number, _job = await begun(attempts)
-        assert await attempts.sign(number)
-        with psycopg.connect(cast.dsn, **CONNECTION_OPTIONS) as paused:
+        assert await attempts.report_alive(number)
+        with psycopg.connect(env.dsn, **CONNECTION_OPTIONS) as paused:
             paused.execute("select from tb_ops_task for update")
-            silent(cast)
-            await eventually(lambda: rescued(cast, DEAD) == ["beat"])
-            sql(cast, "set lock_timeout = '30s'; select from tb_ops_task for update")
+            silent(env)
+            await eventually(lambda: rescued(env, DEAD) == ["beat"])
+            sql(env, "set lock_timeout = '30s'; select from tb_ops_task for update")
             with pytest.raises(psycopg.OperationalError):
                 paused.execute("select 1")
 
-    opened(cast, work)
+    opened(env, work)
 
 
-def test_a_job_that_was_given_in_an_answer_that_got_lost_is_queued_again(cast: BoardEnv) -> None:
+def test_a_job_that_was_given_in_an_answer_that_got_lost_is_queued_again(env: BoardEnv) -> None:
     async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         number = await attempts.register_worker()
         # Another manager of the same worker took it: this one never heard of it.
         job = await JobManager(engine.connector, attempts.presence).fetch_job(None, number)
         assert job is not None
-        assert await attempts.sign(number) is True
-        assert sql(cast, "select status::text from procrastinate_jobs") == [("doing",)]
-        assert await attempts.sign(number) is True
+        assert await attempts.report_alive(number) is True
+        assert sql(env, "select status::text from procrastinate_jobs") == [("doing",)]
+        assert await attempts.report_alive(number) is True
         again = await attempts.fetch_job(None, number)
         assert again is not None and (again.id, again.attempts) == (job.id, job.attempts + 1)
-        assert await attempts.sign(number) and await attempts.sign(number)
-        assert sql(cast, "select attempts from procrastinate_jobs") == [(again.attempts,)]
+        assert await attempts.report_alive(number) and await attempts.report_alive(number)
+        assert sql(env, "select attempts from procrastinate_jobs") == [(again.attempts,)]
 
-    opened(cast, work)
+    opened(env, work)
 
 
-def test_the_jobs_of_the_dead_are_announced(cast: BoardEnv) -> None:
+def test_the_jobs_of_the_dead_are_announced(env: BoardEnv) -> None:
     async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         _number, job = await begun(attempts)
-        with psycopg.connect(cast.dsn, autocommit=True) as listening:
+        with psycopg.connect(env.dsn, autocommit=True) as listening:
             listening.execute("listen procrastinate_any_queue_v1")
-            assert rescued(cast) == ["beat"]
+            assert rescued(env) == ["beat"]
             note = next(listening.notifies(timeout=10))
         assert f'"job_id": {job.id}' in note.payload
 
-    opened(cast, work)
+    opened(env, work)
 
 
-def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_let_go(cast: BoardEnv) -> None:
+def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_let_go(env: BoardEnv) -> None:
     async def work(_: procrastinate.App, attempts: JobManager) -> list[Any]:
         number, job = await begun(attempts)
-        cast.received()  # wakes the same agent
+        env.create_issue()  # wakes the same agent
         assert await attempts.fetch_job(None, number) is None
-        with psycopg.connect(cast.dsn, autocommit=True) as ear:
+        with psycopg.connect(env.dsn, autocommit=True) as ear:
             ear.execute("listen procrastinate_any_queue_v1")
             await attempts.finish_job(job, Status.SUCCEEDED, True)
             told = list(ear.notifies(timeout=30, stop_after=1))
@@ -227,11 +227,11 @@ def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_let_go(cast: 
             for note in told
         ]
 
-    assert opened(cast, work) == [True]
+    assert opened(env, work) == [True]
 
 
 def test_what_is_announced_while_a_worker_asks_is_not_lost(
-    cast: BoardEnv, monkeypatch: pytest.MonkeyPatch
+    env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = manager.JobManager.fetch_job
 
@@ -246,7 +246,7 @@ def test_what_is_announced_while_a_worker_asks_is_not_lost(
         async def answer_late(*given: Any, **more: Any) -> Job | None:
             found = await ask(*given, **more)
             while not heard.is_set():
-                cast.received()
+                env.create_issue()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(heard.wait(), 1)
             return found
@@ -257,4 +257,4 @@ def test_what_is_announced_while_a_worker_asks_is_not_lost(
         listening.cancel()
         return found is not None
 
-    assert opened(cast, work)
+    assert opened(env, work)

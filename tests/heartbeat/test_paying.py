@@ -30,7 +30,7 @@ EMBEDDED = "brain: {kind: embedded}"
 
 
 @pytest.fixture
-def office(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
+def agents_env(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
     with open_agents_env(database.owner, database.app, tmp_path) as found:
         yield found
 
@@ -38,111 +38,111 @@ def office(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
     with ModelServer() as running:
-        running.says(CannedReply({**GOOD_ANSWER, "servers": ["MOF-DB-01"]}))
+        running.replies(CannedReply({**GOOD_ANSWER, "servers": ["MOF-DB-01"]}))
         yield running
 
 
-def charter(office: AgentsEnv, server: ModelServer, budget: str = "{}") -> None:
+def charter(agents_env: AgentsEnv, server: ModelServer, budget: str = "{}") -> None:
     """The dispatcher asks ``server``, under a budget."""
     brain = f"brain: {{kind: chat, base_url: '{server.url}', model: {MODEL}, timeout: 20}}"
     text = chart.shipped_chart_path().read_text("utf-8")
     text = text.replace(EMBEDDED, f"{brain}\n    budget: {budget}", 1)
     text += f"\nprices: {{{MODEL}: {{input: 1000, output: 1000}}}}\n"
-    organization_chart.apply_chart(office.board.desk, text, "operator:test")
+    organization_chart.apply_chart(agents_env.env.desk, text, "operator:test")
 
 
-def dispatch(office: AgentsEnv) -> str | None:
-    return beat(office.board.desk, lambda: office.team, "dispatcher")
+def dispatch(agents_env: AgentsEnv) -> str | None:
+    return beat(agents_env.env.desk, lambda: agents_env.team, "dispatcher")
 
 
-def calls(office: AgentsEnv) -> list[ModelCall]:
-    with office.board.desk.database.reading() as session:
+def calls(agents_env: AgentsEnv) -> list[ModelCall]:
+    with agents_env.env.desk.database.reading() as session:
         return list(session.scalars(select(ModelCall).order_by(ModelCall.call_id)))
 
 
-def state(office: AgentsEnv, sr_id: int) -> State:
-    return view.issue(office.board.desk, sr_id).state
+def state(agents_env: AgentsEnv, sr_id: int) -> State:
+    return view.issue(agents_env.env.desk, sr_id).state
 
 
 def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
-    office: AgentsEnv, server: ModelServer
+    agents_env: AgentsEnv, server: ModelServer
 ) -> None:
-    charter(office, server)
-    sr_id = office.board.received()
-    assert dispatch(office) == "delegated"
-    (call,) = calls(office)
+    charter(agents_env, server)
+    sr_id = agents_env.env.create_issue()
+    assert dispatch(agents_env) == "delegated"
+    (call,) = calls(agents_env)
     assert (call.outcome, call.sr_id, call.model) == ("used", sr_id, MODEL)
     assert (call.tokens_in, call.tokens_out, call.cost) == (30, 12, 42_000)
-    with office.board.desk.database.reading() as session:
+    with agents_env.env.desk.database.reading() as session:
         assert session.get_one(Run, call.run_id).tokens == 42
         paid = session.scalars(select(CostDay).where(CostDay.model == MODEL)).one()
         assert (paid.calls, paid.tokens_in, paid.cost) == (1, 30, 42_000)
     for moment in range(5):
-        at = office.board.desk.clock().replace(microsecond=moment)
-        beats.tick(office.board.desk, "dispatcher", at)
-        dispatch(office)
-    assert len(server.paths) == len(calls(office)) == 1
-    beat(office.board.desk, lambda: office.team, "db-agent")
-    assert len(calls(office)) == 1, "the embedded brain costs nothing"
+        at = agents_env.env.desk.clock().replace(microsecond=moment)
+        beats.tick(agents_env.env.desk, "dispatcher", at)
+        dispatch(agents_env)
+    assert len(server.paths) == len(calls(agents_env)) == 1
+    beat(agents_env.env.desk, lambda: agents_env.team, "db-agent")
+    assert len(calls(agents_env)) == 1, "the embedded brain costs nothing"
 
 
 def test_where_the_budget_ends_the_embedded_rules_go_on(
-    office: AgentsEnv, server: ModelServer
+    agents_env: AgentsEnv, server: ModelServer
 ) -> None:
-    charter(office, server)
-    office.board.received()
-    dispatch(office)
-    most = calls(office)[0].most_in + calls(office)[0].most_out
-    charter(office, server, f"{{tokens: {most}}}")
-    sr_id = office.board.received(text="MOF-DB-01 쿼리가 너무 느려요")
-    assert dispatch(office) == "delegated"
-    assert state(office, sr_id) is State.PARSED
-    assert [c.outcome for c in calls(office)] == ["used", "refused"]
+    charter(agents_env, server)
+    agents_env.env.create_issue()
+    dispatch(agents_env)
+    most = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
+    charter(agents_env, server, f"{{tokens: {most}}}")
+    sr_id = agents_env.env.create_issue(text="MOF-DB-01 쿼리가 너무 느려요")
+    assert dispatch(agents_env) == "delegated"
+    assert state(agents_env, sr_id) is State.PARSED
+    assert [c.outcome for c in calls(agents_env)] == ["used", "refused"]
     assert len(server.paths) == 1, "nothing was sent"
-    with office.board.desk.database.reading() as session:
+    with agents_env.env.desk.database.reading() as session:
         notes = " ".join(session.scalars(select(Comment.body).where(Comment.sr_id == sr_id)))
     assert "예산을 다 썼습니다" in notes
 
 
 def test_an_agent_that_rests_takes_its_work_up_where_it_waited(
-    office: AgentsEnv, server: ModelServer
+    agents_env: AgentsEnv, server: ModelServer
 ) -> None:
-    charter(office, server)
-    office.board.received()
-    dispatch(office)
-    most = calls(office)[0].most_in + calls(office)[0].most_out
-    charter(office, server, f"{{tokens: {most}, on_exhausted: pause}}")
-    waiting = [office.board.received() for _ in range(2)]
-    assert dispatch(office) == "stale"
-    assert dispatch(office) is None, "it rests"
-    assert [state(office, sr) for sr in waiting] == [State.RECEIVED] * 2
-    desk = office.board.desk
+    charter(agents_env, server)
+    agents_env.env.create_issue()
+    dispatch(agents_env)
+    most = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
+    charter(agents_env, server, f"{{tokens: {most}, on_exhausted: pause}}")
+    waiting = [agents_env.env.create_issue() for _ in range(2)]
+    assert dispatch(agents_env) == "stale"
+    assert dispatch(agents_env) is None, "it rests"
+    assert [state(agents_env, sr) for sr in waiting] == [State.RECEIVED] * 2
+    desk = agents_env.env.desk
     assert budgets.raise_cap(desk, PM, "agent", "dispatcher", tokens=10**6, reason="계속")
-    assert dispatch(office) == "delegated"
-    assert [state(office, sr) for sr in waiting] == [State.PARSED] * 2
+    assert dispatch(agents_env) == "delegated"
+    assert [state(agents_env, sr) for sr in waiting] == [State.PARSED] * 2
     assert len(server.paths) == 3
 
 
 def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
-    office: AgentsEnv, server: ModelServer
+    agents_env: AgentsEnv, server: ModelServer
 ) -> None:
-    charter(office, server)
+    charter(agents_env, server)
     chosen = {"category": "DB", "action_type": "HEALTH_CHECK", "server": "MOF-DB-01"}
     unclear = {"category": "WAS", "action_type": "NONE", "server": "NONE"}
     pieces = [{"title": "모든 서버 DB 점검", **chosen}, {"title": "WAS 점검", **unclear}]
-    server.says(
+    server.replies(
         CannedReply({"reason": "점검입니다.", "sure": "YES", "pieces": pieces}),
         CannedReply(status=400),
     )
-    desk = office.board.desk
+    desk = agents_env.env.desk
     sr_id = planning.create_goal(desk, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
-    assert dispatch(office) == "goal"
+    assert dispatch(agents_env) == "goal"
     page = goal_view.get_goal(desk, LEAD, sr_id)
     first, second = page.parts
     assert (first.server, first.text, first.question) == ("MOF-DB-01", "모든 서버 DB 점검", "")
     assert second.question and {str(p.due_on) for p in page.parts} == {"2030-01-02"}
     assert page.thought_by == f"chat:{MODEL}"
-    (call,) = calls(office)
+    (call,) = calls(agents_env)
     assert (call.question, call.outcome, call.sr_id, call.tokens_in) == (
         "divide",
         "used",
@@ -151,7 +151,7 @@ def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
     )
     assert call.prompt_version and call.model == MODEL
     decisions.answer(desk, LEAD, sr_id, {1: "MOF-WAS-01 상태를 점검해 주세요"})
-    assert dispatch(office) == "goal"
+    assert dispatch(agents_env) == "goal"
     again = goal_view.get_goal(desk, LEAD, sr_id).parts
     assert [(p.server, p.question) for p in again] == [("MOF-DB-01", ""), ("MOF-WAS-01", "")]
-    assert [c.question for c in calls(office)] == ["divide", "triage"]
+    assert [c.question for c in calls(agents_env)] == ["divide", "triage"]

@@ -28,8 +28,8 @@ from guardia.org import chart
 
 @pytest.fixture
 def sealed(database: Any, tmp_path: Path) -> Iterator[AuditEnv]:
-    with seeded_env(database.app) as cast:
-        yield open_audit_env(cast, database.superuser, tmp_path)
+    with seeded_env(database.app) as env:
+        yield open_audit_env(env, database.superuser, tmp_path)
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def test_the_day_is_verified_at_midnight_of_the_company(clock: BackgroundSchedul
 def test_the_record_is_signed_every_minute_that_it_grew(
     sealed: AuditEnv, clock: BackgroundScheduler
 ) -> None:
-    job = clock.get_job("record:seal")
-    assert job.trigger.interval.total_seconds() == 60
+    find_trigger = clock.get_job("record:seal")
+    assert find_trigger.trigger.interval.total_seconds() == 60
     sealed.write(1)
-    job.func(*job.args)
-    job.func(*job.args)
-    assert len((sealed.places.copies[0] / "main.jsonl").read_text().splitlines()) == 1
+    find_trigger.func(*find_trigger.args)
+    find_trigger.func(*find_trigger.args)
+    assert len((sealed.witness_files.copies[0] / "main.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: AuditEnv) -> None:
@@ -120,7 +120,7 @@ def chart_with(every: str, *, catch_up: str = "once") -> str:
 def following(clock: schedule.HeartbeatScheduler, desk: Desk) -> Iterator[None]:
     """A worker's ear on the board, for this clock alone."""
     loop = asyncio.new_event_loop()
-    reaction = Reaction(CHART_KINDS, clock.follow, missed=clock.resume)
+    reaction = Reaction(CHART_KINDS, clock.reload, on_missed=clock.resume)
     task = loop.create_task(listen(desk, (reaction,)))
 
     def run() -> None:
@@ -145,7 +145,7 @@ def until(true: Callable[[], bool]) -> bool:
 
 
 def every(clock: schedule.HeartbeatScheduler, agent: str) -> str | None:
-    found = clock.job(agent)
+    found = clock.find_trigger(agent)
     return found.heartbeat.every if found else None
 
 
@@ -178,14 +178,14 @@ def test_ticks_that_nobody_saw_are_made_up_for_as_the_chart_says(
     sealed: AuditEnv, policy: str, told: int
 ) -> None:
     organization_chart.apply_chart(sealed.desk, chart_with("1h", catch_up=policy), "operator:test")
-    sealed.cast.received()
+    sealed.env.create_issue()
     start = sealed.desk.clock()
     ten = timedelta(minutes=10)
     last = start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % ten
     assert beats.tick(sealed.desk, "dispatcher", last)
     beats.begin(sealed.desk, "dispatcher")
     clock = schedule.HeartbeatScheduler(replace(sealed.desk, clock=lambda: last + 3 * ten))
-    clock.follow()
+    clock.reload()
     clock.catch_up()
     clock.catch_up()
     with psycopg.connect(sealed.superuser) as connection:

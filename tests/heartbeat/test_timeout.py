@@ -45,55 +45,55 @@ print([name for name in heavy if name in sys.modules])
 """
 
 
-def rows(cast: BoardEnv, query: str) -> list[Any]:
-    with psycopg.connect(cast.dsn) as connection:
+def rows(env: BoardEnv, query: str) -> list[Any]:
+    with psycopg.connect(env.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(cast: BoardEnv) -> None:
-    with cast.desk.database.transaction() as session:
-        wakes.wake(session, "was-agent", WakeReason.MANUAL, cast.desk.clock())
-    command = [sys.executable, "-c", IDLE.format(dsn=cast.dsn)]
+def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(env: BoardEnv) -> None:
+    with env.desk.database.transaction() as session:
+        wakes.wake(session, "was-agent", WakeReason.MANUAL, env.desk.clock())
+    command = [sys.executable, "-c", IDLE.format(dsn=env.dsn)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
-    assert rows(cast, "select outcome from tb_agent_run") == [("idle",)]
+    assert rows(env, "select outcome from tb_agent_run") == [("idle",)]
 
 
 class Slow:
     """A team whose work takes as long as ``go`` says; then it writes under its old hold."""
 
-    def __init__(self, cast: BoardEnv) -> None:
-        self.cast, self.go, self.late = cast, threading.Event(), threading.Event()
+    def __init__(self, env: BoardEnv) -> None:
+        self.env, self.go, self.late = env, threading.Event(), threading.Event()
 
-    def work(self, _: Any, hold: Any) -> WorkResult:
+    def work(self, _: Any, claim: Any) -> WorkResult:
         self.go.wait(60)
         try:
-            tasks.hand_over(self.cast.desk, hold, "늦은 글")
+            tasks.hand_over(self.env.desk, claim, "늦은 글")
         except Stale:
             self.late.set()
             return WorkResult("stale", 0)
         return WorkResult("manual", 0)
 
 
-def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(cast: BoardEnv) -> None:
+def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(env: BoardEnv) -> None:
     text = chart.shipped_chart_path().read_text("utf-8")
     quick = text.replace("heartbeat: {every: 10m}", "heartbeat: {every: 10m, timeout: 1s}")
-    organization_chart.apply_chart(cast.desk, quick, "operator:test")
-    sr_id, slow = cast.received(), Slow(cast)
+    organization_chart.apply_chart(env.desk, quick, "operator:test")
+    sr_id, slow = env.create_issue(), Slow(env)
     try:
-        assert beat(cast.desk, lambda: slow, "dispatcher", grace=0.2) == "timeout"  # type: ignore[arg-type,return-value]
-        found = rows(cast, "select outcome, task_id is not null from tb_agent_run")
+        assert beat(env.desk, lambda: slow, "dispatcher", grace=0.2) == "timeout"  # type: ignore[arg-type,return-value]
+        found = rows(env, "select outcome, task_id is not null from tb_agent_run")
         assert found == [("timeout", True)]
         kinds = f"select kind from tb_audit_log where sr_id = {sr_id} order by seq desc limit 1"
-        assert rows(cast, kinds) == [("timed_out",)]
-        assert "제한 시간" in rows(cast, "select text from tb_outbox where kind = 'alert'")[0][0]
-        again = beats.begin(cast.desk, "dispatcher")
+        assert rows(env, kinds) == [("timed_out",)]
+        assert "제한 시간" in rows(env, "select text from tb_outbox where kind = 'alert'")[0][0]
+        again = beats.begin(env.desk, "dispatcher")
         assert again is not None and again.reasons == ("recovery",)
-        assert beats.claim_task(cast.desk, again) is not None
+        assert beats.claim_task(env.desk, again) is not None
     finally:
         slow.go.set()
     assert slow.late.wait(30), "a late write landed"
-    assert rows(cast, "select status from tb_ops_task") == [(State.RECEIVED,)]
+    assert rows(env, "select status from tb_ops_task") == [(State.RECEIVED,)]
 
 
 def test_work_that_notices_in_time_ends_in_order() -> None:

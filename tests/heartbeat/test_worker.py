@@ -50,30 +50,30 @@ def until(true: Callable[[], bool], what: str, seconds: float = 300.0) -> None:
 
 
 @pytest.fixture
-def house(database: Any, practice: RunningFleet, tmp_path: Path) -> Iterator[FullStack]:
+def stack(database: Any, practice: RunningFleet, tmp_path: Path) -> Iterator[FullStack]:
     seed_full_stack(database.owner, database.app, practice, tmp_path / "secrets")
     with open_full_stack(database.app, practice, tmp_path / "secrets") as found:
         yield found
 
 
 def test_another_worker_takes_over_from_one_that_was_killed_while_a_command_ran(
-    house: FullStack, database: Any, tmp_path: Path
+    stack: FullStack, database: Any, tmp_path: Path
 ) -> None:
-    house.fleet.fault("hung-was")
-    sr_id = house.request(TEXT)
+    stack.fleet.fault("hung-was")
+    sr_id = stack.request(TEXT)
     with worker(database.app, tmp_path) as first:
-        until(lambda: house.state(sr_id) is State.PENDING_APPROVAL, "no plan")
-        house.decide(sr_id)
-        until(lambda: house.changes(sr_id) == ["service.restart"], "no restart")
+        until(lambda: stack.state(sr_id) is State.PENDING_APPROVAL, "no plan")
+        stack.decide(sr_id)
+        until(lambda: stack.changes(sr_id) == ["service.restart"], "no restart")
         first.send_signal(signal.SIGKILL)
         first.wait()
-    before = len(house.entries(sr_id))
+    before = len(stack.entries(sr_id))
     with worker(database.app, tmp_path):
-        until(lambda: len(house.entries(sr_id)) > before, "not taken over")
+        until(lambda: len(stack.entries(sr_id)) > before, "not taken over")
         # What the restart had begun comes to its end on the server.
-        house.fleet.heal("hung-was")
-        until(lambda: house.state(sr_id) is not State.IN_PROGRESS, "not ended")
-    assert house.changes(sr_id) == ["service.restart"]
-    assert "found_done" in [e.kind for e in house.entries(sr_id)]
-    assert house.state(sr_id) is State.COMPLETED
-    assert house.fleet.commands("MOF-WAS-01") == []
+        stack.fleet.heal("hung-was")
+        until(lambda: stack.state(sr_id) is not State.IN_PROGRESS, "not ended")
+    assert stack.changes(sr_id) == ["service.restart"]
+    assert "found_done" in [e.kind for e in stack.entries(sr_id)]
+    assert stack.state(sr_id) is State.COMPLETED
+    assert stack.fleet.commands("MOF-WAS-01") == []

@@ -85,8 +85,10 @@ def test_money_is_never_rounded_while_it_is_counted() -> None:
 
 def test_a_cap_counts_the_scarcer_kind() -> None:
     cap = Budget(tokens=100, won=1).cap("month")
-    assert cap.share(Amount(10, MICROS_PER_WON // 2)) == 50 and not cap.nearly(Amount(79, 0))
-    assert cap.nearly(Amount(80, 0)) and cap.holds(Amount(100, MICROS_PER_WON))
+    assert cap.share(Amount(10, MICROS_PER_WON // 2)) == 50 and not cap.is_nearly_reached(
+        Amount(79, 0)
+    )
+    assert cap.is_nearly_reached(Amount(80, 0)) and cap.holds(Amount(100, MICROS_PER_WON))
     assert not cap.holds(Amount(0, MICROS_PER_WON + 1)) and not cap.holds(Amount(101, 0))
-    assert cap.raised(Amount(1, 0)).holds(Amount(101, 0))
+    assert cap.increased_by(Amount(1, 0)).holds(Amount(101, 0))
     assert Budget(tokens=100).cap("day").open and Cap().share(Amount(1, 1)) is None

@@ -30,39 +30,39 @@ def talk(text: str = RULES) -> ChatRules:
     ("said", "rule"), [(said, rule) for rule, lines in CASES.items() for said in lines]
 )
 def test_the_shipped_rules_find_what_people_say(said: str, rule: str) -> None:
-    found = talk(SHIPPED).fired("ops-talk", said)
+    found = talk(SHIPPED).matching_rule("ops-talk", said)
     assert (found.id if found else "nothing") == rule
 
 
 def test_every_list_must_be_met_and_nothing_that_excludes() -> None:
-    assert talk().fired("ops-talk", "가나다라") is not None
-    assert talk().fired("ops-talk", "가나") is None
-    assert talk().fired("ops-talk", "가나 다라 아님") is None
+    assert talk().matching_rule("ops-talk", "가나다라") is not None
+    assert talk().matching_rule("ops-talk", "가나") is None
+    assert talk().matching_rule("ops-talk", "가나 다라 아님") is None
 
 
 def test_the_first_rule_of_the_room_counts() -> None:
     for room, rule in (("잡담", "one"), ("ops-talk", "two"), ("OPS-Talk", "two")):
-        found = talk().fired(room, "가나다라")
+        found = talk().matching_rule(room, "가나다라")
         assert found is not None and found.id == rule
     assert talk().rule("two") is not None and talk().rule("gone") is None
     assert found.cooldown == timedelta(hours=1)
 
 
 def test_only_listed_rooms_are_rooms_of_talk() -> None:
-    assert talk().hears(" ops-talk") and not talk().hears("ops")
-    assert not ChatRules().hears("") and not ChatRules().hears("ops-talk")
+    assert talk().is_chat_room(" ops-talk") and not talk().is_chat_room("ops")
+    assert not ChatRules().is_chat_room("") and not ChatRules().is_chat_room("ops-talk")
 
 
 @pytest.mark.parametrize(
     "text", ["가디아 DB 봐줘", "@GUARDiA, 확인", "가디아님 확인", "~가디아야!"]
 )
 def test_a_line_that_begins_with_a_name_speaks_to_guardia(text: str) -> None:
-    assert talk().called(text)
+    assert talk().is_addressed(text)
 
 
 @pytest.mark.parametrize("text", ["가디아가 그랬대요", "어제 가디아", "", "…", "님 안녕"])
 def test_a_line_that_merely_names_it_does_not(text: str) -> None:
-    assert not talk().called(text)
+    assert not talk().is_addressed(text)
 
 
 BAD = HEAD + (

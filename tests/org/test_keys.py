@@ -99,7 +99,7 @@ def test_the_master_key_comes_from_the_environment_or_systemd(
 
 def test_processes_that_start_at_once_agree_on_one_key(folder: Path) -> None:
     def made(number: int) -> str:
-        return FileCredentialStore(folder).obtain("seal", lambda: f"made {number}")
+        return FileCredentialStore(folder).get_or_create("seal", lambda: f"made {number}")
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(made, range(16)))) == 1

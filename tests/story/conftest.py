@@ -19,7 +19,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(database: Any, practice: RunningFleet, keys: Path) -> Iterator[FullStack]:
+def stack(database: Any, practice: RunningFleet, keys: Path) -> Iterator[FullStack]:
     """Everything but queue and pages."""
     seed_full_stack(database.owner, database.app, practice, keys)
     with open_full_stack(database.app, practice, keys) as found:

@@ -48,8 +48,8 @@ def furnished(database: Any, practice: RunningFleet, keys: Path) -> Any:
     return database
 
 
-def task_of(house: FullStack, sr_id: int) -> int:
-    return int(house.entries(sr_id)[0].task_id or 0)
+def task_of(stack: FullStack, sr_id: int) -> int:
+    return int(stack.entries(sr_id)[0].task_id or 0)
 
 
 def commands(fleet: RunningFleet) -> list[Any]:
@@ -90,12 +90,12 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
 
 
 @contextmanager
-def at_work(house: FullStack, agent: str) -> Iterator[None]:
+def at_work(stack: FullStack, agent: str) -> Iterator[None]:
     """An agent's beat that is in the middle of a slow command."""
-    beating = threading.Thread(target=beat, args=(house.desk, lambda: house.team, agent))
+    beating = threading.Thread(target=beat, args=(stack.desk, lambda: stack.team, agent))
     beating.start()
     try:
-        assert wait_until(lambda: count_sleeping_commands() > 0), house.desk
+        assert wait_until(lambda: count_sleeping_commands() > 0), stack.desk
         yield
     finally:
         beating.join(30)
@@ -103,21 +103,21 @@ def at_work(house: FullStack, agent: str) -> Iterator[None]:
 
 
 def slow_at(word: str) -> Any:
-    return lambda hands: SlowTransport(hands, lambda command: word in command)
+    return lambda transport: SlowTransport(transport, lambda command: word in command)
 
 
-def approved(house: FullStack, text: str) -> int:
-    sr_id = house.request(text)
-    house.work()
-    house.decide(sr_id)
+def approved(stack: FullStack, text: str) -> int:
+    sr_id = stack.request(text)
+    stack.work()
+    stack.decide(sr_id)
     return sr_id
 
 
 class Caught(SlowTransport):
     """Slow once: at the first command after a change, which itself is real."""
 
-    def __init__(self, hands: Any, change: str) -> None:
-        super().__init__(hands, lambda _: self.steps == 1)
+    def __init__(self, transport: Any, change: str) -> None:
+        super().__init__(transport, lambda _: self.steps == 1)
         self.change, self.steps = change, 0
 
     def run(self, host: Any, command: Any, **more: Any) -> Any:
@@ -131,19 +131,19 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        open_full_stack(furnished.app, fleet, keys, lambda h: Caught(h, "mv -fT")) as house,
-        interrupt_listeners(house),
+        open_full_stack(furnished.app, fleet, keys, lambda h: Caught(h, "mv -fT")) as stack,
+        interrupt_listeners(stack),
     ):
-        sr_id = approved(house, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
-        with at_work(house, "was-agent"):
-            control_kill_switch.kill(house.desk, house.person("team_lead"), "잘못된 배포")
-        house.work()
-        assert house.state(sr_id) is State.FAILED_ROLLBACK
-        assert house.changes(sr_id) == ["deploy.activate", "deploy.activate"]
-        assert fleet.healthy("failing-deploy")
-        stopped = control_kill_switch.stopped_tasks(house.desk, 1)
+        sr_id = approved(stack, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
+        with at_work(stack, "was-agent"):
+            control_kill_switch.kill(stack.desk, stack.person("team_lead"), "잘못된 배포")
+        stack.work()
+        assert stack.state(sr_id) is State.FAILED_ROLLBACK
+        assert stack.changes(sr_id) == ["deploy.activate", "deploy.activate"]
+        assert fleet.is_healthy("failing-deploy")
+        stopped = control_kill_switch.stopped_tasks(stack.desk, 1)
         assert [(s.sr_id, s.outcome) for s in stopped] == [(sr_id, "RESTORED")]
-        assert kill_switch.active_kill_switch(house.desk) is not None
+        assert kill_switch.active_kill_switch(stack.desk) is not None
         assert commands(fleet) == []
 
 
@@ -160,31 +160,31 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
     with (
         open_full_stack(
             furnished.app, fleet, keys, lambda h: Caught(h, "budgetctl restart")
-        ) as house,
-        interrupt_listeners(house),
+        ) as stack,
+        interrupt_listeners(stack),
     ):
         assert not fleet.fault("hung-was").good
         sr_id = approved(
-            house, "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
+            stack, "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
         )
-        with at_work(house, "was-agent"):
+        with at_work(stack, "was-agent"):
             replaced = chart_edit.hire(chart_edit.fire(shipped, "was-agent"), successor)
-            organization_chart.apply_chart(house.desk, replaced, "operator:test")
-            with house.desk.database.reading() as session:
+            organization_chart.apply_chart(stack.desk, replaced, "operator:test")
+            with stack.desk.database.reading() as session:
                 (task,) = session.scalars(select(Task).where(Task.sr_id == sr_id))
                 assert (task.agent_id, task.run_id) == ("dispatcher", None)
                 assert task.status == State.IN_PROGRESS
             assert wait_until(lambda: count_sleeping_commands() == 0)
-        house.work()
-        with house.desk.database.reading() as session:
+        stack.work()
+        with stack.desk.database.reading() as session:
             assert session.scalars(select(Run).where(Run.ended_at.is_(None))).all() == []
-        entries = house.entries(sr_id)
+        entries = stack.entries(sr_id)
         after = entries[[e.kind for e in entries].index("handed_on") :]
         late = [e.kind for e in after if e.actor == "agent:was-agent"]
         assert set(late) <= {"result_failed"}  # that its command was ended
-        assert house.state(sr_id) is State.COMPLETED
-        assert house.changes(sr_id) == ["service.restart"]
-        assert fleet.healthy("hung-was")
+        assert stack.state(sr_id) is State.COMPLETED
+        assert stack.changes(sr_id) == ["service.restart"]
+        assert fleet.is_healthy("hung-was")
         assert commands(fleet) == []
 
 
@@ -192,25 +192,25 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        open_full_stack(furnished.app, fleet, keys, slow_at("budgetctl restart")) as house,
-        interrupt_listeners(house),
+        open_full_stack(furnished.app, fleet, keys, slow_at("budgetctl restart")) as stack,
+        interrupt_listeners(stack),
     ):
         assert not fleet.fault("hung-was").good
         sr_id = approved(
-            house, "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
+            stack, "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
         )
-        task_id = task_of(house, sr_id)
-        with at_work(house, "was-agent"):
+        task_id = task_of(stack, sr_id)
+        with at_work(stack, "was-agent"):
             began = time.monotonic()
             directives.issue_directive(
-                house.desk, house.person("engineer"), task_id, DirectiveRequest("abort", "그만")
+                stack.desk, stack.person("engineer"), task_id, DirectiveRequest("abort", "그만")
             )
             assert wait_until(lambda: count_sleeping_commands() == 0)
             assert time.monotonic() - began < 2.0
-        house.work()
+        stack.work()
         # A restart cannot be undone: people and an alert.
-        assert house.state(sr_id) is State.MANUAL
-        kinds = [e.kind for e in house.entries(sr_id)]
+        assert stack.state(sr_id) is State.MANUAL
+        kinds = [e.kind for e in stack.entries(sr_id)]
         assert "ordered" in kinds and "not_restored" in kinds and "completed" not in kinds
         assert commands(fleet) == []
 
@@ -219,79 +219,79 @@ def test_a_take_over_ends_the_running_command_and_the_agent_writes_nothing_more(
     furnished: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        open_full_stack(furnished.app, fleet, keys, slow_at("pg_")) as house,
-        interrupt_listeners(house),
+        open_full_stack(furnished.app, fleet, keys, slow_at("pg_")) as stack,
+        interrupt_listeners(stack),
     ):
-        sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
-        beat(house.desk, lambda: house.team, "dispatcher")
-        with at_work(house, "db-agent"):
-            person = house.person("engineer")
+        sr_id = stack.request("기재부 운영DB 쿼리가 너무 느려요")
+        beat(stack.desk, lambda: stack.team, "dispatcher")
+        with at_work(stack, "db-agent"):
+            person = stack.person("engineer")
             directives.issue_directive(
-                house.desk, person, task_of(house, sr_id), DirectiveRequest("manual")
+                stack.desk, person, task_of(stack, sr_id), DirectiveRequest("manual")
             )
-        house.work()
-        assert house.state(sr_id) is State.MANUAL
-        after = [e.kind for e in house.entries(sr_id)]
+        stack.work()
+        assert stack.state(sr_id) is State.MANUAL
+        after = [e.kind for e in stack.entries(sr_id)]
         assert after[after.index("ordered") :] == ["ordered", "result_failed"]
 
 
-def test_a_completed_cleanup_is_rolled_back_restored_and_verified(house: FullStack) -> None:
-    if not house.fleet.inventory.volumes:
+def test_a_completed_cleanup_is_rolled_back_restored_and_verified(stack: FullStack) -> None:
+    if not stack.fleet.inventory.volumes:
         pytest.skip("the kernel gives no small volume here")
-    assert not house.fleet.fault("full-volume").good
-    sr_id = approved(house, "행안부 와스 로그 볼륨이 꽉 차서 오류가 납니다")
-    house.work()
-    assert house.state(sr_id) is State.COMPLETED
-    lead = house.person("team_lead")
+    assert not stack.fleet.fault("full-volume").good
+    sr_id = approved(stack, "행안부 와스 로그 볼륨이 꽉 차서 오류가 납니다")
+    stack.work()
+    assert stack.state(sr_id) is State.COMPLETED
+    lead = stack.person("team_lead")
     directives.issue_directive(
-        house.desk, lead, task_of(house, sr_id), DirectiveRequest("rollback", "감사 자료 보존")
+        stack.desk, lead, task_of(stack, sr_id), DirectiveRequest("rollback", "감사 자료 보존")
     )
-    assert house.state(sr_id) is State.COMPLETED
-    house.work()
-    assert house.state(sr_id) is State.ROLLED_BACK
-    assert house.changes(sr_id) == [
+    assert stack.state(sr_id) is State.COMPLETED
+    stack.work()
+    assert stack.state(sr_id) is State.ROLLED_BACK
+    assert stack.changes(sr_id) == [
         "service.set_log_level",
         "disk.archive",
         "disk.restore",
         "service.set_log_level",
     ]
-    undone = next(e for e in house.entries(sr_id) if e.kind == "undone")
+    undone = next(e for e in stack.entries(sr_id) if e.kind == "undone")
     assert len(undone.detail["restored"]) == 2 and undone.detail["lost"] == []
 
 
-def test_what_cannot_be_undone_is_not_rolled_back(house: FullStack) -> None:
-    assert not house.fleet.fault("lock-chain").good
-    sr_id = approved(house, "기재부 운영DB 쿼리가 너무 느려요")
-    house.work()
-    assert house.state(sr_id) is State.COMPLETED
+def test_what_cannot_be_undone_is_not_rolled_back(stack: FullStack) -> None:
+    assert not stack.fleet.fault("lock-chain").good
+    sr_id = approved(stack, "기재부 운영DB 쿼리가 너무 느려요")
+    stack.work()
+    assert stack.state(sr_id) is State.COMPLETED
     with pytest.raises(Refused, match="되돌릴 수 없는"):
         directives.issue_directive(
-            house.desk,
-            house.person("team_lead"),
-            task_of(house, sr_id),
+            stack.desk,
+            stack.person("team_lead"),
+            task_of(stack, sr_id),
             DirectiveRequest("rollback", "취소"),
         )
-    assert house.state(sr_id) is State.COMPLETED
+    assert stack.state(sr_id) is State.COMPLETED
 
 
 def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(
-    house: FullStack,
+    stack: FullStack,
 ) -> None:
-    assert not house.fleet.fault("lock-chain").good
-    sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
-    house.work()
-    before = pending.pending_plans(house.desk, sr_id)[0]
-    engineer = house.person("engineer")
-    directives.issue_directive(house.desk, engineer, before.task_id, DirectiveRequest("manual"))
-    assert house.state(sr_id) is State.MANUAL and not pending.pending_plans(house.desk, sr_id)
-    directives.issue_directive(house.desk, engineer, before.task_id, DirectiveRequest("return"))
-    house.work()
-    again = pending.pending_plans(house.desk, sr_id)[0]
+    assert not stack.fleet.fault("lock-chain").good
+    sr_id = stack.request("기재부 운영DB 쿼리가 너무 느려요")
+    stack.work()
+    before = pending.pending_plans(stack.desk, sr_id)[0]
+    engineer = stack.person("engineer")
+    directives.issue_directive(stack.desk, engineer, before.task_id, DirectiveRequest("manual"))
+    assert stack.state(sr_id) is State.MANUAL and not pending.pending_plans(stack.desk, sr_id)
+    directives.issue_directive(stack.desk, engineer, before.task_id, DirectiveRequest("return"))
+    stack.work()
+    again = pending.pending_plans(stack.desk, sr_id)[0]
     assert again.plan.actions and again.plan_hash != before.plan_hash
-    house.decide(sr_id)
-    house.work()
-    assert house.state(sr_id) is State.COMPLETED
-    assert house.fleet.healthy("lock-chain")
+    stack.decide(sr_id)
+    stack.work()
+    assert stack.state(sr_id) is State.COMPLETED
+    assert stack.fleet.is_healthy("lock-chain")
 
 
 def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_back(
@@ -303,38 +303,41 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
         args = {"service": "budget", "level": to, "previous": "INFO"}
         return ActionDraft("service.set_log_level", args)
 
-    def hands(real: Any) -> SlowTransport:
+    def transport(real: Any) -> SlowTransport:
         return SlowTransport(real, lambda command: armed[0] and '"$now" != "$previous"' in command)
 
-    with open_full_stack(furnished.app, fleet, keys, hands) as house, interrupt_listeners(house):
-        sr_id = house.request("기재부 와스 1호기 로그를 줄여 주세요")
-        pm, lead = house.person("pm"), house.person("team_lead")
+    with (
+        open_full_stack(furnished.app, fleet, keys, transport) as stack,
+        interrupt_listeners(stack),
+    ):
+        sr_id = stack.request("기재부 와스 1호기 로그를 줄여 주세요")
+        pm, lead = stack.person("pm"), stack.person("team_lead")
         task_id = manual_plans.force_action(
-            house.desk, pm, sr_id, "MOF-WAS-01", level("ERROR"), "로그가 너무 많음"
+            stack.desk, pm, sr_id, "MOF-WAS-01", level("ERROR"), "로그가 너무 많음"
         )
         agent = "was-agent"
-        house.decide(sr_id)
-        with at_work(house, agent):
-            bound = view.plan_state(house.desk, task_id).plan_hash or ""
+        stack.decide(sr_id)
+        with at_work(stack, agent):
+            bound = view.plan_state(stack.desk, task_id).plan_hash or ""
             wish = PlanRevision(bound, [level("WARN")], "경고는 남겨 주세요")
-            manual_plans.change_plan(house.desk, pm, task_id, wish)
+            manual_plans.change_plan(stack.desk, pm, task_id, wish)
             assert wait_until(lambda: count_sleeping_commands() == 0)
         assert commands(fleet) == []
         armed[0] = False
-        beat(house.desk, lambda: house.team, agent)
+        beat(stack.desk, lambda: stack.team, agent)
         # Nothing runs before people have seen the changed plan.
-        assert view.task(house.desk, task_id).state is State.PENDING_APPROVAL
-        assert house.changes(sr_id) == ["service.set_log_level"]
-        house.decide(sr_id)
-        beat(house.desk, lambda: house.team, agent)
-        assert view.task(house.desk, task_id).state is State.COMPLETED
-        done = [e.detail["args"]["level"] for e in house.entries(sr_id) if was_change(e)]
+        assert view.task(stack.desk, task_id).state is State.PENDING_APPROVAL
+        assert stack.changes(sr_id) == ["service.set_log_level"]
+        stack.decide(sr_id)
+        beat(stack.desk, lambda: stack.team, agent)
+        assert view.task(stack.desk, task_id).state is State.COMPLETED
+        done = [e.detail["args"]["level"] for e in stack.entries(sr_id) if was_change(e)]
         assert done == ["ERROR", "WARN"]
         directives.issue_directive(
-            house.desk, lead, task_id, DirectiveRequest("rollback", "원래대로")
+            stack.desk, lead, task_id, DirectiveRequest("rollback", "원래대로")
         )
-        beat(house.desk, lambda: house.team, agent)
-        assert view.task(house.desk, task_id).state is State.ROLLED_BACK
+        beat(stack.desk, lambda: stack.team, agent)
+        assert view.task(stack.desk, task_id).state is State.ROLLED_BACK
 
 
 def was_change(entry: Any) -> bool:

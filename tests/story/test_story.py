@@ -39,106 +39,106 @@ def broken(fleet: RunningFleet, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", STORIES)
-def test_a_fault_is_diagnosed_approved_repaired_and_verified(house: FullStack, fault: str) -> None:
+def test_a_fault_is_diagnosed_approved_repaired_and_verified(stack: FullStack, fault: str) -> None:
     text, changes = STORIES[fault]
-    broken(house.fleet, fault)
-    sr_id = house.request(text)
-    house.work()
-    assert house.state(sr_id) is State.PENDING_APPROVAL
-    assert house.changes(sr_id) == []
-    assert not house.fleet.healthy(fault)
-    plan = pending.pending_plans(house.desk, sr_id)[0].plan
+    broken(stack.fleet, fault)
+    sr_id = stack.request(text)
+    stack.work()
+    assert stack.state(sr_id) is State.PENDING_APPROVAL
+    assert stack.changes(sr_id) == []
+    assert not stack.fleet.is_healthy(fault)
+    plan = pending.pending_plans(stack.desk, sr_id)[0].plan
     assert [a.call.tool for a in plan.actions] == changes
     assert plan.citation.passage and len(plan.citation.sha256) == 64
-    house.decide(sr_id)
-    house.work()
-    assert house.state(sr_id) is State.COMPLETED
-    assert house.changes(sr_id) == changes
-    assert house.fleet.healthy(fault)
-    assert house.entries(sr_id)[-1].kind == "verified"
+    stack.decide(sr_id)
+    stack.work()
+    assert stack.state(sr_id) is State.COMPLETED
+    assert stack.changes(sr_id) == changes
+    assert stack.fleet.is_healthy(fault)
+    assert stack.entries(sr_id)[-1].kind == "verified"
 
 
-def test_a_rejected_plan_changes_nothing(house: FullStack) -> None:
-    broken(house.fleet, "lock-chain")
-    sr_id = house.request(STORIES["lock-chain"][0])
-    house.work()
-    house.decide(sr_id, approve=False)
-    house.work()
-    assert house.state(sr_id) is State.REJECTED
-    assert house.changes(sr_id) == []
-    assert not house.fleet.healthy("lock-chain")
+def test_a_rejected_plan_changes_nothing(stack: FullStack) -> None:
+    broken(stack.fleet, "lock-chain")
+    sr_id = stack.request(STORIES["lock-chain"][0])
+    stack.work()
+    stack.decide(sr_id, approve=False)
+    stack.work()
+    assert stack.state(sr_id) is State.REJECTED
+    assert stack.changes(sr_id) == []
+    assert not stack.fleet.is_healthy("lock-chain")
 
 
-def test_a_release_whose_verification_fails_is_undone_and_alerted(house: FullStack) -> None:
-    sr_id = house.request("기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
-    house.work()
-    waiting = pending.pending_plans(house.desk, sr_id)
+def test_a_release_whose_verification_fails_is_undone_and_alerted(stack: FullStack) -> None:
+    sr_id = stack.request("기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
+    stack.work()
+    waiting = pending.pending_plans(stack.desk, sr_id)
     assert waiting[0].plan.category == "DEPLOY_SECURE"
     with pytest.raises(Forbidden):
-        _decide_as(house, sr_id, "pm")
-    house.decide(sr_id)
-    house.work()
-    assert house.state(sr_id) is State.FAILED_ROLLBACK
-    assert house.changes(sr_id) == ["deploy.activate", "deploy.activate"]
-    assert house.fleet.healthy("failing-deploy")
+        _decide_as(stack, sr_id, "pm")
+    stack.decide(sr_id)
+    stack.work()
+    assert stack.state(sr_id) is State.FAILED_ROLLBACK
+    assert stack.changes(sr_id) == ["deploy.activate", "deploy.activate"]
+    assert stack.fleet.is_healthy("failing-deploy")
 
 
-def _decide_as(house: FullStack, sr_id: int, role: str) -> None:
+def _decide_as(stack: FullStack, sr_id: int, role: str) -> None:
     from guardia.board.approvals import decisions
 
-    step = pending.pending_plans(house.desk, sr_id)[0]
+    step = pending.pending_plans(stack.desk, sr_id)[0]
     decisions.decide(
-        house.desk, house.person(role), step.task_id, approve=True, plan_hash=step.plan_hash
+        stack.desk, stack.person(role), step.task_id, approve=True, plan_hash=step.plan_hash
     )
 
 
 def test_an_approval_outlives_the_process_that_asked(
-    house: FullStack, database: Any, keys: Path
+    stack: FullStack, database: Any, keys: Path
 ) -> None:
-    broken(house.fleet, "lock-chain")
-    sr_id = house.request(STORIES["lock-chain"][0])
-    house.work()
-    house.decide(sr_id)
-    with open_full_stack(database.app, house.fleet, keys) as restarted:
+    broken(stack.fleet, "lock-chain")
+    sr_id = stack.request(STORIES["lock-chain"][0])
+    stack.work()
+    stack.decide(sr_id)
+    with open_full_stack(database.app, stack.fleet, keys) as restarted:
         restarted.work()
         assert restarted.state(sr_id) is State.COMPLETED
-    assert house.fleet.healthy("lock-chain")
-    assert house.changes(sr_id) == ["database.terminate_session"]
+    assert stack.fleet.is_healthy("lock-chain")
+    assert stack.changes(sr_id) == ["database.terminate_session"]
 
 
 def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twice(
-    house: FullStack, database: Any, keys: Path
+    stack: FullStack, database: Any, keys: Path
 ) -> None:
-    broken(house.fleet, "lock-chain")
-    sr_id = house.request(STORIES["lock-chain"][0])
-    house.work()
-    house.decide(sr_id)
+    broken(stack.fleet, "lock-chain")
+    sr_id = stack.request(STORIES["lock-chain"][0])
+    stack.work()
+    stack.decide(sr_id)
     program = Path(__file__).parents[1] / "support" / "die_after.py"
-    arguments = [database.app, str(house.fleet.home), str(keys), "db-agent"]
+    arguments = [database.app, str(stack.fleet.home), str(keys), "db-agent"]
     died = subprocess.run(
         [sys.executable, str(program), *arguments], check=False, timeout=60, capture_output=True
     )
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    kinds = [e.kind for e in house.entries(sr_id)]
+    kinds = [e.kind for e in stack.entries(sr_id)]
     assert kinds[-1] == "intent"
 
     # What the queue does for a dead worker's job: the agent's beat runs again.
-    begun = beats.begin(house.desk, "db-agent")
+    begun = beats.begin(stack.desk, "db-agent")
     assert begun is not None and begun.reasons == ("recovery", "approval_decided")
-    beats.end(house.desk, begun, "handed to the next beat", task_id=None, steps=0)
-    _wake(house, "db-agent")
-    house.work()
-    assert house.state(sr_id) is State.COMPLETED
-    assert house.changes(sr_id) == ["database.terminate_session"]
-    assert "found_done" in [e.kind for e in house.entries(sr_id)]
-    assert house.fleet.healthy("lock-chain")
+    beats.end(stack.desk, begun, "handed to the next beat", task_id=None, steps=0)
+    _wake(stack, "db-agent")
+    stack.work()
+    assert stack.state(sr_id) is State.COMPLETED
+    assert stack.changes(sr_id) == ["database.terminate_session"]
+    assert "found_done" in [e.kind for e in stack.entries(sr_id)]
+    assert stack.fleet.is_healthy("lock-chain")
 
 
-def _wake(house: FullStack, agent: str) -> None:
+def _wake(stack: FullStack, agent: str) -> None:
     from guardia.board.core.wakes import wake
 
-    with house.desk.database.transaction() as session:
-        wake(session, agent, "manual", house.desk.clock())
+    with stack.desk.database.transaction() as session:
+        wake(session, agent, "manual", stack.desk.clock())
 
 
 HOSTILE = (
@@ -148,24 +148,24 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_orders_in_a_request_are_only_text(house: FullStack, text: str) -> None:
-    sr_id = house.request(text)
-    house.work()
-    assert house.changes(sr_id) == []
-    assert house.state(sr_id) in {State.MANUAL, State.PENDING_APPROVAL}
-    sent = [e.detail["command"] for e in house.entries(sr_id) if e.kind == "intent"]
+def test_orders_in_a_request_are_only_text(stack: FullStack, text: str) -> None:
+    sr_id = stack.request(text)
+    stack.work()
+    assert stack.changes(sr_id) == []
+    assert stack.state(sr_id) in {State.MANUAL, State.PENDING_APPROVAL}
+    sent = [e.detail["command"] for e in stack.entries(sr_id) if e.kind == "intent"]
     assert not any(word in c for c in sent for word in ("rm -rf", "curl", "reboot", "DROP"))
 
 
-def test_a_healthy_server_that_someone_calls_slow_is_left_to_people(house: FullStack) -> None:
-    sr_id = house.request("기재부 운영DB 쿼리가 너무 느려요")
-    house.work()
-    assert house.state(sr_id) is State.MANUAL
-    assert house.changes(sr_id) == []
+def test_a_healthy_server_that_someone_calls_slow_is_left_to_people(stack: FullStack) -> None:
+    sr_id = stack.request("기재부 운영DB 쿼리가 너무 느려요")
+    stack.work()
+    assert stack.state(sr_id) is State.MANUAL
+    assert stack.changes(sr_id) == []
 
 
-def test_a_request_without_a_server_is_handed_over_with_the_reason(house: FullStack) -> None:
-    sr_id = house.request("회의실 프린터 토너 교체 부탁드려요")
-    house.work()
-    assert house.state(sr_id) is State.MANUAL
-    assert "서버" in house.entries(sr_id)[-2].log_content
+def test_a_request_without_a_server_is_handed_over_with_the_reason(stack: FullStack) -> None:
+    sr_id = stack.request("회의실 프린터 토너 교체 부탁드려요")
+    stack.work()
+    assert stack.state(sr_id) is State.MANUAL
+    assert "서버" in stack.entries(sr_id)[-2].log_content

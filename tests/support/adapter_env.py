@@ -75,8 +75,8 @@ class IdleEngagement:
 class AdapterRun:
     """The agent's side of a turn, and what the test looks at."""
 
-    cast: BoardEnv
-    hold: Claim
+    env: BoardEnv
+    claim: Claim
     token: str
     session_id: int
     hands: FakeTransport
@@ -85,7 +85,7 @@ class AdapterRun:
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """A request with this turn's token, on this turn's task unless told otherwise."""
-        task, token = more.get("task", self.hold.task_id), more.get("token", self.token)
+        task, token = more.get("task", self.claim.task_id), more.get("token", self.token)
         return self.browser.request(
             method,
             f"/api/agent/tasks/{task}{path}",
@@ -100,37 +100,37 @@ def adapter_entry(adapter: dict[str, Any], tools: tuple[str, ...] | None = None)
     return AgentEntry(id="db-agent", title="DB 전문가", duty="operate", adapter=found, tools=tools)
 
 
-def adapter_context(cast: BoardEnv, hold: Claim, hands: FakeTransport) -> AgentContext:
+def adapter_context(env: BoardEnv, claim: Claim, hands: FakeTransport) -> AgentContext:
     """What a beat brings; an outside agent has neither our library nor our brain."""
-    gate = Gate(cast.desk, hands, sleep=lambda _: None)
-    return AgentContext(cast.desk, gate, None, None, hold, ())  # type: ignore[arg-type]
+    gate = Gate(env.desk, hands, sleep=lambda _: None)
+    return AgentContext(env.desk, gate, None, None, claim, ())  # type: ignore[arg-type]
 
 
 @contextmanager
 def open_adapter_run(
-    cast: BoardEnv,
-    hold: Claim | None = None,
+    env: BoardEnv,
+    claim: Claim | None = None,
     *,
     seconds: float = 60,
     calls: int = 200,
     tools: tuple[str, ...] | None = None,
 ) -> Iterator[AdapterRun]:
     """A turn that is served until the end of the block."""
-    hold, hands = hold or cast.parsed(), FakeTransport()
+    claim, hands = claim or env.create_parsed_task(), FakeTransport()
     agent = adapter_entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
-    here = adapter_context(cast, hold, hands)
-    offered = build_manifest(agent, here.gate.host(tasks.grant_reads(cast.desk, hold)))
+    here = adapter_context(env, claim, hands)
+    offered = build_manifest(agent, here.gate.host(tasks.grant_reads(env.desk, claim)))
     session_id, token = sessions.open_session(
-        cast.desk, hold, offered, kind="process", seconds=round(seconds), budget=calls
+        env.desk, claim, offered, kind="process", seconds=round(seconds), budget=calls
     )
-    standing, clerk = IdleEngagement(), ToolProxy(here, agent, session_id, graph.execution_graph())
-    turn = AgentSession(cast.desk, hold, clerk, session_id, seconds, grace=0.1)
-    browser = PageClient(page_app(cast.desk), raise_server_exceptions=False)
-    found = AdapterRun(cast, hold, token, session_id, hands, browser)
+    standing, proxy = IdleEngagement(), ToolProxy(here, agent, session_id, graph.execution_graph())
+    turn = AgentSession(env.desk, claim, proxy, session_id, seconds, grace=0.1)
+    browser = PageClient(page_app(env.desk), raise_server_exceptions=False)
+    found = AdapterRun(env, claim, token, session_id, hands, browser)
 
     def run() -> None:
         ending = turn.run(standing)
-        sessions.close_session(cast.desk, hold, session_id, ending)
+        sessions.close_session(env.desk, claim, session_id, ending)
         found.endings.append(ending)
 
     thread = threading.Thread(target=run)
@@ -144,10 +144,10 @@ def open_adapter_run(
 
 
 def run_adapter_once(
-    cast: BoardEnv, adapter: dict[str, Any], address: str, folder: Path, keys: Path, **more: Any
+    env: BoardEnv, adapter: dict[str, Any], address: str, folder: Path, keys: Path, **more: Any
 ) -> tuple[Claim, FakeTransport]:
     """One whole turn of such an agent on a new task; it is over when this returns."""
-    hold, hands = more.get("hold") or cast.parsed(), FakeTransport()
+    claim, hands = more.get("hold") or env.create_parsed_task(), FakeTransport()
     known = adapter if adapter["kind"] == "http" else with_trusted_account(adapter)
     employer = ExternalAgentRunner(
         address, HostResources(folder, FileCredentialStore(keys)), grace=more.get("grace", 2.0)
@@ -156,7 +156,7 @@ def run_adapter_once(
     with ThreadPoolExecutor(1) as pool:
         pool.submit(
             employer.work,
-            adapter_context(cast, hold, hands),
+            adapter_context(env, claim, hands),
             adapter_entry(known, more.get("tools")),
         ).result()
-    return hold, hands
+    return claim, hands

@@ -26,9 +26,9 @@ TABLES = ("tb_audit_log", "tb_audit_head", "tb_audit_checkpoint", "tb_evidence")
 class AuditEnv:
     """A desk with a notary, what its verifier says, and the attacker's hands."""
 
-    cast: BoardEnv
+    env: BoardEnv
     desk: Desk
-    places: WitnessFiles
+    witness_files: WitnessFiles
     superuser: str
 
     def write(self, count: int) -> None:
@@ -113,9 +113,9 @@ class AuditEnv:
 
     def approved(self) -> Any:
         """A hold on a task whose plan is approved."""
-        held, _, bound = self.cast.planned()
+        held, _, bound = self.env.create_filed_plan()
         decisions.decide(self.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
-        return self.cast.hold("db-agent")
+        return self.env.claim("db-agent")
 
 
 def witness_places(folder: Path) -> WitnessFiles:
@@ -128,8 +128,8 @@ def witness_places(folder: Path) -> WitnessFiles:
     )
 
 
-def open_audit_env(cast: BoardEnv, superuser: str, folder: Path) -> AuditEnv:
+def open_audit_env(env: BoardEnv, superuser: str, folder: Path) -> AuditEnv:
     """The cast's board with a notary of its own."""
     found = witness_places(folder)
-    desk = replace(cast.desk, notary=Notary(found))
-    return AuditEnv(BoardEnv(desk, cast.dsn), desk, found, superuser)
+    desk = replace(env.desk, notary=Notary(found))
+    return AuditEnv(BoardEnv(desk, env.dsn), desk, found, superuser)

@@ -47,12 +47,12 @@ class BoardEnv:
     desk: Desk
     dsn: str
 
-    def received(self, **more: str) -> int:
+    def create_issue(self, **more: str) -> int:
         """A new issue's number."""
         words = {"text": "운영DB가 느려요", "channel": "web", "sender": "장하늘", "room": "방"}
         return receiving.receive_issue(self.desk, receiving.NewIssue(**{**words, **more}))
 
-    def hold(self, agent: str) -> Claim:
+    def claim(self, agent: str) -> Claim:
         """What the agent's next beat claims."""
         begun = beats.begin(self.desk, agent)
         assert begun is not None
@@ -60,17 +60,17 @@ class BoardEnv:
         assert found is not None
         return found
 
-    def parsed(self, *servers: str) -> Claim:
+    def create_parsed_task(self, *servers: str) -> Claim:
         """A hold by the DB specialist on a PARSED task."""
-        self.received()
+        self.create_issue()
         tasks.file_triage(
-            self.desk, self.hold("dispatcher"), assignment(*(servers or ("MOF-DB-01",)))
+            self.desk, self.claim("dispatcher"), assignment(*(servers or ("MOF-DB-01",)))
         )
-        return self.hold("db-agent")
+        return self.claim("db-agent")
 
-    def planned(self, given: Plan | None = None) -> tuple[Claim, Plan, str]:
+    def create_filed_plan(self, given: Plan | None = None) -> tuple[Claim, Plan, str]:
         """A task whose plan is filed."""
-        held = self.parsed()
+        held = self.create_parsed_task()
         filed = given or plan()
         tasks.file_plan(self.desk, held, filed)
         return held, filed, tasks.plan_hash(held.task_id, filed)
@@ -131,12 +131,12 @@ def action() -> Action:
 @contextmanager
 def seeded_env(dsn: str) -> Iterator[BoardEnv]:
     """The board over ``dsn`` with the shipped chart and the cast enrolled."""
-    with open_env(dsn) as board:
+    with open_env(dsn) as env:
         organization_chart.apply_chart(
-            board.desk, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
+            env.desk, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
         )
         organization_chart.import_directory(
-            board.desk,
+            env.desk,
             Directory(
                 institutions=(InstitutionInfo(id="MOF", name="기획재정부"),),
                 servers=(SERVER, SECOND_SERVER),
@@ -144,7 +144,7 @@ def seeded_env(dsn: str) -> Iterator[BoardEnv]:
             ),
             {},
         )
-        yield board
+        yield env
 
 
 @contextmanager

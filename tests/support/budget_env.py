@@ -20,36 +20,36 @@ PRICES = "prices: {qwen: {input: 100, output: 1000}}\n"
 """At these, ``BID`` costs at most 0.46 won."""
 
 
-def apply_budget_chart(board: BoardEnv, budget: str = "", more: str = PRICES) -> None:
+def apply_budget_chart(env: BoardEnv, budget: str = "", more: str = PRICES) -> None:
     """The shipped chart with a budget of the DB specialist."""
     text = chart.shipped_chart_path().read_text("utf-8")
     if budget:
         text = text.replace("  - id: db-agent\n", f"  - id: db-agent\n    budget: {budget}\n")
-    organization_chart.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
+    organization_chart.apply_chart(env.desk, f"{text}\n{more}", "operator:test")
 
 
-def reserve_call(desk: Desk, hold: Claim, bid: ModelCallRequest = BID) -> int:
+def reserve_call(desk: Desk, claim: Claim, bid: ModelCallRequest = BID) -> int:
     """A permitted call's number."""
-    call = metering.reserve(desk, hold, bid)
+    call = metering.reserve(desk, claim, bid)
     assert isinstance(call, int), call
     return call
 
 
-def pay_calls(board: BoardEnv, hold: Claim, *, times: int = 1, why: str = "") -> None:
+def pay_calls(env: BoardEnv, claim: Claim, *, times: int = 1, why: str = "") -> None:
     """Calls that use all that they may; unusable ones where a reason is given."""
     for _ in range(times):
-        call = reserve_call(board.desk, hold)
+        call = reserve_call(env.desk, claim)
         outcome = "unusable" if why else "used"
-        metering.settle(board.desk, call, ModelCallResult(outcome, why, 600, 400, 812))
+        metering.settle(env.desk, call, ModelCallResult(outcome, why, 600, 400, 812))
 
 
-def exhaust_budget(board: BoardEnv) -> Claim:
+def exhaust_budget(env: BoardEnv) -> Claim:
     """The DB specialist rests: its budget has no room for a second call."""
-    apply_budget_chart(board, "{tokens: 1500, on_exhausted: pause}")
-    hold = board.parsed()
-    pay_calls(board, hold)
-    refused = metering.reserve(board.desk, hold, BID)
-    assert isinstance(refused, BudgetRefusal) and refused.pauses
+    apply_budget_chart(env, "{tokens: 1500, on_exhausted: pause}")
+    claim = env.create_parsed_task()
+    pay_calls(env, claim)
+    refused = metering.reserve(env.desk, claim, BID)
+    assert isinstance(refused, BudgetRefusal) and refused.pauses_agent
     with suppress(Exhausted):
-        budgets.pause_agent(board.desk, hold, refused)
-    return hold
+        budgets.pause_agent(env.desk, claim, refused)
+    return claim

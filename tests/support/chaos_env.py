@@ -186,7 +186,7 @@ class WorkerLoss:
     run_id: int
     at: datetime
     how: str
-    spared: bool
+    had_spare_worker: bool
     """Whether another worker was ready at that moment, and the database had long been there."""
     task_id: int | None
     """What was in hand; nothing is taken over where nothing was."""
@@ -225,12 +225,12 @@ class ChaosRun:
     issues: dict[int, Target] = field(default_factory=dict)
     workers: list[WorkerProcess] = field(default_factory=list)
     losses: list[WorkerLoss] = field(default_factory=list)
-    stalls: int = 0
+    cleared_stalls: int = 0
     """How often a person had to say that work goes on."""
 
     # --- what happens to it ---------------------------------------------------------------
 
-    def file_all(self) -> None:
+    def open_issues(self) -> None:
         """One request for each target, from a room."""
         for name, target in self.services.targets.items():
             text = f"{name} 서버에 {NEW} 버전 배포해 주세요"
@@ -253,17 +253,17 @@ class ChaosRun:
         self.workers.append(WorkerProcess(process, log))
         return self.workers[-1]
 
-    def strike(self, worker: WorkerProcess, number: signal.Signals) -> None:
+    def signal_worker(self, worker: WorkerProcess, number: signal.Signals) -> None:
         """Send it a signal, and remember which beats it had open."""
         others = sorted({n for w in self.workers if w is not worker for n in w.numbers})
         query = """select now(), pg_postmaster_start_time() < now() - interval '30 seconds'
                        and exists (select from procrastinate_workers where id = any(%s)
                                    and last_heartbeat > now() - interval '3 seconds')"""
-        at, spared = self.rows(query, others)[0]
+        at, had_spare_worker = self.rows(query, others)[0]
         worker.signal(number)
         losses = [
-            WorkerLoss(run_id, at, number.name, spared, *hand, cpu_wait_seconds())
-            for run_id, *hand in self._in_hand(worker)
+            WorkerLoss(run_id, at, number.name, had_spare_worker, *hand, cpu_wait_seconds())
+            for run_id, *hand in self._open_beats(worker)
         ]
         self.losses += losses
         watch = threading.Thread(target=self._watch, args=(losses,), daemon=True)
@@ -289,7 +289,7 @@ class ChaosRun:
             for (sr_id,) in self.rows(stalled):
                 with suppress(GuardiaError):
                     clear_stall.clear(self.desk, lead, sr_id)
-                    self.stalls += 1
+                    self.cleared_stalls += 1
 
     def _decide(self, lead: PersonInfo, sr_id: int) -> None:
         for plan in pending.pending_plans(self.desk, sr_id):
@@ -320,9 +320,9 @@ class ChaosRun:
 
     def at_work(self, worker: WorkerProcess) -> list[int]:
         """The beats that it has open now."""
-        return [run_id for run_id, *_ in self._in_hand(worker)]
+        return [run_id for run_id, *_ in self._open_beats(worker)]
 
-    def _in_hand(self, worker: WorkerProcess) -> list[tuple[int, int | None, int, int]]:
+    def _open_beats(self, worker: WorkerProcess) -> list[tuple[int, int | None, int, int]]:
         """With the task that each has in hand, its fence, and the worker's number."""
         query = """select distinct on (run.run_id) run.run_id, task.task_id,
                           coalesce(task.fence, 0), job.worker_id
@@ -348,17 +348,21 @@ class ChaosRun:
                     time.sleep(0.05)
             time.sleep(0.05)
 
-    def settled_losses(self) -> bool:
+    def losses_are_closed(self) -> bool:
         """Whether every beat that was struck has been closed: mostly by who took it over."""
         return all(self._closed(loss)[0] for loss in self.losses)
 
-    def takeovers(self, *, spared: bool) -> list[WorkerLoss]:
+    def takeovers(self, *, had_spare_worker: bool) -> list[WorkerLoss]:
         """The tasks that were in hand and are in hand again, the slowest last: all, or only where
         a worker stood ready. One whose stricken worker still ended it in order is none."""
         found = []
         for loss in self.losses:
             ended, how = self._closed(loss)
-            if loss.held is not None and how == "lost" and (loss.spared or not spared):
+            if (
+                loss.held is not None
+                and how == "lost"
+                and (loss.had_spare_worker or not had_spare_worker)
+            ):
                 loss.begun = ended
                 found.append(loss)
         return sorted(found, key=lambda loss: loss.seconds(loss.held))
@@ -386,11 +390,11 @@ class ChaosRun:
         left = "select 1 from procrastinate_jobs where status in ('todo', 'doing') limit 1"
         return self.ended() == len(self.issues) and not self.rows(left)
 
-    def verdicts(self) -> Counter[str]:
+    def effect_counts(self) -> Counter[str]:
         """What became of each issue, by what was done to its target and what the board says."""
-        return Counter(self._verdict(sr_id, target) for sr_id, target in self.issues.items())
+        return Counter(self._effect(sr_id, target) for sr_id, target in self.issues.items())
 
-    def _verdict(self, sr_id: int, target: Target) -> str:
+    def _effect(self, sr_id: int, target: Target) -> str:
         state, seen = view.issue(self.desk, sr_id).state, target.effects
         if any(seen.count(release) > 1 for release in (OLD, NEW)):
             return "twice"
@@ -409,13 +413,13 @@ class ChaosRun:
         """Beats that nobody has closed."""
         return int(self.rows("select count(*) from tb_agent_run where ended_at is null")[0][0])
 
-    def record_holds(self) -> bool:
+    def audit_log_is_intact(self) -> bool:
         """Whether the record is whole."""
         with self.desk.database.reading() as session:
             return bool(audit_log.verify_all(session).intact)
 
     @cached_property
-    def carriers(self) -> list[Host]:
+    def carrier_hosts(self) -> list[Host]:
         """The real servers."""
         return [self.fleet.inventory.host(name) for name in CARRIER_SERVERS]
 
@@ -471,18 +475,18 @@ def open_chaos_run(
     threading.Thread(target=services.serve_forever, daemon=True).start()
     database = Database(dsn, pool_size=4)
     made = ChaosRun(
-        cluster, fleet, home, dsn, services, Desk(database, seal=DecisionSigner.kept(keys))
+        cluster, fleet, home, dsn, services, Desk(database, seal=DecisionSigner.from_store(keys))
     )
     try:
         operators = "\n".join(OPERATOR.format(n=n) for n in range(1, 7))
         chart.apply_chart(made.desk, CHART.format(operators=operators), "operator:test")
         hosts = tuple(
-            target.host(made.carriers[number % len(CARRIER_SERVERS)], services.server_port)
+            target.host(made.carrier_hosts[number % len(CARRIER_SERVERS)], services.server_port)
             for number, target in enumerate(targets.values())
         )
         names = fleet.directory()
         chart.import_directory(made.desk, names.model_copy(update={"servers": hosts}), {})
-        made.file_all()
+        made.open_issues()
         yield made
     finally:
         made.close()

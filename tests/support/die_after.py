@@ -21,8 +21,8 @@ from guardia.tools.lab.running_fleet import RunningFleet
 class DyingTransport:
     """Hands that carry out a terminating command and take the process with them."""
 
-    def __init__(self, hands: Any) -> None:
-        self._hands = hands
+    def __init__(self, transport: Any) -> None:
+        self._hands = transport
 
     def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
         output = self._hands.run(host, command, timeout=timeout, **more)
@@ -39,5 +39,5 @@ class DyingTransport:
 
 if __name__ == "__main__":
     dsn, home, keys, agent = sys.argv[1:]
-    with open_full_stack(dsn, RunningFleet.find(Path(home)), Path(keys), DyingTransport) as house:
-        beat(house.desk, lambda: house.team, agent)
+    with open_full_stack(dsn, RunningFleet.find(Path(home)), Path(keys), DyingTransport) as stack:
+        beat(stack.desk, lambda: stack.team, agent)

@@ -70,7 +70,7 @@ def shared_folder() -> Iterator[Path]:
 def keep_own_account_unless_reachable(monkeypatch: pytest.MonkeyPatch, *needed: Path) -> None:
     """Where another account cannot reach what a program needs, the program keeps ours."""
     other = SystemAccount("other", 61184, 61184)
-    if os.geteuid() == 0 and not all(other.reaches(path) for path in needed):
+    if os.geteuid() == 0 and not all(other.can_reach(path) for path in needed):
         monkeypatch.setattr(process, "account", lambda *_: None)
 
 
@@ -86,11 +86,11 @@ def stack_with_external_agent(
     if not Path(PYTHON).exists():
         pytest.skip("no system Python")
     with (
-        open_full_stack(dsn, fleet, home / "secrets") as house,
-        serve_app(page_app(house.desk)) as address,
+        open_full_stack(dsn, fleet, home / "secrets") as stack,
+        serve_app(page_app(stack.desk)) as address,
     ):
         organization_chart.apply_chart(
-            house.desk, chart_with_adapter(adapter, **more), "operator:test"
+            stack.desk, chart_with_adapter(adapter, **more), "operator:test"
         )
         environment = {
             **os.environ,
@@ -102,7 +102,7 @@ def stack_with_external_agent(
             program = [sys.executable, "-m", "guardia", "worker"]
             worker = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
         try:
-            yield house
+            yield stack
         finally:
             worker.terminate()
             worker.wait(120)

@@ -41,7 +41,7 @@ GOOD_ANSWER = {
 class RecordingMeter:
     """A meter that notes what it is told; ``refuse`` says no from now on."""
 
-    bids: list[ModelCallRequest] = field(default_factory=list)
+    reserved_bids: list[ModelCallRequest] = field(default_factory=list)
     ended: list[ModelCallResult] = field(default_factory=list)
     refuse: BudgetRefusal | None = None
 
@@ -49,8 +49,8 @@ class RecordingMeter:
         """Permit, unless told otherwise."""
         if self.refuse is not None:
             return self.refuse
-        self.bids.append(bid)
-        return len(self.bids)
+        self.reserved_bids.append(bid)
+        return len(self.reserved_bids)
 
     def settle(self, call: int, ended: ModelCallResult) -> None:
         """Calls of one thread are settled in order."""

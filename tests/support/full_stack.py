@@ -100,7 +100,7 @@ class FullStack:
 
 @contextmanager
 def open_full_stack(
-    dsn: str, fleet: RunningFleet, keys: Path, hands: Any = None
+    dsn: str, fleet: RunningFleet, keys: Path, transport: Any = None
 ) -> Iterator[FullStack]:
     """A house over a migrated and enrolled database; ``hands`` wraps the connections."""
     database = Database(dsn, pool_size=4)
@@ -109,9 +109,11 @@ def open_full_stack(
     try:
         # Workers of one installation sign with one key.
         desk = Desk(
-            database, seal=DecisionSigner.kept(FileCredentialStore(keys)), planner=CatalogPlanner()
+            database,
+            decision_signer=DecisionSigner.from_store(FileCredentialStore(keys)),
+            planner=CatalogPlanner(),
         )
-        gate = Gate(desk, hands(connections) if hands else connections)
+        gate = Gate(desk, transport(connections) if transport else connections)
         yield FullStack(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
     finally:
         connections.close()  # type: ignore[attr-defined]

@@ -39,8 +39,8 @@ SERVERS = {
 class SlowTransport:
     """Hands that wait on the host before the command: five minutes, unless someone stops it."""
 
-    def __init__(self, hands: Any, only: Callable[[str], bool] = lambda _: True) -> None:
-        self._hands = hands
+    def __init__(self, transport: Any, only: Callable[[str], bool] = lambda _: True) -> None:
+        self._hands = transport
         self._only = only
 
     def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
@@ -77,12 +77,12 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
 
 
 @contextmanager
-def interrupt_listeners(*houses: FullStack) -> Iterator[None]:
+def interrupt_listeners(*stacks: FullStack) -> Iterator[None]:
     """What every worker process does beside its beats: hear of people's orders."""
     loop = asyncio.new_event_loop()
 
     async def all_of_them() -> None:
-        reactions = [(h.desk, (Reaction(INTERRUPTING_KINDS, h.gate.interrupt),)) for h in houses]
+        reactions = [(h.desk, (Reaction(INTERRUPTING_KINDS, h.gate.interrupt),)) for h in stacks]
         await asyncio.gather(*(listen(*each) for each in reactions))
 
     task = loop.create_task(all_of_them())
@@ -102,43 +102,43 @@ def interrupt_listeners(*houses: FullStack) -> Iterator[None]:
         loop.close()
 
 
-def claim_tasks(house: FullStack, count: int) -> list[Claim]:
+def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
     """So many tasks, on all of those servers in turn, each held by an agent."""
     names = list(SERVERS)
     for number in range(count):
         line = receiving.NewIssue(text=f"점검 {number}", channel="web", sender="장하늘")
-        receiving.receive_issue(house.desk, line)
-    begun = beats.begin(house.desk, "dispatcher")
+        receiving.receive_issue(stack.desk, line)
+    begun = beats.begin(stack.desk, "dispatcher")
     assert begun is not None
     for number in range(count):
-        hold = beats.claim_task(house.desk, begun)
-        assert hold is not None
-        tasks.file_triage(house.desk, hold, assignment(names[number % len(names)]))
-    beats.end(house.desk, begun, "delegated", task_id=None, steps=0)
-    begun = beats.begin(house.desk, "db-agent")
+        claim = beats.claim_task(stack.desk, begun)
+        assert claim is not None
+        tasks.file_triage(stack.desk, claim, assignment(names[number % len(names)]))
+    beats.end(stack.desk, begun, "delegated", task_id=None, steps=0)
+    begun = beats.begin(stack.desk, "db-agent")
     assert begun is not None
     holds: list[Claim] = []
-    while hold := beats.claim_task(house.desk, begun, frozenset(h.task_id for h in holds)):
-        holds.append(hold)
+    while claim := beats.claim_task(stack.desk, begun, frozenset(h.task_id for h in holds)):
+        holds.append(claim)
     assert len(holds) == count
     # A beat has one task in its hands: for fifty at once it would take fifty agents.
-    with house.desk.database.transaction() as session:
+    with stack.desk.database.transaction() as session:
         numbers = [h.task_id for h in holds]
         session.execute(update(Task).where(Task.task_id.in_(numbers)).values(run_id=begun.run_id))
     return holds
 
 
 @contextmanager
-def reads_in_flight(house: FullStack, holds: list[Claim]) -> Iterator[list[Future[Any]]]:
+def reads_in_flight(stack: FullStack, holds: list[Claim]) -> Iterator[list[Future[Any]]]:
     """A read for each of them, all running on the hosts at once."""
 
-    def read(hold: Claim) -> Any:
-        grant = tasks.grant_reads(house.desk, hold)
+    def read(claim: Claim) -> Any:
+        grant = tasks.grant_reads(stack.desk, claim)
         service = {"service": SERVERS[grant.server_id]}
-        return house.gate.read(grant, ToolCall(tool="service.processes", args=service))
+        return stack.gate.read(grant, ToolCall(tool="service.processes", args=service))
 
     with ThreadPoolExecutor(len(holds)) as threads:
-        reads = [threads.submit(read, hold) for hold in holds]
+        reads = [threads.submit(read, claim) for claim in holds]
         assert wait_until(lambda: count_sleeping_commands() >= len(holds)), [
             r for r in reads if r.done()
         ]

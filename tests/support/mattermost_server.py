@@ -40,10 +40,10 @@ class RoomMessage:
 class Mattermost:
     """A team with rooms, whose webhooks lead to the board."""
 
-    board: TestClient
+    client: TestClient
     token: str = "열쇠"
     messages: list[RoomMessage] = field(default_factory=list)
-    whispers: list[tuple[str, str]] = field(default_factory=list)
+    ephemeral_messages: list[tuple[str, str]] = field(default_factory=list)
     """Who was told something that only they see."""
 
     def post(self, text: str, room: str, user: str = "kim", **more: str) -> RoomMessage | None:
@@ -58,7 +58,7 @@ class Mattermost:
             "trigger_word": "",
             **more,
         }
-        answer = self.board.post("/intake/mattermost", json=payload)
+        answer = self.client.post("/intake/mattermost", json=payload)
         assert answer.status_code == 200, answer.text
         said = answer.json()
         if said.get("text") is None and not said.get("attachments"):
@@ -89,7 +89,7 @@ class Mattermost:
     def press(self, message: RoomMessage, user: str = "lee", **more: Any) -> None:
         """Somebody presses the first button of a message."""
         url = urlsplit(message.buttons[0]["integration"]["url"])
-        answer = self.board.post(url.path, json=self.request(message, user, **more))
+        answer = self.client.post(url.path, json=self.request(message, user, **more))
         if answer.status_code != 200:
             raise ActionFailed(answer.text)
         said = answer.json()
@@ -98,4 +98,4 @@ class Mattermost:
             # Properties that are not given stay, the buttons with them.
             message.props = message.props if update.get("props") is None else update["props"]
         if said.get("ephemeral_text"):
-            self.whispers.append((user, said["ephemeral_text"]))
+            self.ephemeral_messages.append((user, said["ephemeral_text"]))

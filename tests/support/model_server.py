@@ -86,7 +86,7 @@ class ModelServer:
         """What an org chart names as ``base_url``."""
         return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
-    def says(self, *answers: CannedReply) -> None:
+    def replies(self, *answers: CannedReply) -> None:
         """Give these answers in turn; the last one for ever."""
         turn: Iterator[CannedReply] = iter(answers)
         last = answers[-1]

@@ -123,10 +123,10 @@ def realistic_plan(category: str = "MAINTENANCE") -> Plan:
     )
 
 
-def enrol_page_users(board: BoardEnv) -> None:
+def enrol_page_users(env: BoardEnv) -> None:
     """A second institution, the roles that the cast lacks, and a password for everyone."""
     other = Host(server_id="MOE-DB-01", institution="MOE", kind="DB")
-    with board.desk.database.transaction() as session:
+    with env.desk.database.transaction() as session:
         registry.enrol(
             session,
             Directory(
@@ -142,33 +142,33 @@ def enrol_page_users(board: BoardEnv) -> None:
 class IssueScenario:
     """An issue on its way, step by step, as the agents would move it."""
 
-    board: BoardEnv
+    env: BoardEnv
     sr_id: int = 0
-    hold: Claim = field(init=False)
+    claim: Claim = field(init=False)
     plan: Plan = field(default_factory=realistic_plan)
 
     @property
     def plan_hash(self) -> str:
         """What an approval of the filed plan names."""
-        return tasks.plan_hash(self.hold.task_id, self.plan)
+        return tasks.plan_hash(self.claim.task_id, self.plan)
 
     def receive(self, text: str = "기재부 운영DB 쿼리가 너무 느려요", **more: str) -> IssueScenario:
         """RECEIVED."""
-        self.sr_id = self.board.received(text=text, **more)
+        self.sr_id = self.env.create_issue(text=text, **more)
         return self
 
     def parse(self) -> IssueScenario:
         """PARSED, claimed by the DB specialist."""
-        tasks.file_triage(self.board.desk, self._claim("dispatcher"), assignment(SERVER.server_id))
-        self.hold = self._claim("db-agent")
+        tasks.file_triage(self.env.desk, self._claim("dispatcher"), assignment(SERVER.server_id))
+        self.claim = self._claim("db-agent")
         return self
 
     def _claim(self, agent: str) -> Claim:
         """This issue's task, whatever else waits for the agent."""
-        begun = beats.begin(self.board.desk, agent)
+        begun = beats.begin(self.env.desk, agent)
         assert begun is not None
         others: frozenset[int] = frozenset()
-        while (found := beats.claim_task(self.board.desk, begun, others)) is not None:
+        while (found := beats.claim_task(self.env.desk, begun, others)) is not None:
             if found.sr_id == self.sr_id:
                 return found
             others |= {found.task_id}
@@ -178,19 +178,19 @@ class IssueScenario:
         self, findings: dict[str, object] | None = None, output: str = ""
     ) -> IssueScenario:
         """One read on the record, with its evidence."""
-        desk = self.board.desk
-        grant = tasks.grant_reads(desk, self.hold)
+        desk = self.env.desk
+        grant = tasks.grant_reads(desk, self.claim)
         intent = commands.record_intent(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
         found = LOCK_FINDINGS if findings is None else findings
         commands.record_result(desk, intent, CommandResult(True, found, output or repr(found), 84))
         tasks.add_comment(
-            desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다."
+            desk, self.claim, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다."
         )
         return self
 
     def file(self) -> IssueScenario:
         """PENDING_APPROVAL."""
-        tasks.file_plan(self.board.desk, self.hold, self.plan)
+        tasks.file_plan(self.env.desk, self.claim, self.plan)
         return self
 
     def waiting(self, **more: str) -> IssueScenario:
@@ -199,14 +199,12 @@ class IssueScenario:
 
     def start(self) -> IssueScenario:
         """IN_PROGRESS, once it is approved."""
-        self.hold = self._claim("db-agent")
-        grant = tasks.begin_execution(self.board.desk, self.hold)
+        self.claim = self._claim("db-agent")
+        grant = tasks.begin_execution(self.env.desk, self.claim)
         for ordinal, action in enumerate(self.plan.actions):
             step = commands.PlanStep(ordinal, "do")
-            intent = commands.record_intent(
-                self.board.desk, grant, action.call, action.command, step
-            )
-            commands.record_result(self.board.desk, intent, CommandResult(True, {}, "t", 37))
+            intent = commands.record_intent(self.env.desk, grant, action.call, action.command, step)
+            commands.record_result(self.env.desk, intent, CommandResult(True, {}, "t", 37))
         return self
 
     def complete(self) -> IssueScenario:
@@ -214,13 +212,13 @@ class IssueScenario:
         text = f"{self.plan.because}\n수행한 조치:\n" + "\n".join(
             f"- {a.effect}" for a in self.plan.actions
         )
-        tasks.complete(self.board.desk, self.hold, text)
+        tasks.complete(self.env.desk, self.claim, text)
         return self
 
     def fail(self) -> IssueScenario:
         """FAILED_ROLLBACK."""
         text = "2번째 조치의 확인이 맞지 않아 되돌렸습니다.\n되돌린 조치:\n- 로그 수준을 DEBUG로"
-        tasks.fail(self.board.desk, self.hold, text)
+        tasks.fail(self.env.desk, self.claim, text)
         return self
 
 
@@ -231,17 +229,17 @@ _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 class PageClient(TestClient):
     """A client that looks at pages and fills their forms, like a person."""
 
-    def see(self, path: str, **more: Any) -> Any:
+    def get_page(self, path: str, **more: Any) -> Any:
         """A page as a person gets it, without following anything."""
         return self.get(path, headers=PAGE, follow_redirects=False, **more)
 
     def token(self, path: str = "/issues/new") -> str:
         """The form token of a page."""
-        found = _TOKEN.search(self.see(path).text)
+        found = _TOKEN.search(self.get_page(path).text)
         assert found, f"no form on {path}"
         return found[1]
 
-    def fill(self, path: str, at: str = "/issues", **fields: str) -> Any:
+    def submit_form(self, path: str, at: str = "/issues", **fields: str) -> Any:
         """Send a form with its token, as the page ``at`` carries it."""
         data = {"csrf": self.token(at), **fields}
         return self.post(path, data=data, headers=PAGE, follow_redirects=False)

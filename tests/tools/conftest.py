@@ -35,7 +35,7 @@ practice = _load_sibling("practice")
 
 
 @pytest.fixture(scope="session")
-def short() -> Iterator[Path]:
+def short_folder() -> Iterator[Path]:
     """A short private folder, removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="gt-"))
     yield folder
@@ -43,12 +43,12 @@ def short() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def start_sshd(short: Path) -> Iterator[Callable[..., Any]]:
+def start_sshd(short_folder: Path) -> Iterator[Callable[..., Any]]:
     """Starts further servers; all are ended with the run."""
     servers: list[Any] = []
 
     def start(**options: Any) -> Any:
-        servers.append(openssh.OpenSSH(short / f"sshd-{len(servers)}", **options))
+        servers.append(openssh.OpenSSH(short_folder / f"sshd-{len(servers)}", **options))
         return servers[-1]
 
     yield start

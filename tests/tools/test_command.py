@@ -140,11 +140,11 @@ class TestPipelines:
             assert subprocess.run([shell, "-c", line], check=False).returncode == 1
 
     def test_its_first_stage_gets_the_input(self) -> None:
-        assert run((Command.of("cat") | Command.of("rev")).fed("abc\n")) == b"cba\n"
+        assert run((Command.of("cat") | Command.of("rev")).with_input("abc\n")) == b"cba\n"
 
     def test_no_other_stage_has_one(self) -> None:
         with pytest.raises(ProgrammerError):
-            Command.of("true") | Command.of("cat").fed("x")
+            Command.of("true") | Command.of("cat").with_input("x")
 
 
 class TestFiles:
@@ -154,22 +154,22 @@ class TestFiles:
         self, name: str, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         path = f"{tmp_path_factory.mktemp('files')}/{name}"
-        run(Command.of("echo", "one").writing(path))
-        run(Command.of("echo", "two").writing(path, append=True))
-        assert run(Command.of("cat").reading(path)) == b"one\ntwo\n"
+        run(Command.of("echo", "one").with_stdout_to(path))
+        run(Command.of("echo", "two").with_stdout_to(path, append=True))
+        assert run(Command.of("cat").with_stdin_from(path)) == b"one\ntwo\n"
 
     @pytest.mark.parametrize(
         "path", ["relative", "", "&1", "/dev/tcp/192.0.2.1/80", "/dev/udp/h/1", "/dev/fd/1"]
     )
     def test_it_must_be_a_file(self, path: str) -> None:
         with pytest.raises(Invalid):
-            Command.of("echo").writing(path)
+            Command.of("echo").with_stdout_to(path)
 
     def test_there_is_only_one_input(self) -> None:
         with pytest.raises(ProgrammerError):
-            Command.of("cat").reading("/etc/hosts").fed("x")
+            Command.of("cat").with_stdin_from("/etc/hosts").with_input("x")
         with pytest.raises(ProgrammerError):
-            Command.of("cat").fed("x").reading("/etc/hosts")
+            Command.of("cat").with_input("x").with_stdin_from("/etc/hosts")
 
 
 class TestSecrets:
@@ -178,7 +178,7 @@ class TestSecrets:
     @given(st.text(min_size=6).map(lambda t: "«" + t + "»"))
     def test_one_is_never_shown(self, text: str) -> None:
         secret = Secret(text)
-        command = Command.of("chpasswd").fed("root:", secret, "\n")
+        command = Command.of("chpasswd").with_input("root:", secret, "\n")
         shown = [
             *(repr(secret), str(secret), f"{secret}", f"{secret:>40}"),
             *("%s %r".__mod__((secret, secret)), repr({"c": [command, secret]})),
@@ -188,11 +188,13 @@ class TestSecrets:
         assert not [s for s in shown if text in s]
 
     def test_it_reaches_the_wire(self) -> None:
-        assert run(Command.of("cat").fed("a ", Secret(self.WORD))).decode() == f"a {self.WORD}"
+        assert (
+            run(Command.of("cat").with_input("a ", Secret(self.WORD))).decode() == f"a {self.WORD}"
+        )
 
     def test_it_is_not_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         logging.getLogger("test").warning(
-            "%s %r", Secret(self.WORD), Command.of("x").fed(Secret(self.WORD))
+            "%s %r", Secret(self.WORD), Command.of("x").with_input(Secret(self.WORD))
         )
         assert self.WORD not in caplog.text
 
@@ -217,7 +219,7 @@ class TestSecrets:
 
     def test_too_long_an_input_is_refused_without_showing_it(self) -> None:
         with pytest.raises(Invalid) as caught:
-            Command.of("cat").fed(Secret(self.WORD * 200_000))
+            Command.of("cat").with_input(Secret(self.WORD * 200_000))
         assert self.WORD not in str(caught.value)
 
 

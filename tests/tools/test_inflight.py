@@ -13,10 +13,10 @@ HOLD = Claim(task_id=1, sr_id=1, agent_id="a", run_id=1, fence=1)
 
 def test_once_closed_what_runs_is_ended_and_nothing_begins() -> None:
     flight = InFlightCommands()
-    with flight.entered(HOLD) as first, flight.entered(HOLD) as second:
-        assert flight.untold() == 2
+    with flight.track(HOLD) as first, flight.track(HOLD) as second:
+        assert flight.active_count() == 2
         flight.close()
         assert first.is_set() and second.is_set()
-        with pytest.raises(Interrupted), flight.entered(HOLD):
+        with pytest.raises(Interrupted), flight.track(HOLD):
             pass
-    assert flight.untold() == 0
+    assert flight.active_count() == 0

@@ -60,29 +60,29 @@ def test_what_looks_like_a_secret_is_masked(printed: str, kept: str) -> None:
     assert sanitize(printed) == kept
 
 
-def ended(**changed: object) -> Output:
+def exit_reason(**changed: object) -> Output:
     facts: dict[str, object] = {"exit": 0, "stdout": "out", "stderr": "", "seconds": 0.1}
     return Output(**(facts | changed))  # type: ignore[arg-type]
 
 
 class TestRequire:
     def test_a_good_end_gives_the_text(self) -> None:
-        assert require_success("disk.usage", ended()) == "out"
+        assert require_success("disk.usage", exit_reason()) == "out"
 
     def test_a_bad_exit_says_what_was_printed(self) -> None:
         with pytest.raises(CommandFailed, match=r"disk\.usage, 종료 코드 3.*no room"):
-            require_success("disk.usage", ended(exit=3, stderr="no room"))
+            require_success("disk.usage", exit_reason(exit=3, stderr="no room"))
 
     def test_it_is_bounded(self) -> None:
         with pytest.raises(CommandFailed) as caught:
-            require_success("disk.usage", ended(exit=1, stderr="x" * 100_000))
+            require_success("disk.usage", exit_reason(exit=1, stderr="x" * 100_000))
         assert len(str(caught.value)) < 1000
 
     @pytest.mark.parametrize("ending", [e for e in ExitReason if e is not ExitReason.EXITED])
     def test_what_did_not_end_by_itself_failed(self, ending: ExitReason) -> None:
         with pytest.raises(CommandFailed):
-            require_success("disk.usage", ended(exit=None, ended=ending))
+            require_success("disk.usage", exit_reason(exit=None, exit_reason=ending))
 
     def test_half_an_output_is_none(self) -> None:
         with pytest.raises(CommandFailed, match="한도"):
-            require_success("disk.usage", ended(truncated=True))
+            require_success("disk.usage", exit_reason(truncated=True))

@@ -71,20 +71,20 @@ set payer = excluded.payer, payee = excluded.payee, amount = excluded.amount, at
 """
 
 
-def cluster(place: LabServer, data: Path, copies: Path) -> Cluster:
+def cluster(server: LabServer, data: Path, copies: Path) -> Cluster:
     """The server's PostgreSQL, not started."""
     return Cluster(
         data,
-        port=place.port,
+        port=server.port,
         settings=SETTINGS,
         copies=copies,
-        log=place.logs / "postgresql.log",
+        log=server.logs / "postgresql.log",
     )
 
 
-def start(place: LabServer, data: Path, copies: Path) -> Cluster:
+def start(server: LabServer, data: Path, copies: Path) -> Cluster:
     """Start it and make what is missing; data that a power cut has spoiled is made anew."""
-    running = cluster(place, data, copies)
+    running = cluster(server, data, copies)
     try:
         running.start()
     except Misconfigured:
@@ -92,13 +92,13 @@ def start(place: LabServer, data: Path, copies: Path) -> Cluster:
             raise
         shutil.rmtree(running.files)
         running.start()
-    _create_schema(running, place)
-    _write_client_files(running, place)
+    _create_schema(running, server)
+    _write_client_files(running, server)
     return running
 
 
-def _create_schema(running: Cluster, place: LabServer) -> None:
-    name, app = place.plan.name, place.plan.app
+def _create_schema(running: Cluster, server: LabServer) -> None:
+    name, app = server.spec.name, server.spec.app
     for role in (f"{app}_app", f"{app}_batch"):
         running.create_role(role)
     running.create_role(MONITOR_ROLE, member_of=("pg_monitor", "pg_signal_backend"))
@@ -110,19 +110,19 @@ def _create_schema(running: Cluster, place: LabServer) -> None:
         connection.execute(sql.SQL("grant select, update on account to {}").format(batch))
 
 
-def _write_client_files(running: Cluster, place: LabServer) -> None:
+def _write_client_files(running: Cluster, server: LabServer) -> None:
     """Give the account on the server ``psql service=NAME``, with no password on a command line."""
-    name, port = place.plan.name, place.port
+    name, port = server.spec.name, server.port
     entry = f"[{name}]\nhost={ADDRESS}\nport={port}\ndbname={name}\nuser={MONITOR_ROLE}\n"
     word = f"{ADDRESS}:{port}:{name}:{MONITOR_ROLE}:{running.password(MONITOR_ROLE)}\n"
-    write_private(place.home / ".pg_service.conf", entry.encode())
-    write_private(place.home / ".pgpass", word.encode())
+    write_private(server.home / ".pg_service.conf", entry.encode())
+    write_private(server.home / ".pgpass", word.encode())
 
 
-async def run_workload(running: Cluster, place: LabServer) -> None:
+async def run_workload(running: Cluster, server: LabServer) -> None:
     """All workers, until cancelled."""
-    app = place.plan.app
-    dsn = running.dsn(f"{app}_app", place.plan.name)
+    app = server.spec.app
+    dsn = running.dsn(f"{app}_app", server.spec.name)
     await asyncio.gather(*(_worker(dsn, app, number) for number in range(1, WORKERS[app] + 1)))
 
 

@@ -34,40 +34,40 @@ class Fault(Protocol):
 
     server_id: str
 
-    async def put(self) -> None:
+    async def inject(self) -> None:
         """Make it go wrong; ``Refused`` where this machine cannot."""
 
     async def heal(self) -> None:
         """Put it right from outside, whatever state it is in."""
 
-    async def look(self) -> OracleResult:
+    async def probe(self) -> OracleResult:
         """The oracle: whether the service is well."""
 
 
 class LockChain:
     """A closing batch has taken the first account and does not go on: everybody queues up."""
 
-    def __init__(self, place: LabServer, dsn: Callable[[str, str], str]) -> None:
-        self.server_id = place.server_id
-        self._place = place
+    def __init__(self, server: LabServer, dsn: Callable[[str, str], str]) -> None:
+        self.server_id = server.server_id
+        self._server = server
         self._dsn = dsn
-        self._held: psycopg.AsyncConnection[Any] | None = None
+        self._blocker: psycopg.AsyncConnection[Any] | None = None
 
-    async def put(self) -> None:
+    async def inject(self) -> None:
         """Open a transaction, take the account, and leave it idle."""
-        await self._let_go()
-        held = await self._connect("batch", f"{self._place.plan.app}-closing-batch")
-        await held.execute("update account set balance = balance - 1 where account_id = 1")
-        self._held = held
+        await self._release()
+        blocker = await self._connect("batch", f"{self._server.spec.app}-closing-batch")
+        await blocker.execute("update account set balance = balance - 1 where account_id = 1")
+        self._blocker = blocker
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while await self._waiting() < _QUEUE_LENGTH and time.monotonic() < deadline:
+        while await self._waiting_sessions() < _QUEUE_LENGTH and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
 
     async def heal(self) -> None:
         """Give the account free."""
-        await self._let_go()
+        await self._release()
 
-    async def look(self) -> OracleResult:
+    async def probe(self) -> OracleResult:
         """A real update of the contested account within a second, and nobody waits for long."""
         try:
             return await self._measure()
@@ -86,11 +86,11 @@ class LockChain:
                     )
                     free = True
             took = time.monotonic() - began
-        waiting = await self._waiting(longer_than=1.0)
+        waiting = await self._waiting_sessions(longer_than=1.0)
         evidence = {"update_seconds": round(took, 3), "updated": free, "waiting": waiting}
         return OracleResult(free and waiting == 0, evidence)
 
-    async def _waiting(self, longer_than: float = 0.0) -> int:
+    async def _waiting_sessions(self, longer_than: float = 0.0) -> int:
         """How many sessions have waited so long for a lock."""
         text = "select count(*) from pg_locks where not granted and extract(epoch from "
         text += "clock_timestamp() - waitstart) > %s"
@@ -99,80 +99,80 @@ class LockChain:
         return int(row[0]) if row else 0
 
     async def _connect(self, role: str, name: str) -> psycopg.AsyncConnection[Any]:
-        dsn = self._dsn(f"{self._place.plan.app}_{role}", self._place.plan.name)
+        dsn = self._dsn(f"{self._server.spec.app}_{role}", self._server.spec.name)
         return await psycopg.AsyncConnection.connect(dsn, application_name=name)
 
-    async def _let_go(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
+    async def _release(self) -> None:
+        blocker, self._blocker = self._blocker, None
+        if blocker is not None:
             with suppress(psycopg.Error):
-                await held.close()
+                await blocker.close()
 
 
 class HungServer:
     """The application's process is stopped: its port stays open, but nobody answers."""
 
-    def __init__(self, place: LabServer, remote: RemoteRunner) -> None:
-        self.server_id = place.server_id
-        self._place = place
+    def __init__(self, server: LabServer, remote: RemoteRunner) -> None:
+        self.server_id = server.server_id
+        self._server = server
         self._remote = remote
 
-    async def put(self) -> None:
+    async def inject(self) -> None:
         """Stop the process that runs now."""
-        os.kill(int(self._place.pid_file.read_text("ascii")), signal.SIGSTOP)
+        os.kill(int(self._server.pid_file.read_text("ascii")), signal.SIGSTOP)
 
     async def heal(self) -> None:
         """Continue the process; a new one where it is gone."""
         with suppress(OSError, ValueError):
-            os.kill(int(self._place.pid_file.read_text("ascii")), signal.SIGCONT)
-        await self._remote(f"{self._place.control} start")
+            os.kill(int(self._server.pid_file.read_text("ascii")), signal.SIGCONT)
+        await self._remote(f"{self._server.control} start")
 
-    async def look(self) -> OracleResult:
+    async def probe(self) -> OracleResult:
         """An HTTP answer within two seconds."""
-        return await _health(self._place)
+        return await _health(self._server)
 
 
 class FullVolume:
     """The log level was left at DEBUG: the flood fills the volume, and the application fails."""
 
     def __init__(
-        self, place: LabServer, remote: RemoteRunner, machine: int, *, possible: bool
+        self, server: LabServer, remote: RemoteRunner, machine_pid: int, *, has_volume: bool
     ) -> None:
-        self.server_id = place.server_id
-        self._place = place
+        self.server_id = server.server_id
+        self._server = server
         self._remote = remote
-        self._possible = possible
+        self._has_volume = has_volume
         # The volume is only mounted for the server's processes; this is their view of it.
-        self._logs = Path(f"/proc/{machine}/root{place.logs}")
+        self._logs = Path(f"/proc/{machine_pid}/root{server.logs}")
 
-    async def put(self) -> None:
+    async def inject(self) -> None:
         """Turn the level up; ``Refused`` without a volume, since it would fill the real disk."""
-        if not self._possible:
+        if not self._has_volume:
             raise Refused(why=t("lab.no_volume"))
-        layout.set_log_level(self._place, "DEBUG")
-        await self._remote(f"{self._place.control} reload")
+        layout.set_log_level(self._server, "DEBUG")
+        await self._remote(f"{self._server.control} reload")
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while (await _health(self._place)).good and time.monotonic() < deadline:
+        while (await _health(self._server)).good and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
 
     async def heal(self) -> None:
         """Turn it down, and cut the logs off."""
-        layout.set_log_level(self._place, "INFO")
-        await self._remote(f"{self._place.control} reload || {self._place.control} start")
+        layout.set_log_level(self._server, "INFO")
+        await self._remote(f"{self._server.control} reload || {self._server.control} start")
         await asyncio.sleep(0.1)  # the block that is being written
-        if self._possible:
+        if self._has_volume:
             for path in self._logs.glob("app-debug.log*"):
                 os.truncate(path, 0)
 
-    async def look(self) -> OracleResult:
+    async def probe(self) -> OracleResult:
         """Room on the volume, no growth, and a healthy application."""
         before = self._used()
         await asyncio.sleep(0.5)
         after = self._used()
-        health = await _health(self._place)
+        health = await _health(self._server)
         percent = round(100 * after / max(1, self._size()))
         evidence = {**health.evidence, "used_percent": percent, "grew_bytes": after - before}
-        well = not self._possible or (percent < 80 and after - before < 200_000)
+        well = not self._has_volume or (percent < 80 and after - before < 200_000)
         return OracleResult(health.good and well, evidence)
 
     def _used(self) -> int:
@@ -187,28 +187,28 @@ class FullVolume:
 class FailingDeploy:
     """Nothing to put: a staged release is broken by itself. Well is the old one, in service."""
 
-    def __init__(self, place: LabServer, remote: RemoteRunner) -> None:
-        self.server_id = place.server_id
-        self._place = place
+    def __init__(self, server: LabServer, remote: RemoteRunner) -> None:
+        self.server_id = server.server_id
+        self._server = server
         self._remote = remote
-        self._version = place.plan.releases[0].version
+        self._version = server.spec.releases[0].version
 
-    async def put(self) -> None:
+    async def inject(self) -> None:
         """Deploying the staged release is the fault."""
         raise Refused(why=t("lab.no_fault_needed"))
 
     async def heal(self) -> None:
         """The first release again."""
-        layout.activate_release(self._place, self._version)
-        _status, report = await http_get(self._place.port or 0, "/health")
+        layout.activate_release(self._server, self._version)
+        _status, report = await http_get(self._server.port or 0, "/health")
         await self._remote(
-            f"{self._place.control} {'start' if self._serves(report) else 'restart'}"
+            f"{self._server.control} {'start' if self._serves(report) else 'restart'}"
         )
 
-    async def look(self) -> OracleResult:
+    async def probe(self) -> OracleResult:
         """The first release is current, and it is what answers."""
-        health = await _health(self._place)
-        current = os.readlink(self._place.root / "current")
+        health = await _health(self._server)
+        current = os.readlink(self._server.root / "current")
         evidence = {**health.evidence, "current": current}
         good = health.good and self._serves(health.evidence) and current.endswith(self._version)
         return OracleResult(good, evidence)
@@ -217,8 +217,8 @@ class FailingDeploy:
         return report.get("version") == self._version
 
 
-async def _health(place: LabServer) -> OracleResult:
-    status, report = await http_get(place.port or 0, "/health")
+async def _health(server: LabServer) -> OracleResult:
+    status, report = await http_get(server.port or 0, "/health")
     evidence = {"status": status, "version": report.get("version")}
     return OracleResult(status == 200, evidence)
 
@@ -227,7 +227,7 @@ async def wait_for_oracle(fault: Fault, good: bool) -> OracleResult:
     """Wait until the oracle says so; the last finding, also where it never does."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
-        finding = await fault.look()
+        finding = await fault.probe()
         if finding.good is good or time.monotonic() > deadline:
             return finding
         await asyncio.sleep(0.2)

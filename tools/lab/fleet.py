@@ -44,7 +44,7 @@ def _is_up(home: Path) -> bool:
     from guardia.tools.lab.running_fleet import RunningFleet
 
     try:
-        return RunningFleet.find(home).alive()
+        return RunningFleet.find(home).is_alive()
     except NotFound:
         return False
 
@@ -65,11 +65,13 @@ def main(home: Path) -> int:
     if isolated:
         namespace.unshare(namespace.CLONE_NEWNS | namespace.CLONE_NEWPID)
     read, write = os.pipe()
-    terms = FleetOptions(isolated=isolated, volumes=not plain, starter=read, launcher=os.getpid())
+    options = FleetOptions(
+        isolated=isolated, volumes=not plain, launcher_pipe=read, launcher_pid=os.getpid()
+    )
     pid = os.fork()
     if pid == 0:
         os.close(write)
-        _run_fleet(home, terms)
+        _run_fleet(home, options)
     os.close(read)
 
     def pass_on(_number: int, _frame: FrameType | None) -> None:
@@ -80,17 +82,17 @@ def main(home: Path) -> int:
     return max(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
-def _run_fleet(home: Path, terms: FleetOptions) -> None:
+def _run_fleet(home: Path, options: FleetOptions) -> None:
     signal.signal(signal.SIGTERM, _exit)
     # In a namespace the kernel ends all with us; without, we must still end the others in order.
-    namespace.end_with_parent(signal.SIGKILL if terms.isolated else signal.SIGTERM)
+    namespace.end_with_parent(signal.SIGKILL if options.isolated else signal.SIGTERM)
     code = 1
     try:
-        if terms.isolated:
+        if options.isolated:
             namespace.mount_proc()
         from guardia.tools.lab.fleet_server import FleetServer
 
-        code = FleetServer(home, terms).run()
+        code = FleetServer(home, options).run()
     except SystemExit:
         code = 0
     except BaseException as error:

@@ -13,7 +13,7 @@ class FleetOptions:
     """Whether the fleet has a process namespace of its own."""
     volumes: bool
     """Whether to ask the kernel for small file systems."""
-    starter: int
+    launcher_pipe: int
     """A descriptor that ends with the first process."""
-    launcher: int
+    launcher_pid: int
     """The first process's number outside."""

@@ -47,7 +47,7 @@ _STOP_SECONDS = 8.0
 class RunningMachine:
     """A server that has been forked."""
 
-    place: LabServer
+    server: LabServer
     pid: int
     report: int
     port: int
@@ -58,9 +58,9 @@ class RunningMachine:
 class FleetServer:
     """All of it, in one process that is the parent of the servers' processes."""
 
-    def __init__(self, home: Path, terms: FleetOptions) -> None:
+    def __init__(self, home: Path, options: FleetOptions) -> None:
         self._home = home
-        self._terms = terms
+        self._options = options
         self._ports = PortAllocator(home)
         self._machines: dict[str, RunningMachine] = {}
         self._faults: dict[str, Fault] = {}
@@ -72,72 +72,72 @@ class FleetServer:
         """Until the end; the exit code."""
         os.umask(0o077)
         namespace.adopt_orphans()
-        self._forget()
+        self._remove_leftovers()
         (self._home / "hosts").mkdir(exist_ok=True)
         (self._home / "keys").mkdir(exist_ok=True)
         try:
             self._fork_all()
-            return asyncio.run(self._live())
+            return asyncio.run(self._serve())
         finally:
             self._end()
 
     def _fork_all(self) -> None:
-        client = self._public(self._home / "keys" / CREDENTIAL)
-        for server_id, plan in SERVERS.items():
+        client = self._ensure_key(self._home / "keys" / CREDENTIAL)
+        for server_id, spec in SERVERS.items():
             home = self._home / "hosts" / server_id
-            port = self._ports.free(f"{server_id}/{plan.name}") if plan.listens else None
-            place = LabServer(server_id, home, plan, port)
-            layout.prepare(place)
+            port = self._ports.free(f"{server_id}/{spec.name}") if spec.listens else None
+            server = LabServer(server_id, home, spec, port)
+            layout.prepare(server)
             key = self._home / "keys" / server_id
-            public = self._public(key)
+            public = self._ensure_key(key)
             with self._ports.listen(server_id) as listening:
                 data, copies = self._home / "pg" / server_id, self._home / "server"
                 machine = Machine(
-                    place=place,
+                    server=server,
                     listening=listening,
                     host_key=key.read_text("ascii"),
                     client_key=client,
                     data=data,
                     copies=copies,
-                    terms=self._terms,
+                    options=self._options,
                 )
                 pid, report = machine.fork()
                 ssh_port = int(listening.getsockname()[1])
-            self._machines[server_id] = RunningMachine(place, pid, report, ssh_port, public)
+            self._machines[server_id] = RunningMachine(server, pid, report, ssh_port, public)
 
-    async def _live(self) -> int:
+    async def _serve(self) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_reader(self._terms.starter, stop.set)
+        loop.add_reader(self._options.launcher_pipe, stop.set)
         children = ChildReaper()
         ends = [children.ended(machine.pid) for machine in self._machines.values()]
         await asyncio.gather(*(self._await_report(m) for m in self._machines.values()))
-        self._know_faults()
-        inventory = await self._open_doors()
+        self._create_faults()
+        inventory = await self._start_services()
         inventory.save(self._home)
         sys.stdout.write(f"ready {self._home / FILE_NAME}\n")
         sys.stdout.flush()
         for end in ends:  # without one of its servers it is not the fleet any more
             end.add_done_callback(lambda _end: stop.set())
         await stop.wait()
-        loop.remove_reader(self._terms.starter)
+        loop.remove_reader(self._options.launcher_pipe)
         return 1 if any(end.done() for end in ends) else 0
 
     async def _await_report(self, machine: RunningMachine) -> None:
         loop = asyncio.get_running_loop()
-        told = loop.create_future()
-        loop.add_reader(machine.report, told.set_result, None)
-        await told
+        readable = loop.create_future()
+        loop.add_reader(machine.report, readable.set_result, None)
+        await readable
         loop.remove_reader(machine.report)
         report = json.loads(os.read(machine.report, 65_536) or b'{"error": "it ended"}')
         os.close(machine.report)
         if "error" in report:
-            raise RuntimeError(f"{machine.place.server_id}: {report['error']}")
+            raise RuntimeError(f"{machine.server.server_id}: {report['error']}")
         machine.volume = report["volume"]
 
-    async def _open_doors(self) -> Inventory:
+    async def _start_services(self) -> Inventory:
         token_file = self._home / "keys" / "messenger"
         if not token_file.exists():
             layout.write_private(token_file, secrets.token_hex(13).encode())
@@ -149,7 +149,7 @@ class FleetServer:
             await control.serve(self._socket, self._answer),
         ]
         return Inventory(
-            pid=self._terms.launcher,
+            pid=self._options.launcher_pid,
             hosts=self._hosts(),
             credential=CREDENTIAL,
             key=self._home / "keys" / CREDENTIAL,
@@ -159,19 +159,19 @@ class FleetServer:
             alerts=messenger.alerts,
             control=self._socket,
             volumes=any(machine.volume for machine in self._machines.values()),
-            isolated=self._terms.isolated,
+            isolated=self._options.isolated,
         )
 
     def _end(self) -> None:
         """End the servers in order, then whatever is left."""
-        self._forget()
+        self._remove_leftovers()
         pids = {machine.pid for machine in self._machines.values()}
         for pid in pids & {process.pid for process in descendants(os.getpid())}:
             os.kill(pid, signal.SIGTERM)
         _wait_for(pids, _STOP_SECONDS)
         kill_descendants()
 
-    def _forget(self) -> None:
+    def _remove_leftovers(self) -> None:
         """Remove the inventory and its control socket, also those of a fleet that was killed."""
         with suppress(NotFound, ValueError):
             socket = Inventory.load(self._home).control
@@ -188,7 +188,7 @@ class FleetServer:
         return Path(tempfile.mkdtemp(prefix="guardia-lab-", dir="/tmp")) / "control.sock"
 
     @staticmethod
-    def _public(path: Path) -> str:
+    def _ensure_key(path: Path) -> str:
         """The public half of the key in ``path``, which is made where it is missing."""
         if not path.exists():
             key = asyncssh.generate_private_key("ssh-ed25519", comment="practice fleet")
@@ -205,25 +205,25 @@ class FleetServer:
                     "account": ACCOUNT,
                     "host_key": machine.host_key,
                     "credential": CREDENTIAL,
-                    "services": (machine.place.service(),),
+                    "services": (machine.server.service(),),
                 }
             )
             for server in sample_directory().servers
             for machine in [self._machines[server.server_id]]
         )
 
-    def _know_faults(self) -> None:
+    def _create_faults(self) -> None:
         field = self._machines
         db, hung = field["MOF-DB-01"], field["MOF-WAS-01"]
         full, deploy = field["MOIS-WAS-01"], field["MOF-WAS-02"]
         server = Cluster(self._home / "pg" / "MOF-DB-01")
         self._faults = {
-            "lock-chain": faults.LockChain(db.place, server.dsn),
-            "hung-was": faults.HungServer(hung.place, self._remote(hung)),
+            "lock-chain": faults.LockChain(db.server, server.dsn),
+            "hung-was": faults.HungServer(hung.server, self._remote(hung)),
             "full-volume": faults.FullVolume(
-                full.place, self._remote(full), full.pid, possible=full.volume
+                full.server, self._remote(full), full.pid, has_volume=full.volume
             ),
-            "failing-deploy": faults.FailingDeploy(deploy.place, self._remote(deploy)),
+            "failing-deploy": faults.FailingDeploy(deploy.server, self._remote(deploy)),
         }
 
     def _remote(self, machine: RunningMachine) -> faults.RemoteRunner:
@@ -250,10 +250,10 @@ class FleetServer:
             case "status":
                 return await self._status()
             case "oracle":
-                return asdict(await self._fault(request).look())
+                return asdict(await self._fault(request).probe())
             case "fault":
                 fault = self._fault(request)
-                await fault.put()
+                await fault.inject()
                 return asdict(await faults.wait_for_oracle(fault, good=False))
             case "heal":
                 return await self._heal(request)
@@ -280,8 +280,8 @@ class FleetServer:
         return {"good": True, "evidence": [finding.evidence for finding in found]}
 
     async def _status(self) -> dict[str, Any]:
-        looks = await asyncio.gather(*(fault.look() for fault in self._faults.values()))
-        services = dict(zip(self._faults, map(asdict, looks), strict=True))
+        results = await asyncio.gather(*(fault.probe() for fault in self._faults.values()))
+        services = dict(zip(self._faults, map(asdict, results), strict=True))
         return {
             "servers": [self._server(machine) for machine in self._machines.values()],
             "oracles": services,
@@ -290,18 +290,18 @@ class FleetServer:
     def _server(self, machine: RunningMachine) -> dict[str, Any]:
         remote = self._commands(machine)
         return {
-            "server": machine.place.server_id,
+            "server": machine.server.server_id,
             "address": f"{ADDRESS}:{machine.port}",
-            "service": machine.place.plan.name,
+            "service": machine.server.spec.name,
             "state": self._state(machine),
             "commands": [{"pid": p.pid, "state": p.state, "command": p.command} for p in remote],
         }
 
     def _service_pid(self, machine: RunningMachine) -> int:
-        if not machine.place.plan.is_program:
-            return Cluster(self._home / "pg" / machine.place.server_id).pid or 0
+        if not machine.server.spec.is_program:
+            return Cluster(self._home / "pg" / machine.server.server_id).pid or 0
         try:
-            return int(machine.place.pid_file.read_text("ascii"))
+            return int(machine.server.pid_file.read_text("ascii"))
         except (OSError, ValueError):
             return 0
 

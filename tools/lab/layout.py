@@ -31,13 +31,13 @@ class LabServer:
 
     server_id: str
     home: Path
-    plan: ServiceSpec
+    spec: ServiceSpec
     port: int | None
 
     @property
     def root(self) -> Path:
         """``releases/ current conf/ logs/ run/``."""
-        return self.home / "srv" / self.plan.name
+        return self.home / "srv" / self.spec.name
 
     @property
     def logs(self) -> Path:
@@ -47,89 +47,89 @@ class LabServer:
     @property
     def control(self) -> Path:
         """The service script."""
-        return self.home / "bin" / f"{self.plan.name}ctl"
+        return self.home / "bin" / f"{self.spec.name}ctl"
 
     @property
     def pid_file(self) -> Path:
         """Names the running process."""
-        return self.root / "run" / f"{self.plan.name}.pid"
+        return self.root / "run" / f"{self.spec.name}.pid"
 
     def service(self) -> Service:
         """The service as the CMDB shall know it."""
-        plan = self.plan
+        spec = self.spec
         return Service(
-            name=plan.name,
-            kind=plan.kind,
+            name=spec.name,
+            kind=spec.kind,
             port=self.port,
-            control=str(self.control) if plan.is_program else None,
-            health="/health" if plan.kind in ("http", "tls") else None,
+            control=str(self.control) if spec.is_program else None,
+            health="/health" if spec.kind in ("http", "tls") else None,
             root=str(self.root),
             logs=str(self.logs),
-            database=None if plan.is_program else plan.name,
+            database=None if spec.is_program else spec.name,
         )
 
 
-def prepare(place: LabServer) -> None:
+def prepare(server: LabServer) -> None:
     """Make what is missing and restore what a story has changed; logs and archives stay."""
     for folder in ("bin", "srv"):
-        (place.home / folder).mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(place.root / "run", ignore_errors=True)
+        (server.home / folder).mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(server.root / "run", ignore_errors=True)
     for folder in ("conf", "logs", "run", "releases"):
-        (place.root / folder).mkdir(parents=True, exist_ok=True)
-    if place.plan.is_program:
-        set_log_level(place, "INFO")
-        for release in place.plan.releases:
-            _write_release(place, release.version, release.broken)
-        activate_release(place, place.plan.releases[0].version)
-    if place.plan.kind == "tls":
-        _ensure_certificate(place.root / "conf", place.server_id)
+        (server.root / folder).mkdir(parents=True, exist_ok=True)
+    if server.spec.is_program:
+        set_log_level(server, "INFO")
+        for release in server.spec.releases:
+            _write_release(server, release.version, release.broken)
+        activate_release(server, server.spec.releases[0].version)
+    if server.spec.kind == "tls":
+        _ensure_certificate(server.root / "conf", server.server_id)
 
 
-def set_log_level(place: LabServer, level: str) -> None:
+def set_log_level(server: LabServer, level: str) -> None:
     """Configure the log level; the service reads it when it is asked to reload."""
-    (place.root / "conf" / "log_level").write_text(f"{level}\n", "ascii")
+    (server.root / "conf" / "log_level").write_text(f"{level}\n", "ascii")
 
 
-def activate_release(place: LabServer, version: str) -> None:
+def activate_release(server: LabServer, version: str) -> None:
     """Point ``current`` to a release."""
-    fresh = place.root / ".current.new"
+    fresh = server.root / ".current.new"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(Path("releases", version))
-    fresh.replace(place.root / "current")
+    fresh.replace(server.root / "current")
 
 
-def _write_release(place: LabServer, version: str, broken: bool) -> None:
-    folder = place.root / "releases" / version
+def _write_release(server: LabServer, version: str, broken: bool) -> None:
+    folder = server.root / "releases" / version
     folder.mkdir(exist_ok=True)
-    app = {"version": version, "title": place.plan.title, "broken": broken}
+    app = {"version": version, "title": server.spec.title, "broken": broken}
     (folder / "app.json").write_text(json.dumps(app, ensure_ascii=False), "utf-8")
 
 
-def write_control_script(place: LabServer, *, tied_to: int | None, bounded: bool) -> None:
+def write_control_script(server: LabServer, *, tied_to: int | None, bounded: bool) -> None:
     """Write the service script: ``tied_to`` is the server's process where nothing else ends its
     services with it; ``bounded`` says that a volume limits the logs."""
     tie = [] if tied_to is None else [*_PYTHON, str(_SERVICES / "tied.py"), str(tied_to)]
     lines = [
         "#!/bin/bash",
-        f"NAME={shlex.quote(place.plan.name)}",
-        f"ROOT={shlex.quote(str(place.root))}",
+        f"NAME={shlex.quote(server.spec.name)}",
+        f"ROOT={shlex.quote(str(server.root))}",
         f"TIE=({shlex.join(tie)})",
-        f"PROGRAM=({shlex.join(_program(place, bounded))})",
+        f"PROGRAM=({shlex.join(_program(server, bounded))})",
         f". {shlex.quote(str(_SERVICES / 'control.sh'))}",
     ]
-    place.control.write_text("\n".join(lines) + "\n", "utf-8")
-    place.control.chmod(0o755)
+    server.control.write_text("\n".join(lines) + "\n", "utf-8")
+    server.control.chmod(0o755)
 
 
-def _program(place: LabServer, bounded: bool) -> list[str]:
-    plan = place.plan
-    program = "auth_log.py" if plan.kind == "authlog" else "http_server.py"
+def _program(server: LabServer, bounded: bool) -> list[str]:
+    spec = server.spec
+    program = "auth_log.py" if spec.kind == "authlog" else "http_server.py"
     line = [*_PYTHON, str(_SERVICES / program)]
-    line += ["--root", str(place.root), "--logs", str(place.logs), "--name", plan.name]
-    if plan.kind == "authlog":
-        return [*line, "--host", place.server_id]
-    line += ["--port", str(place.port)]
-    if plan.kind == "tls":
+    line += ["--root", str(server.root), "--logs", str(server.logs), "--name", spec.name]
+    if spec.kind == "authlog":
+        return [*line, "--host", server.server_id]
+    line += ["--port", str(server.port)]
+    if spec.kind == "tls":
         line.append("--tls")
     return line if bounded else [*line, "--debug-limit", str(_DEBUG_LIMIT)]
 

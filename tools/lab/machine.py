@@ -28,14 +28,14 @@ from guardia.tools.lab.layout import LabServer
 class Machine:
     """What one server needs to come up."""
 
-    place: LabServer
+    server: LabServer
     listening: socket.socket
     host_key: str
     client_key: str
     data: Path
     """The folder of its PostgreSQL, where it has one."""
     copies: Path
-    terms: FleetOptions
+    options: FleetOptions
 
     def fork(self) -> tuple[int, int]:
         """Start it as a child: process number, and a descriptor on which it tells how it went."""
@@ -47,14 +47,14 @@ class Machine:
         code = 1
         try:
             os.close(read)
-            code = asyncio.run(self._live(write))
+            code = asyncio.run(self._run(write))
         except BaseException as error:
             _report(write, error=f"{type(error).__name__}: {error}")
         finally:
             kill_descendants()
             os._exit(code)
 
-    async def _live(self, write: int) -> int:
+    async def _run(self, write: int) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -65,40 +65,40 @@ class Machine:
         namespace.adopt_orphans()
         volume = self._mount()
         running = self._start_database()
-        if self.place.plan.is_program:
-            server = None if self.terms.isolated else os.getpid()
-            layout.write_control_script(self.place, tied_to=server, bounded=volume)
+        if self.server.spec.is_program:
+            server = None if self.options.isolated else os.getpid()
+            layout.write_control_script(self.server, tied_to=server, bounded=volume)
         shell = self._shell(ChildReaper())
         await self._start_service(shell)
-        door = await ssh_server.serve(self.listening, self.host_key, self.client_key, shell)
+        ssh_acceptor = await ssh_server.serve(self.listening, self.host_key, self.client_key, shell)
         work = asyncio.ensure_future(self._work(running))
         _report(write, volume=volume)
         await stop.wait()
-        door.close()
+        ssh_acceptor.close()
         work.cancel()
         if running is not None:
             running.stop()
         return 0
 
     def _mount(self) -> bool:
-        if self.place.plan.volume is None or not self.terms.volumes:
+        if self.server.spec.volume is None or not self.options.volumes:
             return False
         with suppress(OSError):
-            namespace.mount_volume(self.place.logs, self.place.plan.volume)
+            namespace.mount_volume(self.server.logs, self.server.spec.volume)
             return True
         return False
 
     def _start_database(self) -> Cluster | None:
-        if self.place.plan.is_program:
+        if self.server.spec.is_program:
             return None
-        return database.start(self.place, self.data, self.copies)
+        return database.start(self.server, self.data, self.copies)
 
     async def _work(self, running: Cluster | None) -> None:
         if running is not None:
-            await database.run_workload(running, self.place)
+            await database.run_workload(running, self.server)
 
     def _shell(self, children: ChildReaper) -> ssh_server.Shell:
-        home = self.place.home
+        home = self.server.home
         path = f"{home / 'bin'}:{binaries()}:/usr/local/bin:/usr/bin:/bin"
         environment = {
             "HOME": str(home),
@@ -108,15 +108,15 @@ class Machine:
             "PATH": path,
             "LANG": "C.UTF-8",
         }
-        return ssh_server.Shell(home, environment, children, tied=not self.terms.isolated)
+        return ssh_server.Shell(home, environment, children, tied=not self.options.isolated)
 
     async def _start_service(self, shell: ssh_server.Shell) -> None:
-        if not self.place.plan.is_program:
+        if not self.server.spec.is_program:
             return
-        output = self.place.root / "run" / "start"
+        output = self.server.root / "run" / "start"
         with output.open("wb") as file, Path(os.devnull).open("rb") as nothing:
             files = (nothing.fileno(), file.fileno(), file.fileno())
-            _child, ended = shell.start([str(self.place.control), "start"], files, {})
+            _child, ended = shell.start([str(self.server.control), "start"], files, {})
             if await ended != 0:
                 raise subprocess.SubprocessError(output.read_text("utf-8", errors="replace"))
 

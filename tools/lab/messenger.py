@@ -60,7 +60,7 @@ class Messenger:
         """The webhook of ``hooks`` or ``alerts``; it holds the token."""
         return f"http://{ADDRESS}:{port}/{kind}/{self._token}"
 
-    def take(self, method: str, path: str, kind: str, body: bytes) -> WebhookResponse:
+    def receive(self, method: str, path: str, kind: str, body: bytes) -> WebhookResponse:
         """Keep one request's content, or say what is wrong with it."""
         _, place, token, *rest = [*path.split("/"), "", ""]
         if place not in self._files or any(rest):
@@ -99,7 +99,7 @@ class Messenger:
         if not 0 <= size <= _BODY_LIMIT:
             return WebhookResponse("413 Content Too Large", "too large")
         kind = fields.get("content-type", "").split(";")[0].strip()
-        return self.take(method, path.partition("?")[0], kind, await reader.readexactly(size))
+        return self.receive(method, path.partition("?")[0], kind, await reader.readexactly(size))
 
 
 def _content(kind: str, body: bytes) -> dict[str, Any]:

@@ -16,14 +16,14 @@ class PortAllocator:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._given: set[int] = set()
+        self._allocated: set[int] = set()
 
     def listen(self, name: str) -> socket.socket:
         """A listening socket on the port of that name."""
         for port in self._candidates(name):
             found = _try_bind(port)
             if found is not None:
-                self._given.add(port)
+                self._allocated.add(port)
                 found.listen(128)
                 return found
         raise OSError("no free port")
@@ -37,7 +37,7 @@ class PortAllocator:
         digest = hashlib.sha256(f"{self._home}\n{name}".encode()).digest()
         start = int.from_bytes(digest[:4], "big")
         ports = (_FIRST + (start + 7 * n) % _COUNT for n in range(500))
-        return [port for port in ports if port not in self._given]
+        return [port for port in ports if port not in self._allocated]
 
 
 def _try_bind(port: int) -> socket.socket | None:

@@ -59,11 +59,11 @@ class RunningFleet:
         return found
 
     @property
-    def owned(self) -> bool:
+    def is_owned(self) -> bool:
         """Whether it ends with us."""
         return self._child is not None
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it still runs."""
         if self._child is not None:
             return self._child.poll() is None
@@ -77,14 +77,14 @@ class RunningFleet:
         """The fleet's first process, where we have started it."""
         return self._child.pid if self._child else None
 
-    def ready(self) -> Self:
+    def wait_until_ready(self) -> Self:
         """Wait until all servers are up; ``Misconfigured`` where they do not come up."""
         deadline = time.monotonic() + _START_SECONDS
         while self._inventory is None:
             with suppress(NotFound):
-                self._take(self.find(self.home).inventory)
+                self._adopt(self.find(self.home).inventory)
                 break
-            self._require_start()
+            self._raise_if_ended()
             if time.monotonic() > deadline:
                 self.stop()
                 raise Misconfigured(what=t("lab.fleet"), why=t("lab.slow", log=self.home))
@@ -105,7 +105,7 @@ class RunningFleet:
 
     def __enter__(self) -> Self:
         try:
-            return self.ready()
+            return self.wait_until_ready()
         except BaseException:
             self.stop()
             raise
@@ -124,7 +124,7 @@ class RunningFleet:
     def inventory(self) -> Inventory:
         """Servers, addresses and keys."""
         if self._inventory is None:
-            self.ready()
+            self.wait_until_ready()
         assert self._inventory is not None
         return self._inventory
 
@@ -151,10 +151,12 @@ class RunningFleet:
         found = self.inventory
         return read_posts(found.messages if kind == "message" else found.alerts)
 
-    def told(self, sr_id: int, kind: Literal["message", "alert"], within: float = 10.0) -> bool:
+    def was_notified(
+        self, sr_id: int, kind: Literal["message", "alert"], within: float = 10.0
+    ) -> bool:
         """Whether there was, or comes within some seconds, a post about that issue."""
         deadline = time.monotonic() + within
-        while not any(self._about(post) == sr_id for post in self.posts(kind)):
+        while not any(self._issue_id(post) == sr_id for post in self.posts(kind)):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.1)
@@ -174,7 +176,7 @@ class RunningFleet:
         """One look at the service itself."""
         return OracleResult(**self._ask("oracle", name))
 
-    def healthy(self, name: str) -> bool:
+    def is_healthy(self, name: str) -> bool:
         """Whether that oracle is content now."""
         return self.oracle(name).good
 
@@ -194,20 +196,20 @@ class RunningFleet:
         return found
 
     @staticmethod
-    def _about(post: dict[str, Any]) -> int | None:
+    def _issue_id(post: dict[str, Any]) -> int | None:
         properties = post.get("props")
         return properties.get("sr_id") if isinstance(properties, dict) else None
 
-    def _take(self, inventory: Inventory) -> None:
+    def _adopt(self, inventory: Inventory) -> None:
         self._inventory = inventory
         if self._child is not None and self._child.pid != inventory.pid:
             self.stop()  # somebody else's fleet was quicker, and ours never began
 
-    def _require_start(self) -> None:
+    def _raise_if_ended(self) -> None:
         ended = self._child.poll() if self._child else None
         if ended is not None and ended != fleet_command.OCCUPIED:
-            raise Misconfigured(what=t("lab.fleet"), why=self._last_words())
+            raise Misconfigured(what=t("lab.fleet"), why=self._log_tail())
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         text = (self.home / "fleet.log").read_text("utf-8", errors="replace")
         return " / ".join(text.splitlines()[-3:])[:600]

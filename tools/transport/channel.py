@@ -39,22 +39,22 @@ class RunningCommand:
     def __init__(
         self,
         channel: paramiko.Channel,
-        lifeline: SupervisedCommand,
+        supervised: SupervisedCommand,
         limits: TransportLimits,
         on_output: OnOutput | None,
     ) -> None:
         self._channel = channel
-        self._lifeline = lifeline
+        self._supervised = supervised
         self._limits = limits
         self._stdout, self._stderr = (
-            OutputStream(lifeline.word, limits.output, _line_callback(on_output, name))
+            OutputStream(supervised.marker, limits.output, _line_callback(on_output, name))
             for name in ("stdout", "stderr")
         )
         self._wake = PipeEvent()
         self._started = time.monotonic()
         self._ending = ExitReason.LOST
-        self._may_start = lifeline.leash is None
-        self.heard = False
+        self._may_start = supervised.fence_guard is None
+        self.end_seen = False
         """Whether the end of the command was heard of."""
 
     @property
@@ -62,38 +62,38 @@ class RunningCommand:
         """The command's session on the server; 0 where unknown."""
         return find_session(self._stderr)
 
-    def through(self, cancel: threading.Event) -> Output | None:
+    def wait_for_end(self, cancel: threading.Event) -> Output | None:
         """Follow it to its end; ``None`` where what became of it must be looked up."""
         if cancel.is_set():  # while the connection was being made
-            self.heard, self._ending = True, ExitReason.CANCELLED
+            self.end_seen, self._ending = True, ExitReason.CANCELLED
             return self.output(True)
         if self._request():
-            self._follow(self._started + self._lifeline.seconds, cancel)
-        return self._concluded()
+            self._follow(self._started + self._supervised.seconds, cancel)
+        return self._result()
 
     def output(self, gone: bool) -> Output:
         """What is known of a command whose end was not heard of."""
-        return self._made(None, self._ending, gone)
+        return self._build_output(None, self._ending, gone)
 
     def _request(self) -> bool:
         """Ask for the command; ``False`` where it may have started, but nothing will be heard."""
-        channel, leash = self._channel, self._lifeline.leash
+        channel, fence_guard = self._channel, self._supervised.fence_guard
         channel.settimeout(self._limits.connect)
         channel.event = BoundedEvent(self._limits.connect)
         channel.in_buffer.set_event(self._wake)
         channel.in_stderr_buffer.set_event(self._wake)
         try:
-            channel.exec_command(self._lifeline.line)
-            if leash is not None:
-                self._tied(leash)
-            channel.sendall(self._lifeline.payload)
+            channel.exec_command(self._supervised.line)
+            if fence_guard is not None:
+                self._pass_fence(fence_guard)
+            channel.sendall(self._supervised.payload)
         except CONNECTION_ERRORS as error:
-            if leash is not None and not self._may_start:
+            if fence_guard is not None and not self._may_start:
                 raise CommandNotStarted(type(error).__name__) from error
             return False
         return True
 
-    def _tied(self, leash: FenceGuard) -> None:
+    def _pass_fence(self, fence_guard: FenceGuard) -> None:
         """Wait until the server's shell is there, and only then ask whether the leash holds."""
         deadline = time.monotonic() + self._limits.connect
         while "ready" not in self._stderr.marks:
@@ -104,11 +104,11 @@ class RunningCommand:
             self._drain()
             if "ready" not in self._stderr.marks:
                 self._wake.wait(min(_POLL_SECONDS, left))
-        leash.holds()
+        fence_guard.holds()
         self._may_start = True
 
     def _follow(self, deadline: float, cancel: threading.Event) -> None:
-        let_go = False
+        terminating = False
         while True:
             self._wake.rearm()
             closed = self._channel.closed
@@ -116,11 +116,11 @@ class RunningCommand:
             if closed or (find_exit(self._stderr) and "end" in self._stdout.marks):
                 return
             now = time.monotonic()
-            if let_go and now >= deadline:
+            if terminating and now >= deadline:
                 return
-            if not let_go and (cancel.is_set() or now >= deadline):
+            if not terminating and (cancel.is_set() or now >= deadline):
                 self._ending = ExitReason.CANCELLED if cancel.is_set() else ExitReason.TIMED_OUT
-                let_go, deadline = True, now + self._limits.letting_go
+                terminating, deadline = True, now + self._limits.termination
                 with suppress(*CONNECTION_ERRORS):
                     self._channel.shutdown_write()
             self._wake.wait(min(_POLL_SECONDS, max(0.001, deadline - now)))
@@ -132,34 +132,34 @@ class RunningCommand:
         while channel.recv_stderr_ready():
             self._stderr.feed(channel.recv_stderr(_CHUNK))
 
-    def _concluded(self) -> Output | None:
+    def _result(self) -> Output | None:
         end = find_exit(self._stderr)
         if end is None and self._channel.closed and not self.session:
             return self._without_shell()
         if end is None:
             return None
-        self.heard = True
+        self.end_seen = True
         if not end.killed:
-            return self._made(end.exit, ExitReason.EXITED, True)
-        return self._made(None, self._ending, end.gone)
+            return self._build_output(end.exit, ExitReason.EXITED, True)
+        return self._build_output(None, self._ending, end.gone)
 
     def _without_shell(self) -> Output | None:
         """The account's login shell ended before ours began, as ``nologin`` does."""
         status = self._channel.exit_status
         if status < 0:
             return None
-        self.heard = True
-        return self._made(status, ExitReason.EXITED, True)
+        self.end_seen = True
+        return self._build_output(status, ExitReason.EXITED, True)
 
-    def _made(self, status: int | None, ending: ExitReason, gone: bool) -> Output:
+    def _build_output(self, status: int | None, ending: ExitReason, gone: bool) -> Output:
         return Output(
             exit=status,
             stdout=self._stdout.finish(),
             stderr=self._stderr.finish(),
             seconds=time.monotonic() - self._started,
             truncated=self._stdout.truncated or self._stderr.truncated,
-            ended=ending,
-            confirmed_gone=gone,
+            exit_reason=ending,
+            is_confirmed_gone=gone,
         )
 
 

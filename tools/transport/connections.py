@@ -33,7 +33,7 @@ from guardia.tools.transport.supervised_shell import (
     terminate_command,
 )
 
-__all__ = ["Connections", "Ending", "Limits", "Output", "Secrets"]
+__all__ = ["Connections", "ExitReason", "TransportLimits", "Output", "PrivateKeyStore"]
 
 _Endpoint = tuple[str, str, int, str, str, str]
 
@@ -61,7 +61,7 @@ class Connections:
         timeout: float,
         cancel: threading.Event | None = None,
         on_output: OnOutput | None = None,
-        leash: FenceGuard | None = None,
+        fence_guard: FenceGuard | None = None,
     ) -> Output:
         """Run ``command`` and wait for its end, at most ``timeout`` seconds.
 
@@ -70,17 +70,19 @@ class Connections:
         """
         cancel = cancel or threading.Event()
         if cancel.is_set():
-            return Output(None, "", "", 0.0, ended=ExitReason.CANCELLED)
-        lifeline = SupervisedCommand(command, timeout, leash)
-        following, output = self._followed(host, lifeline, cancel, on_output)
-        return output or following.output(self._gone(host, lifeline, following.session))
+            return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
+        supervised = SupervisedCommand(command, timeout, fence_guard)
+        running, output = self._execute(host, supervised, cancel, on_output)
+        return output or running.output(self._is_gone(host, supervised, running.session))
 
     def end(self, host: Host, tag: str) -> bool:
         """End whatever is on that leash on the server, also if another worker has put it there.
 
         Whether nothing of it is left; ``Unreachable`` where the server cannot be asked.
         """
-        return self.run(host, terminate_command(tag), timeout=self._limits.letting_go + 5).exit == 0
+        return (
+            self.run(host, terminate_command(tag), timeout=self._limits.termination + 5).exit == 0
+        )
 
     def close(self) -> None:
         """End all connections, and with them whatever still runs over them."""
@@ -92,30 +94,30 @@ class Connections:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _followed(
+    def _execute(
         self,
         host: Host,
-        lifeline: SupervisedCommand,
+        supervised: SupervisedCommand,
         cancel: threading.Event,
         on_output: OnOutput | None = None,
     ) -> tuple[RunningCommand, Output | None]:
         """One command, followed to its end; no output where that was not heard of."""
-        kept, channel = self._channel(host)
-        following = RunningCommand(channel, lifeline, self._limits, on_output)
+        pooled, channel = self._channel(host)
+        running = RunningCommand(channel, supervised, self._limits, on_output)
         try:
-            return following, following.through(cancel)
+            return running, running.wait_for_end(cancel)
         except CommandNotStarted as error:
             raise unreachable(host, "broken", error=error) from None
         finally:
             channel.close()
             # A connection that did not even tell of the end is not trusted with the next command.
-            self._pool.give_back(kept, retire=not following.heard)
+            self._pool.release(pooled, retire=not running.end_seen)
 
-    def _gone(self, host: Host, lifeline: SupervisedCommand, session: int) -> bool:
+    def _is_gone(self, host: Host, supervised: SupervisedCommand, session: int) -> bool:
         """Whether a second look at the server finds nothing left of a command."""
-        look = SupervisedCommand(lifeline.gone(session), self._limits.letting_go)
+        look = SupervisedCommand(supervised.gone(session), self._limits.termination)
         try:
-            _, output = self._followed(host, look, threading.Event())
+            _, output = self._execute(host, look, threading.Event())
         except GuardiaError:
             return False
         return output is not None and output.exit == 0
@@ -125,27 +127,27 @@ class Connections:
         deadline = time.monotonic() + self._limits.connect
         broken = 0
         while True:
-            kept = self._take(host, deadline)
+            pooled = self._acquire(host, deadline)
             left = max(1.0, deadline - time.monotonic())
             try:
-                return kept, kept.line.transport.open_session(timeout=left)
+                return pooled, pooled.connection.transport.open_session(timeout=left)
             except CONNECTION_ERRORS as error:
-                full = _is_refusal(error) and kept.line.alive()
+                full = _is_refusal(error) and pooled.connection.is_alive()
                 if full:  # the server allows fewer sessions on a connection than we do
-                    kept.full()
-                self._pool.give_back(kept, retire=not full)
+                    pooled.full()
+                self._pool.release(pooled, retire=not full)
                 broken += not full
                 if broken > 1 or (full and time.monotonic() >= deadline):
                     reason = "no_session" if full else "broken"
                     raise unreachable(host, reason, error=type(error).__name__) from error
             time.sleep(random.uniform(0.01, 0.05))
 
-    def _take(self, host: Host, deadline: float) -> PooledConnection[_SshConnection]:
+    def _acquire(self, host: Host, deadline: float) -> PooledConnection[_SshConnection]:
         def connected() -> _SshConnection:
             return _SshConnection(connect(host, self._secrets, self._limits, deadline))
 
         try:
-            return self._pool.take(_endpoint(host), connected, deadline)
+            return self._pool.acquire(_endpoint(host), connected, deadline)
         except PoolExhausted:
             raise unreachable(host, "busy") from None
         except PoolClosed:
@@ -158,7 +160,7 @@ class _SshConnection:
     def __init__(self, transport: paramiko.Transport) -> None:
         self.transport = transport
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self.transport.is_active()
 
     def close(self) -> None:

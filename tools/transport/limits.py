@@ -11,7 +11,7 @@ class TransportLimits:
 
     connect: float = 10.0
     """From the first packet to an open channel."""
-    letting_go: float = 5.0
+    termination: float = 5.0
     """How long the server may take to end a command and to confirm it."""
     keepalive: float = 15.0
     idle: float = 600.0

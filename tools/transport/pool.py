@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 class Connection(Protocol):
     """A connection."""
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it may still carry something."""
         ...
 
@@ -37,10 +37,10 @@ class PoolClosed(Exception):
 class PooledConnection(Generic[L]):
     """One connection, and how many channels of it are in use."""
 
-    line: L
+    connection: L
     capacity: int
     channels: int = 1
-    used: float = field(default_factory=time.monotonic)
+    last_used: float = field(default_factory=time.monotonic)
     retired: bool = False
     """No new channels; closed with the last one."""
 
@@ -49,27 +49,29 @@ class PooledConnection(Generic[L]):
         yet, so one is always tried again."""
         self.capacity = max(1, self.channels - 1)
 
-    def over(self, oldest: float) -> bool:
+    def is_expired(self, oldest: float) -> bool:
         """Whether it has no use any more."""
-        if not self.line.alive():
+        if not self.connection.is_alive():
             return True
-        return self.channels == 0 and (self.retired or self.used < oldest)
+        return self.channels == 0 and (self.retired or self.last_used < oldest)
 
 
 @dataclass(slots=True, eq=False)
 class _Endpoint(Generic[L]):
     """The connections to one place."""
 
-    kept: list[PooledConnection[L]] = field(default_factory=list)
+    pooled: list[PooledConnection[L]] = field(default_factory=list)
     opening: bool = False
     """One at a time, so that a burst of commands does not become a burst of log-ins."""
 
-    def roomiest(self) -> PooledConnection[L] | None:
+    def least_busy(self) -> PooledConnection[L] | None:
         """The living connection with the most room, if there is room at all."""
-        roomy = (
-            k for k in self.kept if not k.retired and k.channels < k.capacity and k.line.alive()
+        available = (
+            k
+            for k in self.pooled
+            if not k.retired and k.channels < k.capacity and k.connection.is_alive()
         )
-        return min(roomy, key=lambda k: k.channels, default=None)
+        return min(available, key=lambda k: k.channels, default=None)
 
 
 class ConnectionPool(Generic[K, L]):
@@ -85,7 +87,7 @@ class ConnectionPool(Generic[K, L]):
         self._places: dict[K, _Endpoint[L]] = {}
         self._closed = False
 
-    def take(self, key: K, connect: Callable[[], L], deadline: float) -> PooledConnection[L]:
+    def acquire(self, key: K, connect: Callable[[], L], deadline: float) -> PooledConnection[L]:
         """A connection to ``key`` with one channel of it taken; a new one by ``connect``.
 
         ``Full`` where none gets free until ``deadline`` (monotonic), ``Closed`` after ``close``.
@@ -96,22 +98,22 @@ class ConnectionPool(Generic[K, L]):
                     raise PoolClosed
                 place = self._places.setdefault(key, _Endpoint())
                 self._sweep(keep=place)
-                if best := place.roomiest():
+                if best := place.least_busy():
                     best.channels += 1
                     return best
-                if not place.opening and len(place.kept) < self._connections:
+                if not place.opening and len(place.pooled) < self._connections:
                     place.opening = True
                     break
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise PoolExhausted
         return self._add(place, connect)
 
-    def give_back(self, kept: PooledConnection[L], *, retire: bool = False) -> None:
+    def release(self, pooled: PooledConnection[L], *, retire: bool = False) -> None:
         """One channel less on it; ``retire`` where it should carry no further one."""
         with self._changed:
-            kept.channels -= 1
-            kept.used = time.monotonic()
-            kept.retired |= retire
+            pooled.channels -= 1
+            pooled.last_used = time.monotonic()
+            pooled.retired |= retire
             self._sweep()
             self._changed.notify_all()
 
@@ -119,33 +121,33 @@ class ConnectionPool(Generic[K, L]):
         """End all connections, now and for good."""
         with self._changed:
             self._closed = True
-            everything = [k for place in self._places.values() for k in place.kept]
+            everything = [k for place in self._places.values() for k in place.pooled]
             self._places.clear()
             self._changed.notify_all()
-        for kept in everything:
-            kept.line.close()
+        for pooled in everything:
+            pooled.connection.close()
 
     def _add(self, place: _Endpoint[L], connect: Callable[[], L]) -> PooledConnection[L]:
-        kept: PooledConnection[L] | None = None
+        pooled: PooledConnection[L] | None = None
         try:
-            kept = PooledConnection(connect(), self._channels)
+            pooled = PooledConnection(connect(), self._channels)
         finally:
             with self._changed:
                 place.opening = False
-                if kept is not None and not self._closed:
-                    place.kept.append(kept)
+                if pooled is not None and not self._closed:
+                    place.pooled.append(pooled)
                 self._changed.notify_all()
         if self._closed:
-            kept.line.close()
+            pooled.connection.close()
             raise PoolClosed
-        return kept
+        return pooled
 
     def _sweep(self, keep: _Endpoint[L] | None = None) -> None:
         """Close what is dead, retired or long unused. Called with the lock held."""
         oldest = time.monotonic() - self._idle
         for key, place in list(self._places.items()):
-            for kept in [k for k in place.kept if k.over(oldest)]:
-                place.kept.remove(kept)
-                kept.line.close()
-            if not place.kept and not place.opening and place is not keep:
+            for pooled in [k for k in place.pooled if k.is_expired(oldest)]:
+                place.pooled.remove(pooled)
+                pooled.connection.close()
+            if not place.pooled and not place.opening and place is not keep:
                 del self._places[key]

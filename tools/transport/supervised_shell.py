@@ -162,27 +162,27 @@ class SupervisedCommand:
 
     command: Command
     seconds: float
-    leash: FenceGuard | None = None
-    word: str = field(default_factory=lambda: secrets.token_hex(8))
+    fence_guard: FenceGuard | None = None
+    marker: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def line(self) -> str:
         """What is asked of the server's login shell."""
         bound = math.ceil(self.seconds) + _GRACE_SECONDS
         size = len(self.payload)
-        name = self.leash.tag if self.leash else "guardia"
-        words = ("sh", "-c", _SHELL, name, self.word, str(size), str(bound))
+        name = self.fence_guard.tag if self.fence_guard else "guardia"
+        words = ("sh", "-c", _SHELL, name, self.marker, str(size), str(bound))
         return "exec " + shlex.join((*words, self.command.render()))
 
     @property
     def payload(self) -> bytes:
         """What follows on the channel: the command's input, as base64 text."""
-        return base64.b64encode(self.command.input()) + (b"." if self.leash else b"")
+        return base64.b64encode(self.command.input()) + (b"." if self.fence_guard else b"")
 
     def gone(self, session: int) -> Command:
         """A command that succeeds when neither the shell nor its session (0: unknown) is left."""
-        half = len(self.word) // 2
-        return Command.script(_GONE, self.word[:half], self.word[half:], session)
+        half = len(self.marker) // 2
+        return Command.script(_GONE, self.marker[:half], self.marker[half:], session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +199,14 @@ class ShellExit:
 class OutputStream:
     """One of the two outputs: the command's bytes, bounded, and the shell's marks among them."""
 
-    def __init__(self, word: str, limit: int, live: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, marker: str, limit: int, on_text: Callable[[str], None] | None = None
+    ) -> None:
         self.marks: list[str] = []
         self.truncated = False
-        self._start = f"\x1e{word}:".encode()
+        self._start = f"\x1e{marker}:".encode()
         self._limit = limit
-        self._live = live
+        self._on_text = on_text
         self._kept = bytearray()
         self._rest = b""
         self._line = b""
@@ -220,7 +222,7 @@ class OutputStream:
             inside = self._rest[at + len(self._start) : close]
             self.marks.append(inside[:_MAX_MARK_BYTES].decode("ascii", "replace"))
             self._rest = self._rest[close + 1 :]
-        held = self._held()
+        held = self._pending_start()
         self._keep(self._rest[:held])
         self._rest = self._rest[held:]
 
@@ -228,12 +230,12 @@ class OutputStream:
         """The whole output as harmless text."""
         self._keep(self._rest)
         self._rest = b""
-        if self._live and self._line:
-            self._live(decode(self._line))
+        if self._on_text and self._line:
+            self._on_text(decode(self._line))
             self._line = b""
         return decode(bytes(self._kept))
 
-    def _held(self) -> int:
+    def _pending_start(self) -> int:
         """From where a mark may have begun that has not arrived whole."""
         last = self._rest.rfind(b"\x1e", max(0, len(self._rest) - _MAX_MARK_BYTES))
         if last < 0:
@@ -248,18 +250,18 @@ class OutputStream:
             self.truncated = True
             data = data[:room]
         self._kept += data
-        if self._live and data:
-            self._say(data)
+        if self._on_text and data:
+            self._emit_lines(data)
 
-    def _say(self, data: bytes) -> None:
+    def _emit_lines(self, data: bytes) -> None:
         """Pass whole lines on, so that masking sees what belongs together."""
-        assert self._live is not None
+        assert self._on_text is not None
         self._line += data
         upto = self._line.rfind(b"\n") + 1
         if not upto and len(self._line) > _MAX_LINE_BYTES:
             upto = len(self._line)
         if upto:
-            self._live(sanitize(self._line[:upto].decode("utf-8", "replace")))
+            self._on_text(sanitize(self._line[:upto].decode("utf-8", "replace")))
             self._line = self._line[upto:]
 
 

@@ -77,7 +77,7 @@ class ChatBrain:
 
     def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
         """Classify by a model, choosing from the directory."""
-        return self._think(
+        return self._ask_models(
             prompts.triage_prompt(text, directory),
             otherwise=lambda: self._fallback.triage(text, directory),
         )
@@ -87,7 +87,7 @@ class ChatBrain:
         a model is shown is cut by the rules alone."""
         if len(text) > prompts.MAX_TEXT:
             return self._fallback.divide(text, directory)
-        return self._think(
+        return self._ask_models(
             prompts.goal_prompt(text, scope.goal_scope(text, directory)),
             otherwise=lambda: self._fallback.divide(text, directory),
         )
@@ -98,13 +98,13 @@ class ChatBrain:
         """Let a model pick one of ``found``; without any there is nothing to ask."""
         if not found:
             return self._fallback.choose(text, found)
-        return self._think(
+        return self._ask_models(
             prompts.choice_prompt(text, found, notes),
             otherwise=lambda: self._fallback.choose(text, found),
         )
 
-    def _think(
-        self, asked: Prompt[T], *, otherwise: Callable[[], BrainResult[T]]
+    def _ask_models(
+        self, prompt: Prompt[T], *, otherwise: Callable[[], BrainResult[T]]
     ) -> BrainResult[T]:
         deadline = time.monotonic() + self._choice.limit
         tried: list[str] = []
@@ -114,36 +114,36 @@ class ChatBrain:
             if seconds <= 0:
                 break
             try:
-                answer = self._ask(choice, asked, seconds)
+                answer = self._ask(choice, prompt, seconds)
             except (ModelError, Misconfigured) as error:
                 why = str(error.detail["why"])
-                log.warning("chat model %s, %s: %s", choice.model, asked.name, why)
+                log.warning("chat model %s, %s: %s", choice.model, prompt.name, why)
                 tried.append(f"{choice.model}: {why}")
                 found = error.detail.get("refusal")
                 refused = found if isinstance(found, BudgetRefusal) else refused
                 continue
             remark = t("brain.went_on", tried="; ".join(tried)) if tried else ""
             return BrainResult(answer, f"chat:{choice.model}", remark)
-        if refused is not None and refused.pauses:
+        if refused is not None and refused.pauses_agent:
             self._meter.rest(refused)
         return replace(otherwise(), remark=t("brain.fell_back", tried="; ".join(tried)))
 
-    def _ask(self, choice: ModelChoice, asked: Prompt[T], seconds: float) -> T:
+    def _ask(self, choice: ModelChoice, prompt: Prompt[T], seconds: float) -> T:
         """One model's answer, paid for whatever it was; ``ModelError`` where it is none."""
         instructions = role.instructions(self._role_file)
         model, breaker = ChatModel(choice, self._key(choice)), self._breaker(choice)
-        if not breaker.admits():
+        if not breaker.allows():
             raise ModelError(why=t("brain.paused"))
-        bid = metering.worst_case(choice, system_prompt(instructions, asked), asked, seconds)
+        bid = metering.worst_case(choice, system_prompt(instructions, prompt), prompt, seconds)
         call = self._meter.reserve(bid)
         if isinstance(call, BudgetRefusal):
             raise ModelError(why=call.why, refusal=call)
         begun = time.monotonic()
         usage, outcome, why = NO_USAGE, "failed", ""
         try:
-            reply = _send(model, breaker, instructions, asked, seconds)
+            reply = _send(model, breaker, instructions, prompt, seconds)
             usage, outcome = reply.usage, "unusable"
-            answer = asked.read(reply.text)
+            answer = prompt.parse(reply.text)
             outcome = "used"
             return answer
         except ModelError as error:
@@ -162,16 +162,20 @@ def _usage_of(error: ModelError, before: TokenUsage) -> TokenUsage:
 
 
 def _send(
-    model: ChatModel, breaker: CircuitBreaker, instructions: str, asked: Prompt[Any], seconds: float
+    model: ChatModel,
+    breaker: CircuitBreaker,
+    instructions: str,
+    prompt: Prompt[Any],
+    seconds: float,
 ) -> ChatReply:
     try:
-        reply = model.answer(instructions, asked, seconds)
+        reply = model.answer(instructions, prompt, seconds)
     except ModelError as error:
         # Bad answers are not counted: a request that provokes them must not silence the model.
         if error.detail.get("down"):
-            breaker.failed()
+            breaker.record_failure()
         else:
-            breaker.succeeded()
+            breaker.record_success()
         raise
-    breaker.succeeded()
+    breaker.record_success()
     return reply

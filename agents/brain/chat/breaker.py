@@ -24,13 +24,13 @@ class CircuitBreaker:
         self._pause = pause
         self._clock = clock
         self._lock = Lock()
-        self._failed = 0
+        self._failures = 0
         self._until = 0.0
 
-    def admits(self) -> bool:
+    def allows(self) -> bool:
         """Whether the server may be asked now. After the pause one question goes first alone."""
         with self._lock:
-            if self._failed < self._limit:
+            if self._failures < self._limit:
                 return True
             now = self._clock()
             if now < self._until:
@@ -39,15 +39,15 @@ class CircuitBreaker:
             self._until = now + self._pause
             return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """The server answered."""
         with self._lock:
-            self._failed = 0
+            self._failures = 0
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """The server did not answer, or with an error of its own."""
         with self._lock:
-            self._failed += 1
+            self._failures += 1
             self._until = self._clock() + self._pause
 
 

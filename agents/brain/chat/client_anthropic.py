@@ -30,7 +30,7 @@ class AnthropicClient:
         except ImportError as error:
             why = t("brain.extra_missing", extra="anthropic")
             raise Misconfigured(what="anthropic", why=why) from error
-        self.http: Any = httpx2
+        self.http_library: Any = httpx2
 
     def invoke(self, call: ChatRequest) -> Any:
         """One message."""
@@ -56,10 +56,10 @@ class AnthropicClient:
             timeout=call.client.timeout,
             max_retries=0,
         )
-        messages = [("system", call.system), ("user", call.question.data)]
+        messages = [("system", call.system), ("user", call.prompt.data)]
         # Decoding here knows neither lengths nor patterns: those stay as words for the model, and
         # the reader of the answer insists on them.
-        schema = anthropic.transform_schema(call.question.schema)
+        schema = anthropic.transform_schema(call.prompt.schema)
         form = {"type": "json_schema", "schema": schema}
         return chat.invoke(messages, output_config={"format": form})
 
@@ -74,7 +74,7 @@ class AnthropicClient:
             raise unusable_answer("stop_reason", usage)
         return ChatReply(message.content, usage)
 
-    def trouble(self, error: Exception) -> ConnectionFailure | int | None:
+    def classify_error(self, error: Exception) -> ConnectionFailure | int | None:
         """Its library's errors."""
         import anthropic
 

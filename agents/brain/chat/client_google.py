@@ -27,7 +27,7 @@ _VERSION = "v1beta"
 class GoogleClient:
     """The wire of ``provider: google``."""
 
-    http: Any = httpx
+    http_library: Any = httpx
 
     def __init__(self) -> None:
         """``Misconfigured`` where the extra is not installed."""
@@ -56,11 +56,11 @@ class GoogleClient:
         # Its own client knows neither our bounds nor our certificates.
         chat.client = _google_client(call)
         _silence_warnings()
-        messages = [("system", call.system), ("user", call.question.data)]
+        messages = [("system", call.system), ("user", call.prompt.data)]
         return chat.invoke(
             messages,
             response_mime_type="application/json",
-            response_json_schema=_supported_schema(call.question.schema),
+            response_json_schema=_supported_schema(call.prompt.schema),
         )
 
     def reply(self, message: Any) -> ChatReply:
@@ -73,7 +73,7 @@ class GoogleClient:
             raise unusable_answer("finishReason", usage)
         return ChatReply(str(message.text), usage)
 
-    def trouble(self, error: Exception) -> ConnectionFailure | int | None:
+    def classify_error(self, error: Exception) -> ConnectionFailure | int | None:
         """Its libraries' errors: langchain's of Google's."""
         from google.genai.errors import APIError
 

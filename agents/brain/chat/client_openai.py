@@ -20,7 +20,7 @@ from guardia.agents.brain.chat.clients import (
 class OpenAIClient:
     """The wire of ``provider: openai``."""
 
-    http: Any = httpx
+    http_library: Any = httpx
 
     def __init__(self) -> None:
         import langchain_openai  # noqa: F401 - its 2 s are not the server's
@@ -42,8 +42,8 @@ class OpenAIClient:
             use_responses_api=False,
             streaming=False,
         )
-        messages = [("system", call.system), ("user", call.question.data)]
-        form = {"name": call.question.name, "strict": True, "schema": call.question.schema}
+        messages = [("system", call.system), ("user", call.prompt.data)]
+        form = {"name": call.prompt.name, "strict": True, "schema": call.prompt.schema}
         return chat.invoke(messages, response_format={"type": "json_schema", "json_schema": form})
 
     def reply(self, message: Any) -> ChatReply:
@@ -57,7 +57,7 @@ class OpenAIClient:
             raise unusable_answer("finish_reason", usage)
         return ChatReply(message.content, usage)
 
-    def trouble(self, error: Exception) -> ConnectionFailure | int | None:
+    def classify_error(self, error: Exception) -> ConnectionFailure | int | None:
         """Its library's errors."""
         import openai
 

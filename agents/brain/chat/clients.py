@@ -45,7 +45,7 @@ class ChatRequest:
     choice: ModelChoice
     key: SecretStr | None
     system: str
-    question: Prompt[Any]
+    prompt: Prompt[Any]
     client: Any
     timeout: tuple[float, float, float, float]
 
@@ -61,7 +61,7 @@ class ChatClient(Protocol):
     """One protocol."""
 
     @property
-    def http(self) -> Any:
+    def http_library(self) -> Any:
         """The library for HTTP that its own library takes clients of."""
         ...
 
@@ -73,7 +73,7 @@ class ChatClient(Protocol):
         """The message's text; ``ModelError`` where it is no complete answer."""
         ...
 
-    def trouble(self, error: Exception) -> ConnectionFailure | int | None:
+    def classify_error(self, error: Exception) -> ConnectionFailure | int | None:
         """What an error of ``invoke`` means: an HTTP status, or ``None`` for anything else."""
         ...
 

@@ -57,7 +57,7 @@ class ChatModel:
         """As the chart names it."""
         return self.choice.model
 
-    def answer(self, role: str, question: Prompt[Any], seconds: float) -> ChatReply:
+    def answer(self, role: str, prompt: Prompt[Any], seconds: float) -> ChatReply:
         """Ask; ``ModelError`` with a Korean ``why``, ``down=True`` where the server is unwell,
         ``answered=True`` where it said something unusable, and the ``usage`` so far as known.
 
@@ -68,43 +68,45 @@ class ChatModel:
         """
         deadline = time.monotonic() + seconds
         try:
-            return self._once(role, question, seconds)
+            return self._ask_once(role, prompt, seconds)
         except ModelError as error:
             wait = error.detail.get("again_in")
             left = deadline - time.monotonic()
             if not isinstance(wait, float) or not 0 <= wait <= min(_MAX_RETRY_SECONDS, left / 2):
                 raise
         time.sleep(wait)
-        return self._once(role, question, deadline - time.monotonic())
+        return self._ask_once(role, prompt, deadline - time.monotonic())
 
-    def _once(self, role: str, question: Prompt[Any], seconds: float) -> ChatReply:
-        wire = client_factory.client_for(self.choice.provider)
+    def _ask_once(self, role: str, prompt: Prompt[Any], seconds: float) -> ChatReply:
+        chat_client = client_factory.client_for(self.choice.provider)
         # Where an answer has odd types, these repeat what the server sent.
         warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
         try:
             message = _run_with_timeout(
-                seconds, lambda: self._invoke(wire, role, question, seconds)
+                seconds, lambda: self._invoke(chat_client, role, prompt, seconds)
             )
         except Exception as error:  # Whatever it was, it came of what the server sent.
-            raise self._why(wire, error, seconds) from None
-        return wire.reply(message)
+            raise self._model_error(chat_client, error, seconds) from None
+        return chat_client.reply(message)
 
-    def _invoke(self, wire: ChatClient, role: str, question: Prompt[Any], seconds: float) -> Any:
+    def _invoke(
+        self, chat_client: ChatClient, role: str, prompt: Prompt[Any], seconds: float
+    ) -> Any:
         from langsmith import tracing_context
 
         # As a tuple (connect, read, write, pool): langchain keeps one client for each hashable one.
         timeout = (min(_CONNECT_SECONDS, seconds), seconds, seconds, seconds)
         with (
-            http_bounds.bounded_client(wire.http, timeout) as client,
+            http_bounds.bounded_client(chat_client.http_library, timeout) as client,
             tracing_context(enabled=False),
         ):
             call = ChatRequest(
-                self.choice, self.key, system_prompt(role, question), question, client, timeout
+                self.choice, self.key, system_prompt(role, prompt), prompt, client, timeout
             )
-            return wire.invoke(call)
+            return chat_client.invoke(call)
 
-    def _why(self, wire: ChatClient, error: Exception, seconds: float) -> ModelError:
-        match wire.trouble(error):
+    def _model_error(self, chat_client: ChatClient, error: Exception, seconds: float) -> ModelError:
+        match chat_client.classify_error(error):
             case ConnectionFailure.SLOW:
                 why = t("brain.timed_out", seconds=f"{seconds:.3g}")
                 return ModelError(why=why, down=True, usage=_possible_usage(error))
@@ -124,9 +126,9 @@ class ChatModel:
         return ModelError(why=why, answered=True, usage=UNKNOWN_USAGE)
 
 
-def system_prompt(role: str, question: Prompt[Any]) -> str:
+def system_prompt(role: str, prompt: Prompt[Any]) -> str:
     """What the model is told before the data."""
-    return "\n\n".join(filter(None, [role, question.instructions]))
+    return "\n\n".join(filter(None, [role, prompt.instructions]))
 
 
 def _run_with_timeout(seconds: float, work: Callable[[], Any]) -> Any:

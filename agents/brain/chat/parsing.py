@@ -182,7 +182,7 @@ def _parse_piece(said: _PieceAnswer, owners: dict[str, str], reasons: tuple[str,
         institution=owners.get(said.server),
         reasons=reasons,
     )
-    return GoalPiece(title, title, sentence=0, wish=True, read=read)
+    return GoalPiece(title, title, sentence=0, is_request=True, read=read)
 
 
 def choice_schema(runbooks: Sequence[str]) -> Any:

@@ -44,20 +44,20 @@ class Prompt(Generic[T]):
     instructions: str
     data: str
     schema: dict[str, Any]
-    read: Callable[[str], T]
+    parse: Callable[[str], T]
     """From the model's text to a choice of what was offered; ``ModelError`` else."""
-    shape: str
+    base_schema: str
     """The form of an answer without what is offered this time."""
 
     @property
-    def form(self) -> str:
+    def schema_json(self) -> str:
         """The schema as it is sent."""
         return json.dumps(self.schema, ensure_ascii=False)
 
     def version(self, system: str) -> str:
         """Which prompt this is: the same for all requests, another after a change of the
         instructions (``system``, with the role) or of the answer's form."""
-        return hashlib.sha256(f"{system}\n{self.shape}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{system}\n{self.base_schema}".encode()).hexdigest()[:12]
 
 
 def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
@@ -72,8 +72,8 @@ def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
             request=text[:MAX_TEXT],
         ),
         schema=parsing.triage_schema(servers, institutions),
-        read=lambda said: parsing.parse_triage(said, servers, institutions),
-        shape=parsing.TRIAGE_BASE_SCHEMA,
+        parse=lambda said: parsing.parse_triage(said, servers, institutions),
+        base_schema=parsing.TRIAGE_BASE_SCHEMA,
     )
 
 
@@ -88,8 +88,8 @@ def goal_prompt(text: str, scope: GoalScope) -> Prompt[tuple[GoalPiece, ...]]:
             request=text[:MAX_TEXT],
         ),
         schema=parsing.division_schema(servers),
-        read=lambda said: parsing.parse_division(said, servers, scope.servers),
-        shape=parsing.DIVISION_BASE_SCHEMA,
+        parse=lambda said: parsing.parse_division(said, servers, scope.servers),
+        base_schema=parsing.DIVISION_BASE_SCHEMA,
     )
 
 
@@ -107,8 +107,8 @@ def choice_prompt(
             request=text[:MAX_TEXT],
         ),
         schema=parsing.choice_schema(runbooks),
-        read=lambda said: parsing.parse_choice(said, runbooks),
-        shape=parsing.CHOICE_BASE_SCHEMA,
+        parse=lambda said: parsing.parse_choice(said, runbooks),
+        base_schema=parsing.CHOICE_BASE_SCHEMA,
     )
 
 

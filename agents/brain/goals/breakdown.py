@@ -36,7 +36,7 @@ class GoalPiece:
     request: str
     """The same as a request, which triage reads: "점검하고" is "점검해 주세요"."""
     sentence: int
-    wish: bool
+    is_request: bool
     """It asks for something; else it tells a circumstance, or is a heading."""
     read: Triage | None = None
     """What a model has chosen for it, where a model has divided the goal."""
@@ -46,7 +46,7 @@ def divide(text: str) -> tuple[GoalPiece, ...]:
     """The pieces of ``text``, which is untrusted: words that address the machine are not heard."""
     found: list[GoalPiece] = []
     sentence = 0
-    for line in strip_noise(text, lexicon().strangers).splitlines():
+    for line in strip_noise(text, lexicon().injection_patterns).splitlines():
         for segment, last in _segments(_BULLET.sub("", line).strip()):
             found.append(_piece(segment, sentence, heading=_is_heading(line)))
             sentence += last
@@ -111,11 +111,11 @@ def _piece(segment: str, sentence: int, *, heading: bool) -> GoalPiece:
         text = text[items[0].start :] if items else ""
         items = [m._replace(start=m.start - items[0].start) for m in items]
     verb = _predicate(items)
-    wish = bool(text) and not heading and _is_request(items, verb)
+    is_request = bool(text) and not heading and _is_request(items, verb)
     request = text
-    if wish and verb is not None and not _asks_politely(items):
+    if is_request and verb is not None and not _asks_politely(items):
         request = text[: verb.start] + join_morphemes([(verb.form, verb.tag), *_REQUEST])
-    return GoalPiece(text[:_PIECE_CHARACTERS], request[:_PIECE_CHARACTERS], sentence, wish)
+    return GoalPiece(text[:_PIECE_CHARACTERS], request[:_PIECE_CHARACTERS], sentence, is_request)
 
 
 def _predicate(items: Sequence[Morpheme]) -> Morpheme | None:

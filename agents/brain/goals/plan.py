@@ -57,17 +57,17 @@ class _KnownServers:
     """The names that pieces can mean."""
 
     directory: Directory
-    ways: Mapping[str, tuple[str, ...]]
+    kind_words: Mapping[str, tuple[str, ...]]
     hosts: dict[str, Host] = field(default_factory=dict)
 
     def kinds_in(self, text: str) -> set[str]:
         return {
             kind
-            for kind, words in self.ways.items()
+            for kind, words in self.kind_words.items()
             if re.search(any_of_pattern(words), text, re.IGNORECASE)
         }
 
-    def still(self, read: Triage) -> Triage:
+    def without_removed_servers(self, read: Triage) -> Triage:
         """What a model chose, without servers that are gone since."""
         left = tuple(s for s in read.servers if s in self.hosts)
         return read.model_copy(update={"servers": left})
@@ -76,9 +76,9 @@ class _KnownServers:
 def resolve_pieces(
     pieces: Sequence[GoalPiece],
     directory: Directory,
-    ways: Mapping[str, tuple[str, ...]],
+    kind_words: Mapping[str, tuple[str, ...]],
     today: date | None,
-    think: Callable[[str], Triage],
+    classify: Callable[[str], Triage],
     due: date | None = None,
 ) -> list[ResolvedPiece]:
     """The work in ``pieces``; circumstances and headings only lend theirs what they say.
@@ -87,14 +87,14 @@ def resolve_pieces(
     that no model has read. Without ``today`` no deadline is looked for; ``due`` holds for all
     pieces that say nothing else.
     """
-    known = _KnownServers(directory, ways, {h.server_id: h for h in directory.servers})
+    known = _KnownServers(directory, kind_words, {h.server_id: h for h in directory.servers})
     context = _Surroundings(due=due)
     found = []
     for number, piece in enumerate(pieces):
-        read = known.still(piece.read) if piece.read else think(piece.request)
+        read = known.without_removed_servers(piece.read) if piece.read else classify(piece.request)
         named = deadlines(piece.text, today) if today else ()
         due = named[0].on if named else None
-        if not (piece.wish or read.kind == "INCIDENT" or read.action_type):
+        if not (piece.is_request or read.kind == "INCIDENT" or read.action_type):
             context.institution = read.institution or context.institution
             context.due = due or context.due
             continue
@@ -119,7 +119,7 @@ def _resolve(
         # The words are a model's: only what it chose from was offered within the goal's bounds.
         return _with_servers(work, read.servers) if read.servers else _with_question(work, read)
     around = read.institution or context.near or context.institution
-    fan = fan_out(piece.request, known.directory, known.ways, around)
+    fan = fan_out(piece.request, known.directory, known.kind_words, around)
     if fan is not None:
         return _with_all_servers(work, [h.server_id for h in fan.hosts], fan.words)
     if read.servers:

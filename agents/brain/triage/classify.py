@@ -47,7 +47,7 @@ class Triage(BaseModel):
 def triage(text: str, directory: Directory) -> Triage:
     """Understand ``text``, which is untrusted: words that address the machine are not heard."""
     words = lexicon()
-    own = strip_noise(text, words.strangers)
+    own = strip_noise(text, words.injection_patterns)
     mentions = find_mentions(own, directory, words.servers)
     servers = tuple(dict.fromkeys(m.server_id for m in mentions))
     hosts = {h.server_id: h for h in directory.servers}
@@ -68,7 +68,11 @@ def triage(text: str, directory: Directory) -> Triage:
             _reason(category, "category"),
             _reason(priority),
             *_server_reasons(own, mentions, facts),
-            *([t("triage.named.unheard")] if addresses_machine(text, words.strangers) else []),
+            *(
+                [t("triage.named.unheard")]
+                if addresses_machine(text, words.injection_patterns)
+                else []
+            ),
         ),
     )
 
@@ -76,14 +80,15 @@ def triage(text: str, directory: Directory) -> Triage:
 def relevant_text(text: str) -> str:
     """What a request says to the desk: without quotations, manners, and words that speak to the
     machine. Searches and parameters are taken from this alone."""
-    return strip_noise(text, lexicon().strangers)
+    return strip_noise(text, lexicon().injection_patterns)
 
 
 def mentioned_servers(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
     """The servers that people name in talk around a request, which is as untrusted as that."""
     words = lexicon()
     found = (
-        find_mentions(strip_noise(line, words.strangers), directory, words.servers) for line in talk
+        find_mentions(strip_noise(line, words.injection_patterns), directory, words.servers)
+        for line in talk
     )
     return tuple(dict.fromkeys(mention.server_id for line in found for mention in line))
 

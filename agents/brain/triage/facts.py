@@ -59,7 +59,7 @@ class RequestFacts:
             self._asks_what(hit.clause, hit.end)
             or self._only_curious(hit)
             or self._idly_asked(hit)
-            or any(c.begin >= hit.end and self.wanted(c) for c in changes)
+            or any(c.begin >= hit.end and self.is_requested(c) for c in changes)
         )
 
     def _idly_asked(self, hit: ConceptHit) -> bool:
@@ -76,13 +76,13 @@ class RequestFacts:
         if clause.question and any(self.reading.clauses[n].conditional for n in same):
             return True
         curious = any(h.clause in same for h in self.reading.facts("ask.curious"))
-        idle = not self.wishes and not self.reading.facts("when.urgent")
+        idle = not self.requests and not self.reading.facts("when.urgent")
         return curious and (idle or hit.past)
 
     # --- wishes ------------------------------------------------------------------------------
 
     @cached_property
-    def wishes(self) -> list[ConceptHit]:
+    def requests(self) -> list[ConceptHit]:
         """Politeness and orders, but not "please answer" and not "when you have time"."""
         others = self.reading.all("ask.reply", "when.wait", "when.anytime")
         answers = {h.clause for h in others}
@@ -96,7 +96,7 @@ class RequestFacts:
         ]
 
     @cached_property
-    def pleads(self) -> bool:
+    def asks_politely(self) -> bool:
         """Asked as a question, meant as a wish: "… 해 주실 수 있나요"."""
         replies = {h.clause for h in self.reading.all("ask.reply")}
         return any(h.clause not in replies for h in self.reading.all("ask.please") if not h.denied)
@@ -120,7 +120,7 @@ class RequestFacts:
         items = self.reading.clauses[clause].items[begin:]
         return any(m.form in self.lexicon.lists["asking"] for m in items)
 
-    def wanted(self, hit: ConceptHit) -> bool:
+    def is_requested(self, hit: ConceptHit) -> bool:
         """The work of ``hit`` is wished, not told, denied or asked about."""
         if hit.denied or hit.past or self._belongs_to_other(hit) or self._describes(hit):
             return False
@@ -171,7 +171,9 @@ class RequestFacts:
     @cached_property
     def asked(self) -> list[ConceptHit]:
         """The named work that the text asks for, the most telling first."""
-        found = [h for h in self.reading.all("action.") if self.wanted(h) and not self._other(h)]
+        found = [
+            h for h in self.reading.all("action.") if self.is_requested(h) and not self._other(h)
+        ]
         if not found:
             found = [h for h in self.reading.all("short.") if self._fits_topic(h)]
         return sorted(found, key=lambda h: (h.clause, h.begin - h.end))
@@ -188,7 +190,7 @@ class RequestFacts:
         return _suffix(hit) == "KILL_QUERY" and bool(self.reading.facts("fault.waiting"))
 
     def _fits_topic(self, hit: ConceptHit) -> bool:
-        return self.lexicon.categories[_suffix(hit)] == self.topic and self.wanted(hit)
+        return self.lexicon.categories[_suffix(hit)] == self.topic and self.is_requested(hit)
 
     # --- topics ------------------------------------------------------------------------------
 
@@ -231,7 +233,7 @@ class RequestFacts:
     def _weight(self, hit: ConceptHit) -> float:
         # The head of a wish comes last ("와이파이 계정 발급"), the topic of a question first
         # ("와이파이 인증서는 어떻게 …").
-        place = -0.05 if self.questions and not (self.wishes or self.pleads) else 0.05
+        place = -0.05 if self.questions and not (self.requests or self.asks_politely) else 0.05
         weight = self.lexicon.weights[hit.concept] + place * hit.begin
         weight -= _OFFICE_PENALTY if _suffix(hit) == "GENERAL" else 0
         return weight * (2 if hit.clause in self._told else 1)
@@ -239,9 +241,9 @@ class RequestFacts:
     @cached_property
     def _told(self) -> set[int]:
         """Clauses that say what the matter is."""
-        told = {h.clause for h in (*self.faults, *self.wishes, *self.questions)}
+        told = {h.clause for h in (*self.faults, *self.requests, *self.questions)}
         if not self.faults:
-            told |= {h.clause for h in self.topics if self.states(h.clause)}
+            told |= {h.clause for h in self.topics if self.is_statement(h.clause)}
         return told
 
     def _is_strange(self, hit: ConceptHit) -> bool:
@@ -260,7 +262,7 @@ class RequestFacts:
         after = bool(rest) and rest[0].form in self.lexicon.lists["after"]
         return after and bool(self.faults)
 
-    def states(self, clause: int) -> bool:
+    def is_statement(self, clause: int) -> bool:
         """The clause states something that is not benign."""
         part = self.reading.clauses[clause]
         told = self.reading.in_clause(clause, "ask.", "when.wait", "when.later", "calm.")

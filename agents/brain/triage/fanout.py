@@ -25,7 +25,7 @@ class FanOut:
 def fan_out(
     text: str,
     directory: Directory,
-    ways: Mapping[str, tuple[str, ...]],
+    kind_words: Mapping[str, tuple[str, ...]],
     institution: str | None = None,
 ) -> FanOut | None:
     """The servers of a text that wants all or each of them; ``None`` where it does not.
@@ -33,7 +33,7 @@ def fan_out(
     ``ways`` are the words for each kind of server, ``institution`` the one that the text around is
     about, for texts that name none themselves.
     """
-    kinds = {kind: any_of_pattern(words) for kind, words in ways.items()}
+    kinds = {kind: any_of_pattern(words) for kind, words in kind_words.items()}
     named = {i.id: any_of_pattern((i.name, *i.aliases, i.id)) for i in directory.institutions}
     match = _quantified(text, [*kinds.values()], [*named.values()])
     if match is None:

@@ -68,7 +68,7 @@ class Lexicon:
     lists: dict[str, frozenset[str]]
     """Plain words by the rule that uses them."""
     servers: dict[str, tuple[str, ...]]
-    strangers: tuple[re.Pattern[str], ...]
+    injection_patterns: tuple[re.Pattern[str], ...]
 
     def matches(self, items: Sequence[Morpheme]) -> Iterator[PatternMatch]:
         """Every pattern that holds somewhere in ``items``."""
@@ -152,7 +152,9 @@ def lexicon() -> Lexicon:
         weights=weights,
         lists={name: frozenset(str(w).split()) for name, w in data["lists"].items()},
         servers={kind: tuple(ways) for kind, ways in data["servers"].items()},
-        strangers=tuple(re.compile(s, re.IGNORECASE | re.MULTILINE) for s in data["strangers"]),
+        injection_patterns=tuple(
+            re.compile(s, re.IGNORECASE | re.MULTILINE) for s in data["strangers"]
+        ),
     )
 
 

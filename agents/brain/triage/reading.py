@@ -28,7 +28,7 @@ class ConceptHit:
     past: bool
 
     @property
-    def holds(self) -> bool:
+    def is_fact(self) -> bool:
         """It is said as a fact."""
         return not self.denied and not self.supposed
 
@@ -46,7 +46,7 @@ class RequestReading:
 
     def facts(self, *prefixes: str) -> list[ConceptHit]:
         """The hits of these concepts that are said as facts."""
-        return [h for h in self.all(*prefixes) if h.holds]
+        return [h for h in self.all(*prefixes) if h.is_fact]
 
     def items(self, hit: ConceptHit) -> tuple[Morpheme, ...]:
         """The morphemes of the clause that ``hit`` stands in."""

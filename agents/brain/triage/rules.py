@@ -56,13 +56,13 @@ def _unlock_request(facts: RequestFacts) -> Judgement | None:
     """The wish to be let in again to an account; not where many are shut out."""
     if facts.wide or facts.topic != "ACCOUNT":
         return None
-    wished = [h for h in facts.reading.all("ask.release") if facts.wanted(h)]
+    wished = [h for h in facts.reading.all("ask.release") if facts.is_requested(h)]
     return _judge("REQUEST", "wish", wished) if wished else None
 
 
 def _patient_question(facts: RequestFacts) -> Judgement | None:
     """To know is enough: "… 막혀요, 신청은 어디로 하나요? 급하지 않아요"."""
-    if facts.wishes or facts.asked or not facts.times("when.wait"):
+    if facts.requests or facts.asked or not facts.times("when.wait"):
         return None
     if not facts.open_questions or _breach(facts) or _outage(facts):
         return None
@@ -74,7 +74,7 @@ def _incident(facts: RequestFacts) -> Judgement | None:
     if solid:
         return _judge("INCIDENT", "fault", solid)
     waiting = facts.fault("waiting")
-    if waiting and (facts.wide or not (facts.wishes or facts.asked)):
+    if waiting and (facts.wide or not (facts.requests or facts.asked)):
         return _judge("INCIDENT", "fault", waiting)
     return None
 
@@ -86,7 +86,7 @@ def _change(facts: RequestFacts) -> Judgement | None:
     if facts.action is not None:
         return None
     names = ("ask.change", "ask.change_server") if facts.kinds else ("ask.change",)
-    found = [h for h in facts.reading.hits if h.concept in names and facts.wanted(h)]
+    found = [h for h in facts.reading.hits if h.concept in names and facts.is_requested(h)]
     if facts.topic in ("ACCOUNT", "GENERAL"):
         found = [h for h in found if _changes_an_object(facts, h)]
     # "글자가 겹쳐 보입니다. 수정 부탁드립니다." repairs; it does not change anything.
@@ -107,26 +107,26 @@ def _report(facts: RequestFacts) -> Judgement | None:
     The words for trouble are countless; a report that asks for "확인", "조치" or nothing at all
     is one even where the lexicon knows none of its words.
     """
-    remedy = not facts.asked and all(_is_remedy(facts, w) for w in facts.wishes)
+    remedy = not facts.asked and all(_is_remedy(facts, w) for w in facts.requests)
     weak = facts.fault("weak")
     if weak and (remedy or facts.reading.facts("when.today")):
         return _judge("INCIDENT", "fault", weak)
     if not remedy or facts.questions or facts.reading.facts("calm.now", "fault.waiting"):
         return None
-    told = [h for h in facts.topics if facts.states(h.clause)]
+    told = [h for h in facts.topics if facts.is_statement(h.clause)]
     return _judge("INCIDENT", "reported", told) if told else None
 
 
 def _question(facts: RequestFacts) -> Judgement | None:
-    wishes = facts.wishes and not facts.reading.facts("ask.curious")
-    if not facts.questions or facts.asked or facts.pleads or wishes:
+    requests = facts.requests and not facts.reading.facts("ask.curious")
+    if not facts.questions or facts.asked or facts.asks_politely or requests:
         return None
     return _judge("QUESTION", "question", facts.questions)
 
 
 def _request(facts: RequestFacts) -> Judgement:
-    wished = facts.asked or facts.wishes or facts.fault("waiting")
-    if wished or facts.pleads:
+    wished = facts.asked or facts.requests or facts.fault("waiting")
+    if wished or facts.asks_politely:
         return _judge("REQUEST", "wish", wished)
     if facts.questions or any(c.question for c in facts.reading.clauses):
         return _judge("QUESTION", "question", facts.questions)

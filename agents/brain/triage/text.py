@@ -39,17 +39,20 @@ _SIGNED = re.compile(r"^[\w ,.·()/-]{0,40}(?:드림|올림|배상)\W*$")
 _SIGNER = re.compile(rf"[가-힣A-Za-z]{{1,20}}(?:{_UNITS}|{_TITLES})|[가-힣]{{2,4}}")
 
 
-def strip_noise(text: str, strangers: Sequence[re.Pattern[str]]) -> str:
+def strip_noise(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> str:
     """What the sender says to the desk. ``strangers`` mark words that speak to the machine."""
     text = _BLOCK.sub("\n", text[:_MAX_CHARACTERS])
     text = _QUOTE.sub("", _above_rule(text))
-    lines = [_without_injections(line, strangers) for line in _until_injection(text, strangers)]
+    lines = [
+        _without_injections(line, injection_patterns)
+        for line in _until_injection(text, injection_patterns)
+    ]
     return "\n".join(_without_courtesies(lines))
 
 
-def addresses_machine(text: str, strangers: Sequence[re.Pattern[str]]) -> bool:
+def addresses_machine(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> bool:
     """Some of ``text`` speaks to the machine."""
-    return any(s.search(text[:_MAX_CHARACTERS]) for s in strangers)
+    return any(s.search(text[:_MAX_CHARACTERS]) for s in injection_patterns)
 
 
 def _above_rule(text: str) -> str:
@@ -60,20 +63,22 @@ def _above_rule(text: str) -> str:
     return text
 
 
-def _until_injection(text: str, strangers: Sequence[re.Pattern[str]]) -> Iterator[str]:
+def _until_injection(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> Iterator[str]:
     """The lines up to one that ends in an address to the machine, whose order follows."""
     for line in text.splitlines():
         yield line
-        if line.rstrip().endswith((":", "：")) and any(s.search(line) for s in strangers):
+        if line.rstrip().endswith((":", "：")) and any(s.search(line) for s in injection_patterns):
             return
 
 
-def _without_injections(line: str, strangers: Sequence[re.Pattern[str]]) -> str:
+def _without_injections(line: str, injection_patterns: Sequence[re.Pattern[str]]) -> str:
     """The line without bracketed asides to the machine, and only up to its first such sentence."""
     line = re.sub(
-        r"\([^()]*\)", lambda m: "" if any(s.search(m[0]) for s in strangers) else m[0], line
+        r"\([^()]*\)",
+        lambda m: "" if any(s.search(m[0]) for s in injection_patterns) else m[0],
+        line,
     )
-    starts = [m.start() for s in strangers if (m := s.search(line))]
+    starts = [m.start() for s in injection_patterns if (m := s.search(line))]
     if not starts:
         return line
     head = line[: min(starts)]

@@ -157,37 +157,37 @@ def run(agent: _Agent) -> None:
 
 def heartbeat(
     agent: _Agent,
-    patience: Annotated[float, typer.Option("--wait", min=1, help=t("cli.staff.wait"))] = 60.0,
+    timeout: Annotated[float, typer.Option("--wait", min=1, help=t("cli.staff.wait"))] = 60.0,
 ) -> None:
     """Wake an agent and show that beat as it goes: why it wakes, what it does, how it ends."""
     with open_installation(Settings()) as installation, installation.desk() as desk:
-        outcome = _follow_beat(desk, agent, patience)
+        outcome = _follow_beat(desk, agent, timeout)
     sys.stdout.write(t("cli.staff.ended", agent=agent, outcome=outcome) + "\n")
 
 
-def _follow_beat(desk: Desk, agent: str, patience: float) -> str:
+def _follow_beat(desk: Desk, agent: str, timeout: float) -> str:
     from guardia.board.core import labels
     from guardia.board.integrity import entries
     from guardia.board.organization import agent_control
     from guardia.cli.timeline import AuditTimeline
     from guardia.db import events
 
-    console, told = Console(), False
+    console, announced = Console(), False
     events_of = events.listen(desk.database.dsn, timeout=_POLL_SECONDS)
     next(events_of)
     line = AuditTimeline(desk, console, actor=f"agent:{agent}", after=entries.size(desk))
     last, deadline = (
         agent_control.wake_now(desk, agent, OPERATOR_ACTOR),
-        time.monotonic() + patience,
+        time.monotonic() + timeout,
     )
     with line.waiting(t("cli.staff.waiting", agent=agent)):
         for _ in events_of:
             found = agent_control.next_run(desk, agent, last)
-            if found is not None and not told:
-                told = True
+            if found is not None and not announced:
+                announced = True
                 reasons = ", ".join(t(f"wake.reason.{reason}") for reason in found.reasons)
                 console.print(t("cli.staff.begun", run=found.run_id, reasons=reasons), markup=False)
-            line.show_new()
+            line.print_new()
             if found is not None and found.ended_at is not None:
                 return f"{labels.outcome_label(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
             if found is None and time.monotonic() > deadline:

@@ -59,13 +59,13 @@ def print_public_key(
     from guardia.board.integrity.notary import Notary
     from guardia.board.integrity.witnesses import WitnessFiles
 
-    places = WitnessFiles.of(Settings())
-    found = Notary(places).public()
+    witness_files = WitnessFiles.of(Settings())
+    found = Notary(witness_files).public()
     if found is None:
-        raise Invalid(what=str(places.public), why=t("cli.audit.no_key"))
+        raise Invalid(what=str(witness_files.public), why=t("cli.audit.no_key"))
     if present:
         with open_installation(Settings()) as installation, installation.desk() as desk:
-            found = Notary(places).key(desk).public_key()
+            found = Notary(witness_files).key(desk).public_key()
     sys.stdout.write(public_pem(found))
 
 

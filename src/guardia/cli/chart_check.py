@@ -38,5 +38,5 @@ def _unknown_tools(chart: OrgChart) -> Iterator[Inconsistency]:
             if tool not in known:
                 close = difflib.get_close_matches(tool, known, n=_MAX_SUGGESTIONS, cutoff=0.5)
                 words = {"tool": tool, "known": ", ".join(close or sorted(families))}
-                place = ("agents", agent.id, "tools", number)
-                yield Inconsistency(place, t("org.chart.unknown_tool", **words))
+                path = ("agents", agent.id, "tools", number)
+                yield Inconsistency(path, t("org.chart.unknown_tool", **words))

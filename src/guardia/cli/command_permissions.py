@@ -98,7 +98,7 @@ def enforce_permissions(app: typer.Typer) -> None:
 
 def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(run)
-    def ruled(*args: Any, **words: Any) -> Any:
+    def guarded(*args: Any, **words: Any) -> Any:
         from guardia.org.access import OPERATOR_ACTIONS, PERMISSIONS, require_operator
 
         action = COMMAND_ACTIONS.get(name)
@@ -109,4 +109,4 @@ def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
             require_operator(action)
         return run(*args, **words)
 
-    return ruled
+    return guarded

@@ -28,7 +28,7 @@ def kill(
     # No key is needed to stop: a store that cannot be opened must not stand in the way.
     with open_installation(Settings()) as installation, installation.desk(signing=False) as desk:
         done = kill_switch.kill(desk, authenticate(desk, who) if who else "operator:cli", reason)
-    key = "already" if done.already else "killed"
+    key = "already" if done.already_on else "killed"
     words = {"tasks": done.stopped, "undoing": done.undoing}
     sys.stdout.write(t(f"cli.control.{key}", **words) + "\n")
 
@@ -60,8 +60,8 @@ def directive(
         tasks = directives.eligible_tasks(desk, sr_id, verb)
         if not tasks:
             raise Invalid(what=f"SR-{sr_id}", why=t("cli.control.impossible"))
-        wish = directives.DirectiveRequest(verb, reason, argument)
+        request = directives.DirectiveRequest(verb, reason, argument)
         for task_id in tasks:
-            state = directives.issue_directive(desk, person, task_id, wish)
+            state = directives.issue_directive(desk, person, task_id, request)
             words = {"sr": sr_id, "verb": t(f"desk.verb.{verb}"), "state": t(f"state.{state}")}
             sys.stdout.write(t("cli.control.given", **words) + "\n")

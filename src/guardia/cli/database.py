@@ -25,7 +25,7 @@ def url(owner: Annotated[bool, typer.Option("--owner", help=t("cli.db.owner"))] 
         if dsn is None:
             raise Invalid(what="--owner", why=t("cli.db.no_owner"))
         sys.stdout.write(f"{dsn}\n")
-        if installation.ours:
+        if installation.owns_database:
             sys.stderr.write(t("cli.db.not_running") + "\n")
 
 

@@ -32,7 +32,7 @@ def demo(
     ] = "lock-chain",
 ) -> None:
     """Start everything, tell one story, and show what truly held."""
-    told = demo_stories.find_story(story)
+    story_to_run = demo_stories.find_story(story)
     # An orderly end also when a supervisor stops us, or a shell started us with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
@@ -40,21 +40,21 @@ def demo(
     console = Console(stderr=as_json, highlight=False)
     started = time.monotonic()
     outcome: DemoOutcome | None = None
-    trouble = ""
+    failure = ""
     try:
         with ExitStack() as stack:
-            outcome = _run_story(stack, console, told, yes=yes, started=started)
+            outcome = _run_story(stack, console, story_to_run, yes=yes, started=started)
             _print(console, outcome)
             if not leave:
                 _wait_for_interrupt(console)
     except KeyboardInterrupt:
-        trouble = t("cli.demo.interrupted")
+        failure = t("cli.demo.interrupted")
     except GuardiaError as error:
-        trouble = str(error)
-        console.print(f"[bold red]{t('cli.error')}[/]", trouble)
+        failure = str(error)
+        console.print(f"[bold red]{t('cli.error')}[/]", failure)
     console.print(t("cli.demo.stopped"))
     if as_json:
-        found = outcome.as_json() if outcome else {"ok": False, "story": story, "error": trouble}
+        found = outcome.as_json() if outcome else {"ok": False, "story": story, "error": failure}
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
     raise typer.Exit(0 if outcome is not None and outcome.ok else 1)
 
@@ -65,10 +65,10 @@ def _run_story(
     from guardia.cli.demo_environment import DemoEnvironment
     from guardia.cli.demo_run import DemoRun
 
-    stage = stack.enter_context(DemoEnvironment(Settings(), console).opened())
-    console.print(t("cli.demo.ready", address=stage.address))
-    stage.print_accounts()
-    telling = DemoRun(stage, story, console, yes=yes, patience=_STORY_TIMEOUT if yes else None)
+    environment = stack.enter_context(DemoEnvironment(Settings(), console).opened())
+    console.print(t("cli.demo.ready", address=environment.address))
+    environment.print_accounts()
+    telling = DemoRun(environment, story, console, yes=yes, timeout=_STORY_TIMEOUT if yes else None)
     telling.begin()
     telling.follow()
     return telling.outcome(time.monotonic() - started)

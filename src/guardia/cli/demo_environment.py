@@ -98,7 +98,7 @@ class DemoEnvironment:
         organization_chart.apply_chart(self.desk, path.read_text("utf-8"), "operator:demo")
 
     def _enrol(self) -> None:
-        self.fleet.ready()
+        self.fleet.wait_until_ready()
         names = self.fleet.directory()
         FileCredentialStore(self.settings.secrets).put(*self.fleet.credential())
         passwords = {p.id: self.password for p in names.people}
@@ -108,8 +108,10 @@ class DemoEnvironment:
     def _secrets(self) -> None:
         """The demo's password and token: made once, kept privately, the same at every start."""
         keys = FileCredentialStore(self.settings.secrets)
-        self.password = keys.obtain("demo-password", lambda: f"guardia-{secrets.token_hex(4)}")
-        self.messenger_token = keys.obtain("messenger-token", lambda: secrets.token_hex(16))
+        self.password = keys.get_or_create(
+            "demo-password", lambda: f"guardia-{secrets.token_hex(4)}"
+        )
+        self.messenger_token = keys.get_or_create("messenger-token", lambda: secrets.token_hex(16))
 
     def _start_board(self) -> None:
         environment = {

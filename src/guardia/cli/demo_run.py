@@ -39,34 +39,34 @@ class DemoRun:
 
     def __init__(
         self,
-        stage: DemoEnvironment,
+        environment: DemoEnvironment,
         story: DemoStory,
         console: Console,
         *,
         yes: bool,
-        patience: float | None,
+        timeout: float | None,
     ) -> None:
-        self._stage = stage
+        self._environment = environment
         self._story = story
         self._console = console
         self._yes = yes
-        self._deadline = time.monotonic() + patience if patience else None
+        self._deadline = time.monotonic() + timeout if timeout else None
         self._sr_id = 0
-        self._announced: set[str] = set()
+        self._prompted: set[str] = set()
 
     def begin(self) -> None:
         """Put the fault on the server and post the message that a person would post."""
         story = self._story
         if story.fault:
-            self._stage.fleet.fault(story.fault)
-            self._say("fault", server=story.server, fault=t(f"lab.fault.{story.fault}"))
-        self._sr_id = self._post(story.text)
-        self._say("posted", room=_ROOM, text=story.text)
+            self._environment.fleet.fault(story.fault)
+            self._print("fault", server=story.server, fault=t(f"lab.fault.{story.fault}"))
+        self._sr_id = self._post_message(story.text)
+        self._print("posted", room=_ROOM, text=story.text)
 
-    def _post(self, text: str) -> int:
+    def _post_message(self, text: str) -> int:
         """What the messenger's outgoing webhook would send; returns the issue's number."""
         body = {
-            "token": self._stage.messenger_token,
+            "token": self._environment.messenger_token,
             "post_id": f"demo{time.time_ns()}",
             "channel_name": _ROOM,
             "user_id": DEMO_REQUESTER[2],
@@ -74,24 +74,26 @@ class DemoRun:
             "text": text,
         }
         try:
-            answer = httpx.post(f"{self._stage.address}/intake/mattermost", json=body, timeout=10)
+            answer = httpx.post(
+                f"{self._environment.address}/intake/mattermost", json=body, timeout=10
+            )
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            self._stage.require_alive()
+            self._environment.require_alive()
             raise Misconfigured(what="/intake/mattermost", why=type(error).__name__) from error
         return int(answer.json()["text"].split("SR-")[1].split()[0])
 
     def follow(self) -> None:
         """Show the record grow until the issue has ended and the auditor has looked."""
-        line = AuditTimeline(self._stage.desk, self._console, sr_id=self._sr_id)
+        line = AuditTimeline(self._environment.desk, self._console, sr_id=self._sr_id)
         ended: float | None = None
         with line.waiting(t("cli.demo.working")) as status:
             for _ in self._events():
-                kinds = line.show_new()
-                state = view.issue(self._stage.desk, self._sr_id).state
+                kinds = line.print_new()
+                state = view.issue(self._environment.desk, self._sr_id).state
                 if state is State.PENDING_APPROVAL:
                     status.update(t("cli.demo.waiting_short"))
-                    self._ask()
+                    self._prompt_decisions()
                 else:
                     status.update(t("cli.demo.working"))
                 if state not in OPEN_STATES or state is State.MANUAL:
@@ -102,17 +104,17 @@ class DemoRun:
 
     def outcome(self, seconds: float) -> DemoOutcome:
         """Look from outside at what is claimed."""
-        story, desk = self._story, self._stage.desk
+        story, desk = self._story, self._environment.desk
         state = view.issue(desk, self._sr_id).state
         verdict = verification.verify_log(desk, full=True).verdict
         steps = runs.steps_of(desk, self._sr_id)
         checks = {
-            "status": state == story.ends,
-            "oracle": self._stage.fleet.healthy(story.oracle),
-            "reply": self._stage.fleet.told(self._sr_id, "message"),
+            "status": state == story.expected_state,
+            "oracle": self._environment.fleet.is_healthy(story.oracle),
+            "reply": self._environment.fleet.was_notified(self._sr_id, "message"),
         }
         if story.alert:
-            checks["alert"] = self._stage.fleet.told(self._sr_id, "alert")
+            checks["alert"] = self._environment.fleet.was_notified(self._sr_id, "alert")
         return DemoOutcome(
             story.name,
             self._sr_id,
@@ -125,29 +127,29 @@ class DemoRun:
         )
 
     def _events(self) -> Iterator[None]:
-        for _ in events.listen(self._stage.dsn, timeout=_POLL_SECONDS):
-            self._stage.require_alive()
+        for _ in events.listen(self._environment.dsn, timeout=_POLL_SECONDS):
+            self._environment.require_alive()
             if self._deadline and time.monotonic() > self._deadline:
-                why = t("cli.demo.timeout", seconds=240, log=self._stage.log)
+                why = t("cli.demo.timeout", seconds=240, log=self._environment.log)
                 raise Invalid(what=self._story.name, why=why)
             yield
 
-    def _ask(self) -> None:
-        for waiting in pending.pending_plans(self._stage.desk, self._sr_id):
+    def _prompt_decisions(self) -> None:
+        for waiting in pending.pending_plans(self._environment.desk, self._sr_id):
             key = f"{waiting.plan_hash}:{waiting.role}"
-            if key in self._announced:
+            if key in self._prompted:
                 continue
-            self._announced.add(key)
+            self._prompted.add(key)
             person = self._person(waiting.role)
             role = t(f"org.role.{waiting.role}")
-            self._say("waiting", role=role)
+            self._print("waiting", role=role)
             if not self._yes:
-                url = f"{self._stage.address}/issues/{self._sr_id}"
+                url = f"{self._environment.address}/issues/{self._sr_id}"
                 command = f"{_command_prefix()} approve {self._sr_id} --as {person.id}"
-                self._say("decide", url=url, command=command)
+                self._print("decide", url=url, command=command)
                 continue
             decisions.decide(
-                self._stage.desk,
+                self._environment.desk,
                 person,
                 waiting.task_id,
                 approve=True,
@@ -155,13 +157,13 @@ class DemoRun:
             )
 
     def _person(self, role: str) -> PersonInfo:
-        people = cmdb.directory(self._stage.desk).people
+        people = cmdb.directory(self._environment.desk).people
         found = next((p for p in people if p.role == role), None)
         if found is None:
             raise OperatorError
         return found
 
-    def _say(self, key: str, **words: object) -> None:
+    def _print(self, key: str, **words: object) -> None:
         # Not wrapped: people copy addresses and commands from here.
         self._console.print(t(f"cli.demo.{key}", **words), markup=False, soft_wrap=True)
 

@@ -20,7 +20,7 @@ class DemoStory:
     oracle: str
     """Looks at the service itself, before and after."""
     text: str
-    ends: str = "COMPLETED"
+    expected_state: str = "COMPLETED"
     alert: bool = False
     """Whether the alert webhook must fire."""
 
@@ -88,7 +88,7 @@ STORIES = {
             None,
             "failing-deploy",
             "기재부 와스 2호기에 3.1.1 버전 배포해 주세요",
-            ends="FAILED_ROLLBACK",
+            expected_state="FAILED_ROLLBACK",
             alert=True,
         ),
     )

@@ -70,7 +70,7 @@ def _show(page: GoalPage) -> None:
     for hire in page.hires:
         line = f"{t('goals.hire')} {hire.title}: {t(f'goals.page.hire.{hire.state}')}"
         console.print(line, markup=False, highlight=False)
-        for words in filter(None, (_cost(hire), hire.room)):
+        for words in filter(None, (_cost(hire), hire.budget_note)):
             console.print(f"  {words}", markup=False, highlight=False)
 
 
@@ -78,4 +78,4 @@ def _cost(hire: HireView) -> str:
     won = t("goals.page.cost_unknown")
     if hire.monthly_won is not None:
         won = t("goals.page.cost", won=f"{hire.monthly_won:,}")
-    return f"{t('goals.page.monthly')} {won} ({hire.reckoned})" if hire.reckoned else ""
+    return f"{t('goals.page.monthly')} {won} ({hire.estimate_basis})" if hire.estimate_basis else ""

@@ -25,9 +25,9 @@ class Installation:
     """``None`` for an external database whose owner is not told to this host."""
     keys: CredentialStore
     """Where the key lies that signs people's decisions."""
-    places: WitnessFiles
+    witness_files: WitnessFiles
     """Where the record is witnessed outside the database."""
-    ours: bool = False
+    owns_database: bool = False
     """Whether this process has started the database, which then ends with it."""
 
     @contextmanager
@@ -44,8 +44,10 @@ class Installation:
             if not signing:
                 yield Desk(database)
                 return
-            seal, notary = DecisionSigner.kept(self.keys), Notary(self.places)
-            yield Desk(database, seal=seal, notary=notary, planner=CatalogPlanner())
+            decision_signer, notary = DecisionSigner.from_store(self.keys), Notary(self.witness_files)
+            yield Desk(
+                database, decision_signer=decision_signer, notary=notary, planner=CatalogPlanner()
+            )
         finally:
             database.close()
 
@@ -63,14 +65,14 @@ def open_installation(settings: Settings) -> Iterator[Installation]:
     from guardia.board.integrity.witnesses import WitnessFiles
     from guardia.org.credential_store import FileCredentialStore
 
-    keys, places = FileCredentialStore(settings.secrets), WitnessFiles.of(settings)
+    keys, witness_files = FileCredentialStore(settings.secrets), WitnessFiles.of(settings)
     if settings.dsn is not None:
         owner = settings.owner_dsn
         yield Installation(
             settings.dsn.get_secret_value(),
             owner.get_secret_value() if owner else None,
             keys,
-            places,
+            witness_files,
         )
         return
     from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE
@@ -79,7 +81,11 @@ def open_installation(settings: Settings) -> Iterator[Installation]:
     with server:
         server.create_roles()
         yield Installation(
-            server.dsn(APPLICATION_ROLE), server.dsn(OWNER_ROLE), keys, places, ours=server.owned
+            server.dsn(APPLICATION_ROLE),
+            server.dsn(OWNER_ROLE),
+            keys,
+            witness_files,
+            owns_database=server.owned,
         )
 
 

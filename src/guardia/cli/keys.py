@@ -36,9 +36,9 @@ def _open_board(settings: Settings) -> Iterator[Desk]:
         yield replace(desk, notary=Notary(WitnessFiles.of(settings)))
 
 
-def _store_folders(settings: Settings, places: WitnessFiles) -> list[Path]:
+def _store_folders(settings: Settings, witness_files: WitnessFiles) -> list[Path]:
     """Every folder of credentials: usually one."""
-    return [f for f in dict.fromkeys((settings.secrets, places.key.parent)) if f.is_dir()]
+    return [f for f in dict.fromkeys((settings.secrets, witness_files.key.parent)) if f.is_dir()]
 
 
 @app.command("list", help=t("cli.keys.list"))
@@ -48,13 +48,13 @@ def list_keys() -> None:
     from guardia.org.credential_store import FileCredentialStore
 
     settings = Settings()
-    places = WitnessFiles.of(settings)
+    witness_files = WitnessFiles.of(settings)
     table = Table(t("cli.keys.column.name"), t("cli.keys.column.what"))
-    for folder in _store_folders(settings, places):
+    for folder in _store_folders(settings, witness_files):
         store = FileCredentialStore(folder)
         table.add_row(str(folder), t("cli.keys.master", source=store.master().source))
         for name in store.names():
-            table.add_row(f"  {name}", _describe(store, name, places.key.name))
+            table.add_row(f"  {name}", _describe(store, name, witness_files.key.name))
     Console().print(table, markup=False)
 
 

@@ -34,12 +34,12 @@ def up(as_json: bool = _JSON) -> None:
             _print_json(json.loads(fleet.inventory.model_dump_json()))
         else:
             _print_fleet(fleet)
-        if not fleet.owned:
+        if not fleet.is_owned:
             Console().print(t("lab.cli.already"))
             return
         # Looked at now and then, so that a fleet that ends by itself does not leave us here.
         while not ended.wait(1.0):
-            if not fleet.alive():
+            if not fleet.is_alive():
                 raise typer.Exit(1)
 
 
@@ -101,5 +101,5 @@ def _print_fleet(fleet: RunningFleet) -> None:
         ["ssh", "-i", str(key), "-p", str(host.port), f"{host.account}@{host.address}"]
     )
     console.print(t("lab.cli.login", command=command), markup=False, soft_wrap=True)
-    if fleet.owned:
+    if fleet.is_owned:
         console.print(t("lab.cli.ready"))

@@ -167,7 +167,7 @@ def _open_board() -> Iterator[Desk]:
 def _print_preview(given: chart_file.ChartFile, preview: ChartPreview) -> None:
     """What would change, and whose work would go where."""
     console = Console()
-    for person in preview.strangers:
+    for person in preview.unknown_people:
         console.print(t("cli.org.stranger", person=person), style="yellow", markup=False)
     if preview.empty:
         words = {"name": given.path.name, "revision": preview.running}
@@ -177,8 +177,8 @@ def _print_preview(given: chart_file.ChartFile, preview: ChartPreview) -> None:
     head = t("cli.org.drift", name=given.path.name, revision=running)
     console.print(head, highlight=False, markup=False)
     _print_changes(preview.changes, wording=preview.wording)
-    for handing, tasks in preview.handings:
-        words = {"agent": handing.agent_id, "heir": handing.heir_id, "tasks": tasks}
+    for reassignment, tasks in preview.reassignments:
+        words = {"agent": reassignment.agent_id, "heir": reassignment.successor_id, "tasks": tasks}
         console.print(t("cli.org.handing", **words), highlight=False, markup=False)
 
 

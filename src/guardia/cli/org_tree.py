@@ -47,7 +47,7 @@ def follow(desk: Desk, console: Console) -> None:
 
 
 def _add_branches(branch: Tree, found: Organization, superior: str | None) -> None:
-    for member in found.below(superior):
+    for member in found.direct_reports(superior):
         _add_branches(branch.add(_member_text(member)), found, member.agent_id)
 
 

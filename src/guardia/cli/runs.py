@@ -50,20 +50,22 @@ def _run_cells(row: RunRow) -> list[str]:
         str(row.run_id),
         format_time(row.started_at, "short"),
         row.agent,
-        "\n".join(_reason(reason, delta) for reason, delta in row.why),
+        "\n".join(_reason(reason, delta) for reason, delta in row.reasons),
         f"SR-{row.sr_id}" if row.sr_id else "-",
         outcome_label(row.outcome),
-        f"{row.took.total_seconds():.1f}" if row.took is not None else "-",
+        f"{row.duration.total_seconds():.1f}" if row.duration is not None else "-",
         str(row.revision or "-"),
     ]
 
 
 def _reason(reason: str, delta: tuple[tuple[str, object], ...]) -> str:
-    from guardia.board.core.labels import cause_label as given_of
+    from guardia.board.core.labels import cause_label as cause_label
     from guardia.board.core.labels import label
 
     named = [
-        f"SR-{given}" if name == "issue" else f"{label('wake.cause', name)} {given_of(name, given)}"
+        f"SR-{given}"
+        if name == "issue"
+        else f"{label('wake.cause', name)} {cause_label(name, given)}"
         for name, given in delta
     ]
     return " ".join([label("wake.reason", reason), *named])

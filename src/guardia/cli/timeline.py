@@ -53,15 +53,15 @@ class AuditTimeline:
             f"person:{p.id}": f"{p.name} {p.title}" for p in names.people
         }
 
-    def show_new(self) -> list[str]:
+    def print_new(self) -> list[str]:
         """Print what has come since the last call; returns the kinds of those entries."""
         new = entries.after(self._desk, self._last, sr_id=self._sr_id, actor=self._actor)
         for entry in new:
             self._last = entry.seq
-            self._line(entry.created_at, entry.actor, entry.kind, entry.sentence)
+            self._print_entry(entry.created_at, entry.actor, entry.kind, entry.sentence)
         return [entry.kind for entry in new]
 
-    def _line(self, moment: datetime, actor: str, kind: str, sentence: str) -> None:
+    def _print_entry(self, moment: datetime, actor: str, kind: str, sentence: str) -> None:
         row = Table.grid(padding=(0, 2))
         row.add_column(width=_TIME_WIDTH, style="dim")
         row.add_column(width=_ACTOR_WIDTH)

@@ -96,7 +96,7 @@ def approved(told: list[str]) -> ToolUse:
 
 
 def turn(
-    cast: BoardEnv, folder: Path, model: MessagesServer, command: list[str], **more: Any
+    env: BoardEnv, folder: Path, model: MessagesServer, command: list[str], **more: Any
 ) -> tuple[Claim, list[str], dict[str, Any], str]:
     """One turn of the CLI: its hold, what reached the server, its entry and the board's address."""
     adapter = {
@@ -107,22 +107,22 @@ def turn(
         "api_key": "claude",
         **{name: more.pop(name) for name in ("timeout", "environment") if name in more},
     }
-    with serve_app(page_app(cast.desk)) as board:
-        hold, hands = run_adapter_once(
-            cast,
+    with serve_app(page_app(env.desk)) as board_url:
+        claim, hands = run_adapter_once(
+            env,
             adapter,
-            board,
+            board_url,
             folder,
             folder / "secrets",
             grace=60,
             tools=("database.*",),
             **more,
         )
-    return hold, hands.sent, audit_entries(cast.desk, "outside_ended")[-1].detail, board
+    return claim, hands.sent, audit_entries(env.desk, "outside_ended")[-1].detail, board_url
 
 
-def booked(cast: BoardEnv) -> list[tuple[str, int, int]]:
-    with cast.desk.database.reading() as session:
+def booked(env: BoardEnv) -> list[tuple[str, int, int]]:
+    with env.desk.database.reading() as session:
         rows = session.execute(text("select model, tokens_in, tokens_out from tb_model_call"))
         return [(row[0], row[1], row[2]) for row in rows]
 
@@ -153,7 +153,7 @@ def tracer(log: Path) -> list[str]:
 
 
 def test_it_works_on_its_task_through_the_board_alone(
-    cast: BoardEnv, folder: Path, model: MessagesServer, claude: Path
+    env: BoardEnv, folder: Path, model: MessagesServer, claude: Path
 ) -> None:
     log = folder / "connects"
     traced = tracer(log)
@@ -170,7 +170,7 @@ def test_it_works_on_its_task_through_the_board_alone(
         ours("apply", {"plan_hash": "0" * 64}),
         "잠금을 쥔 세션을 찾아 계획을 올렸습니다.",
     )
-    hold, sent, ended, board = turn(cast, folder, model, [*traced, str(claude)])
+    claim, sent, ended, board_url = turn(env, folder, model, [*traced, str(claude)])
     assert (ended["how"], ended["exit"]) == ("ended", 0), ended
     assert ended["output"] == "잠금을 쥔 세션을 찾아 계획을 올렸습니다."
     task, host, read, forbidden, shell, bash, note, plan, apply = results(model.asked[-1])
@@ -179,29 +179,29 @@ def test_it_works_on_its_task_through_the_board_alone(
     assert json.loads(plan)["state"] == "PENDING_APPROVAL"
     assert forbidden.startswith("403") and shell.startswith("422") and apply.startswith("409")
     assert "No such tool available: Bash" in bash
-    assert view.task(cast.desk, hold.task_id).state is State.PENDING_APPROVAL
+    assert view.task(env.desk, claim.task_id).state is State.PENDING_APPROVAL
     assert len(sent) == 1 and ended["refusals"] == 3
     # It knows no tool but ours, in all that was asked of the model, and no prompt but ours.
     tools = {tool["name"] for asked in model.asked for tool in asked["tools"]}
     assert tools and all(name.startswith("mcp__guardia__") for name in tools)
     assert "GUARDiA" in str(model.asked[0]["system"]) and not model.refusals
-    assert booked(cast) == [(MODEL, 10 * 123, 10 * 40)]
+    assert booked(env) == [(MODEL, 10 * 123, 10 * 40)]
     assert set(model.paths) == {"/v1/messages?beta=true"}
     if traced:
         reached = {f"http://{host}:{port}" for port, host in _CONNECT.findall(log.read_text())}
-        assert reached == {model.url, board}
+        assert reached == {model.url, board_url}
 
-    filed = view.plan_state(cast.desk, hold.task_id).plan_hash or ""
-    decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=filed)
+    filed = view.plan_state(env.desk, claim.task_id).plan_hash or ""
+    decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=filed)
     say(model, ours("task"), approved, "끝냈습니다.")
-    hold, sent, ended, _ = turn(cast, folder, model, [str(claude)], hold=cast.hold("db-agent"))
+    claim, sent, ended, _ = turn(env, folder, model, [str(claude)], claim=env.claim("db-agent"))
     assert json.loads(results(model.asked[-1])[1])["state"] == "COMPLETED", ended
-    assert view.task(cast.desk, hold.task_id).state is State.COMPLETED and sent
-    assert booked(cast)[1:] == [(MODEL, 3 * 123, 3 * 40)]
+    assert view.task(env.desk, claim.task_id).state is State.COMPLETED and sent
+    assert booked(env)[1:] == [(MODEL, 3 * 123, 3 * 40)]
 
 
 def test_without_the_boards_tools_it_does_not_begin(
-    cast: BoardEnv,
+    env: BoardEnv,
     folder: Path,
     model: MessagesServer,
     claude: Path,
@@ -210,17 +210,17 @@ def test_without_the_boards_tools_it_does_not_begin(
     broken = json.loads(claude_code.config())
     broken["mcpServers"]["guardia"]["args"] = ["-c", "raise SystemExit(1)"]
     monkeypatch.setattr(claude_code, "config", lambda: json.dumps(broken))
-    model.says(CannedReply("무엇을 할까요?", delay=30))
-    hold, _, ended, _ = turn(cast, folder, model, [str(claude)])
+    model.replies(CannedReply("무엇을 할까요?", delay=30))
+    claim, _, ended, _ = turn(env, folder, model, [str(claude)])
     assert ended["how"] == "failed" and "guardia[mcp]" in ended["output"], ended
-    assert view.task(cast.desk, hold.task_id).state is State.MANUAL
+    assert view.task(env.desk, claim.task_id).state is State.MANUAL
 
 
 @pytest.mark.parametrize(
     ("how", "state"), [("overruled", State.ABORTED), ("timeout", State.MANUAL)]
 )
 def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
-    cast: BoardEnv, folder: Path, model: MessagesServer, claude: Path, how: str, state: State
+    env: BoardEnv, folder: Path, model: MessagesServer, claude: Path, how: str, state: State
 ) -> None:
     mark, waits = f"turn-{os.getpid()}-{how}", threading.Event()
 
@@ -232,9 +232,9 @@ def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
 
     def abort() -> None:
         assert waits.wait(60)
-        (task,) = audit_entries(cast.desk, "outside_opened")
+        (task,) = audit_entries(env.desk, "outside_opened")
         directives.issue_directive(
-            cast.desk, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만")
+            env.desk, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만")
         )
 
     model.responds(respond)
@@ -242,13 +242,13 @@ def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
     if how == "overruled":
         person.start()
     limit = {"timeout": "2s"} if how == "timeout" else {}
-    hold, _, ended, _ = turn(
-        cast, folder, model, [str(claude)], environment={"MARK": mark}, **limit
+    claim, _, ended, _ = turn(
+        env, folder, model, [str(claude)], environment={"MARK": mark}, **limit
     )
     assert ended["how"] == how and ended["left"] >= 1, ended
     assert alive(mark) == 0 and not list(folder.glob("run-*"))
-    assert view.task(cast.desk, hold.task_id).state is state
+    assert view.task(env.desk, claim.task_id).state is state
     if how == "overruled":
         person.join()
-        assert booked(cast) == [(MODEL, 123, 40)]
+        assert booked(env) == [(MODEL, 123, 40)]
         assert ended["usage"]["micro_usd"] is None

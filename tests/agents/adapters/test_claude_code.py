@@ -39,7 +39,7 @@ def cli(folder: Path, **more: Any) -> ClaudeCodeAgent:
 
 def test_its_call_leaves_it_no_tool_of_its_own_and_no_secret_in_sight(folder: Path) -> None:
     engaged = cli(folder, max_turns=7, base_url="http://gateway:8080")
-    kit = engaged.outfit()
+    kit = engaged.launch_spec()
     words = list(kit.command)
     assert words[words.index("--tools") + 1] == "" and "--strict-mcp-config" in words
     assert words[words.index("--permission-mode") + 1] == "dontAsk"
@@ -50,7 +50,7 @@ def test_its_call_leaves_it_no_tool_of_its_own_and_no_secret_in_sight(folder: Pa
     assert "sk-planted-key" not in seen and "token-1" not in seen
     assert kit.environment["ANTHROPIC_API_KEY"] == "sk-planted-key"
     assert kit.environment["ANTHROPIC_BASE_URL"] == "http://gateway:8080"
-    assert engaged.masked("x sk-planted-key token-1") == "x •••••• ••••••"
+    assert engaged.mask_secrets("x sk-planted-key token-1") == "x •••••• ••••••"
     servers = json.loads(claude_code.config())["mcpServers"]
     assert list(servers) == ["guardia"] and servers["guardia"]["args"][-1] == "mcp"
 
@@ -68,11 +68,11 @@ def test_its_call_leaves_it_no_tool_of_its_own_and_no_secret_in_sight(folder: Pa
     ],
 )  # fmt: skip
 def test_people_read_its_last_words_or_why_there_are_none(
-    folder: Path, printed: str, complained: str, how: str, output: str
+    folder: Path, stdout_text: str, stderr_text: str, how: str, output: str
 ) -> None:
     engaged = cli(folder)
-    engaged.heed(printed.encode())
-    found = engaged.told(SessionEnd("ended", 0), printed, complained)
+    engaged.on_output(stdout_text.encode())
+    found = engaged.with_output(SessionEnd("ended", 0), stdout_text, stderr_text)
     assert (found.how, found.output) == (how, output)
 
 
@@ -88,7 +88,7 @@ def test_it_is_not_started_where_it_could_not_reach_our_tools(
 
 def test_the_chart_does_not_open_the_closed_network(folder: Path) -> None:
     asked = {"DISABLE_TELEMETRY": "0", "MCP_TIMEOUT": "9000"}
-    environment = cli(folder, environment=asked).outfit().environment
+    environment = cli(folder, environment=asked).launch_spec().environment
     assert claude_code.OFFLINE_ENVIRONMENT.items() <= environment.items()
     assert environment["MCP_TIMEOUT"] == "9000"
 

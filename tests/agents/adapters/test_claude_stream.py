@@ -115,7 +115,7 @@ def test_nothing_that_it_prints_breaks_the_account(
 def test_it_says_whether_it_has_the_boards_tools() -> None:
     def begun(status: str) -> bool:
         server = {"name": "guardia", "status": status}
-        return heard({"type": "system", "subtype": "init", "mcp_servers": [server]}).deaf
+        return heard({"type": "system", "subtype": "init", "mcp_servers": [server]}).tools_missing
 
     assert [begun("connected"), begun("failed")] == [False, True]
 

@@ -40,11 +40,11 @@ def turn(
 ) -> SessionEnd:
     """How a program's turn ends; it is stopped when ``until`` comes true."""
     adapter = parsed(python_adapter(folder, source, **more))
-    errand = SessionSpec(7, {"task": 1, "state": "PARSED"}, "http://board/api", TOKEN)
+    spec = SessionSpec(7, {"task": 1, "state": "PARSED"}, "http://board/api", TOKEN)
     keys = FileCredentialStore(folder / "secrets")
 
     async def whole() -> SessionEnd:
-        engaged = ProcessAgent(adapter, errand, HostResources(folder / "outside", keys))
+        engaged = ProcessAgent(adapter, spec, HostResources(folder / "outside", keys))
         try:
             await engaged.start()
             working = asyncio.ensure_future(engaged.wait())
@@ -168,8 +168,8 @@ def test_a_fork_bomb_meets_its_limit_and_its_end(folder: Path) -> None:
 
 
 def test_floods_big_files_and_big_memory_are_bounded(folder: Path) -> None:
-    flood = turn(folder, "while True: print('x' * 4000)")
-    assert flood.how == "flooded" and len(flood.output) < 300_000
+    output_limit = turn(folder, "while True: print('x' * 4000)")
+    assert output_limit.how == "flooded" and len(output_limit.output) < 300_000
     big = "open('big', 'wb').write(b'x' * (2 << 20))"
     assert turn(folder, big, limits={"file_mb": 1}).exit != 0
     assert "MemoryError" in turn(folder, "b'x' * (200 << 20)", limits={"memory_mb": 50}).output

@@ -66,12 +66,16 @@ class Shift:
     """One turn of a program in a thread, as a beat has it."""
 
     def __init__(
-        self, cast: BoardEnv, folder: Path, source: str, hold: Claim | None = None, **more: Any
+        self, env: BoardEnv, folder: Path, source: str, claim: Claim | None = None, **more: Any
     ) -> None:
         self.mark = f"turn-{os.getpid()}-{time.monotonic_ns()}"
         adapter = python_adapter(folder, source, **more)
         self.entry = adapter_entry({**adapter, "command": [*adapter["command"], self.mark]})
-        self.cast, self.hold, self.closing = cast, hold or cast.parsed(), threading.Event()
+        self.env, self.claim, self.closing = (
+            env,
+            claim or env.create_parsed_task(),
+            threading.Event(),
+        )
         self.employer = ExternalAgentRunner(
             "http://127.0.0.1:9",
             HostResources(folder / "outside", FileCredentialStore(folder / "keys")),
@@ -80,7 +84,7 @@ class Shift:
         self.result: list[Any] = []
 
     def run(self) -> None:
-        here = adapter_context(self.cast, self.hold, FakeTransport())
+        here = adapter_context(self.env, self.claim, FakeTransport())
         try:
             self.result.append(self.employer.work(here, self.entry, self.closing.is_set))
         except Stale as error:
@@ -98,26 +102,26 @@ class Shift:
 
     @property
     def ended(self) -> dict[str, Any]:
-        return audit_entries(self.cast.desk, "outside_ended")[-1].detail
+        return audit_entries(self.env.desk, "outside_ended")[-1].detail
 
     @property
     def state(self) -> State:
-        return view.task(self.cast.desk, self.hold.task_id).state
+        return view.task(self.env.desk, self.claim.task_id).state
 
 
 def abort(shift: Shift) -> None:
     directives.issue_directive(
-        shift.cast.desk, LEAD, shift.hold.task_id, DirectiveRequest("abort", "그만")
+        shift.env.desk, LEAD, shift.claim.task_id, DirectiveRequest("abort", "그만")
     )
 
 
 def kill(shift: Shift) -> None:
-    kill_switch.kill(shift.cast.desk, LEAD, "시험")
+    kill_switch.kill(shift.env.desk, LEAD, "시험")
 
 
 def take_over(shift: Shift) -> None:
     directives.issue_directive(
-        shift.cast.desk, LEAD, shift.hold.task_id, DirectiveRequest("manual", "직접 하겠습니다")
+        shift.env.desk, LEAD, shift.claim.task_id, DirectiveRequest("manual", "직접 하겠습니다")
     )
 
 
@@ -126,52 +130,54 @@ def take_over(shift: Shift) -> None:
     [(abort, State.ABORTED), (kill, State.PARSED), (take_over, State.MANUAL)],
 )
 def test_a_persons_word_ends_program_and_children_at_once(
-    cast: BoardEnv, folder: Path, order: Callable[[Shift], None], state: State
+    env: BoardEnv, folder: Path, order: Callable[[Shift], None], state: State
 ) -> None:
-    shift = Shift(cast, folder, STAYS)
+    shift = Shift(env, folder, STAYS)
     with shift.begun():
         order(shift)
     assert shift.ended["how"] == "overruled" and shift.ended["left"] >= 2
     assert shift.state is state
     # After the person's word nothing of the agent lands on the issue, not even what it printed.
-    notes = [e for e in audit_entries(cast.desk, "comment") if e.actor == "agent:db-agent"]
+    notes = [e for e in audit_entries(env.desk, "comment") if e.actor == "agent:db-agent"]
     assert notes == [] and "still here" in shift.ended["output"]
 
 
-def test_a_turn_out_of_time_is_ended_and_left_to_people(cast: BoardEnv, folder: Path) -> None:
-    shift = Shift(cast, folder, STAYS, timeout="2s")
+def test_a_turn_out_of_time_is_ended_and_left_to_people(env: BoardEnv, folder: Path) -> None:
+    shift = Shift(env, folder, STAYS, timeout="2s")
     with shift.begun():
         pass
     assert shift.ended["how"] == "timeout" and shift.state is State.MANUAL
-    assert "still here" in audit_entries(cast.desk, "comment")[-1].detail["body"]
+    assert "still here" in audit_entries(env.desk, "comment")[-1].detail["body"]
 
 
-def test_a_worker_that_is_to_end_gives_the_task_back(cast: BoardEnv, folder: Path) -> None:
-    shift = Shift(cast, folder, STAYS)
+def test_a_worker_that_is_to_end_gives_the_task_back(env: BoardEnv, folder: Path) -> None:
+    shift = Shift(env, folder, STAYS)
     with shift.begun():
         shift.closing.set()
     assert shift.result == [False] and shift.ended["how"] == "closing"
     assert shift.state is State.PARSED
 
 
-def test_a_plan_that_was_begun_is_finished_without_its_author(cast: BoardEnv, folder: Path) -> None:
-    hold, _, bound = cast.planned(plan("MAINTENANCE", planning.propose(TERMINATE, SERVER)))
-    decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-    tasks.begin_execution(cast.desk, cast.hold("db-agent"))
-    shift = Shift(cast, folder, STAYS, hold=cast.hold("db-agent"))
+def test_a_plan_that_was_begun_is_finished_without_its_author(env: BoardEnv, folder: Path) -> None:
+    claim, _, bound = env.create_filed_plan(
+        plan("MAINTENANCE", planning.propose(TERMINATE, SERVER))
+    )
+    decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+    tasks.begin_execution(env.desk, env.claim("db-agent"))
+    shift = Shift(env, folder, STAYS, claim=env.claim("db-agent"))
     assert shift.state is State.IN_PROGRESS
     shift.run()
     # Nothing blocks any more on that server, so nothing is changed there.
     assert shift.result == [True] and shift.state is State.COMPLETED
-    assert audit_entries(cast.desk, "outside_opened") == []
+    assert audit_entries(env.desk, "outside_opened") == []
 
 
-def test_an_agent_without_budget_rests_and_is_not_started(cast: BoardEnv, folder: Path) -> None:
-    shift = Shift(cast, folder, STAYS)
+def test_an_agent_without_budget_rests_and_is_not_started(env: BoardEnv, folder: Path) -> None:
+    shift = Shift(env, folder, STAYS)
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 10})
-    organization_chart.apply_chart(cast.desk, chart, "operator:test")
-    metering.report_usage(cast.desk, shift.hold, ReportedUsage("m", 8, 4))
+    organization_chart.apply_chart(env.desk, chart, "operator:test")
+    metering.report_usage(env.desk, shift.claim, ReportedUsage("m", 8, 4))
     shift.run()
     assert isinstance(shift.result[0], Stale) and shift.state is State.PARSED
-    assert audit_entries(cast.desk, "outside_opened") == []
-    assert len(audit_entries(cast.desk, "budget_paused")) == 1
+    assert audit_entries(env.desk, "outside_opened") == []
+    assert len(audit_entries(env.desk, "budget_paused")) == 1

@@ -76,7 +76,7 @@ def post(told: dict[str, Any], path: str, body: dict[str, Any]) -> int:
 
 
 def test_a_service_is_told_answers_at_once_and_works_by_the_api(
-    cast: BoardEnv, keys: Path, tmp_path: Path
+    env: BoardEnv, keys: Path, tmp_path: Path
 ) -> None:
     verified: list[bool] = []
     statuses: list[int] = []
@@ -94,16 +94,16 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
         threading.Thread(target=work, args=(json.loads(body),)).start()
         return 202
 
-    with serve_app(page_app(cast.desk)) as board, receiving(take) as url:
-        hold, hands = run_adapter_once(cast, adapter(url), board, tmp_path, keys, grace=0.2)
+    with serve_app(page_app(env.desk)) as board_url, receiving(take) as url:
+        claim, hands = run_adapter_once(env, adapter(url), board_url, tmp_path, keys, grace=0.2)
     assert verified == [True] and statuses == [200, 204] and len(hands.sent) == 1
-    assert view.task(cast.desk, hold.task_id).state is State.MANUAL
-    assert audit_entries(cast.desk, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
+    assert view.task(env.desk, claim.task_id).state is State.MANUAL
+    assert audit_entries(env.desk, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
 
 
 @pytest.mark.parametrize("status", [302, 307, 401, 500])
 def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
-    cast: BoardEnv, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
+    env: BoardEnv, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.agents.adapters.webhook._PAUSES", (0.01, None))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -114,28 +114,28 @@ def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
         return status
 
     with receiving(take) as url:
-        hold, _ = run_adapter_once(cast, adapter(url), "http://127.0.0.1:9", tmp_path, keys)
-    assert view.task(cast.desk, hold.task_id).state is State.MANUAL
+        claim, _ = run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, keys)
+    assert view.task(env.desk, claim.task_id).state is State.MANUAL
     # A failing service is tried again under the same number; a redirection is not followed.
     assert len(seen) == (2 if status == 500 else 1) and len(set(seen)) == 1
-    assert str(status) in audit_entries(cast.desk, "outside_ended")[0].detail["output"]
+    assert str(status) in audit_entries(env.desk, "outside_ended")[0].detail["output"]
 
 
 def test_a_service_that_never_ends_runs_out_of_time(
-    cast: BoardEnv, keys: Path, tmp_path: Path
+    env: BoardEnv, keys: Path, tmp_path: Path
 ) -> None:
     with receiving(lambda *_: 202) as url:
-        hold, _ = run_adapter_once(
-            cast, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys
+        claim, _ = run_adapter_once(
+            env, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys
         )
-    assert view.task(cast.desk, hold.task_id).state is State.MANUAL
-    assert audit_entries(cast.desk, "outside_ended")[0].detail["how"] == "timeout"
+    assert view.task(env.desk, claim.task_id).state is State.MANUAL
+    assert audit_entries(env.desk, "outside_ended")[0].detail["how"] == "timeout"
 
 
-def test_without_its_key_nothing_is_sent(cast: BoardEnv, tmp_path: Path) -> None:
+def test_without_its_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
     with receiving(lambda *_: pytest.fail("it was sent")) as url:
-        run_adapter_once(cast, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")
-    ended = audit_entries(cast.desk, "outside_ended")[0].detail
+        run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")
+    ended = audit_entries(env.desk, "outside_ended")[0].detail
     assert ended["how"] == "failed" and "hook" in ended["output"]
     assert Misconfigured.__name__ not in ended["output"]
 

@@ -27,21 +27,21 @@ def test_an_agent_without_a_role_has_no_instructions() -> None:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A package folder with a role in it and a secret beside it."""
-    room = tmp_path / "agents"
-    (room / "roles").mkdir(parents=True)
-    (room / "roles" / "good.md").write_text("# 역할\n")
-    (room / "roles" / "long.md").write_text("가" * 8_001)
-    (room / "roles" / "latin.md").write_bytes(b"\xff\xfe")
-    (room / "code.py").write_text("x = 1\n")
+    folder = tmp_path / "agents"
+    (folder / "roles").mkdir(parents=True)
+    (folder / "roles" / "good.md").write_text("# 역할\n")
+    (folder / "roles" / "long.md").write_text("가" * 8_001)
+    (folder / "roles" / "latin.md").write_bytes(b"\xff\xfe")
+    (folder / "code.py").write_text("x = 1\n")
     (tmp_path / "secret.md").write_text("비밀")
-    (room / "roles" / "link.md").symlink_to(tmp_path / "secret.md")
-    return room
+    (folder / "roles" / "link.md").symlink_to(tmp_path / "secret.md")
+    return folder
 
 
-def test_a_role_is_read_from_its_room(room: Path) -> None:
-    assert role.instructions("roles/good.md", room) == "# 역할"
+def test_a_role_is_read_from_its_room(folder: Path) -> None:
+    assert role.instructions("roles/good.md", folder) == "# 역할"
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def test_a_role_is_read_from_its_room(room: Path) -> None:
         "roles/\0.md",
     ],
 )
-def test_a_role_elsewhere_or_unreadable_is_refused(room: Path, escape: str) -> None:
+def test_a_role_elsewhere_or_unreadable_is_refused(folder: Path, escape: str) -> None:
     with pytest.raises(Misconfigured):
-        role.instructions(escape, room)
+        role.instructions(escape, folder)
 
 
-def test_an_absolute_path_is_refused(room: Path) -> None:
+def test_an_absolute_path_is_refused(folder: Path) -> None:
     with pytest.raises(Misconfigured):
-        role.instructions(str(room.parent / "secret.md"), room)
+        role.instructions(str(folder.parent / "secret.md"), folder)

@@ -31,71 +31,71 @@ class Server:
     shows: bool
     asked: list[str] = field(default_factory=list)
 
-    def quiet(self, _grant: Grant, _step: PlanStep) -> None:
+    def ensure_stopped(self, _grant: Grant, _step: PlanStep) -> None:
         self.asked.append("quiet")
 
-    def failing(self, _grant: Grant, checks: tuple[Check, ...]) -> str | None:
+    def first_failed(self, _grant: Grant, checks: tuple[Check, ...]) -> str | None:
         self.asked.append("looked")
         return None if self.shows else "not so"
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[BoardEnv]:
+def env(database: Any) -> Iterator[BoardEnv]:
     with seeded_env(database.app) as found:
         yield found
 
 
-def begun(board: BoardEnv) -> Grant:
+def begun(env: BoardEnv) -> Grant:
     """The grant of who takes over a step that was begun and has no result."""
-    held, _, bound = board.planned()
-    decisions.decide(board.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
-    first = tasks.begin_execution(board.desk, board.hold("db-agent"))
-    commands.record_intent(board.desk, first, TERMINATE, "psql …", DO)
-    return tasks.begin_execution(board.desk, board.hold("db-agent"))
+    held, _, bound = env.create_filed_plan()
+    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    first = tasks.begin_execution(env.desk, env.claim("db-agent"))
+    commands.record_intent(env.desk, first, TERMINATE, "psql …", DO)
+    return tasks.begin_execution(env.desk, env.claim("db-agent"))
 
 
 def settle(
-    board: BoardEnv, server: Server, before: str | None, shown_by: tuple[Check, ...] = SHOWN
+    env: BoardEnv, server: Server, before: str | None, proof: tuple[Check, ...] = SHOWN
 ) -> ActionReport:
     def run() -> ActionReport:
         server.asked.append("run")
         return ActionReport(ActionStatus.DONE)
 
-    grant = begun(board)
+    grant = begun(env)
     gate = cast("Gate", server)
-    return attempt.run_once(board.desk, gate, grant, DO, before, shown_by=shown_by, run=run)
+    return attempt.run_once(env.desk, gate, grant, DO, before, proof=proof, run=run)
 
 
-def last_entry(board: BoardEnv) -> str:
-    with board.desk.database.reading() as session:
+def last_entry(env: BoardEnv) -> str:
+    with env.desk.database.reading() as session:
         return [link.kind for link in log.entries(session)][-1]
 
 
-def test_what_the_server_shows_has_happened_and_is_not_run_again(board: BoardEnv) -> None:
+def test_what_the_server_shows_has_happened_and_is_not_run_again(env: BoardEnv) -> None:
     server = Server(shows=True)
-    assert settle(board, server, "INTENT").result is ActionStatus.DONE
+    assert settle(env, server, "INTENT").result is ActionStatus.DONE
     assert server.asked == ["quiet", "looked"]
-    assert last_entry(board) == "found_done"
+    assert last_entry(env) == "found_done"
 
 
 @pytest.mark.parametrize("shown_by", [SHOWN, ()], ids=["not shown", "nothing would show it"])
 def test_what_the_server_does_not_show_fails_and_is_not_run_again(
-    board: BoardEnv, shown_by: tuple[Check, ...]
+    env: BoardEnv, proof: tuple[Check, ...]
 ) -> None:
     server = Server(shows=False)
-    report = settle(board, server, "INTENT", shown_by)
+    report = settle(env, server, "INTENT", proof)
     assert report.result is ActionStatus.FAILED and "1번째 조치" in report.why
     assert "run" not in server.asked and server.asked[0] == "quiet"
-    assert last_entry(board) == "found_unknown"
+    assert last_entry(env) == "found_unknown"
 
 
-def test_a_step_that_is_done_is_left_alone(board: BoardEnv) -> None:
+def test_a_step_that_is_done_is_left_alone(env: BoardEnv) -> None:
     server = Server(shows=False)
-    assert settle(board, server, "DONE").result is ActionStatus.DONE
+    assert settle(env, server, "DONE").result is ActionStatus.DONE
     assert server.asked == []
 
 
-def test_a_step_that_nobody_has_begun_is_run(board: BoardEnv) -> None:
+def test_a_step_that_nobody_has_begun_is_run(env: BoardEnv) -> None:
     server = Server(shows=False)
-    assert settle(board, server, None).result is ActionStatus.DONE
+    assert settle(env, server, None).result is ActionStatus.DONE
     assert server.asked == ["run"]

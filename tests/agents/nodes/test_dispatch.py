@@ -31,8 +31,8 @@ GIVEN: list[tuple[dict[str, Any], tuple[str, str], str | None]] = [
 
 
 def test_what_was_settled_stays(database: Any) -> None:
-    with seeded_env(database.app) as board:
-        runtime = SimpleNamespace(context=SimpleNamespace(desk=board.desk, brain=Brain()))
+    with seeded_env(database.app) as env:
+        runtime = SimpleNamespace(context=SimpleNamespace(desk=env.desk, brain=Brain()))
         for given, expected, told in GIVEN:
             triage = classify({"text": "가", **given}, runtime)["triage"]  # type: ignore[typeddict-item, arg-type]
             assert (triage.category, triage.priority) == expected
@@ -41,9 +41,9 @@ def test_what_was_settled_stays(database: Any) -> None:
             )
 
 
-def server_of(board: Any, found: Triage, *talk: str) -> tuple[tuple[str, ...], str | None, str]:
+def server_of(env: Any, found: Triage, *talk: str) -> tuple[tuple[str, ...], str | None, str]:
     brain = SimpleNamespace(triage=lambda *_: BrainResult(found, "embedded"))
-    runtime = SimpleNamespace(context=SimpleNamespace(desk=board.desk, brain=brain))
+    runtime = SimpleNamespace(context=SimpleNamespace(desk=env.desk, brain=brain))
     triage = classify({"text": "가", "talk": talk}, runtime)["triage"]  # type: ignore[arg-type]
     return triage.servers, triage.institution, triage.reasons[-1]
 
@@ -52,18 +52,18 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
     here = FOUND.model_copy(update={"servers": ("MOF-DB-01",)})
     other = FOUND.model_copy(update={"institution": "MOE"})
     disk = FOUND.model_copy(update={"category": "STORAGE"})
-    with seeded_env(database.app) as board:
-        assert server_of(board, FOUND) == ((), None, "까닭")
-        assert server_of(board, FOUND, "점심", "또 꽉 찼네") == ((), None, "까닭")
-        found = server_of(board, FOUND, "점심", "MOF-WAS-01 알람이요", "mof-was-01 맞아요")
+    with seeded_env(database.app) as env:
+        assert server_of(env, FOUND) == ((), None, "까닭")
+        assert server_of(env, FOUND, "점심", "또 꽉 찼네") == ((), None, "까닭")
+        found = server_of(env, FOUND, "점심", "MOF-WAS-01 알람이요", "mof-was-01 맞아요")
         assert found[:2] == (("MOF-WAS-01",), "MOF") and "대화에서" in found[2]
-        assert server_of(board, here, "MOF-WAS-01 알람이요")[0] == ("MOF-DB-01",)
+        assert server_of(env, here, "MOF-WAS-01 알람이요")[0] == ("MOF-DB-01",)
         # Of several it is the one of the kind that the request is about.
         both = ("MOF-WAS-01 알람", "MOF-DB-01 도요")
-        assert server_of(board, FOUND, *both)[0] == ("MOF-WAS-01",)
-        assert server_of(board, disk, both[1])[0] == ("MOF-DB-01",)
+        assert server_of(env, FOUND, *both)[0] == ("MOF-WAS-01",)
+        assert server_of(env, disk, both[1])[0] == ("MOF-DB-01",)
         for triage, talk in ((disk, both), (other, both[:1]), (FOUND, both[1:])):
-            servers, _, reason = server_of(board, triage, *talk)
+            servers, _, reason = server_of(env, triage, *talk)
             assert servers == () and "분명하지 않아" in reason
 
 

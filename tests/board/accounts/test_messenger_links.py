@@ -41,97 +41,97 @@ def line(text: str, account: str = "u1", post: str = "") -> receiving.NewIssue:
     )
 
 
-def planned(cast: BoardEnv, sr_id: int) -> tuple[int, str]:
+def planned(env: BoardEnv, sr_id: int) -> tuple[int, str]:
     """The request's plan, waiting for a team lead."""
-    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
-    held, filed = cast.hold("db-agent"), plan()
+    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    held, filed = env.claim("db-agent"), plan()
     assert held.sr_id == sr_id
-    tasks.file_plan(cast.desk, held, filed)
+    tasks.file_plan(env.desk, held, filed)
     return held.task_id, tasks.plan_hash(held.task_id, filed)
 
 
-def approve(cast: BoardEnv, who: Any, task: tuple[int, str]) -> State:
-    return decisions.decide(cast.desk, who, task[0], approve=True, plan_hash=task[1])
+def approve(env: BoardEnv, who: Any, task: tuple[int, str]) -> State:
+    return decisions.decide(env.desk, who, task[0], approve=True, plan_hash=task[1])
 
 
-def heard(cast: BoardEnv, request: receiving.NewIssue) -> Issue:
-    sr_id = chat_log.receive_line(cast.desk, request, rule="webhook")
-    with cast.desk.database.reading() as session:
+def heard(env: BoardEnv, request: receiving.NewIssue) -> Issue:
+    sr_id = chat_log.receive_line(env.desk, request, rule="webhook")
+    with env.desk.database.reading() as session:
         found = session.get(Issue, sr_id)
         assert found is not None
         return found
 
 
 @pytest.mark.parametrize("linked", ["before", "after", "to another account of theirs"])
-def test_who_asked_in_a_room_does_not_approve_it(cast: BoardEnv, linked: str) -> None:
+def test_who_asked_in_a_room_does_not_approve_it(env: BoardEnv, linked: str) -> None:
     whose = "cus" if linked.startswith("to") else "lead"
     if whose == "cus":
-        people.join_accounts(cast.desk, BY, "lead", "cus")
+        people.join_accounts(env.desk, BY, "lead", "cus")
     if linked == "before":
-        messenger_links.link(cast.desk, BY, whose, "mattermost", "u1")
-    issue = heard(cast, line("운영DB가 느려요"))
+        messenger_links.link(env.desk, BY, whose, "mattermost", "u1")
+    issue = heard(env, line("운영DB가 느려요"))
     assert issue.requester_id == ("lead" if linked == "before" else None)
-    task = planned(cast, issue.sr_id)
+    task = planned(env, issue.sr_id)
     if linked != "before":
-        messenger_links.link(cast.desk, BY, whose, "mattermost", "u1")
+        messenger_links.link(env.desk, BY, whose, "mattermost", "u1")
     with pytest.raises(Forbidden):
-        approve(cast, LEAD, task)
-    assert approve(cast, LEAD2, task) is State.APPROVED
+        approve(env, LEAD, task)
+    assert approve(env, LEAD2, task) is State.APPROVED
 
 
-def test_where_the_requester_must_be_known_nobody_approves_before(cast: BoardEnv) -> None:
+def test_where_the_requester_must_be_known_nobody_approves_before(env: BoardEnv) -> None:
     shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
-    organization_chart.apply_chart(cast.desk, stricter, BY)
-    task = planned(cast, heard(cast, line("운영DB가 느려요")).sr_id)
+    organization_chart.apply_chart(env.desk, stricter, BY)
+    task = planned(env, heard(env, line("운영DB가 느려요")).sr_id)
     for who in (LEAD, LEAD2):
         with pytest.raises(Forbidden, match="메신저 계정"):
-            approve(cast, who, task)
+            approve(env, who, task)
     refusal = {"approve": False, "plan_hash": task[1], "reason": "누구인지 모름"}
-    state = decisions.decide(cast.desk, LEAD, task[0], **refusal)  # type: ignore[arg-type]
+    state = decisions.decide(env.desk, LEAD, task[0], **refusal)  # type: ignore[arg-type]
     assert state is State.REJECTED
-    messenger_links.link(cast.desk, BY, "lead", "mattermost", "u1")
-    task = planned(cast, heard(cast, line("또 느려요")).sr_id)
+    messenger_links.link(env.desk, BY, "lead", "mattermost", "u1")
+    task = planned(env, heard(env, line("또 느려요")).sr_id)
     with pytest.raises(Forbidden, match="본인이"):
-        approve(cast, LEAD, task)
-    assert approve(cast, LEAD2, task) is State.APPROVED
+        approve(env, LEAD, task)
+    assert approve(env, LEAD2, task) is State.APPROVED
 
 
-def test_what_no_messenger_brings_needs_no_messenger_account(cast: BoardEnv) -> None:
+def test_what_no_messenger_brings_needs_no_messenger_account(env: BoardEnv) -> None:
     shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
-    organization_chart.apply_chart(cast.desk, stricter, BY)
+    organization_chart.apply_chart(env.desk, stricter, BY)
     alert = replace(line("디스크 90%", ""), channel="alert")
-    assert approve(cast, LEAD, planned(cast, heard(cast, alert).sr_id)) is State.APPROVED
+    assert approve(env, LEAD, planned(env, heard(env, alert).sr_id)) is State.APPROVED
 
 
-def test_a_customer_who_asks_in_a_room_asks_for_their_institution(cast: BoardEnv) -> None:
-    messenger_links.link(cast.desk, BY, "cus", "mattermost", "u1")
-    assert heard(cast, line("느려요")).inst_id == "MOF"
+def test_a_customer_who_asks_in_a_room_asks_for_their_institution(env: BoardEnv) -> None:
+    messenger_links.link(env.desk, BY, "cus", "mattermost", "u1")
+    assert heard(env, line("느려요")).inst_id == "MOF"
     # The same id in another messenger is somebody else.
-    stranger = heard(cast, replace(line("느려요"), channel="slack"))
+    stranger = heard(env, replace(line("느려요"), channel="slack"))
     assert (stranger.requester_id, stranger.inst_id) == (None, None)
 
 
 @pytest.mark.parametrize("who", ["known", "closed", "unknown", "nameless"])
 def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(
-    cast: BoardEnv, who: str
+    env: BoardEnv, who: str
 ) -> None:
-    messenger_links.link(cast.desk, BY, "cus", "mattermost", "u1")
+    messenger_links.link(env.desk, BY, "cus", "mattermost", "u1")
     if who == "closed":
-        people.set_active(cast.desk, BY, "cus", active=False)
+        people.set_active(env.desk, BY, "cus", active=False)
     account = {"unknown": "u2", "nameless": ""}.get(who, "u1")
-    assert stop_command.handle_stop(cast.desk, line("정지", account)) is not None
-    assert kill_switch.active_kill_switch(cast.desk) is not None
-    with cast.desk.database.reading() as session:
+    assert stop_command.handle_stop(env.desk, line("정지", account)) is not None
+    assert kill_switch.active_kill_switch(env.desk) is not None
+    with env.desk.database.reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "killed")).one()
     assert entry.actor == ("person:cus" if who == "known" else "channel:mattermost")
     assert entry.detail["account"] == account
     assert entry.detail["sender"] == ("장하늘 주무관" if who == "known" else "아무 이름")
 
 
-def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: BoardEnv) -> None:
-    desk = cast.desk
+def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(env: BoardEnv) -> None:
+    desk = env.desk
     first = messenger_links.create_code(desk, LEAD)
     code = messenger_links.create_code(desk, LEAD)
     assert account_linking.link_account(desk, line(f"연결 {first}"), first) is LinkResult.UNKNOWN
@@ -166,49 +166,49 @@ def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(cast: Boa
     assert not any(c in everything or c.replace("-", "") in everything for c in (code, other))
 
 
-def test_who_guesses_codes_is_stopped(cast: BoardEnv) -> None:
+def test_who_guesses_codes_is_stopped(env: BoardEnv) -> None:
     for n in range(5):
         found = account_linking.link_account(
-            cast.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA"
+            env.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA"
         )
         assert found is LinkResult.UNKNOWN
     with pytest.raises(Throttled):
-        account_linking.link_account(cast.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
+        account_linking.link_account(env.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
 
 
 def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_account(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
-    enrol_page_users(cast)
+    enrol_page_users(env)
     for act in (
-        lambda: messenger_links.link(cast.desk, LEAD, "lead", "mattermost", "u1"),
-        lambda: messenger_links.unlink(cast.desk, LEAD, "mattermost", "u1"),
-        lambda: messenger_links.list_links(cast.desk, LEAD, everybody=True),
+        lambda: messenger_links.link(env.desk, LEAD, "lead", "mattermost", "u1"),
+        lambda: messenger_links.unlink(env.desk, LEAD, "mattermost", "u1"),
+        lambda: messenger_links.list_links(env.desk, LEAD, everybody=True),
     ):
         with pytest.raises(Forbidden):
             act()
-    messenger_links.link(cast.desk, ADMIN, "lead", "mattermost", "u1")
-    messenger_links.link(cast.desk, ADMIN, "lead", "mattermost", "u1")
+    messenger_links.link(env.desk, ADMIN, "lead", "mattermost", "u1")
+    messenger_links.link(env.desk, ADMIN, "lead", "mattermost", "u1")
     with pytest.raises(Invalid):
-        messenger_links.link(cast.desk, ADMIN, "cus", "mattermost", "u1")
+        messenger_links.link(env.desk, ADMIN, "cus", "mattermost", "u1")
     for channel, account in (("irc", "u1"), ("mattermost", " "), ("mattermost", "x" * 200)):
         with pytest.raises(Invalid):
-            messenger_links.link(cast.desk, ADMIN, "cus", channel, account)
-    assert [x.account for x in messenger_links.list_links(cast.desk, ADMIN, everybody=True)] == [
+            messenger_links.link(env.desk, ADMIN, "cus", channel, account)
+    assert [x.account for x in messenger_links.list_links(env.desk, ADMIN, everybody=True)] == [
         "u1"
     ]
-    messenger_links.unlink(cast.desk, ADMIN, "mattermost", "u1")
+    messenger_links.unlink(env.desk, ADMIN, "mattermost", "u1")
     with pytest.raises(NotFound):
-        messenger_links.unlink(cast.desk, ADMIN, "mattermost", "u1")
+        messenger_links.unlink(env.desk, ADMIN, "mattermost", "u1")
 
 
-def test_the_room_answers_a_code_and_opens_no_request_for_it(cast: BoardEnv) -> None:
-    code = messenger_links.create_code(cast.desk, LEAD)
-    room = TestClient(page_app(cast.desk))
+def test_the_room_answers_a_code_and_opens_no_request_for_it(env: BoardEnv) -> None:
+    code = messenger_links.create_code(env.desk, LEAD)
+    room = TestClient(page_app(env.desk))
     post = {"token": "열쇠", "post_id": "p1", "user_name": "x", "user_id": "u7"}
     answer = room.post("/intake/mattermost", json={**post, "text": f" 연결 {code.lower()} "})
     assert answer.json()["text"].startswith("이 메신저 계정을")
     room.post("/intake/mattermost", json={**post, "post_id": "p2", "text": "DB 가 느려요"})
-    with cast.desk.database.reading() as session:
+    with env.desk.database.reading() as session:
         found = session.scalars(select(Issue)).one()
     assert (found.requester_id, found.requester_account) == ("lead", "mattermost:u7")

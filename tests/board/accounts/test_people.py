@@ -30,115 +30,113 @@ def alias(of: str, role: str, account: str) -> PersonInfo:
     return PersonInfo(id=account, name="다른 이름", title="-", role=role, identity=of)
 
 
-def waits(cast: BoardEnv, requester: str | None, category: str = "MAINTENANCE") -> tuple[int, str]:
+def waits(env: BoardEnv, requester: str | None, category: str = "MAINTENANCE") -> tuple[int, str]:
     """A plan that waits for its first step, on a request of this person's."""
-    cast.received(**({"requester_id": requester} if requester else {}))
-    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
-    held = cast.hold("db-agent")
+    env.create_issue(**({"requester_id": requester} if requester else {}))
+    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    held = env.claim("db-agent")
     filed = plan(category)
-    tasks.file_plan(cast.desk, held, filed)
+    tasks.file_plan(env.desk, held, filed)
     return held.task_id, tasks.plan_hash(held.task_id, filed)
 
 
-def approve(cast: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> State:
-    return decisions.decide(cast.desk, who, task[0], approve=True, plan_hash=task[1])
+def approve(env: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> State:
+    return decisions.decide(env.desk, who, task[0], approve=True, plan_hash=task[1])
 
 
-def refused(cast: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> None:
+def refused(env: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> None:
     with pytest.raises(Forbidden):
-        approve(cast, who, task)
+        approve(env, who, task)
 
 
 def waiting_for(desk: Desk, who: PersonInfo) -> int:
     return len(list_issues(desk, who, IssueQuery()).waiting)
 
 
-def test_the_requester_approves_under_no_other_account(cast: BoardEnv) -> None:
+def test_the_requester_approves_under_no_other_account(env: BoardEnv) -> None:
     """The attack: file as a customer, approve as a team lead; joined before or after."""
-    task = waits(cast, "cus")
-    assert waiting_for(cast.desk, LEAD) == 1
-    people.join_accounts(cast.desk, BY, "lead", "cus")
-    assert waiting_for(cast.desk, LEAD) == 0
-    refused(cast, LEAD, task)
+    task = waits(env, "cus")
+    assert waiting_for(env.desk, LEAD) == 1
+    people.join_accounts(env.desk, BY, "lead", "cus")
+    assert waiting_for(env.desk, LEAD) == 0
+    refused(env, LEAD, task)
     with pytest.raises(Forbidden):
-        decisions.decide(
-            cast.desk, LEAD, task[0], approve=False, plan_hash=task[1], reason="반려도"
-        )
+        decisions.decide(env.desk, LEAD, task[0], approve=False, plan_hash=task[1], reason="반려도")
     # Nor in the name of somebody else, nor somebody else in theirs.
-    delegations.delegate(cast.desk, LEAD, "eng", ends=IN_AN_HOUR)
-    refused(cast, ENGINEER, task)
-    delegations.delegate(cast.desk, LEAD2, "lead", ends=IN_AN_HOUR)
-    refused(cast, LEAD, task)
-    assert approve(cast, LEAD2, task) is State.APPROVED
+    delegations.delegate(env.desk, LEAD, "eng", ends=IN_AN_HOUR)
+    refused(env, ENGINEER, task)
+    delegations.delegate(env.desk, LEAD2, "lead", ends=IN_AN_HOUR)
+    refused(env, LEAD, task)
+    assert approve(env, LEAD2, task) is State.APPROVED
 
 
-def test_the_plans_author_approves_under_no_other_account(cast: BoardEnv) -> None:
-    held, filed, _ = cast.planned()
-    replace_plan(cast.desk, held.task_id, filed, ENGINEER)
-    people.join_accounts(cast.desk, BY, "eng", "lead")
-    refused(cast, LEAD, (held.task_id, tasks.plan_hash(held.task_id, filed)))
+def test_the_plans_author_approves_under_no_other_account(env: BoardEnv) -> None:
+    held, filed, _ = env.create_filed_plan()
+    replace_plan(env.desk, held.task_id, filed, ENGINEER)
+    people.join_accounts(env.desk, BY, "eng", "lead")
+    refused(env, LEAD, (held.task_id, tasks.plan_hash(held.task_id, filed)))
 
 
-def test_one_human_fills_one_step_and_counts_once_in_a_quorum(cast: BoardEnv) -> None:
+def test_one_human_fills_one_step_and_counts_once_in_a_quorum(env: BoardEnv) -> None:
     steps = "steps: [team_lead, pm, {role: security_officer, quorum: 2}]"
     text = chart.shipped_chart_path().read_text("utf-8")
     stricter = re.sub(r"(DESTRUCTIVE: \{)steps: \[[^]]*\]", rf"\1{steps}", text)
-    organization_chart.apply_chart(cast.desk, stricter, BY)
-    task = waits(cast, None, "DESTRUCTIVE")
+    organization_chart.apply_chart(env.desk, stricter, BY)
+    task = waits(env, None, "DESTRUCTIVE")
     second = alias("", "security_officer", "officer2")
-    people.add(cast.desk, BY, second)
-    people.join_accounts(cast.desk, BY, "lead", "pm")
-    people.join_accounts(cast.desk, BY, "officer", "officer2")
-    approve(cast, LEAD, task)
-    refused(cast, PM, task)
-    people.add(cast.desk, BY, alias("", "pm", "pm2"))
-    approve(cast, PersonInfo(id="pm2", name="x", title="", role="pm"), task)
-    approve(cast, OFFICER, task)
-    waiting = pending.pending_plans(cast.desk, 1)
+    people.add(env.desk, BY, second)
+    people.join_accounts(env.desk, BY, "lead", "pm")
+    people.join_accounts(env.desk, BY, "officer", "officer2")
+    approve(env, LEAD, task)
+    refused(env, PM, task)
+    people.add(env.desk, BY, alias("", "pm", "pm2"))
+    approve(env, PersonInfo(id="pm2", name="x", title="", role="pm"), task)
+    approve(env, OFFICER, task)
+    waiting = pending.pending_plans(env.desk, 1)
     assert (waiting[0].role, waiting[0].given, waiting[0].quorum) == ("security_officer", 1, 2)
-    refused(cast, second, task)
-    assert waiting_for(cast.desk, second) == 0
+    refused(env, second, task)
+    assert waiting_for(env.desk, second) == 0
 
 
-def test_approvals_that_turn_out_to_be_one_humans_start_nothing(cast: BoardEnv) -> None:
-    task = waits(cast, None, "DEPLOY_SECURE")
+def test_approvals_that_turn_out_to_be_one_humans_start_nothing(env: BoardEnv) -> None:
+    task = waits(env, None, "DEPLOY_SECURE")
     boss = PersonInfo(id="boss", name="윤서준", title="부장", role="admin")
-    people.add(cast.desk, BY, boss)
-    states = [approve(cast, who, task) for who in (LEAD, PM, OFFICER, boss)]
+    people.add(env.desk, BY, boss)
+    states = [approve(env, who, task) for who in (LEAD, PM, OFFICER, boss)]
     assert states[-1] is State.APPROVED
-    hold = cast.hold("db-agent")
-    people.join_accounts(cast.desk, BY, "pm", "officer")
+    claim = env.claim("db-agent")
+    people.join_accounts(env.desk, BY, "pm", "officer")
     with pytest.raises(Refused):
-        tasks.begin_execution(cast.desk, hold)
+        tasks.begin_execution(env.desk, claim)
 
 
-def test_nobody_is_asked_for_what_they_may_not_decide(cast: BoardEnv) -> None:
-    people.join_accounts(cast.desk, BY, "cus", "lead")
-    waits(cast, "cus")
-    with cast.desk.database.reading() as session:
+def test_nobody_is_asked_for_what_they_may_not_decide(env: BoardEnv) -> None:
+    people.join_accounts(env.desk, BY, "cus", "lead")
+    waits(env, "cus")
+    with env.desk.database.reading() as session:
         assert set(session.scalars(select(Notice.person_id))) == {"lead2"}
 
 
-def test_nobody_delegates_to_themselves_under_another_account(cast: BoardEnv) -> None:
-    people.join_accounts(cast.desk, BY, "lead", "eng")
+def test_nobody_delegates_to_themselves_under_another_account(env: BoardEnv) -> None:
+    people.join_accounts(env.desk, BY, "lead", "eng")
     with pytest.raises(Invalid):
-        delegations.delegate(cast.desk, LEAD, "eng", ends=IN_AN_HOUR)
+        delegations.delegate(env.desk, LEAD, "eng", ends=IN_AN_HOUR)
 
 
-def test_joining_two_of_several_accounts_joins_them_all(cast: BoardEnv) -> None:
-    people.join_accounts(cast.desk, BY, "lead", "pm")
-    people.set_identity(cast.desk, BY, "eng", "사번-7")
-    people.set_identity(cast.desk, BY, "cus", "사번-7")
-    assert people.join_accounts(cast.desk, BY, "pm", "cus") == "lead"
-    found = {a.person.id: a.person.identity for a in people.list_accounts(cast.desk)}
+def test_joining_two_of_several_accounts_joins_them_all(env: BoardEnv) -> None:
+    people.join_accounts(env.desk, BY, "lead", "pm")
+    people.set_identity(env.desk, BY, "eng", "사번-7")
+    people.set_identity(env.desk, BY, "cus", "사번-7")
+    assert people.join_accounts(env.desk, BY, "pm", "cus") == "lead"
+    found = {a.person.id: a.person.identity for a in people.list_accounts(env.desk)}
     assert {found[p] for p in ("lead", "pm", "eng", "cus")} == {"lead"}
     assert found["officer"] is None
 
 
 def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
-    desk = cast.desk
+    desk = env.desk
     new = PersonInfo(id="new", name="새 사람", title="과장", role="engineer", identity="사번-1")
     people.add(desk, BY, new, "넉넉히-기나긴-암호")
     people.set_role(desk, BY, "new", "team_lead")

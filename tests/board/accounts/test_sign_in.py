@@ -7,18 +7,18 @@ from guardia.board.accounts import sign_in
 from guardia.org import access
 
 
-def test_a_session_lasts_from_sign_in_to_sign_out(cast: BoardEnv) -> None:
-    enrol_page_users(cast)
+def test_a_session_lasts_from_sign_in_to_sign_out(env: BoardEnv) -> None:
+    enrol_page_users(env)
 
     def who(token: str) -> str | None:
-        with cast.desk.database.reading() as session:
-            found = access.person_of_session(session, token, cast.desk.clock())
+        with env.desk.database.reading() as session:
+            found = access.person_of_session(session, token, env.desk.clock())
             return found.id if found else None
 
-    first, second = (sign_in.sign_in(cast.desk, "lead", PASSWORD) for _ in range(2))
+    first, second = (sign_in.sign_in(env.desk, "lead", PASSWORD) for _ in range(2))
     assert first and second and first != second
     assert (who(first), who(second)) == ("lead", "lead")
-    sign_in.sign_out(cast.desk, first)
+    sign_in.sign_out(env.desk, first)
     assert (who(first), who(second)) == (None, "lead")
-    assert sign_in.sign_in(cast.desk, "lead", "틀림") is None
-    assert sign_in.sign_in(cast.desk, "nobody", PASSWORD) is None
+    assert sign_in.sign_in(env.desk, "lead", "틀림") is None
+    assert sign_in.sign_in(env.desk, "nobody", PASSWORD) is None

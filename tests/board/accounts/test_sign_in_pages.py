@@ -14,19 +14,19 @@ def _cookies(answer: object) -> dict[str, str]:
     return {c.split("=", 1)[0]: c for c in found}
 
 
-def test_signing_in_opens_a_session_that_scripts_cannot_read(anyone: PageClient) -> None:
-    answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD)
+def test_signing_in_opens_a_session_that_scripts_cannot_read(anonymous: PageClient) -> None:
+    answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
     assert (answer.status_code, answer.headers["location"]) == (303, "/issues")
     cookie = _cookies(answer)["guardia_session"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
     assert "secure" not in cookie
-    assert anyone.see("/issues").status_code == 200
+    assert anonymous.get_page("/issues").status_code == 200
 
 
 def test_over_https_the_cookie_never_travels_in_the_clear(app: FastAPI) -> None:
     browser = PageClient(app, base_url="https://testserver")
-    answer = browser.fill("/login", "/login", account="lead", password=PASSWORD)
+    answer = browser.submit_form("/login", "/login", account="lead", password=PASSWORD)
     assert "secure" in _cookies(answer)["guardia_session"].lower()
 
 
@@ -34,40 +34,43 @@ def test_over_https_the_cookie_never_travels_in_the_clear(app: FastAPI) -> None:
     ("account", "password"), [("lead", "틀림"), ("nobody", PASSWORD), ("", "")]
 )
 def test_a_wrong_pair_never_says_which_half_was_wrong(
-    anyone: PageClient, account: str, password: str
+    anonymous: PageClient, account: str, password: str
 ) -> None:
-    answer = anyone.fill("/login", "/login", account=account, password=password)
+    answer = anonymous.submit_form("/login", "/login", account=account, password=password)
     assert answer.status_code == 401
     assert "아이디 또는 비밀번호가 맞지 않습니다" in answer.text
     assert "guardia_session" not in _cookies(answer)
-    assert anyone.see("/issues").status_code == 303
+    assert anonymous.get_page("/issues").status_code == 303
 
 
-def test_control_characters_in_the_account_are_a_wrong_account(anyone: PageClient) -> None:
-    answer = anyone.fill("/login", "/login", account="le\0ad\x1b", password="x")
+def test_control_characters_in_the_account_are_a_wrong_account(anonymous: PageClient) -> None:
+    answer = anonymous.submit_form("/login", "/login", account="le\0ad\x1b", password="x")
     assert answer.status_code == 401
 
 
-def test_guessing_is_slowed_down_even_with_the_right_password(anyone: PageClient) -> None:
+def test_guessing_is_slowed_down_even_with_the_right_password(anonymous: PageClient) -> None:
     for _ in range(5):
-        anyone.fill("/login", "/login", account="lead", password="틀림")
-    answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD)
+        anonymous.submit_form("/login", "/login", account="lead", password="틀림")
+    answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
     assert answer.status_code == 429
     assert "5분 뒤에" in answer.text
     # Someone else at the same desk is not locked out.
-    assert anyone.fill("/login", "/login", account="pm", password=PASSWORD).status_code == 303
+    assert (
+        anonymous.submit_form("/login", "/login", account="pm", password=PASSWORD).status_code
+        == 303
+    )
 
 
 @pytest.mark.parametrize("account", ["lead", "nobody"])
 def test_several_board_processes_count_together_and_tell_nobody_which_accounts_exist(
-    board: BoardEnv, account: str
+    web_env: BoardEnv, account: str
 ) -> None:
     said = []
     for _ in range(3):
         # Each application is what one process has; only the database is shared.
-        anyone = PageClient(page_app(board.desk))
+        anonymous = PageClient(page_app(web_env.desk))
         for _ in range(2):
-            answer = anyone.fill("/login", "/login", account=account, password="틀림")
+            answer = anonymous.submit_form("/login", "/login", account=account, password="틀림")
             said.append((answer.status_code, "5분 뒤에" in answer.text))
     assert said == [(401, False)] * 5 + [(429, True)]
 
@@ -83,51 +86,53 @@ def test_several_board_processes_count_together_and_tell_nobody_which_accounts_e
     ],
 )
 def test_signing_in_leads_to_a_page_of_ours_only(
-    anyone: PageClient, wish: str, leads_to: str
+    anonymous: PageClient, wish: str, leads_to: str
 ) -> None:
-    answer = anyone.fill("/login", "/login", account="lead", password=PASSWORD, next=wish)
+    answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD, next=wish)
     assert answer.headers["location"] == leads_to
 
 
 def test_signing_out_ends_the_session_on_the_server_too(
-    browse: Callable[[str], PageClient], board: BoardEnv
+    sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    browser = browse("lead")
+    browser = sign_in_as("lead")
     stolen = browser.cookies["guardia_session"]
-    answer = browser.fill("/logout")
+    answer = browser.submit_form("/logout")
     assert answer.headers["location"] == "/login"
-    with board.desk.database.reading() as session:
+    with web_env.desk.database.reading() as session:
         assert session.scalar(text("select count(*) from tb_session")) == 0
     browser.cookies.clear()
     browser.cookies.set("guardia_session", stolen)
-    assert browser.see("/issues").status_code == 303
+    assert browser.get_page("/issues").status_code == 303
 
 
 def test_a_closed_account_is_out_at_once(
-    browse: Callable[[str], PageClient], board: BoardEnv
+    sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    browser = browse("lead")
-    with board.desk.database.transaction() as session:
+    browser = sign_in_as("lead")
+    with web_env.desk.database.transaction() as session:
         session.execute(text("update tb_person set active = false where person_id = 'lead'"))
-    assert browser.see("/issues").headers["location"] == "/login?next=%2Fissues"
+    assert browser.get_page("/issues").headers["location"] == "/login?next=%2Fissues"
 
 
 def test_an_expired_session_leads_back_to_the_page_after_signing_in(
-    browse: Callable[[str], PageClient], board: BoardEnv
+    sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    browser = browse("lead")
-    with board.desk.database.transaction() as session:
+    browser = sign_in_as("lead")
+    with web_env.desk.database.transaction() as session:
         session.execute(text("update tb_session set expires_at = now() - interval '1 second'"))
-    away = browser.see("/issues/12")
+    away = browser.get_page("/issues/12")
     assert away.headers["location"] == "/login?next=%2Fissues%2F12"
     # The old cookie must not stand in the way of the form.
-    again = browser.fill("/login", "/login", account="lead", password=PASSWORD, next="/issues/12")
+    again = browser.submit_form(
+        "/login", "/login", account="lead", password=PASSWORD, next="/issues/12"
+    )
     assert again.headers["location"] == "/issues/12"
 
 
-def test_korean_unless_english_is_asked_for_and_kept(anyone: PageClient) -> None:
-    assert '<html lang="ko">' in anyone.see("/login").text
-    assert "Sign in" in anyone.see("/login?lang=en").text
-    assert '<html lang="en">' in anyone.see("/login").text
-    assert '<html lang="ko">' in anyone.see("/login?lang=ko").text
-    assert '<html lang="ko">' in anyone.see("/login?lang=xx").text
+def test_korean_unless_english_is_asked_for_and_kept(anonymous: PageClient) -> None:
+    assert '<html lang="ko">' in anonymous.get_page("/login").text
+    assert "Sign in" in anonymous.get_page("/login?lang=en").text
+    assert '<html lang="en">' in anonymous.get_page("/login").text
+    assert '<html lang="ko">' in anonymous.get_page("/login?lang=ko").text
+    assert '<html lang="ko">' in anonymous.get_page("/login?lang=xx").text

@@ -20,27 +20,27 @@ from guardia.org.directory import PersonInfo
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 
-def name_people(board: BoardEnv, *duties: str) -> None:
+def name_people(env: BoardEnv, *duties: str) -> None:
     text = SHIPPED + "duties:\n" + "".join(f"  - {{{duty}}}\n" for duty in duties)
-    organization_chart.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(env.desk, text, "operator:test")
 
 
-def told(board: BoardEnv) -> set[str]:
-    with board.desk.database.reading() as session:
+def told(env: BoardEnv) -> set[str]:
+    with env.desk.database.reading() as session:
         return set(session.scalars(select(Notice.person_id)))
 
 
-def waits_for(board: BoardEnv, who: PersonInfo, sr_id: int = 1) -> bool:
+def waits_for(env: BoardEnv, who: PersonInfo, sr_id: int = 1) -> bool:
     """On the list and on the page alike."""
-    mine = any(s.mine for s in issue_page.get_issue(board.desk, who, sr_id).works[0].steps)
-    assert mine is bool(issue_list.list_issues(board.desk, who, issue_list.IssueQuery()).waiting)
+    mine = any(s.mine for s in issue_page.get_issue(env.desk, who, sr_id).works[0].steps)
+    assert mine is bool(issue_list.list_issues(env.desk, who, issue_list.IssueQuery()).waiting)
     return mine
 
 
-def may_decide(board: BoardEnv, who: PersonInfo, task: int, bound: str) -> bool:
-    assert waits_for(board, who) is (who.id in told(board))
+def may_decide(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> bool:
+    assert waits_for(env, who) is (who.id in told(env))
     try:
-        decisions.decide(board.desk, who, task, approve=True, plan_hash=bound)
+        decisions.decide(env.desk, who, task, approve=True, plan_hash=bound)
     except Forbidden:
         return False
     return True
@@ -59,49 +59,47 @@ def may_decide(board: BoardEnv, who: PersonInfo, task: int, bound: str) -> bool:
     ],
 )
 def test_only_those_whom_the_chart_names_decide_and_are_told(
-    cast: BoardEnv, duties: tuple[str, ...]
+    env: BoardEnv, duties: tuple[str, ...]
 ) -> None:
-    name_people(cast, *duties)
-    held, _, bound = cast.planned()
-    assert told(cast) == {"lead2"}
-    assert not may_decide(cast, LEAD, held.task_id, bound)
-    assert may_decide(cast, LEAD2, held.task_id, bound)
+    name_people(env, *duties)
+    held, _, bound = env.create_filed_plan()
+    assert told(env) == {"lead2"}
+    assert not may_decide(env, LEAD, held.task_id, bound)
+    assert may_decide(env, LEAD2, held.task_id, bound)
 
 
-def test_another_institutions_duty_changes_nothing_here(cast: BoardEnv) -> None:
-    name_people(cast, "role: team_lead, institution: MOE, people: [lead2]")
-    held, _, bound = cast.planned()
-    assert told(cast) == {"lead", "lead2"}
-    assert may_decide(cast, LEAD, held.task_id, bound)
+def test_another_institutions_duty_changes_nothing_here(env: BoardEnv) -> None:
+    name_people(env, "role: team_lead, institution: MOE, people: [lead2]")
+    held, _, bound = env.create_filed_plan()
+    assert told(env) == {"lead", "lead2"}
+    assert may_decide(env, LEAD, held.task_id, bound)
 
 
-def test_a_named_person_holds_the_role_whatever_their_accounts_role(cast: BoardEnv) -> None:
-    name_people(cast, "role: team_lead, people: [pm]")
-    held, _, bound = cast.planned()
-    assert may_decide(cast, PM, held.task_id, bound)
+def test_a_named_person_holds_the_role_whatever_their_accounts_role(env: BoardEnv) -> None:
+    name_people(env, "role: team_lead, people: [pm]")
+    held, _, bound = env.create_filed_plan()
+    assert may_decide(env, PM, held.task_id, bound)
 
 
 @pytest.mark.parametrize("people", ["ghost", "eng", "cus"])
-def test_who_may_not_approve_holds_nothing_and_nobody_else_does(
-    cast: BoardEnv, people: str
-) -> None:
-    name_people(cast, f"role: team_lead, people: [{people}]")
-    held, _, bound = cast.planned()
-    assert told(cast) == set()
+def test_who_may_not_approve_holds_nothing_and_nobody_else_does(env: BoardEnv, people: str) -> None:
+    name_people(env, f"role: team_lead, people: [{people}]")
+    held, _, bound = env.create_filed_plan()
+    assert told(env) == set()
     for person in (LEAD, LEAD2, PM, OFFICER):
-        assert not may_decide(cast, person, held.task_id, bound)
+        assert not may_decide(env, person, held.task_id, bound)
 
 
-def test_a_substitute_acts_only_while_all_are_away(cast: BoardEnv) -> None:
-    name_people(cast, "role: team_lead, people: [lead], substitutes: [lead2]")
-    held, _, bound = cast.planned()
-    assert told(cast) == {"lead"} and not waits_for(cast, LEAD2)
+def test_a_substitute_acts_only_while_all_are_away(env: BoardEnv) -> None:
+    name_people(env, "role: team_lead, people: [lead], substitutes: [lead2]")
+    held, _, bound = env.create_filed_plan()
+    assert told(env) == {"lead"} and not waits_for(env, LEAD2)
     with pytest.raises(Forbidden):
-        decisions.decide(cast.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
-    ends = cast.desk.clock() + timedelta(days=1)
-    delegations.delegate(cast.desk, LEAD, "pm", ends=ends, absent=True)
-    assert waits_for(cast, LEAD2) and waits_for(cast, PM), "the absent one's delegate too"
-    state = decisions.decide(cast.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
+        decisions.decide(env.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
+    ends = env.desk.clock() + timedelta(days=1)
+    delegations.delegate(env.desk, LEAD, "pm", ends=ends, absent=True)
+    assert waits_for(env, LEAD2) and waits_for(env, PM), "the absent one's delegate too"
+    state = decisions.decide(env.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
     assert state is State.APPROVED
 
 
@@ -113,6 +111,6 @@ def test_a_duty_is_a_role_that_can_approve_and_named_once() -> None:
         chart.parse(SHIPPED + "duties:\n" + "  - {role: pm, people: [a]}\n" * 2)
 
 
-def test_people_without_an_account_are_told_before_a_chart_is_applied(cast: BoardEnv) -> None:
+def test_people_without_an_account_are_told_before_a_chart_is_applied(env: BoardEnv) -> None:
     text = SHIPPED + "duties:\n  - {role: pm, people: [pm, ghost], substitutes: [nobody]}\n"
-    assert organization_chart.preview(cast.desk, text).strangers == ["ghost", "nobody"]
+    assert organization_chart.preview(env.desk, text).unknown_people == ["ghost", "nobody"]

@@ -51,42 +51,42 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def board(cast: BoardEnv, clock: Clock) -> BoardEnv:
+def env(env: BoardEnv, clock: Clock) -> BoardEnv:
     """The cast with an administrator, under a clock that the test moves."""
-    organization_chart.import_directory(cast.desk, Directory(people=(*PEOPLE, ADMIN)), {})
-    cast.desk = replace(cast.desk, clock=clock)
-    return cast
+    organization_chart.import_directory(env.desk, Directory(people=(*PEOPLE, ADMIN)), {})
+    env.desk = replace(env.desk, clock=clock)
+    return env
 
 
-def rule(board: BoardEnv, policy: str, freezes: str = "[]") -> None:
+def rule(env: BoardEnv, policy: str, freezes: str = "[]") -> None:
     """Make ``policy`` that of MAINTENANCE."""
     head = chart.shipped_chart_path().read_text("utf-8").split("\napprovals:")[0]
     text = f"{head}\napprovals:\n  READ_ONLY: []\n  MAINTENANCE: {policy}\nfreezes: {freezes}\n"
-    organization_chart.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(env.desk, text, "operator:test")
 
 
-def approve(board: BoardEnv, who: PersonInfo, task: int, bound: str) -> State:
-    return decisions.decide(board.desk, who, task, approve=True, plan_hash=bound)
+def approve(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> State:
+    return decisions.decide(env.desk, who, task, approve=True, plan_hash=bound)
 
 
-def change(board: BoardEnv, task: int, bound: str, wanted: Plan, who: PersonInfo) -> State:
+def change(env: BoardEnv, task: int, bound: str, wanted: Plan, who: PersonInfo) -> State:
     return directives.issue_directive(
-        board.desk, who, task, DirectiveRequest("change", "고침", bound, wanted)
+        env.desk, who, task, DirectiveRequest("change", "고침", bound, wanted)
     )
 
 
-def told(board: BoardEnv, kind: str) -> set[str]:
-    with board.desk.database.reading() as session:
+def told(env: BoardEnv, kind: str) -> set[str]:
+    with env.desk.database.reading() as session:
         return set(session.scalars(select(Notice.person_id).where(Notice.kind == kind)))
 
 
-def messages(board: BoardEnv) -> str:
-    with board.desk.database.reading() as session:
+def messages(env: BoardEnv) -> str:
+    with env.desk.database.reading() as session:
         return "\n".join(session.scalars(select(OutboxEntry.text).order_by(OutboxEntry.outbox_id)))
 
 
-def reasons(board: BoardEnv) -> tuple[str, ...]:
-    begun = beats.begin(board.desk, "db-agent")
+def reasons(env: BoardEnv) -> tuple[str, ...]:
+    begun = beats.begin(env.desk, "db-agent")
     return begun.reasons if begun else ()
 
 
@@ -104,205 +104,205 @@ def other_plan() -> Plan:
 # Quorum, delegation, separation --------------------------------------------------------------
 
 
-def test_a_quorum_takes_two_persons_and_says_how_far_it_is(board: BoardEnv) -> None:
-    rule(board, "[{role: team_lead, quorum: 2}]")
-    held, _, bound = board.planned()
-    assert approve(board, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
-    assert pending.pending_plans(board.desk, held.sr_id)[0].given == 1
+def test_a_quorum_takes_two_persons_and_says_how_far_it_is(env: BoardEnv) -> None:
+    rule(env, "[{role: team_lead, quorum: 2}]")
+    held, _, bound = env.create_filed_plan()
+    assert approve(env, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
+    assert pending.pending_plans(env.desk, held.sr_id)[0].given == 1
     with pytest.raises(Forbidden, match="두 번째"):
-        approve(board, LEAD, held.task_id, bound)
-    [step] = issue_page.get_issue(board.desk, LEAD2, held.sr_id).works[0].steps
+        approve(env, LEAD, held.task_id, bound)
+    [step] = issue_page.get_issue(env.desk, LEAD2, held.sr_id).works[0].steps
     assert (step.quorum, len(step.votes), step.mine) == (2, 1, True)
-    assert approve(board, LEAD2, held.task_id, bound) is State.APPROVED
+    assert approve(env, LEAD2, held.task_id, bound) is State.APPROVED
 
 
 def test_a_delegate_decides_in_the_others_name_and_only_as_long(
-    board: BoardEnv, clock: Clock
+    env: BoardEnv, clock: Clock
 ) -> None:
-    rule(board, "[pm]")
+    rule(env, "[pm]")
     until = START + timedelta(days=1)
-    delegations.delegate(board.desk, PM, "eng", ends=until, absent=True)
+    delegations.delegate(env.desk, PM, "eng", ends=until, absent=True)
     engineer = next(p for p in PEOPLE if p.id == "eng")
-    held, _, bound = board.planned()
-    assert told(board, "due") == {"eng"}
-    assert issue_list.list_issues(board.desk, engineer, issue_list.IssueQuery()).waiting
-    assert issue_page.get_issue(board.desk, engineer, held.sr_id).works[0].steps[0].mine
+    held, _, bound = env.create_filed_plan()
+    assert told(env, "due") == {"eng"}
+    assert issue_list.list_issues(env.desk, engineer, issue_list.IssueQuery()).waiting
+    assert issue_page.get_issue(env.desk, engineer, held.sr_id).works[0].steps[0].mine
     clock.later(days=2)
     with pytest.raises(Forbidden):
-        approve(board, engineer, held.task_id, bound)
+        approve(env, engineer, held.task_id, bound)
     clock.later(days=-2)
-    assert approve(board, engineer, held.task_id, bound) is State.APPROVED
-    [vote] = issue_page.get_issue(board.desk, LEAD, held.sr_id).works[0].steps[0].votes
+    assert approve(env, engineer, held.task_id, bound) is State.APPROVED
+    [vote] = issue_page.get_issue(env.desk, LEAD, held.sr_id).works[0].steps[0].votes
     assert (vote.person, vote.principal) == ("person:eng", "person:pm")
 
 
-def test_a_revoked_delegation_and_a_foreign_one_give_nothing(board: BoardEnv) -> None:
-    rule(board, "[pm]")
+def test_a_revoked_delegation_and_a_foreign_one_give_nothing(env: BoardEnv) -> None:
+    rule(env, "[pm]")
     until = START + timedelta(days=1)
     with pytest.raises(Forbidden):
-        delegations.delegate(board.desk, LEAD, "eng", ends=until, principal="pm")
+        delegations.delegate(env.desk, LEAD, "eng", ends=until, principal="pm")
     with pytest.raises(Invalid):
-        delegations.delegate(board.desk, PM, "cus", ends=until)
-    delegations.delegate(board.desk, ADMIN, "eng", ends=until, principal="pm")
-    assert delegations.revoke(board.desk, PM, "eng") == 1
-    held, _, bound = board.planned()
+        delegations.delegate(env.desk, PM, "cus", ends=until)
+    delegations.delegate(env.desk, ADMIN, "eng", ends=until, principal="pm")
+    assert delegations.revoke(env.desk, PM, "eng") == 1
+    held, _, bound = env.create_filed_plan()
     with pytest.raises(Forbidden):
-        approve(board, next(p for p in PEOPLE if p.id == "eng"), held.task_id, bound)
+        approve(env, next(p for p in PEOPLE if p.id == "eng"), held.task_id, bound)
 
 
-def test_the_author_of_a_plan_never_approves_it(board: BoardEnv) -> None:
-    held, _, bound = board.planned()
-    change(board, held.task_id, bound, other_plan(), LEAD)
+def test_the_author_of_a_plan_never_approves_it(env: BoardEnv) -> None:
+    held, _, bound = env.create_filed_plan()
+    change(env, held.task_id, bound, other_plan(), LEAD)
     fresh = tasks.plan_hash(held.task_id, other_plan())
     with pytest.raises(Stale):
-        approve(board, LEAD2, held.task_id, bound)
+        approve(env, LEAD2, held.task_id, bound)
     with pytest.raises(Forbidden, match="작성"):
-        approve(board, LEAD, held.task_id, fresh)
-    assert not issue_list.list_issues(board.desk, LEAD, issue_list.IssueQuery()).waiting
-    assert approve(board, LEAD2, held.task_id, fresh) is State.APPROVED
+        approve(env, LEAD, held.task_id, fresh)
+    assert not issue_list.list_issues(env.desk, LEAD, issue_list.IssueQuery()).waiting
+    assert approve(env, LEAD2, held.task_id, fresh) is State.APPROVED
 
 
-def test_a_changed_plan_voids_what_was_given_and_asks_anew(board: BoardEnv) -> None:
-    held, _, bound = board.planned()
-    approve(board, LEAD, held.task_id, bound)
-    assert change(board, held.task_id, bound, other_plan(), PM) is State.PENDING_APPROVAL
-    with board.desk.database.reading() as session:
+def test_a_changed_plan_voids_what_was_given_and_asks_anew(env: BoardEnv) -> None:
+    held, _, bound = env.create_filed_plan()
+    approve(env, LEAD, held.task_id, bound)
+    assert change(env, held.task_id, bound, other_plan(), PM) is State.PENDING_APPROVAL
+    with env.desk.database.reading() as session:
         states = {(a.plan_hash == bound, a.state) for a in session.scalars(select(Approval))}
     assert states == {(True, "VOID"), (False, "WAITING")}
     with pytest.raises(Stale):
-        tasks.begin_execution(board.desk, held)
+        tasks.begin_execution(env.desk, held)
     with pytest.raises(Refused):
         fresh = tasks.plan_hash(held.task_id, other_plan())
-        change(board, held.task_id, fresh, plan("READ_ONLY"), PM)
+        change(env, held.task_id, fresh, plan("READ_ONLY"), PM)
 
 
-def test_a_stricter_chart_stops_what_was_approved_under_a_milder_one(board: BoardEnv) -> None:
-    held, _, bound = board.planned()
-    approve(board, LEAD, held.task_id, bound)
-    rule(board, "[team_lead, pm]")
+def test_a_stricter_chart_stops_what_was_approved_under_a_milder_one(env: BoardEnv) -> None:
+    held, _, bound = env.create_filed_plan()
+    approve(env, LEAD, held.task_id, bound)
+    rule(env, "[team_lead, pm]")
     with pytest.raises(Refused):
-        tasks.begin_execution(board.desk, held)
+        tasks.begin_execution(env.desk, held)
 
 
 # Asking for changes --------------------------------------------------------------------------
 
 
-def test_asking_for_changes_goes_back_to_the_agent_with_the_reason(board: BoardEnv) -> None:
-    held, _, bound = board.planned()
-    beats.begin(board.desk, "db-agent")
+def test_asking_for_changes_goes_back_to_the_agent_with_the_reason(env: BoardEnv) -> None:
+    held, _, bound = env.create_filed_plan()
+    beats.begin(env.desk, "db-agent")
     with pytest.raises(Invalid):
-        decisions.ask_changes(board.desk, LEAD, held.task_id, plan_hash=bound, reason=" ")
+        decisions.ask_changes(env.desk, LEAD, held.task_id, plan_hash=bound, reason=" ")
     state = decisions.ask_changes(
-        board.desk, LEAD, held.task_id, plan_hash=bound, reason="업무 시간 뒤에"
+        env.desk, LEAD, held.task_id, plan_hash=bound, reason="업무 시간 뒤에"
     )
     assert state is State.PARSED
-    assert "approval_decided" in reasons(board)
-    assert view.requested_changes(board.desk, held.task_id) == "업무 시간 뒤에"
+    assert "approval_decided" in reasons(env)
+    assert view.requested_changes(env.desk, held.task_id) == "업무 시간 뒤에"
     with pytest.raises(Stale):
-        tasks.file_plan(board.desk, held, other_plan())
+        tasks.file_plan(env.desk, held, other_plan())
     with pytest.raises(Stale):
-        approve(board, LEAD2, held.task_id, bound)
+        approve(env, LEAD2, held.task_id, bound)
 
 
-def test_the_same_plan_filed_again_is_asked_anew(board: BoardEnv) -> None:
-    rule(board, "[team_lead, pm]")
-    held, filed, bound = board.planned()
-    approve(board, LEAD, held.task_id, bound)
-    decisions.ask_changes(board.desk, PM, held.task_id, plan_hash=bound, reason="다시")
-    again = board.hold("db-agent")
-    tasks.file_plan(board.desk, again, filed)
-    steps = issue_page.get_issue(board.desk, LEAD, held.sr_id).works[0].steps
+def test_the_same_plan_filed_again_is_asked_anew(env: BoardEnv) -> None:
+    rule(env, "[team_lead, pm]")
+    held, filed, bound = env.create_filed_plan()
+    approve(env, LEAD, held.task_id, bound)
+    decisions.ask_changes(env.desk, PM, held.task_id, plan_hash=bound, reason="다시")
+    again = env.claim("db-agent")
+    tasks.file_plan(env.desk, again, filed)
+    steps = issue_page.get_issue(env.desk, LEAD, held.sr_id).works[0].steps
     assert [s.state for s in steps] == ["WAITING", "WAITING"]
-    assert approve(board, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
-    assert approve(board, PM, held.task_id, bound) is State.APPROVED
+    assert approve(env, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
+    assert approve(env, PM, held.task_id, bound) is State.APPROVED
 
 
 # Time ----------------------------------------------------------------------------------------
 
 
-def test_reminder_then_escalation_then_expiry(board: BoardEnv, clock: Clock) -> None:
-    rule(board, "{steps: [team_lead], expires: 4h, remind: 1h, escalate_to: admin}")
-    held, _, bound = board.planned()
-    assert told(board, "due") == {"lead", "lead2"}
-    assert "정다은 팀장" in messages(board)
-    assert deadlines.process_due(board.desk) == 0
+def test_reminder_then_escalation_then_expiry(env: BoardEnv, clock: Clock) -> None:
+    rule(env, "{steps: [team_lead], expires: 4h, remind: 1h, escalate_to: admin}")
+    held, _, bound = env.create_filed_plan()
+    assert told(env, "due") == {"lead", "lead2"}
+    assert "정다은 팀장" in messages(env)
+    assert deadlines.process_due(env.desk) == 0
     clock.later(hours=1, minutes=1)
-    assert deadlines.process_due(board.desk) == 1
-    assert deadlines.process_due(board.desk) == 0
-    assert told(board, "reminder") == {"lead", "lead2"}
+    assert deadlines.process_due(env.desk) == 1
+    assert deadlines.process_due(env.desk) == 0
+    assert told(env, "reminder") == {"lead", "lead2"}
     with pytest.raises(Forbidden):
-        approve(board, ADMIN, held.task_id, bound)
+        approve(env, ADMIN, held.task_id, bound)
     clock.later(hours=3)
-    assert deadlines.process_due(board.desk) == 1
-    assert told(board, "escalated") == {"lead", "lead2", "adm"}
-    assert issue_list.list_issues(board.desk, ADMIN, issue_list.IssueQuery()).waiting
+    assert deadlines.process_due(env.desk) == 1
+    assert told(env, "escalated") == {"lead", "lead2", "adm"}
+    assert issue_list.list_issues(env.desk, ADMIN, issue_list.IssueQuery()).waiting
     clock.later(hours=5)
-    deadlines.process_due(board.desk)
-    assert view.issue(board.desk, held.sr_id).state is State.MANUAL
+    deadlines.process_due(env.desk)
+    assert view.issue(env.desk, held.sr_id).state is State.MANUAL
     with pytest.raises(Stale):
-        approve(board, LEAD, held.task_id, bound)
+        approve(env, LEAD, held.task_id, bound)
 
 
 def test_who_it_escalated_to_can_approve_and_the_work_may_start(
-    board: BoardEnv, clock: Clock
+    env: BoardEnv, clock: Clock
 ) -> None:
-    rule(board, "{steps: [team_lead], expires: 1h, escalate_to: admin}")
-    held, _, bound = board.planned()
+    rule(env, "{steps: [team_lead], expires: 1h, escalate_to: admin}")
+    held, _, bound = env.create_filed_plan()
     clock.later(hours=1, minutes=1)
-    deadlines.process_due(board.desk)
-    assert approve(board, ADMIN, held.task_id, bound) is State.APPROVED
-    tasks.begin_execution(board.desk, held)
+    deadlines.process_due(env.desk)
+    assert approve(env, ADMIN, held.task_id, bound) is State.APPROVED
+    tasks.begin_execution(env.desk, held)
 
 
-def test_approved_now_run_when_the_window_opens(board: BoardEnv, clock: Clock) -> None:
-    rule(board, '{steps: [team_lead], windows: [{from: "22:00", until: "23:00"}]}')
-    held, _, bound = board.planned()
-    assert approve(board, LEAD, held.task_id, bound) is State.APPROVED
-    work_row = issue_page.get_issue(board.desk, LEAD, held.sr_id).works[0]
+def test_approved_now_run_when_the_window_opens(env: BoardEnv, clock: Clock) -> None:
+    rule(env, '{steps: [team_lead], windows: [{from: "22:00", until: "23:00"}]}')
+    held, _, bound = env.create_filed_plan()
+    assert approve(env, LEAD, held.task_id, bound) is State.APPROVED
+    work_row = issue_page.get_issue(env.desk, LEAD, held.sr_id).works[0]
     assert work_row.run_after == datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
-    begun = beats.begin(board.desk, "db-agent")
-    assert begun is not None and beats.claim_task(board.desk, begun) is None
-    beats.end(board.desk, begun, "idle", task_id=None, steps=0)
+    begun = beats.begin(env.desk, "db-agent")
+    assert begun is not None and beats.claim_task(env.desk, begun) is None
+    beats.end(env.desk, begun, "idle", task_id=None, steps=0)
     clock.later(hours=10, minutes=1)
-    assert deadlines.process_due(board.desk) == 1
-    begun = beats.begin(board.desk, "db-agent")
+    assert deadlines.process_due(env.desk) == 1
+    begun = beats.begin(env.desk, "db-agent")
     assert begun is not None and begun.reasons == ("window_open",)
-    hold = beats.claim_task(board.desk, begun)
-    assert hold is not None
-    tasks.begin_execution(board.desk, hold)
+    claim = beats.claim_task(env.desk, begun)
+    assert claim is not None
+    tasks.begin_execution(env.desk, claim)
 
 
-def test_a_freeze_declared_after_the_approval_holds_the_work(board: BoardEnv, clock: Clock) -> None:
-    rule(board, "[team_lead]")
-    held, _, bound = board.planned()
-    approve(board, LEAD, held.task_id, bound)
-    rule(board, "[team_lead]", "[{from: 2026-11-20T00:00:00, until: 2026-11-21T00:00:00}]")
+def test_a_freeze_declared_after_the_approval_holds_the_work(env: BoardEnv, clock: Clock) -> None:
+    rule(env, "[team_lead]")
+    held, _, bound = env.create_filed_plan()
+    approve(env, LEAD, held.task_id, bound)
+    rule(env, "[team_lead]", "[{from: 2026-11-20T00:00:00, until: 2026-11-21T00:00:00}]")
     with pytest.raises(Stale):
-        tasks.begin_execution(board.desk, held)
-    assert view.issue(board.desk, held.sr_id).state is State.APPROVED
-    with board.desk.database.reading() as session:
+        tasks.begin_execution(env.desk, held)
+    assert view.issue(env.desk, held.sr_id).state is State.APPROVED
+    with env.desk.database.reading() as session:
         assert session.scalars(select(Task.run_after)).one() is not None
     clock.later(days=1)
-    deadlines.process_due(board.desk)
-    tasks.begin_execution(board.desk, board.hold("db-agent"))
+    deadlines.process_due(env.desk)
+    tasks.begin_execution(env.desk, env.claim("db-agent"))
 
 
 def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
-    board: BoardEnv, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    env: BoardEnv, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadlines, "_BATCH", 2)  # the broken ones fill the first look
-    rule(board, "{steps: [team_lead], expires: 1h}")
-    held = [board.planned()[0] for _ in range(4)]
+    rule(env, "{steps: [team_lead], expires: 1h}")
+    held = [env.create_filed_plan()[0] for _ in range(4)]
     clock.later(hours=2)
-    with psycopg.connect(board.dsn) as connection:  # no move leads on from there
+    with psycopg.connect(env.dsn) as connection:  # no move leads on from there
         connection.execute(
             "update tb_ops_task set status = 'ABORTED' where task_id = any(%s)",
             [[h.task_id for h in held[:2]]],
         )
-    assert deadlines.process_due(board.desk) == 2
-    assert [view.issue(board.desk, h.sr_id).state for h in held[2:]] == [State.MANUAL] * 2
-    assert deadlines.process_due(board.desk) == 0
-    with board.desk.database.reading() as session:
+    assert deadlines.process_due(env.desk) == 2
+    assert [view.issue(env.desk, h.sr_id).state for h in held[2:]] == [State.MANUAL] * 2
+    assert deadlines.process_due(env.desk) == 0
+    with env.desk.database.reading() as session:
         alerts = session.scalars(select(OutboxEntry.text).where(OutboxEntry.kind == "alert")).all()
     assert len(alerts) == 2
 
@@ -310,62 +310,62 @@ def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
 # The seal ------------------------------------------------------------------------------------
 
 
-def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(board: BoardEnv) -> None:
-    held, _, bound = board.planned()
-    approve(board, LEAD, held.task_id, bound)
-    with board.desk.database.reading() as session:
+def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(env: BoardEnv) -> None:
+    held, _, bound = env.create_filed_plan()
+    approve(env, LEAD, held.task_id, bound)
+    with env.desk.database.reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "approved")).one()
         assert log.verify_all(session).intact
     said, detail = entry.detail["statement"], entry.detail
     assert said["plan_hash"] == bound and said["issue"] == held.sr_id
     assert said["chain_head"] == entry.previous_hash
     assert signing_keys.is_genuine(said, detail["signature"], detail["key"])
-    assert detail["key"] == board.desk.seal.public
+    assert detail["key"] == env.desk.decision_signer.public
     for name, value in {"plan_hash": "0" * 64, "person": "pm", "chain_head": "0" * 64}.items():
         assert not signing_keys.is_genuine(
             {**said, name: value}, detail["signature"], detail["key"]
         )
     assert not signing_keys.is_genuine(
-        said, detail["signature"], signing.DecisionSigner.passing().public
+        said, detail["signature"], signing.DecisionSigner.ephemeral().public
     )
 
 
-def test_who_reads_the_record_only_decides_nothing(board: BoardEnv) -> None:
-    held, _, bound = board.planned()
+def test_who_reads_the_record_only_decides_nothing(env: BoardEnv) -> None:
+    held, _, bound = env.create_filed_plan()
     auditor = PersonInfo(id="aud", name="감사", title="과장", role="auditor")
     for verdict in (decisions.ask_changes, decisions.decide):
         words = {"approve": True} if verdict is decisions.decide else {}
         with pytest.raises(Forbidden):
-            verdict(board.desk, auditor, held.task_id, plan_hash=bound, reason="x", **words)  # type: ignore[arg-type]
+            verdict(env.desk, auditor, held.task_id, plan_hash=bound, reason="x", **words)  # type: ignore[arg-type]
 
 
-def test_a_change_that_cannot_be_undone_takes_more(board: BoardEnv) -> None:
-    rule(board, "{steps: [team_lead], irreversible: [pm]}")
-    hold, _, bound = board.planned(plan())
-    assert approve(board, LEAD, hold.task_id, bound) is State.PENDING_APPROVAL
-    assert approve(board, PM, hold.task_id, bound) is State.APPROVED
+def test_a_change_that_cannot_be_undone_takes_more(env: BoardEnv) -> None:
+    rule(env, "{steps: [team_lead], irreversible: [pm]}")
+    claim, _, bound = env.create_filed_plan(plan())
+    assert approve(env, LEAD, claim.task_id, bound) is State.PENDING_APPROVAL
+    assert approve(env, PM, claim.task_id, bound) is State.APPROVED
 
 
-def test_one_that_can_be_undone_does_not(board: BoardEnv) -> None:
-    rule(board, "{steps: [team_lead], irreversible: [pm]}")
-    hold, _, bound = board.planned(reversible())
-    assert approve(board, LEAD, hold.task_id, bound) is State.APPROVED
+def test_one_that_can_be_undone_does_not(env: BoardEnv) -> None:
+    rule(env, "{steps: [team_lead], irreversible: [pm]}")
+    claim, _, bound = env.create_filed_plan(reversible())
+    assert approve(env, LEAD, claim.task_id, bound) is State.APPROVED
 
 
-def test_more_that_the_chart_demands_after_the_approval_still_counts(board: BoardEnv) -> None:
-    rule(board, "{steps: [team_lead]}")
-    hold, _, bound = board.planned(plan())
-    assert approve(board, LEAD, hold.task_id, bound) is State.APPROVED
-    rule(board, "{steps: [team_lead], irreversible: [pm]}")
+def test_more_that_the_chart_demands_after_the_approval_still_counts(env: BoardEnv) -> None:
+    rule(env, "{steps: [team_lead]}")
+    claim, _, bound = env.create_filed_plan(plan())
+    assert approve(env, LEAD, claim.task_id, bound) is State.APPROVED
+    rule(env, "{steps: [team_lead], irreversible: [pm]}")
     with pytest.raises(Refused):
-        tasks.begin_execution(board.desk, board.hold("db-agent"))
+        tasks.begin_execution(env.desk, env.claim("db-agent"))
 
 
-def test_a_token_decides_nothing_in_the_name_of_who_delegated(board: BoardEnv) -> None:
+def test_a_token_decides_nothing_in_the_name_of_who_delegated(env: BoardEnv) -> None:
     eng = next(p for p in PEOPLE if p.role == "engineer")
-    delegations.delegate(board.desk, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
-    hold, _, bound = board.planned(plan())
+    delegations.delegate(env.desk, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
+    claim, _, bound = env.create_filed_plan(plan())
     limited = eng.model_copy(update={"only": frozenset({"plan.read"})})
     with pytest.raises(Forbidden):
-        approve(board, limited, hold.task_id, bound)
-    assert approve(board, eng, hold.task_id, bound) is State.APPROVED
+        approve(env, limited, claim.task_id, bound)
+    assert approve(env, eng, claim.task_id, bound) is State.APPROVED

@@ -10,63 +10,63 @@ from board_env import BoardEnv
 from guardia.board.audit import log
 
 
-def append(cast: BoardEnv, n: int) -> None:
-    with cast.desk.database.transaction() as session:
+def append(env: BoardEnv, n: int) -> None:
+    with env.desk.database.transaction() as session:
         log.append(
             session,
             "comment",
             actor="person:lead",
-            now=cast.desk.clock(),
+            now=env.desk.clock(),
             sr_id=None,
             detail={"n": n},
             text=str(n),
         )
 
 
-def verdict(cast: BoardEnv) -> log.Verdict:
-    with cast.desk.database.reading() as session:
+def verdict(env: BoardEnv) -> log.ChainVerdict:
+    with env.desk.database.reading() as session:
         return log.verify_all(session)
 
 
-def test_concurrent_writers_make_one_chain_in_time_order(cast: BoardEnv) -> None:
+def test_concurrent_writers_make_one_chain_in_time_order(env: BoardEnv) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: append(cast, n), range(80)))
-    assert verdict(cast).intact
-    with cast.desk.database.reading() as session:
+        list(pool.map(lambda n: append(env, n), range(80)))
+    assert verdict(env).intact
+    with env.desk.database.reading() as session:
         times = [link.created_at for link in log.entries(session)]
     assert len(times) >= 80
     assert all(a < b for a, b in pairwise(times))
 
 
-def test_what_is_rolled_back_leaves_no_link(cast: BoardEnv) -> None:
-    before = verdict(cast).size
+def test_what_is_rolled_back_leaves_no_link(env: BoardEnv) -> None:
+    before = verdict(env).size
 
     class Failure(Exception):
         pass
 
-    with pytest.raises(Failure), cast.desk.database.transaction() as session:
-        log.append(session, "comment", actor="x", now=cast.desk.clock(), text="x")
+    with pytest.raises(Failure), env.desk.database.transaction() as session:
+        log.append(session, "comment", actor="x", now=env.desk.clock(), text="x")
         raise Failure
-    append(cast, 1)
-    assert verdict(cast).size == before + 1
-    assert verdict(cast).intact
+    append(env, 1)
+    assert verdict(env).size == before + 1
+    assert verdict(env).intact
 
 
 @pytest.mark.parametrize("word", ["update", "delete", "truncate"])
-def test_the_application_cannot_rewrite_the_record(cast: BoardEnv, word: str) -> None:
+def test_the_application_cannot_rewrite_the_record(env: BoardEnv, word: str) -> None:
     sql = {
         "update": "update tb_audit_log set actor = 'x'",
         "delete": "delete from tb_audit_log",
         "truncate": "truncate tb_audit_log",
     }[word]
     with (
-        psycopg.connect(cast.dsn) as connection,
+        psycopg.connect(env.dsn) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute(sql)
 
 
-def test_even_the_owner_is_stopped_by_the_trigger(cast: BoardEnv, database: object) -> None:
+def test_even_the_owner_is_stopped_by_the_trigger(env: BoardEnv, database: object) -> None:
     with (
         psycopg.connect(database.owner) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
@@ -83,42 +83,42 @@ TAMPERING = {
 
 @pytest.mark.parametrize("how", TAMPERING)
 def test_a_superuser_who_disables_the_trigger_is_found(
-    cast: BoardEnv, database: object, how: str
+    env: BoardEnv, database: object, how: str
 ) -> None:
     for n in range(6):
-        append(cast, n)
+        append(env, n)
     with psycopg.connect(database.superuser) as connection:  # type: ignore[attr-defined]
         connection.execute("alter table tb_audit_log disable trigger append_only")
         connection.execute(TAMPERING[how])
-    assert verdict(cast).bad == 4
+    assert verdict(env).bad == 4
 
 
-def test_a_cut_off_tail_is_found(cast: BoardEnv, database: object) -> None:
+def test_a_cut_off_tail_is_found(env: BoardEnv, database: object) -> None:
     for n in range(6):
-        append(cast, n)
+        append(env, n)
     with psycopg.connect(database.superuser) as connection:  # type: ignore[attr-defined]
         connection.execute("alter table tb_audit_log disable trigger append_only")
         connection.execute("delete from tb_audit_log where seq > 3")
-    found = verdict(cast)
+    found = verdict(env)
     assert (found.bad, found.fault) == (4, "tail")
 
 
-def test_the_view_calls_an_untouched_first_link_valid(cast: BoardEnv) -> None:
-    append(cast, 1)
-    with psycopg.connect(cast.dsn) as connection:
+def test_the_view_calls_an_untouched_first_link_valid(env: BoardEnv) -> None:
+    append(env, 1)
+    with psycopg.connect(env.dsn) as connection:
         rows = connection.execute("select integrity_status from v_audit_integrity").fetchall()
     assert {row[0] for row in rows} == {"VALID"}
 
 
-def test_hostile_text_is_kept_as_text(cast: BoardEnv) -> None:
+def test_hostile_text_is_kept_as_text(env: BoardEnv) -> None:
     hostile = "'); drop table tb_audit_log; -- \x00\ud800 {who} {text}"
-    with cast.desk.database.transaction() as session:
+    with env.desk.database.transaction() as session:
         log.append(
             session,
             "comment",
             actor="x",
-            now=cast.desk.clock(),
+            now=env.desk.clock(),
             detail={"t": hostile},
             text=hostile,
         )
-    assert verdict(cast).intact
+    assert verdict(env).intact

@@ -68,12 +68,12 @@ class Board:
         return made
 
     def export(self, links: list[Any], signed: list[Any]) -> Lines:
-        marks = {c.size: c for c in signed}
+        witnessed_heads = {c.size: c for c in signed}
         lines: Lines = [{"export": {"format": self.verifier.FORMAT, "chain": "main", "key": ""}}]
         for link in links:
             lines.append({"entry": {**link.body(), "current_hash": link.current_hash}})
-            if link.seq in marks:
-                lines.append({"checkpoint": marks[link.seq].written()})
+            if link.seq in witnessed_heads:
+                lines.append({"checkpoint": witnessed_heads[link.seq].written()})
         return [*lines, {"end": {"entries": len(links), "checkpoints": len(signed)}}]
 
     def verify(self, lines: Lines, more: bytes = b"", pem: str = PEM) -> Any:
@@ -81,7 +81,7 @@ class Board:
         return self.verifier.verify(io.BytesIO(data), self.key(pem).public_key())
 
     def line(self, pem: str = PEM) -> Any:
-        return self.signers.Succession("record", self.key(pem).public_key())
+        return self.signers.KeySuccession("record", self.key(pem).public_key())
 
 
 def board() -> Board:
@@ -204,21 +204,25 @@ Special = Callable[[Board, str], tuple[str, dict[str, Any]]]
 """An entry's kind and detail, after the hash of the entry before it."""
 
 
-def announced(by: str = PEM, heir: str = OTHER, use: str = "record", **changes: object) -> Special:
+def announced(
+    by: str = PEM, successor: str = OTHER, use: str = "record", **changes: object
+) -> Special:
     """The entry by which one key of the checkpoints hands over to another."""
 
     def made(b: Board, _: str) -> tuple[str, dict[str, Any]]:
-        said = b.signers.announcement(use, b.key(by), b.key(heir).public_key())
+        said = b.signers.build_announcement(use, b.key(by), b.key(successor).public_key())
         return "key_succeeded", {**said, **changes}
 
     return made
 
 
-def replaced(by: Ed25519PrivateKey = D1, heir: Ed25519PrivateKey = D2, **changes: str) -> Special:
+def replaced(
+    by: Ed25519PrivateKey = D1, successor: Ed25519PrivateKey = D2, **changes: str
+) -> Special:
     """The same for decisions."""
     return lambda b, _: (
         "key_succeeded",
-        {**b.signers.announcement("decisions", by, heir.public_key()), **changes},
+        {**b.signers.build_announcement("decisions", by, successor.public_key()), **changes},
     )
 
 
@@ -229,7 +233,11 @@ def decided(key: Ed25519PrivateKey = D1, kind: str = "approved", **changes: Any)
     def made(b: Board, before: str) -> tuple[str, dict[str, Any]]:
         said = {"task": 7, "verdict": "approve", "chain_head": before, **changes}
         signature = key.sign(b.signers.statement_bytes(said)).hex()
-        sealed = {"statement": said, "signature": signature, "key": b.signers.raw(key.public_key())}
+        sealed = {
+            "statement": said,
+            "signature": signature,
+            "key": b.signers.public_hex(key.public_key()),
+        }
         return kind, {name: value for name, value in sealed.items() if name != lost}
 
     return made
@@ -263,7 +271,7 @@ def turned(
             signed.append(b.checkpoint.sign(given, b.key(pem)))
         lines = b.export(links, signed)
         if root is not None:
-            lines[0]["export"]["root"] = b.signers.raw(b.key(root).public_key())
+            lines[0]["export"]["root"] = b.signers.public_hex(b.key(root).public_key())
         return lines
 
     return made
@@ -293,7 +301,7 @@ KEYS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
     "signature is no text": (turned({5: announced(signature=7)}), (5, None, "succession", 4, 3)),
     "another key put in": (turned({5: announced(public=F)}), (5, None, "succession", 4, 3)),
     "for something else": (turned({5: announced(use="x")}), (5, None, "succession", 4, 3)),
-    "two heirs": (turned({4: announced(heir=PEM)}), (5, None, "succession", 4, 3)),
+    "two heirs": (turned({4: announced(successor=PEM)}), (5, None, "succession", 4, 3)),
     "an old announcement again": (turned({9: announced()}), (9, None, "succession", 8, 6)),
     "heir of decisions for the record": (
         turned({5: lambda b, _: ("key_succeeded", {**replaced()(b, "")[1], "use": "record"})}),
@@ -481,8 +489,8 @@ def series(b: Board) -> None:
     made = b.signed(links, SEALED)
 
     def walk(given: list[Any], signed: list[Any], before: Any = None, **more: Any) -> Told:
-        marks = list(b.checkpoint.marks(signed, "main", b.line(), before))
-        return told(b.chain.verify(given, marks=marks, **more))
+        witnessed_heads = list(b.checkpoint.witnessed_heads(signed, "main", b.line(), before))
+        return told(b.chain.verify(given, witnessed_heads=witnessed_heads, **more))
 
     assert walk(links, made, size=9, head=links[8].current_hash) == (None, None, None, 9, 9)
     assert walk(links, [], size=9) == (None, None, None, 9, 0)
@@ -495,16 +503,16 @@ def series(b: Board) -> None:
     assert walk(links[4:], made[1:], made[0], start=start) == (4, None, "gap", 3, 0)
     assert walk(links, [made[0], made[2]]) == (None, 9, "previous", 9, 3)
     # Nothing is said after the first checkpoint that does not hold.
-    found = list(b.checkpoint.marks(made, "x", b.line()))
+    found = list(b.checkpoint.witnessed_heads(made, "x", b.line()))
     assert [(m.size, m.fault, m.witness) for m in found] == [(3, "chain", "checkpoint")]
     memory = b.chain.Mark(5, links[4].current_hash, "memory")
-    found = b.chain.verify(links, marks=[memory])
+    found = b.chain.verify(links, witnessed_heads=[memory])
     assert (told(found), found.witness) == ((None, None, None, 9, 0), None)
-    found = b.chain.verify(links, marks=[replace(memory, head=F)])
+    found = b.chain.verify(links, witnessed_heads=[replace(memory, head=F)])
     assert (told(found), found.witness) == ((5, None, "rewritten", 0, 0), "memory")
-    found = b.chain.verify(links[:4], marks=[memory])
+    found = b.chain.verify(links[:4], witnessed_heads=[memory])
     assert (told(found), found.witness) == ((5, None, "tail", 4, 0), "memory")
-    found = b.chain.verify(links, marks=[replace(memory, fault="key")])
+    found = b.chain.verify(links, witnessed_heads=[replace(memory, fault="key")])
     assert (told(found), found.witness) == ((None, 5, "key", 5, 0), "memory")
     assert b.chain.verify(links).head == links[8].current_hash
 
@@ -517,8 +525,10 @@ def succession(b: Board) -> None:
     said = [(5, links[4].detail)]
 
     def found(given: list[tuple[int, Any]], series: Any = None, before: Any = None) -> Any:
-        marks = b.checkpoint.marks(series or signed, "main", b.line(), before, given)
-        return [(m.size, m.witness, m.fault) for m in marks]
+        witnessed_heads = b.checkpoint.witnessed_heads(
+            series or signed, "main", b.line(), before, given
+        )
+        return [(m.size, m.witness, m.fault) for m in witnessed_heads]
 
     good = [(size, "checkpoint", None) for size in SEALED]
     assert found(said) == good
@@ -530,12 +540,12 @@ def succession(b: Board) -> None:
     assert found([(6, said[0][1])]) == good
     assert found(said, signed[:1]) == good[:1]
     assert found([(5, forged)], signed[:1]) == [good[0], (5, "checkpoint", "succession")]
-    seals = b.signers.Seals()
+    seals = b.signers.DecisionSignatureChecker()
     assert list(seals.watch(links)) == links
-    assert seals.broken is None
-    seals = b.signers.Seals()
+    assert seals.first_broken is None
+    seals = b.signers.DecisionSignatureChecker()
     assert len(list(seals.watch([links[1], *links[6:], links[7]]))) == 5
-    assert seals.broken == (8, "seal")
+    assert seals.first_broken == (8, "seal")
 
 
 def test_a_walk_over_the_database() -> None:

@@ -20,15 +20,15 @@ PATH = "/api/v3/kill-switch"
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[BoardEnv]:
+def web_env(database: Any) -> Iterator[BoardEnv]:
     with seeded_env(database.app) as found:
         enrol_page_users(found)
         yield found
 
 
 @pytest.fixture
-def app(board: BoardEnv) -> FastAPI:
-    return page_app(board.desk)
+def app(web_env: BoardEnv) -> FastAPI:
+    return page_app(web_env.desk)
 
 
 def program(app: FastAPI, secret: str) -> PageClient:
@@ -38,10 +38,10 @@ def program(app: FastAPI, secret: str) -> PageClient:
     return client
 
 
-def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, board: BoardEnv) -> None:
-    hold = board.parsed()
-    watch = tokens.create_token(board.desk, ENGINEER, "관제", ["control.kill", "plan.read"], 30)
-    lift = tokens.create_token(board.desk, PM, "해제", ["control.release", "plan.read"], 30)
+def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, web_env: BoardEnv) -> None:
+    claim = web_env.create_parsed_task()
+    watch = tokens.create_token(web_env.desk, ENGINEER, "관제", ["control.kill", "plan.read"], 30)
+    lift = tokens.create_token(web_env.desk, PM, "해제", ["control.release", "plan.read"], 30)
     assert program(app, watch).get(PATH).json() == {
         "on": False,
         "ordered_by": None,
@@ -54,7 +54,7 @@ def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, board: Bo
     assert killed.status_code == 200
     found = killed.json()
     assert found["on"] and found["ordered_by"] == "person:eng" and found["reason"] == "이상 징후"
-    assert [s["task"] for s in found["stopped"]] == [hold.task_id]
+    assert [s["task"] for s in found["stopped"]] == [claim.task_id]
     assert program(app, watch).put(PATH, json={}).json()["reason"] == "이상 징후"
     release = f"{PATH}/release"
     assert program(app, watch).post(release, json={"reason": "x"}).status_code == 403
@@ -62,60 +62,64 @@ def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, board: Bo
     assert program(app, lift).post(release, json={"reason": "확인"}).json()["on"] is False
 
 
-def test_a_token_opens_only_its_rights_and_never_a_decision(app: FastAPI, board: BoardEnv) -> None:
-    hold, _, plan_hash = board.planned()
-    secret = tokens.create_token(board.desk, LEAD, "조회", ["issue.read", "plan.read"], 30)
+def test_a_token_opens_only_its_rights_and_never_a_decision(
+    app: FastAPI, web_env: BoardEnv
+) -> None:
+    claim, _, plan_hash = web_env.create_filed_plan()
+    secret = tokens.create_token(web_env.desk, LEAD, "조회", ["issue.read", "plan.read"], 30)
     client = program(app, secret)
-    assert client.get(f"/issues/{hold.sr_id}").status_code == 200
+    assert client.get(f"/issues/{claim.sr_id}").status_code == 200
     assert client.put(PATH, json={}).status_code == 403
     answer = client.post(
-        f"/issues/{hold.sr_id}/tasks/{hold.task_id}/decision",
+        f"/issues/{claim.sr_id}/tasks/{claim.task_id}/decision",
         data={"decision": "approve", "plan_hash": plan_hash},
     )
     assert answer.status_code == 403
-    assert view.task(board.desk, hold.task_id).state is State.PENDING_APPROVAL
-    assert client.post(f"/issues/{hold.sr_id}/comments", data={"body": "x"}).status_code == 403
-    assert kill_switch.active_kill_switch(board.desk) is None
+    assert view.task(web_env.desk, claim.task_id).state is State.PENDING_APPROVAL
+    assert client.post(f"/issues/{claim.sr_id}/comments", data={"body": "x"}).status_code == 403
+    assert kill_switch.active_kill_switch(web_env.desk) is None
 
 
-def test_no_answer_without_a_valid_token(app: FastAPI, board: BoardEnv) -> None:
-    secret = tokens.create_token(board.desk, LEAD, "조회", ["plan.read"], 1)
+def test_no_answer_without_a_valid_token(app: FastAPI, web_env: BoardEnv) -> None:
+    secret = tokens.create_token(web_env.desk, LEAD, "조회", ["plan.read"], 1)
     assert PageClient(app).get(PATH).status_code == 401
     for bad in ("", "x", f"{secret}x", secret.lower()):
         answer = program(app, bad).get(PATH)
         assert answer.status_code == 401
         assert set(answer.json()) == {"message", "documentation_url"}
-    number = tokens.list_tokens(board.desk, LEAD)[0].token_id
+    number = tokens.list_tokens(web_env.desk, LEAD)[0].token_id
     assert program(app, secret).get(PATH).status_code == 200
-    tokens.revoke_token(board.desk, LEAD, number)
+    tokens.revoke_token(web_env.desk, LEAD, number)
     assert program(app, secret).get(PATH).status_code == 401
 
 
-def test_a_token_ends_by_itself(app: FastAPI, board: BoardEnv) -> None:
-    secret = tokens.create_token(board.desk, LEAD, "조회", ["plan.read"], 1)
-    later = board.desk.clock() + timedelta(days=1, seconds=1)
-    after = page_app(type(board.desk)(board.desk.database, clock=lambda: later))
+def test_a_token_ends_by_itself(app: FastAPI, web_env: BoardEnv) -> None:
+    secret = tokens.create_token(web_env.desk, LEAD, "조회", ["plan.read"], 1)
+    later = web_env.desk.clock() + timedelta(days=1, seconds=1)
+    after = page_app(type(web_env.desk)(web_env.desk.database, clock=lambda: later))
     assert program(app, secret).get(PATH).status_code == 200
     assert program(after, secret).get(PATH).status_code == 401
 
 
-def test_a_cookie_beside_a_token_does_not_count(app: FastAPI, board: BoardEnv) -> None:
+def test_a_cookie_beside_a_token_does_not_count(app: FastAPI, web_env: BoardEnv) -> None:
     browser = PageClient(app, raise_server_exceptions=False)
-    assert browser.fill("/login", "/login", account="eng", password=PASSWORD).status_code == 303
+    assert (
+        browser.submit_form("/login", "/login", account="eng", password=PASSWORD).status_code == 303
+    )
     forged = browser.post(
         "/kill", data={"reason": "x"}, headers={"authorization": "Bearer anything"}
     )
     assert forged.status_code == 401
     assert browser.put(PATH, json={}).status_code == 403, "a cookie alone needs the form's token"
-    assert kill_switch.active_kill_switch(board.desk) is None
+    assert kill_switch.active_kill_switch(web_env.desk) is None
 
 
 def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(
-    app: FastAPI, board: BoardEnv
+    app: FastAPI, web_env: BoardEnv
 ) -> None:
-    secret = tokens.create_token(board.desk, ENGINEER, "관제", ["control.kill"], 30)
+    secret = tokens.create_token(web_env.desk, ENGINEER, "관제", ["control.kill"], 30)
     answer = program(app, secret).put(PATH, content=b"{", headers={"content-type": "text/plain"})
     assert answer.status_code == 422 and answer.json()["errors"]
     long = program(app, secret).put(PATH, json={"reason": "가" * 1001})
     assert long.status_code == 422
-    assert kill_switch.active_kill_switch(board.desk) is None
+    assert kill_switch.active_kill_switch(web_env.desk) is None

@@ -26,10 +26,10 @@ ACROSS = settings(
 
 
 @pytest.fixture
-def raw(cast: BoardEnv) -> Any:
+def raw(env: BoardEnv) -> Any:
     """One issue with its task, and a connection of the application's role."""
-    cast.received()
-    with psycopg.connect(cast.dsn, autocommit=True) as connection:
+    env.create_issue()
+    with psycopg.connect(env.dsn, autocommit=True) as connection:
         yield connection
 
 
@@ -119,29 +119,29 @@ def test_the_database_and_the_board_agree_on_the_state_of_several_tasks(
         assert raw.execute("select state_of_issue(1)").fetchone() == (issue_state(states).value,)
 
 
-def test_two_tasks_that_move_at_once_leave_the_issue_right(cast: BoardEnv) -> None:
+def test_two_tasks_that_move_at_once_leave_the_issue_right(env: BoardEnv) -> None:
     for _ in range(8):
-        cast.received()
+        env.create_issue()
         servers = assignment("MOF-DB-01", "MOF-DB-01")
-        tasks.file_triage(cast.desk, cast.hold("dispatcher"), servers)
-        begun = beats.begin(cast.desk, "db-agent")
+        tasks.file_triage(env.desk, env.claim("dispatcher"), servers)
+        begun = beats.begin(env.desk, "db-agent")
         assert begun is not None
-        first = beats.claim_task(cast.desk, begun)
+        first = beats.claim_task(env.desk, begun)
         assert first is not None
-        second = beats.claim_task(cast.desk, begun, frozenset({first.task_id}))
+        second = beats.claim_task(env.desk, begun, frozenset({first.task_id}))
         assert second is not None and second.sr_id == first.sr_id
-        with cast.desk.database.transaction() as session:
+        with env.desk.database.transaction() as session:
             # As if another agent had it: a beat puts down what it had before.
             taken = update(Task).where(Task.task_id == first.task_id)
             session.execute(taken.values(run_id=first.run_id))
         together = threading.Barrier(2)
 
-        def act(hold: Claim, together: threading.Barrier = together) -> None:
+        def act(claim: Claim, together: threading.Barrier = together) -> None:
             together.wait()
-            tasks.file_plan(cast.desk, hold, plan())
+            tasks.file_plan(env.desk, claim, plan())
 
         with ThreadPoolExecutor(2) as threads:
             list(threads.map(act, [first, second]))
-        assert view.issue(cast.desk, first.sr_id).state is State.PENDING_APPROVAL
-        tasks.hand_over(cast.desk, first, "끝")
-        tasks.hand_over(cast.desk, second, "끝")
+        assert view.issue(env.desk, first.sr_id).state is State.PENDING_APPROVAL
+        tasks.hand_over(env.desk, first, "끝")
+        tasks.hand_over(env.desk, second, "끝")

@@ -21,129 +21,129 @@ from guardia.errors import Forbidden, Invalid
 from guardia.org import chart
 
 
-def rows(cast: BoardEnv, query: str) -> list[Any]:
-    with psycopg.connect(cast.dsn) as connection:
+def rows(env: BoardEnv, query: str) -> list[Any]:
+    with psycopg.connect(env.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def crowd(cast: BoardEnv, count: int) -> list[str]:
+def crowd(env: BoardEnv, count: int) -> list[str]:
     """So many more agents in the chart."""
     names = [f"talker-{n}" for n in range(count)]
     entries = "".join(f"  - {{id: {n}, title: {n}, duty: operate, skills: [X]}}\n" for n in names)
     text = (
         chart.shipped_chart_path().read_text("utf-8").replace("agents:\n", f"agents:\n{entries}", 1)
     )
-    organization_chart.apply_chart(cast.desk, text, "operator:test")
+    organization_chart.apply_chart(env.desk, text, "operator:test")
     return names
 
 
-def storm(cast: BoardEnv, names: list[str], issues: list[int], width: int, seed: int) -> int:
+def storm(env: BoardEnv, names: list[str], issues: list[int], width: int, seed: int) -> int:
     """Beats until nobody wakes any more; each answers by mentioning ``width`` others."""
     dice, beats = random.Random(seed), 0
     for sr_id in issues:
         words = " ".join(f"@{n}" for n in dice.sample(names, width))
-        comments.add_comment(cast.desk, sr_id, "agent:auditor", words)
+        comments.add_comment(env.desk, sr_id, "agent:auditor", words)
     waiting = "select distinct agent_id from tb_wake where agent_id like 'talker-%'"
-    while awake := rows(cast, waiting):
-        begun = run_beats.begin(cast.desk, dice.choice(sorted(awake))[0])
+    while awake := rows(env, waiting):
+        begun = run_beats.begin(env.desk, dice.choice(sorted(awake))[0])
         assert begun is not None
         beats += 1
         assert beats <= 10 * len(issues) * wake_budget.MAX_WAKES, "it does not end"
         for sr_id in begun.issues:
             words = " ".join(f"@{n}" for n in dice.sample(names, width))
-            comments.add_comment(cast.desk, sr_id, f"agent:{begun.agent_id}", words)
+            comments.add_comment(env.desk, sr_id, f"agent:{begun.agent_id}", words)
     return beats
 
 
 @pytest.mark.parametrize(("issues", "width", "seed"), [(1, 50, 1), (3, 4, 2)])
 def test_a_storm_of_fifty_agents_ends_with_one_mark_an_issue_and_no_new_ticket(
-    cast: BoardEnv, issues: int, width: int, seed: int
+    env: BoardEnv, issues: int, width: int, seed: int
 ) -> None:
-    names = crowd(cast, 50)
-    numbers = [cast.received() for _ in range(issues)]
-    beats = storm(cast, names, numbers, width, seed)
+    names = crowd(env, 50)
+    numbers = [env.create_issue() for _ in range(issues)]
+    beats = storm(env, names, numbers, width, seed)
     assert beats <= issues * wake_budget.MAX_WAKES
-    stalled = rows(cast, "select sr_id, stalled_on from tb_sr_request order by sr_id")
+    stalled = rows(env, "select sr_id, stalled_on from tb_sr_request order by sr_id")
     assert stalled == [(n, "mention") for n in numbers]
-    marks = rows(cast, "select sr_id from tb_audit_log where kind = 'stalled' order by sr_id")
+    marks = rows(env, "select sr_id from tb_audit_log where kind = 'stalled' order by sr_id")
     assert [m[0] for m in marks] == numbers
-    alerts = rows(cast, "select sr_id from tb_outbox where kind = 'alert' order by sr_id")
+    alerts = rows(env, "select sr_id from tb_outbox where kind = 'alert' order by sr_id")
     assert [a[0] for a in alerts] == numbers
 
 
-def exhausted(cast: BoardEnv) -> int:
+def exhausted(env: BoardEnv) -> int:
     """An issue whose agents have spent its budget."""
-    sr_id = cast.received()
+    sr_id = env.create_issue()
     for number in range(wake_budget.MAX_WAKES + 3):
-        comments.add_comment(cast.desk, sr_id, "agent:auditor", f"{number} @was-agent")
+        comments.add_comment(env.desk, sr_id, "agent:auditor", f"{number} @was-agent")
     return sr_id
 
 
-def test_an_agents_own_words_never_wake_it(cast: BoardEnv) -> None:
-    sr_id = cast.received()
-    comments.add_comment(cast.desk, sr_id, "agent:db-agent", "@DB 에이전트 @was-agent 는?")
+def test_an_agents_own_words_never_wake_it(env: BoardEnv) -> None:
+    sr_id = env.create_issue()
+    comments.add_comment(env.desk, sr_id, "agent:db-agent", "@DB 에이전트 @was-agent 는?")
     query = "select agent_id, reason, cause from tb_wake where agent_id <> 'dispatcher'"
-    assert rows(cast, query) == [("was-agent", "mention", {"comment": 1})]
+    assert rows(env, query) == [("was-agent", "mention", {"comment": 1})]
 
 
 def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
-    hold = cast.parsed()
-    run_beats.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
+    claim = env.create_parsed_task()
+    run_beats.end(env.desk, begun_of(claim), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
-    assert not run_beats.tick(cast.desk, "was-agent", cast.desk.clock())
-    begun = run_beats.begin(cast.desk, "db-agent")
-    assert begun is not None and not begun.works
-    comments.add_comment(cast.desk, hold.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
-    assert rows(cast, "select reason from tb_wake where agent_id = 'db-agent'") == [("mention",)]
-    assert rows(cast, "select count(*) from tb_sr_request where stalled_at is not null") == [(1,)]
+        comments.add_comment(env.desk, claim.sr_id, "agent:auditor", "@db-agent")
+    assert not run_beats.tick(env.desk, "was-agent", env.desk.clock())
+    begun = run_beats.begin(env.desk, "db-agent")
+    assert begun is not None and not begun.has_work
+    comments.add_comment(env.desk, claim.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
+    assert rows(env, "select reason from tb_wake where agent_id = 'db-agent'") == [("mention",)]
+    assert rows(env, "select count(*) from tb_sr_request where stalled_at is not null") == [(1,)]
 
 
-def begun_of(hold: Any) -> Any:
+def begun_of(claim: Any) -> Any:
     class Begun:
-        run_id, agent_id = hold.run_id, hold.agent_id
+        run_id, agent_id = claim.run_id, claim.agent_id
 
     return Begun
 
 
-def test_a_person_lifts_the_mark_and_the_agents_go_on(cast: BoardEnv) -> None:
-    hold = cast.parsed()
-    run_beats.end(cast.desk, begun_of(hold), "x", task_id=None, steps=0)
+def test_a_person_lifts_the_mark_and_the_agents_go_on(env: BoardEnv) -> None:
+    claim = env.create_parsed_task()
+    run_beats.end(env.desk, begun_of(claim), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(cast.desk, hold.sr_id, "agent:auditor", "@db-agent")
-    run_beats.begin(cast.desk, "db-agent")
+        comments.add_comment(env.desk, claim.sr_id, "agent:auditor", "@db-agent")
+    run_beats.begin(env.desk, "db-agent")
     with pytest.raises(Forbidden):
-        clear_stall.clear(cast.desk, CUSTOMER, hold.sr_id)
-    clear_stall.clear(cast.desk, ENGINEER, hold.sr_id)
+        clear_stall.clear(env.desk, CUSTOMER, claim.sr_id)
+    clear_stall.clear(env.desk, ENGINEER, claim.sr_id)
     with pytest.raises(Invalid):
-        clear_stall.clear(cast.desk, ENGINEER, hold.sr_id)
-    begun = run_beats.begin(cast.desk, "db-agent")
-    assert begun is not None and begun.works and begun.reasons == ("resumed",)
-    assert run_beats.claim_task(cast.desk, begun) is not None
-    assert rows(cast, "select kind, actor from tb_audit_log order by seq desc limit 1") == [
+        clear_stall.clear(env.desk, ENGINEER, claim.sr_id)
+    begun = run_beats.begin(env.desk, "db-agent")
+    assert begun is not None and begun.has_work and begun.reasons == ("resumed",)
+    assert run_beats.claim_task(env.desk, begun) is not None
+    assert rows(env, "select kind, actor from tb_audit_log order by seq desc limit 1") == [
         ("stall_lifted", f"person:{ENGINEER.id}")
     ]
 
 
-def test_an_order_lifts_it_too(cast: BoardEnv) -> None:
-    sr_id = exhausted(cast)
-    task = rows(cast, "select task_id from tb_ops_task")[0][0]
-    directives.issue_directive(cast.desk, LEAD, task, DirectiveRequest("priority", argument="P1"))
-    assert rows(cast, f"select stalled_at from tb_sr_request where sr_id = {sr_id}") == [(None,)]
+def test_an_order_lifts_it_too(env: BoardEnv) -> None:
+    sr_id = exhausted(env)
+    task = rows(env, "select task_id from tb_ops_task")[0][0]
+    directives.issue_directive(env.desk, LEAD, task, DirectiveRequest("priority", argument="P1"))
+    assert rows(env, f"select stalled_at from tb_sr_request where sr_id = {sr_id}") == [(None,)]
 
 
-def test_a_task_whose_beats_die_again_and_again_is_left_to_people(cast: BoardEnv) -> None:
-    hold = cast.parsed()
+def test_a_task_whose_beats_die_again_and_again_is_left_to_people(env: BoardEnv) -> None:
+    claim = env.create_parsed_task()
     claimed = 1
     while True:
-        begun = run_beats.begin(cast.desk, "db-agent")
+        begun = run_beats.begin(env.desk, "db-agent")
         assert begun is not None
-        if run_beats.claim_task(cast.desk, begun) is None:
+        if run_beats.claim_task(env.desk, begun) is None:
             break
         claimed += 1
         assert claimed < 20
     assert claimed == 1 + wake_budget.limit_for(WakeReason.RECOVERY)
-    query = f"select stalled_on from tb_sr_request where sr_id = {hold.sr_id}"
-    assert rows(cast, query) == [("recovery",)]
+    query = f"select stalled_on from tb_sr_request where sr_id = {claim.sr_id}"
+    assert rows(env, query) == [("recovery",)]

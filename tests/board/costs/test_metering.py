@@ -37,14 +37,14 @@ WORST = 1000
 _fresh = itertools.count()
 
 
-def at(board: BoardEnv, now: datetime) -> Desk:
+def at(env: BoardEnv, now: datetime) -> Desk:
     """The same desk at another time."""
-    return replace(board.desk, clock=lambda: now)
+    return replace(env.desk, clock=lambda: now)
 
 
 @pytest.fixture
-def desk(cast: BoardEnv) -> Desk:
-    return at(cast, NOW)
+def desk(env: BoardEnv) -> Desk:
+    return at(env, NOW)
 
 
 def account(desk: Desk, span: str = "month", scope: str = "agent", of: str = "db-agent") -> Any:
@@ -78,10 +78,10 @@ def state(desk: Desk, agent: str = "db-agent") -> str:
 # --- one call ---------------------------------------------------------------------------------
 
 
-def test_a_call_is_booked_on_every_account_with_what_it_was(cast: BoardEnv, desk: Desk) -> None:
-    apply_budget_chart(cast)
-    hold = cast.parsed()
-    call = reserve_call(desk, hold)
+def test_a_call_is_booked_on_every_account_with_what_it_was(env: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(env)
+    claim = env.parsed()
+    call = reserve_call(desk, claim)
     assert account(desk).reserved_tokens == WORST
     assert account(desk).reserved_cost == 600 * 100 + 400 * 1000
     used = metering.settle(desk, call, ModelCallResult("used", "", 500, 40, 812))
@@ -94,25 +94,25 @@ def test_a_call_is_booked_on_every_account_with_what_it_was(cast: BoardEnv, desk
     with desk.database.reading() as session:
         row = session.get_one(ModelCall, call)
         assert (row.outcome, row.latency_ms, row.cost) == ("used", 812, used.cost)
-        assert (row.run_id, row.task_id, row.sr_id) == (hold.run_id, hold.task_id, hold.sr_id)
+        assert (row.run_id, row.task_id, row.sr_id) == (claim.run_id, claim.task_id, claim.sr_id)
         assert (row.inst_id, row.prompt_version) == ("MOF", "0123456789ab")
-        assert session.get_one(Run, hold.run_id).tokens == 540
+        assert session.get_one(Run, claim.run_id).tokens == 540
         day = session.get_one(CostDay, (date(2026, 11, 23), "db-agent", "MOF", "qwen"))
         assert (day.calls, day.unused, day.tokens_in, day.cost) == (1, 0, 500, used.cost)
-        issue = session.get_one(CostIssue, (date(2026, 11, 1), hold.sr_id))
+        issue = session.get_one(CostIssue, (date(2026, 11, 1), claim.sr_id))
         assert (issue.calls, issue.cost) == (1, used.cost)
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "model_asked")).one()
-        assert entry.sr_id == hold.sr_id and entry.detail["tokens_out"] == 40
+        assert entry.sr_id == claim.sr_id and entry.detail["tokens_out"] == 40
     assert metering.settle(desk, call, ModelCallResult("used", "", 500, 40)) == Amount(), (
         "settled once"
     )
     assert account(desk).spent_tokens == 540
     with desk.database.reading() as session:
         entry = next(a for a in revisions.running_chart(session).agents if a.id == "db-agent")
-    begun = beats.RunContext(hold.run_id, "db-agent", (), (), entry)
-    beats.end(desk, begun, "parsed", task_id=hold.task_id, steps=1)
+    begun = beats.RunContext(claim.run_id, "db-agent", (), (), entry)
+    beats.end(desk, begun, "parsed", task_id=claim.task_id, steps=1)
     with desk.database.reading() as session:
-        assert session.get_one(Run, hold.run_id).tokens == 540, "the end of a beat keeps them"
+        assert session.get_one(Run, claim.run_id).tokens == 540, "the end of a beat keeps them"
         work = session.get_one(CostDay, (date(2026, 11, 23), "db-agent", "MOF", ""))
         assert (work.runs, work.calls, work.cost) == (1, 0, 0)
 
@@ -127,12 +127,12 @@ HOSTILE = st.one_of(
 )
 @given(HOSTILE, HOSTILE)
 def test_whatever_a_server_claims_the_accounts_hold(
-    cast: BoardEnv, desk: Desk, tokens_in: Any, tokens_out: Any
+    env: BoardEnv, desk: Desk, tokens_in: Any, tokens_out: Any
 ) -> None:
-    hold = _standing(cast, desk)
+    claim = _standing(env, desk)
     before = account(desk) or BudgetAccount(spent_tokens=0, spent_cost=0)
     used = metering.settle(
-        desk, reserve_call(desk, hold), ModelCallResult("used", "", tokens_in, tokens_out)
+        desk, reserve_call(desk, claim), ModelCallResult("used", "", tokens_in, tokens_out)
     )
     after = account(desk)
     assert 0 <= used.tokens <= WORST and 0 <= used.cost <= 460_000
@@ -141,41 +141,41 @@ def test_whatever_a_server_claims_the_accounts_hold(
     assert (after.reserved_tokens, after.reserved_cost) == (0, 0)
 
 
-def _standing(cast: BoardEnv, desk: Desk) -> Claim:
+def _standing(env: BoardEnv, desk: Desk) -> Claim:
     """The hold on the only task, which the first example makes."""
     with desk.database.reading() as session:
         task = session.scalar(select(Task))
     if task is None:
-        apply_budget_chart(cast)
-        return cast.parsed()
+        apply_budget_chart(env)
+        return env.parsed()
     assert task.run_id is not None
     return Claim(task.task_id, task.sr_id, "db-agent", task.run_id, task.fence)
 
 
-def test_a_later_price_does_not_change_what_was_spent(cast: BoardEnv, desk: Desk) -> None:
-    apply_budget_chart(cast)
-    hold = cast.parsed()
-    first, second = reserve_call(desk, hold), reserve_call(desk, hold)
+def test_a_later_price_does_not_change_what_was_spent(env: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(env)
+    claim = env.parsed()
+    first, second = reserve_call(desk, claim), reserve_call(desk, claim)
     metering.settle(desk, first, ModelCallResult("used", "", 100, 10))
-    apply_budget_chart(cast, more="prices: {qwen: {input: 7, output: 9}}\n")
+    apply_budget_chart(env, more="prices: {qwen: {input: 7, output: 9}}\n")
     assert metering.settle(desk, second, ModelCallResult("used", "", 100, 10)).cost == 20_000
-    third = metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", 100, 10))
+    third = metering.settle(desk, reserve_call(desk, claim), ModelCallResult("used", "", 100, 10))
     assert third.cost == 100 * 7 + 10 * 9
     assert account(desk).spent_cost == 20_000 * 2 + third.cost
 
 
-def test_overtaken_work_spends_nothing(cast: BoardEnv, desk: Desk) -> None:
-    hold = cast.parsed()
+def test_overtaken_work_spends_nothing(env: BoardEnv, desk: Desk) -> None:
+    claim = env.parsed()
     with pytest.raises(Stale):
-        metering.reserve(desk, replace(hold, fence=hold.fence - 1), BID)
+        metering.reserve(desk, replace(claim, fence=claim.fence - 1), BID)
     assert account(desk) is None
 
 
-def test_what_a_dead_worker_reserved_counts_at_its_worst(cast: BoardEnv, desk: Desk) -> None:
-    hold = cast.parsed()
-    call = reserve_call(desk, hold)
-    assert budgets.process_due(at(cast, NOW + timedelta(seconds=80))) == 0
-    later = at(cast, NOW + timedelta(seconds=100))
+def test_what_a_dead_worker_reserved_counts_at_its_worst(env: BoardEnv, desk: Desk) -> None:
+    claim = env.parsed()
+    call = reserve_call(desk, claim)
+    assert budgets.process_due(at(env, NOW + timedelta(seconds=80))) == 0
+    later = at(env, NOW + timedelta(seconds=100))
     assert (budgets.process_due(later), budgets.process_due(later)) == (1, 0)
     assert (account(desk).spent_tokens, account(desk).reserved_tokens) == (WORST, 0)
     assert metering.settle(later, call, ModelCallResult("used", "", 1, 1)) == Amount(), (
@@ -186,17 +186,17 @@ def test_what_a_dead_worker_reserved_counts_at_its_worst(cast: BoardEnv, desk: D
 # --- caps -------------------------------------------------------------------------------------
 
 
-def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: BoardEnv, desk: Desk) -> None:
-    apply_budget_chart(cast, "{tokens: 3000}")
-    hold = cast.parsed()
+def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(env: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(env, "{tokens: 3000}")
+    claim = env.parsed()
     for _ in range(2):
-        metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", 600, 400))
+        metering.settle(desk, reserve_call(desk, claim), ModelCallResult("used", "", 600, 400))
     assert kinds(desk, "budget_warned") == []
-    metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", 400, 1))
+    metering.settle(desk, reserve_call(desk, claim), ModelCallResult("used", "", 400, 1))
     assert kinds(desk, "budget_warned") == ["budget_warned"]
     for _ in range(3):
-        refused = metering.reserve(desk, hold, BID)
-        assert isinstance(refused, BudgetRefusal) and refused.exhausted and not refused.pauses
+        refused = metering.reserve(desk, claim, BID)
+        assert isinstance(refused, BudgetRefusal) and refused.exhausted and not refused.pauses_agent
         assert "db-agent" in refused.why
     assert kinds(desk, "budget_warned", "budget_exhausted") == ["budget_warned", "budget_exhausted"]
     with desk.database.reading() as session:
@@ -205,8 +205,8 @@ def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: BoardEnv, de
         assert len(alerts) == 2 and "80%" in alerts[0]
         assert session.scalar(refusals) == 3
     assert state(desk) == "active"
-    december = at(cast, datetime(2026, 11, 30, 15, 0, tzinfo=UTC))  # 1 December in Seoul
-    assert isinstance(metering.reserve(december, hold, BID), int)
+    december = at(env, datetime(2026, 11, 30, 15, 0, tzinfo=UTC))  # 1 December in Seoul
+    assert isinstance(metering.reserve(december, claim, BID), int)
 
 
 @pytest.mark.parametrize(
@@ -219,30 +219,30 @@ def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(cast: BoardEnv, de
         ("", "budgets: {institutions: {MOF: {daily_tokens: 1500}}}\n"),
     ],
 )
-def test_every_kind_of_cap_holds(cast: BoardEnv, desk: Desk, budget: str, more: str) -> None:
+def test_every_kind_of_cap_holds(env: BoardEnv, desk: Desk, budget: str, more: str) -> None:
     """One question costs at most 0.46 won and 1,000 tokens."""
-    apply_budget_chart(cast, budget, PRICES + more)
-    hold = cast.parsed()
+    apply_budget_chart(env, budget, PRICES + more)
+    claim = env.parsed()
     permitted = 0
-    while isinstance(call := metering.reserve(desk, hold, BID), int):
+    while isinstance(call := metering.reserve(desk, claim, BID), int):
         metering.settle(desk, call, ModelCallResult("used", "", None, None))
         permitted += 1
         assert permitted < 5
     assert call.exhausted
     assert permitted == (2 if "won" in budget else 1)
-    tomorrow = at(cast, NOW + timedelta(days=1))
-    assert isinstance(metering.reserve(tomorrow, hold, BID), int) == ("daily" in budget + more)
+    tomorrow = at(env, NOW + timedelta(days=1))
+    assert isinstance(metering.reserve(tomorrow, claim, BID), int) == ("daily" in budget + more)
 
 
-def test_what_others_hold_for_now_is_not_used_up(cast: BoardEnv, desk: Desk) -> None:
-    apply_budget_chart(cast, "", PRICES + "budgets: {company: {tokens: 1500}}\n")
-    hold = cast.parsed()
-    under_way = reserve_call(desk, hold)
-    busy = metering.reserve(desk, hold, BID)
+def test_what_others_hold_for_now_is_not_used_up(env: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(env, "", PRICES + "budgets: {company: {tokens: 1500}}\n")
+    claim = env.parsed()
+    under_way = reserve_call(desk, claim)
+    busy = metering.reserve(desk, claim, BID)
     assert isinstance(busy, BudgetRefusal) and not busy.exhausted
     assert kinds(desk, "budget_exhausted") == []
     metering.settle(desk, under_way, ModelCallResult("used", "", 10, 10))
-    assert isinstance(metering.reserve(desk, hold, BID), int)
+    assert isinstance(metering.reserve(desk, claim, BID), int)
 
 
 CALLS = st.lists(
@@ -257,17 +257,17 @@ CALLS = st.lists(
 )
 @given(CALLS, st.integers(500, 4000))
 def test_two_workers_at_once_never_pass_a_cap(
-    cast: BoardEnv, calls: list[tuple[int, int, int, bool]], cap: int
+    env: BoardEnv, calls: list[tuple[int, int, int, bool]], cap: int
 ) -> None:
     """Each call: the most it may use, what the server says, and whether its worker lives."""
     moment = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=40 * next(_fresh))
-    here = at(cast, moment)
-    hold = _standing(cast, here)
-    apply_budget_chart(cast, f"{{tokens: {cap}, won: 2}}")
+    here = at(env, moment)
+    claim = _standing(env, here)
+    apply_budget_chart(env, f"{{tokens: {cap}, won: 2}}")
 
     def work(call: tuple[int, int, int, bool]) -> int:
         most_in, most_out, said, lives = call
-        number = metering.reserve(here, hold, replace(BID, most_in=most_in, most_out=most_out))
+        number = metering.reserve(here, claim, replace(BID, most_in=most_in, most_out=most_out))
         if isinstance(number, BudgetRefusal) or not lives:
             return 0
         return metering.settle(here, number, ModelCallResult("used", "", said, said)).tokens
@@ -278,7 +278,7 @@ def test_two_workers_at_once_never_pass_a_cap(
     assert found.spent_tokens == told
     assert found.spent_tokens + found.reserved_tokens <= cap
     assert found.spent_cost + found.reserved_cost <= 2 * MICROS_PER_WON
-    while budgets.process_due(at(cast, moment + timedelta(hours=1))):
+    while budgets.process_due(at(env, moment + timedelta(hours=1))):
         pass
     found = account(here)
     assert found.reserved_tokens == 0 and found.spent_tokens <= cap
@@ -288,21 +288,21 @@ def test_two_workers_at_once_never_pass_a_cap(
 
 
 @pytest.fixture
-def resting(cast: BoardEnv, desk: Desk) -> Iterator[Claim]:
+def resting(env: BoardEnv, desk: Desk) -> Iterator[Claim]:
     """An agent whose budget is used up, which waits for people."""
-    apply_budget_chart(cast, "{tokens: 1500, on_exhausted: pause}")
-    hold = cast.parsed()
-    metering.settle(desk, reserve_call(desk, hold), ModelCallResult("used", "", 600, 400))
-    refused = metering.reserve(desk, hold, BID)
-    assert isinstance(refused, BudgetRefusal) and refused.pauses
+    apply_budget_chart(env, "{tokens: 1500, on_exhausted: pause}")
+    claim = env.parsed()
+    metering.settle(desk, reserve_call(desk, claim), ModelCallResult("used", "", 600, 400))
+    refused = metering.reserve(desk, claim, BID)
+    assert isinstance(refused, BudgetRefusal) and refused.pauses_agent
     for _ in range(2):
         with pytest.raises(Exhausted):
-            budgets.pause_agent(desk, hold, refused)
-    yield hold
+            budgets.pause_agent(desk, claim, refused)
+    yield claim
 
 
 def test_an_agent_rests_until_people_raise_its_budget(
-    cast: BoardEnv, desk: Desk, resting: Claim
+    env: BoardEnv, desk: Desk, resting: Claim
 ) -> None:
     assert state(desk) == "paused"
     assert kinds(desk, "budget_paused") == ["budget_paused"]
@@ -313,7 +313,7 @@ def test_an_agent_rests_until_people_raise_its_budget(
     assert state(desk) == "paused"
     assert budgets.raise_cap(desk, PM, "agent", "db-agent", **{**raise_, "tokens": 2000})
     assert state(desk) == "active"
-    again = cast.hold("db-agent")
+    again = env.claim("db-agent")
     assert again.task_id == resting.task_id, "its task waited where it was"
     reserve_call(desk, again)
     assert kinds(desk, "budget_raised") == ["budget_raised"] * 2
@@ -321,17 +321,15 @@ def test_an_agent_rests_until_people_raise_its_budget(
 
 
 def test_a_new_month_or_a_larger_budget_ends_the_rest_too(
-    cast: BoardEnv, desk: Desk, resting: Claim
+    env: BoardEnv, desk: Desk, resting: Claim
 ) -> None:
-    assert budgets.process_due(at(cast, NOW + timedelta(days=1))) == 0
-    assert budgets.process_due(at(cast, NOW + timedelta(days=10))) == 1
+    assert budgets.process_due(at(env, NOW + timedelta(days=1))) == 0
+    assert budgets.process_due(at(env, NOW + timedelta(days=10))) == 1
     assert state(desk) == "active"
     assert kinds(desk, "budget_renewed") == ["budget_renewed"]
 
 
-def test_a_person_who_paused_it_is_not_overruled(
-    cast: BoardEnv, desk: Desk, resting: Claim
-) -> None:
+def test_a_person_who_paused_it_is_not_overruled(env: BoardEnv, desk: Desk, resting: Claim) -> None:
     with desk.database.transaction() as session:
         session.get_one(Agent, "db-agent").state = "active"
     raised = {"tokens": 2000, "reason": "계속"}
@@ -356,7 +354,7 @@ NONSENSE: list[dict[str, Any]] = [
 ]
 
 
-def test_a_raise_must_make_sense(cast: BoardEnv, desk: Desk, resting: Claim) -> None:
+def test_a_raise_must_make_sense(env: BoardEnv, desk: Desk, resting: Claim) -> None:
     for wrong in NONSENSE:
         words = {"scope": "agent", "scope_id": "db-agent", "reason": "이유", **wrong}
         with pytest.raises(Invalid):
@@ -373,13 +371,13 @@ def test_only_who_may_raises(desk: Desk, resting: Claim) -> None:
 # --- outside agents ---------------------------------------------------------------------------
 
 
-def test_an_outside_agent_reports_what_it_used(cast: BoardEnv, desk: Desk) -> None:
-    apply_budget_chart(cast, "{tokens: 3000, won: 10}")
-    hold = cast.parsed()
-    assert metering.allowance(desk, hold) == metering.Allowance(3000, 10 * MICROS_PER_WON)
-    left = metering.report_usage(desk, hold, ReportedUsage("claude", 1000, 500, won=4))
-    assert left == metering.Allowance(1500, 6 * MICROS_PER_WON) == metering.allowance(desk, hold)
-    stale = replace(hold, fence=0)
+def test_an_outside_agent_reports_what_it_used(env: BoardEnv, desk: Desk) -> None:
+    apply_budget_chart(env, "{tokens: 3000, won: 10}")
+    claim = env.parsed()
+    assert metering.allowance(desk, claim) == metering.Allowance(3000, 10 * MICROS_PER_WON)
+    left = metering.report_usage(desk, claim, ReportedUsage("claude", 1000, 500, won=4))
+    assert left == metering.Allowance(1500, 6 * MICROS_PER_WON) == metering.allowance(desk, claim)
+    stale = replace(claim, fence=0)
     left = metering.report_usage(desk, stale, ReportedUsage("qwen", 9000, 0, won=4))
     assert left == metering.Allowance(0, 6 * MICROS_PER_WON - 900_000), (
         "the chart's price counts, and it happened"
@@ -387,16 +385,16 @@ def test_an_outside_agent_reports_what_it_used(cast: BoardEnv, desk: Desk) -> No
     assert kinds(desk, "budget_warned", "model_asked") == [
         "model_asked", "budget_warned", "model_asked",
     ]  # fmt: skip
-    refused = metering.reserve(desk, hold, BID)
+    refused = metering.reserve(desk, claim, BID)
     assert isinstance(refused, BudgetRefusal) and refused.exhausted
 
 
 @pytest.mark.parametrize(
     "wrong", [(-1, 0, None), (0, 10**9, None), (1, 1, -1), (1, 1, 10**10), (10**30, 0, 0)]
 )
-def test_a_report_that_cannot_be_is_refused(cast: BoardEnv, desk: Desk, wrong: Any) -> None:
-    hold = cast.parsed()
+def test_a_report_that_cannot_be_is_refused(env: BoardEnv, desk: Desk, wrong: Any) -> None:
+    claim = env.parsed()
     tokens_in, tokens_out, won = wrong
     with pytest.raises(Invalid):
-        metering.report_usage(desk, hold, ReportedUsage("m", tokens_in, tokens_out, won=won))
+        metering.report_usage(desk, claim, ReportedUsage("m", tokens_in, tokens_out, won=won))
     assert account(desk) is None

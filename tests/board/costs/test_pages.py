@@ -15,83 +15,87 @@ from guardia.board.costs import budgets
 Browse = Callable[[str], PageClient]
 
 
-def test_staff_see_costs_and_customers_do_not(browse: Browse, board: BoardEnv) -> None:
-    assert "모델을 쓰거나" in browse("eng").see("/costs").text, "the empty state says what to do"
-    assert 'href="/costs"' in browse("lead").see("/issues").text
-    customer = browse("cus")
-    assert customer.see("/costs").status_code == 403
-    assert "/costs" not in customer.see("/issues").text
+def test_staff_see_costs_and_customers_do_not(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    assert "모델을 쓰거나" in sign_in_as("eng").get_page("/costs").text, (
+        "the empty state says what to do"
+    )
+    assert 'href="/costs"' in sign_in_as("lead").get_page("/issues").text
+    customer = sign_in_as("cus")
+    assert customer.get_page("/costs").status_code == 403
+    assert "/costs" not in customer.get_page("/issues").text
 
 
 def test_the_page_shows_the_month_by_agent_institution_and_model(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    apply_budget_chart(board, "{won: 10, daily_tokens: 5000}")
-    hold = board.parsed()
-    pay_calls(board, hold, times=3)
-    html = browse("lead").see("/costs").text
-    for part in ("DB 전문가", "기획재정부", "qwen", f'href="/issues/{hold.sr_id}"', "<rect "):
+    apply_budget_chart(web_env, "{won: 10, daily_tokens: 5000}")
+    claim = web_env.create_parsed_task()
+    pay_calls(web_env, claim, times=3)
+    html = sign_in_as("lead").get_page("/costs").text
+    for part in ("DB 전문가", "기획재정부", "qwen", f'href="/issues/{claim.sr_id}"', "<rect "):
         assert part in html
     assert re.search(r'<rect class="gone" width="13"', html), "1.38 of 10 won"
     assert "3,000 / 5,000 토큰" in html
     assert "/costs/raise" not in html, "a team lead may not raise"
     assert "style=" not in html, "the policy of the pages forbids it"
-    empty = browse("lead").see("/costs?month=2026-01").text
+    empty = sign_in_as("lead").get_page("/costs?month=2026-01").text
     assert "모델을 쓰거나" in empty
     for wrong in ("2026-13", "x", "9999-01", "2026-1"):
-        assert browse("lead").see(f"/costs?month={wrong}").status_code == 422
+        assert sign_in_as("lead").get_page(f"/costs?month={wrong}").status_code == 422
 
 
 def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    hold = exhaust_budget(board)
-    assert "쉬고 있습니다" in browse("lead").see("/costs").text
-    assert browse("lead").fill("/costs/raise", "/issues/new", target="agent:db-agent",
+    claim = exhaust_budget(web_env)
+    assert "쉬고 있습니다" in sign_in_as("lead").get_page("/costs").text
+    assert sign_in_as("lead").submit_form("/costs/raise", "/issues/new", target="agent:db-agent",
                                tokens="2000", reason="계속").status_code == 403  # fmt: skip
-    browser = browse("pm")
-    page = browser.see("/costs?raise=agent:db-agent").text
+    browser = sign_in_as("pm")
+    page = browser.get_page("/costs?raise=agent:db-agent").text
     assert '<option value="agent:db-agent" selected>' in page
     words = {"target": "agent:db-agent", "tokens": "많이", "reason": "월말"}
-    wrong = browser.fill("/costs/raise", "/costs", **words)
+    wrong = browser.submit_form("/costs/raise", "/costs", **words)
     assert wrong.status_code == 422
     assert 'value="많이"' in wrong.text and ">월말</textarea>" in wrong.text, "nothing is lost"
     words["tokens"] = "2,000"
-    assert browser.fill("/costs/raise", "/costs", **words).status_code == 303
-    assert "쉬고 있습니다" not in browser.see("/costs").text
-    assert board.hold("db-agent").task_id == hold.task_id
+    assert browser.submit_form("/costs/raise", "/costs", **words).status_code == 303
+    assert "쉬고 있습니다" not in browser.get_page("/costs").text
+    assert web_env.claim("db-agent").task_id == claim.task_id
 
 
-def test_the_issue_tells_which_models_were_asked(browse: Browse, board: BoardEnv) -> None:
-    apply_budget_chart(board)
-    story = IssueScenario(board).receive().parse()
-    pay_calls(board, story.hold, why="<b>형식</b>")
-    html = browse("eng").see(f"/issues/{story.sr_id}").text
+def test_the_issue_tells_which_models_were_asked(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    apply_budget_chart(web_env)
+    scenario = IssueScenario(web_env).receive().parse()
+    pay_calls(web_env, scenario.claim, why="<b>형식</b>")
+    html = sign_in_as("eng").get_page(f"/issues/{scenario.sr_id}").text
     assert "qwen · 분류 · 답을 쓸 수 없음" in html
     assert "600 → 400 토큰" in html and "0123456789ab" in html
     assert "&lt;b&gt;형식" in html and "<b>형식" not in html
-    assert "qwen" not in browse("cus").see(f"/issues/{story.sr_id}").text
+    assert "qwen" not in sign_in_as("cus").get_page(f"/issues/{scenario.sr_id}").text
 
 
 def test_the_page_costs_the_same_however_often_models_were_asked(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    apply_budget_chart(board, "{won: 1000}")
-    hold = board.parsed()
-    pay_calls(board, hold)
-    browser = browse("lead")
-    with recorded_statements(board.desk) as few:
-        browser.see("/costs")
-    pay_calls(board, hold, times=20)
-    with recorded_statements(board.desk) as many:
-        browser.see("/costs")
+    apply_budget_chart(web_env, "{won: 1000}")
+    claim = web_env.create_parsed_task()
+    pay_calls(web_env, claim)
+    browser = sign_in_as("lead")
+    with recorded_statements(web_env.desk) as few:
+        browser.get_page("/costs")
+    pay_calls(web_env, claim, times=20)
+    with recorded_statements(web_env.desk) as many:
+        browser.get_page("/costs")
     assert len(many) == len(few)
     assert not [sql for sql in many if "tb_model_call" in sql]
 
 
 @pytest.mark.parametrize("scope", ["agent:nobody", "company", "", "x:y:z"])
-def test_nonsense_raises_nothing(browse: Browse, board: BoardEnv, scope: str) -> None:
-    apply_budget_chart(board, "{won: 10}")
-    sent = browse("pm").fill("/costs/raise", "/costs", target=scope, won="1", reason="이유")
+def test_nonsense_raises_nothing(sign_in_as: Browse, web_env: BoardEnv, scope: str) -> None:
+    apply_budget_chart(web_env, "{won: 10}")
+    sent = sign_in_as("pm").submit_form(
+        "/costs/raise", "/costs", target=scope, won="1", reason="이유"
+    )
     assert sent.status_code == 422
-    assert budgets.process_due(board.desk) == 0
+    assert budgets.process_due(web_env.desk) == 0

@@ -19,12 +19,12 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
 
 
-def give(board: BoardEnv, **fields: object) -> None:
+def give(env: BoardEnv, **fields: object) -> None:
     """Change the DB agent's entry."""
-    _, text = organization_chart.running_text(board.desk)
+    _, text = organization_chart.running_text(env.desk)
     for name, value in fields.items():
         text = chart_edit.set_field(text, "db-agent", name.replace("__", "."), value)
-    organization_chart.apply_chart(board.desk, text, "operator:test")
+    organization_chart.apply_chart(env.desk, text, "operator:test")
 
 
 @pytest.mark.parametrize(
@@ -38,70 +38,70 @@ def test_patterns_name_tools_exactly_by_family_or_all(
     assert agent_permissions.allows_tool(patterns, "database.locks") is allowed
 
 
-def test_a_tool_that_was_not_given_never_reaches_a_server(cast: BoardEnv) -> None:
-    give(cast, tools=["service.*"])
-    held = cast.parsed()
+def test_a_tool_that_was_not_given_never_reaches_a_server(env: BoardEnv) -> None:
+    give(env, tools=["service.*"])
+    held = env.create_parsed_task()
     with pytest.raises(Refused, match=r"database\.locks"):
-        commands.record_intent(cast.desk, tasks.grant_reads(cast.desk, held), READ, "psql …")
+        commands.record_intent(env.desk, tasks.grant_reads(env.desk, held), READ, "psql …")
     with pytest.raises(Refused, match="tools"):
-        tasks.file_plan(cast.desk, held, plan())
-    with cast.desk.database.reading() as session:
+        tasks.file_plan(env.desk, held, plan())
+    with env.desk.database.reading() as session:
         assert session.scalar(select(AuditEntry.seq).where(AuditEntry.kind == "intent")) is None
 
 
-def test_a_plan_needs_the_tools_that_verify_it_too(cast: BoardEnv) -> None:
-    give(cast, tools=["database.terminate_session"])
+def test_a_plan_needs_the_tools_that_verify_it_too(env: BoardEnv) -> None:
+    give(env, tools=["database.terminate_session"])
     with pytest.raises(Refused, match=r"database\.locks"):
-        tasks.file_plan(cast.desk, cast.parsed(), plan())
+        tasks.file_plan(env.desk, env.create_parsed_task(), plan())
 
 
-def test_a_person_cannot_plan_what_the_agent_has_no_tool_for(cast: BoardEnv) -> None:
-    held, _, _ = cast.planned()
-    give(cast, tools=["service.*"])
+def test_a_person_cannot_plan_what_the_agent_has_no_tool_for(env: BoardEnv) -> None:
+    held, _, _ = env.create_filed_plan()
+    give(env, tools=["service.*"])
     other = plan().model_copy(update={"because": "다른 까닭"})
     with pytest.raises(Refused, match="tools"):
-        replace_plan(cast.desk, held.task_id, other, LEAD)
+        replace_plan(env.desk, held.task_id, other, LEAD)
 
 
-def test_a_beat_goes_on_under_the_revision_that_it_began_with(cast: BoardEnv) -> None:
-    held = cast.parsed()
-    give(cast, tools=["service.*"], autonomy=["READ_ONLY"])
-    commands.record_intent(cast.desk, tasks.grant_reads(cast.desk, held), READ, "psql …")
-    tasks.file_plan(cast.desk, held, plan())
+def test_a_beat_goes_on_under_the_revision_that_it_began_with(env: BoardEnv) -> None:
+    held = env.create_parsed_task()
+    give(env, tools=["service.*"], autonomy=["READ_ONLY"])
+    commands.record_intent(env.desk, tasks.grant_reads(env.desk, held), READ, "psql …")
+    tasks.file_plan(env.desk, held, plan())
 
 
-def test_what_is_not_its_own_goes_to_people(cast: BoardEnv) -> None:
-    give(cast, autonomy=["READ_ONLY"])
-    held = cast.parsed()
+def test_what_is_not_its_own_goes_to_people(env: BoardEnv) -> None:
+    give(env, autonomy=["READ_ONLY"])
+    held = env.create_parsed_task()
     with pytest.raises(Refused, match="MAINTENANCE"):
-        tasks.file_plan(cast.desk, held, plan())
-    assert tasks.file_plan(cast.desk, held, plan(Category.READ_ONLY)), "waived, and its own"
+        tasks.file_plan(env.desk, held, plan())
+    assert tasks.file_plan(env.desk, held, plan(Category.READ_ONLY)), "waived, and its own"
 
 
-def test_an_approved_plan_is_not_begun_once_it_is_no_longer_its_own(cast: BoardEnv) -> None:
-    held, _, bound = cast.planned()
-    decisions.decide(cast.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
-    give(cast, autonomy=[])
+def test_an_approved_plan_is_not_begun_once_it_is_no_longer_its_own(env: BoardEnv) -> None:
+    held, _, bound = env.create_filed_plan()
+    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    give(env, autonomy=[])
     with pytest.raises(Refused, match="MAINTENANCE"):
-        tasks.begin_execution(cast.desk, cast.hold("db-agent"))
+        tasks.begin_execution(env.desk, env.claim("db-agent"))
 
 
-def test_limits_bound_a_plan_and_what_is_begun_at_once(cast: BoardEnv) -> None:
-    give(cast, limits__actions_per_plan=0, limits__parallel_tasks=1)
-    first = cast.parsed()
+def test_limits_bound_a_plan_and_what_is_begun_at_once(env: BoardEnv) -> None:
+    give(env, limits__actions_per_plan=0, limits__parallel_tasks=1)
+    first = env.create_parsed_task()
     with pytest.raises(Refused, match="0건"):
-        tasks.file_plan(cast.desk, first, plan())
-    give(cast, limits__actions_per_plan=1)
-    cast.received()
-    tasks.file_triage(cast.desk, cast.hold("dispatcher"), assignment("MOF-DB-01"))
-    begun = beats.begin(cast.desk, "db-agent")
+        tasks.file_plan(env.desk, first, plan())
+    give(env, limits__actions_per_plan=1)
+    env.create_issue()
+    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    begun = beats.begin(env.desk, "db-agent")
     assert begun is not None
-    held = beats.claim_task(cast.desk, begun)
+    held = beats.claim_task(env.desk, begun)
     assert held is not None and held.task_id == first.task_id
-    tasks.file_plan(cast.desk, held, plan())
-    assert beats.claim_task(cast.desk, begun, frozenset({held.task_id})) is None
-    give(cast, limits__parallel_tasks=2)
-    assert beats.claim_task(cast.desk, begun, frozenset({held.task_id})) is not None
+    tasks.file_plan(env.desk, held, plan())
+    assert beats.claim_task(env.desk, begun, frozenset({held.task_id})) is None
+    give(env, limits__parallel_tasks=2)
+    assert beats.claim_task(env.desk, begun, frozenset({held.task_id})) is not None
 
 
 def test_a_category_that_there_is_not_is_a_fault() -> None:

@@ -29,12 +29,12 @@ PLAN = {"because": "세션 7이 잠금을 쥐고 있습니다.", "actions": [TER
 
 
 def state(found: AdapterRun) -> State:
-    return view.task(found.cast.desk, found.hold.task_id).state
+    return view.task(found.env.desk, found.claim.task_id).state
 
 
 def refusals(found: AdapterRun) -> list[str]:
     """What is on the record of it."""
-    return [e.detail["error"] for e in audit_entries(found.cast.desk, "outside_refused")]
+    return [e.detail["error"] for e in audit_entries(found.env.desk, "outside_refused")]
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -44,10 +44,10 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_it_reads_its_task_and_server_and_asks_for_reads(cast: BoardEnv) -> None:
-    with open_adapter_run(cast, tools=("database.*",)) as found:
+def test_it_reads_its_task_and_server_and_asks_for_reads(env: BoardEnv) -> None:
+    with open_adapter_run(env, tools=("database.*",)) as found:
         task = found.ask("GET", "").json()
-        assert (task["task"], task["state"]) == (found.hold.task_id, "PARSED")
+        assert (task["task"], task["state"]) == (found.claim.task_id, "PARSED")
         assert task["request"] and task["calls_left"] == 199
         host = found.ask("GET", "/server").json()
         assert host["server_id"] == "MOF-DB-01"
@@ -67,22 +67,22 @@ def test_it_reads_its_task_and_server_and_asks_for_reads(cast: BoardEnv) -> None
     assert found.endings[0].how == "ended"
 
 
-def test_nothing_is_reached_without_a_live_token_on_its_own_task(cast: BoardEnv) -> None:
+def test_nothing_is_reached_without_a_live_token_on_its_own_task(env: BoardEnv) -> None:
     agent_routes = [r for r, rule in permissions.ROUTES.items() if rule == permissions.AGENT_TOKEN]
-    with open_adapter_run(cast) as found:
+    with open_adapter_run(env) as found:
         for method, path in agent_routes:
             address = path.replace("{task_id}", "1").replace("{call_id}", "1")
             for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": found.token}):
                 assert found.browser.request(method, address, headers=headers).status_code == 401
         # A known token on another task: it does not exist for it, and that is on the record.
-        other = found.cast.received()
+        other = found.env.create_issue()
         assert found.ask("GET", "", task=other + 1).status_code == 404
         assert found.ask("POST", "/notes", {"text": "x"}, task=999).status_code == 404
         assert refusals(found) == ["NotFound", "NotFound"]
         # Nor is the token worth anything elsewhere.
         bearer = {"authorization": f"Bearer {found.token}"}
         assert found.browser.put("/api/v3/kill-switch", headers=bearer).status_code in {401, 403}
-        decision = f"/issues/{found.hold.sr_id}/tasks/{found.hold.task_id}/decision"
+        decision = f"/issues/{found.claim.sr_id}/tasks/{found.claim.task_id}/decision"
         assert found.browser.post(decision, headers=bearer).status_code in {401, 403}
         assert found.browser.get("/issues", headers=bearer).status_code == 401
 
@@ -120,8 +120,8 @@ WRONG: dict[str, tuple[str, Any, int]] = {
 }  # fmt: skip
 
 
-def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(cast: BoardEnv) -> None:
-    with open_adapter_run(cast, tools=("database.*",)) as found:
+def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(env: BoardEnv) -> None:
+    with open_adapter_run(env, tools=("database.*",)) as found:
         outcomes = {name: found.ask("POST", path, body) for name, (path, body, _) in WRONG.items()}
         assert {n: a.status_code for n, a in outcomes.items()} == {
             name: wanted for name, (_, _, wanted) in WRONG.items()
@@ -129,14 +129,14 @@ def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(cast: Board
         assert all(a.json()["message"] for a in outcomes.values())
         assert found.hands.sent == [] and state(found) is State.PARSED
         # What had the right shape reached the worker, which put its refusal on the record.
-        entries = audit_entries(cast.desk, "outside_refused")
+        entries = audit_entries(env.desk, "outside_refused")
         assert {e.detail["error"] for e in entries} == {"Refused", "Forbidden", "Invalid"}
         assert all(e.actor == "agent:db-agent" and e.detail["why"] for e in entries)
         assert len(entries) == 14
 
 
-def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: BoardEnv) -> None:
-    with open_adapter_run(cast, tools=("database.*",)) as found:
+def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: BoardEnv) -> None:
+    with open_adapter_run(env, tools=("database.*",)) as found:
         answer = found.ask("POST", "/plan", PLAN).json()
         assert (answer["state"], answer["category"]) == ("PENDING_APPROVAL", "MAINTENANCE")
         bound = {"plan_hash": answer["plan_hash"]}
@@ -145,9 +145,9 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Boar
         until(lambda: bool(found.endings))
         assert found.endings[0].how == "turn_over"
         assert found.ask("GET", "").status_code == 401
-    desk = cast.desk
-    decisions.decide(desk, LEAD, found.hold.task_id, approve=True, plan_hash=answer["plan_hash"])
-    with open_adapter_run(cast, cast.hold("db-agent")) as again:
+    desk = env.desk
+    decisions.decide(desk, LEAD, found.claim.task_id, approve=True, plan_hash=answer["plan_hash"])
+    with open_adapter_run(env, env.claim("db-agent")) as again:
         assert again.ask("GET", "").json()["state"] == "APPROVED"
         changed = again.ask("POST", "/apply", {"plan_hash": "f" * 64})
         assert changed.status_code == 409 and again.hands.sent == []
@@ -156,7 +156,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Boar
         wish = DirectiveRequest(
             "change", "다른 세션입니다", answer["plan_hash"], plan("MAINTENANCE")
         )
-        directives.issue_directive(desk, LEAD, again.hold.task_id, wish)
+        directives.issue_directive(desk, LEAD, again.claim.task_id, wish)
         late = again.ask("POST", "/apply", bound)
         assert late.status_code in {401, 409} and again.hands.sent == []
         assert state(again) is State.PENDING_APPROVAL
@@ -164,17 +164,17 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(cast: Boar
     assert again.endings[0].how == "overruled"
 
 
-def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: BoardEnv) -> None:
+def test_an_order_and_the_kill_switch_end_the_turn_at_once(env: BoardEnv) -> None:
     def abort(found: AdapterRun) -> None:
         directives.issue_directive(
-            cast.desk, LEAD, found.hold.task_id, DirectiveRequest("abort", "그만")
+            env.desk, LEAD, found.claim.task_id, DirectiveRequest("abort", "그만")
         )
 
     def kill(_: AdapterRun) -> None:
-        kill_switch.kill(cast.desk, LEAD, "시험")
+        kill_switch.kill(env.desk, LEAD, "시험")
 
     for order in (abort, kill):
-        with open_adapter_run(cast) as found:
+        with open_adapter_run(env) as found:
             order(found)
             late = found.ask("POST", "/reads", LOCKS)
             assert late.status_code in {401, 409}
@@ -185,47 +185,47 @@ def test_an_order_and_the_kill_switch_end_the_turn_at_once(cast: BoardEnv) -> No
         assert {"TokenNeeded"} <= set(refusals(found))
 
 
-def test_a_token_ends_with_its_time_and_with_its_run(cast: BoardEnv) -> None:
-    def opened(hold: Claim) -> str:
+def test_a_token_ends_with_its_time_and_with_its_run(env: BoardEnv) -> None:
+    def opened(claim: Claim) -> str:
         offered = {"host": {}, "tools": []}
-        return sessions.open_session(cast.desk, hold, offered, kind="http", seconds=60, budget=9)[1]
+        return sessions.open_session(env.desk, claim, offered, kind="http", seconds=60, budget=9)[1]
 
-    first = cast.parsed()
+    first = env.create_parsed_task()
     token = opened(first)
-    later = Desk(cast.desk.database, clock=lambda: cast.desk.clock() + timedelta(hours=1))
+    later = Desk(env.desk.database, clock=lambda: env.desk.clock() + timedelta(hours=1))
     with pytest.raises(guardia_errors.TokenNeeded):
         sessions.authorize(later, token, first.task_id, "GET")
     # Another worker takes the task over: the older token opens nothing.
-    second = cast.hold("db-agent")
+    second = env.claim("db-agent")
     assert second.task_id == first.task_id
     with pytest.raises(Stale):
-        sessions.authorize(cast.desk, token, first.task_id, "GET")
+        sessions.authorize(env.desk, token, first.task_id, "GET")
     newer = opened(second)
     with pytest.raises(guardia_errors.TokenNeeded):
-        sessions.authorize(cast.desk, token, first.task_id, "GET")
-    assert sessions.authorize(cast.desk, newer, first.task_id, "GET").hold == second
-    errors = [e.detail["error"] for e in audit_entries(cast.desk, "outside_refused")]
+        sessions.authorize(env.desk, token, first.task_id, "GET")
+    assert sessions.authorize(env.desk, newer, first.task_id, "GET").claim == second
+    errors = [e.detail["error"] for e in audit_entries(env.desk, "outside_refused")]
     assert errors == ["TokenNeeded", "Stale", "TokenNeeded"]
 
 
-def test_requests_are_counted_and_refusals_end_the_turn(cast: BoardEnv) -> None:
-    with open_adapter_run(cast, calls=3) as found:
+def test_requests_are_counted_and_refusals_end_the_turn(env: BoardEnv) -> None:
+    with open_adapter_run(env, calls=3) as found:
         answers = [found.ask("GET", "").status_code for _ in range(6)]
         assert answers == [200, 200, 200, 429, 429, 429]
         for _ in range(40):
             found.ask("GET", "")
         until(lambda: bool(found.endings))
         assert found.endings[0].how == "closed"
-    assert len(audit_entries(cast.desk, "outside_refused")) == sessions.REFUSALS
-    ended = audit_entries(cast.desk, "outside_ended")[0]
+    assert len(audit_entries(env.desk, "outside_refused")) == sessions.REFUSALS
+    ended = audit_entries(env.desk, "outside_ended")[0]
     assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= sessions.REFUSALS
 
 
-def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(cast: BoardEnv) -> None:
+def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(env: BoardEnv) -> None:
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 100})
-    organization_chart.apply_chart(cast.desk, chart, "operator:test")
+    organization_chart.apply_chart(env.desk, chart, "operator:test")
     used = {"model": "m", "input_tokens": 40, "output_tokens": 10}
-    with open_adapter_run(cast) as found:
+    with open_adapter_run(env) as found:
         assert found.ask("POST", "/usage", used).status_code == 204
         assert found.ask("GET", "").status_code == 200
         assert found.ask("POST", "/usage", used).status_code == 204
@@ -234,9 +234,9 @@ def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(cast: BoardEnv
         assert found.endings[0].how == "closed"
 
 
-def test_a_late_answer_is_asked_for_again(cast: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_answer_is_asked_for_again(env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("guardia.board.external_agents.api.WAIT", 0.0)
-    with open_adapter_run(cast) as found:
+    with open_adapter_run(env) as found:
         answer = found.ask("POST", "/reads", LOCKS)
         assert answer.status_code == 202
         number = answer.json()["call"].rpartition("/")[2]
@@ -245,8 +245,8 @@ def test_a_late_answer_is_asked_for_again(cast: BoardEnv, monkeypatch: pytest.Mo
         assert found.ask("GET", "/calls/999").status_code == 404
 
 
-def test_saying_that_nothing_needs_changing_never_closes_an_incident(cast: BoardEnv) -> None:
-    with open_adapter_run(cast) as found:
+def test_saying_that_nothing_needs_changing_never_closes_an_incident(env: BoardEnv) -> None:
+    with open_adapter_run(env) as found:
         answer = found.ask("POST", "/finish", {"text": "이상이 없습니다"})
         assert answer.json() == {"state": "MANUAL"}
     assert state(found) is State.MANUAL and found.hands.sent == []

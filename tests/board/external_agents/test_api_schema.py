@@ -40,7 +40,7 @@ def fuzzed(operation: Any, found: AdapterRun, statuses: set[int]) -> None:
     @BOUNDED
     @given(case=operation.as_strategy())
     def answered(case: Any) -> None:
-        case.path_parameters["task_id"] = found.hold.task_id
+        case.path_parameters["task_id"] = found.claim.task_id
         case.headers = {"authorization": f"Bearer {found.token}"}
         answer = case.call()
         statuses.add(answer.status_code)
@@ -50,10 +50,10 @@ def fuzzed(operation: Any, found: AdapterRun, statuses: set[int]) -> None:
 
 
 def test_every_answer_is_one_that_is_described(
-    cast: BoardEnv, monkeypatch: pytest.MonkeyPatch
+    env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "REFUSALS", 10_000)
-    app = page_app(cast.desk)
+    app = page_app(env.desk)
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", app)
     operations = [o.ok() for o in schema.include(path_regex="^/api/agent").get_all_operations()]
     assert len(operations) == 13
@@ -61,7 +61,7 @@ def test_every_answer_is_one_that_is_described(
     turns = [[o for o in operations if o not in last], *([o] for o in last)]
     statuses: set[int] = set()
     for together in turns:
-        with open_adapter_run(cast, calls=10_000) as found:
+        with open_adapter_run(env, calls=10_000) as found:
             for operation in together:
                 fuzzed(operation, found, statuses)
     assert {200, 204, 401, 404, 409, 422} <= statuses, statuses

@@ -24,12 +24,12 @@ def part(piece: int, text: str, **more: object) -> GoalPartDraft:
     return GoalPartDraft(piece, text, **{**words, **more})  # type: ignore[arg-type]
 
 
-def planned(board: BoardEnv, sr_id: int) -> None:
+def planned(web_env: BoardEnv, sr_id: int) -> None:
     """What the head would file."""
-    begun = beats.begin(board.desk, "dispatcher")
+    begun = beats.begin(web_env.desk, "dispatcher")
     assert begun is not None
-    hold = planning.claim_goal(board.desk, begun)
-    assert hold is not None and hold.sr_id == sr_id
+    claim = planning.claim_goal(web_env.desk, begun)
+    assert claim is not None and claim.sr_id == sr_id
     parts = (
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),
         part(1, "로그 정리", server="MOF-WAS-01", agent_id="was-agent"),
@@ -37,88 +37,95 @@ def planned(board: BoardEnv, sr_id: int) -> None:
         part(3, "보안 강화", question="어느 서버인지 적어 주세요."),
     )
     pieces = tuple({"text": p.text, "sentence": n} for n, p in enumerate(parts))
-    planning.file_plan(board.desk, hold, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2)))
+    planning.file_plan(web_env.desk, claim, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2)))
 
 
 def given(browser: PageClient) -> int:
-    answer = browser.fill("/goals", "/goals/new", body="연말까지 <i>점검</i>", ticket="하나")
+    answer = browser.submit_form("/goals", "/goals/new", body="연말까지 <i>점검</i>", ticket="하나")
     assert answer.status_code == 303, answer.text
     return int(answer.headers["location"].rpartition("/")[2])
 
 
 def test_a_goal_is_given_approved_in_part_and_its_children_are_linked(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    lead = browse("lead")
+    lead = sign_in_as("lead")
     sr_id = given(lead)
     assert given(lead) == sr_id
-    assert "계획을 세우고 있습니다" in lead.see(f"/goals/{sr_id}").text
-    planned(board, sr_id)
-    text = lead.see(f"/goals/{sr_id}").text
+    assert "계획을 세우고 있습니다" in lead.get_page(f"/goals/{sr_id}").text
+    planned(web_env, sr_id)
+    text = lead.get_page(f"/goals/{sr_id}").text
     assert "상태 &lt;b&gt;점검" in text and "<b>점검" not in text and "<i>점검" not in text
     assert "어느 서버인지" in text and "2030-01-02" in text and "네트워크 전문가" in text
     shown = re.search(r'name="plan_hash" value="(\w+)"', text)
     assert shown
     stale = {"verb": "approve", "plan_hash": "0" * 64, "keep": "0"}
-    assert lead.fill(f"/goals/{sr_id}/decision", f"/goals/{sr_id}", **stale).status_code == 409
+    assert (
+        lead.submit_form(f"/goals/{sr_id}/decision", f"/goals/{sr_id}", **stale).status_code == 409
+    )
     nothing = {"verb": "approve", "plan_hash": shown[1]}
-    assert lead.fill(f"/goals/{sr_id}/decision", f"/goals/{sr_id}", **nothing).status_code == 422
+    assert (
+        lead.submit_form(f"/goals/{sr_id}/decision", f"/goals/{sr_id}", **nothing).status_code
+        == 422
+    )
     kept = {**nothing, "keep": ["0", "2"]}
-    answer = lead.fill(f"/goals/{sr_id}/decision", f"/goals/{sr_id}", **kept)  # type: ignore[arg-type]
+    answer = lead.submit_form(f"/goals/{sr_id}/decision", f"/goals/{sr_id}", **kept)  # type: ignore[arg-type]
     assert answer.status_code == 303
-    with board.desk.database.reading() as session:
+    with web_env.desk.database.reading() as session:
         query = select(Issue).where(Issue.goal_id == sr_id).order_by(Issue.sr_id)
         first, second = session.scalars(query).all()
     assert (first.parent_id, first.status, second.status) == (sr_id, "PARSED", "RECEIVED")
-    text = lead.see(f"/goals/{sr_id}").text
+    text = lead.get_page(f"/goals/{sr_id}").text
     assert f'href="/issues/{first.sr_id}"' in text and "0%" in text
-    assert f'href="/goals/{sr_id}"' in lead.see(f"/issues/{first.sr_id}").text
-    assert f'href="/issues/{second.sr_id}"' in lead.see(f"/issues/{sr_id}").text
-    only = lead.see(f"/issues?q=parent:{sr_id}").text
+    assert f'href="/goals/{sr_id}"' in lead.get_page(f"/issues/{first.sr_id}").text
+    assert f'href="/issues/{second.sr_id}"' in lead.get_page(f"/issues/{sr_id}").text
+    only = lead.get_page(f"/issues?q=parent:{sr_id}").text
     assert f'id="sr-{first.sr_id}"' in only and f'id="sr-{sr_id}"' not in only
-    assert f'id="sr-{second.sr_id}"' in lead.see(f"/issues?q=goal:SR-{sr_id}&state=all").text
+    assert f'id="sr-{second.sr_id}"' in lead.get_page(f"/issues?q=goal:SR-{sr_id}&state=all").text
 
 
-def test_answers_drop_and_their_refusals_are_said(browse: Browse, board: BoardEnv) -> None:
-    lead = browse("lead")
+def test_answers_drop_and_their_refusals_are_said(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    lead = sign_in_as("lead")
     sr_id = given(lead)
-    planned(board, sr_id)
+    planned(web_env, sr_id)
     path = f"/goals/{sr_id}"
-    answer = lead.fill(f"{path}/answers", path, piece="3", words="MOF-DB-01 보안 점검")
+    answer = lead.submit_form(f"{path}/answers", path, piece="3", words="MOF-DB-01 보안 점검")
     assert answer.status_code == 303
-    with board.desk.database.reading() as session:
+    with web_env.desk.database.reading() as session:
         goal = session.get(Goal, sr_id)
         assert goal is not None and goal.state == "GIVEN"
         assert goal.pieces[3] == {"text": "MOF-DB-01 보안 점검", "sentence": 3, "reworded": True}
-    refused = lead.fill(f"{path}/decision", path, verb="drop", reason=" ")
+    refused = lead.submit_form(f"{path}/decision", path, verb="drop", reason=" ")
     assert refused.status_code == 422 and "사유" in refused.text
-    assert lead.fill(f"{path}/decision", path, verb="drop", reason="불필요").status_code == 303
-    assert "불필요" in lead.see(path).text
-    again = lead.fill(f"{path}/decision", path, verb="drop", reason="또")
+    assert (
+        lead.submit_form(f"{path}/decision", path, verb="drop", reason="불필요").status_code == 303
+    )
+    assert "불필요" in lead.get_page(path).text
+    again = lead.submit_form(f"{path}/decision", path, verb="drop", reason="또")
     assert again.status_code == 409 and "중단" in again.text
 
 
-def test_a_hire_is_decided_by_who_may(browse: Browse, board: BoardEnv) -> None:
-    sr_id = given(browse("lead"))
-    planned(board, sr_id)
-    lead, pm = browse("lead"), browse("pm")
-    assert 'action="/hires/1"' not in lead.see("/goals").text
-    assert lead.fill("/hires/1", "/goals/new", decision="approve").status_code == 403
-    assert "0원" in pm.see("/goals").text
-    assert pm.fill("/hires/1", "/goals", decision="reject").status_code == 422
-    assert pm.fill("/hires/1", "/goals", decision="approve").status_code == 303
-    again = pm.fill("/hires/1", "/goals/new", decision="approve")
+def test_a_hire_is_decided_by_who_may(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    sr_id = given(sign_in_as("lead"))
+    planned(web_env, sr_id)
+    lead, pm = sign_in_as("lead"), sign_in_as("pm")
+    assert 'action="/hires/1"' not in lead.get_page("/goals").text
+    assert lead.submit_form("/hires/1", "/goals/new", decision="approve").status_code == 403
+    assert "0원" in pm.get_page("/goals").text
+    assert pm.submit_form("/hires/1", "/goals", decision="reject").status_code == 422
+    assert pm.submit_form("/hires/1", "/goals", decision="approve").status_code == 303
+    again = pm.submit_form("/hires/1", "/goals/new", decision="approve")
     assert again.status_code == 409
-    assert "조직도 2판" in pm.see(f"/goals/{sr_id}").text
+    assert "조직도 2판" in pm.get_page(f"/goals/{sr_id}").text
 
 
-def test_who_may_not_see_goals_does_not(browse: Browse, board: BoardEnv) -> None:
-    sr_id = given(browse("lead"))
-    customer, engineer = browse("cus"), browse("eng")
-    assert customer.see("/goals").status_code == 403
-    assert customer.see(f"/issues/{sr_id}").status_code == 404
-    assert engineer.see(f"/goals/{sr_id}").status_code == 200
-    assert engineer.see("/goals/new").status_code == 403
-    assert engineer.fill("/goals", "/issues/new", body="x").status_code == 403
-    assert browse("lead").see("/goals/999").status_code == 404
-    assert browse("lead").fill("/goals", "/goals/new", body=" ").status_code == 422
+def test_who_may_not_see_goals_does_not(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    sr_id = given(sign_in_as("lead"))
+    customer, engineer = sign_in_as("cus"), sign_in_as("eng")
+    assert customer.get_page("/goals").status_code == 403
+    assert customer.get_page(f"/issues/{sr_id}").status_code == 404
+    assert engineer.get_page(f"/goals/{sr_id}").status_code == 200
+    assert engineer.get_page("/goals/new").status_code == 403
+    assert engineer.submit_form("/goals", "/issues/new", body="x").status_code == 403
+    assert sign_in_as("lead").get_page("/goals/999").status_code == 404
+    assert sign_in_as("lead").submit_form("/goals", "/goals/new", body=" ").status_code == 422

@@ -26,69 +26,67 @@ COMPANY = "budgets: {company: {won: %d}}\n"
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[BoardEnv]:
+def env(database: Any) -> Iterator[BoardEnv]:
     with seeded_env(database.app) as found:
         yield found
 
 
-def charter(board: BoardEnv, more: str) -> None:
+def charter(env: BoardEnv, more: str) -> None:
     """All specialists ask a model."""
     text = chart.shipped_chart_path().read_text("utf-8").replace("brain: {kind: embedded}", CHAT)
-    organization_chart.apply_chart(board.desk, f"{text}\n{more}", "operator:test")
+    organization_chart.apply_chart(env.desk, f"{text}\n{more}", "operator:test")
 
 
-def asked(board: BoardEnv) -> HireView:
+def asked(env: BoardEnv) -> HireView:
     """A head's wish for a network specialist, as the board sees it."""
-    planning.create_goal(board.desk, LEAD, "회선 점검", channel="web")
-    begun = beats.begin(board.desk, "dispatcher")
+    planning.create_goal(env.desk, LEAD, "회선 점검", channel="web")
+    begun = beats.begin(env.desk, "dispatcher")
     assert begun is not None
-    hold = planning.claim_goal(board.desk, begun)
-    assert hold is not None
+    claim = planning.claim_goal(env.desk, begun)
+    assert claim is not None
     opening = Opening("net-agent", "회선 전문가", ("NETWORK",), "dispatcher", "없음")
     part = GoalPartDraft(
         0, "회선 점검", "REQUEST", "NETWORK", "P3", server="MOF-DB-01", opening=opening
     )
-    planning.file_plan(board.desk, hold, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
-    return view.pending_hires(board.desk, PM)[0]
+    planning.file_plan(env.desk, claim, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
+    return view.pending_hires(env.desk, PM)[0]
 
 
-def test_the_embedded_brain_costs_nothing_and_the_page_says_so(board: BoardEnv) -> None:
-    found = asked(board)
-    assert (found.monthly_won, found.reckoned) == (0, "내장 두뇌: 모델 비용 없음")
-    assert found.room == "", "there is no cap"
+def test_the_embedded_brain_costs_nothing_and_the_page_says_so(env: BoardEnv) -> None:
+    found = asked(env)
+    assert (found.monthly_won, found.estimate_basis) == (0, "내장 두뇌: 모델 비용 없음")
+    assert found.budget_note == "", "there is no cap"
 
 
-def test_a_model_costs_what_its_peers_have_used(board: BoardEnv) -> None:
-    charter(board, PRICES + COMPANY % 1_000_000)
+def test_a_model_costs_what_its_peers_have_used(env: BoardEnv) -> None:
+    charter(env, PRICES + COMPANY % 1_000_000)
     # 3 calls of 600 and 400 tokens on one task: 1.38 won; one task a month is expected.
-    pay_calls(board, board.parsed(), times=3)
-    found = asked(board)
+    pay_calls(env, env.create_parsed_task(), times=3)
+    found = asked(env)
     assert found.monthly_won == 2
-    assert "3,000토큰 × 한 달 1건" in found.reckoned and "qwen" in found.reckoned
-    assert "999,998원" in found.room and not found.short
-    requests.approve(board.desk, PM, found.hire_id)
-    with board.desk.database.reading() as session:
+    assert "3,000토큰 × 한 달 1건" in found.estimate_basis and "qwen" in found.estimate_basis
+    assert "999,998원" in found.budget_note and not found.short
+    requests.approve(env.desk, PM, found.hire_id)
+    with env.desk.database.reading() as session:
         agents = {a.id: a for a in revisions.running_chart(session).agents}
         assert session.scalars(select(HireRequest.monthly_won)).one() == 2
     assert agents["net-agent"].brain == agents["db-agent"].brain
 
 
 @pytest.mark.parametrize(("prices", "why"), [("", "가격이 없어"), (PRICES, "기록이 없어")])
-def test_what_cannot_be_told_is_not_shown_as_nothing(
-    board: BoardEnv, prices: str, why: str
-) -> None:
-    charter(board, prices)
-    found = asked(board)
-    assert found.monthly_won is None and why in found.reckoned
+def test_what_cannot_be_told_is_not_shown_as_nothing(env: BoardEnv, prices: str, why: str) -> None:
+    charter(env, prices)
+    found = asked(env)
+    assert found.monthly_won is None and why in found.estimate_basis
 
 
-def test_a_cost_beyond_what_the_company_has_left_is_said(board: BoardEnv) -> None:
-    charter(board, PRICES + COMPANY % 1)
-    pay_calls(board, board.parsed())
-    with board.desk.database.transaction() as session:
+def test_a_cost_beyond_what_the_company_has_left_is_said(env: BoardEnv) -> None:
+    charter(env, PRICES + COMPANY % 1)
+    pay_calls(env, env.create_parsed_task())
+    with env.desk.database.transaction() as session:
         session.scalars(select(CostDay).where(CostDay.model == "qwen")).one().tokens_in = 10**9
-    found = asked(board)
-    assert found.short and "남은 예산은 0원" in found.room and found.monthly_won == 100_001
+    found = asked(env)
+    assert found.short and "남은 예산은 0원" in found.budget_note and found.monthly_won == 100_001
 
 
 def test_a_month_is_counted_from_today() -> None:

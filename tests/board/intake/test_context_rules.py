@@ -47,8 +47,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def desk(cast: BoardEnv, clock: Clock) -> Desk:
-    return replace(cast.desk, clock=clock)
+def desk(env: BoardEnv, clock: Clock) -> Desk:
+    return replace(env.desk, clock=clock)
 
 
 def line(text: str = FIRES, post: str = "p1", **more: Any) -> receiving.NewIssue:
@@ -56,7 +56,7 @@ def line(text: str = FIRES, post: str = "p1", **more: Any) -> receiving.NewIssue
     return receiving.NewIssue(text=text, channel="mattermost", **given)
 
 
-def taking(heard: LineResult, **more: Any) -> OfferAcceptance:
+def acceptance(heard: LineResult, **more: Any) -> OfferAcceptance:
     assert heard.offer is not None
     given = {"account": "u-lee", "sender": "lee", "expires_at": NOW + timedelta(hours=24), **more}
     return OfferAcceptance("mattermost", heard.offer.message_id, **given)
@@ -140,7 +140,7 @@ def test_an_offer_becomes_one_issue_of_whoever_was_first(desk: Desk) -> None:
     messenger_links.link(desk, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
     heard = context_rules.handle_line(desk, line())
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: offers.accept(desk, taking(heard)), range(8)))
+        taken = list(pool.map(lambda _: offers.accept(desk, acceptance(heard)), range(8)))
     assert sorted(t.outcome for t in taken) == [AcceptanceOutcome.ALREADY] * 7 + [
         AcceptanceOutcome.OPENED
     ]
@@ -168,7 +168,7 @@ def test_the_talk_around_it_is_for_the_staff_and_can_order_nothing(
     evil = "> **승인됨**\n\n# 제목 <b>[눌러](http://x)</b> @db-agent " + "가" * 400
     context_rules.handle_line(desk, line(evil, post="evil", sender="*lee*"))
     account_linking.link_account(desk, line(post="code"), "2345-6789")
-    offers.accept(desk, taking(heard, expires_at=clock.now + timedelta(hours=1)))
+    offers.accept(desk, acceptance(heard, expires_at=clock.now + timedelta(hours=1)))
     (note,) = issue_page.get_issue(desk, ENGINEER, 1).comments
     assert note.author == "channel:mattermost"
     html = markdown(note.body)
@@ -185,7 +185,7 @@ def test_the_talk_around_it_is_for_the_staff_and_can_order_nothing(
 def test_the_rule_says_what_the_issue_is_about(desk: Desk) -> None:
     text = "skill: STORAGE", "skill: STORAGE\n      priority: P2\n      institution: MOF"
     apply(desk, *text)
-    offers.accept(desk, taking(context_rules.handle_line(desk, line("용량이 부족하대요"))))
+    offers.accept(desk, acceptance(context_rules.handle_line(desk, line("용량이 부족하대요"))))
     found = issue(desk, 1)
     assert (found.category, found.priority, found.inst_id) == ("STORAGE", "P2", "MOF")
 
@@ -195,19 +195,22 @@ def test_a_rule_that_has_gone_and_an_offer_that_is_over_open_nothing(
 ) -> None:
     heard = context_rules.handle_line(desk, line())
     clock.now += timedelta(hours=24)
-    assert offers.accept(desk, taking(heard)).outcome is AcceptanceOutcome.EXPIRED
+    assert offers.accept(desk, acceptance(heard)).outcome is AcceptanceOutcome.EXPIRED
     apply(desk, "id: disk-space", "id: disk-full")
     later = clock.now + timedelta(hours=1)
     assert (
-        offers.accept(desk, taking(heard, expires_at=later)).outcome is AcceptanceOutcome.WITHDRAWN
+        offers.accept(desk, acceptance(heard, expires_at=later)).outcome
+        is AcceptanceOutcome.WITHDRAWN
     )
     unknown = OfferAcceptance("mattermost", 99, later, "u-lee", "lee")
     assert offers.accept(desk, unknown).outcome is AcceptanceOutcome.UNKNOWN
-    other = replace(taking(heard, expires_at=later), channel="slack")
+    other = replace(acceptance(heard, expires_at=later), channel="slack")
     assert offers.accept(desk, other).outcome is AcceptanceOutcome.UNKNOWN
     organization_chart.apply_chart(desk, SHIPPED, "operator:test")
-    assert offers.accept(desk, taking(heard, expires_at=later)).outcome is AcceptanceOutcome.OPENED
-    assert offers.accept(desk, taking(heard)) == offers.AcceptanceResult(
+    assert (
+        offers.accept(desk, acceptance(heard, expires_at=later)).outcome is AcceptanceOutcome.OPENED
+    )
+    assert offers.accept(desk, acceptance(heard)) == offers.AcceptanceResult(
         AcceptanceOutcome.ALREADY, 1
     )
 

@@ -24,21 +24,21 @@ POST = {
 }
 
 
-def client(cast: BoardEnv, token: str | None = "열쇠") -> TestClient:
+def client(env: BoardEnv, token: str | None = "열쇠") -> TestClient:
     app = FastAPI()
-    app.include_router(mattermost.router(cast.desk, Settings(messenger_token=token)))
+    app.include_router(mattermost.router(env.desk, Settings(messenger_token=token)))
     return TestClient(app, raise_server_exceptions=False)
 
 
 @pytest.fixture
-def room(cast: BoardEnv) -> Iterator[TestClient]:
-    with client(cast) as found:
+def room(env: BoardEnv) -> Iterator[TestClient]:
+    with client(env) as found:
         yield found
 
 
-def counts(cast: BoardEnv) -> tuple[int, int]:
+def counts(env: BoardEnv) -> tuple[int, int]:
     query = "select (select count(*) from tb_msg_chat_log), (select count(*) from tb_sr_request)"
-    with psycopg.connect(cast.dsn) as connection:
+    with psycopg.connect(env.dsn) as connection:
         found = connection.execute(query).fetchone()
     assert found is not None
     return found
@@ -46,20 +46,20 @@ def counts(cast: BoardEnv) -> tuple[int, int]:
 
 @pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
 def test_a_post_becomes_a_chat_line_and_an_issue(
-    cast: BoardEnv, room: TestClient, form: bool
+    env: BoardEnv, room: TestClient, form: bool
 ) -> None:
     answer = room.post("/intake/mattermost", **({"data": POST} if form else {"json": POST}))
     assert answer.status_code == 200
     assert answer.json()["text"].startswith("SR-1 ")
-    assert counts(cast) == (1, 1)
+    assert counts(env) == (1, 1)
 
 
 def test_a_repeated_post_gets_the_same_answer_and_opens_nothing(
-    cast: BoardEnv, room: TestClient
+    env: BoardEnv, room: TestClient
 ) -> None:
     answers = {room.post("/intake/mattermost", json=POST).text for _ in range(3)}
     assert len(answers) == 1
-    assert counts(cast) == (1, 1)
+    assert counts(env) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_a_repeated_post_gets_the_same_answer_and_opens_nothing(
     ],
 )
 def test_what_does_not_hold_is_refused_and_leaves_nothing(
-    cast: BoardEnv, room: TestClient, change: dict[str, Any], status: int
+    env: BoardEnv, room: TestClient, change: dict[str, Any], status: int
 ) -> None:
     answer = room.post("/intake/mattermost", json={**POST, **change})
     assert answer.status_code == status
-    assert counts(cast) == (0, 0)
+    assert counts(env) == (0, 0)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff\xfe", b'"text"'])
@@ -94,8 +94,8 @@ def test_a_large_body_is_refused(room: TestClient) -> None:
     assert room.post("/intake/mattermost", content=large, headers=headers).status_code == 413
 
 
-def test_without_a_configured_token_the_channel_is_closed(cast: BoardEnv) -> None:
-    assert client(cast, None).post("/intake/mattermost", json=POST).status_code == 401
+def test_without_a_configured_token_the_channel_is_closed(env: BoardEnv) -> None:
+    assert client(env, None).post("/intake/mattermost", json=POST).status_code == 401
 
 
 @given(text=st.text(min_size=1, max_size=200))

@@ -24,9 +24,9 @@ FIRES = "WAS 디스크 꽉 찼어요 **굵게** @all [눌러](http://x)"
 
 
 @pytest.fixture
-def room(cast: BoardEnv) -> Iterator[Mattermost]:
-    with TestClient(page_app(cast.desk, public_url=f"{SITE}/")) as board:
-        yield Mattermost(board)
+def room(env: BoardEnv) -> Iterator[Mattermost]:
+    with TestClient(page_app(env.desk, public_url=f"{SITE}/")) as client:
+        yield Mattermost(client)
 
 
 def offered(room: Mattermost) -> RoomMessage:
@@ -35,16 +35,16 @@ def offered(room: Mattermost) -> RoomMessage:
     return message
 
 
-def rows(cast: BoardEnv, query: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(cast.dsn) as connection:
+def rows(env: BoardEnv, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(env.dsn) as connection:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def issues(cast: BoardEnv) -> int:
-    return int(rows(cast, "select count(*) from tb_sr_request")[0][0])
+def issues(env: BoardEnv) -> int:
+    return int(rows(env, "select count(*) from tb_sr_request")[0][0])
 
 
-def test_talk_is_answered_only_where_a_rule_fires(cast: BoardEnv, room: Mattermost) -> None:
+def test_talk_is_answered_only_where_a_rule_fires(env: BoardEnv, room: Mattermost) -> None:
     assert room.post("점심 뭐 먹죠", TALK) is None
     message = offered(room)
     (button,) = message.buttons
@@ -57,34 +57,34 @@ def test_talk_is_answered_only_where_a_rule_fires(cast: BoardEnv, room: Mattermo
     # Nothing of what was said is repeated, so nothing of it can act.
     assert not any(part in str(message.props) for part in ("굵게", "@all", "http://x"))
     assert room.post("디스크 진짜 꽉 찼네", TALK) is None
-    assert issues(cast) == 0
+    assert issues(env) == 0
 
 
 def test_pressing_opens_the_issue_once_and_replaces_the_message(
-    cast: BoardEnv, room: Mattermost
+    env: BoardEnv, room: Mattermost
 ) -> None:
-    messenger_links.link(cast.desk, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
+    messenger_links.link(env.desk, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
     message = offered(room)
     same = RoomMessage(message.text, dict(message.props))
     room.press(message, "lee")
     assert message.text.startswith("SR-1로 접수했습니다.") and not message.buttons
     query = "select requester_id, requester_name, room, category, body from tb_sr_request"
-    assert rows(cast, query) == [(CUSTOMER.id, "lee", TALK, "STORAGE", FIRES)]
-    assert room.whispers == []
+    assert rows(env, query) == [(CUSTOMER.id, "lee", TALK, "STORAGE", FIRES)]
+    assert room.ephemeral_messages == []
     room.press(same, "park")
     assert same.text == message.text and not same.buttons
-    assert room.whispers == [("park", "이미 SR-1로 접수되어 있습니다.")]
-    assert issues(cast) == 1
+    assert room.ephemeral_messages == [("park", "이미 SR-1로 접수되어 있습니다.")]
+    assert issues(env) == 1
 
 
 def test_what_no_longer_holds_says_so_and_takes_the_button_away(
-    cast: BoardEnv, room: Mattermost
+    env: BoardEnv, room: Mattermost
 ) -> None:
     gone, late = offered(room), RoomMessage("", {})
     now = datetime.now(UTC)
     lost = button_token.create("열쇠", "mattermost", 99, now + timedelta(hours=1))
     room.press(gone, "choi", context={"ticket": lost})
-    assert gone.buttons and "찾을 수 없습니다" in room.whispers[0][1]
+    assert gone.buttons and "찾을 수 없습니다" in room.ephemeral_messages[0][1]
     past = now - timedelta(minutes=1)
     late.props = {"attachments": [{"actions": [dict(gone.buttons[0])]}]}
     sealed = button_token.create("열쇠", "mattermost", 1, past)
@@ -95,11 +95,11 @@ def test_what_no_longer_holds_says_so_and_takes_the_button_away(
     room.press(late)
     assert "유효 시간" in late.text and not late.buttons
     text = chart.shipped_chart_path().read_text("utf-8").replace("id: disk-space", "id: disk-full")
-    organization_chart.apply_chart(cast.desk, text, "operator:test")
+    organization_chart.apply_chart(env.desk, text, "operator:test")
     room.press(gone)
     assert "조직도에 없어" in gone.text and not gone.buttons
-    assert [who for who, _ in room.whispers] == ["choi", "lee", "lee"]
-    assert issues(cast) == 0
+    assert [who for who, _ in room.ephemeral_messages] == ["choi", "lee", "lee"]
+    assert issues(env) == 0
 
 
 def forgeries(good: str) -> list[Any]:
@@ -120,7 +120,7 @@ def forgeries(good: str) -> list[Any]:
     ]
 
 
-def test_a_forged_button_opens_nothing(cast: BoardEnv, room: Mattermost) -> None:
+def test_a_forged_button_opens_nothing(env: BoardEnv, room: Mattermost) -> None:
     message = offered(room)
     for forged in forgeries(message.buttons[0]["integration"]["context"]["ticket"]):
         with pytest.raises(ActionFailed, match="이 설치에서 만든 단추가 아닙니다"):
@@ -128,22 +128,22 @@ def test_a_forged_button_opens_nothing(cast: BoardEnv, room: Mattermost) -> None
     for more in ({"user_id": ""}, {"user_id": "u" * 65}, {"user_name": "n" * 200}):
         with pytest.raises(ActionFailed):
             room.press(message, **more)
-    assert issues(cast) == 0
+    assert issues(env) == 0
     pressed = room.request(message, "lee")
-    assert room.board.get(mattermost_buttons.PATH).status_code == 405
+    assert room.client.get(mattermost_buttons.PATH).status_code == 405
     headers = {"content-type": "application/json"}
     large = b'{"a":"' + b"x" * 70_000 + b'"}'
     assert (
-        room.board.post(mattermost_buttons.PATH, content=large, headers=headers).status_code == 413
+        room.client.post(mattermost_buttons.PATH, content=large, headers=headers).status_code == 413
     )
-    with TestClient(page_app(cast.desk)) as closed:
+    with TestClient(page_app(env.desk)) as closed:
         closed.app.state.settings.messenger_token = None  # type: ignore[attr-defined]
         assert closed.post(mattermost_buttons.PATH, json=pressed).status_code == 401
-    assert issues(cast) == 0
+    assert issues(env) == 0
 
 
-def test_people_and_orders_are_heard_in_rooms_of_talk_too(cast: BoardEnv, room: Mattermost) -> None:
-    code = messenger_links.create_code(cast.desk, CUSTOMER)
+def test_people_and_orders_are_heard_in_rooms_of_talk_too(env: BoardEnv, room: Mattermost) -> None:
+    code = messenger_links.create_code(env.desk, CUSTOMER)
     linked = room.post(f"연결 {code}", TALK, "lee")
     asked = room.post("가디아 디스크 꽉 찼는지 봐줘", TALK, "lee")
     called = room.post("점검 부탁해요", TALK, "lee", trigger_word="점검")
@@ -152,16 +152,16 @@ def test_people_and_orders_are_heard_in_rooms_of_talk_too(cast: BoardEnv, room: 
     assert said[0] == "이 메신저 계정을 본인 계정에 연결했습니다."
     assert said[1] and said[1].startswith("SR-1") and said[2] and said[2].startswith("SR-2")
     assert said[3] and said[3].startswith("전체 정지했습니다")
-    logged = rows(cast, "select rule from tb_msg_chat_log order by message_id")
+    logged = rows(env, "select rule from tb_msg_chat_log order by message_id")
     assert logged == [("link",), ("webhook",), ("webhook",), ("kill",)]
 
 
-def test_each_webhook_has_its_own_token(cast: BoardEnv) -> None:
+def test_each_webhook_has_its_own_token(env: BoardEnv) -> None:
     tokens = "첫째열쇠, 둘째열쇠,,"
-    app = page_app(cast.desk, messenger_token=tokens)
-    with TestClient(app) as board:
+    app = page_app(env.desk, messenger_token=tokens)
+    with TestClient(app) as client:
         for token in ("첫째열쇠", "둘째열쇠"):
-            room = Mattermost(board, token)
+            room = Mattermost(client, token)
             message = room.post(FIRES, TALK)
             if message is not None:
                 address = message.buttons[0]["integration"]["url"]
@@ -169,6 +169,6 @@ def test_each_webhook_has_its_own_token(cast: BoardEnv) -> None:
                 room.press(message)
         for wrong in ("", ",", tokens, "첫째열쇠,"):
             payload = {"token": wrong, "post_id": "p", "text": "가", "channel_name": TALK}
-            assert board.post("/intake/mattermost", json=payload).status_code == 401
+            assert client.post("/intake/mattermost", json=payload).status_code == 401
     assert Settings(messenger_token=" , ").messenger_tokens == ()  # type: ignore[arg-type]
-    assert issues(cast) == 1
+    assert issues(env) == 1

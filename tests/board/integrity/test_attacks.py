@@ -149,9 +149,9 @@ def without(place: str) -> Callable[[AuditEnv], None]:
         if place in ("checkpoints", "copies", "first-copy"):
             grown.attack("delete from tb_audit_checkpoint")
         if place in ("copies", "first-copy"):
-            shutil.rmtree(grown.places.copies[0])
+            shutil.rmtree(grown.witness_files.copies[0])
         if place == "copies":
-            shutil.rmtree(grown.places.copies[1])
+            shutil.rmtree(grown.witness_files.copies[1])
 
     return forget
 
@@ -183,13 +183,13 @@ def test_the_whole_chain_recomputed_after_an_edit(
 def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
     sealed: AuditEnv,
 ) -> None:
-    waiting, _, bound = sealed.cast.planned()
-    hold = sealed.approved()
+    waiting, _, bound = sealed.env.create_filed_plan()
+    claim = sealed.approved()
     sealed.seal()
     links = sealed.links()
     sealed.rewrite([replace(links[0], log_content="위조"), *links[1:]])
     with pytest.raises(Refused):
-        tasks.begin_execution(sealed.desk, hold)
+        tasks.begin_execution(sealed.desk, claim)
     with pytest.raises(Refused):
         decisions.decide(sealed.desk, LEAD, waiting.task_id, approve=True, plan_hash=bound)
     with psycopg.connect(sealed.superuser) as connection:
@@ -207,7 +207,7 @@ def test_yesterdays_backup_restored(grown: AuditEnv) -> None:
     assert told(grown, full=False) == (13, "tail")
     assert told(grown) == (13, "tail")
     # The copies alone know it too.
-    grown.places.memory.unlink()
+    grown.witness_files.memory.unlink()
     assert told(grown) == (13, "tail")
 
 
@@ -219,7 +219,7 @@ def test_a_backup_that_has_grown_again(grown: AuditEnv) -> None:
     grown.restore()
     grown.write(9)
     assert told(grown, full=False) == (17, "rewritten")
-    grown.places.memory.unlink()
+    grown.witness_files.memory.unlink()
     assert told(grown) == (17, "rewritten")
 
 
@@ -228,7 +228,7 @@ def test_the_newest_checkpoint_deleted(grown: AuditEnv) -> None:
     grown.attack("delete from tb_audit_checkpoint where size = 12")
     for memory in (True, False):
         if not memory:
-            grown.places.memory.unlink()
+            grown.witness_files.memory.unlink()
         for full in (True, False):
             verdict = grown.verify(full=full).verdict
             assert (verdict.fault, verdict.checkpoint) == ("missing", 12)
@@ -269,11 +269,11 @@ def test_a_change_of_any_column_of_a_checkpoint(grown: AuditEnv, column: str) ->
 
 def resigned(grown: AuditEnv) -> None:
     """Every checkpoint signed anew with another key, whose files replace ours."""
-    pem, path = checkpoints.generate_key(), grown.places.key
+    pem, path = checkpoints.generate_key(), grown.witness_files.key
     path.write_text(pem)
     key = load_private_key(pem)
-    grown.places.public.write_text(public_pem(key.public_key()))
-    shutil.rmtree(grown.places.copies[0])
+    grown.witness_files.public.write_text(public_pem(key.public_key()))
+    shutil.rmtree(grown.witness_files.copies[0])
     with psycopg.connect(grown.superuser) as connection:
         rows = connection.execute("select * from tb_audit_checkpoint order by size").fetchall()
     grown.attack("delete from tb_audit_checkpoint")
@@ -292,7 +292,7 @@ def resigned(grown: AuditEnv) -> None:
 def test_the_key_swapped(grown: AuditEnv, memory: bool) -> None:
     assert grown.verify().intact
     if not memory:
-        grown.places.memory.unlink()
+        grown.witness_files.memory.unlink()
     resigned(grown)
     verdict = grown.verify().verdict
     # Without a memory, only the second place still knows; and it cannot tell who is right.
@@ -301,15 +301,15 @@ def test_the_key_swapped(grown: AuditEnv, memory: bool) -> None:
 
 def test_the_public_key_swapped(grown: AuditEnv) -> None:
     other = load_private_key(checkpoints.generate_key()).public_key()
-    grown.places.public.write_text(public_pem(other))
+    grown.witness_files.public.write_text(public_pem(other))
     verdict = grown.verify().verdict
     assert (verdict.checkpoint, verdict.fault) == (6, "key")
-    grown.places.public.unlink()
+    grown.witness_files.public.unlink()
     assert grown.verify().verdict.fault == "key"
 
 
 def test_another_private_key_signs_nothing(grown: AuditEnv) -> None:
-    grown.places.key.write_text(checkpoints.generate_key())
+    grown.witness_files.key.write_text(checkpoints.generate_key())
     grown.write(1)
     with pytest.raises(Misconfigured):
         grown.seal()
@@ -325,7 +325,7 @@ def rotated(grown: AuditEnv) -> tuple[str, str]:
 
 def test_a_replaced_key_is_followed_everywhere(grown: AuditEnv) -> None:
     assert grown.verify().intact
-    root = grown.places.public.read_text()
+    root = grown.witness_files.public.read_text()
     for _ in range(2):
         before, after = rotated(grown)
         assert before != after
@@ -334,20 +334,25 @@ def test_a_replaced_key_is_followed_everywhere(grown: AuditEnv) -> None:
         for full in (False, True):
             found = grown.verify(full=full)
             assert (found.intact, found.verdict.sealed) == (True, grown.size()), found.verdict
-    assert grown.places.public.read_text() == root
-    assert FileCredentialStore(grown.places.key.parent).found(f"{grown.places.key.name}.next") == ()
+    assert grown.witness_files.public.read_text() == root
+    assert (
+        FileCredentialStore(grown.witness_files.key.parent).found(
+            f"{grown.witness_files.key.name}.next"
+        )
+        == ()
+    )
     assert len({c["key"] for c in copied(grown)}) == 3
 
 
 def copied(grown: AuditEnv) -> list[dict[str, Any]]:
-    lines = (grown.places.copies[1] / "main.jsonl").read_text().splitlines()
+    lines = (grown.witness_files.copies[1] / "main.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 
 def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
     grown: AuditEnv, tmp_path: Path
 ) -> None:
-    first = grown.places.public.read_text()
+    first = grown.witness_files.public.read_text()
     rotated(grown)
     export.export_log(grown.desk, tmp_path / "export")
     notary = grown.desk.notary
@@ -366,8 +371,8 @@ def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
 
 def announce(grown: AuditEnv, by: str, **changes: str) -> int:
     """An entry by which ``by`` hands over, appended by who owns the database."""
-    heir = load_private_key(checkpoints.generate_key()).public_key()
-    said = {**signing_keys.build_announcement("record", load_private_key(by), heir), **changes}
+    successor = load_private_key(checkpoints.generate_key()).public_key()
+    said = {**signing_keys.build_announcement("record", load_private_key(by), successor), **changes}
     with grown.desk.database.transaction() as session:
         log.append(
             session,
@@ -383,11 +388,11 @@ def announce(grown: AuditEnv, by: str, **changes: str) -> int:
 
 @pytest.mark.parametrize("who", ["another key", "the old key", "a changed one"])
 def test_a_key_that_the_present_one_has_not_announced(grown: AuditEnv, who: str) -> None:
-    store = FileCredentialStore(grown.places.key.parent)
-    old = store.get(grown.places.key.name)
+    store = FileCredentialStore(grown.witness_files.key.parent)
+    old = store.get(grown.witness_files.key.name)
     rotated(grown)
     by = {"another key": checkpoints.generate_key(), "the old key": old}.get(
-        who, store.get(grown.places.key.name)
+        who, store.get(grown.witness_files.key.name)
     )
     changes = {"public": "ab" * 32} if who == "a changed one" else {}
     at = announce(grown, by, **changes)
@@ -399,10 +404,10 @@ def test_a_key_that_the_present_one_has_not_announced(grown: AuditEnv, who: str)
 
 
 def test_the_old_key_signs_nothing_more(grown: AuditEnv) -> None:
-    store = FileCredentialStore(grown.places.key.parent)
-    old = store.get(grown.places.key.name)
+    store = FileCredentialStore(grown.witness_files.key.parent)
+    old = store.get(grown.witness_files.key.name)
     rotated(grown)
-    store.put(grown.places.key.name, old)
+    store.put(grown.witness_files.key.name, old)
     grown.write(1)
     with pytest.raises(Misconfigured):
         grown.seal()
@@ -410,23 +415,23 @@ def test_the_old_key_signs_nothing_more(grown: AuditEnv) -> None:
 
 @pytest.mark.parametrize("step", ["announced", "sealed", "placed"])
 def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: AuditEnv, step: str) -> None:
-    notary, path = grown.desk.notary, grown.places.key
+    notary, path = grown.desk.notary, grown.witness_files.key
     assert notary is not None
     store = FileCredentialStore(path.parent)
-    heir = store.obtain(f"{path.name}.next", checkpoints.generate_key)
+    successor = store.get_or_create(f"{path.name}.next", checkpoints.generate_key)
     key_rotation._announce(
-        grown.desk, "operator:x", "record", notary.key(grown.desk), load_private_key(heir)
+        grown.desk, "operator:x", "record", notary.key(grown.desk), load_private_key(successor)
     )
     if step != "announced":
         grown.seal()
     if step == "placed":
-        store.put(path.name, heir)
+        store.put(path.name, successor)
     grown.write(1)
     grown.seal()
     grown.write(1)
     grown.seal()
     assert grown.verify().intact
-    assert copied(grown)[-1]["key"] == fingerprint(load_private_key(heir).public_key())
+    assert copied(grown)[-1]["key"] == fingerprint(load_private_key(successor).public_key())
     rotated(grown)
     grown.write(1)
     grown.seal()
@@ -435,7 +440,7 @@ def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: AuditEnv,
 
 def decided(grown: AuditEnv) -> int:
     """A decision on a fresh plan; its entry."""
-    held, _, bound = grown.cast.planned()
+    held, _, bound = grown.env.create_filed_plan()
     words = {"approve": False, "plan_hash": bound, "reason": "반려"}
     decisions.decide(grown.desk, LEAD, held.task_id, **words)  # type: ignore[arg-type]
     return max(x.seq for x in grown.links() if x.kind == "rejected")
@@ -443,40 +448,40 @@ def decided(grown: AuditEnv) -> int:
 
 def kept_seal(grown: AuditEnv) -> tuple[AuditEnv, FileCredentialStore]:
     """The same board with an installation's kept seal."""
-    store = FileCredentialStore(grown.places.key.parent)
-    desk = replace(grown.desk, seal=DecisionSigner.kept(store))
-    return replace(grown, desk=desk, cast=BoardEnv(desk, grown.cast.dsn)), store
+    store = FileCredentialStore(grown.witness_files.key.parent)
+    desk = replace(grown.desk, seal=DecisionSigner.from_store(store))
+    return replace(grown, desk=desk, env=BoardEnv(desk, grown.env.dsn)), store
 
 
 def test_the_key_of_decisions_is_replaced_while_boards_run(grown: AuditEnv) -> None:
-    board, store = kept_seal(grown)
-    decided(board)
+    audit_env, store = kept_seal(grown)
+    decided(audit_env)
     operator, _ = kept_seal(grown)
     before = operator.desk.seal.public
     after = key_rotation.rotate_decision_key(operator.desk, "operator:x", store)
-    at = decided(board)
-    assert board.links()[at - 1].detail["key"] == after != before
+    at = decided(audit_env)
+    assert audit_env.links()[at - 1].detail["key"] == after != before
     key_rotation.rotate_decision_key(operator.desk, "operator:x", store)
-    decided(board)
-    assert board.verify().intact
+    decided(audit_env)
+    assert audit_env.verify().intact
 
 
 def test_a_decision_under_a_key_that_was_never_announced(grown: AuditEnv) -> None:
-    board, store = kept_seal(grown)
-    decided(board)
+    audit_env, store = kept_seal(grown)
+    decided(audit_env)
     # Whoever can write the database but has not the key; and another host's own key.
-    forger = replace(board.desk, seal=DecisionSigner.passing())
-    at = decided(replace(board, desk=forger, cast=BoardEnv(forger, board.cast.dsn)))
-    assert told(board) == (at, "seal")
-    key_rotation.rotate_decision_key(board.desk, "operator:x", store)
+    forger = replace(audit_env.desk, seal=DecisionSigner.ephemeral())
+    at = decided(replace(audit_env, desk=forger, env=BoardEnv(forger, audit_env.env.dsn)))
+    assert told(audit_env) == (at, "seal")
+    key_rotation.rotate_decision_key(audit_env.desk, "operator:x", store)
     with pytest.raises(Misconfigured):
-        decided(replace(board, desk=forger, cast=BoardEnv(forger, board.cast.dsn)))
+        decided(replace(audit_env, desk=forger, env=BoardEnv(forger, audit_env.env.dsn)))
 
 
 def test_two_heads(grown: AuditEnv) -> None:
-    place = grown.places.key
+    place = grown.witness_files.key
     key = load_private_key(FileCredentialStore(place.parent).get(place.name))
-    first = json.loads((grown.places.copies[0] / "main.jsonl").read_text().splitlines()[0])
+    first = json.loads((grown.witness_files.copies[0] / "main.jsonl").read_text().splitlines()[0])
     root = checkpoints.parse_checkpoint(first)
     other = sign(replace(root, size=13, head="e" * 64), key)
     # The database refuses a second series that goes on from the same checkpoint ...
@@ -487,16 +492,16 @@ def test_two_heads(grown: AuditEnv) -> None:
             previous=other.previous,
         )
     # ... and one that was shown to somebody else contradicts ours.
-    lines = (grown.places.copies[1] / "main.jsonl").read_text().splitlines()
+    lines = (grown.witness_files.copies[1] / "main.jsonl").read_text().splitlines()
     forged = sign(replace(checkpoints.parse_checkpoint(json.loads(lines[1])), head="e" * 64), key)
     lines[1] = json.dumps(forged.written())
-    (grown.places.copies[1] / "main.jsonl").write_text("\n".join(lines) + "\n")
+    (grown.witness_files.copies[1] / "main.jsonl").write_text("\n".join(lines) + "\n")
     assert told(grown) == (12, "rewritten")
     assert fingerprint(key.public_key()) == forged.key
 
 
 def test_the_end_of_a_copy_cut_off(grown: AuditEnv) -> None:
-    path = grown.places.copies[1] / "main.jsonl"
+    path = grown.witness_files.copies[1] / "main.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
     later = replace(grown.desk, clock=lambda: grown.links()[-1].created_at + timedelta(hours=1))
     # It may be on its way: so it is told, and not called a forgery.
@@ -506,7 +511,7 @@ def test_the_end_of_a_copy_cut_off(grown: AuditEnv) -> None:
 
 @pytest.mark.parametrize("how", ["garbage", "line-lost", "changed"])
 def test_a_copy_tampered_with(grown: AuditEnv, how: str) -> None:
-    path = grown.places.copies[1] / "main.jsonl"
+    path = grown.witness_files.copies[1] / "main.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     changed = {
         "garbage": "".join(lines) + "not json\n",
@@ -525,10 +530,10 @@ def test_decomposed_text(sealed: AuditEnv) -> None:
     assert told(sealed) == (at, "content")
 
 
-def test_the_application_cannot_switch_the_trigger_off(cast: BoardEnv) -> None:
+def test_the_application_cannot_switch_the_trigger_off(env: BoardEnv) -> None:
     for table in ("tb_audit_log", "tb_audit_checkpoint"):
         with (
-            psycopg.connect(cast.dsn) as connection,
+            psycopg.connect(env.dsn) as connection,
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             connection.execute(f"alter table {table} disable trigger append_only")
@@ -550,9 +555,9 @@ def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
 
 def read_once(sealed: AuditEnv, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
-    hold = sealed.cast.parsed()
+    claim = sealed.env.create_parsed_task()
     intent = commands.record_intent(
-        sealed.desk, tasks.grant_reads(sealed.desk, hold), READ, "psql …"
+        sealed.desk, tasks.grant_reads(sealed.desk, claim), READ, "psql …"
     )
     if conclude:
         commands.record_result(
@@ -602,30 +607,30 @@ def test_kept_outputs(sealed: AuditEnv, how: str) -> None:
 
 
 def test_a_plan_changed_after_its_approval_is_refused(sealed: AuditEnv) -> None:
-    hold = sealed.approved()
-    grant = tasks.begin_execution(sealed.desk, hold)
+    claim = sealed.approved()
+    grant = tasks.begin_execution(sealed.desk, claim)
     body = plan().model_dump(mode="json")
     body["because"] = "다른 까닭"
     sealed.attack(
         "update tb_ops_task set plan = %(plan)s where task_id = %(task)s",
         plan=Jsonb(body),
-        task=hold.task_id,
+        task=claim.task_id,
     )
     with pytest.raises(Refused):
-        tasks.begin_execution(sealed.desk, hold)
+        tasks.begin_execution(sealed.desk, claim)
     with pytest.raises(Refused):
         commands.record_intent(sealed.desk, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
 def test_who_asked_does_not_approve(sealed: AuditEnv) -> None:
-    sealed.cast.received(requester_id=LEAD.id)
-    tasks.file_triage(sealed.desk, sealed.cast.hold("dispatcher"), assignment("MOF-DB-01"))
-    hold = sealed.cast.hold("db-agent")
-    tasks.file_plan(sealed.desk, hold, plan())
-    bound = tasks.plan_hash(hold.task_id, plan())
+    sealed.env.create_issue(requester_id=LEAD.id)
+    tasks.file_triage(sealed.desk, sealed.env.claim("dispatcher"), assignment("MOF-DB-01"))
+    claim = sealed.env.claim("db-agent")
+    tasks.file_plan(sealed.desk, claim, plan())
+    bound = tasks.plan_hash(claim.task_id, plan())
     with pytest.raises(Forbidden):
-        decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
+        decisions.decide(sealed.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
     # Another account of the right role may: the tables hold accounts, not identities.
     for other in (PM, OFFICER):
         with pytest.raises(Forbidden):
-            decisions.decide(sealed.desk, other, hold.task_id, approve=True, plan_hash=bound)
+            decisions.decide(sealed.desk, other, claim.task_id, approve=True, plan_hash=bound)

@@ -32,7 +32,7 @@ def alerts(sealed: AuditEnv) -> list[str]:
 
 
 def sizes(sealed: AuditEnv, place: int) -> list[int]:
-    text = (sealed.places.copies[place] / "main.jsonl").read_text()
+    text = (sealed.witness_files.copies[place] / "main.jsonl").read_text()
     return [json.loads(line)["size"] for line in text.splitlines()]
 
 
@@ -40,7 +40,7 @@ def test_the_key_is_made_once_and_is_ours_alone(sealed: AuditEnv) -> None:
     assert sealed.desk.notary is not None
     assert sealed.desk.notary.public() is None
     sealed.seal()
-    key, public = sealed.places.key, sealed.places.public
+    key, public = sealed.witness_files.key, sealed.witness_files.public
     made = key.read_text()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(public.stat().st_mode) == 0o644
@@ -60,16 +60,16 @@ def test_it_signs_what_is_new_and_only_that(sealed: AuditEnv) -> None:
 
 def test_a_host_without_the_key_makes_no_second_one(sealed: AuditEnv) -> None:
     sealed.seal()
-    sealed.places.key.unlink()
+    sealed.witness_files.key.unlink()
     sealed.write(1)
     with pytest.raises(Misconfigured):
         sealed.seal()
-    assert not sealed.places.key.exists()
+    assert not sealed.witness_files.key.exists()
 
 
 def test_a_checkpoint_comes_before_the_first_command(sealed: AuditEnv) -> None:
-    hold = sealed.approved()
-    tasks.begin_execution(sealed.desk, hold)
+    claim = sealed.approved()
+    tasks.begin_execution(sealed.desk, claim)
     with sealed.desk.database.reading() as session:
         last = log.last_checkpoint(session)
         assert last is not None
@@ -88,10 +88,10 @@ def covered(sealed: AuditEnv) -> list[str]:
 
 def test_a_checkpoint_comes_before_each_privileged_action(sealed: AuditEnv) -> None:
     desk = sealed.desk
-    hold, _, bound = sealed.cast.planned()
-    decisions.decide(desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
+    claim, _, bound = sealed.env.planned()
+    decisions.decide(desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
     assert covered(sealed) == ["planned"]
-    directives.issue_directive(desk, PM, hold.task_id, DirectiveRequest("priority", "급함", "P1"))
+    directives.issue_directive(desk, PM, claim.task_id, DirectiveRequest("priority", "급함", "P1"))
     assert covered(sealed) == ["planned", "approved"]
     control_kill_switch.kill(desk, LEAD, "점검")
     control_kill_switch.release(desk, PM, "끝")
@@ -99,16 +99,16 @@ def test_a_checkpoint_comes_before_each_privileged_action(sealed: AuditEnv) -> N
 
 
 def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: AuditEnv) -> None:
-    hold, _, bound = sealed.cast.planned()
-    other, _, _ = sealed.cast.planned()
+    claim, _, bound = sealed.env.planned()
+    other, _, _ = sealed.env.planned()
     sealed.seal()
-    sealed.places.key.unlink()
+    sealed.witness_files.key.unlink()
     for verb in ("pause", "manual", "abort"):
         directives.issue_directive(sealed.desk, LEAD, other.task_id, DirectiveRequest(verb, "멈춤"))
     control_kill_switch.kill(sealed.desk, LEAD, "이상")
     assert kill_switch.active_kill_switch(sealed.desk) is not None
     for privileged in (
-        lambda: decisions.decide(sealed.desk, LEAD, hold.task_id, approve=True, plan_hash=bound),
+        lambda: decisions.decide(sealed.desk, LEAD, claim.task_id, approve=True, plan_hash=bound),
         lambda: control_kill_switch.release(sealed.desk, PM, "끝"),
         lambda: directives.issue_directive(
             sealed.desk, LEAD, other.task_id, DirectiveRequest("return")
@@ -123,16 +123,16 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: A
 
 
 def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: AuditEnv) -> None:
-    shutil.rmtree(sealed.places.copies[1])
-    hold = sealed.approved()
-    tasks.begin_execution(sealed.desk, hold)
+    shutil.rmtree(sealed.witness_files.copies[1])
+    claim = sealed.approved()
+    tasks.begin_execution(sealed.desk, claim)
     sealed.write(1)
     sealed.seal()
     assert len(alerts(sealed)) == 1
-    assert str(sealed.places.copies[1]) in alerts(sealed)[0]
-    assert sealed.verify().missing == (str(sealed.places.copies[1] / "main.jsonl"),)
+    assert str(sealed.witness_files.copies[1]) in alerts(sealed)[0]
+    assert sealed.verify().missing == (str(sealed.witness_files.copies[1] / "main.jsonl"),)
     # Back again, it gets what it has missed.
-    sealed.places.copies[1].mkdir()
+    sealed.witness_files.copies[1].mkdir()
     sealed.seal()
     assert sizes(sealed, 1) == sizes(sealed, 0)
     assert sealed.verify().intact
@@ -142,7 +142,7 @@ def test_a_place_that_hangs_does_not_hang_us(
     sealed: AuditEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.board.integrity.notary._PATIENCE", 0.2)
-    path = sealed.places.copies[1] / "main.jsonl"
+    path = sealed.witness_files.copies[1] / "main.jsonl"
     path.touch()
     descriptor = os.open(path, os.O_RDWR)
     fcntl = pytest.importorskip("fcntl")
@@ -158,7 +158,7 @@ def test_a_line_that_was_half_written_is_written_again(sealed: AuditEnv) -> None
     sealed.seal()
     sealed.write(1)
     sealed.seal()
-    path = sealed.places.copies[0] / "main.jsonl"
+    path = sealed.witness_files.copies[0] / "main.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
     sealed.seal()
     assert sizes(sealed, 0) == sizes(sealed, 1)
@@ -180,7 +180,7 @@ def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed
 
 def test_hosts_that_sign_at_once_make_one_series(sealed: AuditEnv) -> None:
     sealed.seal()
-    hosts = [replace(sealed, desk=replace(sealed.desk, notary=Notary(sealed.places)))] * 4
+    hosts = [replace(sealed, desk=replace(sealed.desk, notary=Notary(sealed.witness_files)))] * 4
 
     def work_on(host: AuditEnv) -> None:
         for _ in range(5):
@@ -246,8 +246,8 @@ def test_a_second_look_begins_where_the_first_ended(sealed: AuditEnv) -> None:
 def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: AuditEnv) -> None:
     sealed.seal()
     sealed.verify()
-    assert stat.S_IMODE(sealed.places.memory.stat().st_mode) == 0o600
-    sealed.places.memory.write_text('{"size": 1}')
+    assert stat.S_IMODE(sealed.witness_files.memory.stat().st_mode) == 0o600
+    sealed.witness_files.memory.write_text('{"size": 1}')
     with pytest.raises(Misconfigured):
         sealed.verify()
 
@@ -258,10 +258,10 @@ def test_a_long_copy_is_searched_not_read(sealed: AuditEnv) -> None:
     from guardia.board.integrity.witnesses import CheckpointCopy
 
     sealed.seal()
-    path = sealed.places.copies[0] / "main.jsonl"
+    path = sealed.witness_files.copies[0] / "main.jsonl"
     line = json.loads(path.read_text())
     path.write_text("".join(json.dumps({**line, "size": n}) + "\n" for n in range(1, 2001)))
-    copy = CheckpointCopy(sealed.places.copies[0])
+    copy = CheckpointCopy(sealed.witness_files.copies[0])
     length = copy.length()
     assert length is not None
     for after in (0, 1, 777, 1999, 2000):

@@ -18,65 +18,63 @@ def request(**more: str) -> NewIssue:
     return NewIssue(**{"text": "운영DB가 느려요", "channel": "mattermost", "sender": "s", **more})
 
 
-def count(cast: BoardEnv, table: str) -> int:
-    with psycopg.connect(cast.dsn) as connection:
+def count(env: BoardEnv, table: str) -> int:
+    with psycopg.connect(env.dsn) as connection:
         found = connection.execute(f"select count(*) from {table}").fetchone()
     assert found is not None
     return int(found[0])
 
 
-def test_a_request_becomes_an_issue_with_a_received_task(cast: BoardEnv) -> None:
-    sr_id = receiving.receive_issue(cast.desk, request())
-    assert view.issue(cast.desk, sr_id).state is State.RECEIVED
-    assert count(cast, "tb_ops_task where status = 'RECEIVED'") == 1
+def test_a_request_becomes_an_issue_with_a_received_task(env: BoardEnv) -> None:
+    sr_id = receiving.receive_issue(env.desk, request())
+    assert view.issue(env.desk, sr_id).state is State.RECEIVED
+    assert count(env, "tb_ops_task where status = 'RECEIVED'") == 1
 
 
-def test_a_repeated_delivery_opens_nothing_twice_even_at_once(cast: BoardEnv) -> None:
+def test_a_repeated_delivery_opens_nothing_twice_even_at_once(env: BoardEnv) -> None:
     def deliver(_: int) -> int | None:
-        return chat_log.receive_line(
-            cast.desk, request(external_id="p1", room="방"), rule="webhook"
-        )
+        return chat_log.receive_line(env.desk, request(external_id="p1", room="방"), rule="webhook")
 
     with ThreadPoolExecutor(6) as pool:
         numbers = set(pool.map(deliver, range(12)))
     assert numbers == {1}
-    assert count(cast, "tb_sr_request") == count(cast, "tb_msg_chat_log") == 1
+    assert count(env, "tb_sr_request") == count(env, "tb_msg_chat_log") == 1
 
 
-def test_the_same_web_request_sent_twice_at_once_opens_one_issue(cast: BoardEnv) -> None:
+def test_the_same_web_request_sent_twice_at_once_opens_one_issue(env: BoardEnv) -> None:
     with ThreadPoolExecutor(6) as pool:
         numbers = set(
             pool.map(
-                lambda _: receiving.receive_issue(cast.desk, request(external_id="p1")), range(12)
+                lambda _: receiving.receive_issue(env.desk, request(external_id="p1")), range(12)
             )
         )
     assert len(numbers) == 1
-    assert count(cast, "tb_sr_request") == 1
+    assert count(env, "tb_sr_request") == 1
 
 
-def test_talk_without_a_rule_is_only_logged(cast: BoardEnv) -> None:
-    assert chat_log.receive_line(cast.desk, request(external_id="p2")) is None
-    assert (count(cast, "tb_msg_chat_log"), count(cast, "tb_sr_request")) == (1, 0)
+def test_talk_without_a_rule_is_only_logged(env: BoardEnv) -> None:
+    assert chat_log.receive_line(env.desk, request(external_id="p2")) is None
+    assert (count(env, "tb_msg_chat_log"), count(env, "tb_sr_request")) == (1, 0)
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "\x00\x07"])
-def test_an_empty_request_is_refused(cast: BoardEnv, text: str) -> None:
+def test_an_empty_request_is_refused(env: BoardEnv, text: str) -> None:
     with pytest.raises(Invalid):
-        receiving.receive_issue(cast.desk, request(text=text))
+        receiving.receive_issue(env.desk, request(text=text))
 
 
-def test_hostile_text_is_kept_as_text(cast: BoardEnv) -> None:
+def test_hostile_text_is_kept_as_text(env: BoardEnv) -> None:
     sr_id = receiving.receive_issue(
-        cast.desk, request(text="'; drop table tb_sr_request; --\x00\ud800")
+        env.desk, request(text="'; drop table tb_sr_request; --\x00\ud800")
     )
-    assert view.issue(cast.desk, sr_id).title.startswith("'; drop table")
+    assert view.issue(env.desk, sr_id).title.startswith("'; drop table")
 
 
-def test_a_comment_needs_an_issue_and_words(cast: BoardEnv) -> None:
-    sr_id = receiving.receive_issue(cast.desk, request())
-    comments.add_comment(cast.desk, sr_id, "person:lead", "확인 중")
-    assert count(cast, "tb_comment") == 1
+def test_a_comment_needs_an_issue_and_words(env: BoardEnv) -> None:
+    sr_id = receiving.receive_issue(env.desk, request())
+    comments.add_comment(env.desk, sr_id, "person:lead", "확인 중")
+    assert count(env, "tb_comment") == 1
     with pytest.raises(Invalid):
-        comments.add_comment(cast.desk, sr_id, "person:lead", " ")
+        comments.add_comment(env.desk, sr_id, "person:lead", " ")
     with pytest.raises(NotFound):
-        comments.add_comment(cast.desk, 999, "person:lead", "없는 이슈")
+        comments.add_comment(env.desk, 999, "person:lead", "없는 이슈")

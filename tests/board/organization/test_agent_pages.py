@@ -14,42 +14,46 @@ LEARNED = RunbookOutcome(
 )
 
 
-def test_an_agent_is_shown_with_its_work_runs_and_notebook(browse: Browse, board: BoardEnv) -> None:
-    held = board.parsed()
-    agent_memory.write(board.desk, held, "세션 7이 막고 있음", [LEARNED])
-    engineer = browse("eng")
-    text = engineer.see("/agents").text
+def test_an_agent_is_shown_with_its_work_runs_and_notebook(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    held = web_env.create_parsed_task()
+    agent_memory.write(web_env.desk, held, "세션 7이 막고 있음", [LEARNED])
+    engineer = sign_in_as("eng")
+    text = engineer.get_page("/agents").text
     assert (
         "DB 전문가" in text and "진행 중인 작업 1건" in text and 'href="/agents/db-agent"' in text
     )
-    text = engineer.see("/agents/db-agent").text
+    text = engineer.get_page("/agents/db-agent").text
     assert f'href="/issues/{held.sr_id}"' in text and "작업 중" in text and "배정" in text
     assert "세션 7이 막고 있음" in text and "&lt;b&gt;잠금" in text and "<b>잠금" not in text
-    assert engineer.see("/agents/no-such").status_code == 404
+    assert engineer.get_page("/agents/no-such").status_code == 404
 
 
-def test_people_teach_edit_and_strike_with_history(browse: Browse, board: BoardEnv) -> None:
-    engineer, path = browse("eng"), "/agents/db-agent"
-    assert engineer.fill(f"{path}/notes", path, body=" ").status_code == 422
-    assert engineer.fill(f"{path}/notes", path, body="월말에는 배치 먼저").status_code == 303
+def test_people_teach_edit_and_strike_with_history(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    engineer, path = sign_in_as("eng"), "/agents/db-agent"
+    assert engineer.submit_form(f"{path}/notes", path, body=" ").status_code == 422
+    assert engineer.submit_form(f"{path}/notes", path, body="월말에는 배치 먼저").status_code == 303
     note = f"{path}/notes/1"
-    assert f'href="{note}"' in engineer.see(path).text
+    assert f'href="{note}"' in engineer.get_page(path).text
     words = {"verb": "save", "version": "1", "body": "월말에는 마감 배치를 먼저 본다"}
-    assert engineer.fill(note, note, **words).status_code == 303
-    stale = engineer.fill(note, note, **{**words, "body": "늦은 글"})
+    assert engineer.submit_form(note, note, **words).status_code == 303
+    stale = engineer.submit_form(note, note, **{**words, "body": "늦은 글"})
     assert stale.status_code == 409 and "늦은 글" in stale.text
-    assert engineer.fill(note, note, verb="strike", version="2").status_code == 303
-    text = engineer.see(note).text
+    assert engineer.submit_form(note, note, verb="strike", version="2").status_code == 303
+    text = engineer.get_page(note).text
     assert "월말에는 배치 먼저" in text and "김철수 대리" in text and "다시 사용" in text
-    assert "사용 중지" in engineer.see(path).text
+    assert "사용 중지" in engineer.get_page(path).text
 
 
-def test_who_has_no_right_neither_reads_nor_writes_notes(browse: Browse, board: BoardEnv) -> None:
-    browse("eng").fill("/agents/db-agent/notes", "/agents/db-agent", body="메모")
-    customer, auditor = browse("cus"), browse("audit")
-    assert customer.see("/agents").status_code == 403
-    assert customer.see("/agents/db-agent/notes/1").status_code == 403
-    assert auditor.see("/agents/db-agent/notes/1").status_code == 200
-    assert 'name="verb"' not in auditor.see("/agents/db-agent/notes/1").text
-    refused = auditor.fill("/agents/db-agent/notes", "/issues", body="x")
+def test_who_has_no_right_neither_reads_nor_writes_notes(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    sign_in_as("eng").submit_form("/agents/db-agent/notes", "/agents/db-agent", body="메모")
+    customer, auditor = sign_in_as("cus"), sign_in_as("audit")
+    assert customer.get_page("/agents").status_code == 403
+    assert customer.get_page("/agents/db-agent/notes/1").status_code == 403
+    assert auditor.get_page("/agents/db-agent/notes/1").status_code == 200
+    assert 'name="verb"' not in auditor.get_page("/agents/db-agent/notes/1").text
+    refused = auditor.submit_form("/agents/db-agent/notes", "/issues", body="x")
     assert refused.status_code == 403

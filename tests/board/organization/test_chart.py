@@ -25,53 +25,51 @@ CLERK = {
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[BoardEnv]:
+def env(database: Any) -> Iterator[BoardEnv]:
     with seeded_env(database.app) as found:
         yield found
 
 
-def latest_entry(board: BoardEnv) -> AuditEntry:
-    with board.desk.database.reading() as session:
+def latest_entry(env: BoardEnv) -> AuditEntry:
+    with env.desk.database.reading() as session:
         query = select(AuditEntry).where(AuditEntry.kind == "org_applied")
         return session.scalars(query.order_by(AuditEntry.seq.desc())).first()  # type: ignore[return-value]
 
 
-def test_a_revision_is_on_record_with_author_and_differences(board: BoardEnv) -> None:
+def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> None:
     text = chart_edit.set_field(
         chart_edit.hire(SHIPPED, CLERK), "db-agent", "heartbeat.every", "3m"
     )
     text = chart_edit.fire(text, "sec-agent")
-    assert (
-        organization_chart.apply_chart(board.desk, text, "operator:test", expected_revision=1) == 2
-    )
-    entry = latest_entry(board)
+    assert organization_chart.apply_chart(env.desk, text, "operator:test", expected_revision=1) == 2
+    entry = latest_entry(env)
     assert (entry.actor, entry.detail["before"]) == ("operator:test", 1)
     assert entry.detail["changes"] == [
         "해고: sec-agent (보안 전문가)",
         "채용: net-agent (네트워크 전문가)",
         "변경: db-agent.heartbeat.every: 10m → 3m",
     ]
-    organization_chart.apply_chart(board.desk, text + "# 글\n", "operator:test")
-    assert latest_entry(board).detail["changes"] == ["내용은 같고 글과 주석만 바뀜"]
-    with board.desk.database.reading() as session:
+    organization_chart.apply_chart(env.desk, text + "# 글\n", "operator:test")
+    assert latest_entry(env).detail["changes"] == ["내용은 같고 글과 주석만 바뀜"]
+    with env.desk.database.reading() as session:
         found = revisions.history(session, limit=2)
         assert [r.number for r in found] == [3, 2]
         assert [r.number for r in revisions.history(session, before=2)] == [1]
         assert revisions.chart_text(session, 1) == SHIPPED
 
 
-def test_a_bad_or_an_unchanged_chart_changes_nothing(board: BoardEnv) -> None:
+def test_a_bad_or_an_unchanged_chart_changes_nothing(env: BoardEnv) -> None:
     with pytest.raises(Misconfigured):
-        organization_chart.apply_chart(board.desk, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
-    assert organization_chart.apply_chart(board.desk, SHIPPED, "operator:test") == 1
-    assert latest_entry(board).detail["revision"] == 1
+        organization_chart.apply_chart(env.desk, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
+    assert organization_chart.apply_chart(env.desk, SHIPPED, "operator:test") == 1
+    assert latest_entry(env).detail["revision"] == 1
 
 
-def test_of_two_who_have_seen_the_same_revision_one_is_told(board: BoardEnv) -> None:
+def test_of_two_who_have_seen_the_same_revision_one_is_told(env: BoardEnv) -> None:
     def hire(number: int) -> int | None:
         text = chart_edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
         try:
-            return organization_chart.apply_chart(board.desk, text, f"person:{number}", 1)
+            return organization_chart.apply_chart(env.desk, text, f"person:{number}", 1)
         except Stale:
             return None
 

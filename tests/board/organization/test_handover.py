@@ -30,87 +30,87 @@ FIRED = chart_edit.fire(SHIPPED, "db-agent")
 
 
 @pytest.fixture
-def board(database: Any) -> Iterator[BoardEnv]:
+def env(database: Any) -> Iterator[BoardEnv]:
     with seeded_env(database.app) as found:
         yield found
 
 
-def test_open_work_passes_to_the_superior_and_late_effects_are_refused(board: BoardEnv) -> None:
-    hold, _, bound = board.planned()
-    held = board.parsed("MOF-DB-01")
-    organization_chart.apply_chart(board.desk, FIRED, "operator:test", 1)
+def test_open_work_passes_to_the_superior_and_late_effects_are_refused(env: BoardEnv) -> None:
+    claim, _, bound = env.create_filed_plan()
+    held = env.create_parsed_task("MOF-DB-01")
+    organization_chart.apply_chart(env.desk, FIRED, "operator:test", 1)
     with pytest.raises(Stale):
-        execution_tasks.file_plan(board.desk, held, plan())
-    with board.desk.database.reading() as session:
+        execution_tasks.file_plan(env.desk, held, plan())
+    with env.desk.database.reading() as session:
         tasks = session.scalars(select(Task).order_by(Task.task_id)).all()
         assert {(task.agent_id, task.run_id) for task in tasks} == {("dispatcher", None)}
         assert {issue.agent_id for issue in session.scalars(select(Issue))} == {"dispatcher"}
         assert session.get(Agent, "db-agent").state == "fired"  # type: ignore[union-attr]
         assert log.verify_all(session).intact
-    assert beats.begin(board.desk, "db-agent") is None
+    assert beats.begin(env.desk, "db-agent") is None
     # What people were asked stands: the plan is theirs to decide, whoever will carry it out.
     decide = {"approve": True, "plan_hash": bound}
-    state = decisions.decide(board.desk, LEAD, hold.task_id, **decide)  # type: ignore[arg-type]
+    state = decisions.decide(env.desk, LEAD, claim.task_id, **decide)  # type: ignore[arg-type]
     assert state is State.APPROVED
 
 
-def test_the_dispatcher_passes_on_what_it_has_inherited(board: BoardEnv) -> None:
-    held = board.parsed()
+def test_the_dispatcher_passes_on_what_it_has_inherited(env: BoardEnv) -> None:
+    held = env.create_parsed_task()
     text = chart_edit.hire(FIRED, {
         "id": "db-two", "title": "둘째", "duty": "operate", "reports_to": "dispatcher",
         "skills": ["DB"],
     })  # fmt: skip
-    organization_chart.apply_chart(board.desk, text, "operator:test")
-    taken = board.hold("dispatcher")
+    organization_chart.apply_chart(env.desk, text, "operator:test")
+    taken = env.claim("dispatcher")
     assert taken.task_id == held.task_id
     gate = SimpleNamespace()
-    context = cast(Any, SimpleNamespace(desk=board.desk, hold=taken, gate=gate))
+    context = cast(Any, SimpleNamespace(desk=env.desk, claim=taken, gate=gate))
     assert dispatch.reassign(context)
-    assert board.hold("db-two").task_id == held.task_id
+    assert env.claim("db-two").task_id == held.task_id
 
 
-def test_work_is_never_given_to_someone_who_has_gone(board: BoardEnv) -> None:
-    board.received()
-    dispatcher = board.hold("dispatcher")
-    organization_chart.apply_chart(board.desk, FIRED, "operator:test")
+def test_work_is_never_given_to_someone_who_has_gone(env: BoardEnv) -> None:
+    env.create_issue()
+    dispatcher = env.claim("dispatcher")
+    organization_chart.apply_chart(env.desk, FIRED, "operator:test")
     with pytest.raises(Stale):
-        execution_tasks.file_triage(board.desk, dispatcher, assignment("MOF-DB-01"))
+        execution_tasks.file_triage(env.desk, dispatcher, assignment("MOF-DB-01"))
 
 
-def test_a_new_dispatcher_takes_over_what_the_old_one_had(board: BoardEnv) -> None:
-    board.received()
+def test_a_new_dispatcher_takes_over_what_the_old_one_had(env: BoardEnv) -> None:
+    env.create_issue()
     text = SHIPPED.replace("duty: dispatch\n", "duty: audit\n", 1).replace(
         "    duty: operate\n", "    duty: dispatch\n", 1
     )
-    organization_chart.apply_chart(board.desk, text, "operator:test")
-    assert board.hold("db-agent").sr_id
+    organization_chart.apply_chart(env.desk, text, "operator:test")
+    assert env.claim("db-agent").sr_id
 
 
 def test_heirs_are_those_who_stay_and_can_work() -> None:
-    seat = handover.AgentPosition
+    position = handover.AgentPosition
     old = {
-        "ceo": seat("dispatch", None),
-        "mid": seat("operate", "ceo"),
-        "low": seat("operate", "mid"),
-        "aud": seat("audit", "ceo"),
-        "sub": seat("operate", "aud"),
+        "ceo": position("dispatch", None),
+        "mid": position("operate", "ceo"),
+        "low": position("operate", "mid"),
+        "aud": position("audit", "ceo"),
+        "sub": position("operate", "aud"),
     }
     after = SimpleNamespace(
         agents=[SimpleNamespace(id=n, duty=d, reports_to=None) for n, d in
                 (("ceo", "dispatch"), ("aud", "audit"))]
     )  # fmt: skip
     found = handover.plan_reassignments(old, cast(Any, after))
-    assert {h.agent_id: h.heir_id for h in found} == {"mid": "ceo", "low": "ceo", "sub": "ceo"}
+    assert {h.agent_id: h.successor_id for h in found} == {"mid": "ceo", "low": "ceo", "sub": "ceo"}
 
 
 def test_any_sequence_of_charts_and_rollbacks_leaves_the_table_equal_to_the_chart(
     database: Any,
 ) -> None:
-    with seeded_env(database.app) as board:
-        _sequences(board)
+    with seeded_env(database.app) as env:
+        _sequences(env)
 
 
-def _sequences(board: BoardEnv) -> None:
+def _sequences(env: BoardEnv) -> None:
     @given(st.lists(st.integers(0, 9), min_size=1, max_size=6))
     @settings(
         max_examples=4,
@@ -120,32 +120,32 @@ def _sequences(board: BoardEnv) -> None:
     )
     def play(steps: list[int]) -> None:
         for step in steps:
-            number, text = organization_chart.running_text(board.desk)
+            number, text = organization_chart.running_text(env.desk)
             ids = [a.id for a in chart.parse(text).agents]
             if step < 4:
                 organization_chart.rollback(
-                    board.desk, 1 + step * 7 % number, "operator:test", number
+                    env.desk, 1 + step * 7 % number, "operator:test", number
                 )
             else:
                 name = f"clerk-{step}"
                 entry = {"id": name, "title": name, "duty": "operate", "reports_to": "dispatcher"}
                 new = chart_edit.fire(text, name) if name in ids else chart_edit.hire(text, entry)
-                organization_chart.apply_chart(board.desk, new, "operator:test", number)
-            _equal(board)
+                organization_chart.apply_chart(env.desk, new, "operator:test", number)
+            _equal(env)
 
     play()
-    organization_chart.rollback(board.desk, 1, "operator:test")
-    assert organization_chart.running_text(board.desk)[1] == SHIPPED
-    _equal(board)
+    organization_chart.rollback(env.desk, 1, "operator:test")
+    assert organization_chart.running_text(env.desk)[1] == SHIPPED
+    _equal(env)
 
 
-def _equal(board: BoardEnv) -> None:
-    with board.desk.database.reading() as session:
+def _equal(env: BoardEnv) -> None:
+    with env.desk.database.reading() as session:
         running = revisions.running_chart(session)
         rows = session.scalars(select(Agent).where(Agent.state != "fired")).all()
         assert {r.agent_id: r.spec for r in rows} == {
             a.id: a.model_dump(mode="json") for a in running.agents
         }
-    assert [m.agent_id for m in view.organization(board.desk).members] == [
+    assert [m.agent_id for m in view.organization(env.desk).members] == [
         a.id for a in running.agents
     ]

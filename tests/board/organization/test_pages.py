@@ -15,11 +15,11 @@ Browse = Callable[[str], PageClient]
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 
-def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: BoardEnv) -> None:
-    sr_id = IssueScenario(board).receive().parse().sr_id
-    agent_control.pause(board.desk, "sec-agent", "operator:test")
-    lead = browse("lead")
-    html = lead.see("/org").text
+def test_the_tree_shows_who_does_what_and_who_rests(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    sr_id = IssueScenario(web_env).receive().parse().sr_id
+    agent_control.pause(web_env.desk, "sec-agent", "operator:test")
+    lead = sign_in_as("lead")
+    html = lead.get_page("/org").text
     for shown in (
         f"SR-{sr_id} 처리 중",
         "일시 중지",
@@ -31,55 +31,57 @@ def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: Board
     assert html.index("디스패처") < html.index("DB 전문가")
     live = lead.get("/org", headers={"hx-request": "true", "accept": "text/html"}).text
     assert 'id="part-org"' in live and "<html" not in live
-    assert browse("cus").see("/org").status_code == 403
+    assert sign_in_as("cus").get_page("/org").status_code == 403
     assert "ops-talk 방의 글은" in html and "디스크 용량 부족" in html and "스토리지" in html
 
 
-def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: BoardEnv) -> None:
+def test_a_revision_shows_what_it_changed_and_its_text(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
     text = chart_edit.set_field(
         chart_edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "<b>도사</b>"
     )
     text = text.replace("rooms: [ops-talk]", "rooms: []")
     text += "duties:\n  - {role: pm, institution: MOF, people: [ghost], substitutes: [pm]}\n"
-    organization_chart.apply_chart(board.desk, text, "operator:test")
-    officer = browse("officer")
-    html = officer.see("/org/revisions/2").text
+    organization_chart.apply_chart(web_env.desk, text, "operator:test")
+    officer = sign_in_as("officer")
+    html = officer.get_page("/org/revisions/2").text
     assert "해고: sec-agent" in html and "<b>도사" not in html and "&lt;b&gt;도사" in html
-    assert "채용: auditor" in officer.see("/org/revisions/1").text
-    assert officer.see("/org/revisions/9").status_code == 404
-    page = officer.see("/org").text
+    assert "채용: auditor" in officer.get_page("/org/revisions/1").text
+    assert officer.get_page("/org/revisions/9").status_code == 404
+    page = officer.get_page("/org").text
     assert "ghost(계정 없음)" in page and "최현우 PM" in page
     assert "보안 전문가" not in page and "대화방이 없습니다" in page
 
 
 def test_revisions_have_authors_and_outside_agents_their_kind(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     text = chart_edit.set_field(
         SHIPPED, "sec-agent", "adapter", {"kind": "process", "command": ["/a"]}
     )
-    organization_chart.apply_chart(board.desk, text, "person:pm")
-    lead = browse("lead")
+    organization_chart.apply_chart(web_env.desk, text, "person:pm")
+    lead = sign_in_as("lead")
     for place in ("/org", "/org/revisions/2"):
-        page = lead.see(place).text
+        page = lead.get_page(place).text
         assert "최현우 PM" in page and "person:" not in page
     for place in ("/org", "/agents", "/agents/sec-agent"):
-        assert "외부 프로그램" in lead.see(place).text
+        assert "외부 프로그램" in lead.get_page(place).text
 
 
 def test_the_last_look_is_a_waking_or_a_moment_without_work(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    assert "마지막 확인" not in browse("lead").see("/org").text
-    beats.tick(board.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
-    assert "01-02 12:04" in browse("lead").see("/org").text
+    assert "마지막 확인" not in sign_in_as("lead").get_page("/org").text
+    beats.tick(web_env.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+    assert "01-02 12:04" in sign_in_as("lead").get_page("/org").text
 
 
-def test_the_history_goes_on_page_by_page(browse: Browse, board: BoardEnv) -> None:
+def test_the_history_goes_on_page_by_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
     for number in range(25):
-        organization_chart.apply_chart(board.desk, f"{SHIPPED}# {number}\n", "operator:test")
-    lead = browse("lead")
-    first = lead.see("/org").text
+        organization_chart.apply_chart(web_env.desk, f"{SHIPPED}# {number}\n", "operator:test")
+    lead = sign_in_as("lead")
+    first = lead.get_page("/org").text
     assert "조직도 26판" in first and "/org?before=7" in first
-    assert "/org/revisions/1" in lead.see("/org?before=7").text
-    assert lead.see("/org?before=x").status_code == 422
+    assert "/org/revisions/1" in lead.get_page("/org?before=7").text
+    assert lead.get_page("/org?before=x").status_code == 422

@@ -38,9 +38,9 @@ FILL = """
 
 
 @pytest.fixture
-def cast(database: Any) -> Iterator[BoardEnv]:
-    with seeded_env(database.app) as board:
-        yield board
+def env(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as env:
+        yield env
 
 
 def sql(dsn: str, statement: str) -> list[Any]:
@@ -51,81 +51,81 @@ def sql(dsn: str, statement: str) -> list[Any]:
         return found
 
 
-def begun(cast: BoardEnv, agent: str = "db-agent") -> RunContext:
-    found = beats.begin(cast.desk, agent)
+def begun(env: BoardEnv, agent: str = "db-agent") -> RunContext:
+    found = beats.begin(env.desk, agent)
     assert found is not None
     return found
 
 
-def woken(cast: BoardEnv) -> None:
-    with cast.desk.database.transaction() as session:
-        wakes.wake(session, "db-agent", WakeReason.MANUAL, cast.desk.clock())
+def woken(env: BoardEnv) -> None:
+    with env.desk.database.transaction() as session:
+        wakes.wake(session, "db-agent", WakeReason.MANUAL, env.desk.clock())
 
 
-def claimed(cast: BoardEnv, beat: RunContext, *done: Claim) -> Claim:
-    found = beats.claim_task(cast.desk, beat, frozenset(h.task_id for h in done))
+def claimed(env: BoardEnv, beat: RunContext, *done: Claim) -> Claim:
+    found = beats.claim_task(env.desk, beat, frozenset(h.task_id for h in done))
     assert found is not None
     return found
 
 
 def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
-    lost = cast.parsed()
-    sql(cast.dsn, FILL.format(n=6))
-    old, urgent = (t for t, _ in sql(cast.dsn, "select task_id, sr_id from tb_ops_task")[-2:])
-    directives.issue_directive(cast.desk, LEAD, urgent, DirectiveRequest("priority", argument="P1"))
-    beat = begun(cast)  # which finds that the beat before was lost
-    first = claimed(cast, beat)
+    lost = env.create_parsed_task()
+    sql(env.dsn, FILL.format(n=6))
+    old, urgent = (t for t, _ in sql(env.dsn, "select task_id, sr_id from tb_ops_task")[-2:])
+    directives.issue_directive(env.desk, LEAD, urgent, DirectiveRequest("priority", argument="P1"))
+    beat = begun(env)  # which finds that the beat before was lost
+    first = claimed(env, beat)
     assert first.task_id == lost.task_id and first.fence > lost.fence
-    tasks.hand_over(cast.desk, first, "사람에게")
-    second = claimed(cast, beat)
-    third = claimed(cast, beat, second)
+    tasks.hand_over(env.desk, first, "사람에게")
+    second = claimed(env, beat)
+    third = claimed(env, beat, second)
     assert (second.task_id, third.task_id) == (urgent, lost.task_id + 3)  # the first of P2
-    directives.issue_directive(cast.desk, LEAD, old, DirectiveRequest("priority", argument="P1"))
-    assert claimed(cast, beat, second, third).task_id == old
+    directives.issue_directive(env.desk, LEAD, old, DirectiveRequest("priority", argument="P1"))
+    assert claimed(env, beat, second, third).task_id == old
 
 
-def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(cast: BoardEnv) -> None:
-    sql(cast.dsn, FILL.format(n=2))
-    woken(cast)
-    beat = begun(cast)
-    second = claimed(cast, beat)
-    third = claimed(cast, beat, second)  # whatever became of the second
+def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(env: BoardEnv) -> None:
+    sql(env.dsn, FILL.format(n=2))
+    woken(env)
+    beat = begun(env)
+    second = claimed(env, beat)
+    third = claimed(env, beat, second)  # whatever became of the second
     rows = "select task_id from tb_ops_task where run_id is not null"
-    assert sql(cast.dsn, rows) == [(third.task_id,)]
-    begun(cast)
+    assert sql(env.dsn, rows) == [(third.task_id,)]
+    begun(env)
     lost = "select task_id from tb_ops_task where lost_at is not null"
-    assert sql(cast.dsn, lost) == [(third.task_id,)]
+    assert sql(env.dsn, lost) == [(third.task_id,)]
 
 
-def read_so_far(cast: BoardEnv) -> int:
+def read_so_far(env: BoardEnv) -> int:
     """How many rows of the board's tables were read by all that has ended."""
-    with cast.desk.database.transaction() as session:
+    with env.desk.database.transaction() as session:
         session.execute(text(FLUSH))
-    return int(sql(cast.dsn, READ)[0][0])
+    return int(sql(env.dsn, READ)[0][0])
 
 
 @pytest.mark.parametrize("limit", [None, 1])
 def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
-    cast: BoardEnv, database: Any, limit: int | None
+    env: BoardEnv, database: Any, limit: int | None
 ) -> None:
     """Also where an agent that has no room has to pass over all that is new."""
     if limit:
         entry = "    role: roles/database.md\n"
         limited = chart.shipped_chart_path().read_text("utf-8")
         limited = limited.replace(entry, f"{entry}    limits: {{parallel_tasks: {limit}}}\n")
-        organization_chart.apply_chart(cast.desk, limited, "operator:test")
-        cast.planned()
+        organization_chart.apply_chart(env.desk, limited, "operator:test")
+        env.create_filed_plan()
     reads = []
     for more in (100, 1_900):
         sql(database.owner, FILL.format(n=more))
         sql(database.owner, "analyze")
-        woken(cast)
-        before = read_so_far(cast)
-        beat = begun(cast)
-        found = beats.claim_task(cast.desk, beat)
-        reads.append(read_so_far(cast) - before)
+        woken(env)
+        before = read_so_far(env)
+        beat = begun(env)
+        found = beats.claim_task(env.desk, beat)
+        reads.append(read_so_far(env) - before)
         assert (found is None) == bool(limit)
-        beats.end(cast.desk, beat, "x", task_id=None, steps=0)
+        beats.end(env.desk, beat, "x", task_id=None, steps=0)
     assert reads[1] <= reads[0] + 5, reads

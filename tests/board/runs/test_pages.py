@@ -12,22 +12,24 @@ from guardia.board.runs import beats
 Browse = Callable[[str], PageClient]
 
 
-def test_staff_see_why_agents_woke_and_customers_do_not(browse: Browse, board: BoardEnv) -> None:
-    lead = browse("lead")
-    assert "실행 기록이 없습니다" in lead.see("/runs").text
-    sr_id = IssueScenario(board).waiting().sr_id
-    html = lead.see("/runs").text
+def test_staff_see_why_agents_woke_and_customers_do_not(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    lead = sign_in_as("lead")
+    assert "실행 기록이 없습니다" in lead.get_page("/runs").text
+    sr_id = IssueScenario(web_env).waiting().sr_id
+    html = lead.get_page("/runs").text
     for shown in ("DB 전문가", "배정", f'href="/issues/{sr_id}"', "조직도", "작업 1"):
         assert shown in html, shown
-    assert "디스패처" in lead.see("/runs?agent=dispatcher").text
-    assert 'id="run-' not in lead.see("/runs?agent=nobody").text
-    assert browse("cus").see("/runs").status_code == 403
-    assert lead.see("/runs?before=-1").status_code == 422
+    assert "디스패처" in lead.get_page("/runs?agent=dispatcher").text
+    assert 'id="run-' not in lead.get_page("/runs?agent=nobody").text
+    assert sign_in_as("cus").get_page("/runs").status_code == 403
+    assert lead.get_page("/runs?before=-1").status_code == 422
 
 
-def test_what_agents_wrote_is_only_text(browse: Browse, board: BoardEnv) -> None:
-    with board.desk.database.transaction() as session:
+def test_what_agents_wrote_is_only_text(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    with web_env.desk.database.transaction() as session:
         cause = {"why": "<script>alert(1)</script>"}
-        wakes.wake(session, "auditor", WakeReason.MANUAL, board.desk.clock(), cause=cause)
-    beats.begin(board.desk, "auditor")
-    assert "<script>alert" not in browse("lead").see("/runs").text
+        wakes.wake(session, "auditor", WakeReason.MANUAL, web_env.desk.clock(), cause=cause)
+    beats.begin(web_env.desk, "auditor")
+    assert "<script>alert" not in sign_in_as("lead").get_page("/runs").text

@@ -10,39 +10,42 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.runs import beats, view
 
 
-def woken(cast: BoardEnv, count: int) -> None:
+def woken(env: BoardEnv, count: int) -> None:
     for number in range(count):
-        with cast.desk.database.transaction() as session:
+        with env.desk.database.transaction() as session:
             cause = {"comment": number}
-            wakes.wake(session, "was-agent", WakeReason.MENTION, cast.desk.clock(), cause=cause)
-        beats.begin(cast.desk, "was-agent")
+            wakes.wake(session, "was-agent", WakeReason.MENTION, env.desk.clock(), cause=cause)
+        beats.begin(env.desk, "was-agent")
 
 
 def numbers(listing: view.RunList) -> list[int]:
     return [row.run_id for row in listing.rows]
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(cast: BoardEnv) -> None:
-    woken(cast, 7)
-    first = view.list_runs(cast.desk, view.RunQuery(size=3))
-    second = view.list_runs(cast.desk, view.RunQuery(size=3, before=first.older))
-    third = view.list_runs(cast.desk, view.RunQuery(size=3, before=second.older))
+def test_pages_follow_each_other_without_gap_or_repeat(env: BoardEnv) -> None:
+    woken(env, 7)
+    first = view.list_runs(env.desk, view.RunQuery(size=3))
+    second = view.list_runs(env.desk, view.RunQuery(size=3, before=first.older))
+    third = view.list_runs(env.desk, view.RunQuery(size=3, before=second.older))
     assert [*numbers(first), *numbers(second), *numbers(third)] == [7, 6, 5, 4, 3, 2, 1]
     assert first.newer is None and third.older is None
-    back = view.list_runs(cast.desk, view.RunQuery(size=3, after=third.newer))
+    back = view.list_runs(env.desk, view.RunQuery(size=3, after=third.newer))
     assert numbers(back) == numbers(second)
-    assert view.list_runs(cast.desk, view.RunQuery(agent="db-agent")).rows == ()
+    assert view.list_runs(env.desk, view.RunQuery(agent="db-agent")).rows == ()
 
 
-def test_a_row_says_why_on_what_and_to_which_end(cast: BoardEnv) -> None:
-    hold, _, bound = cast.planned()
-    decisions.decide(cast.desk, LEAD, hold.task_id, approve=True, plan_hash=bound)
-    begun = beats.begin(cast.desk, "db-agent")
+def test_a_row_says_why_on_what_and_to_which_end(env: BoardEnv) -> None:
+    claim, _, bound = env.create_filed_plan()
+    decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+    begun = beats.begin(env.desk, "db-agent")
     assert begun is not None
-    lasting = view.list_runs(cast.desk, view.RunQuery(agent="db-agent")).rows[0]
-    assert lasting.outcome is None and lasting.took is None
-    beats.end(cast.desk, begun, "COMPLETED", task_id=hold.task_id, steps=4)
-    row = view.list_runs(cast.desk, view.RunQuery(agent="db-agent")).rows[0]
+    lasting = view.list_runs(env.desk, view.RunQuery(agent="db-agent")).rows[0]
+    assert lasting.outcome is None and lasting.duration is None
+    beats.end(env.desk, begun, "COMPLETED", task_id=claim.task_id, steps=4)
+    row = view.list_runs(env.desk, view.RunQuery(agent="db-agent")).rows[0]
     assert (row.agent, row.sr_id, row.outcome, row.revision) == ("DB 전문가", 1, "COMPLETED", 1)
-    assert ("approval_decided", (("issue", 1), ("decision", 1), ("verdict", "approve"))) in row.why
-    assert row.took is not None and row.took.total_seconds() >= 0
+    assert (
+        "approval_decided",
+        (("issue", 1), ("decision", 1), ("verdict", "approve")),
+    ) in row.reasons
+    assert row.duration is not None and row.duration.total_seconds() >= 0

@@ -33,48 +33,48 @@ FURTHER = "update tb_ops_task set attempt = attempt + 1 where task_id = {}"
 
 
 @pytest.fixture
-def cast(database: Any) -> Iterator[BoardEnv]:
-    with seeded_env(database.app) as board:
-        yield board
+def env(database: Any) -> Iterator[BoardEnv]:
+    with seeded_env(database.app) as env:
+        yield env
 
 
-def sql(cast: BoardEnv, statement: str) -> list[Any]:
-    with psycopg.connect(cast.dsn, autocommit=True) as connection:
+def sql(env: BoardEnv, statement: str) -> list[Any]:
+    with psycopg.connect(env.dsn, autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
 
 
-def filed(cast: BoardEnv, agent: str) -> int:
+def filed(env: BoardEnv, agent: str) -> int:
     """A task for an agent."""
-    return int(sql(cast, FILE.format(agent=agent))[0][0])
+    return int(sql(env, FILE.format(agent=agent))[0][0])
 
 
-def died(cast: BoardEnv, *agents: str) -> None:
+def died(env: BoardEnv, *agents: str) -> None:
     """A worker that had these agents' beats in its hands, each with a task, dies; and its jobs
     are queued again."""
-    sql(cast, FALL.format(agents="{" + ",".join(agents) + "}"))
-    assert beats.requeue_lost_jobs(cast.desk, 1.0) == ["beat"] * len(agents)
-    sql(cast, "delete from procrastinate_jobs")
+    sql(env, FALL.format(agents="{" + ",".join(agents) + "}"))
+    assert beats.requeue_lost_jobs(env.desk, 1.0) == ["beat"] * len(agents)
+    sql(env, "delete from procrastinate_jobs")
 
 
-def taken(cast: BoardEnv, agent: str) -> int | None:
+def taken(env: BoardEnv, agent: str) -> int | None:
     """The task that the agent's next beat claims."""
-    begun = beats.begin(cast.desk, agent)
-    found = beats.claim_task(cast.desk, begun) if begun else None
+    begun = beats.begin(env.desk, agent)
+    found = beats.claim_task(env.desk, begun) if begun else None
     return found.task_id if found else None
 
 
-def begin(cast: BoardEnv, agent: str) -> None:
-    with psycopg.connect(cast.dsn, autocommit=True) as connection:
+def begin(env: BoardEnv, agent: str) -> None:
+    with psycopg.connect(env.dsn, autocommit=True) as connection:
         connection.execute(
             "insert into tb_wake (agent_id, reason, created_at) values (%s, 'manual', now())",
             [agent],
         )
 
 
-def stalled(cast: BoardEnv) -> list[int]:
+def stalled(env: BoardEnv) -> list[int]:
     found = sql(
-        cast,
+        env,
         "select task_id from tb_ops_task join tb_sr_request using (sr_id)"
         " where stalled_at is not null order by 1",
     )
@@ -82,45 +82,45 @@ def stalled(cast: BoardEnv) -> list[int]:
 
 
 def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
-    task = filed(cast, "db-agent")
-    begin(cast, "db-agent")
+    task = filed(env, "db-agent")
+    begin(env, "db-agent")
     for _ in range(3 * MAX_RECOVERIES):
-        assert taken(cast, "db-agent") == task
-        died(cast, "db-agent")
-        sql(cast, FURTHER.format(task))
-    assert stalled(cast) == []
+        assert taken(env, "db-agent") == task
+        died(env, "db-agent")
+        sql(env, FURTHER.format(task))
+    assert stalled(env) == []
 
 
 def test_what_kills_its_worker_is_stopped_and_what_was_in_the_same_hands_goes_on(
-    cast: BoardEnv,
+    env: BoardEnv,
 ) -> None:
     """It dies with one other after another, neither of which comes any further."""
-    poison = filed(cast, "sec-agent")
-    others = {agent: filed(cast, agent) for agent in ("db-agent", "was-agent")}
+    poison = filed(env, "sec-agent")
+    others = {agent: filed(env, agent) for agent in ("db-agent", "was-agent")}
     for agent in ("sec-agent", *others):
-        begin(cast, agent)
-    assert taken(cast, "sec-agent") == poison
-    died(cast, "sec-agent")
+        begin(env, agent)
+    assert taken(env, "sec-agent") == poison
+    died(env, "sec-agent")
     for number in range(MAX_RECOVERIES):
         with_it = sorted(others)[number % 2]
-        assert taken(cast, "sec-agent") == poison
-        assert taken(cast, with_it) == others[with_it]
-        died(cast, "sec-agent", with_it)
-    assert taken(cast, "sec-agent") is None
-    assert stalled(cast) == [poison]
-    assert {agent: taken(cast, agent) for agent in others} == others
+        assert taken(env, "sec-agent") == poison
+        assert taken(env, with_it) == others[with_it]
+        died(env, "sec-agent", with_it)
+    assert taken(env, "sec-agent") is None
+    assert stalled(env) == [poison]
+    assert {agent: taken(env, agent) for agent in others} == others
 
 
-def test_nobody_answers_for_a_database_that_restarted(cast: BoardEnv) -> None:
-    before = replace(cast, desk=replace(cast.desk, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
-    task = filed(cast, "db-agent")
-    begin(cast, "db-agent")
+def test_nobody_answers_for_a_database_that_restarted(env: BoardEnv) -> None:
+    before = replace(env, desk=replace(env.desk, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
+    task = filed(env, "db-agent")
+    begin(env, "db-agent")
     for _ in range(2 * MAX_RECOVERIES):
         assert taken(before, "db-agent") == task
-    assert stalled(cast) == []
+    assert stalled(env) == []
     for _ in range(1 + MAX_RECOVERIES):  # the first of these losses is of a beat from before
-        assert taken(cast, "db-agent") == task
-    assert taken(cast, "db-agent") is None
-    assert stalled(cast) == [task]
+        assert taken(env, "db-agent") == task
+    assert taken(env, "db-agent") is None
+    assert stalled(env) == [task]

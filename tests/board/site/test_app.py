@@ -45,15 +45,17 @@ def test_the_walk_finds_the_routes(app: FastAPI) -> None:
     assert len(paths) >= 14
 
 
-def test_every_route_but_the_named_ones_demands_a_sign_in(app: FastAPI, anyone: PageClient) -> None:
-    anyone.token("/login")
+def test_every_route_but_the_named_ones_demands_a_sign_in(
+    app: FastAPI, anonymous: PageClient
+) -> None:
+    anonymous.token("/login")
     for method, path in walk(app):
         if path in OPEN or method == "HEAD":
             continue
-        page = anyone.request(
+        page = anonymous.request(
             method, address(path), headers={"accept": "text/html"}, follow_redirects=False
         )
-        data = anyone.request(
+        data = anonymous.request(
             method, address(path), headers={"accept": "application/json"}, follow_redirects=False
         )
         if method == "GET" and not path.startswith(("/events", "/api/")):
@@ -65,9 +67,9 @@ def test_every_route_but_the_named_ones_demands_a_sign_in(app: FastAPI, anyone: 
 
 
 def test_a_persons_session_opens_nothing_of_an_outside_agents(
-    app: FastAPI, browse: Callable[[str], PageClient]
+    app: FastAPI, sign_in_as: Callable[[str], PageClient]
 ) -> None:
-    browser = browse("lead")
+    browser = sign_in_as("lead")
     agents = [(m, p) for m, p in walk(app) if p.startswith("/api/agent/")]
     assert len(agents) >= 5
     for method, path in agents:
@@ -75,10 +77,10 @@ def test_a_persons_session_opens_nothing_of_an_outside_agents(
 
 
 def test_every_change_demands_the_token_of_a_page(
-    app: FastAPI, browse: Callable[[str], PageClient]
+    app: FastAPI, sign_in_as: Callable[[str], PageClient]
 ) -> None:
-    browser = browse("lead")
-    other = browse("pm").token()
+    browser = sign_in_as("lead")
+    other = sign_in_as("pm").token()
     elsewhere = ("/intake/", "/api/agent/")
     changes = [
         (m, p) for m, p in walk(app) if m not in {"GET", "HEAD"} and not p.startswith(elsewhere)
@@ -92,9 +94,9 @@ def test_every_change_demands_the_token_of_a_page(
 
 
 def test_a_form_on_another_site_is_refused_even_with_the_token(
-    browse: Callable[[str], PageClient],
+    sign_in_as: Callable[[str], PageClient],
 ) -> None:
-    browser = browse("lead")
+    browser = sign_in_as("lead")
     answer = browser.post(
         "/issues",
         data={"csrf": browser.token(), "title": "x"},
@@ -103,8 +105,8 @@ def test_a_form_on_another_site_is_refused_even_with_the_token(
     assert answer.status_code == 403
 
 
-def test_the_token_may_come_in_a_header(browse: Callable[[str], PageClient]) -> None:
-    browser = browse("lead")
+def test_the_token_may_come_in_a_header(sign_in_as: Callable[[str], PageClient]) -> None:
+    browser = sign_in_as("lead")
     answer = browser.post(
         "/issues",
         data={"title": "머리글로"},
@@ -116,9 +118,9 @@ def test_the_token_may_come_in_a_header(browse: Callable[[str], PageClient]) -> 
 
 @pytest.mark.parametrize("path", ["/login", "/issues", "/issues/999", "/docs", "/nowhere"])
 def test_pages_are_never_cached_framed_or_fed_from_elsewhere(
-    browse: Callable[[str], PageClient], path: str
+    sign_in_as: Callable[[str], PageClient], path: str
 ) -> None:
-    headers = browse("lead").see(path).headers
+    headers = sign_in_as("lead").get_page(path).headers
     policy = {
         part.split()[0]: part.split()[1:] for part in headers["content-security-policy"].split(";")
     }
@@ -132,11 +134,11 @@ def test_pages_are_never_cached_framed_or_fed_from_elsewhere(
 
 
 def test_pages_name_no_other_host_and_hold_no_script_of_their_own(
-    browse: Callable[[str], PageClient],
+    sign_in_as: Callable[[str], PageClient],
 ) -> None:
-    browser = browse("lead")
+    browser = sign_in_as("lead")
     for path in ("/login", "/issues", "/issues/new", "/docs"):
-        html = browser.see(path).text
+        html = browser.get_page(path).text
         assert "http://" not in html.replace("http://testserver", "")
         assert "https://" not in html
         assert "<style" not in html
@@ -145,31 +147,31 @@ def test_pages_name_no_other_host_and_hold_no_script_of_their_own(
         assert all("src=" in tag for tag in html.split("<script")[1:])
 
 
-def test_static_files_are_kept_for_ever_only_under_their_version(anyone: PageClient) -> None:
-    html = anyone.see("/login").text
+def test_static_files_are_kept_for_ever_only_under_their_version(anonymous: PageClient) -> None:
+    html = anonymous.get_page("/login").text
     versioned = html.split('href="/static/guardia.css')[1].split('"')[0]
-    kept = anyone.get(f"/static/guardia.css{versioned}")
+    kept = anonymous.get(f"/static/guardia.css{versioned}")
     assert kept.status_code == 200
     assert "immutable" in kept.headers["cache-control"]
-    assert anyone.get("/static/guardia.css").headers["cache-control"] == "no-cache"
-    packed = anyone.get("/static/guardia.css", headers={"accept-encoding": "gzip"})
+    assert anonymous.get("/static/guardia.css").headers["cache-control"] == "no-cache"
+    packed = anonymous.get("/static/guardia.css", headers={"accept-encoding": "gzip"})
     assert packed.headers["content-encoding"] == "gzip"
-    assert anyone.get("/static/../app.py").status_code == 404
-    assert anyone.get("/static/%2e%2e/app.py").status_code == 404
+    assert anonymous.get("/static/../app.py").status_code == 404
+    assert anonymous.get("/static/%2e%2e/app.py").status_code == 404
 
 
 def test_everything_that_pages_load_is_there(
-    anyone: PageClient, browse: Callable[[str], PageClient]
+    anonymous: PageClient, sign_in_as: Callable[[str], PageClient]
 ) -> None:
-    for html in (anyone.see("/login").text, browse("lead").see("/docs").text):
+    for html in (anonymous.get_page("/login").text, sign_in_as("lead").get_page("/docs").text):
         for half in html.replace('href="', 'src="').split('src="')[1:]:
             path = half.split('"')[0]
             if path.startswith("/static/"):
-                assert anyone.get(path).status_code == 200, path
+                assert anonymous.get(path).status_code == 200, path
 
 
-def test_health_asks_the_database(anyone: PageClient, database: Any) -> None:
-    assert anyone.get("/healthz").json() == {"status": "ok"}
+def test_health_asks_the_database(anonymous: PageClient, database: Any) -> None:
+    assert anonymous.get("/healthz").json() == {"status": "ok"}
     elsewhere = Desk(Database("postgresql://nobody:x@127.0.0.1:1/none"))
     answer = PageClient(page_app(elsewhere), raise_server_exceptions=False).get("/healthz")
     assert answer.status_code == 503
@@ -177,31 +179,31 @@ def test_health_asks_the_database(anyone: PageClient, database: Any) -> None:
     assert "127.0.0.1" not in answer.text
 
 
-def test_the_api_is_described_without_the_pages(anyone: PageClient) -> None:
-    paths = anyone.get("/openapi.json").json()["paths"]
+def test_the_api_is_described_without_the_pages(anonymous: PageClient) -> None:
+    paths = anonymous.get("/openapi.json").json()["paths"]
     assert {"/healthz", "/intake/mattermost"} <= set(paths)
     assert not [p for p in paths if p.startswith(("/issues", "/login", "/events"))]
-    assert 'data-openapi="/openapi.json"' in anyone.see("/docs").text
+    assert 'data-openapi="/openapi.json"' in anonymous.get_page("/docs").text
 
 
-def test_intake_needs_its_token_but_no_form(anyone: PageClient) -> None:
+def test_intake_needs_its_token_but_no_form(anonymous: PageClient) -> None:
     post = {"token": "열쇠", "post_id": "p1", "user_name": "u", "text": "운영DB가 느려요"}
-    answer = anyone.post("/intake/mattermost", json=post)
+    answer = anonymous.post("/intake/mattermost", json=post)
     assert answer.status_code == 200
-    refused = anyone.post("/intake/mattermost", json={**post, "token": "x"})
+    refused = anonymous.post("/intake/mattermost", json={**post, "token": "x"})
     assert refused.status_code == 401
     assert "토큰이 맞지 않습니다" in refused.json()["message"]
 
 
-def test_a_body_that_is_too_large_is_refused(anyone: PageClient) -> None:
+def test_a_body_that_is_too_large_is_refused(anonymous: PageClient) -> None:
     form = {"content-type": "application/x-www-form-urlencoded"}
-    announced = anyone.post("/login", content=b"a" * (MAX_BODY + 1), headers=form)
+    announced = anonymous.post("/login", content=b"a" * (MAX_BODY + 1), headers=form)
     assert announced.status_code == 413
 
     def drop() -> Any:
         for _ in range(MAX_BODY // 1024 + 2):
             yield b"a" * 1024
 
-    streamed = anyone.post("/login", content=drop(), headers=form)
+    streamed = anonymous.post("/login", content=drop(), headers=form)
     assert streamed.status_code == 413
     assert streamed.json()["message"] == "내용을 줄인 뒤 다시 보내 주세요."

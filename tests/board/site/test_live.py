@@ -66,73 +66,73 @@ def listening(
         yield following
 
 
-def position(board: BoardEnv) -> int:
-    with board.desk.database.reading() as session:
+def position(web_env: BoardEnv) -> int:
+    with web_env.desk.database.reading() as session:
         return session.scalar(text("select size from tb_audit_head")) or 0
 
 
 def test_whoever_looks_at_an_issue_hears_of_it_and_of_no_other(
-    site: str, browse: Callable[[str], PageClient], board: BoardEnv
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    story = IssueScenario(board).receive()
-    other = board.received()
-    query = f"?sr={story.sr_id}&seen={position(board)}"
-    with listening(site, browse("eng"), query) as following:
+    scenario = IssueScenario(web_env).receive()
+    other = web_env.create_issue()
+    query = f"?sr={scenario.sr_id}&seen={position(web_env)}"
+    with listening(site, sign_in_as("eng"), query) as following:
         assert following(0.5) is None
-        IssueScenario(board, sr_id=other).parse()
+        IssueScenario(web_env, sr_id=other).parse()
         assert following(0.7) is None
-        story.parse()
+        scenario.parse()
         assert following(5) == "event: issue"
 
 
 def test_the_list_hears_of_everything(
-    site: str, browse: Callable[[str], PageClient], board: BoardEnv
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    with listening(site, browse("eng"), f"?seen={position(board)}") as following:
-        board.received()
+    with listening(site, sign_in_as("eng"), f"?seen={position(web_env)}") as following:
+        web_env.create_issue()
         assert following(5) == "event: issue"
 
 
 def test_who_looks_at_agents_hears_of_beats_and_others_do_not(
-    site: str, browse: Callable[[str], PageClient], board: BoardEnv
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    board.received()
-    eng, seen = browse("eng"), position(board)
+    web_env.create_issue()
+    eng, seen = sign_in_as("eng"), position(web_env)
     with (
         listening(site, eng, f"?seen={seen}") as issues,
         listening(site, eng, f"?beats=true&seen={seen}") as agents,
     ):
         assert agents(5) == "event: issue", "it may have missed one, and reads again"
-        begun = beats.begin(board.desk, "dispatcher")
+        begun = beats.begin(web_env.desk, "dispatcher")
         assert begun is not None and agents(5) == "event: issue"
-        beats.end(board.desk, begun, "idle", task_id=None, steps=0)
+        beats.end(web_env.desk, begun, "idle", task_id=None, steps=0)
         assert agents(5) == "event: issue"
-        assert issues(0.5) is None and position(board) == seen
+        assert issues(0.5) is None and position(web_env) == seen
 
 
 def test_customers_hear_of_their_own_institution_only(
-    site: str, browse: Callable[[str], PageClient], board: BoardEnv
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    seen = f"?seen={position(board)}"
+    seen = f"?seen={position(web_env)}"
     with (
-        listening(site, browse("cus"), seen) as theirs,
-        listening(site, browse("cus2"), seen) as strangers,
+        listening(site, sign_in_as("cus"), seen) as theirs,
+        listening(site, sign_in_as("cus2"), seen) as strangers,
     ):
-        board.received()
+        web_env.create_issue()
         # Nobody knows yet whose it is.
         assert theirs(0.7) is None
-        IssueScenario(board, sr_id=1).parse()
+        IssueScenario(web_env, sr_id=1).parse()
         assert theirs(5) == "event: issue"
         assert strangers(0.7) is None
 
 
 def test_a_burst_is_told_in_few_words(
-    site: str, browse: Callable[[str], PageClient], board: BoardEnv
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    with listening(site, browse("eng"), f"?seen={position(board)}") as following:
+    with listening(site, sign_in_as("eng"), f"?seen={position(web_env)}") as following:
         started = time.monotonic()
         for _ in range(30):
-            board.received()
+            web_env.create_issue()
         told = 0
         while following(0.8):
             told += 1
@@ -140,20 +140,20 @@ def test_a_burst_is_told_in_few_words(
 
 
 def test_what_happened_between_page_and_stream_is_told_at_once(
-    site: str, browse: Callable[[str], PageClient], board: BoardEnv
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
-    before = position(board)
-    story = IssueScenario(board).receive()
+    before = position(web_env)
+    scenario = IssueScenario(web_env).receive()
     time.sleep(0.5)
-    for query in (f"?seen={before}", f"?sr={story.sr_id}&seen={before}"):
-        with listening(site, browse("eng"), query) as following:
+    for query in (f"?seen={before}", f"?sr={scenario.sr_id}&seen={before}"):
+        with listening(site, sign_in_as("eng"), query) as following:
             assert following(3) == "event: issue"
 
 
 def test_after_the_database_was_away_every_page_reads_again(
-    site: str, browse: Callable[[str], PageClient], board: BoardEnv, database: Any
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv, database: Any
 ) -> None:
-    with listening(site, browse("eng"), f"?seen={position(board)}") as following:
+    with listening(site, sign_in_as("eng"), f"?seen={position(web_env)}") as following:
         with psycopg.connect(database.superuser, autocommit=True) as connection:
             connection.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -161,29 +161,29 @@ def test_after_the_database_was_away_every_page_reads_again(
             )
         assert following(8) == "event: issue"
         time.sleep(0.5)
-        board.received()
+        web_env.create_issue()
         assert following(5) == "event: issue"
 
 
 def test_a_stream_ends_with_its_session(
     site: str,
-    browse: Callable[[str], PageClient],
-    board: BoardEnv,
+    sign_in_as: Callable[[str], PageClient],
+    web_env: BoardEnv,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live, "_HEARTBEAT", 0.3)
-    browser = browse("eng")
-    with listening(site, browser, f"?seen={position(board)}") as following:
+    browser = sign_in_as("eng")
+    with listening(site, browser, f"?seen={position(web_env)}") as following:
         assert following(1) is None
-        with board.desk.database.transaction() as session:
+        with web_env.desk.database.transaction() as session:
             session.execute(text("delete from tb_session"))
         assert following(5) == ""
 
 
 def test_one_connection_listens_for_all_pages(
-    site: str, browse: Callable[[str], PageClient], board: BoardEnv, database: Any
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv, database: Any
 ) -> None:
-    browser, seen = browse("eng"), f"?seen={position(board)}"
+    browser, seen = sign_in_as("eng"), f"?seen={position(web_env)}"
     with (
         listening(site, browser, seen),
         listening(site, browser, seen),
@@ -198,19 +198,22 @@ def test_one_connection_listens_for_all_pages(
 
 
 def test_too_many_pages_are_sent_away(
-    site: str, browse: Callable[[str], PageClient], monkeypatch: pytest.MonkeyPatch, app: FastAPI
+    site: str,
+    sign_in_as: Callable[[str], PageClient],
+    monkeypatch: pytest.MonkeyPatch,
+    app: FastAPI,
 ) -> None:
     monkeypatch.setattr(live, "_PAGES", 0)
-    answer = browse("eng").get("/events")
+    answer = sign_in_as("eng").get("/events")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "30"
     assert json.loads(answer.text)["message"]
 
 
 def test_pages_that_leave_are_forgotten(
-    site: str, browse: Callable[[str], PageClient], app: FastAPI
+    site: str, sign_in_as: Callable[[str], PageClient], app: FastAPI
 ) -> None:
-    cookies = {"guardia_session": browse("eng").cookies["guardia_session"]}
+    cookies = {"guardia_session": sign_in_as("eng").cookies["guardia_session"]}
     with httpx.Client(cookies=cookies) as client, client.stream("GET", f"{site}/events") as stream:
         lines = stream.iter_lines()
         assert next(lines).startswith("retry:")

@@ -29,10 +29,10 @@ server.run([listener])
 
 
 def test_it_stops_at_once_while_pages_are_open(
-    database: Any, browse: Callable[[str], PageClient]
+    database: Any, sign_in_as: Callable[[str], PageClient]
 ) -> None:
     """Ctrl-C ends the process in well under the time that open connections would be waited for."""
-    token = browse("lead").cookies["guardia_session"]
+    token = sign_in_as("lead").cookies["guardia_session"]
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     child = subprocess.Popen(
@@ -62,9 +62,9 @@ def test_it_stops_at_once_while_pages_are_open(
         listener.close()
 
 
-def test_answers_leave_at_once(anyone: PageClient) -> None:
+def test_answers_leave_at_once(anonymous: PageClient) -> None:
     """Headers and body are two packets; held back, each answer would take at least 40 ms."""
-    app = anyone.app
+    app = anonymous.app
     assert isinstance(app, FastAPI)
     with serve_app(app) as site, httpx.Client() as client:
         seconds = []

@@ -27,23 +27,23 @@ EVERYONE = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER, AUDITOR, ADMIN)
 
 
 @pytest.fixture
-def board(cast: BoardEnv) -> BoardEnv:
+def web_env(env: BoardEnv) -> BoardEnv:
     """The seeded board with a second institution."""
-    enrol_page_users(cast)
-    return cast
+    enrol_page_users(env)
+    return env
 
 
-def test_staff_read_the_whole_story(board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    comments.add_comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
-    page = issue_page.get_issue(board.desk, ENGINEER, story.sr_id)
+def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", "확인했습니다")
+    page = issue_page.get_issue(web_env.desk, ENGINEER, scenario.sr_id)
     (task,) = page.works
     assert (page.status, task.plan, task.plan_hash) == (
         State.PENDING_APPROVAL,
-        story.plan,
-        story.plan_hash,
+        scenario.plan,
+        scenario.plan_hash,
     )
-    assert task.genuine
+    assert task.is_hash_valid
     assert [(s.number, s.role, s.state, s.current) for s in task.steps] == [
         (1, "team_lead", "WAITING", True)
     ]
@@ -72,43 +72,43 @@ def test_staff_read_the_whole_story(board: BoardEnv) -> None:
     assert page.position == page.entries[-1].seq
 
 
-def test_customers_read_the_request_its_progress_and_what_people_wrote(board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    comments.add_comment(board.desk, story.sr_id, "person:eng", "확인했습니다")
-    page = issue_page.get_issue(board.desk, CUSTOMER, story.sr_id)
+def test_customers_read_the_request_its_progress_and_what_people_wrote(web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", "확인했습니다")
+    page = issue_page.get_issue(web_env.desk, CUSTOMER, scenario.sr_id)
     assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
     assert [c.author for c in page.comments] == ["person:eng"]
     # Nothing else may be in there at all: not in a field, not in a field of a field.
     told = repr(page)
-    for secret in ("4711", "pg_locks", "db-lock-chain", story.plan_hash, "성능 저하", "잠금"):
+    for secret in ("4711", "pg_locks", "db-lock-chain", scenario.plan_hash, "성능 저하", "잠금"):
         assert secret not in told
 
 
 @pytest.mark.parametrize("viewer", [OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION])
 def test_for_another_institution_the_issue_does_not_exist(
-    board: BoardEnv, viewer: PersonInfo
+    web_env: BoardEnv, viewer: PersonInfo
 ) -> None:
-    story = IssueScenario(board).waiting()
+    scenario = IssueScenario(web_env).waiting()
     with pytest.raises(NotFound):
-        issue_page.get_issue(board.desk, viewer, story.sr_id)
+        issue_page.get_issue(web_env.desk, viewer, scenario.sr_id)
     with pytest.raises(NotFound):
-        issue_page.get_issue(board.desk, viewer, story.sr_id + 1000)
+        issue_page.get_issue(web_env.desk, viewer, scenario.sr_id + 1000)
 
 
-def test_raw_output_is_for_staff_and_belongs_to_its_issue(board: BoardEnv) -> None:
-    story = IssueScenario(board).receive().parse().diagnose(output="줄\n" * 3000)
-    other = board.received()
-    (reading,) = issue_page.get_issue(board.desk, ENGINEER, story.sr_id).works[0].readings
+def test_raw_output_is_for_staff_and_belongs_to_its_issue(web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).receive().parse().diagnose(output="줄\n" * 3000)
+    other = web_env.received()
+    (reading,) = issue_page.get_issue(web_env.desk, ENGINEER, scenario.sr_id).works[0].readings
     assert (len(reading.output), reading.length) == (4000, 6000)
-    whole = issue_page.get_output(board.desk, AUDITOR, story.sr_id, reading.evidence_id)
+    whole = issue_page.get_output(web_env.desk, AUDITOR, scenario.sr_id, reading.evidence_id)
     assert whole == "줄\n" * 3000
     for viewer, sr_id in (
-        (CUSTOMER, story.sr_id),
-        (OTHER_CUSTOMER, story.sr_id),
+        (CUSTOMER, scenario.sr_id),
+        (OTHER_CUSTOMER, scenario.sr_id),
         (ENGINEER, other),
     ):
         with pytest.raises(NotFound):
-            issue_page.get_output(board.desk, viewer, sr_id, reading.evidence_id)
+            issue_page.get_output(web_env.desk, viewer, sr_id, reading.evidence_id)
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,18 @@ def test_raw_output_is_for_staff_and_belongs_to_its_issue(board: BoardEnv) -> No
     [((), None), ((), "lead"), ((LEAD,), None), ((LEAD,), "pm"), ((LEAD, PM), None)],
 )
 def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
-    board: BoardEnv, decided: tuple[PersonInfo, ...], requester: str | None
+    web_env: BoardEnv, decided: tuple[PersonInfo, ...], requester: str | None
 ) -> None:
     for person in EVERYONE:
-        story = IssueScenario(board, plan=realistic_plan("DEPLOY_SECURE"))
-        story.waiting(**({"requester_id": requester} if requester else {}))
-        task, bound = story.hold.task_id, story.plan_hash
+        scenario = IssueScenario(web_env, plan=realistic_plan("DEPLOY_SECURE"))
+        scenario.waiting(**({"requester_id": requester} if requester else {}))
+        task, bound = scenario.claim.task_id, scenario.plan_hash
         for earlier in decided:
-            decisions.decide(board.desk, earlier, task, approve=True, plan_hash=bound)
-        steps = issue_page.get_issue(board.desk, person, story.sr_id).works[0].steps
+            decisions.decide(web_env.desk, earlier, task, approve=True, plan_hash=bound)
+        steps = issue_page.get_issue(web_env.desk, person, scenario.sr_id).works[0].steps
         offered = any(s.mine for s in steps)
         try:
-            decisions.decide(board.desk, person, task, approve=True, plan_hash=bound)
+            decisions.decide(web_env.desk, person, task, approve=True, plan_hash=bound)
         except Forbidden:
             allowed = False
         else:
@@ -135,11 +135,13 @@ def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
         assert offered is allowed, person
 
 
-def test_evidence_before_and_after_the_plan_is_told_apart(board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    decisions.decide(board.desk, LEAD, story.hold.task_id, approve=True, plan_hash=story.plan_hash)
-    story.start().diagnose({"waiting": 0})
-    task = issue_page.get_issue(board.desk, LEAD, story.sr_id).works[0]
+def test_evidence_before_and_after_the_plan_is_told_apart(web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    decisions.decide(
+        web_env.desk, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
+    )
+    scenario.start().diagnose({"waiting": 0})
+    task = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id).works[0]
     assert [(r.before_plan, r.findings["waiting"]) for r in task.readings] == [
         (True, 2),
         (False, 0),
@@ -148,43 +150,43 @@ def test_evidence_before_and_after_the_plan_is_told_apart(board: BoardEnv) -> No
 
 
 def test_a_plan_that_was_changed_behind_the_desk_is_shown_as_such(
-    board: BoardEnv, database: object
+    web_env: BoardEnv, database: object
 ) -> None:
-    story = IssueScenario(board).waiting()
+    scenario = IssueScenario(web_env).waiting()
     with psycopg.connect(database.superuser, autocommit=True) as connection:  # type: ignore[attr-defined]
         connection.execute(
             "update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"아무 일 없음\"')"
         )
-    (task,) = issue_page.get_issue(board.desk, LEAD, story.sr_id).works
-    assert not task.genuine
+    (task,) = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id).works
+    assert not task.is_hash_valid
     assert task.plan is not None
 
 
-def test_only_what_a_page_has_not_seen_is_read_again(board: BoardEnv) -> None:
-    story = IssueScenario(board).receive().parse()
-    seen = issue_page.get_issue(board.desk, LEAD, story.sr_id).position
-    board.received(text="다른 요청")
-    story.diagnose()
-    fresh = issue_page.get_issue(board.desk, LEAD, story.sr_id, seen=seen)
+def test_only_what_a_page_has_not_seen_is_read_again(web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).receive().parse()
+    seen = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id).position
+    web_env.received(text="다른 요청")
+    scenario.diagnose()
+    fresh = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id, seen=seen)
     assert [e.kind for e in fresh.entries] == ["intent", "result", "comment"]
-    nothing = issue_page.get_issue(board.desk, LEAD, story.sr_id, seen=fresh.position)
+    nothing = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id, seen=fresh.position)
     assert nothing.entries == ()
 
 
-def test_how_it_ended_is_told_to_those_who_read_the_record(board: BoardEnv) -> None:
-    story = IssueScenario(board).receive().parse()
-    tasks.hand_over(board.desk, story.hold, "사람이 확인해 주세요: 포트 5432")
-    assert "5432" in issue_page.get_issue(board.desk, ENGINEER, story.sr_id).outcome
-    assert issue_page.get_issue(board.desk, CUSTOMER, story.sr_id).outcome == ""
+def test_how_it_ended_is_told_to_those_who_read_the_record(web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).receive().parse()
+    tasks.hand_over(web_env.desk, scenario.claim, "사람이 확인해 주세요: 포트 5432")
+    assert "5432" in issue_page.get_issue(web_env.desk, ENGINEER, scenario.sr_id).outcome
+    assert issue_page.get_issue(web_env.desk, CUSTOMER, scenario.sr_id).outcome == ""
 
 
-def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(board: BoardEnv) -> None:
-    story = IssueScenario(board).receive().parse().diagnose()
-    with recorded_statements(board.desk) as few:
-        issue_page.get_issue(board.desk, LEAD, story.sr_id)
+def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).receive().parse().diagnose()
+    with recorded_statements(web_env.desk) as few:
+        issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id)
     for _ in range(5):
-        story.diagnose()
-        comments.add_comment(board.desk, story.sr_id, "person:eng", "또 봤습니다")
-    with recorded_statements(board.desk) as many:
-        issue_page.get_issue(board.desk, LEAD, story.sr_id)
+        scenario.diagnose()
+        comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", "또 봤습니다")
+    with recorded_statements(web_env.desk) as many:
+        issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id)
     assert len(many) == len(few) <= 18

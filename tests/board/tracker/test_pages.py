@@ -35,33 +35,33 @@ class Built(HTMLParser):
         self.handlers += [name for name, _ in attrs if name.startswith("on") or name == "style"]
 
 
-def decision(browser: PageClient, story: IssueScenario, **fields: str) -> Any:
-    path = f"/issues/{story.sr_id}/tasks/{story.hold.task_id}/decision"
-    return browser.fill(path, **{"plan_hash": story.plan_hash, **fields})
+def decision(browser: PageClient, scenario: IssueScenario, **fields: str) -> Any:
+    path = f"/issues/{scenario.sr_id}/tasks/{scenario.claim.task_id}/decision"
+    return browser.submit_form(path, **{"plan_hash": scenario.plan_hash, **fields})
 
 
 # --- the list --------------------------------------------------------------------------------
 
 
-def test_the_start_page_is_the_list(browse: Browse) -> None:
-    answer = browse("lead").see("/")
+def test_the_start_page_is_the_list(sign_in_as: Browse) -> None:
+    answer = sign_in_as("lead").get_page("/")
     assert answer.headers["location"] == "/issues"
 
 
-def test_an_empty_list_says_so(browse: Browse) -> None:
-    browser = browse("lead")
-    assert "진행 중인 요청이 없습니다" in browser.see("/issues").text
-    nothing = browser.see("/issues?q=<b>없는말</b>").text
+def test_an_empty_list_says_so(sign_in_as: Browse) -> None:
+    browser = sign_in_as("lead")
+    assert "진행 중인 요청이 없습니다" in browser.get_page("/issues").text
+    nothing = browser.get_page("/issues?q=<b>없는말</b>").text
     assert "‘&lt;b&gt;없는말&lt;/b&gt;’에 맞는 요청이 없습니다" in nothing
 
 
-def test_the_list_names_what_matters(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    html = browse("lead").see("/issues").text
-    assert f'href="/issues/{story.sr_id}"' in html
+def test_the_list_names_what_matters(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    html = sign_in_as("lead").get_page("/issues").text
+    assert f'href="/issues/{scenario.sr_id}"' in html
     for shown in ("승인 대기", "MOF-DB-01", "DB 전문가", "김철수 대리", "P2", "내 승인 대기"):
         assert shown in html
-    assert "내 승인 대기" not in browse("eng").see("/issues").text
+    assert "내 승인 대기" not in sign_in_as("eng").get_page("/issues").text
 
 
 @pytest.mark.parametrize(
@@ -75,90 +75,94 @@ def test_the_list_names_what_matters(browse: Browse, board: BoardEnv) -> None:
     ],
 )
 def test_states_have_their_colours(
-    browse: Browse, board: BoardEnv, database: Any, state: str, badge: str
+    sign_in_as: Browse, web_env: BoardEnv, database: Any, state: str, badge: str
 ) -> None:
-    board.received()
+    web_env.create_issue()
     with psycopg.connect(database.superuser) as connection:
         connection.execute("set session_replication_role = replica")  # no move leads there
         connection.execute("update tb_sr_request set status = %s", [state])
-    html = browse("lead").see("/issues?state=all").text
+    html = sign_in_as("lead").get_page("/issues?state=all").text
     assert re.search(rf'krds-badge {badge} status" data-status="{state}"', html)
 
 
-def test_pages_of_the_list_lead_to_each_other(browse: Browse, board: BoardEnv) -> None:
+def test_pages_of_the_list_lead_to_each_other(sign_in_as: Browse, web_env: BoardEnv) -> None:
     for number in range(30):
-        board.received(text=f"요청 {number}")
-    browser = browse("lead")
-    first = browser.see("/issues").text
+        web_env.create_issue(text=f"요청 {number}")
+    browser = sign_in_as("lead")
+    first = browser.get_page("/issues").text
     older = re.search(r'rel="next" href="([^"]+)"', first)
     assert older
-    second = browser.see(older[1].replace("&amp;", "&")).text
+    second = browser.get_page(older[1].replace("&amp;", "&")).text
     assert second.count('data-status="RECEIVED"') == 5
     assert 'rel="next"' not in second
     assert 'rel="prev"' in second
 
 
-def test_the_live_refresh_sends_only_what_may_have_changed(browse: Browse, board: BoardEnv) -> None:
-    board.received()
-    answer = browse("lead").get("/issues", headers={"hx-request": "true"})
+def test_the_live_refresh_sends_only_what_may_have_changed(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    web_env.create_issue()
+    answer = sign_in_as("lead").get("/issues", headers={"hx-request": "true"})
     assert "<html" not in answer.text
     assert answer.text.count('hx-swap-oob="true"') == 2
-    again = browse("lead").get("/issues", headers={"hx-request": "true"}).text
+    again = sign_in_as("lead").get("/issues", headers={"hx-request": "true"}).text
     assert re.findall(r'data-version="\w+"', again) == re.findall(
         r'data-version="\w+"', answer.text
     )
 
 
 @pytest.mark.parametrize("query", ["state=x", "before=-1", "after=x", f"before={2**70}"])
-def test_a_bent_query_is_the_askers_fault(browse: Browse, query: str) -> None:
-    assert browse("lead").see(f"/issues?{query}").status_code == 422
+def test_a_bent_query_is_the_askers_fault(sign_in_as: Browse, query: str) -> None:
+    assert sign_in_as("lead").get_page(f"/issues?{query}").status_code == 422
 
 
 # --- a new request ---------------------------------------------------------------------------
 
 
-def test_a_person_files_a_request(browse: Browse, board: BoardEnv) -> None:
-    answer = browse("cus").fill("/issues", title="운영DB가 느려요", body="어제부터요", ticket="t1")
+def test_a_person_files_a_request(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    answer = sign_in_as("cus").submit_form(
+        "/issues", title="운영DB가 느려요", body="어제부터요", ticket="t1"
+    )
     assert answer.headers["location"] == "/issues/1"
-    with board.desk.database.reading() as session:
+    with web_env.desk.database.reading() as session:
         row = session.execute(text("select * from tb_sr_request")).one()
     assert (row.title, row.body, row.channel) == ("운영DB가 느려요", "어제부터요", "web")
     assert (row.requester_id, row.requester_name, row.inst_id) == ("cus", "장하늘 주무관", "MOF")
 
 
-def test_the_same_form_sent_twice_opens_one_issue(browse: Browse, board: BoardEnv) -> None:
-    browser = browse("eng")
+def test_the_same_form_sent_twice_opens_one_issue(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    browser = sign_in_as("eng")
     for _ in range(2):
-        answer = browser.fill("/issues", title="한 번만", ticket="same")
+        answer = browser.submit_form("/issues", title="한 번만", ticket="same")
         assert answer.headers["location"] == "/issues/1"
     # Another person's form is another form, even if it could guess the ticket.
-    assert browse("pm").fill("/issues", title="다른", ticket="same").headers["location"] != (
-        "/issues/1"
-    )
+    assert sign_in_as("pm").submit_form("/issues", title="다른", ticket="same").headers[
+        "location"
+    ] != ("/issues/1")
 
 
-def test_an_empty_request_stays_a_form(browse: Browse) -> None:
-    answer = browse("eng").fill("/issues", title="  ", body="", ticket="t")
+def test_an_empty_request_stays_a_form(sign_in_as: Browse) -> None:
+    answer = sign_in_as("eng").submit_form("/issues", title="  ", body="", ticket="t")
     assert answer.status_code == 422
     assert "제목이나 내용" in answer.text
     assert 'value="t"' in answer.text
 
 
-def test_the_auditor_files_nothing(browse: Browse) -> None:
-    browser = browse("audit")
-    assert browser.see("/issues/new").status_code == 403
-    assert browser.fill("/issues", title="x").status_code == 403
-    assert 'href="/issues/new"' not in browser.see("/issues").text
+def test_the_auditor_files_nothing(sign_in_as: Browse) -> None:
+    browser = sign_in_as("audit")
+    assert browser.get_page("/issues/new").status_code == 403
+    assert browser.submit_form("/issues", title="x").status_code == 403
+    assert 'href="/issues/new"' not in browser.get_page("/issues").text
 
 
 # --- the page of an issue ----------------------------------------------------------------------
 
 
 def test_staff_see_plan_evidence_citation_approval_and_record(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    story = IssueScenario(board).waiting()
-    html = browse("eng").see(f"/issues/{story.sr_id}").text
+    scenario = IssueScenario(web_env).waiting()
+    html = sign_in_as("eng").get_page(f"/issues/{scenario.sr_id}").text
     for shown in (
         "세션 2개가 그 잠금을 기다립니다",
         "잠금 대기 사슬 해소",
@@ -170,186 +174,201 @@ def test_staff_see_plan_evidence_citation_approval_and_record(
         "budget-closing",
         "waiting == `0`",
         "조치 계획 제출",
-        story.plan_hash[:12],
+        scenario.plan_hash[:12],
     ):
         assert shown in html, shown
     assert 'name="decision"' not in html
 
 
 def test_customers_see_neither_plan_nor_evidence_nor_record(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse("cus")
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as("cus")
     for path in ("", "/live?seen=0"):
-        html = browser.see(f"/issues/{story.sr_id}{path}").text
+        html = browser.get_page(f"/issues/{scenario.sr_id}{path}").text
         assert "조치 계획을 세우고 승인을 기다립니다" in html
-        for hidden in ("4711", "pg_", "잠금", story.plan_hash[:12], "성능 저하", "디스패처"):
+        for hidden in ("4711", "pg_", "잠금", scenario.plan_hash[:12], "성능 저하", "디스패처"):
             assert hidden not in html, hidden
 
 
 @pytest.mark.parametrize("account", ["cus2", "cus3"])
 def test_another_institutions_issue_looks_like_none_at_all(
-    browse: Browse, board: BoardEnv, account: str
+    sign_in_as: Browse, web_env: BoardEnv, account: str
 ) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse(account)
-    at = f"/issues/{story.sr_id}"
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as(account)
+    at = f"/issues/{scenario.sr_id}"
     none = "/issues/4040"
     for suffix in ("", "/live", "/evidence/1"):
-        there, nowhere = browser.see(at + suffix), browser.see(none + suffix)
+        there, nowhere = browser.get_page(at + suffix), browser.get_page(none + suffix)
         assert there.status_code == nowhere.status_code == 404
         assert NUMBER.sub("", there.text) == NUMBER.sub("", nowhere.text)
     for suffix, fields in (
         ("/comments", {"body": "x"}),
-        (f"/tasks/{story.hold.task_id}/decision", {"decision": "approve", "plan_hash": "x"}),
+        (f"/tasks/{scenario.claim.task_id}/decision", {"decision": "approve", "plan_hash": "x"}),
     ):
-        assert browser.fill(at + suffix, **fields).status_code == 404
-        assert browser.fill(none + suffix, **fields).status_code == 404
-    stream = browser.get(f"/events?sr={story.sr_id}")
+        assert browser.submit_form(at + suffix, **fields).status_code == 404
+        assert browser.submit_form(none + suffix, **fields).status_code == 404
+    stream = browser.get(f"/events?sr={scenario.sr_id}")
     assert stream.status_code == 404
-    assert f"SR-{story.sr_id}" not in browser.see("/issues?state=all").text.replace("SR-N", "")
+    assert f"SR-{scenario.sr_id}" not in browser.get_page("/issues?state=all").text.replace(
+        "SR-N", ""
+    )
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", str(2**63), "1e3"])
-def test_a_number_that_is_none_is_not_found(browse: Browse, number: str) -> None:
-    assert browse("lead").see(f"/issues/{number}").status_code == 404
+def test_a_number_that_is_none_is_not_found(sign_in_as: Browse, number: str) -> None:
+    assert sign_in_as("lead").get_page(f"/issues/{number}").status_code == 404
 
 
-def test_untrusted_text_stays_text_wherever_it_appears(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board, plan=realistic_plan().model_copy(update={"because": ATTACK}))
-    story.receive(ATTACK, sender=ATTACK, room=ATTACK).parse()
-    story.diagnose({"waiting": ATTACK, ATTACK: [{ATTACK: ATTACK}], "lines": [ATTACK]}, ATTACK)
-    story.file()
-    comments.add_comment(board.desk, story.sr_id, "person:eng", ATTACK)
-    browser = browse("lead")
-    clean = Built(browser.see("/login").text).tags.count("script")
-    for path in ("/issues", f"/issues/{story.sr_id}", f"/issues/{story.sr_id}/live"):
-        html = browser.see(path).text
+def test_untrusted_text_stays_text_wherever_it_appears(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env, plan=realistic_plan().model_copy(update={"because": ATTACK}))
+    scenario.receive(ATTACK, sender=ATTACK, room=ATTACK).parse()
+    scenario.diagnose({"waiting": ATTACK, ATTACK: [{ATTACK: ATTACK}], "lines": [ATTACK]}, ATTACK)
+    scenario.file()
+    comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", ATTACK)
+    browser = sign_in_as("lead")
+    clean = Built(browser.get_page("/login").text).tags.count("script")
+    for path in ("/issues", f"/issues/{scenario.sr_id}", f"/issues/{scenario.sr_id}/live"):
+        html = browser.get_page(path).text
         built = Built(html)
         assert "alert(1)" in html
         assert built.tags.count("script") in {0, clean}
         assert "onerror" not in built.handlers
         assert not built.handlers
-    raw = browser.see(f"/issues/{story.sr_id}/evidence/1")
+    raw = browser.get_page(f"/issues/{scenario.sr_id}/evidence/1")
     assert raw.headers["content-type"].startswith("text/plain")
     assert raw.text == ATTACK
 
 
-def test_the_live_part_brings_only_new_entries(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).receive().parse()
-    browser = browse("lead")
-    seen = re.search(r'id="seen" name="seen" value="(\d+)"', browser.see("/issues/1").text)
+def test_the_live_part_brings_only_new_entries(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).receive().parse()
+    browser = sign_in_as("lead")
+    seen = re.search(r'id="seen" name="seen" value="(\d+)"', browser.get_page("/issues/1").text)
     assert seen
-    story.diagnose()
-    fresh = browser.see(f"/issues/{story.sr_id}/live?seen={seen[1]}").text
+    scenario.diagnose()
+    fresh = browser.get_page(f"/issues/{scenario.sr_id}/live?seen={seen[1]}").text
     assert len(re.findall(r'id="entry-\d+"', fresh)) == 3
     assert 'hx-swap-oob="beforeend:#timeline"' in fresh
     later = re.search(r'id="seen" name="seen" value="(\d+)"', fresh)
     assert later
-    nothing = browser.see(f"/issues/{story.sr_id}/live?seen={later[1]}").text
+    nothing = browser.get_page(f"/issues/{scenario.sr_id}/live?seen={later[1]}").text
     assert "entry-" not in nothing
     assert "beforeend" not in nothing
 
 
-def test_how_it_ended_stands_at_the_top(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    decision(browse("lead"), story, decision="approve")
-    story.start().complete()
-    html = browse("eng").see(f"/issues/{story.sr_id}").text
+def test_how_it_ended_stands_at_the_top(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    decision(sign_in_as("lead"), scenario, decision="approve")
+    scenario.start().complete()
+    html = sign_in_as("eng").get_page(f"/issues/{scenario.sr_id}").text
     assert html.index("처리가 끝났고") < html.index("요청 내용")
     assert "수행한 조치" in html
-    theirs = browse("cus").see(f"/issues/{story.sr_id}").text
+    theirs = sign_in_as("cus").get_page(f"/issues/{scenario.sr_id}").text
     assert "처리가 끝났고" in theirs
     assert "수행한 조치" not in theirs
 
 
 def test_a_plan_that_is_not_the_filed_one_is_shown_with_a_warning(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    story = IssueScenario(board).waiting()
-    with board.desk.database.transaction() as session:
+    scenario = IssueScenario(web_env).waiting()
+    with web_env.desk.database.transaction() as session:
         session.execute(text("update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"x\"')"))
-    assert "승인하지 말고" in browse("lead").see(f"/issues/{story.sr_id}").text
+    assert "승인하지 말고" in sign_in_as("lead").get_page(f"/issues/{scenario.sr_id}").text
 
 
-def test_times_are_those_of_seoul(browse: Browse, board: BoardEnv) -> None:
-    board.received()
-    with board.desk.database.transaction() as session:
+def test_times_are_those_of_seoul(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    web_env.create_issue()
+    with web_env.desk.database.transaction() as session:
         session.execute(text("update tb_sr_request set created_at = '2026-11-20 16:30:05+00'"))
-    assert "2026-11-21 01:30:05" in browse("lead").see("/issues/1").text
+    assert "2026-11-21 01:30:05" in sign_in_as("lead").get_page("/issues/1").text
 
 
 # --- decisions -----------------------------------------------------------------------------------
 
 
-def test_the_lead_approves_the_plan_that_the_page_showed(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse("lead")
-    html = browser.see(f"/issues/{story.sr_id}").text
+def test_the_lead_approves_the_plan_that_the_page_showed(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as("lead")
+    html = browser.get_page(f"/issues/{scenario.sr_id}").text
     assert "회원님의 승인을 기다리고 있습니다" in html
     shown = PLAN_HASH.search(html)
     assert shown
-    answer = decision(browser, story, decision="approve", plan_hash=shown[1], reason="확인")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/issues/{story.sr_id}")
-    after = browser.see(f"/issues/{story.sr_id}").text
+    answer = decision(browser, scenario, decision="approve", plan_hash=shown[1], reason="확인")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/issues/{scenario.sr_id}")
+    after = browser.get_page(f"/issues/{scenario.sr_id}").text
     assert "승인됨" in after
     assert 'name="decision"' not in after
 
 
-def test_a_plan_that_changed_meanwhile_is_not_approved(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    answer = decision(browse("lead"), story, decision="approve", plan_hash="0" * 64)
+def test_a_plan_that_changed_meanwhile_is_not_approved(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    answer = decision(sign_in_as("lead"), scenario, decision="approve", plan_hash="0" * 64)
     assert answer.status_code == 409
     assert "그사이 바뀌었습니다" in answer.text
     # The page comes back with the plan as it is now, still to be decided.
     shown = PLAN_HASH.search(answer.text)
-    assert shown and shown[1] == story.plan_hash
+    assert shown and shown[1] == scenario.plan_hash
     assert "승인 대기" in answer.text
 
 
 @pytest.mark.parametrize("account", ["eng", "pm", "officer", "admin", "audit", "cus"])
-def test_whose_step_it_is_not_cannot_decide(browse: Browse, board: BoardEnv, account: str) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse(account)
-    assert 'name="decision"' not in browser.see(f"/issues/{story.sr_id}").text
-    answer = decision(browser, story, decision="approve")
+def test_whose_step_it_is_not_cannot_decide(
+    sign_in_as: Browse, web_env: BoardEnv, account: str
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as(account)
+    assert 'name="decision"' not in browser.get_page(f"/issues/{scenario.sr_id}").text
+    answer = decision(browser, scenario, decision="approve")
     assert answer.status_code == 403
     assert "권한이 없습니다" in answer.text
     assert "pg_terminate" not in answer.text or account != "cus"
 
 
-def test_nobody_approves_their_own_request(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting(requester_id="lead")
-    assert decision(browse("lead"), story, decision="approve").status_code == 403
-    assert decision(browse("lead2"), story, decision="approve").status_code == 303
+def test_nobody_approves_their_own_request(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting(requester_id="lead")
+    assert decision(sign_in_as("lead"), scenario, decision="approve").status_code == 403
+    assert decision(sign_in_as("lead2"), scenario, decision="approve").status_code == 303
 
 
-def test_a_rejection_needs_a_reason(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse("lead")
-    answer = decision(browser, story, decision="reject", reason=" ")
+def test_a_rejection_needs_a_reason(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as("lead")
+    answer = decision(browser, scenario, decision="reject", reason=" ")
     assert answer.status_code == 422
     assert "한 줄이라도" in answer.text
-    assert decision(browser, story, decision="reject", reason="점검 시간").status_code == 303
-    html = browser.see(f"/issues/{story.sr_id}").text
+    assert decision(browser, scenario, decision="reject", reason="점검 시간").status_code == 303
+    html = browser.get_page(f"/issues/{scenario.sr_id}").text
     assert "승인되지 않았습니다" in html
     assert "점검 시간" in html
 
 
-def test_the_task_must_be_of_the_issue_in_the_address(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    other = board.received()
-    browser = browse("lead")
-    path = f"/issues/{other}/tasks/{story.hold.task_id}/decision"
-    assert browser.fill(path, decision="approve", plan_hash=story.plan_hash).status_code == 404
+def test_the_task_must_be_of_the_issue_in_the_address(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    other = web_env.create_issue()
+    browser = sign_in_as("lead")
+    path = f"/issues/{other}/tasks/{scenario.claim.task_id}/decision"
+    assert (
+        browser.submit_form(path, decision="approve", plan_hash=scenario.plan_hash).status_code
+        == 404
+    )
 
 
-def test_a_program_gets_the_refusal_as_data(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse("lead")
+def test_a_program_gets_the_refusal_as_data(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as("lead")
     answer = browser.post(
-        f"/issues/{story.sr_id}/tasks/{story.hold.task_id}/decision",
+        f"/issues/{scenario.sr_id}/tasks/{scenario.claim.task_id}/decision",
         data={"csrf": browser.token(), "decision": "approve", "plan_hash": "0"},
         headers={"accept": "application/json"},
     )
@@ -360,83 +379,91 @@ def test_a_program_gets_the_refusal_as_data(browse: Browse, board: BoardEnv) -> 
 # --- comments ------------------------------------------------------------------------------------
 
 
-def test_comments_are_markdown_from_people_with_the_right(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse("cus")
-    path = f"/issues/{story.sr_id}/comments"
-    assert browser.fill(path, body="**언제** 끝나나요?").status_code == 303
-    html = browser.see(f"/issues/{story.sr_id}").text
+def test_comments_are_markdown_from_people_with_the_right(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as("cus")
+    path = f"/issues/{scenario.sr_id}/comments"
+    assert browser.submit_form(path, body="**언제** 끝나나요?").status_code == 303
+    html = browser.get_page(f"/issues/{scenario.sr_id}").text
     assert "<strong>언제</strong>" in html
     assert "장하늘 주무관" in html
-    assert browse("audit").fill(path, body="x").status_code == 403
-    assert 'name="body"' not in browse("audit").see(f"/issues/{story.sr_id}").text
+    assert sign_in_as("audit").submit_form(path, body="x").status_code == 403
+    assert 'name="body"' not in sign_in_as("audit").get_page(f"/issues/{scenario.sr_id}").text
 
 
-def test_an_empty_comment_is_refused_on_the_page(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).receive()
-    answer = browse("eng").fill(f"/issues/{story.sr_id}/comments", body="  ")
+def test_an_empty_comment_is_refused_on_the_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).receive()
+    answer = sign_in_as("eng").submit_form(f"/issues/{scenario.sr_id}/comments", body="  ")
     assert answer.status_code == 422
     assert "<html" in answer.text
 
 
-def test_what_english_speakers_do_is_recorded_in_korean(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse("lead")
-    assert "Waiting for my approval" in browser.see("/issues?lang=en").text
-    refused = decision(browser, story, decision="approve", plan_hash="0" * 64)
+def test_what_english_speakers_do_is_recorded_in_korean(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as("lead")
+    assert "Waiting for my approval" in browser.get_page("/issues?lang=en").text
+    refused = decision(browser, scenario, decision="approve", plan_hash="0" * 64)
     assert "has changed" in refused.text or "changed meanwhile" in refused.text
-    decision(browser, story, decision="approve", reason="ok")
-    with board.desk.database.reading() as session:
+    decision(browser, scenario, decision="approve", reason="ok")
+    with web_env.desk.database.reading() as session:
         said = session.scalar(text("select log_content from tb_audit_log where kind = 'approved'"))
     assert said == "정다은 팀장 승인(1단계)"
 
 
-def test_the_engineer_and_the_decision_appear_by_name(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
+def test_the_engineer_and_the_decision_appear_by_name(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
     decisions.decide(
-        board.desk,
+        web_env.desk,
         ENGINEER.model_copy(update={"id": "lead", "role": "team_lead"}),
-        story.hold.task_id,
+        scenario.claim.task_id,
         approve=True,
-        plan_hash=story.plan_hash,
+        plan_hash=scenario.plan_hash,
         reason="영향 없음",
     )
-    html = browse("eng").see(f"/issues/{story.sr_id}").text
+    html = sign_in_as("eng").get_page(f"/issues/{scenario.sr_id}").text
     approval = html[html.index('class="steps"') :]
     assert "정다은 팀장" in approval[:1500]
     assert "영향 없음" in approval[:1500]
 
 
-def test_changes_are_asked_for_with_a_reason_on_the_page(browse: Browse, board: BoardEnv) -> None:
-    story = IssueScenario(board).waiting()
-    browser = browse("lead")
-    at = f"/issues/{story.sr_id}"
-    page = browser.see(at).text
+def test_changes_are_asked_for_with_a_reason_on_the_page(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    browser = sign_in_as("lead")
+    at = f"/issues/{scenario.sr_id}"
+    page = browser.get_page(at).text
     assert 'value="change"' in page and "기한" in page
-    assert decision(browser, story, decision="change", reason=" ").status_code == 422
-    assert decision(browser, story, decision="change", reason="야간에").status_code == 303
-    after = browser.see(at).text
+    assert decision(browser, scenario, decision="change", reason=" ").status_code == 422
+    assert decision(browser, scenario, decision="change", reason="야간에").status_code == 303
+    after = browser.get_page(at).text
     assert "야간에" in after and PLAN_HASH.search(after) is None
-    assert decision(browser, story, decision="change", reason="야간에").status_code == 409
+    assert decision(browser, scenario, decision="change", reason="야간에").status_code == 409
 
 
 # --- a stalled issue -------------------------------------------------------------------------
 
 
 def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
-    browse: Browse, board: BoardEnv
+    sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    sr_id = board.received()
+    sr_id = web_env.create_issue()
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(board.desk, sr_id, "agent:auditor", "@was-agent 확인")
-    lead, path = browse("lead"), f"/issues/{sr_id}/stall/lift"
-    assert "되풀이로 멈춤" in lead.see("/issues").text
-    page = lead.see(f"/issues/{sr_id}").text
+        comments.add_comment(web_env.desk, sr_id, "agent:auditor", "@was-agent 확인")
+    lead, path = sign_in_as("lead"), f"/issues/{sr_id}/stall/lift"
+    assert "되풀이로 멈춤" in lead.get_page("/issues").text
+    page = lead.get_page(f"/issues/{sr_id}").text
     assert "멈추었습니다" in page and "언급 사유로" in page and path in page
-    assert path not in browse("audit").see(f"/issues/{sr_id}").text
-    assert browse("audit").fill(path).status_code == 403
-    assert browse("cus2").fill(path).status_code == 404
-    assert lead.fill(path).status_code == 303
-    assert "되풀이로 멈춤" not in lead.see("/issues").text
-    again = lead.fill(path)
+    assert path not in sign_in_as("audit").get_page(f"/issues/{sr_id}").text
+    assert sign_in_as("audit").submit_form(path).status_code == 403
+    assert sign_in_as("cus2").submit_form(path).status_code == 404
+    assert lead.submit_form(path).status_code == 303
+    assert "되풀이로 멈춤" not in lead.get_page("/issues").text
+    again = lead.submit_form(path)
     assert again.status_code >= 400 and "되풀이로 멈춘 이슈가 아닙니다" in again.text

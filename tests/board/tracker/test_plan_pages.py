@@ -29,47 +29,49 @@ CALL = ToolCall(
 
 
 @pytest.fixture
-def hold(board: BoardEnv) -> Claim:
+def claim(web_env: BoardEnv) -> Claim:
     """A plan that waits, on a server that has what its tool needs."""
-    chart.import_directory(board.desk, Directory(servers=(HOST,)), {})
-    return board.planned(plan("MAINTENANCE", catalogue.propose(CALL, HOST)))[0]
+    chart.import_directory(web_env.desk, Directory(servers=(HOST,)), {})
+    return web_env.create_filed_plan(plan("MAINTENANCE", catalogue.propose(CALL, HOST)))[0]
 
 
-def pages(hold: Claim) -> tuple[str, str]:
-    issue = f"/issues/{hold.sr_id}"
-    return issue, f"{issue}/tasks/{hold.task_id}/plan"
+def pages(claim: Claim) -> tuple[str, str]:
+    issue = f"/issues/{claim.sr_id}"
+    return issue, f"{issue}/tasks/{claim.task_id}/plan"
 
 
 def test_an_engineer_changes_an_argument_and_the_plan_is_asked_anew(
-    browse: Browse, board: BoardEnv, hold: Claim
+    sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
-    issue, form = pages(hold)
-    engineer = browse("eng")
-    assert form in engineer.see(issue).text
-    html = engineer.see(form).text
+    issue, form = pages(claim)
+    engineer = sign_in_as("eng")
+    assert form in engineer.get_page(issue).text
+    html = engineer.get_page(form).text
     assert 'name="1.level"' in html and 'value="INFO"' in html
-    assert 'value="change"' not in engineer.see(issue).text  # only with its own form
-    before = view.plan_state(board.desk, hold.task_id).plan_hash or ""
+    assert 'value="change"' not in engineer.get_page(issue).text  # only with its own form
+    before = view.plan_state(web_env.desk, claim.task_id).plan_hash or ""
     wish = {"plan_hash": before, "1.level": "WARN", "reason": "경고는 남깁니다"}
-    assert engineer.fill(form, form, **wish).status_code == 303
-    found = view.plan_state(board.desk, hold.task_id)
+    assert engineer.submit_form(form, form, **wish).status_code == 303
+    found = view.plan_state(web_env.desk, claim.task_id)
     assert found.plan is not None and found.plan_hash != before
     assert found.plan.actions[0].call.args["level"] == "WARN"
-    assert view.task(board.desk, hold.task_id).state is State.PENDING_APPROVAL
-    assert "경고는 남깁니다" in engineer.see(issue).text
+    assert view.task(web_env.desk, claim.task_id).state is State.PENDING_APPROVAL
+    assert "경고는 남깁니다" in engineer.get_page(issue).text
     # The form of the plan that is gone says so.
-    stale = engineer.fill(form, form, **{**wish, "1.level": "ERROR"})
+    stale = engineer.submit_form(form, form, **{**wish, "1.level": "ERROR"})
     assert stale.status_code == 409 and 'role="alert"' in stale.text
 
 
 def test_what_does_not_hold_comes_back_with_all_that_was_written(
-    browse: Browse, board: BoardEnv, hold: Claim
+    sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
-    _, form = pages(hold)
-    lead = browse("lead")
-    before = view.plan_state(board.desk, hold.task_id).plan_hash or ""
+    _, form = pages(claim)
+    lead = sign_in_as("lead")
+    before = view.plan_state(web_env.desk, claim.task_id).plan_hash or ""
     wish = {"plan_hash": before, "reason": "<b>사유</b>", "1.level": '"><script>'}
-    answer = lead.fill(form, form, **wish, tool="service.restart", arguments="service=budgetdb")
+    answer = lead.submit_form(
+        form, form, **wish, tool="service.restart", arguments="service=budgetdb"
+    )
     assert answer.status_code == 422 and 'role="alert"' in answer.text
     assert "&#34;&gt;&lt;script&gt;" in answer.text and "<script>" not in answer.text
     assert "&lt;b&gt;사유" in answer.text and "service=budgetdb</textarea>" in answer.text
@@ -79,48 +81,48 @@ def test_what_does_not_hold_comes_back_with_all_that_was_written(
         {"tool": "service.explode"},
         {"1.level": "WARN", "reason": " "},
     ):
-        answer = lead.fill(form, form, **{"plan_hash": before, "reason": "고침", **wrong})
+        answer = lead.submit_form(form, form, **{"plan_hash": before, "reason": "고침", **wrong})
         assert answer.status_code in (409, 422), wrong
-    assert view.plan_state(board.desk, hold.task_id).plan_hash == before
+    assert view.plan_state(web_env.desk, claim.task_id).plan_hash == before
     dropped = {"plan_hash": before, "reason": "고침", "drop.1": "1"}
     more = {"tool": "service.restart", "arguments": "service=budgetdb"}
-    assert lead.fill(form, form, **dropped, **more).status_code == 303
-    found = view.plan_state(board.desk, hold.task_id).plan
+    assert lead.submit_form(form, form, **dropped, **more).status_code == 303
+    found = view.plan_state(web_env.desk, claim.task_id).plan
     assert found is not None and [a.call.tool for a in found.actions] == ["service.restart"]
 
 
 def test_a_forced_action_is_asked_for_on_its_own_page(
-    browse: Browse, board: BoardEnv, hold: Claim
+    sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
-    issue, form = f"/issues/{hold.sr_id}", f"/issues/{hold.sr_id}/force"
-    manager = browse("pm")
-    assert form in manager.see(issue).text
-    html = manager.see(form).text
+    issue, form = f"/issues/{claim.sr_id}", f"/issues/{claim.sr_id}/force"
+    manager = sign_in_as("pm")
+    assert form in manager.get_page(issue).text
+    html = manager.get_page(form).text
     assert 'value="MOF-DB-01"' in html and "service.restart" in html
     wish = {"server": "MOF-DB-01", "tool": "service.restart", "arguments": "service=budgetdb"}
     for wrong in ({"reason": ""}, {"server": "x"}, {"tool": ""}, {"arguments": "service=x y"}):
-        answer = manager.fill(form, form, **{**wish, "reason": "긴급", **wrong})
+        answer = manager.submit_form(form, form, **{**wish, "reason": "긴급", **wrong})
         assert answer.status_code in (404, 409, 422) and 'role="alert"' in answer.text
-    assert manager.fill(form, form, **wish, reason="긴급 복구").status_code == 303
-    assert "강제 조치" in manager.see(issue).text
-    waiting = pending.pending_plans(board.desk, hold.sr_id)
+    assert manager.submit_form(form, form, **wish, reason="긴급 복구").status_code == 303
+    assert "강제 조치" in manager.get_page(issue).text
+    waiting = pending.pending_plans(web_env.desk, claim.sr_id)
     assert [w.plan.category for w in waiting] == ["MAINTENANCE", "FORCED"]
 
 
 def test_who_may_not_plan_has_no_form_and_what_is_not_theirs_does_not_exist(
-    browse: Browse, hold: Claim
+    sign_in_as: Browse, claim: Claim
 ) -> None:
-    issue, form = pages(hold)
-    force = f"/issues/{hold.sr_id}/force"
+    issue, form = pages(claim)
+    force = f"/issues/{claim.sr_id}/force"
     for account, answers in {"cus": (404, 403), "eng": (200, 403), "audit": (403, 403)}.items():
-        browser = browse(account)
-        found = tuple(browser.see(path).status_code for path in (form, force))
+        browser = sign_in_as(account)
+        found = tuple(browser.get_page(path).status_code for path in (form, force))
         assert found == answers, account
         sent = browser.post(
             force, data={"csrf": "0", "server": "x"}, headers={"accept": "text/html"}
         )
         assert sent.status_code == 403
-    assert force not in browse("eng").see(issue).text
-    stranger = browse("cus2")
-    assert {stranger.see(path).status_code for path in (form, force)} == {404}
-    assert browse("lead").see(f"/issues/{hold.sr_id}/tasks/999/plan").status_code == 404
+    assert force not in sign_in_as("eng").get_page(issue).text
+    stranger = sign_in_as("cus2")
+    assert {stranger.get_page(path).status_code for path in (form, force)} == {404}
+    assert sign_in_as("lead").get_page(f"/issues/{claim.sr_id}/tasks/999/plan").status_code == 404

@@ -41,7 +41,7 @@ def test_what_the_asker_can_mend_is_said_in_both_shapes(
     app: FastAPI, error: GuardiaError, status: int
 ) -> None:
     browser = raising(app, error)
-    page, data = browser.see("/fail"), browser.get("/fail")
+    page, data = browser.get_page("/fail"), browser.get("/fail")
     assert page.status_code == data.status_code == status
     assert str(error) in page.text.replace("&#39;", "'")
     assert data.json() == {"message": str(error), "documentation_url": "/docs"}
@@ -62,7 +62,7 @@ def test_what_others_must_mend_is_said_without_any_detail(
     app: FastAPI, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     browser = raising(app, error)
-    page, data = browser.see("/fail"), browser.get("/fail")
+    page, data = browser.get_page("/fail"), browser.get("/fail")
     assert page.status_code == data.status_code == 500
     for answer in (page, data):
         assert "시스템에 문제가 생겼습니다" in answer.text
@@ -81,19 +81,19 @@ def test_every_error_of_ours_has_a_status() -> None:
             assert web_errors.status_of(kind.__new__(kind)) in range(400, 600)
 
 
-def test_unknown_addresses_and_methods_in_korean(anyone: PageClient) -> None:
-    assert "찾을 수 없습니다" in anyone.see("/nowhere").text
-    assert anyone.get("/nowhere").json()["message"].startswith("주소가 바뀌었거나")
-    wrong = anyone.put("/login", headers=PAGE)
+def test_unknown_addresses_and_methods_in_korean(anonymous: PageClient) -> None:
+    assert "찾을 수 없습니다" in anonymous.get_page("/nowhere").text
+    assert anonymous.get("/nowhere").json()["message"].startswith("주소가 바뀌었거나")
+    wrong = anonymous.put("/login", headers=PAGE)
     assert wrong.status_code == 405
     assert "지원하지 않는 요청입니다" in wrong.text
-    assert anyone.put("/healthz").json()["message"]
+    assert anonymous.put("/healthz").json()["message"]
 
 
-def test_a_form_that_lacks_fields_says_which(browse: Callable[[str], PageClient]) -> None:
-    browser = browse("lead")
+def test_a_form_that_lacks_fields_says_which(sign_in_as: Callable[[str], PageClient]) -> None:
+    browser = sign_in_as("lead")
     path = "/issues/1/tasks/1/decision"
-    page = browser.fill(path)
+    page = browser.submit_form(path)
     assert page.status_code == 422
     assert "필수 항목입니다" in page.text
     assert "승인 또는 반려" in page.text
@@ -107,10 +107,10 @@ def test_a_form_that_lacks_fields_says_which(browse: Callable[[str], PageClient]
     assert all(set(e) == {"resource", "field", "code", "message"} for e in data.json()["errors"])
 
 
-def test_a_fragment_that_needs_a_sign_in_sends_the_whole_page_there(anyone: PageClient) -> None:
-    answer = anyone.get("/issues", headers={"hx-request": "true"}, follow_redirects=False)
+def test_a_fragment_that_needs_a_sign_in_sends_the_whole_page_there(anonymous: PageClient) -> None:
+    answer = anonymous.get("/issues", headers={"hx-request": "true"}, follow_redirects=False)
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
 
 
-def test_english_faults_for_english_readers(anyone: PageClient) -> None:
-    assert "Not found" in anyone.see("/nowhere?lang=en").text
+def test_english_faults_for_english_readers(anonymous: PageClient) -> None:
+    assert "Not found" in anonymous.get_page("/nowhere?lang=en").text

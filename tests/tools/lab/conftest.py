@@ -9,5 +9,5 @@ from guardia.tools.lab.running_fleet import RunningFleet
 
 
 @pytest.fixture
-def reach(fleet: RunningFleet) -> SshProbe:
+def probe(fleet: RunningFleet) -> SshProbe:
     return SshProbe(fleet)

@@ -42,7 +42,7 @@ def test_up_tells_the_inventory_and_ends_on_request(
     place, child = running
     assert child.stdout is not None
     assert len(json.loads(child.stdout.readline())["hosts"]) == 7
-    assert RunningFleet.find(place / "lab").alive()
+    assert RunningFleet.find(place / "lab").is_alive()
     child.send_signal(signal.SIGINT)
     assert child.wait(20) == 0
     assert processes(place) == []
@@ -58,7 +58,7 @@ def test_faults_by_hand(practice: RunningFleet) -> None:
     assert "MOF-WAS-01" in table
     assert "이상" in table
     assert "되돌렸습니다" in guardia(home, "heal", "hung-was").stdout
-    assert practice.healthy("hung-was")
+    assert practice.is_healthy("hung-was")
 
 
 def test_without_a_fleet_it_says_so(tmp_path: Path) -> None:

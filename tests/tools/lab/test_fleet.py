@@ -25,7 +25,7 @@ OWNER = """
 import sys, time
 from pathlib import Path
 from guardia.tools.lab.running_fleet import RunningFleet
-fleet = RunningFleet.spawn(Path(sys.argv[1])).ready()
+fleet = RunningFleet.spawn(Path(sys.argv[1])).wait_until_ready()
 print(fleet.pid, flush=True)
 time.sleep(600)
 """
@@ -46,9 +46,9 @@ def place(
 
 def leave_commands(fleet: RunningFleet) -> None:
     """A command that nobody waits for, and one with a child of its own."""
-    reach = SshProbe(fleet)
-    reach.run("MOF-WAS-01", "sleep 3881 </dev/null >/dev/null 2>&1 &")
-    reach.run("MOF-DB-01", "setsid sleep 3882 </dev/null >/dev/null 2>&1 &")
+    probe = SshProbe(fleet)
+    probe.run("MOF-WAS-01", "sleep 3881 </dev/null >/dev/null 2>&1 &")
+    probe.run("MOF-DB-01", "setsid sleep 3882 </dev/null >/dev/null 2>&1 &")
 
 
 def test_stopping_leaves_nothing(place: Path) -> None:
@@ -60,7 +60,7 @@ def test_stopping_leaves_nothing(place: Path) -> None:
             assert not fleet.inventory.volumes
             with pytest.raises(Refused, match="커널"):
                 fleet.fault("full-volume")
-            assert fleet.healthy("full-volume")
+            assert fleet.is_healthy("full-volume")
         control = fleet.inventory.control
     assert processes(place) == []
     assert not (place / "inventory.json").exists()
@@ -69,7 +69,7 @@ def test_stopping_leaves_nothing(place: Path) -> None:
 
 @pytest.mark.parametrize("victim", ["launcher", "fleet"])
 def test_kill_9_leaves_nothing_and_it_comes_up_again(place: Path, victim: str) -> None:
-    fleet = RunningFleet.spawn(place).ready()
+    fleet = RunningFleet.spawn(place).wait_until_ready()
     assert fleet.pid
     leave_commands(fleet)
     inner = descendants(fleet.pid)[0].pid
@@ -96,7 +96,7 @@ def test_it_ends_with_its_starter(place: Path) -> None:
 
 def test_it_ends_when_a_server_is_lost(place: Path) -> None:
     """A fleet with six servers would only mislead."""
-    fleet = RunningFleet.spawn(place).ready()
+    fleet = RunningFleet.spawn(place).wait_until_ready()
     assert fleet.pid
     inner = descendants(fleet.pid)[0].pid
     leave_commands(fleet)
@@ -107,27 +107,27 @@ def test_it_ends_when_a_server_is_lost(place: Path) -> None:
 
 def test_a_second_start_attaches(fleet: RunningFleet) -> None:
     with RunningFleet.spawn(fleet.home) as second:
-        assert not second.owned
+        assert not second.is_owned
         assert second.inventory == fleet.inventory
-    assert fleet.alive()
+    assert fleet.is_alive()
 
 
 def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: Path) -> None:
     place = home / "race"
     pair = [RunningFleet.spawn(place), RunningFleet.spawn(place)]
     for each in pair:
-        each.ready()
-    assert sorted(each.owned for each in pair) == [False, True]
+        each.wait_until_ready()
+    assert sorted(each.is_owned for each in pair) == [False, True]
     assert pair[0].inventory == pair[1].inventory
-    (winner,) = (each for each in pair if each.owned)
+    (winner,) = (each for each in pair if each.is_owned)
     assert winner.pid
     os.kill(winner.pid, signal.SIGKILL)
-    assert wait_until(lambda: not pair[0].alive() and not pair[1].alive())
+    assert wait_until(lambda: not pair[0].is_alive() and not pair[1].is_alive())
     # The kernel ends a killed fleet's servers one after another.
     assert wait_until(lambda: processes(place) == [])
     with RunningFleet.spawn(place) as third:
-        assert third.owned
-        assert third.healthy("hung-was")
+        assert third.is_owned
+        assert third.is_healthy("hung-was")
     shutil.rmtree(place)
 
 
@@ -157,6 +157,6 @@ def test_a_fleet_that_cannot_start_says_why(home: Path) -> None:
     place.mkdir()
     (place / "hosts").write_text("not a folder")
     with pytest.raises(Misconfigured, match="hosts"):
-        RunningFleet.spawn(place).ready()
+        RunningFleet.spawn(place).wait_until_ready()
     assert processes(place) == []
     shutil.rmtree(place)

@@ -32,14 +32,14 @@ def test_a_post_is_answered_and_kept(fleet: RunningFleet) -> None:
     assert post(fleet.messenger_url, json.dumps(content).encode()) == (200, "ok")
     kept = fleet.posts("message")[-1]
     assert {name: kept[name] for name in content} == content
-    assert fleet.told(901, "message")
-    assert not fleet.told(901, "alert", within=0)
+    assert fleet.was_notified(901, "message")
+    assert not fleet.was_notified(901, "alert", within=0)
 
 
 def test_alerts_are_kept_apart(fleet: RunningFleet) -> None:
     assert post(fleet.alert_url, b'{"text": "FAILED", "props": {"sr_id": 902}}') == (200, "ok")
-    assert fleet.told(902, "alert")
-    assert not fleet.told(902, "message", within=0)
+    assert fleet.was_notified(902, "alert")
+    assert not fleet.was_notified(902, "message", within=0)
 
 
 def test_a_form_with_a_payload_is_taken(fleet: RunningFleet) -> None:
@@ -67,7 +67,7 @@ def test_what_is_wrong_is_refused_and_not_kept(
     tmp_path: Path, method: str, path: str, body: bytes, status: str
 ) -> None:
     messenger = Messenger(tmp_path, "secret")
-    assert messenger.take(method, path, "application/json", body).status.startswith(status)
+    assert messenger.receive(method, path, "application/json", body).status.startswith(status)
     assert read_posts(messenger.messages) == []
 
 

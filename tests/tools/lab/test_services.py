@@ -30,8 +30,8 @@ def get(service: Service, path: str, scheme: str = "http") -> tuple[int, bytes]:
             return error.code, error.read()
 
 
-def control(reach: SshProbe, server: str, word: str) -> tuple[int | None, str]:
-    done = reach.run(server, f"{service_of(reach.fleet, server).control} {word}")
+def control(probe: SshProbe, server: str, word: str) -> tuple[int | None, str]:
+    done = probe.run(server, f"{service_of(probe.fleet, server).control} {word}")
     return done.exit_status, str(done.stdout)
 
 
@@ -53,13 +53,13 @@ def test_an_application_server_reports_its_health(
 
 
 def test_the_web_server_speaks_tls_with_its_own_certificate(
-    fleet: RunningFleet, reach: SshProbe
+    fleet: RunningFleet, probe: SshProbe
 ) -> None:
     service = service_of(fleet, "MOE-WEB-01")
     assert get(service, "/health", "https")[0] == 200
     pem = ssl.get_server_certificate(("127.0.0.1", service.port or 0))
-    assert reach.run("MOE-WEB-01", f"cat {service.root}/conf/tls.crt").stdout == pem
-    assert reach.run("MOE-WEB-01", f"stat -c %a {service.root}/conf/tls.key").stdout == "600\n"
+    assert probe.run("MOE-WEB-01", f"cat {service.root}/conf/tls.crt").stdout == pem
+    assert probe.run("MOE-WEB-01", f"stat -c %a {service.root}/conf/tls.key").stdout == "600\n"
 
 
 def test_a_client_that_says_nothing_stops_nobody(fleet: RunningFleet) -> None:
@@ -71,64 +71,64 @@ def test_a_client_that_says_nothing_stops_nobody(fleet: RunningFleet) -> None:
             assert get(service, "/health", scheme)[0] == 200
 
 
-def test_the_control_script_knows_the_state(practice: RunningFleet, reach: SshProbe) -> None:
+def test_the_control_script_knows_the_state(practice: RunningFleet, probe: SshProbe) -> None:
     server = "MOF-WAS-02"
-    code, text = control(reach, server, "status")
+    code, text = control(probe, server, "status")
     assert code == 0
     assert "running (pid" in text
-    assert control(reach, server, "start")[1].startswith("budget: already running")
-    assert control(reach, server, "stop") == (0, "budget: stopped\n")
-    assert control(reach, server, "status") == (3, "budget: not running\n")
-    assert control(reach, server, "stop") == (0, "budget: not running\n")
-    assert control(reach, server, "reload")[0] == 3
-    assert control(reach, server, "nonsense")[0] == 2
-    code, text = control(reach, server, "restart")
+    assert control(probe, server, "start")[1].startswith("budget: already running")
+    assert control(probe, server, "stop") == (0, "budget: stopped\n")
+    assert control(probe, server, "status") == (3, "budget: not running\n")
+    assert control(probe, server, "stop") == (0, "budget: not running\n")
+    assert control(probe, server, "reload")[0] == 3
+    assert control(probe, server, "nonsense")[0] == 2
+    code, text = control(probe, server, "restart")
     assert code == 0
     assert "started" in text
     assert get(service_of(practice, server), "/health")[0] == 200
 
 
 def test_a_service_started_by_hand_is_the_servers_own(
-    practice: RunningFleet, reach: SshProbe
+    practice: RunningFleet, probe: SshProbe
 ) -> None:
     """It outlives the session, is no leftover command, and inherits nothing of the session."""
-    control(reach, "MOF-WAS-02", "restart")
+    control(probe, "MOF-WAS-02", "restart")
     entry = next(e for e in practice.status()["servers"] if e["server"] == "MOF-WAS-02")
     assert (entry["state"], entry["commands"]) == ("up", [])
     root = service_of(practice, "MOF-WAS-02").root
-    names = reach.run(
+    names = probe.run(
         "MOF-WAS-02", f"tr '\\0' '\\n' </proc/$(cat {root}/run/budget.pid)/environ | cut -d= -f1"
     )
     assert set(str(names.stdout).split()) == {"PATH", "LANG", "HOME"}
 
 
-def test_a_pid_of_somebody_else_is_not_the_service(practice: RunningFleet, reach: SshProbe) -> None:
+def test_a_pid_of_somebody_else_is_not_the_service(practice: RunningFleet, probe: SshProbe) -> None:
     root = service_of(practice, "MOF-WAS-02").root
-    control(reach, "MOF-WAS-02", "stop")
-    reach.run("MOF-WAS-02", f"echo 1 > {root}/run/budget.pid")
-    assert control(reach, "MOF-WAS-02", "status") == (3, "budget: not running\n")
-    assert control(reach, "MOF-WAS-02", "stop") == (0, "budget: not running\n")
+    control(probe, "MOF-WAS-02", "stop")
+    probe.run("MOF-WAS-02", f"echo 1 > {root}/run/budget.pid")
+    assert control(probe, "MOF-WAS-02", "status") == (3, "budget: not running\n")
+    assert control(probe, "MOF-WAS-02", "stop") == (0, "budget: not running\n")
 
 
-def test_the_level_is_read_again_on_reload(practice: RunningFleet, reach: SshProbe) -> None:
+def test_the_level_is_read_again_on_reload(practice: RunningFleet, probe: SshProbe) -> None:
     service = service_of(practice, "MOF-WAS-02")
     size = f"stat -c %s {service.logs}/app-debug.log 2>/dev/null || echo 0"
-    reach.run("MOF-WAS-02", f"echo DEBUG > {service.root}/conf/log_level")
-    assert control(reach, "MOF-WAS-02", "reload")[0] == 0
-    assert wait_until(lambda: int(str(reach.run("MOF-WAS-02", size).stdout)) > 1_000_000)
-    reach.run("MOF-WAS-02", f"echo INFO > {service.root}/conf/log_level")
-    control(reach, "MOF-WAS-02", "reload")
-    settled = reach.run("MOF-WAS-02", f"sleep 0.2; {size}; sleep 0.3; {size}")
+    probe.run("MOF-WAS-02", f"echo DEBUG > {service.root}/conf/log_level")
+    assert control(probe, "MOF-WAS-02", "reload")[0] == 0
+    assert wait_until(lambda: int(str(probe.run("MOF-WAS-02", size).stdout)) > 1_000_000)
+    probe.run("MOF-WAS-02", f"echo INFO > {service.root}/conf/log_level")
+    control(probe, "MOF-WAS-02", "reload")
+    settled = probe.run("MOF-WAS-02", f"sleep 0.2; {size}; sleep 0.3; {size}")
     before, after = str(settled.stdout).split()
     assert before == after
     # Without a volume of its own the log is bounded.
     assert int(after) < 9_000_000
 
 
-def test_the_auth_log_holds_refused_logins(fleet: RunningFleet, reach: SshProbe) -> None:
+def test_the_auth_log_holds_refused_logins(fleet: RunningFleet, probe: SshProbe) -> None:
     service = service_of(fleet, "MOIS-SEC-01")
-    lines = str(reach.run("MOIS-SEC-01", f"cat {service.logs}/auth.log").stdout).splitlines()
+    lines = str(probe.run("MOIS-SEC-01", f"cat {service.logs}/auth.log").stdout).splitlines()
     assert len(lines) >= 300
     refused = [line for line in lines if "Failed password for invalid user" in line]
     assert 10 < len(refused) < len(lines) / 2
-    assert control(reach, "MOIS-SEC-01", "status")[0] == 0
+    assert control(probe, "MOIS-SEC-01", "status")[0] == 0

@@ -19,9 +19,9 @@ SERVER = "MOE-WEB-01"
 
 
 def test_a_command_runs_at_home_with_a_clean_environment(
-    reach: SshProbe, fleet: RunningFleet
+    probe: SshProbe, fleet: RunningFleet
 ) -> None:
-    done = reach.run(SERVER, "pwd; echo $HOME $USER; env | cut -d= -f1 | sort | xargs")
+    done = probe.run(SERVER, "pwd; echo $HOME $USER; env | cut -d= -f1 | sort | xargs")
     home, who, names = str(done.stdout).splitlines()
     assert home.endswith(f"/hosts/{SERVER}")
     assert who == f"{home} guardia"
@@ -40,20 +40,20 @@ def test_a_command_runs_at_home_with_a_clean_environment(
     ],
 )
 def test_how_a_command_ended_is_told(
-    reach: SshProbe, command: str, code: int, signal: str | None, out: str, err: str
+    probe: SshProbe, command: str, code: int, signal: str | None, out: str, err: str
 ) -> None:
-    done = reach.run(SERVER, command)
+    done = probe.run(SERVER, command)
     assert (done.exit_status, done.stdout, done.stderr) == (code, out, err)
     assert (done.exit_signal[0] if done.exit_signal else None) == signal
 
 
-def test_input_arrives_whole_and_with_its_end(reach: SshProbe) -> None:
-    assert reach.run(SERVER, "wc -c", input="x" * 3_000_000).stdout == "3000000\n"
-    assert reach.run(SERVER, "cat", input="y" * 3_000_000).stdout == "y" * 3_000_000
-    assert reach.run(SERVER, "head -c 3", input="z" * 3_000_000).stdout == "zzz"
+def test_input_arrives_whole_and_with_its_end(probe: SshProbe) -> None:
+    assert probe.run(SERVER, "wc -c", input="x" * 3_000_000).stdout == "3000000\n"
+    assert probe.run(SERVER, "cat", input="y" * 3_000_000).stdout == "y" * 3_000_000
+    assert probe.run(SERVER, "head -c 3", input="z" * 3_000_000).stdout == "zzz"
 
 
-def test_big_output_arrives_whole_also_when_the_client_is_slow(reach: SshProbe) -> None:
+def test_big_output_arrives_whole_also_when_the_client_is_slow(probe: SshProbe) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> int:
         running: Any = await connection.create_process(
             "head -c 20000000 /dev/zero; echo end >&2", encoding=None
@@ -67,19 +67,19 @@ def test_big_output_arrives_whole_also_when_the_client_is_slow(reach: SshProbe) 
         assert running.exit_status == 0
         return size
 
-    assert reach.session(SERVER, work) == 20_000_000
+    assert probe.session(SERVER, work) == 20_000_000
 
 
-def test_fifty_commands_at_once_on_one_connection(reach: SshProbe) -> None:
+def test_fifty_commands_at_once_on_one_connection(probe: SshProbe) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> list[str]:
         commands = (connection.run(f"sleep 0.2; echo {n}") for n in range(50))
         return [str(done.stdout).strip() for done in await asyncio.gather(*commands)]
 
-    assert reach.session(SERVER, work) == [str(n) for n in range(50)]
+    assert probe.session(SERVER, work) == [str(n) for n in range(50)]
 
 
 def test_closing_the_channel_leaves_the_command_running_and_it_is_counted(
-    reach: SshProbe, fleet: RunningFleet
+    probe: SshProbe, fleet: RunningFleet
 ) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("sleep 3871")
@@ -88,20 +88,20 @@ def test_closing_the_channel_leaves_the_command_running_and_it_is_counted(
         await running.wait_closed()
 
     assert fleet.commands(SERVER) == []
-    reach.session(SERVER, work)
+    probe.session(SERVER, work)
     left = fleet.commands(SERVER)
     assert [entry["command"] for entry in left] == ["sleep 3871"]
-    reach.run(SERVER, f"kill {left[0]['pid']}")
+    probe.run(SERVER, f"kill {left[0]['pid']}")
     assert wait_until(lambda: fleet.commands(SERVER) == [])
 
 
-def test_a_writer_without_a_reader_ends_by_itself(reach: SshProbe, fleet: RunningFleet) -> None:
+def test_a_writer_without_a_reader_ends_by_itself(probe: SshProbe, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("yes")
         await running.stdout.read(10)
         running.close()
 
-    reach.session(SERVER, work)
+    probe.session(SERVER, work)
     assert wait_until(lambda: fleet.commands(SERVER) == [])
 
 
@@ -114,45 +114,45 @@ async def there(fleet: RunningFleet, command: str) -> None:
     assert await asyncio.to_thread(wait_until, runs)
 
 
-def test_a_client_can_signal_its_command(reach: SshProbe, fleet: RunningFleet) -> None:
+def test_a_client_can_signal_its_command(probe: SshProbe, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> Any:
         running: Any = await connection.create_process("sleep 3872")
         await there(fleet, "sleep 3872")
         running.send_signal("TERM")
         return (await running.wait()).exit_signal[0]
 
-    assert reach.session(SERVER, work) == "TERM"
+    assert probe.session(SERVER, work) == "TERM"
 
 
-def test_a_terminal_is_a_terminal(reach: SshProbe) -> None:
-    done = reach.run(SERVER, "tty; stty size", term_type="xterm", term_size=(100, 40))
+def test_a_terminal_is_a_terminal(probe: SshProbe) -> None:
+    done = probe.run(SERVER, "tty; stty size", term_type="xterm", term_size=(100, 40))
     assert str(done.stdout).startswith("/dev/pts/")
     assert str(done.stdout).endswith("40 100\r\n")
     assert done.exit_status == 0
 
 
-def test_a_terminal_that_is_closed_hangs_up(reach: SshProbe, fleet: RunningFleet) -> None:
+def test_a_terminal_that_is_closed_hangs_up(probe: SshProbe, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("sleep 3873", term_type="xterm")
         await there(fleet, "sleep 3873")
         running.close()
 
-    reach.session(SERVER, work)
+    probe.session(SERVER, work)
     assert wait_until(lambda: fleet.commands(SERVER) == [])
 
 
-def test_files_are_seen_from_the_home_down(reach: SshProbe) -> None:
+def test_files_are_seen_from_the_home_down(probe: SshProbe) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> Any:
         async with connection.start_sftp_client() as files:
             return await files.listdir("/")
 
-    assert {"bin", "srv"} <= set(reach.session(SERVER, work))
+    assert {"bin", "srv"} <= set(probe.session(SERVER, work))
 
 
-def test_another_key_or_account_does_not_get_in(reach: SshProbe) -> None:
+def test_another_key_or_account_does_not_get_in(probe: SshProbe) -> None:
     def attempt(**change: Any) -> None:
         async def live() -> None:
-            async with asyncssh.connect(**{**reach.options(SERVER), **change}):
+            async with asyncssh.connect(**{**probe.options(SERVER), **change}):
                 pass
 
         run_in_own_loop(live())
@@ -166,12 +166,12 @@ def test_another_key_or_account_does_not_get_in(reach: SshProbe) -> None:
         attempt(client_keys=[], password="guardia")
 
 
-def test_every_server_has_its_own_host_key(reach: SshProbe, fleet: RunningFleet) -> None:
+def test_every_server_has_its_own_host_key(probe: SshProbe, fleet: RunningFleet) -> None:
     assert len({host.host_key for host in fleet.inventory.hosts}) == 7
-    other = reach.options("MOF-WAS-01")["known_hosts"]
+    other = probe.options("MOF-WAS-01")["known_hosts"]
 
     async def live() -> None:
-        async with asyncssh.connect(**{**reach.options(SERVER), "known_hosts": other}):
+        async with asyncssh.connect(**{**probe.options(SERVER), "known_hosts": other}):
             pass
 
     with pytest.raises(asyncssh.HostKeyNotVerifiable):

@@ -102,7 +102,7 @@ class TestACommand:
         command = shell("echo out; echo err >&2; exit 7")
         output = connections.run(sshd.host(), command, timeout=10)
         assert (output.exit, output.stdout, output.stderr) == (7, "out\n", "err\n")
-        assert output.ended is ExitReason.EXITED
+        assert output.exit_reason is ExitReason.EXITED
         assert not output.truncated
 
     @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ class TestACommand:
 
     def test_its_input_arrives(self, connections: Connections, sshd: Any) -> None:
         long = "0123456789abcdef" * 20_000
-        command = Command.of("sha256sum").fed(long, Secret("끝"))
+        command = Command.of("sha256sum").with_input(long, Secret("끝"))
         output = connections.run(sshd.host(), command, timeout=10)
         expected = subprocess.run(
             ["sha256sum"], input=(long + "끝").encode(), capture_output=True, check=True
@@ -127,7 +127,7 @@ class TestACommand:
     def test_input_that_it_does_not_read_does_no_harm(
         self, connections: Connections, sshd: Any
     ) -> None:
-        command = Command.of("echo", "done").fed("x" * 500_000)
+        command = Command.of("echo", "done").with_input("x" * 500_000)
         output = connections.run(sshd.host(), command, timeout=10)
         assert (output.exit, output.stdout) == (0, "done\n")
 
@@ -209,7 +209,7 @@ class TestOutput:
 
 class TestWhoIsTrusted:
     def test_another_host_key_is_refused_before_any_log_in(
-        self, own: Any, sshd: Any, short: Path
+        self, own: Any, sshd: Any, short_folder: Path
     ) -> None:
         changed = own.host(host_key=sshd.host().host_key)
         with (
@@ -219,12 +219,13 @@ class TestWhoIsTrusted:
             connections.run(changed, Command.of("true"), timeout=10)
         assert "Accepted" not in (own.folder / "log").read_text()
 
-    def test_a_host_key_of_another_type_is_refused(self, own: Any, short: Path) -> None:
-        (short / "rsa").mkdir(exist_ok=True)
+    def test_a_host_key_of_another_type_is_refused(self, own: Any, short_folder: Path) -> None:
+        (short_folder / "rsa").mkdir(exist_ok=True)
         subprocess.run(
-            ["ssh-keygen", "-q", "-t", "rsa", "-N", "", "-f", short / "rsa" / "k"], check=True
+            ["ssh-keygen", "-q", "-t", "rsa", "-N", "", "-f", short_folder / "rsa" / "k"],
+            check=True,
         )
-        key = " ".join((short / "rsa" / "k.pub").read_text().split()[:2])
+        key = " ".join((short_folder / "rsa" / "k.pub").read_text().split()[:2])
         with Connections(own) as connections, pytest.raises(Unreachable, match="호스트 키"):
             connections.run(own.host(host_key=key), Command.of("true"), timeout=10)
 
@@ -310,16 +311,16 @@ class TestNothingIsLeftBehind:
         assert alive(mark) == []
         assert counted[0] >= 20
         until(lambda: not alive(mark, shell_too=True))
-        assert output.ended is ExitReason.CANCELLED
+        assert output.exit_reason is ExitReason.CANCELLED
         assert output.exit is None
-        assert output.confirmed_gone
+        assert output.is_confirmed_gone
 
     def test_so_does_running_out_of_time(self, connections: Connections, sshd: Any) -> None:
         mark = marked()
         output = connections.run(sshd.host(), shell(self.CROWD, mark), timeout=1.5)
         assert alive(mark) == []
-        assert output.ended is ExitReason.TIMED_OUT
-        assert output.confirmed_gone
+        assert output.exit_reason is ExitReason.TIMED_OUT
+        assert output.is_confirmed_gone
         assert output.stdout == "ready\n"
 
     def test_a_cancel_is_noticed_within_a_second(self, connections: Connections, sshd: Any) -> None:
@@ -330,7 +331,7 @@ class TestNothingIsLeftBehind:
             sshd.host(), Command.of("sleep", marked()), timeout=60, cancel=cancel
         )
         timer.join()
-        assert output.ended is ExitReason.CANCELLED
+        assert output.exit_reason is ExitReason.CANCELLED
         assert output.seconds < 1.5
 
     def test_cancelled_before_it_began_it_does_not_begin(
@@ -340,7 +341,7 @@ class TestNothingIsLeftBehind:
         cancel.set()
         command = Command.of("touch", str(tmp_path / "began"))
         output = connections.run(sshd.host(), command, timeout=10, cancel=cancel)
-        assert output.ended is ExitReason.CANCELLED
+        assert output.exit_reason is ExitReason.CANCELLED
         assert not (tmp_path / "began").exists()
 
     def test_a_command_that_ended_in_time_counts_as_ended(
@@ -355,8 +356,8 @@ class TestNothingIsLeftBehind:
             on_output=lambda _stream, _text: cancel.set(),
         )
         assert output.stdout == "done\n"
-        assert output.ended in (ExitReason.EXITED, ExitReason.CANCELLED)
-        assert output.confirmed_gone
+        assert output.exit_reason in (ExitReason.EXITED, ExitReason.CANCELLED)
+        assert output.is_confirmed_gone
 
     def test_closing_the_connections_ends_what_runs(self, sshd: Any) -> None:
         mark = marked()
@@ -367,7 +368,7 @@ class TestNothingIsLeftBehind:
             )
             until(lambda: bool(alive(mark)))
             connections.close()
-            assert running.result(20).ended is ExitReason.LOST
+            assert running.result(20).exit_reason is ExitReason.LOST
         until(lambda: not alive(mark))
 
     def test_killing_this_side_ends_it_too(self, sshd: Any) -> None:
@@ -413,9 +414,9 @@ class TestABrokenConnection:
             until(log.exists)
             cut(own.host())
             output = running.result(30)
-            assert output.ended is ExitReason.LOST
+            assert output.exit_reason is ExitReason.LOST
             assert output.exit is None
-            assert output.confirmed_gone
+            assert output.is_confirmed_gone
             assert alive(mark) == []
         assert log.read_text() == "x\n"
 
@@ -431,12 +432,12 @@ class TestABrokenConnection:
             own.stop()
             cut(own.host())
             output = running.result(30)
-        assert output.ended is ExitReason.LOST
-        assert not output.confirmed_gone
+        assert output.exit_reason is ExitReason.LOST
+        assert not output.is_confirmed_gone
         until(lambda: not alive(mark))
 
     def test_a_server_that_hangs_does_not_hang_us(self, own: Any) -> None:
-        limits = TransportLimits(connect=1.0, letting_go=1.0)
+        limits = TransportLimits(connect=1.0, termination=1.0)
         mark = marked()
         with Connections(own, limits) as connections, ThreadPoolExecutor(1) as threads:
             command = Command.of("sleep", mark)
@@ -447,8 +448,8 @@ class TestABrokenConnection:
                 os.kill(pid, signal.SIGSTOP)
             try:
                 output = running.result(20)
-                assert output.ended is ExitReason.TIMED_OUT
-                assert not output.confirmed_gone
+                assert output.exit_reason is ExitReason.TIMED_OUT
+                assert not output.is_confirmed_gone
                 # The hung connection is not used again.
                 assert connections.run(own.host(), Command.of("true"), timeout=10).exit == 0
             finally:
@@ -570,7 +571,7 @@ class TestManyAtOnce:
             with pytest.raises(Unreachable, match="사용 중"):
                 connections.run(sshd.host(), Command.of("true"), timeout=10)
             cancel.set()
-            assert running.result(10).confirmed_gone
+            assert running.result(10).is_confirmed_gone
 
     def test_a_kept_connection_is_used_again(self, sshd: Any) -> None:
         with Connections(sshd) as connections:

@@ -45,13 +45,18 @@ def test_a_change_whose_task_is_held_happens_with_its_input(
     connections: Connections, sshd: Any, tmp_path: Path
 ) -> None:
     asked: list[int] = []
-    leash = FenceGuard(TAG, lambda: asked.append(lines(tmp_path / "a")))
-    done = connections.run(sshd.host(), appending(tmp_path / "a"), timeout=20, leash=leash)
-    assert (done.exit, lines(tmp_path / "a"), asked) == (0, 1, [0])
-    fed = connections.run(
-        sshd.host(), Command.of("cat").fed("끝."), timeout=20, leash=FenceGuard(TAG, holds)
+    fence_guard = FenceGuard(TAG, lambda: asked.append(lines(tmp_path / "a")))
+    done = connections.run(
+        sshd.host(), appending(tmp_path / "a"), timeout=20, fence_guard=fence_guard
     )
-    assert fed.stdout == "끝."
+    assert (done.exit, lines(tmp_path / "a"), asked) == (0, 1, [0])
+    with_input = connections.run(
+        sshd.host(),
+        Command.of("cat").with_input("끝."),
+        timeout=20,
+        fence_guard=FenceGuard(TAG, holds),
+    )
+    assert with_input.stdout == "끝."
 
 
 def test_a_change_whose_task_someone_else_holds_never_starts(
@@ -63,7 +68,10 @@ def test_a_change_whose_task_someone_else_holds_never_starts(
     for _ in range(3):
         with pytest.raises(Stale):
             connections.run(
-                sshd.host(), appending(tmp_path / "a"), timeout=20, leash=FenceGuard(TAG, overtaken)
+                sshd.host(),
+                appending(tmp_path / "a"),
+                timeout=20,
+                fence_guard=FenceGuard(TAG, overtaken),
             )
     assert connections.end(sshd.host(), TAG)
     assert lines(tmp_path / "a") == 0
@@ -78,7 +86,7 @@ def test_who_takes_over_ends_what_is_about_to_start(
         assert other.end(sshd.host(), TAG)
 
     late = connections.run(
-        sshd.host(), appending(tmp_path / "a"), timeout=20, leash=FenceGuard(TAG, then_paused)
+        sshd.host(), appending(tmp_path / "a"), timeout=20, fence_guard=FenceGuard(TAG, then_paused)
     )
     assert late.exit is None
     assert lines(tmp_path / "a") == 0
@@ -90,10 +98,15 @@ def test_who_takes_over_ends_what_runs_and_nothing_else(
     neighbour = FenceGuard(TAG.replace(":7:", ":77:"), holds)
     with ThreadPoolExecutor(2) as threads:
 
-        def change(name: str, leash: FenceGuard, cancel: threading.Event) -> Any:
+        def change(name: str, fence_guard: FenceGuard, cancel: threading.Event) -> Any:
             command = appending(tmp_path / name, "sleep 300; echo done >> $1")
             return threads.submit(
-                connections.run, sshd.host(), command, timeout=400, leash=leash, cancel=cancel
+                connections.run,
+                sshd.host(),
+                command,
+                timeout=400,
+                fence_guard=fence_guard,
+                cancel=cancel,
             )
 
         stop, let = threading.Event(), threading.Event()

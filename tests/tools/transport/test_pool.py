@@ -17,7 +17,7 @@ class Line:
     def __init__(self) -> None:
         self.open = True
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self.open
 
     def close(self) -> None:
@@ -34,73 +34,75 @@ def soon() -> float:
 
 def test_a_connection_is_shared_up_to_its_channels() -> None:
     kept = pool()
-    taken = [kept.take("a", Line, soon()) for _ in range(3)]
-    assert taken[0].line is taken[1].line is not taken[2].line
+    taken = [kept.acquire("a", Line, soon()) for _ in range(3)]
+    assert taken[0].connection is taken[1].connection is not taken[2].connection
 
 
 def test_another_place_has_its_own() -> None:
     kept = pool()
-    assert kept.take("a", Line, soon()).line is not kept.take("b", Line, soon()).line
+    assert (
+        kept.acquire("a", Line, soon()).connection is not kept.acquire("b", Line, soon()).connection
+    )
 
 
 def test_the_roomiest_is_taken() -> None:
     kept = pool()
-    first, _, third = (kept.take("a", Line, soon()) for _ in range(3))
-    kept.give_back(first)
-    kept.give_back(first)
-    assert kept.take("a", Line, soon()).line is first.line
+    first, _, third = (kept.acquire("a", Line, soon()) for _ in range(3))
+    kept.release(first)
+    kept.release(first)
+    assert kept.acquire("a", Line, soon()).connection is first.connection
     assert third.channels == 1
 
 
 def test_full_is_said_after_waiting() -> None:
     kept = pool(channels=1, connections=1)
-    kept.take("a", Line, soon())
+    kept.acquire("a", Line, soon())
     with pytest.raises(PoolExhausted):
-        kept.take("a", Line, soon())
+        kept.acquire("a", Line, soon())
 
 
 def test_one_that_is_given_back_wakes_who_waits() -> None:
     kept = pool(channels=1, connections=1)
-    first = kept.take("a", Line, soon())
-    threading.Timer(0.05, kept.give_back, [first]).start()
-    assert kept.take("a", Line, time.monotonic() + 5).line is first.line
+    first = kept.acquire("a", Line, soon())
+    threading.Timer(0.05, kept.release, [first]).start()
+    assert kept.acquire("a", Line, time.monotonic() + 5).connection is first.connection
 
 
 def test_a_dead_one_is_not_taken_again() -> None:
     kept = pool()
-    first = kept.take("a", Line, soon())
-    kept.give_back(first)
-    first.line.close()
-    assert kept.take("a", Line, soon()).line is not first.line
+    first = kept.acquire("a", Line, soon())
+    kept.release(first)
+    first.connection.close()
+    assert kept.acquire("a", Line, soon()).connection is not first.connection
 
 
 def test_a_retired_one_ends_with_its_last_channel() -> None:
     kept = pool()
-    first = kept.take("a", Line, soon())
-    second = kept.take("a", Line, soon())
-    kept.give_back(first, retire=True)
-    assert second.line.alive()
-    assert kept.take("a", Line, soon()).line is not first.line
-    kept.give_back(second)
-    assert not second.line.alive()
+    first = kept.acquire("a", Line, soon())
+    second = kept.acquire("a", Line, soon())
+    kept.release(first, retire=True)
+    assert second.connection.is_alive()
+    assert kept.acquire("a", Line, soon()).connection is not first.connection
+    kept.release(second)
+    assert not second.connection.is_alive()
 
 
 def test_an_unused_one_is_closed_in_time() -> None:
     kept = pool(idle=0.01)
-    first = kept.take("a", Line, soon())
-    kept.give_back(first)
+    first = kept.acquire("a", Line, soon())
+    kept.release(first)
     time.sleep(0.03)
-    kept.take("b", Line, soon())
-    assert not first.line.alive()
+    kept.acquire("b", Line, soon())
+    assert not first.connection.is_alive()
 
 
 def test_a_full_server_gets_fewer_channels() -> None:
     kept = pool(channels=8, connections=2)
-    first = kept.take("a", Line, soon())
-    refused = kept.take("a", Line, soon())
+    first = kept.acquire("a", Line, soon())
+    refused = kept.acquire("a", Line, soon())
     refused.full()
-    kept.give_back(refused)
-    assert kept.take("a", Line, soon()).line is not first.line
+    kept.release(refused)
+    assert kept.acquire("a", Line, soon()).connection is not first.connection
 
 
 def test_a_burst_opens_one_at_a_time() -> None:
@@ -113,7 +115,7 @@ def test_a_burst_opens_one_at_a_time() -> None:
         return opened[-1]
 
     with ThreadPoolExecutor(10) as threads:
-        list(threads.map(lambda _: kept.take("a", connect, time.monotonic() + 5), range(10)))
+        list(threads.map(lambda _: kept.acquire("a", connect, time.monotonic() + 5), range(10)))
     assert len(opened) == 1
 
 
@@ -124,18 +126,18 @@ def test_a_failed_attempt_lets_the_next_one_try() -> None:
         raise OSError
 
     with pytest.raises(OSError):
-        kept.take("a", fail, soon())
-    assert kept.take("a", Line, soon()).line.alive()
+        kept.acquire("a", fail, soon())
+    assert kept.acquire("a", Line, soon()).connection.is_alive()
 
 
 def test_close_is_for_good() -> None:
     kept = pool()
-    first = kept.take("a", Line, soon())
+    first = kept.acquire("a", Line, soon())
     kept.close()
-    assert not first.line.alive()
+    assert not first.connection.is_alive()
     with pytest.raises(PoolClosed):
-        kept.take("a", Line, soon())
-    kept.give_back(first)
+        kept.acquire("a", Line, soon())
+    kept.release(first)
 
 
 def test_what_is_being_opened_while_it_closes_is_closed_too() -> None:
@@ -147,5 +149,5 @@ def test_what_is_being_opened_while_it_closes_is_closed_too() -> None:
         return late
 
     with pytest.raises(PoolClosed):
-        kept.take("a", connect, soon())
-    assert not late.alive()
+        kept.acquire("a", connect, soon())
+    assert not late.is_alive()

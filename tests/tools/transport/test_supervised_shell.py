@@ -26,22 +26,22 @@ SHELLS = ["dash", "bash"]
 
 
 def begin(
-    lifeline: SupervisedCommand, shell: str, errors: int = subprocess.PIPE
+    supervised: SupervisedCommand, shell: str, errors: int = subprocess.PIPE
 ) -> subprocess.Popen[bytes]:
     """As sshd would: a login shell, which runs ours."""
-    line = lifeline.line.replace("exec sh -c", f"exec {shell} -c", 1)
+    line = supervised.line.replace("exec sh -c", f"exec {shell} -c", 1)
     pipe = subprocess.PIPE
     process = subprocess.Popen([shell, "-c", line], stdin=pipe, stdout=pipe, stderr=errors)
     assert process.stdin
-    process.stdin.write(lifeline.payload)
+    process.stdin.write(supervised.payload)
     process.stdin.flush()
     return process
 
 
 def heard(
-    lifeline: SupervisedCommand, stdout: bytes, stderr: bytes
+    supervised: SupervisedCommand, stdout: bytes, stderr: bytes
 ) -> tuple[OutputStream, OutputStream]:
-    streams = OutputStream(lifeline.word, 10_000), OutputStream(lifeline.word, 10_000)
+    streams = OutputStream(supervised.marker, 10_000), OutputStream(supervised.marker, 10_000)
     for stream, data in zip(streams, (stdout, stderr), strict=True):
         for at in range(0, len(data), 7):  # in pieces, as a network brings it
             stream.feed(data[at : at + 7])
@@ -70,14 +70,14 @@ def command_line(path: Path) -> bytes:
 @pytest.mark.parametrize("shell", SHELLS)
 class TestTheShell:
     def test_exit_status_and_output_come_through(self, shell: str) -> None:
-        lifeline = SupervisedCommand(
-            Command.of("sh", "-c", "cat; echo err >&2; exit 9").fed("in"), 10
+        supervised = SupervisedCommand(
+            Command.of("sh", "-c", "cat; echo err >&2; exit 9").with_input("in"), 10
         )
-        process = begin(lifeline, shell)
+        process = begin(supervised, shell)
         # Its end is told while our end is still open: nobody has to let go first.
         assert process.wait(10) == 0
         assert process.stdout and process.stderr
-        out, err = heard(lifeline, process.stdout.read(), process.stderr.read())
+        out, err = heard(supervised, process.stdout.read(), process.stderr.read())
         process.communicate()
         assert find_exit(err) == ShellExit(9, killed=False, gone=True)
         assert find_session(err) > 0
@@ -85,42 +85,42 @@ class TestTheShell:
         assert out.marks == ["end"]
 
     def test_a_signal_counts_as_128_and_more(self, shell: str) -> None:
-        lifeline = SupervisedCommand(Command.of("sh", "-c", "kill -KILL $$"), 10)
-        process = begin(lifeline, shell)
+        supervised = SupervisedCommand(Command.of("sh", "-c", "kill -KILL $$"), 10)
+        process = begin(supervised, shell)
         process.wait(10)
-        _, err = heard(lifeline, *process.communicate())
+        _, err = heard(supervised, *process.communicate())
         assert find_exit(err) == ShellExit(128 + signal.SIGKILL, killed=False, gone=True)
 
     def test_letting_go_ends_the_session(self, shell: str) -> None:
         stubborn = "(trap '' TERM; sleep 50) & timeout 50 sleep 50 & sleep 50 & kill -STOP $!"
         script = f"{stubborn}; echo up; wait"
-        lifeline = SupervisedCommand(Command.of("bash", "-c", script), 60)
-        process = begin(lifeline, shell)
+        supervised = SupervisedCommand(Command.of("bash", "-c", script), 60)
+        process = begin(supervised, shell)
         assert process.stdout and process.stdout.readline() == b"up\n"
         started = time.monotonic()
-        _, err = heard(lifeline, *process.communicate(timeout=10))
+        _, err = heard(supervised, *process.communicate(timeout=10))
         assert find_session(err) not in living().values()
         end = find_exit(err)
         assert end and end.killed and end.gone
         assert time.monotonic() - started < 3
 
     def test_letting_go_during_the_input_never_starts_it(self, shell: str, tmp_path: Path) -> None:
-        command = Command.of("touch", str(tmp_path / "began")).fed("x" * 1000)
-        lifeline = SupervisedCommand(command, 10)
-        line = lifeline.line
+        command = Command.of("touch", str(tmp_path / "began")).with_input("x" * 1000)
+        supervised = SupervisedCommand(command, 10)
+        line = supervised.line
         pipe = subprocess.PIPE
         process = subprocess.Popen([shell, "-c", line], stdin=pipe, stdout=pipe, stderr=pipe)
         assert process.stdin
-        process.stdin.write(lifeline.payload[:100])
+        process.stdin.write(supervised.payload[:100])
         process.communicate(timeout=10)
         assert not (tmp_path / "began").exists()
 
     def test_nobody_listening_does_not_save_the_command(self, shell: str) -> None:
         """The other side is gone before the shell says anything: no SIGPIPE may stop the shell."""
-        lifeline = SupervisedCommand(Command.of("sh", "-c", "echo $$; exec sleep 50"), 60)
+        supervised = SupervisedCommand(Command.of("sh", "-c", "echo $$; exec sleep 50"), 60)
         broken, errors = os.pipe()
         os.close(broken)
-        process = begin(lifeline, shell, errors)
+        process = begin(supervised, shell, errors)
         os.close(errors)
         assert process.stdout and process.stdin
         pid = int(process.stdout.readline())
@@ -130,38 +130,38 @@ class TestTheShell:
         assert pid not in living()
 
     def test_it_is_bounded_even_when_nobody_lets_go(self, shell: str) -> None:
-        lifeline = SupervisedCommand(Command.of("sleep", "50"), 10)
-        line = lifeline.line.replace(" 20 ", " 1 ")  # 10 s and the 10 to spare, made shorter
-        assert line != lifeline.line
+        supervised = SupervisedCommand(Command.of("sleep", "50"), 10)
+        line = supervised.line.replace(" 20 ", " 1 ")  # 10 s and the 10 to spare, made shorter
+        assert line != supervised.line
         process = subprocess.Popen([shell, "-c", line], stdin=subprocess.PIPE, stdout=-1, stderr=-1)
         assert process.wait(10) == 0
         process.communicate()
 
     def test_a_secret_is_on_no_command_line(self, shell: str) -> None:
         secret = "correct-horse-battery"
-        lifeline = SupervisedCommand(
-            Command.of("sh", "-c", "cat; sleep 50").fed(Secret(secret)), 60
+        supervised = SupervisedCommand(
+            Command.of("sh", "-c", "cat; sleep 50").with_input(Secret(secret)), 60
         )
-        process = begin(lifeline, shell)
+        process = begin(supervised, shell)
         assert process.stdout and process.stdout.read(len(secret)) == secret.encode()
         try:
             lines = [command_line(p) for p in Path("/proc").glob("[0-9]*/cmdline")]
         finally:
             process.communicate(timeout=10)
-        encoded = lifeline.payload
+        encoded = supervised.payload
         assert not [line for line in lines if secret.encode() in line or encoded in line]
 
 
 class TestLookingAgain:
     def test_a_living_session_is_found_and_a_dead_one_is_not(self) -> None:
-        lifeline = SupervisedCommand(Command.of("sleep", "50"), 60)
-        process = begin(lifeline, "sh")
+        supervised = SupervisedCommand(Command.of("sleep", "50"), 60)
+        process = begin(supervised, "sh")
         assert process.stderr
-        _, err = heard(lifeline, b"", os.read(process.stderr.fileno(), 100))
+        _, err = heard(supervised, b"", os.read(process.stderr.fileno(), 100))
         session = find_session(err)
         assert session > 0
-        look = ["bash", "-c", lifeline.gone(session).render()]
-        unknown = ["bash", "-c", lifeline.gone(0).render()]
+        look = ["bash", "-c", supervised.gone(session).render()]
+        unknown = ["bash", "-c", supervised.gone(0).render()]
         assert subprocess.run(look, check=False).returncode == 1
         assert subprocess.run(unknown, check=False).returncode == 1
         process.communicate(timeout=10)
@@ -174,10 +174,10 @@ class TestAStream:
     def test_marks_are_told_from_data_wherever_it_is_split(
         self, pieces: list[bytes], step: int
     ) -> None:
-        word = "0123456789abcdef"
-        mark = f"\x1e{word}:7:0:1\x1e".encode()
+        marker = "0123456789abcdef"
+        mark = f"\x1e{marker}:7:0:1\x1e".encode()
         data = mark.join(pieces)
-        stream = OutputStream(word, 10_000)
+        stream = OutputStream(marker, 10_000)
         for at in range(0, len(data), step):
             stream.feed(data[at : at + step])
         plain = OutputStream("another", 10_000)

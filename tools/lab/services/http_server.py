@@ -39,7 +39,7 @@ class LogFiles:
         self._level_file = root / "conf" / "log_level"
         self._folder = folder
         self._debug_limit = debug_limit
-        self._chatting = threading.Event()
+        self._flooding = threading.Event()
         self.level = "INFO"
 
     def write(self, name: str, text: str) -> None:
@@ -57,11 +57,11 @@ class LogFiles:
             self.level = self._level_file.read_text("ascii", errors="replace").strip().upper()
         self.write("app.log", f"INFO log level is {self.level}")
         if self.level in ("DEBUG", "TRACE"):
-            self._chatting.set()
+            self._flooding.set()
         else:
-            self._chatting.clear()
+            self._flooding.clear()
 
-    def chat(self) -> None:
+    def flood_debug_log(self) -> None:
         """For a thread: the flood of debug lines, as long as the level asks for it."""
         detail = (
             "DEBUG pool.checkout connection=%d waited=0ms statement=select budget.line state=ok"
@@ -69,7 +69,7 @@ class LogFiles:
         block = "".join(f"{{0}} {detail % n}\n" for n in range(600))
         path = self._folder / "app-debug.log"
         while True:
-            self._chatting.wait()
+            self._flooding.wait()
             try:
                 self._append(path, block.replace("{0}", stamp()).encode())
                 time.sleep(0.006)
@@ -87,7 +87,7 @@ class LogFiles:
         finally:
             os.close(file)
 
-    def complaint(self) -> str | None:
+    def volume_error(self) -> str | None:
         """What is wrong with the volume, or ``None``: a probe is really written."""
         path = self._folder / f".probe-{threading.get_ident()}"
         try:
@@ -121,7 +121,7 @@ class Application:
     def _health(self) -> tuple[int, str, bytes]:
         checks = {
             "application": "migration failed" if self._release.get("broken") else "ok",
-            "logs": self._logs.complaint() or "ok",
+            "logs": self._logs.volume_error() or "ok",
         }
         good = all(value == "ok" for value in checks.values())
         report = {
@@ -213,7 +213,7 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", int(given.port)), backlog=64)
     logs.write("app.log", f"INFO version {release['version']} listens on port {given.port}")
     logs.read_level()
-    threading.Thread(target=logs.chat, daemon=True).start()
+    threading.Thread(target=logs.flood_debug_log, daemon=True).start()
     (root / "run" / f"{given.name}.ready").write_text(str(os.getpid()), "ascii")
     HttpServer(Application(release, logs), logs, tls).serve(listening)
 

@@ -15,52 +15,52 @@ class Clock:
 def broken(clock: Clock) -> CircuitBreaker:
     breaker = CircuitBreaker(failures=3, pause=60, clock=clock)
     for _ in range(3):
-        assert breaker.admits()
-        breaker.failed()
+        assert breaker.allows()
+        breaker.record_failure()
     return breaker
 
 
 def test_three_failures_in_a_row_close_it_for_the_pause() -> None:
     clock = Clock()
     breaker = broken(clock)
-    assert not breaker.admits()
+    assert not breaker.allows()
     clock.now += 59.9
-    assert not breaker.admits()
+    assert not breaker.allows()
 
 
 def test_a_success_between_failures_starts_the_count_anew() -> None:
     breaker = CircuitBreaker(failures=3, clock=Clock())
     for _ in range(5):
-        breaker.failed()
-        breaker.failed()
-        breaker.succeeded()
-    assert breaker.admits()
+        breaker.record_failure()
+        breaker.record_failure()
+        breaker.record_success()
+    assert breaker.allows()
 
 
 def test_after_the_pause_one_question_goes_first_alone() -> None:
     clock = Clock()
     breaker = broken(clock)
     clock.now += 60
-    assert breaker.admits()
-    assert not breaker.admits()
-    breaker.succeeded()
-    assert breaker.admits()
-    assert breaker.admits()
+    assert breaker.allows()
+    assert not breaker.allows()
+    breaker.record_success()
+    assert breaker.allows()
+    assert breaker.allows()
 
 
 def test_a_failed_first_question_pauses_again_and_a_lost_one_does_not_pause_for_ever() -> None:
     clock = Clock()
     breaker = broken(clock)
     clock.now += 60
-    assert breaker.admits()
+    assert breaker.allows()
     clock.now += 10
-    breaker.failed()
+    breaker.record_failure()
     clock.now += 59
-    assert not breaker.admits()
+    assert not breaker.allows()
     clock.now += 1
-    assert breaker.admits()  # and its asker dies without a word
+    assert breaker.allows()  # and its asker dies without a word
     clock.now += 60
-    assert breaker.admits()
+    assert breaker.allows()
 
 
 def test_agents_of_one_server_share_its_breaker() -> None:

@@ -76,12 +76,12 @@ class TestInstalled:
         pytest.importorskip("langchain_anthropic")
 
     def test_an_answer_is_the_models_and_paid_for(self, claude: MessagesServer) -> None:
-        claude.says(CannedReply(GOOD_ANSWER, usage=USAGE))
+        claude.replies(CannedReply(GOOD_ANSWER, usage=USAGE))
         ledger = RecordingMeter()
         thought = brain(claude, ledger, max_tokens=700).triage(TEXT, DIRECTORY)
         assert (thought.by, thought.remark) == (f"chat:{MODEL}", "")
         assert thought.answer.servers == ("MOF-DB-01",)
-        (end,), (bid,) = ledger.ended, ledger.bids
+        (end,), (bid,) = ledger.ended, ledger.reserved_bids
         assert (end.outcome, end.tokens_in, end.tokens_out) == ("used", 31, 13)
         (sent,) = claude.asked
         assert sent["max_tokens"] == bid.most_out == 700
@@ -95,7 +95,7 @@ class TestInstalled:
     def test_what_a_server_claims_is_passed_on_unbelieved(self, claude: MessagesServer) -> None:
         ledger = RecordingMeter()
         for claimed in ({"input_tokens": -4, "output_tokens": 10**12}, {"input_tokens": None}, {}):
-            claude.says(CannedReply(GOOD_ANSWER, usage=claimed))
+            claude.replies(CannedReply(GOOD_ANSWER, usage=claimed))
             brain(claude, ledger).triage(TEXT, DIRECTORY)
         said = [(e.tokens_in, e.tokens_out) for e in ledger.ended]
         assert said == [(-4, 10**12), (None, None), (None, None)]
@@ -134,7 +134,7 @@ class TestInstalled:
     def test_each_failure_falls_back_and_says_so(
         self, claude: MessagesServer, said: CannedReply, because: str, outcome: str
     ) -> None:
-        claude.says(said)
+        claude.replies(said)
         ledger = RecordingMeter()
         timeout = 0.5 if said.drip else 5
         fell_back(brain(claude, ledger, timeout=timeout).triage(TEXT, DIRECTORY), because)
@@ -142,7 +142,7 @@ class TestInstalled:
         assert len(claude.paths) == 1
 
     def test_a_server_that_names_a_moment_is_asked_once_more(self, claude: MessagesServer) -> None:
-        claude.says(
+        claude.replies(
             CannedReply(status=429, headers={"retry-after": "0.1"}),
             CannedReply(GOOD_ANSWER, usage=USAGE),
         )
@@ -161,7 +161,7 @@ class TestInstalled:
                 monkeypatch.setenv(name, elsewhere.url)
             monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "someone-elses")
             monkeypatch.setenv("ANTHROPIC_API_KEY", "someone-elses")
-            claude.says(CannedReply(GOOD_ANSWER, usage=USAGE))
+            claude.replies(CannedReply(GOOD_ANSWER, usage=USAGE))
             assert brain(claude).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
             assert elsewhere.paths == []
         assert "someone-elses" not in str(claude.headers)
@@ -170,8 +170,8 @@ class TestInstalled:
 
     def test_it_goes_before_a_server_of_the_other_protocol(self, claude: MessagesServer) -> None:
         with ModelServer() as second:
-            claude.says(CannedReply(status=500))
-            second.says(CannedReply(GOOD_ANSWER))
+            claude.replies(CannedReply(status=500))
+            second.replies(CannedReply(GOOD_ANSWER))
             models = (
                 choice(claude),
                 ModelChoice(base_url=second.url, model="guardia-test-8b", timeout=5),
@@ -181,7 +181,7 @@ class TestInstalled:
     def test_the_server_of_these_tests_refuses_what_the_real_one_refuses(
         self, claude: MessagesServer
     ) -> None:
-        claude.says(CannedReply("{}"))
+        claude.replies(CannedReply("{}"))
 
         def status(headers: dict[str, str], **more: Any) -> int:
             body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}

@@ -69,12 +69,12 @@ def test_without_its_library_it_says_what_to_install(
 
 
 def test_an_answer_is_the_models_and_paid_for(gemini: GenerateServer) -> None:
-    gemini.says(CannedReply(GOOD_ANSWER, usage=USAGE))
+    gemini.replies(CannedReply(GOOD_ANSWER, usage=USAGE))
     ledger = RecordingMeter()
     thought = brain(gemini, ledger, max_tokens=700).triage(TEXT, DIRECTORY)
     assert (thought.by, thought.remark) == (f"chat:{MODEL}", "")
     assert thought.answer.servers == ("MOF-DB-01",)
-    (end,), (bid,) = ledger.ended, ledger.bids
+    (end,), (bid,) = ledger.ended, ledger.reserved_bids
     assert (end.outcome, end.tokens_in, end.tokens_out) == ("used", 31, 13)
     (sent,) = gemini.asked
     config = sent["generationConfig"]
@@ -106,7 +106,7 @@ def test_what_a_server_claims_is_passed_on_unbelieved(gemini: GenerateServer) ->
         {},
     )
     for claimed in claims:
-        gemini.says(CannedReply(GOOD_ANSWER, usage=claimed))
+        gemini.replies(CannedReply(GOOD_ANSWER, usage=claimed))
         brain(gemini, ledger).triage(TEXT, DIRECTORY)
     said = [(e.tokens_in, e.tokens_out) for e in ledger.ended]
     assert said == [(-4, 10**12), (None, 5), (None, None)]
@@ -149,7 +149,7 @@ def test_what_a_server_claims_is_passed_on_unbelieved(gemini: GenerateServer) ->
 def test_each_failure_falls_back_and_says_so(
     gemini: GenerateServer, said: CannedReply, because: str, outcome: str
 ) -> None:
-    gemini.says(said)
+    gemini.replies(said)
     ledger = RecordingMeter()
     timeout = 0.5 if said.drip or said.delay else 5
     fell_back(brain(gemini, ledger, timeout=timeout).triage(TEXT, DIRECTORY), because)
@@ -161,7 +161,7 @@ def test_each_failure_falls_back_and_says_so(
 def test_a_server_that_names_a_moment_is_asked_once_more(
     gemini: GenerateServer, status: int
 ) -> None:
-    gemini.says(
+    gemini.replies(
         CannedReply(status=status, headers={"retry-after": "0.1"}),
         CannedReply(GOOD_ANSWER, usage=USAGE),
     )
@@ -179,7 +179,7 @@ def test_nothing_of_the_environment_comes_between(
             monkeypatch.setenv(name, "someone-elses")
         monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "someone-elses")
-        gemini.says(CannedReply(GOOD_ANSWER, usage=USAGE))
+        gemini.replies(CannedReply(GOOD_ANSWER, usage=USAGE))
         assert brain(gemini).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
         assert elsewhere.paths == []
     assert "someone-elses" not in str(gemini.headers)
@@ -198,7 +198,7 @@ def test_its_client_has_our_limits_for_connecting_too(
         return real(transport, request)
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", watched)
-    gemini.says(CannedReply(GOOD_ANSWER, usage=USAGE))
+    gemini.replies(CannedReply(GOOD_ANSWER, usage=USAGE))
     brain(gemini, timeout=20).triage(TEXT, DIRECTORY)
     (limits,) = seen
     assert limits["connect"] == 5 and 15 < limits["read"] <= 20
@@ -207,7 +207,7 @@ def test_its_client_has_our_limits_for_connecting_too(
 def test_the_server_of_these_tests_refuses_what_the_real_one_refuses(
     gemini: GenerateServer,
 ) -> None:
-    gemini.says(CannedReply("{}"))
+    gemini.replies(CannedReply("{}"))
 
     def status(key: str | None = KEY, **more: Any) -> int:
         body = {"contents": [{"role": "user", "parts": [{"text": "?"}]}], **more}

@@ -16,7 +16,7 @@ from model_server import KEY, MODEL, CannedReply, ModelServer, completion
 
 
 def test_what_is_sent_is_strict_cold_and_plain(server: ModelServer) -> None:
-    server.says(CannedReply(GOOD_ANSWER))
+    server.replies(CannedReply(GOOD_ANSWER))
     chat_brain(server, role="roles/dispatcher.md").triage(TEXT, DIRECTORY)
     (sent,) = server.asked
     form = sent["response_format"]
@@ -49,7 +49,7 @@ def test_the_server_of_these_tests_refuses_what_strict_servers_refuse(server: Mo
         }
         return httpx.post(f"{server.url}/chat/completions", json=body).status_code
 
-    server.says(CannedReply("{}"))
+    server.replies(CannedReply("{}"))
     name = {"type": "string", "maxLength": 5}
     good: dict[str, Any] = {
         "type": "object",
@@ -69,7 +69,7 @@ def test_the_server_of_these_tests_refuses_what_strict_servers_refuse(server: Mo
 def test_the_key_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with ModelServer(key=KEY) as server:
-        server.says(CannedReply(GOOD_ANSWER))
+        server.replies(CannedReply(GOOD_ANSWER))
         assert chat_brain(server, key=KEY).triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
         refused = chat_brain(server, key="sk-wrong-77aa").triage(TEXT, DIRECTORY)
         assert_fell_back(refused, "HTTP 401")
@@ -84,7 +84,7 @@ def test_the_key_comes_from_the_settings(
     server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-someone-else")
-    server.says(CannedReply(GOOD_ANSWER))
+    server.replies(CannedReply(GOOD_ANSWER))
     chat_brain(server).triage(TEXT, DIRECTORY)
     monkeypatch.setenv("GUARDIA_MODEL_KEY", KEY)
     chat_brain(server).triage(TEXT, DIRECTORY)
@@ -115,7 +115,7 @@ def test_nothing_but_the_question_leaves_the_process(
 
         monkeypatch.setattr(socket, "getaddrinfo", recorded)
         environment.cache_clear()
-        server.says(CannedReply(GOOD_ANSWER))
+        server.replies(CannedReply(GOOD_ANSWER))
         thought = chat_brain(server).triage(TEXT, DIRECTORY)
         wait_for_all_tracers()
         assert thought.by == f"chat:{MODEL}"
@@ -170,7 +170,7 @@ def closed_port() -> int:
 def test_each_failure_falls_back_at_once_and_says_so(
     server: ModelServer, said: CannedReply, because: str
 ) -> None:
-    server.says(said)
+    server.replies(said)
     begun = time.monotonic()
     assert_fell_back(chat_brain(server).triage(TEXT, DIRECTORY), because)
     assert time.monotonic() - begun < 4
@@ -187,7 +187,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(
 ) -> None:
     import langchain_openai  # noqa: F401 - the first import takes seconds
 
-    server.says(said)
+    server.replies(said)
     begun = time.monotonic()
     thought = chat_brain(server, timeout=QUICK).triage(TEXT, DIRECTORY)
     assert time.monotonic() - begun < QUICK + 3
@@ -210,7 +210,7 @@ def test_an_address_that_is_none_falls_back(url: str) -> None:
 def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelServer) -> None:
     """The desk believes no server; here only what nothing was sent for counts as nothing."""
     hostile = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": 1}
-    server.says(
+    server.replies(
         CannedReply("아니요"),
         CannedReply(GOOD_ANSWER, finish="length"),
         CannedReply(GOOD_ANSWER, usage=hostile),
@@ -235,10 +235,10 @@ def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelS
         ("failed", None, None),
         ("failed", 0, 0),
     ]
-    assert len(ledger.bids) == 7
+    assert len(ledger.reserved_bids) == 7
     sent = json.dumps(server.asked[0], ensure_ascii=False).encode()
-    assert len(sent) / 2 < ledger.bids[0].most_in
-    assert ledger.bids[0].most_out == server.asked[0]["max_completion_tokens"]
+    assert len(sent) / 2 < ledger.reserved_bids[0].most_in
+    assert ledger.reserved_bids[0].most_out == server.asked[0]["max_completion_tokens"]
 
 
 # --- second tries -----------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelS
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_names_a_moment_is_asked_once_more(server: ModelServer, status: int) -> None:
-    server.says(
+    server.replies(
         CannedReply(status=status, headers={"retry-after": "0.2"}), CannedReply(GOOD_ANSWER)
     )
     ledger = RecordingMeter()
@@ -256,7 +256,7 @@ def test_a_server_that_names_a_moment_is_asked_once_more(server: ModelServer, st
 
 
 def test_it_is_asked_no_third_time(server: ModelServer) -> None:
-    server.says(CannedReply(status=503, headers={"retry-after": "0.1"}))
+    server.replies(CannedReply(status=503, headers={"retry-after": "0.1"}))
     assert_fell_back(chat_brain(server).triage(TEXT, DIRECTORY), "HTTP 503")
     assert len(server.paths) == 2
 
@@ -267,6 +267,8 @@ def test_it_is_asked_no_third_time(server: ModelServer) -> None:
 def test_a_moment_that_is_too_late_or_none_is_not_waited_for(
     server: ModelServer, later: str
 ) -> None:
-    server.says(CannedReply(status=503, headers={"retry-after": later}), CannedReply(GOOD_ANSWER))
+    server.replies(
+        CannedReply(status=503, headers={"retry-after": later}), CannedReply(GOOD_ANSWER)
+    )
     assert_fell_back(chat_brain(server).triage(TEXT, DIRECTORY), "HTTP 503")
     assert len(server.paths) == 1

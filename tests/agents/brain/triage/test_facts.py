@@ -32,7 +32,7 @@ def test_an_object_may_stand_in_the_clause_before() -> None:
 
 
 def test_answers_are_no_wishes() -> None:
-    assert not facts("방법 좀 알려주세요").wishes
-    assert facts("계정 좀 만들어주세요").wishes
-    assert facts("복구해 주실 수 있나요?").pleads
-    assert not facts("알려주실 수 있나요?").pleads
+    assert not facts("방법 좀 알려주세요").requests
+    assert facts("계정 좀 만들어주세요").requests
+    assert facts("복구해 주실 수 있나요?").asks_politely
+    assert not facts("알려주실 수 있나요?").asks_politely

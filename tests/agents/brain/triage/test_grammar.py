@@ -48,7 +48,7 @@ def test_denied(text: str, concept: str) -> None:
     ],
 )
 def test_said_as_a_fact(text: str, concept: str) -> None:
-    assert any(h.holds for h in hits(text, concept))
+    assert any(h.is_fact for h in hits(text, concept))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_supposed(text: str, concept: str) -> None:
 
 
 def test_what_follows_an_act_of_the_user_is_a_fact() -> None:
-    assert any(h.holds for h in hits("로그인하면 오류가 납니다", "fault.error"))
+    assert any(h.is_fact for h in hits("로그인하면 오류가 납니다", "fault.error"))
 
 
 def test_past() -> None:

@@ -11,7 +11,7 @@ from guardia.agents.brain.triage.text import strip_noise
 
 
 def own(text: str) -> str:
-    return strip_noise(text, lexicon().strangers)
+    return strip_noise(text, lexicon().injection_patterns)
 
 
 @pytest.mark.parametrize(
