@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from guardia.agents.brain.protocol import Brain
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.organization.agent_memory import Notebook
 from guardia.knowledge.library import Library
@@ -41,7 +41,7 @@ class OperateState(TypedDict, total=False):
 class AgentContext:
     """What a waking brings: never checkpointed, because a hold lives for one beat only."""
 
-    desk: Desk
+    board: BoardContext
     gate: Gate
     library: Library
     brain: Brain

@@ -22,7 +22,7 @@ from guardia.agents.state import AgentContext
 from guardia.board.control import rollback
 from guardia.board.control.rollback import RollbackClaim
 from guardia.board.core.claims import Claim, GoalClaim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
 from guardia.board.execution.view import TaskView
@@ -52,7 +52,7 @@ class Team:
 
     def __init__(
         self,
-        desk: Desk,
+        board: BoardContext,
         gate: Gate,
         library: Library,
         checkpointer: BaseCheckpointSaver[Any],
@@ -60,7 +60,7 @@ class Team:
         employer: ExternalAgentRunner | None = None,
     ) -> None:
         """``closing`` says that this process is to end: a task then rests after its next step."""
-        self._desk = desk
+        self._board = board
         self._gate = gate
         self._library = library
         self._closing = closing
@@ -73,19 +73,19 @@ class Team:
     def work(self, agent: AgentEntry, claim: Claim) -> WorkResult:
         """Do the next steps of a task. Whatever goes wrong ends with people, never silently."""
         context = AgentContext(
-            desk=self._desk,
+            board=self._board,
             gate=self._gate,
             library=self._library,
-            brain=brain_for(agent.brain, agent.role, meter=BoardMeter(self._desk, claim)),
+            brain=brain_for(agent.brain, agent.role, meter=BoardMeter(self._board, claim)),
             claim=claim,
             skills=agent.skills,
-            notebook=agent_memory.recall(self._desk, claim)
+            notebook=agent_memory.recall(self._board, claim)
             if agent.duty == "operate"
             else Notebook(),
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:
-            task = view.task(self._desk, claim.task_id)
+            task = view.task(self._board, claim.task_id)
             if task.written:
                 return self._run_manual_plan(context)
             if agent.adapter is not None:
@@ -107,8 +107,8 @@ class Team:
 
     def pursue(self, agent: AgentEntry, claim: GoalClaim) -> WorkResult:
         """Break a goal down and file its plan; what goes wrong is said on the goal."""
-        meter = BoardMeter(self._desk, claim)
-        context = GoalContext(self._desk, brain_for(agent.brain, agent.role, meter=meter), claim)
+        meter = BoardMeter(self._board, claim)
+        context = GoalContext(self._board, brain_for(agent.brain, agent.role, meter=meter), claim)
         try:
             self._pursue.invoke({}, context=context)
         except Stale:
@@ -124,7 +124,7 @@ class Team:
 
     def _ask_back(self, claim: GoalClaim, why: str) -> WorkResult:
         try:
-            planning.ask_people(self._desk, claim, why)
+            planning.ask_people(self._board, claim, why)
         except Stale:
             return WorkResult("stale", 0)
         return WorkResult("goal_asked", 0)
@@ -132,10 +132,10 @@ class Team:
     def execute_rollback(self, rollback_claim: RollbackClaim) -> WorkResult:
         """Undo a task on a person's order; what cannot be undone ends with people and an alert."""
         try:
-            found = rollback.grant_rollback(self._desk, rollback_claim)
-            done = undo_actions(self._desk, self._gate, found.grant, found.plan, found.kept)
+            found = rollback.grant_rollback(self._board, rollback_claim)
+            done = undo_actions(self._board, self._gate, found.grant, found.plan, found.kept)
             rollback.finish_rollback(
-                self._desk, rollback_claim, done.restored, done.failed, found.kept
+                self._board, rollback_claim, done.restored, done.failed, found.kept
             )
         except Stale:
             return WorkResult("stale", 0)
@@ -147,13 +147,13 @@ class Team:
             )
             known = isinstance(error, GuardiaError)
             why = str(error) if known else t("agents.internal", kind=type(error).__name__)
-            rollback.finish_rollback(self._desk, rollback_claim, [], [why])
+            rollback.finish_rollback(self._board, rollback_claim, [], [why])
             return WorkResult("not_restored", 1)
         return WorkResult("not_restored" if done.failed else "restored", 1)
 
     def _hand_over(self, claim: Claim, why: str, *, alert: bool = False) -> WorkResult:
         try:
-            tasks.hand_over(self._desk, claim, why, emergency=alert)
+            tasks.hand_over(self._board, claim, why, emergency=alert)
         except Stale:
             return WorkResult("stale", 0)
         return WorkResult("manual", 0)
@@ -168,14 +168,14 @@ class Team:
     def _run_manual_plan(self, context: AgentContext) -> WorkResult:
         """A plan that a person has written and people have approved: it is only carried out."""
         self._execute.invoke({}, context=context)
-        return WorkResult(view.task(self._desk, context.claim.task_id).state.value, 3)
+        return WorkResult(view.task(self._board, context.claim.task_id).state.value, 3)
 
     def _run_external(self, context: AgentContext, agent: AgentEntry) -> WorkResult:
         if self._employer is None:
             raise Misconfigured(what=agent.id, why=t("agents.outside.no_employer"))
         if not self._employer.work(context, agent, self._closing):
             return WorkResult("handed_back", 1)
-        return WorkResult(view.task(self._desk, context.claim.task_id).state.value, 1)
+        return WorkResult(view.task(self._board, context.claim.task_id).state.value, 1)
 
     def _run_operate(self, context: AgentContext, task: TaskView) -> WorkResult:
         task_id = context.claim.task_id
@@ -191,7 +191,7 @@ class Team:
                 if self._closing():
                     return WorkResult("handed_back", steps)
             given = self._next_input(config, task_id)
-        return WorkResult(view.task(self._desk, task_id).state.value, steps)
+        return WorkResult(view.task(self._board, task_id).state.value, steps)
 
     def _next_input(self, config: dict[str, Any], task_id: int) -> Any:
         """What moves the thread on: a start, a resume, the rest after a crash, or nothing.
@@ -200,7 +200,7 @@ class Team:
         where people have sent its plan back.
         """
         snapshot = self._operate.get_state(config)
-        task = view.task(self._desk, task_id)
+        task = view.task(self._board, task_id)
         if not snapshot.values:
             return {"text": relevant_text(task.body)}
         if not snapshot.next:
@@ -208,7 +208,7 @@ class Team:
             return None if snapshot.tasks else _NO_INPUT
         if snapshot.interrupts:
             if task.state is State.PARSED:
-                return Command(resume=view.requested_changes(self._desk, task_id) or "")
+                return Command(resume=view.requested_changes(self._board, task_id) or "")
             return Command(resume=True) if task.state is State.APPROVED else _NO_INPUT
         return None
 

@@ -31,7 +31,7 @@ import psycopg
 
 from guardia.agents import checkpoints
 from guardia.board.core import wakes
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
@@ -56,13 +56,13 @@ class Bench:
     cluster: Cluster
     home: Path
     dsn: str
-    desk: Desk
+    board: BoardContext
     names: list[str]
 
     def wake(self, agent: str) -> None:
         """One reason for one agent, in a transaction of its own."""
-        with self.desk.database.transaction() as session:
-            wakes.wake(session, agent, WakeReason.MANUAL, self.desk.clock())
+        with self.board.database.transaction() as session:
+            wakes.wake(session, agent, WakeReason.MANUAL, self.board.clock())
 
     def one(self, query: str) -> float:
         """A number from the database."""
@@ -92,7 +92,7 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
         checkpoints.setup(cluster.dsn(OWNER_ROLE, "bench"))
         dsn = cluster.dsn(APPLICATION_ROLE, "bench")
         database = Database(dsn, pool_size=4)
-        desk = Desk(database)
+        board = BoardContext(database)
         names = [f"agent-{n}" for n in range(agents)]
         entries = "".join(
             f"  - {{id: {n}, title: {n}, duty: operate, skills: [X], heartbeat: {heartbeat}}}\n"
@@ -100,8 +100,8 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
         )
         shipped = chart.shipped_chart_path().read_text("utf-8")
         written = shipped.replace("agents:\n", f"agents:\n{entries}", 1)
-        organization_chart.apply_chart(desk, written, "operator:bench")
-        yield Bench(cluster, home, dsn, desk, names)
+        organization_chart.apply_chart(board, written, "operator:bench")
+        yield Bench(cluster, home, dsn, board, names)
         database.close()
 
 
@@ -194,7 +194,7 @@ def tick() -> None:
         before = cpu_by_part(b, os.getpid(), alone=True)
         began, count = time.perf_counter(), 2000
         for n in range(count):
-            run_beats.tick(b.desk, b.names[n % 100], start + timedelta(minutes=n))
+            run_beats.tick(b.board, b.names[n % 100], start + timedelta(minutes=n))
         took = time.perf_counter() - began
         parts = {n: v - before[n] for n, v in cpu_by_part(b, os.getpid(), alone=True).items()}
         each = 1000 * sum(parts.values()) / count
@@ -219,7 +219,7 @@ def wake() -> None:
     with bench(100, "{every: 1d}") as b:
         settings = Settings(home=b.home)
         stop, loop = asyncio.Event(), asyncio.new_event_loop()
-        working = host._run_worker(settings, b.dsn, host.HostOptions(board=False), b.desk, stop)
+        working = host._run_worker(settings, b.dsn, host.HostOptions(board=False), b.board, stop)
         thread = threading.Thread(target=loop.run_until_complete, args=(working,))
         thread.start()
         times = [_start(b, arrived, seen) for _ in range(220)][20:]
@@ -233,7 +233,7 @@ def wake() -> None:
 
 def _start(b: Bench, arrived: threading.Event, seen: list[float]) -> float:
     arrived.clear()
-    receiving.receive_issue(b.desk, receiving.NewIssue(text=REQUEST, channel="web", sender="시험"))
+    receiving.receive_issue(b.board, receiving.NewIssue(text=REQUEST, channel="web", sender="시험"))
     began = time.perf_counter()
     arrived.wait(60)
     b.until("select count(*) from tb_agent_run where ended_at is null", 0, 60)
@@ -267,7 +267,7 @@ def _print_memory(b: Bench, name: str, pids: list[int]) -> None:
     print(f"{name}: at start {pss_mb(*pids):.0f} MB", flush=True)
     for _ in range(2000):
         receiving.receive_issue(
-            b.desk, receiving.NewIssue(text=REQUEST, channel="web", sender="시험")
+            b.board, receiving.NewIssue(text=REQUEST, channel="web", sender="시험")
         )
     runs, handled = "select count(*) from tb_agent_run", f"{_TASKS} where status <> 'RECEIVED'"
     turn = 0
@@ -338,12 +338,12 @@ def claim() -> None:
     for waiting in (200, 50_000):
         with bench(100, "{every: 1d}") as b:
             _insert_tasks(b, 100_000, waiting)
-            agent, moment = "agent-1", b.desk.clock()
-            looks = [_timed(partial(run_beats.tick, b.desk, agent, moment)) for _ in range(20)]
+            agent, moment = "agent-1", b.board.clock()
+            looks = [_timed(partial(run_beats.tick, b.board, agent, moment)) for _ in range(20)]
             b.wake(agent)
-            begun = run_beats.begin(b.desk, agent)
+            begun = run_beats.begin(b.board, agent)
             assert begun is not None
-            claims = [_timed(partial(run_beats.claim_task, b.desk, begun)) for _ in range(20)]
+            claims = [_timed(partial(run_beats.claim_task, b.board, begun)) for _ in range(20)]
             look, take = (1000 * statistics.median(t) for t in (looks, claims))
             print(f"100,000 tasks, {waiting} open: look {look:.1f} ms, claim {take:.1f} ms")
 

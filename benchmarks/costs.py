@@ -70,13 +70,13 @@ def measure(env: BoardEnv, calls: int, workers: int) -> dict[str, float]:
 def call(env: BoardEnv, claim: Claim) -> None:
     """Reserve and settle."""
     metering.settle(
-        env.desk, reserve_call(env.desk, claim), ModelCallResult("used", "", 500, 40, 800)
+        env.board, reserve_call(env.board, claim), ModelCallResult("used", "", 500, 40, 800)
     )
 
 
 def month(env: BoardEnv) -> None:
     """What the page reads."""
-    report.cost_report(env.desk, report.this_month(env.desk))
+    report.cost_report(env.board, report.this_month(env.board))
 
 
 def timed(work: Callable[[], object], times: int = 1) -> float:

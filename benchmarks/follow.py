@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from guardia.agents import checkpoints
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
@@ -62,7 +62,7 @@ class Follower:
 class Bench:
     """The installation, and what was measured."""
 
-    desk: Desk
+    board: BoardContext
     home: Path
     environment: dict[str, str]
     followers: list[Follower] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Bench:
             [*GUARDIA, "org", "apply", str(file), "--yes"],
             env=self.environment, stdout=subprocess.DEVNULL, check=True,
         )  # fmt: skip
-        with self.desk.database.reading() as session:
+        with self.board.database.reading() as session:
             (made,) = revisions.history(session, limit=1)
         if agent is not None:
             self.beats.append(self._beat(agent) == made.number)
@@ -102,14 +102,14 @@ class Bench:
             time.sleep(0.01)
 
     def _beat(self, agent: str) -> int | None:
-        before = agent_control.wake_now(self.desk, agent, "operator:bench")
-        while (found := agent_control.next_run(self.desk, agent, before)) is None:
+        before = agent_control.wake_now(self.board, agent, "operator:bench")
+        while (found := agent_control.next_run(self.board, agent, before)) is None:
             time.sleep(0.01)
         return found.revision
 
     def round(self, number: int) -> None:
         """Each kind of change once."""
-        text = organization_chart.running_text(self.desk)[1]
+        text = organization_chart.running_text(self.board)[1]
         text = chart_edit.set_field(text, "was-agent", "heartbeat.every", f"{11 + number}m")
         self.apply("heartbeat", text, None)
         text = chart_edit.set_field(text, "db-agent", "limits.parallel_tasks", 1 + number % 2)
@@ -147,9 +147,9 @@ def main() -> int:
         checkpoints.setup(owner)
         environment = {**os.environ, "GUARDIA_DSN": dsn, "GUARDIA_HOME": str(home / "home")}
         database = Database(dsn, pool_size=2)
-        bench = Bench(Desk(database), home, environment)
+        bench = Bench(BoardContext(database), home, environment)
         organization_chart.apply_chart(
-            bench.desk, chart.shipped_chart_path().read_text("utf-8"), "operator:bench"
+            bench.board, chart.shipped_chart_path().read_text("utf-8"), "operator:bench"
         )
         try:
             for _ in range(given.workers):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guardia.board.control import rollback
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.goals import planning, review
 from guardia.board.integrity import daily_report
 from guardia.board.runs import beats, timeouts
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def beat(
-    desk: Desk,
+    board: BoardContext,
     team: Callable[[], Team],
     agent_id: str,
     *,
@@ -43,7 +43,7 @@ def beat(
     after one task. A beat that takes longer than
     its entry allows is ended: it loses its hold, and ``grace`` seconds later its thread.
     """
-    run_context = beats.begin(desk, agent_id, attempt)
+    run_context = beats.begin(board, agent_id, attempt)
     if run_context is None:
         return None
     if not run_context.has_work:
@@ -53,8 +53,8 @@ def beat(
     try:
         outcome, task_id, steps = run_with_timeout(
             limit.total_seconds(),
-            lambda: _run_duty(desk, team, run_context, closing, yielding),
-            lambda: timeouts.expire_run(desk, run_context),
+            lambda: _run_duty(board, team, run_context, closing, yielding),
+            lambda: timeouts.expire_run(board, run_context),
             grace=grace,
         )
     except BeatAbandoned:
@@ -63,28 +63,28 @@ def beat(
         # Not closed: the next beat finds it lost, and takes its reasons and its task again.
         raise
     except Exception:
-        beats.end(desk, run_context, outcome, task_id=task_id, steps=steps)
+        beats.end(board, run_context, outcome, task_id=task_id, steps=steps)
         raise
-    beats.end(desk, run_context, outcome, task_id=task_id, steps=steps)
+    beats.end(board, run_context, outcome, task_id=task_id, steps=steps)
     if closing():
-        beats.requeue(desk, agent_id)
+        beats.requeue(board, agent_id)
     return outcome
 
 
 def _run_duty(
-    desk: Desk,
+    board: BoardContext,
     team: Callable[[], Team],
     run_context: RunContext,
     closing: Callable[[], bool],
     yielding: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     if run_context.entry.duty == "audit":
-        return _run_audit(desk, run_context), None, 0
-    return _run_tasks(desk, team, run_context, closing, yielding)
+        return _run_audit(board, run_context), None, 0
+    return _run_tasks(board, team, run_context, closing, yielding)
 
 
 def _run_tasks(
-    desk: Desk,
+    board: BoardContext,
     team: Callable[[], Team],
     run_context: RunContext,
     closing: Callable[[], bool],
@@ -100,34 +100,34 @@ def _run_tasks(
     rolled_back: frozenset[int] = frozenset()
     while not closing():
         if last and yielding():
-            beats.requeue(desk, run_context.agent_id)
+            beats.requeue(board, run_context.agent_id)
             break
         rollback_claim = (
-            rollback.claim_rollback(desk, run_context, rolled_back) if has_rollback else None
+            rollback.claim_rollback(board, run_context, rolled_back) if has_rollback else None
         )
         has_rollback = True  # people may order something while it works
         if rollback_claim is not None:
             claim, done = rollback_claim.claim, team().execute_rollback(rollback_claim)
             rolled_back |= {claim.task_id}
-        elif (found := beats.claim_task(desk, run_context, seen)) is not None:
+        elif (found := beats.claim_task(board, run_context, seen)) is not None:
             claim, done = found, team().work(entry, found)
             seen |= {claim.task_id}
-        elif head and (goal := planning.claim_goal(desk, run_context, planned)) is not None:
+        elif head and (goal := planning.claim_goal(board, run_context, planned)) is not None:
             done = team().pursue(entry, goal)
             planned |= {goal.sr_id}
             outcome, steps = done.outcome, steps + done.steps
             continue
         else:
             if head:
-                review.review_goals(desk, run_context.agent_id)
+                review.review_goals(board, run_context.agent_id)
             break
         log.info("%s task %s: %s", run_context.agent_id, claim.task_id, done.outcome)
         outcome, last, steps = done.outcome, claim.task_id, steps + done.steps
     return outcome, last, steps
 
 
-def _run_audit(desk: Desk, run_context: RunContext) -> str:
+def _run_audit(board: BoardContext, run_context: RunContext) -> str:
     issue = run_context.issues[-1] if run_context.issues else None
     daily = daily_report.DAILY in run_context.reasons
-    found = daily_report.verify_and_log(desk, f"agent:{run_context.agent_id}", issue, daily=daily)
+    found = daily_report.verify_and_log(board, f"agent:{run_context.agent_id}", issue, daily=daily)
     return "intact" if found.intact else "broken"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardia.board.audit.signing import DecisionSigner
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.integrity.notary import Notary
 from guardia.board.integrity.witnesses import WitnessFiles
 from guardia.db.engine import OUTAGE_ERRORS, Database
@@ -54,15 +54,15 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM; ``announce`` is given the board's address once it answers."""
     settings = with_stored_secrets(settings, FileCredentialStore(settings.secrets))
-    with _open_context(settings, dsn, options.concurrency) as desk:
-        asyncio.run(_run(settings, dsn, options, desk, announce))
+    with _open_context(settings, dsn, options.concurrency) as board:
+        asyncio.run(_run(settings, dsn, options, board, announce))
 
 
 @contextmanager
-def _open_context(settings: Settings, dsn: str, connections: int) -> Iterator[Desk]:
+def _open_context(settings: Settings, dsn: str, connections: int) -> Iterator[BoardContext]:
     database = Database(dsn, pool_size=connections)
     try:
-        yield Desk(
+        yield BoardContext(
             database,
             notary=Notary(WitnessFiles.of(settings)),
             decision_signer=DecisionSigner.from_store(FileCredentialStore(settings.secrets)),
@@ -73,7 +73,11 @@ def _open_context(settings: Settings, dsn: str, connections: int) -> Iterator[De
 
 
 async def _run(
-    settings: Settings, dsn: str, options: HostOptions, desk: Desk, announce: Callable[[str], None]
+    settings: Settings,
+    dsn: str,
+    options: HostOptions,
+    board: BoardContext,
+    announce: Callable[[str], None],
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -84,15 +88,15 @@ async def _run(
     # A part that fails takes the others with it, instead of leaving half a house.
     async with asyncio.TaskGroup() as group:
         if options.board:
-            group.create_task(_run_board(settings, desk, stop, announce))
+            group.create_task(_run_board(settings, board, stop, announce))
         if options.worker:
             group.create_task(
-                _retry_on_outage(lambda: _run_worker(settings, dsn, options, desk, stop), stop)
+                _retry_on_outage(lambda: _run_worker(settings, dsn, options, board, stop), stop)
             )
 
 
 async def _run_board(
-    settings: Settings, desk: Desk, stop: asyncio.Event, announce: Callable[[str], None]
+    settings: Settings, board: BoardContext, stop: asyncio.Event, announce: Callable[[str], None]
 ) -> None:
     from guardia.board.site.app import create_app
     from guardia.board.site.server import BoardServer
@@ -100,7 +104,7 @@ async def _run_board(
     listener = socket.create_server((settings.host, settings.port), reuse_port=False)
     # 0 takes a free one: outside agents of this process are to be told which.
     settings.port = listener.getsockname()[1]
-    server = BoardServer(create_app(desk, settings))
+    server = BoardServer(create_app(board, settings))
     # We handle the signals ourselves: worker and board stop together.
     server.capture_signals = _no_signals  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -133,7 +137,7 @@ async def _retry_on_outage(
 
 
 async def _run_worker(
-    settings: Settings, dsn: str, options: HostOptions, desk: Desk, stop: asyncio.Event
+    settings: Settings, dsn: str, options: HostOptions, board: BoardContext, stop: asyncio.Event
 ) -> None:
     from guardia.heartbeat import listener, queue
     from guardia.heartbeat.worker import open_worker
@@ -141,13 +145,18 @@ async def _run_worker(
     liveness, closing = Liveness(options.alive), threading.Event()
     name = f"{socket.gethostname()}:{os.getpid()}"
     with ExitStack() as stack:
-        opening = open_worker(settings, dsn, desk, closing)
+        opening = open_worker(settings, dsn, board, closing)
         worker = await asyncio.to_thread(stack.enter_context, opening)
         engine = queue.create_engine_app(dsn, worker)
         async with engine.open_async(), asyncio.TaskGroup() as group:
-            reacting = group.create_task(listener.listen(desk, worker.reactions))
+            reacting = group.create_task(listener.listen(board, worker.reactions))
             jobs = queue.run_worker(
-                engine, desk, stop, concurrency=options.concurrency, name=name, alive=liveness.alive
+                engine,
+                board,
+                stop,
+                concurrency=options.concurrency,
+                name=name,
+                alive=liveness.alive,
             )
             working = group.create_task(jobs)
             stopping = group.create_task(stop.wait())

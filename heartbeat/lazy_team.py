@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
@@ -25,13 +25,13 @@ class LazyTeam:
 
     def __init__(
         self,
-        desk: Desk,
+        board: BoardContext,
         gate: Gate,
         settings: Settings,
         dsn: str,
         closing: Callable[[], bool],
     ) -> None:
-        self._desk, self._gate, self._dsn, self._closing = desk, gate, dsn, closing
+        self._board, self._gate, self._dsn, self._closing = board, gate, dsn, closing
         self._settings = settings
         self._lock = threading.Lock()
         self._team: Team | None = None
@@ -65,7 +65,7 @@ class LazyTeam:
         )
         runner = ExternalAgentRunner(self._settings.board_address, resources)
         saver = checkpoints.saver(pool)
-        return Team(self._desk, self._gate, library, saver, self._closing, runner)
+        return Team(self._board, self._gate, library, saver, self._closing, runner)
 
 
 def _warm_up(library: Library) -> None:

@@ -12,7 +12,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import partial
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.db import events
 
 log = logging.getLogger(__name__)
@@ -40,13 +40,13 @@ class Reaction:
     """Tells people that it fails again and again; it is tried on all the same."""
 
 
-async def listen(desk: Desk, reactions: tuple[Reaction, ...]) -> None:
+async def listen(board: BoardContext, reactions: tuple[Reaction, ...]) -> None:
     """React to the board's events, until cancelled."""
     # Threads of their own: beats may occupy all of the loop's.
     with closing(_Reactor(reactions)) as reactor:
         while True:
             try:
-                async with aclosing(events.stream(desk.database.dsn)) as stream:
+                async with aclosing(events.stream(board.database.dsn)) as stream:
                     async for event in stream:
                         reactor.dispatch(event.get("kind", "") if event else None)
             except Exception:

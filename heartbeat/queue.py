@@ -14,7 +14,7 @@ from procrastinate import exceptions
 from procrastinate.job_context import JobContext
 from procrastinate.worker import Worker
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.runs import beats
 from guardia.db.engine import CONNECTION_OPTIONS, OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
@@ -77,7 +77,7 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
 
 async def run_worker(
     engine: procrastinate.App,
-    desk: Desk,
+    board: BoardContext,
     closing: asyncio.Event,
     *,
     concurrency: int,
@@ -90,7 +90,7 @@ async def run_worker(
     """
     attempts: Any = engine.job_manager
     async with asyncio.TaskGroup() as group:
-        rescuer = group.create_task(rescue_lost_jobs(desk))
+        rescuer = group.create_task(rescue_lost_jobs(board))
         while not closing.is_set():
             await _run_registration(engine, closing, alive, concurrency=concurrency, name=name)
         rescuer.cancel()
@@ -155,7 +155,7 @@ async def _report_liveness(
         await asyncio.sleep(_ALIVE_INTERVAL if worker_id is not None else 0.05)
 
 
-async def rescue_lost_jobs(desk: Desk) -> None:
+async def rescue_lost_jobs(board: BoardContext) -> None:
     """Give jobs of dead workers back to the queue; every host does, and none needs a leader.
 
     Who could not reach the database, or was paused, first waits as long as the others have to
@@ -169,7 +169,7 @@ async def rescue_lost_jobs(desk: Desk) -> None:
         last = now
         if now >= judge_from:
             try:
-                for kind in await asyncio.to_thread(beats.requeue_lost_jobs, desk, _DEAD_AFTER):
+                for kind in await asyncio.to_thread(beats.requeue_lost_jobs, board, _DEAD_AFTER):
                     log.warning("a job (%s) had lost its worker; queued again", kind)
             except OUTAGE_ERRORS as error:
                 log.warning("the database does not answer: %s", type(error).__name__)

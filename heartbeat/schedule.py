@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from apscheduler.find_trigger import Job
+from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -21,7 +21,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from guardia.board.approvals import deadlines
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
 from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
@@ -48,8 +48,8 @@ _ONCE = {"coalesce": True, "max_instances": 1}
 class HeartbeatScheduler:
     """Fires the moments of every agent of the applied chart, from ``start`` until ``stop``."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, board: BoardContext) -> None:
+        self._board = board
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._reload_lock = threading.Lock()
 
@@ -70,7 +70,7 @@ class HeartbeatScheduler:
         self.reload()
         self.catch_up()
         # Midnight may have passed meanwhile.
-        daily_report.alert_missing_reports(self._desk)
+        daily_report.alert_missing_reports(self._board)
 
     def find_trigger(self, name: str) -> HeartbeatTrigger | None:
         """The moments of an agent that the clock knows."""
@@ -80,7 +80,7 @@ class HeartbeatScheduler:
     def reload(self) -> None:
         """Do as the applied chart says now: add, change and remove agents' moments."""
         with self._reload_lock:
-            revision, chart = org_chart.running(self._desk)
+            revision, chart = org_chart.running(self._board)
             wanted = {a.id: a.heartbeat for a in chart.agents}
             for find_trigger in self._agent_jobs():
                 if wanted.get(find_trigger.trigger.agent_id) == find_trigger.trigger.heartbeat:
@@ -93,7 +93,7 @@ class HeartbeatScheduler:
 
     def catch_up(self) -> None:
         """Tell of the moments that passed while nobody looked, as each agent's policy says."""
-        last, now = beats.last_ticks(self._desk), self._desk.clock()
+        last, now = beats.last_ticks(self._board), self._board.clock()
         for find_trigger in self._agent_jobs():
             trigger: HeartbeatTrigger = find_trigger.trigger
             policy, since = trigger.heartbeat.catch_up, last.get(trigger.agent_id)
@@ -101,7 +101,7 @@ class HeartbeatScheduler:
                 continue
             missed = trigger.between(since, now - trigger.delay)
             for moment in missed if policy == "all" else missed[-1:]:
-                beats.tick(self._desk, trigger.agent_id, moment)
+                beats.tick(self._board, trigger.agent_id, moment)
 
     def _agent_jobs(self) -> list[Job]:
         return [j for j in self._scheduler.get_jobs() if j.id.startswith(_AGENT)]
@@ -111,7 +111,7 @@ class HeartbeatScheduler:
         self._scheduler.add_job(
             self._run_until_done,
             trigger,
-            args=(name, partial(_fire, self._desk, trigger)),
+            args=(name, partial(_fire, self._board, trigger)),
             id=name,
             replace_existing=True,
             # However late: the moment is named by when it was due.
@@ -149,11 +149,11 @@ class HeartbeatScheduler:
         sweeps = {"approvals:due": deadlines.process_due, "budgets:due": budgets.process_due}
         for name, sweep in sweeps.items():
             self._add_recurring(
-                name, minute, partial(sweep, self._desk), misfire_grace_time=_SWEEP_INTERVAL
+                name, minute, partial(sweep, self._board), misfire_grace_time=_SWEEP_INTERVAL
             )
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
-            "forget", hourly, partial(_delete_old, self._desk), misfire_grace_time=_HOUR
+            "forget", hourly, partial(_delete_old, self._board), misfire_grace_time=_HOUR
         )
 
     def _add_audit_jobs(self) -> None:
@@ -162,23 +162,23 @@ class HeartbeatScheduler:
         self._add_recurring(
             "record:seal",
             minute,
-            self._desk.sign_checkpoint,
+            self._board.sign_checkpoint,
             misfire_grace_time=_CHECKPOINT_INTERVAL,
         )
-        midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.company_zone(self._desk))
-        begin = partial(daily_report.start_daily_verification, self._desk)
+        midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.company_zone(self._board))
+        begin = partial(daily_report.start_daily_verification, self._board)
         self._add_recurring("record:daily", midnight, begin, misfire_grace_time=_HOUR)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
-        miss = partial(daily_report.alert_missing_reports, self._desk)
+        miss = partial(daily_report.alert_missing_reports, self._board)
         self._add_recurring("record:miss", hourly, miss, misfire_grace_time=_HOUR)
 
 
-def _fire(desk: Desk, trigger: HeartbeatTrigger) -> None:
-    moment = trigger.last(desk.clock())
+def _fire(board: BoardContext, trigger: HeartbeatTrigger) -> None:
+    moment = trigger.last(board.clock())
     if moment is not None:
-        beats.tick(desk, trigger.agent_id, moment)
+        beats.tick(board, trigger.agent_id, moment)
 
 
-def _delete_old(desk: Desk) -> None:
-    beats.delete_old_ticks(desk, desk.clock() - _KEEP_TICKS)
-    context_rules.delete_old_lines(desk)
+def _delete_old(board: BoardContext) -> None:
+    beats.delete_old_ticks(board, board.clock() - _KEEP_TICKS)
+    context_rules.delete_old_lines(board)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from guardia.board.control import kill_report
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.runs import beats
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
@@ -34,7 +34,7 @@ _RETRY_DELAY = 1.0
 class Worker:
     """The jobs of a worker, bound to what they need."""
 
-    desk: Desk
+    board: BoardContext
     team: LazyTeam
     gate: Gate
     settings: Settings
@@ -51,7 +51,7 @@ class Worker:
         )
 
     def _alert_failing(self, error: Exception) -> None:
-        kill_report.alert_listener_failed(self.desk, socket.gethostname(), type(error).__name__)
+        kill_report.alert_listener_failed(self.board, socket.gethostname(), type(error).__name__)
 
     def beat(self, agent_id: str, attempt: JobAttempt) -> None:
         """Job ``beat``: an agent's beats until no reason is left.
@@ -64,7 +64,7 @@ class Worker:
         while not closing():
             try:
                 done = beat(
-                    self.desk,
+                    self.board,
                     self.team,
                     agent_id,
                     attempt=attempt,
@@ -79,28 +79,31 @@ class Worker:
                     raise
 
     def _should_yield(self) -> bool:
-        return beats.has_lost_jobs(self.desk)
+        return beats.has_lost_jobs(self.board)
 
     def deliver(self, outbox_id: int) -> None:
         """Job ``deliver``: one message or alert."""
-        deliver(self.desk, self.settings, outbox_id)
+        deliver(self.board, self.settings, outbox_id)
 
     def sign_checkpoint(self) -> None:
         """Job ``seal``: a signed checkpoint of the record."""
-        self.desk.sign_checkpoint()
+        self.board.sign_checkpoint()
 
 
 @contextmanager
 def open_worker(
-    settings: Settings, dsn: str, desk: Desk, closing: threading.Event
+    settings: Settings, dsn: str, board: BoardContext, closing: threading.Event
 ) -> Iterator[Worker]:
     """Everything a worker needs, closed at its end."""
     connections = Connections(FileCredentialStore(settings.secrets))
-    gate = Gate(desk, connections)
-    team, scheduler = LazyTeam(desk, gate, settings, dsn, closing.is_set), HeartbeatScheduler(desk)
+    gate = Gate(board, connections)
+    team, scheduler = (
+        LazyTeam(board, gate, settings, dsn, closing.is_set),
+        HeartbeatScheduler(board),
+    )
     try:
         scheduler.start()
-        yield Worker(desk, team, gate, settings, scheduler, closing)
+        yield Worker(board, team, gate, settings, scheduler, closing)
     finally:
         scheduler.stop()
         connections.close()

@@ -52,7 +52,7 @@ def cluster() -> Iterator[Cluster]:
     """One PostgreSQL for the whole run, with the product's roles."""
     folder = Path(tempfile.mkdtemp(prefix="guardia-test-", dir=_ram_folder()))
     folder.chmod(0o711)
-    with Cluster(folder / "pg", settings=_SERVER) as running, sql_cache.once():
+    with Cluster(folder / "pg", settings=_SERVER) as running, sql_cache.shared_sql_cache():
         running.create_roles()
         yield running
     shutil.rmtree(folder, ignore_errors=True)

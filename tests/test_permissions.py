@@ -50,7 +50,7 @@ def test_every_right_has_words_for_whoever_has_it_not() -> None:
 
 
 def test_every_route_has_a_rule_and_every_rule_a_route(env: BoardEnv) -> None:
-    assert routes(page_app(env.desk)) == set(web.ROUTES)
+    assert routes(page_app(env.board)) == set(web.ROUTES)
 
 
 def test_every_rule_names_a_right_that_someone_has() -> None:
@@ -64,7 +64,7 @@ def test_every_rule_names_a_right_that_someone_has() -> None:
 
 
 def test_a_route_without_a_rule_answers_nobody(env: BoardEnv) -> None:
-    app: FastAPI = page_app(env.desk)
+    app: FastAPI = page_app(env.board)
     app.add_api_route("/planted", lambda: {"open": "to all"})
     assert ("GET", "/planted") in routes(app) - set(web.ROUTES)
     answer = PageClient(app, raise_server_exceptions=False).get("/planted")

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import Grant
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Check, Risk, ToolCall
 from guardia.board.execution import commands
 from guardia.board.execution.commands import CommandResult, Intent, PlanStep
@@ -99,16 +99,20 @@ class Gate:
     """Reads, changes and undoes on servers, one recorded command at a time."""
 
     def __init__(
-        self, desk: Desk, transport: Transport, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        board: BoardContext,
+        transport: Transport,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._desk = desk
+        self._board = board
         self._transport = transport
         self._sleep = sleep
         self.in_flight = InFlightCommands()
 
     def interrupt(self) -> int:
         """End the commands whose agents no longer hold their task; how many were told to."""
-        return self.in_flight.interrupt(self._desk)
+        return self.in_flight.interrupt(self._board)
 
     def close(self) -> None:
         """End all commands on their servers and begin no more: this process is to end."""
@@ -116,7 +120,7 @@ class Gate:
 
     def host(self, grant: Grant) -> Host:
         """The server that a grant is for."""
-        return cmdb.server(self._desk, grant.server_id)
+        return cmdb.server(self._board, grant.server_id)
 
     def read(self, grant: Grant, call: ToolCall) -> dict[str, Any]:
         """Run a read and return its findings; ``CommandFailed``, ``Unreachable`` or ``Refused``."""
@@ -208,7 +212,7 @@ class Gate:
             raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
         command = tool.command(args, host)
         with self.in_flight.track(grant.claim) as cancel:
-            intent = commands.record_intent(self._desk, grant, call, command.masked, step)
+            intent = commands.record_intent(self._board, grant, call, command.masked, step)
             return self._send(intent, tool, host, command, cancel)
 
     def _send(
@@ -239,7 +243,7 @@ class Gate:
         """A change reaches the server only while its agent holds the task, to the last moment."""
         if intent.step is None:
             return None
-        holds = partial(commands.require_current, self._desk, intent.grant.claim)
+        holds = partial(commands.require_current, self._board, intent.grant.claim)
         return FenceGuard(_tag(intent.grant, intent.step), holds)
 
     def _interrupted(self, intent: Intent, started: float, output: Output) -> NoReturn:
@@ -251,7 +255,7 @@ class Gate:
     def _conclude(self, intent: Intent, started: float, outcome: CommandResult) -> None:
         milliseconds = round((time.monotonic() - started) * 1000)
         commands.record_result(
-            self._desk,
+            self._board,
             intent,
             CommandResult(outcome.ok, outcome.findings, outcome.output, milliseconds),
         )

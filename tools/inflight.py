@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.execution import commands
 from guardia.errors import Interrupted
 
@@ -40,13 +40,13 @@ class InFlightCommands:
             with self._lock:
                 del self._running[cancel]
 
-    def interrupt(self, desk: Desk) -> int:
+    def interrupt(self, board: BoardContext) -> int:
         """Interrupt whatever no longer has the board's word; returns how many commands."""
         with self._lock:
             running = dict(self._running)
         if not running:
             return 0
-        overtaken = commands.stale_fences(desk, set(running.values()))
+        overtaken = commands.stale_fences(board, set(running.values()))
         ended = [cancel for cancel, fence in running.items() if fence in overtaken]
         for cancel in ended:
             cancel.set()

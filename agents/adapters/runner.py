@@ -39,9 +39,9 @@ ADAPTERS: dict[str, Callable[[Any, SessionSpec, HostResources], AgentHandle]] = 
 class ExternalAgentRunner:
     """What outside agents need of a worker process."""
 
-    def __init__(self, board: str, resources: HostResources, *, grace: float = GRACE) -> None:
+    def __init__(self, board_url: str, resources: HostResources, *, grace: float = GRACE) -> None:
         """``board`` is the address under which they reach the board."""
-        self._board = board.rstrip("/")
+        self._board_url = board_url.rstrip("/")
         self._resources = resources
         self._grace = grace
         self._carry = graph.execution_graph()
@@ -53,8 +53,8 @@ class ExternalAgentRunner:
 
         What a turn leaves open goes to people: nothing waits for an agent that is gone.
         """
-        desk, claim = context.desk, context.claim
-        if view.task(desk, claim.task_id).state is State.IN_PROGRESS:
+        board, claim = context.board, context.claim
+        if view.task(board, claim.task_id).state is State.IN_PROGRESS:
             # A worker died while it carried out an approved plan: that needs no second opinion.
             self._carry.invoke({}, context=context)
             return True
@@ -63,28 +63,30 @@ class ExternalAgentRunner:
         _report_usage(context, ending)
         if ending.how == "closing":
             return False
-        left = view.task(desk, claim.task_id).state
+        left = view.task(board, claim.task_id).state
         if left in CLAIMABLE_STATES:
             how = t(f"agents.outside.how.{ending.how}")
-            tasks.hand_over(desk, claim, t("agents.outside.unfinished", agent=entry.title, how=how))
+            tasks.hand_over(
+                board, claim, t("agents.outside.unfinished", agent=entry.title, how=how)
+            )
         return True
 
     def _require_budget(self, context: AgentContext) -> None:
         """An outside agent has no embedded brain to go on with: without budget it rests."""
-        if metering.allowance(context.desk, context.claim).spent:
+        if metering.allowance(context.board, context.claim).spent:
             why = t("agents.outside.no_budget")
             budgets.pause_agent(
-                context.desk, context.claim, BudgetRefusal(why, True, True, Amount(1, 0))
+                context.board, context.claim, BudgetRefusal(why, True, True, Amount(1, 0))
             )
 
     def _run_session(
         self, context: AgentContext, entry: AgentEntry, closing: Callable[[], bool]
     ) -> SessionEnd:
-        adapter, desk, claim = entry.adapter, context.desk, context.claim
+        adapter, board, claim = entry.adapter, context.board, context.claim
         assert adapter is not None
-        manifest = build_manifest(entry, context.gate.host(tasks.grant_reads(desk, claim)))
+        manifest = build_manifest(entry, context.gate.host(tasks.grant_reads(board, claim)))
         session_id, token = sessions.open_session(
-            desk,
+            board,
             claim,
             manifest,
             kind=adapter.kind,
@@ -95,7 +97,7 @@ class ExternalAgentRunner:
         ending = SessionEnd("failed")
         try:
             agent_session = AgentSession(
-                desk,
+                board,
                 claim,
                 ToolProxy(context, entry, session_id, self._carry),
                 session_id,
@@ -105,7 +107,7 @@ class ExternalAgentRunner:
             )
             ending = agent_session.run(self._create_handle(adapter, spec))
         finally:
-            sessions.close_session(desk, claim, session_id, ending)
+            sessions.close_session(board, claim, session_id, ending)
         return ending
 
     def _create_handle(self, adapter: Adapter, spec: SessionSpec) -> AgentHandle:
@@ -120,8 +122,8 @@ class ExternalAgentRunner:
         manifest: dict[str, Any],
     ) -> SessionSpec:
         claim = context.claim
-        task = {**external_agent_view.task(context.desk, claim), **manifest}
-        api = f"{self._board}/api/agent/tasks/{claim.task_id}"
+        task = {**external_agent_view.task(context.board, claim), **manifest}
+        api = f"{self._board_url}/api/agent/tasks/{claim.task_id}"
         role = instructions(entry.role) if entry.role else ""
         return SessionSpec(session_id, task, api, token, role)
 
@@ -130,4 +132,4 @@ def _report_usage(context: AgentContext, ending: SessionEnd) -> None:
     """What the program itself says that its model used; the chart's prices make money of it."""
     for model, used in (ending.usage or {}).get("models", {}).items():
         tokens = used["input_tokens"], used["output_tokens"]
-        metering.report_usage(context.desk, context.claim, ReportedUsage(model, *tokens))
+        metering.report_usage(context.board, context.claim, ReportedUsage(model, *tokens))

@@ -12,7 +12,7 @@ from typing import Any
 from guardia.agents.adapters.contract import AgentHandle
 from guardia.agents.adapters.tool_proxy import ToolProxy
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.external_agents import calls, sessions
 from guardia.board.external_agents.sessions import SessionEnd
 from guardia.db import events
@@ -29,7 +29,7 @@ _POLL_INTERVAL = 0.5
 class AgentSession:
     """Runs in the thread of a beat, in a loop of its own."""
 
-    desk: Desk
+    board: BoardContext
     claim: Claim
     proxy: ToolProxy
     session_id: int
@@ -96,7 +96,7 @@ class AgentSession:
         try:
             async with (
                 asyncio.timeout(None) as deadline,
-                aclosing(events.stream(self.desk.database.dsn)) as stream,
+                aclosing(events.stream(self.board.database.dsn)) as stream,
             ):
                 async for event in stream:
                     # An empty event: something may have been missed.
@@ -114,7 +114,7 @@ class AgentSession:
         return ours or event.get("kind") == "killed"
 
     async def _end_reason(self, deadline: asyncio.Timeout) -> str:
-        status = await asyncio.to_thread(sessions.status, self.desk, self.session_id)
+        status = await asyncio.to_thread(sessions.status, self.board, self.session_id)
         if status.overruled:
             return "overruled"
         if not status.open:
@@ -131,6 +131,6 @@ class AgentSession:
                 await asyncio.to_thread(self._serve_waiting)
 
     def _serve_waiting(self) -> None:
-        while (request := calls.take_next(self.desk, self.session_id)) is not None:
+        while (request := calls.take_next(self.board, self.session_id)) is not None:
             response = self.proxy.serve(request)
-            calls.respond(self.desk, self.session_id, request.call_id, response)
+            calls.respond(self.board, self.session_id, request.call_id, response)

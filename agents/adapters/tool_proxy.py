@@ -76,31 +76,31 @@ class ToolProxy:
     def _refuse(self, request: CallRequest, error: GuardiaError) -> CallResponse:
         tool = str(request.body.get("tool", ""))[:80]
         asked = f"{request.kind} {tool}".strip()
-        sessions.record_refusal(self._context.desk, self._session_id, asked, error)
+        sessions.record_refusal(self._context.board, self._session_id, asked, error)
         return CallResponse(_STATUS_CODES.get(type(error), _CONFLICT), {"message": str(error)})
 
     def _read(self, body: dict[str, Any]) -> dict[str, Any]:
         call = self._call(ToolUse.model_validate(body))
-        grant = tasks.grant_reads(self._context.desk, self._context.claim)
+        grant = tasks.grant_reads(self._context.board, self._context.claim)
         planning.prepare(call, self._context.gate.host(grant))
         return {"ok": True, "findings": self._context.gate.read(grant, call)}
 
     def _plan(self, body: dict[str, Any]) -> dict[str, Any]:
-        desk, claim = self._context.desk, self._context.claim
+        board, claim = self._context.board, self._context.claim
         proposal = PlanProposal.model_validate(body)
-        tasks.file_plan(desk, claim, self._build_plan(proposal))
-        filed = view.plan_state(desk, claim.task_id)
+        tasks.file_plan(board, claim, self._build_plan(proposal))
+        filed = view.plan_state(board, claim.task_id)
         assert filed.plan is not None
         return {
             "plan_hash": filed.plan_hash,
             "category": filed.plan.category,
-            "state": view.task(desk, claim.task_id).state.value,
+            "state": view.task(board, claim.task_id).state.value,
             "actions": [action.effect for action in filed.plan.actions],
         }
 
     def _build_plan(self, proposal: PlanProposal) -> Plan:
         """Everything concrete, with the commands, checks and undos that each tool itself knows."""
-        grant = tasks.grant_reads(self._context.desk, self._context.claim)
+        grant = tasks.grant_reads(self._context.board, self._context.claim)
         host = self._context.gate.host(grant)
         actions = tuple(planning.propose(self._call(use), host) for use in proposal.actions)
         if any(action.risk is Risk.READ for action in actions):
@@ -147,27 +147,27 @@ class ToolProxy:
 
     def _apply(self, body: dict[str, Any]) -> dict[str, Any]:
         wanted = ApplyRequest.model_validate(body).plan_hash
-        filed = view.plan_state(self._context.desk, self._context.claim.task_id)
+        filed = view.plan_state(self._context.board, self._context.claim.task_id)
         if filed.plan_hash != wanted:
-            raise Refused(why=t("desk.plan_changed"))
+            raise Refused(why=t("board.plan_changed"))
         if not filed.approved:
-            raise Refused(why=t("desk.not_approved"))
+            raise Refused(why=t("board.not_approved"))
         return self._execute_plan()
 
     def _execute_plan(self) -> dict[str, Any]:
         ended = self._carry.invoke({}, context=self._context)
-        state = view.task(self._context.desk, self._context.claim.task_id).state
+        state = view.task(self._context.board, self._context.claim.task_id).state
         return {"state": state.value, "report": ended["report"]}
 
     def _finish(self, body: dict[str, Any]) -> dict[str, Any]:
         """Nothing is to be changed: a plan of no actions, or people where something is broken."""
-        desk, claim = self._context.desk, self._context.claim
-        text, found = TextBody.model_validate(body).text, view.task(desk, claim.task_id)
+        board, claim = self._context.board, self._context.claim
+        text, found = TextBody.model_validate(body).text, view.task(board, claim.task_id)
         if found.state is not State.PARSED or found.server is None:
             raise Refused(why=t("agents.outside.not_now", state=t(f"state.{found.state}")))
         if found.kind == "INCIDENT":
             # Someone has said that it is broken: finding nothing to do does not close that.
-            tasks.hand_over(desk, claim, text)
+            tasks.hand_over(board, claim, text)
             return {"state": State.MANUAL.value}
         empty = Plan(
             server=found.server,
@@ -176,9 +176,9 @@ class ToolProxy:
             citation=self._self_citation(text),
             actions=(),
         )
-        if tasks.file_plan(desk, claim, empty):
+        if tasks.file_plan(board, claim, empty):
             return self._execute_plan()
-        return {"state": view.task(desk, claim.task_id).state.value}
+        return {"state": view.task(board, claim.task_id).state.value}
 
 
 def _first_error(error: ValidationError) -> str:

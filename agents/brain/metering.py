@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from guardia.agents.brain.chat.clients import TokenUsage
 from guardia.agents.brain.chat.prompts import Prompt
 from guardia.board.core.claims import Claim, GoalClaim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets, metering
 from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.board.costs.metering import ModelCallRequest, ModelCallResult
@@ -38,20 +38,20 @@ class UsageMeter(Protocol):
 class BoardMeter:
     """The desk's accounts, for one claimed task or goal."""
 
-    desk: Desk
+    board: BoardContext
     claim: Claim | GoalClaim
 
     def reserve(self, bid: ModelCallRequest) -> int | BudgetRefusal:
         """In the agent's, the institution's and the company's accounts."""
-        return metering.reserve(self.desk, self.claim, bid)
+        return metering.reserve(self.board, self.claim, bid)
 
     def settle(self, call: int, ended: ModelCallResult) -> None:
         """In the same accounts."""
-        metering.settle(self.desk, call, ended)
+        metering.settle(self.board, call, ended)
 
     def rest(self, refused: BudgetRefusal) -> None:
         """Asks people as well."""
-        budgets.pause_agent(self.desk, self.claim, refused)
+        budgets.pause_agent(self.board, self.claim, refused)
 
 
 def worst_case(

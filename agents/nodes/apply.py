@@ -18,15 +18,15 @@ from guardia.tools.gate import ActionStatus
 def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Do every action once, also across crashes: what was attempted is never attempted again."""
     context = runtime.context
-    desk, gate = context.desk, context.gate
-    grant = tasks.begin_execution(desk, context.claim)
-    plan = view.plan_state(desk, context.claim.task_id).plan
+    board, gate = context.board, context.gate
+    grant = tasks.begin_execution(board, context.claim)
+    plan = view.plan_state(board, context.claim.task_id).plan
     assert plan is not None and grant.plan_hash is not None
-    tried = commands.attempted_actions(desk, context.claim, grant.plan_hash)
+    tried = commands.attempted_actions(board, context.claim, grant.plan_hash)
     for ordinal, action in enumerate(plan.actions):
         before = tried.get((ordinal, "do"))
         report = run_once(
-            desk,
+            board,
             gate,
             grant,
             PlanStep(ordinal, "do"),
@@ -44,7 +44,7 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
 
 def _not_started(context: AgentContext, grant: Grant, why: str) -> OperateState:
     """Nothing was changed: the trouble may be gone by itself, else people must look."""
-    plan = view.plan_state(context.desk, context.claim.task_id).plan
+    plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
     if plan.verify and context.gate.first_failed(grant, plan.verify) is None:
         return {"ending": "completed", "report": t("agents.gone_by_itself", why=why)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from guardia.board.core.claims import Grant
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Check
 from guardia.board.execution import commands
 from guardia.board.execution.commands import PlanStep
@@ -14,7 +14,7 @@ from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
 
 def run_once(
-    desk: Desk,
+    board: BoardContext,
     gate: Gate,
     grant: Grant,
     step: PlanStep,
@@ -36,7 +36,7 @@ def run_once(
         gate.ensure_stopped(grant, step)
     happened = bool(proof) and gate.first_failed(grant, proof) is None
     if before == "INTENT":
-        commands.resolve_unknown(desk, grant, step, happened=happened)
+        commands.resolve_unknown(board, grant, step, happened=happened)
     if happened:
         return ActionReport(ActionStatus.DONE)
     key = "unknown" if before == "INTENT" else "attempted"

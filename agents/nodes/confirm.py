@@ -12,8 +12,8 @@ from guardia.i18n import t
 def confirm(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Look with the plan's own checks; when one does not hold, everything is undone."""
     context = runtime.context
-    grant = tasks.begin_execution(context.desk, context.claim)
-    plan = view.plan_state(context.desk, context.claim.task_id).plan
+    grant = tasks.begin_execution(context.board, context.claim)
+    plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
     unmet = context.gate.first_failed(grant, plan.verify)
     if unmet is not None:

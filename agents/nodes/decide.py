@@ -21,7 +21,7 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """
     context = runtime.context
     runbook = context.library.runbook(state["runbook"] or "")
-    host = context.gate.host(tasks.grant_reads(context.desk, context.claim))
+    host = context.gate.host(tasks.grant_reads(context.board, context.claim))
     situation = procedure.Situation(
         host, host.service_of_kind(runbook.service or ""), state["params"], state["findings"]
     )
@@ -31,7 +31,7 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     rule = procedure.first_matching_rule(runbook, situation)
     if rule is None:
         return _no_rule(state, runbook.title)
-    incident = view.task(context.desk, context.claim.task_id).kind == "INCIDENT"
+    incident = view.task(context.board, context.claim.task_id).kind == "INCIDENT"
     if rule.conclude == "hand_over" or (rule.conclude and incident):
         # Someone has said that it is broken: finding nothing to do does not close that.
         words = procedure.rule_reason(rule, situation)
@@ -48,21 +48,21 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
 def _file(
     state: OperateState, context: AgentContext, rule: str, plan: Plan, action_type: str
 ) -> OperateState:
-    filed = view.plan_state(context.desk, context.claim.task_id)
+    filed = view.plan_state(context.board, context.claim.task_id)
     if not filed.stands and filed.plan is not None and _calls_of(filed.plan) == _calls_of(plan):
         # A procedure cannot think of something else: what people want, people must plan.
         words = t("agents.same_plan", wanted=state.get("returned") or "")
         return {"rule": rule, "ending": "manual", "report": words}
-    attempt = view.task(context.desk, context.claim.task_id).attempt
+    attempt = view.task(context.board, context.claim.task_id).attempt
     bound = tasks.plan_hash(context.claim.task_id, plan, attempt)
     if not filed.stands or filed.plan_hash != bound:
         did = ", ".join(action.effect for action in plan.actions) or t("notes.nothing_to_do")
         agent_memory.write(
-            context.desk,
+            context.board,
             context.claim,
             t("notes.planned", title=plan.citation.title, because=plan.because, did=did),
         )
-        waived = tasks.file_plan(context.desk, context.claim, plan, action_type=action_type)
+        waived = tasks.file_plan(context.board, context.claim, plan, action_type=action_type)
         return {"rule": rule, "waived": waived}
     return {"rule": rule, "waived": filed.approved}
 

@@ -21,7 +21,7 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     candidate, *rest = state["candidates"]
     runbook = context.library.runbook(candidate["runbook"])
     params, _ = procedure.extract_parameters(runbook, state["text"])
-    grant = tasks.grant_reads(context.desk, context.claim)
+    grant = tasks.grant_reads(context.board, context.claim)
     host = context.gate.host(grant)
     findings: dict[str, Any] = {}
     for step in runbook.diagnose:

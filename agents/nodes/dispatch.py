@@ -37,7 +37,7 @@ class DispatchState(TypedDict, total=False):
 def classify(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchState:
     """Triage the request."""
     context = runtime.context
-    directory = cmdb.directory(context.desk)
+    directory = cmdb.directory(context.board)
     thought = context.brain.triage(state["text"], directory)
     triage = _apply_conversation(
         _apply_settled(thought.answer, state), state.get("talk", ()), directory
@@ -78,13 +78,13 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
     context, triage = runtime.context, state["triage"]
     server = triage.servers[0] if triage.servers else None
     kind = _server_kind(context, server)
-    agent = fit.best_specialist(candidates.specialists(context.desk), triage.category, kind)
+    agent = fit.best_specialist(candidates.specialists(context.board), triage.category, kind)
     reasons = [*triage.reasons, t("agents.thought_by", by=state["thought"])]
     if server is None or agent is None:
         if server is not None and triage.category != GENERAL:
             # People have this one; the next of its kind need not come to them.
             wanted = draft_opening(triage.category, state["text"], context.claim.agent_id)
-            requests.request_hire(context.desk, context.claim, wanted)
+            requests.request_hire(context.board, context.claim, wanted)
         why = "agents.no_server" if server is None else "agents.no_specialist"
         text = "\n".join(
             [
@@ -92,18 +92,18 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
                 *(f"- {r}" for r in reasons),
             ]
         )
-        tasks.hand_over(context.desk, context.claim, text)
+        tasks.hand_over(context.board, context.claim, text)
         return {}
-    engineer = fit.best_engineer(candidates.engineers(context.desk, server), triage.category)
+    engineer = fit.best_engineer(candidates.engineers(context.board, server), triage.category)
     reasons.append(fit.explain_choice(agent, triage.category))
     reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
     tasks.add_comment(
-        context.desk,
+        context.board,
         context.claim,
         "\n".join([t("agents.triaged"), *(f"- {r}" for r in reasons)]),
     )
     tasks.file_triage(
-        context.desk,
+        context.board,
         context.claim,
         Assignment(
             kind=triage.kind,
@@ -122,21 +122,21 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
 
 def reassign(context: AgentContext) -> bool:
     """Give an inherited task to the specialist who fits it; where there is none, to people."""
-    task = view.task(context.desk, context.claim.task_id)
+    task = view.task(context.board, context.claim.task_id)
     category = task.category or ""
     agent = fit.best_specialist(
-        candidates.specialists(context.desk), category, _server_kind(context, task.server)
+        candidates.specialists(context.board), category, _server_kind(context, task.server)
     )
     if agent is None:
         text = t(
             "agents.no_specialist", category=label("triage.category", category) if category else "-"
         )
         begun = task.state is State.IN_PROGRESS
-        tasks.hand_over(context.desk, context.claim, text, emergency=begun)
+        tasks.hand_over(context.board, context.claim, text, emergency=begun)
         return False
-    handover.forward_task(context.desk, context.claim, agent.agent_id)
+    handover.forward_task(context.board, context.claim, agent.agent_id)
     return True
 
 
 def _server_kind(context: AgentContext, server: str | None) -> str | None:
-    return cmdb.server(context.desk, server).kind if server is not None else None
+    return cmdb.server(context.board, server).kind if server is not None else None

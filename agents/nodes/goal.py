@@ -18,7 +18,7 @@ from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import GoalClaim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.goals import planning
 from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.organization import candidates
@@ -44,7 +44,7 @@ class GoalPlanState(TypedDict, total=False):
 class GoalContext:
     """What a waking brings for a goal."""
 
-    desk: Desk
+    board: BoardContext
     brain: Brain
     claim: GoalClaim
 
@@ -52,7 +52,7 @@ class GoalContext:
 def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """Into the pieces that people have worded since, or anew from the text."""
     context = runtime.context
-    brief = planning.load_brief(context.desk, context.claim)
+    brief = planning.load_brief(context.board, context.claim)
     days = {d.on for d in deadlines(brief.text, brief.today)}
     found: GoalPlanState = {
         "today": brief.today,
@@ -62,7 +62,7 @@ def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlan
     if brief.pieces:
         kept = [piece for one in brief.pieces for piece in _restored_pieces(one)]
         return {**found, "pieces": kept, "divided_by": ""}
-    directory = cmdb.directory(context.desk)
+    directory = cmdb.directory(context.board)
     result = context.brain.divide(brief.text, directory)
     return {**found, "pieces": list(result.answer), "divided_by": attribution(result)}
 
@@ -78,7 +78,7 @@ def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
 def understand(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """Triage each piece; the servers that it means, its deadline, or what must be asked."""
     context = runtime.context
-    directory = cmdb.directory(context.desk)
+    directory = cmdb.directory(context.board)
     attributions = dict.fromkeys([state["divided_by"]])
 
     def classify(text: str) -> Triage:
@@ -100,8 +100,8 @@ def _divided_by_model(pieces: list[GoalPiece]) -> bool:
 def propose(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """File the plan: an issue for each server, its specialist, a hire where none has the skill."""
     context = runtime.context
-    staff = candidates.specialists(context.desk)
-    directory = cmdb.directory(context.desk)
+    staff = candidates.specialists(context.board)
+    directory = cmdb.directory(context.board)
     parts = [
         _part(context, found, server, staff, directory)
         for found in state["work"]
@@ -109,7 +109,7 @@ def propose(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanStat
     ]
     dues = [p.due_on for p in parts if p.due_on]
     planning.file_plan(
-        context.desk,
+        context.board,
         context.claim,
         Breakdown(
             pieces=tuple(_serialized(p) for p in state["pieces"]),
@@ -143,7 +143,7 @@ def _part(
     if not found.question:
         skill = _skill(read, server, directory)
         agent = fit.best_specialist(staff, skill, None)
-        best = fit.best_engineer(candidates.engineers(context.desk, server), read.category)
+        best = fit.best_engineer(candidates.engineers(context.board, server), read.category)
         engineer = best.candidate.person.id if best else None
         if agent is None:
             opening = plan.draft_opening(skill, found.text, context.claim.agent_id)

@@ -21,7 +21,7 @@ _EXCERPT_CHARACTERS = 400
 def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Search the knowledge base; ends in people's hands where nothing fits."""
     context = runtime.context
-    host = context.gate.host(tasks.grant_reads(context.desk, context.claim))
+    host = context.gate.host(tasks.grant_reads(context.board, context.claim))
     hits = context.library.find(
         state["text"], skills=context.skills, kinds=(host.kind,), limit=_MAX_CANDIDATES
     )
@@ -45,7 +45,7 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     if known.working:
         remembered.append(t("notes.read", text=known.working[-_EXCERPT_CHARACTERS:]))
     tasks.add_comment(
-        context.desk, context.claim, "\n".join([said, *(f"- {n}" for n in remembered)])
+        context.board, context.claim, "\n".join([said, *(f"- {n}" for n in remembered)])
     )
     return {
         "candidates": [

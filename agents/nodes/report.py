@@ -10,14 +10,14 @@ from langgraph.runtime import Runtime
 from guardia.agents import lessons
 from guardia.agents.state import AgentContext, OperateState, TaskOutcome
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
 from guardia.board.organization import agent_memory
 from guardia.board.organization.agent_memory import RunbookOutcome
 from guardia.i18n import t
 
-_CLOSE: dict[TaskOutcome, tuple[Callable[[Desk, Claim, str], None], State]] = {
+_CLOSE: dict[TaskOutcome, tuple[Callable[[BoardContext, Claim, str], None], State]] = {
     "completed": (tasks.complete, State.COMPLETED),
     "failed": (tasks.fail, State.FAILED_ROLLBACK),
     "manual": (tasks.hand_over, State.MANUAL),
@@ -31,9 +31,9 @@ def report(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     first = (state["report"].splitlines() or [""])[0]
     line = t("notes.ended", how=t(f"notes.ending.{ending}"), text=first)
     learned = _experience(state, context)
-    agent_memory.write(context.desk, context.claim, line, [learned] if learned else [])
+    agent_memory.write(context.board, context.claim, line, [learned] if learned else [])
     close, end = _CLOSE[ending]
-    close(context.desk, context.claim, state["report"])
+    close(context.board, context.claim, state["report"])
     context.final_states.append(end)
     return {}
 
@@ -45,5 +45,5 @@ def _experience(state: OperateState, context: AgentContext) -> RunbookOutcome | 
         return None
     unfit = state["ending"] == "manual" and state.get("rule") is None
     title = context.library.runbook(name).title
-    server = view.task(context.desk, context.claim.task_id).server
+    server = view.task(context.board, context.claim.task_id).server
     return lessons.experience(name, title, server, "unfit" if unfit else state["ending"])

@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 from guardia.agents.nodes.attempt import run_once
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.claims import Grant
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Plan
 from guardia.board.execution import commands, tasks, view
 from guardia.board.execution.commands import PlanStep
@@ -30,27 +30,29 @@ class UndoResult:
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """FAILED_ROLLBACK when all is restored; people and an alert when something is not."""
     context = runtime.context
-    grant = tasks.begin_execution(context.desk, context.claim)
-    plan = view.plan_state(context.desk, context.claim.task_id).plan
+    grant = tasks.begin_execution(context.board, context.claim)
+    plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
-    done = undo_actions(context.desk, context.gate, grant, plan)
+    done = undo_actions(context.board, context.gate, grant, plan)
     text = _text(state["report"], done)
     return {"ending": "emergency" if done.failed else "failed", "report": text}
 
 
-def undo_actions(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0) -> UndoResult:
+def undo_actions(
+    board: BoardContext, gate: Gate, grant: Grant, plan: Plan, kept: int = 0
+) -> UndoResult:
     """Undo whatever of the plan was attempted, newest first; never the same one twice.
 
     The first ``kept`` actions stay, where they are still seen to hold.
     """
     assert grant.plan_hash is not None
-    attempts = commands.attempted_actions(desk, grant.claim, grant.plan_hash)
+    attempts = commands.attempted_actions(board, grant.claim, grant.plan_hash)
     done = UndoResult([], [])
     for ordinal in range(len(plan.actions) - 1, kept - 1, -1):
         if (ordinal, "do") not in attempts:
             continue
         action = plan.actions[ordinal]
-        report = _undo_attempted(desk, gate, grant, ordinal, action, attempts)
+        report = _undo_attempted(board, gate, grant, ordinal, action, attempts)
         (done.restored if report.result is ActionStatus.DONE else done.failed).append(
             _line(action, report)
         )
@@ -62,7 +64,7 @@ def undo_actions(desk: Desk, gate: Gate, grant: Grant, plan: Plan, kept: int = 0
 
 
 def _undo_attempted(
-    desk: Desk,
+    board: BoardContext,
     gate: Gate,
     grant: Grant,
     ordinal: int,
@@ -75,7 +77,7 @@ def _undo_attempted(
         if do == "INTENT" and before != "DONE":
             gate.ensure_stopped(grant, PlanStep(ordinal, "do"))
         return run_once(
-            desk,
+            board,
             gate,
             grant,
             PlanStep(ordinal, "undo"),

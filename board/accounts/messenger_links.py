@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
@@ -45,7 +45,9 @@ class MessengerLink:
     linked_at: datetime
 
 
-def list_links(desk: Desk, person: PersonInfo, *, everybody: bool = False) -> list[MessengerLink]:
+def list_links(
+    board: BoardContext, person: PersonInfo, *, everybody: bool = False
+) -> list[MessengerLink]:
     """A person's own linked accounts, or everybody's for whoever may link them."""
     if everybody:
         require_permission(person, "account.link")
@@ -54,45 +56,47 @@ def list_links(desk: Desk, person: PersonInfo, *, everybody: bool = False) -> li
     )
     if not everybody:
         query = query.where(ChannelAccount.person_id == person.id)
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         found = session.execute(query.order_by(Person.name, ChannelAccount.account).limit(1000))
         return [MessengerLink(a.channel, a.account, p.as_info(), a.linked_at) for a, p in found]
 
 
-def link(desk: Desk, by: PersonInfo | str, person_id: str, channel: str, account: str) -> None:
+def link(
+    board: BoardContext, by: PersonInfo | str, person_id: str, channel: str, account: str
+) -> None:
     """Say whose an account is; ``Invalid`` where it is another's, who must be unlinked first."""
     actor = _require_permission(by)
     account = clean(account).strip()
     if channel not in CHANNELS or not account or len(account) > _MAX_LENGTH:
-        why = t("desk.account.form", channels=", ".join(CHANNELS))
+        why = t("board.account.form", channels=", ".join(CHANNELS))
         raise Invalid(what=f"{channel}:{account}"[:_MAX_LENGTH], why=why)
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         person = session.get(Person, person_id)
         if person is None:
             raise NotFound(what=person_id)
-        if not _link(session, desk, actor, person, channel, account):
-            raise Invalid(what=f"{channel}:{account}", why=t("desk.account.taken"))
+        if not _link(session, board, actor, person, channel, account):
+            raise Invalid(what=f"{channel}:{account}", why=t("board.account.taken"))
 
 
-def unlink(desk: Desk, by: PersonInfo | str, channel: str, account: str) -> None:
+def unlink(board: BoardContext, by: PersonInfo | str, channel: str, account: str) -> None:
     """Whoever writes under this account is nobody we know again."""
     actor = _require_permission(by)
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         row = session.get(ChannelAccount, (channel, account), with_for_update=True)
         if row is None:
             raise NotFound(what=f"{channel}:{account}")
         session.delete(row)
         session.flush()
-        _record(session, desk, "account_unlinked", actor, row.person_id, channel, account)
+        _record(session, board, "account_unlinked", actor, row.person_id, channel, account)
 
 
-def create_code(desk: Desk, person: PersonInfo) -> str:
+def create_code(board: BoardContext, person: PersonInfo) -> str:
     """A code that this person says in a room within ``LIFETIME``; earlier ones are void."""
     require_permission(person, "account.link_own")
     code = "".join(secrets.choice(_ALPHABET) for _ in range(8))
-    now = desk.clock()
+    now = board.clock()
     values = {"code_hash": _hash(code), "expires_at": now + CODE_LIFETIME}
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         session.execute(delete(LinkCode).where(LinkCode.expires_at <= now))
         session.execute(
             insert(LinkCode)
@@ -111,9 +115,9 @@ def _require_permission(by: PersonInfo | str) -> str:
 
 
 def _link(
-    session: Session, desk: Desk, actor: str, person: Person, channel: str, account: str
+    session: Session, board: BoardContext, actor: str, person: Person, channel: str, account: str
 ) -> bool:
-    now = desk.clock()
+    now = board.clock()
     session.execute(delete(LinkCode).where(LinkCode.person_id == person.person_id))
     made = session.scalar(
         insert(ChannelAccount)
@@ -137,18 +141,24 @@ def _link(
         .values(requester_id=person.person_id)
         .execution_options(synchronize_session=False)
     )
-    _record(session, desk, "account_linked", actor, person.person_id, channel, account)
+    _record(session, board, "account_linked", actor, person.person_id, channel, account)
     return True
 
 
 def _record(
-    session: Session, desk: Desk, kind: str, actor: str, person: str, channel: str, account: str
+    session: Session,
+    board: BoardContext,
+    kind: str,
+    actor: str,
+    person: str,
+    channel: str,
+    account: str,
 ) -> None:
     log.append(
         session,
         kind,
         actor=actor,
-        now=desk.clock(),
+        now=board.clock(),
         detail={"person": person, "channel": channel, "account": account},
         person=person,
         account=f"{channel}:{account}",

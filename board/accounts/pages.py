@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from guardia.board.accounts import messenger_links
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.web import errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import is_allowed
@@ -22,21 +22,21 @@ _Text = Annotated[str, Form(max_length=128)]
 
 
 @router.get(_PATH)
-def show(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
+def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """Who one is here and under which messenger accounts."""
-    return _page(request, desk, visitor)
+    return _page(request, board, visitor)
 
 
 @router.post(f"{_PATH}/code")
-def code(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
+def code(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """A one-time code to be said in a room; it is shown on this answer alone."""
-    return _page(request, desk, visitor, code=messenger_links.create_code(desk, visitor.person))
+    return _page(request, board, visitor, code=messenger_links.create_code(board, visitor.person))
 
 
 @router.post(f"{_PATH}/links")
 def link(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     *,
     person: _Text = "",
@@ -46,15 +46,15 @@ def link(
     """Say whose a messenger account is."""
 
     def act() -> None:
-        messenger_links.link(desk, visitor.person, person.strip(), channel, account)
+        messenger_links.link(board, visitor.person, person.strip(), channel, account)
 
-    return _submit(request, desk, visitor, act)
+    return _submit(request, board, visitor, act)
 
 
 @router.post(f"{_PATH}/links/end")
 def unlink(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     *,
     channel: _Text = "",
@@ -63,19 +63,21 @@ def unlink(
     """Forget whose it is."""
     return _submit(
         request,
-        desk,
+        board,
         visitor,
-        lambda: messenger_links.unlink(desk, visitor.person, channel, account),
+        lambda: messenger_links.unlink(board, visitor.person, channel, account),
     )
 
 
-def _submit(request: Request, desk: Desk, visitor: Visitor, act: Callable[[], None]) -> Response:
-    return errors.submit(request, act, _PATH, partial(_page, request, desk, visitor))
+def _submit(
+    request: Request, board: BoardContext, visitor: Visitor, act: Callable[[], None]
+) -> Response:
+    return errors.submit(request, act, _PATH, partial(_page, request, board, visitor))
 
 
 def _page(
     request: Request,
-    desk: Desk,
+    board: BoardContext,
     visitor: Visitor,
     *,
     status: int = 200,
@@ -88,8 +90,8 @@ def _page(
         "accounts/account.html",
         status=status,
         visitor=visitor,
-        own=messenger_links.list_links(desk, visitor.person),
-        everybody=messenger_links.list_links(desk, visitor.person, everybody=True)
+        own=messenger_links.list_links(board, visitor.person),
+        everybody=messenger_links.list_links(board, visitor.person, everybody=True)
         if all_of_them
         else (),
         channels=messenger_links.CHANNELS,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org import access
@@ -34,9 +34,9 @@ class PersonAccount:
     """``channel:account`` of each messenger account that is linked."""
 
 
-def list_accounts(desk: Desk) -> list[PersonAccount]:
+def list_accounts(board: BoardContext) -> list[PersonAccount]:
     """All accounts, closed ones too, those of one human together."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         linked: dict[str, list[str]] = {}
         for row in session.scalars(select(ChannelAccount).order_by(ChannelAccount.account)):
             linked.setdefault(row.person_id, []).append(f"{row.channel}:{row.account}")
@@ -50,93 +50,93 @@ def list_accounts(desk: Desk) -> list[PersonAccount]:
         )
 
 
-def add(desk: Desk, by: str, person: PersonInfo, password: str | None = None) -> None:
+def add(board: BoardContext, by: str, person: PersonInfo, password: str | None = None) -> None:
     """Open an account; ``Invalid`` where the id is taken or something about it does not hold."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         if session.get(Person, person.id) is not None:
-            raise Invalid(what=person.id, why=t("desk.person.taken"))
-        row = Person(person_id=_validated(person.id, t("desk.person.id")))
+            raise Invalid(what=person.id, why=t("board.person.taken"))
+        row = Person(person_id=_validated(person.id, t("board.person.id")))
         _fill(session, row, person)
         session.add(row)
         session.flush()
         if password is not None:
             _password(session, person.id, password)
-        _record(session, desk, by, "person_added", row, _audit_detail(row))
+        _record(session, board, by, "person_added", row, _audit_detail(row))
 
 
-def import_people(desk: Desk, by: str, people: list[PersonInfo]) -> int:
+def import_people(board: BoardContext, by: str, people: list[PersonInfo]) -> int:
     """Write a directory's people: new accounts and what has changed of others.
 
     Whoever is not named stays as they are, and so does an identity that the directory leaves out.
     Returns how many accounts are new or changed.
     """
     changed = 0
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         for person in people:
             row = session.get(Person, person.id)
             before = _audit_detail(row) if row else {}
-            row = row or Person(person_id=_validated(person.id, t("desk.person.id")))
+            row = row or Person(person_id=_validated(person.id, t("board.person.id")))
             _fill(session, row, person)
             session.add(row)
             session.flush()
             if _audit_detail(row) != before:
                 changed += 1
                 kind = "person_changed" if before else "person_added"
-                _record(session, desk, by, kind, row, _difference(before, _audit_detail(row)))
+                _record(session, board, by, kind, row, _difference(before, _audit_detail(row)))
     return changed
 
 
-def set_role(desk: Desk, by: str, account: str, role: str) -> None:
+def set_role(board: BoardContext, by: str, account: str, role: str) -> None:
     """Give an account another role, at once also where it is signed in."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         row = _person(session, account)
         before = _audit_detail(row)
         row.role = _role(role)
-        _changed(session, desk, by, row, before)
+        _changed(session, board, by, row, before)
 
 
-def set_active(desk: Desk, by: str, account: str, *, active: bool) -> None:
+def set_active(board: BoardContext, by: str, account: str, *, active: bool) -> None:
     """Close an account, at once also where it is signed in, or open it again."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         row = _person(session, account)
         before = _audit_detail(row)
         row.active = active
-        _changed(session, desk, by, row, before)
+        _changed(session, board, by, row, before)
 
 
-def set_identity(desk: Desk, by: str, account: str, identity: str | None) -> None:
+def set_identity(board: BoardContext, by: str, account: str, identity: str | None) -> None:
     """Say which human is behind an account (``None``: nobody but itself).
 
     Accounts of one human count as one wherever duties are separated, also for what was decided
     before.
     """
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         row = _person(session, account)
         before = _audit_detail(row)
-        row.identity = _validated(identity, t("desk.person.identity")) if identity else None
-        _changed(session, desk, by, row, before)
+        row.identity = _validated(identity, t("board.person.identity")) if identity else None
+        _changed(session, board, by, row, before)
 
 
-def join_accounts(desk: Desk, by: str, one: str, other: str) -> str:
+def join_accounts(board: BoardContext, by: str, one: str, other: str) -> str:
     """Say that one human is behind two accounts; returns the identity that they share now."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         first, second = _person(session, one), _person(session, other)
         if first is second:
-            raise Invalid(what=other, why=t("desk.person.same"))
+            raise Invalid(what=other, why=t("board.person.same"))
         human = first.identity or second.identity or first.person_id
         for row in session.scalars(select(Person).where(_same_humans(first, second))):
             before = _audit_detail(row)
             row.identity = human
-            _changed(session, desk, by, row, before)
+            _changed(session, board, by, row, before)
         return human
 
 
-def set_password(desk: Desk, by: str, account: str, password: str) -> None:
+def set_password(board: BoardContext, by: str, account: str, password: str) -> None:
     """Replace a password; sessions under the old one end."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         row = _person(session, account)
         _password(session, row.person_id, password)
-        _record(session, desk, by, "person_changed", row, {"password": "replaced"})
+        _record(session, board, by, "person_changed", row, {"password": "replaced"})
 
 
 def _same_humans(*rows: Person) -> Any:
@@ -156,13 +156,13 @@ def _person(session: Session, account: str) -> Person:
 
 def _fill(session: Session, row: Person, given: PersonInfo) -> None:
     if given.role == "customer" and not given.institution:
-        raise Invalid(what=given.id, why=t("desk.person.homeless"))
+        raise Invalid(what=given.id, why=t("board.person.homeless"))
     if given.institution and session.get(Institution, given.institution) is None:
-        raise Invalid(what=given.institution, why=t("desk.person.institution"))
-    row.name, row.title = _validated(given.name, t("desk.person.name")), clean(given.title).strip()
+        raise Invalid(what=given.institution, why=t("board.person.institution"))
+    row.name, row.title = _validated(given.name, t("board.person.name")), clean(given.title).strip()
     row.role, row.inst_id, row.skills = _role(given.role), given.institution, list(given.skills)
     if given.identity:
-        row.identity = _validated(given.identity, t("desk.person.identity"))
+        row.identity = _validated(given.identity, t("board.person.identity"))
 
 
 def _role(role: str) -> str:
@@ -174,14 +174,14 @@ def _role(role: str) -> str:
 def _validated(text: str, what: str) -> str:
     found: str = clean(text).strip()
     if not found or len(found) > _MAX_LENGTH or any(c.isspace() and c != " " for c in found):
-        raise Invalid(what=what, why=t("desk.person.length", longest=_MAX_LENGTH))
+        raise Invalid(what=what, why=t("board.person.length", longest=_MAX_LENGTH))
     return found
 
 
 def _password(session: Session, account: str, password: str) -> None:
     if len(password) < _MIN_PASSWORD_LENGTH:
         raise Invalid(
-            what=t("desk.person.password"), why=t("desk.person.short", least=_MIN_PASSWORD_LENGTH)
+            what=t("board.person.password"), why=t("board.person.short", least=_MIN_PASSWORD_LENGTH)
         )
     access.set_password(session, account, password)
 
@@ -207,21 +207,23 @@ def _difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def _changed(session: Session, desk: Desk, by: str, row: Person, before: dict[str, Any]) -> None:
+def _changed(
+    session: Session, board: BoardContext, by: str, row: Person, before: dict[str, Any]
+) -> None:
     difference = _difference(before, _audit_detail(row))
     if difference:
         session.flush()
-        _record(session, desk, by, "person_changed", row, difference)
+        _record(session, board, by, "person_changed", row, difference)
 
 
 def _record(
-    session: Session, desk: Desk, by: str, kind: str, row: Person, what: dict[str, Any]
+    session: Session, board: BoardContext, by: str, kind: str, row: Person, what: dict[str, Any]
 ) -> None:
     log.append(
         session,
         kind,
         actor=by,
-        now=desk.clock(),
+        now=board.clock(),
         detail={"person": row.person_id, "what": what},
         person=row.person_id,
         name=row.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.errors import Throttled
 from guardia.org import access, throttle
 from guardia.org.directory import PersonInfo
@@ -21,42 +21,44 @@ class _Attempt:
     pair: str
 
 
-def sign_in(desk: Desk, account: str, password: str, source: str = LOCAL_SOURCE) -> str | None:
+def sign_in(
+    board: BoardContext, account: str, password: str, source: str = LOCAL_SOURCE
+) -> str | None:
     """A new session's token, or ``None``; never says which of the two was wrong.
 
     ``Throttled`` after too many failures, whether such an account exists or not.
     """
-    attempt = _admit(desk, account, source)
-    with desk.database.transaction() as session:
-        token = access.sign_in(session, account, password, desk.clock())
+    attempt = _admit(board, account, source)
+    with board.database.transaction() as session:
+        token = access.sign_in(session, account, password, board.clock())
         if token:
             throttle.clear_attempts(session, attempt.numbers, attempt.pair)
         return token
 
 
-def _admit(desk: Desk, account: str, source: str) -> _Attempt:
+def _admit(board: BoardContext, account: str, source: str) -> _Attempt:
     # A transaction of its own: whatever becomes of the check, the try is counted.
     pair = f"{source}|{account}"
     limits = {pair: PER_PAIR, f"|{account}": PER_ACCOUNT, f"{source}|": PER_SOURCE}
-    with desk.database.transaction() as session:
-        numbers = throttle.register_attempt(session, limits, desk.clock())
+    with board.database.transaction() as session:
+        numbers = throttle.register_attempt(session, limits, board.clock())
     if numbers is None:
         raise Throttled()
     return _Attempt(numbers, pair)
 
 
-def sign_out(desk: Desk, token: str) -> None:
+def sign_out(board: BoardContext, token: str) -> None:
     """End a session."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         access.sign_out(session, token)
 
 
-def authenticate(desk: Desk, account: str, password: str) -> PersonInfo | None:
+def authenticate(board: BoardContext, account: str, password: str) -> PersonInfo | None:
     """Who proves to be the holder of an account, without staying signed in; ``None`` else."""
-    token = sign_in(desk, account, password)
+    token = sign_in(board, account, password)
     if token is None:
         return None
-    with desk.database.transaction() as session:
-        person = access.person_of_session(session, token, desk.clock())
+    with board.database.transaction() as session:
+        person = access.person_of_session(session, token, board.clock())
         access.sign_out(session, token)
         return person

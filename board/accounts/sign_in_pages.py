@@ -32,7 +32,7 @@ def form(request: Request, next: str = "/issues") -> Response:
 @router.post("/login")
 def sign_in(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     account: Annotated[str, Form(max_length=64)] = "",
     password: Annotated[str, Form(max_length=256)] = "",
     next: Annotated[str, Form(max_length=500)] = "/issues",
@@ -47,7 +47,7 @@ def sign_in(
 
     try:
         with _PASSWORD_CHECKS:
-            token = account_sign_in.sign_in(desk, account, password, _source(request))
+            token = account_sign_in.sign_in(board, account, password, _source(request))
     except Throttled:
         return again("throttled", 429)
     if token is None:
@@ -62,9 +62,9 @@ def _source(request: Request) -> str:
 
 
 @router.post("/logout")
-def sign_out(request: Request, desk: BoardDep, visitor: session.CurrentVisitor) -> Response:
+def sign_out(request: Request, board: BoardDep, visitor: session.CurrentVisitor) -> Response:
     """End the session, here and in the database."""
-    account_sign_in.sign_out(desk, visitor.token)
+    account_sign_in.sign_out(board, visitor.token)
     response = RedirectResponse("/login", status_code=303)
     session.clear_session_cookie(response)
     return response

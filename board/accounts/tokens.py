@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import tokens
@@ -20,15 +20,15 @@ _MAX_DAYS = 366
 
 
 def create_token(
-    desk: Desk, person: PersonInfo, name: str, rights: Sequence[str], days: int
+    board: BoardContext, person: PersonInfo, name: str, rights: Sequence[str], days: int
 ) -> str:
     """A new token's secret, told this once. ``Invalid`` for a right that the person has not got,
     or that no token may carry; ``days`` of validity, at most a year."""
     require_permission(person, "token.own")
     name = clean(name).strip()[:_MAX_NAME]
     _check(person, name, rights, days)
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         number, secret = tokens.create_token(
             session, person.id, name, rights, now, now + timedelta(days=days)
         )
@@ -46,28 +46,28 @@ def create_token(
 
 def _check(person: PersonInfo, name: str, rights: Sequence[str], days: int) -> None:
     if not name:
-        raise Invalid(what=t("desk.token.name"), why=t("desk.token.name_needed"))
+        raise Invalid(what=t("board.token.name"), why=t("board.token.name_needed"))
     if not 1 <= days <= _MAX_DAYS:
-        raise Invalid(what=str(days), why=t("desk.token.days", most=_MAX_DAYS))
+        raise Invalid(what=str(days), why=t("board.token.days", most=_MAX_DAYS))
     for right in rights:
         if right not in PERMISSIONS or not is_allowed(person, right):
-            raise Invalid(what=right, why=t("desk.token.not_yours"))
+            raise Invalid(what=right, why=t("board.token.not_yours"))
         if right in tokens.SESSION_ONLY_ACTIONS:
-            raise Invalid(what=right, why=t("desk.token.personal"))
+            raise Invalid(what=right, why=t("board.token.personal"))
 
 
-def list_tokens(desk: Desk, person: PersonInfo) -> list[TokenInfo]:
+def list_tokens(board: BoardContext, person: PersonInfo) -> list[TokenInfo]:
     """The person's own tokens, the newest first."""
     require_permission(person, "token.own")
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return tokens.list_tokens(session, person.id)
 
 
-def revoke_token(desk: Desk, person: PersonInfo, token_id: int) -> None:
+def revoke_token(board: BoardContext, person: PersonInfo, token_id: int) -> None:
     """End one of the person's own tokens at once."""
     require_permission(person, "token.own")
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         name = tokens.revoke_token(session, person.id, token_id, now)
         log.append(
             session,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval
 from guardia.board.audit import log as audit_log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import Issue, Task
@@ -34,22 +34,22 @@ _ACTOR = "system:clock"
 _BATCH = 200
 
 
-def process_due(desk: Desk) -> int:
+def process_due(board: BoardContext) -> int:
     """Do what is due now; returns how much that was. Any number of hosts may look at once.
 
     What fails is logged each time, and alarmed once for the moment at which it was due.
     """
-    now, done = desk.clock(), 0
+    now, done = board.clock(), 0
     waits = Approval.state == "WAITING"
-    for due, number in _due_rows(desk, now, Approval.look_at, Approval.approval_id, waits):
-        done += _process_row(desk, "approval", number, due)
-    for due, number in _due_rows(desk, now, Task.run_after, Task.task_id):
-        done += _process_row(desk, "task", number, due)
+    for due, number in _due_rows(board, now, Approval.look_at, Approval.approval_id, waits):
+        done += _process_row(board, "approval", number, due)
+    for due, number in _due_rows(board, now, Task.run_after, Task.task_id):
+        done += _process_row(board, "task", number, due)
     return done
 
 
 def _due_rows(
-    desk: Desk,
+    board: BoardContext,
     now: datetime,
     moment: InstrumentedAttribute[datetime | None],
     number: InstrumentedAttribute[int],
@@ -60,7 +60,7 @@ def _due_rows(
     query = query.order_by(moment, number).limit(_BATCH)
     last: tuple[datetime, int] | None = None
     while True:
-        with desk.database.reading() as session:
+        with board.database.reading() as session:
             further = query.where(tuple_(moment, number) > last) if last else query
             batch = [(due, n) for due, n in session.execute(further) if due is not None]
         yield from batch
@@ -69,29 +69,29 @@ def _due_rows(
         last = batch[-1]
 
 
-def _process_row(desk: Desk, what: str, number: int, due: datetime) -> bool:
+def _process_row(board: BoardContext, what: str, number: int, due: datetime) -> bool:
     try:
-        return _process_step(desk, number) if what == "approval" else _process_task(desk, number)
+        return _process_step(board, number) if what == "approval" else _process_task(board, number)
     except Exception as error:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise  # the database is gone: not this row's fault, and nothing can be alarmed
         log.exception("%s %s is due and fails", what, number)
         why = str(error) if isinstance(error, GuardiaError) else type(error).__name__
-        _alert(desk, f"{what} {number}", why, due)
+        _alert(board, f"{what} {number}", why, due)
         return False
 
 
-def _alert(desk: Desk, what: str, why: str, due: datetime) -> None:
-    now = desk.clock()
-    with desk.database.transaction() as session:
+def _alert(board: BoardContext, what: str, why: str, due: datetime) -> None:
+    now = board.clock()
+    with board.database.transaction() as session:
         row = insert(Tick).values(agent_id=f"due:{what}", tick=due).on_conflict_do_nothing()
         if session.scalar(row.returning(Tick.agent_id)) is not None:
-            send(session, "alert", t("desk.due_failed", what=what, why=why), now, sr_id=None)
+            send(session, "alert", t("board.due_failed", what=what, why=why), now, sr_id=None)
 
 
-def _process_step(desk: Desk, approval_id: int) -> bool:
-    now = desk.clock()
-    with desk.database.transaction() as session:
+def _process_step(board: BoardContext, approval_id: int) -> bool:
+    now = board.clock()
+    with board.database.transaction() as session:
         known = session.get(Approval, approval_id)
         if known is None:
             return False
@@ -114,7 +114,7 @@ def _remind(session: Session, issue: Issue, task: Task, step: Approval, now: dat
     _schedule_check(session, task, step, now)
     names = requests.notify(session, issue, task, step, "reminder", now)
     at = requests.format_local(session, step.due_at or now)
-    reply_to_room(session, issue, t("desk.reminder", sr=issue.sr_id, who=names, at=at), now)
+    reply_to_room(session, issue, t("board.reminder", sr=issue.sr_id, who=names, at=at), now)
 
 
 def _schedule_check(session: Session, task: Task, step: Approval, now: datetime) -> None:
@@ -130,7 +130,7 @@ def _escalate(session: Session, issue: Issue, task: Task, step: Approval, now: d
     _schedule_check(session, task, step, now)
     names = requests.notify(session, issue, task, step, "escalated", now)
     role = t(f"org.role.{step.escalate_to}")
-    reply_to_room(session, issue, t("desk.escalated", sr=issue.sr_id, role=role, who=names), now)
+    reply_to_room(session, issue, t("board.escalated", sr=issue.sr_id, role=role, who=names), now)
     _record(session, "approval_escalated", issue, task, step, now, role=role)
 
 
@@ -143,13 +143,13 @@ def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: dat
     move_task(
         session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now, fence=fence, run_id=None
     )
-    reply_to_room(session, issue, t("desk.expired", sr=issue.sr_id, step=step.step), now)
+    reply_to_room(session, issue, t("board.expired", sr=issue.sr_id, step=step.step), now)
     _record(session, "approval_expired", issue, task, step, now)
 
 
-def _process_task(desk: Desk, task_id: int) -> bool:
-    now = desk.clock()
-    with desk.database.transaction() as session:
+def _process_task(board: BoardContext, task_id: int) -> bool:
+    now = board.clock()
+    with board.database.transaction() as session:
         task = lock_task(session, task_id)
         if task.run_after is None or task.run_after > now:
             return False

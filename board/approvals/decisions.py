@@ -14,7 +14,7 @@ from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.signing_keys import DECISION_KEYS
 from guardia.board.core import wake_budget
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import Issue, Task
@@ -47,7 +47,7 @@ class _NewDecision:
 
 
 def decide(
-    desk: Desk,
+    board: BoardContext,
     person: PersonInfo,
     task_id: int,
     *,
@@ -63,18 +63,18 @@ def decide(
     A rejection needs a reason. Returns the task's state after it.
     """
     verdict = DecisionVerdict.APPROVE if approve else DecisionVerdict.REJECT
-    return submit_decision(desk, person, task_id, verdict, plan_hash, reason)
+    return submit_decision(board, person, task_id, verdict, plan_hash, reason)
 
 
 def ask_changes(
-    desk: Desk, person: PersonInfo, task_id: int, *, plan_hash: str, reason: str
+    board: BoardContext, person: PersonInfo, task_id: int, *, plan_hash: str, reason: str
 ) -> State:
     """Send the plan back (PARSED) with what must be different; the agent is woken with it."""
-    return submit_decision(desk, person, task_id, DecisionVerdict.CHANGE, plan_hash, reason)
+    return submit_decision(board, person, task_id, DecisionVerdict.CHANGE, plan_hash, reason)
 
 
 def submit_decision(
-    desk: Desk,
+    board: BoardContext,
     person: PersonInfo,
     task_id: int,
     verdict: DecisionVerdict,
@@ -84,9 +84,9 @@ def submit_decision(
     """Any of the three verdicts; ``Invalid`` where a refusal has no reason."""
     text = clean(reason).strip()[:_REASON]
     if verdict is DecisionVerdict.APPROVE:
-        desk.sign_checkpoint()
-    now = desk.clock()
-    with desk.database.transaction() as session:
+        board.sign_checkpoint()
+    now = board.clock()
+    with board.database.transaction() as session:
         task = lock_task(session, task_id)
         if task.plan_hash != plan_hash or task.status != State.PENDING_APPROVAL:
             raise Stale(what=f"SR-{task.sr_id}")
@@ -95,7 +95,7 @@ def submit_decision(
         steps = requests.active_steps(session, task)
         decision, before = _permitted_decision(session, person, issue, task, steps, verdict, now)
         if verdict is not DecisionVerdict.APPROVE and not text:
-            raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
+            raise Invalid(what=t("board.reason"), why=t("board.reason_needed"))
         new_decision = _NewDecision(person, decision, text, now)
         step = steps[decision.step - 1]
         row = _add_row(session, step, new_decision)
@@ -110,7 +110,7 @@ def submit_decision(
         given = sum(d.step == step.step for d in after.given)
         if verdict is not DecisionVerdict.APPROVE:
             schedule_checkpoint(session)
-        _record(session, desk, task, step, new_decision, given)
+        _record(session, board, task, step, new_decision, given)
         return state
 
 
@@ -139,7 +139,7 @@ def _permitted_decision(
         raise Stale(what=f"SR-{task.sr_id}")
     role = t(f"org.role.{steps[before.current - 1].role}")
     raise Forbidden(
-        who=f"{person.name} {person.title}", action=t(f"desk.denial.{why.value}", role=role)
+        who=f"{person.name} {person.title}", action=t(f"board.denial.{why.value}", role=role)
     )
 
 
@@ -222,16 +222,23 @@ def _notify(
     reply_to_room(
         session,
         issue,
-        t(f"desk.{kind}", sr=issue.sr_id, who=who, reason=new_decision.reason),
+        t(f"board.{kind}", sr=issue.sr_id, who=who, reason=new_decision.reason),
         new_decision.now,
     )
     if task.run_after is not None and state is State.APPROVED:
         at = requests.format_local(session, task.run_after)
-        reply_to_room(session, issue, t("desk.runs_later", sr=issue.sr_id, at=at), new_decision.now)
+        reply_to_room(
+            session, issue, t("board.runs_later", sr=issue.sr_id, at=at), new_decision.now
+        )
 
 
 def _record(
-    session: Session, desk: Desk, task: Task, step: Approval, new_decision: _NewDecision, given: int
+    session: Session,
+    board: BoardContext,
+    task: Task,
+    step: Approval,
+    new_decision: _NewDecision,
+    given: int,
 ) -> None:
     """The entry, with the sealed statement of who decided what, at this very place."""
     decision = new_decision.decision
@@ -261,7 +268,7 @@ def _record(
             "given": given,
             "quorum": step.quorum,
             "statement": statement,
-            **desk.decision_signer.sign(statement, log.announced_key(session, DECISION_KEYS)),
+            **board.decision_signer.sign(statement, log.announced_key(session, DECISION_KEYS)),
         },
         who=f"{new_decision.person.name} {new_decision.person.title}",
         step=step.step,

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, aliased
 
 from guardia.board.audit import log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org.access import is_allowed, require_permission
@@ -20,7 +20,7 @@ _LIMIT = 500
 
 
 def delegate(
-    desk: Desk,
+    board: BoardContext,
     by: PersonInfo,
     to: str,
     *,
@@ -34,12 +34,12 @@ def delegate(
     An administrator may do so for someone else (``principal``). ``absent``: the principal is not
     notified meanwhile, only the delegate. What is delegated cannot be passed on.
     """
-    now = desk.clock()
+    now = board.clock()
     begin, principal_id = begins or now, principal or by.id
     require_permission(by, "delegation.set" if principal_id == by.id else "delegation.set_others")
     if ends <= max(begin, now):
-        raise Invalid(what=t("desk.delegation.until"), why=t("desk.delegation.over"))
-    with desk.database.transaction() as session:
+        raise Invalid(what=t("board.delegation.until"), why=t("board.delegation.over"))
+    with board.database.transaction() as session:
         people = {p: session.get(Person, p) for p in (principal_id, to)}
         for name, row in people.items():
             if row is None or not row.active:
@@ -47,9 +47,9 @@ def delegate(
         cards = {name: row.as_info() for name, row in people.items() if row is not None}
         one = len({c.identity or c.id for c in cards.values()}) == 1
         if one or not is_allowed(cards[to], "approval.answer"):
-            raise Invalid(what=to, why=t("desk.delegation.not_to"))
+            raise Invalid(what=to, why=t("board.delegation.not_to"))
         if not is_allowed(cards[principal_id], "approval.decide"):
-            raise Invalid(what=principal_id, why=t("desk.delegation.nothing"))
+            raise Invalid(what=principal_id, why=t("board.delegation.nothing"))
         given = Delegation(
             principal_id=principal_id,
             delegate_id=to,
@@ -81,24 +81,24 @@ def delegate(
         return given.delegation_id
 
 
-def revoke(desk: Desk, by: PersonInfo, to: str, *, principal: str | None = None) -> int:
+def revoke(board: BoardContext, by: PersonInfo, to: str, *, principal: str | None = None) -> int:
     """End what was delegated to ``to``; returns how many delegations that were."""
     principal_id = principal or by.id
     _require_revoke(by, principal_id)
-    with desk.database.transaction() as session:
-        return _end(session, desk, by, principal_id, to, Delegation.delegate_id == to)
+    with board.database.transaction() as session:
+        return _end(session, board, by, principal_id, to, Delegation.delegate_id == to)
 
 
-def revoke_one(desk: Desk, by: PersonInfo, number: int) -> None:
+def revoke_one(board: BoardContext, by: PersonInfo, number: int) -> None:
     """End one delegation, in force or still to come; ``NotFound`` where there is none for them."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         given = session.get(Delegation, number)
         if given is None:
-            raise NotFound(what=t("desk.delegation.one"))
+            raise NotFound(what=t("board.delegation.one"))
         _require_revoke(by, given.principal_id)
         principal_id, to = given.principal_id, given.delegate_id
-        if not _end(session, desk, by, principal_id, to, Delegation.delegation_id == number):
-            raise NotFound(what=t("desk.delegation.one"))
+        if not _end(session, board, by, principal_id, to, Delegation.delegation_id == number):
+            raise NotFound(what=t("board.delegation.one"))
 
 
 def _require_revoke(by: PersonInfo, principal_id: str) -> None:
@@ -107,13 +107,13 @@ def _require_revoke(by: PersonInfo, principal_id: str) -> None:
 
 def _end(
     session: Session,
-    desk: Desk,
+    board: BoardContext,
     by: PersonInfo,
     principal_id: str,
     to: str,
     which: ColumnElement[bool],
 ) -> int:
-    now = desk.clock()
+    now = board.clock()
     ended = session.scalars(
         update(Delegation)
         .where(
@@ -166,11 +166,11 @@ class DelegationOverview:
     """For whom they may delegate, besides themselves."""
 
 
-def overview(desk: Desk, person: PersonInfo) -> DelegationOverview:
+def overview(board: BoardContext, person: PersonInfo) -> DelegationOverview:
     """Every delegation that concerns a person and is not over; all of them for who sets others'."""
     everybody = is_allowed(person, "delegation.set_others")
-    with desk.database.reading() as session:
-        found = _current(session, None if everybody else person.id, desk.clock())
+    with board.database.reading() as session:
+        found = _current(session, None if everybody else person.id, board.clock())
         people: list[PersonInfo] = []
         if is_allowed(person, "delegation.set"):
             rows = session.scalars(select(Person).where(Person.active).order_by(Person.name))

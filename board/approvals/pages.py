@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from guardia.board.approvals import delegations, requests
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.web import errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid
@@ -25,15 +25,15 @@ _MAX = 2**63 - 1
 
 
 @router.get(_PATH)
-def show(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
+def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """What is delegated now and later, and the form for more."""
-    return _page(request, desk, visitor)
+    return _page(request, board, visitor)
 
 
 @router.post(_PATH)
 def create(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     *,
     to: _Id = "",
@@ -45,13 +45,13 @@ def create(
     """Delegate for a time, one's own decisions or, as an administrator, another's."""
 
     def act() -> None:
-        with desk.database.reading() as session:
+        with board.database.reading() as session:
             zone = requests.company_zone(session)
         ends = _parse_time(until, zone)
         if ends is None:
             raise Invalid(what=t("web.delegation.until"), why=t("web.delegation.missing"))
         delegations.delegate(
-            desk,
+            board,
             visitor.person,
             to,
             begins=_parse_time(begins, zone),
@@ -60,19 +60,19 @@ def create(
             absent=absent,
         )
 
-    return _submit(request, desk, visitor, act)
+    return _submit(request, board, visitor, act)
 
 
 @router.post(f"{_PATH}/end")
 def revoke(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     number: Annotated[int, Form(ge=1, le=_MAX)],
 ) -> Response:
     """End one."""
     return _submit(
-        request, desk, visitor, lambda: delegations.revoke_one(desk, visitor.person, number)
+        request, board, visitor, lambda: delegations.revoke_one(board, visitor.person, number)
     )
 
 
@@ -86,14 +86,16 @@ def _parse_time(given: str, zone: tzinfo) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
-def _submit(request: Request, desk: Desk, visitor: Visitor, act: Callable[[], None]) -> Response:
-    return errors.submit(request, act, _PATH, partial(_page, request, desk, visitor))
+def _submit(
+    request: Request, board: BoardContext, visitor: Visitor, act: Callable[[], None]
+) -> Response:
+    return errors.submit(request, act, _PATH, partial(_page, request, board, visitor))
 
 
 def _page(
-    request: Request, desk: Desk, visitor: Visitor, *, status: int = 200, notice: str = ""
+    request: Request, board: BoardContext, visitor: Visitor, *, status: int = 200, notice: str = ""
 ) -> Response:
-    view = delegations.overview(desk, visitor.person)
+    view = delegations.overview(board, visitor.person)
     return render.page(
         request,
         "approvals/delegations.html",

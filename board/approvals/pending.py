@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import ApproverRole
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -137,9 +137,9 @@ class FiledPlan:
     plan: Plan
 
 
-def editable_plans(desk: Desk, sr_id: int) -> list[FiledPlan]:
+def editable_plans(board: BoardContext, sr_id: int) -> list[FiledPlan]:
     """The plans of an issue's open tasks, which people may still change."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         get_issue(session, sr_id)
         rows = session.scalars(
             select(Task)
@@ -152,7 +152,7 @@ def editable_plans(desk: Desk, sr_id: int) -> list[FiledPlan]:
         ]
 
 
-def pending_plans(desk: Desk, sr_id: int) -> list[PendingPlan]:
+def pending_plans(board: BoardContext, sr_id: int) -> list[PendingPlan]:
     """The plans of an issue that wait for a decision, with the role whose turn it is."""
     given = (
         select(func.count())
@@ -160,7 +160,7 @@ def pending_plans(desk: Desk, sr_id: int) -> list[PendingPlan]:
         .correlate(Approval)
         .scalar_subquery()
     )
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         rows = session.execute(
             select(
                 Task.task_id,

@@ -250,7 +250,7 @@ def open_next(
     names = notify(session, issue, task, step, "due", now)
     because = (task.plan or {}).get("because", "")
     words = {"sr": issue.sr_id, "server": task.target_server, "because": because}
-    reply_to_room(session, issue, t("desk.ask", **words, role=_role(step), who=names), now)
+    reply_to_room(session, issue, t("board.ask", **words, role=_role(step), who=names), now)
 
 
 def notify(
@@ -284,17 +284,17 @@ def notify(
         )
         names.append(_name(person, principal))
     session.flush()
-    return ", ".join(dict.fromkeys(names)) or t("desk.nobody")
+    return ", ".join(dict.fromkeys(names)) or t("board.nobody")
 
 
 def _name(person: PersonInfo, principal: PersonInfo | None) -> str:
     own = f"{person.name} {person.title}"
-    return t("desk.proxy", who=own, principal=principal.name) if principal else own
+    return t("board.proxy", who=own, principal=principal.name) if principal else own
 
 
 def _role(step: Approval) -> str:
     role = t(f"org.role.{step.role}")
-    return t("desk.quorum", role=role, quorum=step.quorum) if step.quorum > 1 else role
+    return t("board.quorum", role=role, quorum=step.quorum) if step.quorum > 1 else role
 
 
 def format_local(session: Session, moment: datetime) -> str:

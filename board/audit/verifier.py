@@ -103,7 +103,9 @@ class ExportReader:
         key = self._succession.key
         wrong = checkpoints.find_fault(given, self._before, self._chain, key)
         self._before, self._checkpoints = given, self._checkpoints + 1
-        found = self._walk.check_witnessed(WitnessedHead(given.size, given.head, "checkpoint", wrong))
+        found = self._walk.check_witnessed(
+            WitnessedHead(given.size, given.head, "checkpoint", wrong)
+        )
         if found is None:
             self._vouched = self._vouched or (key is not None and public_hex(key) == self._trusted)
             self._succession.switch_to_successor()

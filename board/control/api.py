@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.web.caller import BoardDep, Caller
 
 router = APIRouter(prefix="/api/v3/kill-switch", tags=["control"])
@@ -45,27 +45,27 @@ class KillSwitchOut(BaseModel):
 
 
 @router.get("", summary="Whether the kill switch is on, and what it has stopped")
-def show(desk: BoardDep) -> KillSwitchOut:
+def show(board: BoardDep) -> KillSwitchOut:
     """The switch as it is now."""
-    return _state(desk)
+    return _state(board)
 
 
 @router.put("", summary="Stop everything at once")
-def kill(desk: BoardDep, caller: Caller, order: KillSwitchRequest) -> KillSwitchOut:
+def kill(board: BoardDep, caller: Caller, order: KillSwitchRequest) -> KillSwitchOut:
     """Turn it on; turned on already, it stays as it is."""
-    control_kill_switch.kill(desk, caller, order.reason)
-    return _state(desk)
+    control_kill_switch.kill(board, caller, order.reason)
+    return _state(board)
 
 
 @router.post("/release", summary="Lift the kill switch, with a reason")
-def release(desk: BoardDep, caller: Caller, order: KillSwitchRequest) -> KillSwitchOut:
+def release(board: BoardDep, caller: Caller, order: KillSwitchRequest) -> KillSwitchOut:
     """Turn it off; 422 without a reason, or where it is off."""
-    control_kill_switch.release(desk, caller, order.reason)
-    return _state(desk)
+    control_kill_switch.release(board, caller, order.reason)
+    return _state(board)
 
 
-def _state(desk: Desk) -> KillSwitchOut:
-    on = kill_switch.active_kill_switch(desk)
+def _state(board: BoardContext) -> KillSwitchOut:
+    on = kill_switch.active_kill_switch(board)
     if on is None:
         return KillSwitchOut(on=False)
     stopped = [
@@ -77,7 +77,7 @@ def _state(desk: Desk) -> KillSwitchOut:
             state=s.state,
             outcome=s.outcome,
         )
-        for s in control_kill_switch.stopped_tasks(desk, on.kill_id)
+        for s in control_kill_switch.stopped_tasks(board, on.kill_id)
     ]
     return KillSwitchOut(
         on=True,

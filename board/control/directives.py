@@ -22,7 +22,7 @@ from guardia.board.control import kill_switch
 from guardia.board.control import rollback as rollback
 from guardia.board.control.rollback import IssuedBy
 from guardia.board.core import wake_budget
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
@@ -91,7 +91,7 @@ class _DirectiveContext:
         move_task(self.session, self.task, step, actor=ActorKind.PERSON, now=self.now, **values)
 
     def refusal(self, key: str, **words: object) -> Refused:
-        return Refused(why=t(f"desk.{key}", **words))
+        return Refused(why=t(f"board.{key}", **words))
 
 
 def allowed_verbs(
@@ -121,7 +121,7 @@ def allowed_verbs(
 
 
 def issue_directive(
-    desk: Desk, person: PersonInfo, task_id: int, request: DirectiveRequest
+    board: BoardContext, person: PersonInfo, task_id: int, request: DirectiveRequest
 ) -> State:
     """Carry out one order; returns the task's state right after it.
 
@@ -135,13 +135,13 @@ def issue_directive(
     reason, argument = clean(request.reason).strip()[:_REASON], clean(request.argument).strip()
     request = replace(request, reason=reason, argument=argument)
     if request.verb not in _STOPPING:
-        desk.sign_checkpoint()
-    now = desk.clock()
-    with desk.database.transaction() as session:
+        board.sign_checkpoint()
+    now = board.clock()
+    with board.database.transaction() as session:
         task = lock_task(session, task_id)
         undoing = _is_rolling_back(session, task_id)
         if request.verb not in _allowed_verbs(task, undoing=undoing):
-            raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"desk.verb.{request.verb}"))
+            raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"board.verb.{request.verb}"))
         issue = get_issue(session, task.sr_id)
         ctx = _DirectiveContext(session, task, issue, request, kill_switch.issued_by(person), now)
         wake_budget.renew(session, task.sr_id, ctx.issued_by.actor, now)
@@ -156,9 +156,9 @@ def issue_directive(
         return State(task.status)
 
 
-def eligible_tasks(desk: Desk, sr_id: int, verb: str) -> list[int]:
+def eligible_tasks(board: BoardContext, sr_id: int, verb: str) -> list[int]:
     """The tasks of an issue that can be given an order now."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         get_issue(session, sr_id)
         rows = session.scalars(select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id))
         return [
@@ -181,9 +181,9 @@ def _is_rolling_back(session: Session, task_id: int) -> bool:
 
 
 def _announce(ctx: _DirectiveContext) -> None:
-    verb = t(f"desk.verb.{ctx.request.verb}")
+    verb = t(f"board.verb.{ctx.request.verb}")
     words = {"sr": ctx.issue.sr_id, "who": ctx.issued_by.name, "verb": verb}
-    text = t("desk.ordered", **words, reason=ctx.request.reason or "-")
+    text = t("board.ordered", **words, reason=ctx.request.reason or "-")
     reply_to_room(ctx.session, ctx.issue, text, ctx.now)
 
 
@@ -218,7 +218,7 @@ def _manual(ctx: _DirectiveContext) -> Directive:
     """A person takes over, as the server is: nothing is undone."""
     directive = ctx.create_directive()
     rollback.abandon_rollback(
-        ctx.session, ctx.task, t("desk.taken_over", who=ctx.issued_by.name), ctx.now
+        ctx.session, ctx.task, t("board.taken_over", who=ctx.issued_by.name), ctx.now
     )
     _void_approvals(ctx)
     person = ctx.issued_by.actor.removeprefix("person:")
@@ -248,7 +248,7 @@ def _change(ctx: _DirectiveContext) -> Directive:
     what is not the beginning of the new one."""
     plan, task = ctx.request.plan, ctx.task
     if plan is None:
-        raise Invalid(what=t("desk.verb.change"), why=t("desk.change_how"))
+        raise Invalid(what=t("board.verb.change"), why=t("board.change_how"))
     if task.plan_hash != ctx.request.argument:
         raise Stale(what=f"SR-{task.sr_id}")
     if plan.category != task.category:
@@ -269,7 +269,7 @@ def _change(ctx: _DirectiveContext) -> Directive:
 def _complete(ctx: _DirectiveContext) -> Directive:
     """A person has done by hand what was to be done."""
     if not ctx.request.reason:
-        raise Invalid(what=t("desk.verb.complete"), why=t("desk.reason_needed"))
+        raise Invalid(what=t("board.verb.complete"), why=t("board.reason_needed"))
     directive = ctx.create_directive()
     ctx.move(Move.COMPLETE)
     _wake_auditors(ctx)
@@ -279,7 +279,7 @@ def _complete(ctx: _DirectiveContext) -> Directive:
 def _rollback(ctx: _DirectiveContext) -> Directive:
     """Undo a completed task; refused where one of its changes cannot be undone."""
     if not ctx.request.reason:
-        raise Invalid(what=t("desk.verb.rollback"), why=t("desk.reason_needed"))
+        raise Invalid(what=t("board.verb.rollback"), why=t("board.reason_needed"))
     plan = stored_plan(ctx.task)
     attempted = set(
         ctx.session.scalars(
@@ -307,7 +307,7 @@ def _reassign(ctx: _DirectiveContext) -> Directive:
         return _reassign_to_agent(ctx, wanted)
     person = ctx.session.get(Person, wanted)
     if person is None or not person.active or person.role != "engineer":
-        raise Invalid(what=wanted or t("desk.verb.reassign"), why=t("desk.no_such_assignee"))
+        raise Invalid(what=wanted or t("board.verb.reassign"), why=t("board.no_such_assignee"))
     ctx.detail |= {"engineer": wanted}
     directive = ctx.create_directive()
     ctx.task.owner_id = ctx.issue.assignee_id = wanted
@@ -343,7 +343,7 @@ def _priority(ctx: _DirectiveContext) -> Directive:
     """Moves it in its agent's queue. Work in progress goes on: there is nothing to interrupt."""
     wanted = ctx.request.argument.upper()
     if wanted not in _PRIORITIES:
-        raise Invalid(what=t("desk.verb.priority"), why=", ".join(_PRIORITIES))
+        raise Invalid(what=t("board.verb.priority"), why=", ".join(_PRIORITIES))
     ctx.detail |= {"priority": wanted, "before": ctx.issue.priority or "-"}
     held_by, fence = ctx.task.run_id, ctx.task.fence
     directive = ctx.create_directive()

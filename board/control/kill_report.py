@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Directive, Task
@@ -55,11 +55,11 @@ def stopped_tasks(session: Session, kill_id: int) -> list[StoppedTask]:
     ]
 
 
-def alert_listener_failed(desk: Desk, host: str, error: str) -> None:
+def alert_listener_failed(board: BoardContext, host: str, error: str) -> None:
     """An alert: a worker cannot find out which of its running commands people have stopped."""
-    with desk.database.transaction() as session:
-        text = t("desk.deaf", host=host, error=error)
-        send(session, "alert", text, desk.clock(), sr_id=None)
+    with board.database.transaction() as session:
+        text = t("board.deaf", host=host, error=error)
+        send(session, "alert", text, board.clock(), sr_id=None)
 
 
 def send_report_if_complete(session: Session, kill_id: int | None, now: datetime) -> None:
@@ -124,16 +124,16 @@ def _send_report(
 
 def _report_text(found: list[StoppedTask]) -> str:
     if not found:
-        return t("desk.kill_nothing")
+        return t("board.kill_nothing")
     lines = [
         t(
-            "desk.kill_line",
+            "board.kill_line",
             sr=s.sr_id,
             server=s.server,
             found=t(f"state.{s.found}"),
             state=t(f"state.{s.state}"),
-            outcome=t(f"desk.kill_outcome.{s.outcome}"),
+            outcome=t(f"board.kill_outcome.{s.outcome}"),
         )
         for s in found
     ]
-    return "\n".join([t("desk.kill_report", tasks=len(found)), *lines])
+    return "\n".join([t("board.kill_report", tasks=len(found)), *lines])

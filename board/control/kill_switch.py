@@ -14,7 +14,7 @@ from guardia.board.audit.chain import clean
 from guardia.board.control import kill_report
 from guardia.board.control.kill_report import StoppedTask
 from guardia.board.control.rollback import IssuedBy, create_directive, record_directive
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Directive, Task
@@ -51,7 +51,7 @@ def issued_by(by: PersonInfo | str) -> IssuedBy:
     return IssuedBy(by, by.partition(":")[2] or by)
 
 
-def kill(desk: Desk, by: PersonInfo | str, reason: str = "") -> KillResult:
+def kill(board: BoardContext, by: PersonInfo | str, reason: str = "") -> KillResult:
     """Stop everything now; calling it again while it is on changes nothing.
 
     Nothing is signed before: a worker does so afterwards, and the stop neither waits for that
@@ -59,8 +59,8 @@ def kill(desk: Desk, by: PersonInfo | str, reason: str = "") -> KillResult:
     """
     if isinstance(by, PersonInfo):
         require_permission(by, "control.kill")
-    with desk.database.transaction() as session:
-        return _kill(session, issued_by(by), clean(reason).strip()[:_REASON], "", desk.clock())
+    with board.database.transaction() as session:
+        return _kill(session, issued_by(by), clean(reason).strip()[:_REASON], "", board.clock())
 
 
 def _kill(
@@ -113,7 +113,7 @@ def _fence_all(session: Session, kill_id: int) -> list[Task]:
 
 
 def _alert_text(by: IssuedBy, reason: str, running: list[Task]) -> str:
-    return t("desk.killed", who=by.name, reason=reason or "-", tasks=len(running))
+    return t("board.killed", who=by.name, reason=reason or "-", tasks=len(running))
 
 
 def _record(
@@ -144,24 +144,24 @@ def _record(
     )
 
 
-def release(desk: Desk, person: PersonInfo, reason: str) -> None:
+def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
     """Lift the switch: the right role and a reason; every agent with work is woken.
 
     After a signed checkpoint: ``Refused`` where the record was rewritten.
     """
     require_permission(person, "control.release")
-    text, now = clean(reason).strip()[:_REASON], desk.clock()
+    text, now = clean(reason).strip()[:_REASON], board.clock()
     if not text:
-        raise Invalid(what=t("desk.release_reason"), why=t("desk.reason_needed"))
-    desk.sign_checkpoint()
+        raise Invalid(what=t("board.release_reason"), why=t("board.reason_needed"))
+    board.sign_checkpoint()
     by = issued_by(person)
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         session.execute(select(func.hold_kill_switch()))
         activation = session.scalar(
             select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
         )
         if activation is None:
-            raise Invalid(what=t("desk.switch"), why=t("desk.switch_off"))
+            raise Invalid(what=t("board.switch"), why=t("board.switch_off"))
         activation.released_by, activation.release_reason, activation.released_at = (
             by.actor,
             text,
@@ -175,7 +175,7 @@ def release(desk: Desk, person: PersonInfo, reason: str) -> None:
             wake(
                 session, str(agent_id), WakeReason.RELEASED, now, cause={"kill": activation.kill_id}
             )
-        send(session, "alert", t("desk.released", who=by.name, reason=text), now, sr_id=None)
+        send(session, "alert", t("board.released", who=by.name, reason=text), now, sr_id=None)
         log.append(
             session,
             "released",
@@ -187,7 +187,7 @@ def release(desk: Desk, person: PersonInfo, reason: str) -> None:
         )
 
 
-def stopped_tasks(desk: Desk, kill_id: int) -> list[StoppedTask]:
+def stopped_tasks(board: BoardContext, kill_id: int) -> list[StoppedTask]:
     """Everything that one stop has taken, with what became of it so far."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return kill_report.stopped_tasks(session, kill_id)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit.chain import clean, digest
 from guardia.board.control import directives, kill_switch, rollback
 from guardia.board.control.directives import DirectiveRequest
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -46,7 +46,9 @@ class PlanRevision:
     reason: str
 
 
-def change_plan(desk: Desk, person: PersonInfo, task_id: int, revision: PlanRevision) -> State:
+def change_plan(
+    board: BoardContext, person: PersonInfo, task_id: int, revision: PlanRevision
+) -> State:
     """Put a person's plan in the place of a task's own; every approval is asked anew.
 
     While the plan is being carried out, the running command is ended, and what was done and is not
@@ -55,8 +57,8 @@ def change_plan(desk: Desk, person: PersonInfo, task_id: int, revision: PlanRevi
     """
     require_permission(person, "directive.change")
     reason = _reason(revision.reason, "change")
-    planner = _planner(desk)
-    with desk.database.reading() as session:
+    planner = _planner(board)
+    with board.database.reading() as session:
         task = session.get(Task, task_id)
         if task is None:
             raise NotFound(what=f"task {task_id}")
@@ -66,13 +68,13 @@ def change_plan(desk: Desk, person: PersonInfo, task_id: int, revision: PlanRevi
         host = registry.host(session, old.server)
     actions = _actions(planner, revision.actions, host, old.category)
     if [a.call for a in actions] == [a.call for a in old.actions]:
-        raise Invalid(what=t("desk.verb.change"), why=t("desk.same_plan"))
+        raise Invalid(what=t("board.verb.change"), why=t("board.same_plan"))
     why = t_default(
-        "desk.changed_because", because=old.because, who=_display_name(person), reason=reason
+        "board.changed_because", because=old.because, who=_display_name(person), reason=reason
     )
     plan = old.model_copy(update={"actions": actions, "because": why})
     return directives.issue_directive(
-        desk, person, task_id, DirectiveRequest("change", reason, revision.plan_hash, plan)
+        board, person, task_id, DirectiveRequest("change", reason, revision.plan_hash, plan)
     )
 
 
@@ -80,12 +82,17 @@ def _actions(
     planner: Planner, drafts: Sequence[ActionDraft], host: Host, category: str
 ) -> tuple[Action, ...]:
     if not 0 < len(drafts) <= _MAX_ACTIONS:
-        raise Invalid(what=t("desk.verb.change"), why=t("desk.no_action", most=_MAX_ACTIONS))
+        raise Invalid(what=t("board.verb.change"), why=t("board.no_action", most=_MAX_ACTIONS))
     return tuple(planner.action(draft, host, category) for draft in drafts)
 
 
 def force_action(
-    desk: Desk, person: PersonInfo, sr_id: int, server: str, draft: ActionDraft, reason: str
+    board: BoardContext,
+    person: PersonInfo,
+    sr_id: int,
+    server: str,
+    draft: ActionDraft,
+    reason: str,
 ) -> int:
     """Order one action of the catalogue on a server, outside of any plan; its task's number.
 
@@ -93,22 +100,22 @@ def force_action(
     out, verified and, where it fails, undone by an agent like any other.
     """
     require_permission(person, "directive.force")
-    text, planner = _reason(reason, "force"), _planner(desk)
-    with desk.database.reading() as session:
+    text, planner = _reason(reason, "force"), _planner(board)
+    with board.database.reading() as session:
         get_issue(session, sr_id)
         host = registry.host(session, clean(server).strip())
     action = planner.action(draft, host, Category.FORCED)
     plan = _forced_plan(person, host, action, text)
-    desk.sign_checkpoint()
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    board.sign_checkpoint()
+    now = board.clock()
+    with board.database.transaction() as session:
         issue = get_issue(session, sr_id)
         task = _create_task(session, issue, host, now)
         by = kill_switch.issued_by(person)
         given = {"tool": action.call.tool, "args": action.call.args}
         directive = rollback.create_directive(session, task, "force", by, text, now, detail=given)
-        words = {"sr": sr_id, "who": by.name, "verb": t("desk.verb.force")}
-        reply_to_room(session, issue, t("desk.ordered", **words, reason=text), now)
+        words = {"sr": sr_id, "who": by.name, "verb": t("board.verb.force")}
+        reply_to_room(session, issue, t("board.ordered", **words, reason=text), now)
         rollback.record_directive(session, directive, by, now, host.server_id)
         tasks.store_plan(session, task, plan, by.actor, now)
         return task.task_id
@@ -116,8 +123,8 @@ def force_action(
 
 def _forced_plan(person: PersonInfo, host: Host, action: Action, reason: str) -> Plan:
     """It rests on nothing but the order, and says so."""
-    because = t_default("desk.forced_because", who=_display_name(person), reason=reason)
-    title = t_default("desk.verb.force")
+    because = t_default("board.forced_because", who=_display_name(person), reason=reason)
+    title = t_default("board.verb.force")
     return Plan(
         server=host.server_id,
         category=Category.FORCED,
@@ -151,7 +158,7 @@ def _choose_agent(session: Session, issue: Issue, host: Host) -> str:
     query = select(Agent).where(Agent.duty == "operate", Agent.state == "active")
     operating = session.scalars(query.order_by(Agent.agent_id)).all()
     if not operating:
-        raise Refused(why=t("desk.no_hands"))
+        raise Refused(why=t("board.no_hands"))
     best = min(operating, key=lambda a: (a.agent_id != issue.agent_id, host.kind not in a.skills))
     return best.agent_id
 
@@ -159,14 +166,14 @@ def _choose_agent(session: Session, issue: Issue, host: Host) -> str:
 def _reason(reason: str, verb: str) -> str:
     text: str = clean(reason).strip()[:_REASON]
     if not text:
-        raise Invalid(what=t(f"desk.verb.{verb}"), why=t("desk.reason_needed"))
+        raise Invalid(what=t(f"board.verb.{verb}"), why=t("board.reason_needed"))
     return text
 
 
-def _planner(desk: Desk) -> Planner:
-    if desk.planner is None:
-        raise Refused(why=t("desk.no_planner"))
-    return desk.planner
+def _planner(board: BoardContext) -> Planner:
+    if board.planner is None:
+        raise Refused(why=t("board.no_planner"))
+    return board.planner
 
 
 def _display_name(person: PersonInfo) -> str:

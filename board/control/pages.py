@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch, labels
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.web import errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import UserError
@@ -21,24 +21,24 @@ _Reason = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("/control")
-def show(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
+def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """What the switch does, whether it is on, and what it has stopped."""
     require_permission(visitor.person, "plan.read")
-    return _page(request, desk, visitor)
+    return _page(request, board, visitor)
 
 
 def _page(
-    request: Request, desk: Desk, visitor: Visitor, *, status: int = 200, notice: str = ""
+    request: Request, board: BoardContext, visitor: Visitor, *, status: int = 200, notice: str = ""
 ) -> Response:
-    on = kill_switch.active_kill_switch(desk)
-    stopped = control_kill_switch.stopped_tasks(desk, on.kill_id) if on else []
+    on = kill_switch.active_kill_switch(board)
+    stopped = control_kill_switch.stopped_tasks(board, on.kill_id) if on else []
     return render.page(
         request,
         "control/control.html",
         status=status,
         visitor=visitor,
         stopped=stopped,
-        ordered_by=labels.actor_label(kill_switch.activator_names(desk, on), on.ordered_by)
+        ordered_by=labels.actor_label(kill_switch.activator_names(board, on), on.ordered_by)
         if on
         else "",
         notice=notice,
@@ -47,29 +47,29 @@ def _page(
 
 @router.post("/kill")
 def kill(
-    request: Request, desk: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
+    request: Request, board: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
 ) -> Response:
     """Stop everything."""
     try:
-        control_kill_switch.kill(desk, visitor.person, reason)
+        control_kill_switch.kill(board, visitor.person, reason)
     except UserError as error:
-        return _refused(request, desk, visitor, error)
+        return _refused(request, board, visitor, error)
     return RedirectResponse("/control", status_code=303)
 
 
 @router.post("/release")
 def release(
-    request: Request, desk: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
+    request: Request, board: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
 ) -> Response:
     """Lift the switch."""
     try:
-        control_kill_switch.release(desk, visitor.person, reason)
+        control_kill_switch.release(board, visitor.person, reason)
     except UserError as error:
-        return _refused(request, desk, visitor, error)
+        return _refused(request, board, visitor, error)
     return RedirectResponse("/control", status_code=303)
 
 
-def _refused(request: Request, desk: Desk, visitor: Visitor, error: UserError) -> Response:
+def _refused(request: Request, board: BoardContext, visitor: Visitor, error: UserError) -> Response:
     status, notice = errors.page_error(request, error)
     require_permission(visitor.person, "plan.read")
-    return _page(request, desk, visitor, status=status, notice=notice)
+    return _page(request, board, visitor, status=status, notice=notice)

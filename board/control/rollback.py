@@ -17,7 +17,7 @@ from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.control import kill_report
 from guardia.board.core.claims import Claim, Grant, claimed_task
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Directive, Task
@@ -126,17 +126,17 @@ def record_directive(
             **directive.detail,
         },
         who=issued_by.name,
-        verb=t_default(f"desk.verb.{directive.verb}"),
+        verb=t_default(f"board.verb.{directive.verb}"),
         server=server or "-",
         reason=directive.reason or "-",
     )
 
 
 def claim_rollback(
-    desk: Desk, run_context: RunContext, done: frozenset[int] = frozenset()
+    board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> RollbackClaim | None:
     """Claim a task of this agent that is to be undone, also while the kill switch is on."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         if not is_current(session, run_context):
             return None
         release_tasks(session, run_context)
@@ -167,9 +167,9 @@ def _lock_directive(session: Session, task_id: int) -> Directive | None:
     return session.scalar(query.with_for_update())
 
 
-def grant_rollback(desk: Desk, order: RollbackClaim) -> RollbackGrant:
+def grant_rollback(board: BoardContext, order: RollbackClaim) -> RollbackGrant:
     """Permission to undo what the task's plan did, and to look at the server meanwhile."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         task = claimed_task(session, order.claim)
         plan = stored_plan(task)
         directive = _lock_directive(session, task.task_id)
@@ -188,14 +188,14 @@ def _replacement_plan(directive: Directive) -> Plan | None:
 
 
 def finish_rollback(
-    desk: Desk, order: RollbackClaim, restored: list[str], lost: list[str], kept: int = 0
+    board: BoardContext, order: RollbackClaim, restored: list[str], lost: list[str], kept: int = 0
 ) -> State:
     """Close an order with what came of it; people and an alert where something is not restored.
 
     A changed plan is then filed, and asked anew: its author is whoever has ordered it.
     """
-    now, claim = desk.clock(), order.claim
-    with desk.database.transaction() as session:
+    now, claim = board.clock(), order.claim
+    with board.database.transaction() as session:
         task = claimed_task(session, claim)
         directive = _lock_directive(session, claim.task_id)
         if directive is None or directive.directive_id != order.directive_id:
@@ -223,7 +223,7 @@ def _announce_end(session: Session, directive: Directive, lost: list[str], now: 
     """The room; an alert, which the kill switch's report is for what it stopped; the auditors."""
     sr_id = directive.sr_id
     key = "not_restored" if lost else "undone"
-    message = t(f"desk.{key}", sr=sr_id, text=directive.outcome)
+    message = t(f"board.{key}", sr=sr_id, text=directive.outcome)
     reply_to_room(session, get_issue(session, sr_id), message, now)
     if lost or directive.verb not in ("kill", "change"):
         send(session, "alert", message, now, sr_id=sr_id)
@@ -295,4 +295,4 @@ def _outcome_text(restored: list[str], lost: list[str]) -> str:
         parts += [t("agents.restored"), *restored]
     if lost:
         parts += [t("agents.not_restored"), *lost]
-    return "\n".join(parts) or t("desk.nothing_changed")
+    return "\n".join(parts) or t("board.nothing_changed")

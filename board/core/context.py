@@ -20,12 +20,12 @@ def utc_now() -> datetime:
 class CheckpointSigner(Protocol):
     """Signs checkpoints of the audit log; `integrity.notary` is the one that does."""
 
-    def sign(self, desk: Desk) -> object:
+    def sign(self, board: BoardContext) -> object:
         """Sign the log as it is now. Raises `Refused` if it was rewritten."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class BoardContext:
     """Where use cases find the database, the clock and the record's notary."""
 
     database: Database

@@ -9,7 +9,7 @@ from sqlalchemy import Identity, Index, func, select
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.model import Directive
 from guardia.db.base import Base
@@ -60,9 +60,9 @@ class ActiveKillSwitch:
     """Tasks that are still being undone."""
 
 
-def active_kill_switch(desk: Desk) -> ActiveKillSwitch | None:
+def active_kill_switch(board: BoardContext) -> ActiveKillSwitch | None:
     """The switch where it is on; ``None`` where work may go on."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         activation = session.scalar(
             select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
         )
@@ -80,7 +80,7 @@ def active_kill_switch(desk: Desk) -> ActiveKillSwitch | None:
         )
 
 
-def activator_names(desk: Desk, active: ActiveKillSwitch) -> dict[str, str]:
+def activator_names(board: BoardContext, active: ActiveKillSwitch) -> dict[str, str]:
     """What people call whoever turned the switch."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return display_names_of(session, [active.ordered_by])

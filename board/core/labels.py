@@ -41,7 +41,7 @@ def outcome_label(name: str | None) -> str:
 def cause_label(name: str, value: object) -> object:
     """A cause's value as people read it."""
     if name == "verb":
-        return label("desk.verb", str(value))
+        return label("board.verb", str(value))
     return label(f"wake.{name}", str(value)) if name in ("verdict", "move") else value
 
 

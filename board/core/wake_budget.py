@@ -91,7 +91,7 @@ def log_stall(
     log.append(
         session,
         "stalled",
-        actor="system:desk",
+        actor="system:board",
         now=now,
         sr_id=sr_id,
         detail={"reason": reason.value, "agent": agent_id, "budget": limit_for(reason)},

@@ -74,7 +74,7 @@ def stall_issue(
     """Mark an issue as stalled, and tell people; once."""
     if wake_budget.mark_stalled(session, sr_id, reason, now):
         issue = get_issue(session, sr_id)
-        text = t("desk.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
+        text = t("board.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
         reply_to_room(session, issue, text, now)
         send(session, "alert", text, now, sr_id=sr_id)
         wake_budget.log_stall(session, sr_id, reason, agent_id, now)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.core.claims import Claim, GoalClaim, lock_claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
 from guardia.board.core.wakes import wake
 from guardia.board.costs import budget_accounts, metering
@@ -30,13 +30,13 @@ _REASON = 1000
 _BATCH = 200
 
 
-def pause_agent(desk: Desk, claim: Claim | GoalClaim, refused: BudgetRefusal) -> None:
+def pause_agent(board: BoardContext, claim: Claim | GoalClaim, refused: BudgetRefusal) -> None:
     """Let the agent rest until people raise its budget, and ask them; always raises ``Exhausted``.
 
     Its task waits where it is.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         lock_claim(session, claim)
         # Open already where a person has resumed the agent without raising the budget.
         pause = _open_pause(session, claim.agent_id) or BudgetPause(agent_id=claim.agent_id)
@@ -69,7 +69,7 @@ def _announce_pause(
 
 
 def raise_cap(
-    desk: Desk,
+    board: BoardContext,
     person: PersonInfo,
     scope: str,
     scope_id: str,
@@ -84,10 +84,10 @@ def raise_cap(
     one, or where there is no cap to raise.
     """
     require_permission(person, "budget.raise")
-    why, now = clean(reason).strip()[:_REASON], desk.clock()
+    why, now = clean(reason).strip()[:_REASON], board.clock()
     _check_amount(won, tokens, why)
     more = Amount(tokens, won * MICROS_PER_WON)
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         running = revisions.running_chart(session)
         scope_id = _require_scope(session, running, scope, scope_id)
         _check_capped(running, scope, scope_id, more)
@@ -108,7 +108,7 @@ def _check_amount(won: int, tokens: int, reason: str) -> None:
     if not (0 <= won <= MAX_WON and 0 <= tokens <= MAX_TOKENS and won + tokens > 0):
         raise Invalid(what=t("costs.amount"), why=t("costs.amount_needed"))
     if not reason:
-        raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
+        raise Invalid(what=t("board.reason"), why=t("board.reason_needed"))
 
 
 def _require_scope(session: Session, running: OrgChart, scope: str, scope_id: str) -> str:
@@ -163,22 +163,23 @@ def _record_raise(
     )
 
 
-def process_due(desk: Desk) -> int:
+def process_due(board: BoardContext) -> int:
     """What the clock does: settle what dead workers left, and wake agents that have budget again,
     because a day or month has begun or the chart gives them more. Returns how much that was."""
     done = sum(
-        metering.settle_abandoned(desk, call_id) for call_id in metering.expired_calls(desk, _BATCH)
+        metering.settle_abandoned(board, call_id)
+        for call_id in metering.expired_calls(board, _BATCH)
     )
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         resting = session.scalars(
             select(BudgetPause.agent_id).where(BudgetPause.ended_at.is_(None)).limit(_BATCH)
         ).all()
-    return done + sum(_renew(desk, agent_id) for agent_id in resting)
+    return done + sum(_renew(board, agent_id) for agent_id in resting)
 
 
-def _renew(desk: Desk, agent_id: str) -> bool:
-    now = desk.clock()
-    with desk.database.transaction() as session:
+def _renew(board: BoardContext, agent_id: str) -> bool:
+    now = board.clock()
+    with board.database.transaction() as session:
         running = revisions.running_chart(session)
         day = budget_accounts.today(running, now)
         budget_accounts.lock_scopes(session, [("agent", agent_id)], day)

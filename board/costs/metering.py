@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.core.claims import Claim, GoalClaim, lock_claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.costs import budget_accounts, daily_totals
 from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.board.costs.model import BudgetAccount, ModelCall
@@ -88,13 +88,15 @@ class Allowance:
         return self.tokens == 0 or self.cost == 0
 
 
-def reserve(desk: Desk, claim: Claim | GoalClaim, request: ModelCallRequest) -> int | BudgetRefusal:
+def reserve(
+    board: BoardContext, claim: Claim | GoalClaim, request: ModelCallRequest
+) -> int | BudgetRefusal:
     """Set the worst case of a call aside in every account, all or none; the call's number.
 
     ``Stale`` where the hold is no longer worth anything: nothing is spent on overtaken work.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         lock_claim(session, claim)
         running = revisions.running_chart(session)
         price = running.prices.get(request.model, FREE)
@@ -117,14 +119,14 @@ def reserve(desk: Desk, claim: Claim | GoalClaim, request: ModelCallRequest) -> 
         return refused
 
 
-def settle(desk: Desk, call_id: int, result: ModelCallResult) -> Amount:
+def settle(board: BoardContext, call_id: int, result: ModelCallResult) -> Amount:
     """Book what a call has used, and give back the rest of what was set aside.
 
     What a server claims beyond that, or not believably, counts as the worst case; so whatever it
     says, no account passes its cap. A call that is settled already stays as it is.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         call = session.get(ModelCall, call_id, with_for_update=True)
         if call is None or call.state != "RESERVED":
             return Amount()
@@ -145,14 +147,14 @@ def _settle(session: Session, call: ModelCall, result: ModelCallResult, now: dat
     return used
 
 
-def report_usage(desk: Desk, claim: Claim, used: ReportedUsage) -> Allowance:
+def report_usage(board: BoardContext, claim: Claim, used: ReportedUsage) -> Allowance:
     """Book what an outside agent says that it has used, also under a stale hold: it happened.
 
     ``Invalid`` for numbers that cannot be. Returns what is left; at nothing, stop it.
     """
     _check_plausible(used)
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         running = revisions.running_chart(session)
         price = running.prices.get(used.model)
         request = ModelCallRequest(
@@ -171,21 +173,21 @@ def report_usage(desk: Desk, claim: Claim, used: ReportedUsage) -> Allowance:
         return _remaining(running, accounts)
 
 
-def allowance(desk: Desk, claim: Claim) -> Allowance:
+def allowance(board: BoardContext, claim: Claim) -> Allowance:
     """What the agent may still use on this issue, before it begins."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         running = revisions.running_chart(session)
-        day = budget_accounts.today(running, desk.clock())
+        day = budget_accounts.today(running, board.clock())
         known = budget_accounts.read_accounts(
             session, claim.agent_id, daily_totals.institution_of(session, claim.sr_id), day
         )
         return _remaining(running, known)
 
 
-def settle_abandoned(desk: Desk, call_id: int) -> bool:
+def settle_abandoned(board: BoardContext, call_id: int) -> bool:
     """Settle the reservation of a worker that has died at its worst: it may have been spent."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         call = session.get(ModelCall, call_id, with_for_update=True)
         if call is None or call.state != "RESERVED" or call.expires_at > now:
             return False
@@ -193,12 +195,12 @@ def settle_abandoned(desk: Desk, call_id: int) -> bool:
         return True
 
 
-def expired_calls(desk: Desk, limit: int) -> Sequence[int]:
+def expired_calls(board: BoardContext, limit: int) -> Sequence[int]:
     """Reservations whose worker must have died."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return session.scalars(
             select(ModelCall.call_id)
-            .where(ModelCall.state == "RESERVED", ModelCall.expires_at <= desk.clock())
+            .where(ModelCall.state == "RESERVED", ModelCall.expires_at <= board.clock())
             .order_by(ModelCall.expires_at)
             .limit(limit)
         ).all()

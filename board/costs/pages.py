@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets, report
 from guardia.board.costs.report import BudgetStatus, CostLine, next_month
 from guardia.board.web import errors, render
@@ -48,21 +48,21 @@ class DayBar:
 @router.get("/costs")
 def show(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     month: Month = None,
     raise_: Annotated[str, Query(alias="raise", max_length=100)] = "",
 ) -> Response:
     """One month: what was spent by whom, against the budgets, and day by day."""
     require_permission(visitor.person, "costs.read")
-    wanted = date.fromisoformat(f"{month}-01") if month else report.this_month(desk)
-    return _page(request, desk, visitor, wanted, BudgetRaiseForm(raise_))
+    wanted = date.fromisoformat(f"{month}-01") if month else report.this_month(board)
+    return _page(request, board, visitor, wanted, BudgetRaiseForm(raise_))
 
 
 @router.post("/costs/raise")
 def raise_cap(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     target: Annotated[str, Form(max_length=100)] = "",
     won: _Amount = "",
@@ -73,7 +73,7 @@ def raise_cap(
     scope, _, name = target.partition(":")
     try:
         budgets.raise_cap(
-            desk,
+            board,
             visitor.person,
             scope,
             name,
@@ -85,8 +85,8 @@ def raise_cap(
         status, notice = errors.page_error(request, error)
         form = BudgetRaiseForm(target, won, tokens, reason)
         require_permission(visitor.person, "costs.read")
-        now = report.this_month(desk)
-        return _page(request, desk, visitor, now, form, status=status, notice=notice)
+        now = report.this_month(board)
+        return _page(request, board, visitor, now, form, status=status, notice=notice)
     return RedirectResponse("/costs", status_code=303)
 
 
@@ -98,7 +98,7 @@ def _parse_count(text: str) -> int:
 
 def _page(
     request: Request,
-    desk: Desk,
+    board: BoardContext,
     visitor: Visitor,
     month: date,
     form: BudgetRaiseForm,
@@ -106,7 +106,7 @@ def _page(
     status: int = 200,
     notice: str = "",
 ) -> Response:
-    found = report.cost_report(desk, month)
+    found = report.cost_report(board, month)
     return render.page(
         request,
         "costs/costs.html",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
 from guardia.board.costs import budget_accounts
 from guardia.board.costs.model import BudgetAccount, BudgetPause, CostDay, CostIssue, ModelCall
@@ -113,30 +113,30 @@ class ModelCallView:
     latency_ms: int
 
 
-def this_month(desk: Desk) -> date:
+def this_month(board: BoardContext) -> date:
     """The month that runs, in the company's time zone, as its first day."""
-    with desk.database.reading() as session:
-        return budget_accounts.today(revisions.running_chart(session), desk.clock()).replace(day=1)
+    with board.database.reading() as session:
+        return budget_accounts.today(revisions.running_chart(session), board.clock()).replace(day=1)
 
 
-def cost_lines(desk: Desk, by: GroupBy, month: date) -> tuple[CostLine, ...]:
+def cost_lines(board: BoardContext, by: GroupBy, month: date) -> tuple[CostLine, ...]:
     """The costs of a month (by ``month``: of the twelve that end with it), dearest first."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return _lines(session, by, month)
 
 
-def budget_statuses(desk: Desk) -> tuple[BudgetStatus, ...]:
+def budget_statuses(board: BoardContext) -> tuple[BudgetStatus, ...]:
     """Every agent, and every institution and company that has a cap, in the month that runs."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         running = revisions.running_chart(session)
-        return _budget_statuses(session, running, budget_accounts.today(running, desk.clock()))
+        return _budget_statuses(session, running, budget_accounts.today(running, board.clock()))
 
 
-def cost_report(desk: Desk, month: date) -> CostReport:
+def cost_report(board: BoardContext, month: date) -> CostReport:
     """Everything a page shows of one month, in one snapshot."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         running = revisions.running_chart(session)
-        today = budget_accounts.today(running, desk.clock())
+        today = budget_accounts.today(running, board.clock())
         current = month == today.replace(day=1)
         agents = _lines(session, "agent", month)
         return CostReport(

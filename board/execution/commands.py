@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
 from guardia.board.core.claims import Claim, Grant, claimed_task
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Directive, Task
@@ -61,28 +61,28 @@ class CommandResult:
 
 
 def record_intent(
-    desk: Desk, grant: Grant, call: ToolCall, command: str, step: PlanStep | None = None
+    board: BoardContext, grant: Grant, call: ToolCall, command: str, step: PlanStep | None = None
 ) -> Intent:
     """Write down what is about to run; ``Refused`` or ``Stale`` where it must not.
 
     A change is refused unless it is exactly the plan's, the chain of approvals is complete, and
     it was never attempted before.
     """
-    now, claim = desk.clock(), grant.claim
-    with desk.database.transaction() as session:
+    now, claim = board.clock(), grant.claim
+    with board.database.transaction() as session:
         switch_is_on = kill_switch_is_on(session)
         task = claimed_task(session, claim)
         if grant.server_id != task.target_server:
-            raise Refused(why=t("desk.other_server", server=grant.server_id))
+            raise Refused(why=t("board.other_server", server=grant.server_id))
         if grant.directive_id is not None:
             _require_rollback(session, task, grant.directive_id, step)
         elif switch_is_on:
-            raise Refused(why=t("desk.switch_on"))
+            raise Refused(why=t("board.switch_on"))
         elif step is None or step.phase == "do":
             # What was done may be undone, whatever the chart says by then.
             permissions.require_tool(session, claim, call.tool)
         if step is not None:
-            action = _planned_action(desk, session, task, grant, step)
+            action = _planned_action(board, session, task, grant, step)
             _first_attempt(session, task, grant, action, call, step, now)
         link = log.append(
             session,
@@ -112,21 +112,21 @@ def _require_rollback(
     directive = session.get(Directive, directive_id)
     known = directive is not None and directive.task_id == task.task_id
     if directive is None or not known or directive.state != "UNDOING":
-        raise Refused(why=t("desk.no_order"))
+        raise Refused(why=t("board.no_order"))
     if step is not None and step.phase != "undo":
-        raise Refused(why=t("desk.only_undo"))
+        raise Refused(why=t("board.only_undo"))
 
 
 def _planned_action(
-    desk: Desk, session: Session, task: Task, grant: Grant, step: PlanStep
+    board: BoardContext, session: Session, task: Task, grant: Grant, step: PlanStep
 ) -> Action:
     if grant.plan_hash != task.plan_hash:
-        raise Refused(why=t("desk.not_approved"))
+        raise Refused(why=t("board.not_approved"))
     if grant.directive_id is not None:
         return stored_plan(task).actions[step.ordinal]
     if task.status != State.IN_PROGRESS:
-        raise Refused(why=t("desk.not_approved"))
-    return approved_plan(desk, session, task).actions[step.ordinal]
+        raise Refused(why=t("board.not_approved"))
+    return approved_plan(board, session, task).actions[step.ordinal]
 
 
 def _first_attempt(
@@ -139,7 +139,7 @@ def _first_attempt(
     now: datetime,
 ) -> None:
     if call != (action.call if step.phase == "do" else action.undo):
-        raise Refused(why=t("desk.plan_changed"))
+        raise Refused(why=t("board.plan_changed"))
     fresh = session.scalar(
         insert(ActionRun)
         .values(
@@ -155,16 +155,16 @@ def _first_attempt(
         .returning(ActionRun.ordinal)
     )
     if fresh is None:
-        raise Refused(why=t("desk.already_attempted"))
+        raise Refused(why=t("board.already_attempted"))
 
 
-def record_result(desk: Desk, intent: Intent, outcome: CommandResult) -> None:
+def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -> None:
     """Write down what came back. Recorded even when the hold has gone stale: it happened."""
-    claim, now = intent.grant.claim, desk.clock()
+    claim, now = intent.grant.claim, board.clock()
     output = clean(outcome.output)[:_OUTPUT]
     findings = _hashable(outcome.findings)
     sha = digest({"findings": findings, "output": output})
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         if intent.step is None:
             session.add(
                 CommandOutput(
@@ -228,9 +228,11 @@ def _set_state(session: Session, intent: Intent, state: str, now: datetime) -> N
     )
 
 
-def attempted_actions(desk: Desk, claim: Claim, plan_hash: str) -> dict[tuple[int, str], str]:
+def attempted_actions(
+    board: BoardContext, claim: Claim, plan_hash: str
+) -> dict[tuple[int, str], str]:
     """State by (ordinal, phase) of everything that was attempted of a plan."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         rows = session.execute(
             select(ActionRun.ordinal, ActionRun.phase, ActionRun.state).where(
                 ActionRun.task_id == claim.task_id, ActionRun.plan_hash == plan_hash
@@ -274,17 +276,17 @@ def carry_over(session: Session, task_id: int, before: str, after: str, kept: in
     session.execute(insert(ActionRun).from_select([ActionRun.plan_hash, *columns], rows))
 
 
-def stale_fences(desk: Desk, fences: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+def stale_fences(board: BoardContext, fences: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     """Which of these (task, fence) pairs are no longer current: what runs under them must end."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         numbers = {task_id for task_id, _ in fences}
         rows = session.execute(select(Task.task_id, Task.fence).where(Task.task_id.in_(numbers)))
         return set(fences) - {(r.task_id, r.fence) for r in rows}
 
 
-def require_current(desk: Desk, claim: Claim) -> None:
+def require_current(board: BoardContext, claim: Claim) -> None:
     """``Stale`` where someone has claimed the task or decided otherwise since."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = session.execute(
             select(Task.fence, Task.run_id).where(Task.task_id == claim.task_id)
         ).one()
@@ -292,11 +294,11 @@ def require_current(desk: Desk, claim: Claim) -> None:
         raise Stale(what=f"SR-{claim.sr_id}")
 
 
-def resolve_unknown(desk: Desk, grant: Grant, step: PlanStep, *, happened: bool) -> None:
+def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happened: bool) -> None:
     """Close an intent that has no result, after the server was read to see what happened."""
-    claim, now = grant.claim, desk.clock()
+    claim, now = grant.claim, board.clock()
     state = "DONE" if happened else "UNKNOWN"
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         claimed_task(session, claim)
         session.execute(
             update(ActionRun)

@@ -20,14 +20,14 @@ def chart_entry_of(session: Session, agent_id: str | None, run_id: int | None = 
     """The agent as the chart defines it, for a run as it did when that began."""
     agent = session.get(Agent, agent_id) if agent_id else None
     if agent is None:
-        raise Refused(why=t("desk.agent_gone", agent=agent_id or "-"))
+        raise Refused(why=t("board.agent_gone", agent=agent_id or "-"))
     run = session.get(Run, run_id) if run_id is not None else None
     if run is None or run.revision is None or agent.revision <= run.revision:
         return AgentEntry.model_validate(agent.spec)
     began = revisions.chart_at(session, run.revision)
     entry = next((a for a in began.agents if a.id == agent_id), None)
     if entry is None:
-        raise Refused(why=t("desk.agent_gone", agent=agent_id))
+        raise Refused(why=t("board.agent_gone", agent=agent_id))
     return entry
 
 
@@ -48,18 +48,18 @@ def require_plan(entry: AgentEntry, plan: Plan) -> None:
     require_category(entry, plan.category)
     most = entry.limits.actions_per_plan
     if most is not None and len(plan.actions) > most:
-        raise Refused(why=t("desk.too_many_actions", agent=entry.id, most=most))
+        raise Refused(why=t("board.too_many_actions", agent=entry.id, most=most))
 
 
 def require_category(entry: AgentEntry, category: str) -> None:
     """``Refused`` where people must do work of this category themselves."""
     if entry.autonomy is not None and category not in entry.autonomy:
-        raise Refused(why=t("desk.not_its_category", agent=entry.id, category=category))
+        raise Refused(why=t("board.not_its_category", agent=entry.id, category=category))
 
 
 def _require(entry: AgentEntry, tool: str) -> None:
     if not agent_permissions.allows_tool(entry.tools, tool):
-        raise Refused(why=t("desk.not_its_tool", agent=entry.id, tool=tool))
+        raise Refused(why=t("board.not_its_tool", agent=entry.id, tool=tool))
 
 
 def _calls(plan: Plan) -> Iterator[ToolCall]:

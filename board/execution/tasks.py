@@ -13,7 +13,7 @@ from guardia.board.approvals import proofs, requests
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
 from guardia.board.core.claims import Claim, Grant, claimed_task
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
@@ -56,10 +56,10 @@ def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
     return digest({"task": task_id, "plan": normalize_plan(plan).model_dump(mode="json"), **again})
 
 
-def file_triage(desk: Desk, claim: Claim, assignment: Assignment) -> None:
+def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> None:
     """RECEIVED -> PARSED: file the triage, one task per server, and wake the specialist."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         handover.require_assignable(session, assignment.agent_id)
         task = claimed_task(session, claim)
         issue = get_issue(session, claim.sr_id)
@@ -140,12 +140,12 @@ def file_triage(desk: Desk, claim: Claim, assignment: Assignment) -> None:
         )
 
 
-def grant_reads(desk: Desk, claim: Claim) -> Grant:
+def grant_reads(board: BoardContext, claim: Claim) -> Grant:
     """A grant for reads on the task's own server."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         task = claimed_task(session, claim)
         if task.target_server is None:
-            raise Refused(why=t("desk.no_server"))
+            raise Refused(why=t("board.no_server"))
         return Grant(claim, task.target_server, Category.READ_ONLY, None)
 
 
@@ -154,13 +154,15 @@ def normalize_plan(plan: Plan) -> Plan:
     return Plan.model_validate(clean(plan.model_dump(mode="json")))
 
 
-def file_plan(desk: Desk, claim: Claim, plan: Plan, *, action_type: str | None = None) -> bool:
+def file_plan(
+    board: BoardContext, claim: Claim, plan: Plan, *, action_type: str | None = None
+) -> bool:
     """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED).
 
     ``action_type`` is the kind of work it is, where the request itself named none.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         task = claimed_task(session, claim)
         task.action_type = task.action_type or action_type
         session.flush()
@@ -174,7 +176,7 @@ def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datet
     """
     plan = normalize_plan(plan)
     if plan.server != task.target_server:
-        raise Refused(why=t("desk.other_server", server=plan.server))
+        raise Refused(why=t("board.other_server", server=plan.server))
     _require_permitted(session, task, plan, author)
     policy = requests.required_policy(session, plan)
     issue = get_issue(session, task.sr_id)
@@ -227,22 +229,22 @@ def _require_permitted(session: Session, task: Task, plan: Plan, author: str) ->
         permissions.require_tools(permissions.chart_entry_of(session, task.agent_id), plan)
 
 
-def begin_execution(desk: Desk, claim: Claim) -> Grant:
+def begin_execution(board: BoardContext, claim: Claim) -> Grant:
     """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant.
 
     A signed checkpoint of the record comes before whatever the grant is used for.
     ``Stale`` where its window has closed meanwhile: the task then waits until it opens.
     """
-    grant = _begin(desk, claim)
-    desk.sign_checkpoint()
+    grant = _begin(board, claim)
+    board.sign_checkpoint()
     return grant
 
 
-def _begin(desk: Desk, claim: Claim) -> Grant:
-    now = desk.clock()
-    with desk.database.transaction() as session:
+def _begin(board: BoardContext, claim: Claim) -> Grant:
+    now = board.clock()
+    with board.database.transaction() as session:
         task = claimed_task(session, claim)
-        plan = approved_plan(desk, session, task)
+        plan = approved_plan(board, session, task)
         begun = State(task.status) is State.IN_PROGRESS
         if not begun and (task.plan_author or "").startswith("agent:"):
             entry = permissions.chart_entry_of(session, claim.agent_id, claim.run_id)
@@ -268,7 +270,7 @@ def _begin(desk: Desk, claim: Claim) -> Grant:
     return grant
 
 
-def approved_plan(desk: Desk, session: Session, task: Task) -> Plan:
+def approved_plan(board: BoardContext, session: Session, task: Task) -> Plan:
     """The task's plan, only if its chain of approvals is complete for exactly this plan.
 
     ``Forged`` where the tables hold decisions that the record does not prove.
@@ -277,59 +279,59 @@ def approved_plan(desk: Desk, session: Session, task: Task) -> Plan:
     policy = requests.required_policy(session, plan)
     steps = requests.active_steps(session, task)
     words = requests.decisions_on(session, steps)
-    if not proofs.are_proven(session, desk.decision_signer, task, words):
-        raise Forged(why=t("desk.not_proven"))
+    if not proofs.are_proven(session, board.decision_signer, task, words):
+        raise Forged(why=t("board.not_proven"))
     if not requests.is_satisfied(session, task, policy, steps, words):
-        raise Refused(why=t("desk.not_approved"))
+        raise Refused(why=t("board.not_approved"))
     return plan
 
 
 def stored_plan(task: Task) -> Plan:
     """The task's plan, only if it is the one that was filed."""
     if task.plan is None or task.plan_hash is None:
-        raise Refused(why=t("desk.no_plan"))
+        raise Refused(why=t("board.no_plan"))
     plan = Plan.model_validate(task.plan)
     if plan_hash(task.task_id, plan, task.attempt) != task.plan_hash:
-        raise Refused(why=t("desk.plan_changed"))
+        raise Refused(why=t("board.plan_changed"))
     return plan
 
 
-def complete(desk: Desk, claim: Claim, text: str) -> None:
+def complete(board: BoardContext, claim: Claim, text: str) -> None:
     """IN_PROGRESS -> COMPLETED, a note, a message to the room, and a wake for the auditor."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         issue = _finish(session, claim, Move.COMPLETE, now)
-        reply_to_room(session, issue, t("desk.completed", sr=claim.sr_id, text=text), now)
+        reply_to_room(session, issue, t("board.completed", sr=claim.sr_id, text=text), now)
         _record_end(session, claim, "completed", text, now)
 
 
-def fail(desk: Desk, claim: Claim, text: str) -> None:
+def fail(board: BoardContext, claim: Claim, text: str) -> None:
     """IN_PROGRESS -> FAILED_ROLLBACK: failed, and everything undone and verified; an alert."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         issue = _finish(session, claim, Move.FAIL, now)
-        message = t("desk.failed", sr=claim.sr_id, text=text)
+        message = t("board.failed", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
         send(session, "alert", message, now, sr_id=claim.sr_id)
         _record_end(session, claim, "failed", text, now)
 
 
-def hand_over(desk: Desk, claim: Claim, text: str, *, emergency: bool = False) -> None:
+def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool = False) -> None:
     """Any open state -> MANUAL: people take it from here; with an alert in an emergency."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         issue = _finish(session, claim, Move.HAND_OVER, now)
-        message = t("desk.handed_over", sr=claim.sr_id, text=text)
+        message = t("board.handed_over", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
         if emergency:
             send(session, "alert", message, now, sr_id=claim.sr_id)
         _record_end(session, claim, "handed_over", text, now)
 
 
-def add_comment(desk: Desk, claim: Claim, text: str) -> None:
+def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
     """A note by the agent on the issue it holds."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         claimed_task(session, claim)
         if not _is_repeated(session, claim, text):
             _write_comment(session, claim, text, now)

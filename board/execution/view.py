@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from guardia.board.approvals.model import Approval, Decision
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -56,9 +56,9 @@ class PlanState:
     """Whether it still counts: not where people have sent it back."""
 
 
-def task(desk: Desk, task_id: int) -> TaskView:
+def task(board: BoardContext, task_id: int) -> TaskView:
     """A task; ``NotFound`` else."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = session.execute(
             select(Task, Issue)
             .join(Issue, Issue.sr_id == Task.sr_id)
@@ -83,9 +83,9 @@ def task(desk: Desk, task_id: int) -> TaskView:
         )
 
 
-def plan_state(desk: Desk, task_id: int) -> PlanState:
+def plan_state(board: BoardContext, task_id: int) -> PlanState:
     """The filed plan, or an empty state."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = session.get(Task, task_id)
         if row is None:
             raise NotFound(what=f"task {task_id}")
@@ -94,10 +94,10 @@ def plan_state(desk: Desk, task_id: int) -> PlanState:
         return PlanState(plan, row.plan_hash, state is State.APPROVED, state is not State.PARSED)
 
 
-def requested_changes(desk: Desk, task_id: int) -> str | None:
+def requested_changes(board: BoardContext, task_id: int) -> str | None:
     """What people want to be different of a plan that they sent back; ``None`` where they have
     not."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = session.get(Task, task_id)
         if row is None or row.status != State.PARSED:
             return None
@@ -115,8 +115,8 @@ def requested_changes(desk: Desk, task_id: int) -> str | None:
         return said or ""
 
 
-def issue(desk: Desk, sr_id: int) -> IssueView:
+def issue(board: BoardContext, sr_id: int) -> IssueView:
     """An issue in one line; ``NotFound`` else."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = get_issue(session, sr_id)
         return IssueView(State(row.status), row.title)

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.costs import metering
 from guardia.board.costs.metering import ReportedUsage
 from guardia.board.execution import tasks
@@ -108,7 +108,7 @@ router = APIRouter(prefix=PREFIX, tags=["outside agents"], responses=_ERROR_RESP
 
 def current_session(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     task_id: Number,
     authorization: Annotated[str, Header()] = "",
 ) -> AuthorizedSession:
@@ -116,22 +116,24 @@ def current_session(
     if not authorization.lower().startswith(_SCHEME):
         raise TokenNeeded()
     asked = f"{request.method} {request.url.path}"[:120]
-    return sessions.authorize(desk, authorization[len(_SCHEME) :].strip(), task_id, asked)
+    return sessions.authorize(board, authorization[len(_SCHEME) :].strip(), task_id, asked)
 
 
 CurrentSession = Annotated[AuthorizedSession, Depends(current_session)]
 
 
 async def _submit_call(
-    desk: Desk, agent_session: AuthorizedSession, kind: str, payload: BaseModel
+    board: BoardContext, agent_session: AuthorizedSession, kind: str, payload: BaseModel
 ) -> Response:
     body = payload.model_dump(mode="json")
-    number = await run_in_threadpool(calls.submit, desk, agent_session, kind, body)
-    return await _await_response(desk, agent_session, number)
+    number = await run_in_threadpool(calls.submit, board, agent_session, kind, body)
+    return await _await_response(board, agent_session, number)
 
 
-async def _await_response(desk: Desk, agent_session: AuthorizedSession, number: int) -> Response:
-    found = await long_poll.wait_for_response(desk, agent_session, number, WAIT_SECONDS)
+async def _await_response(
+    board: BoardContext, agent_session: AuthorizedSession, number: int
+) -> Response:
+    found = await long_poll.wait_for_response(board, agent_session, number, WAIT_SECONDS)
     if found is None:
         address = f"/api/agent/tasks/{agent_session.claim.task_id}/calls/{number}"
         return JSONResponse({"call": address}, 202, {"Location": address})
@@ -139,9 +141,9 @@ async def _await_response(desk: Desk, agent_session: AuthorizedSession, number: 
 
 
 @router.get("", response_model=TaskOut, summary="The task, its request and its plan")
-def task(desk: BoardDep, agent_session: CurrentSession) -> dict[str, Any]:
+def task(board: BoardDep, agent_session: CurrentSession) -> dict[str, Any]:
     return {
-        **view.task(desk, agent_session.claim),
+        **view.task(board, agent_session.claim),
         "calls_left": agent_session.left,
         "expires_at": agent_session.expires_at,
     }
@@ -159,28 +161,28 @@ def tools(agent_session: CurrentSession) -> Any:
 
 @router.get("/evidence", response_model=list[EvidenceOut], summary="What reads have found")
 def evidence(
-    desk: BoardDep,
+    board: BoardDep,
     agent_session: CurrentSession,
     after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
 ) -> Any:
     return [
         EvidenceOut.model_validate(piece, from_attributes=True)
-        for piece in view.evidence(desk, agent_session.claim, after)
+        for piece in view.evidence(board, agent_session.claim, after)
     ]
 
 
 @router.post(
     "/reads", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="Read the server"
 )
-async def read(desk: BoardDep, agent_session: CurrentSession, payload: ToolUse) -> Response:
-    return await _submit_call(desk, agent_session, "read", payload)
+async def read(board: BoardDep, agent_session: CurrentSession, payload: ToolUse) -> Response:
+    return await _submit_call(board, agent_session, "read", payload)
 
 
 @router.post(
     "/plan", response_model=CallResponseOut, responses=_ASYNC_RESPONSES, summary="File a plan"
 )
-async def plan(desk: BoardDep, agent_session: CurrentSession, payload: PlanProposal) -> Response:
-    return await _submit_call(desk, agent_session, "plan", payload)
+async def plan(board: BoardDep, agent_session: CurrentSession, payload: PlanProposal) -> Response:
+    return await _submit_call(board, agent_session, "plan", payload)
 
 
 @router.post(
@@ -189,8 +191,8 @@ async def plan(desk: BoardDep, agent_session: CurrentSession, payload: PlanPropo
     responses=_ASYNC_RESPONSES,
     summary="Apply the approved plan",
 )
-async def apply(desk: BoardDep, agent_session: CurrentSession, payload: ApplyRequest) -> Response:
-    return await _submit_call(desk, agent_session, "apply", payload)
+async def apply(board: BoardDep, agent_session: CurrentSession, payload: ApplyRequest) -> Response:
+    return await _submit_call(board, agent_session, "apply", payload)
 
 
 @router.post(
@@ -199,8 +201,8 @@ async def apply(desk: BoardDep, agent_session: CurrentSession, payload: ApplyReq
     responses=_ASYNC_RESPONSES,
     summary="Nothing needs changing",
 )
-async def finish(desk: BoardDep, agent_session: CurrentSession, payload: TextBody) -> Response:
-    return await _submit_call(desk, agent_session, "finish", payload)
+async def finish(board: BoardDep, agent_session: CurrentSession, payload: TextBody) -> Response:
+    return await _submit_call(board, agent_session, "finish", payload)
 
 
 @router.get(
@@ -209,27 +211,27 @@ async def finish(desk: BoardDep, agent_session: CurrentSession, payload: TextBod
     responses=_ASYNC_RESPONSES,
     summary="A late answer",
 )
-async def call(desk: BoardDep, agent_session: CurrentSession, call_id: Number) -> Response:
-    return await _await_response(desk, agent_session, call_id)
+async def call(board: BoardDep, agent_session: CurrentSession, call_id: Number) -> Response:
+    return await _await_response(board, agent_session, call_id)
 
 
 @router.post("/notes", status_code=204, summary="A note on the issue")
-def add_comment(desk: BoardDep, agent_session: CurrentSession, payload: TextBody) -> None:
-    tasks.add_comment(desk, agent_session.claim, payload.text)
+def add_comment(board: BoardDep, agent_session: CurrentSession, payload: TextBody) -> None:
+    tasks.add_comment(board, agent_session.claim, payload.text)
 
 
 @router.post("/handover", status_code=204, summary="Give the task to people")
-def hand_over(desk: BoardDep, agent_session: CurrentSession, payload: TextBody) -> None:
-    tasks.hand_over(desk, agent_session.claim, payload.text)
+def hand_over(board: BoardDep, agent_session: CurrentSession, payload: TextBody) -> None:
+    tasks.hand_over(board, agent_session.claim, payload.text)
 
 
 @router.post("/usage", status_code=204, summary="Report what a model has used")
-def usage(desk: BoardDep, agent_session: CurrentSession, payload: UsageReport) -> None:
+def usage(board: BoardDep, agent_session: CurrentSession, payload: UsageReport) -> None:
     used = ReportedUsage(payload.model, payload.input_tokens, payload.output_tokens, payload.won)
-    if metering.report_usage(desk, agent_session.claim, used).spent:
-        sessions.finish(desk, agent_session)
+    if metering.report_usage(board, agent_session.claim, used).spent:
+        sessions.finish(board, agent_session)
 
 
 @router.post("/end", status_code=204, summary="Done for now: the token ends")
-def end(desk: BoardDep, agent_session: CurrentSession) -> None:
-    sessions.finish(desk, agent_session)
+def end(board: BoardDep, agent_session: CurrentSession) -> None:
+    sessions.finish(board, agent_session)

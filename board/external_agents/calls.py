@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from guardia.board.audit.chain import clean
 from guardia.board.core.claims import claimed_task
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgentSession
 from guardia.board.external_agents.sessions import AuthorizedSession, notify
 from guardia.errors import NotFound, Refused, TokenNeeded
@@ -41,9 +41,11 @@ class CallResponse:
     body: dict[str, Any]
 
 
-def submit(desk: Desk, agent_session: AuthorizedSession, kind: str, body: dict[str, Any]) -> int:
+def submit(
+    board: BoardContext, agent_session: AuthorizedSession, kind: str, body: dict[str, Any]
+) -> int:
     """Ask the worker; the request's number. ``Refused`` while another one is under way."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         claimed_task(session, agent_session.claim)
         # Whoever closes the session waits for this, and then answers; or we see that it is closed.
         still = select(ExternalAgentSession.closed_at).where(
@@ -56,20 +58,20 @@ def submit(desk: Desk, agent_session: AuthorizedSession, kind: str, body: dict[s
             kind=kind,
             body=clean(body),
             state="WAITING",
-            created_at=desk.clock(),
+            created_at=board.clock(),
         )
         number: int | None = session.scalar(
             row.on_conflict_do_nothing().returning(ExternalAgentCall.call_id)
         )
         if number is None:
-            raise Refused(why=t("desk.outside.one_at_a_time"))
+            raise Refused(why=t("board.outside.one_at_a_time"))
         notify(session, agent_session.session_id)
         return number
 
 
-def take_next(desk: Desk, session_id: int) -> CallRequest | None:
+def take_next(board: BoardContext, session_id: int) -> CallRequest | None:
     """The request that waits for the worker, if any; it is taken once."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         row = session.execute(
             update(ExternalAgentCall)
             .where(ExternalAgentCall.session_id == session_id, ExternalAgentCall.state == "WAITING")
@@ -79,9 +81,9 @@ def take_next(desk: Desk, session_id: int) -> CallRequest | None:
         return CallRequest(row.call_id, row.kind, row.body) if row else None
 
 
-def respond(desk: Desk, session_id: int, call_id: int, response: CallResponse) -> None:
+def respond(board: BoardContext, session_id: int, call_id: int, response: CallResponse) -> None:
     """Write down what came of a request, and tell who waits for it."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         session.execute(
             update(ExternalAgentCall)
             .where(ExternalAgentCall.call_id == call_id, ExternalAgentCall.state == "RUNNING")
@@ -89,7 +91,7 @@ def respond(desk: Desk, session_id: int, call_id: int, response: CallResponse) -
                 state="ENDED",
                 status=response.status,
                 result=json_safe(response.body),
-                ended_at=desk.clock(),
+                ended_at=board.clock(),
             )
         )
         notify(session, session_id, call=call_id)
@@ -107,10 +109,10 @@ def json_safe(value: Any) -> Any:
 
 
 def find_response(
-    desk: Desk, agent_session: AuthorizedSession, call_id: int
+    board: BoardContext, agent_session: AuthorizedSession, call_id: int
 ) -> CallResponse | None:
     """The answer to a request of this session; ``None`` while it is under way."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = session.get(ExternalAgentCall, call_id)
         if row is None or row.session_id != agent_session.session_id:
             raise NotFound(what=f"call {call_id}")

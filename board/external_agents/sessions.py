@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.core.claims import Claim, claimed_task
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.model import Task
 from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgentSession
@@ -73,14 +73,20 @@ class SessionEnd:
 
 
 def open_session(
-    desk: Desk, claim: Claim, offer: dict[str, Any], *, kind: str, seconds: int, budget: int
+    board: BoardContext,
+    claim: Claim,
+    offer: dict[str, Any],
+    *,
+    kind: str,
+    seconds: int,
+    budget: int,
 ) -> tuple[int, str]:
     """A new token for a hold, and its session's number; older ones of the task are closed.
 
     ``seconds`` is its lifetime.
     """
-    now, token = desk.clock(), secrets.token_urlsafe(32)
-    with desk.database.transaction() as session:
+    now, token = board.clock(), secrets.token_urlsafe(32)
+    with board.database.transaction() as session:
         claimed_task(session, claim)
         older = session.scalars(
             update(ExternalAgentSession)
@@ -117,14 +123,14 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def authorize(desk: Desk, token: str, task_id: int, asked: str) -> AuthorizedSession:
+def authorize(board: BoardContext, token: str, task_id: int, asked: str) -> AuthorizedSession:
     """Let a token in for one request on its task.
 
     ``TokenNeeded``, ``NotFound`` (another task), ``Stale`` (someone has decided since) or
     ``NoCallsLeft``; of a token that is known, each is on the record.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         row = session.scalar(
             select(ExternalAgentSession)
             .where(ExternalAgentSession.token_hash == hash_token(token))
@@ -162,10 +168,10 @@ def _check_access(
     return NoCallsLeft(limit=row.budget) if row.calls >= row.budget else None
 
 
-def record_refusal(desk: Desk, session_id: int, asked: str, error: GuardiaError) -> None:
+def record_refusal(board: BoardContext, session_id: int, asked: str, error: GuardiaError) -> None:
     """Put on the record what was refused where it would have been done."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)
         _log_refusal(session, session.scalars(query.with_for_update()).one(), asked, error, now)
 
@@ -184,20 +190,20 @@ def _log_refusal(
     _log_entry(session, "outside_refused", row, now, detail, asked=asked, why=why)
 
 
-def finish(desk: Desk, holder: AuthorizedSession) -> None:
+def finish(board: BoardContext, holder: AuthorizedSession) -> None:
     """The agent says that it has done for now."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         session.execute(
             update(ExternalAgentSession)
             .where(ExternalAgentSession.session_id == holder.session_id)
-            .values(closed_at=desk.clock())
+            .values(closed_at=board.clock())
         )
         notify(session, holder.session_id)
 
 
-def status(desk: Desk, session_id: int) -> SessionStatus:
+def status(board: BoardContext, session_id: int) -> SessionStatus:
     """How a session stands now."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = session.execute(
             select(ExternalAgentSession, Task.fence, Task.status)
             .join(Task, Task.task_id == ExternalAgentSession.task_id)
@@ -211,13 +217,13 @@ def status(desk: Desk, session_id: int) -> SessionStatus:
         return SessionStatus(mine.closed_at is None, overruled, row.status in CLAIMABLE_STATES)
 
 
-def close_session(desk: Desk, claim: Claim, session_id: int, ending: SessionEnd) -> None:
+def close_session(board: BoardContext, claim: Claim, session_id: int, ending: SessionEnd) -> None:
     """The end of a token and its entry, which holds whatever the hold is worth by now.
 
     What a program has printed becomes a note where nobody has decided otherwise since.
     """
-    now, output = desk.clock(), clean(ending.output).strip()[:_MAX_OUTPUT]
-    with desk.database.transaction() as session:
+    now, output = board.clock(), clean(ending.output).strip()[:_MAX_OUTPUT]
+    with board.database.transaction() as session:
         good = _is_claim_current(session, claim)
         query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)
         row = session.scalars(query.with_for_update()).one()

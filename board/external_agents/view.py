@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.execution import view
 from guardia.board.execution.model import CommandOutput
 
@@ -30,9 +30,9 @@ class EvidenceItem:
     created_at: datetime
 
 
-def evidence(desk: Desk, claim: Claim, after: int) -> list[EvidenceItem]:
+def evidence(board: BoardContext, claim: Claim, after: int) -> list[EvidenceItem]:
     """The next pieces of the task's evidence after that number, oldest first."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         rows = session.scalars(
             select(CommandOutput)
             .where(CommandOutput.task_id == claim.task_id, CommandOutput.evidence_id > after)
@@ -47,9 +47,9 @@ def evidence(desk: Desk, claim: Claim, after: int) -> list[EvidenceItem]:
         ]
 
 
-def task(desk: Desk, claim: Claim) -> dict[str, Any]:
+def task(board: BoardContext, claim: Claim) -> dict[str, Any]:
     """The task as JSON: what is asked, where it stands, what people want of its plan."""
-    found, filed = view.task(desk, claim.task_id), view.plan_state(desk, claim.task_id)
+    found, filed = view.task(board, claim.task_id), view.plan_state(board, claim.task_id)
     return {
         "task": claim.task_id,
         "issue": claim.sr_id,
@@ -62,5 +62,5 @@ def task(desk: Desk, claim: Claim) -> dict[str, Any]:
         "attempt": found.attempt,
         "plan": filed.plan.model_dump(mode="json") if filed.plan else None,
         "plan_hash": filed.plan_hash,
-        "changes_wanted": view.requested_changes(desk, claim.task_id) or None,
+        "changes_wanted": view.requested_changes(board, claim.task_id) or None,
     }

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import GoalMove, GoalState
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.lifecycle import ActorKind
@@ -30,7 +30,9 @@ from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
 
-def answer(desk: Desk, person: PersonInfo, sr_id: int, words: Mapping[int, str]) -> GoalState:
+def answer(
+    board: BoardContext, person: PersonInfo, sr_id: int, words: Mapping[int, str]
+) -> GoalState:
     """Word unclear pieces anew, by their number, or the whole goal where nothing of it was
     understood (number 0); the agent breaks the goal down again."""
     require_permission(person, "goal.decide")
@@ -39,8 +41,8 @@ def answer(desk: Desk, person: PersonInfo, sr_id: int, words: Mapping[int, str])
     }
     if not answers:
         raise Invalid(what=t("goals.answer"), why=t("goals.empty"))
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         pieces = goal.pieces or [{"text": "", "sentence": 0}]
         if not set(answers) <= set(range(len(pieces))):
@@ -61,7 +63,7 @@ def answer(desk: Desk, person: PersonInfo, sr_id: int, words: Mapping[int, str])
 
 
 def approve(
-    desk: Desk,
+    board: BoardContext,
     person: PersonInfo,
     sr_id: int,
     *,
@@ -74,8 +76,8 @@ def approve(
     question is never received.
     """
     require_permission(person, "goal.decide")
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         if goal.state == GoalState.PLANNED and goal.plan_hash != plan_hash:
             raise Stale(what=f"SR-{sr_id}")
@@ -106,25 +108,25 @@ def approve(
         return numbers
 
 
-def drop(desk: Desk, person: PersonInfo, sr_id: int, reason: str) -> None:
+def drop(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
     """Any open state -> DROPPED. Issues that are under way stay with their own people and agents:
     each is stopped on its own page."""
-    _end_goal(desk, person, sr_id, reason, GoalMove.DROP, "goal_dropped")
+    _end_goal(board, person, sr_id, reason, GoalMove.DROP, "goal_dropped")
 
 
-def achieve(desk: Desk, person: PersonInfo, sr_id: int, reason: str) -> None:
+def achieve(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
     """ACTIVE -> ACHIEVED by a person, where not everything ended as planned."""
-    _end_goal(desk, person, sr_id, reason, GoalMove.ACHIEVE, "goal_achieved")
+    _end_goal(board, person, sr_id, reason, GoalMove.ACHIEVE, "goal_achieved")
 
 
 def _end_goal(
-    desk: Desk, person: PersonInfo, sr_id: int, reason: str, step: GoalMove, kind: str
+    board: BoardContext, person: PersonInfo, sr_id: int, reason: str, step: GoalMove, kind: str
 ) -> None:
     require_permission(person, "goal.decide")
-    text, now = clean(reason).strip()[:MAX_ANSWER_LENGTH], desk.clock()
+    text, now = clean(reason).strip()[:MAX_ANSWER_LENGTH], board.clock()
     if not text:
-        raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
-    with desk.database.transaction() as session:
+        raise Invalid(what=t("board.reason"), why=t("board.reason_needed"))
+    with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         goal.end_reason, goal.ended_at = text, now
         move(session, goal, step, ActorKind.PERSON, now)

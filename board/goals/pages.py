@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
@@ -28,7 +28,7 @@ _Reason = Annotated[str, Form(max_length=1000)]
 @router.get("/goals")
 def list_goals(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     *,
     closed: bool = False,
@@ -37,12 +37,12 @@ def list_goals(
     """The list with the hires that wait, or, for its live refresh, only what changes of it."""
     live = request.headers.get("hx-request") == "true"
     template = "goals/goals_live.html" if live else "goals/goals.html"
-    return _list(request, desk, visitor, template, closed=closed, before=before)
+    return _list(request, board, visitor, template, closed=closed, before=before)
 
 
 def _list(
     request: Request,
-    desk: Desk,
+    board: BoardContext,
     visitor: Visitor,
     template: str = "goals/goals.html",
     *,
@@ -57,8 +57,8 @@ def _list(
         template,
         status=status,
         visitor=visitor,
-        listing=view.list_goals(desk, visitor.person, closed=closed, before=before),
-        hires=hiring_view.pending_hires(desk, visitor.person),
+        listing=view.list_goals(board, visitor.person, closed=closed, before=before),
+        hires=hiring_view.pending_hires(board, visitor.person),
         closed=closed,
         address=f"/goals?{asked}" if asked else "/goals",
         notice=notice,
@@ -75,7 +75,7 @@ def new_goal_form(request: Request, visitor: CurrentVisitor) -> Response:
 @router.post("/goals")
 def create_goal(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     title: Annotated[str, Form(max_length=200)] = "",
     body: Annotated[str, Form(max_length=10_000)] = "",
@@ -84,7 +84,7 @@ def create_goal(
     """Give the head agent a goal."""
     words = {"title": title, "ticket": ticket}
     try:
-        sr_id = planning.create_goal(desk, visitor.person, body, channel="web", **words)
+        sr_id = planning.create_goal(board, visitor.person, body, channel="web", **words)
     except UserError as error:
         require_permission(visitor.person, "goal.give")
         status, notice = errors.page_error(request, error)
@@ -95,24 +95,31 @@ def create_goal(
 
 
 @router.get("/goals/{sr_id}")
-def show_goal(request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number) -> Response:
+def show_goal(
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
+) -> Response:
     """The page of a goal."""
-    return _page(request, desk, visitor, sr_id)
+    return _page(request, board, visitor, sr_id)
 
 
 @router.get("/goals/{sr_id}/live")
 def refresh_goal(
-    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
     """The changing parts of a goal's page."""
-    found = view.get_goal(desk, visitor.person, sr_id)
+    found = view.get_goal(board, visitor.person, sr_id)
     return render.page(request, "goals/goal_live.html", visitor=visitor, goal=found)
 
 
 def _page(
-    request: Request, desk: Desk, visitor: Visitor, sr_id: int, status: int = 200, notice: str = ""
+    request: Request,
+    board: BoardContext,
+    visitor: Visitor,
+    sr_id: int,
+    status: int = 200,
+    notice: str = "",
 ) -> Response:
-    found = view.get_goal(desk, visitor.person, sr_id)
+    found = view.get_goal(board, visitor.person, sr_id)
     return render.page(
         request, "goals/goal.html", status=status, visitor=visitor, goal=found, notice=notice
     )
@@ -122,7 +129,7 @@ def _page(
 def decide_goal(
     *,
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
     verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
@@ -135,20 +142,20 @@ def decide_goal(
 
     def act() -> Any:
         if verb == "approve":
-            parts = view.get_goal(desk, person, sr_id).parts
+            parts = view.get_goal(board, person, sr_id).parts
             out = frozenset(p.ordinal for p in parts) - frozenset(keep)
-            return decisions.approve(desk, person, sr_id, plan_hash=plan_hash, taken_out=out)
+            return decisions.approve(board, person, sr_id, plan_hash=plan_hash, taken_out=out)
         end = decisions.achieve if verb == "achieve" else decisions.drop
-        return end(desk, person, sr_id, reason)
+        return end(board, person, sr_id, reason)
 
-    return _perform(request, desk, visitor, sr_id, act)
+    return _perform(request, board, visitor, sr_id, act)
 
 
 @router.post("/goals/{sr_id}/answers")
 def answer(
     *,
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
     piece: Annotated[list[int], Form()] = [],  # noqa: B006
@@ -158,16 +165,16 @@ def answer(
     answers = dict(zip(piece, words, strict=False))
 
     def act() -> Any:
-        return decisions.answer(desk, visitor.person, sr_id, answers)
+        return decisions.answer(board, visitor.person, sr_id, answers)
 
-    return _perform(request, desk, visitor, sr_id, act)
+    return _perform(request, board, visitor, sr_id, act)
 
 
 @router.post("/hires/{hire_id}")
 def decide_hire(
     *,
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     hire_id: Number,
     decision: Annotated[Literal["approve", "reject"], Form()],
@@ -176,23 +183,23 @@ def decide_hire(
     """Hire whom an agent asks for, or not."""
     try:
         if decision == "approve":
-            requests.approve(desk, visitor.person, hire_id)
+            requests.approve(board, visitor.person, hire_id)
         else:
-            requests.reject(desk, visitor.person, hire_id, reason)
+            requests.reject(board, visitor.person, hire_id, reason)
     except UserError as error:
         status, notice = errors.page_error(request, error)
-        return _list(request, desk, visitor, status=status, notice=notice)
-    back = hiring_view.goal_of(desk, hire_id)
+        return _list(request, board, visitor, status=status, notice=notice)
+    back = hiring_view.goal_of(board, hire_id)
     return RedirectResponse(f"/goals/{back}" if back else "/goals", status_code=303)
 
 
 def _perform(
-    request: Request, desk: Desk, visitor: Visitor, sr_id: int, act: Callable[[], Any]
+    request: Request, board: BoardContext, visitor: Visitor, sr_id: int, act: Callable[[], Any]
 ) -> Response:
     """Do it and show the page; where it is refused, say why on the page as it is now."""
     try:
         act()
     except UserError as error:
         status, notice = errors.page_error(request, error)
-        return _page(request, desk, visitor, sr_id, status, notice)
+        return _page(request, board, visitor, sr_id, status, notice)
     return RedirectResponse(f"/goals/{sr_id}", status_code=303)

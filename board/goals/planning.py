@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
 from guardia.board.core.claims import GoalClaim, claimed_goal
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF, GoalMove, GoalState, next_goal_state
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.kill_switch import kill_switch_is_on
@@ -88,7 +88,13 @@ class Breakdown:
 
 
 def create_goal(
-    desk: Desk, person: PersonInfo, text: str, *, title: str = "", channel: str, ticket: str = ""
+    board: BoardContext,
+    person: PersonInfo,
+    text: str,
+    *,
+    title: str = "",
+    channel: str,
+    ticket: str = "",
 ) -> int:
     """A person gives the organization's head a goal; returns the number of its issue.
 
@@ -98,9 +104,9 @@ def create_goal(
     body = clean(text).strip()[:_MAX_TEXT]
     if not body:
         raise Invalid(what=t("goals.goal"), why=t("goals.empty"))
-    now = desk.clock()
+    now = board.clock()
     dedupe = f"goal:{person.id}:{ticket}" if ticket else None
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         if dedupe and (known := receiving.find_duplicate(session, dedupe)):
             return known
         head = registry.dispatcher(session)
@@ -141,13 +147,13 @@ def create_goal(
 
 
 def claim_goal(
-    desk: Desk, run_context: RunContext, done: frozenset[int] = frozenset()
+    board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> GoalClaim | None:
     """Claim the oldest goal that the head has to break down; ``None`` where none waits.
 
     The claim raises the fence. Nothing is claimed while the kill switch is on.
     """
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         if kill_switch_is_on(session) or not is_active(session, run_context):
             return None
         goal = session.scalar(
@@ -168,24 +174,24 @@ def claim_goal(
         return GoalClaim(goal.sr_id, run_context.agent_id, run_context.run_id, goal.fence)
 
 
-def load_brief(desk: Desk, claim: GoalClaim) -> GoalBrief:
+def load_brief(board: BoardContext, claim: GoalClaim) -> GoalBrief:
     """What is to be broken down."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         goal, issue = goal_of(session, claim.sr_id), get_issue(session, claim.sr_id)
         zone = revisions.running_chart(session).company.zone
-        today = desk.clock().astimezone(zone).date()
+        today = board.clock().astimezone(zone).date()
         return GoalBrief(issue.body, tuple(goal.pieces), today)
 
 
-def file_plan(desk: Desk, claim: GoalClaim, found: Breakdown) -> GoalState:
+def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalState:
     """GIVEN -> PLANNED, or ASKED where no part is clear: the parts, the hires, the questions.
 
     What a person had taken out before stays out.
     """
     if not found.parts:
-        return ask_people(desk, claim, t("goals.no_work"))
-    now = desk.clock()
-    with desk.database.transaction() as session:
+        return ask_people(board, claim, t("goals.no_work"))
+    now = board.clock()
+    with board.database.transaction() as session:
         goal = claimed_goal(session, claim)
         out = {(text, server) for text, server in session.execute(_removed_parts(claim.sr_id))}
         session.execute(delete(GoalPart).where(GoalPart.sr_id == claim.sr_id))
@@ -221,10 +227,10 @@ def file_plan(desk: Desk, claim: GoalClaim, found: Breakdown) -> GoalState:
         return state
 
 
-def ask_people(desk: Desk, claim: GoalClaim, why: str) -> GoalState:
+def ask_people(board: BoardContext, claim: GoalClaim, why: str) -> GoalState:
     """GIVEN -> ASKED: nothing can be planned before a person has said more."""
-    now, actor = desk.clock(), f"agent:{claim.agent_id}"
-    with desk.database.transaction() as session:
+    now, actor = board.clock(), f"agent:{claim.agent_id}"
+    with board.database.transaction() as session:
         goal = claimed_goal(session, claim)
         goal.run_id, goal.plan_hash = None, None
         state = move(session, goal, GoalMove.ASK, ActorKind.AGENT, now)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import GoalMove, GoalProgress, GoalState, is_reached
 from guardia.board.core.goal_lifecycle import count_progress as progress
 from guardia.board.core.goal_model import Goal
@@ -37,18 +37,18 @@ def count_progress(session: Session, numbers: Iterable[int]) -> dict[int, GoalPr
     return {n: progress(states) for n, states in found.items()}
 
 
-def review_goals(desk: Desk, agent_id: str) -> tuple[int, ...]:
+def review_goals(board: BoardContext, agent_id: str) -> tuple[int, ...]:
     """The head calls goals achieved whose issues are all completed, and say once of those that
     cannot be that people must decide; returns the numbers of the achieved ones."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         query = select(Goal.sr_id).where(goal_work.needs_review())
         over = session.scalars(query.order_by(Goal.sr_id).limit(_BATCH_SIZE)).all()
-    return tuple(n for n in over if _review_goal(desk, n, agent_id))
+    return tuple(n for n in over if _review_goal(board, n, agent_id))
 
 
-def _review_goal(desk: Desk, sr_id: int, agent_id: str) -> bool:
-    now = desk.clock()
-    with desk.database.transaction() as session:
+def _review_goal(board: BoardContext, sr_id: int, agent_id: str) -> bool:
+    now = board.clock()
+    with board.database.transaction() as session:
         goal = planning.goal_of(session, sr_id, lock=True)
         goal.agent_id = agent_id
         goal_progress = count_progress(session, [sr_id])[sr_id]

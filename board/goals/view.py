@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES, GoalProgress, GoalState
 from guardia.board.core.goal_model import Goal
@@ -103,7 +103,7 @@ class GoalPage:
 
 
 def list_goals(
-    desk: Desk, viewer: PersonInfo, *, closed: bool = False, before: int | None = None
+    board: BoardContext, viewer: PersonInfo, *, closed: bool = False, before: int | None = None
 ) -> GoalList:
     """One page of the open or the ended goals, with their progress: three queries in all."""
     require_permission(viewer, "goal.read")
@@ -114,7 +114,7 @@ def list_goals(
     )
     if before is not None:
         query = query.where(Goal.sr_id < before)
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         found = session.execute(query.order_by(Goal.sr_id.desc()).limit(_PAGE_SIZE + 1)).all()
         shown = found[:_PAGE_SIZE]
         progress = review.count_progress(session, [goal.sr_id for _, goal in shown])
@@ -142,10 +142,10 @@ def _is_stuck(goal: Goal, progress: GoalProgress) -> bool:
     return ended and progress.failed > 0
 
 
-def get_goal(desk: Desk, viewer: PersonInfo, sr_id: int) -> GoalPage:
+def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
     """One goal; ``NotFound`` where there is none."""
     require_permission(viewer, "goal.read")
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         goal, issue = session.get(Goal, sr_id), session.get(Issue, sr_id)
         if goal is None or issue is None:
             raise NotFound(what=f"SR-{sr_id}")
@@ -169,7 +169,7 @@ def get_goal(desk: Desk, viewer: PersonInfo, sr_id: int) -> GoalPage:
             end_reason=goal.end_reason,
             created_at=issue.created_at,
             parts=tuple(_part_view(row, names) for row in parts),
-            hires=view.hire_views(session, hires, names, desk.clock()),
+            hires=view.hire_views(session, hires, names, board.clock()),
             children=relations.children(session, viewer, sr_id),
             progress=progress,
             comments=comments,

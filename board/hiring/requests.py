@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.core.claims import Claim, claimed_task
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
@@ -46,14 +46,14 @@ class Opening:
     reason: str
 
 
-def request_hire(desk: Desk, claim: Claim, opening: Opening) -> int | None:
+def request_hire(board: BoardContext, claim: Claim, opening: Opening) -> int | None:
     """An agent asks for a colleague for the task it holds; returns the request's number.
 
     One waiting request for one place is enough, and what people have once rejected for a skill is
     not asked again by agents alone: ``None``.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         claimed_task(session, claim)
         if _rejected_before(session, opening):
             return None
@@ -116,12 +116,12 @@ def _record_asked(session: Session, number: int, now: datetime) -> None:
     )
 
 
-def approve(desk: Desk, person: PersonInfo, hire_id: int) -> int:
+def approve(board: BoardContext, person: PersonInfo, hire_id: int) -> int:
     """Hire: a new revision of the org chart with this person as its author, and whatever waited for
     the new agent is its. Returns the revision. It works from the next beat on."""
     require_permission(person, "hire.decide")
-    now, author = desk.clock(), f"person:{person.id}"
-    with desk.database.transaction() as session:
+    now, author = board.clock(), f"person:{person.id}"
+    with board.database.transaction() as session:
         row = _lock_waiting(session, hire_id)
         waiting = _waiting_tasks(session, hire_id)
         applied = chart.replace_chart(session, _chart_with(session, row), author, now)
@@ -136,13 +136,13 @@ def approve(desk: Desk, person: PersonInfo, hire_id: int) -> int:
         return applied.revision
 
 
-def reject(desk: Desk, person: PersonInfo, hire_id: int, reason: str) -> None:
+def reject(board: BoardContext, person: PersonInfo, hire_id: int, reason: str) -> None:
     """Nobody is hired: what waited for it goes to people."""
     require_permission(person, "hire.decide")
-    text, now = clean(reason).strip()[:_REASON], desk.clock()
+    text, now = clean(reason).strip()[:_REASON], board.clock()
     if not text:
-        raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
-    with desk.database.transaction() as session:
+        raise Invalid(what=t("board.reason"), why=t("board.reason_needed"))
+    with board.database.transaction() as session:
         row = _lock_waiting(session, hire_id)
         row.state, row.decision_reason = "REJECTED", text
         row.decided_by, row.decided_at = person.id, now

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.goal_model import Goal
 from guardia.board.hiring import cost_estimate
@@ -98,20 +98,20 @@ def _budget_note(left: RemainingBudget | None, share: int | None) -> str:
     return t("goals.estimate.room" if share is None else "goals.estimate.short", **words)
 
 
-def pending_hires(desk: Desk, viewer: PersonInfo) -> tuple[HireView, ...]:
+def pending_hires(board: BoardContext, viewer: PersonInfo) -> tuple[HireView, ...]:
     """All requests that a person has still to decide."""
     require_permission(viewer, "goal.read")
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         query = (
             select(HireRequest).where(HireRequest.state == "WAITING").order_by(HireRequest.hire_id)
         )
         rows = session.scalars(query).all()
         actors = [a for row in rows for a in (row.requested_by, f"agent:{row.reports_to}")]
-        return hire_views(session, rows, display_names_of(session, actors), desk.clock())
+        return hire_views(session, rows, display_names_of(session, actors), board.clock())
 
 
-def goal_of(desk: Desk, hire_id: int) -> int | None:
+def goal_of(board: BoardContext, hire_id: int) -> int | None:
     """The goal that asked for a hire; ``None`` where it was an agent by itself."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         query = select(Goal.sr_id).join(HireRequest, HireRequest.sr_id == Goal.sr_id)
         return session.scalar(query.where(HireRequest.hire_id == hire_id))

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import select
 
 from guardia.board.accounts.messenger_links import LINK_RULE, _hash, _link
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving
 from guardia.errors import Throttled
@@ -31,16 +31,16 @@ class LinkResult(StrEnum):
     """The messenger does not say who its user is."""
 
 
-def link_account(desk: Desk, line: receiving.NewIssue, code: str) -> LinkResult | None:
+def link_account(board: BoardContext, line: receiving.NewIssue, code: str) -> LinkResult | None:
     """A code said in a room: the sender's account is that of whoever the code was made for.
 
     ``None`` for a repeated delivery. ``Throttled`` for who guesses. The log keeps the line
     without the code.
     """
-    now = desk.clock()
+    now = board.clock()
     if line.account:
-        _throttle(desk, f"link|{line.channel}:{line.account}", now)
-    with desk.database.transaction() as session:
+        _throttle(board, f"link|{line.channel}:{line.account}", now)
+    with board.database.transaction() as session:
         if chat_log.log_line(session, line, LINK_RULE, now, text=t("intake.code_said")) is None:
             return None
         if not line.account:
@@ -53,12 +53,12 @@ def link_account(desk: Desk, line: receiving.NewIssue, code: str) -> LinkResult 
         if person is None:
             return LinkResult.UNKNOWN
         actor = f"person:{person.person_id}"
-        if not _link(session, desk, actor, person, line.channel, line.account):
+        if not _link(session, board, actor, person, line.channel, line.account):
             return LinkResult.TAKEN
         return LinkResult.LINKED
 
 
-def _throttle(desk: Desk, key: str, now: datetime) -> None:
-    with desk.database.transaction() as session:
+def _throttle(board: BoardContext, key: str, now: datetime) -> None:
+    with board.database.transaction() as session:
         if throttle.register_attempt(session, {key: _MAX_ATTEMPTS}, now) is None:
             raise Throttled()

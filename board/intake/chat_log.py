@@ -9,15 +9,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues.receiving import _BODY, NewIssue, open_issue
 
 
-def receive_line(desk: Desk, request: NewIssue, *, rule: str | None = None) -> int | None:
+def receive_line(board: BoardContext, request: NewIssue, *, rule: str | None = None) -> int | None:
     """Log a line of a messenger room; opens an issue when ``rule`` fired. Repeats are dropped."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         known = log_line(session, request, rule, now)
         line = find_line(session, request) if known is None else session.get(ChatMessage, known)
         if rule is not None and line is not None and line.sr_id is None:

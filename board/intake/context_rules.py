@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
@@ -41,15 +41,17 @@ class LineResult:
     offer: IssueOffer | None = None
 
 
-def handle_line(desk: Desk, line: receiving.NewIssue, *, addressed: bool = False) -> LineResult:
+def handle_line(
+    board: BoardContext, line: receiving.NewIssue, *, addressed: bool = False
+) -> LineResult:
     """Log a line of a room. It is a request, and opens an issue, where the room is none of talk or
     the line speaks to GUARDiA (``addressed``, or it begins with one of its names)."""
-    chart = applied_chart(desk)
+    chart = applied_chart(board)
     talk = chart.talk if chart else ChatRules()
     if addressed or not talk.is_chat_room(line.room) or talk.is_addressed(line.text):
-        return LineResult(sr_id=chat_log.receive_line(desk, line, rule=REQUEST_RULE))
-    rule, now = talk.matching_rule(line.room, line.text), desk.clock()
-    with desk.database.transaction() as session:
+        return LineResult(sr_id=chat_log.receive_line(board, line, rule=REQUEST_RULE))
+    rule, now = talk.matching_rule(line.room, line.text), board.clock()
+    with board.database.transaction() as session:
         if rule is not None and _is_cooling_down(session, rule, line, now):
             rule = None
         known = chat_log.log_line(session, line, rule.id if rule else None, now)
@@ -61,24 +63,24 @@ def handle_line(desk: Desk, line: receiving.NewIssue, *, addressed: bool = False
         return LineResult(offer=IssueOffer(known, rule.title))
 
 
-def delete_old_lines(desk: Desk) -> int:
+def delete_old_lines(board: BoardContext) -> int:
     """Delete what people said among themselves and nobody took up, once the chart lets it go.
 
     Requests, orders to stop and what linked an account stay; so does the record.
     """
-    chart = applied_chart(desk)
-    before = desk.clock() - (chart.talk if chart else ChatRules()).keep
+    chart = applied_chart(board)
+    before = board.clock() - (chart.talk if chart else ChatRules()).keep
     talk = or_(ChatMessage.rule.is_(None), ChatMessage.rule.not_in(RESERVED_RULE_IDS))
     old = delete(ChatMessage).where(
         ChatMessage.sr_id.is_(None), ChatMessage.created_at < before, talk
     )
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         return len(session.scalars(old.returning(ChatMessage.message_id)).all())
 
 
-def applied_chart(desk: Desk) -> OrgChart | None:
+def applied_chart(board: BoardContext) -> OrgChart | None:
     """The running chart; ``None`` where there is none, and every line is a request."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         try:
             return revisions.running_chart(session)
         except Misconfigured:

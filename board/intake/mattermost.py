@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from guardia.board.control.kill_switch import KillResult
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.intake import (
     account_linking,
     button_token,
@@ -62,7 +62,7 @@ class ButtonPress(_Payload):
 _Read = TypeVar("_Read", bound=_Payload)
 
 
-def router(desk: Desk, settings: Settings) -> APIRouter:
+def router(board: BoardContext, settings: Settings) -> APIRouter:
     """``POST /intake/mattermost``: log the line, receive the SR or offer to; its ``/actions``:
     open what was offered."""
     routes = APIRouter()
@@ -81,17 +81,19 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
         )
         if is_stop_command(post.text):
             return {
-                "text": _stop_reply(await run_in_threadpool(stop_command.handle_stop, desk, line))
+                "text": _stop_reply(await run_in_threadpool(stop_command.handle_stop, board, line))
             }
         if (code := parse_link_code(post.text)) is not None:
-            return {"text": await run_in_threadpool(_link_reply, desk, line, code)}
+            return {"text": await run_in_threadpool(_link_reply, board, line, code)}
         addressed = bool(post.trigger_word)
-        result = await run_in_threadpool(context_rules.handle_line, desk, line, addressed=addressed)
+        result = await run_in_threadpool(
+            context_rules.handle_line, board, line, addressed=addressed
+        )
         if result.offer is not None:
             # Where nothing else is said, the messenger reaches us as it just has.
-            board = settings.public_url or str(request.base_url)
+            board_url = settings.public_url or str(request.base_url)
             return mattermost_buttons.offer_message(
-                result.offer, token, CHANNEL, board, desk.clock()
+                result.offer, token, CHANNEL, board_url, board.clock()
             )
         # Without a text, nothing appears in the room.
         return {"text": t("intake.received", sr=result.sr_id)} if result.sr_id else {}
@@ -111,7 +113,7 @@ def router(desk: Desk, settings: Settings) -> APIRouter:
             sender=pressed.user_name,
         )
         return mattermost_buttons.acceptance_reply(
-            await run_in_threadpool(offers.accept, desk, acceptance)
+            await run_in_threadpool(offers.accept, board, acceptance)
         )
 
     return routes
@@ -123,9 +125,9 @@ def _stop_reply(killed: KillResult | None) -> str:
     return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
 
 
-def _link_reply(desk: Desk, line: receiving.NewIssue, code: str) -> str:
+def _link_reply(board: BoardContext, line: receiving.NewIssue, code: str) -> str:
     try:
-        found = account_linking.link_account(desk, line, code)
+        found = account_linking.link_account(board, line, code)
     except Throttled as error:
         return str(error)
     return t(f"intake.claim.{found or account_linking.LinkResult.LINKED}")

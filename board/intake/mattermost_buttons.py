@@ -20,7 +20,7 @@ _ACTION_ID = "check"
 
 
 def offer_message(
-    offer: IssueOffer, token: str, channel: str, board: str, now: datetime
+    offer: IssueOffer, token: str, channel: str, board_url: str, now: datetime
 ) -> dict[str, Any]:
     """The answer to an outgoing webhook that puts the button into the room."""
     text = t("intake.offer.text", title=offer.title)
@@ -30,7 +30,10 @@ def offer_message(
         "type": "button",
         "name": t("intake.offer.button"),
         "style": "primary",
-        "integration": {"url": f"{board.rstrip('/')}{PATH}", "context": {"ticket": context_token}},
+        "integration": {
+            "url": f"{board_url.rstrip('/')}{PATH}",
+            "context": {"ticket": context_token},
+        },
     }
     return {"attachments": [{"fallback": text, "text": text, "actions": [action]}]}
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.accounts import messenger_links
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Comment
 from guardia.board.intake.context_rules import applied_chart
 from guardia.board.intake.model import ChatMessage
@@ -62,10 +62,10 @@ class AcceptanceResult:
     sr_id: int | None = None
 
 
-def accept(desk: Desk, acceptance: OfferAcceptance) -> AcceptanceResult:
+def accept(board: BoardContext, acceptance: OfferAcceptance) -> AcceptanceResult:
     """Open the issue that was offered; of several who do so at once, one opens it."""
-    chart, now = applied_chart(desk), desk.clock()
-    with desk.database.transaction() as session:
+    chart, now = applied_chart(board), board.clock()
+    with board.database.transaction() as session:
         line = session.get(ChatMessage, acceptance.message_id, with_for_update=True)
         if line is None or line.channel != acceptance.channel:
             return AcceptanceResult(AcceptanceOutcome.UNKNOWN)
@@ -137,7 +137,7 @@ def _context_comment(
     """What was said, for the staff that reads the issue; agents named in it are not called."""
     quoted = "\n".join(f"> {_escape_markdown(one)}" for one in formatted)
     who, title = _escape_markdown(clean(acceptance.sender)), _escape_markdown(rule.title)
-    body = t_default("desk.talk.context", who=who or "-", title=title, rule=rule.id)
+    body = t_default("board.talk.context", who=who or "-", title=title, rule=rule.id)
     author = f"channel:{acceptance.channel}"
     return Comment(sr_id=sr_id, author=author, body=f"{body}\n\n{quoted}", created_at=now)
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit.chain import clean
 from guardia.board.control.kill_switch import _REASON, KillResult, _kill, issued_by
 from guardia.board.control.rollback import IssuedBy
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving
 from guardia.org import identity
@@ -16,13 +16,13 @@ RULE = "kill"
 """Under which the messenger's log keeps a line that stopped everything."""
 
 
-def handle_stop(desk: Desk, request: receiving.NewIssue) -> KillResult | None:
+def handle_stop(board: BoardContext, request: receiving.NewIssue) -> KillResult | None:
     """A line of a room that orders the stop; a repeated delivery (``None``) stops nothing again.
 
     Whoever may write in a watched room may stop: stopping is safe, and lifting is not done there.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         if chat_log.log_line(session, request, RULE, now) is None:
             return None
         by = _sender(session, request)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Tick
 from guardia.board.core.wake_reasons import WakeReason
@@ -30,16 +30,16 @@ _DAYS = 7
 
 
 def verify_and_log(
-    desk: Desk, actor: str, sr_id: int | None = None, *, daily: bool = False
+    board: BoardContext, actor: str, sr_id: int | None = None, *, daily: bool = False
 ) -> VerificationResult:
     """Verify what is new, or everything where it is the day's report.
 
     An alert leaves at once where the record does not hold.
     """
-    day = {"day": company_today(desk).isoformat()} if daily else {}
-    found = verification.verify_log(desk, full=daily)
-    now, detail = desk.clock(), {**found.words(), **day}
-    with desk.database.transaction() as session:
+    day = {"day": company_today(board).isoformat()} if daily else {}
+    found = verification.verify_log(board, full=daily)
+    now, detail = board.clock(), {**found.words(), **day}
+    with board.database.transaction() as session:
         if found.intact:
             log.append(
                 session,
@@ -66,9 +66,9 @@ def describe_fault(found: VerificationResult) -> str:
     return t_default("audit.at_checkpoint", size=verdict.checkpoint, fault=fault)
 
 
-def company_zone(desk: Desk) -> ZoneInfo:
+def company_zone(board: BoardContext) -> ZoneInfo:
     """The company's time zone; ``Misconfigured`` where this host does not know it."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         name = revisions.running_chart(session).company.timezone
     try:
         return ZoneInfo(name)
@@ -76,39 +76,39 @@ def company_zone(desk: Desk) -> ZoneInfo:
         raise Misconfigured(what="company.timezone", why=name) from error
 
 
-def company_today(desk: Desk) -> date:
+def company_today(board: BoardContext) -> date:
     """The company's date."""
-    return desk.clock().astimezone(company_zone(desk)).date()
+    return board.clock().astimezone(company_zone(board)).date()
 
 
-def start_daily_verification(desk: Desk) -> None:
+def start_daily_verification(board: BoardContext) -> None:
     """Wake the auditors for the day's full verification, once on all hosts."""
-    midnight = _midnight(company_today(desk), company_zone(desk))
-    with desk.database.reading() as session:
+    midnight = _midnight(company_today(board), company_zone(board))
+    with board.database.reading() as session:
         auditors = registry.auditors(session)
     for auditor in auditors:
-        beats.tick(desk, auditor, midnight, DAILY)
+        beats.tick(board, auditor, midnight, DAILY)
 
 
-def alert_missing_reports(desk: Desk) -> list[date]:
+def alert_missing_reports(board: BoardContext) -> list[date]:
     """Days whose report is missing and was not told yet: an alert for each, once on all hosts.
 
     A day counts where the record began before it. Today's verification is begun late where it
     was never begun.
     """
-    now, local_zone = desk.clock(), company_zone(desk)
+    now, local_zone = board.clock(), company_zone(board)
     day = now.astimezone(local_zone).date()
     missing = []
     for that in (day - timedelta(days=back) for back in reversed(range(_DAYS))):
         midnight = _midnight(that, local_zone)
-        with desk.database.transaction() as session:
+        with board.database.transaction() as session:
             if _is_reported(session, that, midnight) or not _log_began_before(session, midnight):
                 continue
             if now - midnight > _GRACE and _is_first_alert(session, midnight):
                 missing.append(that)
                 _alert_missing(session, that, now)
         if that == day:
-            start_daily_verification(desk)
+            start_daily_verification(board)
     return missing
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class LoggedAct:
     sentence: str
 
 
-def size(desk: Desk) -> int:
+def size(board: BoardContext) -> int:
     """Return the number of entries."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return log.head(session).size
 
 
 def after(
-    desk: Desk, seq: int, *, sr_id: int | None = None, actor: str | None = None
+    board: BoardContext, seq: int, *, sr_id: int | None = None, actor: str | None = None
 ) -> Sequence[LoggedAct]:
     """Return the entries after number `seq`, in order, of one issue or of one actor."""
     query = select(
@@ -45,5 +45,5 @@ def after(
         query = query.where(AuditEntry.sr_id == sr_id)
     if actor is not None:
         query = query.where(AuditEntry.actor == actor)
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return [LoggedAct(*row) for row in session.execute(query.order_by(AuditEntry.seq))]

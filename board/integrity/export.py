@@ -12,7 +12,7 @@ from guardia.board.audit import log
 from guardia.board.audit.chain import canonical
 from guardia.board.audit.signing_keys import public_hex
 from guardia.board.audit.verifier import FORMAT
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.integrity.notary import require_notary
 from guardia.errors import Invalid
 from guardia.i18n import t
@@ -20,30 +20,30 @@ from guardia.i18n import t
 _BATCH = 2000
 
 
-def export_log(desk: Desk, file: Path) -> tuple[int, str]:
+def export_log(board: BoardContext, file: Path) -> tuple[int, str]:
     """Write all entries up to a fresh checkpoint; returns their number and the key's fingerprint.
 
     The file appears whole or not at all. Memory use does not grow with the record.
     """
-    notary = require_notary(desk)
-    newest = notary.sign(desk)
+    notary = require_notary(board)
+    newest = notary.sign(board)
     if newest is None:
         raise Invalid(what="export", why=t("audit.empty"))
     try:
         root = notary.public()
-        _write(file, _lines(desk, newest.size, newest.key, public_hex(root) if root else ""))
+        _write(file, _lines(board, newest.size, newest.key, public_hex(root) if root else ""))
     except OSError as error:
         raise Invalid(what=str(file), why=error.strerror or "") from error
     return newest.size, newest.key
 
 
-def _lines(desk: Desk, until: int, key: str, root: str) -> Iterator[bytes]:
+def _lines(board: BoardContext, until: int, key: str, root: str) -> Iterator[bytes]:
     yield _line(export={"format": FORMAT, "chain": log.CHAIN, "key": key, "root": root})
     count, after = 0, 0
     while after < until:
         # Entries never change, so short transactions read the same as one long one.
         up_to = min(after + _BATCH, until)
-        with desk.database.reading() as session:
+        with board.database.reading() as session:
             links = list(log.entries(session, after, up_to))
             signed = {c.size: c for c in log.checkpoints(session, after, up_to)}
         for entry in links:

@@ -11,63 +11,63 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log, signing, signing_keys
 from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, DECISION_KEYS
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.integrity.notary import NEXT_SUFFIX, require_notary
 from guardia.errors import Invalid
 from guardia.i18n import t, t_default
 from guardia.org.credential_store import FileCredentialStore
 
 
-def rotate_checkpoint_key(desk: Desk, by: str) -> str:
+def rotate_checkpoint_key(board: BoardContext, by: str) -> str:
     """Replace the key of the checkpoints; returns the new one (hex).
 
     ``Refused`` where the record does not hold: a new key would only seal the doubt.
     """
-    notary = require_notary(desk)
-    if notary.sign(desk) is None:
+    notary = require_notary(board)
+    if notary.sign(board) is None:
         raise Invalid(what=t("audit.use.record"), why=t("audit.empty"))
     path = notary.witness_files.key
     keys = FileCredentialStore(path.parent)
-    present = notary.key(desk)
+    present = notary.key(board)
     successor = checkpoints.load_private_key(
         keys.get_or_create(f"{path.name}{NEXT_SUFFIX}", checkpoints.generate_key)
     )
-    _announce(desk, by, CHECKPOINT_KEYS, present, successor)
+    _announce(board, by, CHECKPOINT_KEYS, present, successor)
     # The old key seals its own successor; from then on this host uses the new one.
-    notary.sign(desk)
-    return _log_rotation(desk, by, CHECKPOINT_KEYS, notary.key(desk))
+    notary.sign(board)
+    return _log_rotation(board, by, CHECKPOINT_KEYS, notary.key(board))
 
 
-def rotate_decision_key(desk: Desk, by: str, keys: FileCredentialStore) -> str:
+def rotate_decision_key(board: BoardContext, by: str, keys: FileCredentialStore) -> str:
     """Replace the key that seals people's decisions; returns the new one (hex)."""
     successor = signing.parse_key(keys.get_or_create(signing.NEXT_KEY_NAME, signing.generate_key))
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         announced = log.announced_key(session, DECISION_KEYS)
     if announced != signing_keys.public_hex(successor.public_key()):
-        _announce(desk, by, DECISION_KEYS, desk.decision_signer.key(announced), successor)
+        _announce(board, by, DECISION_KEYS, board.decision_signer.key(announced), successor)
     keys.put(signing.KEY_NAME, keys.get(signing.NEXT_KEY_NAME))
     keys.remove(signing.NEXT_KEY_NAME)
-    return _log_rotation(desk, by, DECISION_KEYS, successor)
+    return _log_rotation(board, by, DECISION_KEYS, successor)
 
 
-def log_store_rotation(desk: Desk, by: str, store: str, count: int, source: str) -> None:
+def log_store_rotation(board: BoardContext, by: str, store: str, count: int, source: str) -> None:
     """Put on record that a store's master key was replaced."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         log.append(
             session,
             "key_rotated",
             actor=by,
-            now=desk.clock(),
+            now=board.clock(),
             detail={"use": "store", "store": store, "credentials": count, "source": source},
             use=t_default("audit.use.store"),
         )
 
 
 def _announce(
-    desk: Desk, by: str, use: str, present: Ed25519PrivateKey, successor: Ed25519PrivateKey
+    board: BoardContext, by: str, use: str, present: Ed25519PrivateKey, successor: Ed25519PrivateKey
 ) -> None:
     public = signing_keys.public_hex(successor.public_key())
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         # Nobody appends until this ends, so nobody else announces a key meanwhile.
         log.lock_head(session)
         if public in {
@@ -79,24 +79,24 @@ def _announce(
             session,
             signing_keys.SUCCESSION_KIND,
             actor=by,
-            now=desk.clock(),
+            now=board.clock(),
             detail=dict(signing_keys.build_announcement(use, present, successor.public_key())),
             use=t_default(f"audit.use.{use}"),
             key=public[:16],
         )
 
 
-def _log_rotation(desk: Desk, by: str, use: str, key: Ed25519PrivateKey) -> str:
+def _log_rotation(board: BoardContext, by: str, use: str, key: Ed25519PrivateKey) -> str:
     public = signing_keys.public_hex(key.public_key())
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         log.append(
             session,
             "key_rotated",
             actor=by,
-            now=desk.clock(),
+            now=board.clock(),
             detail={"use": use, "public": public},
             use=t_default(f"audit.use.{use}"),
         )
     # The new key signs something at once: whoever trusts it alone can then verify all before.
-    require_notary(desk).sign(desk)
+    require_notary(board).sign(board)
     return public

@@ -24,7 +24,7 @@ from guardia.board.audit import log as audit_log
 from guardia.board.audit.chain import CHAIN_START, ORIGIN, ChainPosition, ChainVerdict, verify
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
 from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, KeySuccession
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
 from guardia.board.integrity.witnesses import CheckpointCopy, WitnessFiles
 from guardia.db.engine import OUTAGE_ERRORS
@@ -54,22 +54,22 @@ class Notary:
         ]
         self._last_reported: str | None = None
 
-    def sign(self, desk: Desk) -> Checkpoint | None:
+    def sign(self, board: BoardContext) -> Checkpoint | None:
         """Sign the record as it stands, if it has grown; returns its newest checkpoint.
 
         ``Refused`` where the record does not follow from what was signed before, ``Misconfigured``
         where this host has not the key that signed before; an alert has then left, once.
         """
         try:
-            newest = self._sign_latest(desk)
+            newest = self._sign_latest(board)
         except (Refused, Misconfigured) as error:
-            self._alert_once(desk, str(error))
+            self._alert_once(board, str(error))
             raise
         except OSError as error:
-            self._alert_once(desk, error.strerror or type(error).__name__)
+            self._alert_once(board, error.strerror or type(error).__name__)
             raise
         self._last_reported = None
-        self._update_copies(desk)
+        self._update_copies(board)
         return newest
 
     def public(self) -> Ed25519PublicKey | None:
@@ -82,20 +82,20 @@ class Notary:
             why = t("audit.bad_key")
             raise Misconfigured(what=str(self.witness_files.public), why=why) from error
 
-    def key(self, desk: Desk) -> Ed25519PrivateKey:
+    def key(self, board: BoardContext) -> Ed25519PrivateKey:
         """The key that signs the next checkpoint; ``Misconfigured`` where this host has not got it.
 
         A successor whose turn has come gets the place of the key before it.
         """
-        with desk.database.reading() as session:
+        with board.database.reading() as session:
             last = audit_log.last_checkpoint(session)
             succession = self._succession(session, last)
         return self._key(last, succession)
 
-    def _sign_latest(self, desk: Desk) -> Checkpoint | None:
+    def _sign_latest(self, board: BoardContext) -> Checkpoint | None:
         wanted: int | None = None
         for _ in range(_ATTEMPTS):
-            with desk.database.reading() as session:
+            with board.database.reading() as session:
                 last, end = audit_log.last_checkpoint(session), audit_log.head(session)
                 if end == CHAIN_START or (last and (last.size, last.head) == (end.size, end.head)):
                     return last
@@ -116,8 +116,8 @@ class Notary:
             key = self._key(last, succession)
             if (forged := _first_forged(key, announcements)) is not None:
                 raise _refusal(replace(verdict, bad=forged, fault="succession"))
-            signed = _sign(desk, last, end, key)
-            with desk.database.transaction() as session:
+            signed = _sign(board, last, end, key)
+            with board.database.transaction() as session:
                 if audit_log.add_checkpoint(session, signed):
                     return signed
         raise Stale(what=audit_log.CHAIN)
@@ -169,24 +169,24 @@ class Notary:
             fresh.chmod(0o644)
             fresh.replace(path)
 
-    def _alert_once(self, desk: Desk, why: str) -> None:
+    def _alert_once(self, board: BoardContext, why: str) -> None:
         with self._lock:
             first, self._last_reported = self._last_reported != why, why
         if first:
             log.error("checkpoint: %s", why)
-            with desk.database.transaction() as session:
+            with board.database.transaction() as session:
                 text = t("audit.not_signed", why=why)
-                send(session, "alert", text, desk.clock(), sr_id=None)
+                send(session, "alert", text, board.clock(), sr_id=None)
 
-    def _update_copies(self, desk: Desk) -> None:
+    def _update_copies(self, board: BoardContext) -> None:
         """Bring every copy up to date. One that fails is told once, and does not stop work."""
         for updater in self._updaters:
-            why = updater.update(desk)
+            why = updater.update(board)
             if why is None:
                 continue
             log.error("checkpoint copy %s: %s", updater.folder, why)
-            now, place = desk.clock(), str(updater.folder)
-            with desk.database.transaction() as session:
+            now, place = board.clock(), str(updater.folder)
+            with board.database.transaction() as session:
                 text = t("audit.copy_failed", place=place, why=why)
                 send(session, "alert", text, now, sr_id=None)
                 audit_log.append(
@@ -200,11 +200,11 @@ class Notary:
                 )
 
 
-def require_notary(desk: Desk) -> Notary:
+def require_notary(board: BoardContext) -> Notary:
     """Return the notary of this process. Raises `ProgrammerError` if it has none."""
-    if not isinstance(desk.notary, Notary):
+    if not isinstance(board.notary, Notary):
         raise ProgrammerError(why="this needs the notary's key")
-    return desk.notary
+    return board.notary
 
 
 def _refusal(verdict: ChainVerdict) -> Refused:
@@ -212,9 +212,9 @@ def _refusal(verdict: ChainVerdict) -> Refused:
 
 
 def _sign(
-    desk: Desk, last: Checkpoint | None, end: ChainPosition, key: Ed25519PrivateKey
+    board: BoardContext, last: Checkpoint | None, end: ChainPosition, key: Ed25519PrivateKey
 ) -> Checkpoint:
-    now = max(desk.clock(), last.time + _TICK) if last else desk.clock()
+    now = max(board.clock(), last.time + _TICK) if last else board.clock()
     previous = last.identity() if last else ORIGIN
     return checkpoints.sign(Checkpoint(audit_log.CHAIN, end.size, end.head, now, previous), key)
 
@@ -244,11 +244,11 @@ class _CopyUpdater:
         self._why: str | None = None
         self._last_reported: str | None = None
 
-    def update(self, desk: Desk) -> str | None:
+    def update(self, board: BoardContext) -> str | None:
         """What is wrong with this place, when it is new; ``None`` while nothing is."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, args=(desk,), daemon=True)
+                self._thread = threading.Thread(target=self._run, args=(board,), daemon=True)
                 self._thread.start()
             slow = t("audit.copy_slow")
             # Once it is known to hang, nobody waits for it again.
@@ -257,12 +257,12 @@ class _CopyUpdater:
             new, self._last_reported = why != self._last_reported, why
             return why if new else None
 
-    def _run(self, desk: Desk) -> None:
+    def _run(self, board: BoardContext) -> None:
         self._why = None
         try:
             if self._ours:
                 self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            self._copy.extend(lambda last: _batches_after(desk, last))
+            self._copy.extend(lambda last: _batches_after(board, last))
         except OSError as error:
             self._why = error.strerror or type(error).__name__
         except ValueError:
@@ -277,16 +277,16 @@ class _CopyUpdater:
             self._why = type(error).__name__
 
 
-def _batches_after(desk: Desk, last: Checkpoint | None) -> Iterator[list[Checkpoint]]:
+def _batches_after(board: BoardContext, last: Checkpoint | None) -> Iterator[list[Checkpoint]]:
     """Batches of what was signed after ``last``; ``Refused`` where the database never had it."""
     if last is not None:
-        with desk.database.reading() as session:
+        with board.database.reading() as session:
             ours = next(audit_log.checkpoints(session, last.size - 1, last.size), None)
         if ours != last:
             raise Refused(why=t("audit.copy_differs", size=last.size))
     size = last.size if last else 0
     while True:
-        with desk.database.reading() as session:
+        with board.database.reading() as session:
             batch = list(islice(audit_log.checkpoints(session, size), _BATCH))
         if not batch:
             return

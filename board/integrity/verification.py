@@ -33,7 +33,7 @@ from guardia.board.audit.signing_keys import (
     DecisionSignatureChecker,
     KeySuccession,
 )
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.integrity import output_check
 from guardia.board.integrity.notary import require_notary
 from guardia.board.integrity.output_check import IntentResultChecker
@@ -87,24 +87,26 @@ class VerificationResult:
         }
 
 
-def verify_log(desk: Desk, *, full: bool = False, since: int | None = None) -> VerificationResult:
+def verify_log(
+    board: BoardContext, *, full: bool = False, since: int | None = None
+) -> VerificationResult:
     """Verify the record; what holds is remembered, unless ``since`` says where to begin."""
-    if desk.notary is None:
-        with desk.database.reading() as session:
+    if board.notary is None:
+        with board.database.reading() as session:
             return VerificationResult(log.verify_all(session), 0)
-    notary = require_notary(desk)
+    notary = require_notary(board)
     witness_files, key = notary.witness_files, notary.public()
     verifier_state = load_verifier_state(witness_files.verifier_state)
     # What lies outside is looked at first: the database may only be ahead of it.
     copies = [(copy, copy.length()) for copy in map(CheckpointCopy, witness_files.copies)]
-    found, last = _verify_database(desk, key, verifier_state, full=full, since=since)
+    found, last = _verify_database(board, key, verifier_state, full=full, since=since)
     start = found.start
     for copy, length in copies:
         if not found.intact or key is None:
             break
-        verdict, size = _compare(desk, key, copy, length or 0, found.verdict, start)
+        verdict, size = _compare(board, key, copy, length or 0, found.verdict, start)
         found = replace(found, verdict=verdict or found.verdict)
-        late = last and size < last.size and desk.clock() - last.time > _COPY_DELAY
+        late = last and size < last.size and board.clock() - last.time > _COPY_DELAY
         if late or (last and length is None):
             found = replace(found, missing=(*found.missing, str(copy.path)))
     if found.intact and since is None:
@@ -113,7 +115,7 @@ def verify_log(desk: Desk, *, full: bool = False, since: int | None = None) -> V
 
 
 def _verify_database(
-    desk: Desk,
+    board: BoardContext,
     key: Ed25519PublicKey | None,
     verifier_state: VerifierState | None,
     *,
@@ -122,7 +124,7 @@ def _verify_database(
 ) -> tuple[VerificationResult, Checkpoint | None]:
     """The walk over the database; the file of the memory has been read before."""
     result_checker, signature_checker = IntentResultChecker(), DecisionSignatureChecker()
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         start = _start(session, verifier_state, full=full, since=since)
         links: Iterable[ChainEntry] = log.entries(session, start.size)
         if start is CHAIN_START:
@@ -152,7 +154,7 @@ def _verify_database(
         last = log.last_checkpoint(session)
     if verdict.intact and last is not None:
         verdict = replace(verdict, sealed=max(verdict.sealed, last.size))
-    unsettled = result_checker.unsettled(desk.clock())
+    unsettled = result_checker.unsettled(board.clock())
     return VerificationResult(verdict, start.size, unsettled), last
 
 
@@ -211,10 +213,10 @@ def _checkpoint_heads(
     )
 
 
-def _keys(desk: Desk, key: Ed25519PublicKey) -> dict[str, Ed25519PublicKey]:
+def _keys(board: BoardContext, key: Ed25519PublicKey) -> dict[str, Ed25519PublicKey]:
     """Every key that ever signed in turn, by its fingerprint."""
     succession, found = KeySuccession(CHECKPOINT_KEYS, key), {fingerprint(key): key}
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         for _, detail in log.announcements(session, CHECKPOINT_KEYS):
             if succession.announced(detail):
                 succession.switch_to_successor()
@@ -253,7 +255,7 @@ def _check_outputs(
 
 
 def _compare(
-    desk: Desk,
+    board: BoardContext,
     key: Ed25519PublicKey,
     copy: CheckpointCopy,
     length: int,
@@ -266,7 +268,7 @@ def _compare(
     try:
         lines = copy.read(length, after=start) if length else iter(())
         while batch := list(islice(lines, _BATCH)):
-            found = _find_difference(desk, key, batch, size, place, verdict)
+            found = _find_difference(board, key, batch, size, place, verdict)
             if found is not None:
                 return found, size
             size = batch[-1].size
@@ -276,7 +278,7 @@ def _compare(
 
 
 def _find_difference(
-    desk: Desk,
+    board: BoardContext,
     key: Ed25519PublicKey,
     batch: list[Checkpoint],
     after: int,
@@ -286,11 +288,11 @@ def _find_difference(
     sizes = [c.size for c in batch]
     if any(a >= b for a, b in pairwise([after, *sizes])):
         raise ValueError("the lines are not in order")
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         ours = {c.size: c for c in log.checkpoints(session, after, sizes[-1])}
     for theirs in batch:
         if ours.pop(theirs.size, None) != theirs:
-            return _resolve_difference(desk, key, theirs, place, verdict)
+            return _resolve_difference(board, key, theirs, place, verdict)
     if ours:
         # The database has what the copy lost: lines are gone from the copy.
         return replace(verdict, fault="copy_damaged", witness=place, checkpoint=min(ours))
@@ -298,13 +300,17 @@ def _find_difference(
 
 
 def _resolve_difference(
-    desk: Desk, key: Ed25519PublicKey, theirs: Checkpoint, place: str, verdict: ChainVerdict
+    board: BoardContext,
+    key: Ed25519PublicKey,
+    theirs: Checkpoint,
+    place: str,
+    verdict: ChainVerdict,
 ) -> ChainVerdict:
     """Which is wrong where a copy and the database differ: what the key signed is right."""
-    wrong = checkpoints.find_fault(theirs, None, log.CHAIN, _keys(desk, key).get(theirs.key))
+    wrong = checkpoints.find_fault(theirs, None, log.CHAIN, _keys(board, key).get(theirs.key))
     if wrong in {"chain", "key", "signature"}:
         return replace(verdict, fault="copy_damaged", witness=place, checkpoint=theirs.size)
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         entry = log.entry_at(session, theirs.size)
     if entry is None:
         return replace(verdict, bad=verdict.size + 1, fault="tail", witness=place)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment
 from guardia.board.core.wake_reasons import WakeReason
@@ -21,13 +21,13 @@ from guardia.org import registry
 _EXCERPT = 500
 
 
-def add_comment(desk: Desk, sr_id: int, author: str, body: str) -> None:
+def add_comment(board: BoardContext, sr_id: int, author: str, body: str) -> None:
     """Add a note to an issue."""
     text = clean(body).strip()[:_BODY]
     if not text:
         raise Invalid(what="comment", why="empty")
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         write_comment(session, sr_id, author, text, now)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
@@ -48,13 +48,13 @@ class NewIssue:
     """What else the record says of where it came from."""
 
 
-def receive_issue(desk: Desk, new_issue: NewIssue) -> int:
+def receive_issue(board: BoardContext, new_issue: NewIssue) -> int:
     """Open an issue with its task (RECEIVED) and wake the dispatcher; returns its number.
 
     A repeated delivery returns the number that the first one got.
     """
-    with desk.database.transaction() as session:
-        return open_issue(session, new_issue, desk.clock())
+    with board.database.transaction() as session:
+        return open_issue(session, new_issue, board.clock())
 
 
 def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> int:

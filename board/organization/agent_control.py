@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
@@ -17,22 +17,22 @@ from guardia.i18n import t
 from guardia.org.model import Agent
 
 
-def pause(desk: Desk, agent_id: str, actor: str) -> bool:
+def pause(board: BoardContext, agent_id: str, actor: str) -> bool:
     """Begin no more beats of an agent; one that runs ends with the task that it has in hand.
 
     ``False``: it rests already.
     """
-    return _set_state(desk, agent_id, actor, "paused")
+    return _set_state(board, agent_id, actor, "paused")
 
 
-def resume(desk: Desk, agent_id: str, actor: str) -> bool:
+def resume(board: BoardContext, agent_id: str, actor: str) -> bool:
     """Let an agent go on and wake it, since work may have waited. ``False``: it does already."""
-    return _set_state(desk, agent_id, actor, "active")
+    return _set_state(board, agent_id, actor, "active")
 
 
-def _set_state(desk: Desk, agent_id: str, actor: str, state: str) -> bool:
-    now = desk.clock()
-    with desk.database.transaction() as session:
+def _set_state(board: BoardContext, agent_id: str, actor: str, state: str) -> bool:
+    now = board.clock()
+    with board.database.transaction() as session:
         agent = _lock_agent(session, agent_id)
         if agent.state == state:
             return False
@@ -45,21 +45,21 @@ def _set_state(desk: Desk, agent_id: str, actor: str, state: str) -> bool:
         return True
 
 
-def wake_now(desk: Desk, agent_id: str, actor: str) -> int:
+def wake_now(board: BoardContext, agent_id: str, actor: str) -> int:
     """Wake an agent now; returns its last run before that. ``Refused`` while it is paused."""
-    now: datetime = desk.clock()
-    with desk.database.transaction() as session:
+    now: datetime = board.clock()
+    with board.database.transaction() as session:
         agent = _lock_agent(session, agent_id)
         if agent.state == "paused":
-            raise Refused(why=t("desk.agent_paused", agent=agent_id))
+            raise Refused(why=t("board.agent_paused", agent=agent_id))
         last = session.scalar(select(func.max(Run.run_id)).where(Run.agent_id == agent_id))
         wake(session, agent_id, WakeReason.MANUAL, now, by=actor)
         return last or 0
 
 
-def next_run(desk: Desk, agent_id: str, last: int) -> Run | None:
+def next_run(board: BoardContext, agent_id: str, last: int) -> Run | None:
     """The agent's first run after another one."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         query = select(Run).where(Run.agent_id == agent_id, Run.run_id > last)
         return session.scalar(query.order_by(Run.run_id).limit(1))
 

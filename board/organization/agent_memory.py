@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.core.claims import Claim, claimed_task
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Task
 from guardia.board.organization.note_model import Note, NoteVersion
 from guardia.errors import Invalid, NotFound, Stale
@@ -64,9 +64,9 @@ class RunbookOutcome:
     body: str
 
 
-def recall(desk: Desk, claim: Claim) -> Notebook:
+def recall(board: BoardContext, claim: Claim) -> Notebook:
     """The working memory of the held issue; the newest lessons of its server, and general ones."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         working = session.scalar(_working(claim.agent_id, claim.sr_id).where(Note.active))
         server = session.scalar(select(Task.target_server).where(Task.task_id == claim.task_id))
         found = session.scalars(
@@ -86,13 +86,15 @@ def recall(desk: Desk, claim: Claim) -> Notebook:
         return Notebook(working.body if working else "", lessons)
 
 
-def write(desk: Desk, claim: Claim, text: str, learned: Sequence[RunbookOutcome] = ()) -> None:
+def write(
+    board: BoardContext, claim: Claim, text: str, learned: Sequence[RunbookOutcome] = ()
+) -> None:
     """Add to the working memory of the held issue, and keep what was learned: before sleeping.
 
     ``Stale`` where the hold is overtaken. Written twice, the same line stands once.
     """
-    now, actor = desk.clock(), f"agent:{claim.agent_id}"
-    with desk.database.transaction() as session:
+    now, actor = board.clock(), f"agent:{claim.agent_id}"
+    with board.database.transaction() as session:
         server = claimed_task(session, claim).target_server
         _append_working(session, claim.agent_id, claim.sr_id, text, actor, now)
         for experience in learned:
@@ -186,11 +188,11 @@ def _revise(session: Session, note: Note, body: str, actor: str, now: datetime) 
 # --- people ---------------------------------------------------------------------------------------
 
 
-def add_lesson(desk: Desk, person: PersonInfo, agent_id: str, body: str) -> int:
+def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str) -> int:
     """A person writes a lesson for an agent; the note's number."""
     require_permission(person, "note.edit")
-    text, now, actor = _text(body), desk.clock(), f"person:{person.id}"
-    with desk.database.transaction() as session:
+    text, now, actor = _text(body), board.clock(), f"person:{person.id}"
+    with board.database.transaction() as session:
         if session.get(Agent, agent_id) is None:
             raise NotFound(what=agent_id)
         note = session.get_one(Note, _ensure_note(session, agent_id, "lesson", actor, now))
@@ -200,24 +202,30 @@ def add_lesson(desk: Desk, person: PersonInfo, agent_id: str, body: str) -> int:
 
 
 def edit(
-    desk: Desk, person: PersonInfo, agent_id: str, note_id: int, *, version: int, body: str
+    board: BoardContext, person: PersonInfo, agent_id: str, note_id: int, *, version: int, body: str
 ) -> None:
     """Change what a note says; ``Stale`` where it is another version than the one that was seen."""
     require_permission(person, "note.edit")
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         note = _lock_version(session, agent_id, note_id, version)
         text = _text(body, WORKING_MEMORY_LIMIT if note.kind == "working" else LESSON_LIMIT)
         _save_change(session, note, text, "note_edited", person, now)
 
 
 def set_note_active(
-    desk: Desk, person: PersonInfo, agent_id: str, note_id: int, *, version: int, active: bool
+    board: BoardContext,
+    person: PersonInfo,
+    agent_id: str,
+    note_id: int,
+    *,
+    version: int,
+    active: bool,
 ) -> None:
     """Take a note out of use, or back into it."""
     require_permission(person, "note.edit")
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         note = _lock_version(session, agent_id, note_id, version)
         note.active = active
         kind = "note_restored" if active else "note_struck"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.organization import agent_memory, agent_view
 from guardia.board.web import errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -20,21 +20,21 @@ NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.get("/agents")
-def index(request: Request, desk: BoardDep, visitor: CurrentVisitor) -> Response:
+def index(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """Everyone in the organization."""
-    found = agent_view.list_agents(desk, visitor.person)
+    found = agent_view.list_agents(board, visitor.person)
     return render.page(request, "organization/agents.html", visitor=visitor, agents=found)
 
 
 @router.get("/agents/{agent_id}")
-def show(request: Request, desk: BoardDep, visitor: CurrentVisitor, agent_id: AgentId) -> Response:
+def show(request: Request, board: BoardDep, visitor: CurrentVisitor, agent_id: AgentId) -> Response:
     """One agent."""
-    return _page(request, desk, visitor, agent_id)
+    return _page(request, board, visitor, agent_id)
 
 
 def _page(
     request: Request,
-    desk: Desk,
+    board: BoardContext,
     visitor: Visitor,
     agent_id: str,
     *,
@@ -47,7 +47,7 @@ def _page(
         "organization/agent.html",
         status=status,
         visitor=visitor,
-        page=agent_view.agent_page(desk, visitor.person, agent_id),
+        page=agent_view.agent_page(board, visitor.person, agent_id),
         notice=notice,
         draft=draft,
     )
@@ -56,7 +56,7 @@ def _page(
 @router.post("/agents/{agent_id}/notes")
 def teach(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     agent_id: AgentId,
     body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT)] = "",
@@ -64,27 +64,27 @@ def teach(
     """Write something down for an agent."""
     return errors.submit(
         request,
-        lambda: agent_memory.add_lesson(desk, visitor.person, agent_id, body),
+        lambda: agent_memory.add_lesson(board, visitor.person, agent_id, body),
         f"/agents/{agent_id}",
-        partial(_page, request, desk, visitor, agent_id, draft=body),
+        partial(_page, request, board, visitor, agent_id, draft=body),
     )
 
 
 @router.get("/agents/{agent_id}/notes/{note_id}")
 def note(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     agent_id: AgentId,
     note_id: NoteNumber,
 ) -> Response:
     """One note: its history, and the form that changes it."""
-    return _note(request, desk, visitor, agent_id, note_id)
+    return _note(request, board, visitor, agent_id, note_id)
 
 
 def _note(
     request: Request,
-    desk: Desk,
+    board: BoardContext,
     visitor: Visitor,
     agent_id: str,
     note_id: int,
@@ -98,7 +98,7 @@ def _note(
         "organization/note.html",
         status=status,
         visitor=visitor,
-        page=agent_view.note_page(desk, visitor.person, agent_id, note_id),
+        page=agent_view.note_page(board, visitor.person, agent_id, note_id),
         notice=notice,
         draft=draft,
     )
@@ -108,7 +108,7 @@ def _note(
 def change(
     *,
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     agent_id: AgentId,
     note_id: NoteNumber,
@@ -120,13 +120,13 @@ def change(
     seen = {"version": version}
     acts: dict[str, Callable[[], Any]] = {
         "save": lambda: agent_memory.edit(
-            desk, visitor.person, agent_id, note_id, body=body, **seen
+            board, visitor.person, agent_id, note_id, body=body, **seen
         ),
         "strike": lambda: agent_memory.set_note_active(
-            desk, visitor.person, agent_id, note_id, active=False, **seen
+            board, visitor.person, agent_id, note_id, active=False, **seen
         ),
         "restore": lambda: agent_memory.set_note_active(
-            desk, visitor.person, agent_id, note_id, active=True, **seen
+            board, visitor.person, agent_id, note_id, active=True, **seen
         ),
     }
     draft = body if verb == "save" else None
@@ -134,5 +134,5 @@ def change(
         request,
         acts[verb],
         f"/agents/{agent_id}/notes/{note_id}",
-        partial(_note, request, desk, visitor, agent_id, note_id, draft=draft),
+        partial(_note, request, board, visitor, agent_id, note_id, draft=draft),
     )

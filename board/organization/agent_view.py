@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
@@ -115,10 +115,10 @@ class NotePage:
     versions: tuple[NoteVersionView, ...]
 
 
-def list_agents(desk: Desk, viewer: PersonInfo) -> tuple[AgentRow, ...]:
+def list_agents(board: BoardContext, viewer: PersonInfo) -> tuple[AgentRow, ...]:
     """Everyone at work or paused, in two queries."""
     require_permission(viewer, "agent.read")
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return _rows(session, None)
 
 
@@ -164,10 +164,10 @@ def _row(session: Session, agent_id: str) -> AgentRow:
     return found[0]
 
 
-def agent_page(desk: Desk, viewer: PersonInfo, agent_id: str) -> AgentPage:
+def agent_page(board: BoardContext, viewer: PersonInfo, agent_id: str) -> AgentPage:
     """One agent, also a fired one; ``NotFound`` where there never was one of that id."""
     require_permission(viewer, "agent.read")
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = _row(session, agent_id)
         brain = session.get_one(Agent, agent_id).spec["brain"]
         return AgentPage(
@@ -235,10 +235,10 @@ def _note_view(row: Note, names: dict[str, str]) -> NoteView:
     )
 
 
-def note_page(desk: Desk, viewer: PersonInfo, agent_id: str, note_id: int) -> NotePage:
+def note_page(board: BoardContext, viewer: PersonInfo, agent_id: str, note_id: int) -> NotePage:
     """A note of this agent with its history; ``NotFound`` else."""
     require_permission(viewer, "agent.read")
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         agent, row = _row(session, agent_id), session.get(Note, note_id)
         if row is None or row.agent_id != agent_id:
             raise NotFound(what=agent_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Task
 from guardia.org.directory import PersonInfo
@@ -35,7 +35,7 @@ class Specialist:
     """Tasks that it has still to work on."""
 
 
-def specialists(desk: Desk) -> list[Specialist]:
+def specialists(board: BoardContext) -> list[Specialist]:
     """Active agents that operate servers with their open tasks, by id, in one query."""
     load = (
         select(Task.agent_id, func.count().label("tasks"))
@@ -43,7 +43,7 @@ def specialists(desk: Desk) -> list[Specialist]:
         .group_by(Task.agent_id)
         .subquery()
     )
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         rows = session.execute(
             select(Agent, func.coalesce(load.c.tasks, 0))
             .outerjoin(load, load.c.agent_id == Agent.agent_id)
@@ -53,7 +53,7 @@ def specialists(desk: Desk) -> list[Specialist]:
         return [Specialist(a.agent_id, a.title, tuple(a.skills), tasks) for a, tasks in rows]
 
 
-def engineers(desk: Desk, server: str | None) -> list[Candidate]:
+def engineers(board: BoardContext, server: str | None) -> list[Candidate]:
     """Engineers with their mastery of a server and their present load, in one query."""
     load = (
         select(Task.owner_id, func.count().label("tasks"))
@@ -67,7 +67,7 @@ def engineers(desk: Desk, server: str | None) -> list[Candidate]:
         .group_by(SystemOwner.owner_id)
         .subquery()
     )
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         rows = session.execute(
             select(
                 Person,

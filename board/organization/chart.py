@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.organization import handover
 from guardia.board.organization.handover import Reassignment
 from guardia.errors import Misconfigured, Stale
@@ -50,7 +50,7 @@ class ChartPreview:
 
 
 def apply_chart(
-    desk: Desk,
+    board: BoardContext,
     text: str,
     author: str,
     expected_revision: int | None = None,
@@ -64,8 +64,8 @@ def apply_chart(
     revision whose text this is.
     """
     chart.parse_cached(text)  # Reading a large one takes seconds: not while others wait for us.
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         applied = replace_chart(session, text, author, now, expected_revision)
         record_chart(session, applied, author, now, back_to=back_to)
         return applied.revision
@@ -130,22 +130,24 @@ def record_chart(
     )
 
 
-def rollback(desk: Desk, number: int, author: str, expected_revision: int | None = None) -> int:
+def rollback(
+    board: BoardContext, number: int, author: str, expected_revision: int | None = None
+) -> int:
     """Make an earlier revision's text the newest revision; ``NotFound`` where there is none."""
-    text = chart_text(desk, number)
-    return apply_chart(desk, text, author, expected_revision, back_to=number)
+    text = chart_text(board, number)
+    return apply_chart(board, text, author, expected_revision, back_to=number)
 
 
-def chart_text(desk: Desk, number: int) -> str:
+def chart_text(board: BoardContext, number: int) -> str:
     """A revision's chart as it was written; ``NotFound`` where there is none."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return revisions.chart_text(session, number)
 
 
-def preview(desk: Desk, text: str) -> ChartPreview:
+def preview(board: BoardContext, text: str) -> ChartPreview:
     """What applying a chart would do now; ``Misconfigured`` where it does not hold."""
     after = chart.parse_cached(text)
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         running = revisions.latest(session)
         before = _readable_chart(session)
         differ = running is None or revisions.get_revision(session, running).sha256 != (
@@ -160,43 +162,45 @@ def preview(desk: Desk, text: str) -> ChartPreview:
         return ChartPreview(running, differ and not found, found, going, unknown_people)
 
 
-def changes_between(desk: Desk, before: int, after: int) -> list[ChartChange]:
+def changes_between(board: BoardContext, before: int, after: int) -> list[ChartChange]:
     """What differs between two revisions."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         old, new = (revisions.chart_at(session, n) for n in (before, after))
     return chart_diff.diff_charts(old, new)
 
 
-def changes_in(desk: Desk, number: int) -> list[ChartChange]:
+def changes_in(board: BoardContext, number: int) -> list[ChartChange]:
     """What a revision changed of the one before it."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         older = revisions.history(session, before=number, limit=1)
         new = revisions.chart_at(session, number)
         old = revisions.chart_at(session, older[0].number) if older else None
     return chart_diff.diff_charts(old, new)
 
 
-def revision(desk: Desk, number: int) -> ChartRevision:
+def revision(board: BoardContext, number: int) -> ChartRevision:
     """One revision; ``NotFound`` where there is none."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return revisions.get_revision(session, number)
 
 
-def history(desk: Desk, *, before: int | None = None, limit: int = 50) -> list[ChartRevision]:
+def history(
+    board: BoardContext, *, before: int | None = None, limit: int = 50
+) -> list[ChartRevision]:
     """The revisions, newest first."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return revisions.history(session, before=before, limit=limit)
 
 
-def running(desk: Desk) -> tuple[int | None, OrgChart]:
+def running(board: BoardContext) -> tuple[int | None, OrgChart]:
     """Return the number of the running revision and its chart."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return revisions.latest(session), revisions.running_chart(session)
 
 
-def running_text(desk: Desk) -> tuple[int, str]:
+def running_text(board: BoardContext) -> tuple[int, str]:
     """The running revision and its text; ``Misconfigured`` before the first apply."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         number = revisions.latest(session)
         if number is None:
             raise Misconfigured(what="org_chart.yaml", why=t("org.chart.none_applied"))
@@ -218,13 +222,13 @@ def _change_lines(found: Sequence[ChartChange]) -> list[str]:
     return lines or [t_default("org.change.wording")]
 
 
-def import_directory(desk: Desk, names: Directory, passwords: dict[str, str]) -> None:
+def import_directory(board: BoardContext, names: Directory, passwords: dict[str, str]) -> None:
     """Write institutions, servers and people; ``passwords`` for accounts that have none yet."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         registry.enrol(session, names, passwords)
 
 
-def has_chart(desk: Desk) -> bool:
+def has_chart(board: BoardContext) -> bool:
     """Whether an org chart has ever been applied."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return revisions.latest(session) is not None

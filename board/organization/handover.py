@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.claims import Claim, claimed_task
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -146,13 +146,13 @@ def require_assignable(session: Session, agent_id: str) -> None:
     """``Stale`` unless the agent is there to be given work; it cannot be fired until we commit."""
     query = select(Agent.state).where(Agent.agent_id == agent_id).with_for_update(read=True)
     if session.scalar(query) not in {"active", "paused"}:
-        raise Stale(what=t("desk.agent_gone", agent=agent_id))
+        raise Stale(what=t("board.agent_gone", agent=agent_id))
 
 
-def forward_task(desk: Desk, claim: Claim, agent_id: str) -> None:
+def forward_task(board: BoardContext, claim: Claim, agent_id: str) -> None:
     """Give a task that the holder has inherited to the agent who does such work."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         require_assignable(session, agent_id)
         task = claimed_task(session, claim)
         task.agent_id, task.run_id = agent_id, None

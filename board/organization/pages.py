@@ -20,39 +20,39 @@ _Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 @router.get("/org")
 def index(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Response:
     """The tree and the revisions, or, for its own live refresh, only the tree."""
     fragment = request.headers.get("hx-request") == "true"
-    found = view.organization(desk)
-    history = chart.history(desk, before=before, limit=_PAGE_SIZE + 1)
+    found = view.organization(board)
+    history = chart.history(board, before=before, limit=_PAGE_SIZE + 1)
     return render.page(
         request,
         "organization/org_live.html" if fragment else "organization/org.html",
         visitor=visitor,
         org=found,
         history=history[:_PAGE_SIZE],
-        authors=view.author_names(desk, history),
+        authors=view.author_names(board, history),
         older=history[_PAGE_SIZE - 1].number if len(history) > _PAGE_SIZE else None,
     )
 
 
 @router.get("/org/revisions/{number}")
 def revision(
-    request: Request, desk: BoardDep, visitor: CurrentVisitor, number: _Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, number: _Number
 ) -> Response:
     """One revision: who applied it, what it changed, and its text."""
-    found = chart.revision(desk, number)
+    found = chart.revision(board, number)
     return render.page(
         request,
         "organization/org_revision.html",
         visitor=visitor,
         revision=found,
-        authors=view.author_names(desk, [found]),
-        changes=_changes(chart.changes_in(desk, number)),
-        text=chart.chart_text(desk, number),
+        authors=view.author_names(board, [found]),
+        changes=_changes(chart.changes_in(board, number)),
+        text=chart.chart_text(board, number),
     )
 
 

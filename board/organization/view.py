@@ -10,7 +10,7 @@ from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Task
@@ -84,9 +84,9 @@ class Organization:
         return [m for m in self.members if m.superior == superior]
 
 
-def organization(desk: Desk) -> Organization:
+def organization(board: BoardContext) -> Organization:
     """The organization now, in one query over agents; ``Misconfigured`` before the first apply."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         chart = revisions.running_chart(session)
         order = {agent.id: number for number, agent in enumerate(chart.agents)}
         members = sorted(_agent_statuses(session), key=lambda m: order.get(m.agent_id, len(order)))
@@ -99,9 +99,9 @@ def organization(desk: Desk) -> Organization:
         )
 
 
-def author_names(desk: Desk, found: Iterable[ChartRevision]) -> dict[str, str]:
+def author_names(board: BoardContext, found: Iterable[ChartRevision]) -> dict[str, str]:
     """The names of those who have applied these revisions."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return display_names_of(session, [revision.author for revision in found])
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningDelete
 
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run, Tick, Wake
@@ -131,7 +131,9 @@ _END = (
 )
 
 
-def begin(desk: Desk, agent_id: str, attempt: JobAttempt | None = None) -> RunContext | None:
+def begin(
+    board: BoardContext, agent_id: str, attempt: JobAttempt | None = None
+) -> RunContext | None:
     """Take all waiting reasons of an agent as one beat; ``None`` where there are none.
 
     Coalesces: however many reasons wait, one beat takes them all. A paused agent keeps them, and
@@ -141,8 +143,8 @@ def begin(desk: Desk, agent_id: str, attempt: JobAttempt | None = None) -> RunCo
     ``None`` also for a worker that has lost its turn: that was paused, and taken for dead.
     A beat that finds nothing to do ends here; people who mention the agent are answered first.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         if attempt is not None and not jobs.is_current(session, attempt):
             return None
         # First the reasons, then the look for work: what comes in between brings its own reason.
@@ -232,7 +234,7 @@ def is_active(session: Session, run_context: RunContext) -> bool:
 
 
 def claim_task(
-    desk: Desk, run_context: RunContext, done: frozenset[int] = frozenset()
+    board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> Claim | None:
     """Claim the agent's next task atomically (see ``claiming``); ``None`` when there is none.
 
@@ -240,8 +242,8 @@ def claim_task(
     claimed while the kill switch is on or the agent is paused, nor what people let rest or have
     ordered to be undone, nor what belongs to a stalled issue.
     """
-    wanted = {"agent": run_context.agent_id, "now": desk.clock(), "done": list(done)}
-    with desk.database.transaction() as session:
+    wanted = {"agent": run_context.agent_id, "now": board.clock(), "done": list(done)}
+    with board.database.transaction() as session:
         if (
             kill_switch_is_on(session)
             or not is_current(session, run_context)
@@ -263,11 +265,11 @@ def release_tasks(session: Session, run_context: RunContext) -> None:
 
 
 def end(
-    desk: Desk, run_context: RunContext, outcome: str, *, task_id: int | None, steps: int
+    board: BoardContext, run_context: RunContext, outcome: str, *, task_id: int | None, steps: int
 ) -> None:
     """Close a beat and let go of whatever it still holds; one that was lost stays so."""
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         ended = {"outcome": outcome, "task_id": task_id, "steps": steps, "ended_at": now}
         begun = session.scalar(_END, {"run": run_context.run_id, **ended})
         release_tasks(session, run_context)
@@ -278,17 +280,17 @@ def end(
 
 
 def tick(
-    desk: Desk, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE
+    board: BoardContext, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE
 ) -> bool:
     """Keep one moment of an agent's schedule, once on all hosts, and wake it where work waits.
 
     One statement where there is none: an idle agent is not woken. ``False`` where nothing was to
     be done, or another host has been here before.
     """
-    now, daily = desk.clock(), reason is not WakeReason.SCHEDULE
+    now, daily = board.clock(), reason is not WakeReason.SCHEDULE
     series = f"{agent_id}:{reason}" if daily else agent_id
     wanted = {"agent": agent_id, "now": now, "series": series, "moment": moment}
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         found = session.scalar(_TICK, wanted)
         if found is None or not (found or daily):
             return False
@@ -296,41 +298,41 @@ def tick(
         return True
 
 
-def requeue(desk: Desk, agent_id: str) -> None:
+def requeue(board: BoardContext, agent_id: str) -> None:
     """Let another worker go on with what this agent has still to do: this one is closing."""
-    with desk.database.transaction() as session:
-        wake(session, agent_id, WakeReason.RECOVERY, desk.clock())
+    with board.database.transaction() as session:
+        wake(session, agent_id, WakeReason.RECOVERY, board.clock())
 
 
-def requeue_lost_jobs(desk: Desk, seconds: float) -> list[str]:
+def requeue_lost_jobs(board: BoardContext, seconds: float) -> list[str]:
     """Queue again what dead workers had; the kinds of those jobs. See ``db.jobs.rescue``."""
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         lost = jobs.requeue_lost(session, seconds)
         agents_by_worker: dict[int, set[str]] = {}
         for job in lost:
             if job.worker is not None and job.agent is not None:
                 agents_by_worker.setdefault(job.worker, set()).add(job.agent)
-        worker_crashes.record_worker_crashes(session, agents_by_worker.values(), desk.clock())
+        worker_crashes.record_worker_crashes(session, agents_by_worker.values(), board.clock())
         return [job.kind for job in lost]
 
 
-def has_lost_jobs(desk: Desk) -> bool:
+def has_lost_jobs(board: BoardContext) -> bool:
     """Whether what dead workers had waits for a free hand."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return jobs.has_lost_waiting(session)
 
 
-def last_ticks(desk: Desk) -> dict[str, datetime]:
+def last_ticks(board: BoardContext) -> dict[str, datetime]:
     """The latest kept moment of every series."""
     query = select(Tick.agent_id, func.max(Tick.tick)).group_by(Tick.agent_id)
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return {row[0]: row[1] for row in session.execute(query)}
 
 
-def delete_old_ticks(desk: Desk, before: datetime) -> int:
+def delete_old_ticks(board: BoardContext, before: datetime) -> int:
     """Delete old moments, but never a series' latest: catching up begins there."""
     other = aliased(Tick)
     newer = select(other.tick).where(other.agent_id == Tick.agent_id, other.tick > Tick.tick)
     old = delete(Tick).where(Tick.tick < before, newer.exists()).returning(Tick.tick)
-    with desk.database.transaction() as session:
+    with board.database.transaction() as session:
         return len(session.scalars(old).all())

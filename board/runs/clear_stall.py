@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from guardia.board.core import wake_budget
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
 from guardia.board.core.wake_reasons import WakeReason
@@ -17,14 +17,14 @@ from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
 
-def clear(desk: Desk, person: PersonInfo, sr_id: int) -> None:
+def clear(board: BoardContext, person: PersonInfo, sr_id: int) -> None:
     """Lift the mark, renew the wake budgets and wake the agents that have work on the issue."""
     require_permission(person, "stall.lift")
-    actor, now = f"person:{person.id}", desk.clock()
-    with desk.database.transaction() as session:
+    actor, now = f"person:{person.id}", board.clock()
+    with board.database.transaction() as session:
         get_issue(session, sr_id)
         if not wake_budget.renew(session, sr_id, actor, now):
-            raise Invalid(what=f"SR-{sr_id}", why=t("desk.not_stalled"))
+            raise Invalid(what=f"SR-{sr_id}", why=t("board.not_stalled"))
         waiting = select(Task.agent_id).where(
             Task.sr_id == sr_id, Task.status.in_(CLAIMABLE_STATES), Task.agent_id.is_not(None)
         )

@@ -19,7 +19,7 @@ Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 @router.get("/runs")
 def index(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     agent: Annotated[str, Query(max_length=40)] = "",
     before: Cursor = None,
@@ -32,7 +32,7 @@ def index(
         request,
         "runs/runs_live.html" if fragment else "runs/runs.html",
         visitor=visitor,
-        listing=view.list_runs(desk, query),
+        listing=view.list_runs(board, query),
         query=query,
         address=_address(query),
     )

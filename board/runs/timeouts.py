@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
 from guardia.board.core.outbox import reply_to_room, send
@@ -21,14 +21,14 @@ from guardia.i18n import t
 OUTCOME = "timeout"
 
 
-def expire_run(desk: Desk, run_context: RunContext) -> bool:
+def expire_run(board: BoardContext, run_context: RunContext) -> bool:
     """Close the run and take its tasks away through the fence; ``False`` where it has ended.
 
     The entry is announced, so every worker interrupts what still runs for the task. The task is
     taken up again, as often as the issue's budget of recoveries allows.
     """
-    now = desk.clock()
-    with desk.database.transaction() as session:
+    now = board.clock()
+    with board.database.transaction() as session:
         ended = session.scalar(
             update(Run)
             .where(Run.run_id == run_context.run_id, Run.ended_at.is_(None))
@@ -56,7 +56,7 @@ def _notify(session: Session, run_context: RunContext, sr_id: int, now: datetime
     cause = {"run": run_context.run_id}
     wake(session, run_context.agent_id, WakeReason.RECOVERY, now, sr_id, cause=cause)
     issue, limit = get_issue(session, sr_id), run_context.entry.heartbeat.timeout
-    text = t("desk.timed_out", sr=sr_id, agent=run_context.entry.title, limit=limit)
+    text = t("board.timed_out", sr=sr_id, agent=run_context.entry.title, limit=limit)
     reply_to_room(session, issue, text, now)
     send(session, "alert", text, now, sr_id=sr_id)
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from guardia.board.audit.log import snapshot_size
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run
 from guardia.org.model import Agent
@@ -75,9 +75,9 @@ class RunList:
     """Length of the record at this snapshot."""
 
 
-def list_runs(desk: Desk, query: RunQuery) -> RunList:
+def list_runs(board: BoardContext, query: RunQuery) -> RunList:
     """One page of wakings, newest first."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         found = select(
             Run.run_id,
             Run.agent_id,
@@ -111,14 +111,14 @@ def list_runs(desk: Desk, query: RunQuery) -> RunList:
         return RunList(tuple(rows), newer, older, agents, snapshot_size(session))
 
 
-def steps_of(desk: Desk, sr_id: int) -> int:
+def steps_of(board: BoardContext, sr_id: int) -> int:
     """Return how many steps all runs on an issue's tasks took together."""
     query = (
         select(func.coalesce(func.sum(Run.steps), 0))
         .join(Task, Task.task_id == Run.task_id)
         .where(Task.sr_id == sr_id)
     )
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return int(session.scalar(query) or 0)
 
 

@@ -19,7 +19,7 @@ from guardia.board.accounts import sign_in_pages
 from guardia.board.approvals import pages as approval_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.costs import pages as cost_pages
 from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
@@ -39,7 +39,7 @@ from guardia.settings import Settings
 _LISTEN_SECONDS = 5.0
 
 
-def create_app(desk: Desk, settings: Settings) -> FastAPI:
+def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     """The board as an ASGI application over a desk. Stop it with ``server.BoardServer``."""
     app = FastAPI(
         title="GUARDiA",
@@ -49,12 +49,12 @@ def create_app(desk: Desk, settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         dependencies=[Depends(permissions.require_permission)],
     )
-    app.state.desk, app.state.settings = desk, settings
+    app.state.board, app.state.settings = board, settings
     app.state.rules = dict(permissions.ROUTES)
-    app.state.feed = live.LiveFeed(desk)
+    app.state.feed = live.LiveFeed(board)
     app.add_middleware(SecurityHeadersMiddleware)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
-    app.include_router(mattermost.router(desk, settings))
+    app.include_router(mattermost.router(board, settings))
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(health)
@@ -107,8 +107,8 @@ health = APIRouter()
 
 
 @health.get("/healthz", summary="Whether the board and its database answer")
-def healthz(desk: BoardDep) -> dict[str, str]:
+def healthz(board: BoardDep) -> dict[str, str]:
     """``{"status": "ok"}``; 503 where the database does not answer."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         session.execute(text("select 1"))
     return {"status": "ok"}

@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from guardia.board.audit import log as audit_log
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor, signed_in_person
@@ -54,8 +54,8 @@ class LivePage:
 class LiveFeed:
     """Tells open pages that something they show has changed."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, board: BoardContext) -> None:
+        self._board = board
         self._pages: set[LivePage] = set()
         self._last: OrderedDict[int, int] = OrderedDict()
         """Entry number of the last event by issue."""
@@ -69,7 +69,7 @@ class LiveFeed:
         """Listen until cancelled."""
         while True:
             try:
-                async for event in events.stream(self._desk.database.dsn):
+                async for event in events.stream(self._board.database.dsn):
                     await (self._happened(event) if event else self._connected())
             except Exception:
                 log.exception("live events")
@@ -90,7 +90,7 @@ class LiveFeed:
 
     async def _connected(self) -> None:
         # Whatever happened while nobody listened: every page reads again.
-        self._floor = self._latest = await run_in_threadpool(_position, self._desk)
+        self._floor = self._latest = await run_in_threadpool(_position, self._board)
         self._listening.set()
         for page in self._pages:
             page.changed.set()
@@ -118,7 +118,7 @@ class LiveFeed:
         """Whose issue it is, asked only where a customer watches."""
         if not any(p.person.role == "customer" for p in self._pages):
             return None
-        return await run_in_threadpool(visibility.institution_of, self._desk, sr_id)
+        return await run_in_threadpool(visibility.institution_of, self._board, sr_id)
 
     def has_missed(self, page: LivePage, seen: int) -> bool:
         """Whether something may have happened since the page was written."""
@@ -139,7 +139,7 @@ class LiveFeed:
                 if self._closed:
                     return
                 if time.monotonic() - looked >= _HEARTBEAT:
-                    if await run_in_threadpool(signed_in_person, self._desk, token) is None:
+                    if await run_in_threadpool(signed_in_person, self._board, token) is None:
                         return
                     looked = time.monotonic()
                 if told:
@@ -163,8 +163,8 @@ def _may_see(page: LivePage, owner: str | None) -> bool:
     )
 
 
-def _position(desk: Desk) -> int:
-    with desk.database.reading() as session:
+def _position(board: BoardContext) -> int:
+    with board.database.reading() as session:
         return audit_log.snapshot_size(session)
 
 
@@ -179,7 +179,7 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
 @router.get("/events")
 async def subscribe(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     seen: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
@@ -190,7 +190,9 @@ async def subscribe(
     feed: LiveFeed = request.app.state.feed
     if feed.is_full:
         raise HTTPException(503, headers={"Retry-After": "30"})
-    if sr is not None and not await run_in_threadpool(visibility.can_see, desk, visitor.person, sr):
+    if sr is not None and not await run_in_threadpool(
+        visibility.can_see, board, visitor.person, sr
+    ):
         raise NotFound(what=f"SR-{sr}")
     stream = feed.stream(LivePage(visitor.person, sr, beats), visitor.token, seen)
     return StreamingResponse(

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from guardia.board.approvals.pending import PendingStep, _pending_steps
 from guardia.board.audit.chain import clean
 from guardia.board.audit.log import snapshot_size
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.issues.visibility import visible_to
@@ -79,12 +79,12 @@ class IssueList:
     """Length of the record at this snapshot: what the page has seen of what happened."""
 
 
-def list_issues(desk: Desk, viewer: PersonInfo, query: IssueQuery) -> IssueList:
+def list_issues(board: BoardContext, viewer: PersonInfo, query: IssueQuery) -> IssueList:
     """One page of issues, newest first, with the approvals that wait for the viewer."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return IssueList(
             *_page(session, viewer, query),
-            waiting=_pending_steps(session, viewer, desk.clock()),
+            waiting=_pending_steps(session, viewer, board.clock()),
             position=snapshot_size(session),
         )
 

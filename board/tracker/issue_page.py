@@ -21,7 +21,7 @@ from guardia.board.approvals.view import ApprovalStepView
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Comment, Directive, Issue, Task
@@ -163,16 +163,16 @@ class IssueDetail:
     """Names of ``agent:`` and ``person:`` ids that appear."""
 
 
-def get_issue(desk: Desk, viewer: PersonInfo, sr_id: int, *, seen: int = 0) -> IssueDetail:
+def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int = 0) -> IssueDetail:
     """The page of an issue; ``NotFound`` where there is none for this viewer.
 
     ``seen``: the length of the record that a page has seen; only later entries are read.
     """
     staff, reads_record = is_allowed(viewer, "plan.read"), is_allowed(viewer, "audit.read")
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         found = _require_issue(session, viewer, sr_id)
         tasks = session.scalars(select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id))
-        approver_roles = requests.approver_roles(session, viewer, desk.clock(), found.inst_id)
+        approver_roles = requests.approver_roles(session, viewer, board.clock(), found.inst_id)
         works = tuple(
             _task_details(session, viewer, approver_roles, found, tasks.all(), detail=staff)
         )
@@ -214,9 +214,9 @@ def get_issue(desk: Desk, viewer: PersonInfo, sr_id: int, *, seen: int = 0) -> I
         )
 
 
-def get_output(desk: Desk, viewer: PersonInfo, sr_id: int, evidence_id: int) -> str:
+def get_output(board: BoardContext, viewer: PersonInfo, sr_id: int, evidence_id: int) -> str:
     """The whole raw output of one read; ``NotFound`` where there is none for this viewer."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         _require_issue(session, viewer, sr_id)
         row = session.get(CommandOutput, evidence_id)
         if row is None or row.sr_id != sr_id or not is_allowed(viewer, "plan.read"):

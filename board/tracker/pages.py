@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from guardia.board.approvals import decisions
 from guardia.board.approvals.policy import DecisionVerdict
 from guardia.board.control import directives
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.issues import comments, receiving, visibility
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
@@ -39,7 +39,7 @@ def home() -> Response:
 @router.get("/issues")
 def list_issues(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     state: States = "open",
     q: Annotated[str, Query(max_length=200)] = "",
@@ -48,7 +48,7 @@ def list_issues(
 ) -> Response:
     """The list, or, for its own live refresh, only what changes of it."""
     query = issue_list.IssueQuery(state=state, words=q, before=before, after=after)
-    found = issue_list.list_issues(desk, visitor.person, query)
+    found = issue_list.list_issues(board, visitor.person, query)
     fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
@@ -70,7 +70,7 @@ def new_issue_form(request: Request, visitor: CurrentVisitor) -> Response:
 @router.post("/issues")
 def create_issue(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     title: Annotated[str, Form(max_length=200)] = "",
     body: Annotated[str, Form(max_length=20_000)] = "",
@@ -92,21 +92,21 @@ def create_issue(
         institution=person.institution,
         external_id=f"{person.id}:{ticket}" if ticket else None,
     )
-    sr_id = receiving.receive_issue(desk, new_request)
+    sr_id = receiving.receive_issue(board, new_request)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)
 
 
 @router.get("/issues/{sr_id}")
 def show_issue(
-    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
     """The page of an issue."""
-    return _page(request, desk, visitor, sr_id)
+    return _page(request, board, visitor, sr_id)
 
 
 def _page(
     request: Request,
-    desk: Desk,
+    board: BoardContext,
     visitor: Visitor,
     sr_id: int,
     *,
@@ -114,7 +114,7 @@ def _page(
     notice: str = "",
     draft: str = "",
 ) -> Response:
-    found = issue_page.get_issue(desk, visitor.person, sr_id)
+    found = issue_page.get_issue(board, visitor.person, sr_id)
     return render.page(
         request,
         "tracker/issue.html",
@@ -129,29 +129,29 @@ def _page(
 @router.get("/issues/{sr_id}/live")
 def refresh_issue(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
     seen: Annotated[int, Query(ge=0, le=_MAX)] = 0,
 ) -> Response:
     """What has changed of an issue's page since it has seen so much of the record."""
-    found = issue_page.get_issue(desk, visitor.person, sr_id, seen=seen)
+    found = issue_page.get_issue(board, visitor.person, sr_id, seen=seen)
     return render.page(request, "tracker/issue_live.html", visitor=visitor, issue=found)
 
 
 @router.get("/issues/{sr_id}/evidence/{evidence_id}")
 def show_output(
-    desk: BoardDep, visitor: CurrentVisitor, sr_id: Number, evidence_id: Number
+    board: BoardDep, visitor: CurrentVisitor, sr_id: Number, evidence_id: Number
 ) -> Response:
     """The whole raw output of one read, as text."""
-    return PlainTextResponse(issue_page.get_output(desk, visitor.person, sr_id, evidence_id))
+    return PlainTextResponse(issue_page.get_output(board, visitor.person, sr_id, evidence_id))
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/decision")
 def decide_step(
     *,
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
@@ -160,23 +160,23 @@ def decide_step(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Decide one step, for exactly the plan that the form showed."""
-    found = issue_page.get_issue(desk, visitor.person, sr_id)
+    found = issue_page.get_issue(board, visitor.person, sr_id)
     if all(w.task_id != task_id for w in found.works):
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
 
     def act() -> Any:
         return decisions.submit_decision(
-            desk, visitor.person, task_id, DecisionVerdict(decision), plan_hash, reason
+            board, visitor.person, task_id, DecisionVerdict(decision), plan_hash, reason
         )
 
-    return _perform(request, desk, visitor, sr_id, act)
+    return _perform(request, board, visitor, sr_id, act)
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/orders")
 def issue_directive(
     *,
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
@@ -185,39 +185,39 @@ def issue_directive(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Order something of a task; it takes effect while its commands run."""
-    found = issue_page.get_issue(desk, visitor.person, sr_id)
+    found = issue_page.get_issue(board, visitor.person, sr_id)
     if all(w.task_id != task_id for w in found.works):
         raise NotFound(what=f"SR-{sr_id}/{task_id}")
     new_request = directives.DirectiveRequest(verb, reason, argument)
 
     def act() -> Any:
-        return directives.issue_directive(desk, visitor.person, task_id, new_request)
+        return directives.issue_directive(board, visitor.person, task_id, new_request)
 
-    return _perform(request, desk, visitor, sr_id, act)
+    return _perform(request, board, visitor, sr_id, act)
 
 
 @router.post("/issues/{sr_id}/stall/lift")
 def clear_issue_stall(
-    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
     """Let the agents go on where they went round in circles."""
-    if not visibility.can_see(desk, visitor.person, sr_id):
+    if not visibility.can_see(board, visitor.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
     return _perform(
-        request, desk, visitor, sr_id, lambda: clear_stall.clear(desk, visitor.person, sr_id)
+        request, board, visitor, sr_id, lambda: clear_stall.clear(board, visitor.person, sr_id)
     )
 
 
 @router.post("/issues/{sr_id}/comments")
 def add_comment(
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
     body: Annotated[str, Form(max_length=20_000)] = "",
 ) -> Response:
     """Add a note."""
-    if not visibility.can_see(desk, visitor.person, sr_id):
+    if not visibility.can_see(board, visitor.person, sr_id):
         raise NotFound(what=f"SR-{sr_id}")
     require_permission(visitor.person, "issue.comment")
 
@@ -227,18 +227,24 @@ def add_comment(
                 raise Invalid(
                     what=render.web_label("issue", "comment"), why=render.web_label("new", "empty")
                 )
-        return comments.add_comment(desk, sr_id, f"person:{visitor.person.id}", body)
+        return comments.add_comment(board, sr_id, f"person:{visitor.person.id}", body)
 
-    return _perform(request, desk, visitor, sr_id, act, draft=body)
+    return _perform(request, board, visitor, sr_id, act, draft=body)
 
 
 def _perform(
-    request: Request, desk: Desk, visitor: Visitor, sr_id: int, act: Any, *, draft: str = ""
+    request: Request,
+    board: BoardContext,
+    visitor: Visitor,
+    sr_id: int,
+    act: Any,
+    *,
+    draft: str = "",
 ) -> Response:
     """Do it and show the page; where it is refused, say why on the page as it is now."""
     try:
         act()
     except UserError as error:
         status, notice = errors.page_error(request, error)
-        return _page(request, desk, visitor, sr_id, status=status, notice=notice, draft=draft)
+        return _page(request, board, visitor, sr_id, status=status, notice=notice, draft=draft)
     return RedirectResponse(f"/issues/{sr_id}", status_code=303)

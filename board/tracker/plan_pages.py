@@ -48,10 +48,10 @@ FormTexts = Annotated[dict[str, str], Depends(read_form_texts)]
 
 @router.get("/issues/{sr_id}/tasks/{task_id}/plan")
 def edit_plan(
-    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number, task_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, task_id: Number
 ) -> Response:
     """The plan as a form."""
-    work = _find_task(issue_page.get_issue(desk, visitor.person, sr_id).works, task_id)
+    work = _find_task(issue_page.get_issue(board, visitor.person, sr_id).works, task_id)
     require_permission(visitor.person, "directive.change")
     return _plan_form(request, visitor, sr_id, work, _rows(work))
 
@@ -60,7 +60,7 @@ def edit_plan(
 def change_plan(
     *,
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
@@ -69,7 +69,7 @@ def change_plan(
     reason: _Text = "",
 ) -> Response:
     """Put the person's plan in the place of the one that the form showed."""
-    work = _find_task(issue_page.get_issue(desk, visitor.person, sr_id).works, task_id)
+    work = _find_task(issue_page.get_issue(board, visitor.person, sr_id).works, task_id)
     rows = _rows(work, form)
 
     def act() -> None:
@@ -77,7 +77,7 @@ def change_plan(
         if tool := form.get("tool", ""):
             drafts.append(ActionDraft(tool, _parse_arguments(form.get("arguments", ""))))
         manual_plans.change_plan(
-            desk, visitor.person, task_id, PlanRevision(plan_hash, drafts, reason)
+            board, visitor.person, task_id, PlanRevision(plan_hash, drafts, reason)
         )
 
     def show_form(status: int, notice: str) -> Response:
@@ -88,10 +88,10 @@ def change_plan(
 
 @router.get("/issues/{sr_id}/force")
 def force_action_form(
-    request: Request, desk: BoardDep, visitor: CurrentVisitor, sr_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
     """The form for one action outside of any plan."""
-    found = issue_page.get_issue(desk, visitor.person, sr_id)
+    found = issue_page.get_issue(board, visitor.person, sr_id)
     require_permission(visitor.person, "directive.force")
     return _force_form(request, visitor, sr_id, {"server": next(iter(found.servers), "")})
 
@@ -100,7 +100,7 @@ def force_action_form(
 def force_action(
     *,
     request: Request,
-    desk: BoardDep,
+    board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
     form: FormTexts,
@@ -109,11 +109,11 @@ def force_action(
     reason: _Text = "",
 ) -> Response:
     """Order it; it runs once it is approved."""
-    issue_page.get_issue(desk, visitor.person, sr_id)
+    issue_page.get_issue(board, visitor.person, sr_id)
 
     def act() -> None:
         draft = ActionDraft(tool, _parse_arguments(form.get("arguments", "")))
-        manual_plans.force_action(desk, visitor.person, sr_id, server, draft, reason)
+        manual_plans.force_action(board, visitor.person, sr_id, server, draft, reason)
 
     def show_form(status: int, notice: str) -> Response:
         return _force_form(request, visitor, sr_id, form, status=status, notice=notice)
@@ -197,7 +197,7 @@ def _form(
     notice: str = "",
     **words: Any,
 ) -> Response:
-    planner = request.app.state.desk.planner
+    planner = request.app.state.board.planner
     with render.use_visitor_language(request):
         options: tuple[ToolOption, ...] = planner.options() if planner else ()
     return render.page(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.errors import Forbidden
 from guardia.org.directory import PersonInfo
 from guardia.org.tokens import TOKEN_PREFIX
@@ -36,11 +36,11 @@ def caller(request: Request) -> PersonInfo:
     return found
 
 
-def board_of(request: Request) -> Desk:
+def board_of(request: Request) -> BoardContext:
     """The desk that this application serves."""
-    desk: Desk = request.app.state.desk
-    return desk
+    board: BoardContext = request.app.state.board
+    return board
 
 
 Caller = Annotated[PersonInfo, Depends(caller)]
-BoardDep = Annotated[Desk, Depends(board_of)]
+BoardDep = Annotated[BoardContext, Depends(board_of)]

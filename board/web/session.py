@@ -14,7 +14,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.web import caller
 from guardia.errors import UserError
 from guardia.i18n import DEFAULT_LANGUAGE, LANGUAGES
@@ -49,21 +49,21 @@ class Visitor:
     """The session's secret; never shown."""
 
 
-def board_of(request: Request) -> Desk:
+def board_of(request: Request) -> BoardContext:
     """The desk that this application serves."""
-    desk: Desk = request.app.state.desk
-    return desk
+    board: BoardContext = request.app.state.board
+    return board
 
 
-def signed_in_person(desk: Desk, token: str) -> PersonInfo | None:
+def signed_in_person(board: BoardContext, token: str) -> PersonInfo | None:
     """Whose session this is now, or ``None``."""
     find = (
         tokens.person_of_token
         if token.startswith(tokens.TOKEN_PREFIX)
         else access.person_of_session
     )
-    with desk.database.reading() as session:
-        return find(session, token, desk.clock())
+    with board.database.reading() as session:
+        return find(session, token, board.clock())
 
 
 def current_visitor(request: Request) -> Visitor:
@@ -83,7 +83,7 @@ def current_visitor(request: Request) -> Visitor:
 
 
 CurrentVisitor = Annotated[Visitor, Depends(current_visitor)]
-BoardDep = Annotated[Desk, Depends(board_of)]
+BoardDep = Annotated[BoardContext, Depends(board_of)]
 
 
 def csrf_token(request: Request) -> str:

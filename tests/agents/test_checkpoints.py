@@ -35,9 +35,9 @@ def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(env: BoardEn
     try:
         saver = checkpoints.saver(pool)
         put(saver, first)
-        begun = beats.begin(env.desk, "db-agent")  # as after the first worker's death
+        begun = beats.begin(env.board, "db-agent")  # as after the first worker's death
         assert begun is not None
-        second = beats.claim_task(env.desk, begun)
+        second = beats.claim_task(env.board, begun)
         assert second is not None
         latest = put(saver, second)
         with pytest.raises(Stale):

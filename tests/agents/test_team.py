@@ -52,46 +52,46 @@ class Overtaken(InMemorySaver):
         self.env, self.task_id = env, task_id
 
     def put(self, *given: Any, **more: Any) -> Any:
-        if view.task(self.env.desk, self.task_id).state is State.MANUAL:
+        if view.task(self.env.board, self.task_id).state is State.MANUAL:
             directives.issue_directive(
-                self.env.desk, LEAD, self.task_id, DirectiveRequest("return")
+                self.env.board, LEAD, self.task_id, DirectiveRequest("return")
             )
             raise Stale(what="SR")
         return super().put(*given, **more)
 
 
 def next_hold(env: BoardEnv) -> Claim:
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None
-    claim = beats.claim_task(env.desk, begun)
+    claim = beats.claim_task(env.board, begun)
     assert claim is not None
     return claim
 
 
 def team_with(env: BoardEnv, saver: InMemorySaver) -> Team:
     library, transport = Nothing(), None
-    return Team(env.desk, Gate(env.desk, transport), library, saver)  # type: ignore[arg-type]
+    return Team(env.board, Gate(env.board, transport), library, saver)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_it_ends_wherever_its_first_worker_died(env: BoardEnv, at: int) -> None:
     sr_id = env.create_issue()
-    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     saver = Dying(at)
     team = team_with(env, saver)
     with pytest.raises(OperationalError):
         team.work(AGENT, next_hold(env))
     assert saver.left == 0
     team.work(AGENT, next_hold(env))
-    assert view.issue(env.desk, sr_id).state is State.MANUAL
+    assert view.issue(env.board, sr_id).state is State.MANUAL
 
 
 def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(
     env: BoardEnv,
 ) -> None:
     env.create_issue()
-    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     claim = next_hold(env)
     done = team_with(env, Overtaken(env, claim.task_id)).work(AGENT, claim)
     assert done.outcome == State.MANUAL
-    assert view.task(env.desk, claim.task_id).state is State.PARSED
+    assert view.task(env.board, claim.task_id).state is State.PARSED

@@ -29,7 +29,7 @@ def web_env(env: BoardEnv) -> BoardEnv:
 @pytest.fixture
 def app(web_env: BoardEnv) -> FastAPI:
     """The application; nothing runs beside it."""
-    return page_app(web_env.desk)
+    return page_app(web_env.board)
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def web_env(env: BoardEnv) -> BoardEnv:
 @pytest.fixture
 def site(web_env: BoardEnv) -> Iterator[str]:
     """The running server's address."""
-    with serve_app(page_app(web_env.desk)) as address:
+    with serve_app(page_app(web_env.board)) as address:
         yield address
 
 

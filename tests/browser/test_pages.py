@@ -24,7 +24,7 @@ WIDTHS = {"wide": 1440, "phone": 390}
 def approved(web_env: BoardEnv, **more: str) -> IssueScenario:
     scenario = IssueScenario(web_env).waiting(**more)
     decisions.decide(
-        web_env.desk, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
+        web_env.board, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
     )
     return scenario
 
@@ -72,7 +72,7 @@ def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, web_env: B
     reason.focus()
     # A second read changes the part in which all of that stands.
     scenario.diagnose({"waiting": 3})
-    comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", "먼저 봤습니다")
+    comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "먼저 봤습니다")
     expect(page.get_by_text("먼저 봤습니다").first).to_be_visible()
     expect(page.locator(".work .evidence > li")).to_have_count(2)
     expect(reason).to_have_value("쓰는 중인 의")
@@ -132,7 +132,7 @@ def test_a_page_outlives_a_restart_of_the_board(browser: Browser, web_env: Board
     # Not the watched context: a server that is away is an error in the console.
     web_env.create_issue()
     page = browser.new_page(locale="ko-KR")
-    with serve_app(page_app(web_env.desk)) as site:
+    with serve_app(page_app(web_env.board)) as site:
         page.goto(f"{site}/issues/1")
         page.get_by_label("아이디").fill("eng")
         page.get_by_label("비밀번호").fill(PASSWORD)
@@ -140,8 +140,8 @@ def test_a_page_outlives_a_restart_of_the_board(browser: Browser, web_env: Board
         mark = page.locator(".live").first
         expect(mark).to_have_text("실시간")
     expect(mark).to_have_text(re.compile("연결 끊김"))
-    comments.add_comment(web_env.desk, 1, "person:eng", "꺼져 있는 사이")
-    with serve_app(page_app(web_env.desk), port=int(site.rpartition(":")[2])):
+    comments.add_comment(web_env.board, 1, "person:eng", "꺼져 있는 사이")
+    with serve_app(page_app(web_env.board), port=int(site.rpartition(":")[2])):
         expect(mark).to_have_text("실시간", timeout=15_000)
         expect(page.get_by_text("꺼져 있는 사이").first).to_be_visible()
         page.close()
@@ -156,7 +156,7 @@ def test_hidden_tabs_rest_and_catch_up(sign_in: SignIn, web_env: BoardEnv) -> No
         document.dispatchEvent(new Event('visibilitychange'));
     }"""
     page.evaluate(hide, True)
-    comments.add_comment(web_env.desk, 1, "person:eng", "자리를 비운 사이")
+    comments.add_comment(web_env.board, 1, "person:eng", "자리를 비운 사이")
     page.wait_for_timeout(700)
     expect(page.get_by_text("자리를 비운 사이")).to_have_count(0)
     page.evaluate(hide, False)
@@ -189,7 +189,7 @@ def test_no_page_is_wider_than_its_window(
     done.start().diagnose({"waiting": 0}).complete()
     failed = approved(web_env)
     failed.start().fail()
-    comments.add_comment(web_env.desk, done.sr_id, "person:eng", f"`{unbroken}`\n\n    {unbroken}")
+    comments.add_comment(web_env.board, done.sr_id, "person:eng", f"`{unbroken}`\n\n    {unbroken}")
     page = sign_in("lead")
     page.set_viewport_size({"width": WIDTHS[width], "height": 900})
     folder = os.environ.get("GUARDIA_SHOTS")

@@ -29,8 +29,8 @@ def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     with seeded_env(database.app) as env:
         found = open_audit_env(env, database.superuser, tmp_path)
         witness_files = WitnessFiles.of(Settings())
-        desk = replace(found.desk, notary=Notary(witness_files))
-        made = replace(found, desk=desk, witness_files=witness_files)
+        board = replace(found.board, notary=Notary(witness_files))
+        made = replace(found, board=board, witness_files=witness_files)
         made.write(5)
         yield made
 
@@ -55,7 +55,7 @@ def test_export_and_verify_without_the_database(env: AuditEnv, tmp_path: Path) -
 
 
 def test_verify_here_remembers_and_names_what_is_bad(env: AuditEnv) -> None:
-    env.seal()
+    env.sign_checkpoint()
     first = json.loads(run("verify", "--json").stdout)
     assert (first["intact"], first["from"], first["sealed"]) == (True, 0, 6)
     assert json.loads(run("verify", "--json").stdout)["from"] == 6
@@ -68,7 +68,7 @@ def test_verify_here_remembers_and_names_what_is_bad(env: AuditEnv) -> None:
 
 
 def test_a_copy_that_is_gone_is_told(env: AuditEnv) -> None:
-    env.seal()
+    env.sign_checkpoint()
     (env.witness_files.copies[1] / "main.jsonl").unlink()
     done = run("verify")
     assert done.exit_code == 0

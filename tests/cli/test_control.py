@@ -47,9 +47,10 @@ def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
     with seeded_env(database.app) as env:
         enrol_page_users(env)
-        chart.import_directory(env.desk, Directory(servers=(HOST,)), {})
-        env.desk = replace(
-            env.desk, decision_signer=DecisionSigner.from_store(FileCredentialStore(Settings().secrets))
+        chart.import_directory(env.board, Directory(servers=(HOST,)), {})
+        env.board = replace(
+            env.board,
+            decision_signer=DecisionSigner.from_store(FileCredentialStore(Settings().secrets)),
         )
         yield env
 
@@ -76,7 +77,7 @@ def rows(env: BoardEnv, query: str) -> list[tuple[Any, ...]]:
 
 
 def kinds(env: BoardEnv) -> list[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         assert log.verify_all(session).intact
         return [link.kind for link in log.entries(session)]
 
@@ -91,18 +92,18 @@ def waiting(env: BoardEnv) -> Claim:
 
 def running(env: BoardEnv) -> Claim:
     held, _, bound = env.create_filed_plan(made())
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")
-    tasks.begin_execution(env.desk, again)
+    tasks.begin_execution(env.board, again)
     return again
 
 
 def completed(env: BoardEnv) -> Claim:
     claim = running(env)
-    grant = tasks.begin_execution(env.desk, claim)
-    intent = commands.record_intent(env.desk, grant, CALL, "…", PlanStep(0, "do"))
-    commands.record_result(env.desk, intent, CommandResult(True, {}, "", 1))
-    tasks.complete(env.desk, claim, "끝")
+    grant = tasks.begin_execution(env.board, claim)
+    intent = commands.record_intent(env.board, grant, CALL, "…", PlanStep(0, "do"))
+    commands.record_result(env.board, intent, CommandResult(True, {}, "", 1))
+    tasks.complete(env.board, claim, "끝")
     return claim
 
 
@@ -119,7 +120,7 @@ def paused(env: BoardEnv) -> Claim:
 
 
 def state(env: BoardEnv, claim: Claim) -> State:
-    return view.task(env.desk, claim.task_id).state
+    return view.task(env.board, claim.task_id).state
 
 
 # Decisions -----------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person
     claim = running(env)
     assert "1건" in said("kill", "--reason", HOSTILE)
     assert "이미" in said("kill", "--as", "eng", "--reason", "또")
-    switch = kill_switch.active_kill_switch(env.desk)
+    switch = kill_switch.active_kill_switch(env.board)
     assert switch is not None and switch.ordered_by.startswith("operator:")
     assert state(env, claim) is State.IN_PROGRESS
     for account in ("eng", "lead", "cus", "audit"):
@@ -181,9 +182,9 @@ def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person
     done = run("release", "--as", "pm", "--reason", "끝", env={"GUARDIA_PASSWORD": "틀림"})
     assert isinstance(done.exception, Forbidden)
     refused(Invalid, "release", "--as", "pm", "--reason", " ")
-    assert kill_switch.active_kill_switch(env.desk) is not None
+    assert kill_switch.active_kill_switch(env.board) is not None
     said("release", "--as", "pm", "--reason", HOSTILE)
-    assert kill_switch.active_kill_switch(env.desk) is None
+    assert kill_switch.active_kill_switch(env.board) is None
     refused(Invalid, "release", "--as", "pm", "--reason", "또")
     assert kinds(env).count("killed") == kinds(env).count("released") == 1
 
@@ -193,11 +194,11 @@ def test_who_may_not_stop_does_not_and_a_broken_key_store_does_not_hinder(
 ) -> None:
     refused(Forbidden, "kill", "--as", "cus", "--reason", "장난")
     refused(Forbidden, "kill", "--as", "audit", "--reason", "장난")
-    assert kill_switch.active_kill_switch(env.desk) is None
+    assert kill_switch.active_kill_switch(env.board) is None
     (tmp_path / "secrets.key").write_text("부서짐")
     (tmp_path / "secrets").chmod(0o755)
     said("kill", "--reason", "이상")
-    assert kill_switch.active_kill_switch(env.desk) is not None
+    assert kill_switch.active_kill_switch(env.board) is not None
 
 
 # Orders --------------------------------------------------------------------------------------
@@ -282,7 +283,7 @@ def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(env: BoardEn
     edit = ("plan", "edit", claim.sr_id, "--reason", HOSTILE, "--set", "1.level=WARN")
     refused(Forbidden, *edit, "--as", "cus")
     said(*edit, "--add", "service.restart service=budgetdb", "--as", "lead")
-    found = view.plan_state(env.desk, claim.task_id).plan
+    found = view.plan_state(env.board, claim.task_id).plan
     assert found is not None and [a.call.tool for a in found.actions] == [
         "service.set_log_level",
         "service.restart",

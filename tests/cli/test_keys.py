@@ -46,6 +46,6 @@ def test_an_operator_replaces_every_key(
         assert load_public_key(first.read_text()) != load_public_key(last.read_text())
         for pub in (first, last):
             said("audit", "verify", "--export", str(file), "--key", str(pub))
-        desk = replace(env.desk, notary=Notary(WitnessFiles.of(Settings())))
-        assert verification.verify_log(desk, full=True).intact
+        board = replace(env.board, notary=Notary(WitnessFiles.of(Settings())))
+        assert verification.verify_log(board, full=True).intact
     assert store.get("server-key") == "비밀 hunter2"

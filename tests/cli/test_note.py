@@ -31,7 +31,7 @@ def run(verb: str, *words: str, who: str = "lead") -> Result:
 
 
 def test_notes_are_read_taught_corrected_and_struck_out(env: BoardEnv) -> None:
-    agent_memory.write(env.desk, env.create_parsed_task(), "세션 7이 막고 있음", [])
+    agent_memory.write(env.board, env.create_parsed_task(), "세션 7이 막고 있음", [])
     assert run("add", "월말에는 [b]배치[/b] 먼저").exit_code == 0
     listed = run("list").output
     assert "세션 7이 막고 있음" in listed and "[b]배치[/b]" in listed

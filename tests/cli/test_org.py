@@ -64,12 +64,12 @@ def test_a_change_is_planned_applied_compared_and_rolled_back(
     assert planned.exit_code == 2
     assert "해고: sec-agent" in planned.output and "DB 전문가 → DB 도사" in planned.output
     declined = run("org", "apply", answer="n\n")
-    assert declined.exit_code == 1 and organization_chart.running_text(env.desk) == (1, SHIPPED)
+    assert declined.exit_code == 1 and organization_chart.running_text(env.board) == (1, SHIPPED)
     assert "2판" in run("org", "apply", "--yes").output
     assert "해고: sec-agent" in run("org", "diff", 1).output
     assert "채용: sec-agent" in run("org", "diff", 2, 1).output
     assert run("org", "rollback", 1).exit_code == 0
-    assert organization_chart.running_text(env.desk) == (3, SHIPPED)
+    assert organization_chart.running_text(env.board) == (3, SHIPPED)
     assert run("org", "plan").exit_code == 2, "the file has not followed"
     assert run("org", "show", "--yaml").output == SHIPPED
     shown = run("org", "history").output
@@ -82,7 +82,7 @@ def test_hiring_and_firing_edit_the_file_and_the_organization(
 ) -> None:
     words = ("net-agent", "--title", "네트워크 전문가", "--skills", "NETWORK, OS")
     assert run("hire", *words).exit_code == 0
-    number, text = organization_chart.running_text(env.desk)
+    number, text = organization_chart.running_text(env.board)
     assert (number, text) == (2, file(tmp_path).read_text("utf-8"))
     assert chart.parse(text).agents[-1].skills == ("NETWORK", "OS")
     assert run("fire", "net-agent", "--yes").exit_code == 0
@@ -100,7 +100,7 @@ def test_a_file_that_differs_from_what_runs_is_not_edited(env: BoardEnv, tmp_pat
     file(tmp_path).write_text(SHIPPED + "# 다른 글\n", "utf-8")
     assert "guardia org plan" in refused(Invalid, "fire", "sec-agent", "--yes")
     assert file(tmp_path).read_text("utf-8").endswith("# 다른 글\n")
-    assert organization_chart.running_text(env.desk) == (1, SHIPPED)
+    assert organization_chart.running_text(env.board) == (1, SHIPPED)
     assert len(list(tmp_path.glob(".*"))) == 0
 
 
@@ -110,7 +110,7 @@ def test_a_bad_file_says_where_and_changes_nothing(env: BoardEnv, tmp_path: Path
         assert "agents.auditor.duty" in refused(Misconfigured, *words)
     file(tmp_path).write_bytes("company: 가".encode("cp949"))
     assert "UTF-8" in refused(Invalid, "org", "validate")
-    assert organization_chart.running_text(env.desk) == (1, SHIPPED)
+    assert organization_chart.running_text(env.board) == (1, SHIPPED)
 
 
 def test_agents_rest_go_on_and_wake(env: BoardEnv) -> None:
@@ -138,10 +138,10 @@ def test_the_published_schema_fits_the_shipped_chart_and_refuses_what_we_refuse(
 
 def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(env: BoardEnv) -> None:
     def beat() -> None:
-        while (begun := beats.begin(env.desk, "auditor")) is None:
+        while (begun := beats.begin(env.board, "auditor")) is None:
             time.sleep(0.05)
-        daily_report.verify_and_log(env.desk, "agent:auditor", None)
-        beats.end(env.desk, begun, "intact", task_id=None, steps=1)
+        daily_report.verify_and_log(env.board, "agent:auditor", None)
+        beats.end(env.board, begun, "intact", task_id=None, steps=1)
 
     with ThreadPoolExecutor(1) as worker:
         beating = worker.submit(beat)
@@ -173,12 +173,12 @@ def test_one_field_is_set_in_the_file_and_applied(env: BoardEnv, tmp_path: Path)
     assert done.exit_code == 0, done.output
     text = file(tmp_path).read_text("utf-8")
     assert len(set(text.splitlines()) - set(SHIPPED.splitlines())) == 1
-    assert organization_chart.running_text(env.desk) == (2, text)
+    assert organization_chart.running_text(env.board) == (2, text)
     assert run("agent", "set", "db-agent", "skills", "[DB, OS]").exit_code == 0
     refused(NotFound, "agent", "set", "nobody", "title", "가")
     refused(Misconfigured, "agent", "set", "db-agent", "reports_to", "nobody")
     refused(Invalid, "agent", "set", "db-agent", "title.of", "가")
-    assert organization_chart.running_text(env.desk)[0] == 3
+    assert organization_chart.running_text(env.board)[0] == 3
 
 
 def test_the_tree_names_outside_agents_and_revisions_their_authors(
@@ -186,10 +186,10 @@ def test_the_tree_names_outside_agents_and_revisions_their_authors(
 ) -> None:
     outside = "{kind: process, command: [/opt/agent]}"
     assert run("agent", "set", "sec-agent", "adapter", outside).exit_code == 0
-    organization_chart.apply_chart(env.desk, f"{SHIPPED}# 다시\n", "person:lead")
+    organization_chart.apply_chart(env.board, f"{SHIPPED}# 다시\n", "person:lead")
     assert "정다은 팀장" in run("org", "history").output
     assert "외부 프로그램" not in run("org", "show").output
-    organization_chart.rollback(env.desk, 2, "person:lead")
+    organization_chart.rollback(env.board, 2, "person:lead")
     shown = run("org", "show").output
     assert "외부 프로그램" in shown and "보안, 네트워크, 계정" in shown
     assert max(wide(line) for line in shown.splitlines()) <= 80

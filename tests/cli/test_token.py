@@ -34,12 +34,12 @@ def test_made_shown_once_listed_and_ended(env: BoardEnv) -> None:
     made = run("create", "관제", "--as", "lead", "--may", "control.kill", "--days", "7")
     secret = made.stdout.strip()
     assert made.exit_code == 0 and "\n" not in secret
-    found = signed_in_person(env.desk, secret)
+    found = signed_in_person(env.board, secret)
     assert found is not None and found.only == {"control.kill"}
     listed = run("list", "--as", "lead").stdout
     assert "관제" in listed and "control.kill" in listed and secret not in listed
     assert run("revoke", "1", "--as", "lead").exit_code == 0
-    assert signed_in_person(env.desk, secret) is None
+    assert signed_in_person(env.board, secret) is None
     assert "폐기" in run("list", "--as", "lead").stdout
 
 

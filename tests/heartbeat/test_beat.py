@@ -20,11 +20,11 @@ def nobody() -> NoReturn:
 
 def test_what_a_closing_worker_has_not_begun_goes_to_the_next_one(env: BoardEnv) -> None:
     sr_id = env.create_issue()
-    assert beat(env.desk, nobody, "dispatcher", closing=lambda: True) == "idle"
-    assert view.issue(env.desk, sr_id).state is State.RECEIVED
-    begun = beats.begin(env.desk, "dispatcher")  # the next worker's
+    assert beat(env.board, nobody, "dispatcher", closing=lambda: True) == "idle"
+    assert view.issue(env.board, sr_id).state is State.RECEIVED
+    begun = beats.begin(env.board, "dispatcher")  # the next worker's
     assert begun is not None and begun.has_work
-    claim = beats.claim_task(env.desk, begun)
+    claim = beats.claim_task(env.board, begun)
     assert claim is not None and claim.sr_id == sr_id
 
 
@@ -35,7 +35,7 @@ class Quick:
         self.env = env
 
     def work(self, _: Any, claim: Claim) -> WorkResult:
-        tasks.hand_over(self.env.desk, claim, "사람에게")
+        tasks.hand_over(self.env.board, claim, "사람에게")
         return WorkResult("manual", 1)
 
 
@@ -44,9 +44,9 @@ def test_a_beat_makes_room_after_its_task_while_lost_work_waits_for_a_free_hand(
 ) -> None:
     first, second = env.create_issue(), env.create_issue()
     team: Any = lambda: Quick(env)  # noqa: E731
-    assert beat(env.desk, team, "dispatcher", yielding=lambda: True) == "manual"
-    states = [view.issue(env.desk, n).state for n in (first, second)]
+    assert beat(env.board, team, "dispatcher", yielding=lambda: True) == "manual"
+    states = [view.issue(env.board, n).state for n in (first, second)]
     assert states == [State.MANUAL, State.RECEIVED]
     # The rest comes back by itself, behind what was lost.
-    assert beat(env.desk, team, "dispatcher") == "manual"
-    assert view.issue(env.desk, second).state is State.MANUAL
+    assert beat(env.board, team, "dispatcher") == "manual"
+    assert view.issue(env.board, second).state is State.MANUAL

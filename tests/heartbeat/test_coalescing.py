@@ -24,7 +24,7 @@ def working(env: BoardEnv, home: Path) -> Iterator[None]:
     """A worker's loop in this process."""
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     job = host._run_worker(
-        Settings(home=home), env.dsn, host.HostOptions(board=False), env.desk, stop
+        Settings(home=home), env.dsn, host.HostOptions(board=False), env.board, stop
     )
     thread = threading.Thread(target=loop.run_until_complete, args=(job,))
     thread.start()
@@ -39,9 +39,9 @@ def working(env: BoardEnv, home: Path) -> Iterator[None]:
 def test_six_wakes_in_a_row_make_at_most_two_beats(database: Any, tmp_path: Path) -> None:
     with seeded_env(database.app) as env:
         for number in range(6):
-            with env.desk.database.transaction() as session:
+            with env.board.database.transaction() as session:
                 cause = {"comment": number}
-                wakes.wake(session, "was-agent", WakeReason.MENTION, env.desk.clock(), cause=cause)
+                wakes.wake(session, "was-agent", WakeReason.MENTION, env.board.clock(), cause=cause)
         with working(env, tmp_path), psycopg.connect(env.dsn, autocommit=True) as look:
             deadline = time.monotonic() + 60
             jobs = "select count(*) from procrastinate_jobs"

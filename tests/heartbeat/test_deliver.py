@@ -52,8 +52,8 @@ def room() -> Iterator[Room]:
 
 
 def queued(env: BoardEnv, kind: str) -> int:
-    with env.desk.database.transaction() as session:
-        outbox.send(session, kind, "SR-1 처리 완료", env.desk.clock(), room="방", sr_id=1)
+    with env.board.database.transaction() as session:
+        outbox.send(session, kind, "SR-1 처리 완료", env.board.clock(), room="방", sr_id=1)
     return int(row(env)[0])
 
 
@@ -68,8 +68,8 @@ def row(env: BoardEnv) -> tuple[Any, ...]:
 def test_a_message_leaves_once_in_the_messengers_own_form(env: BoardEnv, room: Room) -> None:
     number = queued(env, "message")
     settings = Settings(messenger_url=room.url)
-    deliver(env.desk, settings, number)
-    deliver(env.desk, settings, number)
+    deliver(env.board, settings, number)
+    deliver(env.board, settings, number)
     assert room.posts == [
         {"username": "GUARDiA", "text": "SR-1 처리 완료", "channel": "방", "props": {"sr_id": 1}}
     ]
@@ -77,7 +77,7 @@ def test_a_message_leaves_once_in_the_messengers_own_form(env: BoardEnv, room: R
 
 
 def test_an_alert_goes_to_the_alert_webhook(env: BoardEnv, room: Room) -> None:
-    deliver(env.desk, Settings(alert_url=room.url), queued(env, "alert"))
+    deliver(env.board, Settings(alert_url=room.url), queued(env, "alert"))
     assert len(room.posts) == 1
 
 
@@ -85,15 +85,15 @@ def test_a_refusal_is_kept_without_the_address_and_tried_again(env: BoardEnv, ro
     room.status = 503
     number = queued(env, "message")
     with pytest.raises(OSError) as raised:
-        deliver(env.desk, Settings(messenger_url=room.url), number)
+        deliver(env.board, Settings(messenger_url=room.url), number)
     assert "secret-token" not in str(raised.value) + str(row(env)[3])
     assert row(env)[1:3] == (False, 1)
     room.status = 200
-    deliver(env.desk, Settings(messenger_url=room.url), number)
+    deliver(env.board, Settings(messenger_url=room.url), number)
     assert row(env)[1:] == (True, 2, None)
     assert room.keys == [f"guardia-{number}"] * 2
 
 
 def test_without_a_webhook_the_message_waits_and_says_why(env: BoardEnv) -> None:
-    deliver(env.desk, Settings(), queued(env, "message"))
+    deliver(env.board, Settings(), queued(env, "message"))
     assert row(env)[1:] == (False, 1, "no webhook is configured")

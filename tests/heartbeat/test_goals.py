@@ -53,9 +53,9 @@ def test_a_goal_is_planned_approved_worked_and_achieved(agents_env: AgentsEnv) -
     assert [agents_env.task(n).agent_id for n in numbers] == ["was-agent", "db-agent"]
     page = agents_env.page(page.sr_id)
     assert page.state is GoalState.ACTIVE and [c.sr_id for c in page.children] == list(numbers)
-    assert view.issue(agents_env.env.desk, page.sr_id).state is State.IN_PROGRESS
+    assert view.issue(agents_env.env.board, page.sr_id).state is State.IN_PROGRESS
     agents_env.work()
-    assert {view.issue(agents_env.env.desk, n).state for n in numbers} == {State.MANUAL}
+    assert {view.issue(agents_env.env.board, n).state for n in numbers} == {State.MANUAL}
 
     agents_env.finish(numbers[0])
     agents_env.work()
@@ -64,7 +64,7 @@ def test_a_goal_is_planned_approved_worked_and_achieved(agents_env: AgentsEnv) -
     agents_env.finish(numbers[1])
     agents_env.work()
     assert agents_env.page(page.sr_id).state is GoalState.ACHIEVED
-    assert view.issue(agents_env.env.desk, page.sr_id).state is State.COMPLETED
+    assert view.issue(agents_env.env.board, page.sr_id).state is State.COMPLETED
     assert agents_env.kinds(page.sr_id) == [
         "goal_given",
         "goal_planned",
@@ -78,7 +78,7 @@ def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(agents_env: Age
     assert page.state is GoalState.ASKED
     (part,) = page.parts
     decisions.answer(
-        agents_env.env.desk, LEAD, page.sr_id, {part.piece: "MOF-WAS-01 로그를 분석해 줘"}
+        agents_env.env.board, LEAD, page.sr_id, {part.piece: "MOF-WAS-01 로그를 분석해 줘"}
     )
     agents_env.work()
     page = agents_env.page(page.sr_id)
@@ -100,21 +100,21 @@ def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
     assert agents_env.task(first).agent_id is None
     assert agents_env.task(first).status == State.RECEIVED
 
-    revision = requests.approve(agents_env.env.desk, PM, account.hire_id)
-    with agents_env.env.desk.database.reading() as session:
+    revision = requests.approve(agents_env.env.board, PM, account.hire_id)
+    with agents_env.env.board.database.reading() as session:
         assert revisions.latest(session) == revision
         assert revisions.get_revision(session, revision).author == "person:pm"
         assert "account-agent" in {a.id for a in revisions.running_chart(session).agents}
-    beat(agents_env.env.desk, lambda: agents_env.team, "account-agent")
+    beat(agents_env.env.board, lambda: agents_env.team, "account-agent")
     assert (agents_env.task(first).agent_id, agents_env.task(first).status) == (
         "account-agent",
         "MANUAL",
     )
-    with agents_env.env.desk.database.reading() as session:
+    with agents_env.env.board.database.reading() as session:
         authors = set(session.scalars(select(Comment.author).where(Comment.sr_id == first)))
     assert authors == {"agent:account-agent"}
 
-    requests.reject(agents_env.env.desk, PM, network.hire_id, "사람이 맡습니다")
+    requests.reject(agents_env.env.board, PM, network.hire_id, "사람이 맡습니다")
     assert agents_env.task(second).status == State.MANUAL
     assert [h.state for h in agents_env.page(page.sr_id).hires] == ["APPROVED", "REJECTED"]
     assert {"hire_approved", "hire_rejected"} <= set(agents_env.kinds(page.sr_id))
@@ -132,25 +132,25 @@ def test_what_does_not_end_well_is_put_before_people_once(agents_env: AgentsEnv)
     assert page.state is GoalState.ACTIVE and page.stuck
     assert (page.progress.done, page.progress.failed) == (1, 1)
     assert len(page.comments) == 1
-    decisions.achieve(agents_env.env.desk, LEAD, page.sr_id, "백업은 다음 분기에")
+    decisions.achieve(agents_env.env.board, LEAD, page.sr_id, "백업은 다음 분기에")
     assert agents_env.page(page.sr_id).state is GoalState.ACHIEVED
 
 
 def test_a_lesson_is_used_and_said_the_next_time(agents_env: AgentsEnv) -> None:
     (first,) = agents_env.approve(agents_env.give("MOF-WAS-01 로그를 분석해 주세요"))
-    begun = beats.begin(agents_env.env.desk, "was-agent")
+    begun = beats.begin(agents_env.env.board, "was-agent")
     assert begun is not None
-    claim = beats.claim_task(agents_env.env.desk, begun)
+    claim = beats.claim_task(agents_env.env.board, begun)
     assert claim is not None and claim.sr_id == first
-    assert "목표 SR-" in agent_memory.recall(agents_env.env.desk, claim).working
+    assert "목표 SR-" in agent_memory.recall(agents_env.env.board, claim).working
     title = LIBRARY.runbook("log-analysis").title
     learned = RunbookOutcome(
         "log-analysis", "worked", lessons.lesson_text(title, "MOF-WAS-01", "worked")
     )
-    agent_memory.write(agents_env.env.desk, claim, "로그 원인 확인", [learned])
+    agent_memory.write(agents_env.env.board, claim, "로그 원인 확인", [learned])
     (second,) = agents_env.approve(agents_env.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
     agents_env.work()
-    with agents_env.env.desk.database.reading() as session:
+    with agents_env.env.board.database.reading() as session:
         said = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
     assert f"지난번 SR-{first}에서 MOF-WAS-01" in said
 
@@ -161,9 +161,9 @@ def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(agents_env: AgentsE
         sr_id = agents_env.env.create_issue(text="MOF-DB-01 데이터베이스 백업이 실패했습니다")
         agents_env.work()
         assert agents_env.task(sr_id).status == State.MANUAL
-    (hire,) = hiring_view.pending_hires(agents_env.env.desk, LEAD)
+    (hire,) = hiring_view.pending_hires(agents_env.env.board, LEAD)
     assert hire.skills == ("BACKUP",) and hire.requester == "디스패처"
-    requests.reject(agents_env.env.desk, PM, hire.hire_id, "사람이 합니다")
+    requests.reject(agents_env.env.board, PM, hire.hire_id, "사람이 합니다")
     agents_env.env.create_issue(text="MOF-DB-01 데이터베이스 백업이 또 실패했습니다")
     agents_env.work()
-    assert not hiring_view.pending_hires(agents_env.env.desk, LEAD)
+    assert not hiring_view.pending_hires(agents_env.env.board, LEAD)

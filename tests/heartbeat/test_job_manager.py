@@ -74,7 +74,7 @@ async def begun(attempts: JobManager) -> tuple[int, Job]:
 
 
 def rescued(env: BoardEnv, seconds: float = 0.0) -> list[str]:
-    return beats.requeue_lost_jobs(env.desk, seconds)
+    return beats.requeue_lost_jobs(env.board, seconds)
 
 
 def attempt(job: Job) -> JobAttempt:
@@ -87,23 +87,23 @@ def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_tur
 ) -> None:
     async def work(engine: procrastinate.App, attempts: JobManager) -> None:
         paused, first = await begun(attempts)
-        held = beats.begin(env.desk, "dispatcher", attempt(first))
+        held = beats.begin(env.board, "dispatcher", attempt(first))
         assert held is not None
         assert rescued(env) == ["beat"]
         assert await attempts.report_alive(paused) is False
         _other, second = await begun(attempts)
         assert second.id == first.id
         # It wakes up: its turn is over, whatever it tries.
-        assert beats.begin(env.desk, "dispatcher", attempt(first)) is None
+        assert beats.begin(env.board, "dispatcher", attempt(first)) is None
         await attempts.finish_job(first, Status.SUCCEEDED, True)
         await attempts.retry_job(first)
         # The other one's turn stands, and takes the reasons that the lost beat had.
-        taken = beats.begin(env.desk, "dispatcher", attempt(second))
+        taken = beats.begin(env.board, "dispatcher", attempt(second))
         assert taken is not None and taken.reasons == ("recovery", "assignment")
         assert taken.issues == held.issues
-        assert beats.claim_task(env.desk, held) is None
-        beats.end(env.desk, held, "late", task_id=None, steps=9)
-        assert beats.claim_task(env.desk, taken) is not None
+        assert beats.claim_task(env.board, held) is None
+        beats.end(env.board, held, "late", task_id=None, steps=9)
+        assert beats.claim_task(env.board, taken) is not None
         await attempts.finish_job(second, Status.SUCCEEDED, True)
 
     opened(env, work)
@@ -156,10 +156,10 @@ def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(
         sql(env, unheard)
         assert rescued(env, 1_000.0) == []
         await attempts.presence.close()
-        assert beats.has_lost_jobs(env.desk) is False
+        assert beats.has_lost_jobs(env.board) is False
         # A database that has just been started waits for its workers.
         await eventually(lambda: rescued(env, 1_000.0) == ["beat"])
-        assert beats.has_lost_jobs(env.desk) is True
+        assert beats.has_lost_jobs(env.board) is True
         assert await attempts.report_alive(paused) is False
 
     opened(env, work)

@@ -29,7 +29,7 @@ def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_on
         told.append(error)
         if len(told) == 1:
             raise TimeoutError("not now")
-        kill_report.alert_listener_failed(env.desk, "host-1", type(error).__name__)
+        kill_report.alert_listener_failed(env.board, "host-1", type(error).__name__)
 
     with closing(
         listener._Reactor((Reaction(INTERRUPTING_KINDS, interrupt, on_failing=tell),))
@@ -38,7 +38,7 @@ def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_on
         reactor.dispatch("killed")
         assert ended.wait(30)
     assert (len(tried), len(told)) == (8, 2)
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         rows = session.connection().exec_driver_sql("select kind, text from tb_outbox").all()
     assert [kind for kind, _ in rows] == ["alert"]
     assert "host-1" in rows[0][1] and "TimeoutError" in rows[0][1]

@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from audit_env import AuditEnv, open_audit_env
 from board_env import seeded_env
 
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.heartbeat import schedule
@@ -34,7 +34,7 @@ def sealed(database: Any, tmp_path: Path) -> Iterator[AuditEnv]:
 
 @pytest.fixture
 def clock(sealed: AuditEnv) -> Iterator[BackgroundScheduler]:
-    found = schedule.HeartbeatScheduler(sealed.desk)
+    found = schedule.HeartbeatScheduler(sealed.board)
     found.start()
     yield found._scheduler
     found.stop()
@@ -58,9 +58,9 @@ def test_the_record_is_signed_every_minute_that_it_grew(
 
 
 def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: AuditEnv) -> None:
-    later = sealed.desk.clock() + timedelta(days=1, hours=2)
-    desk = replace(sealed.desk, clock=lambda: later)
-    clock = schedule.HeartbeatScheduler(desk)
+    later = sealed.board.clock() + timedelta(days=1, hours=2)
+    board = replace(sealed.board, clock=lambda: later)
+    clock = schedule.HeartbeatScheduler(board)
     clock.start()
     try:
         assert clock._scheduler.get_job("record:miss").trigger.interval.total_seconds() == 3600
@@ -73,8 +73,8 @@ def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: AuditEnv) 
 
 
 def test_a_midnight_that_nobody_saw_is_made_up_for_when_the_board_is_back(sealed: AuditEnv) -> None:
-    later = sealed.desk.clock() + timedelta(days=1)
-    clock = schedule.HeartbeatScheduler(replace(sealed.desk, clock=lambda: later))
+    later = sealed.board.clock() + timedelta(days=1)
+    clock = schedule.HeartbeatScheduler(replace(sealed.board, clock=lambda: later))
     for _ in range(2):
         clock.resume()
     with psycopg.connect(sealed.superuser) as connection:
@@ -117,11 +117,11 @@ def chart_with(every: str, *, catch_up: str = "once") -> str:
 
 
 @contextmanager
-def following(clock: schedule.HeartbeatScheduler, desk: Desk) -> Iterator[None]:
+def following(clock: schedule.HeartbeatScheduler, board: BoardContext) -> Iterator[None]:
     """A worker's ear on the board, for this clock alone."""
     loop = asyncio.new_event_loop()
     reaction = Reaction(CHART_KINDS, clock.reload, on_missed=clock.resume)
-    task = loop.create_task(listen(desk, (reaction,)))
+    task = loop.create_task(listen(board, (reaction,)))
 
     def run() -> None:
         with suppress(asyncio.CancelledError):
@@ -152,12 +152,12 @@ def every(clock: schedule.HeartbeatScheduler, agent: str) -> str | None:
 def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
     sealed: AuditEnv, database: Any
 ) -> None:
-    clock = schedule.HeartbeatScheduler(sealed.desk)
+    clock = schedule.HeartbeatScheduler(sealed.board)
     clock.start()
     try:
         assert every(clock, "auditor") == "1h"
-        with following(clock, sealed.desk):
-            organization_chart.apply_chart(sealed.desk, chart_with("2h"), "operator:test")
+        with following(clock, sealed.board):
+            organization_chart.apply_chart(sealed.board, chart_with("2h"), "operator:test")
             assert until(lambda: every(clock, "auditor") == "2h")
             # While nobody can listen the chart changes again.
             with psycopg.connect(database.superuser, autocommit=True) as connection:
@@ -166,7 +166,7 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
                     " where query like 'listen%' and datname = current_database()"
                 )
             hired = chart_with("3h").replace("- id: sec-agent", "- id: net-agent")
-            organization_chart.apply_chart(sealed.desk, hired, "operator:test")
+            organization_chart.apply_chart(sealed.board, hired, "operator:test")
             assert until(lambda: every(clock, "auditor") == "3h")
             assert every(clock, "net-agent") == "10m" and every(clock, "sec-agent") is None
     finally:
@@ -177,14 +177,14 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
 def test_ticks_that_nobody_saw_are_made_up_for_as_the_chart_says(
     sealed: AuditEnv, policy: str, told: int
 ) -> None:
-    organization_chart.apply_chart(sealed.desk, chart_with("1h", catch_up=policy), "operator:test")
+    organization_chart.apply_chart(sealed.board, chart_with("1h", catch_up=policy), "operator:test")
     sealed.env.create_issue()
-    start = sealed.desk.clock()
+    start = sealed.board.clock()
     ten = timedelta(minutes=10)
     last = start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % ten
-    assert beats.tick(sealed.desk, "dispatcher", last)
-    beats.begin(sealed.desk, "dispatcher")
-    clock = schedule.HeartbeatScheduler(replace(sealed.desk, clock=lambda: last + 3 * ten))
+    assert beats.tick(sealed.board, "dispatcher", last)
+    beats.begin(sealed.board, "dispatcher")
+    clock = schedule.HeartbeatScheduler(replace(sealed.board, clock=lambda: last + 3 * ten))
     clock.reload()
     clock.catch_up()
     clock.catch_up()

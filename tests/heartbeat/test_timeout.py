@@ -25,20 +25,20 @@ from guardia.org import chart
 
 IDLE = """
 import sys
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.db.engine import Database
 from guardia.heartbeat import schedule, worker
 from guardia.heartbeat.beat import beat
 
-desk = Desk(Database({dsn!r}))
-clock = schedule.Clock(desk)
+board = BoardContext(Database({dsn!r}))
+clock = schedule.HeartbeatScheduler(board)
 clock.start()
 
 def nobody():
     raise AssertionError("an idle beat asks for the team")
 
-assert beat(desk, nobody, "was-agent") == "idle"
-assert beat(desk, nobody, "was-agent") is None
+assert beat(board, nobody, "was-agent") == "idle"
+assert beat(board, nobody, "was-agent") is None
 clock.stop()
 heavy = ("langgraph", "langchain_core", "kiwipiepy", "bm25s", "openai", "numpy")
 print([name for name in heavy if name in sys.modules])
@@ -51,8 +51,8 @@ def rows(env: BoardEnv, query: str) -> list[Any]:
 
 
 def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(env: BoardEnv) -> None:
-    with env.desk.database.transaction() as session:
-        wakes.wake(session, "was-agent", WakeReason.MANUAL, env.desk.clock())
+    with env.board.database.transaction() as session:
+        wakes.wake(session, "was-agent", WakeReason.MANUAL, env.board.clock())
     command = [sys.executable, "-c", IDLE.format(dsn=env.dsn)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
@@ -68,7 +68,7 @@ class Slow:
     def work(self, _: Any, claim: Any) -> WorkResult:
         self.go.wait(60)
         try:
-            tasks.hand_over(self.env.desk, claim, "늦은 글")
+            tasks.hand_over(self.env.board, claim, "늦은 글")
         except Stale:
             self.late.set()
             return WorkResult("stale", 0)
@@ -78,18 +78,18 @@ class Slow:
 def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(env: BoardEnv) -> None:
     text = chart.shipped_chart_path().read_text("utf-8")
     quick = text.replace("heartbeat: {every: 10m}", "heartbeat: {every: 10m, timeout: 1s}")
-    organization_chart.apply_chart(env.desk, quick, "operator:test")
+    organization_chart.apply_chart(env.board, quick, "operator:test")
     sr_id, slow = env.create_issue(), Slow(env)
     try:
-        assert beat(env.desk, lambda: slow, "dispatcher", grace=0.2) == "timeout"  # type: ignore[arg-type,return-value]
+        assert beat(env.board, lambda: slow, "dispatcher", grace=0.2) == "timeout"  # type: ignore[arg-type,return-value]
         found = rows(env, "select outcome, task_id is not null from tb_agent_run")
         assert found == [("timeout", True)]
         kinds = f"select kind from tb_audit_log where sr_id = {sr_id} order by seq desc limit 1"
         assert rows(env, kinds) == [("timed_out",)]
         assert "제한 시간" in rows(env, "select text from tb_outbox where kind = 'alert'")[0][0]
-        again = beats.begin(env.desk, "dispatcher")
+        again = beats.begin(env.board, "dispatcher")
         assert again is not None and again.reasons == ("recovery",)
-        assert beats.claim_task(env.desk, again) is not None
+        assert beats.claim_task(env.board, again) is not None
     finally:
         slow.go.set()
     assert slow.late.wait(30), "a late write landed"

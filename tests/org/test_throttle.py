@@ -21,7 +21,7 @@ def env(database: Any) -> Any:
 
 
 def tried(env: BoardEnv, limits: dict[str, int], late: float = 0) -> list[int] | None:
-    with env.desk.database.transaction() as session:
+    with env.board.database.transaction() as session:
         return throttle.register_attempt(session, limits, NOW + timedelta(seconds=late))
 
 
@@ -34,7 +34,7 @@ def test_the_count_ends_with_its_window_and_with_success(env: BoardEnv) -> None:
     assert tried(env, {"a": 3}, late=299) is None
     numbers = tried(env, {"a": 3, "c": 1}, late=300)
     assert numbers
-    with env.desk.database.transaction() as session:
+    with env.board.database.transaction() as session:
         throttle.clear_attempts(session, numbers, "a")
     assert tried(env, {"a": 1, "c": 1}, late=300)
 

@@ -43,7 +43,7 @@ BAD = dedent(
 
 def places(text: str) -> list[tuple[int, int, str]]:
     return [
-        (f.line, f.column, f.place) for f in validation.find_problems(chart_model.OrgChart, text)
+        (f.line, f.column, f.path) for f in validation.find_problems(chart_model.OrgChart, text)
     ]
 
 

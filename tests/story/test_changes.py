@@ -20,12 +20,12 @@ def asked(stack: FullStack) -> tuple[int, PendingPlan]:
     stack.fleet.fault("lock-chain")
     sr_id = stack.request(TEXT)
     stack.work()
-    return sr_id, pending.pending_plans(stack.desk, sr_id)[0]
+    return sr_id, pending.pending_plans(stack.board, sr_id)[0]
 
 
 def ask_changes(stack: FullStack, waiting: PendingPlan) -> None:
     lead, bound = stack.person("team_lead"), waiting.plan_hash
-    decisions.ask_changes(stack.desk, lead, waiting.task_id, plan_hash=bound, reason=WISH)
+    decisions.ask_changes(stack.board, lead, waiting.task_id, plan_hash=bound, reason=WISH)
     stack.work()
 
 
@@ -37,7 +37,7 @@ def test_where_the_server_has_changed_another_plan_is_filed_and_carried_out(
     stack.fleet.fault("lock-chain")
     ask_changes(stack, first)
     assert stack.state(sr_id) is State.PENDING_APPROVAL
-    assert pending.pending_plans(stack.desk, sr_id)[0].plan_hash != first.plan_hash
+    assert pending.pending_plans(stack.board, sr_id)[0].plan_hash != first.plan_hash
     assert stack.changes(sr_id) == []
     stack.decide(sr_id)
     stack.work()

@@ -71,7 +71,7 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
         ):
             assert wait_until(lambda: count_sleeping_commands() >= 50)
             began = time.monotonic()
-            done = control_kill_switch.kill(first.desk, first.person("engineer"), "시험")
+            done = control_kill_switch.kill(first.board, first.person("engineer"), "시험")
             assert wait_until(lambda: count_sleeping_commands() == 0)
             seconds = time.monotonic() - began
             faults = [read.exception(timeout=10) for read in here + there]
@@ -79,12 +79,12 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
         assert seconds < 2.0
         assert all(isinstance(fault, Interrupted) for fault in faults)
         assert wait_until(lambda: commands(fleet) == [], 5.0)
-        assert len(control_kill_switch.stopped_tasks(first.desk, done.kill_id)) == 50
+        assert len(control_kill_switch.stopped_tasks(first.board, done.kill_id)) == 50
     with open_full_stack(furnished.app, fleet, keys) as restarted:
         sr_id = restarted.request("기재부 와스 1호기 상태 점검해 주세요")
         restarted.work()
         assert restarted.state(sr_id) is State.RECEIVED
-        control_kill_switch.release(restarted.desk, restarted.person("pm"), "시험 끝")
+        control_kill_switch.release(restarted.board, restarted.person("pm"), "시험 끝")
         restarted.work()
         assert restarted.state(sr_id) is not State.RECEIVED
 
@@ -92,10 +92,10 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
 @contextmanager
 def at_work(stack: FullStack, agent: str) -> Iterator[None]:
     """An agent's beat that is in the middle of a slow command."""
-    beating = threading.Thread(target=beat, args=(stack.desk, lambda: stack.team, agent))
+    beating = threading.Thread(target=beat, args=(stack.board, lambda: stack.team, agent))
     beating.start()
     try:
-        assert wait_until(lambda: count_sleeping_commands() > 0), stack.desk
+        assert wait_until(lambda: count_sleeping_commands() > 0), stack.board
         yield
     finally:
         beating.join(30)
@@ -136,14 +136,14 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
     ):
         sr_id = approved(stack, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
         with at_work(stack, "was-agent"):
-            control_kill_switch.kill(stack.desk, stack.person("team_lead"), "잘못된 배포")
+            control_kill_switch.kill(stack.board, stack.person("team_lead"), "잘못된 배포")
         stack.work()
         assert stack.state(sr_id) is State.FAILED_ROLLBACK
         assert stack.changes(sr_id) == ["deploy.activate", "deploy.activate"]
         assert fleet.is_healthy("failing-deploy")
-        stopped = control_kill_switch.stopped_tasks(stack.desk, 1)
+        stopped = control_kill_switch.stopped_tasks(stack.board, 1)
         assert [(s.sr_id, s.outcome) for s in stopped] == [(sr_id, "RESTORED")]
-        assert kill_switch.active_kill_switch(stack.desk) is not None
+        assert kill_switch.active_kill_switch(stack.board) is not None
         assert commands(fleet) == []
 
 
@@ -169,14 +169,14 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
         )
         with at_work(stack, "was-agent"):
             replaced = chart_edit.hire(chart_edit.fire(shipped, "was-agent"), successor)
-            organization_chart.apply_chart(stack.desk, replaced, "operator:test")
-            with stack.desk.database.reading() as session:
+            organization_chart.apply_chart(stack.board, replaced, "operator:test")
+            with stack.board.database.reading() as session:
                 (task,) = session.scalars(select(Task).where(Task.sr_id == sr_id))
                 assert (task.agent_id, task.run_id) == ("dispatcher", None)
                 assert task.status == State.IN_PROGRESS
             assert wait_until(lambda: count_sleeping_commands() == 0)
         stack.work()
-        with stack.desk.database.reading() as session:
+        with stack.board.database.reading() as session:
             assert session.scalars(select(Run).where(Run.ended_at.is_(None))).all() == []
         entries = stack.entries(sr_id)
         after = entries[[e.kind for e in entries].index("handed_on") :]
@@ -203,7 +203,7 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
         with at_work(stack, "was-agent"):
             began = time.monotonic()
             directives.issue_directive(
-                stack.desk, stack.person("engineer"), task_id, DirectiveRequest("abort", "그만")
+                stack.board, stack.person("engineer"), task_id, DirectiveRequest("abort", "그만")
             )
             assert wait_until(lambda: count_sleeping_commands() == 0)
             assert time.monotonic() - began < 2.0
@@ -223,11 +223,11 @@ def test_a_take_over_ends_the_running_command_and_the_agent_writes_nothing_more(
         interrupt_listeners(stack),
     ):
         sr_id = stack.request("기재부 운영DB 쿼리가 너무 느려요")
-        beat(stack.desk, lambda: stack.team, "dispatcher")
+        beat(stack.board, lambda: stack.team, "dispatcher")
         with at_work(stack, "db-agent"):
             person = stack.person("engineer")
             directives.issue_directive(
-                stack.desk, person, task_of(stack, sr_id), DirectiveRequest("manual")
+                stack.board, person, task_of(stack, sr_id), DirectiveRequest("manual")
             )
         stack.work()
         assert stack.state(sr_id) is State.MANUAL
@@ -244,7 +244,7 @@ def test_a_completed_cleanup_is_rolled_back_restored_and_verified(stack: FullSta
     assert stack.state(sr_id) is State.COMPLETED
     lead = stack.person("team_lead")
     directives.issue_directive(
-        stack.desk, lead, task_of(stack, sr_id), DirectiveRequest("rollback", "감사 자료 보존")
+        stack.board, lead, task_of(stack, sr_id), DirectiveRequest("rollback", "감사 자료 보존")
     )
     assert stack.state(sr_id) is State.COMPLETED
     stack.work()
@@ -266,7 +266,7 @@ def test_what_cannot_be_undone_is_not_rolled_back(stack: FullStack) -> None:
     assert stack.state(sr_id) is State.COMPLETED
     with pytest.raises(Refused, match="되돌릴 수 없는"):
         directives.issue_directive(
-            stack.desk,
+            stack.board,
             stack.person("team_lead"),
             task_of(stack, sr_id),
             DirectiveRequest("rollback", "취소"),
@@ -280,13 +280,13 @@ def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(
     assert not stack.fleet.fault("lock-chain").good
     sr_id = stack.request("기재부 운영DB 쿼리가 너무 느려요")
     stack.work()
-    before = pending.pending_plans(stack.desk, sr_id)[0]
+    before = pending.pending_plans(stack.board, sr_id)[0]
     engineer = stack.person("engineer")
-    directives.issue_directive(stack.desk, engineer, before.task_id, DirectiveRequest("manual"))
-    assert stack.state(sr_id) is State.MANUAL and not pending.pending_plans(stack.desk, sr_id)
-    directives.issue_directive(stack.desk, engineer, before.task_id, DirectiveRequest("return"))
+    directives.issue_directive(stack.board, engineer, before.task_id, DirectiveRequest("manual"))
+    assert stack.state(sr_id) is State.MANUAL and not pending.pending_plans(stack.board, sr_id)
+    directives.issue_directive(stack.board, engineer, before.task_id, DirectiveRequest("return"))
     stack.work()
-    again = pending.pending_plans(stack.desk, sr_id)[0]
+    again = pending.pending_plans(stack.board, sr_id)[0]
     assert again.plan.actions and again.plan_hash != before.plan_hash
     stack.decide(sr_id)
     stack.work()
@@ -313,31 +313,31 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
         sr_id = stack.request("기재부 와스 1호기 로그를 줄여 주세요")
         pm, lead = stack.person("pm"), stack.person("team_lead")
         task_id = manual_plans.force_action(
-            stack.desk, pm, sr_id, "MOF-WAS-01", level("ERROR"), "로그가 너무 많음"
+            stack.board, pm, sr_id, "MOF-WAS-01", level("ERROR"), "로그가 너무 많음"
         )
         agent = "was-agent"
         stack.decide(sr_id)
         with at_work(stack, agent):
-            bound = view.plan_state(stack.desk, task_id).plan_hash or ""
+            bound = view.plan_state(stack.board, task_id).plan_hash or ""
             wish = PlanRevision(bound, [level("WARN")], "경고는 남겨 주세요")
-            manual_plans.change_plan(stack.desk, pm, task_id, wish)
+            manual_plans.change_plan(stack.board, pm, task_id, wish)
             assert wait_until(lambda: count_sleeping_commands() == 0)
         assert commands(fleet) == []
         armed[0] = False
-        beat(stack.desk, lambda: stack.team, agent)
+        beat(stack.board, lambda: stack.team, agent)
         # Nothing runs before people have seen the changed plan.
-        assert view.task(stack.desk, task_id).state is State.PENDING_APPROVAL
+        assert view.task(stack.board, task_id).state is State.PENDING_APPROVAL
         assert stack.changes(sr_id) == ["service.set_log_level"]
         stack.decide(sr_id)
-        beat(stack.desk, lambda: stack.team, agent)
-        assert view.task(stack.desk, task_id).state is State.COMPLETED
+        beat(stack.board, lambda: stack.team, agent)
+        assert view.task(stack.board, task_id).state is State.COMPLETED
         done = [e.detail["args"]["level"] for e in stack.entries(sr_id) if was_change(e)]
         assert done == ["ERROR", "WARN"]
         directives.issue_directive(
-            stack.desk, lead, task_id, DirectiveRequest("rollback", "원래대로")
+            stack.board, lead, task_id, DirectiveRequest("rollback", "원래대로")
         )
-        beat(stack.desk, lambda: stack.team, agent)
-        assert view.task(stack.desk, task_id).state is State.ROLLED_BACK
+        beat(stack.board, lambda: stack.team, agent)
+        assert view.task(stack.board, task_id).state is State.ROLLED_BACK
 
 
 def was_change(entry: Any) -> bool:

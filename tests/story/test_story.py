@@ -47,7 +47,7 @@ def test_a_fault_is_diagnosed_approved_repaired_and_verified(stack: FullStack, f
     assert stack.state(sr_id) is State.PENDING_APPROVAL
     assert stack.changes(sr_id) == []
     assert not stack.fleet.is_healthy(fault)
-    plan = pending.pending_plans(stack.desk, sr_id)[0].plan
+    plan = pending.pending_plans(stack.board, sr_id)[0].plan
     assert [a.call.tool for a in plan.actions] == changes
     assert plan.citation.passage and len(plan.citation.sha256) == 64
     stack.decide(sr_id)
@@ -72,7 +72,7 @@ def test_a_rejected_plan_changes_nothing(stack: FullStack) -> None:
 def test_a_release_whose_verification_fails_is_undone_and_alerted(stack: FullStack) -> None:
     sr_id = stack.request("기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
     stack.work()
-    waiting = pending.pending_plans(stack.desk, sr_id)
+    waiting = pending.pending_plans(stack.board, sr_id)
     assert waiting[0].plan.category == "DEPLOY_SECURE"
     with pytest.raises(Forbidden):
         _decide_as(stack, sr_id, "pm")
@@ -86,9 +86,9 @@ def test_a_release_whose_verification_fails_is_undone_and_alerted(stack: FullSta
 def _decide_as(stack: FullStack, sr_id: int, role: str) -> None:
     from guardia.board.approvals import decisions
 
-    step = pending.pending_plans(stack.desk, sr_id)[0]
+    step = pending.pending_plans(stack.board, sr_id)[0]
     decisions.decide(
-        stack.desk, stack.person(role), step.task_id, approve=True, plan_hash=step.plan_hash
+        stack.board, stack.person(role), step.task_id, approve=True, plan_hash=step.plan_hash
     )
 
 
@@ -123,9 +123,9 @@ def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twi
     assert kinds[-1] == "intent"
 
     # What the queue does for a dead worker's job: the agent's beat runs again.
-    begun = beats.begin(stack.desk, "db-agent")
+    begun = beats.begin(stack.board, "db-agent")
     assert begun is not None and begun.reasons == ("recovery", "approval_decided")
-    beats.end(stack.desk, begun, "handed to the next beat", task_id=None, steps=0)
+    beats.end(stack.board, begun, "handed to the next beat", task_id=None, steps=0)
     _wake(stack, "db-agent")
     stack.work()
     assert stack.state(sr_id) is State.COMPLETED
@@ -137,8 +137,8 @@ def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twi
 def _wake(stack: FullStack, agent: str) -> None:
     from guardia.board.core.wakes import wake
 
-    with stack.desk.database.transaction() as session:
-        wake(session, agent, "manual", stack.desk.clock())
+    with stack.board.database.transaction() as session:
+        wake(session, agent, "manual", stack.board.clock())
 
 
 HOSTILE = (

@@ -102,8 +102,8 @@ def adapter_entry(adapter: dict[str, Any], tools: tuple[str, ...] | None = None)
 
 def adapter_context(env: BoardEnv, claim: Claim, hands: FakeTransport) -> AgentContext:
     """What a beat brings; an outside agent has neither our library nor our brain."""
-    gate = Gate(env.desk, hands, sleep=lambda _: None)
-    return AgentContext(env.desk, gate, None, None, claim, ())  # type: ignore[arg-type]
+    gate = Gate(env.board, hands, sleep=lambda _: None)
+    return AgentContext(env.board, gate, None, None, claim, ())  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -119,18 +119,18 @@ def open_adapter_run(
     claim, hands = claim or env.create_parsed_task(), FakeTransport()
     agent = adapter_entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
     here = adapter_context(env, claim, hands)
-    offered = build_manifest(agent, here.gate.host(tasks.grant_reads(env.desk, claim)))
+    offered = build_manifest(agent, here.gate.host(tasks.grant_reads(env.board, claim)))
     session_id, token = sessions.open_session(
-        env.desk, claim, offered, kind="process", seconds=round(seconds), budget=calls
+        env.board, claim, offered, kind="process", seconds=round(seconds), budget=calls
     )
     standing, proxy = IdleEngagement(), ToolProxy(here, agent, session_id, graph.execution_graph())
-    turn = AgentSession(env.desk, claim, proxy, session_id, seconds, grace=0.1)
-    browser = PageClient(page_app(env.desk), raise_server_exceptions=False)
+    turn = AgentSession(env.board, claim, proxy, session_id, seconds, grace=0.1)
+    browser = PageClient(page_app(env.board), raise_server_exceptions=False)
     found = AdapterRun(env, claim, token, session_id, hands, browser)
 
     def run() -> None:
         ending = turn.run(standing)
-        sessions.close_session(env.desk, claim, session_id, ending)
+        sessions.close_session(env.board, claim, session_id, ending)
         found.endings.append(ending)
 
     thread = threading.Thread(target=run)

@@ -46,33 +46,33 @@ class AgentsEnv:
     def work(self) -> None:
         """Beats until nobody has a reason to wake."""
         while (agent := self._next()) is not None:
-            beat(self.env.desk, lambda: self.team, agent)
+            beat(self.env.board, lambda: self.team, agent)
 
     def give(self, text: str) -> GoalPage:
         """A goal, planned."""
-        sr_id = planning.create_goal(self.env.desk, LEAD, text, channel="web")
+        sr_id = planning.create_goal(self.env.board, LEAD, text, channel="web")
         self.work()
         return self.page(sr_id)
 
     def page(self, sr_id: int) -> GoalPage:
         """What a person sees of it."""
-        return view.get_goal(self.env.desk, LEAD, sr_id)
+        return view.get_goal(self.env.board, LEAD, sr_id)
 
     def approve(self, page: GoalPage, *out: int) -> tuple[int, ...]:
         """A person approves what they see."""
         words = {"plan_hash": page.plan_hash, "taken_out": frozenset(out)}
-        return decisions.approve(self.env.desk, LEAD, page.sr_id, **words)  # type: ignore[arg-type]
+        return decisions.approve(self.env.board, LEAD, page.sr_id, **words)  # type: ignore[arg-type]
 
     def fire(self, agent: str) -> None:
         """Without this agent."""
-        desk = self.env.desk
-        with desk.database.reading() as session:
+        board = self.env.board
+        with board.database.reading() as session:
             text = revisions.chart_text(session, revisions.latest(session) or 0)
-        chart.apply_chart(desk, chart_edit.fire(text, agent), "operator:test")
+        chart.apply_chart(board, chart_edit.fire(text, agent), "operator:test")
 
     def task(self, sr_id: int) -> Task:
         """An issue's only task."""
-        with self.env.desk.database.reading() as session:
+        with self.env.board.database.reading() as session:
             return session.scalars(select(Task).where(Task.sr_id == sr_id)).one()
 
     def finish(self, *numbers: int, verb: str = "complete") -> None:
@@ -80,20 +80,20 @@ class AgentsEnv:
         for number in numbers:
             task = self.task(number).task_id
             if verb == "complete" and self.task(number).status != State.MANUAL:
-                directives.issue_directive(self.env.desk, LEAD, task, DirectiveRequest("manual"))
+                directives.issue_directive(self.env.board, LEAD, task, DirectiveRequest("manual"))
             directives.issue_directive(
-                self.env.desk, LEAD, task, DirectiveRequest(verb, "손으로 끝냄")
+                self.env.board, LEAD, task, DirectiveRequest(verb, "손으로 끝냄")
             )
 
     def kinds(self, sr_id: int) -> list[str]:
         """The goal's entries; the whole record must hold."""
-        with self.env.desk.database.reading() as session:
+        with self.env.board.database.reading() as session:
             assert log.verify_all(session).intact
             query = select(AuditEntry.kind).where(AuditEntry.sr_id == sr_id)
             return list(session.scalars(query.order_by(AuditEntry.seq)))
 
     def _next(self) -> str | None:
-        with self.env.desk.database.reading() as session:
+        with self.env.board.database.reading() as session:
             query = select(Wake.agent_id)
             return session.scalar(query.order_by(Wake.wake_id).limit(1))
 
@@ -107,8 +107,8 @@ def open_agents_env(owner: str, dsn: str, keys: Path) -> Iterator[AgentsEnv]:
     with seeded_env(dsn) as env:
         institutions = (InstitutionInfo(id="MOE", name="교육부"),)
         names = Directory(institutions=institutions, servers=MORE_SERVERS)
-        chart.import_directory(env.desk, names, {})
-        gate = Gate(env.desk, connections)
-        yield AgentsEnv(env, Team(env.desk, gate, LIBRARY, checkpoints.saver(pool)))
+        chart.import_directory(env.board, names, {})
+        gate = Gate(env.board, connections)
+        yield AgentsEnv(env, Team(env.board, gate, LIBRARY, checkpoints.saver(pool)))
     connections.close()
     pool.close()

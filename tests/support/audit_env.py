@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.audit.chain import ORIGIN, ChainEntry
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary
 from guardia.board.integrity.verification import VerificationResult
@@ -27,38 +27,38 @@ class AuditEnv:
     """A desk with a notary, what its verifier says, and the attacker's hands."""
 
     env: BoardEnv
-    desk: Desk
+    board: BoardContext
     witness_files: WitnessFiles
     superuser: str
 
     def write(self, count: int) -> None:
         """So many entries more."""
         for n in range(count):
-            with self.desk.database.transaction() as session:
+            with self.board.database.transaction() as session:
                 log.append(
                     session,
                     "comment",
                     actor="person:lead",
-                    now=self.desk.clock(),
+                    now=self.board.clock(),
                     detail={"n": n},
                     text=f"기록 {n}",
                 )
 
-    def seal(self) -> int:
+    def sign_checkpoint(self) -> int:
         """Sign; the size of the newest checkpoint."""
-        assert self.desk.notary is not None
-        newest = self.desk.notary.seal(self.desk)
+        assert self.board.notary is not None
+        newest = self.board.notary.sign(self.board)
         assert newest is not None
         return newest.size
 
     def size(self) -> int:
         """Entries so far."""
-        with self.desk.database.reading() as session:
+        with self.board.database.reading() as session:
             return log.head(session).size
 
     def verify(self, *, full: bool = True) -> VerificationResult:
         """What the verifier finds."""
-        return verification.verify_log(self.desk, full=full)
+        return verification.verify_log(self.board, full=full)
 
     def attack(self, *statements: str, **values: Any) -> None:
         """As a superuser who switches every trigger off, and on again."""
@@ -73,7 +73,7 @@ class AuditEnv:
 
     def links(self) -> list[ChainEntry]:
         """All entries."""
-        with self.desk.database.reading() as session:
+        with self.board.database.reading() as session:
             return list(log.entries(session))
 
     def rewrite(self, links: list[ChainEntry]) -> None:
@@ -114,7 +114,7 @@ class AuditEnv:
     def approved(self) -> Any:
         """A hold on a task whose plan is approved."""
         held, _, bound = self.env.create_filed_plan()
-        decisions.decide(self.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+        decisions.decide(self.board, LEAD, held.task_id, approve=True, plan_hash=bound)
         return self.env.claim("db-agent")
 
 
@@ -131,5 +131,5 @@ def witness_places(folder: Path) -> WitnessFiles:
 def open_audit_env(env: BoardEnv, superuser: str, folder: Path) -> AuditEnv:
     """The cast's board with a notary of its own."""
     found = witness_places(folder)
-    desk = replace(env.desk, notary=Notary(found))
-    return AuditEnv(BoardEnv(desk, env.dsn), desk, found, superuser)
+    board = replace(env.board, notary=Notary(found))
+    return AuditEnv(BoardEnv(board, env.dsn), board, found, superuser)

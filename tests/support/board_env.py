@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from guardia.board.control import directives
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Check, Citation, Plan, Risk, ToolCall
 from guardia.board.execution import tasks, view
 from guardia.board.execution.tasks import Assignment
@@ -44,19 +44,19 @@ TERMINATE = ToolCall(
 class BoardEnv:
     """The desk with shortcuts that bring work to where a test begins."""
 
-    desk: Desk
+    board: BoardContext
     dsn: str
 
     def create_issue(self, **more: str) -> int:
         """A new issue's number."""
         words = {"text": "운영DB가 느려요", "channel": "web", "sender": "장하늘", "room": "방"}
-        return receiving.receive_issue(self.desk, receiving.NewIssue(**{**words, **more}))
+        return receiving.receive_issue(self.board, receiving.NewIssue(**{**words, **more}))
 
     def claim(self, agent: str) -> Claim:
         """What the agent's next beat claims."""
-        begun = beats.begin(self.desk, agent)
+        begun = beats.begin(self.board, agent)
         assert begun is not None
-        found = beats.claim_task(self.desk, begun)
+        found = beats.claim_task(self.board, begun)
         assert found is not None
         return found
 
@@ -64,7 +64,7 @@ class BoardEnv:
         """A hold by the DB specialist on a PARSED task."""
         self.create_issue()
         tasks.file_triage(
-            self.desk, self.claim("dispatcher"), assignment(*(servers or ("MOF-DB-01",)))
+            self.board, self.claim("dispatcher"), assignment(*(servers or ("MOF-DB-01",)))
         )
         return self.claim("db-agent")
 
@@ -72,15 +72,15 @@ class BoardEnv:
         """A task whose plan is filed."""
         held = self.create_parsed_task()
         filed = given or plan()
-        tasks.file_plan(self.desk, held, filed)
+        tasks.file_plan(self.board, held, filed)
         return held, filed, tasks.plan_hash(held.task_id, filed)
 
 
-def replace_plan(desk: Desk, task_id: int, given: Plan, author: PersonInfo) -> None:
+def replace_plan(board: BoardContext, task_id: int, given: Plan, author: PersonInfo) -> None:
     """A person's plan in the place of the one that waits or is approved."""
-    seen = view.plan_state(desk, task_id).plan_hash or ""
+    seen = view.plan_state(board, task_id).plan_hash or ""
     directives.issue_directive(
-        desk, author, task_id, directives.DirectiveRequest("change", "고침", seen, given)
+        board, author, task_id, directives.DirectiveRequest("change", "고침", seen, given)
     )
 
 
@@ -133,10 +133,10 @@ def seeded_env(dsn: str) -> Iterator[BoardEnv]:
     """The board over ``dsn`` with the shipped chart and the cast enrolled."""
     with open_env(dsn) as env:
         organization_chart.apply_chart(
-            env.desk, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
+            env.board, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
         )
         organization_chart.import_directory(
-            env.desk,
+            env.board,
             Directory(
                 institutions=(InstitutionInfo(id="MOF", name="기획재정부"),),
                 servers=(SERVER, SECOND_SERVER),
@@ -152,6 +152,6 @@ def open_env(dsn: str) -> Iterator[BoardEnv]:
     """The board over a database in which all of them are already."""
     connected = Database(dsn, pool_size=4)
     try:
-        yield BoardEnv(Desk(connected, planner=CatalogPlanner()), dsn)
+        yield BoardEnv(BoardContext(connected, planner=CatalogPlanner()), dsn)
     finally:
         connected.close()

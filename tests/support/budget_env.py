@@ -7,7 +7,7 @@ from contextlib import suppress
 from board_env import BoardEnv
 
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets, metering
 from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.board.costs.metering import ModelCallRequest, ModelCallResult
@@ -25,12 +25,12 @@ def apply_budget_chart(env: BoardEnv, budget: str = "", more: str = PRICES) -> N
     text = chart.shipped_chart_path().read_text("utf-8")
     if budget:
         text = text.replace("  - id: db-agent\n", f"  - id: db-agent\n    budget: {budget}\n")
-    organization_chart.apply_chart(env.desk, f"{text}\n{more}", "operator:test")
+    organization_chart.apply_chart(env.board, f"{text}\n{more}", "operator:test")
 
 
-def reserve_call(desk: Desk, claim: Claim, bid: ModelCallRequest = BID) -> int:
+def reserve_call(board: BoardContext, claim: Claim, bid: ModelCallRequest = BID) -> int:
     """A permitted call's number."""
-    call = metering.reserve(desk, claim, bid)
+    call = metering.reserve(board, claim, bid)
     assert isinstance(call, int), call
     return call
 
@@ -38,9 +38,9 @@ def reserve_call(desk: Desk, claim: Claim, bid: ModelCallRequest = BID) -> int:
 def pay_calls(env: BoardEnv, claim: Claim, *, times: int = 1, why: str = "") -> None:
     """Calls that use all that they may; unusable ones where a reason is given."""
     for _ in range(times):
-        call = reserve_call(env.desk, claim)
+        call = reserve_call(env.board, claim)
         outcome = "unusable" if why else "used"
-        metering.settle(env.desk, call, ModelCallResult(outcome, why, 600, 400, 812))
+        metering.settle(env.board, call, ModelCallResult(outcome, why, 600, 400, 812))
 
 
 def exhaust_budget(env: BoardEnv) -> Claim:
@@ -48,8 +48,8 @@ def exhaust_budget(env: BoardEnv) -> Claim:
     apply_budget_chart(env, "{tokens: 1500, on_exhausted: pause}")
     claim = env.create_parsed_task()
     pay_calls(env, claim)
-    refused = metering.reserve(env.desk, claim, BID)
+    refused = metering.reserve(env.board, claim, BID)
     assert isinstance(refused, BudgetRefusal) and refused.pauses_agent
     with suppress(Exhausted):
-        budgets.pause_agent(env.desk, claim, refused)
+        budgets.pause_agent(env.board, claim, refused)
     return claim

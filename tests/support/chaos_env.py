@@ -31,7 +31,7 @@ from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.signing import DecisionSigner
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
 from guardia.board.issues import receiving
@@ -221,7 +221,7 @@ class ChaosRun:
     home: Path
     dsn: str
     services: TargetServer
-    desk: Desk
+    board: BoardContext
     issues: dict[int, Target] = field(default_factory=dict)
     workers: list[WorkerProcess] = field(default_factory=list)
     losses: list[WorkerLoss] = field(default_factory=list)
@@ -235,7 +235,7 @@ class ChaosRun:
         for name, target in self.services.targets.items():
             text = f"{name} 서버에 {NEW} 버전 배포해 주세요"
             line = receiving.NewIssue(text=text, channel="web", sender="장하늘", room="방")
-            self.issues[receiving.receive_issue(self.desk, line)] = target
+            self.issues[receiving.receive_issue(self.board, line)] = target
 
     def worker(self) -> WorkerProcess:
         """Start one more."""
@@ -288,14 +288,14 @@ class ChaosRun:
                 self._decide(lead, sr_id)
             for (sr_id,) in self.rows(stalled):
                 with suppress(GuardiaError):
-                    clear_stall.clear(self.desk, lead, sr_id)
+                    clear_stall.clear(self.board, lead, sr_id)
                     self.cleared_stalls += 1
 
     def _decide(self, lead: PersonInfo, sr_id: int) -> None:
-        for plan in pending.pending_plans(self.desk, sr_id):
+        for plan in pending.pending_plans(self.board, sr_id):
             with suppress(GuardiaError):  # decided on, or changed, since we have looked
                 decisions.decide(
-                    self.desk, lead, plan.task_id, approve=True, plan_hash=plan.plan_hash
+                    self.board, lead, plan.task_id, approve=True, plan_hash=plan.plan_hash
                 )
 
     def until(self, true: Callable[[], bool], what: str, seconds: float = 400.0) -> None:
@@ -395,7 +395,7 @@ class ChaosRun:
         return Counter(self._effect(sr_id, target) for sr_id, target in self.issues.items())
 
     def _effect(self, sr_id: int, target: Target) -> str:
-        state, seen = view.issue(self.desk, sr_id).state, target.effects
+        state, seen = view.issue(self.board, sr_id).state, target.effects
         if any(seen.count(release) > 1 for release in (OLD, NEW)):
             return "twice"
         whole = target.current == target.running
@@ -415,7 +415,7 @@ class ChaosRun:
 
     def audit_log_is_intact(self) -> bool:
         """Whether the record is whole."""
-        with self.desk.database.reading() as session:
+        with self.board.database.reading() as session:
             return bool(audit_log.verify_all(session).intact)
 
     @cached_property
@@ -475,17 +475,22 @@ def open_chaos_run(
     threading.Thread(target=services.serve_forever, daemon=True).start()
     database = Database(dsn, pool_size=4)
     made = ChaosRun(
-        cluster, fleet, home, dsn, services, Desk(database, seal=DecisionSigner.from_store(keys))
+        cluster,
+        fleet,
+        home,
+        dsn,
+        services,
+        BoardContext(database, decision_signer=DecisionSigner.from_store(keys)),
     )
     try:
         operators = "\n".join(OPERATOR.format(n=n) for n in range(1, 7))
-        chart.apply_chart(made.desk, CHART.format(operators=operators), "operator:test")
+        chart.apply_chart(made.board, CHART.format(operators=operators), "operator:test")
         hosts = tuple(
             target.host(made.carrier_hosts[number % len(CARRIER_SERVERS)], services.server_port)
             for number, target in enumerate(targets.values())
         )
         names = fleet.directory()
-        chart.import_directory(made.desk, names.model_copy(update={"servers": hosts}), {})
+        chart.import_directory(made.board, names.model_copy(update={"servers": hosts}), {})
         made.open_issues()
         yield made
     finally:

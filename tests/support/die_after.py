@@ -40,4 +40,4 @@ class DyingTransport:
 if __name__ == "__main__":
     dsn, home, keys, agent = sys.argv[1:]
     with open_full_stack(dsn, RunningFleet.find(Path(home)), Path(keys), DyingTransport) as stack:
-        beat(stack.desk, lambda: stack.team, agent)
+        beat(stack.board, lambda: stack.team, agent)

@@ -20,13 +20,13 @@ from sqlalchemy import select
 
 from guardia.agents.adapters import process
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
 from guardia.db.account import SystemAccount
 from guardia.org import chart
 from guardia.tools.lab.running_fleet import RunningFleet
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "outside_agent.py"
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "external_agent.py"
 PYTHON = "/usr/bin/python3"
 """The system's own: programs run under an account that need not reach our environment."""
 
@@ -87,10 +87,10 @@ def stack_with_external_agent(
         pytest.skip("no system Python")
     with (
         open_full_stack(dsn, fleet, home / "secrets") as stack,
-        serve_app(page_app(stack.desk)) as address,
+        serve_app(page_app(stack.board)) as address,
     ):
         organization_chart.apply_chart(
-            stack.desk, chart_with_adapter(adapter, **more), "operator:test"
+            stack.board, chart_with_adapter(adapter, **more), "operator:test"
         )
         environment = {
             **os.environ,
@@ -109,8 +109,8 @@ def stack_with_external_agent(
         assert list((home / "outside").iterdir()) == []
 
 
-def audit_entries(desk: Desk, *kinds: str) -> list[AuditEntry]:
+def audit_entries(board: BoardContext, *kinds: str) -> list[AuditEntry]:
     """The entries of these kinds, in order."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         query = select(AuditEntry).where(AuditEntry.kind.in_(kinds)).order_by(AuditEntry.seq)
         return list(session.scalars(query))

@@ -16,7 +16,7 @@ from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.audit.signing import DecisionSigner
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.run_model import Wake
 from guardia.board.execution import view
@@ -40,7 +40,7 @@ LIBRARY = Library.shipped()
 class FullStack:
     """The board, the team, and shortcuts for what people do."""
 
-    desk: Desk
+    board: BoardContext
     team: Team
     gate: Gate
     fleet: RunningFleet
@@ -48,25 +48,25 @@ class FullStack:
     def request(self, text: str) -> int:
         """A line in a room that opens an issue."""
         return receiving.receive_issue(
-            self.desk,
+            self.board,
             receiving.NewIssue(text=text, channel="mattermost", sender="장하늘", room="방"),
         )
 
     def work(self) -> None:
         """Run beats until nobody has a reason to wake."""
         while (agent := self._next()) is not None:
-            beat(self.desk, lambda: self.team, agent)
+            beat(self.board, lambda: self.team, agent)
 
     def state(self, sr_id: int) -> State:
         """Where an issue stands."""
-        return view.issue(self.desk, sr_id).state
+        return view.issue(self.board, sr_id).state
 
     def decide(self, sr_id: int, *, approve: bool = True) -> None:
         """The right person decides each step that waits, until none does."""
-        while waiting := pending.pending_plans(self.desk, sr_id):
+        while waiting := pending.pending_plans(self.board, sr_id):
             step = waiting[0]
             decisions.decide(
-                self.desk,
+                self.board,
                 self.person(step.role),
                 step.task_id,
                 approve=approve,
@@ -80,7 +80,7 @@ class FullStack:
 
     def entries(self, sr_id: int) -> list[AuditEntry]:
         """The issue's part of the record; the whole of it must hold."""
-        with self.desk.database.reading() as session:
+        with self.board.database.reading() as session:
             assert log.verify_all(session).intact
             found = select(AuditEntry).where(AuditEntry.sr_id == sr_id).order_by(AuditEntry.seq)
             return list(session.scalars(found))
@@ -94,7 +94,7 @@ class FullStack:
         ]
 
     def _next(self) -> str | None:
-        with self.desk.database.reading() as session:
+        with self.board.database.reading() as session:
             return session.scalar(select(Wake.agent_id).order_by(Wake.wake_id).limit(1))
 
 
@@ -108,13 +108,13 @@ def open_full_stack(
     connections: Transport = Connections(FileCredentialStore(keys))
     try:
         # Workers of one installation sign with one key.
-        desk = Desk(
+        board = BoardContext(
             database,
             decision_signer=DecisionSigner.from_store(FileCredentialStore(keys)),
             planner=CatalogPlanner(),
         )
-        gate = Gate(desk, transport(connections) if transport else connections)
-        yield FullStack(desk, Team(desk, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
+        gate = Gate(board, transport(connections) if transport else connections)
+        yield FullStack(board, Team(board, gate, LIBRARY, checkpoints.saver(pool)), gate, fleet)
     finally:
         connections.close()  # type: ignore[attr-defined]
         pool.close()
@@ -126,9 +126,9 @@ def seed_full_stack(owner_dsn: str, dsn: str, fleet: RunningFleet, keys: Path) -
     checkpoints.setup(owner_dsn)
     FileCredentialStore(keys).put(*fleet.credential())
     database = Database(dsn, pool_size=2)
-    desk = Desk(database)
+    board = BoardContext(database)
     organization_chart.apply_chart(
-        desk, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
+        board, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
     )
-    organization_chart.import_directory(desk, fleet.directory(), {})
+    organization_chart.import_directory(board, fleet.directory(), {})
     database.close()

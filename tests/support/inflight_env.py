@@ -82,7 +82,7 @@ def interrupt_listeners(*stacks: FullStack) -> Iterator[None]:
     loop = asyncio.new_event_loop()
 
     async def all_of_them() -> None:
-        reactions = [(h.desk, (Reaction(INTERRUPTING_KINDS, h.gate.interrupt),)) for h in stacks]
+        reactions = [(h.board, (Reaction(INTERRUPTING_KINDS, h.gate.interrupt),)) for h in stacks]
         await asyncio.gather(*(listen(*each) for each in reactions))
 
     task = loop.create_task(all_of_them())
@@ -107,22 +107,22 @@ def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
     names = list(SERVERS)
     for number in range(count):
         line = receiving.NewIssue(text=f"점검 {number}", channel="web", sender="장하늘")
-        receiving.receive_issue(stack.desk, line)
-    begun = beats.begin(stack.desk, "dispatcher")
+        receiving.receive_issue(stack.board, line)
+    begun = beats.begin(stack.board, "dispatcher")
     assert begun is not None
     for number in range(count):
-        claim = beats.claim_task(stack.desk, begun)
+        claim = beats.claim_task(stack.board, begun)
         assert claim is not None
-        tasks.file_triage(stack.desk, claim, assignment(names[number % len(names)]))
-    beats.end(stack.desk, begun, "delegated", task_id=None, steps=0)
-    begun = beats.begin(stack.desk, "db-agent")
+        tasks.file_triage(stack.board, claim, assignment(names[number % len(names)]))
+    beats.end(stack.board, begun, "delegated", task_id=None, steps=0)
+    begun = beats.begin(stack.board, "db-agent")
     assert begun is not None
     holds: list[Claim] = []
-    while claim := beats.claim_task(stack.desk, begun, frozenset(h.task_id for h in holds)):
+    while claim := beats.claim_task(stack.board, begun, frozenset(h.task_id for h in holds)):
         holds.append(claim)
     assert len(holds) == count
     # A beat has one task in its hands: for fifty at once it would take fifty agents.
-    with stack.desk.database.transaction() as session:
+    with stack.board.database.transaction() as session:
         numbers = [h.task_id for h in holds]
         session.execute(update(Task).where(Task.task_id.in_(numbers)).values(run_id=begun.run_id))
     return holds
@@ -133,7 +133,7 @@ def reads_in_flight(stack: FullStack, holds: list[Claim]) -> Iterator[list[Futur
     """A read for each of them, all running on the hosts at once."""
 
     def read(claim: Claim) -> Any:
-        grant = tasks.grant_reads(stack.desk, claim)
+        grant = tasks.grant_reads(stack.board, claim)
         service = {"service": SERVERS[grant.server_id]}
         return stack.gate.read(grant, ToolCall(tool="service.processes", args=service))
 

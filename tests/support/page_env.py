@@ -18,7 +18,7 @@ from sqlalchemy import event, update
 from starlette.testclient import TestClient
 
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Check, Citation, Plan, Risk, ToolCall
 from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import CommandResult
@@ -126,7 +126,7 @@ def realistic_plan(category: str = "MAINTENANCE") -> Plan:
 def enrol_page_users(env: BoardEnv) -> None:
     """A second institution, the roles that the cast lacks, and a password for everyone."""
     other = Host(server_id="MOE-DB-01", institution="MOE", kind="DB")
-    with env.desk.database.transaction() as session:
+    with env.board.database.transaction() as session:
         registry.enrol(
             session,
             Directory(
@@ -159,16 +159,16 @@ class IssueScenario:
 
     def parse(self) -> IssueScenario:
         """PARSED, claimed by the DB specialist."""
-        tasks.file_triage(self.env.desk, self._claim("dispatcher"), assignment(SERVER.server_id))
+        tasks.file_triage(self.env.board, self._claim("dispatcher"), assignment(SERVER.server_id))
         self.claim = self._claim("db-agent")
         return self
 
     def _claim(self, agent: str) -> Claim:
         """This issue's task, whatever else waits for the agent."""
-        begun = beats.begin(self.env.desk, agent)
+        begun = beats.begin(self.env.board, agent)
         assert begun is not None
         others: frozenset[int] = frozenset()
-        while (found := beats.claim_task(self.env.desk, begun, others)) is not None:
+        while (found := beats.claim_task(self.env.board, begun, others)) is not None:
             if found.sr_id == self.sr_id:
                 return found
             others |= {found.task_id}
@@ -178,19 +178,19 @@ class IssueScenario:
         self, findings: dict[str, object] | None = None, output: str = ""
     ) -> IssueScenario:
         """One read on the record, with its evidence."""
-        desk = self.env.desk
-        grant = tasks.grant_reads(desk, self.claim)
-        intent = commands.record_intent(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
+        board = self.env.board
+        grant = tasks.grant_reads(board, self.claim)
+        intent = commands.record_intent(board, grant, _LOCKS, "psql … 'select … from pg_locks'")
         found = LOCK_FINDINGS if findings is None else findings
-        commands.record_result(desk, intent, CommandResult(True, found, output or repr(found), 84))
+        commands.record_result(board, intent, CommandResult(True, found, output or repr(found), 84))
         tasks.add_comment(
-            desk, self.claim, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다."
+            board, self.claim, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다."
         )
         return self
 
     def file(self) -> IssueScenario:
         """PENDING_APPROVAL."""
-        tasks.file_plan(self.env.desk, self.claim, self.plan)
+        tasks.file_plan(self.env.board, self.claim, self.plan)
         return self
 
     def waiting(self, **more: str) -> IssueScenario:
@@ -200,11 +200,13 @@ class IssueScenario:
     def start(self) -> IssueScenario:
         """IN_PROGRESS, once it is approved."""
         self.claim = self._claim("db-agent")
-        grant = tasks.begin_execution(self.env.desk, self.claim)
+        grant = tasks.begin_execution(self.env.board, self.claim)
         for ordinal, action in enumerate(self.plan.actions):
             step = commands.PlanStep(ordinal, "do")
-            intent = commands.record_intent(self.env.desk, grant, action.call, action.command, step)
-            commands.record_result(self.env.desk, intent, CommandResult(True, {}, "t", 37))
+            intent = commands.record_intent(
+                self.env.board, grant, action.call, action.command, step
+            )
+            commands.record_result(self.env.board, intent, CommandResult(True, {}, "t", 37))
         return self
 
     def complete(self) -> IssueScenario:
@@ -212,13 +214,13 @@ class IssueScenario:
         text = f"{self.plan.because}\n수행한 조치:\n" + "\n".join(
             f"- {a.effect}" for a in self.plan.actions
         )
-        tasks.complete(self.env.desk, self.claim, text)
+        tasks.complete(self.env.board, self.claim, text)
         return self
 
     def fail(self) -> IssueScenario:
         """FAILED_ROLLBACK."""
         text = "2번째 조치의 확인이 맞지 않아 되돌렸습니다.\n되돌린 조치:\n- 로그 수준을 DEBUG로"
-        tasks.fail(self.env.desk, self.claim, text)
+        tasks.fail(self.env.board, self.claim, text)
         return self
 
 
@@ -246,22 +248,22 @@ class PageClient(TestClient):
 
 
 @contextmanager
-def recorded_statements(desk: Desk) -> Iterator[list[str]]:
+def recorded_statements(board: BoardContext) -> Iterator[list[str]]:
     """What is asked of the database meanwhile."""
     asked: list[str] = []
 
     def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         asked.append(statement)
 
-    engine = desk.database.engine
+    engine = board.database.engine
     event.listen(engine, "before_cursor_execute", note)
     yield asked
     event.remove(engine, "before_cursor_execute", note)
 
 
-def page_app(desk: Desk, **settings: object) -> FastAPI:
+def page_app(board: BoardContext, **settings: object) -> FastAPI:
     """The pages over a desk."""
-    return create_app(desk, Settings(**{"messenger_token": "열쇠", **settings}))  # type: ignore[arg-type]
+    return create_app(board, Settings(**{"messenger_token": "열쇠", **settings}))  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.core.context import Desk
+    from guardia.board.core.context import BoardContext
 
 app = typer.Typer(no_args_is_help=True)
 _Agent = Annotated[str, typer.Argument(help=t("cli.staff.agent"))]
@@ -94,13 +94,13 @@ def _apply_edit(chart: chart_file.ChartFile, text: str) -> int:
 
     with open_installation(Settings()) as installation:
         migrate(installation)
-        with installation.desk() as desk:
-            number, running = organization_chart.running_text(desk)
+        with installation.board() as board:
+            number, running = organization_chart.running_text(board)
             if charts.fingerprint(running) != charts.fingerprint(chart.text):
                 why = t("cli.staff.drifted", revision=number)
                 raise Invalid(what=str(chart.path), why=why)
             with chart.replacing(text):
-                return organization_chart.apply_chart(desk, text, OPERATOR_ACTOR, number)
+                return organization_chart.apply_chart(board, text, OPERATOR_ACTOR, number)
 
 
 def _dispatcher(chart: chart_file.ChartFile) -> str:
@@ -130,8 +130,8 @@ def pause(agent: _Agent) -> None:
     """Begin no more beats of an agent."""
     from guardia.board.organization import agent_control
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        done = agent_control.pause(desk, agent, OPERATOR_ACTOR)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        done = agent_control.pause(board, agent, OPERATOR_ACTOR)
     sys.stdout.write(t("cli.staff.paused" if done else "cli.staff.as_it_was") + "\n")
 
 
@@ -140,8 +140,8 @@ def resume(agent: _Agent) -> None:
     """Let an agent go on."""
     from guardia.board.organization import agent_control
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        done = agent_control.resume(desk, agent, OPERATOR_ACTOR)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        done = agent_control.resume(board, agent, OPERATOR_ACTOR)
     sys.stdout.write(t("cli.staff.resumed" if done else "cli.staff.as_it_was") + "\n")
 
 
@@ -150,8 +150,8 @@ def run(agent: _Agent) -> None:
     """Wake an agent now and do not wait."""
     from guardia.board.organization import agent_control
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        agent_control.wake_now(desk, agent, OPERATOR_ACTOR)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        agent_control.wake_now(board, agent, OPERATOR_ACTOR)
     sys.stdout.write(t("cli.staff.woken", agent=agent) + "\n")
 
 
@@ -160,12 +160,12 @@ def heartbeat(
     timeout: Annotated[float, typer.Option("--wait", min=1, help=t("cli.staff.wait"))] = 60.0,
 ) -> None:
     """Wake an agent and show that beat as it goes: why it wakes, what it does, how it ends."""
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        outcome = _follow_beat(desk, agent, timeout)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        outcome = _follow_beat(board, agent, timeout)
     sys.stdout.write(t("cli.staff.ended", agent=agent, outcome=outcome) + "\n")
 
 
-def _follow_beat(desk: Desk, agent: str, timeout: float) -> str:
+def _follow_beat(board: BoardContext, agent: str, timeout: float) -> str:
     from guardia.board.core import labels
     from guardia.board.integrity import entries
     from guardia.board.organization import agent_control
@@ -173,16 +173,16 @@ def _follow_beat(desk: Desk, agent: str, timeout: float) -> str:
     from guardia.db import events
 
     console, announced = Console(), False
-    events_of = events.listen(desk.database.dsn, timeout=_POLL_SECONDS)
+    events_of = events.listen(board.database.dsn, timeout=_POLL_SECONDS)
     next(events_of)
-    line = AuditTimeline(desk, console, actor=f"agent:{agent}", after=entries.size(desk))
+    line = AuditTimeline(board, console, actor=f"agent:{agent}", after=entries.size(board))
     last, deadline = (
-        agent_control.wake_now(desk, agent, OPERATOR_ACTOR),
+        agent_control.wake_now(board, agent, OPERATOR_ACTOR),
         time.monotonic() + timeout,
     )
     with line.waiting(t("cli.staff.waiting", agent=agent)):
         for _ in events_of:
-            found = agent_control.next_run(desk, agent, last)
+            found = agent_control.next_run(board, agent, last)
             if found is not None and not announced:
                 announced = True
                 reasons = ", ".join(t(f"wake.reason.{reason}") for reason in found.reasons)

@@ -45,8 +45,8 @@ def export(file: Annotated[Path, typer.Argument(help=t("cli.audit.file"))]) -> N
     """Sign the record as it stands, and write all of it to a file for the stand-alone verifier."""
     from guardia.board.integrity import export
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        entries, key = export.export_log(desk, file)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        entries, key = export.export_log(board, file)
     sys.stdout.write(t("cli.audit.exported", entries=entries, file=file, key=key) + "\n")
 
 
@@ -64,16 +64,16 @@ def print_public_key(
     if found is None:
         raise Invalid(what=str(witness_files.public), why=t("cli.audit.no_key"))
     if present:
-        with open_installation(Settings()) as installation, installation.desk() as desk:
-            found = Notary(witness_files).key(desk).public_key()
+        with open_installation(Settings()) as installation, installation.board() as board:
+            found = Notary(witness_files).key(board).public_key()
     sys.stdout.write(public_pem(found))
 
 
 def _verify_here(*, full: bool, since: int | None) -> tuple[ChainVerdict, dict[str, Any]]:
     from guardia.board.integrity import verification
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        found = verification.verify_log(desk, full=full, since=since)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        found = verification.verify_log(board, full=full, since=since)
     return found.verdict, found.words()
 
 

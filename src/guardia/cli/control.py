@@ -26,8 +26,8 @@ def kill(
     from guardia.board.control import kill_switch
 
     # No key is needed to stop: a store that cannot be opened must not stand in the way.
-    with open_installation(Settings()) as installation, installation.desk(signing=False) as desk:
-        done = kill_switch.kill(desk, authenticate(desk, who) if who else "operator:cli", reason)
+    with open_installation(Settings()) as installation, installation.board(signing=False) as board:
+        done = kill_switch.kill(board, authenticate(board, who) if who else "operator:cli", reason)
     key = "already" if done.already_on else "killed"
     words = {"tasks": done.stopped, "undoing": done.undoing}
     sys.stdout.write(t(f"cli.control.{key}", **words) + "\n")
@@ -37,8 +37,8 @@ def release(who: _As, reason: _Reason) -> None:
     """Lift the kill switch, with the right role and a reason."""
     from guardia.board.control import kill_switch
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        kill_switch.release(desk, authenticate(desk, who), reason)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        kill_switch.release(board, authenticate(board, who), reason)
     sys.stdout.write(t("cli.control.released") + "\n")
 
 
@@ -55,13 +55,13 @@ def directive(
     sr_id = parse_issue_number(number)
     if verb not in directives.VERBS:
         raise Invalid(what=verb, why=", ".join(directives.VERBS))
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        person = authenticate(desk, who)
-        tasks = directives.eligible_tasks(desk, sr_id, verb)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
+        tasks = directives.eligible_tasks(board, sr_id, verb)
         if not tasks:
             raise Invalid(what=f"SR-{sr_id}", why=t("cli.control.impossible"))
         request = directives.DirectiveRequest(verb, reason, argument)
         for task_id in tasks:
-            state = directives.issue_directive(desk, person, task_id, request)
-            words = {"sr": sr_id, "verb": t(f"desk.verb.{verb}"), "state": t(f"state.{state}")}
+            state = directives.issue_directive(board, person, task_id, request)
+            words = {"sr": sr_id, "verb": t(f"board.verb.{verb}"), "state": t(f"state.{state}")}
             sys.stdout.write(t("cli.control.given", **words) + "\n")

@@ -34,11 +34,11 @@ def costs(
 
     if by not in report.GROUPS:
         raise Invalid(what="--by", why=", ".join(report.GROUPS))
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        now = report.this_month(desk)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        now = report.this_month(board)
         wanted = _parse_month(month) if month else now
-        found = report.cost_lines(desk, by, wanted)
-        budgets = report.budget_statuses(desk) if wanted == now else ()
+        found = report.cost_lines(board, by, wanted)
+        budgets = report.budget_statuses(board) if wanted == now else ()
     if as_json:
         sys.stdout.write(
             json.dumps(_as_json(by, wanted, found, budgets), ensure_ascii=False) + "\n"
@@ -64,9 +64,11 @@ def raise_cap(
     kind, _, name = scope.partition(":")
     if kind not in budgets.SCOPES:
         kind, name = "agent", scope
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        person = authenticate(desk, who)
-        resumed = budgets.raise_cap(desk, person, kind, name, won=won, tokens=tokens, reason=reason)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
+        resumed = budgets.raise_cap(
+            board, person, kind, name, won=won, tokens=tokens, reason=reason
+        )
     sys.stdout.write(t("cli.costs.raised") + "\n")
     if resumed:
         sys.stdout.write(t("cli.costs.resumed", agent=name) + "\n")

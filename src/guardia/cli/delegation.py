@@ -30,16 +30,16 @@ def delegate(
 
     if not (until or revoke):
         raise Invalid(what="--until", why=t("cli.delegate.missing"))
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        person = authenticate(desk, who)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
         if revoke:
-            ended = delegations.revoke(desk, person, to, principal=principal or None)
+            ended = delegations.revoke(board, person, to, principal=principal or None)
             sys.stdout.write(t("cli.delegate.revoked", count=ended) + "\n")
             return
-        zone = chart.running(desk)[1].company.zone
+        zone = chart.running(board)[1].company.zone
         ends = _parse_moment(until, zone, last=True)
         delegations.delegate(
-            desk,
+            board,
             person,
             to,
             begins=_parse_moment(begins, zone) if begins else None,

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from guardia.board.accounts import messenger_links
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
 from guardia.cli.installation import Installation, migrate, open_installation
 from guardia.db import die_with_parent
@@ -46,7 +46,7 @@ class DemoEnvironment:
     messenger_token: str = ""
     password: str = ""
     fleet: RunningFleet = field(init=False)
-    desk: Desk = field(init=False)
+    board: BoardContext = field(init=False)
     _board: subprocess.Popen[str] = field(init=False)
 
     @property
@@ -68,7 +68,7 @@ class DemoEnvironment:
             stack.callback(self.fleet.stop)
             installation = stack.enter_context(open_installation(self.settings))
             self.dsn = installation.app_dsn
-            self.desk = stack.enter_context(installation.desk())
+            self.board = stack.enter_context(installation.board())
             self._prepare(installation)
             self._say("fleet")
             self._enrol()
@@ -95,15 +95,15 @@ class DemoEnvironment:
     def _prepare(self, installation: Installation) -> None:
         migrate(installation)
         path = self.settings.chart or chart.shipped_chart_path()
-        organization_chart.apply_chart(self.desk, path.read_text("utf-8"), "operator:demo")
+        organization_chart.apply_chart(self.board, path.read_text("utf-8"), "operator:demo")
 
     def _enrol(self) -> None:
         self.fleet.wait_until_ready()
         names = self.fleet.directory()
         FileCredentialStore(self.settings.secrets).put(*self.fleet.credential())
         passwords = {p.id: self.password for p in names.people}
-        organization_chart.import_directory(self.desk, names, passwords)
-        messenger_links.link(self.desk, "operator:demo", *DEMO_REQUESTER)
+        organization_chart.import_directory(self.board, names, passwords)
+        messenger_links.link(self.board, "operator:demo", *DEMO_REQUESTER)
 
     def _secrets(self) -> None:
         """The demo's password and token: made once, kept privately, the same at every start."""

@@ -85,12 +85,12 @@ class DemoRun:
 
     def follow(self) -> None:
         """Show the record grow until the issue has ended and the auditor has looked."""
-        line = AuditTimeline(self._environment.desk, self._console, sr_id=self._sr_id)
+        line = AuditTimeline(self._environment.board, self._console, sr_id=self._sr_id)
         ended: float | None = None
         with line.waiting(t("cli.demo.working")) as status:
             for _ in self._events():
                 kinds = line.print_new()
-                state = view.issue(self._environment.desk, self._sr_id).state
+                state = view.issue(self._environment.board, self._sr_id).state
                 if state is State.PENDING_APPROVAL:
                     status.update(t("cli.demo.waiting_short"))
                     self._prompt_decisions()
@@ -104,10 +104,10 @@ class DemoRun:
 
     def outcome(self, seconds: float) -> DemoOutcome:
         """Look from outside at what is claimed."""
-        story, desk = self._story, self._environment.desk
-        state = view.issue(desk, self._sr_id).state
-        verdict = verification.verify_log(desk, full=True).verdict
-        steps = runs.steps_of(desk, self._sr_id)
+        story, board = self._story, self._environment.board
+        state = view.issue(board, self._sr_id).state
+        verdict = verification.verify_log(board, full=True).verdict
+        steps = runs.steps_of(board, self._sr_id)
         checks = {
             "status": state == story.expected_state,
             "oracle": self._environment.fleet.is_healthy(story.oracle),
@@ -135,7 +135,7 @@ class DemoRun:
             yield
 
     def _prompt_decisions(self) -> None:
-        for waiting in pending.pending_plans(self._environment.desk, self._sr_id):
+        for waiting in pending.pending_plans(self._environment.board, self._sr_id):
             key = f"{waiting.plan_hash}:{waiting.role}"
             if key in self._prompted:
                 continue
@@ -149,7 +149,7 @@ class DemoRun:
                 self._print("decide", url=url, command=command)
                 continue
             decisions.decide(
-                self._environment.desk,
+                self._environment.board,
                 person,
                 waiting.task_id,
                 approve=True,
@@ -157,7 +157,7 @@ class DemoRun:
             )
 
     def _person(self, role: str) -> PersonInfo:
-        people = cmdb.directory(self._environment.desk).people
+        people = cmdb.directory(self._environment.board).people
         found = next((p for p in people if p.role == role), None)
         if found is None:
             raise OperatorError

@@ -31,23 +31,23 @@ def goal(
     """Give a goal; with a number (``SR-12``) show it, approve its plan or drop it."""
     from guardia.board.goals import decisions, planning, view
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        person = authenticate(desk, who)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
         if not _is_number(text):
             if approve or drop:
                 raise Invalid(what=text, why=t("goals.cli.needs_number"))
-            sr_id = planning.create_goal(desk, person, text, channel="cli")
+            sr_id = planning.create_goal(board, person, text, channel="cli")
             sys.stdout.write(t("goals.cli.given", sr=sr_id) + "\n")
             return
         sr_id = parse_issue_number(text)
-        page = view.get_goal(desk, person, sr_id)
+        page = view.get_goal(board, person, sr_id)
         _show(page)
         if approve:
             bound = page.plan_hash or ""
-            numbers = decisions.approve(desk, person, sr_id, plan_hash=bound)
+            numbers = decisions.approve(board, person, sr_id, plan_hash=bound)
             sys.stdout.write(t("goals.cli.approved", count=len(numbers)) + "\n")
         elif drop:
-            decisions.drop(desk, person, sr_id, reason)
+            decisions.drop(board, person, sr_id, reason)
             sys.stdout.write(t("goals.cli.dropped", sr=sr_id) + "\n")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.core.context import Desk
+    from guardia.board.core.context import BoardContext
     from guardia.board.integrity.witnesses import WitnessFiles
     from guardia.db.embedded import Cluster
     from guardia.org.credential_store import CredentialStore
@@ -31,10 +31,10 @@ class Installation:
     """Whether this process has started the database, which then ends with it."""
 
     @contextmanager
-    def desk(self, *, signing: bool = True) -> Iterator[Desk]:
+    def board(self, *, signing: bool = True) -> Iterator[BoardContext]:
         """The desk over a small pool, closed afterwards; without ``signing`` it needs no key."""
         from guardia.board.audit.signing import DecisionSigner
-        from guardia.board.core.context import Desk
+        from guardia.board.core.context import BoardContext
         from guardia.board.integrity.notary import Notary
         from guardia.db.engine import Database
         from guardia.tools.catalog_planner import CatalogPlanner
@@ -42,10 +42,13 @@ class Installation:
         database = Database(self.app_dsn, pool_size=4)
         try:
             if not signing:
-                yield Desk(database)
+                yield BoardContext(database)
                 return
-            decision_signer, notary = DecisionSigner.from_store(self.keys), Notary(self.witness_files)
-            yield Desk(
+            decision_signer, notary = (
+                DecisionSigner.from_store(self.keys),
+                Notary(self.witness_files),
+            )
+            yield BoardContext(
                 database, decision_signer=decision_signer, notary=notary, planner=CatalogPlanner()
             )
         finally:

@@ -18,7 +18,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.approvals.pending import PendingPlan
-    from guardia.board.core.context import Desk
+    from guardia.board.core.context import BoardContext
     from guardia.org.directory import PersonInfo
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
@@ -28,8 +28,8 @@ _Reason = Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))]
 
 def show(number: _Number) -> None:
     """An issue with its plans and their decisions."""
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        _print_issue(desk, parse_issue_number(number))
+    with open_installation(Settings()) as installation, installation.board() as board:
+        _print_issue(board, parse_issue_number(number))
 
 
 def decision_command(verdict: str) -> Callable[[str, str, str], None]:
@@ -41,30 +41,30 @@ def decision_command(verdict: str) -> Callable[[str, str, str], None]:
         from guardia.board.approvals.policy import DecisionVerdict
 
         sr_id = parse_issue_number(number)
-        with open_installation(Settings()) as installation, installation.desk() as desk:
-            _print_issue(desk, sr_id)
-            person = authenticate(desk, who)
-            plans = pending.pending_plans(desk, sr_id)
+        with open_installation(Settings()) as installation, installation.board() as board:
+            _print_issue(board, sr_id)
+            person = authenticate(board, who)
+            plans = pending.pending_plans(board, sr_id)
             if not plans:
                 raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
             for plan in plans:
                 word, bound = DecisionVerdict(verdict), plan.plan_hash
-                state = decisions.submit_decision(desk, person, plan.task_id, word, bound, reason)
+                state = decisions.submit_decision(board, person, plan.task_id, word, bound, reason)
                 said = t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}"))
                 sys.stdout.write(said + "\n")
 
     return decide
 
 
-def _print_issue(desk: Desk, sr_id: int) -> None:
+def _print_issue(board: BoardContext, sr_id: int) -> None:
     from guardia.board.approvals import pending
     from guardia.board.execution import view
 
-    issue = view.issue(desk, sr_id)
+    issue = view.issue(board, sr_id)
     console = Console()
     console.print(f"[bold]SR-{sr_id}[/] {t(f'state.{issue.state}')}", highlight=False)
     console.print(issue.title, markup=False, highlight=False)
-    for waiting in pending.pending_plans(desk, sr_id):
+    for waiting in pending.pending_plans(board, sr_id):
         console.print(waiting.plan.because, markup=False, highlight=False)
         console.print(_approval_status(waiting), markup=False, highlight=False)
         table = Table(t("cli.issue.effect"), t("cli.issue.command"))
@@ -81,14 +81,14 @@ def _approval_status(waiting: PendingPlan) -> str:
     return t("cli.issue.turn", given=waiting.given, quorum=waiting.quorum, due=due, **words)
 
 
-def authenticate(desk: Desk, who: str) -> PersonInfo:
+def authenticate(board: BoardContext, who: str) -> PersonInfo:
     """The person behind an id, proven by the password: from the environment or asked for."""
     from guardia.board.accounts import sign_in
 
     password = os.environ.get("GUARDIA_PASSWORD") or typer.prompt(
         t("cli.issue.password", who=who), hide_input=True
     )
-    person = sign_in.authenticate(desk, who, password)
+    person = sign_in.authenticate(board, who, password)
     if person is None:
         raise Forbidden(who=who, action=t("cli.issue.sign_in"))
     return person

@@ -19,7 +19,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.core.context import Desk
+    from guardia.board.core.context import BoardContext
     from guardia.board.integrity.witnesses import WitnessFiles
     from guardia.org.credential_store import FileCredentialStore
 
@@ -28,12 +28,12 @@ _OPERATOR_ACTOR = "operator:cli"
 
 
 @contextmanager
-def _open_board(settings: Settings) -> Iterator[Desk]:
+def _open_board(settings: Settings) -> Iterator[BoardContext]:
     from guardia.board.integrity.notary import Notary
     from guardia.board.integrity.witnesses import WitnessFiles
 
-    with open_installation(settings) as installation, installation.desk() as desk:
-        yield replace(desk, notary=Notary(WitnessFiles.of(settings)))
+    with open_installation(settings) as installation, installation.board() as board:
+        yield replace(board, notary=Notary(WitnessFiles.of(settings)))
 
 
 def _store_folders(settings: Settings, witness_files: WitnessFiles) -> list[Path]:
@@ -82,21 +82,21 @@ def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> N
     settings = Settings()
     if which not in ("store", "record", "decisions"):
         raise Invalid(what=which, why="store, record, decisions")
-    with _open_board(settings) as desk:
+    with _open_board(settings) as board:
         if which == "record":
-            key = key_rotation.rotate_checkpoint_key(desk, _OPERATOR_ACTOR)
+            key = key_rotation.rotate_checkpoint_key(board, _OPERATOR_ACTOR)
         elif which == "decisions":
             key = key_rotation.rotate_decision_key(
-                desk, _OPERATOR_ACTOR, FileCredentialStore(settings.secrets)
+                board, _OPERATOR_ACTOR, FileCredentialStore(settings.secrets)
             )
         else:
             for folder in _store_folders(settings, WitnessFiles.of(settings)):
-                _rotate_store(desk, folder)
+                _rotate_store(board, folder)
             return
     sys.stdout.write(t("cli.keys.rotated", use=t(f"audit.use.{which}"), key=key) + "\n")
 
 
-def _rotate_store(desk: Desk, folder: Path) -> None:
+def _rotate_store(board: BoardContext, folder: Path) -> None:
     from guardia.board.integrity import key_rotation
     from guardia.org import master_key
     from guardia.org.credential_store import FileCredentialStore
@@ -104,7 +104,7 @@ def _rotate_store(desk: Desk, folder: Path) -> None:
     store = FileCredentialStore(folder)
     source = (master_key.next_key(folder) or store.master()).source
     count = store.rotate()
-    key_rotation.log_store_rotation(desk, _OPERATOR_ACTOR, str(folder), count, source)
+    key_rotation.log_store_rotation(board, _OPERATOR_ACTOR, str(folder), count, source)
     sys.stdout.write(t("cli.keys.reencrypted", folder=folder, count=count) + "\n")
     if not master_key.current_key(folder).file:
         sys.stdout.write(t("cli.keys.hand_over", variable=master_key.KEY_VARIABLE) + "\n")

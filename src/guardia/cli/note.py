@@ -31,8 +31,8 @@ def list_(agent: _Agent, who: _As) -> None:
     """What an agent has learned, and what it knows of its issues."""
     from guardia.board.organization import agent_view
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        page = agent_view.agent_page(desk, authenticate(desk, who), agent)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        page = agent_view.agent_page(board, authenticate(board, who), agent)
     console = Console()
     for title, found in (("lessons", page.lessons), ("working", page.working)):
         console.print(t(f"notes.page.{title}"), style="bold")
@@ -47,8 +47,8 @@ def show(agent: _Agent, number: _Number, who: _As) -> None:
     """One note with all that it has said, newest first."""
     from guardia.board.organization import agent_view
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        page = agent_view.note_page(desk, authenticate(desk, who), agent, number)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        page = agent_view.note_page(board, authenticate(board, who), agent, number)
     console = Console()
     _print_note(console, page.note)
     for version in page.versions[1:]:
@@ -62,8 +62,8 @@ def add(agent: _Agent, text: _Text, who: _As) -> None:
     """Teach an agent something for good."""
     from guardia.board.organization import agent_memory
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        number = agent_memory.add_lesson(desk, authenticate(desk, who), agent, text)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        number = agent_memory.add_lesson(board, authenticate(board, who), agent, text)
     sys.stdout.write(t("cli.note.added", number=number) + "\n")
 
 
@@ -99,10 +99,10 @@ def _change_note(agent: str, number: int, who: str, change: Callable[..., None])
     """Change the version that is there now."""
     from guardia.board.organization import agent_view
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        person = authenticate(desk, who)
-        seen = agent_view.note_page(desk, person, agent, number).note.version
-        change(desk, person, agent, number, version=seen)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
+        seen = agent_view.note_page(board, person, agent, number).note.version
+        change(board, person, agent, number, version=seen)
     sys.stdout.write(t("cli.note.changed", number=number) + "\n")
 
 

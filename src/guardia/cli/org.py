@@ -19,7 +19,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.core.context import Desk
+    from guardia.board.core.context import BoardContext
     from guardia.board.organization.chart import ChartPreview
     from guardia.org.chart_diff import ChartChange
 
@@ -63,13 +63,13 @@ def show(
     from guardia.board.organization import chart
     from guardia.cli import org_tree
 
-    with _open_board() as desk:
+    with _open_board() as board:
         if text:
-            sys.stdout.write(chart.running_text(desk)[1])
+            sys.stdout.write(chart.running_text(board)[1])
         elif following:
-            org_tree.follow(desk, Console())
+            org_tree.follow(board, Console())
         else:
-            Console().print(org_tree.tree(desk))
+            Console().print(org_tree.tree(board))
 
 
 @app.command("plan", help=t("cli.org.plan"))
@@ -80,8 +80,8 @@ def plan(file: _File = None) -> None:
 
     given = chart_file.read_chart_file(file)
     chart_check.check_chart(given)
-    with _open_board() as desk:
-        preview = chart.preview(desk, given.text)
+    with _open_board() as board:
+        preview = chart.preview(board, given.text)
     _print_preview(given, preview)
     raise typer.Exit(0 if preview.empty else _EXIT_CHANGED)
 
@@ -94,12 +94,12 @@ def apply(file: _File = None, yes: _Yes = False) -> None:
 
     given = chart_file.read_chart_file(file)
     chart_check.check_chart(given)
-    with _open_board() as desk:
-        preview = chart.preview(desk, given.text)
+    with _open_board() as board:
+        preview = chart.preview(board, given.text)
         if preview.fired and not yes:
             _print_preview(given, preview)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = chart.apply_chart(desk, given.text, OPERATOR_ACTOR, preview.running)
+        revision = chart.apply_chart(board, given.text, OPERATOR_ACTOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
 
 
@@ -114,9 +114,9 @@ def history(
     from guardia.board.core import labels
     from guardia.board.organization import chart, view
 
-    with _open_board() as desk:
-        found = chart.history(desk, before=before, limit=limit)
-        names = view.author_names(desk, found)
+    with _open_board() as board:
+        found = chart.history(board, before=before, limit=limit)
+        names = view.author_names(board, found)
     table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
     for one in found:
         at = labels.format_time(one.created_at)
@@ -134,9 +134,9 @@ def diff(
     """What differs between two revisions, or between one and the one that runs."""
     from guardia.board.organization import chart
 
-    with _open_board() as desk:
-        last = second if second is not None else chart.running_text(desk)[0]
-        found = chart.changes_between(desk, first, last)
+    with _open_board() as board:
+        last = second if second is not None else chart.running_text(board)[0]
+        found = chart.changes_between(board, first, last)
     Console().print(t("cli.org.between", before=first, after=last), highlight=False)
     _print_changes(found, wording=first != last)
 
@@ -146,22 +146,22 @@ def rollback(number: _Revision, yes: _Yes = False) -> None:
     """Apply an earlier revision's text as a new revision."""
     from guardia.board.organization import chart
 
-    with _open_board() as desk:
-        preview = chart.preview(desk, chart.chart_text(desk, number))
+    with _open_board() as board:
+        preview = chart.preview(board, chart.chart_text(board, number))
         if preview.fired and not yes:
             _print_changes(preview.changes, wording=preview.wording)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = chart.rollback(desk, number, OPERATOR_ACTOR, preview.running)
+        revision = chart.rollback(board, number, OPERATOR_ACTOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
     sys.stdout.write(t("cli.org.file_stays") + "\n")
 
 
 @contextmanager
-def _open_board() -> Iterator[Desk]:
+def _open_board() -> Iterator[BoardContext]:
     with open_installation(Settings()) as installation:
         migrate(installation)
-        with installation.desk() as desk:
-            yield desk
+        with installation.board() as board:
+            yield board
 
 
 def _print_preview(given: chart_file.ChartFile, preview: ChartPreview) -> None:

@@ -13,18 +13,18 @@ from guardia.i18n import t
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from guardia.board.core.context import Desk
+    from guardia.board.core.context import BoardContext
     from guardia.board.organization.view import AgentStatus, Organization
 
 _REFRESH_SECONDS = 30.0
 """Seconds after which the times are read again though nothing was announced."""
 
 
-def tree(desk: Desk) -> Tree:
+def tree(board: BoardContext) -> Tree:
     """Everyone below whom they report to, with what they do now."""
     from guardia.board.organization import view
 
-    found = view.organization(desk)
+    found = view.organization(board)
     head = Text(found.chart.company.name, "bold")
     head.append(f"  {t('org.revision', number=found.revision)}", "dim")
     root = Tree(head)
@@ -32,18 +32,18 @@ def tree(desk: Desk) -> Tree:
     return root
 
 
-def follow(desk: Desk, console: Console) -> None:
+def follow(board: BoardContext, console: Console) -> None:
     """The tree, drawn again whenever something happens, until the user has seen enough."""
     from guardia.db import events
 
-    news = events.listen(desk.database.dsn, timeout=_REFRESH_SECONDS)
+    news = events.listen(board.database.dsn, timeout=_REFRESH_SECONDS)
     next(news)
-    with Live(tree(desk), console=console, auto_refresh=False) as live:
+    with Live(tree(board), console=console, auto_refresh=False) as live:
         try:
             for _ in news:
-                live.update(tree(desk), refresh=True)
+                live.update(tree(board), refresh=True)
         except KeyboardInterrupt:
-            live.update(tree(desk), refresh=True)
+            live.update(tree(board), refresh=True)
 
 
 def _add_branches(branch: Tree, found: Organization, superior: str | None) -> None:

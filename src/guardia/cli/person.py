@@ -19,7 +19,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.core.context import Desk
+    from guardia.board.core.context import BoardContext
     from guardia.org.directory import PersonInfo
 
 app = typer.Typer(no_args_is_help=True)
@@ -29,9 +29,9 @@ _Role = Annotated[str, typer.Argument(help=t("cli.person.role"))]
 
 
 @contextmanager
-def _open_board() -> Iterator[Desk]:
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        yield desk
+def _open_board() -> Iterator[BoardContext]:
+    with open_installation(Settings()) as installation, installation.board() as board:
+        yield board
 
 
 def _print_result(key: str, **words: object) -> None:
@@ -45,8 +45,8 @@ def list_accounts() -> None:
 
     heads = ("id", "name", "role", "institution", "identity", "messengers", "state")
     table = Table(*(t(f"cli.person.column.{name}") for name in heads))
-    with _open_board() as desk:
-        for found in people.list_accounts(desk):
+    with _open_board() as board:
+        for found in people.list_accounts(board):
             p = found.person
             name = f"{p.name} {p.title}".strip()
             state = t("cli.person.open") if found.active else t("cli.person.closed")
@@ -78,8 +78,8 @@ def add(
         institution=institution or None,
         identity=identity or None,
     )
-    with _open_board() as desk:
-        people.add(desk, OPERATOR_ACTOR, person, _ask_new_password(account))
+    with _open_board() as board:
+        people.add(board, OPERATOR_ACTOR, person, _ask_new_password(account))
     _print_result("added", id=account)
 
 
@@ -89,9 +89,9 @@ def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> No
     from guardia.board.accounts import people
 
     named = _read_people(file)
-    with _open_board() as desk:
+    with _open_board() as board:
         _print_result(
-            "loaded", count=people.import_people(desk, OPERATOR_ACTOR, named), all=len(named)
+            "loaded", count=people.import_people(board, OPERATOR_ACTOR, named), all=len(named)
         )
 
 
@@ -100,8 +100,8 @@ def role(account: _Id, role: _Role) -> None:
     """Give an account another role."""
     from guardia.board.accounts import people
 
-    with _open_board() as desk:
-        people.set_role(desk, OPERATOR_ACTOR, account, role)
+    with _open_board() as board:
+        people.set_role(board, OPERATOR_ACTOR, account, role)
     _print_result("changed", id=account)
 
 
@@ -120,8 +120,8 @@ def activate(account: _Id) -> None:
 def _set_active(account: str, *, active: bool) -> None:
     from guardia.board.accounts import people
 
-    with _open_board() as desk:
-        people.set_active(desk, OPERATOR_ACTOR, account, active=active)
+    with _open_board() as board:
+        people.set_active(board, OPERATOR_ACTOR, account, active=active)
     _print_result("changed", id=account)
 
 
@@ -134,12 +134,12 @@ def link(
     from guardia.board.accounts import messenger_links, people
 
     channel, colon, name = other.partition(":")
-    with _open_board() as desk:
+    with _open_board() as board:
         if colon:
-            messenger_links.link(desk, OPERATOR_ACTOR, account, channel, name)
+            messenger_links.link(board, OPERATOR_ACTOR, account, channel, name)
             _print_result("linked", id=account, account=other)
             return
-        human = people.join_accounts(desk, OPERATOR_ACTOR, account, other)
+        human = people.join_accounts(board, OPERATOR_ACTOR, account, other)
         _print_result("joined", id=account, other=other, identity=human)
 
 
@@ -149,8 +149,8 @@ def unlink(other: Annotated[str, typer.Argument(help=t("cli.person.messenger"))]
     from guardia.board.accounts import messenger_links
 
     channel, _, name = other.partition(":")
-    with _open_board() as desk:
-        messenger_links.unlink(desk, OPERATOR_ACTOR, channel, name)
+    with _open_board() as board:
+        messenger_links.unlink(board, OPERATOR_ACTOR, channel, name)
     _print_result("unlinked", account=other)
 
 
@@ -162,8 +162,8 @@ def identity(
     """Say which human is behind an account; without one, nobody but itself."""
     from guardia.board.accounts import people
 
-    with _open_board() as desk:
-        people.set_identity(desk, OPERATOR_ACTOR, account, human or None)
+    with _open_board() as board:
+        people.set_identity(board, OPERATOR_ACTOR, account, human or None)
     _print_result("changed", id=account)
 
 
@@ -172,8 +172,8 @@ def password(account: _Id) -> None:
     """Replace an account's password."""
     from guardia.board.accounts import people
 
-    with _open_board() as desk:
-        people.set_password(desk, OPERATOR_ACTOR, account, _ask_new_password(account))
+    with _open_board() as board:
+        people.set_password(board, OPERATOR_ACTOR, account, _ask_new_password(account))
     _print_result("changed", id=account)
 
 

@@ -34,8 +34,8 @@ def show(number: _Number) -> None:
     from guardia.board.approvals import pending
 
     sr_id = parse_issue_number(number)
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        plans = pending.editable_plans(desk, sr_id)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        plans = pending.editable_plans(board, sr_id)
     if not plans:
         raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.none", sr=sr_id))
     console = Console(highlight=False)
@@ -66,13 +66,13 @@ def edit(
     from guardia.board.control.manual_plans import PlanRevision
 
     sr_id = parse_issue_number(number)
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        person = authenticate(desk, who)
-        plan = _choose_plan(sr_id, pending.editable_plans(desk, sr_id), task)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
+        plan = _choose_plan(sr_id, pending.editable_plans(board, sr_id), task)
         drafts = _apply_edits(plan, put or [], remove or [], add or [])
         revision = PlanRevision(plan.plan_hash, drafts, reason)
-        state = manual_plans.change_plan(desk, person, plan.task_id, revision)
-    words = {"sr": sr_id, "verb": t("desk.verb.change"), "state": t(f"state.{state}")}
+        state = manual_plans.change_plan(board, person, plan.task_id, revision)
+    words = {"sr": sr_id, "verb": t("board.verb.change"), "state": t(f"state.{state}")}
     sys.stdout.write(t("cli.control.given", **words) + "\n")
 
 
@@ -90,9 +90,9 @@ def force(
 
     sr_id = parse_issue_number(number)
     draft = ActionDraft(tool, _parse_pairs(arguments or []))
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        person = authenticate(desk, who)
-        task_id = manual_plans.force_action(desk, person, sr_id, server, draft, reason)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
+        task_id = manual_plans.force_action(board, person, sr_id, server, draft, reason)
     sys.stdout.write(t("cli.plan.forced", sr=sr_id, task=task_id) + "\n")
 
 

@@ -27,9 +27,9 @@ def runs(
     """The newest wakings, or those before a number."""
     from guardia.board.runs import view as board_runs
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
+    with open_installation(Settings()) as installation, installation.board() as board:
         found = board_runs.list_runs(
-            desk, board_runs.RunQuery(agent=agent, before=before, size=limit)
+            board, board_runs.RunQuery(agent=agent, before=before, size=limit)
         )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head in _COLUMNS:

@@ -76,9 +76,11 @@ def _prepare(installation: Installation, settings: Settings) -> None:
 def _apply_first_chart(installation: Installation, settings: Settings) -> None:
     from guardia.board.organization import chart
 
-    with installation.desk() as desk:
-        if not chart.has_chart(desk):
-            chart.apply_chart(desk, chart_file.read_chart_file(settings.chart).text, "operator:cli")
+    with installation.board() as board:
+        if not chart.has_chart(board):
+            chart.apply_chart(
+                board, chart_file.read_chart_file(settings.chart).text, "operator:cli"
+            )
 
 
 def _exit(*_: object) -> NoReturn:

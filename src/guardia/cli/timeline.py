@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from guardia.board.cmdb import view as cmdb
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import SEOUL
 from guardia.board.integrity import entries
 
@@ -37,25 +37,25 @@ class AuditTimeline:
 
     def __init__(
         self,
-        desk: Desk,
+        board: BoardContext,
         console: Console,
         *,
         sr_id: int | None = None,
         actor: str | None = None,
         after: int = 0,
     ) -> None:
-        self._desk = desk
+        self._board = board
         self._console = console
         self._sr_id, self._actor = sr_id, actor
         self._last = after
-        names = cmdb.directory(desk)
+        names = cmdb.directory(board)
         self._names = {f"agent:{a.id}": a.title for a in names.agents} | {
             f"person:{p.id}": f"{p.name} {p.title}" for p in names.people
         }
 
     def print_new(self) -> list[str]:
         """Print what has come since the last call; returns the kinds of those entries."""
-        new = entries.after(self._desk, self._last, sr_id=self._sr_id, actor=self._actor)
+        new = entries.after(self._board, self._last, sr_id=self._sr_id, actor=self._actor)
         for entry in new:
             self._last = entry.seq
             self._print_entry(entry.created_at, entry.actor, entry.kind, entry.sentence)

@@ -28,8 +28,8 @@ def create(
     """A new token, printed this once."""
     from guardia.board.accounts import tokens
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        secret = tokens.create_token(desk, authenticate(desk, who), name, may, days)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        secret = tokens.create_token(board, authenticate(board, who), name, may, days)
     Console(stderr=True).print(t("cli.token.created"), highlight=False)
     sys.stdout.write(secret + "\n")
 
@@ -40,8 +40,8 @@ def list_tokens(who: _As) -> None:
     from guardia.board.accounts import tokens
     from guardia.board.core.labels import format_time
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        found = tokens.list_tokens(desk, authenticate(desk, who))
+    with open_installation(Settings()) as installation, installation.board() as board:
+        found = tokens.list_tokens(board, authenticate(board, who))
     columns = ("number", "name", "rights", "ends", "state")
     table = Table(*(t(f"cli.token.column.{c}") for c in columns))
     for card in found:
@@ -58,6 +58,6 @@ def revoke(
     """End a token at once."""
     from guardia.board.accounts import tokens
 
-    with open_installation(Settings()) as installation, installation.desk() as desk:
-        tokens.revoke_token(desk, authenticate(desk, who), number)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        tokens.revoke_token(board, authenticate(board, who), number)
     sys.stdout.write(t("cli.token.ended") + "\n")

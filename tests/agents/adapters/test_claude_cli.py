@@ -107,7 +107,7 @@ def turn(
         "api_key": "claude",
         **{name: more.pop(name) for name in ("timeout", "environment") if name in more},
     }
-    with serve_app(page_app(env.desk)) as board_url:
+    with serve_app(page_app(env.board)) as board_url:
         claim, hands = run_adapter_once(
             env,
             adapter,
@@ -118,11 +118,11 @@ def turn(
             tools=("database.*",),
             **more,
         )
-    return claim, hands.sent, audit_entries(env.desk, "outside_ended")[-1].detail, board_url
+    return claim, hands.sent, audit_entries(env.board, "outside_ended")[-1].detail, board_url
 
 
 def booked(env: BoardEnv) -> list[tuple[str, int, int]]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         rows = session.execute(text("select model, tokens_in, tokens_out from tb_model_call"))
         return [(row[0], row[1], row[2]) for row in rows]
 
@@ -179,7 +179,7 @@ def test_it_works_on_its_task_through_the_board_alone(
     assert json.loads(plan)["state"] == "PENDING_APPROVAL"
     assert forbidden.startswith("403") and shell.startswith("422") and apply.startswith("409")
     assert "No such tool available: Bash" in bash
-    assert view.task(env.desk, claim.task_id).state is State.PENDING_APPROVAL
+    assert view.task(env.board, claim.task_id).state is State.PENDING_APPROVAL
     assert len(sent) == 1 and ended["refusals"] == 3
     # It knows no tool but ours, in all that was asked of the model, and no prompt but ours.
     tools = {tool["name"] for asked in model.asked for tool in asked["tools"]}
@@ -191,12 +191,12 @@ def test_it_works_on_its_task_through_the_board_alone(
         reached = {f"http://{host}:{port}" for port, host in _CONNECT.findall(log.read_text())}
         assert reached == {model.url, board_url}
 
-    filed = view.plan_state(env.desk, claim.task_id).plan_hash or ""
-    decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=filed)
+    filed = view.plan_state(env.board, claim.task_id).plan_hash or ""
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=filed)
     say(model, ours("task"), approved, "끝냈습니다.")
     claim, sent, ended, _ = turn(env, folder, model, [str(claude)], claim=env.claim("db-agent"))
     assert json.loads(results(model.asked[-1])[1])["state"] == "COMPLETED", ended
-    assert view.task(env.desk, claim.task_id).state is State.COMPLETED and sent
+    assert view.task(env.board, claim.task_id).state is State.COMPLETED and sent
     assert booked(env)[1:] == [(MODEL, 3 * 123, 3 * 40)]
 
 
@@ -213,7 +213,7 @@ def test_without_the_boards_tools_it_does_not_begin(
     model.replies(CannedReply("무엇을 할까요?", delay=30))
     claim, _, ended, _ = turn(env, folder, model, [str(claude)])
     assert ended["how"] == "failed" and "guardia[mcp]" in ended["output"], ended
-    assert view.task(env.desk, claim.task_id).state is State.MANUAL
+    assert view.task(env.board, claim.task_id).state is State.MANUAL
 
 
 @pytest.mark.parametrize(
@@ -232,9 +232,9 @@ def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
 
     def abort() -> None:
         assert waits.wait(60)
-        (task,) = audit_entries(env.desk, "outside_opened")
+        (task,) = audit_entries(env.board, "outside_opened")
         directives.issue_directive(
-            env.desk, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만")
+            env.board, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만")
         )
 
     model.responds(respond)
@@ -247,7 +247,7 @@ def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
     )
     assert ended["how"] == how and ended["left"] >= 1, ended
     assert alive(mark) == 0 and not list(folder.glob("run-*"))
-    assert view.task(env.desk, claim.task_id).state is state
+    assert view.task(env.board, claim.task_id).state is state
     if how == "overruled":
         person.join()
         assert booked(env) == [(MODEL, 123, 40)]

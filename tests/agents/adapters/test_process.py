@@ -197,14 +197,14 @@ def test_its_end_comes_with_ours(folder: Path) -> None:
     source = f"""
 import asyncio, sys
 from pathlib import Path
-from guardia.agents.adapters.contract import Errand, Means
-from guardia.agents.adapters.process import Program
-from guardia.org.adapters import Process
-from guardia.org.credential_store import FileKeys
+from guardia.agents.adapters.contract import HostResources, SessionSpec
+from guardia.agents.adapters.process import ProcessAgent
+from guardia.org.adapters import ProcessAdapter
+from guardia.org.credential_store import FileCredentialStore
 async def main():
-    adapter = Process.model_validate({ {**adapter, "command": [*adapter["command"], mark]}!r})
+    adapter = ProcessAdapter.model_validate({ {**adapter, "command": [*adapter["command"], mark]}!r})
     place = Path({str(folder)!r})
-    engaged = Program(adapter, Errand(1, {{}}, "http://b", "t"), Means(place, FileKeys(place)))
+    engaged = ProcessAgent(adapter, SessionSpec(1, {{}}, "http://b", "t"), HostResources(place, FileCredentialStore(place)))
     await engaged.start()
     print("started", flush=True)
     await engaged.wait()

@@ -102,26 +102,26 @@ class Shift:
 
     @property
     def ended(self) -> dict[str, Any]:
-        return audit_entries(self.env.desk, "outside_ended")[-1].detail
+        return audit_entries(self.env.board, "outside_ended")[-1].detail
 
     @property
     def state(self) -> State:
-        return view.task(self.env.desk, self.claim.task_id).state
+        return view.task(self.env.board, self.claim.task_id).state
 
 
 def abort(shift: Shift) -> None:
     directives.issue_directive(
-        shift.env.desk, LEAD, shift.claim.task_id, DirectiveRequest("abort", "그만")
+        shift.env.board, LEAD, shift.claim.task_id, DirectiveRequest("abort", "그만")
     )
 
 
 def kill(shift: Shift) -> None:
-    kill_switch.kill(shift.env.desk, LEAD, "시험")
+    kill_switch.kill(shift.env.board, LEAD, "시험")
 
 
 def take_over(shift: Shift) -> None:
     directives.issue_directive(
-        shift.env.desk, LEAD, shift.claim.task_id, DirectiveRequest("manual", "직접 하겠습니다")
+        shift.env.board, LEAD, shift.claim.task_id, DirectiveRequest("manual", "직접 하겠습니다")
     )
 
 
@@ -138,7 +138,7 @@ def test_a_persons_word_ends_program_and_children_at_once(
     assert shift.ended["how"] == "overruled" and shift.ended["left"] >= 2
     assert shift.state is state
     # After the person's word nothing of the agent lands on the issue, not even what it printed.
-    notes = [e for e in audit_entries(env.desk, "comment") if e.actor == "agent:db-agent"]
+    notes = [e for e in audit_entries(env.board, "comment") if e.actor == "agent:db-agent"]
     assert notes == [] and "still here" in shift.ended["output"]
 
 
@@ -147,7 +147,7 @@ def test_a_turn_out_of_time_is_ended_and_left_to_people(env: BoardEnv, folder: P
     with shift.begun():
         pass
     assert shift.ended["how"] == "timeout" and shift.state is State.MANUAL
-    assert "still here" in audit_entries(env.desk, "comment")[-1].detail["body"]
+    assert "still here" in audit_entries(env.board, "comment")[-1].detail["body"]
 
 
 def test_a_worker_that_is_to_end_gives_the_task_back(env: BoardEnv, folder: Path) -> None:
@@ -162,22 +162,22 @@ def test_a_plan_that_was_begun_is_finished_without_its_author(env: BoardEnv, fol
     claim, _, bound = env.create_filed_plan(
         plan("MAINTENANCE", planning.propose(TERMINATE, SERVER))
     )
-    decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
-    tasks.begin_execution(env.desk, env.claim("db-agent"))
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
+    tasks.begin_execution(env.board, env.claim("db-agent"))
     shift = Shift(env, folder, STAYS, claim=env.claim("db-agent"))
     assert shift.state is State.IN_PROGRESS
     shift.run()
     # Nothing blocks any more on that server, so nothing is changed there.
     assert shift.result == [True] and shift.state is State.COMPLETED
-    assert audit_entries(env.desk, "outside_opened") == []
+    assert audit_entries(env.board, "outside_opened") == []
 
 
 def test_an_agent_without_budget_rests_and_is_not_started(env: BoardEnv, folder: Path) -> None:
     shift = Shift(env, folder, STAYS)
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 10})
-    organization_chart.apply_chart(env.desk, chart, "operator:test")
-    metering.report_usage(env.desk, shift.claim, ReportedUsage("m", 8, 4))
+    organization_chart.apply_chart(env.board, chart, "operator:test")
+    metering.report_usage(env.board, shift.claim, ReportedUsage("m", 8, 4))
     shift.run()
     assert isinstance(shift.result[0], Stale) and shift.state is State.PARSED
-    assert audit_entries(env.desk, "outside_opened") == []
-    assert len(audit_entries(env.desk, "budget_paused")) == 1
+    assert audit_entries(env.board, "outside_opened") == []
+    assert len(audit_entries(env.board, "budget_paused")) == 1

@@ -94,11 +94,11 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
         threading.Thread(target=work, args=(json.loads(body),)).start()
         return 202
 
-    with serve_app(page_app(env.desk)) as board_url, receiving(take) as url:
+    with serve_app(page_app(env.board)) as board_url, receiving(take) as url:
         claim, hands = run_adapter_once(env, adapter(url), board_url, tmp_path, keys, grace=0.2)
     assert verified == [True] and statuses == [200, 204] and len(hands.sent) == 1
-    assert view.task(env.desk, claim.task_id).state is State.MANUAL
-    assert audit_entries(env.desk, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
+    assert view.task(env.board, claim.task_id).state is State.MANUAL
+    assert audit_entries(env.board, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
 
 
 @pytest.mark.parametrize("status", [302, 307, 401, 500])
@@ -115,10 +115,10 @@ def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
 
     with receiving(take) as url:
         claim, _ = run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, keys)
-    assert view.task(env.desk, claim.task_id).state is State.MANUAL
+    assert view.task(env.board, claim.task_id).state is State.MANUAL
     # A failing service is tried again under the same number; a redirection is not followed.
     assert len(seen) == (2 if status == 500 else 1) and len(set(seen)) == 1
-    assert str(status) in audit_entries(env.desk, "outside_ended")[0].detail["output"]
+    assert str(status) in audit_entries(env.board, "outside_ended")[0].detail["output"]
 
 
 def test_a_service_that_never_ends_runs_out_of_time(
@@ -128,14 +128,14 @@ def test_a_service_that_never_ends_runs_out_of_time(
         claim, _ = run_adapter_once(
             env, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys
         )
-    assert view.task(env.desk, claim.task_id).state is State.MANUAL
-    assert audit_entries(env.desk, "outside_ended")[0].detail["how"] == "timeout"
+    assert view.task(env.board, claim.task_id).state is State.MANUAL
+    assert audit_entries(env.board, "outside_ended")[0].detail["how"] == "timeout"
 
 
 def test_without_its_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
     with receiving(lambda *_: pytest.fail("it was sent")) as url:
         run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")
-    ended = audit_entries(env.desk, "outside_ended")[0].detail
+    ended = audit_entries(env.board, "outside_ended")[0].detail
     assert ended["how"] == "failed" and "hook" in ended["output"]
     assert Misconfigured.__name__ not in ended["output"]
 

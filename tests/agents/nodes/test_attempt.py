@@ -48,10 +48,10 @@ def env(database: Any) -> Iterator[BoardEnv]:
 def begun(env: BoardEnv) -> Grant:
     """The grant of who takes over a step that was begun and has no result."""
     held, _, bound = env.create_filed_plan()
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
-    first = tasks.begin_execution(env.desk, env.claim("db-agent"))
-    commands.record_intent(env.desk, first, TERMINATE, "psql …", DO)
-    return tasks.begin_execution(env.desk, env.claim("db-agent"))
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
+    first = tasks.begin_execution(env.board, env.claim("db-agent"))
+    commands.record_intent(env.board, first, TERMINATE, "psql …", DO)
+    return tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
 def settle(
@@ -63,11 +63,11 @@ def settle(
 
     grant = begun(env)
     gate = cast("Gate", server)
-    return attempt.run_once(env.desk, gate, grant, DO, before, proof=proof, run=run)
+    return attempt.run_once(env.board, gate, grant, DO, before, proof=proof, run=run)
 
 
 def last_entry(env: BoardEnv) -> str:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         return [link.kind for link in log.entries(session)][-1]
 
 

@@ -32,7 +32,7 @@ GIVEN: list[tuple[dict[str, Any], tuple[str, str], str | None]] = [
 
 def test_what_was_settled_stays(database: Any) -> None:
     with seeded_env(database.app) as env:
-        runtime = SimpleNamespace(context=SimpleNamespace(desk=env.desk, brain=Brain()))
+        runtime = SimpleNamespace(context=SimpleNamespace(board=env.board, brain=Brain()))
         for given, expected, told in GIVEN:
             triage = classify({"text": "가", **given}, runtime)["triage"]  # type: ignore[typeddict-item, arg-type]
             assert (triage.category, triage.priority) == expected
@@ -43,7 +43,7 @@ def test_what_was_settled_stays(database: Any) -> None:
 
 def server_of(env: Any, found: Triage, *talk: str) -> tuple[tuple[str, ...], str | None, str]:
     brain = SimpleNamespace(triage=lambda *_: BrainResult(found, "embedded"))
-    runtime = SimpleNamespace(context=SimpleNamespace(desk=env.desk, brain=brain))
+    runtime = SimpleNamespace(context=SimpleNamespace(board=env.board, brain=brain))
     triage = classify({"text": "가", "talk": talk}, runtime)["triage"]  # type: ignore[arg-type]
     return triage.servers, triage.institution, triage.reasons[-1]
 

@@ -43,20 +43,20 @@ def line(text: str, account: str = "u1", post: str = "") -> receiving.NewIssue:
 
 def planned(env: BoardEnv, sr_id: int) -> tuple[int, str]:
     """The request's plan, waiting for a team lead."""
-    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held, filed = env.claim("db-agent"), plan()
     assert held.sr_id == sr_id
-    tasks.file_plan(env.desk, held, filed)
+    tasks.file_plan(env.board, held, filed)
     return held.task_id, tasks.plan_hash(held.task_id, filed)
 
 
 def approve(env: BoardEnv, who: Any, task: tuple[int, str]) -> State:
-    return decisions.decide(env.desk, who, task[0], approve=True, plan_hash=task[1])
+    return decisions.decide(env.board, who, task[0], approve=True, plan_hash=task[1])
 
 
 def heard(env: BoardEnv, request: receiving.NewIssue) -> Issue:
-    sr_id = chat_log.receive_line(env.desk, request, rule="webhook")
-    with env.desk.database.reading() as session:
+    sr_id = chat_log.receive_line(env.board, request, rule="webhook")
+    with env.board.database.reading() as session:
         found = session.get(Issue, sr_id)
         assert found is not None
         return found
@@ -66,14 +66,14 @@ def heard(env: BoardEnv, request: receiving.NewIssue) -> Issue:
 def test_who_asked_in_a_room_does_not_approve_it(env: BoardEnv, linked: str) -> None:
     whose = "cus" if linked.startswith("to") else "lead"
     if whose == "cus":
-        people.join_accounts(env.desk, BY, "lead", "cus")
+        people.join_accounts(env.board, BY, "lead", "cus")
     if linked == "before":
-        messenger_links.link(env.desk, BY, whose, "mattermost", "u1")
+        messenger_links.link(env.board, BY, whose, "mattermost", "u1")
     issue = heard(env, line("운영DB가 느려요"))
     assert issue.requester_id == ("lead" if linked == "before" else None)
     task = planned(env, issue.sr_id)
     if linked != "before":
-        messenger_links.link(env.desk, BY, whose, "mattermost", "u1")
+        messenger_links.link(env.board, BY, whose, "mattermost", "u1")
     with pytest.raises(Forbidden):
         approve(env, LEAD, task)
     assert approve(env, LEAD2, task) is State.APPROVED
@@ -82,15 +82,15 @@ def test_who_asked_in_a_room_does_not_approve_it(env: BoardEnv, linked: str) -> 
 def test_where_the_requester_must_be_known_nobody_approves_before(env: BoardEnv) -> None:
     shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
-    organization_chart.apply_chart(env.desk, stricter, BY)
+    organization_chart.apply_chart(env.board, stricter, BY)
     task = planned(env, heard(env, line("운영DB가 느려요")).sr_id)
     for who in (LEAD, LEAD2):
         with pytest.raises(Forbidden, match="메신저 계정"):
             approve(env, who, task)
     refusal = {"approve": False, "plan_hash": task[1], "reason": "누구인지 모름"}
-    state = decisions.decide(env.desk, LEAD, task[0], **refusal)  # type: ignore[arg-type]
+    state = decisions.decide(env.board, LEAD, task[0], **refusal)  # type: ignore[arg-type]
     assert state is State.REJECTED
-    messenger_links.link(env.desk, BY, "lead", "mattermost", "u1")
+    messenger_links.link(env.board, BY, "lead", "mattermost", "u1")
     task = planned(env, heard(env, line("또 느려요")).sr_id)
     with pytest.raises(Forbidden, match="본인이"):
         approve(env, LEAD, task)
@@ -100,13 +100,13 @@ def test_where_the_requester_must_be_known_nobody_approves_before(env: BoardEnv)
 def test_what_no_messenger_brings_needs_no_messenger_account(env: BoardEnv) -> None:
     shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
-    organization_chart.apply_chart(env.desk, stricter, BY)
+    organization_chart.apply_chart(env.board, stricter, BY)
     alert = replace(line("디스크 90%", ""), channel="alert")
     assert approve(env, LEAD, planned(env, heard(env, alert).sr_id)) is State.APPROVED
 
 
 def test_a_customer_who_asks_in_a_room_asks_for_their_institution(env: BoardEnv) -> None:
-    messenger_links.link(env.desk, BY, "cus", "mattermost", "u1")
+    messenger_links.link(env.board, BY, "cus", "mattermost", "u1")
     assert heard(env, line("느려요")).inst_id == "MOF"
     # The same id in another messenger is somebody else.
     stranger = heard(env, replace(line("느려요"), channel="slack"))
@@ -117,13 +117,13 @@ def test_a_customer_who_asks_in_a_room_asks_for_their_institution(env: BoardEnv)
 def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(
     env: BoardEnv, who: str
 ) -> None:
-    messenger_links.link(env.desk, BY, "cus", "mattermost", "u1")
+    messenger_links.link(env.board, BY, "cus", "mattermost", "u1")
     if who == "closed":
-        people.set_active(env.desk, BY, "cus", active=False)
+        people.set_active(env.board, BY, "cus", active=False)
     account = {"unknown": "u2", "nameless": ""}.get(who, "u1")
-    assert stop_command.handle_stop(env.desk, line("정지", account)) is not None
-    assert kill_switch.active_kill_switch(env.desk) is not None
-    with env.desk.database.reading() as session:
+    assert stop_command.handle_stop(env.board, line("정지", account)) is not None
+    assert kill_switch.active_kill_switch(env.board) is not None
+    with env.board.database.reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "killed")).one()
     assert entry.actor == ("person:cus" if who == "known" else "channel:mattermost")
     assert entry.detail["account"] == account
@@ -131,33 +131,33 @@ def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(
 
 
 def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(env: BoardEnv) -> None:
-    desk = env.desk
-    first = messenger_links.create_code(desk, LEAD)
-    code = messenger_links.create_code(desk, LEAD)
-    assert account_linking.link_account(desk, line(f"연결 {first}"), first) is LinkResult.UNKNOWN
+    board = env.board
+    first = messenger_links.create_code(board, LEAD)
+    code = messenger_links.create_code(board, LEAD)
+    assert account_linking.link_account(board, line(f"연결 {first}"), first) is LinkResult.UNKNOWN
     late = replace(
-        desk, clock=lambda: desk.clock() + messenger_links.CODE_LIFETIME + timedelta(seconds=1)
+        board, clock=lambda: board.clock() + messenger_links.CODE_LIFETIME + timedelta(seconds=1)
     )
     assert (
         account_linking.link_account(late, line(f"연결 {code}", post="late"), code)
         is LinkResult.UNKNOWN
     )
     assert (
-        account_linking.link_account(desk, line(f"연결 {code}", account=""), code)
+        account_linking.link_account(board, line(f"연결 {code}", account=""), code)
         is LinkResult.NAMELESS
     )
     said = line(f"연결 {code}")
-    assert account_linking.link_account(desk, said, code) is LinkResult.LINKED
-    assert account_linking.link_account(desk, said, code) is None
+    assert account_linking.link_account(board, said, code) is LinkResult.LINKED
+    assert account_linking.link_account(board, said, code) is None
     assert (
-        account_linking.link_account(desk, line(f"연결 {code}", "thief"), code)
+        account_linking.link_account(board, line(f"연결 {code}", "thief"), code)
         is LinkResult.UNKNOWN
     )
-    other = messenger_links.create_code(desk, LEAD2)
-    assert account_linking.link_account(desk, line(f"연결 {other}"), other) is LinkResult.TAKEN
-    assert [link.person.id for link in messenger_links.list_links(desk, LEAD)] == ["lead"]
-    assert messenger_links.list_links(desk, LEAD2) == []
-    with desk.database.reading() as session:
+    other = messenger_links.create_code(board, LEAD2)
+    assert account_linking.link_account(board, line(f"연결 {other}"), other) is LinkResult.TAKEN
+    assert [link.person.id for link in messenger_links.list_links(board, LEAD)] == ["lead"]
+    assert messenger_links.list_links(board, LEAD2) == []
+    with board.database.reading() as session:
         kept = session.scalars(select(ChatMessage.text)).all()
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "account_linked")).one()
         rows = session.execute(text("select x::text from tb_link_code x")).scalars().all()
@@ -169,11 +169,11 @@ def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(env: Boar
 def test_who_guesses_codes_is_stopped(env: BoardEnv) -> None:
     for n in range(5):
         found = account_linking.link_account(
-            env.desk, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA"
+            env.board, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA"
         )
         assert found is LinkResult.UNKNOWN
     with pytest.raises(Throttled):
-        account_linking.link_account(env.desk, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
+        account_linking.link_account(env.board, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
 
 
 def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_account(
@@ -181,34 +181,34 @@ def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_accoun
 ) -> None:
     enrol_page_users(env)
     for act in (
-        lambda: messenger_links.link(env.desk, LEAD, "lead", "mattermost", "u1"),
-        lambda: messenger_links.unlink(env.desk, LEAD, "mattermost", "u1"),
-        lambda: messenger_links.list_links(env.desk, LEAD, everybody=True),
+        lambda: messenger_links.link(env.board, LEAD, "lead", "mattermost", "u1"),
+        lambda: messenger_links.unlink(env.board, LEAD, "mattermost", "u1"),
+        lambda: messenger_links.list_links(env.board, LEAD, everybody=True),
     ):
         with pytest.raises(Forbidden):
             act()
-    messenger_links.link(env.desk, ADMIN, "lead", "mattermost", "u1")
-    messenger_links.link(env.desk, ADMIN, "lead", "mattermost", "u1")
+    messenger_links.link(env.board, ADMIN, "lead", "mattermost", "u1")
+    messenger_links.link(env.board, ADMIN, "lead", "mattermost", "u1")
     with pytest.raises(Invalid):
-        messenger_links.link(env.desk, ADMIN, "cus", "mattermost", "u1")
+        messenger_links.link(env.board, ADMIN, "cus", "mattermost", "u1")
     for channel, account in (("irc", "u1"), ("mattermost", " "), ("mattermost", "x" * 200)):
         with pytest.raises(Invalid):
-            messenger_links.link(env.desk, ADMIN, "cus", channel, account)
-    assert [x.account for x in messenger_links.list_links(env.desk, ADMIN, everybody=True)] == [
+            messenger_links.link(env.board, ADMIN, "cus", channel, account)
+    assert [x.account for x in messenger_links.list_links(env.board, ADMIN, everybody=True)] == [
         "u1"
     ]
-    messenger_links.unlink(env.desk, ADMIN, "mattermost", "u1")
+    messenger_links.unlink(env.board, ADMIN, "mattermost", "u1")
     with pytest.raises(NotFound):
-        messenger_links.unlink(env.desk, ADMIN, "mattermost", "u1")
+        messenger_links.unlink(env.board, ADMIN, "mattermost", "u1")
 
 
 def test_the_room_answers_a_code_and_opens_no_request_for_it(env: BoardEnv) -> None:
-    code = messenger_links.create_code(env.desk, LEAD)
-    room = TestClient(page_app(env.desk))
+    code = messenger_links.create_code(env.board, LEAD)
+    room = TestClient(page_app(env.board))
     post = {"token": "열쇠", "post_id": "p1", "user_name": "x", "user_id": "u7"}
     answer = room.post("/intake/mattermost", json={**post, "text": f" 연결 {code.lower()} "})
     assert answer.json()["text"].startswith("이 메신저 계정을")
     room.post("/intake/mattermost", json={**post, "post_id": "p2", "text": "DB 가 느려요"})
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         found = session.scalars(select(Issue)).one()
     assert (found.requester_id, found.requester_account) == ("lead", "mattermost:u7")

@@ -34,7 +34,7 @@ def test_an_administrator_links_and_unlinks_for_others(
     fields = {"person": "lead", "channel": "mattermost", "account": "u9"}
     assert browser.submit_form(f"{PATH}/links", PATH, **fields).status_code == 303
     assert [
-        x.person.id for x in messenger_links.list_links(web_env.desk, ADMIN, everybody=True)
+        x.person.id for x in messenger_links.list_links(web_env.board, ADMIN, everybody=True)
     ] == ["lead"]
     taken = browser.submit_form(f"{PATH}/links", PATH, **{**fields, "person": "pm"})
     assert taken.status_code == 422 and "먼저 연결을 해제" in taken.text
@@ -44,4 +44,4 @@ def test_an_administrator_links_and_unlinks_for_others(
     for path in (f"{PATH}/links", f"{PATH}/links/end"):
         assert sign_in_as("lead").submit_form(path, PATH, **fields).status_code == 403
     assert browser.submit_form(f"{PATH}/links/end", PATH, **fields).status_code == 303
-    assert messenger_links.list_links(web_env.desk, ADMIN, everybody=True) == []
+    assert messenger_links.list_links(web_env.board, ADMIN, everybody=True) == []

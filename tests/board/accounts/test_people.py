@@ -13,7 +13,7 @@ from guardia.board.approvals import decisions, delegations, pending
 from guardia.board.approvals.model import Notice
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.context import Desk, utc_now
+from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
@@ -33,15 +33,15 @@ def alias(of: str, role: str, account: str) -> PersonInfo:
 def waits(env: BoardEnv, requester: str | None, category: str = "MAINTENANCE") -> tuple[int, str]:
     """A plan that waits for its first step, on a request of this person's."""
     env.create_issue(**({"requester_id": requester} if requester else {}))
-    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held = env.claim("db-agent")
     filed = plan(category)
-    tasks.file_plan(env.desk, held, filed)
+    tasks.file_plan(env.board, held, filed)
     return held.task_id, tasks.plan_hash(held.task_id, filed)
 
 
 def approve(env: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> State:
-    return decisions.decide(env.desk, who, task[0], approve=True, plan_hash=task[1])
+    return decisions.decide(env.board, who, task[0], approve=True, plan_hash=task[1])
 
 
 def refused(env: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> None:
@@ -49,31 +49,33 @@ def refused(env: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> None:
         approve(env, who, task)
 
 
-def waiting_for(desk: Desk, who: PersonInfo) -> int:
-    return len(list_issues(desk, who, IssueQuery()).waiting)
+def waiting_for(board: BoardContext, who: PersonInfo) -> int:
+    return len(list_issues(board, who, IssueQuery()).waiting)
 
 
 def test_the_requester_approves_under_no_other_account(env: BoardEnv) -> None:
     """The attack: file as a customer, approve as a team lead; joined before or after."""
     task = waits(env, "cus")
-    assert waiting_for(env.desk, LEAD) == 1
-    people.join_accounts(env.desk, BY, "lead", "cus")
-    assert waiting_for(env.desk, LEAD) == 0
+    assert waiting_for(env.board, LEAD) == 1
+    people.join_accounts(env.board, BY, "lead", "cus")
+    assert waiting_for(env.board, LEAD) == 0
     refused(env, LEAD, task)
     with pytest.raises(Forbidden):
-        decisions.decide(env.desk, LEAD, task[0], approve=False, plan_hash=task[1], reason="반려도")
+        decisions.decide(
+            env.board, LEAD, task[0], approve=False, plan_hash=task[1], reason="반려도"
+        )
     # Nor in the name of somebody else, nor somebody else in theirs.
-    delegations.delegate(env.desk, LEAD, "eng", ends=IN_AN_HOUR)
+    delegations.delegate(env.board, LEAD, "eng", ends=IN_AN_HOUR)
     refused(env, ENGINEER, task)
-    delegations.delegate(env.desk, LEAD2, "lead", ends=IN_AN_HOUR)
+    delegations.delegate(env.board, LEAD2, "lead", ends=IN_AN_HOUR)
     refused(env, LEAD, task)
     assert approve(env, LEAD2, task) is State.APPROVED
 
 
 def test_the_plans_author_approves_under_no_other_account(env: BoardEnv) -> None:
     held, filed, _ = env.create_filed_plan()
-    replace_plan(env.desk, held.task_id, filed, ENGINEER)
-    people.join_accounts(env.desk, BY, "eng", "lead")
+    replace_plan(env.board, held.task_id, filed, ENGINEER)
+    people.join_accounts(env.board, BY, "eng", "lead")
     refused(env, LEAD, (held.task_id, tasks.plan_hash(held.task_id, filed)))
 
 
@@ -81,54 +83,54 @@ def test_one_human_fills_one_step_and_counts_once_in_a_quorum(env: BoardEnv) -> 
     steps = "steps: [team_lead, pm, {role: security_officer, quorum: 2}]"
     text = chart.shipped_chart_path().read_text("utf-8")
     stricter = re.sub(r"(DESTRUCTIVE: \{)steps: \[[^]]*\]", rf"\1{steps}", text)
-    organization_chart.apply_chart(env.desk, stricter, BY)
+    organization_chart.apply_chart(env.board, stricter, BY)
     task = waits(env, None, "DESTRUCTIVE")
     second = alias("", "security_officer", "officer2")
-    people.add(env.desk, BY, second)
-    people.join_accounts(env.desk, BY, "lead", "pm")
-    people.join_accounts(env.desk, BY, "officer", "officer2")
+    people.add(env.board, BY, second)
+    people.join_accounts(env.board, BY, "lead", "pm")
+    people.join_accounts(env.board, BY, "officer", "officer2")
     approve(env, LEAD, task)
     refused(env, PM, task)
-    people.add(env.desk, BY, alias("", "pm", "pm2"))
+    people.add(env.board, BY, alias("", "pm", "pm2"))
     approve(env, PersonInfo(id="pm2", name="x", title="", role="pm"), task)
     approve(env, OFFICER, task)
-    waiting = pending.pending_plans(env.desk, 1)
+    waiting = pending.pending_plans(env.board, 1)
     assert (waiting[0].role, waiting[0].given, waiting[0].quorum) == ("security_officer", 1, 2)
     refused(env, second, task)
-    assert waiting_for(env.desk, second) == 0
+    assert waiting_for(env.board, second) == 0
 
 
 def test_approvals_that_turn_out_to_be_one_humans_start_nothing(env: BoardEnv) -> None:
     task = waits(env, None, "DEPLOY_SECURE")
     boss = PersonInfo(id="boss", name="윤서준", title="부장", role="admin")
-    people.add(env.desk, BY, boss)
+    people.add(env.board, BY, boss)
     states = [approve(env, who, task) for who in (LEAD, PM, OFFICER, boss)]
     assert states[-1] is State.APPROVED
     claim = env.claim("db-agent")
-    people.join_accounts(env.desk, BY, "pm", "officer")
+    people.join_accounts(env.board, BY, "pm", "officer")
     with pytest.raises(Refused):
-        tasks.begin_execution(env.desk, claim)
+        tasks.begin_execution(env.board, claim)
 
 
 def test_nobody_is_asked_for_what_they_may_not_decide(env: BoardEnv) -> None:
-    people.join_accounts(env.desk, BY, "cus", "lead")
+    people.join_accounts(env.board, BY, "cus", "lead")
     waits(env, "cus")
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         assert set(session.scalars(select(Notice.person_id))) == {"lead2"}
 
 
 def test_nobody_delegates_to_themselves_under_another_account(env: BoardEnv) -> None:
-    people.join_accounts(env.desk, BY, "lead", "eng")
+    people.join_accounts(env.board, BY, "lead", "eng")
     with pytest.raises(Invalid):
-        delegations.delegate(env.desk, LEAD, "eng", ends=IN_AN_HOUR)
+        delegations.delegate(env.board, LEAD, "eng", ends=IN_AN_HOUR)
 
 
 def test_joining_two_of_several_accounts_joins_them_all(env: BoardEnv) -> None:
-    people.join_accounts(env.desk, BY, "lead", "pm")
-    people.set_identity(env.desk, BY, "eng", "사번-7")
-    people.set_identity(env.desk, BY, "cus", "사번-7")
-    assert people.join_accounts(env.desk, BY, "pm", "cus") == "lead"
-    found = {a.person.id: a.person.identity for a in people.list_accounts(env.desk)}
+    people.join_accounts(env.board, BY, "lead", "pm")
+    people.set_identity(env.board, BY, "eng", "사번-7")
+    people.set_identity(env.board, BY, "cus", "사번-7")
+    assert people.join_accounts(env.board, BY, "pm", "cus") == "lead"
+    found = {a.person.id: a.person.identity for a in people.list_accounts(env.board)}
     assert {found[p] for p in ("lead", "pm", "eng", "cus")} == {"lead"}
     assert found["officer"] is None
 
@@ -136,33 +138,33 @@ def test_joining_two_of_several_accounts_joins_them_all(env: BoardEnv) -> None:
 def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(
     env: BoardEnv,
 ) -> None:
-    desk = env.desk
+    board = env.board
     new = PersonInfo(id="new", name="새 사람", title="과장", role="engineer", identity="사번-1")
-    people.add(desk, BY, new, "넉넉히-기나긴-암호")
-    people.set_role(desk, BY, "new", "team_lead")
-    people.set_active(desk, BY, "new", active=False)
-    people.set_active(desk, BY, "new", active=False)
+    people.add(board, BY, new, "넉넉히-기나긴-암호")
+    people.set_role(board, BY, "new", "team_lead")
+    people.set_active(board, BY, "new", active=False)
+    people.set_active(board, BY, "new", active=False)
     again = new.model_copy(update={"title": "부장", "identity": None})
-    assert people.import_people(desk, BY, [again, LEAD]) == 1
+    assert people.import_people(board, BY, [again, LEAD]) == 1
     for wrong in (
-        lambda: people.add(desk, BY, new),
-        lambda: people.add(desk, BY, new.model_copy(update={"id": "n2"}), "짧음"),
-        lambda: people.add(desk, BY, new.model_copy(update={"id": "n2", "role": "root"})),
+        lambda: people.add(board, BY, new),
+        lambda: people.add(board, BY, new.model_copy(update={"id": "n2"}), "짧음"),
+        lambda: people.add(board, BY, new.model_copy(update={"id": "n2", "role": "root"})),
         lambda: people.import_people(
-            desk, BY, [PM, new.model_copy(update={"institution": "없음"})]
+            board, BY, [PM, new.model_copy(update={"institution": "없음"})]
         ),
-        lambda: people.set_role(desk, BY, "new", "root"),
-        lambda: people.join_accounts(desk, BY, "lead", "lead"),
+        lambda: people.set_role(board, BY, "new", "root"),
+        lambda: people.join_accounts(board, BY, "lead", "lead"),
     ):
         with pytest.raises(Invalid):
             wrong()
     with pytest.raises(NotFound):
-        people.set_role(desk, BY, "nobody", "pm")
-    found = {a.person.id: a for a in people.list_accounts(desk)}
+        people.set_role(board, BY, "nobody", "pm")
+    found = {a.person.id: a for a in people.list_accounts(board)}
     assert "n2" not in found
     assert (found["new"].person.title, found["new"].person.identity) == ("부장", "사번-1")
     assert not found["new"].active
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         entries = session.scalars(select(AuditEntry).order_by(AuditEntry.seq).offset(1)).all()
         assert log.verify_all(session).intact
     assert [(e.kind, sorted(e.detail["what"])) for e in entries] == [

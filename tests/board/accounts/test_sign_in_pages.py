@@ -68,7 +68,7 @@ def test_several_board_processes_count_together_and_tell_nobody_which_accounts_e
     said = []
     for _ in range(3):
         # Each application is what one process has; only the database is shared.
-        anonymous = PageClient(page_app(web_env.desk))
+        anonymous = PageClient(page_app(web_env.board))
         for _ in range(2):
             answer = anonymous.submit_form("/login", "/login", account=account, password="틀림")
             said.append((answer.status_code, "5분 뒤에" in answer.text))
@@ -99,7 +99,7 @@ def test_signing_out_ends_the_session_on_the_server_too(
     stolen = browser.cookies["guardia_session"]
     answer = browser.submit_form("/logout")
     assert answer.headers["location"] == "/login"
-    with web_env.desk.database.reading() as session:
+    with web_env.board.database.reading() as session:
         assert session.scalar(text("select count(*) from tb_session")) == 0
     browser.cookies.clear()
     browser.cookies.set("guardia_session", stolen)
@@ -110,7 +110,7 @@ def test_a_closed_account_is_out_at_once(
     sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
     browser = sign_in_as("lead")
-    with web_env.desk.database.transaction() as session:
+    with web_env.board.database.transaction() as session:
         session.execute(text("update tb_person set active = false where person_id = 'lead'"))
     assert browser.get_page("/issues").headers["location"] == "/login?next=%2Fissues"
 
@@ -119,7 +119,7 @@ def test_an_expired_session_leads_back_to_the_page_after_signing_in(
     sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
     browser = sign_in_as("lead")
-    with web_env.desk.database.transaction() as session:
+    with web_env.board.database.transaction() as session:
         session.execute(text("update tb_session set expires_at = now() - interval '1 second'"))
     away = browser.get_page("/issues/12")
     assert away.headers["location"] == "/login?next=%2Fissues%2F12"

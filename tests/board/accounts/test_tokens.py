@@ -32,13 +32,13 @@ def test_what_no_token_may_be_is_refused(
     env: BoardEnv, name: str, rights: list[str], days: int
 ) -> None:
     with pytest.raises(Invalid):
-        tokens.create_token(env.desk, LEAD, name, rights, days)
-    assert tokens.list_tokens(env.desk, LEAD) == []
+        tokens.create_token(env.board, LEAD, name, rights, days)
+    assert tokens.list_tokens(env.board, LEAD) == []
 
 
 def test_only_a_hash_is_kept_and_the_record_tells_of_it(env: BoardEnv, database: Any) -> None:
-    secret = tokens.create_token(env.desk, LEAD, "관제 연동", ["control.kill", "issue.read"], 30)
-    with env.desk.database.reading() as session:
+    secret = tokens.create_token(env.board, LEAD, "관제 연동", ["control.kill", "issue.read"], 30)
+    with env.board.database.reading() as session:
         rows = [
             str(row)
             for table in ("tb_access_token", "tb_audit_log")
@@ -50,33 +50,33 @@ def test_only_a_hash_is_kept_and_the_record_tells_of_it(env: BoardEnv, database:
 
 def test_its_holder_is_the_person_limited_to_its_rights(env: BoardEnv) -> None:
     found = signed_in_person(
-        env.desk, tokens.create_token(env.desk, LEAD, "조회", ["plan.read"], 30)
+        env.board, tokens.create_token(env.board, LEAD, "조회", ["plan.read"], 30)
     )
     assert found is not None and found.id == LEAD.id
     assert [action for action in PERMISSIONS if is_allowed(found, action)] == ["plan.read"]
     with pytest.raises(Forbidden):
-        tokens.create_token(env.desk, found, "더 많이", ["control.kill"], 30)
+        tokens.create_token(env.board, found, "더 많이", ["control.kill"], 30)
     with pytest.raises(Forbidden):
         require_permission(found, "token.own")
 
 
 def test_a_row_that_names_a_personal_right_still_gives_none(env: BoardEnv, database: Any) -> None:
-    secret = tokens.create_token(env.desk, LEAD, "조회", ["plan.read"], 30)
-    with env.desk.database.transaction() as session:
+    secret = tokens.create_token(env.board, LEAD, "조회", ["plan.read"], 30)
+    with env.board.database.transaction() as session:
         session.execute(
             text("""update tb_access_token set rights = '["approval.decide", "plan.read"]'""")
         )
-    found = signed_in_person(env.desk, secret)
+    found = signed_in_person(env.board, secret)
     assert found is not None
     assert not any(is_allowed(found, action) for action in SESSION_ONLY_ACTIONS)
 
 
 def test_people_end_only_their_own(env: BoardEnv) -> None:
-    tokens.create_token(env.desk, LEAD, "조회", ["plan.read"], 30)
-    number = tokens.list_tokens(env.desk, LEAD)[0].token_id
+    tokens.create_token(env.board, LEAD, "조회", ["plan.read"], 30)
+    number = tokens.list_tokens(env.board, LEAD)[0].token_id
     with pytest.raises(NotFound):
-        tokens.revoke_token(env.desk, CUSTOMER, number)
-    tokens.revoke_token(env.desk, LEAD, number)
-    assert [card.revoked for card in tokens.list_tokens(env.desk, LEAD)] == [True]
+        tokens.revoke_token(env.board, CUSTOMER, number)
+    tokens.revoke_token(env.board, LEAD, number)
+    assert [card.revoked for card in tokens.list_tokens(env.board, LEAD)] == [True]
     with pytest.raises(NotFound):
-        tokens.revoke_token(env.desk, LEAD, number)
+        tokens.revoke_token(env.board, LEAD, number)

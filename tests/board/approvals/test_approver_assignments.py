@@ -22,25 +22,25 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 def name_people(env: BoardEnv, *duties: str) -> None:
     text = SHIPPED + "duties:\n" + "".join(f"  - {{{duty}}}\n" for duty in duties)
-    organization_chart.apply_chart(env.desk, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, "operator:test")
 
 
 def told(env: BoardEnv) -> set[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         return set(session.scalars(select(Notice.person_id)))
 
 
 def waits_for(env: BoardEnv, who: PersonInfo, sr_id: int = 1) -> bool:
     """On the list and on the page alike."""
-    mine = any(s.mine for s in issue_page.get_issue(env.desk, who, sr_id).works[0].steps)
-    assert mine is bool(issue_list.list_issues(env.desk, who, issue_list.IssueQuery()).waiting)
+    mine = any(s.mine for s in issue_page.get_issue(env.board, who, sr_id).works[0].steps)
+    assert mine is bool(issue_list.list_issues(env.board, who, issue_list.IssueQuery()).waiting)
     return mine
 
 
 def may_decide(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> bool:
     assert waits_for(env, who) is (who.id in told(env))
     try:
-        decisions.decide(env.desk, who, task, approve=True, plan_hash=bound)
+        decisions.decide(env.board, who, task, approve=True, plan_hash=bound)
     except Forbidden:
         return False
     return True
@@ -95,11 +95,11 @@ def test_a_substitute_acts_only_while_all_are_away(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
     assert told(env) == {"lead"} and not waits_for(env, LEAD2)
     with pytest.raises(Forbidden):
-        decisions.decide(env.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
-    ends = env.desk.clock() + timedelta(days=1)
-    delegations.delegate(env.desk, LEAD, "pm", ends=ends, absent=True)
+        decisions.decide(env.board, LEAD2, held.task_id, approve=True, plan_hash=bound)
+    ends = env.board.clock() + timedelta(days=1)
+    delegations.delegate(env.board, LEAD, "pm", ends=ends, absent=True)
     assert waits_for(env, LEAD2) and waits_for(env, PM), "the absent one's delegate too"
-    state = decisions.decide(env.desk, LEAD2, held.task_id, approve=True, plan_hash=bound)
+    state = decisions.decide(env.board, LEAD2, held.task_id, approve=True, plan_hash=bound)
     assert state is State.APPROVED
 
 
@@ -113,4 +113,4 @@ def test_a_duty_is_a_role_that_can_approve_and_named_once() -> None:
 
 def test_people_without_an_account_are_told_before_a_chart_is_applied(env: BoardEnv) -> None:
     text = SHIPPED + "duties:\n  - {role: pm, people: [pm, ghost], substitutes: [nobody]}\n"
-    assert organization_chart.preview(env.desk, text).unknown_people == ["ghost", "nobody"]
+    assert organization_chart.preview(env.board, text).unknown_people == ["ghost", "nobody"]

@@ -26,14 +26,14 @@ from guardia.errors import Forbidden, GuardiaError, Invalid, Stale
 
 def decide(env: BoardEnv, who: object, task: int, bound: str, **more: object) -> State:
     words = {"approve": True, "plan_hash": bound, **more}
-    return decisions.decide(env.desk, who, task, **words)  # type: ignore[arg-type]
+    return decisions.decide(env.board, who, task, **words)  # type: ignore[arg-type]
 
 
 def test_the_team_lead_approves_maintenance_and_the_agent_is_woken(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
-    beats.begin(env.desk, "db-agent")
+    beats.begin(env.board, "db-agent")
     assert decide(env, LEAD, held.task_id, bound) is State.APPROVED
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None and "approval_decided" in begun.reasons
 
 
@@ -68,10 +68,10 @@ def test_the_requester_never_approves(env: BoardEnv) -> None:
     env.create_issue(requester_id="lead")
     work_on = env.claim("dispatcher")
 
-    tasks.file_triage(env.desk, work_on, assignment("MOF-DB-01"))
+    tasks.file_triage(env.board, work_on, assignment("MOF-DB-01"))
     held = env.claim("db-agent")
     filed = plan()
-    tasks.file_plan(env.desk, held, filed)
+    tasks.file_plan(env.board, held, filed)
     bound = tasks.plan_hash(held.task_id, filed)
     with pytest.raises(Forbidden, match="본인"):
         decide(env, LEAD, held.task_id, bound)
@@ -99,4 +99,4 @@ def test_two_who_decide_at_once_make_one_decision(env: BoardEnv) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(attempt, (LEAD, LEAD2))) == [False, True]
-    assert pending.pending_plans(env.desk, held.sr_id) == []
+    assert pending.pending_plans(env.board, held.sr_id) == []

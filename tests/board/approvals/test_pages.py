@@ -18,8 +18,8 @@ UNTIL = "2099-12-31T18:00"
 
 def names(web_env: BoardEnv, account: str) -> set[str]:
     """In whose names somebody may decide now."""
-    with web_env.desk.database.reading() as session:
-        return {p.id for p in principals(session, account, web_env.desk.clock())}
+    with web_env.board.database.reading() as session:
+        return {p.id for p in principals(session, account, web_env.board.clock())}
 
 
 def test_a_lead_delegates_and_takes_it_back(sign_in_as: Browse, web_env: BoardEnv) -> None:
@@ -66,7 +66,7 @@ def test_what_does_not_hold_is_said_on_the_page_and_changes_nothing(
     answer = sign_in_as("lead").submit_form(PATH, PATH, **fields)
     assert answer.status_code in (403, 404, 422)
     assert 'role="alert"' in answer.text and "새 위임" in answer.text
-    assert delegations.overview(web_env.desk, LEAD).given == ()
+    assert delegations.overview(web_env.board, LEAD).given == ()
 
 
 def test_an_administrator_sets_and_ends_others_and_sees_all(
@@ -86,8 +86,8 @@ def test_an_administrator_sets_and_ends_others_and_sees_all(
 def test_who_has_nothing_to_delegate_sees_no_form_and_customers_nothing(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    ends = web_env.desk.clock() + timedelta(days=1)
-    delegations.delegate(web_env.desk, PM, "eng", ends=ends)
+    ends = web_env.board.clock() + timedelta(days=1)
+    delegations.delegate(web_env.board, PM, "eng", ends=ends)
     html = sign_in_as("eng").get_page(PATH).text
     assert "최현우 PM" in html and 'action="/delegations"' not in html
     assert (

@@ -53,8 +53,8 @@ def clock() -> Clock:
 @pytest.fixture
 def env(env: BoardEnv, clock: Clock) -> BoardEnv:
     """The cast with an administrator, under a clock that the test moves."""
-    organization_chart.import_directory(env.desk, Directory(people=(*PEOPLE, ADMIN)), {})
-    env.desk = replace(env.desk, clock=clock)
+    organization_chart.import_directory(env.board, Directory(people=(*PEOPLE, ADMIN)), {})
+    env.board = replace(env.board, clock=clock)
     return env
 
 
@@ -62,31 +62,31 @@ def rule(env: BoardEnv, policy: str, freezes: str = "[]") -> None:
     """Make ``policy`` that of MAINTENANCE."""
     head = chart.shipped_chart_path().read_text("utf-8").split("\napprovals:")[0]
     text = f"{head}\napprovals:\n  READ_ONLY: []\n  MAINTENANCE: {policy}\nfreezes: {freezes}\n"
-    organization_chart.apply_chart(env.desk, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, "operator:test")
 
 
 def approve(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> State:
-    return decisions.decide(env.desk, who, task, approve=True, plan_hash=bound)
+    return decisions.decide(env.board, who, task, approve=True, plan_hash=bound)
 
 
 def change(env: BoardEnv, task: int, bound: str, wanted: Plan, who: PersonInfo) -> State:
     return directives.issue_directive(
-        env.desk, who, task, DirectiveRequest("change", "고침", bound, wanted)
+        env.board, who, task, DirectiveRequest("change", "고침", bound, wanted)
     )
 
 
 def told(env: BoardEnv, kind: str) -> set[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         return set(session.scalars(select(Notice.person_id).where(Notice.kind == kind)))
 
 
 def messages(env: BoardEnv) -> str:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         return "\n".join(session.scalars(select(OutboxEntry.text).order_by(OutboxEntry.outbox_id)))
 
 
 def reasons(env: BoardEnv) -> tuple[str, ...]:
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     return begun.reasons if begun else ()
 
 
@@ -108,10 +108,10 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(env: BoardEnv) -> Non
     rule(env, "[{role: team_lead, quorum: 2}]")
     held, _, bound = env.create_filed_plan()
     assert approve(env, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
-    assert pending.pending_plans(env.desk, held.sr_id)[0].given == 1
+    assert pending.pending_plans(env.board, held.sr_id)[0].given == 1
     with pytest.raises(Forbidden, match="두 번째"):
         approve(env, LEAD, held.task_id, bound)
-    [step] = issue_page.get_issue(env.desk, LEAD2, held.sr_id).works[0].steps
+    [step] = issue_page.get_issue(env.board, LEAD2, held.sr_id).works[0].steps
     assert (step.quorum, len(step.votes), step.mine) == (2, 1, True)
     assert approve(env, LEAD2, held.task_id, bound) is State.APPROVED
 
@@ -121,18 +121,18 @@ def test_a_delegate_decides_in_the_others_name_and_only_as_long(
 ) -> None:
     rule(env, "[pm]")
     until = START + timedelta(days=1)
-    delegations.delegate(env.desk, PM, "eng", ends=until, absent=True)
+    delegations.delegate(env.board, PM, "eng", ends=until, absent=True)
     engineer = next(p for p in PEOPLE if p.id == "eng")
     held, _, bound = env.create_filed_plan()
     assert told(env, "due") == {"eng"}
-    assert issue_list.list_issues(env.desk, engineer, issue_list.IssueQuery()).waiting
-    assert issue_page.get_issue(env.desk, engineer, held.sr_id).works[0].steps[0].mine
+    assert issue_list.list_issues(env.board, engineer, issue_list.IssueQuery()).waiting
+    assert issue_page.get_issue(env.board, engineer, held.sr_id).works[0].steps[0].mine
     clock.later(days=2)
     with pytest.raises(Forbidden):
         approve(env, engineer, held.task_id, bound)
     clock.later(days=-2)
     assert approve(env, engineer, held.task_id, bound) is State.APPROVED
-    [vote] = issue_page.get_issue(env.desk, LEAD, held.sr_id).works[0].steps[0].votes
+    [vote] = issue_page.get_issue(env.board, LEAD, held.sr_id).works[0].steps[0].votes
     assert (vote.person, vote.principal) == ("person:eng", "person:pm")
 
 
@@ -140,11 +140,11 @@ def test_a_revoked_delegation_and_a_foreign_one_give_nothing(env: BoardEnv) -> N
     rule(env, "[pm]")
     until = START + timedelta(days=1)
     with pytest.raises(Forbidden):
-        delegations.delegate(env.desk, LEAD, "eng", ends=until, principal="pm")
+        delegations.delegate(env.board, LEAD, "eng", ends=until, principal="pm")
     with pytest.raises(Invalid):
-        delegations.delegate(env.desk, PM, "cus", ends=until)
-    delegations.delegate(env.desk, ADMIN, "eng", ends=until, principal="pm")
-    assert delegations.revoke(env.desk, PM, "eng") == 1
+        delegations.delegate(env.board, PM, "cus", ends=until)
+    delegations.delegate(env.board, ADMIN, "eng", ends=until, principal="pm")
+    assert delegations.revoke(env.board, PM, "eng") == 1
     held, _, bound = env.create_filed_plan()
     with pytest.raises(Forbidden):
         approve(env, next(p for p in PEOPLE if p.id == "eng"), held.task_id, bound)
@@ -158,7 +158,7 @@ def test_the_author_of_a_plan_never_approves_it(env: BoardEnv) -> None:
         approve(env, LEAD2, held.task_id, bound)
     with pytest.raises(Forbidden, match="작성"):
         approve(env, LEAD, held.task_id, fresh)
-    assert not issue_list.list_issues(env.desk, LEAD, issue_list.IssueQuery()).waiting
+    assert not issue_list.list_issues(env.board, LEAD, issue_list.IssueQuery()).waiting
     assert approve(env, LEAD2, held.task_id, fresh) is State.APPROVED
 
 
@@ -166,11 +166,11 @@ def test_a_changed_plan_voids_what_was_given_and_asks_anew(env: BoardEnv) -> Non
     held, _, bound = env.create_filed_plan()
     approve(env, LEAD, held.task_id, bound)
     assert change(env, held.task_id, bound, other_plan(), PM) is State.PENDING_APPROVAL
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         states = {(a.plan_hash == bound, a.state) for a in session.scalars(select(Approval))}
     assert states == {(True, "VOID"), (False, "WAITING")}
     with pytest.raises(Stale):
-        tasks.begin_execution(env.desk, held)
+        tasks.begin_execution(env.board, held)
     with pytest.raises(Refused):
         fresh = tasks.plan_hash(held.task_id, other_plan())
         change(env, held.task_id, fresh, plan("READ_ONLY"), PM)
@@ -181,7 +181,7 @@ def test_a_stricter_chart_stops_what_was_approved_under_a_milder_one(env: BoardE
     approve(env, LEAD, held.task_id, bound)
     rule(env, "[team_lead, pm]")
     with pytest.raises(Refused):
-        tasks.begin_execution(env.desk, held)
+        tasks.begin_execution(env.board, held)
 
 
 # Asking for changes --------------------------------------------------------------------------
@@ -189,17 +189,17 @@ def test_a_stricter_chart_stops_what_was_approved_under_a_milder_one(env: BoardE
 
 def test_asking_for_changes_goes_back_to_the_agent_with_the_reason(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
-    beats.begin(env.desk, "db-agent")
+    beats.begin(env.board, "db-agent")
     with pytest.raises(Invalid):
-        decisions.ask_changes(env.desk, LEAD, held.task_id, plan_hash=bound, reason=" ")
+        decisions.ask_changes(env.board, LEAD, held.task_id, plan_hash=bound, reason=" ")
     state = decisions.ask_changes(
-        env.desk, LEAD, held.task_id, plan_hash=bound, reason="업무 시간 뒤에"
+        env.board, LEAD, held.task_id, plan_hash=bound, reason="업무 시간 뒤에"
     )
     assert state is State.PARSED
     assert "approval_decided" in reasons(env)
-    assert view.requested_changes(env.desk, held.task_id) == "업무 시간 뒤에"
+    assert view.requested_changes(env.board, held.task_id) == "업무 시간 뒤에"
     with pytest.raises(Stale):
-        tasks.file_plan(env.desk, held, other_plan())
+        tasks.file_plan(env.board, held, other_plan())
     with pytest.raises(Stale):
         approve(env, LEAD2, held.task_id, bound)
 
@@ -208,10 +208,10 @@ def test_the_same_plan_filed_again_is_asked_anew(env: BoardEnv) -> None:
     rule(env, "[team_lead, pm]")
     held, filed, bound = env.create_filed_plan()
     approve(env, LEAD, held.task_id, bound)
-    decisions.ask_changes(env.desk, PM, held.task_id, plan_hash=bound, reason="다시")
+    decisions.ask_changes(env.board, PM, held.task_id, plan_hash=bound, reason="다시")
     again = env.claim("db-agent")
-    tasks.file_plan(env.desk, again, filed)
-    steps = issue_page.get_issue(env.desk, LEAD, held.sr_id).works[0].steps
+    tasks.file_plan(env.board, again, filed)
+    steps = issue_page.get_issue(env.board, LEAD, held.sr_id).works[0].steps
     assert [s.state for s in steps] == ["WAITING", "WAITING"]
     assert approve(env, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
     assert approve(env, PM, held.task_id, bound) is State.APPROVED
@@ -225,20 +225,20 @@ def test_reminder_then_escalation_then_expiry(env: BoardEnv, clock: Clock) -> No
     held, _, bound = env.create_filed_plan()
     assert told(env, "due") == {"lead", "lead2"}
     assert "정다은 팀장" in messages(env)
-    assert deadlines.process_due(env.desk) == 0
+    assert deadlines.process_due(env.board) == 0
     clock.later(hours=1, minutes=1)
-    assert deadlines.process_due(env.desk) == 1
-    assert deadlines.process_due(env.desk) == 0
+    assert deadlines.process_due(env.board) == 1
+    assert deadlines.process_due(env.board) == 0
     assert told(env, "reminder") == {"lead", "lead2"}
     with pytest.raises(Forbidden):
         approve(env, ADMIN, held.task_id, bound)
     clock.later(hours=3)
-    assert deadlines.process_due(env.desk) == 1
+    assert deadlines.process_due(env.board) == 1
     assert told(env, "escalated") == {"lead", "lead2", "adm"}
-    assert issue_list.list_issues(env.desk, ADMIN, issue_list.IssueQuery()).waiting
+    assert issue_list.list_issues(env.board, ADMIN, issue_list.IssueQuery()).waiting
     clock.later(hours=5)
-    deadlines.process_due(env.desk)
-    assert view.issue(env.desk, held.sr_id).state is State.MANUAL
+    deadlines.process_due(env.board)
+    assert view.issue(env.board, held.sr_id).state is State.MANUAL
     with pytest.raises(Stale):
         approve(env, LEAD, held.task_id, bound)
 
@@ -249,27 +249,27 @@ def test_who_it_escalated_to_can_approve_and_the_work_may_start(
     rule(env, "{steps: [team_lead], expires: 1h, escalate_to: admin}")
     held, _, bound = env.create_filed_plan()
     clock.later(hours=1, minutes=1)
-    deadlines.process_due(env.desk)
+    deadlines.process_due(env.board)
     assert approve(env, ADMIN, held.task_id, bound) is State.APPROVED
-    tasks.begin_execution(env.desk, held)
+    tasks.begin_execution(env.board, held)
 
 
 def test_approved_now_run_when_the_window_opens(env: BoardEnv, clock: Clock) -> None:
     rule(env, '{steps: [team_lead], windows: [{from: "22:00", until: "23:00"}]}')
     held, _, bound = env.create_filed_plan()
     assert approve(env, LEAD, held.task_id, bound) is State.APPROVED
-    work_row = issue_page.get_issue(env.desk, LEAD, held.sr_id).works[0]
+    work_row = issue_page.get_issue(env.board, LEAD, held.sr_id).works[0]
     assert work_row.run_after == datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
-    begun = beats.begin(env.desk, "db-agent")
-    assert begun is not None and beats.claim_task(env.desk, begun) is None
-    beats.end(env.desk, begun, "idle", task_id=None, steps=0)
+    begun = beats.begin(env.board, "db-agent")
+    assert begun is not None and beats.claim_task(env.board, begun) is None
+    beats.end(env.board, begun, "idle", task_id=None, steps=0)
     clock.later(hours=10, minutes=1)
-    assert deadlines.process_due(env.desk) == 1
-    begun = beats.begin(env.desk, "db-agent")
+    assert deadlines.process_due(env.board) == 1
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None and begun.reasons == ("window_open",)
-    claim = beats.claim_task(env.desk, begun)
+    claim = beats.claim_task(env.board, begun)
     assert claim is not None
-    tasks.begin_execution(env.desk, claim)
+    tasks.begin_execution(env.board, claim)
 
 
 def test_a_freeze_declared_after_the_approval_holds_the_work(env: BoardEnv, clock: Clock) -> None:
@@ -278,13 +278,13 @@ def test_a_freeze_declared_after_the_approval_holds_the_work(env: BoardEnv, cloc
     approve(env, LEAD, held.task_id, bound)
     rule(env, "[team_lead]", "[{from: 2026-11-20T00:00:00, until: 2026-11-21T00:00:00}]")
     with pytest.raises(Stale):
-        tasks.begin_execution(env.desk, held)
-    assert view.issue(env.desk, held.sr_id).state is State.APPROVED
-    with env.desk.database.reading() as session:
+        tasks.begin_execution(env.board, held)
+    assert view.issue(env.board, held.sr_id).state is State.APPROVED
+    with env.board.database.reading() as session:
         assert session.scalars(select(Task.run_after)).one() is not None
     clock.later(days=1)
-    deadlines.process_due(env.desk)
-    tasks.begin_execution(env.desk, env.claim("db-agent"))
+    deadlines.process_due(env.board)
+    tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
 def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
@@ -299,10 +299,10 @@ def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
             "update tb_ops_task set status = 'ABORTED' where task_id = any(%s)",
             [[h.task_id for h in held[:2]]],
         )
-    assert deadlines.process_due(env.desk) == 2
-    assert [view.issue(env.desk, h.sr_id).state for h in held[2:]] == [State.MANUAL] * 2
-    assert deadlines.process_due(env.desk) == 0
-    with env.desk.database.reading() as session:
+    assert deadlines.process_due(env.board) == 2
+    assert [view.issue(env.board, h.sr_id).state for h in held[2:]] == [State.MANUAL] * 2
+    assert deadlines.process_due(env.board) == 0
+    with env.board.database.reading() as session:
         alerts = session.scalars(select(OutboxEntry.text).where(OutboxEntry.kind == "alert")).all()
     assert len(alerts) == 2
 
@@ -313,14 +313,14 @@ def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
 def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
     approve(env, LEAD, held.task_id, bound)
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "approved")).one()
         assert log.verify_all(session).intact
     said, detail = entry.detail["statement"], entry.detail
     assert said["plan_hash"] == bound and said["issue"] == held.sr_id
     assert said["chain_head"] == entry.previous_hash
     assert signing_keys.is_genuine(said, detail["signature"], detail["key"])
-    assert detail["key"] == env.desk.decision_signer.public
+    assert detail["key"] == env.board.decision_signer.public
     for name, value in {"plan_hash": "0" * 64, "person": "pm", "chain_head": "0" * 64}.items():
         assert not signing_keys.is_genuine(
             {**said, name: value}, detail["signature"], detail["key"]
@@ -336,7 +336,7 @@ def test_who_reads_the_record_only_decides_nothing(env: BoardEnv) -> None:
     for verdict in (decisions.ask_changes, decisions.decide):
         words = {"approve": True} if verdict is decisions.decide else {}
         with pytest.raises(Forbidden):
-            verdict(env.desk, auditor, held.task_id, plan_hash=bound, reason="x", **words)  # type: ignore[arg-type]
+            verdict(env.board, auditor, held.task_id, plan_hash=bound, reason="x", **words)  # type: ignore[arg-type]
 
 
 def test_a_change_that_cannot_be_undone_takes_more(env: BoardEnv) -> None:
@@ -358,12 +358,12 @@ def test_more_that_the_chart_demands_after_the_approval_still_counts(env: BoardE
     assert approve(env, LEAD, claim.task_id, bound) is State.APPROVED
     rule(env, "{steps: [team_lead], irreversible: [pm]}")
     with pytest.raises(Refused):
-        tasks.begin_execution(env.desk, env.claim("db-agent"))
+        tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
 def test_a_token_decides_nothing_in_the_name_of_who_delegated(env: BoardEnv) -> None:
     eng = next(p for p in PEOPLE if p.role == "engineer")
-    delegations.delegate(env.desk, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
+    delegations.delegate(env.board, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
     claim, _, bound = env.create_filed_plan(plan())
     limited = eng.model_copy(update={"only": frozenset({"plan.read"})})
     with pytest.raises(Forbidden):

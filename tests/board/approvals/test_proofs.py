@@ -34,7 +34,7 @@ def write(env: BoardEnv, *statements: str) -> None:
 
 def approve(env: BoardEnv) -> Claim:
     held, _, bound = env.create_filed_plan()
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     return held
 
 
@@ -42,7 +42,7 @@ def change(env: BoardEnv, claim: Claim, who: PersonInfo) -> None:
     """The same plan, filed anew by a person."""
     bound = tasks.plan_hash(claim.task_id, plan())
     directives.issue_directive(
-        env.desk, who, claim.task_id, DirectiveRequest("change", "고침", bound, plan())
+        env.board, who, claim.task_id, DirectiveRequest("change", "고침", bound, plan())
     )
 
 
@@ -69,7 +69,7 @@ def given_in_another_role(env: BoardEnv) -> None:
 def given_and_taken_back(env: BoardEnv) -> None:
     """What was voided when people took over is put back as if it still counted."""
     claim = approve(env)
-    directives.issue_directive(env.desk, PM, claim.task_id, DirectiveRequest("manual", "직접"))
+    directives.issue_directive(env.board, PM, claim.task_id, DirectiveRequest("manual", "직접"))
     write(
         env,
         "update tb_approval set state = 'APPROVED'",
@@ -93,17 +93,17 @@ def given_by_the_author(env: BoardEnv) -> None:
     change(env, held, LEAD)
     write(env, "update tb_ops_task set plan_author = 'agent:db-agent'")
     bound = tasks.plan_hash(held.task_id, plan())
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
 
 
 def given_by_the_requester(env: BoardEnv) -> None:
     env.create_issue(requester_id=LEAD.id)
-    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held = env.claim("db-agent")
-    tasks.file_plan(env.desk, held, plan())
+    tasks.file_plan(env.board, held, plan())
     write(env, "update tb_sr_request set requester_id = null")
     bound = tasks.plan_hash(held.task_id, plan())
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
 
 
 def given_and_sealed_with_a_key_of_ones_own(env: BoardEnv) -> None:
@@ -112,17 +112,17 @@ def given_and_sealed_with_a_key_of_ones_own(env: BoardEnv) -> None:
     with psycopg.connect(env.dsn) as connection:
         connection.execute("update tb_ops_task set paused = true")
     env.create_filed_plan()
-    ours, env.desk = env.desk, replace(env.desk, decision_signer=DecisionSigner.ephemeral())
-    task = max(t.task_id for t in pending.pending_plans(env.desk, 2))
+    ours, env.board = env.board, replace(env.board, decision_signer=DecisionSigner.ephemeral())
+    task = max(t.task_id for t in pending.pending_plans(env.board, 2))
     bound = tasks.plan_hash(task, plan())
-    decisions.decide(env.desk, LEAD, task, approve=True, plan_hash=bound)
-    env.desk = ours
+    decisions.decide(env.board, LEAD, task, approve=True, plan_hash=bound)
+    env.board = ours
 
 
 def sealed_by_a_key_that_this_host_has_not(env: BoardEnv) -> None:
-    ours, env.desk = env.desk, replace(env.desk, decision_signer=DecisionSigner.ephemeral())
+    ours, env.board = env.board, replace(env.board, decision_signer=DecisionSigner.ephemeral())
     approve(env)
-    env.desk = ours
+    env.board = ours
 
 
 @pytest.mark.parametrize(
@@ -144,22 +144,22 @@ def test_a_forged_approval_starts_nothing(env: BoardEnv, forge: Callable[[BoardE
     forge(env)
     again = env.claim("db-agent")
     with pytest.raises((Forged, Misconfigured)):
-        tasks.begin_execution(env.desk, again)
+        tasks.begin_execution(env.board, again)
 
 
 def test_a_forged_approval_runs_no_further_command_of_what_has_begun(env: BoardEnv) -> None:
     approve(env)
     again = env.claim("db-agent")
-    grant = tasks.begin_execution(env.desk, again)
+    grant = tasks.begin_execution(env.board, again)
     write(env, "update tb_decision set person_id = 'lead2'")
     with pytest.raises(Forged):
-        commands.record_intent(env.desk, grant, TERMINATE, "psql …", PlanStep(0, "do"))
+        commands.record_intent(env.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
 def test_orders_that_change_no_plan_leave_its_approvals_as_they_are(env: BoardEnv) -> None:
     claim = approve(env)
     for verb, argument in (("pause", ""), ("resume", ""), ("priority", "P1"), ("reassign", "eng")):
         directives.issue_directive(
-            env.desk, LEAD, claim.task_id, DirectiveRequest(verb, "사유", argument)
+            env.board, LEAD, claim.task_id, DirectiveRequest(verb, "사유", argument)
         )
-    assert tasks.begin_execution(env.desk, env.claim("db-agent")).plan_hash is not None
+    assert tasks.begin_execution(env.board, env.claim("db-agent")).plan_hash is not None

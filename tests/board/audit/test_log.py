@@ -11,12 +11,12 @@ from guardia.board.audit import log
 
 
 def append(env: BoardEnv, n: int) -> None:
-    with env.desk.database.transaction() as session:
+    with env.board.database.transaction() as session:
         log.append(
             session,
             "comment",
             actor="person:lead",
-            now=env.desk.clock(),
+            now=env.board.clock(),
             sr_id=None,
             detail={"n": n},
             text=str(n),
@@ -24,7 +24,7 @@ def append(env: BoardEnv, n: int) -> None:
 
 
 def verdict(env: BoardEnv) -> log.ChainVerdict:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         return log.verify_all(session)
 
 
@@ -32,7 +32,7 @@ def test_concurrent_writers_make_one_chain_in_time_order(env: BoardEnv) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: append(env, n), range(80)))
     assert verdict(env).intact
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         times = [link.created_at for link in log.entries(session)]
     assert len(times) >= 80
     assert all(a < b for a, b in pairwise(times))
@@ -44,8 +44,8 @@ def test_what_is_rolled_back_leaves_no_link(env: BoardEnv) -> None:
     class Failure(Exception):
         pass
 
-    with pytest.raises(Failure), env.desk.database.transaction() as session:
-        log.append(session, "comment", actor="x", now=env.desk.clock(), text="x")
+    with pytest.raises(Failure), env.board.database.transaction() as session:
+        log.append(session, "comment", actor="x", now=env.board.clock(), text="x")
         raise Failure
     append(env, 1)
     assert verdict(env).size == before + 1
@@ -112,12 +112,12 @@ def test_the_view_calls_an_untouched_first_link_valid(env: BoardEnv) -> None:
 
 def test_hostile_text_is_kept_as_text(env: BoardEnv) -> None:
     hostile = "'); drop table tb_audit_log; -- \x00\ud800 {who} {text}"
-    with env.desk.database.transaction() as session:
+    with env.board.database.transaction() as session:
         log.append(
             session,
             "comment",
             actor="x",
-            now=env.desk.clock(),
+            now=env.board.clock(),
             detail={"t": hostile},
             text=hostile,
         )

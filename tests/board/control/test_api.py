@@ -28,7 +28,7 @@ def web_env(database: Any) -> Iterator[BoardEnv]:
 
 @pytest.fixture
 def app(web_env: BoardEnv) -> FastAPI:
-    return page_app(web_env.desk)
+    return page_app(web_env.board)
 
 
 def program(app: FastAPI, secret: str) -> PageClient:
@@ -40,8 +40,8 @@ def program(app: FastAPI, secret: str) -> PageClient:
 
 def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, web_env: BoardEnv) -> None:
     claim = web_env.create_parsed_task()
-    watch = tokens.create_token(web_env.desk, ENGINEER, "관제", ["control.kill", "plan.read"], 30)
-    lift = tokens.create_token(web_env.desk, PM, "해제", ["control.release", "plan.read"], 30)
+    watch = tokens.create_token(web_env.board, ENGINEER, "관제", ["control.kill", "plan.read"], 30)
+    lift = tokens.create_token(web_env.board, PM, "해제", ["control.release", "plan.read"], 30)
     assert program(app, watch).get(PATH).json() == {
         "on": False,
         "ordered_by": None,
@@ -66,7 +66,7 @@ def test_a_token_opens_only_its_rights_and_never_a_decision(
     app: FastAPI, web_env: BoardEnv
 ) -> None:
     claim, _, plan_hash = web_env.create_filed_plan()
-    secret = tokens.create_token(web_env.desk, LEAD, "조회", ["issue.read", "plan.read"], 30)
+    secret = tokens.create_token(web_env.board, LEAD, "조회", ["issue.read", "plan.read"], 30)
     client = program(app, secret)
     assert client.get(f"/issues/{claim.sr_id}").status_code == 200
     assert client.put(PATH, json={}).status_code == 403
@@ -75,28 +75,28 @@ def test_a_token_opens_only_its_rights_and_never_a_decision(
         data={"decision": "approve", "plan_hash": plan_hash},
     )
     assert answer.status_code == 403
-    assert view.task(web_env.desk, claim.task_id).state is State.PENDING_APPROVAL
+    assert view.task(web_env.board, claim.task_id).state is State.PENDING_APPROVAL
     assert client.post(f"/issues/{claim.sr_id}/comments", data={"body": "x"}).status_code == 403
-    assert kill_switch.active_kill_switch(web_env.desk) is None
+    assert kill_switch.active_kill_switch(web_env.board) is None
 
 
 def test_no_answer_without_a_valid_token(app: FastAPI, web_env: BoardEnv) -> None:
-    secret = tokens.create_token(web_env.desk, LEAD, "조회", ["plan.read"], 1)
+    secret = tokens.create_token(web_env.board, LEAD, "조회", ["plan.read"], 1)
     assert PageClient(app).get(PATH).status_code == 401
     for bad in ("", "x", f"{secret}x", secret.lower()):
         answer = program(app, bad).get(PATH)
         assert answer.status_code == 401
         assert set(answer.json()) == {"message", "documentation_url"}
-    number = tokens.list_tokens(web_env.desk, LEAD)[0].token_id
+    number = tokens.list_tokens(web_env.board, LEAD)[0].token_id
     assert program(app, secret).get(PATH).status_code == 200
-    tokens.revoke_token(web_env.desk, LEAD, number)
+    tokens.revoke_token(web_env.board, LEAD, number)
     assert program(app, secret).get(PATH).status_code == 401
 
 
 def test_a_token_ends_by_itself(app: FastAPI, web_env: BoardEnv) -> None:
-    secret = tokens.create_token(web_env.desk, LEAD, "조회", ["plan.read"], 1)
-    later = web_env.desk.clock() + timedelta(days=1, seconds=1)
-    after = page_app(type(web_env.desk)(web_env.desk.database, clock=lambda: later))
+    secret = tokens.create_token(web_env.board, LEAD, "조회", ["plan.read"], 1)
+    later = web_env.board.clock() + timedelta(days=1, seconds=1)
+    after = page_app(type(web_env.board)(web_env.board.database, clock=lambda: later))
     assert program(app, secret).get(PATH).status_code == 200
     assert program(after, secret).get(PATH).status_code == 401
 
@@ -111,15 +111,15 @@ def test_a_cookie_beside_a_token_does_not_count(app: FastAPI, web_env: BoardEnv)
     )
     assert forged.status_code == 401
     assert browser.put(PATH, json={}).status_code == 403, "a cookie alone needs the form's token"
-    assert kill_switch.active_kill_switch(web_env.desk) is None
+    assert kill_switch.active_kill_switch(web_env.board) is None
 
 
 def test_what_is_not_json_is_refused_in_the_shape_of_the_dialect(
     app: FastAPI, web_env: BoardEnv
 ) -> None:
-    secret = tokens.create_token(web_env.desk, ENGINEER, "관제", ["control.kill"], 30)
+    secret = tokens.create_token(web_env.board, ENGINEER, "관제", ["control.kill"], 30)
     answer = program(app, secret).put(PATH, content=b"{", headers={"content-type": "text/plain"})
     assert answer.status_code == 422 and answer.json()["errors"]
     long = program(app, secret).put(PATH, json={"reason": "가" * 1001})
     assert long.status_code == 422
-    assert kill_switch.active_kill_switch(web_env.desk) is None
+    assert kill_switch.active_kill_switch(web_env.board) is None

@@ -37,32 +37,32 @@ LEVEL = Action(
 
 def started(env: BoardEnv, *actions: Action) -> Claim:
     held, _, bound = env.create_filed_plan(plan("MAINTENANCE", *actions))
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")
-    tasks.begin_execution(env.desk, again)
+    tasks.begin_execution(env.board, again)
     return again
 
 
 def completed(env: BoardEnv, *actions: Action) -> Claim:
     claim = started(env, *actions)
-    grant = tasks.begin_execution(env.desk, claim)
+    grant = tasks.begin_execution(env.board, claim)
     for number, one in enumerate(actions or (action(),)):
-        intent = commands.record_intent(env.desk, grant, one.call, "…", PlanStep(number, "do"))
-        commands.record_result(env.desk, intent, GOOD)
-    tasks.complete(env.desk, claim, "끝")
+        intent = commands.record_intent(env.board, grant, one.call, "…", PlanStep(number, "do"))
+        commands.record_result(env.board, intent, GOOD)
+    tasks.complete(env.board, claim, "끝")
     return claim
 
 
 def give(env: BoardEnv, claim: Claim, verb: str, reason: str = "사유", argument: str = "") -> State:
     return directives.issue_directive(
-        env.desk, LEAD, claim.task_id, DirectiveRequest(verb, reason, argument)
+        env.board, LEAD, claim.task_id, DirectiveRequest(verb, reason, argument)
     )
 
 
 def change(env: BoardEnv, claim: Claim) -> State:
     bound = tasks.plan_hash(claim.task_id, plan("MAINTENANCE", LEVEL))
     request = DirectiveRequest("change", "값을 고침", bound, plan("MAINTENANCE", LEVEL, LEVEL))
-    return directives.issue_directive(env.desk, PM, claim.task_id, request)
+    return directives.issue_directive(env.board, PM, claim.task_id, request)
 
 
 def one(env: BoardEnv, query: str) -> object:
@@ -76,7 +76,7 @@ def test_a_task_that_has_not_begun_is_aborted_and_its_approvals_are_void(env: Bo
     assert give(env, claim, "abort") is State.ABORTED
     assert one(env, "select state from tb_approval") == "VOID"
     with pytest.raises(Stale):
-        decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+        decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
 
 
 def test_a_running_one_is_undone_by_its_agent(env: BoardEnv) -> None:
@@ -84,20 +84,20 @@ def test_a_running_one_is_undone_by_its_agent(env: BoardEnv) -> None:
     assert give(env, claim, "abort") is State.IN_PROGRESS
     with pytest.raises(IllegalMove):
         give(env, claim, "abort")
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None and "order" in begun.reasons
-    order = rollback.claim_rollback(env.desk, begun)
+    order = rollback.claim_rollback(env.board, begun)
     assert order is not None and order.claim.task_id == claim.task_id
-    assert rollback.finish_rollback(env.desk, order, [], []) is State.FAILED_ROLLBACK
+    assert rollback.finish_rollback(env.board, order, [], []) is State.FAILED_ROLLBACK
 
 
 def test_a_paused_task_rests_until_it_is_resumed(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     give(env, claim, "pause")
-    begun = beats.begin(env.desk, "db-agent")
-    assert begun is None or beats.claim_task(env.desk, begun) is None
+    begun = beats.begin(env.board, "db-agent")
+    assert begun is None or beats.claim_task(env.board, begun) is None
     with pytest.raises(Stale):
-        tasks.file_plan(env.desk, claim, plan())
+        tasks.file_plan(env.board, claim, plan())
     give(env, claim, "resume")
     assert env.claim("db-agent").task_id == claim.task_id
 
@@ -105,7 +105,7 @@ def test_a_paused_task_rests_until_it_is_resumed(env: BoardEnv) -> None:
 def test_a_person_takes_over_does_it_by_hand_and_closes_it(env: BoardEnv) -> None:
     claim = started(env)
     request = DirectiveRequest("manual", "직접 처리")
-    assert directives.issue_directive(env.desk, ENGINEER, claim.task_id, request) is State.MANUAL
+    assert directives.issue_directive(env.board, ENGINEER, claim.task_id, request) is State.MANUAL
     assert one(env, "select owner_id from tb_ops_task") == "eng"
     with pytest.raises(Invalid):
         give(env, claim, "complete", reason="")
@@ -114,11 +114,11 @@ def test_a_person_takes_over_does_it_by_hand_and_closes_it(env: BoardEnv) -> Non
 
 def test_a_person_may_take_over_what_an_agent_is_undoing(env: BoardEnv) -> None:
     claim = started(env, LEVEL)
-    kill_switch.kill(env.desk, LEAD, "정지")
+    kill_switch.kill(env.board, LEAD, "정지")
     assert give(env, claim, "manual") is State.MANUAL
-    assert kill_switch.stopped_tasks(env.desk, 1)[0].outcome == "NOT_RESTORED"
-    begun = beats.begin(env.desk, "db-agent")
-    assert begun is None or rollback.claim_rollback(env.desk, begun) is None
+    assert kill_switch.stopped_tasks(env.board, 1)[0].outcome == "NOT_RESTORED"
+    begun = beats.begin(env.board, "db-agent")
+    assert begun is None or rollback.claim_rollback(env.board, begun) is None
 
 
 def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(env: BoardEnv) -> None:
@@ -126,15 +126,15 @@ def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(env: Boa
     give(env, claim, "manual")
     assert give(env, claim, "return") is State.PARSED
     again = env.claim("db-agent")
-    assert tasks.file_plan(env.desk, again, filed) is False
+    assert tasks.file_plan(env.board, again, filed) is False
     with pytest.raises(Stale):
-        decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+        decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
 
 
 def test_what_has_no_server_cannot_be_given_back(env: BoardEnv) -> None:
     env.create_issue()
     claim = env.claim("dispatcher")
-    tasks.hand_over(env.desk, claim, "서버를 모름")
+    tasks.hand_over(env.board, claim, "서버를 모름")
     with pytest.raises(Refused):
         give(env, claim, "return")
 
@@ -142,24 +142,24 @@ def test_what_has_no_server_cannot_be_given_back(env: BoardEnv) -> None:
 def test_a_completed_task_is_rolled_back_by_its_agent_once_it_is_verified(env: BoardEnv) -> None:
     claim = completed(env, LEVEL)
     assert give(env, claim, "rollback") is State.COMPLETED
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None
-    order = rollback.claim_rollback(env.desk, begun)
+    order = rollback.claim_rollback(env.board, begun)
     assert order is not None
-    grant = rollback.grant_rollback(env.desk, order).grant
+    grant = rollback.grant_rollback(env.board, order).grant
     assert LEVEL.undo is not None
-    commands.record_intent(env.desk, grant, LEVEL.undo, "…", PlanStep(0, "undo"))
-    assert rollback.finish_rollback(env.desk, order, ["- 로그"], []) is State.ROLLED_BACK
+    commands.record_intent(env.board, grant, LEVEL.undo, "…", PlanStep(0, "undo"))
+    assert rollback.finish_rollback(env.board, order, ["- 로그"], []) is State.ROLLED_BACK
 
 
 def test_a_rollback_that_fails_is_never_silent(env: BoardEnv) -> None:
     claim = completed(env, LEVEL)
     give(env, claim, "rollback")
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None
-    order = rollback.claim_rollback(env.desk, begun)
+    order = rollback.claim_rollback(env.board, begun)
     assert order is not None
-    assert rollback.finish_rollback(env.desk, order, [], ["- 로그"]) is State.MANUAL
+    assert rollback.finish_rollback(env.board, order, [], ["- 로그"]) is State.MANUAL
     assert one(env, "select count(*) from tb_outbox where kind = 'alert'") == 1
 
 
@@ -185,34 +185,34 @@ def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(env: Bo
     give(env, first, "priority", argument="p2")  # its beat no longer holds it
     env.create_issue()
     second = env.claim("dispatcher")
-    tasks.file_triage(env.desk, second, assignment("MOF-DB-01"))
+    tasks.file_triage(env.board, second, assignment("MOF-DB-01"))
     give(env, second, "priority", argument="p1")
     assert env.claim("db-agent").task_id == second.task_id != first.task_id
     for claim in (first, second):
         give(env, claim, "pause")
     running = started(env)
     give(env, running, "priority", argument="P1")
-    tasks.add_comment(env.desk, running, "계속합니다")
+    tasks.add_comment(env.board, running, "계속합니다")
     with pytest.raises(Invalid):
         give(env, running, "priority", argument="P9")
 
 
 def test_a_paused_agent_undoes_what_people_order_and_nothing_else(env: BoardEnv) -> None:
     claim = started(env)
-    agent_control.pause(env.desk, "db-agent", "operator:test")
-    agent_control.pause(env.desk, "dispatcher", "operator:test")
+    agent_control.pause(env.board, "db-agent", "operator:test")
+    agent_control.pause(env.board, "dispatcher", "operator:test")
     env.create_issue()
-    assert beats.begin(env.desk, "dispatcher") is None
-    kill_switch.kill(env.desk, LEAD, "정지")
+    assert beats.begin(env.board, "dispatcher") is None
+    kill_switch.kill(env.board, LEAD, "정지")
     for _ in range(2):  # the first worker dies
-        begun = beats.begin(env.desk, "db-agent")
+        begun = beats.begin(env.board, "db-agent")
         assert begun is not None and begun.has_work and begun.has_rollback
-        order = rollback.claim_rollback(env.desk, begun)
+        order = rollback.claim_rollback(env.board, begun)
         assert order is not None and order.claim.task_id == claim.task_id
-        assert beats.claim_task(env.desk, begun) is None
-    rollback.finish_rollback(env.desk, order, ["되돌림"], [])
-    beats.end(env.desk, begun, "restored", task_id=claim.task_id, steps=1)
-    assert beats.begin(env.desk, "db-agent") is None
+        assert beats.claim_task(env.board, begun) is None
+    rollback.finish_rollback(env.board, order, ["되돌림"], [])
+    beats.end(env.board, begun, "restored", task_id=claim.task_id, steps=1)
+    assert beats.begin(env.board, "db-agent") is None
 
 
 def test_orders_need_their_right_and_a_known_verb(env: BoardEnv) -> None:
@@ -220,11 +220,11 @@ def test_orders_need_their_right_and_a_known_verb(env: BoardEnv) -> None:
     for verb in directives.VERBS:
         with pytest.raises(Forbidden):
             directives.issue_directive(
-                env.desk, CUSTOMER, claim.task_id, DirectiveRequest(verb, "x")
+                env.board, CUSTOMER, claim.task_id, DirectiveRequest(verb, "x")
             )
     with pytest.raises(Forbidden):
         directives.issue_directive(
-            env.desk, ENGINEER, claim.task_id, DirectiveRequest("rollback", "x")
+            env.board, ENGINEER, claim.task_id, DirectiveRequest("rollback", "x")
         )
     with pytest.raises(NotFound):
         give(env, claim, "explode")
@@ -266,7 +266,7 @@ def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: Board
     assert sum(lost for _, _, lost in decided) > 40, "the orders came too late to prove anything"
     assert sum(bool(verb) for _, verb, _ in decided) > 100
     assert {verb for _, verb, _ in decided} >= {"abort", "manual", "pause", "change"}
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         assert log.verify_all(session).intact
         links = list(log.entries(session))
     for claim, verb, _ in decided:
@@ -281,19 +281,19 @@ def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: Board
 
 def _work_on(env: BoardEnv, claim: Claim, deep: bool) -> bool:
     """What an agent does with a task, until it has lost it; whether it has."""
-    desk = env.desk
+    board = env.board
     with suppress(Refused):
         try:
-            grant = tasks.begin_execution(desk, claim) if deep else tasks.grant_reads(desk, claim)
+            grant = tasks.begin_execution(board, claim) if deep else tasks.grant_reads(board, claim)
             for _ in range(2):
-                commands.record_result(desk, commands.record_intent(desk, grant, READ, "…"), GOOD)
-                tasks.add_comment(desk, claim, "봅니다")
+                commands.record_result(board, commands.record_intent(board, grant, READ, "…"), GOOD)
+                tasks.add_comment(board, claim, "봅니다")
             if deep:
-                step = commands.record_intent(desk, grant, LEVEL.call, "…", PlanStep(0, "do"))
-                commands.record_result(desk, step, GOOD)
-                tasks.complete(desk, claim, "끝")
+                step = commands.record_intent(board, grant, LEVEL.call, "…", PlanStep(0, "do"))
+                commands.record_result(board, step, GOOD)
+                tasks.complete(board, claim, "끝")
             else:
-                tasks.file_plan(desk, claim, plan())
+                tasks.file_plan(board, claim, plan())
         except Stale:
             return True
     return False

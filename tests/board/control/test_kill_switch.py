@@ -24,7 +24,7 @@ from guardia.board.control import rollback
 from guardia.board.control.rollback import RollbackClaim
 from guardia.board.core import kill_switch
 from guardia.board.core.claims import Claim, Grant
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.core.wakes import wake
@@ -48,10 +48,10 @@ def running(env: BoardEnv) -> tuple[Claim, Grant]:
     """A task whose one, reversible change is under way."""
     change = Action(call=DO, risk=Risk.CHANGE, effect="로그 수준 변경", command="…", undo=UNDO)
     held, _, bound = env.create_filed_plan(plan("MAINTENANCE", change))
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")
-    grant = tasks.begin_execution(env.desk, again)
-    commands.record_intent(env.desk, grant, DO, "…", PlanStep(0, "do"))
+    grant = tasks.begin_execution(env.board, again)
+    commands.record_intent(env.board, grant, DO, "…", PlanStep(0, "do"))
     return again, grant
 
 
@@ -61,39 +61,39 @@ def rows(env: BoardEnv, query: str) -> list[tuple[object, ...]]:
 
 
 def kinds(env: BoardEnv) -> list[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         assert log.verify_all(session).intact
         return [link.kind for link in log.entries(session)]
 
 
 def ordered(env: BoardEnv) -> RollbackClaim:
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None
-    found = rollback.claim_rollback(env.desk, begun)
+    found = rollback.claim_rollback(env.board, begun)
     assert found is not None
-    assert beats.claim_task(env.desk, begun) is None
+    assert beats.claim_task(env.board, begun) is None
     return found
 
 
 def attempts(env: BoardEnv, claim: Claim, grant: Grant) -> list[Callable[[], object]]:
     """Everything an agent could still do with what it holds."""
-    desk = env.desk
+    board = env.board
     return [
-        lambda: commands.record_intent(desk, grant, READ, "…"),
-        lambda: commands.record_intent(desk, grant, TERMINATE, "…", PlanStep(0, "do")),
-        lambda: commands.record_intent(desk, grant, UNDO, "…", PlanStep(0, "undo")),
-        lambda: tasks.begin_execution(desk, claim),
-        lambda: tasks.grant_reads(desk, claim),
-        lambda: tasks.complete(desk, claim, "끝"),
-        lambda: tasks.fail(desk, claim, "끝"),
-        lambda: tasks.hand_over(desk, claim, "끝"),
-        lambda: tasks.add_comment(desk, claim, "말"),
+        lambda: commands.record_intent(board, grant, READ, "…"),
+        lambda: commands.record_intent(board, grant, TERMINATE, "…", PlanStep(0, "do")),
+        lambda: commands.record_intent(board, grant, UNDO, "…", PlanStep(0, "undo")),
+        lambda: tasks.begin_execution(board, claim),
+        lambda: tasks.grant_reads(board, claim),
+        lambda: tasks.complete(board, claim, "끝"),
+        lambda: tasks.fail(board, claim, "끝"),
+        lambda: tasks.hand_over(board, claim, "끝"),
+        lambda: tasks.add_comment(board, claim, "말"),
     ]
 
 
 def test_what_an_agent_holds_is_worth_nothing_after_the_stop(env: BoardEnv) -> None:
     claim, grant = running(env)
-    done = control_kill_switch.kill(env.desk, ENGINEER, "이상 동작")
+    done = control_kill_switch.kill(env.board, ENGINEER, "이상 동작")
     assert (done.stopped, done.undoing, done.already_on) == (1, 1, False)
     for attempt in attempts(env, claim, grant):
         with pytest.raises(Stale):
@@ -104,57 +104,57 @@ def test_what_an_agent_holds_is_worth_nothing_after_the_stop(env: BoardEnv) -> N
 def test_nothing_is_claimed_while_it_is_on_also_not_by_another_process(env: BoardEnv) -> None:
     env.create_parsed_task()
     env.create_issue()
-    control_kill_switch.kill(env.desk, LEAD, "점검")
+    control_kill_switch.kill(env.board, LEAD, "점검")
     other = Database(env.dsn, pool_size=2)
-    for desk in (env.desk, Desk(other)):
+    for board in (env.board, BoardContext(other)):
         for agent in ("dispatcher", "db-agent"):
-            with desk.database.transaction() as session:
-                wake(session, agent, "manual", desk.clock())
-            begun = beats.begin(desk, agent)
+            with board.database.transaction() as session:
+                wake(session, agent, "manual", board.clock())
+            begun = beats.begin(board, agent)
             assert begun is not None
-            assert beats.claim_task(desk, begun) is None
-            assert rollback.claim_rollback(desk, begun) is None
+            assert beats.claim_task(board, begun) is None
+            assert rollback.claim_rollback(board, begun) is None
     other.close()
 
 
 def test_a_hold_forged_under_the_switch_is_refused_at_the_gate(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
-    control_kill_switch.kill(env.desk, LEAD)
+    control_kill_switch.kill(env.board, LEAD)
     with psycopg.connect(env.dsn) as connection:  # as if a claim had slipped through
         connection.execute(
             "update tb_ops_task set fence = %s, run_id = %s", [claim.fence, claim.run_id]
         )
     grant = Grant(claim, SERVER.server_id, "READ_ONLY", None)
     with pytest.raises(Refused, match="전체 정지"):
-        commands.record_intent(env.desk, grant, READ, "…")
+        commands.record_intent(env.board, grant, READ, "…")
 
 
 def test_an_order_lets_an_agent_undo_and_look_and_nothing_else(env: BoardEnv) -> None:
     running(env)
-    control_kill_switch.kill(env.desk, LEAD, "정지")
-    grant = rollback.grant_rollback(env.desk, ordered(env)).grant
-    commands.record_intent(env.desk, grant, READ, "…")
+    control_kill_switch.kill(env.board, LEAD, "정지")
+    grant = rollback.grant_rollback(env.board, ordered(env)).grant
+    commands.record_intent(env.board, grant, READ, "…")
     with pytest.raises(Refused, match="되돌리기와 조회만"):
-        commands.record_intent(env.desk, grant, DO, "…", PlanStep(0, "do"))
+        commands.record_intent(env.board, grant, DO, "…", PlanStep(0, "do"))
     with pytest.raises(Refused):
-        commands.record_intent(env.desk, grant, DO, "…", PlanStep(0, "undo"))
-    commands.record_intent(env.desk, grant, UNDO, "…", PlanStep(0, "undo"))
+        commands.record_intent(env.board, grant, DO, "…", PlanStep(0, "undo"))
+    commands.record_intent(env.board, grant, UNDO, "…", PlanStep(0, "undo"))
     with pytest.raises(Refused, match="이미"):
-        commands.record_intent(env.desk, grant, UNDO, "…", PlanStep(0, "undo"))
-    forged = Grant(grant.claim, grant.server_id, grant.category, grant.plan_hash, order=999)
+        commands.record_intent(env.board, grant, UNDO, "…", PlanStep(0, "undo"))
+    forged = Grant(grant.claim, grant.server_id, grant.category, grant.plan_hash, directive_id=999)
     with pytest.raises(Refused, match="지시가 없습니다"):
-        commands.record_intent(env.desk, forged, READ, "…")
+        commands.record_intent(env.board, forged, READ, "…")
 
 
 def test_stopped_work_is_undone_and_reported_once(env: BoardEnv) -> None:
     claim, _ = running(env)
-    done = control_kill_switch.kill(env.desk, PM, "오동작")
+    done = control_kill_switch.kill(env.board, PM, "오동작")
     assert "kill_report" not in kinds(env)
     order = ordered(env)
-    rollback.finish_rollback(env.desk, order, ["- 로그 수준 변경"], [])
+    rollback.finish_rollback(env.board, order, ["- 로그 수준 변경"], [])
     found = {
         s.task_id: (s.found, s.state, s.outcome)
-        for s in control_kill_switch.stopped_tasks(env.desk, 1)
+        for s in control_kill_switch.stopped_tasks(env.board, 1)
     }
     assert found[claim.task_id] == ("IN_PROGRESS", "FAILED_ROLLBACK", "RESTORED")
     assert done.undoing == 1
@@ -168,84 +168,84 @@ def test_stopped_work_is_undone_and_reported_once(env: BoardEnv) -> None:
 
 def test_what_cannot_be_undone_ends_with_people_and_an_alert(env: BoardEnv) -> None:
     claim, _ = running(env)
-    control_kill_switch.kill(env.desk, PM, "오동작")
+    control_kill_switch.kill(env.board, PM, "오동작")
     assert (
-        rollback.finish_rollback(env.desk, ordered(env), [], ["- 서버가 응답하지 않음"])
+        rollback.finish_rollback(env.board, ordered(env), [], ["- 서버가 응답하지 않음"])
         is State.MANUAL
     )
-    assert control_kill_switch.stopped_tasks(env.desk, 1)[0].outcome == "NOT_RESTORED"
+    assert control_kill_switch.stopped_tasks(env.board, 1)[0].outcome == "NOT_RESTORED"
     alerts = rows(env, f"select text from tb_outbox where kind = 'alert' and sr_id = {claim.sr_id}")
     assert "서버가 응답하지 않음" in str(alerts)
 
 
 def test_a_dead_undo_is_taken_up_again(env: BoardEnv) -> None:
     running(env)
-    control_kill_switch.kill(env.desk, PM, "오동작")
+    control_kill_switch.kill(env.board, PM, "오동작")
     first = ordered(env)
     second = ordered(env)
     with pytest.raises(Stale):
-        rollback.finish_rollback(env.desk, first, [], [])
-    assert rollback.finish_rollback(env.desk, second, [], []) is State.FAILED_ROLLBACK
+        rollback.finish_rollback(env.board, first, [], [])
+    assert rollback.finish_rollback(env.board, second, [], []) is State.FAILED_ROLLBACK
 
 
 def test_waiting_work_stays_where_it_is_and_goes_on_after_the_release(env: BoardEnv) -> None:
     env.create_issue()
-    tasks.file_triage(env.desk, env.claim("dispatcher"), assignment("MOF-DB-01"))
-    control_kill_switch.kill(env.desk, LEAD, "점검")
+    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    control_kill_switch.kill(env.board, LEAD, "점검")
     assert rows(env, "select status from tb_ops_task") == [("PARSED",)]
-    begun = beats.begin(env.desk, "db-agent")
-    assert begun is not None and beats.claim_task(env.desk, begun) is None
-    beats.end(env.desk, begun, "idle", task_id=None, steps=0)
-    control_kill_switch.release(env.desk, OFFICER, "점검 끝")
-    assert kill_switch.active_kill_switch(env.desk) is None
+    begun = beats.begin(env.board, "db-agent")
+    assert begun is not None and beats.claim_task(env.board, begun) is None
+    beats.end(env.board, begun, "idle", task_id=None, steps=0)
+    control_kill_switch.release(env.board, OFFICER, "점검 끝")
+    assert kill_switch.active_kill_switch(env.board) is None
     assert env.claim("db-agent").task_id == 1
     assert kinds(env)[-1] == "released"
 
 
 def test_it_is_thrown_once_however_often_it_is_pressed(env: BoardEnv) -> None:
     running(env)
-    first = control_kill_switch.kill(env.desk, LEAD, "하나")
+    first = control_kill_switch.kill(env.board, LEAD, "하나")
     order = ordered(env)
-    again = control_kill_switch.kill(env.desk, PM, "둘")
+    again = control_kill_switch.kill(env.board, PM, "둘")
     assert again.already_on and again.kill_id == first.kill_id
-    assert rollback.finish_rollback(env.desk, order, [], []) is State.FAILED_ROLLBACK
+    assert rollback.finish_rollback(env.board, order, [], []) is State.FAILED_ROLLBACK
     assert kinds(env).count("killed") == 1
 
 
 def test_only_staff_stop_and_only_the_right_role_lifts_with_a_reason(env: BoardEnv) -> None:
     with pytest.raises(Forbidden):
-        control_kill_switch.kill(env.desk, CUSTOMER, "장난")
-    assert kill_switch.active_kill_switch(env.desk) is None
-    control_kill_switch.kill(env.desk, ENGINEER, "이상")
+        control_kill_switch.kill(env.board, CUSTOMER, "장난")
+    assert kill_switch.active_kill_switch(env.board) is None
+    control_kill_switch.kill(env.board, ENGINEER, "이상")
     for person in (CUSTOMER, ENGINEER, LEAD):
         with pytest.raises(Forbidden):
-            control_kill_switch.release(env.desk, person, "해제")
+            control_kill_switch.release(env.board, person, "해제")
     with pytest.raises(Invalid):
-        control_kill_switch.release(env.desk, PM, "  ")
-    assert kill_switch.active_kill_switch(env.desk) is not None
-    control_kill_switch.release(env.desk, PM, "확인함")
+        control_kill_switch.release(env.board, PM, "  ")
+    assert kill_switch.active_kill_switch(env.board) is not None
+    control_kill_switch.release(env.board, PM, "확인함")
     with pytest.raises(Invalid):
-        control_kill_switch.release(env.desk, PM, "확인함")
+        control_kill_switch.release(env.board, PM, "확인함")
 
 
 def test_the_word_in_a_room_stops_and_a_repeated_delivery_does_not(env: BoardEnv) -> None:
     line = receiving.NewIssue(
         text="정지!", channel="mattermost", sender="kim", room="운영", external_id="p1"
     )
-    first = stop_command.handle_stop(env.desk, line)
+    first = stop_command.handle_stop(env.board, line)
     assert first is not None and not first.already_on
-    switch = kill_switch.active_kill_switch(env.desk)
+    switch = kill_switch.active_kill_switch(env.board)
     assert switch is not None and switch.ordered_by == "channel:mattermost"
-    control_kill_switch.release(env.desk, PM, "확인함")
-    assert stop_command.handle_stop(env.desk, line) is None
-    assert kill_switch.active_kill_switch(env.desk) is None
+    control_kill_switch.release(env.board, PM, "확인함")
+    assert stop_command.handle_stop(env.board, line) is None
+    assert kill_switch.active_kill_switch(env.board) is None
     assert rows(env, "select rule, sr_id from tb_msg_chat_log") == [("kill", None)]
     rooms = rows(env, "select room from tb_outbox where kind = 'message'")
     assert rooms == [("운영",)]
 
 
 def test_the_application_cannot_have_two_stops_at_once(env: BoardEnv) -> None:
-    control_kill_switch.kill(env.desk, LEAD)
+    control_kill_switch.kill(env.board, LEAD)
     with (
         psycopg.connect(env.dsn) as connection,
         pytest.raises(psycopg.errors.UniqueViolation),

@@ -58,7 +58,7 @@ RESTART = ToolCall(tool="service.restart", args={"service": "budgetdb"})
 @pytest.fixture
 def env(env: BoardEnv) -> BoardEnv:
     """The cast with a server that has what the catalogue's tools need."""
-    organization_chart.import_directory(env.desk, Directory(servers=(HOST,)), {})
+    organization_chart.import_directory(env.board, Directory(servers=(HOST,)), {})
     return env
 
 
@@ -67,29 +67,29 @@ def made(*calls: ToolCall) -> Plan:
 
 
 def approve(env: BoardEnv, claim: Claim, bound: str) -> None:
-    decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
 
 
 def running(env: BoardEnv, *calls: ToolCall, done: int = 0) -> Claim:
     """A task under way, so many of whose actions have been carried out."""
-    claim, filed, bound = env.planned(made(*calls))
+    claim, filed, bound = env.create_filed_plan(made(*calls))
     approve(env, claim, bound)
     claim = env.claim("db-agent")
-    grant = tasks.begin_execution(env.desk, claim)
+    grant = tasks.begin_execution(env.board, claim)
     for ordinal, action in enumerate(filed.actions[:done]):
-        intent = commands.record_intent(env.desk, grant, action.call, "…", PlanStep(ordinal, "do"))
-        commands.record_result(env.desk, intent, GOOD)
+        intent = commands.record_intent(env.board, grant, action.call, "…", PlanStep(ordinal, "do"))
+        commands.record_result(env.board, intent, GOOD)
     return claim
 
 
 def change(env: BoardEnv, claim: Claim, *calls: ToolCall, reason: str = "값을 고침") -> State:
-    bound = view.plan_state(env.desk, claim.task_id).plan_hash or ""
+    bound = view.plan_state(env.board, claim.task_id).plan_hash or ""
     revision = PlanRevision(bound, [ActionDraft.of(call) for call in calls], reason)
-    return manual_plans.change_plan(env.desk, PM, claim.task_id, revision)
+    return manual_plans.change_plan(env.board, PM, claim.task_id, revision)
 
 
 def filed(env: BoardEnv, claim: Claim) -> Plan:
-    found = view.plan_state(env.desk, claim.task_id).plan
+    found = view.plan_state(env.board, claim.task_id).plan
     assert found is not None
     return found
 
@@ -104,20 +104,20 @@ def rows(env: BoardEnv, query: str) -> list[tuple[object, ...]]:
 
 
 def kinds(env: BoardEnv) -> list[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         assert log.verify_all(session).intact
         return [link.kind for link in log.entries(session)]
 
 
 def undo(env: BoardEnv, *, restored: int = 0, lost: list[str] | None = None) -> RollbackGrant:
     """What the agent's next beat does about an order."""
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None and "order" in begun.reasons
-    order = rollback.claim_rollback(env.desk, begun)
+    order = rollback.claim_rollback(env.board, begun)
     assert order is not None
-    found = rollback.grant_rollback(env.desk, order)
-    rollback.finish_rollback(env.desk, order, ["- 로그"] * restored, lost or [], found.kept)
-    beats.end(env.desk, begun, "order", task_id=None, steps=1)
+    found = rollback.grant_rollback(env.board, order)
+    rollback.finish_rollback(env.board, order, ["- 로그"] * restored, lost or [], found.kept)
+    beats.end(env.board, begun, "order", task_id=None, steps=1)
     return found
 
 
@@ -125,30 +125,30 @@ def undo(env: BoardEnv, *, restored: int = 0, lost: list[str] | None = None) -> 
 
 
 def waiting(env: BoardEnv) -> Claim:
-    return env.planned(made(FIRST))[0]
+    return env.create_filed_plan(made(FIRST))[0]
 
 
 def approved(env: BoardEnv) -> Claim:
-    claim, _, bound = env.planned(made(FIRST))
+    claim, _, bound = env.create_filed_plan(made(FIRST))
     approve(env, claim, bound)
     return claim
 
 
 def sent_back(env: BoardEnv) -> Claim:
-    claim, _, bound = env.planned(made(FIRST))
-    decisions.ask_changes(env.desk, LEAD, claim.task_id, plan_hash=bound, reason="다시")
+    claim, _, bound = env.create_filed_plan(made(FIRST))
+    decisions.ask_changes(env.board, LEAD, claim.task_id, plan_hash=bound, reason="다시")
     return claim
 
 
 def taken_over(env: BoardEnv) -> Claim:
     claim = running(env, FIRST)
-    directives.issue_directive(env.desk, LEAD, claim.task_id, DirectiveRequest("manual"))
+    directives.issue_directive(env.board, LEAD, claim.task_id, DirectiveRequest("manual"))
     return claim
 
 
 def paused(env: BoardEnv) -> Claim:
     claim = waiting(env)
-    directives.issue_directive(env.desk, LEAD, claim.task_id, DirectiveRequest("pause"))
+    directives.issue_directive(env.board, LEAD, claim.task_id, DirectiveRequest("pause"))
     return claim
 
 
@@ -157,11 +157,11 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
     env: BoardEnv, begin: object
 ) -> None:
     claim = begin(env)  # type: ignore[operator]
-    before = view.plan_state(env.desk, claim.task_id).plan_hash
+    before = view.plan_state(env.board, claim.task_id).plan_hash
     assert change(env, claim, SECOND) is State.PENDING_APPROVAL
     [action] = filed(env, claim).actions
     assert action == catalogue.propose(SECOND, HOST)
-    state = view.plan_state(env.desk, claim.task_id)
+    state = view.plan_state(env.board, claim.task_id)
     assert state.plan_hash is not None and state.plan_hash != before
     # Every step that counts is bound to the new plan, and nobody has decided it.
     live = rows(env, "select distinct plan_hash, state from tb_approval where state <> 'VOID'")
@@ -169,28 +169,28 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
         (state.plan_hash, "WAITING")
     }
     with pytest.raises(Stale):
-        tasks.begin_execution(env.desk, claim)
+        tasks.begin_execution(env.board, claim)
     with pytest.raises(Stale):
-        decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=before or "")
+        decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=before or "")
     with pytest.raises(Forbidden):
-        decisions.decide(env.desk, PM, claim.task_id, approve=True, plan_hash=state.plan_hash)
+        decisions.decide(env.board, PM, claim.task_id, approve=True, plan_hash=state.plan_hash)
     approve(env, claim, state.plan_hash)
     assert kinds(env)[-3:] == ["ordered", "planned", "approved"]
     if begin is not paused:
-        assert view.task(env.desk, claim.task_id).written
-        assert tasks.begin_execution(env.desk, env.claim("db-agent")).plan_hash == state.plan_hash
+        assert view.task(env.board, claim.task_id).written
+        assert tasks.begin_execution(env.board, env.claim("db-agent")).plan_hash == state.plan_hash
 
 
 def test_the_author_of_a_changed_plan_cannot_fill_a_step_of_it(env: BoardEnv) -> None:
     claim = waiting(env)
-    bound = view.plan_state(env.desk, claim.task_id).plan_hash or ""
+    bound = view.plan_state(env.board, claim.task_id).plan_hash or ""
     manual_plans.change_plan(
-        env.desk, LEAD, claim.task_id, PlanRevision(bound, [ActionDraft.of(SECOND)], "고침")
+        env.board, LEAD, claim.task_id, PlanRevision(bound, [ActionDraft.of(SECOND)], "고침")
     )
-    fresh = view.plan_state(env.desk, claim.task_id).plan_hash or ""
+    fresh = view.plan_state(env.board, claim.task_id).plan_hash or ""
     with pytest.raises(Forbidden, match="작성"):
-        decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=fresh)
-    assert decisions.decide(env.desk, LEAD2, claim.task_id, approve=True, plan_hash=fresh)
+        decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=fresh)
+    assert decisions.decide(env.board, LEAD2, claim.task_id, approve=True, plan_hash=fresh)
 
 
 WRONG = {
@@ -215,26 +215,26 @@ WRONG = {
 def test_what_does_not_hold_is_refused_and_nothing_is_changed(env: BoardEnv, case: str) -> None:
     draft, fault = WRONG[case]
     claim = waiting(env)
-    before, bound = kinds(env), view.plan_state(env.desk, claim.task_id).plan_hash or ""
+    before, bound = kinds(env), view.plan_state(env.board, claim.task_id).plan_hash or ""
     with pytest.raises(fault):
-        manual_plans.change_plan(env.desk, PM, claim.task_id, PlanRevision(bound, [draft], "고침"))
+        manual_plans.change_plan(env.board, PM, claim.task_id, PlanRevision(bound, [draft], "고침"))
     for nothing in (
         PlanRevision(bound, [], "고침"),
         PlanRevision(bound, [ActionDraft.of(SECOND)], "  "),
     ):
         with pytest.raises(Invalid):
-            manual_plans.change_plan(env.desk, PM, claim.task_id, nothing)
+            manual_plans.change_plan(env.board, PM, claim.task_id, nothing)
     with pytest.raises(Stale):
         manual_plans.change_plan(
-            env.desk, PM, claim.task_id, PlanRevision("0", [ActionDraft.of(SECOND)], "고침")
+            env.board, PM, claim.task_id, PlanRevision("0", [ActionDraft.of(SECOND)], "고침")
         )
     with pytest.raises(Forbidden):
         manual_plans.change_plan(
-            env.desk, CUSTOMER, claim.task_id, PlanRevision(bound, [draft], "고침")
+            env.board, CUSTOMER, claim.task_id, PlanRevision(bound, [draft], "고침")
         )
     with pytest.raises(Invalid):
         directives.issue_directive(
-            env.desk, PM, claim.task_id, DirectiveRequest("change", "고침", bound)
+            env.board, PM, claim.task_id, DirectiveRequest("change", "고침", bound)
         )
     assert kinds(env) == before
 
@@ -244,7 +244,7 @@ def test_what_has_no_plan_or_has_ended_cannot_be_changed(env: BoardEnv) -> None:
     with pytest.raises((Stale, Refused)):
         change(env, claim, SECOND)
     claim = running(env, FIRST, done=1)
-    tasks.complete(env.desk, claim, "끝")
+    tasks.complete(env.board, claim, "끝")
     with pytest.raises(IllegalMove):
         change(env, claim, SECOND)
 
@@ -254,17 +254,17 @@ def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(
 ) -> None:
     with ThreadPoolExecutor(2) as threads:
         for _ in range(12):
-            claim, _, bound = env.planned(made(FIRST))
+            claim, _, bound = env.create_filed_plan(made(FIRST))
             both = [
                 threads.submit(approve, env, claim, bound),
                 threads.submit(change, env, claim, SECOND),
             ]
             assert all(isinstance(b.exception(), Stale | None) for b in both)
-            found = view.plan_state(env.desk, claim.task_id)
+            found = view.plan_state(env.board, claim.task_id)
             if found.plan_hash != bound:
-                assert view.task(env.desk, claim.task_id).state is State.PENDING_APPROVAL
+                assert view.task(env.board, claim.task_id).state is State.PENDING_APPROVAL
                 with pytest.raises(Stale):
-                    tasks.begin_execution(env.desk, claim)
+                    tasks.begin_execution(env.board, claim)
             with psycopg.connect(env.dsn) as connection:  # so that it is not claimed again
                 connection.execute("update tb_ops_task set paused = true")
 
@@ -278,17 +278,17 @@ def test_running_work_is_taken_from_its_agent_and_undone_before_anyone_is_asked(
     claim = running(env, FIRST, done=1)
     assert change(env, claim, SECOND) is State.IN_PROGRESS
     with pytest.raises(Stale):
-        tasks.complete(env.desk, claim, "끝")
+        tasks.complete(env.board, claim, "끝")
     with pytest.raises(IllegalMove):
         change(env, claim, THIRD)
     found = undo(env, restored=1)
     assert found.kept == 0
-    assert view.task(env.desk, claim.task_id).state is State.PENDING_APPROVAL
+    assert view.task(env.board, claim.task_id).state is State.PENDING_APPROVAL
     assert calls_of(filed(env, claim)) == [SECOND]
-    bound = view.plan_state(env.desk, claim.task_id).plan_hash or ""
+    bound = view.plan_state(env.board, claim.task_id).plan_hash or ""
     approve(env, claim, bound)
-    grant = tasks.begin_execution(env.desk, env.claim("db-agent"))
-    commands.record_intent(env.desk, grant, SECOND, "…", PlanStep(0, "do"))
+    grant = tasks.begin_execution(env.board, env.claim("db-agent"))
+    commands.record_intent(env.board, grant, SECOND, "…", PlanStep(0, "do"))
 
 
 def test_what_both_plans_begin_with_is_kept_and_not_done_again(env: BoardEnv) -> None:
@@ -296,14 +296,14 @@ def test_what_both_plans_begin_with_is_kept_and_not_done_again(env: BoardEnv) ->
     change(env, claim, FIRST, THIRD)
     found = undo(env, restored=1)
     assert found.kept == 1
-    bound = view.plan_state(env.desk, claim.task_id).plan_hash or ""
+    bound = view.plan_state(env.board, claim.task_id).plan_hash or ""
     approve(env, claim, bound)
     again = env.claim("db-agent")
-    grant = tasks.begin_execution(env.desk, again)
-    assert commands.attempted_actions(env.desk, again, bound) == {(0, "do"): "DONE"}
+    grant = tasks.begin_execution(env.board, again)
+    assert commands.attempted_actions(env.board, again, bound) == {(0, "do"): "DONE"}
     with pytest.raises(Refused, match="이미"):
-        commands.record_intent(env.desk, grant, FIRST, "…", PlanStep(0, "do"))
-    commands.record_intent(env.desk, grant, THIRD, "…", PlanStep(1, "do"))
+        commands.record_intent(env.board, grant, FIRST, "…", PlanStep(0, "do"))
+    commands.record_intent(env.board, grant, THIRD, "…", PlanStep(1, "do"))
 
 
 def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
@@ -312,7 +312,7 @@ def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
     claim = running(env, RESTART, done=1)
     change(env, claim, SECOND)
     undo(env, lost=["- 재시작"])
-    assert view.task(env.desk, claim.task_id).state is State.MANUAL
+    assert view.task(env.board, claim.task_id).state is State.MANUAL
     assert calls_of(filed(env, claim)) == [RESTART]
     assert rows(env, "select count(*) from tb_outbox where kind = 'alert'") == [(1,)]
     # It is still in the record, and a person may file it once the server is as it should be.
@@ -322,20 +322,20 @@ def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
 def test_the_kill_switch_outranks_a_change_and_keeps_nothing(env: BoardEnv) -> None:
     claim = running(env, FIRST, SECOND, done=2)
     change(env, claim, FIRST, THIRD)
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None
-    order = rollback.claim_rollback(env.desk, begun)
+    order = rollback.claim_rollback(env.board, begun)
     assert order is not None
-    found = rollback.grant_rollback(env.desk, order)
+    found = rollback.grant_rollback(env.board, order)
     assert found.kept == 1
-    kill_switch.kill(env.desk, LEAD, "모두 멈춤")
+    kill_switch.kill(env.board, LEAD, "모두 멈춤")
     assert (
-        rollback.finish_rollback(env.desk, order, ["- 로그"], [], found.kept) is State.IN_PROGRESS
+        rollback.finish_rollback(env.board, order, ["- 로그"], [], found.kept) is State.IN_PROGRESS
     )
-    beats.end(env.desk, begun, "order", task_id=None, steps=1)
+    beats.end(env.board, begun, "order", task_id=None, steps=1)
     assert undo(env, restored=2).kept == 0
-    assert view.task(env.desk, claim.task_id).state is State.FAILED_ROLLBACK
-    assert [s.outcome for s in kill_switch.stopped_tasks(env.desk, 1)] == ["RESTORED"]
+    assert view.task(env.board, claim.task_id).state is State.FAILED_ROLLBACK
+    assert [s.outcome for s in kill_switch.stopped_tasks(env.board, 1)] == ["RESTORED"]
 
 
 # A forced action -----------------------------------------------------------------------------
@@ -349,23 +349,23 @@ def force(env: BoardEnv, sr_id: int, **other: object) -> int:
         "reason": "긴급",
     }
     words = {**given, **other}
-    return manual_plans.force_action(env.desk, words.pop("person"), sr_id, **words)  # type: ignore[arg-type]
+    return manual_plans.force_action(env.board, words.pop("person"), sr_id, **words)  # type: ignore[arg-type]
 
 
 def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(env: BoardEnv) -> None:
     sr_id = env.create_issue()
     task_id = force(env, sr_id)
-    [mine] = [p for p in pending.pending_plans(env.desk, sr_id) if p.task_id == task_id]
+    [mine] = [p for p in pending.pending_plans(env.board, sr_id) if p.task_id == task_id]
     assert (mine.plan.category, mine.role) == ("FORCED", "team_lead")
     assert "긴급" in mine.plan.because and mine.plan.actions[0].verify
     with pytest.raises(Forbidden):
-        decisions.decide(env.desk, PM, task_id, approve=True, plan_hash=mine.plan_hash)
+        decisions.decide(env.board, PM, task_id, approve=True, plan_hash=mine.plan_hash)
     for person in (LEAD, OFFICER):
-        decisions.decide(env.desk, person, task_id, approve=True, plan_hash=mine.plan_hash)
+        decisions.decide(env.board, person, task_id, approve=True, plan_hash=mine.plan_hash)
     claim = env.claim("db-agent")
-    assert claim.task_id == task_id and view.task(env.desk, task_id).written
-    grant = tasks.begin_execution(env.desk, claim)
-    commands.record_intent(env.desk, grant, RESTART, "…", PlanStep(0, "do"))
+    assert claim.task_id == task_id and view.task(env.board, task_id).written
+    grant = tasks.begin_execution(env.board, claim)
+    commands.record_intent(env.board, grant, RESTART, "…", PlanStep(0, "do"))
     found = kinds(env)
     assert found[found.index("ordered") :][:2] == ["ordered", "planned"]
     assert rows(env, "select verb, reason, ordered_by from tb_directive") == [
@@ -390,8 +390,8 @@ def test_who_has_not_the_right_or_gives_no_reason_forces_nothing(env: BoardEnv) 
     with pytest.raises(Invalid):
         force(env, sr_id, draft=ActionDraft("service.restart", {"service": "$(reboot)"}))
     with pytest.raises(Refused):
-        desk = replace(env.desk, planner=None)
-        manual_plans.force_action(desk, PM, sr_id, "MOF-DB-01", ActionDraft.of(RESTART), "긴급")
+        board = replace(env.board, planner=None)
+        manual_plans.force_action(board, PM, sr_id, "MOF-DB-01", ActionDraft.of(RESTART), "긴급")
     assert kinds(env) == before
 
 
@@ -399,7 +399,7 @@ def test_a_chart_that_knows_no_forced_actions_allows_none(env: BoardEnv) -> None
     text = chart.shipped_chart_path().read_text("utf-8")
     line = next(x for x in text.splitlines() if x.strip().startswith("FORCED:"))
     sr_id = env.create_issue()
-    organization_chart.apply_chart(env.desk, text.replace(line, ""), "operator:test")
+    organization_chart.apply_chart(env.board, text.replace(line, ""), "operator:test")
     with pytest.raises(Invalid):
         force(env, sr_id)
     with pytest.raises(Exception, match="FORCED"):
@@ -410,24 +410,24 @@ def test_a_chart_that_knows_no_forced_actions_allows_none(env: BoardEnv) -> None
 def test_a_forced_action_that_is_done_can_be_rolled_back(env: BoardEnv) -> None:
     sr_id = env.create_issue()
     task_id = force(env, sr_id, draft=ActionDraft.of(FIRST))
-    bound = view.plan_state(env.desk, task_id).plan_hash or ""
+    bound = view.plan_state(env.board, task_id).plan_hash or ""
     for person in (LEAD, OFFICER):
-        decisions.decide(env.desk, person, task_id, approve=True, plan_hash=bound)
+        decisions.decide(env.board, person, task_id, approve=True, plan_hash=bound)
     claim = env.claim("db-agent")
-    grant = tasks.begin_execution(env.desk, claim)
+    grant = tasks.begin_execution(env.board, claim)
     commands.record_result(
-        env.desk, commands.record_intent(env.desk, grant, FIRST, "…", PlanStep(0, "do")), GOOD
+        env.board, commands.record_intent(env.board, grant, FIRST, "…", PlanStep(0, "do")), GOOD
     )
-    tasks.complete(env.desk, claim, "끝")
+    tasks.complete(env.board, claim, "끝")
     directives.issue_directive(
-        env.desk, LEAD, task_id, DirectiveRequest("rollback", "되돌려 주세요")
+        env.board, LEAD, task_id, DirectiveRequest("rollback", "되돌려 주세요")
     )
     undo(env, restored=1)
-    assert view.task(env.desk, task_id).state is State.ROLLED_BACK
+    assert view.task(env.board, task_id).state is State.ROLLED_BACK
 
 
 def test_proposals_for_people_and_agents_are_the_same(env: BoardEnv) -> None:
-    planner = env.desk.planner
+    planner = env.board.planner
     assert planner is not None
     for call in (FIRST, RESTART):
         action: Action = planner.action(ActionDraft.of(call), HOST, "MAINTENANCE")

@@ -24,7 +24,7 @@ def test_staff_stop_everything_with_one_confirmed_button(
     browser = sign_in_as("eng")
     assert 'action="/kill"' in browser.get_page("/control").text
     assert browser.submit_form("/kill", "/control", reason="이상 동작").status_code == 303
-    switch = kill_switch.active_kill_switch(web_env.desk)
+    switch = kill_switch.active_kill_switch(web_env.board)
     assert switch is not None and switch.reason == "이상 동작"
     assert "김철수 대리 지시" in browser.get_page("/control").text
     for path in ("/issues", "/issues/new", "/control"):
@@ -34,14 +34,14 @@ def test_staff_stop_everything_with_one_confirmed_button(
 
 
 def test_only_the_right_role_lifts_it_with_a_reason(sign_in_as: Browse, web_env: BoardEnv) -> None:
-    control_kill_switch.kill(web_env.desk, LEAD, "점검")
+    control_kill_switch.kill(web_env.board, LEAD, "점검")
     for account in ("eng", "lead"):
         browser = sign_in_as(account)
         assert 'action="/release"' not in browser.get_page("/control").text
         assert browser.submit_form("/release", "/issues/new", reason="해제").status_code == 403
     browser = sign_in_as("pm")
     assert browser.submit_form("/release", "/control", reason=" ").status_code == 422
-    assert kill_switch.active_kill_switch(web_env.desk) is not None
+    assert kill_switch.active_kill_switch(web_env.board) is not None
     assert browser.submit_form("/release", "/control", reason="확인함").status_code == 303
     assert BANNER not in browser.get_page("/issues").text
 
@@ -52,14 +52,14 @@ def test_a_form_of_another_site_turns_nothing(
 ) -> None:
     browser = sign_in_as("pm")
     assert browser.post(path, data={"reason": "x", "csrf": "0"}).status_code == 403
-    assert kill_switch.active_kill_switch(web_env.desk) is None
+    assert kill_switch.active_kill_switch(web_env.board) is None
 
 
 def test_customers_have_no_switch(sign_in_as: Browse, web_env: BoardEnv) -> None:
     browser = sign_in_as("cus")
     assert "/control" not in browser.get_page("/issues").text
     assert browser.submit_form("/kill", "/issues/new", reason="x").status_code == 403
-    assert kill_switch.active_kill_switch(web_env.desk) is None
+    assert kill_switch.active_kill_switch(web_env.board) is None
 
 
 def test_an_order_on_the_issue_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
@@ -69,7 +69,7 @@ def test_an_order_on_the_issue_page(sign_in_as: Browse, web_env: BoardEnv) -> No
     html = browser.get_page(page).text
     assert '<option value="abort">' in html and '<option value="rollback">' not in html
     assert browser.submit_form(orders, page, verb="manual", reason="직접").status_code == 303
-    assert view.issue(web_env.desk, claim.sr_id).state is State.MANUAL
+    assert view.issue(web_env.board, claim.sr_id).state is State.MANUAL
     again = browser.submit_form(orders, page, verb="manual", reason="직접")
     assert again.status_code in (409, 422)
     elsewhere = f"/issues/{claim.sr_id}/tasks/999/orders"
@@ -81,13 +81,13 @@ def test_nobody_stops_without_the_rooms_token(web_env: BoardEnv, anonymous: Page
     body = {"token": "t" * 26, "channel_name": "운영", "user_name": "kim", "post_id": "1"}
     closed = anonymous.post("/intake/mattermost", json={**body, "text": "정지"})
     assert closed.status_code == 401
-    assert kill_switch.active_kill_switch(web_env.desk) is None
+    assert kill_switch.active_kill_switch(web_env.board) is None
 
 
 @pytest.fixture
 def open_intake(web_env: BoardEnv) -> Any:
     settings = Settings(messenger_token="t" * 26)  # type: ignore[arg-type]
-    return PageClient(create_app(web_env.desk, settings), raise_server_exceptions=False)
+    return PageClient(create_app(web_env.board, settings), raise_server_exceptions=False)
 
 
 def test_the_stop_word_is_matched_before_anything_reads_the_line(
@@ -101,8 +101,8 @@ def test_the_stop_word_is_matched_before_anything_reads_the_line(
 
     assert "SR-1" in post(1, "정지하지 마")
     assert "SR-2" in post(2, "정지된 서버가 있어요")
-    assert kill_switch.active_kill_switch(web_env.desk) is None
+    assert kill_switch.active_kill_switch(web_env.board) is None
     assert "전체 정지했습니다" in post(3, " 긴급 정지!")
-    assert kill_switch.active_kill_switch(web_env.desk) is not None
+    assert kill_switch.active_kill_switch(web_env.board) is not None
     assert "이미" in post(3, " 긴급 정지!")
     assert "이미" in post(4, "정지")

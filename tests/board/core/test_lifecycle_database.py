@@ -123,14 +123,14 @@ def test_two_tasks_that_move_at_once_leave_the_issue_right(env: BoardEnv) -> Non
     for _ in range(8):
         env.create_issue()
         servers = assignment("MOF-DB-01", "MOF-DB-01")
-        tasks.file_triage(env.desk, env.claim("dispatcher"), servers)
-        begun = beats.begin(env.desk, "db-agent")
+        tasks.file_triage(env.board, env.claim("dispatcher"), servers)
+        begun = beats.begin(env.board, "db-agent")
         assert begun is not None
-        first = beats.claim_task(env.desk, begun)
+        first = beats.claim_task(env.board, begun)
         assert first is not None
-        second = beats.claim_task(env.desk, begun, frozenset({first.task_id}))
+        second = beats.claim_task(env.board, begun, frozenset({first.task_id}))
         assert second is not None and second.sr_id == first.sr_id
-        with env.desk.database.transaction() as session:
+        with env.board.database.transaction() as session:
             # As if another agent had it: a beat puts down what it had before.
             taken = update(Task).where(Task.task_id == first.task_id)
             session.execute(taken.values(run_id=first.run_id))
@@ -138,10 +138,10 @@ def test_two_tasks_that_move_at_once_leave_the_issue_right(env: BoardEnv) -> Non
 
         def act(claim: Claim, together: threading.Barrier = together) -> None:
             together.wait()
-            tasks.file_plan(env.desk, claim, plan())
+            tasks.file_plan(env.board, claim, plan())
 
         with ThreadPoolExecutor(2) as threads:
             list(threads.map(act, [first, second]))
-        assert view.issue(env.desk, first.sr_id).state is State.PENDING_APPROVAL
-        tasks.hand_over(env.desk, first, "끝")
-        tasks.hand_over(env.desk, second, "끝")
+        assert view.issue(env.board, first.sr_id).state is State.PENDING_APPROVAL
+        tasks.hand_over(env.board, first, "끝")
+        tasks.hand_over(env.board, second, "끝")

@@ -33,7 +33,7 @@ def crowd(env: BoardEnv, count: int) -> list[str]:
     text = (
         chart.shipped_chart_path().read_text("utf-8").replace("agents:\n", f"agents:\n{entries}", 1)
     )
-    organization_chart.apply_chart(env.desk, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, "operator:test")
     return names
 
 
@@ -42,16 +42,16 @@ def storm(env: BoardEnv, names: list[str], issues: list[int], width: int, seed: 
     dice, beats = random.Random(seed), 0
     for sr_id in issues:
         words = " ".join(f"@{n}" for n in dice.sample(names, width))
-        comments.add_comment(env.desk, sr_id, "agent:auditor", words)
+        comments.add_comment(env.board, sr_id, "agent:auditor", words)
     waiting = "select distinct agent_id from tb_wake where agent_id like 'talker-%'"
     while awake := rows(env, waiting):
-        begun = run_beats.begin(env.desk, dice.choice(sorted(awake))[0])
+        begun = run_beats.begin(env.board, dice.choice(sorted(awake))[0])
         assert begun is not None
         beats += 1
         assert beats <= 10 * len(issues) * wake_budget.MAX_WAKES, "it does not end"
         for sr_id in begun.issues:
             words = " ".join(f"@{n}" for n in dice.sample(names, width))
-            comments.add_comment(env.desk, sr_id, f"agent:{begun.agent_id}", words)
+            comments.add_comment(env.board, sr_id, f"agent:{begun.agent_id}", words)
     return beats
 
 
@@ -75,13 +75,13 @@ def exhausted(env: BoardEnv) -> int:
     """An issue whose agents have spent its budget."""
     sr_id = env.create_issue()
     for number in range(wake_budget.MAX_WAKES + 3):
-        comments.add_comment(env.desk, sr_id, "agent:auditor", f"{number} @was-agent")
+        comments.add_comment(env.board, sr_id, "agent:auditor", f"{number} @was-agent")
     return sr_id
 
 
 def test_an_agents_own_words_never_wake_it(env: BoardEnv) -> None:
     sr_id = env.create_issue()
-    comments.add_comment(env.desk, sr_id, "agent:db-agent", "@DB 에이전트 @was-agent 는?")
+    comments.add_comment(env.board, sr_id, "agent:db-agent", "@DB 에이전트 @was-agent 는?")
     query = "select agent_id, reason, cause from tb_wake where agent_id <> 'dispatcher'"
     assert rows(env, query) == [("was-agent", "mention", {"comment": 1})]
 
@@ -90,13 +90,13 @@ def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(
     env: BoardEnv,
 ) -> None:
     claim = env.create_parsed_task()
-    run_beats.end(env.desk, begun_of(claim), "x", task_id=None, steps=0)
+    run_beats.end(env.board, begun_of(claim), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(env.desk, claim.sr_id, "agent:auditor", "@db-agent")
-    assert not run_beats.tick(env.desk, "was-agent", env.desk.clock())
-    begun = run_beats.begin(env.desk, "db-agent")
+        comments.add_comment(env.board, claim.sr_id, "agent:auditor", "@db-agent")
+    assert not run_beats.tick(env.board, "was-agent", env.board.clock())
+    begun = run_beats.begin(env.board, "db-agent")
     assert begun is not None and not begun.has_work
-    comments.add_comment(env.desk, claim.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
+    comments.add_comment(env.board, claim.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
     assert rows(env, "select reason from tb_wake where agent_id = 'db-agent'") == [("mention",)]
     assert rows(env, "select count(*) from tb_sr_request where stalled_at is not null") == [(1,)]
 
@@ -110,18 +110,18 @@ def begun_of(claim: Any) -> Any:
 
 def test_a_person_lifts_the_mark_and_the_agents_go_on(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
-    run_beats.end(env.desk, begun_of(claim), "x", task_id=None, steps=0)
+    run_beats.end(env.board, begun_of(claim), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(env.desk, claim.sr_id, "agent:auditor", "@db-agent")
-    run_beats.begin(env.desk, "db-agent")
+        comments.add_comment(env.board, claim.sr_id, "agent:auditor", "@db-agent")
+    run_beats.begin(env.board, "db-agent")
     with pytest.raises(Forbidden):
-        clear_stall.clear(env.desk, CUSTOMER, claim.sr_id)
-    clear_stall.clear(env.desk, ENGINEER, claim.sr_id)
+        clear_stall.clear(env.board, CUSTOMER, claim.sr_id)
+    clear_stall.clear(env.board, ENGINEER, claim.sr_id)
     with pytest.raises(Invalid):
-        clear_stall.clear(env.desk, ENGINEER, claim.sr_id)
-    begun = run_beats.begin(env.desk, "db-agent")
+        clear_stall.clear(env.board, ENGINEER, claim.sr_id)
+    begun = run_beats.begin(env.board, "db-agent")
     assert begun is not None and begun.has_work and begun.reasons == ("resumed",)
-    assert run_beats.claim_task(env.desk, begun) is not None
+    assert run_beats.claim_task(env.board, begun) is not None
     assert rows(env, "select kind, actor from tb_audit_log order by seq desc limit 1") == [
         ("stall_lifted", f"person:{ENGINEER.id}")
     ]
@@ -130,7 +130,7 @@ def test_a_person_lifts_the_mark_and_the_agents_go_on(env: BoardEnv) -> None:
 def test_an_order_lifts_it_too(env: BoardEnv) -> None:
     sr_id = exhausted(env)
     task = rows(env, "select task_id from tb_ops_task")[0][0]
-    directives.issue_directive(env.desk, LEAD, task, DirectiveRequest("priority", argument="P1"))
+    directives.issue_directive(env.board, LEAD, task, DirectiveRequest("priority", argument="P1"))
     assert rows(env, f"select stalled_at from tb_sr_request where sr_id = {sr_id}") == [(None,)]
 
 
@@ -138,9 +138,9 @@ def test_a_task_whose_beats_die_again_and_again_is_left_to_people(env: BoardEnv)
     claim = env.create_parsed_task()
     claimed = 1
     while True:
-        begun = run_beats.begin(env.desk, "db-agent")
+        begun = run_beats.begin(env.board, "db-agent")
         assert begun is not None
-        if run_beats.claim_task(env.desk, begun) is None:
+        if run_beats.claim_task(env.board, begun) is None:
             break
         claimed += 1
         assert claimed < 20

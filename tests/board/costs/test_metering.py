@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.model import OutboxEntry, Task
 from guardia.board.core.run_model import Run
 from guardia.board.costs import budgets, metering
@@ -37,19 +37,21 @@ WORST = 1000
 _fresh = itertools.count()
 
 
-def at(env: BoardEnv, now: datetime) -> Desk:
+def at(env: BoardEnv, now: datetime) -> BoardContext:
     """The same desk at another time."""
-    return replace(env.desk, clock=lambda: now)
+    return replace(env.board, clock=lambda: now)
 
 
 @pytest.fixture
-def desk(env: BoardEnv) -> Desk:
+def board(env: BoardEnv) -> BoardContext:
     return at(env, NOW)
 
 
-def account(desk: Desk, span: str = "month", scope: str = "agent", of: str = "db-agent") -> Any:
+def account(
+    board: BoardContext, span: str = "month", scope: str = "agent", of: str = "db-agent"
+) -> Any:
     """The newest account of a kind."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         return session.scalar(
             select(BudgetAccount)
             .where(
@@ -62,36 +64,38 @@ def account(desk: Desk, span: str = "month", scope: str = "agent", of: str = "db
         )
 
 
-def kinds(desk: Desk, *wanted: str) -> list[str]:
+def kinds(board: BoardContext, *wanted: str) -> list[str]:
     """Those entries of the record, which holds."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         assert log.verify_all(session).intact
         found = select(AuditEntry.kind).where(AuditEntry.kind.in_(wanted)).order_by(AuditEntry.seq)
         return list(session.scalars(found))
 
 
-def state(desk: Desk, agent: str = "db-agent") -> str:
-    with desk.database.reading() as session:
+def state(board: BoardContext, agent: str = "db-agent") -> str:
+    with board.database.reading() as session:
         return str(session.scalar(select(Agent.state).where(Agent.agent_id == agent)))
 
 
 # --- one call ---------------------------------------------------------------------------------
 
 
-def test_a_call_is_booked_on_every_account_with_what_it_was(env: BoardEnv, desk: Desk) -> None:
+def test_a_call_is_booked_on_every_account_with_what_it_was(
+    env: BoardEnv, board: BoardContext
+) -> None:
     apply_budget_chart(env)
-    claim = env.parsed()
-    call = reserve_call(desk, claim)
-    assert account(desk).reserved_tokens == WORST
-    assert account(desk).reserved_cost == 600 * 100 + 400 * 1000
-    used = metering.settle(desk, call, ModelCallResult("used", "", 500, 40, 812))
+    claim = env.create_parsed_task()
+    call = reserve_call(board, claim)
+    assert account(board).reserved_tokens == WORST
+    assert account(board).reserved_cost == 600 * 100 + 400 * 1000
+    used = metering.settle(board, call, ModelCallResult("used", "", 500, 40, 812))
     assert used == Amount(540, 500 * 100 + 40 * 1000)
     for scope, of in (("agent", "db-agent"), ("institution", "MOF"), ("company", "")):
         for span, begins in (("month", date(2026, 11, 1)), ("day", date(2026, 11, 23))):
-            found = account(desk, span, scope, of)
+            found = account(board, span, scope, of)
             assert (found.spent_tokens, found.spent_cost) == (540, used.cost)
             assert (found.reserved_tokens, found.reserved_cost, found.begins) == (0, 0, begins)
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         row = session.get_one(ModelCall, call)
         assert (row.outcome, row.latency_ms, row.cost) == ("used", 812, used.cost)
         assert (row.run_id, row.task_id, row.sr_id) == (claim.run_id, claim.task_id, claim.sr_id)
@@ -103,15 +107,15 @@ def test_a_call_is_booked_on_every_account_with_what_it_was(env: BoardEnv, desk:
         assert (issue.calls, issue.cost) == (1, used.cost)
         entry = session.scalars(select(AuditEntry).where(AuditEntry.kind == "model_asked")).one()
         assert entry.sr_id == claim.sr_id and entry.detail["tokens_out"] == 40
-    assert metering.settle(desk, call, ModelCallResult("used", "", 500, 40)) == Amount(), (
+    assert metering.settle(board, call, ModelCallResult("used", "", 500, 40)) == Amount(), (
         "settled once"
     )
-    assert account(desk).spent_tokens == 540
-    with desk.database.reading() as session:
+    assert account(board).spent_tokens == 540
+    with board.database.reading() as session:
         entry = next(a for a in revisions.running_chart(session).agents if a.id == "db-agent")
     begun = beats.RunContext(claim.run_id, "db-agent", (), (), entry)
-    beats.end(desk, begun, "parsed", task_id=claim.task_id, steps=1)
-    with desk.database.reading() as session:
+    beats.end(board, begun, "parsed", task_id=claim.task_id, steps=1)
+    with board.database.reading() as session:
         assert session.get_one(Run, claim.run_id).tokens == 540, "the end of a beat keeps them"
         work = session.get_one(CostDay, (date(2026, 11, 23), "db-agent", "MOF", ""))
         assert (work.runs, work.calls, work.cost) == (1, 0, 0)
@@ -127,57 +131,59 @@ HOSTILE = st.one_of(
 )
 @given(HOSTILE, HOSTILE)
 def test_whatever_a_server_claims_the_accounts_hold(
-    env: BoardEnv, desk: Desk, tokens_in: Any, tokens_out: Any
+    env: BoardEnv, board: BoardContext, tokens_in: Any, tokens_out: Any
 ) -> None:
-    claim = _standing(env, desk)
-    before = account(desk) or BudgetAccount(spent_tokens=0, spent_cost=0)
+    claim = _standing(env, board)
+    before = account(board) or BudgetAccount(spent_tokens=0, spent_cost=0)
     used = metering.settle(
-        desk, reserve_call(desk, claim), ModelCallResult("used", "", tokens_in, tokens_out)
+        board, reserve_call(board, claim), ModelCallResult("used", "", tokens_in, tokens_out)
     )
-    after = account(desk)
+    after = account(board)
     assert 0 <= used.tokens <= WORST and 0 <= used.cost <= 460_000
     assert after.spent_tokens == before.spent_tokens + used.tokens
     assert after.spent_cost == before.spent_cost + used.cost
     assert (after.reserved_tokens, after.reserved_cost) == (0, 0)
 
 
-def _standing(env: BoardEnv, desk: Desk) -> Claim:
+def _standing(env: BoardEnv, board: BoardContext) -> Claim:
     """The hold on the only task, which the first example makes."""
-    with desk.database.reading() as session:
+    with board.database.reading() as session:
         task = session.scalar(select(Task))
     if task is None:
         apply_budget_chart(env)
-        return env.parsed()
+        return env.create_parsed_task()
     assert task.run_id is not None
     return Claim(task.task_id, task.sr_id, "db-agent", task.run_id, task.fence)
 
 
-def test_a_later_price_does_not_change_what_was_spent(env: BoardEnv, desk: Desk) -> None:
+def test_a_later_price_does_not_change_what_was_spent(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env)
-    claim = env.parsed()
-    first, second = reserve_call(desk, claim), reserve_call(desk, claim)
-    metering.settle(desk, first, ModelCallResult("used", "", 100, 10))
+    claim = env.create_parsed_task()
+    first, second = reserve_call(board, claim), reserve_call(board, claim)
+    metering.settle(board, first, ModelCallResult("used", "", 100, 10))
     apply_budget_chart(env, more="prices: {qwen: {input: 7, output: 9}}\n")
-    assert metering.settle(desk, second, ModelCallResult("used", "", 100, 10)).cost == 20_000
-    third = metering.settle(desk, reserve_call(desk, claim), ModelCallResult("used", "", 100, 10))
+    assert metering.settle(board, second, ModelCallResult("used", "", 100, 10)).cost == 20_000
+    third = metering.settle(board, reserve_call(board, claim), ModelCallResult("used", "", 100, 10))
     assert third.cost == 100 * 7 + 10 * 9
-    assert account(desk).spent_cost == 20_000 * 2 + third.cost
+    assert account(board).spent_cost == 20_000 * 2 + third.cost
 
 
-def test_overtaken_work_spends_nothing(env: BoardEnv, desk: Desk) -> None:
-    claim = env.parsed()
+def test_overtaken_work_spends_nothing(env: BoardEnv, board: BoardContext) -> None:
+    claim = env.create_parsed_task()
     with pytest.raises(Stale):
-        metering.reserve(desk, replace(claim, fence=claim.fence - 1), BID)
-    assert account(desk) is None
+        metering.reserve(board, replace(claim, fence=claim.fence - 1), BID)
+    assert account(board) is None
 
 
-def test_what_a_dead_worker_reserved_counts_at_its_worst(env: BoardEnv, desk: Desk) -> None:
-    claim = env.parsed()
-    call = reserve_call(desk, claim)
+def test_what_a_dead_worker_reserved_counts_at_its_worst(
+    env: BoardEnv, board: BoardContext
+) -> None:
+    claim = env.create_parsed_task()
+    call = reserve_call(board, claim)
     assert budgets.process_due(at(env, NOW + timedelta(seconds=80))) == 0
     later = at(env, NOW + timedelta(seconds=100))
     assert (budgets.process_due(later), budgets.process_due(later)) == (1, 0)
-    assert (account(desk).spent_tokens, account(desk).reserved_tokens) == (WORST, 0)
+    assert (account(board).spent_tokens, account(board).reserved_tokens) == (WORST, 0)
     assert metering.settle(later, call, ModelCallResult("used", "", 1, 1)) == Amount(), (
         "it comes too late"
     )
@@ -186,25 +192,30 @@ def test_what_a_dead_worker_reserved_counts_at_its_worst(env: BoardEnv, desk: De
 # --- caps -------------------------------------------------------------------------------------
 
 
-def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(env: BoardEnv, desk: Desk) -> None:
+def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(
+    env: BoardEnv, board: BoardContext
+) -> None:
     apply_budget_chart(env, "{tokens: 3000}")
-    claim = env.parsed()
+    claim = env.create_parsed_task()
     for _ in range(2):
-        metering.settle(desk, reserve_call(desk, claim), ModelCallResult("used", "", 600, 400))
-    assert kinds(desk, "budget_warned") == []
-    metering.settle(desk, reserve_call(desk, claim), ModelCallResult("used", "", 400, 1))
-    assert kinds(desk, "budget_warned") == ["budget_warned"]
+        metering.settle(board, reserve_call(board, claim), ModelCallResult("used", "", 600, 400))
+    assert kinds(board, "budget_warned") == []
+    metering.settle(board, reserve_call(board, claim), ModelCallResult("used", "", 400, 1))
+    assert kinds(board, "budget_warned") == ["budget_warned"]
     for _ in range(3):
-        refused = metering.reserve(desk, claim, BID)
+        refused = metering.reserve(board, claim, BID)
         assert isinstance(refused, BudgetRefusal) and refused.exhausted and not refused.pauses_agent
         assert "db-agent" in refused.why
-    assert kinds(desk, "budget_warned", "budget_exhausted") == ["budget_warned", "budget_exhausted"]
-    with desk.database.reading() as session:
+    assert kinds(board, "budget_warned", "budget_exhausted") == [
+        "budget_warned",
+        "budget_exhausted",
+    ]
+    with board.database.reading() as session:
         alerts = session.scalars(select(OutboxEntry.text).where(OutboxEntry.kind == "alert")).all()
         refusals = select(func.count()).where(ModelCall.outcome == "refused")
         assert len(alerts) == 2 and "80%" in alerts[0]
         assert session.scalar(refusals) == 3
-    assert state(desk) == "active"
+    assert state(board) == "active"
     december = at(env, datetime(2026, 11, 30, 15, 0, tzinfo=UTC))  # 1 December in Seoul
     assert isinstance(metering.reserve(december, claim, BID), int)
 
@@ -219,13 +230,15 @@ def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(env: BoardEnv, des
         ("", "budgets: {institutions: {MOF: {daily_tokens: 1500}}}\n"),
     ],
 )
-def test_every_kind_of_cap_holds(env: BoardEnv, desk: Desk, budget: str, more: str) -> None:
+def test_every_kind_of_cap_holds(
+    env: BoardEnv, board: BoardContext, budget: str, more: str
+) -> None:
     """One question costs at most 0.46 won and 1,000 tokens."""
     apply_budget_chart(env, budget, PRICES + more)
-    claim = env.parsed()
+    claim = env.create_parsed_task()
     permitted = 0
-    while isinstance(call := metering.reserve(desk, claim, BID), int):
-        metering.settle(desk, call, ModelCallResult("used", "", None, None))
+    while isinstance(call := metering.reserve(board, claim, BID), int):
+        metering.settle(board, call, ModelCallResult("used", "", None, None))
         permitted += 1
         assert permitted < 5
     assert call.exhausted
@@ -234,15 +247,15 @@ def test_every_kind_of_cap_holds(env: BoardEnv, desk: Desk, budget: str, more: s
     assert isinstance(metering.reserve(tomorrow, claim, BID), int) == ("daily" in budget + more)
 
 
-def test_what_others_hold_for_now_is_not_used_up(env: BoardEnv, desk: Desk) -> None:
+def test_what_others_hold_for_now_is_not_used_up(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env, "", PRICES + "budgets: {company: {tokens: 1500}}\n")
-    claim = env.parsed()
-    under_way = reserve_call(desk, claim)
-    busy = metering.reserve(desk, claim, BID)
+    claim = env.create_parsed_task()
+    under_way = reserve_call(board, claim)
+    busy = metering.reserve(board, claim, BID)
     assert isinstance(busy, BudgetRefusal) and not busy.exhausted
-    assert kinds(desk, "budget_exhausted") == []
-    metering.settle(desk, under_way, ModelCallResult("used", "", 10, 10))
-    assert isinstance(metering.reserve(desk, claim, BID), int)
+    assert kinds(board, "budget_exhausted") == []
+    metering.settle(board, under_way, ModelCallResult("used", "", 10, 10))
+    assert isinstance(metering.reserve(board, claim, BID), int)
 
 
 CALLS = st.lists(
@@ -288,56 +301,58 @@ def test_two_workers_at_once_never_pass_a_cap(
 
 
 @pytest.fixture
-def resting(env: BoardEnv, desk: Desk) -> Iterator[Claim]:
+def resting(env: BoardEnv, board: BoardContext) -> Iterator[Claim]:
     """An agent whose budget is used up, which waits for people."""
     apply_budget_chart(env, "{tokens: 1500, on_exhausted: pause}")
-    claim = env.parsed()
-    metering.settle(desk, reserve_call(desk, claim), ModelCallResult("used", "", 600, 400))
-    refused = metering.reserve(desk, claim, BID)
+    claim = env.create_parsed_task()
+    metering.settle(board, reserve_call(board, claim), ModelCallResult("used", "", 600, 400))
+    refused = metering.reserve(board, claim, BID)
     assert isinstance(refused, BudgetRefusal) and refused.pauses_agent
     for _ in range(2):
         with pytest.raises(Exhausted):
-            budgets.pause_agent(desk, claim, refused)
+            budgets.pause_agent(board, claim, refused)
     yield claim
 
 
 def test_an_agent_rests_until_people_raise_its_budget(
-    env: BoardEnv, desk: Desk, resting: Claim
+    env: BoardEnv, board: BoardContext, resting: Claim
 ) -> None:
-    assert state(desk) == "paused"
-    assert kinds(desk, "budget_paused") == ["budget_paused"]
-    assert beats.begin(desk, "db-agent") is None
-    assert budgets.process_due(desk) == 0
+    assert state(board) == "paused"
+    assert kinds(board, "budget_paused") == ["budget_paused"]
+    assert beats.begin(board, "db-agent") is None
+    assert budgets.process_due(board) == 0
     raise_ = {"tokens": 100, "reason": "월말까지"}
-    assert not budgets.raise_cap(desk, PM, "agent", "db-agent", **raise_), "still too little"
-    assert state(desk) == "paused"
-    assert budgets.raise_cap(desk, PM, "agent", "db-agent", **{**raise_, "tokens": 2000})
-    assert state(desk) == "active"
+    assert not budgets.raise_cap(board, PM, "agent", "db-agent", **raise_), "still too little"
+    assert state(board) == "paused"
+    assert budgets.raise_cap(board, PM, "agent", "db-agent", **{**raise_, "tokens": 2000})
+    assert state(board) == "active"
     again = env.claim("db-agent")
     assert again.task_id == resting.task_id, "its task waited where it was"
-    reserve_call(desk, again)
-    assert kinds(desk, "budget_raised") == ["budget_raised"] * 2
-    assert account(desk).extra_tokens == 2100
+    reserve_call(board, again)
+    assert kinds(board, "budget_raised") == ["budget_raised"] * 2
+    assert account(board).extra_tokens == 2100
 
 
 def test_a_new_month_or_a_larger_budget_ends_the_rest_too(
-    env: BoardEnv, desk: Desk, resting: Claim
+    env: BoardEnv, board: BoardContext, resting: Claim
 ) -> None:
     assert budgets.process_due(at(env, NOW + timedelta(days=1))) == 0
     assert budgets.process_due(at(env, NOW + timedelta(days=10))) == 1
-    assert state(desk) == "active"
-    assert kinds(desk, "budget_renewed") == ["budget_renewed"]
+    assert state(board) == "active"
+    assert kinds(board, "budget_renewed") == ["budget_renewed"]
 
 
-def test_a_person_who_paused_it_is_not_overruled(env: BoardEnv, desk: Desk, resting: Claim) -> None:
-    with desk.database.transaction() as session:
+def test_a_person_who_paused_it_is_not_overruled(
+    env: BoardEnv, board: BoardContext, resting: Claim
+) -> None:
+    with board.database.transaction() as session:
         session.get_one(Agent, "db-agent").state = "active"
     raised = {"tokens": 2000, "reason": "계속"}
-    assert not budgets.raise_cap(desk, PM, "agent", "db-agent", **raised)
-    with desk.database.transaction() as session:
+    assert not budgets.raise_cap(board, PM, "agent", "db-agent", **raised)
+    with board.database.transaction() as session:
         session.get_one(Agent, "db-agent").state = "paused"
-    assert not budgets.raise_cap(desk, PM, "agent", "db-agent", **raised)
-    assert state(desk) == "paused"
+    assert not budgets.raise_cap(board, PM, "agent", "db-agent", **raised)
+    assert state(board) == "paused"
 
 
 NONSENSE: list[dict[str, Any]] = [
@@ -354,47 +369,47 @@ NONSENSE: list[dict[str, Any]] = [
 ]
 
 
-def test_a_raise_must_make_sense(env: BoardEnv, desk: Desk, resting: Claim) -> None:
+def test_a_raise_must_make_sense(env: BoardEnv, board: BoardContext, resting: Claim) -> None:
     for wrong in NONSENSE:
         words = {"scope": "agent", "scope_id": "db-agent", "reason": "이유", **wrong}
         with pytest.raises(Invalid):
-            budgets.raise_cap(desk, PM, **words)
-    assert state(desk) == "paused" and account(desk).extra_tokens == 0
+            budgets.raise_cap(board, PM, **words)
+    assert state(board) == "paused" and account(board).extra_tokens == 0
 
 
-def test_only_who_may_raises(desk: Desk, resting: Claim) -> None:
+def test_only_who_may_raises(board: BoardContext, resting: Claim) -> None:
     with pytest.raises(Forbidden):
-        budgets.raise_cap(desk, LEAD, "agent", "db-agent", tokens=1000, reason="계속")
-    assert account(desk).extra_tokens == 0
+        budgets.raise_cap(board, LEAD, "agent", "db-agent", tokens=1000, reason="계속")
+    assert account(board).extra_tokens == 0
 
 
 # --- outside agents ---------------------------------------------------------------------------
 
 
-def test_an_outside_agent_reports_what_it_used(env: BoardEnv, desk: Desk) -> None:
+def test_an_outside_agent_reports_what_it_used(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env, "{tokens: 3000, won: 10}")
-    claim = env.parsed()
-    assert metering.allowance(desk, claim) == metering.Allowance(3000, 10 * MICROS_PER_WON)
-    left = metering.report_usage(desk, claim, ReportedUsage("claude", 1000, 500, won=4))
-    assert left == metering.Allowance(1500, 6 * MICROS_PER_WON) == metering.allowance(desk, claim)
+    claim = env.create_parsed_task()
+    assert metering.allowance(board, claim) == metering.Allowance(3000, 10 * MICROS_PER_WON)
+    left = metering.report_usage(board, claim, ReportedUsage("claude", 1000, 500, won=4))
+    assert left == metering.Allowance(1500, 6 * MICROS_PER_WON) == metering.allowance(board, claim)
     stale = replace(claim, fence=0)
-    left = metering.report_usage(desk, stale, ReportedUsage("qwen", 9000, 0, won=4))
+    left = metering.report_usage(board, stale, ReportedUsage("qwen", 9000, 0, won=4))
     assert left == metering.Allowance(0, 6 * MICROS_PER_WON - 900_000), (
         "the chart's price counts, and it happened"
     )
-    assert kinds(desk, "budget_warned", "model_asked") == [
+    assert kinds(board, "budget_warned", "model_asked") == [
         "model_asked", "budget_warned", "model_asked",
     ]  # fmt: skip
-    refused = metering.reserve(desk, claim, BID)
+    refused = metering.reserve(board, claim, BID)
     assert isinstance(refused, BudgetRefusal) and refused.exhausted
 
 
 @pytest.mark.parametrize(
     "wrong", [(-1, 0, None), (0, 10**9, None), (1, 1, -1), (1, 1, 10**10), (10**30, 0, 0)]
 )
-def test_a_report_that_cannot_be_is_refused(env: BoardEnv, desk: Desk, wrong: Any) -> None:
-    claim = env.parsed()
+def test_a_report_that_cannot_be_is_refused(env: BoardEnv, board: BoardContext, wrong: Any) -> None:
+    claim = env.create_parsed_task()
     tokens_in, tokens_out, won = wrong
     with pytest.raises(Invalid):
-        metering.report_usage(desk, claim, ReportedUsage("m", tokens_in, tokens_out, won=won))
-    assert account(desk) is None
+        metering.report_usage(board, claim, ReportedUsage("m", tokens_in, tokens_out, won=won))
+    assert account(board) is None

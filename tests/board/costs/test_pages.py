@@ -82,10 +82,10 @@ def test_the_page_costs_the_same_however_often_models_were_asked(
     claim = web_env.create_parsed_task()
     pay_calls(web_env, claim)
     browser = sign_in_as("lead")
-    with recorded_statements(web_env.desk) as few:
+    with recorded_statements(web_env.board) as few:
         browser.get_page("/costs")
     pay_calls(web_env, claim, times=20)
-    with recorded_statements(web_env.desk) as many:
+    with recorded_statements(web_env.board) as many:
         browser.get_page("/costs")
     assert len(many) == len(few)
     assert not [sql for sql in many if "tb_model_call" in sql]
@@ -98,4 +98,4 @@ def test_nonsense_raises_nothing(sign_in_as: Browse, web_env: BoardEnv, scope: s
         "/costs/raise", "/costs", target=scope, won="1", reason="이유"
     )
     assert sent.status_code == 422
-    assert budgets.process_due(web_env.desk) == 0
+    assert budgets.process_due(web_env.board) == 0

@@ -19,21 +19,21 @@ GOOD = CommandResult(True, {"waiting": 3, "seconds": 1.5}, "출력", 12)
 
 def started(env: BoardEnv) -> tuple[Claim, Grant]:
     held, _, bound = env.create_filed_plan()
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")
-    return again, tasks.begin_execution(env.desk, again)
+    return again, tasks.begin_execution(env.board, again)
 
 
 def kinds(env: BoardEnv) -> list[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         assert log.verify_all(session).intact
         return [link.kind for link in log.entries(session)]
 
 
 def test_a_read_leaves_intent_result_and_evidence(env: BoardEnv) -> None:
     held = env.create_parsed_task()
-    intent = commands.record_intent(env.desk, tasks.grant_reads(env.desk, held), READ, "psql …")
-    commands.record_result(env.desk, intent, GOOD)
+    intent = commands.record_intent(env.board, tasks.grant_reads(env.board, held), READ, "psql …")
+    commands.record_result(env.board, intent, GOOD)
     assert kinds(env)[-2:] == ["intent", "result"]
     with psycopg.connect(env.dsn) as connection:
         found = connection.execute("select findings from tb_evidence").fetchone()
@@ -42,60 +42,62 @@ def test_a_read_leaves_intent_result_and_evidence(env: BoardEnv) -> None:
 
 def test_a_change_is_attempted_once_only(env: BoardEnv) -> None:
     held, grant = started(env)
-    intent = commands.record_intent(env.desk, grant, TERMINATE, "psql …", DO)
+    intent = commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
     with pytest.raises(Refused, match="이미"):
-        commands.record_intent(env.desk, grant, TERMINATE, "psql …", DO)
-    commands.record_result(env.desk, intent, GOOD)
+        commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
+    commands.record_result(env.board, intent, GOOD)
     assert grant.plan_hash is not None
-    assert commands.attempted_actions(env.desk, held, grant.plan_hash) == {(0, "do"): "DONE"}
+    assert commands.attempted_actions(env.board, held, grant.plan_hash) == {(0, "do"): "DONE"}
     with pytest.raises(Refused, match="이미"):
-        commands.record_intent(env.desk, grant, TERMINATE, "psql …", DO)
+        commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
 
 
 def test_a_call_that_is_not_the_plans_is_refused(env: BoardEnv) -> None:
     _, grant = started(env)
     other = ToolCall(tool=TERMINATE.tool, args={**TERMINATE.args, "pid": 8})
     with pytest.raises(Refused, match="다릅니다"):
-        commands.record_intent(env.desk, grant, other, "psql …", DO)
+        commands.record_intent(env.board, grant, other, "psql …", DO)
 
 
 def test_a_read_grant_carries_no_change(env: BoardEnv) -> None:
     held, _ = started(env)
     with pytest.raises(Refused):
-        commands.record_intent(env.desk, tasks.grant_reads(env.desk, held), TERMINATE, "psql …", DO)
+        commands.record_intent(
+            env.board, tasks.grant_reads(env.board, held), TERMINATE, "psql …", DO
+        )
 
 
 def test_a_forged_grant_opens_nothing(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
     forged = Grant(held, "MOF-DB-01", "DESTRUCTIVE", bound)
     with pytest.raises(Refused):
-        commands.record_intent(env.desk, forged, TERMINATE, "psql …", DO)
+        commands.record_intent(env.board, forged, TERMINATE, "psql …", DO)
     elsewhere = Grant(held, "MOF-WAS-01", "READ_ONLY", None)
     with pytest.raises(Refused):
-        commands.record_intent(env.desk, elsewhere, READ, "psql …")
+        commands.record_intent(env.board, elsewhere, READ, "psql …")
 
 
 def test_after_someone_else_has_claimed_nothing_new_runs_but_what_ran_is_recorded(
     env: BoardEnv,
 ) -> None:
     _, grant = started(env)
-    intent = commands.record_intent(env.desk, grant, TERMINATE, "psql …", DO)
+    intent = commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
     env.claim("db-agent")
     with pytest.raises(Stale):
-        commands.record_intent(env.desk, grant, READ, "psql …")
-    commands.record_result(env.desk, intent, GOOD)
+        commands.record_intent(env.board, grant, READ, "psql …")
+    commands.record_result(env.board, intent, GOOD)
     assert kinds(env)[-1] == "result"
 
 
 def test_an_intent_without_a_result_is_settled_by_what_the_server_shows(env: BoardEnv) -> None:
     _, grant = started(env)
-    commands.record_intent(env.desk, grant, TERMINATE, "psql …", DO)
+    commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
     again = env.claim("db-agent")
-    taken_over = tasks.begin_execution(env.desk, again)
+    taken_over = tasks.begin_execution(env.board, again)
     assert taken_over.plan_hash is not None
-    assert commands.attempted_actions(env.desk, again, taken_over.plan_hash) == {
+    assert commands.attempted_actions(env.board, again, taken_over.plan_hash) == {
         (0, "do"): "INTENT"
     }
-    commands.resolve_unknown(env.desk, taken_over, DO, happened=True)
-    assert commands.attempted_actions(env.desk, again, taken_over.plan_hash) == {(0, "do"): "DONE"}
+    commands.resolve_unknown(env.board, taken_over, DO, happened=True)
+    assert commands.attempted_actions(env.board, again, taken_over.plan_hash) == {(0, "do"): "DONE"}
     assert kinds(env)[-1] == "found_done"

@@ -12,7 +12,7 @@ from guardia.errors import IllegalMove, Invalid, Refused, Stale
 
 
 def state(env: BoardEnv, sr_id: int) -> State:
-    return view.issue(env.desk, sr_id).state
+    return view.issue(env.board, sr_id).state
 
 
 def sql(env: BoardEnv, text: str, *values: object) -> list[tuple[object, ...]]:
@@ -24,78 +24,78 @@ def test_several_servers_make_several_tasks_and_the_issue_follows_them(env: Boar
     held = env.create_parsed_task("MOF-DB-01", "MOF-WAS-01")
     rows = sql(env, "select target_server, status from tb_ops_task order by task_id")
     assert rows == [("MOF-DB-01", "PARSED"), ("MOF-WAS-01", "PARSED")]
-    tasks.hand_over(env.desk, held, "사람에게")
+    tasks.hand_over(env.board, held, "사람에게")
     assert state(env, held.sr_id) is State.PARSED
 
 
 def test_a_plan_for_another_server_is_refused(env: BoardEnv) -> None:
     held = env.create_parsed_task("MOF-WAS-01")
     with pytest.raises(Refused):
-        tasks.file_plan(env.desk, held, plan())
+        tasks.file_plan(env.board, held, plan())
     assert state(env, held.sr_id) is State.PARSED
 
 
 def test_a_category_that_the_chart_does_not_know_is_refused(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     with pytest.raises(Invalid):
-        tasks.file_plan(env.desk, held, plan("WHATEVER"))
+        tasks.file_plan(env.board, held, plan("WHATEVER"))
 
 
 def test_read_only_plans_are_waived_and_others_cannot_start_unapproved(env: BoardEnv) -> None:
     held, _, _ = env.create_filed_plan()
     with pytest.raises(Refused):
-        tasks.begin_execution(env.desk, held)
+        tasks.begin_execution(env.board, held)
     other = env.create_parsed_task()
-    assert tasks.file_plan(env.desk, other, plan("READ_ONLY")) is True
-    assert tasks.begin_execution(env.desk, other).category == "READ_ONLY"
+    assert tasks.file_plan(env.board, other, plan("READ_ONLY")) is True
+    assert tasks.begin_execution(env.board, other).category == "READ_ONLY"
 
 
 def test_a_plan_that_was_changed_in_the_table_does_not_start(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     with psycopg.connect(env.dsn) as connection:
         connection.execute("update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"x\"')")
     again = env.claim("db-agent")
     with pytest.raises(Refused, match="다릅니다"):
-        tasks.begin_execution(env.desk, again)
+        tasks.begin_execution(env.board, again)
 
 
 def test_a_later_claim_makes_the_earlier_hold_worthless(env: BoardEnv) -> None:
     first = env.create_parsed_task()
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None and begun.reasons == ("recovery", "assignment")
-    second = beats.claim_task(env.desk, begun)
+    second = beats.claim_task(env.board, begun)
     assert second is not None and second.fence > first.fence
     for late in (
-        lambda: tasks.add_comment(env.desk, first, "늦은 글"),
-        lambda: tasks.file_plan(env.desk, first, plan()),
-        lambda: tasks.hand_over(env.desk, first, "늦은 인계"),
+        lambda: tasks.add_comment(env.board, first, "늦은 글"),
+        lambda: tasks.file_plan(env.board, first, plan()),
+        lambda: tasks.hand_over(env.board, first, "늦은 인계"),
     ):
         with pytest.raises(Stale):
             late()
-    tasks.add_comment(env.desk, second, "제때 글")
+    tasks.add_comment(env.board, second, "제때 글")
 
 
 def test_completion_tells_the_room_and_wakes_the_auditor(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")
-    tasks.begin_execution(env.desk, again)
-    tasks.complete(env.desk, again, "끝")
+    tasks.begin_execution(env.board, again)
+    tasks.complete(env.board, again, "끝")
     assert state(env, held.sr_id) is State.COMPLETED
     said = sql(env, "select kind, text from tb_outbox order by outbox_id desc limit 1")
     assert said[0][0] == "message" and "끝" in str(said[0][1])
-    assert beats.begin(env.desk, "auditor") is not None
+    assert beats.begin(env.board, "auditor") is not None
     with pytest.raises(Stale):
-        tasks.complete(env.desk, again, "다시")
+        tasks.complete(env.board, again, "다시")
 
 
 def test_failure_sends_an_alert(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
-    decisions.decide(env.desk, LEAD, held.task_id, approve=True, plan_hash=bound)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")
-    tasks.begin_execution(env.desk, again)
-    tasks.fail(env.desk, again, "검증 실패")
+    tasks.begin_execution(env.board, again)
+    tasks.fail(env.board, again, "검증 실패")
     assert state(env, held.sr_id) is State.FAILED_ROLLBACK
     assert sql(env, "select count(*) from tb_outbox where kind = 'alert'") == [(1,)]
 
@@ -104,20 +104,20 @@ def test_an_illegal_move_changes_nothing(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     before = sql(env, "select count(*) from tb_audit_log")
     with pytest.raises(IllegalMove):
-        tasks.complete(env.desk, held, "너무 일찍")
+        tasks.complete(env.board, held, "너무 일찍")
     assert sql(env, "select count(*) from tb_audit_log") == before
     assert state(env, held.sr_id) is State.PARSED
 
 
 def test_the_agents_idle_beat_costs_one_look_and_leaves_no_run(env: BoardEnv) -> None:
-    assert beats.begin(env.desk, "was-agent") is None
+    assert beats.begin(env.board, "was-agent") is None
     assert sql(env, "select count(*) from tb_agent_run where agent_id = 'was-agent'") == [(0,)]
 
 
 def test_many_reasons_make_one_beat(env: BoardEnv) -> None:
     for _ in range(6):
         env.create_issue()
-    begun = beats.begin(env.desk, "dispatcher")
+    begun = beats.begin(env.board, "dispatcher")
     assert begun is not None and len(begun.issues) == 6
-    beats.end(env.desk, begun, "done", task_id=None, steps=0)
-    assert beats.begin(env.desk, "dispatcher") is None
+    beats.end(env.board, begun, "done", task_id=None, steps=0)
+    assert beats.begin(env.board, "dispatcher") is None

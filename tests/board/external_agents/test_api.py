@@ -17,7 +17,7 @@ from guardia.board.approvals import decisions
 from guardia.board.control import directives, kill_switch
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import Desk
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
 from guardia.board.external_agents import sessions
@@ -29,12 +29,12 @@ PLAN = {"because": "세션 7이 잠금을 쥐고 있습니다.", "actions": [TER
 
 
 def state(found: AdapterRun) -> State:
-    return view.task(found.env.desk, found.claim.task_id).state
+    return view.task(found.env.board, found.claim.task_id).state
 
 
 def refusals(found: AdapterRun) -> list[str]:
     """What is on the record of it."""
-    return [e.detail["error"] for e in audit_entries(found.env.desk, "outside_refused")]
+    return [e.detail["error"] for e in audit_entries(found.env.board, "outside_refused")]
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -129,7 +129,7 @@ def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(env: BoardE
         assert all(a.json()["message"] for a in outcomes.values())
         assert found.hands.sent == [] and state(found) is State.PARSED
         # What had the right shape reached the worker, which put its refusal on the record.
-        entries = audit_entries(env.desk, "outside_refused")
+        entries = audit_entries(env.board, "outside_refused")
         assert {e.detail["error"] for e in entries} == {"Refused", "Forbidden", "Invalid"}
         assert all(e.actor == "agent:db-agent" and e.detail["why"] for e in entries)
         assert len(entries) == 14
@@ -145,8 +145,8 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
         until(lambda: bool(found.endings))
         assert found.endings[0].how == "turn_over"
         assert found.ask("GET", "").status_code == 401
-    desk = env.desk
-    decisions.decide(desk, LEAD, found.claim.task_id, approve=True, plan_hash=answer["plan_hash"])
+    board = env.board
+    decisions.decide(board, LEAD, found.claim.task_id, approve=True, plan_hash=answer["plan_hash"])
     with open_adapter_run(env, env.claim("db-agent")) as again:
         assert again.ask("GET", "").json()["state"] == "APPROVED"
         changed = again.ask("POST", "/apply", {"plan_hash": "f" * 64})
@@ -156,7 +156,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
         wish = DirectiveRequest(
             "change", "다른 세션입니다", answer["plan_hash"], plan("MAINTENANCE")
         )
-        directives.issue_directive(desk, LEAD, again.claim.task_id, wish)
+        directives.issue_directive(board, LEAD, again.claim.task_id, wish)
         late = again.ask("POST", "/apply", bound)
         assert late.status_code in {401, 409} and again.hands.sent == []
         assert state(again) is State.PENDING_APPROVAL
@@ -167,11 +167,11 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
 def test_an_order_and_the_kill_switch_end_the_turn_at_once(env: BoardEnv) -> None:
     def abort(found: AdapterRun) -> None:
         directives.issue_directive(
-            env.desk, LEAD, found.claim.task_id, DirectiveRequest("abort", "그만")
+            env.board, LEAD, found.claim.task_id, DirectiveRequest("abort", "그만")
         )
 
     def kill(_: AdapterRun) -> None:
-        kill_switch.kill(env.desk, LEAD, "시험")
+        kill_switch.kill(env.board, LEAD, "시험")
 
     for order in (abort, kill):
         with open_adapter_run(env) as found:
@@ -188,23 +188,25 @@ def test_an_order_and_the_kill_switch_end_the_turn_at_once(env: BoardEnv) -> Non
 def test_a_token_ends_with_its_time_and_with_its_run(env: BoardEnv) -> None:
     def opened(claim: Claim) -> str:
         offered = {"host": {}, "tools": []}
-        return sessions.open_session(env.desk, claim, offered, kind="http", seconds=60, budget=9)[1]
+        return sessions.open_session(env.board, claim, offered, kind="http", seconds=60, budget=9)[
+            1
+        ]
 
     first = env.create_parsed_task()
     token = opened(first)
-    later = Desk(env.desk.database, clock=lambda: env.desk.clock() + timedelta(hours=1))
+    later = BoardContext(env.board.database, clock=lambda: env.board.clock() + timedelta(hours=1))
     with pytest.raises(guardia_errors.TokenNeeded):
         sessions.authorize(later, token, first.task_id, "GET")
     # Another worker takes the task over: the older token opens nothing.
     second = env.claim("db-agent")
     assert second.task_id == first.task_id
     with pytest.raises(Stale):
-        sessions.authorize(env.desk, token, first.task_id, "GET")
+        sessions.authorize(env.board, token, first.task_id, "GET")
     newer = opened(second)
     with pytest.raises(guardia_errors.TokenNeeded):
-        sessions.authorize(env.desk, token, first.task_id, "GET")
-    assert sessions.authorize(env.desk, newer, first.task_id, "GET").claim == second
-    errors = [e.detail["error"] for e in audit_entries(env.desk, "outside_refused")]
+        sessions.authorize(env.board, token, first.task_id, "GET")
+    assert sessions.authorize(env.board, newer, first.task_id, "GET").claim == second
+    errors = [e.detail["error"] for e in audit_entries(env.board, "outside_refused")]
     assert errors == ["TokenNeeded", "Stale", "TokenNeeded"]
 
 
@@ -216,14 +218,14 @@ def test_requests_are_counted_and_refusals_end_the_turn(env: BoardEnv) -> None:
             found.ask("GET", "")
         until(lambda: bool(found.endings))
         assert found.endings[0].how == "closed"
-    assert len(audit_entries(env.desk, "outside_refused")) == sessions.REFUSALS
-    ended = audit_entries(env.desk, "outside_ended")[0]
+    assert len(audit_entries(env.board, "outside_refused")) == sessions.REFUSALS
+    ended = audit_entries(env.board, "outside_ended")[0]
     assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= sessions.REFUSALS
 
 
 def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(env: BoardEnv) -> None:
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 100})
-    organization_chart.apply_chart(env.desk, chart, "operator:test")
+    organization_chart.apply_chart(env.board, chart, "operator:test")
     used = {"model": "m", "input_tokens": 40, "output_tokens": 10}
     with open_adapter_run(env) as found:
         assert found.ask("POST", "/usage", used).status_code == 204

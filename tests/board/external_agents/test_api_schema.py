@@ -53,7 +53,7 @@ def test_every_answer_is_one_that_is_described(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "REFUSALS", 10_000)
-    app = page_app(env.desk)
+    app = page_app(env.board)
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", app)
     operations = [o.ok() for o in schema.include(path_regex="^/api/agent").get_all_operations()]
     assert len(operations) == 13

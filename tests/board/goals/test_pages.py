@@ -26,9 +26,9 @@ def part(piece: int, text: str, **more: object) -> GoalPartDraft:
 
 def planned(web_env: BoardEnv, sr_id: int) -> None:
     """What the head would file."""
-    begun = beats.begin(web_env.desk, "dispatcher")
+    begun = beats.begin(web_env.board, "dispatcher")
     assert begun is not None
-    claim = planning.claim_goal(web_env.desk, begun)
+    claim = planning.claim_goal(web_env.board, begun)
     assert claim is not None and claim.sr_id == sr_id
     parts = (
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),
@@ -37,7 +37,9 @@ def planned(web_env: BoardEnv, sr_id: int) -> None:
         part(3, "보안 강화", question="어느 서버인지 적어 주세요."),
     )
     pieces = tuple({"text": p.text, "sentence": n} for n, p in enumerate(parts))
-    planning.file_plan(web_env.desk, claim, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2)))
+    planning.file_plan(
+        web_env.board, claim, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2))
+    )
 
 
 def given(browser: PageClient) -> int:
@@ -71,7 +73,7 @@ def test_a_goal_is_given_approved_in_part_and_its_children_are_linked(
     kept = {**nothing, "keep": ["0", "2"]}
     answer = lead.submit_form(f"/goals/{sr_id}/decision", f"/goals/{sr_id}", **kept)  # type: ignore[arg-type]
     assert answer.status_code == 303
-    with web_env.desk.database.reading() as session:
+    with web_env.board.database.reading() as session:
         query = select(Issue).where(Issue.goal_id == sr_id).order_by(Issue.sr_id)
         first, second = session.scalars(query).all()
     assert (first.parent_id, first.status, second.status) == (sr_id, "PARSED", "RECEIVED")
@@ -91,7 +93,7 @@ def test_answers_drop_and_their_refusals_are_said(sign_in_as: Browse, web_env: B
     path = f"/goals/{sr_id}"
     answer = lead.submit_form(f"{path}/answers", path, piece="3", words="MOF-DB-01 보안 점검")
     assert answer.status_code == 303
-    with web_env.desk.database.reading() as session:
+    with web_env.board.database.reading() as session:
         goal = session.get(Goal, sr_id)
         assert goal is not None and goal.state == "GIVEN"
         assert goal.pieces[3] == {"text": "MOF-DB-01 보안 점검", "sentence": 3, "reworded": True}

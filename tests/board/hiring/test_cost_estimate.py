@@ -34,22 +34,22 @@ def env(database: Any) -> Iterator[BoardEnv]:
 def charter(env: BoardEnv, more: str) -> None:
     """All specialists ask a model."""
     text = chart.shipped_chart_path().read_text("utf-8").replace("brain: {kind: embedded}", CHAT)
-    organization_chart.apply_chart(env.desk, f"{text}\n{more}", "operator:test")
+    organization_chart.apply_chart(env.board, f"{text}\n{more}", "operator:test")
 
 
 def asked(env: BoardEnv) -> HireView:
     """A head's wish for a network specialist, as the board sees it."""
-    planning.create_goal(env.desk, LEAD, "회선 점검", channel="web")
-    begun = beats.begin(env.desk, "dispatcher")
+    planning.create_goal(env.board, LEAD, "회선 점검", channel="web")
+    begun = beats.begin(env.board, "dispatcher")
     assert begun is not None
-    claim = planning.claim_goal(env.desk, begun)
+    claim = planning.claim_goal(env.board, begun)
     assert claim is not None
     opening = Opening("net-agent", "회선 전문가", ("NETWORK",), "dispatcher", "없음")
     part = GoalPartDraft(
         0, "회선 점검", "REQUEST", "NETWORK", "P3", server="MOF-DB-01", opening=opening
     )
-    planning.file_plan(env.desk, claim, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
-    return view.pending_hires(env.desk, PM)[0]
+    planning.file_plan(env.board, claim, Breakdown(({"text": "회선 점검"},), (part,), "내장 규칙"))
+    return view.pending_hires(env.board, PM)[0]
 
 
 def test_the_embedded_brain_costs_nothing_and_the_page_says_so(env: BoardEnv) -> None:
@@ -66,8 +66,8 @@ def test_a_model_costs_what_its_peers_have_used(env: BoardEnv) -> None:
     assert found.monthly_won == 2
     assert "3,000토큰 × 한 달 1건" in found.estimate_basis and "qwen" in found.estimate_basis
     assert "999,998원" in found.budget_note and not found.short
-    requests.approve(env.desk, PM, found.hire_id)
-    with env.desk.database.reading() as session:
+    requests.approve(env.board, PM, found.hire_id)
+    with env.board.database.reading() as session:
         agents = {a.id: a for a in revisions.running_chart(session).agents}
         assert session.scalars(select(HireRequest.monthly_won)).one() == 2
     assert agents["net-agent"].brain == agents["db-agent"].brain
@@ -83,7 +83,7 @@ def test_what_cannot_be_told_is_not_shown_as_nothing(env: BoardEnv, prices: str,
 def test_a_cost_beyond_what_the_company_has_left_is_said(env: BoardEnv) -> None:
     charter(env, PRICES + COMPANY % 1)
     pay_calls(env, env.create_parsed_task())
-    with env.desk.database.transaction() as session:
+    with env.board.database.transaction() as session:
         session.scalars(select(CostDay).where(CostDay.model == "qwen")).one().tokens_in = 10**9
     found = asked(env)
     assert found.short and "남은 예산은 0원" in found.budget_note and found.monthly_won == 100_001

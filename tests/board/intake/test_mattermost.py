@@ -26,7 +26,7 @@ POST = {
 
 def client(env: BoardEnv, token: str | None = "열쇠") -> TestClient:
     app = FastAPI()
-    app.include_router(mattermost.router(env.desk, Settings(messenger_token=token)))
+    app.include_router(mattermost.router(env.board, Settings(messenger_token=token)))
     return TestClient(app, raise_server_exceptions=False)
 
 

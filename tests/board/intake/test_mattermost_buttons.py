@@ -25,7 +25,7 @@ FIRES = "WAS 디스크 꽉 찼어요 **굵게** @all [눌러](http://x)"
 
 @pytest.fixture
 def room(env: BoardEnv) -> Iterator[Mattermost]:
-    with TestClient(page_app(env.desk, public_url=f"{SITE}/")) as client:
+    with TestClient(page_app(env.board, public_url=f"{SITE}/")) as client:
         yield Mattermost(client)
 
 
@@ -63,7 +63,7 @@ def test_talk_is_answered_only_where_a_rule_fires(env: BoardEnv, room: Mattermos
 def test_pressing_opens_the_issue_once_and_replaces_the_message(
     env: BoardEnv, room: Mattermost
 ) -> None:
-    messenger_links.link(env.desk, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
+    messenger_links.link(env.board, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
     message = offered(room)
     same = RoomMessage(message.text, dict(message.props))
     room.press(message, "lee")
@@ -95,7 +95,7 @@ def test_what_no_longer_holds_says_so_and_takes_the_button_away(
     room.press(late)
     assert "유효 시간" in late.text and not late.buttons
     text = chart.shipped_chart_path().read_text("utf-8").replace("id: disk-space", "id: disk-full")
-    organization_chart.apply_chart(env.desk, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, "operator:test")
     room.press(gone)
     assert "조직도에 없어" in gone.text and not gone.buttons
     assert [who for who, _ in room.ephemeral_messages] == ["choi", "lee", "lee"]
@@ -136,14 +136,14 @@ def test_a_forged_button_opens_nothing(env: BoardEnv, room: Mattermost) -> None:
     assert (
         room.client.post(mattermost_buttons.PATH, content=large, headers=headers).status_code == 413
     )
-    with TestClient(page_app(env.desk)) as closed:
+    with TestClient(page_app(env.board)) as closed:
         closed.app.state.settings.messenger_token = None  # type: ignore[attr-defined]
         assert closed.post(mattermost_buttons.PATH, json=pressed).status_code == 401
     assert issues(env) == 0
 
 
 def test_people_and_orders_are_heard_in_rooms_of_talk_too(env: BoardEnv, room: Mattermost) -> None:
-    code = messenger_links.create_code(env.desk, CUSTOMER)
+    code = messenger_links.create_code(env.board, CUSTOMER)
     linked = room.post(f"연결 {code}", TALK, "lee")
     asked = room.post("가디아 디스크 꽉 찼는지 봐줘", TALK, "lee")
     called = room.post("점검 부탁해요", TALK, "lee", trigger_word="점검")
@@ -158,7 +158,7 @@ def test_people_and_orders_are_heard_in_rooms_of_talk_too(env: BoardEnv, room: M
 
 def test_each_webhook_has_its_own_token(env: BoardEnv) -> None:
     tokens = "첫째열쇠, 둘째열쇠,,"
-    app = page_app(env.desk, messenger_token=tokens)
+    app = page_app(env.board, messenger_token=tokens)
     with TestClient(app) as client:
         for token in ("첫째열쇠", "둘째열쇠"):
             room = Mattermost(client, token)

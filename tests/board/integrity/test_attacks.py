@@ -51,9 +51,9 @@ def told(sealed: AuditEnv, *, full: bool = True) -> Told:
 def grown(sealed: AuditEnv) -> AuditEnv:
     """Twelve entries and two checkpoints, not yet looked at by the verifier."""
     sealed.write(6 - sealed.size())
-    sealed.seal()
+    sealed.sign_checkpoint()
     sealed.write(12 - sealed.size())
-    sealed.seal()
+    sealed.sign_checkpoint()
     return sealed
 
 
@@ -170,9 +170,9 @@ def test_the_whole_chain_recomputed_after_an_edit(
     sealed: AuditEnv, lost: str, expected: Told
 ) -> None:
     sealed.write(6 - sealed.size())
-    sealed.seal()
+    sealed.sign_checkpoint()
     sealed.write(6)
-    sealed.seal()
+    sealed.sign_checkpoint()
     if lost == "copies":
         assert sealed.verify().intact  # so that the verifier remembers
     sealed.rewrite(edited(sealed))
@@ -185,13 +185,13 @@ def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
 ) -> None:
     waiting, _, bound = sealed.env.create_filed_plan()
     claim = sealed.approved()
-    sealed.seal()
+    sealed.sign_checkpoint()
     links = sealed.links()
     sealed.rewrite([replace(links[0], log_content="위조"), *links[1:]])
     with pytest.raises(Refused):
-        tasks.begin_execution(sealed.desk, claim)
+        tasks.begin_execution(sealed.board, claim)
     with pytest.raises(Refused):
-        decisions.decide(sealed.desk, LEAD, waiting.task_id, approve=True, plan_hash=bound)
+        decisions.decide(sealed.board, LEAD, waiting.task_id, approve=True, plan_hash=bound)
     with psycopg.connect(sealed.superuser) as connection:
         alerts = connection.execute("select text from tb_outbox where kind = 'alert'").fetchall()
     assert len(alerts) == 1
@@ -201,25 +201,25 @@ def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
 def test_yesterdays_backup_restored(grown: AuditEnv) -> None:
     grown.backup()
     grown.write(5)
-    grown.seal()
+    grown.sign_checkpoint()
     assert grown.verify(full=False).intact
     grown.restore()
     assert told(grown, full=False) == (13, "tail")
     assert told(grown) == (13, "tail")
     # The copies alone know it too.
-    grown.witness_files.memory.unlink()
+    grown.witness_files.verifier_state.unlink()
     assert told(grown) == (13, "tail")
 
 
 def test_a_backup_that_has_grown_again(grown: AuditEnv) -> None:
     grown.backup()
     grown.write(5)
-    grown.seal()
+    grown.sign_checkpoint()
     assert grown.verify().intact
     grown.restore()
     grown.write(9)
     assert told(grown, full=False) == (17, "rewritten")
-    grown.witness_files.memory.unlink()
+    grown.witness_files.verifier_state.unlink()
     assert told(grown) == (17, "rewritten")
 
 
@@ -228,7 +228,7 @@ def test_the_newest_checkpoint_deleted(grown: AuditEnv) -> None:
     grown.attack("delete from tb_audit_checkpoint where size = 12")
     for memory in (True, False):
         if not memory:
-            grown.witness_files.memory.unlink()
+            grown.witness_files.verifier_state.unlink()
         for full in (True, False):
             verdict = grown.verify(full=full).verdict
             assert (verdict.fault, verdict.checkpoint) == ("missing", 12)
@@ -292,7 +292,7 @@ def resigned(grown: AuditEnv) -> None:
 def test_the_key_swapped(grown: AuditEnv, memory: bool) -> None:
     assert grown.verify().intact
     if not memory:
-        grown.witness_files.memory.unlink()
+        grown.witness_files.verifier_state.unlink()
     resigned(grown)
     verdict = grown.verify().verdict
     # Without a memory, only the second place still knows; and it cannot tell who is right.
@@ -312,15 +312,15 @@ def test_another_private_key_signs_nothing(grown: AuditEnv) -> None:
     grown.witness_files.key.write_text(checkpoints.generate_key())
     grown.write(1)
     with pytest.raises(Misconfigured):
-        grown.seal()
+        grown.sign_checkpoint()
 
 
 def rotated(grown: AuditEnv) -> tuple[str, str]:
     """The key of the checkpoints before and after it was replaced."""
-    notary = grown.desk.notary
+    notary = grown.board.notary
     assert notary is not None
-    before = public_hex(notary.key(grown.desk).public_key())
-    return before, key_rotation.rotate_checkpoint_key(grown.desk, "operator:test")
+    before = public_hex(notary.key(grown.board).public_key())
+    return before, key_rotation.rotate_checkpoint_key(grown.board, "operator:test")
 
 
 def test_a_replaced_key_is_followed_everywhere(grown: AuditEnv) -> None:
@@ -330,7 +330,7 @@ def test_a_replaced_key_is_followed_everywhere(grown: AuditEnv) -> None:
         before, after = rotated(grown)
         assert before != after
         grown.write(2)
-        grown.seal()
+        grown.sign_checkpoint()
         for full in (False, True):
             found = grown.verify(full=full)
             assert (found.intact, found.verdict.sealed) == (True, grown.size()), found.verdict
@@ -354,12 +354,12 @@ def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
 ) -> None:
     first = grown.witness_files.public.read_text()
     rotated(grown)
-    export.export_log(grown.desk, tmp_path / "export")
-    notary = grown.desk.notary
+    export.export_log(grown.board, tmp_path / "export")
+    notary = grown.board.notary
     assert notary is not None
     keys = {
         "first": checkpoints.load_public_key(first),
-        "last": notary.key(grown.desk).public_key(),
+        "last": notary.key(grown.board).public_key(),
         "other": load_private_key(checkpoints.generate_key()).public_key(),
     }
     found = {}
@@ -373,12 +373,12 @@ def announce(grown: AuditEnv, by: str, **changes: str) -> int:
     """An entry by which ``by`` hands over, appended by who owns the database."""
     successor = load_private_key(checkpoints.generate_key()).public_key()
     said = {**signing_keys.build_announcement("record", load_private_key(by), successor), **changes}
-    with grown.desk.database.transaction() as session:
+    with grown.board.database.transaction() as session:
         log.append(
             session,
             signing_keys.SUCCESSION_KIND,
             actor="operator:x",
-            now=grown.desk.clock(),
+            now=grown.board.clock(),
             detail=dict(said),
             use="",
             key="",
@@ -398,7 +398,7 @@ def test_a_key_that_the_present_one_has_not_announced(grown: AuditEnv, who: str)
     at = announce(grown, by, **changes)
     # It is not signed, nothing privileged begins on it, and the verification names it.
     with pytest.raises(Refused):
-        grown.seal()
+        grown.sign_checkpoint()
     assert told(grown) == (at, "succession")
     assert told(grown, full=False) == (at, "succession")
 
@@ -410,31 +410,31 @@ def test_the_old_key_signs_nothing_more(grown: AuditEnv) -> None:
     store.put(grown.witness_files.key.name, old)
     grown.write(1)
     with pytest.raises(Misconfigured):
-        grown.seal()
+        grown.sign_checkpoint()
 
 
 @pytest.mark.parametrize("step", ["announced", "sealed", "placed"])
 def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: AuditEnv, step: str) -> None:
-    notary, path = grown.desk.notary, grown.witness_files.key
+    notary, path = grown.board.notary, grown.witness_files.key
     assert notary is not None
     store = FileCredentialStore(path.parent)
     successor = store.get_or_create(f"{path.name}.next", checkpoints.generate_key)
     key_rotation._announce(
-        grown.desk, "operator:x", "record", notary.key(grown.desk), load_private_key(successor)
+        grown.board, "operator:x", "record", notary.key(grown.board), load_private_key(successor)
     )
     if step != "announced":
-        grown.seal()
+        grown.sign_checkpoint()
     if step == "placed":
         store.put(path.name, successor)
     grown.write(1)
-    grown.seal()
+    grown.sign_checkpoint()
     grown.write(1)
-    grown.seal()
+    grown.sign_checkpoint()
     assert grown.verify().intact
     assert copied(grown)[-1]["key"] == fingerprint(load_private_key(successor).public_key())
     rotated(grown)
     grown.write(1)
-    grown.seal()
+    grown.sign_checkpoint()
     assert grown.verify().intact
 
 
@@ -442,26 +442,26 @@ def decided(grown: AuditEnv) -> int:
     """A decision on a fresh plan; its entry."""
     held, _, bound = grown.env.create_filed_plan()
     words = {"approve": False, "plan_hash": bound, "reason": "반려"}
-    decisions.decide(grown.desk, LEAD, held.task_id, **words)  # type: ignore[arg-type]
+    decisions.decide(grown.board, LEAD, held.task_id, **words)  # type: ignore[arg-type]
     return max(x.seq for x in grown.links() if x.kind == "rejected")
 
 
 def kept_seal(grown: AuditEnv) -> tuple[AuditEnv, FileCredentialStore]:
     """The same board with an installation's kept seal."""
     store = FileCredentialStore(grown.witness_files.key.parent)
-    desk = replace(grown.desk, seal=DecisionSigner.from_store(store))
-    return replace(grown, desk=desk, env=BoardEnv(desk, grown.env.dsn)), store
+    board = replace(grown.board, decision_signer=DecisionSigner.from_store(store))
+    return replace(grown, board=board, env=BoardEnv(board, grown.env.dsn)), store
 
 
 def test_the_key_of_decisions_is_replaced_while_boards_run(grown: AuditEnv) -> None:
     audit_env, store = kept_seal(grown)
     decided(audit_env)
     operator, _ = kept_seal(grown)
-    before = operator.desk.seal.public
-    after = key_rotation.rotate_decision_key(operator.desk, "operator:x", store)
+    before = operator.board.decision_signer.public
+    after = key_rotation.rotate_decision_key(operator.board, "operator:x", store)
     at = decided(audit_env)
     assert audit_env.links()[at - 1].detail["key"] == after != before
-    key_rotation.rotate_decision_key(operator.desk, "operator:x", store)
+    key_rotation.rotate_decision_key(operator.board, "operator:x", store)
     decided(audit_env)
     assert audit_env.verify().intact
 
@@ -470,12 +470,12 @@ def test_a_decision_under_a_key_that_was_never_announced(grown: AuditEnv) -> Non
     audit_env, store = kept_seal(grown)
     decided(audit_env)
     # Whoever can write the database but has not the key; and another host's own key.
-    forger = replace(audit_env.desk, seal=DecisionSigner.ephemeral())
-    at = decided(replace(audit_env, desk=forger, env=BoardEnv(forger, audit_env.env.dsn)))
+    forger = replace(audit_env.board, decision_signer=DecisionSigner.ephemeral())
+    at = decided(replace(audit_env, board=forger, env=BoardEnv(forger, audit_env.env.dsn)))
     assert told(audit_env) == (at, "seal")
-    key_rotation.rotate_decision_key(audit_env.desk, "operator:x", store)
+    key_rotation.rotate_decision_key(audit_env.board, "operator:x", store)
     with pytest.raises(Misconfigured):
-        decided(replace(audit_env, desk=forger, env=BoardEnv(forger, audit_env.env.dsn)))
+        decided(replace(audit_env, board=forger, env=BoardEnv(forger, audit_env.env.dsn)))
 
 
 def test_two_heads(grown: AuditEnv) -> None:
@@ -494,7 +494,7 @@ def test_two_heads(grown: AuditEnv) -> None:
     # ... and one that was shown to somebody else contradicts ours.
     lines = (grown.witness_files.copies[1] / "main.jsonl").read_text().splitlines()
     forged = sign(replace(checkpoints.parse_checkpoint(json.loads(lines[1])), head="e" * 64), key)
-    lines[1] = json.dumps(forged.written())
+    lines[1] = json.dumps(forged.to_dict())
     (grown.witness_files.copies[1] / "main.jsonl").write_text("\n".join(lines) + "\n")
     assert told(grown) == (12, "rewritten")
     assert fingerprint(key.public_key()) == forged.key
@@ -503,10 +503,10 @@ def test_two_heads(grown: AuditEnv) -> None:
 def test_the_end_of_a_copy_cut_off(grown: AuditEnv) -> None:
     path = grown.witness_files.copies[1] / "main.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
-    later = replace(grown.desk, clock=lambda: grown.links()[-1].created_at + timedelta(hours=1))
+    later = replace(grown.board, clock=lambda: grown.links()[-1].created_at + timedelta(hours=1))
     # It may be on its way: so it is told, and not called a forgery.
     assert grown.verify().missing == ()
-    assert replace(grown, desk=later).verify().missing == (str(path),)
+    assert replace(grown, board=later).verify().missing == (str(path),)
 
 
 @pytest.mark.parametrize("how", ["garbage", "line-lost", "changed"])
@@ -545,10 +545,10 @@ def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
     with psycopg.connect(grown.superuser) as connection:
         connection.execute("alter table tb_audit_log disable trigger append_only")
         connection.execute("grant update, delete on tb_audit_log to guardia_app")
-    with psycopg.connect(grown.desk.database.dsn) as connection:
+    with psycopg.connect(grown.board.database.dsn) as connection:
         connection.execute("update tb_audit_log set actor = 'person:pm' where seq = 7")
     assert told(grown) == (7, "content")
-    with psycopg.connect(grown.desk.database.dsn) as connection:
+    with psycopg.connect(grown.board.database.dsn) as connection:
         connection.execute("delete from tb_audit_log where seq = 3")
     assert told(grown) == (3, "gap")
 
@@ -557,11 +557,11 @@ def read_once(sealed: AuditEnv, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
     claim = sealed.env.create_parsed_task()
     intent = commands.record_intent(
-        sealed.desk, tasks.grant_reads(sealed.desk, claim), READ, "psql …"
+        sealed.board, tasks.grant_reads(sealed.board, claim), READ, "psql …"
     )
     if conclude:
         commands.record_result(
-            sealed.desk, intent, CommandResult(True, {"waiting": 3}, "출력 가", 12)
+            sealed.board, intent, CommandResult(True, {"waiting": 3}, "출력 가", 12)
         )
     return intent.seq
 
@@ -569,8 +569,8 @@ def read_once(sealed: AuditEnv, *, conclude: bool = True) -> int:
 def test_an_intent_without_a_result(sealed: AuditEnv) -> None:
     seq = read_once(sealed, conclude=False)
     assert sealed.verify().unsettled == ()  # it may still be running
-    later = replace(sealed.desk, clock=lambda: sealed.links()[-1].created_at + timedelta(hours=1))
-    found = replace(sealed, desk=later).verify()
+    later = replace(sealed.board, clock=lambda: sealed.links()[-1].created_at + timedelta(hours=1))
+    found = replace(sealed, board=later).verify()
     assert (found.unsettled, found.intact) == ((seq,), True)
 
 
@@ -608,7 +608,7 @@ def test_kept_outputs(sealed: AuditEnv, how: str) -> None:
 
 def test_a_plan_changed_after_its_approval_is_refused(sealed: AuditEnv) -> None:
     claim = sealed.approved()
-    grant = tasks.begin_execution(sealed.desk, claim)
+    grant = tasks.begin_execution(sealed.board, claim)
     body = plan().model_dump(mode="json")
     body["because"] = "다른 까닭"
     sealed.attack(
@@ -617,20 +617,20 @@ def test_a_plan_changed_after_its_approval_is_refused(sealed: AuditEnv) -> None:
         task=claim.task_id,
     )
     with pytest.raises(Refused):
-        tasks.begin_execution(sealed.desk, claim)
+        tasks.begin_execution(sealed.board, claim)
     with pytest.raises(Refused):
-        commands.record_intent(sealed.desk, grant, TERMINATE, "psql …", PlanStep(0, "do"))
+        commands.record_intent(sealed.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
 def test_who_asked_does_not_approve(sealed: AuditEnv) -> None:
     sealed.env.create_issue(requester_id=LEAD.id)
-    tasks.file_triage(sealed.desk, sealed.env.claim("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_triage(sealed.board, sealed.env.claim("dispatcher"), assignment("MOF-DB-01"))
     claim = sealed.env.claim("db-agent")
-    tasks.file_plan(sealed.desk, claim, plan())
+    tasks.file_plan(sealed.board, claim, plan())
     bound = tasks.plan_hash(claim.task_id, plan())
     with pytest.raises(Forbidden):
-        decisions.decide(sealed.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+        decisions.decide(sealed.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     # Another account of the right role may: the tables hold accounts, not identities.
     for other in (PM, OFFICER):
         with pytest.raises(Forbidden):
-            decisions.decide(sealed.desk, other, claim.task_id, approve=True, plan_hash=bound)
+            decisions.decide(sealed.board, other, claim.task_id, approve=True, plan_hash=bound)

@@ -19,7 +19,7 @@ SEOUL = ZoneInfo("Asia/Seoul")
 
 def at(sealed: AuditEnv, moment: datetime) -> AuditEnv:
     """The same board at another time."""
-    return replace(sealed, desk=replace(sealed.desk, clock=lambda: moment))
+    return replace(sealed, board=replace(sealed.board, clock=lambda: moment))
 
 
 def midnight(sealed: AuditEnv, days: int) -> datetime:
@@ -35,31 +35,31 @@ def alerts(sealed: AuditEnv) -> list[str]:
 
 
 def reasons(sealed: AuditEnv) -> tuple[str, ...]:
-    begun = beats.begin(sealed.desk, "auditor")
+    begun = beats.begin(sealed.board, "auditor")
     if begun is None:
         return ()
-    beats.end(sealed.desk, begun, "intact", task_id=None, steps=0)
+    beats.end(sealed.board, begun, "intact", task_id=None, steps=0)
     return begun.reasons
 
 
 def test_the_days_report_is_an_entry_of_a_full_verification(sealed: AuditEnv) -> None:
     sealed.write(2)
-    sealed.seal()
-    daily_report.verify_and_log(sealed.desk, "agent:auditor")
-    found = daily_report.verify_and_log(sealed.desk, "agent:auditor", daily=True)
+    sealed.sign_checkpoint()
+    daily_report.verify_and_log(sealed.board, "agent:auditor")
+    found = daily_report.verify_and_log(sealed.board, "agent:auditor", daily=True)
     assert found.start == 0
     entry = sealed.links()[-1]
     assert entry.kind == "verified_daily"
     today = datetime.now(UTC).astimezone(SEOUL).date()
-    assert entry.detail["day"] == daily_report.company_today(sealed.desk).isoformat()
+    assert entry.detail["day"] == daily_report.company_today(sealed.board).isoformat()
     assert date.fromisoformat(entry.detail["day"]) - today <= timedelta(days=1)
 
 
 def test_a_broken_record_alerts_and_names_the_entry(sealed: AuditEnv) -> None:
     sealed.write(4)
-    sealed.seal()
+    sealed.sign_checkpoint()
     sealed.attack("update tb_audit_log set actor = 'x' where seq = 3")
-    found = daily_report.verify_and_log(sealed.desk, "agent:auditor")
+    found = daily_report.verify_and_log(sealed.board, "agent:auditor")
     assert found.verdict.bad == 3
     assert ["3번 항목" in text for text in alerts(sealed)] == [True]
     assert sealed.links()[-1].kind == "broken"
@@ -67,32 +67,32 @@ def test_a_broken_record_alerts_and_names_the_entry(sealed: AuditEnv) -> None:
 
 
 def test_a_broken_checkpoint_is_named_in_words(sealed: AuditEnv) -> None:
-    size = sealed.seal()
+    size = sealed.sign_checkpoint()
     sealed.attack("update tb_audit_checkpoint set signature = 'ff'")
-    daily_report.verify_and_log(sealed.desk, "agent:auditor")
+    daily_report.verify_and_log(sealed.board, "agent:auditor")
     assert [f"항목 {size}건의 체크포인트" in text for text in alerts(sealed)] == [True]
 
 
 def test_each_day_is_begun_once_whoever_ticks(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(seconds=1))
     for _ in range(2):
-        daily_report.start_daily_verification(now.desk)
+        daily_report.start_daily_verification(now.board)
     assert reasons(now) == ("daily",)
     assert reasons(now) == ()
     # The hourly tick of the same moment is another one.
-    assert beats.tick(now.desk, "auditor", midnight(sealed, 1))
+    assert beats.tick(now.board, "auditor", midnight(sealed, 1))
 
 
 def test_the_first_day_needs_no_report(sealed: AuditEnv) -> None:
-    assert daily_report.alert_missing_reports(at(sealed, sealed.links()[0].created_at).desk) == []
+    assert daily_report.alert_missing_reports(at(sealed, sealed.links()[0].created_at).board) == []
     assert reasons(sealed) == ()
 
 
 def test_a_missing_report_alerts_once_for_each_day_and_is_made_up_for(sealed: AuditEnv) -> None:
     later = at(sealed, midnight(sealed, 2) + timedelta(hours=9))
     days = [midnight(sealed, n).date() for n in (1, 2)]
-    assert daily_report.alert_missing_reports(later.desk) == days
-    assert daily_report.alert_missing_reports(later.desk) == []
+    assert daily_report.alert_missing_reports(later.board) == days
+    assert daily_report.alert_missing_reports(later.board) == []
     assert len(alerts(sealed)) == 2
     assert all(day.isoformat() in text for day, text in zip(days, alerts(sealed), strict=True))
     assert [link.kind for link in sealed.links()][-2:] == ["report_missing"] * 2
@@ -101,11 +101,11 @@ def test_a_missing_report_alerts_once_for_each_day_and_is_made_up_for(sealed: Au
 
 def test_a_report_that_is_there_is_not_missed(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(minutes=5))
-    assert daily_report.alert_missing_reports(now.desk) == []  # it may still be at work
-    daily_report.verify_and_log(now.desk, "agent:auditor", daily=True)
+    assert daily_report.alert_missing_reports(now.board) == []  # it may still be at work
+    daily_report.verify_and_log(now.board, "agent:auditor", daily=True)
     assert (
         daily_report.alert_missing_reports(
-            at(sealed, midnight(sealed, 1) + timedelta(hours=20)).desk
+            at(sealed, midnight(sealed, 1) + timedelta(hours=20)).board
         )
         == []
     )
@@ -114,11 +114,11 @@ def test_a_report_that_is_there_is_not_missed(sealed: AuditEnv) -> None:
 
 def test_an_ordinary_verification_is_no_daily_report(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(hours=2))
-    daily_report.verify_and_log(now.desk, "agent:auditor")
-    assert len(daily_report.alert_missing_reports(now.desk)) == 1
+    daily_report.verify_and_log(now.board, "agent:auditor")
+    assert len(daily_report.alert_missing_reports(now.board)) == 1
 
 
 def test_a_time_zone_that_nobody_knows(sealed: AuditEnv) -> None:
     text = chart.shipped_chart_path().read_text("utf-8").replace("Asia/Seoul", "Asia/Nowhere")
     with pytest.raises(Misconfigured):
-        organization_chart.apply_chart(sealed.desk, text, "operator:test")
+        organization_chart.apply_chart(sealed.board, text, "operator:test")

@@ -37,40 +37,40 @@ def sizes(sealed: AuditEnv, place: int) -> list[int]:
 
 
 def test_the_key_is_made_once_and_is_ours_alone(sealed: AuditEnv) -> None:
-    assert sealed.desk.notary is not None
-    assert sealed.desk.notary.public() is None
-    sealed.seal()
+    assert sealed.board.notary is not None
+    assert sealed.board.notary.public() is None
+    sealed.sign_checkpoint()
     key, public = sealed.witness_files.key, sealed.witness_files.public
     made = key.read_text()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(public.stat().st_mode) == 0o644
     assert "PRIVATE" not in public.read_text()
     sealed.write(1)
-    sealed.seal()
+    sealed.sign_checkpoint()
     assert key.read_text() == made
 
 
 def test_it_signs_what_is_new_and_only_that(sealed: AuditEnv) -> None:
-    first = sealed.seal()
-    assert sealed.seal() == first
+    first = sealed.sign_checkpoint()
+    assert sealed.sign_checkpoint() == first
     sealed.write(2)
-    assert sealed.seal() == first + 2
+    assert sealed.sign_checkpoint() == first + 2
     assert sizes(sealed, 0) == sizes(sealed, 1) == [first, first + 2]
 
 
 def test_a_host_without_the_key_makes_no_second_one(sealed: AuditEnv) -> None:
-    sealed.seal()
+    sealed.sign_checkpoint()
     sealed.witness_files.key.unlink()
     sealed.write(1)
     with pytest.raises(Misconfigured):
-        sealed.seal()
+        sealed.sign_checkpoint()
     assert not sealed.witness_files.key.exists()
 
 
 def test_a_checkpoint_comes_before_the_first_command(sealed: AuditEnv) -> None:
     claim = sealed.approved()
-    tasks.begin_execution(sealed.desk, claim)
-    with sealed.desk.database.reading() as session:
+    tasks.begin_execution(sealed.board, claim)
+    with sealed.board.database.reading() as session:
         last = log.last_checkpoint(session)
         assert last is not None
         covered = log.entry_at(session, last.size)
@@ -81,37 +81,39 @@ def test_a_checkpoint_comes_before_the_first_command(sealed: AuditEnv) -> None:
 
 def covered(sealed: AuditEnv) -> list[str]:
     """Kinds of the newest entry that each checkpoint covers."""
-    with sealed.desk.database.reading() as session:
+    with sealed.board.database.reading() as session:
         found = [log.entry_at(session, c.size) for c in log.checkpoints(session)]
     return [link.kind for link in found if link is not None]
 
 
 def test_a_checkpoint_comes_before_each_privileged_action(sealed: AuditEnv) -> None:
-    desk = sealed.desk
-    claim, _, bound = sealed.env.planned()
-    decisions.decide(desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+    board = sealed.board
+    claim, _, bound = sealed.env.create_filed_plan()
+    decisions.decide(board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     assert covered(sealed) == ["planned"]
-    directives.issue_directive(desk, PM, claim.task_id, DirectiveRequest("priority", "급함", "P1"))
+    directives.issue_directive(board, PM, claim.task_id, DirectiveRequest("priority", "급함", "P1"))
     assert covered(sealed) == ["planned", "approved"]
-    control_kill_switch.kill(desk, LEAD, "점검")
-    control_kill_switch.release(desk, PM, "끝")
+    control_kill_switch.kill(board, LEAD, "점검")
+    control_kill_switch.release(board, PM, "끝")
     assert covered(sealed)[2:] == ["kill_report"]
 
 
 def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: AuditEnv) -> None:
-    claim, _, bound = sealed.env.planned()
-    other, _, _ = sealed.env.planned()
-    sealed.seal()
+    claim, _, bound = sealed.env.create_filed_plan()
+    other, _, _ = sealed.env.create_filed_plan()
+    sealed.sign_checkpoint()
     sealed.witness_files.key.unlink()
     for verb in ("pause", "manual", "abort"):
-        directives.issue_directive(sealed.desk, LEAD, other.task_id, DirectiveRequest(verb, "멈춤"))
-    control_kill_switch.kill(sealed.desk, LEAD, "이상")
-    assert kill_switch.active_kill_switch(sealed.desk) is not None
+        directives.issue_directive(
+            sealed.board, LEAD, other.task_id, DirectiveRequest(verb, "멈춤")
+        )
+    control_kill_switch.kill(sealed.board, LEAD, "이상")
+    assert kill_switch.active_kill_switch(sealed.board) is not None
     for privileged in (
-        lambda: decisions.decide(sealed.desk, LEAD, claim.task_id, approve=True, plan_hash=bound),
-        lambda: control_kill_switch.release(sealed.desk, PM, "끝"),
+        lambda: decisions.decide(sealed.board, LEAD, claim.task_id, approve=True, plan_hash=bound),
+        lambda: control_kill_switch.release(sealed.board, PM, "끝"),
         lambda: directives.issue_directive(
-            sealed.desk, LEAD, other.task_id, DirectiveRequest("return")
+            sealed.board, LEAD, other.task_id, DirectiveRequest("return")
         ),
     ):
         with pytest.raises(Misconfigured):
@@ -125,15 +127,15 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: A
 def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: AuditEnv) -> None:
     shutil.rmtree(sealed.witness_files.copies[1])
     claim = sealed.approved()
-    tasks.begin_execution(sealed.desk, claim)
+    tasks.begin_execution(sealed.board, claim)
     sealed.write(1)
-    sealed.seal()
+    sealed.sign_checkpoint()
     assert len(alerts(sealed)) == 1
     assert str(sealed.witness_files.copies[1]) in alerts(sealed)[0]
     assert sealed.verify().missing == (str(sealed.witness_files.copies[1] / "main.jsonl"),)
     # Back again, it gets what it has missed.
     sealed.witness_files.copies[1].mkdir()
-    sealed.seal()
+    sealed.sign_checkpoint()
     assert sizes(sealed, 1) == sizes(sealed, 0)
     assert sealed.verify().intact
 
@@ -147,31 +149,31 @@ def test_a_place_that_hangs_does_not_hang_us(
     descriptor = os.open(path, os.O_RDWR)
     fcntl = pytest.importorskip("fcntl")
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    sealed.seal()
+    sealed.sign_checkpoint()
     sealed.write(1)
-    sealed.seal()
+    sealed.sign_checkpoint()
     assert len(alerts(sealed)) == 1
     os.close(descriptor)
 
 
 def test_a_line_that_was_half_written_is_written_again(sealed: AuditEnv) -> None:
-    sealed.seal()
+    sealed.sign_checkpoint()
     sealed.write(1)
-    sealed.seal()
+    sealed.sign_checkpoint()
     path = sealed.witness_files.copies[0] / "main.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
-    sealed.seal()
+    sealed.sign_checkpoint()
     assert sizes(sealed, 0) == sizes(sealed, 1)
     assert sealed.verify().intact
 
 
 def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed: AuditEnv) -> None:
-    sealed.seal()
+    sealed.sign_checkpoint()
     sealed.write(1)
-    newest = sealed.seal()
+    newest = sealed.sign_checkpoint()
     sealed.attack("delete from tb_audit_checkpoint where size = %(n)s", n=newest)
     sealed.write(1)
-    sealed.seal()
+    sealed.sign_checkpoint()
     assert sizes(sealed, 0)[-1] == newest
     assert len(alerts(sealed)) == 2
     verdict = sealed.verify().verdict
@@ -179,13 +181,13 @@ def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed
 
 
 def test_hosts_that_sign_at_once_make_one_series(sealed: AuditEnv) -> None:
-    sealed.seal()
-    hosts = [replace(sealed, desk=replace(sealed.desk, notary=Notary(sealed.witness_files)))] * 4
+    sealed.sign_checkpoint()
+    hosts = [replace(sealed, board=replace(sealed.board, notary=Notary(sealed.witness_files)))] * 4
 
     def work_on(host: AuditEnv) -> None:
         for _ in range(5):
             host.write(1)
-            host.seal()
+            host.sign_checkpoint()
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work_on, hosts))
@@ -196,13 +198,13 @@ def test_hosts_that_sign_at_once_make_one_series(sealed: AuditEnv) -> None:
 
 
 def test_fifty_writers_and_a_notary_keep_the_order(sealed: AuditEnv) -> None:
-    database = Database(sealed.desk.database.dsn, pool_size=51)
-    many = replace(sealed, desk=replace(sealed.desk, database=database))
+    database = Database(sealed.board.database.dsn, pool_size=51)
+    many = replace(sealed, board=replace(sealed.board, database=database))
     done = threading.Event()
 
     def notary() -> None:
         while not done.is_set():
-            many.seal()
+            many.sign_checkpoint()
 
     watching = threading.Thread(target=notary)
     watching.start()
@@ -213,7 +215,7 @@ def test_fifty_writers_and_a_notary_keep_the_order(sealed: AuditEnv) -> None:
         done.set()
         watching.join()
         database.close()
-    sealed.seal()
+    sealed.sign_checkpoint()
     assert sealed.verify().verdict.sealed == sealed.size() >= 200
 
 
@@ -235,7 +237,7 @@ def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: AuditEnv) -> None:
 
 def test_a_second_look_begins_where_the_first_ended(sealed: AuditEnv) -> None:
     sealed.write(4)
-    sealed.seal()
+    sealed.sign_checkpoint()
     assert sealed.verify(full=False).start == 0
     sealed.write(2)
     found = sealed.verify(full=False)
@@ -244,10 +246,10 @@ def test_a_second_look_begins_where_the_first_ended(sealed: AuditEnv) -> None:
 
 
 def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: AuditEnv) -> None:
-    sealed.seal()
+    sealed.sign_checkpoint()
     sealed.verify()
-    assert stat.S_IMODE(sealed.witness_files.memory.stat().st_mode) == 0o600
-    sealed.witness_files.memory.write_text('{"size": 1}')
+    assert stat.S_IMODE(sealed.witness_files.verifier_state.stat().st_mode) == 0o600
+    sealed.witness_files.verifier_state.write_text('{"size": 1}')
     with pytest.raises(Misconfigured):
         sealed.verify()
 
@@ -257,7 +259,7 @@ def test_a_long_copy_is_searched_not_read(sealed: AuditEnv) -> None:
     from guardia.board.audit.checkpoint import parse_checkpoint
     from guardia.board.integrity.witnesses import CheckpointCopy
 
-    sealed.seal()
+    sealed.sign_checkpoint()
     path = sealed.witness_files.copies[0] / "main.jsonl"
     line = json.loads(path.read_text())
     path.write_text("".join(json.dumps({**line, "size": n}) + "\n" for n in range(1, 2001)))

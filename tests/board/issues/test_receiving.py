@@ -26,14 +26,16 @@ def count(env: BoardEnv, table: str) -> int:
 
 
 def test_a_request_becomes_an_issue_with_a_received_task(env: BoardEnv) -> None:
-    sr_id = receiving.receive_issue(env.desk, request())
-    assert view.issue(env.desk, sr_id).state is State.RECEIVED
+    sr_id = receiving.receive_issue(env.board, request())
+    assert view.issue(env.board, sr_id).state is State.RECEIVED
     assert count(env, "tb_ops_task where status = 'RECEIVED'") == 1
 
 
 def test_a_repeated_delivery_opens_nothing_twice_even_at_once(env: BoardEnv) -> None:
     def deliver(_: int) -> int | None:
-        return chat_log.receive_line(env.desk, request(external_id="p1", room="방"), rule="webhook")
+        return chat_log.receive_line(
+            env.board, request(external_id="p1", room="방"), rule="webhook"
+        )
 
     with ThreadPoolExecutor(6) as pool:
         numbers = set(pool.map(deliver, range(12)))
@@ -45,7 +47,7 @@ def test_the_same_web_request_sent_twice_at_once_opens_one_issue(env: BoardEnv) 
     with ThreadPoolExecutor(6) as pool:
         numbers = set(
             pool.map(
-                lambda _: receiving.receive_issue(env.desk, request(external_id="p1")), range(12)
+                lambda _: receiving.receive_issue(env.board, request(external_id="p1")), range(12)
             )
         )
     assert len(numbers) == 1
@@ -53,28 +55,28 @@ def test_the_same_web_request_sent_twice_at_once_opens_one_issue(env: BoardEnv) 
 
 
 def test_talk_without_a_rule_is_only_logged(env: BoardEnv) -> None:
-    assert chat_log.receive_line(env.desk, request(external_id="p2")) is None
+    assert chat_log.receive_line(env.board, request(external_id="p2")) is None
     assert (count(env, "tb_msg_chat_log"), count(env, "tb_sr_request")) == (1, 0)
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "\x00\x07"])
 def test_an_empty_request_is_refused(env: BoardEnv, text: str) -> None:
     with pytest.raises(Invalid):
-        receiving.receive_issue(env.desk, request(text=text))
+        receiving.receive_issue(env.board, request(text=text))
 
 
 def test_hostile_text_is_kept_as_text(env: BoardEnv) -> None:
     sr_id = receiving.receive_issue(
-        env.desk, request(text="'; drop table tb_sr_request; --\x00\ud800")
+        env.board, request(text="'; drop table tb_sr_request; --\x00\ud800")
     )
-    assert view.issue(env.desk, sr_id).title.startswith("'; drop table")
+    assert view.issue(env.board, sr_id).title.startswith("'; drop table")
 
 
 def test_a_comment_needs_an_issue_and_words(env: BoardEnv) -> None:
-    sr_id = receiving.receive_issue(env.desk, request())
-    comments.add_comment(env.desk, sr_id, "person:lead", "확인 중")
+    sr_id = receiving.receive_issue(env.board, request())
+    comments.add_comment(env.board, sr_id, "person:lead", "확인 중")
     assert count(env, "tb_comment") == 1
     with pytest.raises(Invalid):
-        comments.add_comment(env.desk, sr_id, "person:lead", " ")
+        comments.add_comment(env.board, sr_id, "person:lead", " ")
     with pytest.raises(NotFound):
-        comments.add_comment(env.desk, 999, "person:lead", "없는 이슈")
+        comments.add_comment(env.board, 999, "person:lead", "없는 이슈")

@@ -10,17 +10,17 @@ from guardia.board.runs import beats
 
 
 def test_a_request_that_comes_while_the_dispatcher_rests_waits_for_it(env: BoardEnv) -> None:
-    assert agent_control.pause(env.desk, "dispatcher", "operator:cli")
+    assert agent_control.pause(env.board, "dispatcher", "operator:cli")
     number = env.create_issue()
-    assert beats.begin(env.desk, "dispatcher") is None
-    assert agent_control.resume(env.desk, "dispatcher", "operator:cli")
-    begun = beats.begin(env.desk, "dispatcher")
+    assert beats.begin(env.board, "dispatcher") is None
+    assert agent_control.resume(env.board, "dispatcher", "operator:cli")
+    begun = beats.begin(env.board, "dispatcher")
     assert begun is not None
-    found = beats.claim_task(env.desk, begun)
+    found = beats.claim_task(env.board, begun)
     assert found is not None and found.sr_id == number
-    assert view.task(env.desk, found.task_id).state == "RECEIVED"
+    assert view.task(env.board, found.task_id).state == "RECEIVED"
 
 
 def test_pausing_twice_changes_nothing(env: BoardEnv) -> None:
-    assert agent_control.pause(env.desk, "db-agent", "operator:cli")
-    assert not agent_control.pause(env.desk, "db-agent", "operator:cli")
+    assert agent_control.pause(env.board, "db-agent", "operator:cli")
+    assert not agent_control.pause(env.board, "db-agent", "operator:cli")

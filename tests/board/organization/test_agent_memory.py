@@ -22,14 +22,14 @@ WORKED = RunbookOutcome("db-lock-chain", "worked", "MOF-DB-01에서 '잠금' 절
 
 
 def history(env: BoardEnv, note_id: int) -> list[tuple[str, str, bool]]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         query = select(NoteVersion).where(NoteVersion.note_id == note_id)
         found = session.scalars(query.order_by(NoteVersion.version))
         return [(v.written_by, v.body, v.active) for v in found]
 
 
 def recorded(env: BoardEnv, *kinds: str) -> list[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         query = select(AuditEntry.kind).where(AuditEntry.kind.in_(kinds))
         return list(session.scalars(query.order_by(AuditEntry.seq)))
 
@@ -37,18 +37,18 @@ def recorded(env: BoardEnv, *kinds: str) -> list[str]:
 def again(env: BoardEnv, held: Claim) -> Claim:
     """The same task, claimed anew."""
     begun = beats.RunContext(held.run_id, held.agent_id, (), (), None)  # type: ignore[arg-type]
-    found = beats.claim_task(env.desk, begun)
+    found = beats.claim_task(env.board, begun)
     assert found is not None
     return found
 
 
 def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(env: BoardEnv) -> None:
     held = env.create_parsed_task()
-    told = agent_memory.recall(env.desk, held).working
+    told = agent_memory.recall(env.board, held).working
     assert "디스패처에게서 넘겨받음" in told and "성능 저하" in told
-    agent_memory.write(env.desk, held, "세션 7이 막고 있음\n\n", [WORKED])
-    agent_memory.write(env.desk, held, "세션 7이 막고 있음", [WORKED])
-    known = agent_memory.recall(env.desk, held)
+    agent_memory.write(env.board, held, "세션 7이 막고 있음\n\n", [WORKED])
+    agent_memory.write(env.board, held, "세션 7이 막고 있음", [WORKED])
+    known = agent_memory.recall(env.board, held)
     assert known.working.splitlines()[-1] == "세션 7이 막고 있음"
     assert known.working.count("세션 7") == 1
     (lesson,) = known.lessons
@@ -58,8 +58,8 @@ def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(env: BoardEnv) ->
         held.sr_id,
     )
     assert recorded(env, "lesson_learned") == ["lesson_learned"]
-    agent_memory.write(env.desk, held, "가" * 2 * WORKING_MEMORY_LIMIT)
-    assert len(agent_memory.recall(env.desk, held).working) == WORKING_MEMORY_LIMIT
+    agent_memory.write(env.board, held, "가" * 2 * WORKING_MEMORY_LIMIT)
+    assert len(agent_memory.recall(env.board, held).working) == WORKING_MEMORY_LIMIT
 
 
 def test_who_has_lost_the_hold_writes_nothing(env: BoardEnv) -> None:
@@ -67,51 +67,53 @@ def test_who_has_lost_the_hold_writes_nothing(env: BoardEnv) -> None:
     newer = again(env, held)
     for lost in (held, replace(newer, run_id=newer.run_id + 1)):
         with pytest.raises(Stale):
-            agent_memory.write(env.desk, lost, "늦은 메모", [WORKED])
-    assert "늦은" not in agent_memory.recall(env.desk, newer).working
-    assert not agent_memory.recall(env.desk, newer).lessons
+            agent_memory.write(env.board, lost, "늦은 메모", [WORKED])
+    assert "늦은" not in agent_memory.recall(env.board, newer).working
+    assert not agent_memory.recall(env.board, newer).lessons
 
 
 def test_a_lesson_of_another_server_or_a_struck_one_is_not_brought(env: BoardEnv) -> None:
     held = env.create_parsed_task()
-    agent_memory.write(env.desk, held, "끝", [WORKED])
-    general = agent_memory.add_lesson(env.desk, ENGINEER, "db-agent", "월말에는 배치를 먼저 본다")
-    (lesson, *_) = [n for n in agent_memory.recall(env.desk, held).lessons if n.server]
+    agent_memory.write(env.board, held, "끝", [WORKED])
+    general = agent_memory.add_lesson(env.board, ENGINEER, "db-agent", "월말에는 배치를 먼저 본다")
+    (lesson, *_) = [n for n in agent_memory.recall(env.board, held).lessons if n.server]
     agent_memory.set_note_active(
-        env.desk, LEAD, "db-agent", lesson.note_id, version=1, active=False
+        env.board, LEAD, "db-agent", lesson.note_id, version=1, active=False
     )
-    assert [n.note_id for n in agent_memory.recall(env.desk, held).lessons] == [general]
-    agent_memory.set_note_active(env.desk, LEAD, "db-agent", lesson.note_id, version=2, active=True)
-    with env.desk.database.transaction() as session:
+    assert [n.note_id for n in agent_memory.recall(env.board, held).lessons] == [general]
+    agent_memory.set_note_active(
+        env.board, LEAD, "db-agent", lesson.note_id, version=2, active=True
+    )
+    with env.board.database.transaction() as session:
         session.get_one(Task, held.task_id).target_server = "MOF-WAS-01"
-    assert [n.note_id for n in agent_memory.recall(env.desk, held).lessons] == [general]
+    assert [n.note_id for n in agent_memory.recall(env.board, held).lessons] == [general]
     kinds = ["lesson_learned", "note_written", "note_struck", "note_restored"]
     assert recorded(env, *kinds) == kinds
 
 
 def test_people_edit_with_history_and_of_two_one_is_told(env: BoardEnv) -> None:
-    note = agent_memory.add_lesson(env.desk, ENGINEER, "db-agent", " 처음 \x07")
-    agent_memory.edit(env.desk, LEAD, "db-agent", note, version=1, body="다음")
+    note = agent_memory.add_lesson(env.board, ENGINEER, "db-agent", " 처음 \x07")
+    agent_memory.edit(env.board, LEAD, "db-agent", note, version=1, body="다음")
     with pytest.raises(Stale):
-        agent_memory.edit(env.desk, ENGINEER, "db-agent", note, version=1, body="늦음")
+        agent_memory.edit(env.board, ENGINEER, "db-agent", note, version=1, body="늦음")
     assert history(env, note) == [("person:eng", "처음", True), ("person:lead", "다음", True)]
     with pytest.raises(Invalid):
-        agent_memory.edit(env.desk, LEAD, "db-agent", note, version=2, body=" ")
+        agent_memory.edit(env.board, LEAD, "db-agent", note, version=2, body=" ")
     with pytest.raises(NotFound):
-        agent_memory.edit(env.desk, LEAD, "was-agent", note, version=2, body="남의 것")
+        agent_memory.edit(env.board, LEAD, "was-agent", note, version=2, body="남의 것")
     with pytest.raises(NotFound):
-        agent_memory.add_lesson(env.desk, LEAD, "no-such", "아무도")
+        agent_memory.add_lesson(env.board, LEAD, "no-such", "아무도")
     with pytest.raises(Forbidden):
-        agent_memory.add_lesson(env.desk, CUSTOMER, "db-agent", "고객")
+        agent_memory.add_lesson(env.board, CUSTOMER, "db-agent", "고객")
 
 
 def test_a_reassigned_issue_goes_with_its_note(env: BoardEnv) -> None:
     held = env.create_parsed_task()
-    agent_memory.write(env.desk, held, "세션 7이 막고 있음")
+    agent_memory.write(env.board, held, "세션 7이 막고 있음")
     directives.issue_directive(
-        env.desk, LEAD, held.task_id, DirectiveRequest("reassign", "휴가", "was-agent")
+        env.board, LEAD, held.task_id, DirectiveRequest("reassign", "휴가", "was-agent")
     )
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         query = select(Note).where(Note.agent_id == "was-agent", Note.sr_id == held.sr_id)
         note = session.scalars(query).one()
     assert "세션 7이 막고 있음" in note.body and "휴가" in note.body
@@ -120,12 +122,12 @@ def test_a_reassigned_issue_goes_with_its_note(env: BoardEnv) -> None:
 
 def test_whoever_goes_leaves_its_notes_to_the_heir(env: BoardEnv) -> None:
     held = env.create_parsed_task()
-    agent_memory.write(env.desk, held, "세션 7이 막고 있음")
-    with env.desk.database.reading() as session:
+    agent_memory.write(env.board, held, "세션 7이 막고 있음")
+    with env.board.database.reading() as session:
         text = revisions.chart_text(session, revisions.latest(session) or 0)
-    chart.apply_chart(env.desk, chart_edit.fire(text, "db-agent"), "operator:test")
+    chart.apply_chart(env.board, chart_edit.fire(text, "db-agent"), "operator:test")
     inherited = again(env, replace(held, agent_id="dispatcher"))
-    assert "세션 7이 막고 있음" in agent_memory.recall(env.desk, inherited).working
-    handover.forward_task(env.desk, inherited, "was-agent")
+    assert "세션 7이 막고 있음" in agent_memory.recall(env.board, inherited).working
+    handover.forward_task(env.board, inherited, "was-agent")
     kept = again(env, replace(held, agent_id="was-agent"))
-    assert "세션 7이 막고 있음" in agent_memory.recall(env.desk, kept).working
+    assert "세션 7이 막고 있음" in agent_memory.recall(env.board, kept).working

@@ -18,7 +18,7 @@ def test_an_agent_is_shown_with_its_work_runs_and_notebook(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     held = web_env.create_parsed_task()
-    agent_memory.write(web_env.desk, held, "세션 7이 막고 있음", [LEARNED])
+    agent_memory.write(web_env.board, held, "세션 7이 막고 있음", [LEARNED])
     engineer = sign_in_as("eng")
     text = engineer.get_page("/agents").text
     assert (

@@ -31,7 +31,7 @@ def env(database: Any) -> Iterator[BoardEnv]:
 
 
 def latest_entry(env: BoardEnv) -> AuditEntry:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         query = select(AuditEntry).where(AuditEntry.kind == "org_applied")
         return session.scalars(query.order_by(AuditEntry.seq.desc())).first()  # type: ignore[return-value]
 
@@ -41,7 +41,9 @@ def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> N
         chart_edit.hire(SHIPPED, CLERK), "db-agent", "heartbeat.every", "3m"
     )
     text = chart_edit.fire(text, "sec-agent")
-    assert organization_chart.apply_chart(env.desk, text, "operator:test", expected_revision=1) == 2
+    assert (
+        organization_chart.apply_chart(env.board, text, "operator:test", expected_revision=1) == 2
+    )
     entry = latest_entry(env)
     assert (entry.actor, entry.detail["before"]) == ("operator:test", 1)
     assert entry.detail["changes"] == [
@@ -49,9 +51,9 @@ def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> N
         "채용: net-agent (네트워크 전문가)",
         "변경: db-agent.heartbeat.every: 10m → 3m",
     ]
-    organization_chart.apply_chart(env.desk, text + "# 글\n", "operator:test")
+    organization_chart.apply_chart(env.board, text + "# 글\n", "operator:test")
     assert latest_entry(env).detail["changes"] == ["내용은 같고 글과 주석만 바뀜"]
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         found = revisions.history(session, limit=2)
         assert [r.number for r in found] == [3, 2]
         assert [r.number for r in revisions.history(session, before=2)] == [1]
@@ -60,8 +62,8 @@ def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> N
 
 def test_a_bad_or_an_unchanged_chart_changes_nothing(env: BoardEnv) -> None:
     with pytest.raises(Misconfigured):
-        organization_chart.apply_chart(env.desk, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
-    assert organization_chart.apply_chart(env.desk, SHIPPED, "operator:test") == 1
+        organization_chart.apply_chart(env.board, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
+    assert organization_chart.apply_chart(env.board, SHIPPED, "operator:test") == 1
     assert latest_entry(env).detail["revision"] == 1
 
 
@@ -69,7 +71,7 @@ def test_of_two_who_have_seen_the_same_revision_one_is_told(env: BoardEnv) -> No
     def hire(number: int) -> int | None:
         text = chart_edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
         try:
-            return organization_chart.apply_chart(env.desk, text, f"person:{number}", 1)
+            return organization_chart.apply_chart(env.board, text, f"person:{number}", 1)
         except Stale:
             return None
 

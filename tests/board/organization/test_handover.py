@@ -38,19 +38,19 @@ def env(database: Any) -> Iterator[BoardEnv]:
 def test_open_work_passes_to_the_superior_and_late_effects_are_refused(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     held = env.create_parsed_task("MOF-DB-01")
-    organization_chart.apply_chart(env.desk, FIRED, "operator:test", 1)
+    organization_chart.apply_chart(env.board, FIRED, "operator:test", 1)
     with pytest.raises(Stale):
-        execution_tasks.file_plan(env.desk, held, plan())
-    with env.desk.database.reading() as session:
+        execution_tasks.file_plan(env.board, held, plan())
+    with env.board.database.reading() as session:
         tasks = session.scalars(select(Task).order_by(Task.task_id)).all()
         assert {(task.agent_id, task.run_id) for task in tasks} == {("dispatcher", None)}
         assert {issue.agent_id for issue in session.scalars(select(Issue))} == {"dispatcher"}
         assert session.get(Agent, "db-agent").state == "fired"  # type: ignore[union-attr]
         assert log.verify_all(session).intact
-    assert beats.begin(env.desk, "db-agent") is None
+    assert beats.begin(env.board, "db-agent") is None
     # What people were asked stands: the plan is theirs to decide, whoever will carry it out.
     decide = {"approve": True, "plan_hash": bound}
-    state = decisions.decide(env.desk, LEAD, claim.task_id, **decide)  # type: ignore[arg-type]
+    state = decisions.decide(env.board, LEAD, claim.task_id, **decide)  # type: ignore[arg-type]
     assert state is State.APPROVED
 
 
@@ -60,11 +60,11 @@ def test_the_dispatcher_passes_on_what_it_has_inherited(env: BoardEnv) -> None:
         "id": "db-two", "title": "둘째", "duty": "operate", "reports_to": "dispatcher",
         "skills": ["DB"],
     })  # fmt: skip
-    organization_chart.apply_chart(env.desk, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, "operator:test")
     taken = env.claim("dispatcher")
     assert taken.task_id == held.task_id
     gate = SimpleNamespace()
-    context = cast(Any, SimpleNamespace(desk=env.desk, claim=taken, gate=gate))
+    context = cast(Any, SimpleNamespace(board=env.board, claim=taken, gate=gate))
     assert dispatch.reassign(context)
     assert env.claim("db-two").task_id == held.task_id
 
@@ -72,9 +72,9 @@ def test_the_dispatcher_passes_on_what_it_has_inherited(env: BoardEnv) -> None:
 def test_work_is_never_given_to_someone_who_has_gone(env: BoardEnv) -> None:
     env.create_issue()
     dispatcher = env.claim("dispatcher")
-    organization_chart.apply_chart(env.desk, FIRED, "operator:test")
+    organization_chart.apply_chart(env.board, FIRED, "operator:test")
     with pytest.raises(Stale):
-        execution_tasks.file_triage(env.desk, dispatcher, assignment("MOF-DB-01"))
+        execution_tasks.file_triage(env.board, dispatcher, assignment("MOF-DB-01"))
 
 
 def test_a_new_dispatcher_takes_over_what_the_old_one_had(env: BoardEnv) -> None:
@@ -82,7 +82,7 @@ def test_a_new_dispatcher_takes_over_what_the_old_one_had(env: BoardEnv) -> None
     text = SHIPPED.replace("duty: dispatch\n", "duty: audit\n", 1).replace(
         "    duty: operate\n", "    duty: dispatch\n", 1
     )
-    organization_chart.apply_chart(env.desk, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, "operator:test")
     assert env.claim("db-agent").sr_id
 
 
@@ -120,32 +120,32 @@ def _sequences(env: BoardEnv) -> None:
     )
     def play(steps: list[int]) -> None:
         for step in steps:
-            number, text = organization_chart.running_text(env.desk)
+            number, text = organization_chart.running_text(env.board)
             ids = [a.id for a in chart.parse(text).agents]
             if step < 4:
                 organization_chart.rollback(
-                    env.desk, 1 + step * 7 % number, "operator:test", number
+                    env.board, 1 + step * 7 % number, "operator:test", number
                 )
             else:
                 name = f"clerk-{step}"
                 entry = {"id": name, "title": name, "duty": "operate", "reports_to": "dispatcher"}
                 new = chart_edit.fire(text, name) if name in ids else chart_edit.hire(text, entry)
-                organization_chart.apply_chart(env.desk, new, "operator:test", number)
+                organization_chart.apply_chart(env.board, new, "operator:test", number)
             _equal(env)
 
     play()
-    organization_chart.rollback(env.desk, 1, "operator:test")
-    assert organization_chart.running_text(env.desk)[1] == SHIPPED
+    organization_chart.rollback(env.board, 1, "operator:test")
+    assert organization_chart.running_text(env.board)[1] == SHIPPED
     _equal(env)
 
 
 def _equal(env: BoardEnv) -> None:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         running = revisions.running_chart(session)
         rows = session.scalars(select(Agent).where(Agent.state != "fired")).all()
         assert {r.agent_id: r.spec for r in rows} == {
             a.id: a.model_dump(mode="json") for a in running.agents
         }
-    assert [m.agent_id for m in view.organization(env.desk).members] == [
+    assert [m.agent_id for m in view.organization(env.board).members] == [
         a.id for a in running.agents
     ]

@@ -17,7 +17,7 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 def test_the_tree_shows_who_does_what_and_who_rests(sign_in_as: Browse, web_env: BoardEnv) -> None:
     sr_id = IssueScenario(web_env).receive().parse().sr_id
-    agent_control.pause(web_env.desk, "sec-agent", "operator:test")
+    agent_control.pause(web_env.board, "sec-agent", "operator:test")
     lead = sign_in_as("lead")
     html = lead.get_page("/org").text
     for shown in (
@@ -43,7 +43,7 @@ def test_a_revision_shows_what_it_changed_and_its_text(
     )
     text = text.replace("rooms: [ops-talk]", "rooms: []")
     text += "duties:\n  - {role: pm, institution: MOF, people: [ghost], substitutes: [pm]}\n"
-    organization_chart.apply_chart(web_env.desk, text, "operator:test")
+    organization_chart.apply_chart(web_env.board, text, "operator:test")
     officer = sign_in_as("officer")
     html = officer.get_page("/org/revisions/2").text
     assert "해고: sec-agent" in html and "<b>도사" not in html and "&lt;b&gt;도사" in html
@@ -60,7 +60,7 @@ def test_revisions_have_authors_and_outside_agents_their_kind(
     text = chart_edit.set_field(
         SHIPPED, "sec-agent", "adapter", {"kind": "process", "command": ["/a"]}
     )
-    organization_chart.apply_chart(web_env.desk, text, "person:pm")
+    organization_chart.apply_chart(web_env.board, text, "person:pm")
     lead = sign_in_as("lead")
     for place in ("/org", "/org/revisions/2"):
         page = lead.get_page(place).text
@@ -73,13 +73,13 @@ def test_the_last_look_is_a_waking_or_a_moment_without_work(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     assert "마지막 확인" not in sign_in_as("lead").get_page("/org").text
-    beats.tick(web_env.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+    beats.tick(web_env.board, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
     assert "01-02 12:04" in sign_in_as("lead").get_page("/org").text
 
 
 def test_the_history_goes_on_page_by_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
     for number in range(25):
-        organization_chart.apply_chart(web_env.desk, f"{SHIPPED}# {number}\n", "operator:test")
+        organization_chart.apply_chart(web_env.board, f"{SHIPPED}# {number}\n", "operator:test")
     lead = sign_in_as("lead")
     first = lead.get_page("/org").text
     assert "조직도 26판" in first and "/org?before=7" in first

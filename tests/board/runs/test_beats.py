@@ -31,21 +31,21 @@ def rows(env: BoardEnv, query: str) -> list[Any]:
 
 
 def wake(env: BoardEnv, agent: str, reason: WakeReason = WakeReason.MANUAL, **more: Any) -> bool:
-    with env.desk.database.transaction() as session:
-        return wakes.wake(session, agent, reason, env.desk.clock(), **more)
+    with env.board.database.transaction() as session:
+        return wakes.wake(session, agent, reason, env.board.clock(), **more)
 
 
 def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(env: BoardEnv) -> None:
-    assert not beats.tick(env.desk, "db-agent", MOMENT)
+    assert not beats.tick(env.board, "db-agent", MOMENT)
     assert rows(env, "select agent_id, tick from tb_tick") == [("db-agent", MOMENT)]
     assert rows(env, "select from tb_wake") == []
     assert rows(env, "select from procrastinate_jobs where task_name = 'beat'") == []
     env.create_issue()
-    beats.begin(env.desk, "dispatcher")
+    beats.begin(env.board, "dispatcher")
     later = MOMENT + timedelta(minutes=10)
     ticked: list[bool] = []
     hosts = [
-        threading.Thread(target=lambda: ticked.append(beats.tick(env.desk, "dispatcher", later)))
+        threading.Thread(target=lambda: ticked.append(beats.tick(env.board, "dispatcher", later)))
         for _ in range(4)
     ]
     for host in hosts:
@@ -60,9 +60,9 @@ def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(env: BoardEnv) -> N
 def test_old_ticks_are_forgotten_but_not_where_catching_up_begins(env: BoardEnv) -> None:
     for agent, days in (("db-agent", (30, 20, 1)), ("was-agent", (30, 20))):
         for day in days:
-            beats.tick(env.desk, agent, MOMENT - timedelta(days=day))
-    assert beats.delete_old_ticks(env.desk, MOMENT - timedelta(days=7)) == 3
-    assert beats.last_ticks(env.desk) == {
+            beats.tick(env.board, agent, MOMENT - timedelta(days=day))
+    assert beats.delete_old_ticks(env.board, MOMENT - timedelta(days=7)) == 3
+    assert beats.last_ticks(env.board) == {
         "db-agent": MOMENT - timedelta(days=1),
         "was-agent": MOMENT - timedelta(days=20),
     }
@@ -70,19 +70,19 @@ def test_old_ticks_are_forgotten_but_not_where_catching_up_begins(env: BoardEnv)
 
 def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
-    beats.begin(env.desk, "db-agent")
-    decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+    beats.begin(env.board, "db-agent")
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     directives.issue_directive(
-        env.desk, LEAD, claim.task_id, DirectiveRequest("priority", argument="P1")
+        env.board, LEAD, claim.task_id, DirectiveRequest("priority", argument="P1")
     )
-    begun = beats.begin(env.desk, "db-agent")
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None and begun.has_work
     text = chart.shipped_chart_path().read_text("utf-8").replace("DB 전문가", "디비 전문가")
-    organization_chart.apply_chart(env.desk, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, "operator:test")
     assert begun.entry.title == "DB 전문가"
-    beats.end(env.desk, begun, "done", task_id=None, steps=0)
+    beats.end(env.board, begun, "done", task_id=None, steps=0)
     wake(env, "db-agent", cause={"why": "보고 싶어서"})
-    after = beats.begin(env.desk, "db-agent")
+    after = beats.begin(env.board, "db-agent")
     assert after is not None and after.entry.title == "디비 전문가"
     found = rows(env, "select causes, revision from tb_agent_run order by run_id desc limit 2")
     assert [r[1] for r in found] == [2, 1]
@@ -95,7 +95,7 @@ def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(env: Boar
 
 def test_nothing_to_do_ends_the_beat_in_the_transaction_that_began_it(env: BoardEnv) -> None:
     wake(env, "was-agent")
-    begun = beats.begin(env.desk, "was-agent")
+    begun = beats.begin(env.board, "was-agent")
     assert begun is not None and not begun.has_work
     query = "select outcome, ended_at is not null from tb_agent_run"
     assert rows(env, query) == [("idle", True)]
@@ -105,7 +105,7 @@ def test_a_paused_agent_keeps_its_reasons(env: BoardEnv, database: Any) -> None:
     wake(env, "was-agent")
     with psycopg.connect(database.owner) as connection:
         connection.execute("update tb_agent set state = 'paused' where agent_id = 'was-agent'")
-    assert beats.begin(env.desk, "was-agent") is None
+    assert beats.begin(env.board, "was-agent") is None
     assert len(rows(env, "select from tb_wake")) == 1
 
 
@@ -114,20 +114,20 @@ def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(
 ) -> None:
     env.create_issue()
     claim = env.create_parsed_task()
-    begun = beats.begin(env.desk, "dispatcher")
+    begun = beats.begin(env.board, "dispatcher")
     assert begun is not None
-    agent_control.pause(env.desk, "dispatcher", "operator:test")
-    assert beats.claim_task(env.desk, begun) is None
-    agent_control.pause(env.desk, "db-agent", "operator:test")
-    tasks.add_comment(env.desk, claim, "끝까지 합니다")
-    agent_control.resume(env.desk, "dispatcher", "operator:test")
-    assert beats.claim_task(env.desk, begun) is not None
+    agent_control.pause(env.board, "dispatcher", "operator:test")
+    assert beats.claim_task(env.board, begun) is None
+    agent_control.pause(env.board, "db-agent", "operator:test")
+    tasks.add_comment(env.board, claim, "끝까지 합니다")
+    agent_control.resume(env.board, "dispatcher", "operator:test")
+    assert beats.claim_task(env.board, begun) is not None
 
 
 def test_a_lost_beats_reasons_are_taken_again(env: BoardEnv) -> None:
     wake(env, "auditor", cause={"why": "x"})
-    assert beats.begin(env.desk, "auditor") is not None
-    again = beats.begin(env.desk, "auditor")
+    assert beats.begin(env.board, "auditor") is not None
+    again = beats.begin(env.board, "auditor")
     assert again is not None and again.reasons == ("recovery", "manual")
     assert rows(env, "select causes from tb_agent_run order by run_id desc limit 1") == [
         ([{"reason": "recovery", "run": 1}, {"reason": "manual", "why": "x"}],)
@@ -149,9 +149,9 @@ def sleeping(env: BoardEnv) -> BoardEnv:
         )
     )
     assert "quiet" in text
-    organization_chart.apply_chart(env.desk, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, "operator:test")
     night = datetime(2026, 11, 23, 14, tzinfo=UTC)
-    return replace(env, desk=replace(env.desk, clock=lambda: night))
+    return replace(env, board=replace(env.board, clock=lambda: night))
 
 
 def queued(env: BoardEnv, agent: str = "db-agent") -> int:
@@ -180,7 +180,7 @@ def test_quiet_hours_hold_back_what_can_wait(
     sr_id = None
     if priority != "":
         sr_id = night.create_issue()
-        with env.desk.database.transaction() as session:
+        with env.board.database.transaction() as session:
             lookup.get_issue(session, sr_id).priority = priority
     assert wake(night, "db-agent", reason, sr_id=sr_id, by=by)
     assert queued(env) == (0 if waits else 1)
@@ -192,8 +192,8 @@ def test_what_was_held_back_wakes_once_at_the_end_of_the_night(env: BoardEnv) ->
     for _ in range(3):
         wake(night, "db-agent", WakeReason.SCHEDULE)
     morning = datetime(2026, 11, 23, 22, tzinfo=UTC)
-    day = replace(night, desk=replace(night.desk, clock=lambda: morning))
-    assert beats.tick(day.desk, "db-agent", morning)
+    day = replace(night, board=replace(night.board, clock=lambda: morning))
+    assert beats.tick(day.board, "db-agent", morning)
     assert queued(env) == 1
-    assert beats.begin(day.desk, "db-agent") is not None
+    assert beats.begin(day.board, "db-agent") is not None
     assert rows(env, "select from tb_wake") == []

@@ -52,18 +52,18 @@ def sql(dsn: str, statement: str) -> list[Any]:
 
 
 def begun(env: BoardEnv, agent: str = "db-agent") -> RunContext:
-    found = beats.begin(env.desk, agent)
+    found = beats.begin(env.board, agent)
     assert found is not None
     return found
 
 
 def woken(env: BoardEnv) -> None:
-    with env.desk.database.transaction() as session:
-        wakes.wake(session, "db-agent", WakeReason.MANUAL, env.desk.clock())
+    with env.board.database.transaction() as session:
+        wakes.wake(session, "db-agent", WakeReason.MANUAL, env.board.clock())
 
 
 def claimed(env: BoardEnv, beat: RunContext, *done: Claim) -> Claim:
-    found = beats.claim_task(env.desk, beat, frozenset(h.task_id for h in done))
+    found = beats.claim_task(env.board, beat, frozenset(h.task_id for h in done))
     assert found is not None
     return found
 
@@ -74,15 +74,15 @@ def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
     lost = env.create_parsed_task()
     sql(env.dsn, FILL.format(n=6))
     old, urgent = (t for t, _ in sql(env.dsn, "select task_id, sr_id from tb_ops_task")[-2:])
-    directives.issue_directive(env.desk, LEAD, urgent, DirectiveRequest("priority", argument="P1"))
+    directives.issue_directive(env.board, LEAD, urgent, DirectiveRequest("priority", argument="P1"))
     beat = begun(env)  # which finds that the beat before was lost
     first = claimed(env, beat)
     assert first.task_id == lost.task_id and first.fence > lost.fence
-    tasks.hand_over(env.desk, first, "사람에게")
+    tasks.hand_over(env.board, first, "사람에게")
     second = claimed(env, beat)
     third = claimed(env, beat, second)
     assert (second.task_id, third.task_id) == (urgent, lost.task_id + 3)  # the first of P2
-    directives.issue_directive(env.desk, LEAD, old, DirectiveRequest("priority", argument="P1"))
+    directives.issue_directive(env.board, LEAD, old, DirectiveRequest("priority", argument="P1"))
     assert claimed(env, beat, second, third).task_id == old
 
 
@@ -101,7 +101,7 @@ def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(env: Board
 
 def read_so_far(env: BoardEnv) -> int:
     """How many rows of the board's tables were read by all that has ended."""
-    with env.desk.database.transaction() as session:
+    with env.board.database.transaction() as session:
         session.execute(text(FLUSH))
     return int(sql(env.dsn, READ)[0][0])
 
@@ -115,7 +115,7 @@ def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
         entry = "    role: roles/database.md\n"
         limited = chart.shipped_chart_path().read_text("utf-8")
         limited = limited.replace(entry, f"{entry}    limits: {{parallel_tasks: {limit}}}\n")
-        organization_chart.apply_chart(env.desk, limited, "operator:test")
+        organization_chart.apply_chart(env.board, limited, "operator:test")
         env.create_filed_plan()
     reads = []
     for more in (100, 1_900):
@@ -124,8 +124,8 @@ def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
         woken(env)
         before = read_so_far(env)
         beat = begun(env)
-        found = beats.claim_task(env.desk, beat)
+        found = beats.claim_task(env.board, beat)
         reads.append(read_so_far(env) - before)
         assert (found is None) == bool(limit)
-        beats.end(env.desk, beat, "x", task_id=None, steps=0)
+        beats.end(env.board, beat, "x", task_id=None, steps=0)
     assert reads[1] <= reads[0] + 5, reads

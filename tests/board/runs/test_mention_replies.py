@@ -26,60 +26,60 @@ def env(database: Any) -> Iterator[BoardEnv]:
 
 
 def answers(env: BoardEnv, agent: str) -> list[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         query = select(Comment.body).where(Comment.author == f"agent:{agent}")
         return list(session.scalars(query.order_by(Comment.comment_id)))
 
 
 def wakes(env: BoardEnv) -> list[str]:
-    with env.desk.database.reading() as session:
+    with env.board.database.reading() as session:
         return list(session.scalars(select(Wake.agent_id).where(Wake.agent_id != "dispatcher")))
 
 
 def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(env: BoardEnv) -> None:
     held, _, _ = env.create_filed_plan()
     for text in ("@was-agent 어떻게 되고 있나요?", "@WAS 전문가 답 주세요"):
-        comments.add_comment(env.desk, held.sr_id, LEADER, text)
-    begun = beats.begin(env.desk, "was-agent")
+        comments.add_comment(env.board, held.sr_id, LEADER, text)
+    begun = beats.begin(env.board, "was-agent")
     assert begun is not None and not begun.has_work
     (said,) = answers(env, "was-agent")
     for part in ("'승인 대기'", "DB 전문가", "저는 이 이슈를 맡고 있지 않습니다", "마지막 진행"):
         assert part in said, part
     assert "다음: 사람이 계획을 승인하면" in said
-    assert beats.begin(env.desk, "was-agent") is None
-    with env.desk.database.reading() as session:
+    assert beats.begin(env.board, "was-agent") is None
+    with env.board.database.reading() as session:
         assert session.get_one(Run, begun.run_id).outcome == "answered"
-    assert view.list_runs(env.desk, view.RunQuery(agent="was-agent")).rows[0].outcome == "answered"
+    assert view.list_runs(env.board, view.RunQuery(agent="was-agent")).rows[0].outcome == "answered"
 
 
 def test_whoever_has_it_answers_unless_its_own_next_step_will(env: BoardEnv) -> None:
     held = env.create_parsed_task()
-    comments.add_comment(env.desk, held.sr_id, LEADER, "@db-agent 서둘러 주세요")
-    beats.begin(env.desk, "db-agent")
+    comments.add_comment(env.board, held.sr_id, LEADER, "@db-agent 서둘러 주세요")
+    beats.begin(env.board, "db-agent")
     assert answers(env, "db-agent") == []
-    directives.issue_directive(env.desk, LEAD, held.task_id, DirectiveRequest("pause"))
-    comments.add_comment(env.desk, held.sr_id, LEADER, "@db-agent 왜 안 하나요?")
-    beats.begin(env.desk, "db-agent")
+    directives.issue_directive(env.board, LEAD, held.task_id, DirectiveRequest("pause"))
+    comments.add_comment(env.board, held.sr_id, LEADER, "@db-agent 왜 안 하나요?")
+    beats.begin(env.board, "db-agent")
     (said,) = answers(env, "db-agent")
     assert "제가 맡고 있습니다" in said and "일시 중지" in said
 
 
 def test_agents_get_no_answer_and_an_answer_calls_nobody(env: BoardEnv) -> None:
     sr_id = env.create_issue(text="@db-agent @was-agent @보안 전문가 서로 불러요")
-    comments.add_comment(env.desk, sr_id, "agent:auditor", "@db-agent 보세요")
-    beats.begin(env.desk, "db-agent")
+    comments.add_comment(env.board, sr_id, "agent:auditor", "@db-agent 보세요")
+    beats.begin(env.board, "db-agent")
     assert answers(env, "db-agent") == []
-    comments.add_comment(env.desk, sr_id, LEADER, "@sec-agent")
+    comments.add_comment(env.board, sr_id, LEADER, "@sec-agent")
     for _ in range(3):
-        beats.begin(env.desk, "sec-agent")
+        beats.begin(env.board, "sec-agent")
     assert len(answers(env, "sec-agent")) == 1 and wakes(env) == []
 
 
 def test_a_beat_that_dies_after_its_answer_does_not_answer_again(env: BoardEnv) -> None:
     env.create_parsed_task()
     other = env.create_issue()
-    comments.add_comment(env.desk, other, LEADER, "@db-agent 이것도 봅니까?")
-    assert beats.begin(env.desk, "db-agent") is not None, "it works on what it holds"
-    beats.tick(env.desk, "db-agent", env.desk.clock())
-    assert beats.begin(env.desk, "db-agent") is not None, "the run before is lost"
+    comments.add_comment(env.board, other, LEADER, "@db-agent 이것도 봅니까?")
+    assert beats.begin(env.board, "db-agent") is not None, "it works on what it holds"
+    beats.tick(env.board, "db-agent", env.board.clock())
+    assert beats.begin(env.board, "db-agent") is not None, "the run before is lost"
     assert len(answers(env, "db-agent")) == 1

@@ -28,8 +28,8 @@ def test_staff_see_why_agents_woke_and_customers_do_not(
 
 
 def test_what_agents_wrote_is_only_text(sign_in_as: Browse, web_env: BoardEnv) -> None:
-    with web_env.desk.database.transaction() as session:
+    with web_env.board.database.transaction() as session:
         cause = {"why": "<script>alert(1)</script>"}
-        wakes.wake(session, "auditor", WakeReason.MANUAL, web_env.desk.clock(), cause=cause)
-    beats.begin(web_env.desk, "auditor")
+        wakes.wake(session, "auditor", WakeReason.MANUAL, web_env.board.clock(), cause=cause)
+    beats.begin(web_env.board, "auditor")
     assert "<script>alert" not in sign_in_as("lead").get_page("/runs").text

@@ -12,10 +12,10 @@ from guardia.board.runs import beats, view
 
 def woken(env: BoardEnv, count: int) -> None:
     for number in range(count):
-        with env.desk.database.transaction() as session:
+        with env.board.database.transaction() as session:
             cause = {"comment": number}
-            wakes.wake(session, "was-agent", WakeReason.MENTION, env.desk.clock(), cause=cause)
-        beats.begin(env.desk, "was-agent")
+            wakes.wake(session, "was-agent", WakeReason.MENTION, env.board.clock(), cause=cause)
+        beats.begin(env.board, "was-agent")
 
 
 def numbers(listing: view.RunList) -> list[int]:
@@ -24,25 +24,25 @@ def numbers(listing: view.RunList) -> list[int]:
 
 def test_pages_follow_each_other_without_gap_or_repeat(env: BoardEnv) -> None:
     woken(env, 7)
-    first = view.list_runs(env.desk, view.RunQuery(size=3))
-    second = view.list_runs(env.desk, view.RunQuery(size=3, before=first.older))
-    third = view.list_runs(env.desk, view.RunQuery(size=3, before=second.older))
+    first = view.list_runs(env.board, view.RunQuery(size=3))
+    second = view.list_runs(env.board, view.RunQuery(size=3, before=first.older))
+    third = view.list_runs(env.board, view.RunQuery(size=3, before=second.older))
     assert [*numbers(first), *numbers(second), *numbers(third)] == [7, 6, 5, 4, 3, 2, 1]
     assert first.newer is None and third.older is None
-    back = view.list_runs(env.desk, view.RunQuery(size=3, after=third.newer))
+    back = view.list_runs(env.board, view.RunQuery(size=3, after=third.newer))
     assert numbers(back) == numbers(second)
-    assert view.list_runs(env.desk, view.RunQuery(agent="db-agent")).rows == ()
+    assert view.list_runs(env.board, view.RunQuery(agent="db-agent")).rows == ()
 
 
 def test_a_row_says_why_on_what_and_to_which_end(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
-    decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
-    begun = beats.begin(env.desk, "db-agent")
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
+    begun = beats.begin(env.board, "db-agent")
     assert begun is not None
-    lasting = view.list_runs(env.desk, view.RunQuery(agent="db-agent")).rows[0]
+    lasting = view.list_runs(env.board, view.RunQuery(agent="db-agent")).rows[0]
     assert lasting.outcome is None and lasting.duration is None
-    beats.end(env.desk, begun, "COMPLETED", task_id=claim.task_id, steps=4)
-    row = view.list_runs(env.desk, view.RunQuery(agent="db-agent")).rows[0]
+    beats.end(env.board, begun, "COMPLETED", task_id=claim.task_id, steps=4)
+    row = view.list_runs(env.board, view.RunQuery(agent="db-agent")).rows[0]
     assert (row.agent, row.sr_id, row.outcome, row.revision) == ("DB 전문가", 1, "COMPLETED", 1)
     assert (
         "approval_decided",

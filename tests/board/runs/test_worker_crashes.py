@@ -53,14 +53,14 @@ def died(env: BoardEnv, *agents: str) -> None:
     """A worker that had these agents' beats in its hands, each with a task, dies; and its jobs
     are queued again."""
     sql(env, FALL.format(agents="{" + ",".join(agents) + "}"))
-    assert beats.requeue_lost_jobs(env.desk, 1.0) == ["beat"] * len(agents)
+    assert beats.requeue_lost_jobs(env.board, 1.0) == ["beat"] * len(agents)
     sql(env, "delete from procrastinate_jobs")
 
 
 def taken(env: BoardEnv, agent: str) -> int | None:
     """The task that the agent's next beat claims."""
-    begun = beats.begin(env.desk, agent)
-    found = beats.claim_task(env.desk, begun) if begun else None
+    begun = beats.begin(env.board, agent)
+    found = beats.claim_task(env.board, begun) if begun else None
     return found.task_id if found else None
 
 
@@ -114,7 +114,7 @@ def test_what_kills_its_worker_is_stopped_and_what_was_in_the_same_hands_goes_on
 
 
 def test_nobody_answers_for_a_database_that_restarted(env: BoardEnv) -> None:
-    before = replace(env, desk=replace(env.desk, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
+    before = replace(env, board=replace(env.board, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
     task = filed(env, "db-agent")
     begin(env, "db-agent")
     for _ in range(2 * MAX_RECOVERIES):

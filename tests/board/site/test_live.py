@@ -67,7 +67,7 @@ def listening(
 
 
 def position(web_env: BoardEnv) -> int:
-    with web_env.desk.database.reading() as session:
+    with web_env.board.database.reading() as session:
         return session.scalar(text("select size from tb_audit_head")) or 0
 
 
@@ -103,9 +103,9 @@ def test_who_looks_at_agents_hears_of_beats_and_others_do_not(
         listening(site, eng, f"?beats=true&seen={seen}") as agents,
     ):
         assert agents(5) == "event: issue", "it may have missed one, and reads again"
-        begun = beats.begin(web_env.desk, "dispatcher")
+        begun = beats.begin(web_env.board, "dispatcher")
         assert begun is not None and agents(5) == "event: issue"
-        beats.end(web_env.desk, begun, "idle", task_id=None, steps=0)
+        beats.end(web_env.board, begun, "idle", task_id=None, steps=0)
         assert agents(5) == "event: issue"
         assert issues(0.5) is None and position(web_env) == seen
 
@@ -175,7 +175,7 @@ def test_a_stream_ends_with_its_session(
     browser = sign_in_as("eng")
     with listening(site, browser, f"?seen={position(web_env)}") as following:
         assert following(1) is None
-        with web_env.desk.database.transaction() as session:
+        with web_env.board.database.transaction() as session:
             session.execute(text("delete from tb_session"))
         assert following(5) == ""
 

@@ -33,18 +33,20 @@ def web_env(env: BoardEnv) -> BoardEnv:
 
 
 def numbers(web_env: BoardEnv, viewer: PersonInfo = LEAD, **query: Any) -> list[int]:
-    return [r.sr_id for r in issue_list.list_issues(web_env.desk, viewer, IssueQuery(**query)).rows]
+    return [
+        r.sr_id for r in issue_list.list_issues(web_env.board, viewer, IssueQuery(**query)).rows
+    ]
 
 
 def received(web_env: BoardEnv, count: int) -> list[int]:
-    return [web_env.received(text=f"요청 {n}") for n in range(count)]
+    return [web_env.create_issue(text=f"요청 {n}") for n in range(count)]
 
 
 def test_pages_by_keyset_show_every_issue_once_in_both_directions(web_env: BoardEnv) -> None:
     all_of_them = received(web_env, 12)[::-1]
     seen, cursor, newest = [], {}, None
     while True:
-        page = issue_list.list_issues(web_env.desk, LEAD, IssueQuery(size=5, **cursor))
+        page = issue_list.list_issues(web_env.board, LEAD, IssueQuery(size=5, **cursor))
         newest = newest or page
         seen += [r.sr_id for r in page.rows]
         if page.older is None:
@@ -53,24 +55,24 @@ def test_pages_by_keyset_show_every_issue_once_in_both_directions(web_env: Board
     assert seen == all_of_them
     assert (newest.newer, page.older) == (None, None)
     assert page.newer is not None
-    back = issue_list.list_issues(web_env.desk, LEAD, IssueQuery(size=5, after=page.newer))
+    back = issue_list.list_issues(web_env.board, LEAD, IssueQuery(size=5, after=page.newer))
     assert [r.sr_id for r in back.rows] == all_of_them[5:10]
     # Towards the newest end the page is filled up rather than left short.
-    first = issue_list.list_issues(web_env.desk, LEAD, IssueQuery(size=5, after=all_of_them[2]))
+    first = issue_list.list_issues(web_env.board, LEAD, IssueQuery(size=5, after=all_of_them[2]))
     assert [r.sr_id for r in first.rows] == all_of_them[:5]
     assert first.newer is None
 
 
 def test_an_issue_that_arrives_meanwhile_moves_nothing_on_older_pages(web_env: BoardEnv) -> None:
     known = received(web_env, 6)[::-1]
-    page = issue_list.list_issues(web_env.desk, LEAD, IssueQuery(size=3))
+    page = issue_list.list_issues(web_env.board, LEAD, IssueQuery(size=3))
     received(web_env, 2)
     assert numbers(web_env, size=3, before=page.older) == known[3:]
 
 
 def test_a_row_says_who_what_and_where(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive("기재부 운영DB 쿼리가 너무 느려요").parse()
-    (row,) = issue_list.list_issues(web_env.desk, LEAD, IssueQuery()).rows
+    (row,) = issue_list.list_issues(web_env.board, LEAD, IssueQuery()).rows
     assert isinstance(row, IssueRow)
     assert (row.sr_id, row.status, row.servers) == (scenario.sr_id, State.PARSED, ("MOF-DB-01",))
     assert (row.institution, row.agent, row.engineer) == ("기획재정부", "DB 전문가", "김철수 대리")
@@ -79,21 +81,21 @@ def test_a_row_says_who_what_and_where(web_env: BoardEnv) -> None:
 
 def test_the_list_asks_as_much_for_many_issues_as_for_few(web_env: BoardEnv) -> None:
     IssueScenario(web_env).waiting()
-    with recorded_statements(web_env.desk) as few:
-        issue_list.list_issues(web_env.desk, LEAD, IssueQuery())
+    with recorded_statements(web_env.board) as few:
+        issue_list.list_issues(web_env.board, LEAD, IssueQuery())
     received(web_env, 20)
     web_env.claim("dispatcher")
-    with recorded_statements(web_env.desk) as many:
-        assert len(issue_list.list_issues(web_env.desk, LEAD, IssueQuery()).rows) == 21
+    with recorded_statements(web_env.board) as many:
+        assert len(issue_list.list_issues(web_env.board, LEAD, IssueQuery()).rows) == 21
     assert len(many) == len(few) <= 6
 
 
 def test_open_closed_and_all(web_env: BoardEnv) -> None:
     done = IssueScenario(web_env).receive().parse()
-    tasks.hand_over(web_env.desk, done.claim, "사람이 봅니다")
+    tasks.hand_over(web_env.board, done.claim, "사람이 봅니다")
     rejected = IssueScenario(web_env).waiting()
     decisions.decide(
-        web_env.desk,
+        web_env.board,
         LEAD,
         rejected.claim.task_id,
         approve=False,
@@ -128,13 +130,13 @@ def test_words_find_titles_texts_servers_people_and_numbers(
     web_env: BoardEnv, words: str, found: list[int]
 ) -> None:
     IssueScenario(web_env).receive("운영DB가 느려요").parse()
-    web_env.received(text="디스크 100% 입니다")
+    web_env.create_issue(text="디스크 100% 입니다")
     assert numbers(web_env, state="all", words=words) == found
 
 
 def test_customers_see_their_institution_and_nothing_else(web_env: BoardEnv) -> None:
     theirs = IssueScenario(web_env).receive().parse().sr_id
-    unknown = web_env.received(text="어느 기관인지 아직 모름")
+    unknown = web_env.create_issue(text="어느 기관인지 아직 모름")
     for sr_id, seers in (
         (theirs, {CUSTOMER, ENGINEER, LEAD, AUDITOR, ADMIN}),
         (unknown, {ENGINEER, LEAD, AUDITOR, ADMIN}),
@@ -149,24 +151,24 @@ def test_customers_see_their_institution_and_nothing_else(web_env: BoardEnv) -> 
             ADMIN,
         ):
             assert (sr_id in numbers(web_env, person)) is (person in seers), person
-            assert visibility.can_see(web_env.desk, person, sr_id) is (person in seers), person
-    assert visibility.institution_of(web_env.desk, theirs) == "MOF"
-    assert visibility.institution_of(web_env.desk, unknown) is None
+            assert visibility.can_see(web_env.board, person, sr_id) is (person in seers), person
+    assert visibility.institution_of(web_env.board, theirs) == "MOF"
+    assert visibility.institution_of(web_env.board, unknown) is None
 
 
 def test_a_role_that_nobody_knows_sees_nothing(web_env: BoardEnv) -> None:
-    web_env.received()
+    web_env.create_issue()
     odd = PersonInfo(id="x", name="x", title="", role="king", institution="MOF")
     assert numbers(web_env, odd, state="all") == []
 
 
 def waiting(web_env: BoardEnv, person: PersonInfo) -> list[int]:
-    return [w.sr_id for w in issue_list.list_issues(web_env.desk, person, IssueQuery()).waiting]
+    return [w.sr_id for w in issue_list.list_issues(web_env.board, person, IssueQuery()).waiting]
 
 
 def approve(web_env: BoardEnv, scenario: IssueScenario, person: PersonInfo) -> None:
     task, bound = scenario.claim.task_id, scenario.plan_hash
-    decisions.decide(web_env.desk, person, task, approve=True, plan_hash=bound)
+    decisions.decide(web_env.board, person, task, approve=True, plan_hash=bound)
 
 
 def test_approvals_wait_for_whoever_has_the_step_that_is_due(web_env: BoardEnv) -> None:
@@ -193,7 +195,7 @@ def test_nobody_is_asked_to_approve_their_own_request(web_env: BoardEnv) -> None
 
 def test_a_step_of_a_plan_that_was_replaced_waits_for_nobody(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
-    with web_env.desk.database.transaction() as session:
+    with web_env.board.database.transaction() as session:
         session.execute(
             text("update tb_ops_task set plan_hash = 'other' where task_id = :t"),
             {"t": scenario.claim.task_id},
@@ -203,7 +205,7 @@ def test_a_step_of_a_plan_that_was_replaced_waits_for_nobody(web_env: BoardEnv) 
 
 def test_the_most_urgent_approval_comes_first(web_env: BoardEnv) -> None:
     calm, urgent = IssueScenario(web_env).waiting(), IssueScenario(web_env).waiting()
-    with web_env.desk.database.transaction() as session:
+    with web_env.board.database.transaction() as session:
         session.execute(
             text("update tb_sr_request set priority = 'P1' where sr_id = :s"), {"s": urgent.sr_id}
         )
@@ -211,15 +213,15 @@ def test_the_most_urgent_approval_comes_first(web_env: BoardEnv) -> None:
 
 
 def test_the_list_says_how_much_of_the_record_it_has_seen(web_env: BoardEnv) -> None:
-    before = issue_list.list_issues(web_env.desk, LEAD, IssueQuery()).position
-    web_env.received()
-    assert issue_list.list_issues(web_env.desk, LEAD, IssueQuery()).position > before
+    before = issue_list.list_issues(web_env.board, LEAD, IssueQuery()).position
+    web_env.create_issue()
+    assert issue_list.list_issues(web_env.board, LEAD, IssueQuery()).position > before
 
 
 def test_several_servers_are_named_in_their_order(web_env: BoardEnv) -> None:
-    web_env.received()
+    web_env.create_issue()
     tasks.file_triage(
-        web_env.desk, web_env.claim("dispatcher"), assignment("MOF-WAS-01", "MOF-DB-01")
+        web_env.board, web_env.claim("dispatcher"), assignment("MOF-WAS-01", "MOF-DB-01")
     )
-    (row,) = issue_list.list_issues(web_env.desk, LEAD, IssueQuery()).rows
+    (row,) = issue_list.list_issues(web_env.board, LEAD, IssueQuery()).rows
     assert row.servers == ("MOF-WAS-01", "MOF-DB-01")

@@ -35,8 +35,8 @@ def web_env(env: BoardEnv) -> BoardEnv:
 
 def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
-    comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", "확인했습니다")
-    page = issue_page.get_issue(web_env.desk, ENGINEER, scenario.sr_id)
+    comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "확인했습니다")
+    page = issue_page.get_issue(web_env.board, ENGINEER, scenario.sr_id)
     (task,) = page.works
     assert (page.status, task.plan, task.plan_hash) == (
         State.PENDING_APPROVAL,
@@ -74,8 +74,8 @@ def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
 
 def test_customers_read_the_request_its_progress_and_what_people_wrote(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
-    comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", "확인했습니다")
-    page = issue_page.get_issue(web_env.desk, CUSTOMER, scenario.sr_id)
+    comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "확인했습니다")
+    page = issue_page.get_issue(web_env.board, CUSTOMER, scenario.sr_id)
     assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
     assert [c.author for c in page.comments] == ["person:eng"]
     # Nothing else may be in there at all: not in a field, not in a field of a field.
@@ -90,17 +90,17 @@ def test_for_another_institution_the_issue_does_not_exist(
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
     with pytest.raises(NotFound):
-        issue_page.get_issue(web_env.desk, viewer, scenario.sr_id)
+        issue_page.get_issue(web_env.board, viewer, scenario.sr_id)
     with pytest.raises(NotFound):
-        issue_page.get_issue(web_env.desk, viewer, scenario.sr_id + 1000)
+        issue_page.get_issue(web_env.board, viewer, scenario.sr_id + 1000)
 
 
 def test_raw_output_is_for_staff_and_belongs_to_its_issue(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive().parse().diagnose(output="줄\n" * 3000)
-    other = web_env.received()
-    (reading,) = issue_page.get_issue(web_env.desk, ENGINEER, scenario.sr_id).works[0].readings
+    other = web_env.create_issue()
+    (reading,) = issue_page.get_issue(web_env.board, ENGINEER, scenario.sr_id).works[0].readings
     assert (len(reading.output), reading.length) == (4000, 6000)
-    whole = issue_page.get_output(web_env.desk, AUDITOR, scenario.sr_id, reading.evidence_id)
+    whole = issue_page.get_output(web_env.board, AUDITOR, scenario.sr_id, reading.evidence_id)
     assert whole == "줄\n" * 3000
     for viewer, sr_id in (
         (CUSTOMER, scenario.sr_id),
@@ -108,7 +108,7 @@ def test_raw_output_is_for_staff_and_belongs_to_its_issue(web_env: BoardEnv) -> 
         (ENGINEER, other),
     ):
         with pytest.raises(NotFound):
-            issue_page.get_output(web_env.desk, viewer, sr_id, reading.evidence_id)
+            issue_page.get_output(web_env.board, viewer, sr_id, reading.evidence_id)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
         scenario.waiting(**({"requester_id": requester} if requester else {}))
         task, bound = scenario.claim.task_id, scenario.plan_hash
         for earlier in decided:
-            decisions.decide(web_env.desk, earlier, task, approve=True, plan_hash=bound)
-        steps = issue_page.get_issue(web_env.desk, person, scenario.sr_id).works[0].steps
+            decisions.decide(web_env.board, earlier, task, approve=True, plan_hash=bound)
+        steps = issue_page.get_issue(web_env.board, person, scenario.sr_id).works[0].steps
         offered = any(s.mine for s in steps)
         try:
-            decisions.decide(web_env.desk, person, task, approve=True, plan_hash=bound)
+            decisions.decide(web_env.board, person, task, approve=True, plan_hash=bound)
         except Forbidden:
             allowed = False
         else:
@@ -138,10 +138,10 @@ def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
 def test_evidence_before_and_after_the_plan_is_told_apart(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     decisions.decide(
-        web_env.desk, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
+        web_env.board, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
     )
     scenario.start().diagnose({"waiting": 0})
-    task = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id).works[0]
+    task = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).works[0]
     assert [(r.before_plan, r.findings["waiting"]) for r in task.readings] == [
         (True, 2),
         (False, 0),
@@ -157,36 +157,36 @@ def test_a_plan_that_was_changed_behind_the_desk_is_shown_as_such(
         connection.execute(
             "update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"아무 일 없음\"')"
         )
-    (task,) = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id).works
+    (task,) = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).works
     assert not task.is_hash_valid
     assert task.plan is not None
 
 
 def test_only_what_a_page_has_not_seen_is_read_again(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive().parse()
-    seen = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id).position
-    web_env.received(text="다른 요청")
+    seen = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).position
+    web_env.create_issue(text="다른 요청")
     scenario.diagnose()
-    fresh = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id, seen=seen)
+    fresh = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id, seen=seen)
     assert [e.kind for e in fresh.entries] == ["intent", "result", "comment"]
-    nothing = issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id, seen=fresh.position)
+    nothing = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id, seen=fresh.position)
     assert nothing.entries == ()
 
 
 def test_how_it_ended_is_told_to_those_who_read_the_record(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive().parse()
-    tasks.hand_over(web_env.desk, scenario.claim, "사람이 확인해 주세요: 포트 5432")
-    assert "5432" in issue_page.get_issue(web_env.desk, ENGINEER, scenario.sr_id).outcome
-    assert issue_page.get_issue(web_env.desk, CUSTOMER, scenario.sr_id).outcome == ""
+    tasks.hand_over(web_env.board, scenario.claim, "사람이 확인해 주세요: 포트 5432")
+    assert "5432" in issue_page.get_issue(web_env.board, ENGINEER, scenario.sr_id).outcome
+    assert issue_page.get_issue(web_env.board, CUSTOMER, scenario.sr_id).outcome == ""
 
 
 def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive().parse().diagnose()
-    with recorded_statements(web_env.desk) as few:
-        issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id)
+    with recorded_statements(web_env.board) as few:
+        issue_page.get_issue(web_env.board, LEAD, scenario.sr_id)
     for _ in range(5):
         scenario.diagnose()
-        comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", "또 봤습니다")
-    with recorded_statements(web_env.desk) as many:
-        issue_page.get_issue(web_env.desk, LEAD, scenario.sr_id)
+        comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "또 봤습니다")
+    with recorded_statements(web_env.board) as many:
+        issue_page.get_issue(web_env.board, LEAD, scenario.sr_id)
     assert len(many) == len(few) <= 18

@@ -124,7 +124,7 @@ def test_a_person_files_a_request(sign_in_as: Browse, web_env: BoardEnv) -> None
         "/issues", title="운영DB가 느려요", body="어제부터요", ticket="t1"
     )
     assert answer.headers["location"] == "/issues/1"
-    with web_env.desk.database.reading() as session:
+    with web_env.board.database.reading() as session:
         row = session.execute(text("select * from tb_sr_request")).one()
     assert (row.title, row.body, row.channel) == ("운영DB가 느려요", "어제부터요", "web")
     assert (row.requester_id, row.requester_name, row.inst_id) == ("cus", "장하늘 주무관", "MOF")
@@ -229,7 +229,7 @@ def test_untrusted_text_stays_text_wherever_it_appears(
     scenario.receive(ATTACK, sender=ATTACK, room=ATTACK).parse()
     scenario.diagnose({"waiting": ATTACK, ATTACK: [{ATTACK: ATTACK}], "lines": [ATTACK]}, ATTACK)
     scenario.file()
-    comments.add_comment(web_env.desk, scenario.sr_id, "person:eng", ATTACK)
+    comments.add_comment(web_env.board, scenario.sr_id, "person:eng", ATTACK)
     browser = sign_in_as("lead")
     clean = Built(browser.get_page("/login").text).tags.count("script")
     for path in ("/issues", f"/issues/{scenario.sr_id}", f"/issues/{scenario.sr_id}/live"):
@@ -276,14 +276,14 @@ def test_a_plan_that_is_not_the_filed_one_is_shown_with_a_warning(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
-    with web_env.desk.database.transaction() as session:
+    with web_env.board.database.transaction() as session:
         session.execute(text("update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"x\"')"))
     assert "승인하지 말고" in sign_in_as("lead").get_page(f"/issues/{scenario.sr_id}").text
 
 
 def test_times_are_those_of_seoul(sign_in_as: Browse, web_env: BoardEnv) -> None:
     web_env.create_issue()
-    with web_env.desk.database.transaction() as session:
+    with web_env.board.database.transaction() as session:
         session.execute(text("update tb_sr_request set created_at = '2026-11-20 16:30:05+00'"))
     assert "2026-11-21 01:30:05" in sign_in_as("lead").get_page("/issues/1").text
 
@@ -409,7 +409,7 @@ def test_what_english_speakers_do_is_recorded_in_korean(
     refused = decision(browser, scenario, decision="approve", plan_hash="0" * 64)
     assert "has changed" in refused.text or "changed meanwhile" in refused.text
     decision(browser, scenario, decision="approve", reason="ok")
-    with web_env.desk.database.reading() as session:
+    with web_env.board.database.reading() as session:
         said = session.scalar(text("select log_content from tb_audit_log where kind = 'approved'"))
     assert said == "정다은 팀장 승인(1단계)"
 
@@ -419,7 +419,7 @@ def test_the_engineer_and_the_decision_appear_by_name(
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
     decisions.decide(
-        web_env.desk,
+        web_env.board,
         ENGINEER.model_copy(update={"id": "lead", "role": "team_lead"}),
         scenario.claim.task_id,
         approve=True,
@@ -455,7 +455,7 @@ def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
 ) -> None:
     sr_id = web_env.create_issue()
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(web_env.desk, sr_id, "agent:auditor", "@was-agent 확인")
+        comments.add_comment(web_env.board, sr_id, "agent:auditor", "@was-agent 확인")
     lead, path = sign_in_as("lead"), f"/issues/{sr_id}/stall/lift"
     assert "되풀이로 멈춤" in lead.get_page("/issues").text
     page = lead.get_page(f"/issues/{sr_id}").text

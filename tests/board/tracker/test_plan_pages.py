@@ -31,7 +31,7 @@ CALL = ToolCall(
 @pytest.fixture
 def claim(web_env: BoardEnv) -> Claim:
     """A plan that waits, on a server that has what its tool needs."""
-    chart.import_directory(web_env.desk, Directory(servers=(HOST,)), {})
+    chart.import_directory(web_env.board, Directory(servers=(HOST,)), {})
     return web_env.create_filed_plan(plan("MAINTENANCE", catalogue.propose(CALL, HOST)))[0]
 
 
@@ -49,13 +49,13 @@ def test_an_engineer_changes_an_argument_and_the_plan_is_asked_anew(
     html = engineer.get_page(form).text
     assert 'name="1.level"' in html and 'value="INFO"' in html
     assert 'value="change"' not in engineer.get_page(issue).text  # only with its own form
-    before = view.plan_state(web_env.desk, claim.task_id).plan_hash or ""
+    before = view.plan_state(web_env.board, claim.task_id).plan_hash or ""
     wish = {"plan_hash": before, "1.level": "WARN", "reason": "경고는 남깁니다"}
     assert engineer.submit_form(form, form, **wish).status_code == 303
-    found = view.plan_state(web_env.desk, claim.task_id)
+    found = view.plan_state(web_env.board, claim.task_id)
     assert found.plan is not None and found.plan_hash != before
     assert found.plan.actions[0].call.args["level"] == "WARN"
-    assert view.task(web_env.desk, claim.task_id).state is State.PENDING_APPROVAL
+    assert view.task(web_env.board, claim.task_id).state is State.PENDING_APPROVAL
     assert "경고는 남깁니다" in engineer.get_page(issue).text
     # The form of the plan that is gone says so.
     stale = engineer.submit_form(form, form, **{**wish, "1.level": "ERROR"})
@@ -67,7 +67,7 @@ def test_what_does_not_hold_comes_back_with_all_that_was_written(
 ) -> None:
     _, form = pages(claim)
     lead = sign_in_as("lead")
-    before = view.plan_state(web_env.desk, claim.task_id).plan_hash or ""
+    before = view.plan_state(web_env.board, claim.task_id).plan_hash or ""
     wish = {"plan_hash": before, "reason": "<b>사유</b>", "1.level": '"><script>'}
     answer = lead.submit_form(
         form, form, **wish, tool="service.restart", arguments="service=budgetdb"
@@ -83,11 +83,11 @@ def test_what_does_not_hold_comes_back_with_all_that_was_written(
     ):
         answer = lead.submit_form(form, form, **{"plan_hash": before, "reason": "고침", **wrong})
         assert answer.status_code in (409, 422), wrong
-    assert view.plan_state(web_env.desk, claim.task_id).plan_hash == before
+    assert view.plan_state(web_env.board, claim.task_id).plan_hash == before
     dropped = {"plan_hash": before, "reason": "고침", "drop.1": "1"}
     more = {"tool": "service.restart", "arguments": "service=budgetdb"}
     assert lead.submit_form(form, form, **dropped, **more).status_code == 303
-    found = view.plan_state(web_env.desk, claim.task_id).plan
+    found = view.plan_state(web_env.board, claim.task_id).plan
     assert found is not None and [a.call.tool for a in found.actions] == ["service.restart"]
 
 
@@ -105,7 +105,7 @@ def test_a_forced_action_is_asked_for_on_its_own_page(
         assert answer.status_code in (404, 409, 422) and 'role="alert"' in answer.text
     assert manager.submit_form(form, form, **wish, reason="긴급 복구").status_code == 303
     assert "강제 조치" in manager.get_page(issue).text
-    waiting = pending.pending_plans(web_env.desk, claim.sr_id)
+    waiting = pending.pending_plans(web_env.board, claim.sr_id)
     assert [w.plan.category for w in waiting] == ["MAINTENANCE", "FORCED"]
 
 

@@ -99,16 +99,16 @@ def test_a_program_repairs_under_approval_and_gets_no_further(
         until(lambda: stack.state(sr_id) is State.PENDING_APPROVAL, place / "worker.log")
         assert stack.changes(sr_id) == [] and not practice.is_healthy("lock-chain")
         stack.decide(sr_id)
-        until(lambda: len(audit_entries(stack.desk, "outside_ended")) == 2, place / "worker.log")
+        until(lambda: len(audit_entries(stack.board, "outside_ended")) == 2, place / "worker.log")
         assert stack.state(sr_id) is State.COMPLETED
         assert practice.is_healthy("lock-chain")
         assert stack.changes(sr_id) == ["database.terminate_session"]
-        first, second = (turn.detail for turn in audit_entries(stack.desk, "outside_ended"))
+        first, second = (turn.detail for turn in audit_entries(stack.board, "outside_ended"))
         assert (first["how"], second["how"]) == ("ended", "ended")
         assert (first["refusals"], second["refusals"]) == (7, 0)
         codes, opened = first["output"].splitlines()[0].split("] [")
         assert codes == "[404, 409, 409, 422, 409, 403, 403, 401, 401"
         assert os.geteuid() != 0 or opened == "False, False]"
         assert not Path("/tmp/guardia-greedy").exists()
-        assert len(audit_entries(stack.desk, "outside_refused")) == 7
-        assert audit_entries(stack.desk, "planned")[0].actor == "agent:db-agent"
+        assert len(audit_entries(stack.board, "outside_refused")) == 7
+        assert audit_entries(stack.board, "planned")[0].actor == "agent:db-agent"

@@ -48,20 +48,20 @@ def charter(agents_env: AgentsEnv, server: ModelServer, budget: str = "{}") -> N
     text = chart.shipped_chart_path().read_text("utf-8")
     text = text.replace(EMBEDDED, f"{brain}\n    budget: {budget}", 1)
     text += f"\nprices: {{{MODEL}: {{input: 1000, output: 1000}}}}\n"
-    organization_chart.apply_chart(agents_env.env.desk, text, "operator:test")
+    organization_chart.apply_chart(agents_env.env.board, text, "operator:test")
 
 
 def dispatch(agents_env: AgentsEnv) -> str | None:
-    return beat(agents_env.env.desk, lambda: agents_env.team, "dispatcher")
+    return beat(agents_env.env.board, lambda: agents_env.team, "dispatcher")
 
 
 def calls(agents_env: AgentsEnv) -> list[ModelCall]:
-    with agents_env.env.desk.database.reading() as session:
+    with agents_env.env.board.database.reading() as session:
         return list(session.scalars(select(ModelCall).order_by(ModelCall.call_id)))
 
 
 def state(agents_env: AgentsEnv, sr_id: int) -> State:
-    return view.issue(agents_env.env.desk, sr_id).state
+    return view.issue(agents_env.env.board, sr_id).state
 
 
 def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
@@ -73,16 +73,16 @@ def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
     (call,) = calls(agents_env)
     assert (call.outcome, call.sr_id, call.model) == ("used", sr_id, MODEL)
     assert (call.tokens_in, call.tokens_out, call.cost) == (30, 12, 42_000)
-    with agents_env.env.desk.database.reading() as session:
+    with agents_env.env.board.database.reading() as session:
         assert session.get_one(Run, call.run_id).tokens == 42
         paid = session.scalars(select(CostDay).where(CostDay.model == MODEL)).one()
         assert (paid.calls, paid.tokens_in, paid.cost) == (1, 30, 42_000)
     for moment in range(5):
-        at = agents_env.env.desk.clock().replace(microsecond=moment)
-        beats.tick(agents_env.env.desk, "dispatcher", at)
+        at = agents_env.env.board.clock().replace(microsecond=moment)
+        beats.tick(agents_env.env.board, "dispatcher", at)
         dispatch(agents_env)
     assert len(server.paths) == len(calls(agents_env)) == 1
-    beat(agents_env.env.desk, lambda: agents_env.team, "db-agent")
+    beat(agents_env.env.board, lambda: agents_env.team, "db-agent")
     assert len(calls(agents_env)) == 1, "the embedded brain costs nothing"
 
 
@@ -99,7 +99,7 @@ def test_where_the_budget_ends_the_embedded_rules_go_on(
     assert state(agents_env, sr_id) is State.PARSED
     assert [c.outcome for c in calls(agents_env)] == ["used", "refused"]
     assert len(server.paths) == 1, "nothing was sent"
-    with agents_env.env.desk.database.reading() as session:
+    with agents_env.env.board.database.reading() as session:
         notes = " ".join(session.scalars(select(Comment.body).where(Comment.sr_id == sr_id)))
     assert "예산을 다 썼습니다" in notes
 
@@ -116,8 +116,8 @@ def test_an_agent_that_rests_takes_its_work_up_where_it_waited(
     assert dispatch(agents_env) == "stale"
     assert dispatch(agents_env) is None, "it rests"
     assert [state(agents_env, sr) for sr in waiting] == [State.RECEIVED] * 2
-    desk = agents_env.env.desk
-    assert budgets.raise_cap(desk, PM, "agent", "dispatcher", tokens=10**6, reason="계속")
+    board = agents_env.env.board
+    assert budgets.raise_cap(board, PM, "agent", "dispatcher", tokens=10**6, reason="계속")
     assert dispatch(agents_env) == "delegated"
     assert [state(agents_env, sr) for sr in waiting] == [State.PARSED] * 2
     assert len(server.paths) == 3
@@ -134,10 +134,10 @@ def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
         CannedReply({"reason": "점검입니다.", "sure": "YES", "pieces": pieces}),
         CannedReply(status=400),
     )
-    desk = agents_env.env.desk
-    sr_id = planning.create_goal(desk, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
+    board = agents_env.env.board
+    sr_id = planning.create_goal(board, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
     assert dispatch(agents_env) == "goal"
-    page = goal_view.get_goal(desk, LEAD, sr_id)
+    page = goal_view.get_goal(board, LEAD, sr_id)
     first, second = page.parts
     assert (first.server, first.text, first.question) == ("MOF-DB-01", "모든 서버 DB 점검", "")
     assert second.question and {str(p.due_on) for p in page.parts} == {"2030-01-02"}
@@ -150,8 +150,8 @@ def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
         30,
     )
     assert call.prompt_version and call.model == MODEL
-    decisions.answer(desk, LEAD, sr_id, {1: "MOF-WAS-01 상태를 점검해 주세요"})
+    decisions.answer(board, LEAD, sr_id, {1: "MOF-WAS-01 상태를 점검해 주세요"})
     assert dispatch(agents_env) == "goal"
-    again = goal_view.get_goal(desk, LEAD, sr_id).parts
+    again = goal_view.get_goal(board, LEAD, sr_id).parts
     assert [(p.server, p.question) for p in again] == [("MOF-DB-01", ""), ("MOF-WAS-01", "")]
     assert [c.question for c in calls(agents_env)] == ["divide", "triage"]

@@ -1,6 +1,6 @@
 """How long the kill switch takes with 1, 10 and 50 remote commands in flight on the fleet.
 
-    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/killing.py
+    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/kill_switch.py
 
 Everything is real: an own PostgreSQL, the practice fleet, commands over SSH. Times run from the
 call until it returns (the order stands: nothing new starts), until every worker has told its
@@ -46,7 +46,7 @@ def measure(
         holds = claim_tasks(stack, count)
         with reads_in_flight(stack, holds) as reads:
             began = time.perf_counter()
-            kill_switch.kill(stack.desk, stack.person("engineer"), "benchmark")
+            kill_switch.kill(stack.board, stack.person("engineer"), "benchmark")
             ordered = time.perf_counter() - began
             while stack.gate.in_flight.active_count():
                 time.sleep(0.002)

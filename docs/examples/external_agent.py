@@ -9,7 +9,7 @@ through the board's API. In ``org_chart.yaml``::
       duty: operate
       skills: [DB]
       tools: ["database.*"]
-      adapter: {kind: process, command: [/opt/agents/outside_agent.py]}
+      adapter: {kind: process, command: [/opt/agents/external_agent.py]}
 """
 
 from __future__ import annotations

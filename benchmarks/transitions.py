@@ -1,6 +1,6 @@
 """What a state change costs: CPU of this process and of PostgreSQL, over a bare compare-and-set.
 
-    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/moves.py --issues 100
+    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/transitions.py --issues 100
 
 Every issue goes RECEIVED -> PARSED -> PENDING_APPROVAL -> APPROVED -> IN_PROGRESS -> COMPLETED
 through the desk as agents and a person would take it: fence, audit entries, wakes and messages
@@ -70,31 +70,31 @@ def run_issue_lifecycles(env: BoardEnv, issues: int) -> None:
     for _ in range(issues):
         env.create_issue()
         with claimed_in_beat(env, "dispatcher") as claim:
-            tasks.file_triage(env.desk, claim, assignment("MOF-DB-01"))
+            tasks.file_triage(env.board, claim, assignment("MOF-DB-01"))
         with claimed_in_beat(env, "db-agent") as claim:
-            tasks.file_plan(env.desk, claim, filed)
+            tasks.file_plan(env.board, claim, filed)
         bound = tasks.plan_hash(claim.task_id, filed)
-        decisions.decide(env.desk, LEAD, claim.task_id, approve=True, plan_hash=bound)
+        decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
         with claimed_in_beat(env, "db-agent") as claim:
-            tasks.begin_execution(env.desk, claim)
-            tasks.complete(env.desk, claim, "끝")
+            tasks.begin_execution(env.board, claim)
+            tasks.complete(env.board, claim, "끝")
 
 
 @contextmanager
 def claimed_in_beat(env: BoardEnv, agent: str) -> Iterator[Claim]:
     """What an agent's beat claims, and its end."""
-    begun = beats.begin(env.desk, agent)
-    claim = beats.claim_task(env.desk, begun) if begun else None
+    begun = beats.begin(env.board, agent)
+    claim = beats.claim_task(env.board, begun) if begun else None
     assert begun and claim
     yield claim
-    beats.end(env.desk, begun, "done", task_id=claim.task_id, steps=1)
+    beats.end(env.board, begun, "done", task_id=claim.task_id, steps=1)
 
 
 def bare_updates(env: BoardEnv, changes: int) -> None:
     """As many updates of one row, each committed."""
     number = env.create_issue()
     for n in range(changes):
-        with env.desk.database.transaction() as session:
+        with env.board.database.transaction() as session:
             session.execute(update(Issue).where(Issue.sr_id == number).values(body=str(n)))
 
 
@@ -126,9 +126,11 @@ def main() -> None:
             cluster.create_roles()
             upgrade(cluster.dsn(OWNER_ROLE))
             with seeded_env(cluster.dsn(APPLICATION_ROLE)) as env:
-                env.desk = replace(
-                    env.desk,
-                    decision_signer=DecisionSigner.from_store(FileCredentialStore(home / "secrets")),
+                env.board = replace(
+                    env.board,
+                    decision_signer=DecisionSigner.from_store(
+                        FileCredentialStore(home / "secrets")
+                    ),
                 )
                 print(json.dumps(report(env, home / "pg", issues)))
     finally:

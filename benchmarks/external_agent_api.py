@@ -1,6 +1,6 @@
 """What the way over the board costs an outside agent, beside the same work done by our own.
 
-    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/outside.py
+    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/external_agent_api.py
 
 An own PostgreSQL and the board on a port; the server is a stand-in that answers at once, so all of
 the time is ours. A read by the API goes board -> row -> worker -> gate -> row -> board.
@@ -44,12 +44,12 @@ def report_timing(name: str, step: Callable[[], object], rounds: int = ROUNDS) -
 
 def measure(dsn: str) -> None:
     """Ask for the task, read by the API, read by our own gate, and a turn that does nothing."""
-    with seeded_env(dsn) as env, serve_app(page_app(env.desk)) as board_url:
+    with seeded_env(dsn) as env, serve_app(page_app(env.board)) as board_url:
         with open_adapter_run(env, calls=10_000) as found:
             api = f"{board_url}/api/agent/tasks/{found.claim.task_id}"
             bearer = {"authorization": f"Bearer {found.token}"}
             gate = adapter_context(env, found.claim, found.hands).gate
-            grant, call = tasks.grant_reads(env.desk, found.claim), ToolCall.model_validate(LOCKS)
+            grant, call = tasks.grant_reads(env.board, found.claim), ToolCall.model_validate(LOCKS)
             with httpx.Client(headers=bearer, timeout=60) as client:
                 report_timing("GET the task", lambda: client.get(api).raise_for_status())
                 report_timing(
