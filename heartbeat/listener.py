@@ -12,6 +12,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import partial
 
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.db import events
 
@@ -21,9 +22,11 @@ _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds after each failure; the last again and again."""
 _ALERT_AFTER = 4
 """So many failures later people are told."""
-INTERRUPTING_KINDS = frozenset({"killed", "ordered", "timed_out", "handed_on"})
+INTERRUPTING_KINDS = frozenset(
+    {EntryKind.KILLED, EntryKind.ORDERED, EntryKind.TIMED_OUT, EntryKind.HANDED_ON}
+)
 """Entries of the record after which a running command may have lost its agent's hold."""
-CHART_KINDS = frozenset({"org_applied"})
+CHART_KINDS = frozenset({EntryKind.ORG_APPLIED})
 """Entries after which the clock must look at the org chart."""
 
 

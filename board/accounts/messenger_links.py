@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
 from guardia.errors import Invalid, NotFound
@@ -87,7 +88,7 @@ def unlink(board: BoardContext, by: PersonInfo | str, channel: str, account: str
             raise NotFound(what=f"{channel}:{account}")
         session.delete(row)
         session.flush()
-        _record(session, board, "account_unlinked", actor, row.person_id, channel, account)
+        _record(session, board, EntryKind.ACCOUNT_UNLINKED, actor, row.person_id, channel, account)
 
 
 def create_code(board: BoardContext, person: PersonInfo) -> str:
@@ -141,14 +142,14 @@ def _link(
         .values(requester_id=person.person_id)
         .execution_options(synchronize_session=False)
     )
-    _record(session, board, "account_linked", actor, person.person_id, channel, account)
+    _record(session, board, EntryKind.ACCOUNT_LINKED, actor, person.person_id, channel, account)
     return True
 
 
 def _record(
     session: Session,
     board: BoardContext,
-    kind: str,
+    kind: EntryKind,
     actor: str,
     person: str,
     channel: str,

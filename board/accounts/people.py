@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
@@ -61,7 +62,7 @@ def add(board: BoardContext, by: str, person: PersonInfo, password: str | None =
         session.flush()
         if password is not None:
             _password(session, person.id, password)
-        _record(session, board, by, "person_added", row, _audit_detail(row))
+        _record(session, board, by, EntryKind.PERSON_ADDED, row, _audit_detail(row))
 
 
 def import_people(board: BoardContext, by: str, people: list[PersonInfo]) -> int:
@@ -81,7 +82,7 @@ def import_people(board: BoardContext, by: str, people: list[PersonInfo]) -> int
             session.flush()
             if _audit_detail(row) != before:
                 changed += 1
-                kind = "person_changed" if before else "person_added"
+                kind = EntryKind.PERSON_CHANGED if before else EntryKind.PERSON_ADDED
                 _record(session, board, by, kind, row, _difference(before, _audit_detail(row)))
     return changed
 
@@ -136,7 +137,7 @@ def set_password(board: BoardContext, by: str, account: str, password: str) -> N
     with board.database.transaction() as session:
         row = _person(session, account)
         _password(session, row.person_id, password)
-        _record(session, board, by, "person_changed", row, {"password": "replaced"})
+        _record(session, board, by, EntryKind.PERSON_CHANGED, row, {"password": "replaced"})
 
 
 def _same_humans(*rows: Person) -> Any:
@@ -213,11 +214,16 @@ def _changed(
     difference = _difference(before, _audit_detail(row))
     if difference:
         session.flush()
-        _record(session, board, by, "person_changed", row, difference)
+        _record(session, board, by, EntryKind.PERSON_CHANGED, row, difference)
 
 
 def _record(
-    session: Session, board: BoardContext, by: str, kind: str, row: Person, what: dict[str, Any]
+    session: Session,
+    board: BoardContext,
+    by: str,
+    kind: EntryKind,
+    row: Person,
+    what: dict[str, Any],
 ) -> None:
     log.append(
         session,

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid
 from guardia.i18n import t
@@ -34,7 +35,7 @@ def create_token(
         )
         log.append(
             session,
-            "token_issued",
+            EntryKind.TOKEN_ISSUED,
             actor=f"person:{person.id}",
             now=now,
             detail={"token": number, "name": name, "rights": sorted(rights), "days": days},
@@ -71,7 +72,7 @@ def revoke_token(board: BoardContext, person: PersonInfo, token_id: int) -> None
         name = tokens.revoke_token(session, person.id, token_id, now)
         log.append(
             session,
-            "token_revoked",
+            EntryKind.TOKEN_REVOKED,
             actor=f"person:{person.id}",
             now=now,
             detail={"token": token_id, "name": name},

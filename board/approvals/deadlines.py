@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval
 from guardia.board.audit import log as audit_log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_task
@@ -131,7 +132,7 @@ def _escalate(session: Session, issue: Issue, task: Task, step: Approval, now: d
     names = requests.notify(session, issue, task, step, "escalated", now)
     role = t(f"org.role.{step.escalate_to}")
     reply_to_room(session, issue, t("board.escalated", sr=issue.sr_id, role=role, who=names), now)
-    _record(session, "approval_escalated", issue, task, step, now, role=role)
+    _record(session, EntryKind.APPROVAL_ESCALATED, issue, task, step, now, role=role)
 
 
 def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: datetime) -> None:
@@ -144,7 +145,7 @@ def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: dat
         session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now, fence=fence, run_id=None
     )
     reply_to_room(session, issue, t("board.expired", sr=issue.sr_id, step=step.step), now)
-    _record(session, "approval_expired", issue, task, step, now)
+    _record(session, EntryKind.APPROVAL_EXPIRED, issue, task, step, now)
 
 
 def _process_task(board: BoardContext, task_id: int) -> bool:
@@ -167,7 +168,7 @@ def _process_task(board: BoardContext, task_id: int) -> bool:
 
 def _record(
     session: Session,
-    kind: str,
+    kind: EntryKind,
     issue: Issue,
     task: Task,
     step: Approval,

@@ -12,6 +12,7 @@ from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import ApprovalProgress, DecisionVerdict, Denial
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import DECISION_KEYS
 from guardia.board.core import wake_budget
 from guardia.board.core.context import BoardContext
@@ -29,9 +30,9 @@ from guardia.org.directory import PersonInfo
 
 _REASON = 1000
 _KIND = {
-    DecisionVerdict.APPROVE: "approved",
-    DecisionVerdict.REJECT: "rejected",
-    DecisionVerdict.CHANGE: "changes_asked",
+    DecisionVerdict.APPROVE: EntryKind.APPROVED,
+    DecisionVerdict.REJECT: EntryKind.REJECTED,
+    DecisionVerdict.CHANGE: EntryKind.CHANGES_ASKED,
 }
 _STATE = {DecisionVerdict.REJECT: "REJECTED", DecisionVerdict.CHANGE: "CHANGES"}
 

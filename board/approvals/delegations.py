@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, aliased
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
@@ -63,7 +64,7 @@ def delegate(
         session.flush()
         log.append(
             session,
-            "delegated",
+            EntryKind.DELEGATED,
             actor=f"person:{by.id}",
             now=now,
             detail={
@@ -128,7 +129,7 @@ def _end(
     if ended:
         log.append(
             session,
-            "delegation_revoked",
+            EntryKind.DELEGATION_REVOKED,
             actor=f"person:{by.id}",
             now=now,
             detail={"delegations": list(ended), "principal": principal_id, "delegate": to},

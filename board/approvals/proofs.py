@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals.policy import StepDecision
 from guardia.board.audit.chain import ChainEntry
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.audit.signing_keys import (
@@ -28,8 +29,8 @@ from guardia.board.core.model import Task
 
 VOIDING = frozenset({"abort", "manual", "return", "change"})
 """Orders after which earlier decisions on a task's plan count no longer."""
-_FILED = ("planned", "waived")
-_OTHERS = ("ordered", "approval_expired", *_FILED)
+_FILED = (EntryKind.PLANNED, EntryKind.WAIVED)
+_OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, *_FILED)
 
 
 def are_proven(
@@ -44,11 +45,11 @@ def are_proven(
         fault = checker.fault(link)
         if link.task_id != task.task_id:
             continue
-        if link.kind == "approved":
+        if link.kind == EntryKind.APPROVED:
             proven |= (
                 {_statement_key(link)} if fault is None and _concerns_plan(task, link) else set()
             )
-        elif link.kind != "ordered" or link.detail.get("verb") in VOIDING:
+        elif link.kind != EntryKind.ORDERED or link.detail.get("verb") in VOIDING:
             filed = link.kind in _FILED and _files_present_plan(session, task, link)
             proven.clear()
     if decisions and checker.key is not None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import ChainEntry, ChainPosition, ChainVerdict, clean, verify
 from guardia.board.audit.checkpoint import Checkpoint
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditCheckpoint, AuditEntry, ChainHead
 from guardia.board.audit.signing_keys import SUCCESSION_KIND
 from guardia.db import events, jobs
@@ -40,7 +41,7 @@ _APPEND = text("""
 
 def append(
     session: Session,
-    kind: str,
+    kind: EntryKind,
     *,
     actor: str,
     now: datetime,
@@ -63,7 +64,7 @@ def append(
         seq=end.size + 1,
         created_at=moment,
         actor=clean(actor),
-        kind=kind,
+        kind=kind.value,
         sr_id=sr_id,
         task_id=task_id,
         log_content=clean(t_default(f"audit.{kind}", **words)),
@@ -73,7 +74,7 @@ def append(
     fields = {name: getattr(unsigned, name) for name in unsigned.__slots__}
     link = ChainEntry(**{**fields, "current_hash": unsigned.hash()})
     row = {name: getattr(link, name) for name in link.__slots__}
-    told = events.message(seq=link.seq, kind=kind, sr_id=sr_id, task_id=task_id)
+    told = events.message(seq=link.seq, kind=kind.value, sr_id=sr_id, task_id=task_id)
     session.execute(_APPEND, {**row, "chain": CHAIN, "channel": events.CHANNEL, "told": told})
     if link.seq % CHECKPOINT_EVERY == 0:
         jobs.defer(session, "seal", lock="seal")

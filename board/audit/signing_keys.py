@@ -16,15 +16,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from guardia.board.audit.chain import ChainEntry, canonical, clean
+from guardia.board.audit.kinds import EntryKind
 
-SUCCESSION_KIND = "key_succeeded"
+SUCCESSION_KIND = EntryKind.KEY_SUCCEEDED
 """Kind of the entry that announces a successor."""
 CHECKPOINT_KEYS, DECISION_KEYS = "record", "decisions"
 """What a key is for."""
 _SUCCESSION = b"guardia.key.succession.v1\n"
 _DECISION = b"guardia.decision.v1\n"
 _SIGNED_FIELDS = ("use", "previous", "public")
-SIGNED_KINDS = frozenset({"approved", "rejected", "changes_asked"})
+SIGNED_KINDS = frozenset({EntryKind.APPROVED, EntryKind.REJECTED, EntryKind.CHANGES_ASKED})
 """Kinds of entries that hold a sealed statement; others may."""
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 

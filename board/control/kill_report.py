@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lookup import get_issue
@@ -99,7 +100,7 @@ def _send_report(
     session.flush()
     log.append(
         session,
-        "kill_report",
+        EntryKind.KILL_REPORT,
         actor="operator:guardia",
         now=now,
         detail={

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
 from guardia.board.control.kill_report import StoppedTask
 from guardia.board.control.rollback import IssuedBy, create_directive, record_directive
@@ -126,7 +127,7 @@ def _record(
 ) -> None:
     log.append(
         session,
-        "killed",
+        EntryKind.KILLED,
         actor=by.actor,
         now=now,
         detail={
@@ -178,7 +179,7 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
         send(session, "alert", t("board.released", who=by.name, reason=text), now, sr_id=None)
         log.append(
             session,
-            "released",
+            EntryKind.RELEASED,
             actor=by.actor,
             now=now,
             detail={"kill": activation.kill_id, "reason": text},

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
@@ -112,7 +113,7 @@ def record_directive(
     """The order's entry; announces it, so that every worker ends what runs for the task."""
     log.append(
         session,
-        "ordered",
+        EntryKind.ORDERED,
         actor=issued_by.actor,
         now=now,
         sr_id=directive.sr_id,
@@ -272,7 +273,7 @@ def _record_end(
     session.flush()
     log.append(
         session,
-        "not_restored" if lost else "undone",
+        EntryKind.NOT_RESTORED if lost else EntryKind.UNDONE,
         actor=author,
         now=now,
         sr_id=claim.sr_id,

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import TaskCrashCount, WakeBudget
 from guardia.board.core.wake_reasons import WakeReason
@@ -80,7 +81,7 @@ def renew(session: Session, sr_id: int, actor: str, now: datetime) -> bool:
     session.execute(delete(TaskCrashCount).where(TaskCrashCount.task_id.in_(tasks)))
     if cleared is None:
         return False
-    log.append(session, "stall_lifted", actor=actor, now=now, sr_id=sr_id, detail={})
+    log.append(session, EntryKind.STALL_LIFTED, actor=actor, now=now, sr_id=sr_id, detail={})
     return True
 
 
@@ -90,7 +91,7 @@ def log_stall(
     """The mark's entry."""
     log.append(
         session,
-        "stalled",
+        EntryKind.STALLED,
         actor="system:board",
         now=now,
         sr_id=sr_id,

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.outbox import send
 from guardia.board.costs.model import BudgetAccount
 from guardia.i18n import t
@@ -183,7 +184,13 @@ def warn(
             and limit.is_nearly_reached(spent(account))
         ):
             account.warned_at = now
-            _alert(session, "budget_warned", account, now, share=limit.share(spent(account)) or 0)
+            _alert(
+                session,
+                EntryKind.BUDGET_WARNED,
+                account,
+                now,
+                share=limit.share(spent(account)) or 0,
+            )
 
 
 def mark_exhausted(
@@ -194,7 +201,7 @@ def mark_exhausted(
         if account.exhausted_at is None:
             account.exhausted_at = now
             share = cap(chart, account).share(spent(account)) or 0
-            _alert(session, "budget_exhausted", account, now, share=share)
+            _alert(session, EntryKind.BUDGET_EXHAUSTED, account, now, share=share)
 
 
 def account_title(account: BudgetAccount) -> str:
@@ -204,7 +211,7 @@ def account_title(account: BudgetAccount) -> str:
 
 
 def _alert(
-    session: Session, kind: str, account: BudgetAccount, now: datetime, *, share: int
+    session: Session, kind: EntryKind, account: BudgetAccount, now: datetime, *, share: int
 ) -> None:
     which = account_title(account)
     send(session, "alert", t(f"costs.{kind}", which=which, share=share), now, sr_id=None)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, GoalClaim, lock_claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
@@ -58,7 +59,7 @@ def _announce_pause(
     send(session, "alert", t("costs.rests", **words), now, sr_id=claim.sr_id)
     log.append(
         session,
-        "budget_paused",
+        EntryKind.BUDGET_PAUSED,
         actor=SYSTEM_ACTOR,
         now=now,
         sr_id=claim.sr_id,
@@ -145,7 +146,7 @@ def _record_raise(
 ) -> None:
     log.append(
         session,
-        "budget_raised",
+        EntryKind.BUDGET_RAISED,
         actor=f"person:{person.id}",
         now=now,
         detail={
@@ -187,7 +188,7 @@ def _renew(board: BoardContext, agent_id: str) -> bool:
             return False
         log.append(
             session,
-            "budget_renewed",
+            EntryKind.BUDGET_RENEWED,
             actor="system:clock",
             now=now,
             detail={"agent": agent_id},

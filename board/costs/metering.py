@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, GoalClaim, lock_claim
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budget_accounts, daily_totals
@@ -283,7 +284,7 @@ def _record(session: Session, call: ModelCall, now: datetime) -> None:
     """The decision's entry: which model was asked by which prompt, and what came of it."""
     log.append(
         session,
-        "model_asked",
+        EntryKind.MODEL_ASKED,
         actor=f"agent:{call.agent_id}",
         now=now,
         sr_id=call.sr_id,

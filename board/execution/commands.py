@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
@@ -86,7 +87,7 @@ def record_intent(
             _first_attempt(session, task, grant, action, call, step, now)
         link = log.append(
             session,
-            "intent",
+            EntryKind.INTENT,
             actor=f"agent:{claim.agent_id}",
             now=now,
             sr_id=claim.sr_id,
@@ -184,7 +185,7 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
         daily_totals.add_command(session, claim, outcome.milliseconds, now)
         log.append(
             session,
-            "result" if outcome.ok else "result_failed",
+            EntryKind.RESULT if outcome.ok else EntryKind.RESULT_FAILED,
             actor=f"agent:{claim.agent_id}",
             now=now,
             sr_id=claim.sr_id,
@@ -313,7 +314,7 @@ def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happen
         )
         log.append(
             session,
-            "found_done" if happened else "found_unknown",
+            EntryKind.FOUND_DONE if happened else EntryKind.FOUND_UNKNOWN,
             actor=f"agent:{claim.agent_id}",
             now=now,
             sr_id=claim.sr_id,

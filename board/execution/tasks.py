@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from guardia.board.approvals import proofs, requests
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import log_label
@@ -116,7 +117,7 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         )
         log.append(
             session,
-            "parsed",
+            EntryKind.PARSED,
             actor=f"agent:{claim.agent_id}",
             now=now,
             sr_id=claim.sr_id,
@@ -199,7 +200,7 @@ def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datet
     requests.request_approvals(session, issue, task, bound, policy, now)
     log.append(
         session,
-        "planned" if policy.steps else "waived",
+        EntryKind.PLANNED if policy.steps else EntryKind.WAIVED,
         actor=author,
         now=now,
         sr_id=task.sr_id,
@@ -256,7 +257,7 @@ def _begin(board: BoardContext, claim: Claim) -> Grant:
             move_task(session, task, Move.START, actor=ActorKind.AGENT, now=now)
             log.append(
                 session,
-                "started",
+                EntryKind.STARTED,
                 actor=f"agent:{claim.agent_id}",
                 now=now,
                 sr_id=claim.sr_id,
@@ -302,7 +303,7 @@ def complete(board: BoardContext, claim: Claim, text: str) -> None:
     with board.database.transaction() as session:
         issue = _finish(session, claim, Move.COMPLETE, now)
         reply_to_room(session, issue, t("board.completed", sr=claim.sr_id, text=text), now)
-        _record_end(session, claim, "completed", text, now)
+        _record_end(session, claim, EntryKind.COMPLETED, text, now)
 
 
 def fail(board: BoardContext, claim: Claim, text: str) -> None:
@@ -313,7 +314,7 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
         message = t("board.failed", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
         send(session, "alert", message, now, sr_id=claim.sr_id)
-        _record_end(session, claim, "failed", text, now)
+        _record_end(session, claim, EntryKind.FAILED, text, now)
 
 
 def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool = False) -> None:
@@ -325,7 +326,7 @@ def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool =
         reply_to_room(session, issue, message, now)
         if emergency:
             send(session, "alert", message, now, sr_id=claim.sr_id)
-        _record_end(session, claim, "handed_over", text, now)
+        _record_end(session, claim, EntryKind.HANDED_OVER, text, now)
 
 
 def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
@@ -357,7 +358,7 @@ def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
     return get_issue(session, claim.sr_id)
 
 
-def _record_end(session: Session, claim: Claim, kind: str, text: str, now: datetime) -> None:
+def _record_end(session: Session, claim: Claim, kind: EntryKind, text: str, now: datetime) -> None:
     """The closing note, whose text the closing entry carries."""
     author = f"agent:{claim.agent_id}"
     session.add(Comment(sr_id=claim.sr_id, author=author, body=clean(text), created_at=now))

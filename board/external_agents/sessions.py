@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import KillSwitchActivation
@@ -114,7 +115,7 @@ def open_session(
         session.add(row)
         session.flush()
         detail = {"session": row.session_id, "adapter": kind, "run": claim.run_id}
-        _log_entry(session, "outside_opened", row, now, detail, adapter=kind)
+        _log_entry(session, EntryKind.OUTSIDE_OPENED, row, now, detail, adapter=kind)
         return row.session_id, token
 
 
@@ -187,7 +188,7 @@ def _log_refusal(
         notify(session, row.session_id)
     why = str(error)[:300]
     detail = {"session": row.session_id, "asked": asked, "error": type(error).__name__, "why": why}
-    _log_entry(session, "outside_refused", row, now, detail, asked=asked, why=why)
+    _log_entry(session, EntryKind.OUTSIDE_REFUSED, row, now, detail, asked=asked, why=why)
 
 
 def finish(board: BoardContext, holder: AuthorizedSession) -> None:
@@ -248,7 +249,7 @@ def close_session(board: BoardContext, claim: Claim, session_id: int, ending: Se
         }
         words: dict[str, str | int] = {"how": ending.how}
         words |= {"calls": row.calls, "refusals": row.refusals}
-        _log_entry(session, "outside_ended", row, now, detail, **words)
+        _log_entry(session, EntryKind.OUTSIDE_ENDED, row, now, detail, **words)
 
 
 def _is_claim_current(session: Session, claim: Claim) -> bool:
@@ -271,7 +272,7 @@ def notify(session: Session, session_id: int, **more: int) -> None:
 
 def _log_entry(
     session: Session,
-    kind: str,
+    kind: EntryKind,
     row: ExternalAgentSession,
     now: datetime,
     detail: dict[str, Any],

@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.model import Issue, Task
@@ -103,7 +104,7 @@ def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: 
         log.append, session, actor=actor, now=now, sr_id=issue.sr_id, task_id=task.task_id
     )
     append_entry(
-        "received",
+        EntryKind.RECEIVED,
         detail={"title": issue.title, "body": issue.body, "goal": goal.sr_id},
         sr=issue.sr_id,
         channel=CHANNEL,
@@ -111,7 +112,7 @@ def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: 
     )
     if task.status == State.PARSED:
         append_entry(
-            "parsed",
+            EntryKind.PARSED,
             detail={
                 "kind": part.kind,
                 "category": part.category,
@@ -128,9 +129,9 @@ def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: 
         )
     elif task.status == State.MANUAL:
         text = t_default("goals.nobody_left", category=part.category)
-        append_entry("handed_over", detail={"text": text}, text=text)
+        append_entry(EntryKind.HANDED_OVER, detail={"text": text}, text=text)
     else:
-        append_entry("hire_awaited", detail={"hire": task.hire_id})
+        append_entry(EntryKind.HIRE_AWAITED, detail={"hire": task.hire_id})
 
 
 def _institution(session: Session, part: GoalPart) -> str | None:

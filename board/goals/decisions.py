@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import GoalMove, GoalState
 from guardia.board.core.goal_model import Goal
@@ -57,7 +58,13 @@ def answer(
             wake(session, head, WakeReason.GOAL, now, sr_id, by=person_actor(person))
         detail = {"answers": {str(n): w for n, w in answers.items()}}
         _log_decision(
-            session, goal, "goal_answered", person, now, detail, text=" / ".join(answers.values())
+            session,
+            goal,
+            EntryKind.GOAL_ANSWERED,
+            person,
+            now,
+            detail,
+            text=" / ".join(answers.values()),
         )
         return state
 
@@ -102,7 +109,9 @@ def approve(
             "issues": list(numbers),
             "taken_out": [p.ordinal for p in parts if p not in kept],
         }
-        _log_decision(session, goal, "goal_approved", person, now, detail, count=len(numbers))
+        _log_decision(
+            session, goal, EntryKind.GOAL_APPROVED, person, now, detail, count=len(numbers)
+        )
         for part, task in zip(kept, tasks, strict=True):
             child_issues.log_received(session, goal, part, task, now)
         return numbers
@@ -111,16 +120,21 @@ def approve(
 def drop(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
     """Any open state -> DROPPED. Issues that are under way stay with their own people and agents:
     each is stopped on its own page."""
-    _end_goal(board, person, sr_id, reason, GoalMove.DROP, "goal_dropped")
+    _end_goal(board, person, sr_id, reason, GoalMove.DROP, EntryKind.GOAL_DROPPED)
 
 
 def achieve(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
     """ACTIVE -> ACHIEVED by a person, where not everything ended as planned."""
-    _end_goal(board, person, sr_id, reason, GoalMove.ACHIEVE, "goal_achieved")
+    _end_goal(board, person, sr_id, reason, GoalMove.ACHIEVE, EntryKind.GOAL_ACHIEVED)
 
 
 def _end_goal(
-    board: BoardContext, person: PersonInfo, sr_id: int, reason: str, step: GoalMove, kind: str
+    board: BoardContext,
+    person: PersonInfo,
+    sr_id: int,
+    reason: str,
+    step: GoalMove,
+    kind: EntryKind,
 ) -> None:
     require_permission(person, "goal.decide")
     text, now = clean(reason).strip()[:MAX_ANSWER_LENGTH], board.clock()
@@ -136,7 +150,7 @@ def _end_goal(
 def _log_decision(
     session: Session,
     goal: Goal,
-    kind: str,
+    kind: EntryKind,
     person: PersonInfo,
     now: datetime,
     detail: dict[str, Any],

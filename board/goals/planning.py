@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import GoalClaim, claimed_goal
 from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF, GoalMove, GoalState, next_goal_state
@@ -136,7 +137,7 @@ def create_goal(
         wake(session, head, WakeReason.GOAL, now, issue.sr_id, by=f"person:{person.id}")
         log_entry(
             session,
-            "goal_given",
+            EntryKind.GOAL_GIVEN,
             issue.sr_id,
             person_actor(person),
             now,
@@ -212,7 +213,7 @@ def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalSt
         session.flush()
         log_entry(
             session,
-            "goal_planned" if clear else "goal_asked",
+            EntryKind.GOAL_PLANNED if clear else EntryKind.GOAL_ASKED,
             claim.sr_id,
             f"agent:{claim.agent_id}",
             now,
@@ -236,7 +237,7 @@ def ask_people(board: BoardContext, claim: GoalClaim, why: str) -> GoalState:
         state = move(session, goal, GoalMove.ASK, ActorKind.AGENT, now)
         comments.write_comment(session, claim.sr_id, actor, why, now)
         words = {"parts": 0, "questions": 1}
-        log_entry(session, "goal_asked", claim.sr_id, actor, now, {"why": why}, **words)
+        log_entry(session, EntryKind.GOAL_ASKED, claim.sr_id, actor, now, {"why": why}, **words)
         return state
 
 
@@ -348,7 +349,7 @@ def person_actor(person: PersonInfo) -> str:
 
 def log_entry(
     session: Session,
-    kind: str,
+    kind: EntryKind,
     sr_id: int,
     actor: str,
     now: datetime,

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import GoalMove, GoalProgress, GoalState, is_reached
 from guardia.board.core.goal_lifecycle import count_progress as progress
@@ -68,7 +69,13 @@ def _achieve(session: Session, goal: Goal, goal_progress: GoalProgress, now: dat
     actor, text = f"agent:{goal.agent_id}", t_default("goals.all_done", count=goal_progress.done)
     words = {"who": t_default("goals.agent"), "text": text}
     planning.log_entry(
-        session, "goal_achieved", goal.sr_id, actor, now, {"done": goal_progress.done}, **words
+        session,
+        EntryKind.GOAL_ACHIEVED,
+        goal.sr_id,
+        actor,
+        now,
+        {"done": goal_progress.done},
+        **words,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
@@ -106,7 +107,7 @@ def _record_asked(session: Session, number: int, now: datetime) -> None:
     row = _hire(session, number)
     log.append(
         session,
-        "hire_requested",
+        EntryKind.HIRE_REQUESTED,
         actor=row.requested_by,
         now=now,
         sr_id=row.sr_id,
@@ -132,7 +133,7 @@ def approve(board: BoardContext, person: PersonInfo, hire_id: int) -> int:
             _assign(session, task, row.agent_id, author, now)
         wake(session, row.agent_id, WakeReason.HIRED, now, cause={"hire": hire_id}, by=author)
         chart.record_chart(session, applied, author, now)
-        _record(session, row, "hire_approved", person, now, revision=applied.revision)
+        _record(session, row, EntryKind.HIRE_APPROVED, person, now, revision=applied.revision)
         return applied.revision
 
 
@@ -150,7 +151,7 @@ def reject(board: BoardContext, person: PersonInfo, hire_id: int, reason: str) -
         for task in waiting:
             move_task(session, task, Move.HAND_OVER, actor=ActorKind.PERSON, now=now, hire_id=None)
         session.flush()
-        _record(session, row, "hire_rejected", person, now, reason=text)
+        _record(session, row, EntryKind.HIRE_REJECTED, person, now, reason=text)
         for task in waiting:
             _record_handed_over(session, task, row, now)
 
@@ -220,7 +221,7 @@ def _assign(session: Session, task: Task, agent_id: str, by: str, now: datetime)
 def _record(
     session: Session,
     row: HireRequest,
-    kind: str,
+    kind: EntryKind,
     person: PersonInfo,
     now: datetime,
     **words: str | int,
@@ -243,7 +244,7 @@ def _record_handed_over(session: Session, task: Task, row: HireRequest, now: dat
     text = t_default("goals.not_hired", title=row.title, reason=row.decision_reason)
     log.append(
         session,
-        "handed_over",
+        EntryKind.HANDED_OVER,
         actor=row.requested_by,
         now=now,
         sr_id=task.sr_id,

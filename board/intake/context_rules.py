@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.intake.model import ChatMessage
@@ -119,7 +120,7 @@ def _log_offer(
 ) -> None:
     log.append(
         session,
-        "offered",
+        EntryKind.OFFERED,
         actor=f"channel:{line.channel}",
         now=now,
         detail={"rule": rule.id, "message": message_id, "room": line.room},

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
@@ -43,7 +44,7 @@ def verify_and_log(
         if found.intact:
             log.append(
                 session,
-                "verified_daily" if daily else "verified",
+                EntryKind.VERIFIED_DAILY if daily else EntryKind.VERIFIED,
                 actor=actor,
                 now=now,
                 sr_id=sr_id,
@@ -53,7 +54,9 @@ def verify_and_log(
             return found
         place = describe_fault(found)
         send(session, "alert", t_default("audit.broken", where=place), now, sr_id=sr_id)
-        log.append(session, "broken", actor=actor, now=now, sr_id=sr_id, detail=detail, where=place)
+        log.append(
+            session, EntryKind.BROKEN, actor=actor, now=now, sr_id=sr_id, detail=detail, where=place
+        )
         return found
 
 
@@ -122,7 +125,7 @@ def _is_reported(session: Session, day: date, midnight: datetime) -> bool:
         .where(
             AuditEntry.created_at >= midnight,
             AuditEntry.created_at < midnight + timedelta(days=2),
-            AuditEntry.kind.in_(("verified_daily", "broken")),
+            AuditEntry.kind.in_((EntryKind.VERIFIED_DAILY, EntryKind.BROKEN)),
             AuditEntry.detail["day"].as_string() == day.isoformat(),
         )
         .limit(1)
@@ -145,7 +148,7 @@ def _alert_missing(session: Session, day: date, now: datetime) -> None:
     send(session, "alert", t_default("audit.report_missing", day=word), now, sr_id=None)
     log.append(
         session,
-        "report_missing",
+        EntryKind.REPORT_MISSING,
         actor="system:clock",
         now=now,
         detail={"day": word},

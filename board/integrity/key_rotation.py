@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log, signing, signing_keys
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, DECISION_KEYS
 from guardia.board.core.context import BoardContext
 from guardia.board.integrity.notary import NEXT_SUFFIX, require_notary
@@ -55,7 +56,7 @@ def log_store_rotation(board: BoardContext, by: str, store: str, count: int, sou
     with board.database.transaction() as session:
         log.append(
             session,
-            "key_rotated",
+            EntryKind.KEY_ROTATED,
             actor=by,
             now=board.clock(),
             detail={"use": "store", "store": store, "credentials": count, "source": source},
@@ -91,7 +92,7 @@ def _log_rotation(board: BoardContext, by: str, use: str, key: Ed25519PrivateKey
     with board.database.transaction() as session:
         log.append(
             session,
-            "key_rotated",
+            EntryKind.KEY_ROTATED,
             actor=by,
             now=board.clock(),
             detail={"use": use, "public": public},

@@ -23,6 +23,7 @@ from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.chain import CHAIN_START, ORIGIN, ChainPosition, ChainVerdict, verify
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, KeySuccession
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
@@ -191,7 +192,7 @@ class Notary:
                 send(session, "alert", text, now, sr_id=None)
                 audit_log.append(
                     session,
-                    "copy_failed",
+                    EntryKind.COPY_FAILED,
                     actor="system:notary",
                     now=now,
                     detail={"place": place, "why": why},

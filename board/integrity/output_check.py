@@ -13,12 +13,13 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import ChainEntry, digest, is_normalized
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.execution.model import CommandOutput
 
 _RESULT_TIMEOUT = timedelta(minutes=30)
 """Longer than any command may take."""
-_RESULTS = ("result", "result_failed")
-_FOUND = ("found_done", "found_unknown")
+_RESULTS = (EntryKind.RESULT, EntryKind.RESULT_FAILED)
+_FOUND = (EntryKind.FOUND_DONE, EntryKind.FOUND_UNKNOWN)
 _BATCH = 200
 
 
@@ -46,7 +47,7 @@ class IntentResultChecker:
         )
 
     def _check(self, entry: ChainEntry) -> None:
-        if entry.kind == "intent":
+        if entry.kind == EntryKind.INTENT:
             self._open[entry.seq] = entry
         elif entry.kind in _RESULTS:
             if self._open.pop(_number(entry, "intent"), None) is None and self.orphan is None:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment
@@ -50,7 +51,7 @@ def write_comment(
         _wake_mentioned(session, row, now)
     log.append(
         session,
-        "comment",
+        EntryKind.COMMENT,
         actor=author,
         now=now,
         sr_id=sr_id,

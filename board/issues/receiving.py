@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import State
@@ -102,7 +103,7 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> int:
         wake(session, dispatcher, WakeReason.ASSIGNMENT, now, issue.sr_id, cause=cause)
     log.append(
         session,
-        "received",
+        EntryKind.RECEIVED,
         actor=f"channel:{new_issue.channel}",
         now=now,
         sr_id=issue.sr_id,

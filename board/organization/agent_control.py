@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import WakeReason
@@ -40,7 +41,8 @@ def _set_state(board: BoardContext, agent_id: str, actor: str, state: str) -> bo
         session.flush()
         if state == "active":
             wake(session, agent_id, WakeReason.RESUMED, now, by=actor)
-        kind = "agent_paused" if state == "paused" else "agent_resumed"
+        paused = state == "paused"
+        kind = EntryKind.AGENT_PAUSED if paused else EntryKind.AGENT_RESUMED
         log.append(session, kind, actor=actor, now=now, detail={"agent": agent_id}, agent=agent_id)
         return True
 

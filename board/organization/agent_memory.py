@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Task
@@ -144,7 +145,7 @@ def _save_lesson(
         return
     note.sr_id, note.outcome = claim.sr_id, what.outcome
     _revise(session, note, clean(what.body)[:LESSON_LIMIT], actor, now)
-    _record(session, "lesson_learned", note, actor, now, claim.agent_id)
+    _record(session, EntryKind.LESSON_LEARNED, note, actor, now, claim.agent_id)
 
 
 def _ensure_note(
@@ -197,7 +198,7 @@ def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str
             raise NotFound(what=agent_id)
         note = session.get_one(Note, _ensure_note(session, agent_id, "lesson", actor, now))
         _revise(session, note, text, actor, now)
-        _record(session, "note_written", note, actor, now, person.name)
+        _record(session, EntryKind.NOTE_WRITTEN, note, actor, now, person.name)
         return note.note_id
 
 
@@ -210,7 +211,7 @@ def edit(
     with board.database.transaction() as session:
         note = _lock_version(session, agent_id, note_id, version)
         text = _text(body, WORKING_MEMORY_LIMIT if note.kind == "working" else LESSON_LIMIT)
-        _save_change(session, note, text, "note_edited", person, now)
+        _save_change(session, note, text, EntryKind.NOTE_EDITED, person, now)
 
 
 def set_note_active(
@@ -228,7 +229,7 @@ def set_note_active(
     with board.database.transaction() as session:
         note = _lock_version(session, agent_id, note_id, version)
         note.active = active
-        kind = "note_restored" if active else "note_struck"
+        kind = EntryKind.NOTE_RESTORED if active else EntryKind.NOTE_STRUCK
         _save_change(session, note, note.body, kind, person, now)
 
 
@@ -242,7 +243,7 @@ def _lock_version(session: Session, agent_id: str, note_id: int, version: int) -
 
 
 def _save_change(
-    session: Session, note: Note, body: str, kind: str, person: PersonInfo, now: datetime
+    session: Session, note: Note, body: str, kind: EntryKind, person: PersonInfo, now: datetime
 ) -> None:
     actor = f"person:{person.id}"
     _revise(session, note, body, actor, now)
@@ -256,7 +257,9 @@ def _text(body: str, limit: int = LESSON_LIMIT) -> str:
     return text
 
 
-def _record(session: Session, kind: str, note: Note, actor: str, now: datetime, who: str) -> None:
+def _record(
+    session: Session, kind: EntryKind, note: Note, actor: str, now: datetime, who: str
+) -> None:
     log.append(
         session,
         kind,

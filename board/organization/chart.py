@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import handover
 from guardia.board.organization.handover import Reassignment
@@ -114,7 +115,7 @@ def record_chart(
         handover.reassign(session, reassignment, author, now)
     log.append(
         session,
-        "org_applied",
+        EntryKind.ORG_APPLIED,
         actor=author,
         now=now,
         detail={

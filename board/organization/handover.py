@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
@@ -104,7 +105,7 @@ def reassign(session: Session, reassignment: Reassignment, actor: str, now: date
         )
         log.append(
             session,
-            "handed_on",
+            EntryKind.HANDED_ON,
             actor=actor,
             now=now,
             sr_id=sr_id,
@@ -167,7 +168,7 @@ def forward_task(board: BoardContext, claim: Claim, agent_id: str) -> None:
         wake(session, agent_id, WakeReason.ASSIGNMENT, now, claim.sr_id, cause=cause, by=author)
         log.append(
             session,
-            "passed_on",
+            EntryKind.PASSED_ON,
             actor=author,
             now=now,
             sr_id=claim.sr_id,

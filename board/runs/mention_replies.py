@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.lifecycle import OPEN_STATES
@@ -26,7 +27,7 @@ from guardia.org import revisions
 _MOST = 20
 """Issues that one beat answers on."""
 _EXCERPT = 200
-_HIDDEN_KINDS = ("comment", "model_asked", "verified")
+_HIDDEN_KINDS = (EntryKind.COMMENT, EntryKind.MODEL_ASKED, EntryKind.VERIFIED)
 """Kinds of entries that are no step of the work."""
 _OPEN = [state.value for state in OPEN_STATES]
 

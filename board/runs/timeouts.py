@@ -8,6 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
@@ -67,7 +68,7 @@ def _record(
     task_id, sr_id = tasks[0] if tasks else (None, None)
     log.append(
         session,
-        "timed_out",
+        EntryKind.TIMED_OUT,
         actor="system:clock",
         now=now,
         sr_id=sr_id,

@@ -19,6 +19,7 @@ from guardia.board.approvals.model import Approval
 from guardia.board.approvals.policy import ApproverRole
 from guardia.board.approvals.view import ApprovalStepView
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.core.context import BoardContext
@@ -39,20 +40,27 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution
 
 PROGRESS_KINDS = (
-    "received",
-    "parsed",
-    "planned",
-    "waived",
-    "approved",
-    "rejected",
-    "changes_asked",
-    "started",
-    "completed",
-    "failed",
-    "handed_over",
+    EntryKind.RECEIVED,
+    EntryKind.PARSED,
+    EntryKind.PLANNED,
+    EntryKind.WAIVED,
+    EntryKind.APPROVED,
+    EntryKind.REJECTED,
+    EntryKind.CHANGES_ASKED,
+    EntryKind.STARTED,
+    EntryKind.COMPLETED,
+    EntryKind.FAILED,
+    EntryKind.HANDED_OVER,
 )
 """Kinds of entries whose bare fact a customer may know."""
-_END_KINDS = ("completed", "failed", "handed_over", "rejected", "undone", "not_restored")
+_END_KINDS = (
+    EntryKind.COMPLETED,
+    EntryKind.FAILED,
+    EntryKind.HANDED_OVER,
+    EntryKind.REJECTED,
+    EntryKind.UNDONE,
+    EntryKind.NOT_RESTORED,
+)
 _MAX_OUTPUT = 4000
 _MAX_ENTRIES = 500
 _MAX_OUTPUTS = 200
@@ -330,7 +338,9 @@ def _plan_times(session: Session, sr_id: int) -> dict[int | None, datetime]:
     """When each task's present plan was filed."""
     found = session.execute(
         select(AuditEntry.task_id, func.max(AuditEntry.created_at))
-        .where(AuditEntry.sr_id == sr_id, AuditEntry.kind.in_(("planned", "waived")))
+        .where(
+            AuditEntry.sr_id == sr_id, AuditEntry.kind.in_((EntryKind.PLANNED, EntryKind.WAIVED))
+        )
         .group_by(AuditEntry.task_id)
     )
     return {row[0]: row[1] for row in found}

@@ -11,22 +11,23 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import SEOUL
 from guardia.board.integrity import entries
 
 _COLOURS = {
-    "approved": "green",
-    "completed": "bold blue",
-    "failed": "bold red",
-    "rejected": "red",
-    "broken": "bold red",
-    "handed_over": "magenta",
-    "planned": "cyan",
-    "verified": "green",
-    "intent": "dim",
-    "result": "dim",
+    EntryKind.APPROVED: "green",
+    EntryKind.COMPLETED: "bold blue",
+    EntryKind.FAILED: "bold red",
+    EntryKind.REJECTED: "red",
+    EntryKind.BROKEN: "bold red",
+    EntryKind.HANDED_OVER: "magenta",
+    EntryKind.PLANNED: "cyan",
+    EntryKind.VERIFIED: "green",
+    EntryKind.INTENT: "dim",
+    EntryKind.RESULT: "dim",
 }
 _ACTOR_WIDTH = 14
 _TIME_WIDTH = 10
@@ -68,7 +69,7 @@ class AuditTimeline:
         row.add_column(ratio=1, overflow="fold")
         clock = f"{moment.astimezone(SEOUL):%H:%M:%S.%f}"[:_TIME_WIDTH]
         name = self._names.get(actor, actor.removeprefix("channel:"))
-        row.add_row(clock, Text(name), Text(sentence, _COLOURS.get(kind, "")))
+        row.add_row(clock, Text(name), Text(sentence, _COLOURS.get(EntryKind(kind), "")))
         self._console.print(row)
 
     @contextmanager

@@ -1,0 +1,101 @@
+"""Kinds of audit entries. Stored in the log and in exports: never rename a value."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EntryKind(StrEnum):
+    """What an audit entry is about. Its sentence is `audit.<value>` of the catalogue."""
+
+    # Requests and tasks
+    RECEIVED = "received"
+    PARSED = "parsed"
+    COMMENT = "comment"
+    OFFERED = "offered"
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    HANDED_OVER = "handed_over"
+    PASSED_ON = "passed_on"
+    HANDED_ON = "handed_on"
+    STALLED = "stalled"
+    STALL_LIFTED = "stall_lifted"
+    TIMED_OUT = "timed_out"
+
+    # Plans and approvals
+    PLANNED = "planned"
+    WAIVED = "waived"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    CHANGES_ASKED = "changes_asked"
+    APPROVAL_ESCALATED = "approval_escalated"
+    APPROVAL_EXPIRED = "approval_expired"
+    DELEGATED = "delegated"
+    DELEGATION_REVOKED = "delegation_revoked"
+
+    # Remote commands
+    INTENT = "intent"
+    RESULT = "result"
+    RESULT_FAILED = "result_failed"
+    FOUND_DONE = "found_done"
+    FOUND_UNKNOWN = "found_unknown"
+
+    # Directives and the kill switch
+    ORDERED = "ordered"
+    UNDONE = "undone"
+    NOT_RESTORED = "not_restored"
+    KILLED = "killed"
+    RELEASED = "released"
+    KILL_REPORT = "kill_report"
+
+    # The audit log itself
+    VERIFIED = "verified"
+    VERIFIED_DAILY = "verified_daily"
+    BROKEN = "broken"
+    REPORT_MISSING = "report_missing"
+    COPY_FAILED = "copy_failed"
+    KEY_ROTATED = "key_rotated"
+    KEY_SUCCEEDED = "key_succeeded"
+
+    # Organization and agents
+    ORG_APPLIED = "org_applied"
+    AGENT_PAUSED = "agent_paused"
+    AGENT_RESUMED = "agent_resumed"
+    LESSON_LEARNED = "lesson_learned"
+    NOTE_WRITTEN = "note_written"
+    NOTE_EDITED = "note_edited"
+    NOTE_STRUCK = "note_struck"
+    NOTE_RESTORED = "note_restored"
+    OUTSIDE_OPENED = "outside_opened"
+    OUTSIDE_REFUSED = "outside_refused"
+    OUTSIDE_ENDED = "outside_ended"
+    HIRE_REQUESTED = "hire_requested"
+    HIRE_APPROVED = "hire_approved"
+    HIRE_REJECTED = "hire_rejected"
+    HIRE_AWAITED = "hire_awaited"
+
+    # Goals
+    GOAL_GIVEN = "goal_given"
+    GOAL_PLANNED = "goal_planned"
+    GOAL_ASKED = "goal_asked"
+    GOAL_ANSWERED = "goal_answered"
+    GOAL_APPROVED = "goal_approved"
+    GOAL_ACHIEVED = "goal_achieved"
+    GOAL_DROPPED = "goal_dropped"
+
+    # Costs
+    MODEL_ASKED = "model_asked"
+    BUDGET_WARNED = "budget_warned"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    BUDGET_PAUSED = "budget_paused"
+    BUDGET_RAISED = "budget_raised"
+    BUDGET_RENEWED = "budget_renewed"
+
+    # People
+    PERSON_ADDED = "person_added"
+    PERSON_CHANGED = "person_changed"
+    ACCOUNT_LINKED = "account_linked"
+    ACCOUNT_UNLINKED = "account_unlinked"
+    TOKEN_ISSUED = "token_issued"
+    TOKEN_REVOKED = "token_revoked"
