@@ -92,7 +92,7 @@ def _select_agent() -> Select[Any]:
         Agent.spec,
         revision.label("revision"),
         unfinished.exists().label("unfinished"),
-        _has_work().label("works"),
+        _has_work().label("has_work"),
         _has_rollback().label("ordered"),
     ).where(Agent.agent_id == AGENT)
 

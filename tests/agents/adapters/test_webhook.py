@@ -105,7 +105,7 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
 def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
     env: BoardEnv, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("guardia.agents.adapters.webhook._PAUSES", (0.01, None))
+    monkeypatch.setattr("guardia.agents.adapters.webhook._RETRY_DELAYS", (0.01, None))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     seen: list[str] = []
 

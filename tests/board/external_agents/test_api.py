@@ -237,12 +237,12 @@ def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(env: BoardEnv)
 
 
 def test_a_late_answer_is_asked_for_again(env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardia.board.external_agents.api.WAIT", 0.0)
+    monkeypatch.setattr("guardia.board.external_agents.api.WAIT_SECONDS", 0.0)
     with open_adapter_run(env) as found:
         answer = found.ask("POST", "/reads", LOCKS)
         assert answer.status_code == 202
         number = answer.json()["call"].rpartition("/")[2]
-        monkeypatch.setattr("guardia.board.external_agents.api.WAIT", 20.0)
+        monkeypatch.setattr("guardia.board.external_agents.api.WAIT_SECONDS", 20.0)
         assert found.ask("GET", f"/calls/{number}").json()["findings"] == NO_LOCKS
         assert found.ask("GET", "/calls/999").status_code == 404
 

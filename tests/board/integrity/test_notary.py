@@ -143,7 +143,7 @@ def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: AuditEnv) -> 
 def test_a_place_that_hangs_does_not_hang_us(
     sealed: AuditEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("guardia.board.integrity.notary._PATIENCE", 0.2)
+    monkeypatch.setattr("guardia.board.integrity.notary._COPY_TIMEOUT", 0.2)
     path = sealed.witness_files.copies[1] / "main.jsonl"
     path.touch()
     descriptor = os.open(path, os.O_RDWR)
