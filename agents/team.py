@@ -86,7 +86,7 @@ class Team:
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:
             task = view.task(self._board, claim.task_id)
-            if task.written:
+            if task.has_manual_plan:
                 return self._run_manual_plan(context)
             if agent.adapter is not None:
                 return self._run_external(context, agent)

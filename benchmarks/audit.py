@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.chain import CHAIN_START, ORIGIN, ChainEntry, ChainWalk
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.model import Comment, Issue
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
@@ -139,7 +140,7 @@ def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
     def entry(session: Session) -> None:
         log.append(
             session,
-            "comment",
+            EntryKind.COMMENT,
             actor="a",
             now=datetime.now(UTC),
             sr_id=sr_id,

@@ -23,7 +23,7 @@ class CatalogPlanner:
             if tool.risk is not Risk.READ
         )
 
-    def action(self, draft: ActionDraft, host: Host, category: str) -> Action:
+    def build_action(self, draft: ActionDraft, host: Host, category: str) -> Action:
         """``Refused`` for a read, and for what the category does not cover."""
         tool = catalog.find(draft.tool)
         if tool.risk is Risk.READ:

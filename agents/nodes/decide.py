@@ -49,13 +49,13 @@ def _file(
     state: OperateState, context: AgentContext, rule: str, plan: Plan, action_type: str
 ) -> OperateState:
     filed = view.plan_state(context.board, context.claim.task_id)
-    if not filed.stands and filed.plan is not None and _calls_of(filed.plan) == _calls_of(plan):
+    if not filed.is_current and filed.plan is not None and _calls_of(filed.plan) == _calls_of(plan):
         # A procedure cannot think of something else: what people want, people must plan.
         words = t("agents.same_plan", wanted=state.get("returned") or "")
         return {"rule": rule, "ending": "manual", "report": words}
     attempt = view.task(context.board, context.claim.task_id).attempt
     bound = tasks.plan_hash(context.claim.task_id, plan, attempt)
-    if not filed.stands or filed.plan_hash != bound:
+    if not filed.is_current or filed.plan_hash != bound:
         did = ", ".join(action.effect for action in plan.actions) or t("notes.nothing_to_do")
         agent_memory.write(
             context.board,

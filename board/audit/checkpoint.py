@@ -182,7 +182,7 @@ def witnessed_heads(
     entry = next(entries, None)
     for checkpoint in checkpoints:
         while entry is not None and entry[0] <= checkpoint.size:
-            if not succession.announced(entry[1]):
+            if not succession.accept_successor(entry[1]):
                 yield WitnessedHead(entry[0], "", "checkpoint", "succession")
                 return
             entry = next(entries, None)
@@ -192,5 +192,5 @@ def witnessed_heads(
             return
         before = checkpoint
         succession.switch_to_successor()
-    if entry is not None and not succession.announced(entry[1]):
+    if entry is not None and not succession.accept_successor(entry[1]):
         yield WitnessedHead(entry[0], "", "checkpoint", "succession")

@@ -73,7 +73,7 @@ class KeySuccession:
         self.use, self.key = use, key
         self._successor: Ed25519PublicKey | None = None
 
-    def announced(self, statement: Any) -> bool:
+    def accept_successor(self, statement: Any) -> bool:
         """Take note of a successor; ``False`` where the present key has not signed this, or has
         announced another before."""
         if not isinstance(statement, Mapping) or self._successor is not None:
@@ -127,7 +127,7 @@ class DecisionSignatureChecker:
         """Why the next entry's seal or announcement does not hold, or ``None``."""
         detail = entry.detail
         if entry.kind == SUCCESSION_KIND and detail.get("use") == DECISION_KEYS:
-            if not self._succession.announced(detail):
+            if not self._succession.accept_successor(detail):
                 return "succession"
             self._succession.switch_to_successor()
             return None

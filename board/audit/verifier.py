@@ -72,7 +72,7 @@ class ExportReader:
         self._checkpoints = 0
         self._vouched = root is None
 
-    def line(self, name: str, value: Any) -> ChainVerdict | None:
+    def read_line(self, name: str, value: Any) -> ChainVerdict | None:
         """The next line; a verdict where the reading ends with it."""
         if name == "entry":
             return self._entry(parse_entry(value))
@@ -93,7 +93,7 @@ class ExportReader:
             return found
         fault = self._signature_checker.fault(entry)
         if entry.kind == SUCCESSION_KIND and entry.detail.get("use") != DECISION_KEYS:
-            fault = None if self._succession.announced(entry.detail) else "succession"
+            fault = None if self._succession.accept_successor(entry.detail) else "succession"
         if fault is None:
             return None
         sealed = self._walk.sealed
@@ -144,7 +144,7 @@ def verify_export(file: BinaryIO, key: Ed25519PublicKey) -> ChainVerdict:
             if first:
                 reader, first = _open_export(name, value, key), False
                 continue
-            found = reader.line(name, value)
+            found = reader.read_line(name, value)
             if found is not None:
                 return (
                     found if name != "end" or not file.read(1) else reader.failed_verdict("format")

@@ -83,7 +83,7 @@ def _actions(
 ) -> tuple[Action, ...]:
     if not 0 < len(drafts) <= _MAX_ACTIONS:
         raise Invalid(what=t("board.verb.change"), why=t("board.no_action", most=_MAX_ACTIONS))
-    return tuple(planner.action(draft, host, category) for draft in drafts)
+    return tuple(planner.build_action(draft, host, category) for draft in drafts)
 
 
 def force_action(
@@ -104,7 +104,7 @@ def force_action(
     with board.database.reading() as session:
         get_issue(session, sr_id)
         host = registry.host(session, clean(server).strip())
-    action = planner.action(draft, host, Category.FORCED)
+    action = planner.build_action(draft, host, Category.FORCED)
     plan = _forced_plan(person, host, action, text)
     board.sign_checkpoint()
     now = board.clock()

@@ -42,5 +42,5 @@ class Planner(Protocol):
     def options(self) -> tuple[ToolOption, ...]:
         """Every change there is, in the catalogue's order."""
 
-    def action(self, draft: ActionDraft, host: Host, category: str) -> Action:
+    def build_action(self, draft: ActionDraft, host: Host, category: str) -> Action:
         """The concrete action; ``Invalid`` or ``Refused`` with the reason where there is none."""

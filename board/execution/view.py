@@ -33,7 +33,7 @@ class TaskView:
     attempt: int
     """How often people have given it back to agents."""
     plan_hash: str | None
-    written: bool
+    has_manual_plan: bool
     """Whether it is to carry out a plan that a person has written."""
 
 
@@ -52,7 +52,7 @@ class PlanState:
     plan: Plan | None
     plan_hash: str | None
     approved: bool
-    stands: bool
+    is_current: bool
     """Whether it still counts: not where people have sent it back."""
 
 

@@ -39,7 +39,7 @@ def verify_and_log(
     """
     day = {"day": company_today(board).isoformat()} if daily else {}
     found = verification.verify_log(board, full=daily)
-    now, detail = board.clock(), {**found.words(), **day}
+    now, detail = board.clock(), {**found.to_detail(), **day}
     with board.database.transaction() as session:
         if found.intact:
             log.append(

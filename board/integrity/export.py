@@ -30,7 +30,7 @@ def export_log(board: BoardContext, file: Path) -> tuple[int, str]:
     if newest is None:
         raise Invalid(what="export", why=t("audit.empty"))
     try:
-        root = notary.public()
+        root = notary.root_key()
         _write(file, _lines(board, newest.size, newest.key, public_hex(root) if root else ""))
     except OSError as error:
         raise Invalid(what=str(file), why=error.strerror or "") from error

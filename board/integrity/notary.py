@@ -73,7 +73,7 @@ class Notary:
         self._update_copies(board)
         return newest
 
-    def public(self) -> Ed25519PublicKey | None:
+    def root_key(self) -> Ed25519PublicKey | None:
         """The first key of all, from which the present one is followed; ``None`` before any."""
         try:
             return checkpoints.load_public_key(self.witness_files.public.read_text("ascii"))
@@ -128,10 +128,10 @@ class Notary:
         announcements = (
             audit_log.announcements(session, CHECKPOINT_KEYS, until=last.size) if last else []
         )
-        succession = KeySuccession(CHECKPOINT_KEYS, self.public() if announcements else None)
+        succession = KeySuccession(CHECKPOINT_KEYS, self.root_key() if announcements else None)
         for _, one in announcements:
             # What does not hold is named by the verification; here it only counts for nothing.
-            if succession.announced(one):
+            if succession.accept_successor(one):
                 succession.switch_to_successor()
         return succession
 
@@ -223,7 +223,7 @@ def _sign(
 def _first_forged(key: Ed25519PrivateKey, announcements: Iterable[tuple[int, Any]]) -> int | None:
     """The first entry that announces a key and that the present one has not signed."""
     succession = KeySuccession(CHECKPOINT_KEYS, key.public_key())
-    return next((seq for seq, one in announcements if not succession.announced(one)), None)
+    return next((seq for seq, one in announcements if not succession.accept_successor(one)), None)
 
 
 def _load_key(path: Path, given: str) -> Ed25519PrivateKey:

@@ -69,7 +69,7 @@ class VerificationResult:
         """Whether everything holds."""
         return self.verdict.intact
 
-    def words(self) -> dict[str, Any]:
+    def to_detail(self) -> dict[str, Any]:
         """For programs and for the record."""
         v = self.verdict
         return {
@@ -95,7 +95,7 @@ def verify_log(
         with board.database.reading() as session:
             return VerificationResult(log.verify_all(session), 0)
     notary = require_notary(board)
-    witness_files, key = notary.witness_files, notary.public()
+    witness_files, key = notary.witness_files, notary.root_key()
     verifier_state = load_verifier_state(witness_files.verifier_state)
     # What lies outside is looked at first: the database may only be ahead of it.
     copies = [(copy, copy.length()) for copy in map(CheckpointCopy, witness_files.copies)]
@@ -203,7 +203,7 @@ def _checkpoint_heads(
         return
     succession, known = KeySuccession(CHECKPOINT_KEYS, key), before.size if before else 0
     for seq, detail in log.announcements(session, CHECKPOINT_KEYS, until=known):
-        if not succession.announced(detail):
+        if not succession.accept_successor(detail):
             yield WitnessedHead(seq, "", "checkpoint", "succession")
             return
         succession.switch_to_successor()
@@ -218,7 +218,7 @@ def _keys(board: BoardContext, key: Ed25519PublicKey) -> dict[str, Ed25519Public
     succession, found = KeySuccession(CHECKPOINT_KEYS, key), {fingerprint(key): key}
     with board.database.reading() as session:
         for _, detail in log.announcements(session, CHECKPOINT_KEYS):
-            if succession.announced(detail):
+            if succession.accept_successor(detail):
                 succession.switch_to_successor()
             if succession.key is not None:
                 found[fingerprint(succession.key)] = succession.key

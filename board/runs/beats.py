@@ -93,7 +93,7 @@ def _select_agent() -> Select[Any]:
         revision.label("revision"),
         unfinished.exists().label("unfinished"),
         _has_work().label("has_work"),
-        _has_rollback().label("ordered"),
+        _has_rollback().label("has_rollback"),
     ).where(Agent.agent_id == AGENT)
 
 

@@ -97,7 +97,7 @@ def _crash_counts(session: Session, tasks: Sequence[int], now: datetime) -> list
 def _crash_count(row: Any, now: datetime) -> _CrashCount:
     """Whoever has come further, or has had a quiet day, begins anew."""
     mark = f"{row.status} {row.plan_hash or '-'} {row.attempt} {row.steps}"
-    known: TaskCrashCount | None = row.TaskLoss
+    known: TaskCrashCount | None = row.TaskCrashCount
     if known is None:
         return _CrashCount(row.task_id, 0, mark, now, None)
     if known.mark != mark or known.since < now - WINDOW:

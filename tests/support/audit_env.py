@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.audit.chain import ORIGIN, ChainEntry
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary
@@ -37,7 +38,7 @@ class AuditEnv:
             with self.board.database.transaction() as session:
                 log.append(
                     session,
-                    "comment",
+                    EntryKind.COMMENT,
                     actor="person:lead",
                     now=self.board.clock(),
                     detail={"n": n},

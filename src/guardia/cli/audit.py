@@ -60,7 +60,7 @@ def print_public_key(
     from guardia.board.integrity.witnesses import WitnessFiles
 
     witness_files = WitnessFiles.of(Settings())
-    found = Notary(witness_files).public()
+    found = Notary(witness_files).root_key()
     if found is None:
         raise Invalid(what=str(witness_files.public), why=t("cli.audit.no_key"))
     if present:
@@ -74,7 +74,7 @@ def _verify_here(*, full: bool, since: int | None) -> tuple[ChainVerdict, dict[s
 
     with open_installation(Settings()) as installation, installation.board() as board:
         found = verification.verify_log(board, full=full, since=since)
-    return found.verdict, found.words()
+    return found.verdict, found.to_detail()
 
 
 def _verify_export(file: Path, key: Path | None) -> tuple[ChainVerdict, dict[str, Any]]:

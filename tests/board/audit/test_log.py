@@ -8,13 +8,14 @@ import pytest
 from board_env import BoardEnv
 
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
 
 
 def append(env: BoardEnv, n: int) -> None:
     with env.board.database.transaction() as session:
         log.append(
             session,
-            "comment",
+            EntryKind.COMMENT,
             actor="person:lead",
             now=env.board.clock(),
             sr_id=None,
@@ -45,7 +46,7 @@ def test_what_is_rolled_back_leaves_no_link(env: BoardEnv) -> None:
         pass
 
     with pytest.raises(Failure), env.board.database.transaction() as session:
-        log.append(session, "comment", actor="x", now=env.board.clock(), text="x")
+        log.append(session, EntryKind.COMMENT, actor="x", now=env.board.clock(), text="x")
         raise Failure
     append(env, 1)
     assert verdict(env).size == before + 1
@@ -115,7 +116,7 @@ def test_hostile_text_is_kept_as_text(env: BoardEnv) -> None:
     with env.board.database.transaction() as session:
         log.append(
             session,
-            "comment",
+            EntryKind.COMMENT,
             actor="x",
             now=env.board.clock(),
             detail={"t": hostile},

@@ -39,12 +39,12 @@ class Board:
     verifier: types.ModuleType
 
     def key(self, pem: str = PEM) -> Any:
-        return self.checkpoint.private_key(pem)
+        return self.checkpoint.load_private_key(pem)
 
     def links(self, count: int = SIZE) -> list[Any]:
         made: list[Any] = []
         for n in range(1, count + 1):
-            link = self.chain.Link(
+            link = self.chain.ChainEntry(
                 seq=n,
                 created_at=START + timedelta(seconds=n),
                 actor="agent:db-agent",
@@ -73,12 +73,12 @@ class Board:
         for link in links:
             lines.append({"entry": {**link.body(), "current_hash": link.current_hash}})
             if link.seq in witnessed_heads:
-                lines.append({"checkpoint": witnessed_heads[link.seq].written()})
+                lines.append({"checkpoint": witnessed_heads[link.seq].to_dict()})
         return [*lines, {"end": {"entries": len(links), "checkpoints": len(signed)}}]
 
     def verify(self, lines: Lines, more: bytes = b"", pem: str = PEM) -> Any:
         data = b"".join(json.dumps(line).encode() + b"\n" for line in lines) + more
-        return self.verifier.verify(io.BytesIO(data), self.key(pem).public_key())
+        return self.verifier.verify_export(io.BytesIO(data), self.key(pem).public_key())
 
     def line(self, pem: str = PEM) -> Any:
         return self.signers.KeySuccession("record", self.key(pem).public_key())
@@ -164,7 +164,7 @@ def signed_under_our_name(b: Board) -> Lines:
     ours = b.checkpoint.fingerprint(b.key().public_key())
     for c in b.signed(links, SEALED):
         named = replace(c, key=ours)
-        made.append(replace(named, signature=b.key(OTHER).sign(named.signed()).hex()))
+        made.append(replace(named, signature=b.key(OTHER).sign(named.signed_bytes()).hex()))
     return b.export(links, made)
 
 
@@ -176,7 +176,7 @@ def resigned(**changes: Any) -> Callable[[Board], Lines]:
         made = b.signed(links, SEALED)
         made[1] = b.checkpoint.sign(replace(made[1], **changes), b.key())
         lines = b.export(links, [made[0], made[2]])
-        lines.insert(8, {"checkpoint": made[1].written()})
+        lines.insert(8, {"checkpoint": made[1].to_dict()})
         lines[-1]["end"]["checkpoints"] = 3
         return lines
 
@@ -498,14 +498,14 @@ def series(b: Board) -> None:
     assert walk(links, made, head=F) == (10, None, "tail", 9, 9)
     assert walk(links[:8], made) == (9, None, "tail", 8, 6)
     assert walk(links[:5], made) == (6, None, "tail", 5, 3)
-    start = b.chain.Place(3, links[2].current_hash, links[2].created_at)
+    start = b.chain.ChainPosition(3, links[2].current_hash, links[2].created_at)
     assert walk(links[3:], made[1:], made[0], start=start) == (None, None, None, 9, 9)
     assert walk(links[4:], made[1:], made[0], start=start) == (4, None, "gap", 3, 0)
     assert walk(links, [made[0], made[2]]) == (None, 9, "previous", 9, 3)
     # Nothing is said after the first checkpoint that does not hold.
     found = list(b.checkpoint.witnessed_heads(made, "x", b.line()))
     assert [(m.size, m.fault, m.witness) for m in found] == [(3, "chain", "checkpoint")]
-    memory = b.chain.Mark(5, links[4].current_hash, "memory")
+    memory = b.chain.WitnessedHead(5, links[4].current_hash, "memory")
     found = b.chain.verify(links, witnessed_heads=[memory])
     assert (told(found), found.witness) == ((None, None, None, 9, 0), None)
     found = b.chain.verify(links, witnessed_heads=[replace(memory, head=F)])
@@ -520,8 +520,10 @@ def series(b: Board) -> None:
 def succession(b: Board) -> None:
     """The database's marks and decisions where keys are replaced."""
     lines = SECOND["signed by it at last"]
-    links = [b.verifier.entry(line["entry"]) for line in lines if "entry" in line]
-    signed = [b.checkpoint.read(line["checkpoint"]) for line in lines if "checkpoint" in line]
+    links = [b.verifier.parse_entry(line["entry"]) for line in lines if "entry" in line]
+    signed = [
+        b.checkpoint.parse_checkpoint(line["checkpoint"]) for line in lines if "checkpoint" in line
+    ]
     said = [(5, links[4].detail)]
 
     def found(given: list[tuple[int, Any]], series: Any = None, before: Any = None) -> Any:
@@ -563,11 +565,11 @@ def everything(b: Board) -> None:
     for more, expected in MORE.values():
         assert told(b.verify(LINES["nothing"][:-1], more)) == expected
         assert told(b.verify(LINES["nothing"], more)) == expected
-    found = b.verifier.words(b.verify(LINES["recomputed"]), b.key().public_key())
+    found = b.verifier.report(b.verify(LINES["recomputed"]), b.key().public_key())
     assert (found["verdict"], found["intact"]) == ("detected at entry 6: rewritten", False)
-    found = b.verifier.words(b.verify(LINES["another key"]), b.key().public_key())
+    found = b.verifier.report(b.verify(LINES["another key"]), b.key().public_key())
     assert found["verdict"] == "detected at checkpoint 3: key"
-    found = b.verifier.words(b.verify(LINES["nothing"]), b.key().public_key())
+    found = b.verifier.report(b.verify(LINES["nothing"]), b.key().public_key())
     assert (found["verdict"], found["intact"]) == ("intact", True)
     assert found["key"] == checkpoint.fingerprint(checkpoint.load_private_key(PEM).public_key())
     series(b)
@@ -578,16 +580,28 @@ def everything(b: Board) -> None:
 SECOND = {name: attack(board()) for name, (attack, _) in TRUSTED.items()}
 LINES = {name: attack(board()) for name, (attack, _) in ATTACKS.items()}
 MUTATED = {
-    "guardia.board.audit.chain": {"verify", "_fault", "Walk", "Verdict"},
-    "guardia.board.audit.signing_keys": {"Succession", "Seals", "genuine", "public", "_holds"},
-    "guardia.board.audit.checkpoint": {"fault", "marks", "_signature_holds", "read", "signed"},
+    "guardia.board.audit.chain": {"verify", "_fault", "ChainWalk", "ChainVerdict"},
+    "guardia.board.audit.signing_keys": {
+        "KeySuccession",
+        "DecisionSignatureChecker",
+        "is_genuine",
+        "parse_public_key",
+        "_is_signature_valid",
+    },
+    "guardia.board.audit.checkpoint": {
+        "find_fault",
+        "witnessed_heads",
+        "_is_signature_valid",
+        "parse_checkpoint",
+        "signed_bytes",
+    },
     "guardia.board.audit.verifier": {
-        "Reading",
-        "entry",
-        "verify",
-        "_opened",
+        "ExportReader",
+        "parse_entry",
+        "verify_export",
+        "_open_export",
         "_lines",
-        "words",
+        "report",
     },
 }
 

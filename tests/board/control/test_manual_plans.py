@@ -177,7 +177,7 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
     approve(env, claim, state.plan_hash)
     assert kinds(env)[-3:] == ["ordered", "planned", "approved"]
     if begin is not paused:
-        assert view.task(env.board, claim.task_id).written
+        assert view.task(env.board, claim.task_id).has_manual_plan
         assert tasks.begin_execution(env.board, env.claim("db-agent")).plan_hash == state.plan_hash
 
 
@@ -363,7 +363,7 @@ def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(env: BoardE
     for person in (LEAD, OFFICER):
         decisions.decide(env.board, person, task_id, approve=True, plan_hash=mine.plan_hash)
     claim = env.claim("db-agent")
-    assert claim.task_id == task_id and view.task(env.board, task_id).written
+    assert claim.task_id == task_id and view.task(env.board, task_id).has_manual_plan
     grant = tasks.begin_execution(env.board, claim)
     commands.record_intent(env.board, grant, RESTART, "…", PlanStep(0, "do"))
     found = kinds(env)
@@ -430,7 +430,7 @@ def test_proposals_for_people_and_agents_are_the_same(env: BoardEnv) -> None:
     planner = env.board.planner
     assert planner is not None
     for call in (FIRST, RESTART):
-        action: Action = planner.action(ActionDraft.of(call), HOST, "MAINTENANCE")
+        action: Action = planner.build_action(ActionDraft.of(call), HOST, "MAINTENANCE")
         assert action == catalogue.propose(call, HOST)
     offered = {offer.tool: offer.arguments for offer in planner.options()}
     assert offered["service.restart"] == ("service",) and "service.health" not in offered
