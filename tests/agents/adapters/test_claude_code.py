@@ -56,7 +56,7 @@ def test_its_call_leaves_it_no_tool_of_its_own_and_no_secret_in_sight(folder: Pa
 
 
 @pytest.mark.parametrize(
-    ("printed", "complained", "how", "output"),
+    ("stdout_text", "stderr_text", "how", "output"),
     [
         ('{"type": "result", "subtype": "success", "result": "끝"}', "remark", "ended", "끝"),
         ('{"type": "result", "subtype": "error_max_turns", "errors": ["Reached 10"]}', "", "failed",

@@ -78,7 +78,7 @@ def test_what_the_server_shows_has_happened_and_is_not_run_again(env: BoardEnv) 
     assert last_entry(env) == "found_done"
 
 
-@pytest.mark.parametrize("shown_by", [SHOWN, ()], ids=["not shown", "nothing would show it"])
+@pytest.mark.parametrize("proof", [SHOWN, ()], ids=["not shown", "nothing would show it"])
 def test_what_the_server_does_not_show_fails_and_is_not_run_again(
     env: BoardEnv, proof: tuple[Check, ...]
 ) -> None:
