@@ -27,8 +27,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the ac
 STARTER = """
 import sys, time
 from pathlib import Path
-from guardia.db.embedded import FAST, Cluster
-cluster = Cluster(Path(sys.argv[1]), settings=FAST).start()
+from guardia.db.embedded import FAST_SETTINGS, Cluster
+cluster = Cluster(Path(sys.argv[1]), settings=FAST_SETTINGS).start()
 cluster.create_roles()
 print("owned" if cluster.owned else "attached", cluster.pid, flush=True)
 time.sleep(600)

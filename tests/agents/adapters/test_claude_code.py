@@ -81,7 +81,7 @@ def test_it_is_not_started_where_it_could_not_reach_our_tools(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "closed").mkdir(mode=0o700)
-    monkeypatch.setattr(ClaudeCodeAgent, "needed", (folder / "closed" / "python",))
+    monkeypatch.setattr(ClaudeCodeAgent, "required_paths", (folder / "closed" / "python",))
     with pytest.raises(Misconfigured, match="closed"):
         run_in_own_loop(cli(folder).start())
 
