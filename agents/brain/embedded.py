@@ -31,5 +31,4 @@ class EmbeddedBrain:
         if not found:
             return Thought(Choice(None, t("agents.nothing_found")), NAME)
         best = found[0]
-        reason = t("agents.best_hit", title=best.runbook.title, passage=best.passage.heading)
-        return Thought(Choice(best.runbook.id, reason), NAME)
+        return Thought(Choice(best.runbook.id, t("agents.best_hit")), NAME)

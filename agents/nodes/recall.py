@@ -36,6 +36,8 @@ def recall(state: OperateState, runtime: Runtime[Context]) -> OperateState:
     ordered = sorted(found, key=lambda f: f.runbook.id != chosen)
     said = t(
         "agents.recalled",
+        title=ordered[0].runbook.title,
+        version=ordered[0].runbook.version,
         reason=thought.answer.reason,
         by=named(thought.by),
         remark=thought.remark,

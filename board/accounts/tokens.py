@@ -8,7 +8,7 @@ from datetime import timedelta
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.core.context import Desk
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.org import tokens
 from guardia.org.access import PERMISSIONS, allowed, require
@@ -44,7 +44,7 @@ def issue(desk: Desk, person: PersonName, name: str, rights: Sequence[str], days
 
 def _check(person: PersonName, name: str, rights: Sequence[str], days: int) -> None:
     if not name:
-        raise Invalid(what=t("desk.token.name"), why=t("desk.token.name_needed"))
+        raise Missing(what=t("desk.token.name"))
     if not 1 <= days <= _DAYS:
         raise Invalid(what=str(days), why=t("desk.token.days", most=_DAYS))
     for right in rights:

@@ -22,7 +22,7 @@ from guardia.board.core.outbox import reply, seal_soon
 from guardia.board.core.transitions import move
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
-from guardia.errors import Forbidden, Invalid, Stale
+from guardia.errors import Forbidden, Invalid, Missing, Stale
 from guardia.i18n import t
 from guardia.org.access import require
 from guardia.org.directory import PersonName
@@ -90,7 +90,7 @@ def say(
         steps = requests.steps_of(session, task)
         word, before = _word(session, person, issue, task, steps, verdict, now)
         if verdict is not Verdict.APPROVE and not text:
-            raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
+            raise Missing(what=t("desk.reason"))
         said = _Said(person, word, text, now)
         step = steps[word.step - 1]
         kept = _keep(session, step, said)

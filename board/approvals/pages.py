@@ -13,7 +13,7 @@ from guardia.board.approvals import delegations, requests
 from guardia.board.core.context import Desk
 from guardia.board.web import errors, render
 from guardia.board.web.session import AtDesk, Here, Visitor, visitor
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(visitor)])
@@ -49,7 +49,7 @@ def give(
             zone = requests.zone(session)
         ends = _moment(until, zone)
         if ends is None:
-            raise Invalid(what=t("web.delegation.until"), why=t("web.delegation.missing"))
+            raise Missing(what=t("web.delegation.until"))
         delegations.delegate(
             desk,
             here.person,

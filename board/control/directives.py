@@ -33,7 +33,7 @@ from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
 from guardia.board.execution.tasks import file, printable, stored_plan
 from guardia.board.organization import agent_memory
-from guardia.errors import IllegalMove, Invalid, NotFound, Refused, Stale
+from guardia.errors import IllegalMove, Invalid, Missing, NoSuchAssignee, NotFound, Refused, Stale
 from guardia.i18n import t, t_record
 from guardia.org import registry
 from guardia.org.access import require
@@ -267,7 +267,7 @@ def _change(case: _Case) -> Directive:
 def _complete(case: _Case) -> Directive:
     """A person has done by hand what was to be done."""
     if not case.wish.reason:
-        raise Invalid(what=t("desk.verb.complete"), why=t("desk.reason_needed"))
+        raise Missing(what=t("desk.reason"))
     directive = case.place()
     case.move(Move.COMPLETE)
     _finished(case)
@@ -277,7 +277,7 @@ def _complete(case: _Case) -> Directive:
 def _rollback(case: _Case) -> Directive:
     """Undo a completed task; refused where one of its changes cannot be undone."""
     if not case.wish.reason:
-        raise Invalid(what=t("desk.verb.rollback"), why=t("desk.reason_needed"))
+        raise Missing(what=t("desk.reason"))
     plan = stored_plan(case.task)
     attempted = set(
         case.session.scalars(
@@ -305,7 +305,7 @@ def _reassign(case: _Case) -> Directive:
         return _to_agent(case, wanted)
     person = case.session.get(Person, wanted)
     if person is None or not person.active or person.role != "engineer":
-        raise Invalid(what=wanted or t("desk.verb.reassign"), why=t("desk.no_such_assignee"))
+        raise NoSuchAssignee(what=wanted or "-")
     case.detail |= {"engineer": wanted}
     directive = case.place()
     case.task.owner_id = case.issue.assignee_id = wanted

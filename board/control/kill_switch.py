@@ -22,7 +22,7 @@ from guardia.board.core.outbox import seal_soon, send
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
 from guardia.board.runs.claiming import UNDOING, WORKABLE
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.org.access import require
 from guardia.org.directory import PersonName
@@ -143,7 +143,7 @@ def release(desk: Desk, person: PersonName, reason: str) -> None:
     require(person, "control.release")
     text, now = clean(reason).strip()[:_REASON], desk.clock()
     if not text:
-        raise Invalid(what=t("desk.release_reason"), why=t("desk.reason_needed"))
+        raise Missing(what=t("desk.release_reason"))
     desk.attest()
     by = giver(person)
     with desk.database.transaction() as session:

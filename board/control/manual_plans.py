@@ -25,7 +25,7 @@ from guardia.board.core.plan import Action, Category, Citation, Plan
 from guardia.board.core.planner import Draft, Planner
 from guardia.board.core.transitions import settle
 from guardia.board.execution import tasks
-from guardia.errors import Invalid, NotFound, Refused, Stale
+from guardia.errors import Invalid, Missing, NotFound, Refused, Stale
 from guardia.i18n import t, t_record
 from guardia.org import registry
 from guardia.org.access import require
@@ -54,7 +54,7 @@ def change(desk: Desk, person: PersonName, task_id: int, revision: Revision) -> 
     has changed since the person saw it, ``Invalid`` or ``Refused`` where an action does not hold.
     """
     require(person, "directive.change")
-    reason = _reason(revision.reason, "change")
+    reason = _reason(revision.reason)
     planner = _planner(desk)
     with desk.database.reading() as session:
         task = session.get(Task, task_id)
@@ -89,7 +89,7 @@ def force(
     out, verified and, where it fails, undone by an agent like any other.
     """
     require(person, "directive.force")
-    text, planner = _reason(reason, "force"), _planner(desk)
+    text, planner = _reason(reason), _planner(desk)
     with desk.database.reading() as session:
         issue_of(session, sr_id)
         host = registry.host(session, clean(server).strip())
@@ -152,10 +152,10 @@ def _hands(session: Session, issue: Issue, host: Host) -> str:
     return best.agent_id
 
 
-def _reason(reason: str, verb: str) -> str:
+def _reason(reason: str) -> str:
     text: str = clean(reason).strip()[:_REASON]
     if not text:
-        raise Invalid(what=t(f"desk.verb.{verb}"), why=t("desk.reason_needed"))
+        raise Missing(what=t("desk.reason"))
     return text
 
 

@@ -16,7 +16,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.costs import budget_accounts, metering
 from guardia.board.costs.budget_accounts import SYSTEM, Refusal
 from guardia.board.costs.model import BudgetPause
-from guardia.errors import Exhausted, Invalid
+from guardia.errors import Exhausted, Invalid, Missing
 from guardia.i18n import t
 from guardia.org import revisions
 from guardia.org.access import require
@@ -108,7 +108,7 @@ def _check_amount(won: int, tokens: int, reason: str) -> None:
     if not (0 <= won <= MOST_WON and 0 <= tokens <= MOST_TOKENS and won + tokens > 0):
         raise Invalid(what=t("costs.amount"), why=t("costs.amount_needed"))
     if not reason:
-        raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
+        raise Missing(what=t("desk.reason"))
 
 
 def _known(session: Session, running: OrgChart, scope: str, scope_id: str) -> str:

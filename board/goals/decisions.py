@@ -23,7 +23,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
 from guardia.board.goals.planning import WORDS, goal_of, move, person_actor, record
-from guardia.errors import Invalid, Stale
+from guardia.errors import Invalid, Missing, Stale
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.access import require
@@ -36,7 +36,7 @@ def answer(desk: Desk, person: PersonName, sr_id: int, words: Mapping[int, str])
     require(person, "goal.decide")
     said = {n: clean(w).strip()[:WORDS] for n, w in words.items() if clean(w).strip()}
     if not said:
-        raise Invalid(what=t("goals.answer"), why=t("goals.empty"))
+        raise Missing(what=t("goals.answer"))
     now = desk.clock()
     with desk.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
@@ -121,7 +121,7 @@ def _end(
     require(person, "goal.decide")
     text, now = clean(reason).strip()[:WORDS], desk.clock()
     if not text:
-        raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
+        raise Missing(what=t("desk.reason"))
     with desk.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         goal.end_reason, goal.ended_at = text, now

@@ -32,7 +32,7 @@ from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
 from guardia.board.issues import comments, receiving
 from guardia.board.runs.beats import Waking, awake
-from guardia.errors import IllegalMove, Invalid, NotFound, Stale
+from guardia.errors import IllegalMove, Invalid, Missing, NotFound, Stale
 from guardia.i18n import t
 from guardia.org import registry, revisions
 from guardia.org.access import require
@@ -97,7 +97,7 @@ def give(
     require(person, "goal.give")
     body = clean(text).strip()[:_TEXT]
     if not body:
-        raise Invalid(what=t("goals.goal"), why=t("goals.empty"))
+        raise Missing(what=t("goals.goal"))
     now = desk.clock()
     dedupe = f"goal:{person.id}:{ticket}" if ticket else None
     with desk.database.transaction() as session:

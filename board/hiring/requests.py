@@ -24,7 +24,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.hiring import cost_estimate
 from guardia.board.hiring.model import Hire
 from guardia.board.organization import chart
-from guardia.errors import Invalid, NotFound, Stale
+from guardia.errors import Missing, NotFound, Stale
 from guardia.i18n import t, t_record
 from guardia.org import edit, revisions
 from guardia.org.access import require
@@ -137,7 +137,7 @@ def reject(desk: Desk, person: PersonName, hire_id: int, reason: str) -> None:
     require(person, "hire.decide")
     text, now = clean(reason).strip()[:_REASON], desk.clock()
     if not text:
-        raise Invalid(what=t("desk.reason"), why=t("desk.reason_needed"))
+        raise Missing(what=t("desk.reason"))
     with desk.database.transaction() as session:
         row = _open(session, hire_id)
         row.state, row.decision_reason = "REJECTED", text

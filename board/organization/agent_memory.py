@@ -20,7 +20,7 @@ from guardia.board.core.claims import Hold, held
 from guardia.board.core.context import Desk
 from guardia.board.core.model import Task
 from guardia.board.organization.note_model import Note, NoteVersion
-from guardia.errors import Invalid, NotFound, Stale
+from guardia.errors import Missing, NotFound, Stale
 from guardia.i18n import t
 from guardia.org.access import require
 from guardia.org.directory import PersonName
@@ -244,7 +244,7 @@ def _change(
 def _text(body: str, limit: int = LESSON) -> str:
     text: str = clean(body).strip()[:limit]
     if not text:
-        raise Invalid(what=t("notes.note"), why=t("notes.empty"))
+        raise Missing(what=t("notes.note"))
     return text
 
 

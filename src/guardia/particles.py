@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-PAIRS = frozenset({"은/는", "이/가", "을/를", "과/와", "으로/로", "이라/라", "이라는/라는", "이나/나"})
+PAIRS = frozenset(
+    ["은/는", "이/가", "을/를", "과/와", "으로/로", "이라/라", "이라는/라는", "이나/나"]
+)
 """The pairs of forms, after a consonant and after a vowel."""
 
 
@@ -36,8 +38,12 @@ _TRILLION, _TEN_QUADRILLION = 12, 16
 _LETTERS = {"L": Sound.RIEUL, "R": Sound.RIEUL, "M": Sound.CONSONANT, "N": Sound.CONSONANT}
 _SPELLED = 3
 """Capitals up to this length are read by letter."""
-_CLOSED = frozenset({"web", "app", "job", "lab", "tab", "blob", "bot", "type", "group"})
-_OPEN = frozenset({"bit", "check", "net"})
+_IRREGULAR = {
+    **dict.fromkeys(
+        ["web", "app", "job", "lab", "tab", "blob", "bot", "type", "group"], Sound.CONSONANT
+    ),
+    **dict.fromkeys(["bit", "check", "net"], Sound.VOWEL),
+}
 
 
 def with_particle(word: str, pair: str) -> str:
@@ -85,10 +91,8 @@ def _number(digits: str, fraction: str | None) -> Sound:
 
 def _latin(word: str) -> Sound:
     lower = word.lower()
-    if lower in _CLOSED:
-        return Sound.CONSONANT
-    if lower in _OPEN:
-        return Sound.VOWEL
+    if lower in _IRREGULAR:
+        return _IRREGULAR[lower]
     spelled = word.isupper() and len(word) <= _SPELLED
     if spelled or len(word) == 1 or not re.search("[aeiouy]", lower):
         return _LETTERS.get(word[-1].upper(), Sound.VOWEL)

@@ -10,7 +10,7 @@ import typer
 
 from guardia.cli.installation import opened
 from guardia.cli.issue import sign_in
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -28,7 +28,7 @@ def delegate(
     from guardia.board.approvals import delegations, requests
 
     if not (until or revoke):
-        raise Invalid(what="--until", why=t("cli.delegate.missing"))
+        raise Missing(what="--until")
     with opened(Settings()) as installation, installation.desk() as desk:
         person = sign_in(desk, who)
         if revoke:
