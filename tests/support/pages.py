@@ -77,10 +77,10 @@ def realistic(category: str = "MAINTENANCE") -> Plan:
         "세션 2개가 그 잠금을 기다립니다.",
         citation=Citation(
             document="db-lock-chain",
-            title="잠금 대기 사슬 해소",
+            title="잠금 대기 해소",
             version=3,
             sha256="8c1f" + "0" * 60,
-            passage="언제 쓰는가\n"
+            passage="적용 대상\n"
             "- 조회가 **갑자기** 느려지고\n- `idle in transaction` 세션이 있을 때",
         ),
         actions=(
@@ -178,7 +178,7 @@ class Story:
         intent = commands.intend(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
         found = LOCKED if findings is None else findings
         commands.conclude(desk, intent, Outcome(True, found, output or repr(found), 84))
-        tasks.remark(desk, self.hold, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다.")
+        tasks.remark(desk, self.hold, "절차를 찾았습니다. '잠금 대기 해소'가 가장 가깝습니다.")
         return self
 
     def file(self) -> Story:

@@ -159,7 +159,7 @@ def test_staff_see_plan_evidence_citation_approval_and_record(browse: Browse, bo
     html = browse("eng").see(f"/issues/{story.sr_id}").text
     for shown in (
         "세션 2개가 그 잠금을 기다립니다",
-        "잠금 대기 사슬 해소",
+        "잠금 대기 해소",
         "3판",
         "<strong>갑자기</strong>",
         "pg_terminate_backend",
