@@ -145,7 +145,7 @@ def test_a_lesson_is_used_and_said_the_next_time(office: Office) -> None:
     office.work()
     with office.board.desk.database.reading() as session:
         said = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
-    assert f"지난번 SR-{first}에서 MOF-WAS-01" in said
+    assert f"지난 SR-{first}에서 MOF-WAS-01" in said
 
 
 def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(office: Office) -> None:

@@ -92,7 +92,7 @@ DISAGREEING = HEAD + (
             BAD,
             [
                 (1, "talk.rooms.1", "한 줄로"),
-                (2, "talk.names.1", "한 낱말로"),
+                (2, "talk.names.1", "한 단어로"),
                 (5, "talk.rules.two.find.0.0", "낱말 1~4개"),
                 (5, "talk.rules.two.find.0.1", "낱말 1~4개"),
                 (5, "talk.rules.two.find.1", "1개 이상"),
@@ -107,9 +107,9 @@ DISAGREEING = HEAD + (
             DISAGREEING,
             [
                 (3, "talk.rules.two.rooms.1", "없는방"),
-                (4, "talk.rules.two.id", "이미 쓰이고"),
+                (4, "talk.rules.two.id", "이미 사용 중"),
                 (4, "talk.rules.two.skill", "DB"),
-                (5, "talk.rules.link.id", "이미 쓰이고"),
+                (5, "talk.rules.link.id", "이미 사용 중"),
             ],
         ),
     ],

@@ -243,7 +243,7 @@ def test_what_cannot_be_undone_is_not_rolled_back(house: House) -> None:
     sr_id = approved(house, "기재부 운영DB 쿼리가 너무 느려요")
     house.work()
     assert house.state(sr_id) is State.COMPLETED
-    with pytest.raises(Refused, match="되돌릴 수 없는"):
+    with pytest.raises(Refused, match="원복할 수 없는"):
         directives.give(
             house.desk, house.person("team_lead"), task_of(house, sr_id), Wish("rollback", "취소")
         )

@@ -87,7 +87,7 @@ def realistic(category: str = "MAINTENANCE") -> Plan:
             Action(
                 call=Call(tool="database.terminate_session", args=_SESSION),
                 risk=Risk.CHANGE,
-                effect="MOF-DB-01의 budgetdb DB에서 다른 세션을 막고 있는 세션 4711을 종료합니다.",
+                effect="MOF-DB-01의 budgetdb DB에서 잠금을 점유한 세션 4711을 종료합니다.",
                 command="PGPASSWORD=•••••• psql -X -h 127.0.0.1 -p 5432 -d budget -c "
                 "'select pg_terminate_backend(pid) from pg_stat_activity where pid = 4711'",
                 precheck=(Check(call=_LOCKS, expect="length(roots[?pid==`4711`]) > `0`"),),
@@ -98,7 +98,7 @@ def realistic(category: str = "MAINTENANCE") -> Plan:
                         within=10,
                     ),
                 ),
-                irreversible="종료한 세션은 되살릴 수 없습니다. 클라이언트는 다시 접속합니다.",
+                irreversible="종료한 세션은 복구할 수 없습니다. 클라이언트가 다시 접속합니다.",
             ),
             Action(
                 call=_TOGGLE,
@@ -178,7 +178,7 @@ class Story:
         intent = commands.intend(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
         found = LOCKED if findings is None else findings
         commands.conclude(desk, intent, Outcome(True, found, output or repr(found), 84))
-        tasks.remark(desk, self.hold, "절차를 찾았습니다. '잠금 대기 해소'가 가장 가깝습니다.")
+        tasks.remark(desk, self.hold, "적용 런북: 잠금 대기 해소(제1판) — 요청한 증상과 가장 일치합니다.")
         return self
 
     def file(self) -> Story:
@@ -202,7 +202,7 @@ class Story:
 
     def complete(self) -> Story:
         """COMPLETED."""
-        text = f"{self.plan.because}\n수행한 조치:\n" + "\n".join(
+        text = f"{self.plan.because}\n조치:\n" + "\n".join(
             f"- {a.effect}" for a in self.plan.actions
         )
         tasks.complete(self.board.desk, self.hold, text)
@@ -210,7 +210,7 @@ class Story:
 
     def fail(self) -> Story:
         """FAILED_ROLLBACK."""
-        text = "2번째 조치의 확인이 맞지 않아 되돌렸습니다.\n되돌린 조치:\n- 로그 수준을 DEBUG로"
+        text = "2번째 조치의 확인에 실패하여 원복했습니다.\n원복한 조치:\n- 로그 수준을 DEBUG로"
         tasks.fail(self.board.desk, self.hold, text)
         return self
 

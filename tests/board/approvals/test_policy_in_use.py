@@ -107,7 +107,7 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(board: Cast) -> None:
     held, _, bound = board.planned()
     assert approve(board, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
     assert pending.waiting_plans(board.desk, held.sr_id)[0].given == 1
-    with pytest.raises(Forbidden, match="두 번째"):
+    with pytest.raises(Forbidden, match="중복 결재"):
         approve(board, LEAD, held.task_id, bound)
     [step] = issue_page.issue(board.desk, LEAD2, held.sr_id).works[0].steps
     assert (step.quorum, len(step.votes), step.mine) == (2, 1, True)

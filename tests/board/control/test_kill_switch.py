@@ -123,7 +123,7 @@ def test_an_order_lets_an_agent_undo_and_look_and_nothing_else(cast: Cast) -> No
     control_kill_switch.kill(cast.desk, LEAD, "정지")
     grant = undoing.grant(cast.desk, ordered(cast)).grant
     commands.intend(cast.desk, grant, READ, "…")
-    with pytest.raises(Refused, match="되돌리기와 조회만"):
+    with pytest.raises(Refused, match="원복과 조회만"):
         commands.intend(cast.desk, grant, DO, "…", Step(0, "do"))
     with pytest.raises(Refused):
         commands.intend(cast.desk, grant, DO, "…", Step(0, "undo"))
@@ -151,7 +151,7 @@ def test_stopped_work_is_undone_and_reported_once(cast: Cast) -> None:
     assert len(alerts) == 2
     assert f"SR-{hold.sr_id} MOF-DB-01" in str(alerts[1])
     notes = rows(cast, "select body from tb_comment where author = 'operator:guardia'")
-    assert any("되돌리고 확인함" in str(note) for note in notes)
+    assert any("원복 완료" in str(note) for note in notes)
 
 
 def test_what_cannot_be_undone_ends_with_people_and_an_alert(cast: Cast) -> None:

@@ -16,7 +16,7 @@ Browse = Callable[[str], Browser]
 
 
 def test_staff_see_costs_and_customers_do_not(browse: Browse, board: Cast) -> None:
-    assert "모델을 쓰거나" in browse("eng").see("/costs").text, "the empty state says what to do"
+    assert "모델 호출이나" in browse("eng").see("/costs").text, "the empty state says what to do"
     assert 'href="/costs"' in browse("lead").see("/issues").text
     customer = browse("cus")
     assert customer.see("/costs").status_code == 403
@@ -37,7 +37,7 @@ def test_the_page_shows_the_month_by_agent_institution_and_model(
     assert "/costs/raise" not in html, "a team lead may not raise"
     assert "style=" not in html, "the policy of the pages forbids it"
     empty = browse("lead").see("/costs?month=2026-01").text
-    assert "모델을 쓰거나" in empty
+    assert "모델 호출이나" in empty
     for wrong in ("2026-13", "x", "9999-01", "2026-1"):
         assert browse("lead").see(f"/costs?month={wrong}").status_code == 422
 
@@ -46,7 +46,7 @@ def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
     browse: Browse, board: Cast
 ) -> None:
     hold = exhausted(board)
-    assert "쉬고 있습니다" in browse("lead").see("/costs").text
+    assert "예산 소진으로 중지되었습니다" in browse("lead").see("/costs").text
     assert browse("lead").fill("/costs/raise", "/issues/new", target="agent:db-agent",
                                tokens="2000", reason="계속").status_code == 403  # fmt: skip
     browser = browse("pm")
@@ -58,7 +58,7 @@ def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
     assert 'value="많이"' in wrong.text and ">월말</textarea>" in wrong.text, "nothing is lost"
     words["tokens"] = "2,000"
     assert browser.fill("/costs/raise", "/costs", **words).status_code == 303
-    assert "쉬고 있습니다" not in browser.see("/costs").text
+    assert "예산 소진으로 중지되었습니다" not in browser.see("/costs").text
     assert board.hold("db-agent").task_id == hold.task_id
 
 
@@ -67,7 +67,7 @@ def test_the_issue_tells_which_models_were_asked(browse: Browse, board: Cast) ->
     story = Story(board).receive().parse()
     paid(board, story.hold, why="<b>형식</b>")
     html = browse("eng").see(f"/issues/{story.sr_id}").text
-    assert "qwen · 분류 · 답을 쓸 수 없음" in html
+    assert "qwen · 분류 · 응답 사용 불가" in html
     assert "600 → 400 토큰" in html and "0123456789ab" in html
     assert "&lt;b&gt;형식" in html and "<b>형식" not in html
     assert "qwen" not in browse("cus").see(f"/issues/{story.sr_id}").text

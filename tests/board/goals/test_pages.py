@@ -34,7 +34,7 @@ def planned(board: Cast, sr_id: int) -> None:
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),
         part(1, "로그 정리", server="MOF-WAS-01", agent_id="was-agent"),
         part(2, "회선 점검", server="MOF-DB-01", category="NETWORK", opening=OPENING),
-        part(3, "보안 강화", question="어느 서버인지 적어 주세요."),
+        part(3, "보안 강화", question="대상 서버를 지정하거나 적어 주세요."),
     )
     pieces = tuple({"text": p.text, "sentence": n} for n, p in enumerate(parts))
     planning.file(board.desk, hold, Breakdown(pieces, parts, "내장 규칙", date(2030, 1, 2)))
@@ -52,11 +52,11 @@ def test_a_goal_is_given_approved_in_part_and_its_children_are_linked(
     lead = browse("lead")
     sr_id = given(lead)
     assert given(lead) == sr_id
-    assert "계획을 세우고 있습니다" in lead.see(f"/goals/{sr_id}").text
+    assert "계획을 수립하고 있습니다" in lead.see(f"/goals/{sr_id}").text
     planned(board, sr_id)
     text = lead.see(f"/goals/{sr_id}").text
     assert "상태 &lt;b&gt;점검" in text and "<b>점검" not in text and "<i>점검" not in text
-    assert "어느 서버인지" in text and "2030-01-02" in text and "네트워크 전문가" in text
+    assert "대상 서버를 지정하거나" in text and "2030-01-02" in text and "네트워크 전문가" in text
     shown = re.search(r'name="plan_hash" value="(\w+)"', text)
     assert shown
     stale = {"verb": "approve", "plan_hash": "0" * 64, "keep": "0"}

@@ -52,7 +52,7 @@ def asked(board: Cast) -> HireView:
 
 def test_the_embedded_brain_costs_nothing_and_the_page_says_so(board: Cast) -> None:
     found = asked(board)
-    assert (found.monthly_won, found.reckoned) == (0, "내장 두뇌: 모델 비용 없음")
+    assert (found.monthly_won, found.reckoned) == (0, "내장 규칙: 모델 비용 없음")
     assert found.room == "", "there is no cap"
 
 
@@ -62,7 +62,7 @@ def test_a_model_costs_what_its_peers_have_used(board: Cast) -> None:
     paid(board, board.parsed(), times=3)
     found = asked(board)
     assert found.monthly_won == 2
-    assert "3,000토큰 × 한 달 1건" in found.reckoned and "qwen" in found.reckoned
+    assert "3,000토큰 × 월 1건" in found.reckoned and "qwen" in found.reckoned
     assert "999,998원" in found.room and not found.short
     requests.approve(board.desk, PM, found.hire_id)
     with board.desk.database.reading() as session:
@@ -71,7 +71,7 @@ def test_a_model_costs_what_its_peers_have_used(board: Cast) -> None:
     assert agents["net-agent"].brain == agents["db-agent"].brain
 
 
-@pytest.mark.parametrize(("prices", "why"), [("", "가격이 없어"), (PRICES, "기록이 없어")])
+@pytest.mark.parametrize(("prices", "why"), [("", "단가가 없어"), (PRICES, "실적이 없어")])
 def test_what_cannot_be_told_is_not_shown_as_nothing(board: Cast, prices: str, why: str) -> None:
     charter(board, prices)
     found = asked(board)

@@ -50,7 +50,7 @@ def test_a_revision_is_on_record_with_author_and_differences(board: Cast) -> Non
         "변경: db-agent.heartbeat.every: 10m → 3m",
     ]
     organization_chart.apply_chart(board.desk, text + "# 글\n", "operator:test")
-    assert latest_entry(board).detail["changes"] == ["내용은 같고 글과 주석만 바뀜"]
+    assert latest_entry(board).detail["changes"] == ["설정은 동일하며 문구와 주석만 변경됨"]
     with board.desk.database.reading() as session:
         found = revisions.history(session, limit=2)
         assert [r.number for r in found] == [3, 2]

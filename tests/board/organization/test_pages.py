@@ -62,7 +62,7 @@ def test_revisions_have_authors_and_outside_agents_their_kind(browse: Browse, bo
 
 
 def test_the_last_look_is_a_waking_or_a_moment_without_work(browse: Browse, board: Cast) -> None:
-    assert "마지막 확인" not in browse("lead").see("/org").text
+    assert "최근 실행" not in browse("lead").see("/org").text
     beats.tick(board.desk, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
     assert "01-02 12:04" in browse("lead").see("/org").text
 

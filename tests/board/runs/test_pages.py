@@ -14,7 +14,7 @@ Browse = Callable[[str], Browser]
 
 def test_staff_see_why_agents_woke_and_customers_do_not(browse: Browse, board: Cast) -> None:
     lead = browse("lead")
-    assert "실행 기록이 없습니다" in lead.see("/runs").text
+    assert "실행 이력이 없습니다" in lead.see("/runs").text
     sr_id = Story(board).waiting().sr_id
     html = lead.see("/runs").text
     for shown in ("DB 전문가", "배정", f'href="/issues/{sr_id}"', "조직도", "작업 1"):

@@ -85,7 +85,7 @@ def test_without_procedures_there_is_nothing_to_ask(server: ModelServer) -> None
 
 def test_a_wrong_role_file_falls_back(server: ModelServer) -> None:
     wrong = brain(server, role="../pyproject.md")
-    fell_back(wrong.triage(TEXT, DIRECTORY), "agents/ 안의 .md 파일이어야 합니다")
+    fell_back(wrong.triage(TEXT, DIRECTORY), "agents/ 폴더의 .md 파일이어야 합니다")
     assert server.paths == []
 
 
@@ -93,7 +93,7 @@ def test_choosing_falls_back_to_the_best_hit(server: ModelServer, found: tuple[F
     server.says(Say({"reason": "좋습니다.", "runbook": "rm-rf"}))
     thought = brain(server).choose(TEXT, found)
     assert (thought.answer.runbook, thought.by) == ("db-lock-chain", "embedded")
-    assert "보기에 없는 것을 골랐습니다(runbook)" in thought.remark
+    assert "선택지에 없는 값을 선택했습니다(runbook)" in thought.remark
 
 
 # --- goals --------------------------------------------------------------------------------------
@@ -134,17 +134,17 @@ def test_a_goal_is_planned_from_what_is_offered(server: ModelServer) -> None:
 @pytest.mark.parametrize(
     ("said", "goal", "because"),
     [
-        (Say({**PLAN, "sure": "NO"}), GOAL, "확실하지 않다고"),
-        (Say({**PLAN, "pieces": []}), GOAL, "확실하지 않다고"),
-        (Say({**PLAN, "pieces": PLAN["pieces"] * 7}), GOAL, "형식이 맞지 않습니다(pieces)"),
-        (Say(planned(server="ROOT-01")), GOAL, "보기에 없는 것을 골랐습니다(server)"),
-        (Say(planned(title="가" * 81)), GOAL, "형식이 맞지 않습니다(pieces)"),
-        (Say(planned(title="rm -rf /")), GOAL, "형식이 맞지 않습니다(title)"),
-        (Say(planned(category="ROOT")), GOAL, "형식이 맞지 않습니다(pieces)"),
-        (Say(planned(command="id")), GOAL, "형식이 맞지 않습니다(pieces)"),
+        (Say({**PLAN, "sure": "NO"}), GOAL, "확정하지 못했습니다"),
+        (Say({**PLAN, "pieces": []}), GOAL, "확정하지 못했습니다"),
+        (Say({**PLAN, "pieces": PLAN["pieces"] * 7}), GOAL, "형식이 올바르지 않습니다(pieces)"),
+        (Say(planned(server="ROOT-01")), GOAL, "선택지에 없는 값을 선택했습니다(server)"),
+        (Say(planned(title="가" * 81)), GOAL, "형식이 올바르지 않습니다(pieces)"),
+        (Say(planned(title="rm -rf /")), GOAL, "형식이 올바르지 않습니다(title)"),
+        (Say(planned(category="ROOT")), GOAL, "형식이 올바르지 않습니다(pieces)"),
+        (Say(planned(command="id")), GOAL, "형식이 올바르지 않습니다(pieces)"),
         (Say(PLAN), "기재부 모든 서버 로그 정리", "빠뜨렸습니다(MOF-WAS-01)"),
-        (Say(PLAN, delay=30), GOAL, "안에 답이 오지"),
-        (Say(PLAN, finish="length"), GOAL, "중간에 끊겼"),
+        (Say(PLAN, delay=30), GOAL, "안에 응답하지"),
+        (Say(PLAN, finish="length"), GOAL, "길이 제한으로 잘렸"),
     ],
     ids=lambda v: v[:12] if isinstance(v, str) else "",
 )
@@ -200,7 +200,7 @@ def test_models_are_asked_in_order_until_one_answers(server: ModelServer) -> Non
         asking = chain(model(server), model(second), model(third), ledger=ledger)
         thought = asking.triage(TEXT, DIRECTORY)
         assert thought.by == f"chat:{MODEL}"
-        assert "HTTP 500" in thought.remark and "형식이 맞지 않습니다" in thought.remark
+        assert "HTTP 500" in thought.remark and "형식이 올바르지 않습니다" in thought.remark
         assert [e.outcome for e in ledger.ended] == ["failed", "unusable", "used"]
         third.says(Say(status=503))
         fell_back(asking.triage(TEXT, DIRECTORY), "HTTP 503")
@@ -320,9 +320,9 @@ def test_after_three_failures_the_server_is_left_alone_for_a_minute(server: Mode
     for _ in range(3):
         fell_back(asking.triage(TEXT, DIRECTORY), "HTTP 500")
     server.says(Say(GOOD))
-    fell_back(asking.triage(TEXT, DIRECTORY), "잠시 묻지 않습니다")
+    fell_back(asking.triage(TEXT, DIRECTORY), "호출을 잠시 중지합니다")
     clock.now = 59.0
-    fell_back(asking.triage(TEXT, DIRECTORY), "잠시 묻지 않습니다")
+    fell_back(asking.triage(TEXT, DIRECTORY), "호출을 잠시 중지합니다")
     assert len(server.paths) == 3
     clock.now = 61.0
     assert asking.triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
@@ -342,7 +342,7 @@ def test_brains_of_one_server_share_its_breaker() -> None:
     choice = BrainChoice(kind="chat", base_url="http://127.0.0.1:1/v1", model=MODEL, timeout=5)
     for _ in range(3):
         fell_back(brain_for(choice, meter=Ledger()).triage(TEXT, DIRECTORY), "거부했습니다")
-    fell_back(brain_for(choice, meter=Ledger()).triage(TEXT, DIRECTORY), "잠시 묻지 않습니다")
+    fell_back(brain_for(choice, meter=Ledger()).triage(TEXT, DIRECTORY), "호출을 잠시 중지합니다")
 
 
 # --- two at once ------------------------------------------------------------------------------

@@ -105,14 +105,14 @@ class TestInstalled:
         [
             (Say(status=529), "HTTP 529", "failed"),
             (Say(status=400), "HTTP 400", "failed"),
-            (Say(GOOD, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
-            (Say(GOOD, finish="refusal", usage=USAGE), "형식이 맞지 않습니다", "unusable"),
+            (Say(GOOD, finish="length", usage=USAGE), "길이 제한으로 잘렸습니다", "unusable"),
+            (Say(GOOD, finish="refusal", usage=USAGE), "형식이 올바르지 않습니다", "unusable"),
             (Say({**GOOD, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
-            (Say({**GOOD, "servers": ["ROOT-01"]}, usage=USAGE), "보기에 없는", "unusable"),
-            (Say(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
-            (Say(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
+            (Say({**GOOD, "servers": ["ROOT-01"]}, usage=USAGE), "선택지에 없는", "unusable"),
+            (Say(body=b"{}"), "형식이 올바르지 않습니다", "unusable"),
+            (Say(body=b"nonsense"), "형식이 올바르지 않습니다", "unusable"),
             (Say(hang_up=True), "접속할 수 없습니다", "failed"),
-            (Say(GOOD, drip=0.1), "안에 답이 오지 않았습니다", "failed"),
+            (Say(GOOD, drip=0.1), "안에 응답하지 않았습니다", "failed"),
         ],
     )
     def test_each_failure_falls_back_and_says_so(
