@@ -93,8 +93,8 @@ DISAGREEING = HEAD + (
             [
                 (1, "talk.rooms.1", "한 줄로"),
                 (2, "talk.names.1", "한 단어로"),
-                (5, "talk.rules.two.find.0.0", "낱말 1~4개"),
-                (5, "talk.rules.two.find.0.1", "낱말 1~4개"),
+                (5, "talk.rules.two.find.0.0", "단어 1~4개"),
+                (5, "talk.rules.two.find.0.1", "단어 1~4개"),
                 (5, "talk.rules.two.find.1", "1개 이상"),
                 (5, "talk.rules.two.cooldown", "1d"),
                 (6, "talk.rules.two.find", "1개 이상"),

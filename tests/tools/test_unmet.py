@@ -17,7 +17,7 @@ HEALTH = {"port_open": True, "answered": True, "status": 500, "milliseconds": 12
         ("answered && status == `200`", HEALTH, "응답 코드 500(기대값 200)"),
         ("answered", {"answered": False}, "응답 아니요(기대값 예)"),
         ("percent < `80`", {"percent": 93}, "사용률(%) 93(기대값 < 80)"),
-        ("!present", {"present": True}, "존재 여부 예(기대값 아니요)"),
+        ("!present", {"present": True}, "존재 예(기대값 아니요)"),
         ('version == `"3.1.0"`', {"version": "3.1.1"}, "버전 3.1.1(기대값 3.1.0)"),
         ("waiting == `0`", {"waiting": None}, "대기 세션 -(기대값 0)"),
     ],

@@ -56,7 +56,7 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
         assert server_of(board, FOUND) == ((), None, "분류 근거")
         assert server_of(board, FOUND, "점심", "또 꽉 찼네") == ((), None, "분류 근거")
         found = server_of(board, FOUND, "점심", "MOF-WAS-01 알람이요", "mof-was-01 맞아요")
-        assert found[:2] == (("MOF-WAS-01",), "MOF") and "대화에서" in found[2]
+        assert found[:2] == (("MOF-WAS-01",), "MOF") and "대화 내용에서" in found[2]
         assert server_of(board, here, "MOF-WAS-01 알람이요")[0] == ("MOF-DB-01",)
         # Of several it is the one of the kind that the request is about.
         both = ("MOF-WAS-01 알람", "MOF-DB-01 도요")

@@ -142,7 +142,7 @@ def test_a_goal_is_planned_from_what_is_offered(server: ModelServer) -> None:
         (Say(planned(title="rm -rf /")), GOAL, "형식이 올바르지 않습니다(title)"),
         (Say(planned(category="ROOT")), GOAL, "형식이 올바르지 않습니다(pieces)"),
         (Say(planned(command="id")), GOAL, "형식이 올바르지 않습니다(pieces)"),
-        (Say(PLAN), "기재부 모든 서버 로그 정리", "빠뜨렸습니다(MOF-WAS-01)"),
+        (Say(PLAN), "기재부 모든 서버 로그 정리", "누락했습니다(MOF-WAS-01)"),
         (Say(PLAN, delay=30), GOAL, "안에 응답하지"),
         (Say(PLAN, finish="length"), GOAL, "길이 제한으로 잘렸"),
     ],
@@ -170,7 +170,7 @@ def test_a_hostile_goal_widens_nothing(server: ModelServer) -> None:
     asking = brain(server)
     for goal in (GOAL, hostile):
         thought = asking.divide(goal, two)
-        assert thought.by == "embedded" and "골랐습니다(server)" in thought.remark
+        assert thought.by == "embedded" and "선택했습니다(server)" in thought.remark
     plain, other = server.asked
     assert other["response_format"] == plain["response_format"]
     assert other["messages"][0] == plain["messages"][0]

@@ -111,7 +111,7 @@ class TestInstalled:
             (Say({**GOOD, "servers": ["ROOT-01"]}, usage=USAGE), "선택지에 없는", "unusable"),
             (Say(body=b"{}"), "형식이 올바르지 않습니다", "unusable"),
             (Say(body=b"nonsense"), "형식이 올바르지 않습니다", "unusable"),
-            (Say(hang_up=True), "접속할 수 없습니다", "failed"),
+            (Say(hang_up=True), "연결할 수 없습니다", "failed"),
             (Say(GOOD, drip=0.1), "안에 응답하지 않았습니다", "failed"),
         ],
     )

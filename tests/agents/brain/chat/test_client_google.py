@@ -123,7 +123,7 @@ def test_what_a_server_claims_is_passed_on_unbelieved(gemini: GenerateServer) ->
         (Say(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'), "형식이 올바르지", "unusable"),
         (Say(body=b"{}"), "형식이 올바르지 않습니다", "unusable"),
         (Say(body=b"nonsense"), "형식이 올바르지 않습니다", "unusable"),
-        (Say(hang_up=True), "접속할 수 없습니다", "failed"),
+        (Say(hang_up=True), "연결할 수 없습니다", "failed"),
         (Say(GOOD, drip=0.1), "안에 응답하지 않았습니다", "failed"),
         (Say(GOOD, delay=3), "안에 응답하지 않았습니다", "failed"),
     ],

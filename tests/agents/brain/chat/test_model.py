@@ -156,7 +156,7 @@ def closed_port() -> int:
         (Say(body=b"{}"), "형식이 올바르지 않습니다"),
         (Say(body=b"[" * 100_000), "형식이 올바르지 않습니다"),
         (Say(body=completion(Say(GOOD)) + b" " * 1_000_000), "형식이 올바르지 않습니다"),
-        (Say(hang_up=True), "접속할 수 없습니다"),
+        (Say(hang_up=True), "연결할 수 없습니다"),
     ],
 )
 def test_each_failure_falls_back_at_once_and_says_so(
