@@ -98,7 +98,7 @@ DISAGREEING = HEAD + (
                 (5, "talk.rules.two.find.1", "1개 이상"),
                 (5, "talk.rules.two.cooldown", "1d"),
                 (6, "talk.rules.two.find", "1개 이상"),
-                (6, "talk.rules.two.room", "rooms을(를) 쓰려던"),
+                (6, "talk.rules.two.room", "rooms를 입력하려던"),
                 (6, "talk.rules.two.priority", "P1"),
                 (7, "talk.keep", "2d"),
             ],

@@ -109,7 +109,7 @@ def test_a_hire_is_decided_by_who_may(browse: Browse, board: Cast) -> None:
     assert pm.fill("/hires/1", "/goals", decision="approve").status_code == 303
     again = pm.fill("/hires/1", "/goals/new", decision="approve")
     assert again.status_code == 409
-    assert "조직도 2판" in pm.see(f"/goals/{sr_id}").text
+    assert "조직도 개정 2" in pm.see(f"/goals/{sr_id}").text
 
 
 def test_who_may_not_see_goals_does_not(browse: Browse, board: Cast) -> None:

@@ -84,7 +84,7 @@ def test_a_cost_beyond_what_the_company_has_left_is_said(board: Cast) -> None:
     with board.desk.database.transaction() as session:
         session.scalars(select(CostDay).where(CostDay.model == "qwen")).one().tokens_in = 10**9
     found = asked(board)
-    assert found.short and "남은 예산은 0원" in found.room and found.monthly_won == 100_001
+    assert found.short and "예산 잔액은 0원" in found.room and found.monthly_won == 100_001
 
 
 def test_a_month_is_counted_from_today() -> None:

@@ -48,7 +48,7 @@ def counts(cast: Cast) -> tuple[int, int]:
 def test_a_post_becomes_a_chat_line_and_an_issue(cast: Cast, room: TestClient, form: bool) -> None:
     answer = room.post("/intake/mattermost", **({"data": POST} if form else {"json": POST}))
     assert answer.status_code == 200
-    assert answer.json()["text"].startswith("SR-1 ")
+    assert answer.json()["text"].startswith("SR-1로 접수했습니다")
     assert counts(cast) == (1, 1)
 
 

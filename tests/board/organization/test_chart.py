@@ -45,8 +45,8 @@ def test_a_revision_is_on_record_with_author_and_differences(board: Cast) -> Non
     entry = latest_entry(board)
     assert (entry.actor, entry.detail["before"]) == ("operator:test", 1)
     assert entry.detail["changes"] == [
-        "해고: sec-agent (보안 전문가)",
-        "채용: net-agent (네트워크 전문가)",
+        "에이전트 삭제: sec-agent (보안 전문가)",
+        "에이전트 추가: net-agent (네트워크 전문가)",
         "변경: db-agent.heartbeat.every: 10m → 3m",
     ]
     organization_chart.apply_chart(board.desk, text + "# 글\n", "operator:test")

@@ -25,14 +25,14 @@ def test_the_tree_shows_who_does_what_and_who_rests(browse: Browse, board: Cast)
         "일시 중지",
         "GUARDiA 운영센터",
         "정다은 팀장",
-        "조직도 1판",
+        "조직도 개정 1",
     ):
         assert shown in html, shown
     assert html.index("디스패처") < html.index("DB 전문가")
     live = lead.get("/org", headers={"hx-request": "true", "accept": "text/html"}).text
     assert 'id="part-org"' in live and "<html" not in live
     assert browse("cus").see("/org").status_code == 403
-    assert "ops-talk 방의 글은" in html and "디스크 용량 부족" in html and "스토리지" in html
+    assert "ops-talk 대화방의 글은" in html and "디스크 용량 부족" in html and "스토리지" in html
 
 
 def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Cast) -> None:
@@ -42,8 +42,8 @@ def test_a_revision_shows_what_it_changed_and_its_text(browse: Browse, board: Ca
     organization_chart.apply_chart(board.desk, text, "operator:test")
     officer = browse("officer")
     html = officer.see("/org/revisions/2").text
-    assert "해고: sec-agent" in html and "<b>도사" not in html and "&lt;b&gt;도사" in html
-    assert "채용: auditor" in officer.see("/org/revisions/1").text
+    assert "에이전트 삭제: sec-agent" in html and "<b>도사" not in html and "&lt;b&gt;도사" in html
+    assert "에이전트 추가: auditor" in officer.see("/org/revisions/1").text
     assert officer.see("/org/revisions/9").status_code == 404
     page = officer.see("/org").text
     assert "ghost(계정 없음)" in page and "최현우 PM" in page
@@ -72,6 +72,6 @@ def test_the_history_goes_on_page_by_page(browse: Browse, board: Cast) -> None:
         organization_chart.apply_chart(board.desk, f"{SHIPPED}# {number}\n", "operator:test")
     lead = browse("lead")
     first = lead.see("/org").text
-    assert "조직도 26판" in first and "/org?before=7" in first
+    assert "조직도 개정 26" in first and "/org?before=7" in first
     assert "/org/revisions/1" in lead.see("/org?before=7").text
     assert lead.see("/org?before=x").status_code == 422

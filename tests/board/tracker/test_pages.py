@@ -160,7 +160,7 @@ def test_staff_see_plan_evidence_citation_approval_and_record(browse: Browse, bo
     for shown in (
         "세션 2개가 그 잠금을 기다립니다",
         "잠금 대기 해소",
-        "3판",
+        "제3판",
         "<strong>갑자기</strong>",
         "pg_terminate_backend",
         "원복 불가",
@@ -428,7 +428,7 @@ def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
     lead, path = browse("lead"), f"/issues/{sr_id}/stall/lift"
     assert "반복 실행으로 중단" in lead.see("/issues").text
     page = lead.see(f"/issues/{sr_id}").text
-    assert "중단되었습니다" in page and "언급 사유로" in page and path in page
+    assert "중단되었습니다" in page and "언급 사유의 실행 횟수" in page and path in page
     assert path not in browse("audit").see(f"/issues/{sr_id}").text
     assert browse("audit").fill(path).status_code == 403
     assert browse("cus2").fill(path).status_code == 404
