@@ -28,7 +28,7 @@ def test_an_operator_keeps_accounts(
 
     with seated(database.app):
         said("add", "lead9", "--name", "새 팀장", "--role", "team_lead", "--identity", "사번 9")
-        assert "한 사람(사번 9)" in said("link", "lead9", "cus")
+        assert "동일인(사번 9)" in said("link", "lead9", "cus")
         said("link", "lead9", "mattermost:u9")
         said("role", "lead9", "pm")
         said("deactivate", "lead9")
