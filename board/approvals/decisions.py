@@ -22,7 +22,7 @@ from guardia.board.core.outbox import reply, seal_soon
 from guardia.board.core.transitions import move
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
-from guardia.errors import Forbidden, Invalid, Missing, Stale
+from guardia.errors import Forbidden, Missing, Stale
 from guardia.i18n import t
 from guardia.org.access import require
 from guardia.org.directory import PersonName

@@ -15,7 +15,8 @@ from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
 from guardia.board.issues.mentions import mentioned
 from guardia.board.issues.receiving import _BODY
-from guardia.errors import Invalid
+from guardia.errors import Missing
+from guardia.i18n import t
 from guardia.org import registry
 
 _EXCERPT = 500
@@ -25,7 +26,7 @@ def comment(desk: Desk, sr_id: int, author: str, body: str) -> None:
     """Add a note to an issue."""
     text = clean(body).strip()[:_BODY]
     if not text:
-        raise Invalid(what="comment", why="empty")
+        raise Missing(what=t("web.form.reason"))
     now = desk.clock()
     with desk.database.transaction() as session:
         note(session, sr_id, author, text, now)

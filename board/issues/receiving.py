@@ -17,7 +17,8 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.wake_reasons import Reason
 from guardia.board.core.wakes import wake
-from guardia.errors import Invalid
+from guardia.errors import Missing
+from guardia.i18n import t
 from guardia.org import identity, registry
 
 _TITLE = 80
@@ -61,7 +62,7 @@ def received(session: Session, request: Request, now: datetime) -> int:
     """``receive`` inside a larger transaction, which it ends: it writes to the record."""
     body = clean(request.text).strip()[:_BODY]
     if not body:
-        raise Invalid(what="request", why="empty")
+        raise Missing(what=t("web.form.body"))
     dedupe = f"{request.channel}:{request.external_id}" if request.external_id else None
     if dedupe and (earlier := already_received(session, dedupe)):
         return earlier

@@ -16,7 +16,7 @@ from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
 from guardia.board.web import errors, forms, render
 from guardia.board.web.session import AtDesk, Here, Visitor, visitor
-from guardia.errors import Invalid, NotFound, UserError
+from guardia.errors import Missing, NotFound, UserError
 from guardia.i18n import t
 from guardia.org.access import require
 
@@ -214,7 +214,7 @@ def comment(
     def act() -> Any:
         if not body.strip():
             with render.speaking(request):
-                raise Invalid(what=render.word("issue", "comment"), why=render.word("new", "empty"))
+                raise Missing(what=render.word("form", "reason"))
         return comments.comment(desk, sr_id, f"person:{here.person.id}", body)
 
     return _act(request, desk, here, sr_id, act, draft=body)

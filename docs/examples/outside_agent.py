@@ -56,7 +56,7 @@ def diagnose(service: str) -> None:
     locks = found["findings"]
     idle = [r for r in locks["roots"] if (r["state"] or "").startswith("idle in transaction")]
     if not idle:
-        call("POST", "/finish", {"text": "잠금을 점유한 유휴 세션이 없습니다. 조치가 필요하지 않습니다."})
+        call("POST", "/finish", {"text": "잠금을 점유한 유휴 세션이 없습니다."})
         return
     plan = {
         "because": f"트랜잭션을 연 채 쉬는 세션 {len(idle)}개가 "

@@ -178,7 +178,9 @@ class Story:
         intent = commands.intend(desk, grant, _LOCKS, "psql … 'select … from pg_locks'")
         found = LOCKED if findings is None else findings
         commands.conclude(desk, intent, Outcome(True, found, output or repr(found), 84))
-        tasks.remark(desk, self.hold, "적용 런북: 잠금 대기 해소(제1판) — 요청한 증상과 가장 일치합니다.")
+        tasks.remark(
+            desk, self.hold, "적용 런북: 잠금 대기 해소(제1판) — 요청한 증상과 가장 일치합니다."
+        )
         return self
 
     def file(self) -> Story:

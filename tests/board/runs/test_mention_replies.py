@@ -43,7 +43,7 @@ def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(cast: Cast) 
     begun = beats.begin(cast.desk, "was-agent")
     assert begun is not None and not begun.works
     (said,) = answers(cast, "was-agent")
-    for part in ("‘승인 대기’", "DB 전문가", "이 에이전트는 이 이슈를 담당하지 않습니다", "최근 진행"):
+    for part in ("‘승인 대기’", "DB 전문가", "이 이슈를 담당하지 않습니다", "최근 진행"):
         assert part in said, part
     assert "다음 단계: 계획 승인 후 조치" in said
     assert beats.begin(cast.desk, "was-agent") is None
