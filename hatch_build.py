@@ -57,9 +57,9 @@ class AssetsUnavailable(SystemExit):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            "\n화면 자원(npm 패키지)을 준비하지 못했습니다. "
-            "npm 저장소에 접속할 수 있는지 확인하거나, "
-            "자원이 들어 있는 sdist·wheel로 설치해 주세요."
+            "\n화면 리소스(npm 패키지)를 준비하지 못했습니다. "
+            "npm 레지스트리 접속을 확인하거나, "
+            "리소스가 포함된 sdist·wheel로 설치해 주세요."
             "\nThe page assets (npm packages) could not be prepared. Check that the npm registry "
             "can be reached, or install from an sdist or wheel, which hold them."
             f"\n  {why}\n"

@@ -11,6 +11,7 @@ from guardia.i18n import t
 _SKILL = 10
 _PROFICIENCY = 2
 _LOAD = 3
+_MEDIUM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,18 @@ def _fit(candidate: Candidate, category: str) -> EngineerFit | None:
     reason = t(
         "agents.fit",
         name=f"{candidate.person.name} {candidate.person.title}",
-        skill=label("triage.category", category) if skilled else "-",
-        proficiency=candidate.proficiency,
+        grounds=_grounds(label("triage.category", category), skilled, candidate.proficiency),
         load=candidate.load,
-        score=score,
     )
     return EngineerFit(candidate, score, reason)
+
+
+def _grounds(skill: str, skilled: bool, proficiency: int) -> str:
+    if not proficiency:
+        return t("agents.grounds.skill", skill=skill)
+    name = "high" if proficiency > _MEDIUM else "medium" if proficiency == _MEDIUM else "low"
+    kind = "both" if skilled else "server"
+    return t(f"agents.grounds.{kind}", skill=skill, level=t(f"agents.level.{name}"))
 
 
 def explain_choice(agent: Specialist, skill: str) -> str:

@@ -12,7 +12,7 @@ from argon2.exceptions import VerificationError
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from guardia.errors import Forbidden, Invalid
+from guardia.errors import Forbidden, NotFound
 from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 from guardia.org.model import LoginSession, Person
@@ -155,7 +155,7 @@ def set_password(session: Session, person_id: str, password: str) -> None:
     """Replace a person's password (kept as argon2id) and end their sessions."""
     row = session.get(Person, person_id)
     if row is None:
-        raise Invalid(what=person_id, why="account")
+        raise NotFound(what=person_id)
     row.password_hash = _HASHER.hash(password)
     session.execute(delete(LoginSession).where(LoginSession.person_id == person_id))
 

@@ -15,11 +15,13 @@ import pytest
 
 from guardia import errors
 from guardia.i18n import LANGUAGES, t
+from guardia.particles import PAIRS
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCALE = ROOT / "src" / "guardia" / "locale"
 ROOMS = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat", "src/guardia")
-PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{(\w+)(?::([^{}\s]*))?\}")
+BRACKETED = re.compile(r"\((?:은|는|이|가|을|를|과|와|으|로|이라|라)\)")
 HANGUL = re.compile(r"[가-힣]")
 NAMED_IN_TEMPLATE = re.compile(r"""\bt\(\s*["']([\w.]+)["']\s*[,)]""")
 # Keyword arguments whose value is a key, not a text.
@@ -75,6 +77,11 @@ def _literal(node: ast.expr) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
+def names_in(text: str) -> set[str]:
+    """The placeholders of a text, without their particles."""
+    return {name for name, _ in PLACEHOLDER.findall(text)}
+
+
 def test_both_languages_have_the_same_catalogues_keys_and_placeholders() -> None:
     names = {lang: {path.name for path in (LOCALE / lang).iterdir()} for lang in LANGUAGES}
     assert names["ko"] == names["en"]
@@ -82,9 +89,20 @@ def test_both_languages_have_the_same_catalogues_keys_and_placeholders() -> None
     differ = {
         key: (text, texts("en")[key])
         for key, text in texts("ko").items()
-        if set(PLACEHOLDER.findall(text)) != set(PLACEHOLDER.findall(texts("en")[key]))
+        if names_in(text) != names_in(texts("en")[key])
     }
     assert not differ
+
+
+def test_particles_are_chosen_and_only_korean_has_them() -> None:
+    """No text shows a reader both forms of a particle: 이(가), (으)로."""
+    given = {pair for text in texts("ko").values() for _, pair in PLACEHOLDER.findall(text) if pair}
+    assert given
+    assert given <= PAIRS
+    assert not [
+        key for key, text in texts("en").items() if any(p for _, p in PLACEHOLDER.findall(text))
+    ]
+    assert not [key for key, text in texts("ko").items() if BRACKETED.search(text)]
 
 
 def test_every_entry_is_a_text_in_its_language() -> None:
@@ -151,7 +169,7 @@ def test_every_placeholder_is_filled() -> None:
         key = _literal(call.args[0])
         given = {word.arg for word in call.keywords}
         if key in texts("ko") and None not in given:
-            missing = set(PLACEHOLDER.findall(texts("ko")[key])) - given
+            missing = names_in(texts("ko")[key]) - given
             unfilled += [(where, key, name) for name in missing]
     assert not unfilled
 

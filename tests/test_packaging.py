@@ -202,7 +202,7 @@ def test_a_failed_fetch_says_what_to_do_and_keeps_the_older_assets(
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
-    with pytest.raises(hook.AssetsUnavailable, match="npm 저장소에 접속") as failed:
+    with pytest.raises(hook.AssetsUnavailable, match="npm 레지스트리 접속") as failed:
         hook.vendor_assets(tmp_path)
     assert "npm ci" in str(failed.value) or hook.NODE in str(failed.value)
     assert older.read_text() == "older"

@@ -34,6 +34,7 @@ from guardia.tools.inflight import InFlightCommands
 from guardia.tools.tool import Tool
 from guardia.tools.transport.connections import ExitReason, Output
 from guardia.tools.transport.supervised_shell import FenceGuard
+from guardia.tools.unmet import describe
 
 _POLL_SECONDS = (0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between looks while a check waits; the last one repeats."""
@@ -87,7 +88,7 @@ class FailedCheck:
 
     def __str__(self) -> str:
         plain = {k: v for k, v in (self.found or {}).items() if not isinstance(v, list | dict)}
-        return t(
+        return describe(self.check.expect, plain) or t(
             "gate.unmet",
             title=t(f"tools.{self.check.call.tool}.title"),
             expect=self.check.expect,

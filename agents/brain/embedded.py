@@ -31,5 +31,4 @@ class EmbeddedBrain:
         if not found:
             return BrainResult(RunbookChoice(None, t("agents.nothing_found")), NAME)
         best = found[0]
-        reason = t("agents.best_hit", title=best.runbook.title, passage=best.passage.heading)
-        return BrainResult(RunbookChoice(best.runbook.id, reason), NAME)
+        return BrainResult(RunbookChoice(best.runbook.id, t("agents.best_hit")), NAME)

@@ -36,6 +36,8 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     ordered = sorted(found, key=lambda f: f.runbook.id != chosen)
     said = t(
         "agents.recalled",
+        title=ordered[0].runbook.title,
+        version=ordered[0].runbook.version,
         reason=result.answer.reason,
         by=display_name(result.by),
         remark=result.remark,

@@ -9,7 +9,7 @@ from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.org import tokens
 from guardia.org.access import PERMISSIONS, is_allowed, require_permission
@@ -47,7 +47,7 @@ def create_token(
 
 def _check(person: PersonInfo, name: str, rights: Sequence[str], days: int) -> None:
     if not name:
-        raise Invalid(what=t("board.token.name"), why=t("board.token.name_needed"))
+        raise Missing(what=t("board.token.name"))
     if not 1 <= days <= _MAX_DAYS:
         raise Invalid(what=str(days), why=t("board.token.days", most=_MAX_DAYS))
     for right in rights:

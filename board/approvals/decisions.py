@@ -23,7 +23,7 @@ from guardia.board.core.outbox import reply_to_room, schedule_checkpoint
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.errors import Forbidden, Invalid, Stale
+from guardia.errors import Forbidden, Missing, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
@@ -96,7 +96,7 @@ def submit_decision(
         steps = requests.active_steps(session, task)
         decision, before = _permitted_decision(session, person, issue, task, steps, verdict, now)
         if verdict is not DecisionVerdict.APPROVE and not text:
-            raise Invalid(what=t("board.reason"), why=t("board.reason_needed"))
+            raise Missing(what=t("board.reason"))
         new_decision = _NewDecision(person, decision, text, now)
         step = steps[decision.step - 1]
         row = _add_row(session, step, new_decision)

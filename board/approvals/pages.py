@@ -13,7 +13,7 @@ from guardia.board.approvals import delegations, requests
 from guardia.board.core.context import BoardContext
 from guardia.board.web import errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -49,7 +49,7 @@ def create(
             zone = requests.company_zone(session)
         ends = _parse_time(until, zone)
         if ends is None:
-            raise Invalid(what=t("web.delegation.until"), why=t("web.delegation.missing"))
+            raise Missing(what=t("web.delegation.until"))
         delegations.delegate(
             board,
             visitor.person,

@@ -33,7 +33,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution.tasks import normalize_plan, store_plan, stored_plan
 from guardia.board.organization import agent_memory
-from guardia.errors import IllegalMove, Invalid, NotFound, Refused, Stale
+from guardia.errors import IllegalMove, Invalid, Missing, NoSuchAssignee, NotFound, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.access import require_permission
@@ -269,7 +269,7 @@ def _change(ctx: _DirectiveContext) -> Directive:
 def _complete(ctx: _DirectiveContext) -> Directive:
     """A person has done by hand what was to be done."""
     if not ctx.request.reason:
-        raise Invalid(what=t("board.verb.complete"), why=t("board.reason_needed"))
+        raise Missing(what=t("board.reason"))
     directive = ctx.create_directive()
     ctx.move(Move.COMPLETE)
     _wake_auditors(ctx)
@@ -279,7 +279,7 @@ def _complete(ctx: _DirectiveContext) -> Directive:
 def _rollback(ctx: _DirectiveContext) -> Directive:
     """Undo a completed task; refused where one of its changes cannot be undone."""
     if not ctx.request.reason:
-        raise Invalid(what=t("board.verb.rollback"), why=t("board.reason_needed"))
+        raise Missing(what=t("board.reason"))
     plan = stored_plan(ctx.task)
     attempted = set(
         ctx.session.scalars(
@@ -307,7 +307,7 @@ def _reassign(ctx: _DirectiveContext) -> Directive:
         return _reassign_to_agent(ctx, wanted)
     person = ctx.session.get(Person, wanted)
     if person is None or not person.active or person.role != "engineer":
-        raise Invalid(what=wanted or t("board.verb.reassign"), why=t("board.no_such_assignee"))
+        raise NoSuchAssignee(what=wanted or "-")
     ctx.detail |= {"engineer": wanted}
     directive = ctx.create_directive()
     ctx.task.owner_id = ctx.issue.assignee_id = wanted

@@ -23,7 +23,7 @@ from guardia.board.core.outbox import schedule_checkpoint, send
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.runs.claiming import CLAIMABLE_STATES, ROLLBACK_TASKS
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
@@ -153,7 +153,7 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
     require_permission(person, "control.release")
     text, now = clean(reason).strip()[:_REASON], board.clock()
     if not text:
-        raise Invalid(what=t("board.release_reason"), why=t("board.reason_needed"))
+        raise Missing(what=t("board.release_reason"))
     board.sign_checkpoint()
     by = issued_by(person)
     with board.database.transaction() as session:

@@ -25,7 +25,7 @@ from guardia.board.core.plan import Action, Category, Citation, Plan
 from guardia.board.core.planner import ActionDraft, Planner
 from guardia.board.core.transitions import update_issue_state
 from guardia.board.execution import tasks
-from guardia.errors import Invalid, NotFound, Refused, Stale
+from guardia.errors import Invalid, Missing, NotFound, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.access import require_permission
@@ -56,7 +56,7 @@ def change_plan(
     has changed since the person saw it, ``Invalid`` or ``Refused`` where an action does not hold.
     """
     require_permission(person, "directive.change")
-    reason = _reason(revision.reason, "change")
+    reason = _reason(revision.reason)
     planner = _planner(board)
     with board.database.reading() as session:
         task = session.get(Task, task_id)
@@ -100,7 +100,7 @@ def force_action(
     out, verified and, where it fails, undone by an agent like any other.
     """
     require_permission(person, "directive.force")
-    text, planner = _reason(reason, "force"), _planner(board)
+    text, planner = _reason(reason), _planner(board)
     with board.database.reading() as session:
         get_issue(session, sr_id)
         host = registry.host(session, clean(server).strip())
@@ -163,10 +163,10 @@ def _choose_agent(session: Session, issue: Issue, host: Host) -> str:
     return best.agent_id
 
 
-def _reason(reason: str, verb: str) -> str:
+def _reason(reason: str) -> str:
     text: str = clean(reason).strip()[:_REASON]
     if not text:
-        raise Invalid(what=t(f"board.verb.{verb}"), why=t("board.reason_needed"))
+        raise Missing(what=t("board.reason"))
     return text
 
 

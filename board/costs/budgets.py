@@ -17,7 +17,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.costs import budget_accounts, metering
 from guardia.board.costs.budget_accounts import SYSTEM_ACTOR, BudgetRefusal
 from guardia.board.costs.model import BudgetPause
-from guardia.errors import Exhausted, Invalid
+from guardia.errors import Exhausted, Invalid, Missing
 from guardia.i18n import t
 from guardia.org import revisions
 from guardia.org.access import require_permission
@@ -109,7 +109,7 @@ def _check_amount(won: int, tokens: int, reason: str) -> None:
     if not (0 <= won <= MAX_WON and 0 <= tokens <= MAX_TOKENS and won + tokens > 0):
         raise Invalid(what=t("costs.amount"), why=t("costs.amount_needed"))
     if not reason:
-        raise Invalid(what=t("board.reason"), why=t("board.reason_needed"))
+        raise Missing(what=t("board.reason"))
 
 
 def _require_scope(session: Session, running: OrgChart, scope: str, scope_id: str) -> str:

@@ -24,7 +24,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
 from guardia.board.goals.planning import MAX_ANSWER_LENGTH, goal_of, log_entry, move, person_actor
-from guardia.errors import Invalid, Stale
+from guardia.errors import Invalid, Missing, Stale
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.access import require_permission
@@ -41,7 +41,7 @@ def answer(
         n: clean(w).strip()[:MAX_ANSWER_LENGTH] for n, w in words.items() if clean(w).strip()
     }
     if not answers:
-        raise Invalid(what=t("goals.answer"), why=t("goals.empty"))
+        raise Missing(what=t("goals.answer"))
     now = board.clock()
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
@@ -139,7 +139,7 @@ def _end_goal(
     require_permission(person, "goal.decide")
     text, now = clean(reason).strip()[:MAX_ANSWER_LENGTH], board.clock()
     if not text:
-        raise Invalid(what=t("board.reason"), why=t("board.reason_needed"))
+        raise Missing(what=t("board.reason"))
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         goal.end_reason, goal.ended_at = text, now

@@ -33,7 +33,7 @@ from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
 from guardia.board.issues import comments, receiving
 from guardia.board.runs.beats import RunContext, is_active
-from guardia.errors import IllegalMove, Invalid, NotFound, Stale
+from guardia.errors import IllegalMove, Invalid, Missing, NotFound, Stale
 from guardia.i18n import t
 from guardia.org import registry, revisions
 from guardia.org.access import require_permission
@@ -104,7 +104,7 @@ def create_goal(
     require_permission(person, "goal.give")
     body = clean(text).strip()[:_MAX_TEXT]
     if not body:
-        raise Invalid(what=t("goals.goal"), why=t("goals.empty"))
+        raise Missing(what=t("goals.goal"))
     now = board.clock()
     dedupe = f"goal:{person.id}:{ticket}" if ticket else None
     with board.database.transaction() as session:

@@ -25,7 +25,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.hiring import cost_estimate
 from guardia.board.hiring.model import HireRequest
 from guardia.board.organization import chart
-from guardia.errors import Invalid, NotFound, Stale
+from guardia.errors import Missing, NotFound, Stale
 from guardia.i18n import t, t_default
 from guardia.org import chart_edit, revisions
 from guardia.org.access import require_permission
@@ -142,7 +142,7 @@ def reject(board: BoardContext, person: PersonInfo, hire_id: int, reason: str) -
     require_permission(person, "hire.decide")
     text, now = clean(reason).strip()[:_REASON], board.clock()
     if not text:
-        raise Invalid(what=t("board.reason"), why=t("board.reason_needed"))
+        raise Missing(what=t("board.reason"))
     with board.database.transaction() as session:
         row = _lock_waiting(session, hire_id)
         row.state, row.decision_reason = "REJECTED", text

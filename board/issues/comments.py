@@ -16,7 +16,8 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.issues.mentions import mentioned_agents
 from guardia.board.issues.receiving import _BODY
-from guardia.errors import Invalid
+from guardia.errors import Missing
+from guardia.i18n import t
 from guardia.org import registry
 
 _EXCERPT = 500
@@ -26,7 +27,7 @@ def add_comment(board: BoardContext, sr_id: int, author: str, body: str) -> None
     """Add a note to an issue."""
     text = clean(body).strip()[:_BODY]
     if not text:
-        raise Invalid(what="comment", why="empty")
+        raise Missing(what=t("web.form.reason"))
     now = board.clock()
     with board.database.transaction() as session:
         write_comment(session, sr_id, author, text, now)

@@ -18,7 +18,8 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.errors import Invalid
+from guardia.errors import Missing
+from guardia.i18n import t
 from guardia.org import identity, registry
 
 _TITLE = 80
@@ -62,7 +63,7 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> int:
     """``receive`` inside a larger transaction, which it ends: it writes to the record."""
     body = clean(new_issue.text).strip()[:_BODY]
     if not body:
-        raise Invalid(what="request", why="empty")
+        raise Missing(what=t("web.form.body"))
     dedupe = f"{new_issue.channel}:{new_issue.external_id}" if new_issue.external_id else None
     if dedupe and (earlier := find_duplicate(session, dedupe)):
         return earlier

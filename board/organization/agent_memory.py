@@ -21,7 +21,7 @@ from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Task
 from guardia.board.organization.note_model import Note, NoteVersion
-from guardia.errors import Invalid, NotFound, Stale
+from guardia.errors import Missing, NotFound, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
@@ -253,7 +253,7 @@ def _save_change(
 def _text(body: str, limit: int = LESSON_LIMIT) -> str:
     text: str = clean(body).strip()[:limit]
     if not text:
-        raise Invalid(what=t("notes.note"), why=t("notes.empty"))
+        raise Missing(what=t("notes.note"))
     return text
 
 

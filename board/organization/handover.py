@@ -25,7 +25,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.organization import agent_memory
 from guardia.errors import Stale
-from guardia.i18n import t, t_default
+from guardia.i18n import t_default
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent
 
@@ -147,7 +147,7 @@ def require_assignable(session: Session, agent_id: str) -> None:
     """``Stale`` unless the agent is there to be given work; it cannot be fired until we commit."""
     query = select(Agent.state).where(Agent.agent_id == agent_id).with_for_update(read=True)
     if session.scalar(query) not in {"active", "paused"}:
-        raise Stale(what=t("board.agent_gone", agent=agent_id))
+        raise Stale(what=agent_id)
 
 
 def forward_task(board: BoardContext, claim: Claim, agent_id: str) -> None:

@@ -16,7 +16,7 @@ from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
 from guardia.board.web import errors, forms, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.errors import Invalid, NotFound, UserError
+from guardia.errors import Missing, NotFound, UserError
 from guardia.i18n import t
 from guardia.org.access import require_permission
 
@@ -224,9 +224,7 @@ def add_comment(
     def act() -> Any:
         if not body.strip():
             with render.use_visitor_language(request):
-                raise Invalid(
-                    what=render.web_label("issue", "comment"), why=render.web_label("new", "empty")
-                )
+                raise Missing(what=render.web_label("form", "reason"))
         return comments.add_comment(board, sr_id, f"person:{visitor.person.id}", body)
 
     return _perform(request, board, visitor, sr_id, act, draft=body)

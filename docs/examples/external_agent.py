@@ -51,12 +51,12 @@ def diagnose(service: str) -> None:
     """Read the locks; file a plan for whoever holds them idly, else say what was found."""
     status, found = call("POST", "/reads", {"tool": "database.locks", "args": {"service": service}})
     if status != 200 or not found["ok"]:
-        call("POST", "/handover", {"text": f"잠금 현황을 읽지 못했습니다. {found['message']}"})
+        call("POST", "/handover", {"text": f"잠금 현황을 조회할 수 없습니다. {found['message']}"})
         return
     locks = found["findings"]
     idle = [r for r in locks["roots"] if (r["state"] or "").startswith("idle in transaction")]
     if not idle:
-        call("POST", "/finish", {"text": "쉬면서 잠금을 쥔 세션이 없습니다. 조치할 것이 없습니다."})
+        call("POST", "/finish", {"text": "잠금을 점유한 유휴 세션이 없습니다."})
         return
     plan = {
         "because": f"트랜잭션을 연 채 쉬는 세션 {len(idle)}개가 "
@@ -96,7 +96,7 @@ def main() -> None:
     if names:
         diagnose(names[0])
     else:
-        call("POST", "/handover", {"text": "이 서버에는 아는 데이터베이스가 없습니다."})
+        call("POST", "/handover", {"text": "이 서버에 등록된 데이터베이스가 없습니다."})
 
 
 if __name__ == "__main__":

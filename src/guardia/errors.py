@@ -44,6 +44,18 @@ class Invalid(UserError):
     """The input does not hold. Details: ``what``, ``why``."""
 
 
+class Missing(Invalid):
+    """A required value is empty. Details: ``what``."""
+
+
+class NoSuchAssignee(Invalid):
+    """No active specialist or engineer has this id. Details: ``what``."""
+
+
+class SignInFailed(Forbidden):
+    """Unknown account or wrong password; which of them is not told."""
+
+
 class Throttled(UserError):
     """Too many failures in a short time; wait."""
 

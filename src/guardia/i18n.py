@@ -2,7 +2,8 @@
 
 A key is ``<catalogue>.<path>``: ``t("web.login.title")`` reads ``locale/<lang>/web.toml``,
 table ``login``, entry ``title``. Placeholders are ``{name}`` and are filled as plain text:
-values are never parsed again, so untrusted text cannot reach other placeholders.
+values are never parsed again, so untrusted text cannot reach other placeholders. In Korean one
+may carry a particle, ``{name:은/는}``, whose form follows from the value's last sound.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from guardia.particles import with_particle
+
 DEFAULT_LANGUAGE = "ko"
 LANGUAGES = ("ko", "en")
 language: ContextVar[str] = ContextVar("language", default=DEFAULT_LANGUAGE)
 """The language of the person being served; the record is always in Korean."""
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{(\w+)(?::([가-힣]+/[가-힣]+))?\}")
 
 
 @cache
@@ -55,4 +58,11 @@ def _format(chosen: str, key: str, values: dict[str, object]) -> str:
     text = _find(chosen, key) or _find(DEFAULT_LANGUAGE, key)
     if text is None:
         raise KeyError(f"no text for {key!r}; add it to src/guardia/locale")
-    return _PLACEHOLDER.sub(lambda m: str(values.get(m[1], m[0])), text)
+    return _PLACEHOLDER.sub(lambda m: _value(m, values), text)
+
+
+def _value(placeholder: re.Match[str], values: dict[str, object]) -> str:
+    if placeholder[1] not in values:
+        return placeholder[0]
+    value = str(values[placeholder[1]])
+    return with_particle(value, placeholder[2]) if placeholder[2] else value

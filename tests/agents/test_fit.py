@@ -50,7 +50,7 @@ def test_the_reason_names_the_person_and_every_figure() -> None:
     found = fit.best_engineer([engineer("김철수", "DB", proficiency=3, load=2)], "DB")
     assert found is not None
     assert found.score == 10 + 6 - 6
-    for part in ("김철수 대리", "데이터베이스", "3/5", "2건", "10점"):
+    for part in ("김철수 대리", "DB 숙련도 중", "처리 중 2건"):
         assert part in found.reason
 
 

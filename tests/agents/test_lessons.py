@@ -55,7 +55,7 @@ def test_it_is_said_where_it_was_learned() -> None:
     body = lessons.lesson_text(title, HERE, "worked")
     known = [Lesson(1, body, 12, HERE, BOOKS[0].id, "worked"), Lesson(2, "사람의 메모")]
     said = lessons.relevant_notes(found(10), known, HERE)
-    assert said[0].startswith("지난번 SR-12") and title in said[0] and said[1] == "사람의 메모"
+    assert said[0].startswith("지난 SR-12") and title in said[0] and said[1] == "사람의 메모"
     edited = [Lesson(1, "이제는 쓰지 않음", 12, HERE, BOOKS[0].id, "worked")]
     assert lessons.relevant_notes(found(10), edited, HERE) == ["이제는 쓰지 않음"]
 

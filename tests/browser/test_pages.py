@@ -32,10 +32,10 @@ def approved(web_env: BoardEnv, **more: str) -> IssueScenario:
 def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     page = sign_in("lead")
-    expect(page.get_by_role("heading", name=re.compile("내 승인 대기"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("내 결재 대기"))).to_be_visible()
     page.get_by_role("table").get_by_role("link", name=re.compile("운영DB 쿼리")).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("기재부 운영DB 쿼리가 너무 느려요")
-    page.get_by_role("link", name="계획과 근거를 검토한 뒤 결정하기").click()
+    page.get_by_role("link", name="계획과 근거 검토").click()
     expect(page.get_by_role("button", name="승인")).to_be_in_viewport()
     page.get_by_label("의견", exact=True).fill("영향 범위를 확인했습니다.")
     page.get_by_role("button", name="승인").click()
@@ -51,7 +51,7 @@ def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, web_env: Boa
     expect(page.locator(".badges .status")).to_have_class(re.compile("bg-warning"))
     scenario.complete()
     expect(page.locator(".badges .status")).to_have_text("완료")
-    expect(page.locator(".banner .ending")).to_contain_text("처리가 끝났고")
+    expect(page.locator(".banner .ending")).to_contain_text("조치를 완료하고")
     # started, two commands with intent and result, completed
     expect(timeline).to_have_count(before + 6)
     expect(timeline.last).to_contain_text("완료:")
@@ -68,7 +68,7 @@ def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, web_env: B
     page.locator(".evidence > li > details > summary").first.click()
     reason = page.get_by_label("의견", exact=True)
     reason.fill("쓰는 중인 의")
-    page.get_by_label("의견 쓰기").fill("쓰는 중인 댓글")
+    page.get_by_label("의견 작성").fill("쓰는 중인 댓글")
     reason.focus()
     # A second read changes the part in which all of that stands.
     scenario.diagnose({"waiting": 3})
@@ -77,7 +77,7 @@ def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, web_env: B
     expect(page.locator(".work .evidence > li")).to_have_count(2)
     expect(reason).to_have_value("쓰는 중인 의")
     expect(reason).to_be_focused()
-    expect(page.get_by_label("의견 쓰기")).to_have_value("쓰는 중인 댓글")
+    expect(page.get_by_label("의견 작성")).to_have_value("쓰는 중인 댓글")
     expect(page.locator(".evidence > li > details").first).not_to_have_attribute("open", "")
     assert page.locator("#output-1").evaluate("d => d.open") is True
 
@@ -103,12 +103,12 @@ def test_a_customer_files_a_request_and_sees_only_its_progress(
     page = sign_in("cus")
     page.get_by_role("link", name="새 요청").first.click()
     page.get_by_label("제목").fill("운영DB 조회가 느립니다")
-    page.get_by_role("button", name="접수하기").click()
+    page.get_by_role("button", name="접수").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("운영DB 조회가 느립니다")
     expect(page.locator("#timeline")).to_contain_text("요청을 접수했습니다")
     expect(page.locator(".live.on").first).to_be_visible()
     scenario = IssueScenario(web_env, sr_id=1).parse().diagnose().file()
-    expect(page.locator("#timeline")).to_contain_text("조치 계획을 세우고")
+    expect(page.locator("#timeline")).to_contain_text("조치 계획을 제출하여")
     expect(page.locator(".badges .status")).to_have_text("승인 대기")
     assert scenario.plan_hash[:12] not in page.content()
     expect(page.get_by_text("조치 계획", exact=True)).to_have_count(0)
@@ -139,7 +139,7 @@ def test_a_page_outlives_a_restart_of_the_board(browser: Browser, web_env: Board
         page.get_by_role("button", name="로그인").click()
         mark = page.locator(".live").first
         expect(mark).to_have_text("실시간")
-    expect(mark).to_have_text(re.compile("연결 끊김"))
+    expect(mark).to_have_text(re.compile("연결이 끊겨"))
     comments.add_comment(web_env.board, 1, "person:eng", "꺼져 있는 사이")
     with serve_app(page_app(web_env.board), port=int(site.rpartition(":")[2])):
         expect(mark).to_have_text("실시간", timeout=15_000)

@@ -65,11 +65,11 @@ def test_costs_by_everything(env: BoardEnv) -> None:
 
 def test_raising_a_budget_lets_the_agent_go_on(env: BoardEnv) -> None:
     claim = exhaust_budget(env)
-    assert "쉬는 중" in run("costs").stdout
+    assert "예산 부족으로 중지" in run("costs").stdout
     words = ("budget", "raise", "db-agent", "--tokens", "2000", "--reason", "월말까지")
     assert isinstance(run(*words, "--as", "lead").exception, Forbidden)
     done = run(*words, "--as", "pm")
-    assert done.exit_code == 0 and "이어서 일합니다" in done.stdout
+    assert done.exit_code == 0 and "작업을 재개합니다" in done.stdout
     assert env.claim("db-agent").task_id == claim.task_id
     company = run("budget", "raise", "company", "--won", "5", "--reason", "x", "--as", "pm")
     assert isinstance(company.exception, Invalid), "there is no such cap"

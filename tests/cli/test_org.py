@@ -62,12 +62,12 @@ def test_a_change_is_planned_applied_compared_and_rolled_back(
     file(tmp_path).write_text(changed, "utf-8")
     planned = run("org", "plan")
     assert planned.exit_code == 2
-    assert "해고: sec-agent" in planned.output and "DB 전문가 → DB 도사" in planned.output
+    assert "에이전트 삭제: sec-agent" in planned.output and "DB 전문가 → DB 도사" in planned.output
     declined = run("org", "apply", answer="n\n")
     assert declined.exit_code == 1 and organization_chart.running_text(env.board) == (1, SHIPPED)
-    assert "2판" in run("org", "apply", "--yes").output
-    assert "해고: sec-agent" in run("org", "diff", 1).output
-    assert "채용: sec-agent" in run("org", "diff", 2, 1).output
+    assert "개정 2" in run("org", "apply", "--yes").output
+    assert "에이전트 삭제: sec-agent" in run("org", "diff", 1).output
+    assert "에이전트 추가: sec-agent" in run("org", "diff", 2, 1).output
     assert run("org", "rollback", 1).exit_code == 0
     assert organization_chart.running_text(env.board) == (3, SHIPPED)
     assert run("org", "plan").exit_code == 2, "the file has not followed"

@@ -28,19 +28,19 @@ def test_an_operator_keeps_accounts(
 
     with seeded_env(database.app):
         said("add", "lead9", "--name", "새 팀장", "--role", "team_lead", "--identity", "사번 9")
-        assert "한 사람(사번 9)" in said("link", "lead9", "cus")
+        assert "동일인(사번 9)" in said("link", "lead9", "cus")
         said("link", "lead9", "mattermost:u9")
         said("role", "lead9", "pm")
         said("deactivate", "lead9")
         rows = [line for line in said("list").splitlines() if "사번 9" in line]
         assert [r.split()[1] for r in rows] == ["cus", "lead9"]
-        assert all(word in rows[1] for word in ("새 팀장", "PM", "mattermost:u9", "닫힘"))
+        assert all(word in rows[1] for word in ("새 팀장", "PM", "mattermost:u9", "비활성"))
         said("unlink", "mattermost:u9")
         assert "mattermost:u9" not in said("list")
         file = tmp_path / "people.yaml"
         file.write_text("people:\n  - {id: new, name: 명부, title: 과장, role: engineer}\n")
-        assert "1명 가운데 1명" in said("load", str(file))
-        assert "1명 가운데 0명" in said("load", str(file))
+        assert "1명 중 1명" in said("load", str(file))
+        assert "1명 중 0명" in said("load", str(file))
         for wrong in ("people: [{id: a}]", "- a", "people: {", "people:\n"):
             file.write_text(wrong)
             with pytest.raises(Invalid):

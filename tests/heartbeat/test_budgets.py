@@ -101,7 +101,7 @@ def test_where_the_budget_ends_the_embedded_rules_go_on(
     assert len(server.paths) == 1, "nothing was sent"
     with agents_env.env.board.database.reading() as session:
         notes = " ".join(session.scalars(select(Comment.body).where(Comment.sr_id == sr_id)))
-    assert "예산을 다 썼습니다" in notes
+    assert "예산이 소진되었습니다" in notes
 
 
 def test_an_agent_that_rests_takes_its_work_up_where_it_waited(

@@ -152,7 +152,7 @@ def test_a_lesson_is_used_and_said_the_next_time(agents_env: AgentsEnv) -> None:
     agents_env.work()
     with agents_env.env.board.database.reading() as session:
         said = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
-    assert f"지난번 SR-{first}에서 MOF-WAS-01" in said
+    assert f"지난 SR-{first}에서 MOF-WAS-01" in said
 
 
 def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(agents_env: AgentsEnv) -> None:

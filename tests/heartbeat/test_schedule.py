@@ -100,7 +100,7 @@ def test_what_the_database_could_not_take_is_tried_until_it_does(
 def alerted(sealed: AuditEnv) -> bool:
     with psycopg.connect(sealed.superuser) as connection:
         rows = connection.execute("select text from tb_outbox where kind = 'alert'").fetchall()
-        return any("일일 감사 검증 보고" in row[0] for row in rows)
+        return any("일일 감사 로그 검증 보고" in row[0] for row in rows)
 
 
 def test_what_is_due_is_looked_at_once_a_minute(clock: BackgroundScheduler) -> None:

@@ -61,9 +61,9 @@ def test_the_passage_belongs_to_the_runbook(library: Library) -> None:
 
 
 def test_the_opening_is_cited_unless_another_passage_fits_far_better(library: Library) -> None:
-    assert library.find("기재부 운영DB 쿼리가 너무 느려요")[0].passage.heading == "언제 쓰는가"
+    assert library.find("기재부 운영DB 쿼리가 너무 느려요")[0].passage.heading == "적용 대상"
     undo = library.find("배포 이전 버전의 폴더 연결을 되돌린 뒤 데이터 형식 개발 담당자 확인")[0]
-    assert (undo.runbook.id, undo.passage.heading) == ("was-deploy", "되돌리기")
+    assert (undo.runbook.id, undo.passage.heading) == ("was-deploy", "원복")
 
 
 def test_a_runbook_by_its_id(library: Library) -> None:

@@ -341,7 +341,7 @@ def test_the_version_in_a_request(text: str, version: str | None) -> None:
 def test_prose_is_there_to_cite(name: str) -> None:
     passages = runbook(name).passages
     assert 4 <= len(passages) <= 6
-    assert passages[0].heading == "언제 쓰는가"
+    assert passages[0].heading == "적용 대상"
     assert all(len(p.text) >= 60 for p in passages)
 
 

@@ -112,7 +112,7 @@ def test_the_shipped_chart_keeps_its_comments() -> None:
 
 
 def test_what_cannot_be_edited_is_refused_and_says_why() -> None:
-    with pytest.raises(Invalid, match="이미 있는"):
+    with pytest.raises(Invalid, match="이미 등록된"):
         chart_edit.hire(SHIPPED, {**CLERK, "id": "db-agent"})
     with pytest.raises(Misconfigured):
         chart_edit.hire(SHIPPED, {**CLERK, "duty": "rule"})
@@ -123,7 +123,7 @@ def test_what_cannot_be_edited_is_refused_and_says_why() -> None:
     with pytest.raises(Misconfigured):
         chart_edit.set_field(SHIPPED, "db-agent", "reports_to", "nobody")
     flow = "company: {name: 가}\nagents: [{id: ceo, title: 장, duty: dispatch}]\n" + REST
-    with pytest.raises(Invalid, match="직접 고친"):
+    with pytest.raises(Invalid, match="직접 수정한"):
         chart_edit.hire(flow, {**CLERK, "reports_to": "ceo"})
 
 

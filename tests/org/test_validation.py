@@ -75,8 +75,8 @@ def test_the_message_names_place_and_remedy_in_korean() -> None:
         chart.parse(BAD, "조직.yaml")
     lines = str(raised.value).splitlines()
     assert "조직.yaml" in lines[0] and "9건" in lines[0]
-    assert lines[1].startswith("  5행 11열 agents.ceo.duty: 'rule'") and "dispatch" in lines[1]
-    assert "title을(를) 쓰려던" in lines[2]
+    assert lines[1].startswith("  5행 11열 agents.ceo.duty: ‘rule’") and "dispatch" in lines[1]
+    assert "title을 입력하려던" in lines[2]
 
 
 def test_a_part_that_is_missing_does_not_hide_the_rest() -> None:

@@ -264,7 +264,7 @@ def test_what_cannot_be_undone_is_not_rolled_back(stack: FullStack) -> None:
     sr_id = approved(stack, "기재부 운영DB 쿼리가 너무 느려요")
     stack.work()
     assert stack.state(sr_id) is State.COMPLETED
-    with pytest.raises(Refused, match="되돌릴 수 없는"):
+    with pytest.raises(Refused, match="원복할 수 없는"):
         directives.issue_directive(
             stack.board,
             stack.person("team_lead"),

@@ -124,7 +124,7 @@ def action() -> Action:
         risk=Risk.CHANGE,
         effect="세션 7을 끝냅니다.",
         command="psql …",
-        irreversible="되돌릴 수 없음",
+        irreversible="원복 불가",
     )
 
 

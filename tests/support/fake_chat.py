@@ -101,6 +101,6 @@ def assert_fell_back(thought: BrainResult[Any], because: str) -> None:
     """The embedded brain answered, just as it does alone, and the thought says why."""
     assert thought.by == "embedded"
     assert thought.answer == EmbeddedBrain().triage(TEXT, DIRECTORY).answer
-    assert "내장 두뇌가 대신 판단했습니다" in thought.remark
+    assert "내장 규칙으로 판단했습니다" in thought.remark
     assert MODEL in thought.remark
     assert because in thought.remark

@@ -79,17 +79,17 @@ def realistic_plan(category: str = "MAINTENANCE") -> Plan:
         "세션 2개가 그 잠금을 기다립니다.",
         citation=Citation(
             document="db-lock-chain",
-            title="잠금 대기 사슬 해소",
+            title="잠금 대기 해소",
             version=3,
             sha256="8c1f" + "0" * 60,
-            passage="언제 쓰는가\n"
+            passage="적용 대상\n"
             "- 조회가 **갑자기** 느려지고\n- `idle in transaction` 세션이 있을 때",
         ),
         actions=(
             Action(
                 call=ToolCall(tool="database.terminate_session", args=_SESSION),
                 risk=Risk.CHANGE,
-                effect="MOF-DB-01의 budgetdb DB에서 다른 세션을 막고 있는 세션 4711을 종료합니다.",
+                effect="MOF-DB-01의 budgetdb DB에서 잠금을 점유한 세션 4711을 종료합니다.",
                 command="PGPASSWORD=•••••• psql -X -h 127.0.0.1 -p 5432 -d budget -c "
                 "'select pg_terminate_backend(pid) from pg_stat_activity where pid = 4711'",
                 precheck=(Check(call=_LOCKS, expect="length(roots[?pid==`4711`]) > `0`"),),
@@ -100,7 +100,7 @@ def realistic_plan(category: str = "MAINTENANCE") -> Plan:
                         within=10,
                     ),
                 ),
-                irreversible="종료한 세션은 되살릴 수 없습니다. 클라이언트는 다시 접속합니다.",
+                irreversible="종료한 세션은 복구할 수 없습니다. 클라이언트가 다시 접속합니다.",
             ),
             Action(
                 call=_TOGGLE,
@@ -184,7 +184,7 @@ class IssueScenario:
         found = LOCK_FINDINGS if findings is None else findings
         commands.record_result(board, intent, CommandResult(True, found, output or repr(found), 84))
         tasks.add_comment(
-            board, self.claim, "절차를 찾았습니다. '잠금 대기 사슬 해소'가 가장 가깝습니다."
+            board, self.claim, "적용 런북: 잠금 대기 해소(제1판) — 요청한 증상과 가장 일치합니다."
         )
         return self
 
@@ -211,7 +211,7 @@ class IssueScenario:
 
     def complete(self) -> IssueScenario:
         """COMPLETED."""
-        text = f"{self.plan.because}\n수행한 조치:\n" + "\n".join(
+        text = f"{self.plan.because}\n조치:\n" + "\n".join(
             f"- {a.effect}" for a in self.plan.actions
         )
         tasks.complete(self.env.board, self.claim, text)
@@ -219,7 +219,7 @@ class IssueScenario:
 
     def fail(self) -> IssueScenario:
         """FAILED_ROLLBACK."""
-        text = "2번째 조치의 확인이 맞지 않아 되돌렸습니다.\n되돌린 조치:\n- 로그 수준을 DEBUG로"
+        text = "2번째 조치의 확인에 실패하여 원복했습니다.\n원복한 조치:\n- 로그 수준을 DEBUG로"
         tasks.fail(self.env.board, self.claim, text)
         return self
 

@@ -113,9 +113,9 @@ def _institution(text: str, directory: Directory) -> str | None:
 
 def _reason(judgement: rules.Judgement, field: str | None = None) -> str:
     value = t(f"triage.{field}.{judgement.value}") if field else judgement.value
-    words = ", ".join(f"'{w}'" for w in judgement.words)
+    words = ", ".join(f"“{w}”" for w in judgement.words)
     # A judgement by grammar alone has no words to show.
-    return t(f"triage.because.{judgement.because}", value=value, words=words).replace("()", "")
+    return t(f"triage.because.{judgement.because}", value=value, words=words).removesuffix(": ")
 
 
 def _server_reasons(text: str, mentions: list[ServerMention], facts: RequestFacts) -> Iterator[str]:
@@ -123,9 +123,9 @@ def _server_reasons(text: str, mentions: list[ServerMention], facts: RequestFact
     if mentions:
         servers = ", ".join(dict.fromkeys(m.server_id for m in mentions))
         words = dict.fromkeys(text[m.start : m.end].strip() for m in mentions)
-        yield t("triage.named.servers", servers=servers, words=", ".join(f"'{w}'" for w in words))
+        yield t("triage.named.servers", servers=servers, words=", ".join(f"“{w}”" for w in words))
     else:
         yield t("triage.named.nobody")
     if facts.action:
         action = t(f"triage.action.{facts.action}")
-        yield t("triage.named.asked", action=action, words=f"'{facts.asked[0].words}'")
+        yield t("triage.named.asked", action=action, words=f"“{facts.asked[0].words}”")

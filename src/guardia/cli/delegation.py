@@ -10,7 +10,7 @@ import typer
 
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -29,7 +29,7 @@ def delegate(
     from guardia.board.organization import chart
 
     if not (until or revoke):
-        raise Invalid(what="--until", why=t("cli.delegate.missing"))
+        raise Missing(what="--until")
     with open_installation(Settings()) as installation, installation.board() as board:
         person = authenticate(board, who)
         if revoke:

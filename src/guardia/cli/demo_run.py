@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 import time
@@ -81,7 +82,8 @@ class DemoRun:
         except httpx.HTTPError as error:
             self._environment.require_alive()
             raise Misconfigured(what="/intake/mattermost", why=type(error).__name__) from error
-        return int(answer.json()["text"].split("SR-")[1].split()[0])
+        # The reply is in Korean, where a particle follows: SR-1로.
+        return int(re.findall(r"SR-(\d+)", answer.json()["text"])[0])
 
     def follow(self) -> None:
         """Show the record grow until the issue has ended and the auditor has looked."""

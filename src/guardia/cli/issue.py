@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from guardia.cli.installation import open_installation
-from guardia.errors import Forbidden, Invalid, NotFound
+from guardia.errors import Invalid, NotFound, SignInFailed
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -90,7 +90,7 @@ def authenticate(board: BoardContext, who: str) -> PersonInfo:
     )
     person = sign_in.authenticate(board, who, password)
     if person is None:
-        raise Forbidden(who=who, action=t("cli.issue.sign_in"))
+        raise SignInFailed()
     return person
 
 

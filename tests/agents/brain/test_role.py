@@ -18,7 +18,7 @@ def test_every_agent_of_the_shipped_chart_has_a_korean_role() -> None:
     assert len(set(texts)) == len(shipped.agents)
     for text in texts:
         assert len(re.findall("[가-힣]", text)) > 200
-        for heading in ("# 역할", "## 고를 수 있는 것", "## 하지 않는 것", "## 이유를 적는 법"):
+        for heading in ("# 역할", "## 선택할 수 있는 것", "## 하지 않는 것", "## 사유 작성 기준"):
             assert heading in text
 
 

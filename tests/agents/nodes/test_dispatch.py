@@ -14,7 +14,7 @@ from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.nodes.dispatch import classify
 from guardia.org.chat_rules import KNOWN_SKILLS
 
-FOUND = Triage(kind="INCIDENT", category="WAS", priority="P3", reasons=("까닭",))
+FOUND = Triage(kind="INCIDENT", category="WAS", priority="P3", reasons=("분류 근거",))
 
 
 class Brain:
@@ -36,8 +36,8 @@ def test_what_was_settled_stays(database: Any) -> None:
         for given, expected, told in GIVEN:
             triage = classify({"text": "가", **given}, runtime)["triage"]  # type: ignore[typeddict-item, arg-type]
             assert (triage.category, triage.priority) == expected
-            assert [r for r in triage.reasons if r.startswith("접수할 때")] == (
-                [f"접수할 때 정해진 분야·우선순위를 따릅니다: {told}"] if told else []
+            assert [r for r in triage.reasons if r.startswith("접수 시")] == (
+                [f"접수 시 지정된 분야와 우선순위를 적용했습니다: {told}"] if told else []
             )
 
 
@@ -53,10 +53,10 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
     other = FOUND.model_copy(update={"institution": "MOE"})
     disk = FOUND.model_copy(update={"category": "STORAGE"})
     with seeded_env(database.app) as env:
-        assert server_of(env, FOUND) == ((), None, "까닭")
-        assert server_of(env, FOUND, "점심", "또 꽉 찼네") == ((), None, "까닭")
+        assert server_of(env, FOUND) == ((), None, "분류 근거")
+        assert server_of(env, FOUND, "점심", "또 꽉 찼네") == ((), None, "분류 근거")
         found = server_of(env, FOUND, "점심", "MOF-WAS-01 알람이요", "mof-was-01 맞아요")
-        assert found[:2] == (("MOF-WAS-01",), "MOF") and "대화에서" in found[2]
+        assert found[:2] == (("MOF-WAS-01",), "MOF") and "대화 내용에서" in found[2]
         assert server_of(env, here, "MOF-WAS-01 알람이요")[0] == ("MOF-DB-01",)
         # Of several it is the one of the kind that the request is about.
         both = ("MOF-WAS-01 알람", "MOF-DB-01 도요")
@@ -64,7 +64,7 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
         assert server_of(env, disk, both[1])[0] == ("MOF-DB-01",)
         for triage, talk in ((disk, both), (other, both[:1]), (FOUND, both[1:])):
             servers, _, reason = server_of(env, triage, *talk)
-            assert servers == () and "분명하지 않아" in reason
+            assert servers == () and "특정하지 않았습니다" in reason
 
 
 def test_a_rule_of_the_chart_can_say_whatever_triage_can() -> None:

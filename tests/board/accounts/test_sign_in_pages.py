@@ -38,7 +38,7 @@ def test_a_wrong_pair_never_says_which_half_was_wrong(
 ) -> None:
     answer = anonymous.submit_form("/login", "/login", account=account, password=password)
     assert answer.status_code == 401
-    assert "아이디 또는 비밀번호가 맞지 않습니다" in answer.text
+    assert "아이디 또는 비밀번호가 올바르지 않습니다" in answer.text
     assert "guardia_session" not in _cookies(answer)
     assert anonymous.get_page("/issues").status_code == 303
 
@@ -53,7 +53,7 @@ def test_guessing_is_slowed_down_even_with_the_right_password(anonymous: PageCli
         anonymous.submit_form("/login", "/login", account="lead", password="틀림")
     answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
     assert answer.status_code == 429
-    assert "5분 뒤에" in answer.text
+    assert "5분 후에" in answer.text
     # Someone else at the same desk is not locked out.
     assert (
         anonymous.submit_form("/login", "/login", account="pm", password=PASSWORD).status_code
@@ -71,7 +71,7 @@ def test_several_board_processes_count_together_and_tell_nobody_which_accounts_e
         anonymous = PageClient(page_app(web_env.board))
         for _ in range(2):
             answer = anonymous.submit_form("/login", "/login", account=account, password="틀림")
-            said.append((answer.status_code, "5분 뒤에" in answer.text))
+            said.append((answer.status_code, "5분 후에" in answer.text))
     assert said == [(401, False)] * 5 + [(429, True)]
 
 

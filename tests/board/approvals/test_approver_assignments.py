@@ -107,7 +107,7 @@ def test_a_duty_is_a_role_that_can_approve_and_named_once() -> None:
     for duty in ("role: engineer, people: [eng]", "role: pm, people: []"):
         with pytest.raises(Misconfigured):
             chart.parse(SHIPPED + f"duties:\n  - {{{duty}}}\n")
-    with pytest.raises(Misconfigured, match="두 번"):
+    with pytest.raises(Misconfigured, match="중복 지정"):
         chart.parse(SHIPPED + "duties:\n" + "  - {role: pm, people: [a]}\n" * 2)
 
 

@@ -109,7 +109,7 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(env: BoardEnv) -> Non
     held, _, bound = env.create_filed_plan()
     assert approve(env, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
     assert pending.pending_plans(env.board, held.sr_id)[0].given == 1
-    with pytest.raises(Forbidden, match="두 번째"):
+    with pytest.raises(Forbidden, match="중복 결재"):
         approve(env, LEAD, held.task_id, bound)
     [step] = issue_page.get_issue(env.board, LEAD2, held.sr_id).works[0].steps
     assert (step.quorum, len(step.votes), step.mine) == (2, 1, True)

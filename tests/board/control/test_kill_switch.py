@@ -134,7 +134,7 @@ def test_an_order_lets_an_agent_undo_and_look_and_nothing_else(env: BoardEnv) ->
     control_kill_switch.kill(env.board, LEAD, "정지")
     grant = rollback.grant_rollback(env.board, ordered(env)).grant
     commands.record_intent(env.board, grant, READ, "…")
-    with pytest.raises(Refused, match="되돌리기와 조회만"):
+    with pytest.raises(Refused, match="원복과 조회만"):
         commands.record_intent(env.board, grant, DO, "…", PlanStep(0, "do"))
     with pytest.raises(Refused):
         commands.record_intent(env.board, grant, DO, "…", PlanStep(0, "undo"))
@@ -163,7 +163,7 @@ def test_stopped_work_is_undone_and_reported_once(env: BoardEnv) -> None:
     assert len(alerts) == 2
     assert f"SR-{claim.sr_id} MOF-DB-01" in str(alerts[1])
     notes = rows(env, "select body from tb_comment where author = 'operator:guardia'")
-    assert any("되돌리고 확인함" in str(note) for note in notes)
+    assert any("원복 완료" in str(note) for note in notes)
 
 
 def test_what_cannot_be_undone_ends_with_people_and_an_alert(env: BoardEnv) -> None:

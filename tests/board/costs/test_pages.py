@@ -16,7 +16,7 @@ Browse = Callable[[str], PageClient]
 
 
 def test_staff_see_costs_and_customers_do_not(sign_in_as: Browse, web_env: BoardEnv) -> None:
-    assert "모델을 쓰거나" in sign_in_as("eng").get_page("/costs").text, (
+    assert "모델 호출이나" in sign_in_as("eng").get_page("/costs").text, (
         "the empty state says what to do"
     )
     assert 'href="/costs"' in sign_in_as("lead").get_page("/issues").text
@@ -39,7 +39,7 @@ def test_the_page_shows_the_month_by_agent_institution_and_model(
     assert "/costs/raise" not in html, "a team lead may not raise"
     assert "style=" not in html, "the policy of the pages forbids it"
     empty = sign_in_as("lead").get_page("/costs?month=2026-01").text
-    assert "모델을 쓰거나" in empty
+    assert "모델 호출이나" in empty
     for wrong in ("2026-13", "x", "9999-01", "2026-1"):
         assert sign_in_as("lead").get_page(f"/costs?month={wrong}").status_code == 422
 
@@ -48,7 +48,7 @@ def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     claim = exhaust_budget(web_env)
-    assert "쉬고 있습니다" in sign_in_as("lead").get_page("/costs").text
+    assert "예산 소진으로 중지되었습니다" in sign_in_as("lead").get_page("/costs").text
     assert sign_in_as("lead").submit_form("/costs/raise", "/issues/new", target="agent:db-agent",
                                tokens="2000", reason="계속").status_code == 403  # fmt: skip
     browser = sign_in_as("pm")
@@ -60,7 +60,7 @@ def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
     assert 'value="많이"' in wrong.text and ">월말</textarea>" in wrong.text, "nothing is lost"
     words["tokens"] = "2,000"
     assert browser.submit_form("/costs/raise", "/costs", **words).status_code == 303
-    assert "쉬고 있습니다" not in browser.get_page("/costs").text
+    assert "예산 소진으로 중지되었습니다" not in browser.get_page("/costs").text
     assert web_env.claim("db-agent").task_id == claim.task_id
 
 
@@ -69,7 +69,7 @@ def test_the_issue_tells_which_models_were_asked(sign_in_as: Browse, web_env: Bo
     scenario = IssueScenario(web_env).receive().parse()
     pay_calls(web_env, scenario.claim, why="<b>형식</b>")
     html = sign_in_as("eng").get_page(f"/issues/{scenario.sr_id}").text
-    assert "qwen · 분류 · 답을 쓸 수 없음" in html
+    assert "qwen · 분류 · 응답 사용 불가" in html
     assert "600 → 400 토큰" in html and "0123456789ab" in html
     assert "&lt;b&gt;형식" in html and "<b>형식" not in html
     assert "qwen" not in sign_in_as("cus").get_page(f"/issues/{scenario.sr_id}").text

@@ -34,7 +34,7 @@ def planned(web_env: BoardEnv, sr_id: int) -> None:
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),
         part(1, "로그 정리", server="MOF-WAS-01", agent_id="was-agent"),
         part(2, "회선 점검", server="MOF-DB-01", category="NETWORK", opening=OPENING),
-        part(3, "보안 강화", question="어느 서버인지 적어 주세요."),
+        part(3, "보안 강화", question="대상 서버를 지정하거나 적어 주세요."),
     )
     pieces = tuple({"text": p.text, "sentence": n} for n, p in enumerate(parts))
     planning.file_plan(
@@ -54,11 +54,11 @@ def test_a_goal_is_given_approved_in_part_and_its_children_are_linked(
     lead = sign_in_as("lead")
     sr_id = given(lead)
     assert given(lead) == sr_id
-    assert "계획을 세우고 있습니다" in lead.get_page(f"/goals/{sr_id}").text
+    assert "계획을 수립하고 있습니다" in lead.get_page(f"/goals/{sr_id}").text
     planned(web_env, sr_id)
     text = lead.get_page(f"/goals/{sr_id}").text
     assert "상태 &lt;b&gt;점검" in text and "<b>점검" not in text and "<i>점검" not in text
-    assert "어느 서버인지" in text and "2030-01-02" in text and "네트워크 전문가" in text
+    assert "대상 서버를 지정하거나" in text and "2030-01-02" in text and "네트워크 전문가" in text
     shown = re.search(r'name="plan_hash" value="(\w+)"', text)
     assert shown
     stale = {"verb": "approve", "plan_hash": "0" * 64, "keep": "0"}
@@ -118,7 +118,7 @@ def test_a_hire_is_decided_by_who_may(sign_in_as: Browse, web_env: BoardEnv) -> 
     assert pm.submit_form("/hires/1", "/goals", decision="approve").status_code == 303
     again = pm.submit_form("/hires/1", "/goals/new", decision="approve")
     assert again.status_code == 409
-    assert "조직도 2판" in pm.get_page(f"/goals/{sr_id}").text
+    assert "조직도 개정 2" in pm.get_page(f"/goals/{sr_id}").text
 
 
 def test_who_may_not_see_goals_does_not(sign_in_as: Browse, web_env: BoardEnv) -> None:

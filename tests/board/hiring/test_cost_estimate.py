@@ -54,7 +54,7 @@ def asked(env: BoardEnv) -> HireView:
 
 def test_the_embedded_brain_costs_nothing_and_the_page_says_so(env: BoardEnv) -> None:
     found = asked(env)
-    assert (found.monthly_won, found.estimate_basis) == (0, "내장 두뇌: 모델 비용 없음")
+    assert (found.monthly_won, found.estimate_basis) == (0, "내장 규칙: 모델 비용 없음")
     assert found.budget_note == "", "there is no cap"
 
 
@@ -64,7 +64,7 @@ def test_a_model_costs_what_its_peers_have_used(env: BoardEnv) -> None:
     pay_calls(env, env.create_parsed_task(), times=3)
     found = asked(env)
     assert found.monthly_won == 2
-    assert "3,000토큰 × 한 달 1건" in found.estimate_basis and "qwen" in found.estimate_basis
+    assert "3,000토큰 × 월 1건" in found.estimate_basis and "qwen" in found.estimate_basis
     assert "999,998원" in found.budget_note and not found.short
     requests.approve(env.board, PM, found.hire_id)
     with env.board.database.reading() as session:
@@ -73,7 +73,7 @@ def test_a_model_costs_what_its_peers_have_used(env: BoardEnv) -> None:
     assert agents["net-agent"].brain == agents["db-agent"].brain
 
 
-@pytest.mark.parametrize(("prices", "why"), [("", "가격이 없어"), (PRICES, "기록이 없어")])
+@pytest.mark.parametrize(("prices", "why"), [("", "단가가 없어"), (PRICES, "실적이 없어")])
 def test_what_cannot_be_told_is_not_shown_as_nothing(env: BoardEnv, prices: str, why: str) -> None:
     charter(env, prices)
     found = asked(env)
@@ -86,7 +86,7 @@ def test_a_cost_beyond_what_the_company_has_left_is_said(env: BoardEnv) -> None:
     with env.board.database.transaction() as session:
         session.scalars(select(CostDay).where(CostDay.model == "qwen")).one().tokens_in = 10**9
     found = asked(env)
-    assert found.short and "남은 예산은 0원" in found.budget_note and found.monthly_won == 100_001
+    assert found.short and "예산 잔액은 0원" in found.budget_note and found.monthly_won == 100_001
 
 
 def test_a_month_is_counted_from_today() -> None:

@@ -50,7 +50,7 @@ def test_a_post_becomes_a_chat_line_and_an_issue(
 ) -> None:
     answer = room.post("/intake/mattermost", **({"data": POST} if form else {"json": POST}))
     assert answer.status_code == 200
-    assert answer.json()["text"].startswith("SR-1 ")
+    assert answer.json()["text"].startswith("SR-1로 접수했습니다")
     assert counts(env) == (1, 1)
 
 

@@ -97,7 +97,7 @@ def test_what_no_longer_holds_says_so_and_takes_the_button_away(
     text = chart.shipped_chart_path().read_text("utf-8").replace("id: disk-space", "id: disk-full")
     organization_chart.apply_chart(env.board, text, "operator:test")
     room.press(gone)
-    assert "조직도에 없어" in gone.text and not gone.buttons
+    assert "조직도에 없는 규칙" in gone.text and not gone.buttons
     assert [who for who, _ in room.ephemeral_messages] == ["choi", "lee", "lee"]
     assert issues(env) == 0
 
@@ -123,7 +123,7 @@ def forgeries(good: str) -> list[Any]:
 def test_a_forged_button_opens_nothing(env: BoardEnv, room: Mattermost) -> None:
     message = offered(room)
     for forged in forgeries(message.buttons[0]["integration"]["context"]["ticket"]):
-        with pytest.raises(ActionFailed, match="이 설치에서 만든 단추가 아닙니다"):
+        with pytest.raises(ActionFailed, match="이 시스템에서 생성한 버튼이 아닙니다"):
             room.press(message, context=forged, user_id="")
     for more in ({"user_id": ""}, {"user_id": "u" * 65}, {"user_name": "n" * 200}):
         with pytest.raises(ActionFailed):

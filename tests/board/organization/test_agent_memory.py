@@ -45,7 +45,7 @@ def again(env: BoardEnv, held: Claim) -> Claim:
 def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     told = agent_memory.recall(env.board, held).working
-    assert "디스패처에게서 넘겨받음" in told and "성능 저하" in told
+    assert "디스패처 배정" in told and "성능 저하" in told
     agent_memory.write(env.board, held, "세션 7이 막고 있음\n\n", [WORKED])
     agent_memory.write(env.board, held, "세션 7이 막고 있음", [WORKED])
     known = agent_memory.recall(env.board, held)

@@ -47,12 +47,12 @@ def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> N
     entry = latest_entry(env)
     assert (entry.actor, entry.detail["before"]) == ("operator:test", 1)
     assert entry.detail["changes"] == [
-        "해고: sec-agent (보안 전문가)",
-        "채용: net-agent (네트워크 전문가)",
+        "에이전트 삭제: sec-agent (보안 전문가)",
+        "에이전트 추가: net-agent (네트워크 전문가)",
         "변경: db-agent.heartbeat.every: 10m → 3m",
     ]
     organization_chart.apply_chart(env.board, text + "# 글\n", "operator:test")
-    assert latest_entry(env).detail["changes"] == ["내용은 같고 글과 주석만 바뀜"]
+    assert latest_entry(env).detail["changes"] == ["설정은 동일하며 문구와 주석만 변경됨"]
     with env.board.database.reading() as session:
         found = revisions.history(session, limit=2)
         assert [r.number for r in found] == [3, 2]

@@ -25,14 +25,14 @@ def test_the_tree_shows_who_does_what_and_who_rests(sign_in_as: Browse, web_env:
         "일시 중지",
         "GUARDiA 운영센터",
         "정다은 팀장",
-        "조직도 1판",
+        "조직도 개정 1",
     ):
         assert shown in html, shown
     assert html.index("디스패처") < html.index("DB 전문가")
     live = lead.get("/org", headers={"hx-request": "true", "accept": "text/html"}).text
     assert 'id="part-org"' in live and "<html" not in live
     assert sign_in_as("cus").get_page("/org").status_code == 403
-    assert "ops-talk 방의 글은" in html and "디스크 용량 부족" in html and "스토리지" in html
+    assert "ops-talk 대화방의 글은" in html and "디스크 용량 부족" in html and "스토리지" in html
 
 
 def test_a_revision_shows_what_it_changed_and_its_text(
@@ -46,8 +46,8 @@ def test_a_revision_shows_what_it_changed_and_its_text(
     organization_chart.apply_chart(web_env.board, text, "operator:test")
     officer = sign_in_as("officer")
     html = officer.get_page("/org/revisions/2").text
-    assert "해고: sec-agent" in html and "<b>도사" not in html and "&lt;b&gt;도사" in html
-    assert "채용: auditor" in officer.get_page("/org/revisions/1").text
+    assert "에이전트 삭제: sec-agent" in html and "<b>도사" not in html and "&lt;b&gt;도사" in html
+    assert "에이전트 추가: auditor" in officer.get_page("/org/revisions/1").text
     assert officer.get_page("/org/revisions/9").status_code == 404
     page = officer.get_page("/org").text
     assert "ghost(계정 없음)" in page and "최현우 PM" in page
@@ -72,7 +72,7 @@ def test_revisions_have_authors_and_outside_agents_their_kind(
 def test_the_last_look_is_a_waking_or_a_moment_without_work(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
-    assert "마지막 확인" not in sign_in_as("lead").get_page("/org").text
+    assert "최근 실행" not in sign_in_as("lead").get_page("/org").text
     beats.tick(web_env.board, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
     assert "01-02 12:04" in sign_in_as("lead").get_page("/org").text
 
@@ -82,6 +82,6 @@ def test_the_history_goes_on_page_by_page(sign_in_as: Browse, web_env: BoardEnv)
         organization_chart.apply_chart(web_env.board, f"{SHIPPED}# {number}\n", "operator:test")
     lead = sign_in_as("lead")
     first = lead.get_page("/org").text
-    assert "조직도 26판" in first and "/org?before=7" in first
+    assert "조직도 개정 26" in first and "/org?before=7" in first
     assert "/org/revisions/1" in lead.get_page("/org?before=7").text
     assert lead.get_page("/org?before=x").status_code == 422

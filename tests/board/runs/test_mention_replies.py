@@ -43,9 +43,9 @@ def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(env: BoardEn
     begun = beats.begin(env.board, "was-agent")
     assert begun is not None and not begun.has_work
     (said,) = answers(env, "was-agent")
-    for part in ("'승인 대기'", "DB 전문가", "저는 이 이슈를 맡고 있지 않습니다", "마지막 진행"):
+    for part in ("‘승인 대기’", "DB 전문가", "이 이슈를 담당하지 않습니다", "최근 진행"):
         assert part in said, part
-    assert "다음: 사람이 계획을 승인하면" in said
+    assert "다음 단계: 계획 승인 후 조치" in said
     assert beats.begin(env.board, "was-agent") is None
     with env.board.database.reading() as session:
         assert session.get_one(Run, begun.run_id).outcome == "answered"
@@ -61,7 +61,7 @@ def test_whoever_has_it_answers_unless_its_own_next_step_will(env: BoardEnv) -> 
     comments.add_comment(env.board, held.sr_id, LEADER, "@db-agent 왜 안 하나요?")
     beats.begin(env.board, "db-agent")
     (said,) = answers(env, "db-agent")
-    assert "제가 맡고 있습니다" in said and "일시 중지" in said
+    assert "이 에이전트가 담당하고 있습니다" in said and "일시 중지" in said
 
 
 def test_agents_get_no_answer_and_an_answer_calls_nobody(env: BoardEnv) -> None:

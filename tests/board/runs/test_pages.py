@@ -16,7 +16,7 @@ def test_staff_see_why_agents_woke_and_customers_do_not(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     lead = sign_in_as("lead")
-    assert "실행 기록이 없습니다" in lead.get_page("/runs").text
+    assert "실행 이력이 없습니다" in lead.get_page("/runs").text
     sr_id = IssueScenario(web_env).waiting().sr_id
     html = lead.get_page("/runs").text
     for shown in ("DB 전문가", "배정", f'href="/issues/{sr_id}"', "조직도", "작업 1"):

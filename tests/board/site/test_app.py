@@ -90,7 +90,7 @@ def test_every_change_demands_the_token_of_a_page(
         for data in ({}, {"csrf": ""}, {"csrf": "x"}, {"csrf": other}):
             answer = browser.request(method, address(path), data=data, follow_redirects=False)
             assert answer.status_code == 403, (path, data)
-            assert "다른 곳에서 보낸 요청" in answer.text
+            assert "다른 사이트에서 보낸 요청" in answer.text
 
 
 def test_a_form_on_another_site_is_refused_even_with_the_token(
@@ -192,7 +192,7 @@ def test_intake_needs_its_token_but_no_form(anonymous: PageClient) -> None:
     assert answer.status_code == 200
     refused = anonymous.post("/intake/mattermost", json={**post, "token": "x"})
     assert refused.status_code == 401
-    assert "토큰이 맞지 않습니다" in refused.json()["message"]
+    assert "토큰이 일치하지 않습니다" in refused.json()["message"]
 
 
 def test_a_body_that_is_too_large_is_refused(anonymous: PageClient) -> None:
@@ -206,4 +206,4 @@ def test_a_body_that_is_too_large_is_refused(anonymous: PageClient) -> None:
 
     streamed = anonymous.post("/login", content=drop(), headers=form)
     assert streamed.status_code == 413
-    assert streamed.json()["message"] == "내용을 줄인 뒤 다시 보내 주세요."
+    assert streamed.json()["message"] == "내용을 줄여 다시 보내 주세요."

@@ -52,16 +52,16 @@ def test_an_empty_list_says_so(sign_in_as: Browse) -> None:
     browser = sign_in_as("lead")
     assert "진행 중인 요청이 없습니다" in browser.get_page("/issues").text
     nothing = browser.get_page("/issues?q=<b>없는말</b>").text
-    assert "‘&lt;b&gt;없는말&lt;/b&gt;’에 맞는 요청이 없습니다" in nothing
+    assert "‘&lt;b&gt;없는말&lt;/b&gt;’에 해당하는 요청이 없습니다" in nothing
 
 
 def test_the_list_names_what_matters(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     html = sign_in_as("lead").get_page("/issues").text
     assert f'href="/issues/{scenario.sr_id}"' in html
-    for shown in ("승인 대기", "MOF-DB-01", "DB 전문가", "김철수 대리", "P2", "내 승인 대기"):
+    for shown in ("승인 대기", "MOF-DB-01", "DB 전문가", "김철수 대리", "P2", "내 결재 대기"):
         assert shown in html
-    assert "내 승인 대기" not in sign_in_as("eng").get_page("/issues").text
+    assert "내 결재 대기" not in sign_in_as("eng").get_page("/issues").text
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_the_same_form_sent_twice_opens_one_issue(sign_in_as: Browse, web_env: B
 def test_an_empty_request_stays_a_form(sign_in_as: Browse) -> None:
     answer = sign_in_as("eng").submit_form("/issues", title="  ", body="", ticket="t")
     assert answer.status_code == 422
-    assert "제목이나 내용" in answer.text
+    assert "제목 또는 내용" in answer.text
     assert 'value="t"' in answer.text
 
 
@@ -165,11 +165,11 @@ def test_staff_see_plan_evidence_citation_approval_and_record(
     html = sign_in_as("eng").get_page(f"/issues/{scenario.sr_id}").text
     for shown in (
         "세션 2개가 그 잠금을 기다립니다",
-        "잠금 대기 사슬 해소",
-        "3판",
+        "잠금 대기 해소",
+        "제3판",
         "<strong>갑자기</strong>",
         "pg_terminate_backend",
-        "되돌릴 수 없음",
+        "원복 불가",
         "DB 잠금 대기 조회",
         "budget-closing",
         "waiting == `0`",
@@ -187,7 +187,7 @@ def test_customers_see_neither_plan_nor_evidence_nor_record(
     browser = sign_in_as("cus")
     for path in ("", "/live?seen=0"):
         html = browser.get_page(f"/issues/{scenario.sr_id}{path}").text
-        assert "조치 계획을 세우고 승인을 기다립니다" in html
+        assert "조치 계획을 제출하여 승인을 기다리고 있습니다" in html
         for hidden in ("4711", "pg_", "잠금", scenario.plan_hash[:12], "성능 저하", "디스패처"):
             assert hidden not in html, hidden
 
@@ -265,11 +265,11 @@ def test_how_it_ended_stands_at_the_top(sign_in_as: Browse, web_env: BoardEnv) -
     decision(sign_in_as("lead"), scenario, decision="approve")
     scenario.start().complete()
     html = sign_in_as("eng").get_page(f"/issues/{scenario.sr_id}").text
-    assert html.index("처리가 끝났고") < html.index("요청 내용")
-    assert "수행한 조치" in html
+    assert html.index("조치를 완료하고") < html.index("요청 내용")
+    assert "조치:" in html
     theirs = sign_in_as("cus").get_page(f"/issues/{scenario.sr_id}").text
-    assert "처리가 끝났고" in theirs
-    assert "수행한 조치" not in theirs
+    assert "조치를 완료하고" in theirs
+    assert "조치:" not in theirs
 
 
 def test_a_plan_that_is_not_the_filed_one_is_shown_with_a_warning(
@@ -297,7 +297,7 @@ def test_the_lead_approves_the_plan_that_the_page_showed(
     scenario = IssueScenario(web_env).waiting()
     browser = sign_in_as("lead")
     html = browser.get_page(f"/issues/{scenario.sr_id}").text
-    assert "회원님의 승인을 기다리고 있습니다" in html
+    assert "결재할 계획이 있습니다" in html
     shown = PLAN_HASH.search(html)
     assert shown
     answer = decision(browser, scenario, decision="approve", plan_hash=shown[1], reason="확인")
@@ -313,7 +313,7 @@ def test_a_plan_that_changed_meanwhile_is_not_approved(
     scenario = IssueScenario(web_env).waiting()
     answer = decision(sign_in_as("lead"), scenario, decision="approve", plan_hash="0" * 64)
     assert answer.status_code == 409
-    assert "그사이 바뀌었습니다" in answer.text
+    assert "변경되었습니다" in answer.text
     # The page comes back with the plan as it is now, still to be decided.
     shown = PLAN_HASH.search(answer.text)
     assert shown and shown[1] == scenario.plan_hash
@@ -344,10 +344,10 @@ def test_a_rejection_needs_a_reason(sign_in_as: Browse, web_env: BoardEnv) -> No
     browser = sign_in_as("lead")
     answer = decision(browser, scenario, decision="reject", reason=" ")
     assert answer.status_code == 422
-    assert "한 줄이라도" in answer.text
+    assert "사유를 입력해 주세요" in answer.text
     assert decision(browser, scenario, decision="reject", reason="점검 시간").status_code == 303
     html = browser.get_page(f"/issues/{scenario.sr_id}").text
-    assert "승인되지 않았습니다" in html
+    assert "계획이 반려되어 변경하지 않았습니다" in html
     assert "점검 시간" in html
 
 
@@ -373,7 +373,7 @@ def test_a_program_gets_the_refusal_as_data(sign_in_as: Browse, web_env: BoardEn
         headers={"accept": "application/json"},
     )
     assert answer.status_code == 409
-    assert "바뀌었습니다" in answer.json()["message"]
+    assert "변경되었습니다" in answer.json()["message"]
 
 
 # --- comments ------------------------------------------------------------------------------------
@@ -407,7 +407,7 @@ def test_what_english_speakers_do_is_recorded_in_korean(
     browser = sign_in_as("lead")
     assert "Waiting for my approval" in browser.get_page("/issues?lang=en").text
     refused = decision(browser, scenario, decision="approve", plan_hash="0" * 64)
-    assert "has changed" in refused.text or "changed meanwhile" in refused.text
+    assert "has changed" in refused.text
     decision(browser, scenario, decision="approve", reason="ok")
     with web_env.board.database.reading() as session:
         said = session.scalar(text("select log_content from tb_audit_log where kind = 'approved'"))
@@ -457,13 +457,13 @@ def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
     for _ in range(wake_budget.MAX_WAKES + 1):
         comments.add_comment(web_env.board, sr_id, "agent:auditor", "@was-agent 확인")
     lead, path = sign_in_as("lead"), f"/issues/{sr_id}/stall/lift"
-    assert "되풀이로 멈춤" in lead.get_page("/issues").text
+    assert "반복 실행으로 중단" in lead.get_page("/issues").text
     page = lead.get_page(f"/issues/{sr_id}").text
-    assert "멈추었습니다" in page and "언급 사유로" in page and path in page
+    assert "중단되었습니다" in page and "언급 사유의 실행 횟수" in page and path in page
     assert path not in sign_in_as("audit").get_page(f"/issues/{sr_id}").text
     assert sign_in_as("audit").submit_form(path).status_code == 403
     assert sign_in_as("cus2").submit_form(path).status_code == 404
     assert lead.submit_form(path).status_code == 303
-    assert "되풀이로 멈춤" not in lead.get_page("/issues").text
+    assert "반복 실행으로 중단" not in lead.get_page("/issues").text
     again = lead.submit_form(path)
-    assert again.status_code >= 400 and "되풀이로 멈춘 이슈가 아닙니다" in again.text
+    assert again.status_code >= 400 and "반복 실행으로 중단된 이슈가 아닙니다" in again.text

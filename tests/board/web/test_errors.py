@@ -65,7 +65,7 @@ def test_what_others_must_mend_is_said_without_any_detail(
     page, data = browser.get_page("/fail"), browser.get("/fail")
     assert page.status_code == data.status_code == 500
     for answer in (page, data):
-        assert "시스템에 문제가 생겼습니다" in answer.text
+        assert "시스템 오류가 발생했습니다" in answer.text
         for hidden in ("hunter2", "10.0.0.1", "Traceback", "RuntimeError", "MOF-DB-01"):
             assert hidden not in answer.text
         assert "content-security-policy" in answer.headers
@@ -83,7 +83,7 @@ def test_every_error_of_ours_has_a_status() -> None:
 
 def test_unknown_addresses_and_methods_in_korean(anonymous: PageClient) -> None:
     assert "찾을 수 없습니다" in anonymous.get_page("/nowhere").text
-    assert anonymous.get("/nowhere").json()["message"].startswith("주소가 바뀌었거나")
+    assert anonymous.get("/nowhere").json()["message"].startswith("주소가 변경되었거나")
     wrong = anonymous.put("/login", headers=PAGE)
     assert wrong.status_code == 405
     assert "지원하지 않는 요청입니다" in wrong.text

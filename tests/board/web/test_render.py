@@ -62,7 +62,7 @@ def test_actors_by_name_else_by_what_is_known() -> None:
 
 def test_arguments_come_with_their_names_in_order() -> None:
     call = ToolCall(tool="t.x", args={"pid": 7, "service": "budgetdb"})
-    assert render.format_arguments(call) == [("서비스", "budgetdb"), ("프로세스", "7")]
+    assert render.format_arguments(call) == [("서비스", "budgetdb"), ("프로세스 ID", "7")]
 
 
 def test_an_address_changes_with_its_file() -> None:

@@ -57,7 +57,7 @@ def test_faults_by_hand(practice: RunningFleet) -> None:
     table = guardia(home, "status").stdout
     assert "MOF-WAS-01" in table
     assert "이상" in table
-    assert "되돌렸습니다" in guardia(home, "heal", "hung-was").stdout
+    assert "장애 해제" in guardia(home, "heal", "hung-was").stdout
     assert practice.is_healthy("hung-was")
 
 

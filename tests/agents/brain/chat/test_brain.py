@@ -95,7 +95,7 @@ def test_without_procedures_there_is_nothing_to_ask(server: ModelServer) -> None
 
 def test_a_wrong_role_file_falls_back(server: ModelServer) -> None:
     wrong = chat_brain(server, role="../pyproject.md")
-    assert_fell_back(wrong.triage(TEXT, DIRECTORY), "agents/ 안의 .md 파일이어야 합니다")
+    assert_fell_back(wrong.triage(TEXT, DIRECTORY), "agents/ 폴더의 .md 파일이어야 합니다")
     assert server.paths == []
 
 
@@ -105,7 +105,7 @@ def test_choosing_falls_back_to_the_best_hit(
     server.replies(CannedReply({"reason": "좋습니다.", "runbook": "rm-rf"}))
     thought = chat_brain(server).choose(TEXT, found)
     assert (thought.answer.runbook, thought.by) == ("db-lock-chain", "embedded")
-    assert "보기에 없는 것을 골랐습니다(runbook)" in thought.remark
+    assert "선택지에 없는 값을 선택했습니다(runbook)" in thought.remark
 
 
 # --- goals --------------------------------------------------------------------------------------
@@ -146,17 +146,21 @@ def test_a_goal_is_planned_from_what_is_offered(server: ModelServer) -> None:
 @pytest.mark.parametrize(
     ("said", "goal", "because"),
     [
-        (CannedReply({**PLAN, "sure": "NO"}), GOAL, "확실하지 않다고"),
-        (CannedReply({**PLAN, "pieces": []}), GOAL, "확실하지 않다고"),
-        (CannedReply({**PLAN, "pieces": PLAN["pieces"] * 7}), GOAL, "형식이 맞지 않습니다(pieces)"),
-        (CannedReply(planned(server="ROOT-01")), GOAL, "보기에 없는 것을 골랐습니다(server)"),
-        (CannedReply(planned(title="가" * 81)), GOAL, "형식이 맞지 않습니다(pieces)"),
-        (CannedReply(planned(title="rm -rf /")), GOAL, "형식이 맞지 않습니다(title)"),
-        (CannedReply(planned(category="ROOT")), GOAL, "형식이 맞지 않습니다(pieces)"),
-        (CannedReply(planned(command="id")), GOAL, "형식이 맞지 않습니다(pieces)"),
-        (CannedReply(PLAN), "기재부 모든 서버 로그 정리", "빠뜨렸습니다(MOF-WAS-01)"),
-        (CannedReply(PLAN, delay=30), GOAL, "안에 답이 오지"),
-        (CannedReply(PLAN, finish="length"), GOAL, "중간에 끊겼"),
+        (CannedReply({**PLAN, "sure": "NO"}), GOAL, "확정하지 못했습니다"),
+        (CannedReply({**PLAN, "pieces": []}), GOAL, "확정하지 못했습니다"),
+        (
+            CannedReply({**PLAN, "pieces": PLAN["pieces"] * 7}),
+            GOAL,
+            "형식이 올바르지 않습니다(pieces)",
+        ),
+        (CannedReply(planned(server="ROOT-01")), GOAL, "선택지에 없는 값을 선택했습니다(server)"),
+        (CannedReply(planned(title="가" * 81)), GOAL, "형식이 올바르지 않습니다(pieces)"),
+        (CannedReply(planned(title="rm -rf /")), GOAL, "형식이 올바르지 않습니다(title)"),
+        (CannedReply(planned(category="ROOT")), GOAL, "형식이 올바르지 않습니다(pieces)"),
+        (CannedReply(planned(command="id")), GOAL, "형식이 올바르지 않습니다(pieces)"),
+        (CannedReply(PLAN), "기재부 모든 서버 로그 정리", "누락했습니다(MOF-WAS-01)"),
+        (CannedReply(PLAN, delay=30), GOAL, "안에 응답하지"),
+        (CannedReply(PLAN, finish="length"), GOAL, "길이 제한으로 잘렸"),
     ],
     ids=lambda v: v[:12] if isinstance(v, str) else "",
 )
@@ -182,7 +186,7 @@ def test_a_hostile_goal_widens_nothing(server: ModelServer) -> None:
     asking = chat_brain(server)
     for goal in (GOAL, hostile):
         thought = asking.divide(goal, two)
-        assert thought.by == "embedded" and "골랐습니다(server)" in thought.remark
+        assert thought.by == "embedded" and "선택했습니다(server)" in thought.remark
     plain, other = server.asked
     assert other["response_format"] == plain["response_format"]
     assert other["messages"][0] == plain["messages"][0]
@@ -212,7 +216,7 @@ def test_models_are_asked_in_order_until_one_answers(server: ModelServer) -> Non
         asking = chat_brain_chain(model(server), model(second), model(third), ledger=ledger)
         thought = asking.triage(TEXT, DIRECTORY)
         assert thought.by == f"chat:{MODEL}"
-        assert "HTTP 500" in thought.remark and "형식이 맞지 않습니다" in thought.remark
+        assert "HTTP 500" in thought.remark and "형식이 올바르지 않습니다" in thought.remark
         assert [e.outcome for e in ledger.ended] == ["failed", "unusable", "used"]
         third.replies(CannedReply(status=503))
         assert_fell_back(asking.triage(TEXT, DIRECTORY), "HTTP 503")
@@ -336,9 +340,9 @@ def test_after_three_failures_the_server_is_left_alone_for_a_minute(server: Mode
     for _ in range(3):
         assert_fell_back(asking.triage(TEXT, DIRECTORY), "HTTP 500")
     server.replies(CannedReply(GOOD_ANSWER))
-    assert_fell_back(asking.triage(TEXT, DIRECTORY), "잠시 묻지 않습니다")
+    assert_fell_back(asking.triage(TEXT, DIRECTORY), "호출을 잠시 중지합니다")
     clock.now = 59.0
-    assert_fell_back(asking.triage(TEXT, DIRECTORY), "잠시 묻지 않습니다")
+    assert_fell_back(asking.triage(TEXT, DIRECTORY), "호출을 잠시 중지합니다")
     assert len(server.paths) == 3
     clock.now = 61.0
     assert asking.triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
@@ -363,7 +367,7 @@ def test_brains_of_one_server_share_its_breaker() -> None:
             brain_for(choice, meter=RecordingMeter()).triage(TEXT, DIRECTORY), "거부했습니다"
         )
     assert_fell_back(
-        brain_for(choice, meter=RecordingMeter()).triage(TEXT, DIRECTORY), "잠시 묻지 않습니다"
+        brain_for(choice, meter=RecordingMeter()).triage(TEXT, DIRECTORY), "호출을 잠시 중지합니다"
     )
 
 

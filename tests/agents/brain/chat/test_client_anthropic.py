@@ -107,12 +107,12 @@ class TestInstalled:
             (CannedReply(status=400), "HTTP 400", "failed"),
             (
                 CannedReply(GOOD_ANSWER, finish="length", usage=USAGE),
-                "중간에 끊겼습니다",
+                "길이 제한으로 잘렸습니다",
                 "unusable",
             ),
             (
                 CannedReply(GOOD_ANSWER, finish="refusal", usage=USAGE),
-                "형식이 맞지 않습니다",
+                "형식이 올바르지 않습니다",
                 "unusable",
             ),
             (
@@ -122,13 +122,13 @@ class TestInstalled:
             ),
             (
                 CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}, usage=USAGE),
-                "보기에 없는",
+                "선택지에 없는",
                 "unusable",
             ),
-            (CannedReply(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
-            (CannedReply(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
-            (CannedReply(hang_up=True), "접속할 수 없습니다", "failed"),
-            (CannedReply(GOOD_ANSWER, drip=0.1), "안에 답이 오지 않았습니다", "failed"),
+            (CannedReply(body=b"{}"), "형식이 올바르지 않습니다", "unusable"),
+            (CannedReply(body=b"nonsense"), "형식이 올바르지 않습니다", "unusable"),
+            (CannedReply(hang_up=True), "연결할 수 없습니다", "failed"),
+            (CannedReply(GOOD_ANSWER, drip=0.1), "안에 응답하지 않았습니다", "failed"),
         ],
     )
     def test_each_failure_falls_back_and_says_so(

@@ -93,7 +93,7 @@ def test_where_nobody_listens_nothing_is_used(gemini: GenerateServer) -> None:
     ledger = RecordingMeter()
     nobody = choice(gemini).model_copy(update={"base_url": "http://127.0.0.1:9"})
     fell_back(
-        chat_brain_chain(nobody, ledger=ledger).triage(TEXT, DIRECTORY), "접속을 거부했습니다"
+        chat_brain_chain(nobody, ledger=ledger).triage(TEXT, DIRECTORY), "연결을 거부했습니다"
     )
     assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.ended] == [("failed", 0, 0)]
 
@@ -117,33 +117,37 @@ def test_what_a_server_claims_is_passed_on_unbelieved(gemini: GenerateServer) ->
     [
         (CannedReply(status=503), "HTTP 503", "failed"),
         (CannedReply(status=400), "HTTP 400", "failed"),
-        (CannedReply(GOOD_ANSWER, finish="length", usage=USAGE), "중간에 끊겼습니다", "unusable"),
+        (
+            CannedReply(GOOD_ANSWER, finish="length", usage=USAGE),
+            "길이 제한으로 잘렸습니다",
+            "unusable",
+        ),
         (
             CannedReply(GOOD_ANSWER, finish="refusal", usage=USAGE),
-            "형식이 맞지 않습니다",
+            "형식이 올바르지 않습니다",
             "unusable",
         ),
         (
             CannedReply(GOOD_ANSWER, finish="A_NEW_ONE", usage=USAGE),
-            "형식이 맞지 않습니다",
+            "형식이 올바르지 않습니다",
             "unusable",
         ),
         (CannedReply({**GOOD_ANSWER, "reasons": ["가" * 200]}, usage=USAGE), "형식", "unusable"),
         (
             CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}, usage=USAGE),
-            "보기에 없는",
+            "선택지에 없는",
             "unusable",
         ),
         (
             CannedReply(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'),
-            "형식이 맞지",
+            "형식이 올바르지",
             "unusable",
         ),
-        (CannedReply(body=b"{}"), "형식이 맞지 않습니다", "unusable"),
-        (CannedReply(body=b"nonsense"), "형식이 맞지 않습니다", "unusable"),
-        (CannedReply(hang_up=True), "접속할 수 없습니다", "failed"),
-        (CannedReply(GOOD_ANSWER, drip=0.1), "안에 답이 오지 않았습니다", "failed"),
-        (CannedReply(GOOD_ANSWER, delay=3), "안에 답이 오지 않았습니다", "failed"),
+        (CannedReply(body=b"{}"), "형식이 올바르지 않습니다", "unusable"),
+        (CannedReply(body=b"nonsense"), "형식이 올바르지 않습니다", "unusable"),
+        (CannedReply(hang_up=True), "연결할 수 없습니다", "failed"),
+        (CannedReply(GOOD_ANSWER, drip=0.1), "안에 응답하지 않았습니다", "failed"),
+        (CannedReply(GOOD_ANSWER, delay=3), "안에 응답하지 않았습니다", "failed"),
     ],
 )
 def test_each_failure_falls_back_and_says_so(

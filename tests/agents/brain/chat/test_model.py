@@ -147,24 +147,24 @@ def closed_port() -> int:
         (CannedReply(status=400), "HTTP 400"),
         (CannedReply(status=307, headers={"location": "http://127.0.0.1:9/"}), "HTTP 307"),
         (CannedReply(status=502, body=b"<html>Bad Gateway</html>"), "HTTP 502"),
-        (CannedReply(GOOD_ANSWER, finish="length"), "중간에 끊겼습니다"),
-        (CannedReply('{"reasons": ["', finish="length"), "중간에 끊겼습니다"),
-        (CannedReply(GOOD_ANSWER, finish="content_filter"), "형식이 맞지 않습니다"),
-        (CannedReply(GOOD_ANSWER, finish="tool_calls"), "형식이 맞지 않습니다"),
-        (CannedReply("네, DB 문제 같네요!"), "형식이 맞지 않습니다"),
-        (CannedReply({**GOOD_ANSWER, "priority": "P0"}), "형식이 맞지 않습니다(priority)"),
+        (CannedReply(GOOD_ANSWER, finish="length"), "길이 제한으로 잘렸습니다"),
+        (CannedReply('{"reasons": ["', finish="length"), "길이 제한으로 잘렸습니다"),
+        (CannedReply(GOOD_ANSWER, finish="content_filter"), "형식이 올바르지 않습니다"),
+        (CannedReply(GOOD_ANSWER, finish="tool_calls"), "형식이 올바르지 않습니다"),
+        (CannedReply("네, DB 문제 같네요!"), "형식이 올바르지 않습니다"),
+        (CannedReply({**GOOD_ANSWER, "priority": "P0"}), "형식이 올바르지 않습니다(priority)"),
         (
             CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"]}),
-            "보기에 없는 것을 골랐습니다(servers)",
+            "선택지에 없는 값을 선택했습니다(servers)",
         ),
-        (CannedReply(body=b"not json"), "형식이 맞지 않습니다"),
-        (CannedReply(body=b"{}"), "형식이 맞지 않습니다"),
-        (CannedReply(body=b"[" * 100_000), "형식이 맞지 않습니다"),
+        (CannedReply(body=b"not json"), "형식이 올바르지 않습니다"),
+        (CannedReply(body=b"{}"), "형식이 올바르지 않습니다"),
+        (CannedReply(body=b"[" * 100_000), "형식이 올바르지 않습니다"),
         (
             CannedReply(body=completion(CannedReply(GOOD_ANSWER)) + b" " * 1_000_000),
-            "형식이 맞지 않습니다",
+            "형식이 올바르지 않습니다",
         ),
-        (CannedReply(hang_up=True), "접속할 수 없습니다"),
+        (CannedReply(hang_up=True), "연결할 수 없습니다"),
     ],
 )
 def test_each_failure_falls_back_at_once_and_says_so(
@@ -191,7 +191,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(
     begun = time.monotonic()
     thought = chat_brain(server, timeout=QUICK).triage(TEXT, DIRECTORY)
     assert time.monotonic() - begun < QUICK + 3
-    assert_fell_back(thought, "0.5초 안에 답이 오지 않았습니다")
+    assert_fell_back(thought, "0.5초 안에 응답하지 않았습니다")
     while "chat-model" in {thread.name for thread in enumerate_threads()}:
         assert time.monotonic() - begun < QUICK + 5, "its thread never ends"
         time.sleep(0.05)
@@ -199,7 +199,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(
 
 def test_a_server_that_is_not_there_is_refused() -> None:
     there = f"http://127.0.0.1:{closed_port()}/v1"
-    assert_fell_back(chat_brain(there).triage(TEXT, DIRECTORY), "접속을 거부했습니다")
+    assert_fell_back(chat_brain(there).triage(TEXT, DIRECTORY), "연결을 거부했습니다")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "ftp://127.0.0.1/v1", "http://[::1"])

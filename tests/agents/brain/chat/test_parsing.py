@@ -174,7 +174,7 @@ def test_reasons_lose_markup_links_mentions_and_invisible_marks() -> None:
 
 def test_reasons_that_are_not_korean_are_replaced() -> None:
     (said,) = triaged(reasons=["The database is slow."]).reasons
-    assert said == "모델이 한국어로 된 이유를 적지 않았습니다."
+    assert said == "모델이 한국어 사유를 제시하지 않았습니다."
     assert triaged(reasons=["slow", "느립니다."]).reasons == ("느립니다.",)
     assert len(triaged(reasons=[]).reasons) == 1
 
