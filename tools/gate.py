@@ -180,7 +180,7 @@ class Gate:
         tool = catalog.find(action.call.tool)
         if not policy.covers(grant.category, tool.risk):
             raise Refused(why=t("gate.risk", tool=tool.name, category=grant.category))
-        if planning.propose(action.call, self.host(grant)) != action:
+        if not planning.propose(action.call, self.host(grant)).runs_like(action):
             raise Refused(why=t("gate.drift", tool=tool.name))
         return tool
 

@@ -68,6 +68,17 @@ class Action(_Value):
     irreversible: str | None = None
     """Why there is no undo; exactly one of ``undo`` and ``irreversible`` is set."""
 
+    def runs_like(self, other: Action) -> bool:
+        """Return whether both run the same commands, however their sentences are worded.
+
+        A newer release may word them differently: that must not void what people approved.
+        """
+        return self._unworded() == other._unworded()
+
+    def _unworded(self) -> Action:
+        reason = None if self.irreversible is None else ""
+        return self.model_copy(update={"effect": "", "irreversible": reason})
+
 
 class Citation(_Value):
     """The passage a plan rests on."""
