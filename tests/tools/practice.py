@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
+
+from waiting import wait_until
 
 from guardia.org.directory import Service
 
@@ -101,11 +102,8 @@ class Practice:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         subprocess.run([self.control, "start"], check=True)
-        deadline = time.monotonic() + 10
         listening = f":{self.port:04X} 00000000:0000 0A"
-        while listening not in Path("/proc/net/tcp").read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        assert wait_until(lambda: listening in Path("/proc/net/tcp").read_text())
 
     def stop(self) -> None:
         """End it for good; whatever else the pid file may name is not touched."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from external_agents import python_adapter, shared_folder
 from run_coroutine import run_in_own_loop
+from waiting import AN_HOUR, wait_until
 
 from guardia.agents.adapters.contract import HostResources, SessionSpec
 from guardia.agents.adapters.process import ProcessAgent, account
@@ -118,7 +118,7 @@ def test_it_gets_its_task_and_nothing_of_ours(
 HIDDEN = """
 import os, subprocess, sys, time
 mark = sys.argv[1]
-sleeper = [sys.executable, "-c", "import time; time.sleep(300)", mark]
+sleeper = [sys.executable, "-c", "import time; time.sleep(3600)", mark]
 subprocess.Popen(sleeper)
 subprocess.Popen(sleeper, start_new_session=True)
 if os.fork() == 0:
@@ -148,12 +148,12 @@ made = 0
 while True:
     try:
         if os.fork() == 0:
-            time.sleep(300)
+            time.sleep(3600)
         made += 1
     except OSError as error:
         print(f"{made} {type(error).__name__}", flush=True)
         open("done", "w").close()
-        time.sleep(300)
+        time.sleep(3600)
 """
 
 
@@ -193,7 +193,7 @@ def test_its_end_comes_with_ours(folder: Path) -> None:
     import sys
 
     mark = f"orphan-{os.getpid()}"
-    adapter = python_adapter(folder, "import time; time.sleep(300)")
+    adapter = python_adapter(folder, f"import time; time.sleep({AN_HOUR})")
     source = f"""
 import asyncio, sys
 from pathlib import Path
@@ -212,15 +212,10 @@ asyncio.run(main())
 """
     worker = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
     assert worker.stdout and worker.stdout.readline() == "started\n"
-    deadline = time.monotonic() + 20
-    while marked(mark) < 2:  # the ward, and the program
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert wait_until(lambda: marked(mark) >= 2)  # the ward, and the program
     worker.kill()
     worker.wait()
-    while marked(mark):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert wait_until(lambda: not marked(mark))
 
 
 def test_it_never_has_our_own_rights_unless_the_chart_says_so(

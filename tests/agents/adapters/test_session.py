@@ -14,6 +14,7 @@ import pytest
 from adapter_env import FakeTransport, adapter_context, adapter_entry
 from board_env import LEAD, SERVER, TERMINATE, BoardEnv, plan
 from external_agents import audit_entries, chart_with_adapter, python_adapter, shared_folder
+from waiting import PATIENCE, wait_until
 
 from guardia.agents.adapters.contract import HostResources
 from guardia.agents.adapters.runner import ExternalAgentRunner
@@ -55,13 +56,6 @@ def running(mark: str) -> int:
     return count
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 class Shift:
     """One turn of a program in a thread, as a beat has it."""
 
@@ -95,9 +89,9 @@ class Shift:
         """The program runs, with a child that hides; at the end nothing of it is left."""
         thread = threading.Thread(target=self.run)
         thread.start()
-        until(lambda: running(self.mark) >= 3)  # the ward, the program, its child
+        assert wait_until(lambda: running(self.mark) >= 3)  # the ward, the program, its child
         yield
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive() and running(self.mark) == 0
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 import jmespath
 import psycopg
 import pytest
+from waiting import PATIENCE, wait_until
 
 from guardia.board.core.plan import ToolCall
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
@@ -119,7 +120,7 @@ class Sessions:
             with suppress(psycopg.Error):
                 connection.cancel_safe()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(PATIENCE)
         for connection in self._open:
             connection.close()
 
@@ -220,9 +221,7 @@ class TestEndingTheRoot:
         assert holds(action.precheck) == [True]
         assert holds(action.verify) == [False]
         assert look("database.terminate_session", **args) == {"acted": True}
-        deadline = time.monotonic() + 10
-        while holds(action.verify) != [True]:
-            assert time.monotonic() < deadline
+        assert wait_until(lambda: holds(action.verify) == [True])
         assert holds(action.precheck) == [False]
         assert look("database.locks")["roots"] == []
         assert look("database.terminate_session", **args) == {"acted": False}
@@ -273,4 +272,4 @@ def test_a_service_that_the_account_does_not_know(look: Look, server: Any) -> No
         ToolCall(tool="database.locks", args={"service": "nowhere"}), unknown
     )
     with Connections(server) as connections, pytest.raises(CommandFailed, match="nowhere"):
-        tool.parse(connections.run(unknown, command, timeout=10))
+        tool.parse(connections.run(unknown, command, timeout=PATIENCE))

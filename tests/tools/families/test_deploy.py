@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
 import jmespath
 import pytest
+from waiting import wait_until
 
 from guardia.board.core.plan import ToolCall
 from guardia.errors import CommandFailed
@@ -34,24 +34,21 @@ def test_a_release_is_switched_and_its_undo_switches_back(ask: Ask, sshd: Any, b
     )
     action = planning.propose(call, host)
 
-    def holds(checks: Any, patience: float) -> bool:
-        deadline = time.monotonic() + patience
-        while True:
-            found = [ask(c.call.tool, host, **c.call.args) for c in checks]
-            held = [jmespath.search(c.expect, f) for c, f in zip(checks, found, strict=True)]
-            if all(held) or time.monotonic() >= deadline:
-                return all(held)
-            time.sleep(0.1)
+    def holds(checks: Any) -> bool:
+        found = [ask(c.call.tool, host, **c.call.args) for c in checks]
+        return all(jmespath.search(c.expect, f) for c, f in zip(checks, found, strict=True))
 
-    assert holds(action.precheck, 0)
+    assert holds(action.precheck)
     ask(action.call.tool, host, **action.call.args)
     assert os.readlink(budget.root / "current") == "releases/3.1.1"
-    assert not holds(action.verify, 1.5)  # the staged release is broken: its health answers 500
-    assert not holds(action.precheck, 0)
+    assert not wait_until(
+        lambda: holds(action.verify), seconds=1.5
+    )  # the staged release is broken: its health answers 500
+    assert not holds(action.precheck)
     assert action.undo
     ask(action.undo.tool, host, **action.undo.args)
     assert os.readlink(budget.root / "current") == "releases/3.1.0"
-    assert holds(action.undo_verify, 10)
+    assert wait_until(lambda: holds(action.undo_verify))
     assert budget.asked == ["start", "restart", "restart"]
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_probe import processes, wait_until
+from ssh_probe import processes
+from waiting import wait_until
 
 from guardia.tools.lab.running_fleet import RunningFleet
 

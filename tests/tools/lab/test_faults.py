@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ssh_probe import SshProbe, wait_until
+from ssh_probe import SshProbe
+from waiting import wait_until
 
 from guardia.errors import NotFound, Refused
 from guardia.tools.lab.running_fleet import RunningFleet

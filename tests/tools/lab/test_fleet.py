@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_probe import SshProbe, processes, wait_until
+from ssh_probe import SshProbe, processes
+from waiting import wait_until
 
 from guardia.errors import Misconfigured, Refused
 from guardia.org.directory import Service

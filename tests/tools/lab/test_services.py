@@ -9,7 +9,8 @@ import urllib.request
 from typing import Any
 
 import pytest
-from ssh_probe import SshProbe, wait_until
+from ssh_probe import SshProbe
+from waiting import wait_until
 
 from guardia.org.directory import Service
 from guardia.tools.lab.running_fleet import RunningFleet

@@ -11,7 +11,8 @@ from typing import Any
 import asyncssh
 import pytest
 from run_coroutine import run_in_own_loop
-from ssh_probe import SshProbe, wait_until
+from ssh_probe import SshProbe
+from waiting import wait_until
 
 from guardia.tools.lab.running_fleet import RunningFleet
 
