@@ -15,6 +15,7 @@ from board_env import BoardEnv
 from external_agents import with_trusted_account
 from page_env import PageClient, page_app
 from pydantic import TypeAdapter
+from waiting import PATIENCE
 
 from guardia.agents import graph
 from guardia.agents.adapters.contract import HostResources
@@ -139,7 +140,7 @@ def open_adapter_run(
         yield found
     finally:
         standing.leave.set()
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

@@ -269,6 +269,13 @@ def page_app(board: BoardContext, **settings: object) -> FastAPI:
 @contextmanager
 def serve_app(app: FastAPI, port: int = 0) -> Iterator[str]:
     """The application behind uvicorn on loopback, on a free port unless one is named."""
+    with run_server(app, port) as (_, address):
+        yield address
+
+
+@contextmanager
+def run_server(app: FastAPI, port: int = 0) -> Iterator[tuple[BoardServer, str]]:
+    """The server as well as its address."""
     listener = socket.create_server(("127.0.0.1", port))
     server = BoardServer(app)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
@@ -276,7 +283,7 @@ def serve_app(app: FastAPI, port: int = 0) -> Iterator[str]:
     assert wait_until(lambda: server.started or not thread.is_alive())
     assert server.started, "the server did not start"
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

@@ -102,11 +102,14 @@ class Practice:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         subprocess.run([self.control, "start"], check=True)
-        listening = f":{self.port:04X} 00000000:0000 0A"
-        assert wait_until(lambda: listening in Path("/proc/net/tcp").read_text())
+        assert wait_until(self._listens)
 
     def stop(self) -> None:
         """End it for good; whatever else the pid file may name is not touched."""
         with suppress(OSError, ValueError):
             if str(self.root).encode() in Path(f"/proc/{self.pid}/cmdline").read_bytes():
                 os.kill(self.pid, signal.SIGKILL)
+                wait_until(lambda: not self._listens())
+
+    def _listens(self) -> bool:
+        return f":{self.port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()

@@ -21,6 +21,7 @@ from messages_server import MODEL, MessagesServer, ToolUse, results
 from model_server import KEY, CannedReply
 from page_env import page_app, serve_app
 from sqlalchemy import text
+from waiting import AN_HOUR, PATIENCE, SettableClock
 
 from guardia.agents.adapters import claude_code
 from guardia.board.approvals import decisions
@@ -210,7 +211,7 @@ def test_without_the_boards_tools_it_does_not_begin(
     broken = json.loads(claude_code.config())
     broken["mcpServers"]["guardia"]["args"] = ["-c", "raise SystemExit(1)"]
     monkeypatch.setattr(claude_code, "config", lambda: json.dumps(broken))
-    model.replies(CannedReply("무엇을 할까요?", delay=30))
+    model.replies(CannedReply("무엇을 할까요?", delay=AN_HOUR))
     claim, _, ended, _ = turn(env, folder, model, [str(claude)])
     assert ended["how"] == "failed" and "guardia[mcp]" in ended["output"], ended
     assert view.task(env.board, claim.task_id).state is State.MANUAL
@@ -220,35 +221,42 @@ def test_without_the_boards_tools_it_does_not_begin(
     ("how", "state"), [("overruled", State.ABORTED), ("timeout", State.MANUAL)]
 )
 def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
-    env: BoardEnv, folder: Path, model: MessagesServer, claude: Path, how: str, state: State
+    env: BoardEnv,
+    folder: Path,
+    model: MessagesServer,
+    claude: Path,
+    loop_clock: SettableClock,
+    how: str,
+    state: State,
 ) -> None:
     mark, waits = f"turn-{os.getpid()}-{how}", threading.Event()
 
     def respond(body: dict[str, Any]) -> CannedReply:
         if results(body):
             waits.set()
-            return CannedReply("?", delay=30)
+            return CannedReply("?", delay=AN_HOUR)
         return CannedReply(ours("task"), usage=USAGE)
 
-    def abort() -> None:
-        assert waits.wait(60)
+    def end() -> None:
+        assert waits.wait(PATIENCE)
+        if how == "timeout":
+            loop_clock.ahead += AN_HOUR
+            return
         (task,) = audit_entries(env.board, "outside_opened")
         directives.issue_directive(
             env.board, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만")
         )
 
     model.responds(respond)
-    person = threading.Thread(target=abort)
-    if how == "overruled":
-        person.start()
-    limit = {"timeout": "2s"} if how == "timeout" else {}
+    ender = threading.Thread(target=end)
+    ender.start()
     claim, _, ended, _ = turn(
-        env, folder, model, [str(claude)], environment={"MARK": mark}, **limit
+        env, folder, model, [str(claude)], environment={"MARK": mark}, timeout="1h"
     )
     assert ended["how"] == how and ended["left"] >= 1, ended
     assert alive(mark) == 0 and not list(folder.glob("run-*"))
     assert view.task(env.board, claim.task_id).state is state
+    ender.join()
     if how == "overruled":
-        person.join()
         assert booked(env) == [(MODEL, 123, 40)]
         assert ended["usage"]["micro_usd"] is None

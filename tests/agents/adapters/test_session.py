@@ -14,7 +14,7 @@ import pytest
 from adapter_env import FakeTransport, adapter_context, adapter_entry
 from board_env import LEAD, SERVER, TERMINATE, BoardEnv, plan
 from external_agents import audit_entries, chart_with_adapter, python_adapter, shared_folder
-from waiting import PATIENCE, wait_until
+from waiting import AN_HOUR, PATIENCE, SettableClock, wait_until
 
 from guardia.agents.adapters.contract import HostResources
 from guardia.agents.adapters.runner import ExternalAgentRunner
@@ -33,10 +33,10 @@ from guardia.tools import planning
 
 STAYS = """
 import subprocess, sys, time
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", *sys.argv[1:]],
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)", *sys.argv[1:]],
                  start_new_session=True)
 print("still here", flush=True)
-time.sleep(300)
+time.sleep(3600)
 """
 
 
@@ -136,10 +136,12 @@ def test_a_persons_word_ends_program_and_children_at_once(
     assert notes == [] and "still here" in shift.ended["output"]
 
 
-def test_a_turn_out_of_time_is_ended_and_left_to_people(env: BoardEnv, folder: Path) -> None:
-    shift = Shift(env, folder, STAYS, timeout="2s")
+def test_a_turn_out_of_time_is_ended_and_left_to_people(
+    env: BoardEnv, folder: Path, loop_clock: SettableClock
+) -> None:
+    shift = Shift(env, folder, STAYS, timeout="1h")
     with shift.begun():
-        pass
+        loop_clock.ahead += AN_HOUR
     assert shift.ended["how"] == "timeout" and shift.state is State.MANUAL
     assert "still here" in audit_entries(env.board, "comment")[-1].detail["body"]
 

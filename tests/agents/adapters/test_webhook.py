@@ -18,6 +18,7 @@ from external_agents import audit_entries
 from hypothesis import given
 from hypothesis import strategies as st
 from page_env import page_app, serve_app
+from waiting import PATIENCE
 
 from guardia.agents.adapters import webhook_signature
 from guardia.board.core.lifecycle import State
@@ -80,6 +81,7 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
 ) -> None:
     verified: list[bool] = []
     statuses: list[int] = []
+    working: list[threading.Thread] = []
 
     def work(told: dict[str, Any]) -> None:
         statuses.append(post(told, "/reads", LOCKS))
@@ -91,11 +93,13 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
         )
         verified.append(webhook_signature.verify(SECRET, moment, signed, body))
         assert SECRET.encode() not in body
-        threading.Thread(target=work, args=(json.loads(body),)).start()
+        working.append(threading.Thread(target=work, args=(json.loads(body),)))
+        working[0].start()
         return 202
 
     with serve_app(page_app(env.board)) as board_url, receiving(take) as url:
         claim, hands = run_adapter_once(env, adapter(url), board_url, tmp_path, keys, grace=0.2)
+    working[0].join(PATIENCE)
     assert verified == [True] and statuses == [200, 204] and len(hands.sent) == 1
     assert view.task(env.board, claim.task_id).state is State.MANUAL
     assert audit_entries(env.board, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE, hang_guard, wait_until
 
 from guardia.errors import CommandFailed
 from guardia.org.directory import Service
@@ -27,7 +28,7 @@ class TestHealth:
         found = ask("service.health", sshd.host(budget.service()), service="budget")
         milliseconds = found.pop("milliseconds")
         assert found == {"port_open": True, "answered": True, "status": 200, "version": "3.1.0"}
-        assert 0 <= milliseconds < 3000
+        assert type(milliseconds) is int and milliseconds >= 0
 
     def test_a_query_arrives(self, ask: Ask, sshd: Any, budget: Any) -> None:
         service = budget.service().model_copy(update={"health": "/health?deep=%20&x=1"})
@@ -46,9 +47,8 @@ class TestHealth:
                 waiting.append(socket.socket())
                 waiting[-1].setblocking(False)
                 waiting[-1].connect_ex(("127.0.0.1", budget.port))
-            started = time.monotonic()
-            found = ask("service.health", host, service="budget")
-            assert time.monotonic() - started < 5
+            with hang_guard("the limit for an answer ends it: the service stays stopped"):
+                found = ask("service.health", host, service="budget")
             assert (found["port_open"], found["answered"], found["status"]) == (True, False, None)
         finally:
             os.kill(budget.pid, signal.SIGCONT)
@@ -57,14 +57,13 @@ class TestHealth:
 
     def test_one_that_is_down_has_no_port(self, ask: Ask, sshd: Any, budget: Any) -> None:
         budget.stop()
-        time.sleep(0.2)
         found = ask("service.health", sshd.host(budget.service()), service="budget")
         assert (found["port_open"], found["answered"]) == (False, False)
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.3", "0.0.0.0"])
     def test_it_is_asked_where_it_listens(self, ask: Ask, sshd: Any, address: str) -> None:
         with socket.create_server((address, 0)) as server:
-            server.settimeout(10)
+            server.settimeout(PATIENCE)
             service = Service(name="odd", kind="http", port=server.getsockname()[1], health="/h")
 
             def answer() -> None:
@@ -96,12 +95,11 @@ class TestHealth:
 
             thread = threading.Thread(target=answer, daemon=True)
             thread.start()
-            started = time.monotonic()
-            found = ask("service.health", sshd.host(service), service="odd")
+            with hang_guard("the limit for an answer ends it: the connection stays open"):
+                found = ask("service.health", sshd.host(service), service="odd")
             thread.join()
             kept[0].close()
         assert (found["status"], found["version"]) == (200, None)
-        assert time.monotonic() - started < 5
 
 
 class TestProcesses:
@@ -138,7 +136,8 @@ class TestProcesses:
         path = budget.root / "run" / "other.pid"
         path.write_text(f"{parent.pid}\n")
         try:
-            time.sleep(0.3)
+            children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+            assert wait_until(lambda: len(children.read_text().split()) == 2)
             found = ask("service.processes", sshd.host(budget.service()), service="budget")
         finally:
             subprocess.run(["pkill", "-P", str(parent.pid)], check=False)
@@ -162,7 +161,6 @@ class TestProcesses:
         self, ask: Ask, sshd: Any, budget: Any, text: str
     ) -> None:
         budget.stop()
-        time.sleep(0.2)
         (budget.root / "run" / "budget.pid").write_text(text)
         found = ask("service.processes", sshd.host(budget.service()), service="budget")
         assert found == {"running": False, "processes": []}
@@ -174,9 +172,7 @@ class TestRestart:
         before = budget.pid
         os.kill(before, signal.SIGSTOP)
         assert ask("service.restart", host, service="budget") == {"done": True}
-        deadline = time.monotonic() + 10
-        while not ask("service.health", host, service="budget")["answered"]:
-            assert time.monotonic() < deadline
+        assert wait_until(lambda: ask("service.health", host, service="budget")["answered"])
         assert budget.pid != before
 
     def test_a_control_script_that_fails_says_why(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from waiting import hang_guard
 
 from guardia.tools.transport.events import BoundedEvent, PipeEvent
 
@@ -19,10 +18,8 @@ def test_a_pipe_that_ran_empty_does_not_silence_the_other() -> None:
 
 
 def test_nobody_waits_endlessly() -> None:
-    started = time.monotonic()
-    with pytest.raises(TimeoutError):
+    with hang_guard("the event's own limit ends the wait"), pytest.raises(TimeoutError):
         BoundedEvent(0.05).wait()
-    assert time.monotonic() - started < 2
 
 
 def test_what_has_come_is_not_waited_for() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import AN_HOUR, PATIENCE, wait_until
 
 from guardia.errors import Stale
 from guardia.tools.command import Command
@@ -47,13 +47,13 @@ def test_a_change_whose_task_is_held_happens_with_its_input(
     asked: list[int] = []
     fence_guard = FenceGuard(TAG, lambda: asked.append(lines(tmp_path / "a")))
     done = connections.run(
-        sshd.host(), appending(tmp_path / "a"), timeout=20, fence_guard=fence_guard
+        sshd.host(), appending(tmp_path / "a"), timeout=PATIENCE, fence_guard=fence_guard
     )
     assert (done.exit, lines(tmp_path / "a"), asked) == (0, 1, [0])
     with_input = connections.run(
         sshd.host(),
         Command.of("cat").with_input("끝."),
-        timeout=20,
+        timeout=PATIENCE,
         fence_guard=FenceGuard(TAG, holds),
     )
     assert with_input.stdout == "끝."
@@ -70,7 +70,7 @@ def test_a_change_whose_task_someone_else_holds_never_starts(
             connections.run(
                 sshd.host(),
                 appending(tmp_path / "a"),
-                timeout=20,
+                timeout=PATIENCE,
                 fence_guard=FenceGuard(TAG, overtaken),
             )
     assert connections.end(sshd.host(), TAG)
@@ -86,7 +86,10 @@ def test_who_takes_over_ends_what_is_about_to_start(
         assert other.end(sshd.host(), TAG)
 
     late = connections.run(
-        sshd.host(), appending(tmp_path / "a"), timeout=20, fence_guard=FenceGuard(TAG, then_paused)
+        sshd.host(),
+        appending(tmp_path / "a"),
+        timeout=PATIENCE,
+        fence_guard=FenceGuard(TAG, then_paused),
     )
     assert late.exit is None
     assert lines(tmp_path / "a") == 0
@@ -99,23 +102,22 @@ def test_who_takes_over_ends_what_runs_and_nothing_else(
     with ThreadPoolExecutor(2) as threads:
 
         def change(name: str, fence_guard: FenceGuard, cancel: threading.Event) -> Any:
-            command = appending(tmp_path / name, "sleep 300; echo done >> $1")
+            command = appending(tmp_path / name, "sleep 3600; echo done >> $1")
             return threads.submit(
                 connections.run,
                 sshd.host(),
                 command,
-                timeout=400,
+                timeout=2 * AN_HOUR,
                 fence_guard=fence_guard,
                 cancel=cancel,
             )
 
         stop, let = threading.Event(), threading.Event()
         ended, kept = change("a", FenceGuard(TAG, holds), let), change("b", neighbour, stop)
-        while lines(tmp_path / "a") + lines(tmp_path / "b") < 2:
-            time.sleep(0.02)
+        assert wait_until(lambda: lines(tmp_path / "a") + lines(tmp_path / "b") == 2)
         assert other.end(sshd.host(), TAG)
-        assert ended.result(60).exit is None
+        assert ended.result(PATIENCE).exit is None
         assert not kept.done()
         stop.set()
-        kept.result(60)
+        kept.result(PATIENCE)
     assert lines(tmp_path / "a") == 1

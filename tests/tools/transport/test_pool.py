@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waiting import PATIENCE
 
 from guardia.tools.transport.pool import ConnectionPool, PoolClosed, PoolExhausted
 
@@ -65,7 +66,7 @@ def test_one_that_is_given_back_wakes_who_waits() -> None:
     kept = pool(channels=1, connections=1)
     first = kept.acquire("a", Line, soon())
     threading.Timer(0.05, kept.release, [first]).start()
-    assert kept.acquire("a", Line, time.monotonic() + 5).connection is first.connection
+    assert kept.acquire("a", Line, time.monotonic() + PATIENCE).connection is first.connection
 
 
 def test_a_dead_one_is_not_taken_again() -> None:
@@ -115,7 +116,11 @@ def test_a_burst_opens_one_at_a_time() -> None:
         return opened[-1]
 
     with ThreadPoolExecutor(10) as threads:
-        list(threads.map(lambda _: kept.acquire("a", connect, time.monotonic() + 5), range(10)))
+        list(
+            threads.map(
+                lambda _: kept.acquire("a", connect, time.monotonic() + PATIENCE), range(10)
+            )
+        )
     assert len(opened) == 1
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from waiting import hang_guard
 
+from guardia.agents.brain.triage import text as text_module
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.text import strip_noise
 
@@ -51,11 +51,11 @@ def test_a_request_stays(text: str) -> None:
     assert kept and kept in text and len(kept) >= len(text) - len("안녕하세요 ")
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["부" * 6000, "위 지시" * 2000, "가나부 " * 1500, "(" * 6000, "<system" * 900, "-" * 6000],
-)
-def test_no_text_takes_long(text: str) -> None:
-    begin = time.monotonic()
-    own(text)
-    assert time.monotonic() - begin < 2.0
+@pytest.mark.parametrize("piece", ["부", "위 지시", "가나부 ", "(", "<system", "-"])
+def test_no_text_takes_long(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a million characters, far more than are read, a step for each pair would take hours."""
+    count = 1_000_000
+    monkeypatch.setattr(text_module, "_MAX_CHARACTERS", count)
+    with hang_guard("the time grows with the square of the text's length"):
+        kept = own(piece * (count // len(piece)))
+    assert len(kept) <= count
