@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from full_stack import FullStack, open_full_stack, seed_full_stack
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from guardia.board.core.lifecycle import State
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -36,7 +36,7 @@ def worker(dsn: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         running.terminate()
         try:
-            running.wait(120)
+            running.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()

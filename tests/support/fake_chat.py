@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from typing import Any
 
 from model_server import MODEL, ModelServer
 from pydantic import SecretStr
+from waiting import PATIENCE
 
 from guardia.agents.brain.chat.brain import ChatBrain
 from guardia.agents.brain.chat.breaker import CircuitBreaker
@@ -64,7 +66,7 @@ class RecordingMeter:
 def chat_brain(
     server: ModelServer | str,
     *,
-    timeout: float = 5.0,
+    timeout: float = PATIENCE,
     key: str | None = None,
     role: str | None = None,
     breaker: CircuitBreaker | None = None,
@@ -85,7 +87,7 @@ def chat_brain(
 
 
 def chat_brain_chain(
-    *models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 30.0
+    *models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 2 * PATIENCE
 ) -> ChatBrain:
     """A brain with a list of models, whose servers each have a breaker of their own."""
     breakers = {choice: CircuitBreaker() for choice in models}
@@ -97,10 +99,17 @@ def chat_brain_chain(
     )
 
 
-def assert_fell_back(thought: BrainResult[Any], because: str) -> None:
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def assert_fell_back(thought: BrainResult[Any], because: str, model: str = MODEL) -> None:
     """The embedded brain answered, just as it does alone, and the thought says why."""
     assert thought.by == "embedded"
     assert thought.answer == EmbeddedBrain().triage(TEXT, DIRECTORY).answer
     assert "내장 두뇌가 대신 판단했습니다" in thought.remark
-    assert MODEL in thought.remark
+    assert model in thought.remark
     assert because in thought.remark

@@ -38,6 +38,8 @@ class CannedReply:
     """Seconds between the bytes of the answer."""
     body: bytes | None = None
     """The whole HTTP body, where it is not a completion."""
+    padding: int = 0
+    """So many blanks follow the body."""
     hang_up: bool = False
     usage: Any = field(
         default_factory=lambda: {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
@@ -217,7 +219,8 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
             if said.hang_up:
                 self.close_connection = True
                 return
-            self._send(said.status, server.body(said), said.headers, said.drip)
+            body = server.body(said) + b" " * said.padding
+            self._send(said.status, body, said.headers, said.drip)
 
         def _send(self, status: int, body: bytes, headers: dict[str, str], drip: float) -> None:
             # A client that has given up meanwhile is no trouble of the server's.

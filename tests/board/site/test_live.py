@@ -230,7 +230,10 @@ def test_pages_that_leave_are_forgotten(
     site: str, sign_in_as: Callable[[str], PageClient], app: FastAPI
 ) -> None:
     cookies = {"guardia_session": sign_in_as("eng").cookies["guardia_session"]}
-    with httpx.Client(cookies=cookies) as client, client.stream("GET", f"{site}/events") as stream:
+    with (
+        httpx.Client(cookies=cookies, timeout=PATIENCE) as client,
+        client.stream("GET", f"{site}/events") as stream,
+    ):
         lines = stream.iter_lines()
         assert next(lines).startswith("retry:")
         assert len(app.state.feed._pages) == 1

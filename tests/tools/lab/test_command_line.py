@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ssh_probe import processes
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from guardia.tools.lab.running_fleet import RunningFleet
 
@@ -45,7 +45,7 @@ def test_up_tells_the_inventory_and_ends_on_request(
     assert len(json.loads(child.stdout.readline())["hosts"]) == 7
     assert RunningFleet.find(place / "lab").is_alive()
     child.send_signal(signal.SIGINT)
-    assert child.wait(20) == 0
+    assert child.wait(PATIENCE) == 0
     assert processes(place) == []
 
 

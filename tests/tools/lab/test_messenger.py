@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from run_coroutine import run_in_own_loop
+from waiting import PATIENCE
 
 from guardia.tools.lab.messenger import Messenger, read_posts
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -20,7 +21,7 @@ from guardia.tools.lab.running_fleet import RunningFleet
 def post(url: str, body: bytes, kind: str = "application/json") -> tuple[int, str]:
     request = urllib.request.Request(url, data=body, headers={"Content-Type": kind})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

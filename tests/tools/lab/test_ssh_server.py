@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 from run_coroutine import run_in_own_loop
 from ssh_probe import SshProbe
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from guardia.tools.lab.running_fleet import RunningFleet
 
@@ -84,7 +84,7 @@ def test_closing_the_channel_leaves_the_command_running_and_it_is_counted(
 ) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("sleep 3871")
-        await asyncio.sleep(0.2)
+        await there(fleet, "sleep 3871")
         running.close()
         await running.wait_closed()
 
@@ -188,5 +188,7 @@ def test_openssh_gets_in(fleet: RunningFleet, tmp_path: Path) -> None:
     line = ["ssh", "-F", "none", "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
     line += ["-o", "IdentitiesOnly=yes", "-i", str(fleet.inventory.key), "-p", str(host.port)]
     line += [f"{host.account}@{host.address}", "wc -c; exit 4"]
-    done = subprocess.run(line, input=b"x" * 500_000, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        line, input=b"x" * 500_000, capture_output=True, timeout=PATIENCE, check=False
+    )
     assert (done.returncode, done.stdout) == (4, b"500000\n")

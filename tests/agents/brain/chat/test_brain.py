@@ -24,6 +24,7 @@ from fake_chat import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_server import KEY, MODEL, CannedReply, ModelServer, completion
+from waiting import AN_HOUR, PATIENCE
 
 from guardia.agents.brain.chat.breaker import CircuitBreaker
 from guardia.agents.brain.embedded import EmbeddedBrain
@@ -155,7 +156,7 @@ def test_a_goal_is_planned_from_what_is_offered(server: ModelServer) -> None:
         (CannedReply(planned(category="ROOT")), GOAL, "형식이 맞지 않습니다(pieces)"),
         (CannedReply(planned(command="id")), GOAL, "형식이 맞지 않습니다(pieces)"),
         (CannedReply(PLAN), "기재부 모든 서버 로그 정리", "빠뜨렸습니다(MOF-WAS-01)"),
-        (CannedReply(PLAN, delay=30), GOAL, "안에 답이 오지"),
+        (CannedReply(PLAN, delay=AN_HOUR), GOAL, "안에 답이 오지"),
         (CannedReply(PLAN, finish="length"), GOAL, "중간에 끊겼"),
     ],
     ids=lambda v: v[:12] if isinstance(v, str) else "",
@@ -164,7 +165,7 @@ def test_a_goal_that_no_model_plans_is_cut_by_rules(
     server: ModelServer, said: CannedReply, goal: str, because: str
 ) -> None:
     server.replies(said)
-    thought = chat_brain(server, timeout=0.5 if said.delay else 5).divide(goal, DIRECTORY)
+    thought = chat_brain(server, timeout=0.5 if said.delay else PATIENCE).divide(goal, DIRECTORY)
     assert thought.by == "embedded" and because in thought.remark
     assert thought.answer == EmbeddedBrain().divide(goal, DIRECTORY).answer
 
@@ -200,7 +201,7 @@ def test_a_goal_beyond_what_a_model_is_shown_is_cut_by_rules(server: ModelServer
 
 def model(server: ModelServer, **more: Any) -> ModelChoice:
     """A chart's entry for it."""
-    return ModelChoice(base_url=server.url, model=MODEL, timeout=5, **more)
+    return ModelChoice(base_url=server.url, model=MODEL, timeout=PATIENCE, **more)
 
 
 def test_models_are_asked_in_order_until_one_answers(server: ModelServer) -> None:
@@ -236,7 +237,7 @@ def test_all_models_together_take_no_longer_than_the_limit(server: ModelServer) 
     import langchain_openai  # noqa: F401 - the first import takes seconds
 
     with ModelServer() as second:
-        server.replies(CannedReply(GOOD_ANSWER, delay=30))
+        server.replies(CannedReply(GOOD_ANSWER, delay=AN_HOUR))
         second.replies(CannedReply(GOOD_ANSWER))
         asking = chat_brain_chain(model(server), model(second), limit=0.5)
         assert_fell_back(asking.triage(TEXT, DIRECTORY), "0.5초 안에")
@@ -357,7 +358,7 @@ def test_nonsense_does_not_open_the_breaker(server: ModelServer) -> None:
 
 
 def test_brains_of_one_server_share_its_breaker() -> None:
-    choice = BrainChoice(kind="chat", base_url="http://127.0.0.1:1/v1", model=MODEL, timeout=5)
+    choice = BrainChoice(kind="chat", base_url="http://127.0.0.1:1/v1", model=MODEL, timeout=60)
     for _ in range(3):
         assert_fell_back(
             brain_for(choice, meter=RecordingMeter()).triage(TEXT, DIRECTORY), "거부했습니다"
@@ -371,7 +372,7 @@ def test_brains_of_one_server_share_its_breaker() -> None:
 
 
 def test_two_threads_get_their_own_answers(server: ModelServer) -> None:
-    both = Barrier(2, timeout=10)
+    both = Barrier(2, timeout=PATIENCE)
 
     def respond(body: dict[str, Any]) -> CannedReply:
         both.wait()  # each is answered only while the other is being asked
@@ -379,7 +380,7 @@ def test_two_threads_get_their_own_answers(server: ModelServer) -> None:
         return CannedReply({**GOOD_ANSWER, "servers": [wanted]})
 
     server.responds(respond)
-    asking = chat_brain(server, timeout=10)
+    asking = chat_brain(server)
     texts = [TEXT, "기재부 와스 접속이 안 돼요"] * 3
     with ThreadPoolExecutor(2) as pool:
         thoughts = list(pool.map(lambda text: asking.triage(text, DIRECTORY), texts))
@@ -458,6 +459,10 @@ def test_choosing_a_brain_imports_no_model_library() -> None:
         f"print([m for m in {heavy[:5]} if m in sys.modules])\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert ended.stdout.split() == ["[]", "[]"], ended.stdout + ended.stderr
