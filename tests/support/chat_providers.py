@@ -19,6 +19,7 @@ from guardia.agents.brain.chat.brain import ChatBrain
 from guardia.org.brains import ModelChoice
 
 Body = dict[str, Any]
+_INVALID = ("형식이 맞지 않습니다", "unusable")
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,10 @@ class ChatProvider:
     """What a key is sent as."""
     wrong_key: int
     """The status with which a wrong key is refused."""
-    refusal: str
-    """How an answer ends that the provider withholds."""
+    withheld: tuple[str, tuple[object, object]]
+    """How an answer ends that the provider withholds, and what is then known to be used."""
+    too_long: tuple[str, str]
+    """Why an answer without end is none, and how it is booked."""
     addresses: tuple[str, ...]
     """Variables from which its libraries would take an address."""
     keys: tuple[str, ...]
@@ -73,7 +76,8 @@ OPENAI = ChatProvider(
     ),
     headers=lambda key: {"authorization": f"Bearer {key}"},
     wrong_key=401,
-    refusal="content_filter",
+    withheld=("content_filter", (None, None)),
+    too_long=_INVALID,
     addresses=("OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY"),
     keys=("OPENAI_API_KEY", "OPENAI_ADMIN_KEY"),
     library="langchain_openai",
@@ -101,7 +105,8 @@ ANTHROPIC = ChatProvider(
     ),
     headers=lambda key: {"authorization": f"Bearer {key}"},
     wrong_key=401,
-    refusal="refusal",
+    withheld=("refusal", (31, 13)),
+    too_long=("접속할 수 없습니다", "failed"),  # its library takes whatever happens for that
     addresses=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_URL", "ANTHROPIC_PROXY"),
     keys=("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"),
     library="langchain_anthropic",
@@ -129,7 +134,8 @@ GOOGLE = ChatProvider(
     ),
     headers=lambda key: {"x-goog-api-key": key},
     wrong_key=400,
-    refusal="refusal",
+    withheld=("refusal", (31, 13)),
+    too_long=_INVALID,
     addresses=("GOOGLE_GEMINI_BASE_URL", "LANGSMITH_GATEWAY"),
     keys=("GOOGLE_API_KEY", "GEMINI_API_KEY", "LANGSMITH_GATEWAY_API_KEY"),
     library="langchain_google_genai",
