@@ -15,9 +15,9 @@ def confirm(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState
     grant = tasks.begin_execution(context.board, context.claim)
     plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
-    unmet = context.gate.first_failed(grant, plan.verify)
-    if unmet is not None:
-        why = t("gate.verify", check=unmet)
+    failed = context.gate.first_failed(grant, plan.verify)
+    if failed is not None:
+        why = t("gate.verify", check=failed)
         return {"failed_at": len(plan.actions) - 1, "report": why}
     if not plan.actions:
         return {"ending": "completed", "report": plan.because}

@@ -57,8 +57,8 @@ def undo_actions(
             _line(action, report)
         )
     for action in plan.actions[:kept]:
-        if unmet := gate.first_failed(grant, action.verify):
-            why = t("gate.verify", check=unmet)
+        if failed := gate.first_failed(grant, action.verify):
+            why = t("gate.verify", check=failed)
             done.failed.append(_line(action, ActionReport(ActionStatus.FAILED, why)))
     return done
 

@@ -16,7 +16,8 @@ import pytest
 from guardia.board.core.plan import ToolCall
 from guardia.org.directory import Host
 from guardia.tools import planning
-from guardia.tools.transport.connections import Connections, Output
+from guardia.tools.output import Output
+from guardia.tools.transport.connections import Connections
 
 
 def _load_sibling(name: str) -> ModuleType:

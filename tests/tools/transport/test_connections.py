@@ -26,9 +26,11 @@ from waiting import AN_HOUR, PATIENCE, SettableClock, hang_guard, wait_until
 from guardia.errors import Misconfigured, Unreachable
 from guardia.org.directory import Host
 from guardia.tools.command import Command, Script, Secret
+from guardia.tools.output import ExitReason
 from guardia.tools.transport import channel, connect
 from guardia.tools.transport import connections as transport_connections
-from guardia.tools.transport.connections import Connections, ExitReason, TransportLimits
+from guardia.tools.transport.connections import Connections
+from guardia.tools.transport.limits import TransportLimits
 
 pytestmark = pytest.mark.ssh
 

@@ -101,7 +101,7 @@ def test_a_full_server_gets_fewer_channels() -> None:
     kept = pool(channels=8, connections=2)
     first = kept.acquire("a", Line, soon())
     refused = kept.acquire("a", Line, soon())
-    refused.full()
+    refused.mark_full()
     kept.release(refused)
     assert kept.acquire("a", Line, soon()).connection is not first.connection
 

@@ -160,8 +160,8 @@ class TestLookingAgain:
         _, err = heard(supervised, b"", os.read(process.stderr.fileno(), 100))
         session = find_session(err)
         assert session > 0
-        look = ["bash", "-c", supervised.gone(session).render()]
-        unknown = ["bash", "-c", supervised.gone(0).render()]
+        look = ["bash", "-c", supervised.gone_check(session).render()]
+        unknown = ["bash", "-c", supervised.gone_check(0).render()]
         assert subprocess.run(look, check=False).returncode == 1
         assert subprocess.run(unknown, check=False).returncode == 1
         process.communicate(timeout=PATIENCE)
@@ -199,7 +199,7 @@ class TestAStream:
         stream = OutputStream("w", 10)
         for _ in range(1000):
             stream.feed(b"\x1ew:" + b"x" * 1000)
-        assert len(stream._rest) < 2000
+        assert len(stream._pending) < 2000
 
     def test_live_text_comes_in_whole_lines(self) -> None:
         told: list[str] = []
