@@ -1,4 +1,4 @@
-"""A service as seen by its users and its operating system: health, processes, log level, restart."""
+"""A service as its users and its system see it: health, processes, log level, restart."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ import asyncssh
 from guardia.db.embedded import Cluster
 from guardia.errors import NotFound, OperatorError
 from guardia.org.directory import Host
-from guardia.tools.lab import control, faults, layout, namespace
+from guardia.tools.lab import control, layout, namespace
 from guardia.tools.lab.blueprint import SERVERS
 from guardia.tools.lab.child_processes import (
     ChildReaper,
@@ -29,7 +29,8 @@ from guardia.tools.lab.child_processes import (
     descendants,
     kill_descendants,
 )
-from guardia.tools.lab.faults import Fault
+from guardia.tools.lab.faults.base import Fault, FaultTarget, RemoteRunner, wait_for_oracle
+from guardia.tools.lab.faults.registry import FAULTS
 from guardia.tools.lab.fleet_options import FleetOptions
 from guardia.tools.lab.inventory import FILE_NAME, Inventory, sample_directory
 from guardia.tools.lab.layout import LabServer
@@ -213,20 +214,19 @@ class FleetServer:
         )
 
     def _create_faults(self) -> None:
-        field = self._machines
-        db, hung = field["MOF-DB-01"], field["MOF-WAS-01"]
-        full, deploy = field["MOIS-WAS-01"], field["MOF-WAS-02"]
-        server = Cluster(self._home / "pg" / "MOF-DB-01")
-        self._faults = {
-            "lock-chain": faults.LockChain(db.server, server.dsn),
-            "hung-was": faults.HungServer(hung.server, self._remote(hung)),
-            "full-volume": faults.FullVolume(
-                full.server, self._remote(full), full.pid, has_volume=full.volume
-            ),
-            "failing-deploy": faults.FailingDeploy(deploy.server, self._remote(deploy)),
-        }
+        for name, fault in FAULTS.items():
+            self._faults[name] = fault(self._fault_target(self._machines[fault.server_id]))
 
-    def _remote(self, machine: RunningMachine) -> faults.RemoteRunner:
+    def _fault_target(self, machine: RunningMachine) -> FaultTarget:
+        return FaultTarget(
+            server=machine.server,
+            remote=self._remote(machine),
+            machine_pid=machine.pid,
+            has_volume=machine.volume,
+            dsn=Cluster(self._home / "pg" / machine.server.server_id).dsn,
+        )
+
+    def _remote(self, machine: RunningMachine) -> RemoteRunner:
         async def run(command: str) -> None:
             async with asyncssh.connect(
                 ADDRESS,
@@ -254,7 +254,7 @@ class FleetServer:
             case "fault":
                 fault = self._fault(request)
                 await fault.inject()
-                return asdict(await faults.wait_for_oracle(fault, good=False))
+                return asdict(await wait_for_oracle(fault, good=False))
             case "heal":
                 return await self._heal(request)
         raise NotFound(what=str(request.get("do")))
@@ -269,22 +269,22 @@ class FleetServer:
         every = list(self._faults.values())
         chosen = every if request.get("name") == "all" else [self._fault(request)]
         await asyncio.gather(*(fault.heal() for fault in chosen))
-        found = await asyncio.gather(
-            *(faults.wait_for_oracle(fault, good=True) for fault in chosen)
-        )
+        results = await asyncio.gather(*(wait_for_oracle(fault, good=True) for fault in chosen))
         bad = [
-            f"{f.server_id}: {x.evidence}" for f, x in zip(chosen, found, strict=True) if not x.good
+            f"{fault.server_id}: {result.evidence}"
+            for fault, result in zip(chosen, results, strict=True)
+            if not result.good
         ]
         if bad:
             raise OperatorError(why="; ".join(bad))
-        return {"good": True, "evidence": [finding.evidence for finding in found]}
+        return {"good": True, "evidence": [result.evidence for result in results]}
 
     async def _status(self) -> dict[str, Any]:
         results = await asyncio.gather(*(fault.probe() for fault in self._faults.values()))
-        services = dict(zip(self._faults, map(asdict, results), strict=True))
+        oracles = dict(zip(self._faults, map(asdict, results), strict=True))
         return {
             "servers": [self._server(machine) for machine in self._machines.values()],
-            "oracles": services,
+            "oracles": oracles,
         }
 
     def _server(self, machine: RunningMachine) -> dict[str, Any]:
