@@ -24,8 +24,10 @@ class CatalogPlanner:
         )
 
     def build_action(self, draft: ActionDraft, host: Host, category: str) -> Action:
-        """Build the action of a draft. Raises `Refused` for a read and for a risk above the
-        category."""
+        """Build the action of a draft.
+
+        Raises `Refused` for a read and for a risk that the category does not cover.
+        """
         tool = catalog.find(draft.tool)
         if tool.risk is Risk.READ:
             raise Refused(why=t("gate.only_changes", tool=tool.name))

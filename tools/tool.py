@@ -49,8 +49,10 @@ def no_checks(_args: ToolArgs) -> tuple[Check, ...]:
 
 @dataclass(frozen=True)
 class Tool(Generic[A]):
-    """One operation. A read has no undo; any other tool has exactly one of `undo` and
-    `irreversible`."""
+    """One operation on a server.
+
+    A read has no undo; any other tool has exactly one of `undo` and `irreversible`.
+    """
 
     name: str
     """`family.verb`; its texts are `tools.<name>.title` and `tools.<name>.effect`."""

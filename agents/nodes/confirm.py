@@ -1,4 +1,4 @@
-"""Verify the whole: is the service what the plan promised?"""
+"""Verify the whole plan: is the service as promised?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guardia.i18n import t
 
 
 def confirm(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
-    """Look with the plan's own checks; when one does not hold, everything is undone."""
+    """Run the plan's own checks; if one fails, everything is undone."""
     context = runtime.context
     grant = tasks.begin_execution(context.board, context.claim)
     plan = view.plan_state(context.board, context.claim.task_id).plan

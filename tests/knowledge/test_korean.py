@@ -84,7 +84,7 @@ def test_memory() -> None:
             with open("/proc/self/status") as status:
                 return int(next(l for l in status if l.startswith("VmRSS")).split()[1])
         text = "기재부 운영DB 쿼리가 너무 느려요"
-        korean._REST = 1.0
+        korean._IDLE_SECONDS = 1.0
         first, used = korean.morphemes(text), resident()
         deadline = time.monotonic() + 60
         while (rested := resident()) > 120_000 and time.monotonic() < deadline:

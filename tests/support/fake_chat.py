@@ -43,22 +43,22 @@ GOOD_ANSWER = {
 class RecordingMeter:
     """A meter that notes what it is told; ``refuse`` says no from now on."""
 
-    reserved_bids: list[ModelCallRequest] = field(default_factory=list)
-    ended: list[ModelCallResult] = field(default_factory=list)
+    reserved: list[ModelCallRequest] = field(default_factory=list)
+    settled: list[ModelCallResult] = field(default_factory=list)
     refuse: BudgetRefusal | None = None
 
-    def reserve(self, bid: ModelCallRequest) -> int | BudgetRefusal:
+    def reserve(self, request: ModelCallRequest) -> int | BudgetRefusal:
         """Permit, unless told otherwise."""
         if self.refuse is not None:
             return self.refuse
-        self.reserved_bids.append(bid)
-        return len(self.reserved_bids)
+        self.reserved.append(request)
+        return len(self.reserved)
 
-    def settle(self, call: int, ended: ModelCallResult) -> None:
+    def settle(self, call: int, result: ModelCallResult) -> None:
         """Calls of one thread are settled in order."""
-        self.ended.append(ended)
+        self.settled.append(result)
 
-    def rest(self, refused: BudgetRefusal) -> None:
+    def pause_agent(self, refused: BudgetRefusal) -> None:
         """As the desk's own does."""
         raise Exhausted(what="agent")
 
@@ -106,10 +106,10 @@ def closed_port() -> int:
         return int(free.getsockname()[1])
 
 
-def assert_fell_back(thought: BrainResult[Any], because: str, model: str = MODEL) -> None:
-    """The embedded brain answered, just as it does alone, and the thought says why."""
-    assert thought.by == "embedded"
-    assert thought.answer == EmbeddedBrain().triage(TEXT, DIRECTORY).answer
-    assert "내장 두뇌가 대신 판단했습니다" in thought.remark
-    assert model in thought.remark
-    assert because in thought.remark
+def assert_fell_back(result: BrainResult[Any], because: str, model: str = MODEL) -> None:
+    """The embedded brain answered, just as it does alone, and the result says why."""
+    assert result.by == "embedded"
+    assert result.answer == EmbeddedBrain().triage(TEXT, DIRECTORY).answer
+    assert "내장 두뇌가 대신 판단했습니다" in result.caveat
+    assert model in result.caveat
+    assert because in result.caveat

@@ -82,8 +82,7 @@ class ChildReaper:
         self._collect()
 
     def exit_code(self, child: subprocess.Popen[bytes] | int) -> asyncio.Future[int]:
-        """Return the future exit code of a child (negative: its signal). Call it right after the
-        start."""
+        """Return the future exit code of a child (negative: signal). Call right after the start."""
         future: asyncio.Future[int] = self._loop.create_future()
         known = None if isinstance(child, int) else child
         self._waiting[child if isinstance(child, int) else child.pid] = (known, future)

@@ -38,8 +38,7 @@ class Machine:
     options: FleetOptions
 
     def fork(self) -> tuple[int, int]:
-        """Start the server as a child. Returns its process id and the descriptor of its start
-        report."""
+        """Start the server as a child. Returns its process id and a descriptor for its report."""
         read, write = os.pipe()
         pid = os.fork()
         if pid:

@@ -63,8 +63,7 @@ class RunningCommand:
         return find_session(self._stderr)
 
     def wait_for_end(self, cancel: threading.Event) -> Output | None:
-        """Follow the command to its end. Returns `None` if its fate must be looked up on the
-        server."""
+        """Follow the command to its end; `None` if its fate must be looked up on the server."""
         if cancel.is_set():  # while the connection was being made
             self.end_seen, self._ending = True, ExitReason.CANCELLED
             return self.output(True)
@@ -145,8 +144,7 @@ class RunningCommand:
         return self._build_output(None, self._ending, end.gone)
 
     def _without_shell(self) -> Output | None:
-        """Build the output of a login shell that exited before the supervised shell, as `nologin`
-        does."""
+        """Build the output of a login shell that exited first, as `nologin` does."""
         status = self._channel.exit_status
         if status < 0:
             return None

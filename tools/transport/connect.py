@@ -127,6 +127,8 @@ def _to_unreachable(host: Host, error: Exception) -> Unreachable:
 
 
 def unreachable(host: Host, reason: str, **values: object) -> Unreachable:
-    """Build the error for a command that certainly did not start; `reason` is a key below
-    `tools.ssh`."""
+    """Build the error for a command that certainly did not start.
+
+    `reason` is a key below `tools.ssh`.
+    """
     return Unreachable(server=host.server_id, why=t(f"tools.ssh.{reason}", **values))

@@ -172,6 +172,9 @@ def _endpoint(host: Host) -> _Endpoint:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Return whether the server refused a channel. If two channels are refused at once, paramiko
-    gives the reason to one thread only; the other gets this text."""
+    """Return whether the server refused a channel.
+
+    If two channels are refused at once, paramiko gives the reason to one thread only; the other
+    gets this text.
+    """
     return isinstance(error, paramiko.ChannelException) or "Unable to open" in str(error)

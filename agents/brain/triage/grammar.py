@@ -1,4 +1,4 @@
-"""Korean grammar around a word: denied, only supposed, or past."""
+"""Korean grammar around a word: denied, hypothetical, or past."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from guardia.agents.brain.triage.clauses import Clause
 from guardia.knowledge.korean import Morpheme
 
 _REACH = 9
-"""How many morphemes after a word can still deny it."""
+"""Number of morphemes after a word that can still deny it."""
 
 # fmt: off
 _NEGATIONS = frozenset({"안", "못"})
 _NOT = frozenset({"않", "말", "못하", "못", "아니하"})
 _THINGS = frozenset({"것", "거", "건", "게", "줄", "일", "상황", "상태"})
-# Between a noun and its denial: "침해 정황은 없습니다".
+# Between a noun and its negation: "침해 정황은 없습니다".
 _SIGNS = frozenset({
     "정황", "흔적", "사실", "징후", "증상", "상황", "사례", "기록", "건", "발생", "것", "거",
     "현상", "문제", "상태", "우려",
 })
 _HAPPEN = frozenset({"하", "되", "나", "나오", "생기", "발생", "일어나", "시키"})
 _CALLED_OFF = frozenset({"취소", "보류", "연기", "철회", "미루"})
-# After "-ㄹ": it may happen, or is about to.
+# After "-ㄹ": it may happen or is about to.
 _POSSIBLE = frozenset({
     "수", "것", "거", "듯", "듯하", "지", "가능성", "우려", "위험", "때", "경우", "시", "까",
     "뻔", "정도",
@@ -30,7 +30,7 @@ _POSSIBLE = frozenset({
 
 
 def is_denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
-    """``items[begin:end]`` is denied: "안 급하다", "하지 말고", "장애는 아니고", "영향은 없고"."""
+    """Return whether `items[begin:end]` is denied: "안 급하다", "하지 말고", "장애는 아니고"."""
     before = items[begin - 1] if begin else None
     if before and _is_negation(before) and items[begin].tag[0] == "V":
         return True
@@ -42,7 +42,7 @@ def is_denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
 
 
 def is_hypothetical(clause: Clause, end: int) -> bool:
-    """A condition, a possibility or the near future: not a fact."""
+    """Return whether it is a condition, a possibility or the near future, not a fact."""
     if clause.conditional:
         return True
     rest = [m for m in clause.items[end:] if m.tag[0] != "S"]
@@ -56,7 +56,7 @@ def is_hypothetical(clause: Clause, end: int) -> bool:
 
 
 def is_past(rest: Sequence[Morpheme]) -> bool:
-    """The verb at the beginning of ``rest`` is in the past."""
+    """Return whether the verb at the beginning of `rest` is in the past."""
     for item in rest:
         if item.tag == "EP" and item.form in ("었", "았"):
             return True
@@ -66,7 +66,7 @@ def is_past(rest: Sequence[Morpheme]) -> bool:
 
 
 def is_negated(clause: Clause) -> bool:
-    """Something in the clause is denied: "반영되지 않으면"."""
+    """Return whether something in the clause is negated: "반영되지 않으면"."""
     return any(m.form in _NOT or _is_negation(m) for m in clause.items)
 
 
@@ -79,7 +79,7 @@ def _is_adverb(item: Morpheme) -> bool:
 
 
 def _without_light_verbs(rest: list[Morpheme]) -> list[Morpheme]:
-    """What follows "하" and "되" and their tenses."""
+    """Return what follows "하" and "되" and their tenses."""
     for n, item in enumerate(rest):
         light = item.tag[0] == "V" and item.form in ("하", "되")
         if not light and item.tag not in ("EP", "XSV", "XSA", "XSN"):
@@ -88,7 +88,7 @@ def _without_light_verbs(rest: list[Morpheme]) -> list[Morpheme]:
 
 
 def _verb_denied(rest: list[Morpheme]) -> bool:
-    """As in "-지 않다", "-ㄴ 것은 아니다"."""
+    """Return whether a verb is negated: "-지 않다", "-ㄴ 것은 아니다"."""
     forms = [m.form for m in rest[:3]]
     if forms[0] == "지":
         return len(forms) > 1 and forms[1] in _NOT
@@ -100,7 +100,7 @@ def _verb_denied(rest: list[Morpheme]) -> bool:
 
 
 def _noun_denied(word: Morpheme, rest: list[Morpheme]) -> bool:
-    """As in "장애는 아니다", "영향은 없다", "오류 안 난다", "배포는 취소"."""
+    """Return whether a noun is negated: "장애는 아니다", "영향은 없다", "배포는 취소"."""
     if word.tag[0] not in "NSX":
         return _is_not(rest)
     if _is_negation(rest[0]):
@@ -117,7 +117,7 @@ def _is_needless(rest: list[Morpheme]) -> bool:
 
 
 def _is_not(rest: list[Morpheme]) -> bool:
-    """As in "아니다", but not "아닌가요"."""
+    """Return whether it is "아니다", but not "아닌가요"."""
     if rest[0].tag != "VCN":
         return False
     ending = rest[1].form if len(rest) > 1 else ""

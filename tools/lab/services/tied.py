@@ -16,8 +16,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(server: int, program: list[str]) -> None:
-    """Wait for the adoption, which is near: the control script that started this process ends at
-    once."""
+    """Wait for the adoption, then run the program.
+
+    The control script that started this process ends at once, so the adoption is near.
+    """
     deadline = time.monotonic() + 2.0
     while os.getppid() != server:
         if time.monotonic() > deadline:

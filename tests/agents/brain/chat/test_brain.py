@@ -59,10 +59,10 @@ def found() -> tuple[RunbookMatch, ...]:
 
 def test_a_good_answer_is_the_models(server: ModelServer) -> None:
     server.replies(CannedReply(GOOD_ANSWER))
-    thought = chat_brain(server).triage(TEXT, DIRECTORY)
-    assert thought.by == f"chat:{MODEL}"
-    assert thought.remark == ""
-    assert thought.answer.model_dump() == {
+    result = chat_brain(server).triage(TEXT, DIRECTORY)
+    assert result.by == f"chat:{MODEL}"
+    assert result.caveat == ""
+    assert result.answer.model_dump() == {
         **GOOD_ANSWER,
         "servers": ("MOF-DB-01",),
         "action_type": None,
@@ -74,9 +74,9 @@ def test_a_procedure_is_chosen_from_those_found(
     server: ModelServer, found: tuple[RunbookMatch, ...]
 ) -> None:
     server.replies(CannedReply({"reason": "응답이 없다고 합니다.", "runbook": "was-hung"}))
-    thought = chat_brain(server).choose(TEXT, found)
-    assert (thought.answer.runbook, thought.by) == ("was-hung", f"chat:{MODEL}")
-    assert thought.answer.reason == "응답이 없다고 합니다."
+    result = chat_brain(server).choose(TEXT, found)
+    assert (result.answer.runbook, result.by) == ("was-hung", f"chat:{MODEL}")
+    assert result.answer.reason == "응답이 없다고 합니다."
     enum = server.asked[0]["response_format"]["json_schema"]["schema"]["properties"]["runbook"]
     assert enum["enum"] == ["db-lock-chain", "was-hung", "NONE"]
 
@@ -89,8 +89,8 @@ def test_the_model_may_find_that_none_fits(
 
 
 def test_without_procedures_there_is_nothing_to_ask(server: ModelServer) -> None:
-    thought = chat_brain(server).choose(TEXT, ())
-    assert (thought.answer.runbook, thought.by, thought.remark) == (None, "embedded", "")
+    result = chat_brain(server).choose(TEXT, ())
+    assert (result.answer.runbook, result.by, result.caveat) == (None, "embedded", "")
     assert server.paths == []
 
 
@@ -104,9 +104,9 @@ def test_choosing_falls_back_to_the_best_hit(
     server: ModelServer, found: tuple[RunbookMatch, ...]
 ) -> None:
     server.replies(CannedReply({"reason": "좋습니다.", "runbook": "rm-rf"}))
-    thought = chat_brain(server).choose(TEXT, found)
-    assert (thought.answer.runbook, thought.by) == ("db-lock-chain", "embedded")
-    assert "보기에 없는 것을 골랐습니다(runbook)" in thought.remark
+    result = chat_brain(server).choose(TEXT, found)
+    assert (result.answer.runbook, result.by) == ("db-lock-chain", "embedded")
+    assert "보기에 없는 것을 골랐습니다(runbook)" in result.caveat
 
 
 # --- goals --------------------------------------------------------------------------------------
@@ -135,9 +135,9 @@ def planned(**more: Any) -> dict[str, Any]:
 
 def test_a_goal_is_planned_from_what_is_offered(server: ModelServer) -> None:
     server.replies(CannedReply(PLAN))
-    thought = chat_brain(server).divide(GOAL, DIRECTORY)
-    first, second = thought.answer
-    assert thought.by == f"chat:{MODEL}"
+    result = chat_brain(server).divide(GOAL, DIRECTORY)
+    first, second = result.answer
+    assert result.by == f"chat:{MODEL}"
     assert first.text == "DB 상태 점검 db-agent" and first.read and second.read
     assert (first.read.servers, first.read.institution) == (("MOF-DB-01",), "MOF")
     assert (first.read.category, first.read.action_type) == ("DB", "HEALTH_CHECK")
@@ -165,9 +165,9 @@ def test_a_goal_that_no_model_plans_is_cut_by_rules(
     server: ModelServer, said: CannedReply, goal: str, because: str
 ) -> None:
     server.replies(said)
-    thought = chat_brain(server, timeout=0.5 if said.delay else PATIENCE).divide(goal, DIRECTORY)
-    assert thought.by == "embedded" and because in thought.remark
-    assert thought.answer == EmbeddedBrain().divide(goal, DIRECTORY).answer
+    result = chat_brain(server, timeout=0.5 if said.delay else PATIENCE).divide(goal, DIRECTORY)
+    assert result.by == "embedded" and because in result.caveat
+    assert result.answer == EmbeddedBrain().divide(goal, DIRECTORY).answer
 
 
 def test_a_hostile_goal_widens_nothing(server: ModelServer) -> None:
@@ -182,8 +182,8 @@ def test_a_hostile_goal_widens_nothing(server: ModelServer) -> None:
     server.replies(CannedReply(planned(server="MOE-DB-01")))
     asking = chat_brain(server)
     for goal in (GOAL, hostile):
-        thought = asking.divide(goal, two)
-        assert thought.by == "embedded" and "골랐습니다(server)" in thought.remark
+        result = asking.divide(goal, two)
+        assert result.by == "embedded" and "골랐습니다(server)" in result.caveat
     plain, other = server.asked
     assert other["response_format"] == plain["response_format"]
     assert other["messages"][0] == plain["messages"][0]
@@ -192,8 +192,8 @@ def test_a_hostile_goal_widens_nothing(server: ModelServer) -> None:
 
 
 def test_a_goal_beyond_what_a_model_is_shown_is_cut_by_rules(server: ModelServer) -> None:
-    thought = chat_brain(server).divide(GOAL + " " * 4_000, DIRECTORY)
-    assert (thought.by, server.paths) == ("embedded", [])
+    result = chat_brain(server).divide(GOAL + " " * 4_000, DIRECTORY)
+    assert (result.by, server.paths) == ("embedded", [])
 
 
 # --- several models ---------------------------------------------------------------------------
@@ -211,10 +211,10 @@ def test_models_are_asked_in_order_until_one_answers(server: ModelServer) -> Non
         third.replies(CannedReply(GOOD_ANSWER))
         ledger = RecordingMeter()
         asking = chat_brain_chain(model(server), model(second), model(third), ledger=ledger)
-        thought = asking.triage(TEXT, DIRECTORY)
-        assert thought.by == f"chat:{MODEL}"
-        assert "HTTP 500" in thought.remark and "형식이 맞지 않습니다" in thought.remark
-        assert [e.outcome for e in ledger.ended] == ["failed", "unusable", "used"]
+        result = asking.triage(TEXT, DIRECTORY)
+        assert result.by == f"chat:{MODEL}"
+        assert "HTTP 500" in result.caveat and "형식이 맞지 않습니다" in result.caveat
+        assert [e.outcome for e in ledger.settled] == ["failed", "unusable", "used"]
         third.replies(CannedReply(status=503))
         assert_fell_back(asking.triage(TEXT, DIRECTORY), "HTTP 503")
         for one in (server, second, third):
@@ -230,7 +230,7 @@ def test_a_server_that_is_left_alone_costs_nothing(server: ModelServer) -> None:
         for _ in range(5):
             assert asking.triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
         assert (len(server.paths), len(second.paths)) == (3, 5)
-        assert len(ledger.reserved_bids) == len(ledger.ended) == 8
+        assert len(ledger.reserved) == len(ledger.settled) == 8
 
 
 def test_all_models_together_take_no_longer_than_the_limit(server: ModelServer) -> None:
@@ -269,7 +269,7 @@ def test_without_budget_no_server_is_asked(server: ModelServer) -> None:
     assert_fell_back(
         chat_brain(server, ledger=ledger).triage(TEXT, DIRECTORY), "예산을 다 썼습니다"
     )
-    assert server.paths == [] and ledger.ended == []
+    assert server.paths == [] and ledger.settled == []
 
 
 def test_an_agent_that_shall_rest_does_not_think_otherwise(server: ModelServer) -> None:
@@ -286,7 +286,7 @@ def test_the_prompt_version_follows_the_prompt_and_not_the_request(server: Model
     for asking, text in ((plain, TEXT), (plain, INJECTED), (roled, TEXT)):
         asking.triage(text, DIRECTORY)
     plain.triage(TEXT, Directory(servers=DIRECTORY.servers[:1]))
-    versions = [bid.prompt_version for bid in ledger.reserved_bids]
+    versions = [request.prompt_version for request in ledger.reserved]
     assert versions[0] == versions[1] == versions[3] != versions[2]
     assert all(re.fullmatch(r"[0-9a-f]{12}", v) for v in versions)
 
@@ -314,10 +314,10 @@ def test_a_model_that_obeys_the_attacker_is_not_believed(server: ModelServer) ->
     server.replies(
         CannedReply({**GOOD_ANSWER, "servers": ["ROOT-01"], "priority": "P0", "approve": True})
     )
-    thought = chat_brain(server).triage(INJECTED, DIRECTORY)
-    assert thought.by == "embedded"
-    assert set(thought.answer.servers) <= {s.server_id for s in DIRECTORY.servers}
-    assert "ROOT-01" not in thought.remark
+    result = chat_brain(server).triage(INJECTED, DIRECTORY)
+    assert result.by == "embedded"
+    assert set(result.answer.servers) <= {s.server_id for s in DIRECTORY.servers}
+    assert "ROOT-01" not in result.caveat
 
 
 # --- the breaker ------------------------------------------------------------------------------
@@ -434,13 +434,13 @@ def test_whatever_the_server_says_the_result_is_in_the_catalogue(
     server: ModelServer, said: CannedReply
 ) -> None:
     server.replies(said)
-    thought = chat_brain(server).triage(TEXT, DIRECTORY)
-    if thought.by == "embedded":
-        assert_fell_back(thought, "모델")
-    assert set(thought.answer.servers) <= {"MOF-DB-01", "MOF-WAS-01"}
-    assert thought.answer.priority in ("P1", "P2", "P3", "P4")
-    assert thought.answer.institution in ("MOF", None)
-    assert thought.answer.reasons
+    result = chat_brain(server).triage(TEXT, DIRECTORY)
+    if result.by == "embedded":
+        assert_fell_back(result, "모델")
+    assert set(result.answer.servers) <= {"MOF-DB-01", "MOF-WAS-01"}
+    assert result.answer.priority in ("P1", "P2", "P3", "P4")
+    assert result.answer.institution in ("MOF", None)
+    assert result.answer.reasons
 
 
 # --- costs nothing where it is not used -------------------------------------------------------

@@ -36,9 +36,9 @@ def test_the_reason_is_asked_for_first_and_patterns_are_words(gemini: GenerateSe
 def test_a_question_that_is_blocked_has_no_answer(gemini: GenerateServer) -> None:
     gemini.replies(CannedReply(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'))
     ledger = RecordingMeter()
-    thought = GOOGLE.brain(gemini, ledger).triage(TEXT, DIRECTORY)
-    assert_fell_back(thought, "형식이 맞지", GOOGLE.model)
-    assert [e.outcome for e in ledger.ended] == ["unusable"]
+    result = GOOGLE.brain(gemini, ledger).triage(TEXT, DIRECTORY)
+    assert_fell_back(result, "형식이 맞지", GOOGLE.model)
+    assert [e.outcome for e in ledger.settled] == ["unusable"]
     assert len(gemini.paths) == 1
 
 

@@ -67,19 +67,19 @@ def server(provider: ChatProvider) -> Iterator[ModelServer]:
 def test_an_answer_is_the_models_and_paid_for(provider: ChatProvider, server: ModelServer) -> None:
     server.replies(CannedReply(GOOD_ANSWER, usage=provider.usage))
     ledger = RecordingMeter()
-    thought = provider.brain(server, ledger, max_tokens=700).triage(TEXT, DIRECTORY)
-    assert (thought.by, thought.remark) == (f"chat:{provider.model}", "")
-    assert thought.answer.model_dump() == {
+    result = provider.brain(server, ledger, max_tokens=700).triage(TEXT, DIRECTORY)
+    assert (result.by, result.caveat) == (f"chat:{provider.model}", "")
+    assert result.answer.model_dump() == {
         **GOOD_ANSWER,
         "servers": ("MOF-DB-01",),
         "action_type": None,
         "reasons": tuple(GOOD_ANSWER["reasons"]),
     }
-    (end,), (bid,) = ledger.ended, ledger.reserved_bids
+    (end,), (request,) = ledger.settled, ledger.reserved
     assert (end.outcome, end.tokens_in, end.tokens_out) == ("used", 31, 13)
     (sent,) = server.asked
-    assert provider.max_tokens(sent) == bid.most_out == 700
-    assert len(json.dumps(sent, ensure_ascii=False).encode()) / 2 < bid.most_in
+    assert provider.max_tokens(sent) == request.most_out == 700
+    assert len(json.dumps(sent, ensure_ascii=False).encode()) / 2 < request.most_in
 
 
 def test_what_is_sent_is_one_question_with_a_bounded_form(
@@ -103,7 +103,7 @@ def test_what_a_server_claims_to_have_used_is_passed_on_unbelieved(
     for claimed, _ in provider.claims:
         server.replies(CannedReply(GOOD_ANSWER, usage=claimed))
         provider.brain(server, ledger).triage(TEXT, DIRECTORY)
-    told = [(e.outcome, (e.tokens_in, e.tokens_out)) for e in ledger.ended]
+    told = [(e.outcome, (e.tokens_in, e.tokens_out)) for e in ledger.settled]
     assert told == [("used", expected) for _, expected in provider.claims]
 
 
@@ -153,9 +153,9 @@ def test_each_failure_falls_back_after_one_question_and_says_so(
     server.replies(said)
     ledger = RecordingMeter()
     with hang_guard("it does not wait for as long as the server likes"):
-        thought = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
-    assert_fell_back(thought, because, provider.model)
-    assert [e.outcome for e in ledger.ended] == [outcome]
+        result = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
+    assert_fell_back(result, because, provider.model)
+    assert [e.outcome for e in ledger.settled] == [outcome]
     assert len(server.paths) == 1
 
 
@@ -165,9 +165,9 @@ def test_an_answer_without_end_is_not_read_to_its_end(
     because, outcome = provider.too_long
     server.replies(CannedReply(GOOD_ANSWER, padding=1_000_000))
     ledger = RecordingMeter()
-    thought = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
-    assert_fell_back(thought, because, provider.model)
-    assert [e.outcome for e in ledger.ended] == [outcome]
+    result = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
+    assert_fell_back(result, because, provider.model)
+    assert [e.outcome for e in ledger.settled] == [outcome]
     assert len(server.paths) == 1
 
 
@@ -177,9 +177,9 @@ def test_an_answer_that_the_provider_withholds_is_none(
     finish, used = provider.withheld
     server.replies(CannedReply(GOOD_ANSWER, finish=finish, usage=provider.usage))
     ledger = RecordingMeter()
-    thought = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
-    assert_fell_back(thought, INVALID, provider.model)
-    (end,) = ledger.ended
+    result = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
+    assert_fell_back(result, INVALID, provider.model)
+    (end,) = ledger.settled
     assert (end.outcome, (end.tokens_in, end.tokens_out)) == ("unusable", used)
 
 
@@ -194,9 +194,9 @@ def test_an_answer_that_takes_hours_is_not_waited_for(
     server.replies(said)
     ledger = RecordingMeter()
     with hang_guard("the model's own time ends it"):
-        thought = provider.brain(server, ledger, timeout=QUICK).triage(TEXT, DIRECTORY)
-    assert_fell_back(thought, "0.5초 안에 답이 오지 않았습니다", provider.model)
-    assert [e.outcome for e in ledger.ended] == ["failed"]
+        result = provider.brain(server, ledger, timeout=QUICK).triage(TEXT, DIRECTORY)
+    assert_fell_back(result, "0.5초 안에 답이 오지 않았습니다", provider.model)
+    assert [e.outcome for e in ledger.settled] == ["failed"]
     assert wait_until(lambda: "chat-model" not in {t.name for t in enumerate_threads()})
 
 
@@ -204,7 +204,7 @@ def test_where_nobody_listens_nothing_is_used(provider: ChatProvider) -> None:
     ledger = RecordingMeter()
     nobody = provider.brain(f"http://127.0.0.1:{closed_port()}", ledger)
     assert_fell_back(nobody.triage(TEXT, DIRECTORY), "접속을 거부했습니다", provider.model)
-    assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.ended] == [("failed", 0, 0)]
+    assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.settled] == [("failed", 0, 0)]
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "ftp://127.0.0.1/v1", "http://[::1"])
@@ -224,8 +224,8 @@ def test_without_its_library_it_says_what_to_install(
         return real(name, *args, **words)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    thought = provider.brain(server).triage(TEXT, DIRECTORY)
-    assert_fell_back(thought, f"guardia[{provider.extra}]", provider.model)
+    result = provider.brain(server).triage(TEXT, DIRECTORY)
+    assert_fell_back(result, f"guardia[{provider.extra}]", provider.model)
     assert server.paths == []
 
 
@@ -243,13 +243,13 @@ def test_a_server_that_names_a_moment_is_asked_once_more(
     ledger = RecordingMeter()
     assert provider.brain(server, ledger).triage(TEXT, DIRECTORY).by == f"chat:{provider.model}"
     assert len(server.paths) == 2
-    assert [e.outcome for e in ledger.ended] == ["used"]
+    assert [e.outcome for e in ledger.settled] == ["used"]
 
 
 def test_it_is_asked_no_third_time(provider: ChatProvider, server: ModelServer) -> None:
     server.replies(CannedReply(status=503, headers={"retry-after": "0.1"}))
-    thought = provider.brain(server).triage(TEXT, DIRECTORY)
-    assert_fell_back(thought, "HTTP 503", provider.model)
+    result = provider.brain(server).triage(TEXT, DIRECTORY)
+    assert_fell_back(result, "HTTP 503", provider.model)
     assert len(server.paths) == 2
 
 
@@ -263,8 +263,8 @@ def test_models_of_two_protocols_are_asked_in_order(
         broken.replies(CannedReply(status=500))
         server.replies(CannedReply(GOOD_ANSWER, usage=provider.usage))
         chain = chat_brain_chain(first.choice(broken), provider.choice(server))
-        thought = chain.triage(TEXT, DIRECTORY)
-        assert thought.by == f"chat:{provider.model}" and "HTTP 500" in thought.remark
+        result = chain.triage(TEXT, DIRECTORY)
+        assert result.by == f"chat:{provider.model}" and "HTTP 500" in result.caveat
         assert (len(broken.paths), len(server.paths)) == (1, 1)
 
 
@@ -290,7 +290,7 @@ def test_the_key_is_sent_and_shown_nowhere(
     assert provider.headers(KEY).items() <= first.items()
     assert provider.headers(wrong_key).items() <= second.items()
     for secret in (KEY, wrong_key):
-        shown = caplog.text + refused.remark + repr(vars(right)) + repr(vars(wrong))
+        shown = caplog.text + refused.caveat + repr(vars(right)) + repr(vars(wrong))
         assert secret not in shown
 
 
@@ -319,9 +319,9 @@ def test_nothing_but_the_question_leaves_the_process(
         monkeypatch.setattr(socket, "getaddrinfo", recorded)
         environment.cache_clear()
         server.replies(CannedReply(GOOD_ANSWER, usage=provider.usage))
-        thought = provider.brain(server).triage(TEXT, DIRECTORY)
+        result = provider.brain(server).triage(TEXT, DIRECTORY)
         wait_for_all_tracers()
-        assert thought.by == f"chat:{provider.model}"
+        assert result.by == f"chat:{provider.model}"
         assert server.paths == [server.post_path]
         assert elsewhere.paths == []
         assert set(looked_up) <= {"127.0.0.1"}
