@@ -165,7 +165,7 @@ class RunningFleet:
     # --- requests ---------------------------------------------------------------------------
 
     def fault(self, name: str) -> OracleResult:
-        """Inject a fault and wait for its oracle to see it. Raises `Refused` if that is impossible."""
+        """Inject a fault and wait for its oracle to see it, or raise `Refused`."""
         return OracleResult(**self._request("fault", name))
 
     def heal(self, name: str = "all") -> None:
