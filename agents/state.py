@@ -50,4 +50,4 @@ class AgentContext:
     notebook: Notebook = field(default_factory=Notebook)
     """What the agent remembers of this issue and server."""
     final_states: list[State] = field(default_factory=list)
-    """How this run ended the task; final, whatever people do right after."""
+    """How this run ended the task; final, even if people act right after."""

@@ -94,7 +94,7 @@ def _socket(host: Host, seconds: float) -> socket.socket:
 
 
 def close(transport: paramiko.Transport) -> None:
-    """Close a connection at once, whatever the other side does."""
+    """Close a connection at once, without waiting for the other side."""
     with suppress(OSError):  # the other side may have closed first
         transport.sock.shutdown(socket.SHUT_RDWR)
     transport.close()
