@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from openssh_server import OpenSSH, free_port
+from practice_service import PracticeService
 
 from guardia.board.core.plan import ToolCall
 from guardia.org.directory import Host
 from guardia.tools import planning
 from guardia.tools.output import Output
 from guardia.tools.transport.connections import Connections
-
-
-def _load_sibling(name: str) -> ModuleType:
-    """A helper module of this folder; tests are not a package."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-openssh = _load_sibling("openssh")
-practice = _load_sibling("practice")
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +33,7 @@ def start_sshd(short_folder: Path) -> Iterator[Callable[..., Any]]:
     servers: list[Any] = []
 
     def start(**options: Any) -> Any:
-        servers.append(openssh.OpenSSH(short_folder / f"sshd-{len(servers)}", **options))
+        servers.append(OpenSSH(short_folder / f"sshd-{len(servers)}", **options))
         return servers[-1]
 
     yield start
@@ -71,9 +55,9 @@ def connections(sshd: Any) -> Iterator[Connections]:
 
 
 @pytest.fixture
-def budget(tmp_path: Path) -> Iterator[Any]:
+def budget(tmp_path: Path) -> Iterator[PracticeService]:
     """A real HTTP service, running release 3.1.0; 3.1.1 is staged and broken."""
-    service = practice.Practice(tmp_path, openssh.free_port())
+    service = PracticeService(tmp_path, free_port())
     service.start()
     yield service
     service.stop()

@@ -52,7 +52,7 @@ esac
 """
 
 
-class Practice:
+class PracticeService:
     """One service; ``asked`` is what its control script was asked for."""
 
     def __init__(self, folder: Path, port: int, name: str = "budget") -> None:

@@ -4,47 +4,26 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import random
-import re
-import shutil
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jmespath
 import pytest
+from log_files import ID, archive, archived, line, lines, numbers, service_of
 from waiting import PATIENCE, wait_until
 
 from guardia.board.core.plan import ToolCall
 from guardia.errors import CommandFailed
-from guardia.org.directory import Host, Service
+from guardia.org.directory import Host
 from guardia.tools import planning
 from guardia.tools.transport.connections import Connections
 
 pytestmark = pytest.mark.ssh
 Ask = Callable[..., dict[str, Any]]
-ID = "abc123def456"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "srv" / "logs").mkdir(parents=True)
-    return tmp_path / "srv"
-
-
-def service_of(root: Path) -> Service:
-    return Service(name="minwon", kind="http", root=str(root), logs=str(root / "logs"))
-
-
-@pytest.fixture
-def host(sshd: Any, root: Path) -> Host:
-    found: Host = sshd.host(service_of(root))
-    return found
 
 
 def server_with(start_sshd: Callable[..., Any], folder: Path, name: str, script: str) -> Any:
@@ -54,94 +33,6 @@ def server_with(start_sshd: Callable[..., Any], folder: Path, name: str, script:
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     return start_sshd(environment={"PATH": f"{program.parent}:/usr/bin:/bin"})
-
-
-def archive(connections: Connections, host: Host) -> dict[str, Any]:
-    """What `disk.archive` finds on a server of the test's own."""
-    args = {"service": "minwon", "name": "app.log", "id": ID}
-    tool, _, command = planning.prepare(ToolCall(tool="disk.archive", args=args), host)
-    return dict(tool.parse(connections.run(host, command, timeout=PATIENCE)))
-
-
-def archived(root: Path) -> bytes:
-    return gzip.decompress((root / "archive" / f"app.log.{ID}.gz").read_bytes())
-
-
-def line(number: int) -> bytes:
-    """A line of the tests' writer."""
-    return b"line %09d of the writer\n" % number
-
-
-def numbers(log: bytes) -> list[int]:
-    """Which of its lines are there."""
-    return [int(n) for n in re.findall(rb"line (\d{9}) of the writer\n", log)]
-
-
-def lines(count: int, seed: int = 1) -> bytes:
-    """A log that compresses as logs do."""
-    chance = random.Random(seed)
-    return b"".join(
-        b"2026-11-20 14:00:%02d INFO request %d took %d ms\n"
-        % (n % 60, n, chance.randrange(10_000))
-        for n in range(count)
-    )
-
-
-def test_usage_is_that_of_the_logs_volume(ask: Ask, host: Host, root: Path) -> None:
-    found = ask("disk.usage", host, service="minwon")
-    stat = os.statvfs(root / "logs")
-    assert found["path"] == str(root / "logs")
-    assert found["size_kb"] == stat.f_blocks * stat.f_frsize // 1024
-    assert 0 <= found["percent"] <= 100
-    assert found["used_kb"] + found["available_kb"] <= found["size_kb"]
-
-
-class TestLargest:
-    def test_the_largest_come_first_and_a_growing_one_is_marked(
-        self, ask: Ask, host: Host, root: Path
-    ) -> None:
-        for number in range(25):
-            (root / "logs" / f"app-{number:02}.log").write_bytes(b"x" * (number + 1) * 10)
-        growing = root / "logs" / "growing.log"
-        growing.write_bytes(b"x" * 5000)
-        stop = threading.Event()
-
-        def grow() -> None:
-            while not stop.wait(0.05):
-                with growing.open("ab") as log:
-                    log.write(b"more\n")
-
-        writer = threading.Thread(target=grow, daemon=True)
-        writer.start()
-        files = ask("disk.largest", host, service="minwon")["files"]
-        stop.set()
-        writer.join()
-        assert len(files) == 20
-        assert [f["name"] for f in files][:2] == ["growing.log", "app-24.log"]
-        assert [f["name"] for f in files if f["growing"]] == ["growing.log"]
-        assert files[1]["bytes"] == 250
-        assert files[1]["path"] == str(root / "logs" / "app-24.log")
-
-    def test_only_ordinary_files_with_ordinary_names_are_offered(
-        self, ask: Ask, host: Host, root: Path
-    ) -> None:
-        logs = root / "logs"
-        (logs / "app.log").write_bytes(b"x")
-        for name in ("-rf", "a b", "a\nb 9 1.0 c", "$(id)", ".hidden", "한글"):
-            (logs / name).write_bytes(b"xx")
-        (logs / "link").symlink_to("/etc/passwd")
-        (logs / "folder").mkdir()
-        os.mkfifo(logs / "pipe")
-        files = ask("disk.largest", host, service="minwon")["files"]
-        assert [f["name"] for f in files] == ["app.log"]
-
-    def test_an_id_is_of_one_state_of_a_file(self, ask: Ask, host: Host, root: Path) -> None:
-        log = root / "logs" / "app.log"
-        log.write_bytes(b"one")
-        first, again = (ask("disk.largest", host, service="minwon")["files"] for _ in range(2))
-        log.write_bytes(b"four")
-        changed = ask("disk.largest", host, service="minwon")["files"]
-        assert first[0]["id"] == again[0]["id"] != changed[0]["id"]
 
 
 class TestArchive:
@@ -357,75 +248,3 @@ class TestArchive:
         with pytest.raises(CommandFailed, match="damaged"):
             ask("disk.restore", host, service="minwon", name="app.log", id=ID)
         assert log.read_bytes() == b"kept"
-
-
-@pytest.fixture
-def small(root: Path) -> Iterator[tuple[Path, Path]]:
-    """The logs and the archive on small volumes of their own, where this machine allows it."""
-    volumes = (root / "logs", root / "archive")
-    mounted = []
-    for path, size in zip(volumes, ("1m", "256k"), strict=True):
-        path.mkdir(exist_ok=True)
-        words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
-        if subprocess.run(words, capture_output=True, check=False).returncode:
-            for each in mounted:
-                subprocess.run(["umount", each], check=True)
-            pytest.skip("this machine lets nobody mount a small volume")
-        mounted.append(str(path))
-    yield volumes
-    for each in mounted:
-        subprocess.run(["umount", "-l", each], check=True)
-
-
-def fill(path: Path, data: bytes) -> bytes:
-    """Append ``data`` until the volume is full; what was written."""
-    with path.open("ab", buffering=0) as file:
-        try:
-            while True:
-                file.write(data)
-        except OSError:
-            pass
-    assert shutil.disk_usage(path.parent).free == 0
-    return path.read_bytes()
-
-
-class TestAFullVolume:
-    def test_it_is_freed(self, ask: Ask, host: Host, small: tuple[Path, Path]) -> None:
-        log = small[0] / "runaway.log"
-        data = fill(log, lines(500))
-        assert ask("disk.usage", host, service="minwon")["percent"] == 100
-        (found,) = ask("disk.largest", host, service="minwon")["files"]
-        ask("disk.archive", host, service="minwon", name=found["name"], id=found["id"])
-        assert ask("disk.usage", host, service="minwon")["percent"] < 10
-        copy = small[1] / f"runaway.log.{found['id']}.gz"
-        assert gzip.decompress(copy.read_bytes()) == data
-
-    def test_what_was_there_fits_back(self, ask: Ask, host: Host, small: tuple[Path, Path]) -> None:
-        log = small[0] / "runaway.log"
-        data = fill(log, lines(500))
-        ask("disk.archive", host, service="minwon", name="runaway.log", id=ID)
-        ask("disk.restore", host, service="minwon", name="runaway.log", id=ID)
-        assert log.read_bytes() == data
-        assert not list(small[1].glob("*.later"))
-
-    def test_an_archive_without_room_leaves_everything_as_it_was(
-        self, ask: Ask, host: Host, small: tuple[Path, Path]
-    ) -> None:
-        log = small[0] / "noise.log"
-        data = fill(log, random.Random(1).randbytes(65_536))  # does not compress
-        with pytest.raises(CommandFailed, match="no room in the archive"):
-            ask("disk.archive", host, service="minwon", name="noise.log", id=ID)
-        assert log.read_bytes() == data
-        assert list(small[1].iterdir()) == []
-
-    def test_what_does_not_fit_back_is_not_restored(
-        self, ask: Ask, host: Host, small: tuple[Path, Path]
-    ) -> None:
-        log = small[0] / "runaway.log"
-        fill(log, lines(500))
-        ask("disk.archive", host, service="minwon", name="runaway.log", id=ID)
-        other = fill(small[0] / "other.log", lines(500))
-        with pytest.raises(CommandFailed, match=r"no room for runaway\.log"):
-            ask("disk.restore", host, service="minwon", name="runaway.log", id=ID)
-        assert log.read_bytes() == b""
-        assert (small[0] / "other.log").read_bytes() == other
