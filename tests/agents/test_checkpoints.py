@@ -1,4 +1,4 @@
-"""Checkpoints are written by whoever holds the task, and by nobody who once did."""
+"""Checkpoints are written under a current claim only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who fits an issue, and why."""
+"""Scores of engineers and specialists for an issue, with reasons."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from guardia.org.directory import PersonInfo
 
 
 def engineer(name: str, *skills: str, proficiency: int = 0, load: int = 0) -> Candidate:
-    """An engineer as the board knows them."""
+    """Return an engineer as the board records them."""
     person = PersonInfo(id=name, name=name, title="대리", role="engineer", skills=skills)
     return Candidate(person, proficiency, load)
 
 
 def best(*candidates: Candidate, category: str = "DB") -> str | None:
-    """The id of the recommended engineer."""
+    """Return the id of the recommended engineer."""
     found = fit.best_engineer(list(candidates), category)
     return found.candidate.person.id if found else None
 
@@ -83,7 +83,7 @@ AGENTS = [
     ("category", "kind", "expected"),
     [
         ("DB", None, "db-agent"),
-        ("STORAGE", "DB", "was-agent"),  # the category comes before the server's kind
+        ("STORAGE", "DB", "was-agent"),  # the category takes precedence over the server's kind
         ("GENERAL", "SECURITY", "sec-agent"),
         ("GENERAL", None, None),
         ("GENERAL", "MAINFRAME", None),

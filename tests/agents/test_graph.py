@@ -1,4 +1,4 @@
-"""The graphs' shape: where each step leads in every state, and where they sleep."""
+"""Shape of the graphs: the next step in every state, and where they suspend."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATES = [
 
 
 def after(node: str, state: dict[str, Any]) -> set[str]:
-    """Where a thread goes on when ``node`` leaves ``state`` behind."""
+    """Return the next step after `node` leaves `state`."""
     operate = graph.operate_graph(InMemorySaver())
     config = {"configurable": {"thread_id": "one"}}
     written = {name: value for name, value in state.items() if value is not None}
@@ -78,7 +78,7 @@ def test_a_failed_change_is_undone_even_where_an_ending_is_set() -> None:
 
 
 def planned(saver: InMemorySaver, *, waived: bool) -> Any:
-    """A thread whose plan has just been filed."""
+    """Return a thread whose plan has just been filed."""
     operate = graph.operate_graph(saver)
     config = {"configurable": {"thread_id": "one"}}
     operate.update_state(config, {"rule": "hung", "waived": waived}, as_node="decide")

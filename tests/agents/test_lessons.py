@@ -1,3 +1,5 @@
+"""Lessons reorder the runbooks that a search has found."""
+
 from __future__ import annotations
 
 import pytest

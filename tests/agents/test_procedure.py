@@ -1,4 +1,4 @@
-"""The shipped runbooks over hand-made findings, and over findings that a hostile server sends."""
+"""Shipped runbooks applied to written findings, and to findings of a hostile server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def books() -> dict[str, Runbook]:
 
 
 def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> Situation:
-    """Where a case stands."""
+    """Return the situation of a case."""
     host = HOSTS[case["host"]]
     service = host.service_of_kind(books()[case["runbook"]].service or "")
     found = case["findings"] if findings is None else findings
@@ -47,7 +47,7 @@ def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> S
 
 
 def decided(case: dict[str, Any]) -> tuple[Runbook, DecisionRule, Situation]:
-    """The rule that a case's findings lead to."""
+    """Return the rule that the findings of a case lead to."""
     book, at = books()[case["runbook"]], situation(case)
     rule = procedure.first_matching_rule(book, at)
     assert rule is not None
@@ -55,7 +55,7 @@ def decided(case: dict[str, Any]) -> tuple[Runbook, DecisionRule, Situation]:
 
 
 def name(case: dict[str, Any]) -> str:
-    """A case's name in reports."""
+    """Return the name of a case for reports."""
     return f"{case['runbook']}-{case['rule']}"
 
 
@@ -101,7 +101,7 @@ def test_a_plan_is_concrete_checked_and_leads_back(case: dict[str, Any]) -> None
 
 
 def well_formed(action: Action) -> None:
-    """It says what it does, and has exactly one of an undo and a reason why not."""
+    """Check that an action has an effect and exactly one of an undo and a reason for none."""
     assert action.risk > Risk.READ
     assert (action.undo is None) != (action.irreversible is None)
     assert re.search("[가-힣]", action.effect)
@@ -119,7 +119,7 @@ def test_diagnosing_reads_the_service_and_changes_nothing(case: dict[str, Any]) 
         assert call.args.get("service", at.service.name) == at.service.name
 
 
-# --- what is not there ------------------------------------------------------------------------
+# --- missing findings -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("book", sorted({case["runbook"] for case in CASES}))
@@ -156,7 +156,7 @@ def test_an_expression_over_nothing_does_not_hold(expression: str) -> None:
     assert procedure.rule_reason(rule, at) == "-."
 
 
-# --- what a hostile server finds --------------------------------------------------------------
+# --- findings of a hostile server -------------------------------------------------------------
 
 HOSTILE = [
     "",
@@ -186,7 +186,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 @st.composite
 def spoilt(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A case, and its findings with some of the values replaced by anything."""
+    """A case whose findings are partly replaced by arbitrary values."""
     case = draw(st.sampled_from(CASES))
     findings = copy.deepcopy(case["findings"])
     for _ in range(draw(st.integers(1, 4))):
@@ -208,7 +208,7 @@ def test_hostile_findings_choose_no_tool_and_break_nothing(
 
 
 def leaves(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
-    """Where the single values of findings are."""
+    """Return the paths of the single values of findings."""
     inner = value.items() if isinstance(value, dict) else enumerate(value)
     for key, below in inner:
         if isinstance(below, dict | list) and below:
@@ -230,7 +230,7 @@ def test_no_single_value_of_a_server_breaks_out(case: dict[str, Any]) -> None:
 
 
 def follow(case: dict[str, Any], findings: dict[str, Any]) -> None:
-    """Decide on ``findings`` and plan; errors are only those that end with people."""
+    """Decide on `findings` and plan; only errors that are handed to people may occur."""
     book, at = books()[case["runbook"]], situation(case, findings)
     rule = procedure.first_matching_rule(book, at)
     if rule is None:
@@ -246,7 +246,7 @@ def follow(case: dict[str, Any], findings: dict[str, Any]) -> None:
 
 
 def stays_inside(plan: Plan, book: Runbook, rule: DecisionRule, at: Situation) -> None:
-    """Only the rule's own tools, on the service that the directory names, as risky as allowed."""
+    """Check that only the rule's tools are used, on the named service, within the risk."""
     assert plan.actions
     assert at.service is not None
     assert {a.call.tool for a in plan.actions} <= {act.tool for act in rule.act}
@@ -298,7 +298,7 @@ def test_a_category_too_mild_for_its_actions_is_raised() -> None:
     assert procedure.build_plan(strict, rule, at, CITED).category == "DESTRUCTIVE"
 
 
-# --- values out of the request ----------------------------------------------------------------
+# --- parameters of the request ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A task whose worker dies at any moment of a step goes on with the next one."""
+"""A task whose worker dies at any moment of a step is continued by the next worker."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ AGENT = AgentEntry(id="db-agent", title="DB 전문가", duty="operate", skills=(
 
 
 class Nothing:
-    """A library in which nothing is found: the task ends with people after two steps."""
+    """A library without results: the task goes to people after two steps."""
 
     def find(self, *_: object, **__: object) -> list[Any]:
         return []
 
 
 class Dying(InMemorySaver):
-    """Keeps what steps have written, and dies at one of the checkpoints that follow them."""
+    """Keeps the writes of steps, and dies at one of the checkpoints that follow."""
 
     def __init__(self, at: int) -> None:
         super().__init__()

@@ -75,8 +75,8 @@ def test_nothing_is_loaded_before_the_first_text() -> None:
 
 @pytest.mark.slow
 def test_memory() -> None:
-    """Without the dictionaries of proper names an analyser is half as large (515 MB with them); at
-    rest its memory is the system's again, and what it says afterwards is the same."""
+    """Without the dictionaries of proper names Kiwi needs half the memory (515 MB with them). When
+    idle its memory is returned to the system, and its results afterwards are the same."""
     code = """if True:
         import time
         from guardia.knowledge import korean

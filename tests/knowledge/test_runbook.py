@@ -1,4 +1,4 @@
-"""The shipped runbooks are valid, and an invalid one is named with the field that does not hold."""
+"""The shipped runbooks are valid, and an invalid one is reported with its field."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ def test_all_eight_are_shipped() -> None:
     assert {"db-lock-chain", "was-hung", "disk-log-full", "was-deploy"} <= set(IDS)
 
 
-# Findings as the tools give them. Every rule of every runbook must be the one that decides for
-# one of these, and every runbook must decide for each of its own.
+# Findings as the tools return them. Every rule of every runbook must decide one of these, and every
+# runbook must decide each of its own.
 LOCKS: dict[str, Any] = {
     "waiting": 3,
     "roots": [
@@ -291,7 +291,7 @@ def test_every_rule_is_reached() -> None:
 def test_sentences_and_arguments_have_their_values(
     name: str, findings: dict[str, Any], rule: str
 ) -> None:
-    """Nothing that is written into a plan or a report is empty."""
+    """No text of a plan or a report is empty."""
     from guardia.knowledge.runbook import _PLACEHOLDER
 
     data = {**SITUATION, **findings}

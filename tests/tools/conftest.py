@@ -1,4 +1,4 @@
-"""Fixtures of the tools room: a real sshd, kept connections to it, and one call to a tool."""
+"""Fixtures for tools: a real sshd, kept connections to it, and a call of one tool."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from guardia.tools.transport.connections import Connections
 
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
-    """A short private folder, removed at the end."""
+    """A private folder with a short path, removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="gt-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -29,7 +29,7 @@ def short_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def start_sshd(short_folder: Path) -> Iterator[Callable[..., Any]]:
-    """Starts further servers; all are ended with the run."""
+    """Start further servers, which are stopped at the end of the run."""
     servers: list[Any] = []
 
     def start(**options: Any) -> Any:
@@ -49,14 +49,14 @@ def sshd(start_sshd: Callable[..., Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def connections(sshd: Any) -> Iterator[Connections]:
-    """Kept connections to it."""
+    """Kept connections to the shared server."""
     with Connections(sshd) as kept:
         yield kept
 
 
 @pytest.fixture
 def budget(tmp_path: Path) -> Iterator[PracticeService]:
-    """A real HTTP service, running release 3.1.0; 3.1.1 is staged and broken."""
+    """A real HTTP service that runs release 3.1.0; 3.1.1 is staged and broken."""
     service = PracticeService(tmp_path, free_port())
     service.start()
     yield service
@@ -68,7 +68,7 @@ ReadFindings = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def ask(connections: Connections) -> ReadFindings:
-    """``ask(tool, host, **args)``: what a tool finds, over SSH, as the gate would run it."""
+    """Call `ask(tool, host, **args)` to get a tool's findings over SSH, as through the gate."""
 
     def call(tool_name: str, host: Host, /, **args: Any) -> dict[str, Any]:
         tool, _, command = planning.prepare(ToolCall(tool=tool_name, args=args), host)

@@ -1,4 +1,4 @@
-"""Every tool obeys the rules of the room."""
+"""Rules that every tool follows."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_it_ends_some_time(tool: Tool[Any]) -> None:
 @pytest.mark.parametrize("path", FAMILIES, ids=lambda p: str(p.stem))
 class TestFamilies:
     def test_shell_text_is_constant(self, path: Path) -> None:
-        """No script is put together: its text is one literal, at the top of a module."""
+        """No script is assembled: its text is one literal at the top of a module."""
         tree = ast.parse(path.read_text())
         calls = [
             node
@@ -104,7 +104,7 @@ class TestFamilies:
             assert [type(argument) for argument in call.args] == [ast.Constant, ast.Constant]
 
     def test_no_shell_is_called_with_text(self, path: Path) -> None:
-        """``Command.of("sh", "-c", ...)`` would be a way around that."""
+        """`Command.of("sh", "-c", ...)` would bypass that."""
         shells = re.findall(r"Command\.of\(\s*[\"'](?:\S*/)?(?:ba|da|z)?sh[\"']", path.read_text())
         assert shells == []
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from guardia.errors import GuardiaError, Invalid, ProgrammerError
 from guardia.tools.command import MAX_COMMAND_BYTES, Command, Script, Secret
 
-# What a process can be given at all: no NUL, no lone surrogates.
+# Valid process arguments: no NUL, no lone surrogates.
 passable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 nasty = st.lists(
     st.sampled_from(
@@ -49,7 +49,7 @@ SHELLS = ["bash", "dash"]
 
 
 def run(command: Command, shell: str = "bash") -> bytes:
-    """What the command prints when a login shell gets it as text, as sshd does it."""
+    """Return what the command prints when a login shell gets it as text, as from sshd."""
     words = [shell, "-c", command.render()]
     return subprocess.run(words, input=command.input(), capture_output=True, check=True).stdout
 

@@ -1,4 +1,4 @@
-"""The commands in flight when their process is to end."""
+"""Commands in flight when their process is about to end."""
 
 from __future__ import annotations
 

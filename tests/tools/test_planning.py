@@ -1,4 +1,4 @@
-"""From a call to an action with everything in it."""
+"""Complete actions from tool calls."""
 
 from __future__ import annotations
 

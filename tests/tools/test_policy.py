@@ -1,4 +1,4 @@
-"""What a grant covers: pure rules that fail closed."""
+"""Which risks a grant covers: pure rules that fail closed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from guardia.board.core.plan import Category, Risk
 from guardia.tools import policy
 
-# The table, written out: which risks each category covers.
+# The table in full: the risks that each category covers.
 TABLE = {
     "READ_ONLY": {Risk.READ},
     "MAINTENANCE": {Risk.READ, Risk.CHANGE},

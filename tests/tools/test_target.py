@@ -1,4 +1,4 @@
-"""A service of the host, with the places that the CMDB gives it."""
+"""Services of a host and their locations in the CMDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The declaration of a tool."""
+"""Declaration of a tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of the adapters' tests."""
+"""Fixtures for the adapters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from waiting import SettableClock
 
 @pytest.fixture
 def loop_clock(monkeypatch: pytest.MonkeyPatch) -> SettableClock:
-    """The clock of all event loops: what waits for a moment wakes when it is put forward."""
+    """The clock of all event loops; advancing it wakes what waits for a time."""
     clock = SettableClock()
     monkeypatch.setattr(asyncio.base_events, "time", clock)
     return clock

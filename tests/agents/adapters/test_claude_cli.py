@@ -1,4 +1,4 @@
-"""The real Claude Code CLI as an employee, with a model server of ours behind it."""
+"""The real Claude Code CLI as an external agent, with a fake model server behind it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Step = ToolUse | str | Callable[[list[str]], ToolUse]
 
 @pytest.fixture(scope="module")
 def claude() -> Path:
-    """The CLI that ``make claude`` has fetched."""
+    """The CLI installed by `make claude`."""
     found = list(ROOT.glob(".make/claude/node_modules/@anthropic-ai/claude-code-*/claude"))
     assert found, "the Claude Code CLI is not here: `make claude` fetches it from npm, once"
     return found[0]
@@ -76,7 +76,7 @@ def _reachable(claude: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def say(model: MessagesServer, *steps: Step) -> None:
-    """What the model does, one step for each answer of a tool; the last one ends its turn."""
+    """Script the model, one step for each tool result; the last one ends its turn."""
 
     def respond(body: dict[str, Any]) -> CannedReply:
         told = results(body)
@@ -87,19 +87,19 @@ def say(model: MessagesServer, *steps: Step) -> None:
 
 
 def ours(name: str, arguments: dict[str, Any] | None = None) -> ToolUse:
-    """A call of one of our MCP server's tools."""
+    """Build a call of one of our MCP server's tools."""
     return ToolUse(f"mcp__guardia__{name}", arguments or {})
 
 
 def approved(told: list[str]) -> ToolUse:
-    """``apply`` with the hash that the task names."""
+    """Build `apply` with the hash in the task."""
     return ours("apply", {"plan_hash": json.loads(told[0])["plan_hash"]})
 
 
 def turn(
     env: BoardEnv, folder: Path, model: MessagesServer, command: list[str], **more: Any
 ) -> tuple[Claim, list[str], dict[str, Any], str]:
-    """One turn of the CLI: its hold, what reached the server, its entry and the board's address."""
+    """Run one session of the CLI. Returns its claim, the server's requests, its entry and the URL."""
     adapter = {
         "kind": "claude_code",
         "command": command,
@@ -129,7 +129,7 @@ def booked(env: BoardEnv) -> list[tuple[str, int, int]]:
 
 
 def alive(mark: str) -> int:
-    """Processes that carry ``mark`` in their arguments or environment."""
+    """Return the processes with `mark` in their arguments or environment."""
     count = 0
     for process in Path("/proc").glob("[0-9]*"):
         for file in ("cmdline", "environ"):
@@ -141,7 +141,7 @@ def alive(mark: str) -> int:
 
 
 def tracer(log: Path) -> list[str]:
-    """What writes down where a program connects to, if this host lets anyone trace."""
+    """Return a command that records a program's connections, if this host permits tracing."""
     strace = shutil.which("strace")
     if (
         strace is None
@@ -182,7 +182,7 @@ def test_it_works_on_its_task_through_the_board_alone(
     assert "No such tool available: Bash" in bash
     assert view.task(env.board, claim.task_id).state is State.PENDING_APPROVAL
     assert len(sent) == 1 and ended["refusals"] == 3
-    # It knows no tool but ours, in all that was asked of the model, and no prompt but ours.
+    # It has no tool but ours in any request to the model, and no prompt but ours.
     tools = {tool["name"] for asked in model.asked for tool in asked["tools"]}
     assert tools and all(name.startswith("mcp__guardia__") for name in tools)
     assert "GUARDiA" in str(model.asked[0]["system"]) and not model.refusals

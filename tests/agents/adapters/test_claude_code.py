@@ -1,4 +1,4 @@
-"""How the Claude Code CLI is started, and what is made of what it prints."""
+"""How the Claude Code CLI is started, and how its output is read."""
 
 from __future__ import annotations
 
@@ -99,5 +99,5 @@ def test_the_tools_are_exactly_the_calls_of_the_api() -> None:
         r.removeprefix(prefix) for (_, r), rule in permissions.ROUTES.items() if rule == "agent"
     }
     paths = {verb.path for verb in mcp_server.API_TOOLS.values()}
-    # A late answer is fetched by the server itself.
+    # The MCP server itself fetches a late answer.
     assert paths | {"/calls/{call_id}"} == routes

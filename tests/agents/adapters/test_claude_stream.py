@@ -1,4 +1,4 @@
-"""What the CLI prints is only data: whatever it is, and in whatever pieces it comes."""
+"""The CLI's output is data: any content, in any chunks."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def test_at_its_end_its_own_account_counts_also_its_helpers_models() -> None:
         "type": "result",
         "subtype": "success",
         "total_cost_usd": 0.0123,
-        "usage": {"input_tokens": 0, "output_tokens": 0},  # as where its budget was used up
+        "usage": {"input_tokens": 0, "output_tokens": 0},  # as when its budget was used up
         "modelUsage": {"claude-a-20261001": usage},
     }
     expected = {"input_tokens": 3, "output_tokens": 3}
-    # A single model has the chart's name, whatever its server calls it: prices are found by that.
+    # A single model gets the name of the chart, by which its price is found.
     found = heard(*HALF, result).usage("claude-a")
     assert found == {"models": {"claude-a": expected}, "micro_usd": 12300}
     result["modelUsage"] = {"claude-a": usage, "small": usage}

@@ -1,4 +1,4 @@
-"""A program and all that it starts: bounded gone afterwards, with nothing of ours."""
+"""A program and its children: limited, ended afterwards, without access to our data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parsed(adapter: dict[str, Any]) -> ProcessAdapter:
 def turn(
     folder: Path, source: str, *, until: Callable[[], bool] = lambda: False, **more: Any
 ) -> SessionEnd:
-    """How a program's turn ends; it is stopped when ``until`` comes true."""
+    """Run a program to its end; it is stopped when `until` becomes true."""
     adapter = parsed(python_adapter(folder, source, **more))
     spec = SessionSpec(7, {"task": 1, "state": "PARSED"}, "http://board/api", TOKEN)
     keys = FileCredentialStore(folder / "secrets")
@@ -62,7 +62,7 @@ def turn(
 
 
 def marked(mark: str) -> int:
-    """How many processes of this machine carry a mark in their arguments."""
+    """Count the processes of this machine with a mark in their arguments."""
     count = 0
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -106,7 +106,7 @@ def test_it_gets_its_task_and_nothing_of_ours(
         "LC_CTYPE",
     }  # fmt: skip
     assert found["descriptors"] <= 4
-    # The token is not in its arguments, and not in what is kept of what it prints.
+    # The token is neither in its arguments nor in the output that is kept.
     assert TOKEN not in ending.output and found["token"] == "***"
     assert not [argument for argument in found["arguments"] if TOKEN in argument]
     if os.geteuid() == 0:
@@ -134,7 +134,7 @@ time.sleep(float(sys.argv[2]))
 def test_whatever_it_leaves_behind_is_ended_wherever_it_hides(folder: Path, stay: str) -> None:
     mark = f"mark-{os.getpid()}-{stay}"
     command = [*python_adapter(folder, HIDDEN)["command"], mark, stay]
-    # The ward, the program, and the three that hide.
+    # The supervisor, the program, and the three hidden ones.
     stop = (lambda: marked(mark) >= 5) if stay == "300" else (lambda: False)
     ending = turn(folder, HIDDEN, until=stop, command=command)
     assert marked(mark) == 0
@@ -188,7 +188,7 @@ def test_a_folder_that_its_account_cannot_reach_is_named(folder: Path) -> None:
 
 
 def test_its_end_comes_with_ours(folder: Path) -> None:
-    """A worker that is killed cannot stop anyone; the program's ward sees that it is gone."""
+    """A killed worker cannot stop anything; the program's supervisor notices that it is gone."""
     import subprocess
     import sys
 
@@ -212,7 +212,7 @@ asyncio.run(main())
 """
     worker = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
     assert worker.stdout and worker.stdout.readline() == "started\n"
-    assert wait_until(lambda: marked(mark) >= 2)  # the ward, and the program
+    assert wait_until(lambda: marked(mark) >= 2)  # the supervisor and the program
     worker.kill()
     worker.wait()
     assert wait_until(lambda: not marked(mark))

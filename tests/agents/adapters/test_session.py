@@ -1,4 +1,4 @@
-"""Whatever ends a turn ends its program with it, and leaves the task with those who decide."""
+"""However a session ends, its program ends with it, and the task is left to people."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def running(mark: str) -> int:
 
 
 class Shift:
-    """One turn of a program in a thread, as a beat has it."""
+    """One session of a program in a thread, as in a beat."""
 
     def __init__(
         self, env: BoardEnv, folder: Path, source: str, claim: Claim | None = None, **more: Any
@@ -86,10 +86,10 @@ class Shift:
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """The program runs, with a child that hides; at the end nothing of it is left."""
+        """Wait until the program runs with a hidden child; afterwards nothing of it is left."""
         thread = threading.Thread(target=self.run)
         thread.start()
-        assert wait_until(lambda: running(self.mark) >= 3)  # the ward, the program, its child
+        assert wait_until(lambda: running(self.mark) >= 3)  # the supervisor, the program, its child
         yield
         thread.join(PATIENCE)
         assert not thread.is_alive() and running(self.mark) == 0
@@ -131,7 +131,7 @@ def test_a_persons_word_ends_program_and_children_at_once(
         order(shift)
     assert shift.ended["how"] == "overruled" and shift.ended["left"] >= 2
     assert shift.state is state
-    # After the person's word nothing of the agent lands on the issue, not even what it printed.
+    # After the person's decision nothing of the agent reaches the issue, not even its output.
     notes = [e for e in audit_entries(env.board, "comment") if e.actor == "agent:db-agent"]
     assert notes == [] and "still here" in shift.ended["output"]
 

@@ -1,4 +1,4 @@
-"""What the clerk answers by itself; a database that is away it leaves to the beat."""
+"""Responses of the tool proxy to errors; a database outage is left to the beat."""
 
 from __future__ import annotations
 

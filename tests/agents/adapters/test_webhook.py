@@ -1,4 +1,4 @@
-"""The signed webhook: only to its address, only fresh, only ours; then it works by the API."""
+"""Signed webhook: sent to its address only, valid briefly; then the service uses the API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Receiver = Callable[[Any, bytes], int]
 
 @contextmanager
 def receiving(answer: Receiver) -> Iterator[str]:
-    """A service; ``answer`` sees each request and says the status."""
+    """A service; `answer` sees each request and returns the status."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -120,7 +120,7 @@ def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
     with receiving(take) as url:
         claim, _ = run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, keys)
     assert view.task(env.board, claim.task_id).state is State.MANUAL
-    # A failing service is tried again under the same number; a redirection is not followed.
+    # A failing service is retried with the same id; a redirect is not followed.
     assert len(seen) == (2 if status == 500 else 1) and len(set(seen)) == 1
     assert str(status) in audit_entries(env.board, "outside_ended")[0].detail["output"]
 

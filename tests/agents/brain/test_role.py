@@ -1,4 +1,4 @@
-"""Role files are found inside the package, and nowhere else."""
+"""Role files are found inside the package only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One step at most once: what is known of an earlier attempt, and what the server shows."""
+"""A step runs at most once: earlier attempts, and what the server shows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = (
 
 @dataclass
 class Server:
-    """What a gate would find on the server."""
+    """Fake gate that returns what would be found on the server."""
 
     shows: bool
     asked: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ def env(database: Any) -> Iterator[BoardEnv]:
 
 
 def begun(env: BoardEnv) -> Grant:
-    """The grant of who takes over a step that was begun and has no result."""
+    """Return the grant of a worker that inherits a started step without result."""
     held, _, bound = env.create_filed_plan()
     decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     first = tasks.begin_execution(env.board, env.claim("db-agent"))

@@ -1,4 +1,4 @@
-"""What was settled before triage stays; the rest is triage's."""
+"""Settled values take precedence over triage."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
         found = server_of(env, FOUND, "점심", "MOF-WAS-01 알람이요", "mof-was-01 맞아요")
         assert found[:2] == (("MOF-WAS-01",), "MOF") and "대화에서" in found[2]
         assert server_of(env, here, "MOF-WAS-01 알람이요")[0] == ("MOF-DB-01",)
-        # Of several it is the one of the kind that the request is about.
+        # Of several servers, the one of the requested kind.
         both = ("MOF-WAS-01 알람", "MOF-DB-01 도요")
         assert server_of(env, FOUND, *both)[0] == ("MOF-WAS-01",)
         assert server_of(env, disk, both[1])[0] == ("MOF-DB-01",)

@@ -39,7 +39,7 @@ def budgetdb(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def write_password_files(cluster: Cluster, folder: Path) -> dict[str, str]:
-    """What an administrator puts into the account's home: addresses and passwords by service."""
+    """Write what an administrator puts into the account's home: services and passwords."""
     services, passwords = [], []
     for service, role in (("budgetdb", OWNER_ROLE), ("strange", APPLICATION_ROLE)):
         where = cluster.psql_env(role, NAME)
@@ -87,7 +87,7 @@ def look(server: Any, host: Host) -> Iterator[Look]:
 
 
 class Sessions:
-    """Sessions that do one thing each and wait, in threads of their own."""
+    """Sessions that each run one statement and then wait, in threads of their own."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -95,13 +95,13 @@ class Sessions:
         self._threads: list[threading.Thread] = []
 
     def idle(self, sql: str, application: str = "batch") -> int:
-        """A transaction that has done ``sql`` and then does nothing; its process id."""
+        """Start a transaction that runs `sql` and stays idle. Returns its process id."""
         connection = self._connect(application)
         connection.execute(sql.encode())
         return connection.info.backend_pid
 
     def waiting(self, *statements: str) -> int:
-        """A transaction whose last statement waits for a lock; its process id."""
+        """Start a transaction whose last statement waits for a lock. Returns its process id."""
         connection = self._connect("web")
         for sql in statements[:-1]:
             connection.execute(sql.encode())
@@ -116,7 +116,7 @@ class Sessions:
         return connection.info.backend_pid
 
     def age(self, pid: int) -> float:
-        """Seconds since the transaction of a session began, by the server's clock."""
+        """Return the seconds since the transaction of a session began, by the server's clock."""
         query = (
             "select extract(epoch from clock_timestamp() - xact_start)::float8"
             " from pg_stat_activity where pid = %s"
@@ -165,7 +165,7 @@ class TestAChain:
     UPDATE = "update budget set won = won + 1 where id = {}"
 
     def test_the_session_at_its_root_is_found(self, look: Look, sessions: Sessions) -> None:
-        """One idle transaction, one that waits for it, and one that waits for the second."""
+        """An idle transaction, one that waits for it, and one that waits for the second."""
         root = sessions.idle(self.UPDATE.format(1))
         second = sessions.waiting(self.UPDATE.format(2), self.UPDATE.format(1))
         third = sessions.waiting(self.UPDATE.format(2))
@@ -253,7 +253,7 @@ class TestEndingTheRoot:
         sessions.waiting(TestAChain.UPDATE.format(1))
         (root,) = look("database.locks")["roots"]
         args = {k: root[k] for k in ("pid", "backend_start")}
-        # It may not even see the other role's start, so there is nothing that it could end.
+        # It cannot even see the other role's start, so there is nothing that it could terminate.
         with suppress(CommandFailed):
             acted = look("database.terminate_session", service="strange", **args)
             assert acted == {"acted": False}

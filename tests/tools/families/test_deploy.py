@@ -41,7 +41,7 @@ def test_a_release_is_switched_and_its_undo_switches_back(ask: Ask, sshd: Any, b
     assert holds(action.precheck)
     ask(action.call.tool, host, **action.call.args)
     assert os.readlink(budget.root / "current") == "releases/3.1.1"
-    # The staged release is broken: its health answers 500.
+    # The staged release is broken: its health check responds with 500.
     assert not wait_until(lambda: holds(action.verify), seconds=1.5)
     assert not holds(action.precheck)
     assert action.undo

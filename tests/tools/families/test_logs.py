@@ -1,4 +1,4 @@
-"""The last lines of real files, over real SSH."""
+"""Last lines of real files, over real SSH."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failed log-ins in a real log, over real SSH."""
+"""Failed logins in a real log, over real SSH."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class TestHealth:
         os.kill(budget.pid, signal.SIGSTOP)
         waiting = []
         try:
-            # As many as its queue takes and more: the port must not look closed to the next one.
+            # More than its queue holds: the port must not look closed to the next one.
             for _ in range(8):
                 waiting.append(socket.socket())
                 waiting[-1].setblocking(False)

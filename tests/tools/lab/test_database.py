@@ -1,4 +1,4 @@
-"""The database servers: reachable for their account, steady work, no needless powers."""
+"""Database servers of the fleet: reachable by their account, steady load, minimal privileges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a fleet: however it ends, nothing of it is left, and it comes up again."""
+"""Life cycle of a fleet: however it ends, nothing is left, and it can be started again."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ time.sleep(600)
 def place(
     request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """A folder for a fleet of its own, with a process namespace and without."""
+    """A folder for a separate fleet, with and without a process namespace."""
     if request.param == "plain":
         monkeypatch.setenv(fleet_module.PLAIN_VARIABLE, "1")
     folder = Path(tempfile.mkdtemp(prefix="lab-", dir=home))
     folder.chmod(0o711)
-    yield folder / ("lab" * 30)  # too long for a socket's path, so that is tried as well
+    yield folder / ("lab" * 30)  # too long for a socket's path, so that this is tried as well
     shutil.rmtree(folder)
 
 
 def leave_commands(fleet: RunningFleet) -> None:
-    """A command that nobody waits for, and one with a child of its own."""
+    """Start a command that no client waits for, and one with a child of its own."""
     probe = SshProbe(fleet)
     probe.run("MOF-WAS-01", "sleep 3881 </dev/null >/dev/null 2>&1 &")
     probe.run("MOF-DB-01", "setsid sleep 3882 </dev/null >/dev/null 2>&1 &")
@@ -124,7 +124,7 @@ def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: P
     assert winner.pid
     os.kill(winner.pid, signal.SIGKILL)
     assert wait_until(lambda: not pair[0].is_alive() and not pair[1].is_alive())
-    # The kernel ends a killed fleet's servers one after another.
+    # The kernel ends the servers of a killed fleet one after another.
     assert wait_until(lambda: processes(place) == [])
     with RunningFleet.spawn(place) as third:
         assert third.is_owned

@@ -1,4 +1,4 @@
-"""What the fleet tells about itself."""
+"""Inventory and directory of a running fleet."""
 
 from __future__ import annotations
 

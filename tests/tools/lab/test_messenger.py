@@ -1,4 +1,4 @@
-"""The messenger takes webhooks as Mattermost does, and keeps what it was told."""
+"""The messenger accepts webhooks as Mattermost does and keeps the posts."""
 
 from __future__ import annotations
 

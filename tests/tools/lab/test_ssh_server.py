@@ -1,4 +1,4 @@
-"""The servers answer as real SSH servers do; commands really run."""
+"""The fleet's SSH servers behave like real ones, and commands really run."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_writer_without_a_reader_ends_by_itself(probe: SshProbe, fleet: Runnin
 
 
 async def there(fleet: RunningFleet, command: str) -> None:
-    """Wait until a command runs: bash, while it starts, may overhear a signal."""
+    """Wait until a command runs: bash may miss a signal while it starts."""
 
     def runs() -> bool:
         return command in [entry["command"] for entry in fleet.commands(SERVER)]

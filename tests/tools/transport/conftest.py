@@ -1,4 +1,4 @@
-"""A server of a test's own, and a clock that a test can put forward."""
+"""A server for a single test, and a clock that a test can advance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command over real SSH: its input, its output, its end, and nothing left behind."""
+"""One command over real SSH: its input, its output, its end, and no processes left."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class TestACommand:
         )
         try:
             assert output.stdout == "started\n"
-            # It returns although the daemon, which sleeps for longer than we wait, lives on.
+            # It returns although the daemon, whose sleep exceeds the timeout, is still alive.
             assert (output.exit, output.exit_reason) == (0, ExitReason.EXITED)
             assert processes_with(mark)
         finally:
@@ -124,7 +124,7 @@ class TestOutput:
             if len(told) == 2:
                 (tmp_path / "told").touch()
 
-        waits = 'until [ -e "$1" ]; do sleep 0.02; done'  # which ends because we were told
+        waits = 'until [ -e "$1" ]; do sleep 0.02; done'  # ends because the output arrived
         output = connections.run(
             sshd.host(),
             shell(f"echo password=hunter2; echo two >&2; {waits}; echo three", tmp_path / "told"),
@@ -168,7 +168,7 @@ class TestNothingIsLeftBehind:
 
         def cancel_when_ready(_stream: str, text: str) -> None:
             if "ready" not in text:
-                return  # bash tells of the children that the cancel killed
+                return  # bash reports the children that the cancel killed
             assert wait_until(lambda: len(processes_with(mark)) >= 20)
             counted.append(len(processes_with(mark)))
             cancel.set()

@@ -112,7 +112,7 @@ class TestABrokenConnection:
 
 
 class Mute(asyncssh.SSHServer):
-    """Lets everybody in, and never answers when asked for a session."""
+    """Accepts every user and never answers a request for a session."""
 
     def __init__(self, seen: list[Any]) -> None:
         self.seen = seen
@@ -129,7 +129,7 @@ class Mute(asyncssh.SSHServer):
 
 @pytest.fixture
 def mute(sshd: Any) -> Iterator[tuple[int, list[Any]]]:
-    """Port and seen connections of such a server, with the host key of ``sshd``."""
+    """Port and connections of such a server, with the host key of `sshd`."""
     loop, seen = asyncio.new_event_loop(), list[Any]()
     key = asyncssh.read_private_key(sshd.folder / "host")
     listening = socket.create_server(("127.0.0.1", 0))
@@ -242,7 +242,7 @@ class TestManyAtOnce:
 
 
 def test_paramiko_still_has_what_the_hands_lean_on() -> None:
-    """``Channel.event`` is where paramiko waits for a request's answer; see ``Bounded``."""
+    """paramiko waits on `Channel.event` for the answer to a request; see `BoundedEvent`."""
     channel = paramiko.Channel(0)
     assert isinstance(channel.event, threading.Event)
     assert hasattr(channel.in_buffer, "set_event")

@@ -1,4 +1,4 @@
-"""Events that lose no wake-up and do not wait endlessly."""
+"""Events without lost wake-ups or endless waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change that arrives late on a server: only whoever holds the task lets it go."""
+"""A late change on a server starts only if its claim is still current."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ TAG = "guardia:7:0123456789ab:0:do"
 
 @pytest.fixture
 def other(sshd: Any) -> Iterator[Connections]:
-    """The hands of another worker."""
+    """The connections of another worker."""
     with Connections(sshd) as kept:
         yield kept
 
 
 def appending(path: Path, then: str = "") -> Command:
-    """A change that can be counted: each leaves a line."""
+    """Build a change that can be counted: each appends a line."""
     return Command.of("bash", "-c", f'echo done >> "$1"; {then}', "change", str(path))
 
 
 def holds() -> None:
-    """The task is still held."""
+    """Accept every claim as current."""
 
 
 def lines(path: Path) -> int:
@@ -80,7 +80,7 @@ def test_a_change_whose_task_someone_else_holds_never_starts(
 def test_who_takes_over_ends_what_is_about_to_start(
     connections: Connections, other: Connections, sshd: Any, tmp_path: Path
 ) -> None:
-    """The worst moment to be paused: the hold was found good, and the command not yet let go."""
+    """The worst moment for a pause: the claim was current, and the command not yet started."""
 
     def then_paused() -> None:
         assert other.end(sshd.host(), TAG)

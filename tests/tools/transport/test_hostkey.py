@@ -1,4 +1,4 @@
-"""A pinned host key."""
+"""Parsing of a pinned host key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which connection takes the next channel, and when one ends."""
+"""Selection, retirement and expiry of pooled connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guardia.tools.transport.pool import ConnectionPool, PoolClosed, PoolExhaust
 
 
 class Line:
-    """A connection to nowhere: a pool only asks whether it lives, and closes it."""
+    """A fake connection: a pool only checks whether it is alive, and closes it."""
 
     def __init__(self) -> None:
         self.open = True

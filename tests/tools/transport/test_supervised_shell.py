@@ -1,4 +1,4 @@
-"""The shell that keeps a command on its lifeline, run by every shell that a server may have."""
+"""The supervising shell, run by every shell that a server may have."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHELLS = ["dash", "bash"]
 def begin(
     supervised: SupervisedCommand, shell: str, errors: int = subprocess.PIPE
 ) -> subprocess.Popen[bytes]:
-    """As sshd would: a login shell, which runs ours."""
+    """Start a login shell, as sshd does, which runs the supervising shell."""
     line = supervised.line.replace("exec sh -c", f"exec {shell} -c", 1)
     pipe = subprocess.PIPE
     process = subprocess.Popen([shell, "-c", line], stdin=pipe, stdout=pipe, stderr=errors)
@@ -43,13 +43,13 @@ def heard(
 ) -> tuple[OutputStream, OutputStream]:
     streams = OutputStream(supervised.marker, 10_000), OutputStream(supervised.marker, 10_000)
     for stream, data in zip(streams, (stdout, stderr), strict=True):
-        for at in range(0, len(data), 7):  # in pieces, as a network brings it
+        for at in range(0, len(data), 7):  # in chunks, as from a network
             stream.feed(data[at : at + 7])
     return streams
 
 
 def living() -> dict[int, int]:
-    """Every process with its session, by /proc; zombies do not count."""
+    """Map every process to its session, from /proc; zombies do not count."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -60,7 +60,7 @@ def living() -> dict[int, int]:
 
 
 def command_line(path: Path) -> bytes:
-    """What a process was called with; nothing for one that has just ended."""
+    """Return the command line of a process; empty if it has just ended."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -74,7 +74,7 @@ class TestTheShell:
             Command.of("sh", "-c", "cat; echo err >&2; exit 9").with_input("in"), 10
         )
         process = begin(supervised, shell)
-        # Its end is told while our end is still open: nobody has to let go first.
+        # Its end is reported while this side is still open: the client need not close first.
         assert process.wait(PATIENCE) == 0
         assert process.stdout and process.stderr
         out, err = heard(supervised, process.stdout.read(), process.stderr.read())
@@ -114,7 +114,7 @@ class TestTheShell:
         assert not (tmp_path / "began").exists()
 
     def test_nobody_listening_does_not_save_the_command(self, shell: str) -> None:
-        """The other side is gone before the shell says anything: no SIGPIPE may stop the shell."""
+        """The client is gone before the shell prints anything: SIGPIPE must not stop the shell."""
         supervised = SupervisedCommand(
             Command.of("sh", "-c", "echo $$; exec sleep 3600"), 2 * AN_HOUR
         )
@@ -131,7 +131,7 @@ class TestTheShell:
 
     def test_it_is_bounded_even_when_nobody_lets_go(self, shell: str) -> None:
         supervised = SupervisedCommand(Command.of("sleep", "3600"), 10)
-        line = supervised.line.replace(" 20 ", " 1 ")  # 10 s and the 10 to spare, made shorter
+        line = supervised.line.replace(" 20 ", " 1 ")  # 10 s and the grace of 10 s, shortened
         assert line != supervised.line
         process = subprocess.Popen([shell, "-c", line], stdin=subprocess.PIPE, stdout=-1, stderr=-1)
         assert process.wait(PATIENCE) == 0

@@ -1,4 +1,4 @@
-"""The chat-model brain: a model's choice where it holds, the embedded brain's where not."""
+"""Chat brain: a valid choice of a model is used, otherwise the embedded brain decides."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ INJECTED = (
 
 @pytest.fixture(scope="module")
 def found() -> tuple[RunbookMatch, ...]:
-    """What the search could have found."""
+    """Return what the search could have found."""
     books = {book.id: book for book in shipped()}
     names = ("db-lock-chain", "was-hung")
     return tuple(RunbookMatch(books[name], books[name].passages[0], 1.0) for name in names)
@@ -128,7 +128,7 @@ PLAN: dict[str, Any] = {
 
 
 def planned(**more: Any) -> dict[str, Any]:
-    """The plan whose first piece is another one."""
+    """Return the plan with another first piece."""
     first, second = PLAN["pieces"]
     return {**PLAN, "pieces": [{**first, **more}, second]}
 
@@ -200,7 +200,7 @@ def test_a_goal_beyond_what_a_model_is_shown_is_cut_by_rules(server: ModelServer
 
 
 def model(server: ModelServer, **more: Any) -> ModelChoice:
-    """A chart's entry for it."""
+    """Return a chart entry for the server."""
     return ModelChoice(base_url=server.url, model=MODEL, timeout=PATIENCE, **more)
 
 
@@ -347,7 +347,7 @@ def test_after_three_failures_the_server_is_left_alone_for_a_minute(server: Mode
 
 
 def test_nonsense_does_not_open_the_breaker(server: ModelServer) -> None:
-    """Else one request that provokes nonsense would silence the model for everyone."""
+    """Otherwise one request that provokes nonsense would disable the model for all."""
     server.replies(
         *[CannedReply("뭐라고요?")] * 5, *[CannedReply(status=400)] * 5, CannedReply(GOOD_ANSWER)
     )
@@ -368,7 +368,7 @@ def test_brains_of_one_server_share_its_breaker() -> None:
     )
 
 
-# --- two at once ------------------------------------------------------------------------------
+# --- concurrency ------------------------------------------------------------------------------
 
 
 def test_two_threads_get_their_own_answers(server: ModelServer) -> None:
@@ -388,7 +388,7 @@ def test_two_threads_get_their_own_answers(server: ModelServer) -> None:
     assert [t.answer.servers[0] for t in thoughts] == ["MOF-DB-01", "MOF-WAS-01"] * 3
 
 
-# --- whatever comes ---------------------------------------------------------------------------
+# --- arbitrary responses ----------------------------------------------------------------------
 
 TEXTS = st.text(max_size=10)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -443,7 +443,7 @@ def test_whatever_the_server_says_the_result_is_in_the_catalogue(
     assert result.answer.reasons
 
 
-# --- costs nothing where it is not used -------------------------------------------------------
+# --- no cost if unused ------------------------------------------------------------------------
 
 
 def test_choosing_a_brain_imports_no_model_library() -> None:

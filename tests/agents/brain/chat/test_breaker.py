@@ -1,4 +1,4 @@
-"""A server in trouble is left alone, and tried again by one question at a time."""
+"""A failing server is skipped, then probed by one request at a time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_failed_first_question_pauses_again_and_a_lost_one_does_not_pause_for_
     clock.now += 59
     assert not breaker.allows()
     clock.now += 1
-    assert breaker.allows()  # and its asker dies without a word
+    assert breaker.allows()  # and its caller dies without a result
     clock.now += 60
     assert breaker.allows()
 

@@ -1,4 +1,4 @@
-"""The contract of every chat model client, each against a server of its protocol.
+"""Contract of every chat model client, each against a server of its protocol.
 
 What only one of them does is in `test_client_<provider>.py`.
 """
@@ -37,14 +37,14 @@ OUR_OWN = "sk-of-our-own-servers"
 OPTIONAL = pytest.mark.parametrize(
     "provider", [p for p in PROVIDERS if p.extra], ids=lambda p: p.name, indirect=True
 )
-"""Those whose library comes with an extra of GUARDiA."""
+"""Return the providers whose library comes with an extra of GUARDiA."""
 
 
 @pytest.fixture(params=PROVIDERS, ids=lambda provider: provider.name)
 def provider(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> ChatProvider:
-    """Each provider in turn; its key lies in the credential store."""
+    """Each provider in turn; its key is in the credential store."""
     found: ChatProvider = request.param
     pytest.importorskip(found.library)
     client_factory.client_for(found.name)  # the first import takes seconds of an answer's time
@@ -56,7 +56,7 @@ def provider(
 
 @pytest.fixture
 def server(provider: ChatProvider) -> Iterator[ModelServer]:
-    """A server of the provider's protocol, which insists on the key."""
+    """A server of the provider's protocol that requires the key."""
     with provider.server(key=KEY) as running:
         yield running
 
@@ -107,7 +107,7 @@ def test_what_a_server_claims_to_have_used_is_passed_on_unbelieved(
     assert told == [("used", expected) for _, expected in provider.claims]
 
 
-# --- a model that does not work ---------------------------------------------------------------
+# --- a failing model --------------------------------------------------------------------------
 
 INVALID = "형식이 맞지 않습니다"
 CUT_OFF = "중간에 끊겼습니다"
@@ -229,7 +229,7 @@ def test_without_its_library_it_says_what_to_install(
     assert server.paths == []
 
 
-# --- second tries -----------------------------------------------------------------------------
+# --- second attempts --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -268,7 +268,7 @@ def test_models_of_two_protocols_are_asked_in_order(
         assert (len(broken.paths), len(server.paths)) == (1, 1)
 
 
-# --- keys, and silence about them -------------------------------------------------------------
+# --- keys are never shown ---------------------------------------------------------------------
 
 
 def test_the_key_is_sent_and_shown_nowhere(
@@ -297,7 +297,7 @@ def test_the_key_is_sent_and_shown_nowhere(
 def test_nothing_but_the_question_leaves_the_process(
     provider: ChatProvider, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither tracing, nor a proxy, nor an address or a key of the environment has a say."""
+    """Neither tracing, nor a proxy, an address or a key of the environment has an effect."""
     from langchain_core.tracers.langchain import wait_for_all_tracers
     from langsmith import utils
 

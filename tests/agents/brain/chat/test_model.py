@@ -1,4 +1,4 @@
-"""One question to one model: what it used is told, and when it is asked a second time."""
+"""One prompt to one model: its usage, and when there is a second attempt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from waiting import PATIENCE
 
 
 def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelServer) -> None:
-    """The desk believes no server; here only what nothing was sent for counts as nothing."""
+    """The board checks reported usage; here usage is only zero if nothing was sent."""
     hostile = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": 1}
     server.replies(
         CannedReply("아니요"),
@@ -52,7 +52,7 @@ def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelS
     assert ledger.reserved[0].most_out == server.asked[0]["max_completion_tokens"]
 
 
-# Ten seconds at most, and half of the time that is left: of 19 seconds less than 9.5.
+# Ten seconds at most, and half of the time left: of 19 seconds less than 9.5.
 @pytest.mark.parametrize(
     ("later", "timeout"),
     [

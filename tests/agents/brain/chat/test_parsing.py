@@ -1,4 +1,4 @@
-"""Whatever a model writes, what is read from it is a choice of what was offered, or an error."""
+"""Any text of a model is parsed to a choice of what was offered, or rejected."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ GOOD: dict[str, Any] = {
 
 
 def triaged(**changed: Any) -> Triage:
-    """What is read of the good answer with some of it changed."""
+    """Parse the good answer with some changes."""
     answer = json.dumps({**GOOD, **changed}, ensure_ascii=False)
     return parse_triage(answer, SERVERS, INSTITUTIONS)
 
 
 def values(schema: Any) -> st.SearchStrategy[Any]:
-    """What a strict server could make of ``schema``: anything that it permits."""
+    """Return a strategy for everything that `schema` permits."""
     if schema["type"] == "object":
         return st.fixed_dictionaries({n: values(s) for n, s in schema["properties"].items()})
     if schema["type"] == "array":
@@ -65,14 +65,14 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
-# Right in all but some places.
+# Valid except in some fields.
 SPOILT: st.SearchStrategy[Any] = st.dictionaries(
     st.sampled_from([*GOOD, "extra"]), JSON | st.sampled_from([[x] for x in ("NONE", "P9")])
 ).map(lambda changed: {**GOOD, **changed})
 
 
 def check_triage(found: Triage) -> None:
-    """Everything in it is from the catalogue, and its reasons are plain."""
+    """Check that everything is from the catalog and the reasons are plain."""
     assert found.kind in ("INCIDENT", "REQUEST", "CHANGE", "QUESTION")
     assert found.category in Category.__args__  # type: ignore[attr-defined]
     assert found.priority in ("P1", "P2", "P3", "P4")
@@ -88,7 +88,7 @@ def check_triage(found: Triage) -> None:
 
 
 def check_reason(reason: str) -> None:
-    """A short Korean sentence that no page can take for anything else."""
+    """Check for a short Korean sentence without markup."""
     assert re.search("[가-힣]", reason)
     assert len(reason) <= 160
     assert not re.search(r"[`<>\[\]{}*|\\@#!\x00-\x1f\u202e\u200b]|://", reason)

@@ -1,4 +1,4 @@
-"""What a model is shown: data that cannot leave its place, and nothing it need not know."""
+"""Content of prompts: data cannot leave its section, and nothing unnecessary is included."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ DIRECTORY = Directory(institutions=(InstitutionInfo(id="MOF", name="기획재정
 
 
 def book(name: str) -> RunbookMatch:
-    """A shipped procedure under another name, with a passage far too long."""
+    """Return a shipped runbook under another name, with a passage that is too long."""
     passage: Any = SimpleNamespace(heading="언제", text="글" * 5_000)
     return RunbookMatch(shipped()[0].model_copy(update={"id": name}), passage, 1.0)
 
 
 def request_in(data: str) -> str:
-    """The request as a program that knows the marks would read it back."""
+    """Parse the request out of the data."""
     found = re.findall(r"<request>\n(.*)\n</request>", data)
     assert len(found) == 1
     text = json.loads(found[0])

@@ -1,4 +1,4 @@
-"""What the embedded rules make of a goal: cases of text, and the work and questions in it."""
+"""Goals resolved by the rules: cases of text with their work and questions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TODAY = date(2026, 11, 23)
 
 
 def understood(text: str) -> list[dict[str, Any]]:
-    """The work in a goal, in the form of the cases."""
+    """Return the work of a goal in the form of the cases."""
     directory = sample_directory()
     found = plan.resolve_pieces(
         divide(text), directory, lexicon().servers, TODAY, lambda said: triage(said, directory)

@@ -1,4 +1,4 @@
-"""What a goal may be about: what its own words name, whatever else it holds."""
+"""The scope of a goal is what its own words name."""
 
 from __future__ import annotations
 

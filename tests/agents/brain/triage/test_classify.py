@@ -1,4 +1,4 @@
-"""What the embedded brain makes of requests: the cases of the field, and what must never matter."""
+"""Triage of the cases of the field, and what must never have an effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts of a request before any rule judges them."""
+"""Facts of a request before the rules."""
 
 from __future__ import annotations
 

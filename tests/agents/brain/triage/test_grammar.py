@@ -1,4 +1,4 @@
-"""Denied, supposed and past, in the ways people say it."""
+"""Denied, hypothetical and past, in the ways people write it."""
 
 from __future__ import annotations
 

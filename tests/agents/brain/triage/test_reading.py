@@ -1,4 +1,4 @@
-"""Concepts found in a text, with the words that said them."""
+"""Concepts found in a text, with their words."""
 
 from __future__ import annotations
 

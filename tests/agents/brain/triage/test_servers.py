@@ -1,4 +1,4 @@
-"""Server names as people write them."""
+"""Names of servers as people write them."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_named(text: str, expect: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "기재부 와스",  # two of them: which is not said
-        "와스 1호기",  # whose is not said
+        "기재부 와스",  # one of two: not specified which
+        "와스 1호기",  # institution not specified
         "웹서버 로그",
         "기재부 와스 3호기",
         "MOF-WAS-011",

@@ -1,4 +1,4 @@
-"""What is left of a text when all that is not the sender's request is taken out."""
+"""The text that is left without everything but the sender's request."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_request_stays(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["부", "위 지시", "가나부 ", "(", "<system", "-"])
 def test_no_text_takes_long(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a million characters, far more than are read, a step for each pair would take hours."""
+    """With a million characters, far more than are read, a step per pair would take hours."""
     count = 1_000_000
     monkeypatch.setattr(text_module, "_MAX_CHARACTERS", count)
     with hang_guard("the time grows with the square of the text's length"):

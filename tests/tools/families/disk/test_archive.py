@@ -27,7 +27,7 @@ Ask = Callable[..., dict[str, Any]]
 
 
 def server_with(start_sshd: Callable[..., Any], folder: Path, name: str, script: str) -> Any:
-    """A server that finds a script of ours in the place of one of its programs."""
+    """Start a server on which a script replaces one of its programs."""
     program = folder / "path" / name
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n{script}\n")
@@ -57,8 +57,8 @@ class TestArchive:
         assert looked == {"archived": True, "bytes": len(data), "original_bytes": 0}
 
     def test_a_running_writer_goes_on(self, ask: Ask, host: Host, root: Path) -> None:
-        """It keeps its file open; its lines are in the copy or still in the log, but for a gap
-        between the two, which is as long as this machine is slow."""
+        """The writer keeps its file open. Its lines are in the copy or in the log, except for a gap
+        between the two that depends on the speed of the machine."""
         log = root / "logs" / "app.log"
         log.write_bytes(lines(50_000))
         count, stop = 0, threading.Event()
@@ -86,7 +86,7 @@ class TestArchive:
     def test_only_what_comes_between_the_last_look_and_the_cut_is_lost(
         self, start_sshd: Callable[..., Any], root: Path, tmp_path: Path
     ) -> None:
-        """A writer that writes ten lines after some of the looks at the size of its file."""
+        """A writer that writes ten lines after some of the size checks of its file."""
         log, looks, data = root / "logs" / "app.log", tmp_path / "looks", lines(3000)
         log.write_bytes(data)
         looks.mkdir()
@@ -99,7 +99,7 @@ class TestArchive:
             n=$(ls {looks} | grep -c asked); touch {looks}/asked.$n
             until [ -e {looks}/answered.$n ]; do sleep 0.02; done''',
         )
-        # The last look finds everything copied; then ten lines more are written.
+        # The last check finds everything copied; then ten more lines are written.
         written = [range(10), range(10, 20), range(20, 30), range(0), range(30, 40)]
         with (
             log.open("ab", buffering=0) as file,
@@ -118,7 +118,7 @@ class TestArchive:
         assert archived(root).startswith(data) and len(archived(root)) == found["bytes"]
         assert numbers(archived(root)) == list(range(30))
         assert numbers(log.read_bytes()) == list(range(40, 50))
-        assert log.read_bytes().startswith(b"line ")  # no hole where the archived part was
+        assert log.read_bytes().startswith(b"line ")  # no hole in place of the archived part
 
     def test_its_undo_restores_every_byte(self, ask: Ask, host: Host, root: Path) -> None:
         log, data = root / "logs" / "app.log", lines(3000)
@@ -141,12 +141,12 @@ class TestArchive:
         assert holds(action.undo_verify)
         assert not list((root / "archive").glob("*.later"))
         ask(action.undo.tool, host, **action.undo.args)
-        assert log.read_bytes() == data + b"later\n"  # once more changes nothing
+        assert log.read_bytes() == data + b"later\n"  # a second undo changes nothing
 
     def test_a_copy_that_differs_is_not_trusted(
         self, start_sshd: Callable[..., Any], root: Path, tmp_path: Path
     ) -> None:
-        """A server whose gzip (or disk, or memory) changes a letter on the way."""
+        """A server whose gzip (or disk, or memory) corrupts a letter."""
         server = server_with(
             start_sshd,
             tmp_path,

@@ -22,7 +22,7 @@ Ask = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def small(root: Path) -> Iterator[tuple[Path, Path]]:
-    """The logs and the archive on small volumes of their own, where this machine allows it."""
+    """Mount the logs and the archive on small volumes, or skip the test."""
     volumes = (root / "logs", root / "archive")
     mounted = []
     for path, size in zip(volumes, ("1m", "256k"), strict=True):
@@ -39,7 +39,7 @@ def small(root: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def fill(path: Path, data: bytes) -> bytes:
-    """Append ``data`` until the volume is full; what was written."""
+    """Append `data` until the volume is full. Returns the whole content."""
     with path.open("ab", buffering=0) as file:
         try:
             while True:

@@ -28,7 +28,7 @@ def test_the_control_script_knows_the_state(practice: RunningFleet, probe: SshPr
 def test_a_service_started_by_hand_is_the_servers_own(
     practice: RunningFleet, probe: SshProbe
 ) -> None:
-    """It outlives the session, is no leftover command, and inherits nothing of the session."""
+    """It outlives the session, is not listed as a command, and inherits nothing of the session."""
     control(probe, "MOF-WAS-02", "restart")
     entry = next(e for e in practice.status()["servers"] if e["server"] == "MOF-WAS-02")
     assert (entry["state"], entry["commands"]) == ("up", [])
