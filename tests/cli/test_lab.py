@@ -37,7 +37,7 @@ def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     shutil.rmtree(place, ignore_errors=True)
 
 
-def test_up_tells_the_inventory_and_ends_on_request(
+def test_up_prints_the_inventory_and_ends_on_request(
     running: tuple[Path, subprocess.Popen[str]],
 ) -> None:
     place, child = running
@@ -62,7 +62,7 @@ def test_faults_by_hand(practice: RunningFleet) -> None:
     assert practice.is_healthy("hung-was")
 
 
-def test_without_a_fleet_it_says_so(tmp_path: Path) -> None:
+def test_without_a_fleet_it_fails(tmp_path: Path) -> None:
     done = guardia(tmp_path, "status")
     assert done.returncode == 2
     assert "연습용 서버" in done.stderr

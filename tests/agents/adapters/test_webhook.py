@@ -76,7 +76,7 @@ def post(told: dict[str, Any], path: str, body: dict[str, Any]) -> int:
         return int(answer.status)
 
 
-def test_a_service_is_told_answers_at_once_and_works_by_the_api(
+def test_a_service_accepts_the_webhook_and_uses_the_api(
     env: BoardEnv, keys: Path, tmp_path: Path
 ) -> None:
     verified: list[bool] = []
@@ -106,7 +106,7 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
 
 
 @pytest.mark.parametrize("status", [302, 307, 401, 500])
-def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
+def test_a_rejected_webhook_leaves_the_task_to_people(
     env: BoardEnv, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.agents.adapters.webhook._RETRY_DELAYS", (0.01, None))
@@ -125,9 +125,7 @@ def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
     assert str(status) in audit_entries(env.board, "outside_ended")[0].detail["output"]
 
 
-def test_a_service_that_never_ends_runs_out_of_time(
-    env: BoardEnv, keys: Path, tmp_path: Path
-) -> None:
+def test_a_service_that_never_ends_times_out(env: BoardEnv, keys: Path, tmp_path: Path) -> None:
     with receiving(lambda *_: 202) as url:
         claim, _ = run_adapter_once(
             env, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys
@@ -136,7 +134,7 @@ def test_a_service_that_never_ends_runs_out_of_time(
     assert audit_entries(env.board, "outside_ended")[0].detail["how"] == "timeout"
 
 
-def test_without_its_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
+def test_without_a_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
     with receiving(lambda *_: pytest.fail("it was sent")) as url:
         run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")
     ended = audit_entries(env.board, "outside_ended")[0].detail
@@ -145,7 +143,7 @@ def test_without_its_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 2**33), st.integers(-900, 900))
-def test_only_what_we_signed_lately_is_ours(body: bytes, moment: int, late: int) -> None:
+def test_only_a_recent_signature_is_valid(body: bytes, moment: int, late: int) -> None:
     signed = webhook_signature.sign(SECRET, moment, body)
     fresh = abs(late) <= webhook_signature.MAX_AGE
     assert webhook_signature.verify(SECRET, str(moment), signed, body, moment + late) == fresh

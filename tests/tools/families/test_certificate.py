@@ -82,7 +82,7 @@ def homepage(tmp_path: Path) -> Iterator[Callable[[datetime], Service]]:
 
 
 @pytest.mark.parametrize("days", [-3, 10, 3650])
-def test_the_days_that_are_left(ask: Ask, sshd: Any, homepage: Any, days: int) -> None:
+def test_remaining_days(ask: Ask, sshd: Any, homepage: Any, days: int) -> None:
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days, hours=6)
     found = ask("certificate.expiry", sshd.host(homepage(end)), service="homepage")
     assert found == {
@@ -92,13 +92,13 @@ def test_the_days_that_are_left(ask: Ask, sshd: Any, homepage: Any, days: int) -
     }
 
 
-def test_its_health_is_asked_over_tls(ask: Ask, sshd: Any, homepage: Any) -> None:
+def test_health_is_checked_over_tls(ask: Ask, sshd: Any, homepage: Any) -> None:
     host = sshd.host(homepage(datetime.now(UTC) + timedelta(days=9)))
     found = ask("service.health", host, service="homepage")
     assert (found["answered"], found["status"], found["version"]) == (True, 200, "7")
 
 
-def test_a_port_without_tls_has_none(ask: Ask, sshd: Any) -> None:
+def test_a_port_without_tls_has_no_certificate(ask: Ask, sshd: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         service = Service(name="homepage", kind="tls", port=silent.getsockname()[1])
         with (

@@ -157,14 +157,14 @@ def sessions(budgetdb: Cluster) -> Iterator[Sessions]:
     opened.close()
 
 
-def test_a_quiet_database(look: Look) -> None:
+def test_an_idle_database(look: Look) -> None:
     assert look("database.locks") == {"waiting": 0, "roots": [], "waiters": []}
 
 
-class TestAChain:
+class TestChain:
     UPDATE = "update budget set won = won + 1 where id = {}"
 
-    def test_the_session_at_its_root_is_found(self, look: Look, sessions: Sessions) -> None:
+    def test_the_root_session_is_found(self, look: Look, sessions: Sessions) -> None:
         """An idle transaction, one that waits for it, and one that waits for the second."""
         root = sessions.idle(self.UPDATE.format(1))
         second = sessions.waiting(self.UPDATE.format(2), self.UPDATE.format(1))
@@ -185,9 +185,7 @@ class TestAChain:
         assert waiters[third]["blocked_by"] == [second]
         assert all(0 <= w["seconds"] <= sessions.age(pid) + 0.1 for pid, w in waiters.items())
 
-    def test_two_chains_have_two_roots_the_greater_first(
-        self, look: Look, sessions: Sessions
-    ) -> None:
+    def test_two_chains_have_two_roots_larger_first(self, look: Look, sessions: Sessions) -> None:
         small, great = (sessions.idle(self.UPDATE.format(n)) for n in (1, 2))
         sessions.waiting(self.UPDATE.format(1))
         for _ in range(2):
@@ -195,9 +193,7 @@ class TestAChain:
         roots = look("database.locks")["roots"]
         assert [(r["pid"], r["blocked"]) for r in roots] == [(great, 2), (small, 1)]
 
-    def test_texts_of_queries_are_cut_and_secrets_masked(
-        self, look: Look, sessions: Sessions
-    ) -> None:
+    def test_queries_are_truncated_and_secrets_masked(self, look: Look, sessions: Sessions) -> None:
         sessions.idle(self.UPDATE.format(1) + " /* password=hunter2 " + "x" * 500 + " */")
         sessions.waiting(self.UPDATE.format(1))
         (root,) = look("database.locks")["roots"]
@@ -214,12 +210,12 @@ class TestAChain:
         assert [r["pid"] for r in found["roots"]] == [root]
 
 
-class TestEndingTheRoot:
-    def test_the_chain_dissolves_and_every_check_agrees(
+class TestTermination:
+    def test_the_chain_is_released_and_every_check_passes(
         self, look: Look, host: Host, sessions: Sessions
     ) -> None:
-        sessions.idle(TestAChain.UPDATE.format(1))
-        sessions.waiting(TestAChain.UPDATE.format(1))
+        sessions.idle(TestChain.UPDATE.format(1))
+        sessions.waiting(TestChain.UPDATE.format(1))
         (root,) = look("database.locks")["roots"]
         args = {k: root[k] for k in ("pid", "backend_start")}
         whole = {"service": "budgetdb", **args}
@@ -238,7 +234,7 @@ class TestEndingTheRoot:
         assert look("database.locks")["roots"] == []
         assert look("database.terminate_session", **args) == {"acted": False}
 
-    def test_a_later_session_of_that_number_is_left_alone(
+    def test_a_later_session_with_the_same_pid_is_left_alone(
         self, look: Look, sessions: Sessions
     ) -> None:
         pid = sessions.idle("select 1")
@@ -248,9 +244,9 @@ class TestEndingTheRoot:
         assert look("database.session", pid=pid, backend_start=other)["present"] is False
         assert look("database.activity")["sessions"] == 1
 
-    def test_a_role_without_the_right_is_told_so(self, look: Look, sessions: Sessions) -> None:
-        sessions.idle(TestAChain.UPDATE.format(1))
-        sessions.waiting(TestAChain.UPDATE.format(1))
+    def test_a_role_without_permission_gets_an_error(self, look: Look, sessions: Sessions) -> None:
+        sessions.idle(TestChain.UPDATE.format(1))
+        sessions.waiting(TestChain.UPDATE.format(1))
         (root,) = look("database.locks")["roots"]
         args = {k: root[k] for k in ("pid", "backend_start")}
         # It cannot even see the other role's start, so there is nothing that it could terminate.
@@ -271,7 +267,7 @@ def test_activity_counts_sessions(look: Look, sessions: Sessions) -> None:
     assert before - 0.1 <= found["longest_seconds"] <= sessions.age(oldest) + 0.1
 
 
-def test_nothing_secret_is_on_a_command_line(server: Any, host: Host, budgetdb: Cluster) -> None:
+def test_no_secret_is_on_a_command_line(server: Any, host: Host, budgetdb: Cluster) -> None:
     _, _, command = planning.prepare(
         ToolCall(tool="database.locks", args={"service": "budgetdb"}), host
     )
@@ -279,7 +275,7 @@ def test_nothing_secret_is_on_a_command_line(server: Any, host: Host, budgetdb: 
     assert secret not in command.render()
 
 
-def test_a_service_that_the_account_does_not_know(look: Look, server: Any) -> None:
+def test_a_service_unknown_to_the_account(look: Look, server: Any) -> None:
     unknown = server.host(Service(name="nowhere", kind="postgresql"))
     tool, _, command = planning.prepare(
         ToolCall(tool="database.locks", args={"service": "nowhere"}), unknown

@@ -51,7 +51,7 @@ def test_a_release_is_switched_and_its_undo_switches_back(ask: Ask, sshd: Any, b
     assert budget.asked == ["start", "restart", "restart"]
 
 
-def test_there_is_never_a_moment_without_a_current_one(ask: Ask, sshd: Any, budget: Any) -> None:
+def test_there_is_always_a_current_release(ask: Ask, sshd: Any, budget: Any) -> None:
     host = sshd.host(budget.service())
     watch = 'while :; do [ -e "$1/current/app.py" ] || echo missing; done'
     watcher = subprocess.Popen(
@@ -73,7 +73,7 @@ def test_a_missing_release_is_not_switched_to(ask: Ask, sshd: Any, budget: Any) 
     assert budget.asked == ["start"]
 
 
-def test_somebody_elses_switch_is_not_overwritten(ask: Ask, sshd: Any, budget: Any) -> None:
+def test_a_concurrent_switch_is_not_overwritten(ask: Ask, sshd: Any, budget: Any) -> None:
     budget.release("3.0.9", 200)
     host = sshd.host(budget.service())
     with pytest.raises(CommandFailed, match=r"current is 3\.1\.0, not 3\.0\.9"):
@@ -81,7 +81,7 @@ def test_somebody_elses_switch_is_not_overwritten(ask: Ask, sshd: Any, budget: A
     assert budget.asked == ["start"]
 
 
-def test_undoing_what_was_never_switched_only_restarts(ask: Ask, sshd: Any, budget: Any) -> None:
+def test_undo_without_a_switch_only_restarts(ask: Ask, sshd: Any, budget: Any) -> None:
     host = sshd.host(budget.service())
     ask("deploy.activate", host, service="budget", version="3.1.0", previous="3.1.1")
     assert os.readlink(budget.root / "current") == "releases/3.1.0"

@@ -69,7 +69,7 @@ def test_stopping_leaves_nothing(place: Path) -> None:
 
 
 @pytest.mark.parametrize("victim", ["launcher", "fleet"])
-def test_kill_9_leaves_nothing_and_it_comes_up_again(place: Path, victim: str) -> None:
+def test_kill_9_leaves_nothing_and_it_starts_again(place: Path, victim: str) -> None:
     fleet = RunningFleet.spawn(place).wait_until_ready()
     assert fleet.pid
     leave_commands(fleet)
@@ -83,7 +83,7 @@ def test_kill_9_leaves_nothing_and_it_comes_up_again(place: Path, victim: str) -
         assert all(finding["good"] for finding in again.status()["oracles"].values())
 
 
-def test_it_ends_with_its_starter(place: Path) -> None:
+def test_it_ends_with_the_process_that_started_it(place: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(place)], stdout=subprocess.PIPE)
     try:
         assert owner.stdout is not None
@@ -113,7 +113,7 @@ def test_a_second_start_attaches(fleet: RunningFleet) -> None:
     assert fleet.is_alive()
 
 
-def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: Path) -> None:
+def test_of_two_concurrent_starts_one_wins_and_a_third_replaces_a_killed_one(home: Path) -> None:
     place = home / "race"
     pair = [RunningFleet.spawn(place), RunningFleet.spawn(place)]
     for each in pair:
@@ -132,7 +132,7 @@ def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: P
     shutil.rmtree(place)
 
 
-def test_the_next_start_restores_what_was_changed_or_spoiled(home: Path) -> None:
+def test_the_next_start_restores_changed_and_damaged_files(home: Path) -> None:
     place = home / "again"
     with RunningFleet.spawn(place) as first:
         before = addresses(first)
@@ -153,7 +153,7 @@ def addresses(fleet: RunningFleet) -> dict[str, tuple[int, str, tuple[Service, .
     return {h.server_id: (h.port, h.host_key, h.services) for h in fleet.inventory.hosts}
 
 
-def test_a_fleet_that_cannot_start_says_why(home: Path) -> None:
+def test_a_failed_start_is_explained(home: Path) -> None:
     place = home / "broken"
     place.mkdir()
     (place / "hosts").write_text("not a folder")

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.ssh
 WORD = Script("test.word", 'printf "%s" "$1"')
 
 
-class TestACommand:
+class TestCommand:
     def test_its_streams_and_exit_status_arrive(self, connections: Connections, sshd: Any) -> None:
         command = shell("echo out; echo err >&2; exit 7")
         output = connections.run(sshd.host(), command, timeout=PATIENCE)
@@ -54,14 +54,12 @@ class TestACommand:
         )
         assert output.stdout == expected.stdout.decode()
 
-    def test_input_that_it_does_not_read_does_no_harm(
-        self, connections: Connections, sshd: Any
-    ) -> None:
+    def test_unread_input_is_ignored(self, connections: Connections, sshd: Any) -> None:
         command = Command.of("echo", "done").with_input("x" * 500_000)
         output = connections.run(sshd.host(), command, timeout=PATIENCE)
         assert (output.exit, output.stdout) == (0, "done\n")
 
-    def test_without_input_it_reads_an_empty_one(self, connections: Connections, sshd: Any) -> None:
+    def test_without_input_stdin_is_empty(self, connections: Connections, sshd: Any) -> None:
         assert connections.run(sshd.host(), Command.of("cat"), timeout=PATIENCE).exit == 0
 
     def test_it_is_not_immune_to_broken_pipes(self, connections: Connections, sshd: Any) -> None:
@@ -70,7 +68,7 @@ class TestACommand:
         )
         assert (output.exit, output.stdout) == (128 + signal.SIGPIPE, "")
 
-    def test_a_daemon_that_it_starts_stays_and_does_not_hold_it_up(
+    def test_a_daemon_survives_and_does_not_block_the_command(
         self, connections: Connections, sshd: Any
     ) -> None:
         mark = unique_seconds()
@@ -86,7 +84,7 @@ class TestACommand:
             for pid in processes_with(mark):
                 os.kill(pid, signal.SIGKILL)
 
-    def test_an_account_without_a_shell_says_so(self, start_sshd: Callable[..., Any]) -> None:
+    def test_an_account_without_a_shell_is_reported(self, start_sshd: Callable[..., Any]) -> None:
         server = start_sshd(more='ForceCommand echo "이 계정은 쓸 수 없습니다."; exit 1')
         with Connections(server) as connections:
             output = connections.run(server.host(), Command.of("true"), timeout=PATIENCE)
@@ -94,7 +92,7 @@ class TestACommand:
 
 
 class TestOutput:
-    def test_it_is_bounded_and_the_command_still_ends_well(self, sshd: Any) -> None:
+    def test_it_is_bounded_and_the_command_still_succeeds(self, sshd: Any) -> None:
         with Connections(sshd, TransportLimits(output=1000)) as connections:
             command = shell("yes 1234567 | head -c 30000000; echo end >&2; exit 3")
             output = connections.run(sshd.host(), command, timeout=PATIENCE)
@@ -102,19 +100,17 @@ class TestOutput:
         assert len(output.stdout) == 1000
         assert (output.exit, output.stderr) == (3, "end\n")
 
-    def test_what_is_no_text_is_made_harmless(self, connections: Connections, sshd: Any) -> None:
+    def test_binary_output_is_sanitized(self, connections: Connections, sshd: Any) -> None:
         command = shell(r"printf 'a\000b\033[31mred\033[0m\377\r\n\342\200\256x\n'")
         output = connections.run(sshd.host(), command, timeout=PATIENCE)
         assert output.stdout == "abred\ufffd\nx\n"
 
-    def test_marks_of_another_command_are_only_text(
-        self, connections: Connections, sshd: Any
-    ) -> None:
+    def test_marks_of_another_command_are_text(self, connections: Connections, sshd: Any) -> None:
         forged = r"printf '\0360123456789abcdef:0:0:1\036'; printf '\036'; echo after"
         output = connections.run(sshd.host(), shell(forged), timeout=PATIENCE)
         assert output.stdout == "0123456789abcdef:0:0:1after\n"
 
-    def test_it_is_told_while_the_command_runs(
+    def test_it_is_passed_on_while_the_command_runs(
         self, connections: Connections, sshd: Any, tmp_path: Path
     ) -> None:
         told: list[tuple[str, str]] = []
@@ -138,9 +134,7 @@ class TestOutput:
         )
         assert told[-1] == ("stdout", "three\n")
 
-    def test_a_listener_that_fails_ends_the_command(
-        self, connections: Connections, sshd: Any
-    ) -> None:
+    def test_a_failing_callback_ends_the_command(self, connections: Connections, sshd: Any) -> None:
         mark = unique_seconds()
 
         def fail(_stream: str, _text: str) -> None:
@@ -152,7 +146,7 @@ class TestOutput:
         assert wait_until(lambda: not processes_with(mark))
 
 
-class TestNothingIsLeftBehind:
+class TestEnd:
     CROWD = """
         for i in 1 2 3 4 5; do sleep $1 & done
         for i in 1 2 3 4 5; do (trap '' TERM HUP INT; while :; do sleep $1; done) & done
@@ -187,7 +181,7 @@ class TestNothingIsLeftBehind:
         assert output.exit is None
         assert output.is_confirmed_gone
 
-    def test_so_does_running_out_of_time(
+    def test_a_timeout_ends_every_process_and_confirms_it(
         self, connections: Connections, sshd: Any, clock: SettableClock
     ) -> None:
         mark = unique_seconds()
@@ -206,9 +200,7 @@ class TestNothingIsLeftBehind:
         assert output.is_confirmed_gone
         assert output.stdout == "ready\n"
 
-    def test_a_cancel_is_noticed_while_nothing_arrives(
-        self, connections: Connections, sshd: Any
-    ) -> None:
+    def test_a_cancel_is_noticed_without_output(self, connections: Connections, sshd: Any) -> None:
         cancel, mark = threading.Event(), unique_seconds()
         with ThreadPoolExecutor(1) as threads:
             command = Command.of("sleep", mark)
@@ -221,7 +213,7 @@ class TestNothingIsLeftBehind:
         assert output.exit_reason is ExitReason.CANCELLED
         assert output.is_confirmed_gone and processes_with(mark) == []
 
-    def test_cancelled_before_it_began_it_does_not_begin(
+    def test_a_command_cancelled_before_its_start_never_starts(
         self, connections: Connections, sshd: Any, tmp_path: Path
     ) -> None:
         cancel = threading.Event()
@@ -231,7 +223,7 @@ class TestNothingIsLeftBehind:
         assert output.exit_reason is ExitReason.CANCELLED
         assert not (tmp_path / "began").exists()
 
-    def test_a_command_that_ended_in_time_counts_as_ended(
+    def test_a_command_that_exits_before_the_cancel_has_exited(
         self, connections: Connections, sshd: Any
     ) -> None:
         cancel = threading.Event()
@@ -246,7 +238,7 @@ class TestNothingIsLeftBehind:
         assert output.exit_reason in (ExitReason.EXITED, ExitReason.CANCELLED)
         assert output.is_confirmed_gone
 
-    def test_closing_the_connections_ends_what_runs(self, sshd: Any) -> None:
+    def test_closing_the_connections_ends_running_commands(self, sshd: Any) -> None:
         mark = unique_seconds()
         connections = Connections(sshd)
         with ThreadPoolExecutor(1) as threads:
@@ -258,7 +250,7 @@ class TestNothingIsLeftBehind:
             assert running.result(PATIENCE).exit_reason is ExitReason.LOST
         assert wait_until(lambda: not processes_with(mark))
 
-    def test_killing_this_side_ends_it_too(self, sshd: Any) -> None:
+    def test_killing_the_client_ends_the_command(self, sshd: Any) -> None:
         mark = unique_seconds()
         client = f"""
 import sys

@@ -21,8 +21,8 @@ from guardia.tools.transport.limits import TransportLimits
 pytestmark = pytest.mark.ssh
 
 
-class TestWhoIsTrusted:
-    def test_another_host_key_is_refused_before_any_log_in(
+class TestTrust:
+    def test_another_host_key_is_refused_before_login(
         self, own: Any, sshd: Any, short_folder: Path
     ) -> None:
         changed = own.host(host_key=sshd.host().host_key)
@@ -44,7 +44,7 @@ class TestWhoIsTrusted:
             connections.run(own.host(host_key=key), Command.of("true"), timeout=PATIENCE)
 
     @pytest.mark.parametrize("key", ["", "ssh-ed25519", "ssh-ed25519 !!!", "nonsense"])
-    def test_without_a_pinned_key_nobody_is_trusted(self, sshd: Any, key: str) -> None:
+    def test_without_a_pinned_key_no_server_is_trusted(self, sshd: Any, key: str) -> None:
         with Connections(sshd) as connections, pytest.raises(Unreachable, match="CMDB"):
             connections.run(sshd.host(host_key=key), Command.of("true"), timeout=PATIENCE)
 
@@ -56,7 +56,7 @@ class TestWhoIsTrusted:
         with Connections(server) as connections:
             assert connections.run(server.host(), Command.of("true"), timeout=PATIENCE).exit == 0
 
-    def test_a_user_key_that_the_server_does_not_know_is_refused(self, own: Any, sshd: Any) -> None:
+    def test_a_rejected_user_key_is_unreachable(self, own: Any, sshd: Any) -> None:
         with Connections(sshd) as connections, pytest.raises(Unreachable, match="authorized_keys"):
             connections.run(own.host(), Command.of("true"), timeout=PATIENCE)
 
@@ -71,14 +71,14 @@ class TestWhoIsTrusted:
 
 
 class TestUnreachable:
-    def test_nobody_listens(self, sshd: Any) -> None:
+    def test_connection_refused(self, sshd: Any) -> None:
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))
             host = sshd.host(port=bound.getsockname()[1])
             with Connections(sshd) as connections, pytest.raises(Unreachable, match="연결 거부"):
                 connections.run(host, Command.of("true"), timeout=PATIENCE)
 
-    def test_something_listens_and_says_nothing(self, sshd: Any) -> None:
+    def test_a_silent_server_times_out(self, sshd: Any) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             host = sshd.host(port=silent.getsockname()[1])
             limits = TransportLimits(connect=1.0)
@@ -90,6 +90,6 @@ class TestUnreachable:
                 connections.run(host, Command.of("true"), timeout=AN_HOUR)
 
 
-def test_small_packets_are_not_held_back(sshd: Any) -> None:
+def test_small_packets_are_not_delayed(sshd: Any) -> None:
     with closing(connect._socket(sshd.host(), 5)) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

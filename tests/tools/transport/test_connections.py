@@ -30,8 +30,8 @@ from guardia.tools.transport.limits import TransportLimits
 pytestmark = pytest.mark.ssh
 
 
-class TestABrokenConnection:
-    def test_the_next_command_gets_a_new_one(self, own: Any, tmp_path: Path) -> None:
+class TestBrokenConnection:
+    def test_the_next_command_gets_a_new_connection(self, own: Any, tmp_path: Path) -> None:
         log = tmp_path / "ran"
         with Connections(own) as connections:
             assert connections.run(own.host(), Command.of("true"), timeout=PATIENCE).exit == 0
@@ -58,7 +58,7 @@ class TestABrokenConnection:
             assert processes_with(mark) == []
         assert log.read_text() == "x\n"
 
-    def test_what_cannot_be_looked_up_is_not_claimed_to_be_gone(self, own: Any) -> None:
+    def test_an_unreachable_server_does_not_confirm_the_end(self, own: Any) -> None:
         mark = unique_seconds()
         with Connections(own) as connections, ThreadPoolExecutor(1) as threads:
             command = Command.of("sleep", mark)
@@ -71,7 +71,7 @@ class TestABrokenConnection:
         assert not output.is_confirmed_gone
         assert wait_until(lambda: not processes_with(mark))
 
-    def test_a_server_that_hangs_does_not_hang_us(self, own: Any, clock: SettableClock) -> None:
+    def test_a_hung_server_does_not_block_the_client(self, own: Any, clock: SettableClock) -> None:
         limits = TransportLimits(termination=1.0)
         mark = unique_seconds()
         with Connections(own, limits) as connections, ThreadPoolExecutor(1) as threads:
@@ -94,7 +94,7 @@ class TestABrokenConnection:
                         os.kill(pid, signal.SIGCONT)
         assert wait_until(lambda: not processes_with(mark))
 
-    def test_a_hung_server_is_noticed_when_a_request_is_not_answered(self, own: Any) -> None:
+    def test_a_hung_server_is_noticed_by_an_unanswered_request(self, own: Any) -> None:
         with Connections(own) as connections:
             assert connections.run(own.host(), Command.of("true"), timeout=PATIENCE).exit == 0
             connections._limits = TransportLimits(connect=1.0)
@@ -111,7 +111,7 @@ class TestABrokenConnection:
                         os.kill(pid, signal.SIGCONT)
 
 
-class Mute(asyncssh.SSHServer):
+class SilentServer(asyncssh.SSHServer):
     """Accepts every user and never answers a request for a session."""
 
     def __init__(self, seen: list[Any]) -> None:
@@ -128,12 +128,14 @@ class Mute(asyncssh.SSHServer):
 
 
 @pytest.fixture
-def mute(sshd: Any) -> Iterator[tuple[int, list[Any]]]:
+def silent_server(sshd: Any) -> Iterator[tuple[int, list[Any]]]:
     """Port and connections of such a server, with the host key of `sshd`."""
     loop, seen = asyncio.new_event_loop(), list[Any]()
     key = asyncssh.read_private_key(sshd.folder / "host")
     listening = socket.create_server(("127.0.0.1", 0))
-    serving = asyncssh.create_server(lambda: Mute(seen), sock=listening, server_host_keys=[key])
+    serving = asyncssh.create_server(
+        lambda: SilentServer(seen), sock=listening, server_host_keys=[key]
+    )
     acceptor = loop.run_until_complete(serving)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -144,20 +146,20 @@ def mute(sshd: Any) -> Iterator[tuple[int, list[Any]]]:
     loop.close()
 
 
-def test_a_connection_that_opens_no_channel_is_made_anew_once(
-    sshd: Any, mute: tuple[int, list[Any]]
+def test_a_connection_without_channels_is_replaced_once(
+    sshd: Any, silent_server: tuple[int, list[Any]]
 ) -> None:
-    port, seen = mute
+    port, seen = silent_server
     limits, lost = TransportLimits(connect=4.0), "연결이 끊어졌습니다"
     with Connections(sshd, limits) as connections, pytest.raises(Unreachable, match=lost):
         connections.run(sshd.host(port=port), Command.of("true"), timeout=PATIENCE)
     assert len(seen) == 2
 
 
-class TestManyAtOnce:
+class TestConcurrency:
     CONNECTION = Script("test.connection", 'sleep 0.1; printf "%s %s" "$SSH_CONNECTION" "$1"')
 
-    def test_few_connections_carry_them_and_nothing_is_mixed_up(self, sshd: Any) -> None:
+    def test_few_connections_carry_many_commands_separately(self, sshd: Any) -> None:
         limits = TransportLimits(channels=4, connections=2)
         with Connections(sshd, limits) as connections, ThreadPoolExecutor(24) as threads:
             outputs = list(
@@ -171,7 +173,7 @@ class TestManyAtOnce:
         assert [int(number) for _, number in outputs] == list(range(48))
         assert len({connection for connection, _ in outputs}) == 2
 
-    def test_a_server_that_allows_one_session_each_gets_its_way(
+    def test_a_server_with_one_session_per_connection_works(
         self, start_sshd: Callable[..., Any]
     ) -> None:
         server = start_sshd(more="MaxSessions 1")
@@ -186,7 +188,7 @@ class TestManyAtOnce:
             )
         assert [o.exit for o in outputs] == [0] * 12
 
-    def test_a_server_that_takes_no_session_is_not_asked_forever(
+    def test_a_server_without_sessions_is_given_up(
         self, start_sshd: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server = start_sshd(more="MaxSessions 0")
@@ -201,7 +203,7 @@ class TestManyAtOnce:
             connections.run(server.host(), Command.of("true"), timeout=AN_HOUR)
         assert clock.ahead >= limits.connect
 
-    def test_when_all_are_busy_one_is_told_so(self, sshd: Any) -> None:
+    def test_a_busy_pool_is_reported(self, sshd: Any) -> None:
         limits = TransportLimits(channels=1, connections=1)
         with Connections(sshd, limits) as connections, ThreadPoolExecutor(1) as threads:
             mark = unique_seconds()
@@ -220,7 +222,7 @@ class TestManyAtOnce:
             cancel.set()
             assert running.result(PATIENCE).is_confirmed_gone
 
-    def test_a_kept_connection_is_used_again(self, sshd: Any) -> None:
+    def test_a_kept_connection_is_reused(self, sshd: Any) -> None:
         with Connections(sshd) as connections:
             ran = [
                 connections.run(sshd.host(), Command.script(self.CONNECTION, n), timeout=PATIENCE)
@@ -228,7 +230,7 @@ class TestManyAtOnce:
             ]
         assert len({output.stdout.rsplit(" ", 1)[0] for output in ran}) == 1
 
-    def test_nothing_of_paramiko_reaches_standard_error(
+    def test_paramiko_writes_nothing_to_standard_error(
         self, own: Any, capfd: pytest.CaptureFixture[str]
     ) -> None:
         with Connections(own) as connections:
@@ -241,14 +243,14 @@ class TestManyAtOnce:
         assert capfd.readouterr().err == ""
 
 
-def test_paramiko_still_has_what_the_hands_lean_on() -> None:
+def test_paramiko_still_has_the_internals_in_use() -> None:
     """paramiko waits on `Channel.event` for the answer to a request; see `BoundedEvent`."""
     channel = paramiko.Channel(0)
     assert isinstance(channel.event, threading.Event)
     assert hasattr(channel.in_buffer, "set_event")
 
 
-def test_after_close_nothing_runs(sshd: Any) -> None:
+def test_after_close_no_command_runs(sshd: Any) -> None:
     connections = Connections(sshd)
     connections.close()
     with pytest.raises(Unreachable):

@@ -41,7 +41,7 @@ def lines(path: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def test_a_change_whose_task_is_held_happens_with_its_input(
+def test_a_change_with_a_current_claim_runs_with_its_input(
     connections: Connections, sshd: Any, tmp_path: Path
 ) -> None:
     asked: list[int] = []
@@ -59,7 +59,7 @@ def test_a_change_whose_task_is_held_happens_with_its_input(
     assert with_input.stdout == "끝."
 
 
-def test_a_change_whose_task_someone_else_holds_never_starts(
+def test_a_change_with_a_stale_claim_never_starts(
     connections: Connections, sshd: Any, tmp_path: Path
 ) -> None:
     def overtaken() -> None:
@@ -77,7 +77,7 @@ def test_a_change_whose_task_someone_else_holds_never_starts(
     assert lines(tmp_path / "a") == 0
 
 
-def test_who_takes_over_ends_what_is_about_to_start(
+def test_the_next_claimant_ends_a_change_about_to_start(
     connections: Connections, other: Connections, sshd: Any, tmp_path: Path
 ) -> None:
     """The worst moment for a pause: the claim was current, and the command not yet started."""
@@ -95,7 +95,7 @@ def test_who_takes_over_ends_what_is_about_to_start(
     assert lines(tmp_path / "a") == 0
 
 
-def test_who_takes_over_ends_what_runs_and_nothing_else(
+def test_the_next_claimant_ends_only_the_running_change(
     connections: Connections, other: Connections, sshd: Any, tmp_path: Path
 ) -> None:
     neighbour = FenceGuard(TAG.replace(":7:", ":77:"), holds)

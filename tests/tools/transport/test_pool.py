@@ -39,14 +39,14 @@ def test_a_connection_is_shared_up_to_its_channels() -> None:
     assert taken[0].connection is taken[1].connection is not taken[2].connection
 
 
-def test_another_place_has_its_own() -> None:
+def test_another_endpoint_has_its_own_connection() -> None:
     kept = pool()
     assert (
         kept.acquire("a", Line, soon()).connection is not kept.acquire("b", Line, soon()).connection
     )
 
 
-def test_the_roomiest_is_taken() -> None:
+def test_the_least_busy_connection_is_taken() -> None:
     kept = pool()
     first, _, third = (kept.acquire("a", Line, soon()) for _ in range(3))
     kept.release(first)
@@ -55,21 +55,21 @@ def test_the_roomiest_is_taken() -> None:
     assert third.channels == 1
 
 
-def test_full_is_said_after_waiting() -> None:
+def test_an_exhausted_pool_raises_after_waiting() -> None:
     kept = pool(channels=1, connections=1)
     kept.acquire("a", Line, soon())
     with pytest.raises(PoolExhausted):
         kept.acquire("a", Line, soon())
 
 
-def test_one_that_is_given_back_wakes_who_waits() -> None:
+def test_a_released_channel_wakes_a_waiter() -> None:
     kept = pool(channels=1, connections=1)
     first = kept.acquire("a", Line, soon())
     threading.Timer(0.05, kept.release, [first]).start()
     assert kept.acquire("a", Line, time.monotonic() + PATIENCE).connection is first.connection
 
 
-def test_a_dead_one_is_not_taken_again() -> None:
+def test_a_dead_connection_is_not_reused() -> None:
     kept = pool()
     first = kept.acquire("a", Line, soon())
     kept.release(first)
@@ -77,7 +77,7 @@ def test_a_dead_one_is_not_taken_again() -> None:
     assert kept.acquire("a", Line, soon()).connection is not first.connection
 
 
-def test_a_retired_one_ends_with_its_last_channel() -> None:
+def test_a_retired_connection_closes_with_its_last_channel() -> None:
     kept = pool()
     first = kept.acquire("a", Line, soon())
     second = kept.acquire("a", Line, soon())
@@ -88,7 +88,7 @@ def test_a_retired_one_ends_with_its_last_channel() -> None:
     assert not second.connection.is_alive()
 
 
-def test_an_unused_one_is_closed_in_time() -> None:
+def test_an_idle_connection_is_closed() -> None:
     kept = pool(idle=0.01)
     first = kept.acquire("a", Line, soon())
     kept.release(first)
@@ -106,7 +106,7 @@ def test_a_full_server_gets_fewer_channels() -> None:
     assert kept.acquire("a", Line, soon()).connection is not first.connection
 
 
-def test_a_burst_opens_one_at_a_time() -> None:
+def test_a_burst_opens_one_connection_at_a_time() -> None:
     kept = pool(channels=10, connections=4)
     opened = []
 
@@ -124,7 +124,7 @@ def test_a_burst_opens_one_at_a_time() -> None:
     assert len(opened) == 1
 
 
-def test_a_failed_attempt_lets_the_next_one_try() -> None:
+def test_after_a_failed_attempt_the_next_caller_tries() -> None:
     kept = pool()
 
     def fail() -> Line:
@@ -135,7 +135,7 @@ def test_a_failed_attempt_lets_the_next_one_try() -> None:
     assert kept.acquire("a", Line, soon()).connection.is_alive()
 
 
-def test_close_is_for_good() -> None:
+def test_close_is_final() -> None:
     kept = pool()
     first = kept.acquire("a", Line, soon())
     kept.close()
@@ -145,7 +145,7 @@ def test_close_is_for_good() -> None:
     kept.release(first)
 
 
-def test_what_is_being_opened_while_it_closes_is_closed_too() -> None:
+def test_a_connection_opened_during_close_is_closed() -> None:
     kept = pool()
     late = Line()
 

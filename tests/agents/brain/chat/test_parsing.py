@@ -94,7 +94,7 @@ def check_reason(reason: str) -> None:
     assert not re.search(r"[`<>\[\]{}*|\\@#!\x00-\x1f\u202e\u200b]|://", reason)
 
 
-def test_a_good_answer_is_read() -> None:
+def test_a_valid_answer_is_parsed() -> None:
     assert triaged() == Triage(
         kind="INCIDENT",
         category="DB",
@@ -106,7 +106,7 @@ def test_a_good_answer_is_read() -> None:
     )
 
 
-def test_a_servers_institution_is_the_directorys_not_the_models() -> None:
+def test_the_institution_comes_from_the_directory() -> None:
     assert triaged(institution="MOE").institution == "MOF"
     assert triaged(servers=[], institution="MOE").institution == "MOE"
 
@@ -149,7 +149,7 @@ def test_every_property_is_required(missing: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "네!", "```json\n{}\n```", "[" * 100_000, "null", "{}", "\ud800"]
 )
-def test_what_is_no_json_object_is_an_error(text: str) -> None:
+def test_anything_but_a_json_object_is_an_error(text: str) -> None:
     with pytest.raises(ModelError):
         parse_triage(text, SERVERS, INSTITUTIONS)
     with pytest.raises(ModelError):
@@ -165,7 +165,7 @@ def test_the_error_never_repeats_what_the_model_wrote() -> None:
     assert "승인" not in str(caught.value)
 
 
-def test_reasons_lose_markup_links_mentions_and_invisible_marks() -> None:
+def test_reasons_lose_markup_links_mentions_and_invisible_characters() -> None:
     reason = "팀장님 @정다은 [승인](http://evil.example/a) `rm` <b>급함</b> #42\u202e\u200b합니다"
     (plain,) = triaged(reasons=[reason]).reasons
     check_reason(plain)
@@ -195,13 +195,13 @@ def test_a_choice_is_one_of_the_runbooks_or_none() -> None:
 
 @settings(deadline=None)
 @given(values(triage_schema(SERVERS, INSTITUTIONS)))
-def test_whatever_the_schema_permits_is_read(answer: Any) -> None:
+def test_any_answer_of_the_schema_is_parsed(answer: Any) -> None:
     check_triage(parse_triage(json.dumps(answer), SERVERS, INSTITUTIONS))
 
 
 @settings(deadline=None)
 @given(values(choice_schema(RUNBOOKS)))
-def test_whatever_the_choice_schema_permits_is_read(answer: Any) -> None:
+def test_any_answer_of_the_choice_schema_is_parsed(answer: Any) -> None:
     found = parse_choice(json.dumps(answer), RUNBOOKS)
     assert found.runbook in (None, *RUNBOOKS)
     check_reason(found.reason)
@@ -209,7 +209,7 @@ def test_whatever_the_choice_schema_permits_is_read(answer: Any) -> None:
 
 @settings(deadline=None)
 @given((JSON | SPOILT).map(json.dumps) | st.text())
-def test_whatever_is_written_ends_in_the_catalogue_or_in_an_error(text: str) -> None:
+def test_any_text_is_a_valid_triage_or_an_error(text: str) -> None:
     try:
         found = parse_triage(text, SERVERS, INSTITUTIONS)
     except ModelError:
@@ -219,7 +219,7 @@ def test_whatever_is_written_ends_in_the_catalogue_or_in_an_error(text: str) -> 
 
 @settings(deadline=None)
 @given(JSON.map(json.dumps) | st.text())
-def test_whatever_is_written_as_a_choice_ends_there_too(text: str) -> None:
+def test_any_text_is_a_valid_choice_or_an_error(text: str) -> None:
     try:
         found = parse_choice(text, RUNBOOKS)
     except ModelError:

@@ -39,7 +39,7 @@ def understood(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", CASES["goals"], ids=lambda c: c["text"][:24])
-def test_a_goal_is_broken_down(case: dict[str, Any]) -> None:
+def test_a_goal_is_resolved(case: dict[str, Any]) -> None:
     assert understood(case["text"]) == case["work"]
 
 
@@ -49,7 +49,7 @@ def test_a_deadline_is_found(text: str) -> None:
     assert [d.on.isoformat() for d in deadlines(text, TODAY)] == ([wanted] if wanted else [])
 
 
-def test_every_question_and_inference_says_why() -> None:
+def test_every_question_and_inference_has_a_reason() -> None:
     directory = sample_directory()
     pieces = divide("기재부 와스 1호기 로그를 분석하고 디스크를 정리해. 보안을 더 좋게 해 줘")
     found = plan.resolve_pieces(

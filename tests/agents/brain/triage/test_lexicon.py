@@ -55,7 +55,7 @@ def test_does_not_match(source: str, text: str) -> None:
     assert not found(source, text)
 
 
-def test_concepts_that_the_rules_name_are_there() -> None:
+def test_concepts_used_by_the_rules_exist() -> None:
     concepts = {p.concept for group in lexicon().patterns.values() for p in group}
     named = {
         *(f"fault.{n}" for n in ("outage", "down", "error", "slow", "full", "weak", "breach")),

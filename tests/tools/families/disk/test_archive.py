@@ -36,7 +36,7 @@ def server_with(start_sshd: Callable[..., Any], folder: Path, name: str, script:
 
 
 class TestArchive:
-    def test_the_copy_holds_everything_and_the_original_is_empty(
+    def test_the_copy_is_complete_and_the_original_empty(
         self, ask: Ask, host: Host, root: Path
     ) -> None:
         log, data = root / "logs" / "app.log", lines(20_000)
@@ -83,7 +83,7 @@ class TestArchive:
         assert copied == list(range(len(copied))) and len(copied) > 20
         assert left == list(range(left[0], count)) and left[0] >= len(copied)
 
-    def test_only_what_comes_between_the_last_look_and_the_cut_is_lost(
+    def test_only_lines_between_the_last_check_and_the_truncation_are_lost(
         self, start_sshd: Callable[..., Any], root: Path, tmp_path: Path
     ) -> None:
         """A writer that writes ten lines after some of the size checks of its file."""
@@ -120,7 +120,7 @@ class TestArchive:
         assert numbers(log.read_bytes()) == list(range(40, 50))
         assert log.read_bytes().startswith(b"line ")  # no hole in place of the archived part
 
-    def test_its_undo_restores_every_byte(self, ask: Ask, host: Host, root: Path) -> None:
+    def test_undo_restores_every_byte(self, ask: Ask, host: Host, root: Path) -> None:
         log, data = root / "logs" / "app.log", lines(3000)
         log.write_bytes(data)
         args = {"service": "minwon", "name": "app.log", "id": ID}
@@ -143,7 +143,7 @@ class TestArchive:
         ask(action.undo.tool, host, **action.undo.args)
         assert log.read_bytes() == data + b"later\n"  # a second undo changes nothing
 
-    def test_a_copy_that_differs_is_not_trusted(
+    def test_a_differing_copy_is_rejected(
         self, start_sshd: Callable[..., Any], root: Path, tmp_path: Path
     ) -> None:
         """A server whose gzip (or disk, or memory) corrupts a letter."""
@@ -171,7 +171,9 @@ class TestArchive:
         ask("disk.restore", host, service="minwon", name="app.log", id=ID)
         assert log.read_bytes() == b"data\n"
 
-    def test_twice_under_one_id_is_refused(self, ask: Ask, host: Host, root: Path) -> None:
+    def test_a_second_archive_with_the_same_id_is_refused(
+        self, ask: Ask, host: Host, root: Path
+    ) -> None:
         log = root / "logs" / "app.log"
         log.write_bytes(b"one\n")
         ask("disk.archive", host, service="minwon", name="app.log", id=ID)
@@ -180,7 +182,7 @@ class TestArchive:
             ask("disk.archive", host, service="minwon", name="app.log", id=ID)
         assert log.read_bytes() == b"two\n"
 
-    def test_a_half_made_copy_is_made_anew(self, ask: Ask, host: Host, root: Path) -> None:
+    def test_an_incomplete_copy_is_replaced(self, ask: Ask, host: Host, root: Path) -> None:
         log = root / "logs" / "app.log"
         log.write_bytes(b"whole\n")
         (root / "archive").mkdir()
@@ -191,7 +193,7 @@ class TestArchive:
         ask("disk.archive", host, service="minwon", name="app.log", id=ID)
         assert gzip.decompress(copy.read_bytes()) == b"whole\n"
 
-    def test_an_archiving_that_ended_at_the_cut_can_be_undone(
+    def test_an_archiving_killed_at_the_truncation_can_be_undone(
         self, ask: Ask, host: Host, root: Path
     ) -> None:
         log = root / "logs" / "app.log"
@@ -203,7 +205,7 @@ class TestArchive:
         assert log.read_bytes() == b"whole\n"
 
     @pytest.mark.parametrize("damage", [b"", b"not gzip", None])
-    def test_a_damaged_copy_is_noticed_without_a_checksum_too(
+    def test_a_damaged_copy_is_noticed_without_a_checksum(
         self, ask: Ask, host: Host, root: Path, damage: bytes | None
     ) -> None:
         log = root / "logs" / "app.log"
@@ -217,7 +219,7 @@ class TestArchive:
         assert log.read_bytes() == b"kept"
 
     @pytest.mark.parametrize("kind", ["link", "folder", "missing", "empty"])
-    def test_only_a_file_with_something_in_it(
+    def test_only_a_non_empty_regular_file(
         self, ask: Ask, host: Host, root: Path, kind: str
     ) -> None:
         path, victim = root / "logs" / "app.log", root / "victim"
@@ -232,7 +234,7 @@ class TestArchive:
             ask("disk.archive", host, service="minwon", name="app.log", id=ID)
         assert victim.read_bytes() == b"precious"
 
-    def test_an_archive_elsewhere_is_not_followed(self, ask: Ask, host: Host, root: Path) -> None:
+    def test_a_linked_archive_is_not_followed(self, ask: Ask, host: Host, root: Path) -> None:
         (root / "elsewhere").mkdir()
         (root / "archive").symlink_to(root / "elsewhere")
         (root / "logs" / "app.log").write_bytes(b"x")

@@ -50,8 +50,8 @@ def fill(path: Path, data: bytes) -> bytes:
     return path.read_bytes()
 
 
-class TestAFullVolume:
-    def test_it_is_freed(self, ask: Ask, host: Host, small: tuple[Path, Path]) -> None:
+class TestFullVolume:
+    def test_archiving_frees_it(self, ask: Ask, host: Host, small: tuple[Path, Path]) -> None:
         log = small[0] / "runaway.log"
         data = fill(log, lines(500))
         assert ask("disk.usage", host, service="minwon")["percent"] == 100
@@ -61,7 +61,9 @@ class TestAFullVolume:
         copy = small[1] / f"runaway.log.{found['id']}.gz"
         assert gzip.decompress(copy.read_bytes()) == data
 
-    def test_what_was_there_fits_back(self, ask: Ask, host: Host, small: tuple[Path, Path]) -> None:
+    def test_the_archived_log_fits_back(
+        self, ask: Ask, host: Host, small: tuple[Path, Path]
+    ) -> None:
         log = small[0] / "runaway.log"
         data = fill(log, lines(500))
         ask("disk.archive", host, service="minwon", name="runaway.log", id=ID)
@@ -69,7 +71,7 @@ class TestAFullVolume:
         assert log.read_bytes() == data
         assert not list(small[1].glob("*.later"))
 
-    def test_an_archive_without_room_leaves_everything_as_it_was(
+    def test_an_archive_without_space_changes_nothing(
         self, ask: Ask, host: Host, small: tuple[Path, Path]
     ) -> None:
         log = small[0] / "noise.log"
@@ -79,7 +81,7 @@ class TestAFullVolume:
         assert log.read_bytes() == data
         assert list(small[1].iterdir()) == []
 
-    def test_what_does_not_fit_back_is_not_restored(
+    def test_a_log_that_does_not_fit_is_not_restored(
         self, ask: Ask, host: Host, small: tuple[Path, Path]
     ) -> None:
         log = small[0] / "runaway.log"

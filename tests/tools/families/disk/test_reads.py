@@ -16,7 +16,7 @@ pytestmark = pytest.mark.ssh
 Ask = Callable[..., dict[str, Any]]
 
 
-def test_usage_is_that_of_the_logs_volume(ask: Ask, host: Host, root: Path) -> None:
+def test_usage_is_of_the_volume_of_the_logs(ask: Ask, host: Host, root: Path) -> None:
     found = ask("disk.usage", host, service="minwon")
     stat = os.statvfs(root / "logs")
     assert found["path"] == str(root / "logs")
@@ -26,7 +26,7 @@ def test_usage_is_that_of_the_logs_volume(ask: Ask, host: Host, root: Path) -> N
 
 
 class TestLargest:
-    def test_the_largest_come_first_and_a_growing_one_is_marked(
+    def test_largest_files_come_first_and_growing_ones_are_marked(
         self, ask: Ask, host: Host, root: Path
     ) -> None:
         for number in range(25):
@@ -51,7 +51,7 @@ class TestLargest:
         assert files[1]["bytes"] == 250
         assert files[1]["path"] == str(root / "logs" / "app-24.log")
 
-    def test_only_ordinary_files_with_ordinary_names_are_offered(
+    def test_only_regular_files_with_valid_names_are_listed(
         self, ask: Ask, host: Host, root: Path
     ) -> None:
         logs = root / "logs"
@@ -64,7 +64,7 @@ class TestLargest:
         files = ask("disk.largest", host, service="minwon")["files"]
         assert [f["name"] for f in files] == ["app.log"]
 
-    def test_an_id_is_of_one_state_of_a_file(self, ask: Ask, host: Host, root: Path) -> None:
+    def test_an_id_identifies_one_state_of_a_file(self, ask: Ask, host: Host, root: Path) -> None:
         log = root / "logs" / "app.log"
         log.write_bytes(b"one")
         first, again = (ask("disk.largest", host, service="minwon")["files"] for _ in range(2))

@@ -8,7 +8,7 @@ from ssh_probe import SshProbe
 from guardia.tools.lab.running_fleet import RunningFleet
 
 
-def test_the_control_script_knows_the_state(practice: RunningFleet, probe: SshProbe) -> None:
+def test_the_control_script_reports_the_state(practice: RunningFleet, probe: SshProbe) -> None:
     server = "MOF-WAS-02"
     code, text = control(probe, server, "status")
     assert code == 0
@@ -25,7 +25,7 @@ def test_the_control_script_knows_the_state(practice: RunningFleet, probe: SshPr
     assert get(service_of(practice, server), "/health")[0] == 200
 
 
-def test_a_service_started_by_hand_is_the_servers_own(
+def test_a_service_started_by_hand_belongs_to_the_server(
     practice: RunningFleet, probe: SshProbe
 ) -> None:
     """It outlives the session, is not listed as a command, and inherits nothing of the session."""
@@ -39,7 +39,9 @@ def test_a_service_started_by_hand_is_the_servers_own(
     assert set(str(names.stdout).split()) == {"PATH", "LANG", "HOME"}
 
 
-def test_a_pid_of_somebody_else_is_not_the_service(practice: RunningFleet, probe: SshProbe) -> None:
+def test_a_pid_of_another_process_is_not_the_service(
+    practice: RunningFleet, probe: SshProbe
+) -> None:
     root = service_of(practice, "MOF-WAS-02").root
     control(probe, "MOF-WAS-02", "stop")
     probe.run("MOF-WAS-02", f"echo 1 > {root}/run/budget.pid")

@@ -41,7 +41,7 @@ def test_the_web_server_speaks_tls_with_its_own_certificate(
     assert probe.run("MOE-WEB-01", f"stat -c %a {service.root}/conf/tls.key").stdout == "600\n"
 
 
-def test_a_client_that_says_nothing_stops_nobody(fleet: RunningFleet) -> None:
+def test_a_silent_client_does_not_block_others(fleet: RunningFleet) -> None:
     import socket
 
     for server, scheme in (("MOF-WAS-01", "http"), ("MOE-WEB-01", "https")):
