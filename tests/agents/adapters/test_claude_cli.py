@@ -153,6 +153,12 @@ def tracer(log: Path) -> list[str]:
     return [strace, "-fqq", "--seccomp-bpf", "--trace=connect", "-o", str(log)]
 
 
+def approve_plan(env: BoardEnv, claim: Claim) -> None:
+    """Approve the filed plan of a task."""
+    filed = view.plan_state(env.board, claim.task_id).plan_hash or ""
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=filed)
+
+
 def check_conversation(model: MessagesServer) -> None:
     """Check that every request to the model has our tools and our prompt only."""
     tools = {tool["name"] for asked in model.asked for tool in asked["tools"]}

@@ -57,8 +57,10 @@ class TestArchive:
         assert looked == {"archived": True, "bytes": len(data), "original_bytes": 0}
 
     def test_a_running_writer_goes_on(self, ask: Ask, host: Host, root: Path) -> None:
-        """The writer keeps its file open. Its lines are in the copy or in the log, except for a gap
-        between the two that depends on the speed of the machine."""
+        """The writer's lines are in the copy or in the log, except for one gap between the two.
+
+        Its length depends on the speed of the machine.
+        """
         log = root / "logs" / "app.log"
         log.write_bytes(lines(50_000))
         count, stop = 0, threading.Event()
