@@ -1,1 +1,1 @@
-"""The agents: graphs of small steps that judge, and act only through the board and the gate."""
+"""Agents: graphs of small steps that decide, and act only through the board and the gate."""

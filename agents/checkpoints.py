@@ -1,4 +1,4 @@
-"""Where sleeping graphs are kept: LangGraph's own tables in the same PostgreSQL."""
+"""Checkpoints of suspended graphs: LangGraph's own tables in the same PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from guardia.board.core.claims import Claim
 from guardia.db.engine import CONNECTION_OPTIONS
 from guardia.errors import Stale
 
-_CLAIM: ContextVar[Claim] = ContextVar("hold")
-# By the fence alone: the step that ends a task lets it go before its checkpoint is written.
+_CLAIM: ContextVar[Claim] = ContextVar("claim")
+# By fencing token alone: the step that ends a task releases it before its checkpoint is written.
 _CLAIM_IS_CURRENT = "select true from tb_ops_task where task_id = %s and fence = %s for share"
 
-# LangGraph sends traces to its maker's service where one of these is set in the environment.
+# LangGraph sends traces to its vendor's service if one of these is set in the environment.
 _TRACING = (
     "LANGSMITH_TRACING",
     "LANGSMITH_TRACING_V2",
@@ -39,7 +39,7 @@ def setup(owner_dsn: str) -> None:
 
 
 def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
-    """Connections for checkpoints; close it with the process."""
+    """Open the connections for checkpoints; the caller closes them with the process."""
     return ConnectionPool(
         dsn,
         min_size=1,
@@ -50,7 +50,7 @@ def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
             "row_factory": dict_row,
             **CONNECTION_OPTIONS,
         },
-        # A connection that a restart of the database has cut is replaced, not handed out.
+        # A connection that broke when the database restarted is replaced, not handed out.
         check=ConnectionPool.check_connection,
         timeout=10.0,
         reconnect_timeout=3.0,
@@ -59,13 +59,13 @@ def open_pool(dsn: str) -> ConnectionPool[Connection[DictRow]]:
 
 
 def saver(pool: ConnectionPool[Connection[DictRow]]) -> PostgresSaver:
-    """The checkpointer over such a pool."""
+    """Return the checkpointer over a pool."""
     return _FencedSaver(pool)
 
 
 @contextmanager
 def fenced_by(claim: Claim) -> Iterator[None]:
-    """Within it, checkpoints are written for this hold and only while it is worth something."""
+    """Write checkpoints in this block for `claim`, and only while it is current."""
     before = _CLAIM.set(claim)
     try:
         yield
@@ -74,27 +74,30 @@ def fenced_by(claim: Claim) -> Iterator[None]:
 
 
 class _FencedSaver(PostgresSaver):
-    """Otherwise a paused worker that wakes up would put a task's graph back to where it was."""
+    """Requires a current claim for every write.
+
+    Otherwise a worker that was paused would reset a task's graph to an earlier step.
+    """
 
     def __init__(self, pool: ConnectionPool[Connection[DictRow]]) -> None:
         super().__init__(pool)
         self._pool = pool
 
     def put(self, *given: Any, **more: Any) -> RunnableConfig:
-        """As ``PostgresSaver.put``; ``Stale`` where the hold is worth nothing any more."""
-        with self._held() as held:
-            return held.put(*given, **more)
+        """Write a checkpoint. Raises `Stale` if the claim is not current."""
+        with self._locked() as saver:
+            return saver.put(*given, **more)
 
     def put_writes(self, *given: Any, **more: Any) -> None:
-        """As ``PostgresSaver.put_writes``; ``Stale`` as above."""
-        with self._held() as held:
-            held.put_writes(*given, **more)
+        """Write intermediate results. Raises `Stale` if the claim is not current."""
+        with self._locked() as saver:
+            saver.put_writes(*given, **more)
 
     @contextmanager
-    def _held(self) -> Iterator[PostgresSaver]:
+    def _locked(self) -> Iterator[PostgresSaver]:
         claim = _CLAIM.get()
         with self._pool.connection() as connection, connection.transaction():
-            # Shared until the write is committed: nobody can take the task in between.
+            # Locked in share mode until the commit: nothing can reclaim the task in between.
             found = connection.execute(_CLAIM_IS_CURRENT, (claim.task_id, claim.fence)).fetchone()
             if found is None:
                 raise Stale(what=f"SR-{claim.sr_id}")

@@ -1,4 +1,4 @@
-"""How well an engineer fits an issue: a score with its reasons. Pure."""
+"""Score how well engineers and agents fit an issue, with reasons. Pure."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class EngineerFit:
 
 
 def best_engineer(candidates: list[Candidate], category: str) -> EngineerFit | None:
-    """The best fit, or ``None`` where nobody has the skill or owns the server."""
+    """Return the best fit, or `None` if no one has the skill or owns the server."""
     fits = [f for f in (_fit(c, category) for c in candidates) if f is not None]
-    # Equal scores go to the first id, so that the same board always gives the same answer.
+    # Ties go to the first id, so that the same board always gives the same result.
     return max(fits, key=lambda f: f.score, default=None)
 
 
@@ -53,16 +53,18 @@ def _grounds(skill: str, skilled: bool, proficiency: int) -> str:
 
 
 def explain_choice(agent: Specialist, skill: str) -> str:
-    """Why an agent has been chosen, in a sentence."""
+    """Explain in a sentence why an agent was chosen."""
     why = "agents.chosen" if skill in agent.skills else "agents.chosen_by_server"
     return t(why, agent=agent.title, category=label("triage.category", skill))
 
 
 def best_specialist(agents: list[Specialist], category: str, kind: str | None) -> Specialist | None:
-    """The agent whose skills name the category, else the server's kind; of several the one with
-    the least to do, so that hiring a second one halves the wait."""
-    for wanted in (category, kind):
-        able = [a for a in agents if wanted in a.skills]
+    """Return the agent whose skills name the category, or failing that the server's kind.
+
+    Of several, the one with the lowest load, so that hiring a second one halves the wait.
+    """
+    for skill in (category, kind):
+        able = [a for a in agents if skill in a.skills]
         if able:
             return min(able, key=lambda a: a.load)
     return None

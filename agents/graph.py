@@ -1,4 +1,4 @@
-"""The agents' graphs: edges only. What happens in a step is in ``nodes``."""
+"""Graphs of the agents: edges only. The steps are in `nodes`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from guardia.agents.state import AgentContext, OperateState
 
 
 def operate_graph(checkpointer: BaseCheckpointSaver[Any]) -> Any:
-    """The specialist: find the procedure, diagnose, plan, ask, apply, confirm, report.
+    """Build the specialist's graph: find the runbook, diagnose, plan, ask, apply, confirm, report.
 
     ::
 
         recall -> diagnose -> decide -> approval -> apply -> confirm -> report
                      ^           |          |         |         |
                      +- next one +-> report |         +-> undo <+
-                     +---- changes wanted --+
+                     +- changes requested --+
     """
     graph = StateGraph(OperateState, context_schema=AgentContext)
     for node in (recall, diagnose, decide, approval, apply, confirm, undo, report):
@@ -46,7 +46,7 @@ def operate_graph(checkpointer: BaseCheckpointSaver[Any]) -> Any:
 
 
 def execution_graph() -> Any:
-    """An approved plan whose author is not us: apply, confirm, report; from the top after a crash.
+    """Build the graph of a plan that a person wrote; after a crash it starts over.
 
     ::
 
@@ -92,7 +92,7 @@ def _after_change(following: str) -> Any:
 
 
 def dispatch_graph() -> Any:
-    """The dispatcher: classify, delegate."""
+    """Build the dispatcher's graph: classify, delegate."""
     graph = StateGraph(DispatchState, context_schema=AgentContext)
     graph.add_node("classify", classify)
     graph.add_node("delegate", delegate)
@@ -103,8 +103,10 @@ def dispatch_graph() -> Any:
 
 
 def goal_graph() -> Any:
-    """The head, given a goal: divide, understand, propose. It keeps no checkpoint: until the plan
-    is filed nothing has an effect."""
+    """Build the head's graph for a goal: divide, understand, propose.
+
+    It keeps no checkpoint: nothing has an effect until the plan is filed.
+    """
     graph = StateGraph(GoalPlanState, context_schema=GoalContext)
     for node in (divide_goal, understand, propose):
         graph.add_node(node.__name__, node)

@@ -1,7 +1,7 @@
-"""What an agent has learned, applied to the procedures that a search has found. Pure.
+"""Apply an agent's lessons to the runbooks that a search has found. Pure.
 
-A lesson only puts procedures that fit about equally well in another order, and says so. What a
-procedure finds and plans, and what people must approve, stays as it is.
+A lesson only reorders runbooks that fit about equally well, and explains it. What a runbook
+diagnoses and plans, and what people must approve, stays unchanged.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch
 
 CLOSE_SCORE = 0.7
-"""Part of the best score from which on a procedure fits about as well."""
+"""Fraction of the best score from which a runbook fits about equally well."""
 _OUTCOMES = {"completed": "worked", "failed": "failed", "emergency": "failed", "unfit": "unfit"}
 
 
 def reordered(
     found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: str
 ) -> tuple[RunbookMatch, ...]:
-    """``found`` with what worked on this server before what failed there, among those that fit
-    about as well as the best."""
+    """Return `found` with what worked on this server first and what failed there last.
+
+    Only runbooks that fit about as well as the best are reordered.
+    """
     if not found:
         return ()
     known = {n.runbook: n.outcome for n in lessons if n.server == server and n.runbook}
@@ -35,7 +37,7 @@ def reordered(
 def relevant_notes(
     found: Sequence[RunbookMatch], lessons: Sequence[Lesson], server: str
 ) -> list[str]:
-    """What the lessons say of these procedures on this server, and what people have written."""
+    """Return the lessons about these runbooks on this server, and the notes that people wrote."""
     names = {f.runbook.id: f.runbook.title for f in found}
     return [
         n.body if n.runbook is None else _sentence(n, names[n.runbook])
@@ -46,17 +48,18 @@ def relevant_notes(
 
 def _sentence(lesson: Lesson, title: str) -> str:
     words = {"sr": lesson.sr_id or "-", "title": title, "server": lesson.server or "-"}
-    said = t(f"notes.last_time.{lesson.outcome}", **words)
-    return said if lesson.body == lesson_text(title, lesson.server, lesson.outcome) else lesson.body
+    if lesson.body != lesson_text(title, lesson.server, lesson.outcome):
+        return lesson.body
+    return t(f"notes.last_time.{lesson.outcome}", **words)
 
 
 def lesson_text(title: str, server: str | None, outcome: str | None) -> str:
-    """A lesson as an agent writes it down."""
+    """Return the text of a lesson as an agent writes it."""
     return t(f"notes.lesson.{outcome}", title=title, server=server or "-")
 
 
 def experience(runbook: str, title: str, server: str | None, ending: str) -> RunbookOutcome | None:
-    """What the end of a task teaches of its procedure; ``None`` where it was nobody's fault."""
+    """Return what a task's end teaches about its runbook, or `None` if it teaches nothing."""
     outcome = _OUTCOMES.get(ending)
     return (
         RunbookOutcome(runbook, outcome, lesson_text(title, server, outcome)) if outcome else None

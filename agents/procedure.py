@@ -1,7 +1,7 @@
-"""A runbook applied to findings: which rule decides, and which plan follows. Pure.
+"""Apply a runbook to findings: which rule decides, and which plan follows. Pure.
 
-Expressions are JMESPath over what was found (https://jmespath.org/specification.html); they can
-read and compare, and cannot call out.
+Expressions are JMESPath over the findings (https://jmespath.org/specification.html); they read and
+compare, and cannot call anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from guardia.tools import planning, policy
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _MAX_CHARACTERS = 200
-"""Characters that one finding may take in a sentence."""
+"""Maximum characters of one finding in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Situation:
     findings: dict[str, Any]
 
     def data(self, **more: Any) -> dict[str, Any]:
-        """The names that expressions may use."""
+        """Return the names that expressions may use."""
         return {
             "server": self.host.model_dump(mode="json"),
             "service": self.service.model_dump(mode="json") if self.service else None,
@@ -47,7 +47,7 @@ class Situation:
 
 
 def extract_parameters(runbook: Runbook, text: str) -> tuple[dict[str, str], list[str]]:
-    """Values that the runbook reads out of the request, and the questions that stay open."""
+    """Extract the runbook's parameters from the request. Returns them and the open questions."""
     found: dict[str, str] = {}
     questions: list[str] = []
     for name, parameter in runbook.parameters.items():
@@ -60,18 +60,18 @@ def extract_parameters(runbook: Runbook, text: str) -> tuple[dict[str, str], lis
 
 
 def diagnose_call(step: book.DiagnoseStep, situation: Situation) -> ToolCall:
-    """The call of a diagnose step."""
+    """Return the call of a diagnose step."""
     return ToolCall(tool=step.tool, args=_args(step.args, situation.data()))
 
 
 def first_matching_rule(runbook: Runbook, situation: Situation) -> DecisionRule | None:
-    """The first rule whose condition holds, or ``None``."""
+    """Return the first rule whose condition is true, or `None`."""
     data = situation.data()
     return next((r for r in runbook.decide if _evaluate(r.when, data)), None)
 
 
 def rule_reason(rule: DecisionRule, situation: Situation) -> str:
-    """The rule's reason with the findings filled in."""
+    """Return the reason of a rule with the findings filled in."""
     data = situation.data()
     return _PLACEHOLDER.sub(lambda m: _plain_text(_evaluate(m[1], data)), rule.because).strip()
 
@@ -79,9 +79,9 @@ def rule_reason(rule: DecisionRule, situation: Situation) -> str:
 def build_plan(
     runbook: Runbook, rule: DecisionRule, situation: Situation, citation: Citation
 ) -> Plan:
-    """The plan that a rule asks for, every action concrete and checked by its tool.
+    """Build the plan of a rule, every action concrete and validated by its tool.
 
-    ``Refused`` where the findings leave nothing to act on.
+    Raises `Refused` if the findings leave nothing to act on.
     """
     actions = tuple(
         planning.propose(call, situation.host)
@@ -101,7 +101,7 @@ def build_plan(
 
 
 def _category(runbook: Runbook, actions: tuple[Action, ...]) -> str:
-    """The runbook's category, raised where an action risks more than it covers."""
+    """Return the runbook's category, or a higher one if an action exceeds its risk."""
     risks = [a.risk for a in actions]
     if risks and all(policy.covers(runbook.category, risk) for risk in risks):
         return runbook.category
@@ -132,7 +132,7 @@ def _args(args: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _evaluate(expression: str, data: dict[str, Any]) -> Any:
-    """What is found, or nothing: also where a read failed and functions get ``null``."""
+    """Evaluate an expression. Returns `None` on errors, such as functions on a failed read."""
     try:
         return jmespath.search(expression, data)
     except (JMESPathError, TypeError):  # the library compares a text with a number
@@ -140,7 +140,7 @@ def _evaluate(expression: str, data: dict[str, Any]) -> Any:
 
 
 def _plain_text(value: Any) -> str:
-    """A finding as plain words of one line: servers and their users write it."""
+    """Format a finding as one line of plain text: servers and their users control its content."""
     if isinstance(value, list):
         text = ", ".join(_plain_text(v) for v in value)
     elif value is None:

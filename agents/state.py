@@ -1,4 +1,4 @@
-"""What a graph carries from step to step, and what each waking brings anew."""
+"""State that a graph carries from step to step, and the context of each run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TaskOutcome = Literal["completed", "failed", "manual", "emergency"]
 
 
 class OperateState(TypedDict, total=False):
-    """Operations on one server. Plain JSON values only: this is what checkpoints hold."""
+    """Operations on one server. Plain JSON values only, because checkpoints store them."""
 
     text: str
-    """The request as it was received; untrusted."""
+    """The request as received; untrusted."""
     candidates: list[dict[str, Any]]
-    """Procedures that are still to be tried: runbook id and the passage to cite."""
+    """Runbooks still to be tried: id and the passage to cite."""
     runbook: str | None
     citation: dict[str, Any]
     params: dict[str, str]
@@ -30,16 +30,16 @@ class OperateState(TypedDict, total=False):
     rule: str | None
     waived: bool
     returned: str | None
-    """What people want to be different, when they have sent the plan back."""
+    """The changes that people request when they return the plan."""
     failed_at: int | None
-    """Number of the action that failed, when one did."""
+    """Ordinal of the failed action, if any."""
     ending: TaskOutcome
     report: str
 
 
 @dataclass(frozen=True, slots=True)
 class AgentContext:
-    """What a waking brings: never checkpointed, because a hold lives for one beat only."""
+    """Context of one run: never checkpointed, because a claim lives for one beat only."""
 
     board: BoardContext
     gate: Gate
@@ -50,4 +50,4 @@ class AgentContext:
     notebook: Notebook = field(default_factory=Notebook)
     """What the agent remembers of this issue and server."""
     final_states: list[State] = field(default_factory=list)
-    """How this waking ended the task: that stands, whatever people do the moment after."""
+    """How this run ended the task; final, even if people act right after."""

@@ -1,4 +1,4 @@
-"""The agents at work: one claimed task, one graph, as far as it goes in this beat."""
+"""Agents at work: run one claimed task through its graph, as far as it goes in this beat."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ class Team:
         library: Library,
         checkpointer: BaseCheckpointSaver[Any],
         closing: Callable[[], bool] = lambda: False,
-        employer: ExternalAgentRunner | None = None,
+        runner: ExternalAgentRunner | None = None,
     ) -> None:
-        """``closing`` says that this process is to end: a task then rests after its next step."""
+        """`closing` reports that this process is to end: a task then pauses after its next step."""
         self._board = board
         self._gate = gate
         self._library = library
         self._closing = closing
-        self._employer = employer
+        self._runner = runner
         self._operate = graph.operate_graph(checkpointer)
         self._dispatch = graph.dispatch_graph()
-        self._pursue = graph.goal_graph()
+        self._plan_goal = graph.goal_graph()
         self._execute = graph.execution_graph()
 
     def work(self, agent: AgentEntry, claim: Claim) -> WorkResult:
-        """Do the next steps of a task. Whatever goes wrong ends with people, never silently."""
+        """Run the next steps of a task. Every failure is handed to people, none passes silently."""
         context = AgentContext(
             board=self._board,
             gate=self._gate,
@@ -93,33 +93,31 @@ class Team:
             with checkpoints.fenced_by(claim):
                 return run(context, task)
         except Stale:
-            # A person or another worker has decided otherwise: their word stands. Where that was
-            # after the end, so does the end.
+            # A person or another worker has decided otherwise; their decision takes precedence. If
+            # it came after the end of this run, the end counts as well.
             return WorkResult(context.final_states[0].value if context.final_states else "stale", 0)
         except OUTAGE_ERRORS:
-            # Nothing can be written now; the beat is taken up again when the database is back.
+            # Nothing can be written now; the beat is repeated once the database is back.
             raise
         except GuardiaError as error:
             return self._hand_over(claim, str(error), alert=isinstance(error, Forged))
         except Exception as error:
-            log.exception("%s on task %s", agent.id, claim.task_id)
-            return self._hand_over(claim, t("agents.internal", kind=type(error).__name__))
+            log.exception("agent %s failed on task %s", agent.id, claim.task_id)
+            return self._hand_over(claim, _reason(error))
 
     def pursue(self, agent: AgentEntry, claim: GoalClaim) -> WorkResult:
-        """Break a goal down and file its plan; what goes wrong is said on the goal."""
+        """Break a goal down and file its plan; failures are reported on the goal."""
         meter = BoardMeter(self._board, claim)
         context = GoalContext(self._board, brain_for(agent.brain, agent.role, meter=meter), claim)
         try:
-            self._pursue.invoke({}, context=context)
+            self._plan_goal.invoke({}, context=context)
         except Stale:
             return WorkResult("stale", 0)
         except OUTAGE_ERRORS:
             raise
         except Exception as error:
-            log.exception("%s on goal %s", agent.id, claim.sr_id)
-            known = isinstance(error, GuardiaError)
-            why = str(error) if known else t("agents.internal", kind=type(error).__name__)
-            return self._ask_back(claim, why)
+            log.exception("agent %s failed on goal %s", agent.id, claim.sr_id)
+            return self._ask_back(claim, _reason(error))
         return WorkResult("goal", 3)
 
     def _ask_back(self, claim: GoalClaim, why: str) -> WorkResult:
@@ -130,7 +128,7 @@ class Team:
         return WorkResult("goal_asked", 0)
 
     def execute_rollback(self, rollback_claim: RollbackClaim) -> WorkResult:
-        """Undo a task on a person's order; what cannot be undone ends with people and an alert."""
+        """Undo a task by directive; what cannot be undone goes to people with an alert."""
         try:
             found = rollback.grant_rollback(self._board, rollback_claim)
             done = undo_actions(self._board, self._gate, found.grant, found.plan, found.kept)
@@ -143,7 +141,9 @@ class Team:
             raise
         except Exception as error:
             log.exception(
-                "order %s on task %s", rollback_claim.directive_id, rollback_claim.claim.task_id
+                "directive %s failed on task %s",
+                rollback_claim.directive_id,
+                rollback_claim.claim.task_id,
             )
             known = isinstance(error, GuardiaError)
             why = str(error) if known else t("agents.internal", kind=type(error).__name__)
@@ -166,14 +166,14 @@ class Team:
         return WorkResult("delegated", 2)
 
     def _run_manual_plan(self, context: AgentContext) -> WorkResult:
-        """A plan that a person has written and people have approved: it is only carried out."""
+        """Carry out a plan that a person has written and people have approved."""
         self._execute.invoke({}, context=context)
         return WorkResult(view.task(self._board, context.claim.task_id).state.value, 3)
 
     def _run_external(self, context: AgentContext, agent: AgentEntry) -> WorkResult:
-        if self._employer is None:
+        if self._runner is None:
             raise Misconfigured(what=agent.id, why=t("agents.outside.no_employer"))
-        if not self._employer.work(context, agent, self._closing):
+        if not self._runner.work(context, agent, self._closing):
             return WorkResult("handed_back", 1)
         return WorkResult(view.task(self._board, context.claim.task_id).state.value, 1)
 
@@ -182,29 +182,30 @@ class Team:
         thread = f"task-{task_id}-{task.attempt}" if task.attempt else f"task-{task_id}"
         config = {"configurable": {"thread_id": thread}}
         steps = 0
-        given: Any = self._next_input(config, task_id)
-        while given is not _NO_INPUT:
+        update: Any = self._next_input(config, task_id)
+        while update is not _NO_INPUT:
             for _ in self._operate.stream(
-                given, config, context=context, stream_mode="updates", durability="sync"
+                update, config, context=context, stream_mode="updates", durability="sync"
             ):
                 steps += 1
                 if self._closing():
                     return WorkResult("handed_back", steps)
-            given = self._next_input(config, task_id)
+            update = self._next_input(config, task_id)
         return WorkResult(view.task(self._board, task_id).state.value, steps)
 
     def _next_input(self, config: dict[str, Any], task_id: int) -> Any:
-        """What moves the thread on: a start, a resume, the rest after a crash, or nothing.
+        """Return what continues the thread: a start, a resume, `None` after a crash, `_NO_INPUT`.
 
-        The board is the truth: a sleeping graph is resumed only where the task is approved, or
-        where people have sent its plan back.
+        The board decides: a suspended graph is resumed only if the task is approved or people have
+        returned its plan.
         """
         snapshot = self._operate.get_state(config)
         task = view.task(self._board, task_id)
         if not snapshot.values:
             return {"text": relevant_text(task.body)}
         if not snapshot.next:
-            # A step that was done and died before its checkpoint is no longer to do, and yet here.
+            # A finished step whose checkpoint was lost with its worker is not next, but still
+            # listed.
             return None if snapshot.tasks else _NO_INPUT
         if snapshot.interrupts:
             if task.state is State.PARSED:
@@ -214,3 +215,9 @@ class Team:
 
 
 _NO_INPUT = object()
+
+
+def _reason(error: Exception) -> str:
+    """Return why an error stopped the agent; internal errors only by their kind."""
+    known = isinstance(error, GuardiaError)
+    return str(error) if known else t("agents.internal", kind=type(error).__name__)

@@ -57,7 +57,7 @@ def measure(dsn: str) -> None:
                 )
             report_timing("the same read by our own agent", lambda: gate.read(grant, call))
         with shared_folder() as folder:
-            employer = ExternalAgentRunner(
+            runner = ExternalAgentRunner(
                 board_url, HostResources(folder, FileCredentialStore(folder / "keys"))
             )
             agent = adapter_entry(
@@ -65,7 +65,7 @@ def measure(dsn: str) -> None:
             )
             here = adapter_context(env, env.create_parsed_task(), found.hands)
             report_timing(
-                "a turn of /bin/true", lambda: employer._run_session(here, agent, lambda: False), 20
+                "a turn of /bin/true", lambda: runner._run_session(here, agent, lambda: False), 20
             )
 
 

@@ -1,4 +1,4 @@
-"""BM25 over Korean morphemes."""
+"""BM25 search over Korean morphemes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from guardia.knowledge.korean import tokens
 
 
 class Index:
-    """Scores of a fixed row of texts for a query. Building it loads Kiwi."""
+    """BM25 scores of a fixed list of texts. Building it loads Kiwi."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        from bm25s import BM25  # 0.2 s that a CLI call need not pay
+        from bm25s import BM25  # imported late: it would cost every CLI call 0.2 s
 
         self._size = len(texts)
         self._bm25 = BM25()
@@ -19,7 +19,7 @@ class Index:
         self._known = frozenset(self._bm25.vocab_dict)
 
     def scores(self, query: str) -> list[float]:
-        """One score for each text, in their order; 0 where no word is shared."""
+        """Return one score per text, in their order; 0 if it shares no word with the query."""
         words = [w for w in tokens(query) if w in self._known]
         if not words:
             return [0.0] * self._size

@@ -1,8 +1,8 @@
-"""Korean morphemes: Kiwi behind a small interface.
+"""Korean morphological analysis: Kiwi behind a small interface.
 
-Kiwi is loaded on first use, once per process, and let go when it has not been asked for a while: it
-is most of a worker's memory, and back within a second. Its dictionaries of proper names from
-encyclopaedias are left out: the texts of this field do not need them, and they double memory and
+Kiwi is loaded on first use, once per process, and unloaded after a period without requests: it
+takes most of a worker's memory and reloads within a second. Its dictionaries of proper names from
+encyclopaedias are not loaded: texts in this field do not need them, and they double memory and
 start-up time.
 """
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _IDLE_SECONDS = 60.0
-"""Seconds without a question after which the analyser is let go."""
+"""Seconds without a request after which Kiwi is unloaded."""
 
-# Server ids, versions, addresses, file names, error numbers: one token each, never taken apart.
+# Server ids, versions, addresses, file names, error numbers: one token each, never split.
 _INDIVISIBLE = re.compile(
     r"(?<![A-Za-z0-9])(?:v?\d+(?:\.\d+)+|[A-Za-z0-9]+(?:[-_.]+[A-Za-z0-9]+)+|(?:/[\w.-]*\w)+)",
     re.ASCII,
@@ -37,7 +37,7 @@ _INDIVISIBLE = re.compile(
 _CONTENT_TAGS = frozenset(
     ["NNG", "NNP", "XR", "VV", "VA", "VV-I", "VV-R", "VA-I", "VA-R", "SL", "SH", "SN", "W_SERIAL"]
 )
-# Politeness and light verbs say nothing of the matter.
+# Politeness and light verbs carry no meaning for search.
 # fmt: off
 _STOP_WORDS = frozenset({
     "하", "되", "있", "보", "주", "드리", "바라", "같", "이렇", "그렇", "알", "나",
@@ -47,16 +47,16 @@ _STOP_WORDS = frozenset({
 
 
 class Morpheme(NamedTuple):
-    """One morpheme; ``form`` is the dictionary stem, ``start`` its place in the text."""
+    """One morpheme: `form` is the dictionary stem, `start` its position in the text."""
 
     form: str
     tag: str
-    """Sejong tag without Kiwi's conjugation mark: ``NNG``, ``VV``, ``JKS``, ``EF`` …"""
+    """Sejong tag without Kiwi's conjugation mark: `NNG`, `VV`, `JKS`, `EF` …"""
     start: int
 
 
 def morphemes(text: str) -> list[Morpheme]:
-    """The morphemes of ``text``; foreign words in lower case, ids and versions in one piece."""
+    """Split `text` into morphemes; foreign words in lower case, ids and versions in one piece."""
     spans = [(m.start(), m.end(), "SL") for m in _INDIVISIBLE.finditer(text)]
 
     def analyse(kiwi: Kiwi) -> list[Morpheme]:
@@ -67,12 +67,12 @@ def morphemes(text: str) -> list[Morpheme]:
 
 
 def join_morphemes(parts: Iterable[tuple[str, str]]) -> str:
-    """Morphemes (form, tag) as they are written together: ``바꾸 + 어`` is ``바꿔``."""
+    """Join morphemes (form, tag) into their written form: `바꾸 + 어` becomes `바꿔`."""
     return _kiwi.run(lambda kiwi: str(kiwi.join(parts)))
 
 
 def tokens(text: str) -> list[str]:
-    """The words of ``text`` that carry meaning, for search; variants under one name."""
+    """Return the meaningful words of `text` for search, each in its canonical form."""
     return [
         canonical(m.form)
         for m in morphemes(text)
@@ -81,15 +81,15 @@ def tokens(text: str) -> list[str]:
 
 
 def canonical(form: str) -> str:
-    """The one name for words of the same meaning: ``db`` and ``데이터베이스`` are ``디비``."""
+    """Return the canonical word for synonyms: `db` and `데이터베이스` become `디비`."""
     return _synonyms().get(form, form)
 
 
 class _KiwiThread:
-    """Kiwi in a thread of its own, loaded for as long as it is asked; safe for all threads.
+    """Kiwi in a thread of its own, unloaded when idle; thread-safe.
 
-    Its allocator keeps for a thread what the thread has freed, and loses track of it with the
-    thread: the one that loads, works and lets go must be the same, and last.
+    Its allocator keeps freed memory per thread and loses track of it when the thread ends. So one
+    lasting thread loads, uses and unloads it.
     """
 
     def __init__(self) -> None:
@@ -97,45 +97,45 @@ class _KiwiThread:
         self._lock = Lock()
         self._thread: Thread | None = None
 
-    def run(self, question: Callable[[Kiwi], T]) -> T:
-        """What ``question`` makes of Kiwi; it must not ask again."""
+    def run(self, work: Callable[[Kiwi], T]) -> T:
+        """Return the result of `work` on Kiwi. `work` must not call `run` itself."""
         with self._lock:
             if self._thread is None:
                 self._thread = Thread(target=self._serve, name="kiwi", daemon=True)
                 self._thread.start()
-        answer: Future[T] = Future()
-        self._requests.put((answer, question))
-        return answer.result()
+        result: Future[T] = Future()
+        self._requests.put((result, work))
+        return result.result()
 
     def _serve(self) -> None:
         kiwi: Kiwi | None = None
         while True:
             try:
-                answer, question = self._requests.get(timeout=_IDLE_SECONDS if kiwi else None)
+                result, work = self._requests.get(timeout=_IDLE_SECONDS if kiwi else None)
             except Empty:
                 kiwi = None
                 _trim_memory()
                 continue
             try:
                 kiwi = kiwi or _load()
-                answer.set_result(question(kiwi))
+                result.set_result(work(kiwi))
             except BaseException as error:
-                answer.set_exception(error)
-            del answer, question
+                result.set_exception(error)
+            del result, work
 
 
 _kiwi = _KiwiThread()
 
 
 def _trim_memory() -> None:
-    """Freed memory to the system, where the C library can (glibc)."""
+    """Return freed memory to the system if the C library supports it (glibc)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def _load() -> Kiwi:
-    # Otherwise its allocator keeps what is freed: a tenth while it works, a third at rest.
+    # Without it the allocator keeps freed memory: a tenth while in use, a third when unloaded.
     os.environ.setdefault("MIMALLOC_PURGE_DELAY", "0")
     from kiwipiepy import Kiwi
 

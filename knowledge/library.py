@@ -1,4 +1,4 @@
-"""The documents that answers and plans rest on, found by the words of a request."""
+"""Search for the runbooks that fit a request."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from guardia.knowledge.index import Index
 from guardia.knowledge.runbook import Passage, Runbook, shipped
 
 _SYMPTOM_BOOST = 3.0
-"""A symptom says what people write when they need the procedure; prose only explains it."""
+"""Weight of symptoms: they are what people write when they need the runbook; prose explains it."""
 _OPENING_BONUS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunbookMatch:
-    """A runbook that fits, and its passage that fits best."""
+    """A runbook that fits, with its best passage."""
 
     runbook: Runbook
     passage: Passage
@@ -32,16 +32,16 @@ class Library:
 
     @classmethod
     def shipped(cls) -> Library:
-        """The documents of this package."""
+        """Return the library of the runbooks in this package."""
         return cls(shipped())
 
     @property
     def runbooks(self) -> tuple[Runbook, ...]:
-        """All procedures."""
+        """All runbooks."""
         return self._runbooks
 
     def runbook(self, name: str) -> Runbook:
-        """The procedure of that id; ``NotFound`` where there is none."""
+        """Return the runbook with that id. Raises `NotFound` if there is none."""
         match = next((r for r in self._runbooks if r.id == name), None)
         if match is None:
             raise NotFound(what=name)
@@ -56,10 +56,10 @@ class Library:
         service: str | None = None,
         limit: int = 3,
     ) -> list[RunbookMatch]:
-        """The procedures that fit ``query`` best, one passage each, best first.
+        """Return the runbooks that fit `query` best, one passage each, best first.
 
-        Only those for one of ``skills``, one of the server ``kinds`` and the kind of ``service``,
-        each where given. Nothing that shares no word with the query is found.
+        Each filter applies if given: one of `skills`, one of the server `kinds`, the kind of
+        `service`. A runbook that shares no word with the query is not returned.
         """
         scores = iter(self._index.scores(query))
         found = []
@@ -80,8 +80,11 @@ class Library:
 
 
 def _best(scored: Sequence[tuple[float, Passage]]) -> tuple[float, Passage]:
-    """The passage to cite: the opening, which says when the procedure applies, unless another
-    fits far better. The score is the best one all the same."""
+    """Return the best score and the passage to cite.
+
+    That is the opening, which says when the runbook applies, unless another passage fits far
+    better.
+    """
     score, passage = max(scored, key=lambda pair: pair[0])
     opening, first = scored[0]
     return (score, first) if opening * _OPENING_BONUS >= score else (score, passage)

@@ -1,4 +1,4 @@
-"""Runbooks: front matter is what runs, prose is what people read and plans cite."""
+"""Runbooks: the front matter is executed, the prose is read by people and cited in plans."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FRONT = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _MIN_SECTIONS = 4
-# "!a.b" is "(!a).b" in JMESPath: always null, and never what the author meant.
+# In JMESPath "!a.b" means "(!a).b": always null, and never what the author meant.
 _LOOSE_NOT = re.compile(r"![A-Za-z_]\w*\.")
 
 
@@ -59,11 +59,11 @@ def _arguments(args: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 Expression = Annotated[str, AfterValidator(_expression)]
-"""JMESPath over ``server``, ``service``, ``params`` and what was found under its name."""
+"""JMESPath over `server`, `service`, `params` and the findings by name."""
 Sentence = Annotated[str, Field(min_length=1), AfterValidator(_sentence)]
-"""Korean text whose ``{…}`` are expressions."""
+"""Korean text whose `{…}` are expressions."""
 Arguments = Annotated[dict[str, Any], AfterValidator(_arguments)]
-"""Values of a tool's arguments; a string after ``=`` is an expression, all else is literal."""
+"""Values of a tool's arguments; a string after `=` is an expression, everything else literal."""
 ToolName = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Tag = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]*$")]
@@ -79,7 +79,7 @@ class _StrictModel(BaseModel):
 
 
 class DiagnoseStep(_StrictModel):
-    """A read whose findings are bound under the name ``as``."""
+    """A read whose findings are bound to the name `as`."""
 
     as_: Name = Field(alias="as")
     tool: ToolName
@@ -87,7 +87,7 @@ class DiagnoseStep(_StrictModel):
 
 
 class RunbookAction(_StrictModel):
-    """A change; with ``for_each`` once for every element, bound as ``item``."""
+    """A change. With `for_each` it runs once per element, bound to `item`."""
 
     tool: ToolName
     args: Arguments = Field(default_factory=dict)
@@ -95,7 +95,7 @@ class RunbookAction(_StrictModel):
 
 
 class VerifyStep(_StrictModel):
-    """A read of the whole after the last action, that must come to hold ``within`` seconds."""
+    """A read after the last action that must match `expect` `within` seconds."""
 
     tool: ToolName
     args: Arguments = Field(default_factory=dict)
@@ -104,7 +104,7 @@ class VerifyStep(_StrictModel):
 
 
 class DecisionRule(_StrictModel):
-    """What follows when ``when`` is truthy: actions, or the end of the procedure."""
+    """The consequence if `when` is truthy: actions, or the end of the procedure."""
 
     id: Name
     when: Expression
@@ -123,16 +123,16 @@ class DecisionRule(_StrictModel):
 
 
 class Parameter(_StrictModel):
-    """A value that is read out of the request's own text."""
+    """A value that is extracted from the text of the request."""
 
     pattern: Annotated[str, AfterValidator(_pattern)]
     required: bool = False
     ask: str = ""
-    """What to ask the customer where the text does not hold it."""
+    """The question to the requester if the text lacks the value."""
 
 
 class FrontMatter(_StrictModel):
-    """The part of a runbook that runs."""
+    """The executable part of a runbook."""
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     title: Annotated[str, Field(min_length=1)]
@@ -149,7 +149,7 @@ class FrontMatter(_StrictModel):
 
 
 class Passage(_StrictModel):
-    """One section of a document's prose: what is found and cited."""
+    """One section of a runbook's prose: the unit of search and citation."""
 
     document: str
     title: str
@@ -160,14 +160,14 @@ class Passage(_StrictModel):
 
 
 class Runbook(FrontMatter):
-    """A procedure with its prose. ``sha256`` is of the whole file."""
+    """A runbook with its prose. `sha256` covers the whole file."""
 
     sha256: str
     passages: tuple[Passage, ...]
 
 
 def load(path: Traversable) -> Runbook:
-    """The runbook at ``path``; ``Misconfigured`` names the file and the field that do not hold."""
+    """Load the runbook at `path`. Raises `Misconfigured` with the file and the invalid field."""
     data = path.read_bytes()
     match = _FRONT.match(data.decode("utf-8").replace("\r\n", "\n"))
     if match is None:
@@ -185,7 +185,7 @@ def load(path: Traversable) -> Runbook:
 
 @cache
 def shipped() -> tuple[Runbook, ...]:
-    """The runbooks of this package, by id."""
+    """Return the runbooks of this package, by id."""
     folder = files("guardia.knowledge") / "runbooks"
     found = [p for p in folder.iterdir() if p.name.endswith(".md")]
     return tuple(load(path) for path in sorted(found, key=lambda p: p.name))

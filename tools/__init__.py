@@ -1,8 +1,7 @@
-"""Tools: what may be done on a server, as typed values, and the hands that do it.
+"""Tools: what may be done on a server, as typed values, and the transport that carries it out.
 
-A tool (``tool``) is a declaration: its arguments, its risk, the command it stands for, how its
-output is read, and how it is checked and undone. The families (``database``, ``service``,
-``disk``, ``deploy``, ``logs``, ``security``, ``certificate``, ``host``) declare them, ``catalog``
-lists them, ``planning`` turns a call into a concrete action, ``policy`` says what a grant covers,
-``execute`` is the one gate, and ``ssh`` alone talks to servers.
+A tool (`tool`) declares its arguments, its risk, the command it runs, how the output is parsed, and
+how the change is verified and undone. `families` declares the tools, `catalog` lists them,
+`planning` turns a call into a concrete action, `policy` limits what a grant covers, `gate` is the
+only way to run a command, and `transport` talks SSH.
 """

@@ -1,4 +1,4 @@
-"""Every tool there is, by name."""
+"""Catalog of all tools by name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CATALOG: Mapping[str, Tool[Any]] = MappingProxyType(
 
 
 def find(name: str) -> Tool[Any]:
-    """The tool of that name; ``Refused`` where there is none."""
+    """Return the tool called `name`. Raises `Refused` if there is none."""
     tool = CATALOG.get(name)
     if tool is None:
         raise Refused(why=t("tools.catalog.unknown", tool=name[:80]))

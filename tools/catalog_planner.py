@@ -1,4 +1,4 @@
-"""The catalogue for people who plan: what they write, checked and made concrete like any plan."""
+"""Catalog for people who write plans: validates their drafts and builds actions from them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from guardia.tools import catalog, planning, policy
 
 
 class CatalogPlanner:
-    """``board.planner.Planner`` over the whole catalogue."""
+    """`board.core.planner.Planner` over the whole catalog."""
 
     def options(self) -> tuple[ToolOption, ...]:
-        """Every tool that changes something."""
+        """Return every tool that changes something."""
         return tuple(
             ToolOption(tool.name, t(f"tools.{tool.name}.title"), tuple(tool.args.model_fields))
             for tool in catalog.CATALOG.values()
@@ -24,7 +24,10 @@ class CatalogPlanner:
         )
 
     def build_action(self, draft: ActionDraft, host: Host, category: str) -> Action:
-        """``Refused`` for a read, and for what the category does not cover."""
+        """Build the action of a draft.
+
+        Raises `Refused` for a read and for a risk that the category does not cover.
+        """
         tool = catalog.find(draft.tool)
         if tool.risk is Risk.READ:
             raise Refused(why=t("gate.only_changes", tool=tool.name))

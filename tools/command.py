@@ -1,8 +1,8 @@
-"""A command as a value: quoted by its structure, masked by type.
+"""Remote commands as values: quoted by structure, masked by type.
 
-Values never become shell text. Arguments are quoted one by one; a script's text is a constant of
-this code and gets its values as ``$1``, ``$2``, ...; a ``Secret`` can only be fed to standard
-input, because every account of a server can read every command line.
+Values never become shell text. Arguments are quoted one by one. The text of a script is a constant
+of this code; its values arrive as `$1`, `$2`, ... A `Secret` can only be sent as standard input,
+because every account of a server can read every command line.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Argument = str | int | PurePosixPath
 
 MASK = "***"
 MAX_COMMAND_BYTES = 100_000
-"""Bytes of a rendered command; Linux takes no argument of more than 128 KiB."""
+"""Maximum bytes of a rendered command; Linux accepts no argument of more than 128 KiB."""
 MAX_INPUT_BYTES = 1_000_000
-"""Bytes of standard input."""
+"""Maximum bytes of standard input."""
 
 _PLAIN_PROGRAM = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*")
 _RESERVED = re.compile(
@@ -35,7 +35,7 @@ _SPECIAL_FILE = re.compile(r"/dev/(tcp|udp|fd|stdin|stdout|stderr)(/|$)")
 
 
 class Secret:
-    """A text that only the wire may see."""
+    """A text that is sent to the server but never shown."""
 
     __slots__ = ("_text",)
 
@@ -43,7 +43,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself: for the wire, never for a message."""
+        """Return the text itself, for sending only, never for a message."""
         return self._text
 
     def __repr__(self) -> str:
@@ -72,10 +72,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A bash script, strict about errors, whose text is a constant of this code."""
+    """A bash script in strict mode whose text is a constant of this code."""
 
     name: str
-    """``$0`` of the script: what its messages and the server's process list show."""
+    """`$0` of the script: shown in its messages and in the server's process list."""
     text: LiteralString
 
     def __post_init__(self) -> None:
@@ -105,14 +105,14 @@ class _Stage:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Command:
-    """One command line, made with ``of``, ``script``, ``|``, ``reading``, ``writing``, ``fed``."""
+    """One command line. Built with `of`, `script`, `|` and the `with_*` methods."""
 
     stages: tuple[_Stage, ...]
     stdin: tuple[str | Secret, ...] = field(default=())
 
     @classmethod
     def of(cls, program: Argument, /, *arguments: Argument) -> Command:
-        """One program with its arguments, each of which arrives unchanged."""
+        """Build a command from a program and its arguments; each arrives unchanged."""
         words = tuple(_argument(piece) for piece in (program, *arguments))
         if not words[0]:
             raise Invalid(what=t("tools.command.argument"), why=t("tools.command.no_program"))
@@ -120,27 +120,27 @@ class Command:
 
     @classmethod
     def script(cls, script: Script, /, *arguments: Argument) -> Command:
-        """A bash script that finds ``arguments`` in its positional parameters."""
+        """Build a command from a bash script; `arguments` become its positional parameters."""
         return cls.of("bash", "-c", _PROLOGUE + script.text, script.name, *arguments)
 
     def __or__(self, following: Command) -> Command:
-        """A pipeline; it fails when any of its stages fails."""
+        """Build a pipeline, which fails if any stage fails."""
         if following.stdin:
             raise ProgrammerError(why="the second stage of a pipeline already has an input")
         return Command(self.stages + following.stages, self.stdin)
 
     def with_stdin_from(self, path: Argument) -> Command:
-        """With the first stage's standard input from a file of the server."""
+        """Read the first stage's standard input from a file on the server."""
         if self.stdin:
             raise ProgrammerError(why="a command has one standard input")
         return self._redirected(0, _Redirect("<", _require_file(path)))
 
     def with_stdout_to(self, path: Argument, *, append: bool = False) -> Command:
-        """With the last stage's standard output into a file of the server."""
+        """Write the last stage's standard output to a file on the server."""
         return self._redirected(-1, _Redirect(">>" if append else ">", _require_file(path)))
 
     def with_input(self, *pieces: str | Secret) -> Command:
-        """With ``pieces``, joined, as standard input: the only place for a secret."""
+        """Send `pieces`, joined, as standard input: the only place for a secret."""
         if any(r.operator == "<" for r in self.stages[0].redirects):
             raise ProgrammerError(why="a command has one standard input")
         given = replace(self, stdin=pieces)
@@ -149,15 +149,15 @@ class Command:
         return given
 
     def input(self) -> bytes:
-        """Standard input for the wire; empty where none is given."""
+        """Return the bytes of standard input, secrets included."""
         texts = (p.reveal() if isinstance(p, Secret) else p for p in self.stdin)
         return "".join(texts).encode()
 
     def render(self) -> str:
-        """The command for the wire, in POSIX shell syntax."""
+        """Return the command in POSIX shell syntax, as it is sent."""
         line = " | ".join(stage.render() for stage in self.stages)
         if len(self.stages) > 1:
-            # Plain sh has no pipefail everywhere: a broken first stage would pass unseen.
+            # Not every plain sh has pipefail: a failing first stage would go unnoticed.
             line = f"bash -o pipefail -c {shlex.quote(line)}"
         if len(line.encode()) > MAX_COMMAND_BYTES:
             raise Invalid(what=t("tools.command.argument"), why=t("tools.command.too_long"))
@@ -165,7 +165,7 @@ class Command:
 
     @property
     def masked(self) -> str:
-        """The command for people: exactly what would run, without any secret."""
+        """The command as shown to people: exactly what runs, with secrets masked."""
         if not self.stdin:
             return self.render()
         shown = "".join(MASK if isinstance(p, Secret) else p for p in self.stdin)
@@ -191,7 +191,7 @@ def _argument(piece: Argument) -> str:
 
 
 def _require_passable(text: str) -> str:
-    """``text``, if an argument of a process can hold it at all."""
+    """Return `text`. Raises `Invalid` if it cannot be passed as a process argument."""
     try:
         fits = b"\0" not in text.encode()
     except UnicodeEncodeError:
@@ -202,7 +202,7 @@ def _require_passable(text: str) -> str:
 
 
 def _program(name: str) -> str:
-    """Quoted so that the shell takes it for neither a reserved word nor an assignment."""
+    """Quote a program name so that the shell reads no reserved word or assignment."""
     plain = _PLAIN_PROGRAM.fullmatch(name) and not _RESERVED.fullmatch(name)
     return name if plain else "'" + name.replace("'", "'\"'\"'") + "'"
 

@@ -1,7 +1,7 @@
-"""The one gate: every remote command passes here, with a grant, and is on the record.
+"""The single gate for remote commands: checks the grant and records every command.
 
-A read needs any grant. A change must be the granted plan's own action, within the risk that its
-category allows, and its commands must still be the ones that were approved.
+A read needs any grant. A change must be an action of the granted plan, within the risk that its
+category allows, and its command must still be the one that was approved.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
 from guardia.tools.command import Command
 from guardia.tools.inflight import InFlightCommands
+from guardia.tools.output import ExitReason, Output
 from guardia.tools.tool import Tool
-from guardia.tools.transport.connections import ExitReason, Output
 from guardia.tools.transport.supervised_shell import FenceGuard
 from guardia.tools.unmet import describe
 
 _POLL_SECONDS = (0.2, 0.4, 0.8, 1.5, 3.0)
-"""Seconds between looks while a check waits; the last one repeats."""
+"""Seconds between attempts while a check waits; the last value repeats."""
 
 
 class Transport(Protocol):
-    """What carries a command to a host: ``tools.ssh.Connections``."""
+    """Transport that runs commands on hosts, as `transport.connections.Connections` does."""
 
     def run(
         self,
@@ -52,12 +52,15 @@ class Transport(Protocol):
         cancel: threading.Event | None = None,
         fence_guard: FenceGuard | None = None,
     ) -> Output:
-        """Run it and wait; ``Unreachable`` where the host does not answer. Setting ``cancel``
-        ends it on the host; with a ``leash`` it starts only while that holds."""
+        """Run a command and wait for its end. Raises `Unreachable` if the host does not answer.
+
+        Setting `cancel` ends the command on the host. With a `fence_guard` it starts only while the
+        claim is current.
+        """
         ...
 
     def end(self, host: Host, tag: str) -> bool:
-        """End whatever is on that leash on the host; whether nothing of it is left."""
+        """End every process with this tag on the host. Returns whether none is left."""
         ...
 
 
@@ -66,9 +69,9 @@ class ActionStatus(StrEnum):
 
     DONE = "done"
     NOT_STARTED = "not_started"
-    """A precheck did not hold: the server is not as the plan assumed. Nothing was changed."""
+    """A precheck failed: the server is not as the plan assumed. Nothing was changed."""
     FAILED = "failed"
-    """The command failed or its effect could not be verified: undo it."""
+    """The command failed or its effect could not be verified; it must be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class ActionReport:
 
 @dataclass(frozen=True, slots=True)
 class FailedCheck:
-    """A check that does not hold, with what was found instead."""
+    """A check that failed, with the findings that it met instead."""
 
     check: Check
     found: dict[str, Any] | None
@@ -97,7 +100,7 @@ class FailedCheck:
 
 
 class Gate:
-    """Reads, changes and undoes on servers, one recorded command at a time."""
+    """Runs reads, changes and rollbacks on servers, one recorded command at a time."""
 
     def __init__(
         self,
@@ -112,48 +115,51 @@ class Gate:
         self.in_flight = InFlightCommands()
 
     def interrupt(self) -> int:
-        """End the commands whose agents no longer hold their task; how many were told to."""
+        """End the commands whose claims are no longer current. Returns how many were cancelled."""
         return self.in_flight.interrupt(self._board)
 
     def close(self) -> None:
-        """End all commands on their servers and begin no more: this process is to end."""
+        """End all commands on their servers and accept no more, before the process exits."""
         self.in_flight.close()
 
     def host(self, grant: Grant) -> Host:
-        """The server that a grant is for."""
+        """Return the server that a grant is for."""
         return cmdb.server(self._board, grant.server_id)
 
     def read(self, grant: Grant, call: ToolCall) -> dict[str, Any]:
-        """Run a read and return its findings; ``CommandFailed``, ``Unreachable`` or ``Refused``."""
+        """Run a read and return its findings.
+
+        Raises `CommandFailed`, `Unreachable` or `Refused`.
+        """
         tool = catalog.find(call.tool)
         if tool.risk is not Risk.READ:
             raise Refused(why=t("gate.not_a_read", tool=call.tool))
         return self._run(grant, tool, call, None)
 
     def first_failed(self, grant: Grant, checks: tuple[Check, ...]) -> FailedCheck | None:
-        """The first of ``checks`` that does not hold, or ``None``."""
-        return next((unmet for c in checks if (unmet := self._unmet(grant, c))), None)
+        """Return the first check that fails, or `None`."""
+        return next((failed for c in checks if (failed := self._failed_check(grant, c))), None)
 
     def execute(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
-        """Pre-check, do and verify one action of the granted plan."""
+        """Run the prechecks, the command and the verification of one action of the granted plan."""
         tool = self._require_allowed(grant, action)
-        unmet = self.first_failed(grant, action.precheck)
-        if unmet is not None:
-            return ActionReport(ActionStatus.NOT_STARTED, t("gate.precheck", check=unmet))
+        failed = self.first_failed(grant, action.precheck)
+        if failed is not None:
+            return ActionReport(ActionStatus.NOT_STARTED, t("gate.precheck", check=failed))
         try:
             self._run(grant, tool, action.call, PlanStep(ordinal, "do"))
         except Unreachable as error:
-            # The hands raise this only for what has surely not begun.
+            # The transport raises this only for a command that certainly did not start.
             return ActionReport(ActionStatus.NOT_STARTED, str(error))
         except CommandFailed as error:
             return ActionReport(ActionStatus.FAILED, str(error))
-        unmet = self.first_failed(grant, action.verify)
-        if unmet is not None:
-            return ActionReport(ActionStatus.FAILED, t("gate.verify", check=unmet))
+        failed = self.first_failed(grant, action.verify)
+        if failed is not None:
+            return ActionReport(ActionStatus.FAILED, t("gate.verify", check=failed))
         return ActionReport(ActionStatus.DONE)
 
     def undo(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
-        """Undo one action and verify that it is undone."""
+        """Undo one action and verify the result."""
         if action.undo is None:
             return ActionReport(ActionStatus.FAILED, action.irreversible or "")
         tool = self._require_allowed(grant, action)
@@ -161,22 +167,28 @@ class Gate:
             self._run(grant, catalog.find(action.undo.tool), action.undo, PlanStep(ordinal, "undo"))
         except (CommandFailed, Unreachable) as error:
             return ActionReport(ActionStatus.FAILED, str(error))
-        unmet = self.first_failed(grant, action.undo_verify)
-        if unmet is not None:
-            return ActionReport(ActionStatus.FAILED, t("gate.verify", check=unmet))
+        failed = self.first_failed(grant, action.undo_verify)
+        if failed is not None:
+            return ActionReport(ActionStatus.FAILED, t("gate.verify", check=failed))
         assert tool is not None
         return ActionReport(ActionStatus.DONE)
 
     def ensure_stopped(self, grant: Grant, step: PlanStep) -> None:
-        """Before looking at what became of a step whose worker has told nothing: make sure that
-        nothing of it runs on the server any more, or ever will. ``Unreachable`` where that cannot
-        be made sure of."""
+        """Make sure that no process of an interrupted step runs on the server, now or later.
+
+        Called before the state of a step is inspected whose worker never reported a result. Raises
+        `Unreachable` if this cannot be confirmed.
+        """
         host = self.host(grant)
         if not self._transport.end(host, _tag(grant, step)):
             raise Unreachable(server=host.server_id, why=t("gate.still_runs"))
 
     def _require_allowed(self, grant: Grant, action: Action) -> Tool[Any]:
-        """The action's tool, if the grant's category allows it and nothing changed since."""
+        """Return the action's tool.
+
+        Raises `Refused` if its risk exceeds the grant's category or if the action would no longer
+        be planned the same way.
+        """
         tool = catalog.find(action.call.tool)
         if not policy.covers(grant.category, tool.risk):
             raise Refused(why=t("gate.risk", tool=tool.name, category=grant.category))
@@ -184,8 +196,8 @@ class Gate:
             raise Refused(why=t("gate.drift", tool=tool.name))
         return tool
 
-    def _unmet(self, grant: Grant, check: Check) -> FailedCheck | None:
-        """Look again and again until the check holds or ``within`` seconds have passed."""
+    def _failed_check(self, grant: Grant, check: Check) -> FailedCheck | None:
+        """Evaluate a check repeatedly until it passes or its `within` seconds are over."""
         deadline = time.monotonic() + check.within
         pauses = itertools.chain(_POLL_SECONDS, itertools.repeat(_POLL_SECONDS[-1]))
         while True:
@@ -200,7 +212,7 @@ class Gate:
         try:
             return self.read(grant, check.call)
         except (CommandFailed, Unreachable):
-            # A service that does not answer the question does not fulfil the expectation.
+            # A service that does not answer the read fails the check.
             return None
 
     def _run(
@@ -241,14 +253,14 @@ class Gate:
         return findings
 
     def _fence_guard(self, intent: Intent) -> FenceGuard | None:
-        """A change reaches the server only while its agent holds the task, to the last moment."""
+        """Return the guard that ties a change to its claim. Reads need none."""
         if intent.step is None:
             return None
-        holds = partial(commands.require_current, self._board, intent.grant.claim)
-        return FenceGuard(_tag(intent.grant, intent.step), holds)
+        require_current = partial(commands.require_current, self._board, intent.grant.claim)
+        return FenceGuard(_tag(intent.grant, intent.step), require_current)
 
     def _interrupted(self, intent: Intent, started: float, output: Output) -> NoReturn:
-        """A person has ordered otherwise: the agent learns nothing from it and goes no further."""
+        """Record the cancelled command and raise `Interrupted`: its findings are not used."""
         gone = "gone" if output.is_confirmed_gone else "not_gone"
         self._conclude(intent, started, CommandResult(False, {}, t(f"gate.interrupted.{gone}"), 0))
         raise Interrupted(what=f"SR-{intent.grant.claim.sr_id}")
@@ -263,7 +275,7 @@ class Gate:
 
 
 def _tag(grant: Grant, step: PlanStep) -> str:
-    """Names one step of one task's plan among a server's processes."""
+    """Return the tag that identifies a step of a plan in a server's process list."""
     plan = (grant.plan_hash or "")[:12]
     return f"guardia:{grant.claim.task_id}:{plan}:{step.ordinal}:{step.phase}"
 
@@ -272,5 +284,5 @@ def _is_satisfied(check: Check, found: dict[str, Any] | None) -> bool:
     try:
         return bool(jmespath.search(check.expect, found))
     except (JMESPathError, TypeError):
-        # A finding of another type than expected does not fulfil the expectation either.
+        # A finding of an unexpected type fails the check as well.
         return False

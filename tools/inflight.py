@@ -1,7 +1,7 @@
-"""The commands that this process has in flight, so that a person's order reaches them.
+"""Commands in flight in this process, so that a person's intervention interrupts them.
 
-A command belongs to the fence that its agent held when it was sent. Where the board has raised the
-fence since, the command is interrupted, not awaited.
+Each command is tracked with the fencing token of its claim. If the board has raised the token
+since, the command is interrupted, not awaited.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from guardia.errors import Interrupted
 
 
 class InFlightCommands:
-    """Running commands of one process; safe for all threads."""
+    """Running commands of one process; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,9 +26,11 @@ class InFlightCommands:
 
     @contextmanager
     def track(self, claim: Claim) -> Iterator[threading.Event]:
-        """Enter before the intent is written, so that no order can pass unseen in between.
+        """Track a command until the block ends; its event is set to interrupt it.
 
-        ``Interrupted`` once closed."""
+        Enter before the intent is recorded, so that an intervention in between is not missed.
+        Raises `Interrupted` after `close`.
+        """
         cancel = threading.Event()
         with self._lock:
             if self._closed:
@@ -41,25 +43,25 @@ class InFlightCommands:
                 del self._running[cancel]
 
     def interrupt(self, board: BoardContext) -> int:
-        """Interrupt whatever no longer has the board's word; returns how many commands."""
+        """Interrupt the commands whose fencing token is stale. Returns how many."""
         with self._lock:
             running = dict(self._running)
         if not running:
             return 0
-        overtaken = commands.stale_fences(board, set(running.values()))
-        ended = [cancel for cancel, fence in running.items() if fence in overtaken]
+        stale = commands.stale_fences(board, set(running.values()))
+        ended = [cancel for cancel, fence in running.items() if fence in stale]
         for cancel in ended:
             cancel.set()
         return len(ended)
 
     def close(self) -> None:
-        """Interrupt everything, and let nothing more begin: the process ends."""
+        """Interrupt all commands and accept no more, before the process exits."""
         with self._lock:
             self._closed = True
             for cancel in self._running:
                 cancel.set()
 
     def active_count(self) -> int:
-        """How many commands run that nobody has interrupted."""
+        """Return how many commands run that have not been interrupted."""
         with self._lock:
             return sum(not cancel.is_set() for cancel in self._running)

@@ -1,4 +1,4 @@
-"""What a command left behind, made harmless: servers are not trusted to print only text."""
+"""Output of a remote command, sanitized: servers are not trusted to print only text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guardia.errors import CommandFailed
 from guardia.i18n import t
 
 ERROR_CHARACTERS = 600
-"""How much of a failed command's output an error carries."""
+"""Maximum length of a failed command's output in an error."""
 
 _TERMINAL_SEQUENCES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])"
@@ -31,47 +31,47 @@ _SECRETS = re.compile(
 
 
 class ExitReason(StrEnum):
-    """Why a command is no longer running, as far as this side knows."""
+    """Why a command is no longer running, as far as the client knows."""
 
     EXITED = "exited"
-    """It ended by itself; ``exit`` says how."""
+    """It ended by itself; `exit` holds its status."""
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
     LOST = "lost"
-    """The connection broke after it may have started: its outcome is unknown."""
+    """The connection broke after the command may have started; its outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The end of one remote command."""
+    """Result of one remote command."""
 
     exit: int | None
-    """Exit status, 128 + signal where one ended it; ``None`` unless it ended by itself."""
+    """Exit status, or 128 + signal number. `None` unless the command ended by itself."""
     stdout: str
     stderr: str
     seconds: float
-    """From the request to the end, on this side's clock."""
+    """From the request to the end, measured by the client."""
     truncated: bool = False
-    """More was printed than is kept."""
+    """Whether some output was dropped because it exceeded the limit."""
     exit_reason: ExitReason = ExitReason.EXITED
     is_confirmed_gone: bool = True
-    """Whether it was seen on the server that none of its processes is left (``True`` when it
-    ended by itself)."""
+    """Whether it was confirmed on the server that none of its processes is left. `True` if the
+    command ended by itself."""
 
 
 def sanitize(text: str) -> str:
-    """``text`` without control characters and with what looks like a secret masked."""
+    """Return `text` without control characters and with likely secrets masked."""
     plain = _CONTROLS.sub("", _TERMINAL_SEQUENCES.sub("", text))
     return _SECRETS.sub(r"\1\2***", plain)
 
 
 def decode(raw: bytes) -> str:
-    """Bytes from a server as harmless text."""
+    """Decode bytes from a server as sanitized text."""
     return sanitize(raw.decode("utf-8", errors="replace"))
 
 
 def require_success(tool: str, output: Output) -> str:
-    """The standard output of a command that ended well; else ``CommandFailed``."""
+    """Return the standard output of a command. Raises `CommandFailed` if it did not succeed."""
     if output.exit_reason is not ExitReason.EXITED:
         raise CommandFailed(tool=tool, exit="-", output=t(f"tools.output.{output.exit_reason}"))
     if output.exit != 0:

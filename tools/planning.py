@@ -1,4 +1,4 @@
-"""From a call to a concrete action: everything that will run is worked out here, once."""
+"""Build concrete actions from tool calls: everything that will run is fixed here, once."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _TRANSLATED_ERRORS = frozenset(
         "literal_error",
     }
 )
-"""Faults of an argument that have a text of ours."""
+"""Types of argument errors that have a translated message."""
 
 
 def propose(call: ToolCall, host: Host) -> Action:
-    """``call`` as an action on ``host``: command, checks and undo, all with their final values.
+    """Build the action of `call` on `host`: command, checks and undo with their final values.
 
-    ``Refused`` for an unknown tool or a service that the host lacks, ``Invalid`` for arguments
-    that do not hold. Proposing an action's own call again gives the same action.
+    Raises `Refused` for an unknown tool or a service that the host lacks, `Invalid` for invalid
+    arguments. Deterministic: proposing the call of an action again gives an equal action.
     """
     tool, args, command = prepare(call, host)
     undo = tool.undo(args) if tool.undo else None
@@ -54,7 +54,7 @@ def propose(call: ToolCall, host: Host) -> Action:
 
 
 def prepare(call: ToolCall, host: Host) -> tuple[Tool[Any], ToolArgs, Command]:
-    """The tool of ``call``, its checked arguments and the command on ``host``."""
+    """Return the tool of `call`, its validated arguments and its command on `host`."""
     tool = catalog.find(call.tool)
     try:
         args = tool.args.model_validate(call.args)
@@ -64,14 +64,14 @@ def prepare(call: ToolCall, host: Host) -> tuple[Tool[Any], ToolArgs, Command]:
 
 
 def invalid_argument(tool: str, error: ValidationError) -> Invalid:
-    """The first argument that does not hold, by name; never what was given."""
+    """Build the error for the first invalid argument. It names the argument, never its value."""
     first = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
+    path = ".".join(map(str, first["loc"]))
     kind, context = first["type"], dict(first.get("ctx", {}))
     if "expected" in context:  # 'A', 'B' or 'C'
         context["expected"] = re.sub(r"'(.*?)'( or |, )?", r"\1, ", context["expected"])[:-2]
     why = t(f"tools.argument.{kind}", **context) if kind in _TRANSLATED_ERRORS else first["msg"]
-    return Invalid(what=f"{tool} {place}".rstrip(), why=why)
+    return Invalid(what=f"{tool} {path}".rstrip(), why=why)
 
 
 def _call(tool: Tool[Any], args: ToolArgs) -> ToolCall:
@@ -79,7 +79,7 @@ def _call(tool: Tool[Any], args: ToolArgs) -> ToolCall:
 
 
 def _require_runnable(call: ToolCall, host: Host) -> ToolCall:
-    """``call``, surely runnable: an undo must not be found impossible when it is needed."""
+    """Return `call` normalized. Raises now if it cannot run, not when an undo is needed."""
     tool, args, _ = prepare(call, host)
     return _call(tool, args)
 

@@ -1,6 +1,7 @@
-"""What a grant covers, as pure rules that fail closed.
+"""Which risks a grant covers: pure rules that fail closed.
 
-A category is a name of the org chart's approval policy; each bounds the risk of what it may run.
+A category is a name from the approval policy of the org chart; each limits the risk of what may run
+under it.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ LIMITS: Mapping[str, Risk] = MappingProxyType(
         "MAINTENANCE": Risk.CHANGE,
         "DEPLOY_SECURE": Risk.DEPLOY,
         "DESTRUCTIVE": Risk.DESTRUCTIVE,
-        # What a person orders outside of any procedure; its own chain of approvals guards it.
+        # Ordered by a person outside of any runbook; guarded by an approval chain of its own.
         "FORCED": Risk.DESTRUCTIVE,
     }
 )
-"""The shipped categories with the greatest risk that each allows, mildest first."""
+"""The shipped categories with the highest risk that each allows, lowest first."""
 
 
 def covers(category: str, risk: Risk, limits: Mapping[str, Risk] = LIMITS) -> bool:
-    """Whether a grant of ``category`` may run something of ``risk``; an unknown one may nothing."""
+    """Return whether a grant of `category` covers `risk`. An unknown category covers nothing."""
     limit = limits.get(category)
     return limit is not None and risk in frozenset(Risk) and risk <= limit
 
 
 def least_category(risks: Iterable[Risk], limits: Mapping[str, Risk] = LIMITS) -> str:
-    """The mildest category that covers all of ``risks``; ``ValueError`` where none does."""
-    wanted = tuple(risks)
+    """Return the lowest category that covers all `risks`. Raises `ValueError` if none does."""
+    required = tuple(risks)
     mild_first = sorted(limits, key=lambda category: limits[category])
     for category in mild_first:
-        if all(covers(category, risk, limits) for risk in wanted):
+        if all(covers(category, risk, limits) for risk in required):
             return category
-    raise ValueError(f"no category covers {wanted!r}")
+    raise ValueError(f"no category covers {required!r}")

@@ -1,4 +1,7 @@
-"""What a tool acts on: a service of the host, with the places that the CMDB gives it."""
+"""Resolve a service of a host and its locations in the CMDB.
+
+All functions raise `Refused` if the CMDB lacks the entry or holds an unsafe one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _HEALTH = re.compile(r"/[A-Za-z0-9._~/?&=%+-]*")
 
 
 def service_on(host: Host, name: str, kinds: Collection[str] = ()) -> Service:
-    """The host's service of that name, if it is of one of ``kinds``; else ``Refused``."""
+    """Return the host's service called `name`. Raises `Refused` if it has none of these kinds."""
     try:
         service = host.service(name)
     except KeyError:
@@ -29,36 +32,36 @@ def service_on(host: Host, name: str, kinds: Collection[str] = ()) -> Service:
 
 
 def root(service: Service) -> str:
-    """Its folder; ``Refused`` where the CMDB has none."""
+    """Return the service's folder."""
     return _path(service, "root", service.root)
 
 
 def logs(service: Service) -> str:
-    """Its folder of logs; ``Refused`` where the CMDB has none."""
+    """Return the service's log folder."""
     return _path(service, "logs", service.logs)
 
 
 def control(service: Service) -> str:
-    """Its control script; ``Refused`` where the CMDB has none."""
+    """Return the path of the service's control script."""
     return _path(service, "control", service.control)
 
 
 def port(service: Service) -> int:
-    """Its TCP port; ``Refused`` where the CMDB has none."""
+    """Return the service's TCP port."""
     if service.port is None or not 0 < service.port < 65536:
         raise _missing(service, "port")
     return service.port
 
 
 def health(service: Service) -> str:
-    """The path of its HTTP health check; ``Refused`` where the CMDB has none."""
+    """Return the path of the service's HTTP health check."""
     if service.health is None or not _HEALTH.fullmatch(service.health):
         raise _missing(service, "health")
     return service.health
 
 
 def _path(service: Service, what: str, path: str | None) -> str:
-    """An absolute path without detours, as quoting alone does not make one safe."""
+    """Return an absolute path without `..`, which quoting alone does not prevent."""
     if path is None or not _PATH.fullmatch(path) or ".." in path.split("/"):
         raise _missing(service, what)
     return path.rstrip("/") or "/"

@@ -1,7 +1,7 @@
-"""A tool: one thing that may be done on a server, declared as a value.
+"""Declaration of a tool: one operation on a server, as a value.
 
-A tool knows its own safety: what must hold before it, how its effect is seen, and what undoes it.
-Its arguments carry all of that, so everything is concrete when a plan is filed.
+A tool carries its own safety rules: what must hold before, how the effect is verified, and what
+undoes it. All of it derives from the arguments, so a plan is concrete when it is filed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[a-z]+\.[a-z_]+")
 
 
 class ToolArgs(BaseModel):
-    """Arguments of a tool: frozen, strict, nothing unknown, every text bounded by a pattern."""
+    """Arguments of a tool: frozen, strict, no unknown fields, every text bounded by a pattern."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -43,23 +43,25 @@ A = TypeVar("A", bound=ToolArgs)
 
 
 def no_checks(_args: ToolArgs) -> tuple[Check, ...]:
-    """No checks."""
+    """Return no checks."""
     return ()
 
 
 @dataclass(frozen=True)
 class Tool(Generic[A]):
-    """One thing that may be done. A read has no undo; anything else has exactly one of ``undo``
-    and ``irreversible``."""
+    """One operation on a server.
+
+    A read has no undo; any other tool has exactly one of `undo` and `irreversible`.
+    """
 
     name: str
-    """``family.verb``; its Korean texts are ``tools.<name>.title`` and ``.effect``."""
+    """`family.verb`; its texts are `tools.<name>.title` and `tools.<name>.effect`."""
     risk: Risk
     args: type[A]
     command: Callable[[A, Host], Command]
-    """What would run; ``Refused`` where the host has no such service or lacks what it needs."""
+    """Builds the command. Raises `Refused` if the host lacks the service or an entry it needs."""
     parse: Callable[[Output], Findings]
-    """JSON-able findings; ``CommandFailed`` where the command did not do its work."""
+    """Builds JSON-serializable findings. Raises `CommandFailed` if the command did not succeed."""
     precheck: Callable[[A], tuple[Check, ...]] = no_checks
     verify: Callable[[A], tuple[Check, ...]] = no_checks
     undo: Callable[[A], ToolCall] | None = None
@@ -67,7 +69,7 @@ class Tool(Generic[A]):
     irreversible: str | None = None
     """Text key of the reason why there is no undo."""
     timeout: float = 30.0
-    """Seconds that the command may take."""
+    """Maximum seconds that the command may take."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -78,7 +80,10 @@ class Tool(Generic[A]):
 
 
 def stdout_parser(name: str, reader: Callable[[str], Findings]) -> Callable[[Output], Findings]:
-    """A ``parse`` from a reader of standard output; unreadable output is a failed command."""
+    """Build a `parse` function from a reader of standard output.
+
+    Output that `reader` cannot read counts as a failed command.
+    """
 
     def parse(output: Output) -> Findings:
         text = require_success(name, output)
@@ -92,10 +97,10 @@ def stdout_parser(name: str, reader: Callable[[str], Findings]) -> Callable[[Out
 
 
 def success_findings(_text: str) -> Findings:
-    """Findings of a change whose success says everything."""
+    """Return the findings of a change whose success says everything."""
     return {"done": True}
 
 
 def jmespath_literal(value: object) -> str:
-    """``value`` as a JMESPath literal, for a check's ``expect``."""
+    """Format `value` as a JMESPath literal for the `expect` of a check."""
     return "`" + json.dumps(value, ensure_ascii=False).replace("`", "\\u0060") + "`"

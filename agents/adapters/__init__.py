@@ -1,1 +1,1 @@
-"""Outside agents: started with a task and a short-lived token, watched, served, and ended."""
+"""External agents: start them with a task and a short-lived token, serve them, stop them."""

@@ -1,8 +1,8 @@
-"""The Claude Code CLI as an employee: headless, with our MCP server as its only tools.
+"""Claude Code CLI as an external agent: headless, with our MCP server as its only tools.
 
-Flags and variables as its own help has them, tried with the real one (tests/agents/adapters/
-test_claude_cli.py). Note that ``--allowedTools`` alone only spares the question and takes no tool
-away: ``--tools ""`` does.
+Flags and variables follow its own help and are tried with the real one in
+`tests/agents/adapters/test_claude_cli.py`. Note that `--allowedTools` alone only skips the
+permission prompt and removes no tool; `--tools ""` does.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from guardia.org.adapters import ClaudeCodeAdapter
 
 SERVER = "guardia"
 OFFLINE_ENVIRONMENT = {
-    # Metrics, error reports, feature flags, notices, updates: it would look for them by name at
-    # every start. It asks nobody but the model.
+    # Metrics, error reports, feature flags, notices, updates: it would connect for them at every
+    # start. It may only contact the model.
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
     "DISABLE_AUTOUPDATER": "1",
@@ -36,14 +36,15 @@ _START_PROMPT = b"Work on your task now."
 
 
 def cli_command(adapter: ClaudeCodeAdapter, folder: Path) -> tuple[str, ...]:
-    """The CLI's call. Neither the prompt nor anything secret is among its arguments."""
+    """Return the CLI's command line. It contains neither the prompt nor a secret."""
     model = ("--model", adapter.model) if adapter.model else ()
     return (
         *adapter.command,
         "-p",
-        "--bare",  # no hooks, memory, plugins or prompt of its own; credentials: the key alone
+        "--bare",  # no hooks, memory, plugins or prompt of its own; the key is the only credential
         "--output-format",
-        "stream-json",  # with each message what it used, so that a killed turn is paid for too
+        # with the usage of each message, so that a killed session is charged as well
+        "stream-json",
         "--include-partial-messages",
         "--verbose",
         "--system-prompt-file",
@@ -70,7 +71,7 @@ def cli_command(adapter: ClaudeCodeAdapter, folder: Path) -> tuple[str, ...]:
 
 
 def config() -> str:
-    """The MCP configuration: our server over stdio, which takes the token from its environment."""
+    """Return the MCP configuration: our server over stdio, with the token from the environment."""
     passed = {name: f"${{{name}}}" for name in ("GUARDIA_API", "GUARDIA_TOKEN")}
     if path := os.environ.get("PYTHONPATH"):
         passed["PYTHONPATH"] = path
@@ -84,14 +85,14 @@ def config() -> str:
 
 
 class ClaudeCodeAgent(ProcessAgent):
-    """The CLI at work."""
+    """A running CLI."""
 
     adapter: ClaudeCodeAdapter
     output_limit = 256 * 1024 * 1024  # each word is a line of its own, and only sums are kept
     required_paths = (
         Path(sys.executable),
         Path(guardia.__file__),
-    )  # without its tools it would only cost
+    )  # without its tools it would only cost money
 
     def __init__(
         self, adapter: ClaudeCodeAdapter, spec: SessionSpec, resources: HostResources
@@ -101,13 +102,13 @@ class ClaudeCodeAgent(ProcessAgent):
         self._stream = ClaudeStream()
 
     def launch_spec(self) -> LaunchSpec:
-        """The CLI, its instructions and its MCP configuration in private files."""
+        """Return the CLI with its instructions and MCP configuration in private files."""
         environment = {
             **base_environment(self.spec, self.folder),
             "CLAUDE_CONFIG_DIR": str(self.folder / "claude"),
-            "CLAUDE_CODE_MAX_RETRIES": "3",  # ten would keep a beat for minutes
-            "MCP_TIMEOUT": "120000",  # ms; a busy host takes its time to start a Python
-            "ENABLE_TOOL_SEARCH": "false",  # it is told all its tools at once
+            "CLAUDE_CODE_MAX_RETRIES": "3",  # ten would block a beat for minutes
+            "MCP_TIMEOUT": "120000",  # ms; a busy host takes long to start Python
+            "ENABLE_TOOL_SEARCH": "false",  # all tools are listed at once
             **self.adapter.environment,
             **OFFLINE_ENVIRONMENT,
         }
@@ -126,13 +127,13 @@ class ClaudeCodeAgent(ProcessAgent):
         )
 
     def on_output(self, chunk: bytes) -> None:
-        """Its account of the turn, as it goes."""
+        """Read its report of the session as it is printed."""
         self._stream.feed(chunk)
         if self._stream.tools_missing:
             self._stop_requested.set()
 
     def mask_secrets(self, text: str) -> str:
-        """Without the token and the model's key."""
+        """Mask the token and the model's key."""
         key = self._keys.get(self.adapter.api_key) if self.adapter.api_key else ""
         text = super().mask_secrets(text)
         return text.replace(key, "••••••") if key else text
@@ -140,7 +141,7 @@ class ClaudeCodeAgent(ProcessAgent):
     def with_output(
         self, ending: SessionEnd, stdout_text: str = "", stderr_text: str = ""
     ) -> SessionEnd:
-        """Its last words, what it used, and whether it failed."""
+        """Add its final message, its usage, and whether it failed."""
         stream = self._stream
         stream.end()
         if not stream.has_output:
@@ -150,7 +151,7 @@ class ClaudeCodeAgent(ProcessAgent):
             if stream.tools_missing or (stream.failed and ending.how == "ended")
             else ending.how
         )
-        # Beside a result its complaints are remarks for programmers.
+        # With a result, its standard error is for programmers only.
         parts = (
             t("agents.outside.no_tools") if stream.tools_missing else "",
             stream.words,

@@ -1,7 +1,7 @@
-"""What the Claude Code CLI says while it works (``--output-format stream-json``), line by line.
+"""Parse the output of the Claude Code CLI (`--output-format stream-json`) line by line.
 
-All of it is a program's word: what has another form counts nothing. Only sums and the last words
-are kept, so that what a turn has used is known also where it had to be killed.
+The output is untrusted: lines of another form are ignored. Only sums and the last text are kept, so
+that the usage of a killed session is known as well.
 """
 
 from __future__ import annotations
@@ -35,36 +35,36 @@ class ClaudeStream:
 
     def __init__(self) -> None:
         self.result: dict[str, Any] | None = None
-        """The CLI's own account of the whole turn, once it has ended by itself."""
+        """The CLI's own report of the whole session, if it ended by itself."""
         self.has_output = False
-        """Whether anything of this form was said at all."""
+        """Whether any line had this form."""
         self.tools_missing = False
-        """Whether it began without our MCP server, which is all that it could work with."""
+        """Whether it started without our MCP server, which holds all its tools."""
         self._last_text = ""
         self._messages: list[_Message] = []
-        self._rest = b""
+        self._incomplete = b""
 
     def feed(self, chunk: bytes) -> None:
-        """More of the output."""
-        *lines, rest = (self._rest + chunk).split(b"\n")
+        """Append a chunk of the output."""
+        *lines, incomplete = (self._incomplete + chunk).split(b"\n")
         for line in lines:
             self._parse_line(line)
-        # Nothing that counts is as long; what is left of such a line is none of JSON.
-        self._rest = rest if len(rest) <= _MAX_LINE else b""
+        # No line that counts is as long; the remainder of such a line is not JSON.
+        self._incomplete = incomplete if len(incomplete) <= _MAX_LINE else b""
 
     def end(self) -> None:
-        """No more will come."""
+        """Process the last line."""
         self.feed(b"\n")
 
     @property
     def failed(self) -> bool:
-        """Whether the CLI says that it did not come to its end."""
+        """Whether the CLI reports that it did not finish."""
         found = self.result
         return found is not None and (bool(found.get("is_error")) or _kind(found) != "success")
 
     @property
     def words(self) -> str:
-        """The last words, or why it gave up."""
+        """The final text, or the reason why it gave up."""
         if self.result is None:
             return self._last_text
         value, errors = self.result.get("result"), self.result.get("errors")
@@ -76,10 +76,7 @@ class ClaudeStream:
         ]
 
     def usage(self, model: str | None) -> dict[str, Any] | None:
-        """Tokens of each model, and the cost as the CLI reckons it; ``None`` where none was asked.
-
-        ``model`` is what the chart calls the model: prices are found by that name.
-        """
+        """Return the tokens of each model and the cost computed by the CLI, or `None`."""
         found = self.result or {}
         models = _usage_summary(found.get("modelUsage")) or self._usage_so_far()
         if not models:
@@ -121,32 +118,32 @@ class ClaudeStream:
                     _Message(model, read, _token_count(usage.get("output_tokens")))
                 )
             case "message_delta" if self._messages:
-                # The count so far, not what was added.
+                # The total so far, not the increment.
                 value = _mapping(event.get("usage")).get("output_tokens")
                 self._messages[-1].tokens_out = _token_count(value) or self._messages[-1].tokens_out
 
     def _usage_so_far(self) -> dict[str, dict[str, int]]:
-        """Of the messages that were heard, where the CLI did not get to say it itself."""
-        found: dict[str, dict[str, int]] = {}
+        """Sum the usage of the messages, for a CLI that was killed before its own report."""
+        usage: dict[str, dict[str, int]] = {}
         for message in self._messages:
             tokens = message.tokens_in, message.tokens_out
-            _add(found, message.model, *tokens)
-        return found
+            _add(usage, message.model, *tokens)
+        return usage
 
 
 def _usage_summary(value: object) -> dict[str, dict[str, int]]:
-    """``modelUsage``: also what its own helpers have asked."""
-    found: dict[str, dict[str, int]] = {}
+    """Read `modelUsage`, which includes the calls of its subagents."""
+    summary: dict[str, dict[str, int]] = {}
     for name, usage in _mapping(value).items():
         counts = _mapping(usage)
         read = sum(_token_count(counts.get(part)) for part in _SUMMARY_INPUT_FIELDS)
-        _add(found, name[:120], read, _token_count(counts.get("outputTokens")))
-    return found
+        _add(summary, name[:120], read, _token_count(counts.get("outputTokens")))
+    return summary
 
 
-def _add(found: dict[str, dict[str, int]], model: str, read: int, written: int) -> None:
-    name = model if model in found or len(found) < _MAX_MODELS else next(iter(found))
-    sums = found.setdefault(name, {"input_tokens": 0, "output_tokens": 0})
+def _add(usage: dict[str, dict[str, int]], model: str, read: int, written: int) -> None:
+    name = model if model in usage or len(usage) < _MAX_MODELS else next(iter(usage))
+    sums = usage.setdefault(name, {"input_tokens": 0, "output_tokens": 0})
     sums["input_tokens"] = min(MAX_REPORTED_TOKENS, sums["input_tokens"] + read)
     sums["output_tokens"] = min(MAX_REPORTED_TOKENS, sums["output_tokens"] + written)
 
@@ -161,8 +158,8 @@ def _kind(result: Mapping[str, Any]) -> str:
     return str(result.get("subtype", ""))[:100]
 
 
-def _mapping(found: object) -> Mapping[str, Any]:
-    return found if isinstance(found, dict) else {}
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _token_count(value: object) -> int:
@@ -170,6 +167,6 @@ def _token_count(value: object) -> int:
 
 
 def _micro_usd(cost: object) -> int | None:
-    """Millionths of a dollar: the record knows no fractions."""
+    """Convert dollars to millionths of a dollar, because the audit log has no fractions."""
     known = isinstance(cost, int | float) and 0 <= cost <= _MAX_USD
     return round(cost * 1_000_000) if known else None  # type: ignore[operator]

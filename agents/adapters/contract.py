@@ -1,4 +1,4 @@
-"""What an outside agent is sent out with, and what starts, awaits and ends it."""
+"""Contract of external agents: their inputs, and how they are started, awaited and stopped."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from guardia.org.credential_store import CredentialStore
 
 @dataclass(frozen=True, slots=True)
 class SessionSpec:
-    """One turn of an outside agent on one task."""
+    """One session of an external agent on one task."""
 
     session_id: int
     task: dict[str, Any]
-    """The task as JSON; holds no token."""
+    """The task as JSON, without the token."""
     api: str
-    """Address of the task at the board's API."""
+    """URL of the task in the board's API."""
     token: str = field(repr=False)
     role: str = ""
-    """The role's instructions, where the chart names any."""
+    """The instructions of the role, if the chart names one."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostResources:
-    """What the worker's host gives for it."""
+    """Resources of the worker's host for external agents."""
 
     folder: Path
-    """Below it each turn has a private folder."""
+    """Parent of the private folder of each session."""
     keys: CredentialStore
 
 
 class AgentHandle(Protocol):
-    """An outside agent at work. Created in the loop that awaits it, and used once."""
+    """A running external agent. Created in the loop that awaits it, and used once."""
 
     async def start(self) -> None:
-        """Send it out; ``OperatorError`` where that cannot be done."""
+        """Start it. Raises `OperatorError` if that is impossible."""
 
     async def wait(self) -> None:
-        """Until it has done by itself."""
+        """Wait until it ends by itself."""
 
     async def stop(self) -> SessionEnd:
-        """End whatever is left of it, and say how it was."""
+        """Stop what is left of it and return how it ended."""

@@ -1,4 +1,4 @@
-"""What an outside agent is offered: its server as far as it needs to know it, and its tools."""
+"""Manifest of an external agent: what it may know of its server, and its tools."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from guardia.tools.catalog import CATALOG
 
 
 def build_manifest(agent: AgentEntry, host: Host) -> dict[str, Any]:
-    """The directory entry of the server and the tools that the chart allows, as JSON."""
+    """Return the server's directory entry and the tools that the chart allows, as JSON."""
     return {"host": server_entry(host), "tools": tool_entries(agent)}
 
 
 def server_entry(host: Host) -> dict[str, Any]:
-    """The server without what it takes to reach it: no address, account, key or folder."""
+    """Return the server without anything needed to reach it: no address, account, key or folder."""
     return {
         "server_id": host.server_id,
         "institution": host.institution,
@@ -28,7 +28,7 @@ def server_entry(host: Host) -> dict[str, Any]:
 
 
 def tool_entries(agent: AgentEntry) -> list[dict[str, Any]]:
-    """The tools with the JSON Schema of their arguments."""
+    """Return the tools with the JSON Schema of their arguments."""
     return [
         {
             "name": tool.name,

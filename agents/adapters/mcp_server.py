@@ -1,7 +1,7 @@
-"""The agent API as an MCP server over stdio: a chat model's tools are exactly the API's calls.
+"""Agent API as an MCP server over stdio: each tool is one call of the API.
 
-It holds no right of its own: it passes each call on with the token of its environment, and tells
-the model what the board answers. Needs the ``mcp`` extra.
+It has no permissions of its own: it forwards each call with the token of its environment and
+returns the board's response. Needs the `mcp` extra.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from guardia.board.external_agents.schemas import (
 
 _TIMEOUT = 120.0
 _POLL_INTERVAL = 0.5
-"""Seconds between two looks at an answer that takes longer than the API waits."""
+"""Seconds between polls for a result that takes longer than the API waits."""
 _MAX_RESULT_CHARACTERS = 400_000
-"""Characters of an answer. Claude Code would put longer ones into a file, for tools that an agent
-of ours has not; its own measure is 50,000."""
+"""Maximum characters of a result. Claude Code would put longer ones into a file, but our agents
+have no tool to read it; its own limit is 50,000."""
 
 
 class _NoArguments(BaseModel):
@@ -75,7 +75,7 @@ API_TOOLS: dict[str, ApiTool] = {
 
 
 class AgentApiClient:
-    """The agent API of one task."""
+    """Client of the agent API for one task."""
 
     def __init__(self, api: str, token: str) -> None:
         self._api = api.rstrip("/")
@@ -87,25 +87,28 @@ class AgentApiClient:
         )
 
     async def call(self, api_tool: ApiTool, arguments: dict[str, Any]) -> tuple[bool, str]:
-        """Whether it was done, and what the board says."""
+        """Call the API. Returns whether it succeeded, and the response."""
         if api_tool.method == "GET":
-            answer = await self._client.get(self._api + api_tool.path, params=arguments)
+            response = await self._client.get(self._api + api_tool.path, params=arguments)
         else:
-            answer = await self._client.post(self._api + api_tool.path, json=arguments)
-        while answer.status_code == httpx.codes.ACCEPTED:
+            response = await self._client.post(self._api + api_tool.path, json=arguments)
+        while response.status_code == httpx.codes.ACCEPTED:
             await asyncio.sleep(_POLL_INTERVAL)
-            call_id = answer.json()["call"].rpartition("/")[2]
-            answer = await self._client.get(f"{self._api}/calls/{call_id}")
-        text = answer.text or json.dumps({"status": answer.status_code})
-        return answer.is_success, text if answer.is_success else f"{answer.status_code} {text}"
+            call_id = response.json()["call"].rpartition("/")[2]
+            response = await self._client.get(f"{self._api}/calls/{call_id}")
+        text = response.text or json.dumps({"status": response.status_code})
+        return (
+            response.is_success,
+            text if response.is_success else f"{response.status_code} {text}",
+        )
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         await self._client.aclose()
 
 
 def create_server(board: AgentApiClient) -> Server[Any]:
-    """The MCP server over a board."""
+    """Create the MCP server over a board."""
 
     async def list_tools(
         _context: ServerRequestContext[Any], _params: wire.PaginatedRequestParams | None

@@ -1,4 +1,4 @@
-"""A program as an employee: in a private folder, with limits, and with nothing of ours to read."""
+"""Run an external agent as a sandboxed subprocess (own uid, rlimits, clean environment)."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from guardia.tools.output import sanitize
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 _MAX_KEPT_BYTES = 256 * 1024
-"""Bytes of one stream that are kept."""
+"""Bytes kept of each stream."""
 _STOP_TIMEOUT = 20.0
-"""Seconds that its ward may take to end everything."""
+"""Seconds that the supervisor may take to end everything."""
 _TRANSIENT_UIDS = range(61184, 65520)
-"""Numbers that belong to no account (systemd's DynamicUser takes from the same): one a turn."""
+"""Uids without an account (systemd's DynamicUser uses the same range): one per session."""
 _MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """What a program is started with."""
+    """How a program is started."""
 
     command: Sequence[str]
     stdin: bytes
     environment: dict[str, str]
     files: dict[str, str]
-    """Written into its folder before."""
+    """Written into its folder before the start."""
 
 
 def build_launch_spec(adapter: ProcessAdapter, spec: SessionSpec, folder: Path) -> LaunchSpec:
-    """The program of the chart, with the task as JSON on standard input and in a file."""
+    """Return the program of the chart, with the task as JSON on standard input and in a file."""
     text = json.dumps(spec.task, ensure_ascii=False)
     return LaunchSpec(
         adapter.command,
@@ -58,7 +58,7 @@ def build_launch_spec(adapter: ProcessAdapter, spec: SessionSpec, folder: Path) 
 
 
 def base_environment(spec: SessionSpec, folder: Path) -> dict[str, str]:
-    """The environment of every program: nothing is inherited."""
+    """Return the environment of every program; nothing is inherited."""
     return {
         "PATH": PATH,
         "LANG": "C.UTF-8",
@@ -71,9 +71,10 @@ def base_environment(spec: SessionSpec, folder: Path) -> dict[str, str]:
 
 
 def account(adapter: ProcessAdapter | ClaudeCodeAdapter, session_id: int) -> tuple[int, int] | None:
-    """Whom the program runs as: ``None`` stays who we are, if the chart trusts it with that.
+    """Return uid and gid for the program; `None` keeps the worker's account.
 
-    ``Misconfigured`` where it would have our own rights without the chart saying so.
+    Raises `Misconfigured` if the program would get the worker's permissions without the chart
+    saying so.
     """
     if os.geteuid() != 0:
         if adapter.trust_account and adapter.account is None:
@@ -91,19 +92,19 @@ def account(adapter: ProcessAdapter | ClaudeCodeAdapter, session_id: int) -> tup
     return found.pw_uid, found.pw_gid
 
 
-def format_limits(found: ProcessLimits) -> str:
-    """Limits as the ward takes them."""
-    data, file = found.memory_mb * _MIB, found.file_mb * _MIB
-    return f"{found.processes}:{data}:{found.cpu_seconds}:{file}"
+def format_limits(limits: ProcessLimits) -> str:
+    """Format limits for the supervisor."""
+    data, file = limits.memory_mb * _MIB, limits.file_mb * _MIB
+    return f"{limits.processes}:{data}:{limits.cpu_seconds}:{file}"
 
 
 class ProcessAgent:
-    """One program at work, below its ward."""
+    """A program running below its supervisor."""
 
     output_limit = 16 * 1024 * 1024
     """Bytes of one stream that end it."""
     required_paths: tuple[Path, ...] = ()
-    """What of ours its account must reach."""
+    """Files of the installation that its account must be able to read."""
 
     def __init__(
         self,
@@ -119,15 +120,15 @@ class ProcessAgent:
         self._streams: list[asyncio.Task[bytes]] = []
         self._stop_requested = (
             asyncio.Event()
-        )  # what it says is too much, or tells that it is in vain
+        )  # set when it prints too much, or reports that it cannot work
 
     def launch_spec(self) -> LaunchSpec:
-        """What it is started with."""
+        """Return how it is started."""
         assert isinstance(self.adapter, ProcessAdapter)
         return build_launch_spec(self.adapter, self.spec, self.folder)
 
     async def start(self) -> None:
-        """Make its folder and start it; ``Misconfigured`` where the host does not allow it."""
+        """Prepare its folder and start it. Raises `Misconfigured` if the host does not allow it."""
         uid_gid, launch_spec = account(self.adapter, self.spec.session_id), self.launch_spec()
         await asyncio.to_thread(self._prepare_folder, uid_gid, launch_spec)
         ours, theirs = socket.socketpair()
@@ -153,11 +154,11 @@ class ProcessAgent:
             asyncio.create_task(feeding),
         ]
 
-    def _launcher(self, life: int, uid_gid: tuple[int, int] | None) -> list[str]:
+    def _launcher(self, control_fd: int, uid_gid: tuple[int, int] | None) -> list[str]:
         named = f"{uid_gid[0]}:{uid_gid[1]}" if uid_gid else "-"
         supervisor_file = os.path.abspath(supervisor.__file__)
         bounds = format_limits(self.adapter.limits)
-        return [sys.executable, "-I", "-S", supervisor_file, str(life), named, bounds]
+        return [sys.executable, "-I", "-S", supervisor_file, str(control_fd), named, bounds]
 
     def _prepare_folder(self, uid_gid: tuple[int, int] | None, launch_spec: LaunchSpec) -> None:
         make_folders(self._resources.folder, 0o711)
@@ -175,13 +176,13 @@ class ProcessAgent:
             os.chown(self.folder, *uid_gid)
 
     def _require_access(self, account: SystemAccount) -> None:
-        for place in (self._resources.folder, *self.required_paths):
-            if (obstacle := account.obstacle(place)) is not None:
+        for path in (self._resources.folder, *self.required_paths):
+            if (obstacle := account.obstacle(path)) is not None:
                 why = t("agents.outside.unreachable", path=obstacle)
-                raise Misconfigured(what=str(place), why=why)
+                raise Misconfigured(what=str(path), why=why)
 
     async def _feed(self, stream: asyncio.StreamWriter, text: bytes) -> bytes:
-        # A program need not read what it is given.
+        # A program may ignore its input.
         with suppress(ConnectionError):
             stream.write(text)
             await stream.drain()
@@ -189,12 +190,12 @@ class ProcessAgent:
         return b""
 
     def on_output(self, chunk: bytes) -> None:
-        """Each piece of its standard output, as it comes."""
+        """Handle each chunk of its standard output as it arrives."""
 
     async def _read(
         self, stream: asyncio.StreamReader, on_output: Callable[[bytes], None] = lambda _: None
     ) -> bytes:
-        """The beginning of a stream; the rest is read and dropped, up to a flood."""
+        """Return the beginning of a stream; more is read and dropped, up to the output limit."""
         kept, total = bytearray(), 0
         while chunk := await stream.read(65536):
             kept += chunk[: max(0, _MAX_KEPT_BYTES - len(kept))]
@@ -205,7 +206,7 @@ class ProcessAgent:
         return bytes(kept)
 
     async def wait(self) -> None:
-        """Until the program ends, or has said enough."""
+        """Wait until the program ends or exceeds its output limit."""
         assert self._running
         tasks = [asyncio.ensure_future(self._running.wait())]
         tasks.append(asyncio.ensure_future(self._stop_requested.wait()))
@@ -216,9 +217,9 @@ class ProcessAgent:
                 task.cancel()
 
     async def stop(self) -> SessionEnd:
-        """Kill it with everything that it has started; its folder goes too."""
+        """Kill it with everything that it has started, and remove its folder."""
         try:
-            code, left = await self._ended()
+            code, left = await self._end()
             texts = [await self._text(task) for task in self._streams[:2]]
         finally:
             if self._control_socket:
@@ -230,19 +231,19 @@ class ProcessAgent:
     def with_output(
         self, ending: SessionEnd, stdout_text: str = "", stderr_text: str = ""
     ) -> SessionEnd:
-        """What it has printed, as people may read it: never its token."""
+        """Add its output for people, without the token."""
         text = "\n".join(part.strip() for part in (stdout_text, stderr_text) if part.strip())
         return SessionEnd(ending.how, ending.exit, ending.left, self.mask_secrets(text))
 
     def mask_secrets(self, text: str) -> str:
-        """``text`` without the token."""
+        """Mask the token in `text`."""
         return sanitize(text).replace(self.spec.token, "••••••")
 
     async def _text(self, task: asyncio.Task[bytes]) -> str:
         return (await task).decode("utf-8", "replace")
 
-    async def _ended(self) -> tuple[int | None, int]:
-        """Exit code, and how many processes had to be killed after the program."""
+    async def _end(self) -> tuple[int | None, int]:
+        """Return the exit code, and how many processes had to be killed after the program."""
         if self._running is None or self._control_socket is None:
             return None, 0
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Employs outside agents: one turn on a task that our beat holds, and what becomes of it."""
+"""Run external agents: one session on a claimed task, and what follows from it."""
 
 from __future__ import annotations
 
@@ -37,34 +37,35 @@ ADAPTERS: dict[str, Callable[[Any, SessionSpec, HostResources], AgentHandle]] = 
 
 
 class ExternalAgentRunner:
-    """What outside agents need of a worker process."""
+    """Runs the external agents of a worker process."""
 
     def __init__(self, board_url: str, resources: HostResources, *, grace: float = GRACE) -> None:
-        """``board`` is the address under which they reach the board."""
+        """`board_url` is the address at which the agents reach the board."""
         self._board_url = board_url.rstrip("/")
         self._resources = resources
         self._grace = grace
-        self._carry = graph.execution_graph()
+        self._plan_executor = graph.execution_graph()
 
     def work(
         self, context: AgentContext, entry: AgentEntry, closing: Callable[[], bool] = lambda: False
     ) -> bool:
-        """One turn; ``False`` where this process is ``closing`` and another is to begin it anew.
+        """Run one session. Returns `False` if it must start over in another process.
 
-        What a turn leaves open goes to people: nothing waits for an agent that is gone.
+        That is the case if this process is `closing`. A task that a session leaves open goes to
+        people: nothing waits for an agent that is gone.
         """
         board, claim = context.board, context.claim
         if view.task(board, claim.task_id).state is State.IN_PROGRESS:
-            # A worker died while it carried out an approved plan: that needs no second opinion.
-            self._carry.invoke({}, context=context)
+            # A worker died while carrying out an approved plan, which only needs to be continued.
+            self._plan_executor.invoke({}, context=context)
             return True
         self._require_budget(context)
         ending = self._run_session(context, entry, closing)
         _report_usage(context, ending)
         if ending.how == "closing":
             return False
-        left = view.task(board, claim.task_id).state
-        if left in CLAIMABLE_STATES:
+        state = view.task(board, claim.task_id).state
+        if state in CLAIMABLE_STATES:
             how = t(f"agents.outside.how.{ending.how}")
             tasks.hand_over(
                 board, claim, t("agents.outside.unfinished", agent=entry.title, how=how)
@@ -72,7 +73,7 @@ class ExternalAgentRunner:
         return True
 
     def _require_budget(self, context: AgentContext) -> None:
-        """An outside agent has no embedded brain to go on with: without budget it rests."""
+        """Pause the agent without budget: it has no embedded brain to fall back on."""
         if metering.allowance(context.board, context.claim).spent:
             why = t("agents.outside.no_budget")
             budgets.pause_agent(
@@ -99,7 +100,7 @@ class ExternalAgentRunner:
             agent_session = AgentSession(
                 board,
                 claim,
-                ToolProxy(context, entry, session_id, self._carry),
+                ToolProxy(context, entry, session_id, self._plan_executor),
                 session_id,
                 adapter.seconds,
                 self._grace,
@@ -129,7 +130,7 @@ class ExternalAgentRunner:
 
 
 def _report_usage(context: AgentContext, ending: SessionEnd) -> None:
-    """What the program itself says that its model used; the chart's prices make money of it."""
+    """Record the usage that the program itself reports; the chart's prices apply."""
     for model, used in (ending.usage or {}).get("models", {}).items():
         tokens = used["input_tokens"], used["output_tokens"]
         metering.report_usage(context.board, context.claim, ReportedUsage(model, *tokens))

@@ -1,4 +1,4 @@
-"""One turn of an outside agent: sent out, watched over, served, and surely ended."""
+"""One session of an external agent: start it, watch it, serve its requests, end it for certain."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from guardia.errors import OperatorError
 log = logging.getLogger(__name__)
 
 GRACE = 10.0
-"""Seconds that an agent may go on once its task no longer waits for it: to say what it used."""
+"""Seconds that an agent may continue after its task no longer waits for it, to report usage."""
 _POLL_INTERVAL = 0.5
 
 
 @dataclass
 class AgentSession:
-    """Runs in the thread of a beat, in a loop of its own."""
+    """Runs in the thread of a beat, in an event loop of its own."""
 
     board: BoardContext
     claim: Claim
@@ -39,7 +39,7 @@ class AgentSession:
     """Whether this process is to end."""
 
     def run(self, handle: AgentHandle) -> SessionEnd:
-        """See the agent through its turn; nothing of it remains afterwards."""
+        """Run the agent through its session; nothing of it remains afterwards."""
         return asyncio.run(self._run(handle))
 
     async def _run(self, handle: AgentHandle) -> SessionEnd:
@@ -52,7 +52,7 @@ class AgentSession:
         try:
             async with asyncio.timeout(self.seconds):
                 await handle.start()
-                how = await self._first(handle, serving, watching, shutting_down)
+                how = await self._wait_for_end(handle, serving, watching, shutting_down)
         except TimeoutError:
             how = "timeout"
         except OperatorError as error:
@@ -61,7 +61,7 @@ class AgentSession:
             watching.cancel()
             shutting_down.cancel()
             ending = await handle.stop()
-            # What has been begun for it through the gate is finished or interrupted there.
+            # What the gate has started for it is finished or interrupted there.
             async with self._busy:
                 serving.cancel()
             with suppress(asyncio.CancelledError):
@@ -69,14 +69,14 @@ class AgentSession:
         output = "\n".join(part for part in (why, ending.output) if part)
         return replace(ending, how=how or ending.how, output=output)
 
-    async def _first(
+    async def _wait_for_end(
         self,
         handle: AgentHandle,
         serving: asyncio.Task[str],
         watching: asyncio.Task[str],
         shutting_down: asyncio.Task[str],
     ) -> str:
-        """Why the turn is over; empty where the agent has ended by itself."""
+        """Return why the session is over; empty if the agent ended by itself."""
         working = asyncio.create_task(handle.wait())
         try:
             others = {serving, watching, shutting_down}
@@ -86,20 +86,20 @@ class AgentSession:
         return next((task.result() for task in others if task.done()), "")
 
     async def _wait_for_shutdown(self) -> str:
-        """Until this process is told to end, which reaches threads as a flag only."""
+        """Wait until this process is to end, which threads learn from a flag only."""
         while not self.closing():
             await asyncio.sleep(_POLL_INTERVAL)
         return "closing"
 
     async def _watch(self) -> str:
-        """Until someone ends the turn: a person, another worker, the agent itself, or its task."""
+        """Wait until a person, another worker, the agent itself or its task ends the session."""
         try:
             async with (
                 asyncio.timeout(None) as deadline,
                 aclosing(events.stream(self.board.database.dsn)) as stream,
             ):
                 async for event in stream:
-                    # An empty event: something may have been missed.
+                    # An empty event: some events may have been missed.
                     if event and not self._concerns(event):
                         continue
                     if reason := await self._end_reason(deadline):
@@ -110,8 +110,10 @@ class AgentSession:
         return "closed"
 
     def _concerns(self, event: dict[str, Any]) -> bool:
-        ours = event.get("outside") == self.session_id or event.get("task_id") == self.claim.task_id
-        return ours or event.get("kind") == "killed"
+        is_ours = (
+            event.get("outside") == self.session_id or event.get("task_id") == self.claim.task_id
+        )
+        return is_ours or event.get("kind") == "killed"
 
     async def _end_reason(self, deadline: asyncio.Timeout) -> str:
         status = await asyncio.to_thread(sessions.status, self.board, self.session_id)

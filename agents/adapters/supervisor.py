@@ -1,12 +1,12 @@
-"""Run a program so that nothing of it outlives its turn: limits before, nothing left after.
+"""Supervise a program so that no process outlives its session: rlimits before, kill after.
 
-``python -I -S ward.py LIFE ACCOUNT LIMITS PROGRAM [ARGUMENT...]``: runs PROGRAM as a child under
-ACCOUNT (``-`` or ``UID:GID``) and LIMITS (``processes:data:cpu:file``, as the kernel counts them).
-When the program ends, or LIFE (a socket's descriptor) is closed because our starter ended it or
-died, every process that it has left is killed, wherever it has hidden: all of them stay our
-descendants. Then ``CODE LEFT`` is written to LIFE.
+`python -I -S supervisor.py CONTROL ACCOUNT LIMITS PROGRAM [ARGUMENT...]` runs PROGRAM as a child
+under ACCOUNT (`-` or `UID:GID`) and LIMITS (`processes:data:cpu:file` in the kernel's units). When
+the program ends, or CONTROL (a socket's descriptor) is closed because the starter closed it or
+died, every remaining process is killed: all of them stay descendants of the supervisor. Then `CODE
+LEFT` is written to CONTROL.
 
-Standard library only and importable without GUARDiA, because it runs before anything is reachable.
+Standard library only and importable without GUARDiA, because nothing else is reachable yet.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _KILL_TIMEOUT = 10.0
-"""Seconds to go on killing what goes on forking."""
+"""Seconds to keep killing a program that keeps forking."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def main(arguments: list[str]) -> None:
-    """Start the program, wait for its end or ours, leave nothing behind."""
+    """Start the program, wait until it or the starter ends, and kill what is left."""
     control_fd_text, account, limits, *program = arguments
     control_fd = int(control_fd_text)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _child_events() -> int:
-    """A descriptor that can be read whenever a child has ended."""
+    """Return a descriptor that becomes readable when a child ends."""
     child_events, writer = os.pipe()
     os.set_blocking(child_events, False)
     os.set_blocking(writer, False)
@@ -62,7 +62,7 @@ def _child_events() -> int:
 
 
 def _reap() -> dict[int, int]:
-    """Exit codes of the children, ours and adopted ones, that have ended since."""
+    """Return the exit codes of the children, own and adopted, that have ended since."""
     codes: dict[int, int] = {}
     with suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
@@ -76,7 +76,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _exec_program(account: str, limits: str, program: list[str]) -> None:
-    """In the child: drop every right, take the limits, become the program."""
+    """In the child: drop all privileges, set the limits, run the program."""
     try:
         os.setsid()
         numbers = [int(part) for part in account.split(":")] if account != "-" else None
@@ -95,7 +95,8 @@ def _exec_program(account: str, limits: str, program: list[str]) -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.umask(0o077)
         os.execvp(program[0], program)
-    except BaseException as error:  # whatever it is, this child must not go on as its parent
+    # on any error, this child must not continue as a copy of its parent
+    except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     os._exit(127)
 
@@ -107,7 +108,7 @@ def _set_limit(what: int, most: int) -> None:
 
 
 def _count_tasks(uid: int) -> int:
-    """Processes and threads that an account has already; the kernel's limit counts them too."""
+    """Count the processes and threads of an account, which the kernel's limit includes."""
     count = 0
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -118,9 +119,9 @@ def _count_tasks(uid: int) -> int:
 
 
 def kill_descendants(codes: dict[int, int]) -> int:
-    """Kill every descendant until none is left; how many there were at first.
+    """Kill all descendants. Returns how many there were at first.
 
-    Their exit codes go into ``codes``.
+    Their exit codes are added to `codes`.
     """
     deadline = time.monotonic() + _KILL_TIMEOUT
     first = left = descendants(os.getpid())
@@ -137,7 +138,7 @@ def kill_descendants(codes: dict[int, int]) -> int:
 
 
 def descendants(root: int) -> list[int]:
-    """The live descendants of a process."""
+    """Return the live descendants of a process."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():

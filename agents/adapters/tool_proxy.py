@@ -1,4 +1,4 @@
-"""Does what an outside agent asks, with the hold of its beat, through the one gate."""
+"""Carry out the requests of an external agent with the claim of its beat, through the gate."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _CONFLICT = 409
 
 
 class ToolProxy:
-    """Serves one turn's requests, one after the other; whatever is refused is on the record."""
+    """Serves the requests of one session, one at a time; every refusal is recorded."""
 
     def __init__(
-        self, context: AgentContext, entry: AgentEntry, session_id: int, carry: Any
+        self, context: AgentContext, entry: AgentEntry, session_id: int, plan_executor: Any
     ) -> None:
         self._context, self._entry = context, entry
         self._session_id = session_id
-        self._carry = carry
+        self._plan_executor = plan_executor
         self._handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "read": self._read,
             "plan": self._plan,
@@ -57,7 +57,7 @@ class ToolProxy:
         }
 
     def serve(self, request: CallRequest) -> CallResponse:
-        """Do it, or say why not. Only a database that does not answer raises."""
+        """Carry out a request, or return why not. Only an unreachable database raises."""
         try:
             return CallResponse(200, self._handlers[request.kind](request.body))
         except UserError as error:
@@ -69,14 +69,14 @@ class ToolProxy:
         except OUTAGE_ERRORS:
             raise
         except Exception as error:
-            log.exception("%s for %s", request.kind, self._entry.id)
+            log.exception("request %s of agent %s failed", request.kind, self._entry.id)
             kind = type(error).__name__
             return CallResponse(500, {"message": t("agents.internal", kind=kind)})
 
     def _refuse(self, request: CallRequest, error: GuardiaError) -> CallResponse:
         tool = str(request.body.get("tool", ""))[:80]
-        asked = f"{request.kind} {tool}".strip()
-        sessions.record_refusal(self._context.board, self._session_id, asked, error)
+        request_name = f"{request.kind} {tool}".strip()
+        sessions.record_refusal(self._context.board, self._session_id, request_name, error)
         return CallResponse(_STATUS_CODES.get(type(error), _CONFLICT), {"message": str(error)})
 
     def _read(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class ToolProxy:
         }
 
     def _build_plan(self, proposal: PlanProposal) -> Plan:
-        """Everything concrete, with the commands, checks and undos that each tool itself knows."""
+        """Build a concrete plan, with the commands, checks and undos that each tool declares."""
         grant = tasks.grant_reads(self._context.board, self._context.claim)
         host = self._context.gate.host(grant)
         actions = tuple(planning.propose(self._call(use), host) for use in proposal.actions)
@@ -146,27 +146,27 @@ class ToolProxy:
         return tool
 
     def _apply(self, body: dict[str, Any]) -> dict[str, Any]:
-        wanted = ApplyRequest.model_validate(body).plan_hash
+        plan_hash = ApplyRequest.model_validate(body).plan_hash
         filed = view.plan_state(self._context.board, self._context.claim.task_id)
-        if filed.plan_hash != wanted:
+        if filed.plan_hash != plan_hash:
             raise Refused(why=t("board.plan_changed"))
         if not filed.approved:
             raise Refused(why=t("board.not_approved"))
         return self._execute_plan()
 
     def _execute_plan(self) -> dict[str, Any]:
-        ended = self._carry.invoke({}, context=self._context)
+        result = self._plan_executor.invoke({}, context=self._context)
         state = view.task(self._context.board, self._context.claim.task_id).state
-        return {"state": state.value, "report": ended["report"]}
+        return {"state": state.value, "report": result["report"]}
 
     def _finish(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Nothing is to be changed: a plan of no actions, or people where something is broken."""
+        """Finish without changes: file a plan of no actions, or hand an incident to people."""
         board, claim = self._context.board, self._context.claim
         text, found = TextBody.model_validate(body).text, view.task(board, claim.task_id)
         if found.state is not State.PARSED or found.server is None:
             raise Refused(why=t("agents.outside.not_now", state=t(f"state.{found.state}")))
         if found.kind == "INCIDENT":
-            # Someone has said that it is broken: finding nothing to do does not close that.
+            # Someone has reported an incident: finding nothing to do does not close it.
             tasks.hand_over(board, claim, text)
             return {"state": State.MANUAL.value}
         empty = Plan(

@@ -1,1 +1,1 @@
-"""What thinks for an agent: the embedded brain, or a chat model with it as the fallback."""
+"""What decides for an agent: built-in rules, or a chat model with the rules as fallback."""

@@ -1,4 +1,4 @@
-"""The embedded brain: runbooks and Korean language rules, no model and no network."""
+"""Embedded brain: runbooks and Korean language rules, without model or network."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ NAME = "embedded"
 
 
 class EmbeddedBrain:
-    """Rules over morphemes for triage; the best search hit for the procedure."""
+    """Classifies with rules over morphemes; chooses the best search hit."""
 
     def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
-        """Classify by the rules, with the words that led to it as reasons."""
+        """Classify by the rules, with the words that matched as reasons."""
         return BrainResult(triage(text, directory), NAME)
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
-        """Into list items, sentences and clauses."""
+        """Split into list items, sentences and clauses."""
         return BrainResult(divide(text), NAME)
 
     def choose(
         self, text: str, found: tuple[RunbookMatch, ...], notes: tuple[str, ...] = ()
     ) -> BrainResult[RunbookChoice]:
-        """The first one: the search has ranked them by the request's own words, and lessons have
-        put those in order that fit about equally well."""
+        """Choose the first match: search and lessons have ranked them."""
         if not found:
             return BrainResult(RunbookChoice(None, t("agents.nothing_found")), NAME)
         best = found[0]

@@ -1,4 +1,4 @@
-"""Which brain an agent's chart entry asks for."""
+"""Create the brain that an agent's chart entry configures."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def brain_for(choice: BrainChoice, role_file: str | None = None, *, meter: UsageMeter) -> Brain:
-    """The embedded brain, or the chat models of the entry with the embedded one behind them.
+    """Return the embedded brain, or the entry's chat models with the embedded one as fallback.
 
-    ``role_file`` is the agent's instructions for a chat model, relative to ``agents/``; ``meter``
-    pays for its questions.
+    `role_file` holds the agent's instructions for a chat model, relative to `agents/`. `meter`
+    charges its calls.
     """
     if choice.kind == "embedded":
         return EmbeddedBrain()

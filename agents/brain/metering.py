@@ -1,4 +1,4 @@
-"""Who pays for a question: the accounts of the agent that holds the task."""
+"""Charge model calls to the budget accounts of the agent that claimed the task."""
 
 from __future__ import annotations
 
@@ -15,61 +15,62 @@ from guardia.board.costs.metering import ModelCallRequest, ModelCallResult
 from guardia.org.brains import ModelChoice
 
 _MESSAGE_OVERHEAD = 256
-"""Tokens that a server may add around a message of a role each."""
+"""Tokens that a server may add around the two messages."""
 
 
 class UsageMeter(Protocol):
-    """Asked before every question, told after every answer."""
+    """Reserves budget before every call and settles it afterwards."""
 
-    def reserve(self, bid: ModelCallRequest) -> int | BudgetRefusal:
-        """The number of the call that is now permitted, or why it is not."""
+    def reserve(self, request: ModelCallRequest) -> int | BudgetRefusal:
+        """Return the number of the permitted call, or the refusal."""
         ...
 
-    def settle(self, call: int, ended: ModelCallResult) -> None:
+    def settle(self, call: int, result: ModelCallResult) -> None:
         """Book what the call has used."""
         ...
 
-    def rest(self, refused: BudgetRefusal) -> None:
-        """Let the agent rest until it has budget again; raises ``Exhausted``."""
+    def pause_agent(self, refused: BudgetRefusal) -> None:
+        """Pause the agent until it has budget again. Always raises `Exhausted`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BoardMeter:
-    """The desk's accounts, for one claimed task or goal."""
+    """The board's accounts for one claimed task or goal."""
 
     board: BoardContext
     claim: Claim | GoalClaim
 
-    def reserve(self, bid: ModelCallRequest) -> int | BudgetRefusal:
-        """In the agent's, the institution's and the company's accounts."""
-        return metering.reserve(self.board, self.claim, bid)
+    def reserve(self, request: ModelCallRequest) -> int | BudgetRefusal:
+        """Reserve in the accounts of the agent, its institution and the company."""
+        return metering.reserve(self.board, self.claim, request)
 
-    def settle(self, call: int, ended: ModelCallResult) -> None:
-        """In the same accounts."""
-        metering.settle(self.board, call, ended)
+    def settle(self, call: int, result: ModelCallResult) -> None:
+        """Settle in the same accounts."""
+        metering.settle(self.board, call, result)
 
-    def rest(self, refused: BudgetRefusal) -> None:
-        """Asks people as well."""
+    def pause_agent(self, refused: BudgetRefusal) -> None:
+        """Pause the agent and ask people for more budget."""
         budgets.pause_agent(self.board, self.claim, refused)
 
 
 def worst_case(
-    choice: ModelChoice, system: str, question: Prompt[Any], seconds: float
+    choice: ModelChoice, system: str, prompt: Prompt[Any], seconds: float
 ) -> ModelCallRequest:
-    """The worst that asking ``question`` can use."""
+    """Return the call with the most that sending `prompt` can use."""
     return ModelCallRequest(
-        question=question.name,
+        question=prompt.name,
         provider=choice.provider,
         model=choice.model,
-        prompt_version=question.version(system),
-        # No token is shorter than a byte; the schema counts where a server puts it into the prompt.
-        most_in=len((system + question.data + question.schema_json).encode()) + _MESSAGE_OVERHEAD,
+        prompt_version=prompt.version(system),
+        # No token is shorter than a byte; the schema counts because servers may add it to the
+        # prompt.
+        most_in=len((system + prompt.data + prompt.schema_json).encode()) + _MESSAGE_OVERHEAD,
         most_out=choice.max_tokens,
         seconds=seconds,
     )
 
 
 def call_result(outcome: str, usage: TokenUsage, latency_ms: int, why: str = "") -> ModelCallResult:
-    """How a call ended, for the books."""
+    """Return the result of a call for the accounts."""
     return ModelCallResult(outcome, why, usage.tokens_in, usage.tokens_out, latency_ms)

@@ -1,4 +1,4 @@
-"""The interface of every brain: what it is asked, and what it may answer."""
+"""Interface of every brain: what it is asked and what it returns."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BrainResult(Generic[T]):
-    """An answer, who gave it, and anything a person should know about how."""
+    """An answer, its author, and a caveat."""
 
     answer: T
     by: str
-    """``embedded`` or ``chat:<model>``."""
-    remark: str = ""
-    """E.g. that the chat model failed and the embedded brain took over."""
+    """`embedded` or `chat:<model>`."""
+    caveat: str = ""
+    """For people, e.g. that the chat model failed and the embedded brain took over."""
 
 
 def display_name(by: str) -> str:
-    """Who thought, as people read it."""
+    """Return the author of an answer as shown to people."""
     return t("agents.embedded") if by == "embedded" else by
 
 
 def attribution(result: BrainResult[Any]) -> str:
-    """Who thought, with what a person should know about how."""
+    """Return the author of an answer with its caveat."""
     return (
-        f"{display_name(result.by)} ({result.remark})" if result.remark else display_name(result.by)
+        f"{display_name(result.by)} ({result.caveat})" if result.caveat else display_name(result.by)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class RunbookChoice:
-    """Which of the found procedures fits, or none; with the reason, in Korean."""
+    """The chosen runbook or `None`, with the reason in Korean."""
 
     runbook: str | None
     reason: str
 
 
 class Brain(Protocol):
-    """Judges, and never acts: every answer is a choice from what it was given."""
+    """Decides and never acts: every answer is a choice from what it was given."""
 
     def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
-        """Classify a request; ``text`` is untrusted."""
+        """Classify a request; `text` is untrusted."""
         ...
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
-        """Cut a goal into pieces of work; ``text`` is untrusted."""
+        """Split a goal into pieces of work; `text` is untrusted."""
         ...
 
     def choose(
         self, text: str, found: tuple[RunbookMatch, ...], notes: tuple[str, ...] = ()
     ) -> BrainResult[RunbookChoice]:
-        """Pick the procedure to diagnose by from those that the search found.
+        """Choose the runbook for the diagnosis from the search results.
 
-        ``notes`` are what the agent remembers: data like the request, and as untrusted.
+        `notes` are what the agent remembers: untrusted data like the request.
         """
         ...

@@ -1,4 +1,4 @@
-"""An agent's role: its instructions for a chat model, a Markdown file of this package."""
+"""Role of an agent: its instructions for a chat model, a Markdown file of this package."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 
-# The rooms are links in a checkout; a role must lie below the real folder.
+# In a checkout the packages are symbolic links; a role must be below the real folder.
 _AGENTS_FOLDER = Path(__file__).resolve().parents[1]
 _MAX_CHARACTERS = 8_000
 
 
 def instructions(role: str | None, folder: Path = _AGENTS_FOLDER) -> str:
-    """The text of ``role``, a path relative to ``room``; empty where an agent has none.
+    """Return the text of `role`, a path relative to `folder`; empty for `None`.
 
-    ``Misconfigured`` where the file is missing, too long, or lies outside of the room.
+    Raises `Misconfigured` if the file is missing, too long, or outside of the folder.
     """
     if role is None:
         return ""

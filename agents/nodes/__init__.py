@@ -1,1 +1,1 @@
-"""The steps of the graphs, one per file; each does one thing and says what it found."""
+"""Steps of the graphs, one per file; each does one thing and reports what it found."""

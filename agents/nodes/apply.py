@@ -16,7 +16,7 @@ from guardia.tools.gate import ActionStatus
 
 
 def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
-    """Do every action once, also across crashes: what was attempted is never attempted again."""
+    """Run every action once, even across crashes: an attempted action is never attempted again."""
     context = runtime.context
     board, gate = context.board, context.gate
     grant = tasks.begin_execution(board, context.claim)
@@ -31,7 +31,7 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
             grant,
             PlanStep(ordinal, "do"),
             before,
-            # What ended badly is not talked into success by what the server shows later.
+            # A failed action stays failed, whatever the server shows later.
             proof=action.verify if before == "INTENT" else (),
             run=partial(gate.execute, grant, ordinal, action),
         )
@@ -43,7 +43,7 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
 
 
 def _not_started(context: AgentContext, grant: Grant, why: str) -> OperateState:
-    """Nothing was changed: the trouble may be gone by itself, else people must look."""
+    """End without changes: completed if the problem is gone by itself, or handed to people."""
     plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
     if plan.verify and context.gate.first_failed(grant, plan.verify) is None:

@@ -1,4 +1,4 @@
-"""Wait for people; has no effect of its own, because it runs again from its first line."""
+"""Wait for people. Has no effect of its own, because it runs again from its first line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from guardia.agents.state import OperateState
 
 
 def approval(state: OperateState) -> OperateState:
-    """Sleep until the board has decided; the answer only says where to go on, the board what may
-    be done there.
+    """Suspend until the board has decided.
 
-    A text is what people want to be different: the server is read again by the same procedure.
+    The value of the resume only says where to continue; the board says what is permitted. A text is
+    a request for changes: the same runbook diagnoses the server again.
     """
-    answer = None if state["waived"] else interrupt("approval")
-    if not isinstance(answer, str):
+    decision = None if state["waived"] else interrupt("approval")
+    if not isinstance(decision, str):
         return {"returned": None}
     again = {"runbook": state["runbook"], "citation": state["citation"]}
-    return {"returned": answer, "candidates": [again, *state["candidates"]]}
+    return {"returned": decision, "candidates": [again, *state["candidates"]]}

@@ -1,4 +1,4 @@
-"""One step of a plan, at most once: also where an earlier waking died in the middle of it."""
+"""Run a step of a plan at most once, even if an earlier run died in the middle of it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def run_once(
     proof: tuple[Check, ...],
     run: Callable[[], ActionReport],
 ) -> ActionReport:
-    """``run`` a step that was never attempted; of any other, what is known or the server shows.
+    """Call `run` if the step was never attempted. Otherwise report what is known of it.
 
-    ``before`` is what is known of an earlier attempt, and ``shown_by`` what holds on the server
-    where the step has happened. ``Unreachable`` where an earlier worker's command may still run.
+    `before` is the recorded result of an earlier attempt; `proof` holds on the server if the step
+    took effect. Raises `Unreachable` if an earlier worker's command may still run.
     """
     if before is None:
         return run()

@@ -1,4 +1,4 @@
-"""Verify the whole: is the service what the plan promised?"""
+"""Verify the whole plan: is the service as promised?"""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from guardia.i18n import t
 
 
 def confirm(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
-    """Look with the plan's own checks; when one does not hold, everything is undone."""
+    """Run the plan's own checks; if one fails, everything is undone."""
     context = runtime.context
     grant = tasks.begin_execution(context.board, context.claim)
     plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
-    unmet = context.gate.first_failed(grant, plan.verify)
-    if unmet is not None:
-        why = t("gate.verify", check=unmet)
+    failed = context.gate.first_failed(grant, plan.verify)
+    if failed is not None:
+        why = t("gate.verify", check=failed)
         return {"failed_at": len(plan.actions) - 1, "report": why}
     if not plan.actions:
         return {"ending": "completed", "report": plan.because}

@@ -1,4 +1,4 @@
-"""Let the procedure's rules decide on the findings, and file the plan that follows."""
+"""Apply the runbook's rules to the findings and file the resulting plan."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from guardia.i18n import t
 
 
 def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
-    """A rule files a plan, of no actions where there is nothing to do; or hands over; no rule goes
-    on to the next candidate.
+    """Apply the first matching rule.
 
-    Runs again from the top after a crash: a plan that is already filed is not filed twice.
+    It files a plan (without actions if there is nothing to do) or hands over. Without a rule the
+    next candidate is tried. Runs from the start after a crash: a filed plan is not filed twice.
     """
     context = runtime.context
     runbook = context.library.runbook(state["runbook"] or "")
@@ -33,7 +33,7 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
         return _no_rule(state, runbook.title)
     incident = view.task(context.board, context.claim.task_id).kind == "INCIDENT"
     if rule.conclude == "hand_over" or (rule.conclude and incident):
-        # Someone has said that it is broken: finding nothing to do does not close that.
+        # Someone has reported an incident: finding nothing to do does not close it.
         words = procedure.rule_reason(rule, situation)
         return {"rule": rule.id, "ending": "manual", "report": words}
     try:
@@ -50,7 +50,7 @@ def _file(
 ) -> OperateState:
     filed = view.plan_state(context.board, context.claim.task_id)
     if not filed.is_current and filed.plan is not None and _calls_of(filed.plan) == _calls_of(plan):
-        # A procedure cannot think of something else: what people want, people must plan.
+        # A runbook has no alternatives: the requested changes must be planned by people.
         words = t("agents.same_plan", wanted=state.get("returned") or "")
         return {"rule": rule, "ending": "manual", "report": words}
     attempt = view.task(context.board, context.claim.task_id).attempt
@@ -68,7 +68,7 @@ def _file(
 
 
 def _calls_of(plan: Plan) -> list[ToolCall]:
-    """What would be done, without the words and figures around it."""
+    """Return what would be done, without descriptions and figures."""
     return [action.call for action in plan.actions]
 
 

@@ -1,4 +1,4 @@
-"""Read the server as the procedure says; nothing is changed."""
+"""Read the server as the runbook says; nothing is changed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from guardia.errors import CommandFailed, Unreachable
 
 
 def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
-    """Run the diagnose calls of the next candidate and keep what they found.
+    """Run the diagnose calls of the next candidate and keep their findings.
 
-    A read that fails finds nothing (``null``), which rules can tell from a healthy answer.
+    The finding of a failed read is `null`, which rules can distinguish from a healthy result.
     """
     context = runtime.context
     candidate, *rest = state["candidates"]

@@ -1,4 +1,4 @@
-"""The head's steps for a goal: divide it, understand the pieces, propose a plan of issues."""
+"""Steps of the head for a goal: divide it, triage the pieces, propose a plan of issues."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class GoalPlanState(TypedDict, total=False):
 
     pieces: list[GoalPiece]
     divided_by: str
-    """Empty where people have worded it since."""
+    """Empty if people have reworded the goal since."""
     today: date
     due: date | None
     """The goal's only deadline."""
@@ -42,7 +42,7 @@ class GoalPlanState(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class GoalContext:
-    """What a waking brings for a goal."""
+    """Context of one run for a goal."""
 
     board: BoardContext
     brain: Brain
@@ -50,33 +50,33 @@ class GoalContext:
 
 
 def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
-    """Into the pieces that people have worded since, or anew from the text."""
+    """Divide the goal: take the pieces that people have reworded, or divide the text."""
     context = runtime.context
     brief = planning.load_brief(context.board, context.claim)
     days = {d.on for d in deadlines(brief.text, brief.today)}
-    found: GoalPlanState = {
+    update: GoalPlanState = {
         "today": brief.today,
-        # Several are of pieces, which say so themselves.
+        # several deadlines belong to pieces, whose texts name them
         "due": next(iter(days)) if len(days) == 1 else None,
     }
     if brief.pieces:
         kept = [piece for one in brief.pieces for piece in _restored_pieces(one)]
-        return {**found, "pieces": kept, "divided_by": ""}
+        return {**update, "pieces": kept, "divided_by": ""}
     directory = cmdb.directory(context.board)
     result = context.brain.divide(brief.text, directory)
-    return {**found, "pieces": list(result.answer), "divided_by": attribution(result)}
+    return {**update, "pieces": list(result.answer), "divided_by": attribution(result)}
 
 
 def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
     if not kept.get("reworded"):
         read = Triage.model_validate(kept["read"]) if kept.get("read") else None
         return [GoalPiece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)]
-    # What a person says when asked is wanted, whatever its form.
+    # What a person answers to a question is a request, whatever its form.
     return [replace(p, sentence=kept["sentence"], is_request=True) for p in divide(kept["text"])]
 
 
 def understand(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
-    """Triage each piece; the servers that it means, its deadline, or what must be asked."""
+    """Triage each piece: its servers, its deadline, or the question to people."""
     context = runtime.context
     directory = cmdb.directory(context.board)
     attributions = dict.fromkeys([state["divided_by"]])
@@ -93,17 +93,17 @@ def understand(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanS
 
 
 def _divided_by_model(pieces: list[GoalPiece]) -> bool:
-    """By a model, whose titles leave a goal's deadline out."""
+    """Return whether a model divided the goal; its titles omit the goal's deadline."""
     return any(piece.read for piece in pieces)
 
 
 def propose(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
-    """File the plan: an issue for each server, its specialist, a hire where none has the skill."""
+    """File the plan: an issue per server, its specialist, a hire if no one has the skill."""
     context = runtime.context
-    staff = candidates.specialists(context.board)
+    specialists = candidates.specialists(context.board)
     directory = cmdb.directory(context.board)
     parts = [
-        _part(context, found, server, staff, directory)
+        _part(context, found, server, specialists, directory)
         for found in state["work"]
         for server in (found.servers or (None,))
     ]
@@ -135,14 +135,14 @@ def _part(
     context: GoalContext,
     found: ResolvedPiece,
     server: str | None,
-    staff: list[Specialist],
+    specialists: list[Specialist],
     directory: Directory,
 ) -> GoalPartDraft:
     read, reasons = found.triage, list(found.reasons or found.triage.reasons)
     agent, engineer, opening = None, None, None
     if not found.question:
         skill = _skill(read, server, directory)
-        agent = fit.best_specialist(staff, skill, None)
+        agent = fit.best_specialist(specialists, skill, None)
         best = fit.best_engineer(candidates.engineers(context.board, server), read.category)
         engineer = best.candidate.person.id if best else None
         if agent is None:
@@ -170,7 +170,7 @@ def _part(
 
 
 def _skill(read: Triage, server: str | None, directory: Directory) -> str:
-    """What it takes: the field of the work, or where that is none of ours, the kind of server."""
+    """Return the required skill: the field of the work, or for general work the kind of server."""
     if read.category != plan.GENERAL:
         return read.category
     return next((h.kind for h in directory.servers if h.server_id == server), read.category)

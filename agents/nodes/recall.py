@@ -1,4 +1,4 @@
-"""Find the procedures that fit the request, and let the brain put one first."""
+"""Find the runbooks that fit the request, and let the brain choose the first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXCERPT_CHARACTERS = 400
 
 
 def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
-    """Search the knowledge base; ends in people's hands where nothing fits."""
+    """Search the knowledge base; hands over to people if nothing fits."""
     context = runtime.context
     host = context.gate.host(tasks.grant_reads(context.board, context.claim))
     hits = context.library.find(
@@ -34,20 +34,20 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     if chosen is None:
         return {"ending": "manual", "report": result.answer.reason}
     ordered = sorted(found, key=lambda f: f.runbook.id != chosen)
-    said = t(
+    summary = t(
         "agents.recalled",
         title=ordered[0].runbook.title,
         version=ordered[0].runbook.version,
         reason=result.answer.reason,
         by=display_name(result.by),
-        remark=result.remark,
+        remark=result.caveat,
     )
     if [f.runbook.id for f in found] != [f.runbook.id for f in hits]:
         remembered.insert(0, t("notes.reordered", title=found[0].runbook.title))
     if known.working:
         remembered.append(t("notes.read", text=known.working[-_EXCERPT_CHARACTERS:]))
     tasks.add_comment(
-        context.board, context.claim, "\n".join([said, *(f"- {n}" for n in remembered)])
+        context.board, context.claim, "\n".join([summary, *(f"- {n}" for n in remembered)])
     )
     return {
         "candidates": [

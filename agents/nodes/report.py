@@ -1,4 +1,4 @@
-"""Close the task with what came of it."""
+"""Close the task with its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CLOSE: dict[TaskOutcome, tuple[Callable[[BoardContext, Claim, str], None], Stat
 
 
 def report(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
-    """Note what was tried and learned, then make the one move that the ending calls for."""
+    """Write down what was tried and learned, then make the transition that the ending calls for."""
     context, ending = runtime.context, state["ending"]
     first = (state["report"].splitlines() or [""])[0]
     line = t("notes.ended", how=t(f"notes.ending.{ending}"), text=first)
@@ -39,7 +39,7 @@ def report(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
 
 
 def _experience(state: OperateState, context: AgentContext) -> RunbookOutcome | None:
-    """What the end teaches of the procedure that led to it."""
+    """Return the lesson about the runbook that led to this end."""
     name = state.get("runbook")
     if not name:
         return None

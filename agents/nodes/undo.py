@@ -1,4 +1,4 @@
-"""Undo what was done, in reverse order, each verified."""
+"""Undo what was done, in reverse order, each action verified."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """What was undone, and what could not be: one line each."""
+    """What was restored and what was not: one line each."""
 
     restored: list[str]
     failed: list[str]
 
 
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
-    """FAILED_ROLLBACK when all is restored; people and an alert when something is not."""
+    """Undo the plan: FAILED_ROLLBACK if all is restored, people and an alert if not."""
     context = runtime.context
     grant = tasks.begin_execution(context.board, context.claim)
     plan = view.plan_state(context.board, context.claim.task_id).plan
@@ -41,9 +41,9 @@ def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
 def undo_actions(
     board: BoardContext, gate: Gate, grant: Grant, plan: Plan, kept: int = 0
 ) -> UndoResult:
-    """Undo whatever of the plan was attempted, newest first; never the same one twice.
+    """Undo the attempted actions of a plan, newest first; never the same one twice.
 
-    The first ``kept`` actions stay, where they are still seen to hold.
+    The first `kept` actions stay, and are verified to still hold.
     """
     assert grant.plan_hash is not None
     attempts = commands.attempted_actions(board, grant.claim, grant.plan_hash)
@@ -57,8 +57,8 @@ def undo_actions(
             _line(action, report)
         )
     for action in plan.actions[:kept]:
-        if unmet := gate.first_failed(grant, action.verify):
-            why = t("gate.verify", check=unmet)
+        if failed := gate.first_failed(grant, action.verify):
+            why = t("gate.verify", check=failed)
             done.failed.append(_line(action, ActionReport(ActionStatus.FAILED, why)))
     return done
 
@@ -71,7 +71,7 @@ def _undo_attempted(
     action: Action,
     attempts: dict[tuple[int, str], str],
 ) -> ActionReport:
-    """One action, undone and verified; whatever stands against it is a line for people."""
+    """Undo and verify one action; an obstacle becomes a line for people."""
     do, before = attempts[ordinal, "do"], attempts.get((ordinal, "undo"))
     try:
         if do == "INTENT" and before != "DONE":
@@ -92,14 +92,14 @@ def _undo_attempted(
 def _undo(
     gate: Gate, grant: Grant, ordinal: int, action: Action, *, completed: bool
 ) -> ActionReport:
-    """``whole`` where the action is known to have been carried out to its end."""
+    """Undo an action; `completed` says that it is known to have finished."""
     if not completed and _had_no_effect(gate, grant, action):
         return ActionReport(ActionStatus.DONE, t("agents.had_no_effect"))
     return gate.undo(grant, ordinal, action)
 
 
 def _had_no_effect(gate: Gate, grant: Grant, action: Action) -> bool:
-    """Whether one look shows that an interrupted or failed action has changed nothing."""
+    """Return whether a single check shows that an unfinished action has changed nothing."""
     checks = tuple(check.model_copy(update={"within": 0}) for check in action.undo_verify)
     return bool(checks) and gate.first_failed(grant, checks) is None
 

@@ -1,4 +1,4 @@
-"""Checkpoints are written by whoever holds the task, and by nobody who once did."""
+"""Checkpoints are written under a current claim only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def put(saver: Any, claim: Claim) -> Any:
         return config
 
 
-def test_a_worker_that_lost_the_task_puts_its_graph_back_to_nowhere(env: BoardEnv) -> None:
+def test_a_worker_that_lost_its_claim_cannot_write_a_checkpoint(env: BoardEnv) -> None:
     first = env.create_parsed_task()
     pool = checkpoints.open_pool(env.dsn)
     try:

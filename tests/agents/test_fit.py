@@ -1,4 +1,4 @@
-"""Who fits an issue, and why."""
+"""Scores of engineers and specialists for an issue, with reasons."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from guardia.org.directory import PersonInfo
 
 
 def engineer(name: str, *skills: str, proficiency: int = 0, load: int = 0) -> Candidate:
-    """An engineer as the board knows them."""
+    """Return an engineer as the board records them."""
     person = PersonInfo(id=name, name=name, title="대리", role="engineer", skills=skills)
     return Candidate(person, proficiency, load)
 
 
 def best(*candidates: Candidate, category: str = "DB") -> str | None:
-    """The id of the recommended engineer."""
+    """Return the id of the recommended engineer."""
     found = fit.best_engineer(list(candidates), category)
     return found.candidate.person.id if found else None
 
 
-def test_nobody_is_recommended_without_the_skill_or_the_system() -> None:
+def test_without_skill_or_server_no_one_is_recommended() -> None:
     assert best() is None
     assert best(engineer("a", "WAS"), engineer("b")) is None
 
@@ -37,11 +37,11 @@ def test_mastery_of_the_server_decides_among_the_skilled() -> None:
     assert best(engineer("a", "DB", proficiency=2), engineer("b", "DB", proficiency=5)) == "b"
 
 
-def test_present_work_counts_against() -> None:
+def test_current_load_lowers_the_score() -> None:
     assert best(engineer("busy", "DB", proficiency=5, load=4), engineer("free", "DB")) == "free"
 
 
-def test_equals_are_told_apart_by_their_order_alone() -> None:
+def test_ties_go_to_the_first_id() -> None:
     assert best(engineer("a", "DB"), engineer("b", "DB")) == "a"
     assert best(engineer("b", "DB"), engineer("a", "DB")) == "b"
 
@@ -56,7 +56,7 @@ def test_the_reason_names_the_person_and_every_figure() -> None:
 
 @settings(deadline=None)
 @given(st.booleans(), st.integers(1, 5), st.integers(0, 20), st.integers(0, 5), st.integers(1, 20))
-def test_more_work_never_helps_and_more_mastery_never_hurts(
+def test_load_never_raises_and_proficiency_never_lowers_the_score(
     skilled: bool, proficiency: int, load: int, better: int, more: int
 ) -> None:
     skills = ("DB",) if skilled else ()
@@ -83,14 +83,14 @@ AGENTS = [
     ("category", "kind", "expected"),
     [
         ("DB", None, "db-agent"),
-        ("STORAGE", "DB", "was-agent"),  # the category comes before the server's kind
+        ("STORAGE", "DB", "was-agent"),  # the category takes precedence over the server's kind
         ("GENERAL", "SECURITY", "sec-agent"),
         ("GENERAL", None, None),
         ("GENERAL", "MAINFRAME", None),
         ("", "", None),
     ],
 )
-def test_the_specialist_is_who_answers_for_the_category_else_for_the_kind(
+def test_the_specialist_has_the_category_or_failing_that_the_kind(
     category: str, kind: str | None, expected: str | None
 ) -> None:
     found = fit.best_specialist(AGENTS, category, kind)
@@ -101,7 +101,7 @@ def test_without_agents_there_is_no_specialist() -> None:
     assert fit.best_specialist([], "DB", "DB") is None
 
 
-def test_of_several_specialists_the_one_with_the_least_to_do_is_chosen() -> None:
+def test_of_several_specialists_the_least_busy_is_chosen() -> None:
     twins = [
         Specialist(name, name, ("WAS",), load) for name, load in (("a", 3), ("b", 1), ("c", 1))
     ]

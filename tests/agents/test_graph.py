@@ -1,4 +1,4 @@
-"""The graphs' shape: where each step leads in every state, and where they sleep."""
+"""Shape of the graphs: the next step in every state, and where they suspend."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATES = [
 
 
 def after(node: str, state: dict[str, Any]) -> set[str]:
-    """Where a thread goes on when ``node`` leaves ``state`` behind."""
+    """Return the next step after `node` leaves `state`."""
     operate = graph.operate_graph(InMemorySaver())
     config = {"configurable": {"thread_id": "one"}}
     written = {name: value for name, value in state.items() if value is not None}
@@ -39,7 +39,7 @@ def after(node: str, state: dict[str, Any]) -> set[str]:
     return set(operate.get_state(config).next)
 
 
-def test_the_specialists_steps_are_these() -> None:
+def test_steps_of_the_specialist() -> None:
     operate = graph.operate_graph(InMemorySaver())
     assert set(operate.builder.nodes) == NODES
     operate.update_state({"configurable": {"thread_id": "one"}}, {"text": "?"}, as_node="__start__")
@@ -47,7 +47,7 @@ def test_the_specialists_steps_are_these() -> None:
 
 
 @pytest.mark.parametrize("node", sorted(NODES))
-def test_each_step_leads_where_the_picture_says(node: str) -> None:
+def test_each_step_leads_as_drawn(node: str) -> None:
     led = [after(node, state) for state in STATES]
     assert all(len(targets) == (node != "report") for targets in led)
     assert set().union(*led) == EDGES[node]
@@ -72,20 +72,20 @@ def test_an_ending_without_a_failure_is_reported_at_once(ending: str) -> None:
         assert after(node, {"ending": ending, "rule": "hung"}) == {"report"}
 
 
-def test_a_failed_change_is_undone_even_where_an_ending_is_set() -> None:
+def test_a_failed_change_is_undone_even_with_an_ending() -> None:
     for node in ("apply", "confirm"):
         assert after(node, {"failed_at": 0, "ending": "completed"}) == {"undo"}
 
 
 def planned(saver: InMemorySaver, *, waived: bool) -> Any:
-    """A thread whose plan has just been filed."""
+    """Return a thread whose plan has just been filed."""
     operate = graph.operate_graph(saver)
     config = {"configurable": {"thread_id": "one"}}
     operate.update_state(config, {"rule": "hung", "waived": waived}, as_node="decide")
     return operate, config
 
 
-def test_it_sleeps_until_people_have_decided_also_across_a_restart() -> None:
+def test_it_is_suspended_until_people_decide_even_across_a_restart() -> None:
     saver = InMemorySaver()
     operate, config = planned(saver, waived=False)
     operate.invoke(None, config)
@@ -97,13 +97,13 @@ def test_it_sleeps_until_people_have_decided_also_across_a_restart() -> None:
     assert restarted.get_state(config).next == ("apply",)
 
 
-def test_a_waived_plan_is_not_waited_for() -> None:
+def test_a_waived_plan_continues_at_once() -> None:
     operate, config = planned(InMemorySaver(), waived=True)
     operate.invoke(None, config, interrupt_before=["apply"])
     assert operate.get_state(config).next == ("apply",)
 
 
-def test_the_dispatchers_steps_are_these() -> None:
+def test_steps_of_the_dispatcher() -> None:
     steps = graph.dispatch_graph().get_graph()
     assert set(steps.nodes) == {"__start__", "classify", "delegate", "__end__"}
     assert {(e.source, e.target) for e in steps.edges} == {

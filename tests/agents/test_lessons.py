@@ -1,3 +1,5 @@
+"""Lessons reorder the runbooks that a search has found."""
+
 from __future__ import annotations
 
 import pytest
@@ -27,13 +29,13 @@ def order(hits: list[RunbookMatch], *known: Lesson) -> list[int]:
     return [ids.index(f.runbook.id) for f in lessons.reordered(hits, known, HERE)]
 
 
-def test_what_worked_here_comes_first_among_those_that_fit_about_as_well() -> None:
+def test_what_worked_here_comes_first_among_close_matches() -> None:
     assert order(found(10, 9), lesson(1, "worked")) == [1, 0]
     assert order(found(10, 9), lesson(0, "failed")) == [1, 0]
     assert order(found(10, 9), lesson(0, "unfit")) == [1, 0]
 
 
-def test_what_fits_worse_or_was_learned_elsewhere_changes_nothing() -> None:
+def test_weak_matches_and_lessons_of_other_servers_change_nothing() -> None:
     assert order(found(10, 5), lesson(1, "worked"), lesson(0, "failed")) == [0, 1]
     assert order(found(10, 9), lesson(1, "worked", "MOE-DB-01")) == [0, 1]
     assert order(found(10, 9), Lesson(1, "사람의 메모")) == [0, 1]
@@ -44,13 +46,13 @@ def test_what_fits_worse_or_was_learned_elsewhere_changes_nothing() -> None:
     st.lists(st.floats(0.1, 100), min_size=1, max_size=4),
     st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["worked", "failed", "unfit"]))),
 )
-def test_no_procedure_is_lost_or_gained(scores: list[float], known: list[tuple[int, str]]) -> None:
+def test_no_runbook_is_lost_or_gained(scores: list[float], known: list[tuple[int, str]]) -> None:
     hits = found(*sorted(scores, reverse=True))
     given_order = order(hits, *(lesson(*k) for k in known))
     assert sorted(given_order) == list(range(len(hits)))
 
 
-def test_it_is_said_where_it_was_learned() -> None:
+def test_the_source_of_a_lesson_is_stated() -> None:
     title = BOOKS[0].title
     body = lessons.lesson_text(title, HERE, "worked")
     known = [Lesson(1, body, 12, HERE, BOOKS[0].id, "worked"), Lesson(2, "사람의 메모")]
@@ -64,10 +66,10 @@ def test_it_is_said_where_it_was_learned() -> None:
     ("ending", "outcome"),
     [("completed", "worked"), ("failed", "failed"), ("emergency", "failed"), ("unfit", "unfit")],
 )
-def test_an_end_teaches(ending: str, outcome: str) -> None:
+def test_endings_become_lessons(ending: str, outcome: str) -> None:
     learned = lessons.experience("db-lock-chain", "잠금", HERE, ending)
     assert learned is not None and learned.outcome == outcome
 
 
-def test_what_people_took_over_for_another_reason_teaches_nothing() -> None:
+def test_other_endings_teach_nothing() -> None:
     assert lessons.experience("db-lock-chain", "잠금", HERE, "manual") is None

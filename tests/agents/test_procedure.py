@@ -1,4 +1,4 @@
-"""The shipped runbooks over hand-made findings, and over findings that a hostile server sends."""
+"""Shipped runbooks applied to written findings, and to findings of a hostile server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def books() -> dict[str, Runbook]:
 
 
 def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> Situation:
-    """Where a case stands."""
+    """Return the situation of a case."""
     host = HOSTS[case["host"]]
     service = host.service_of_kind(books()[case["runbook"]].service or "")
     found = case["findings"] if findings is None else findings
@@ -47,7 +47,7 @@ def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> S
 
 
 def decided(case: dict[str, Any]) -> tuple[Runbook, DecisionRule, Situation]:
-    """The rule that a case's findings lead to."""
+    """Return the rule that the findings of a case lead to."""
     book, at = books()[case["runbook"]], situation(case)
     rule = procedure.first_matching_rule(book, at)
     assert rule is not None
@@ -55,7 +55,7 @@ def decided(case: dict[str, Any]) -> tuple[Runbook, DecisionRule, Situation]:
 
 
 def name(case: dict[str, Any]) -> str:
-    """A case's name in reports."""
+    """Return the name of a case for reports."""
     return f"{case['runbook']}-{case['rule']}"
 
 
@@ -101,7 +101,7 @@ def test_a_plan_is_concrete_checked_and_leads_back(case: dict[str, Any]) -> None
 
 
 def well_formed(action: Action) -> None:
-    """It says what it does, and has exactly one of an undo and a reason why not."""
+    """Check that an action has an effect and exactly one of an undo and a reason for none."""
     assert action.risk > Risk.READ
     assert (action.undo is None) != (action.irreversible is None)
     assert re.search("[가-힣]", action.effect)
@@ -119,11 +119,11 @@ def test_diagnosing_reads_the_service_and_changes_nothing(case: dict[str, Any]) 
         assert call.args.get("service", at.service.name) == at.service.name
 
 
-# --- what is not there ------------------------------------------------------------------------
+# --- missing findings -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("book", sorted({case["runbook"] for case in CASES}))
-def test_without_any_finding_nothing_is_done(book: str) -> None:
+def test_without_findings_nothing_is_done(book: str) -> None:
     case = next(c for c in CASES if c["runbook"] == book)
     for nothing in ({step.as_: None for step in books()[book].diagnose}, {}):
         at = situation({**case, "params": {}}, nothing)
@@ -148,7 +148,7 @@ def test_a_failed_read_neither_raises_nor_leads_to_another_change(case: dict[str
     "expression",
     ["length(gone)", "length(gone.deeper[?x=='y'])", "contains(gone, 'x')", "gone.a > `1`", "gone"],
 )
-def test_an_expression_over_nothing_does_not_hold(expression: str) -> None:
+def test_an_expression_over_nothing_is_false(expression: str) -> None:
     book = books()["was-hung"]
     rule = book.decide[0].model_copy(update={"when": expression, "because": f"{{{expression}}}."})
     at = situation(HUNG, {"gone": None})
@@ -156,7 +156,7 @@ def test_an_expression_over_nothing_does_not_hold(expression: str) -> None:
     assert procedure.rule_reason(rule, at) == "-."
 
 
-# --- what a hostile server finds --------------------------------------------------------------
+# --- findings of a hostile server -------------------------------------------------------------
 
 HOSTILE = [
     "",
@@ -185,8 +185,8 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 @st.composite
-def spoilt(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A case, and its findings with some of the values replaced by anything."""
+def hostile_case(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A case whose findings are partly replaced by arbitrary values."""
     case = draw(st.sampled_from(CASES))
     findings = copy.deepcopy(case["findings"])
     for _ in range(draw(st.integers(1, 4))):
@@ -200,15 +200,15 @@ def spoilt(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @settings(deadline=None)
-@given(spoilt())
+@given(hostile_case())
 def test_hostile_findings_choose_no_tool_and_break_nothing(
     given_case: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
-    follow(*given_case)
+    decide_and_plan(*given_case)
 
 
 def leaves(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
-    """Where the single values of findings are."""
+    """Return the paths of the single values of findings."""
     inner = value.items() if isinstance(value, dict) else enumerate(value)
     for key, below in inner:
         if isinstance(below, dict | list) and below:
@@ -218,7 +218,7 @@ def leaves(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("case", ACTING, ids=name)
-def test_no_single_value_of_a_server_breaks_out(case: dict[str, Any]) -> None:
+def test_no_single_value_of_a_server_escapes(case: dict[str, Any]) -> None:
     for *path, last in leaves(case["findings"]):
         for value in (*HOSTILE, None, True, -1, 0.5, 2**40, [], {}, ["x"], {"x": 1}):
             findings = copy.deepcopy(case["findings"])
@@ -226,11 +226,11 @@ def test_no_single_value_of_a_server_breaks_out(case: dict[str, Any]) -> None:
             for key in path:
                 node = node[key]
             node[last] = value
-            follow(case, findings)
+            decide_and_plan(case, findings)
 
 
-def follow(case: dict[str, Any], findings: dict[str, Any]) -> None:
-    """Decide on ``findings`` and plan; errors are only those that end with people."""
+def decide_and_plan(case: dict[str, Any], findings: dict[str, Any]) -> None:
+    """Decide on `findings` and plan; only errors that are handed to people may occur."""
     book, at = books()[case["runbook"]], situation(case, findings)
     rule = procedure.first_matching_rule(book, at)
     if rule is None:
@@ -246,7 +246,7 @@ def follow(case: dict[str, Any], findings: dict[str, Any]) -> None:
 
 
 def stays_inside(plan: Plan, book: Runbook, rule: DecisionRule, at: Situation) -> None:
-    """Only the rule's own tools, on the service that the directory names, as risky as allowed."""
+    """Check that only the rule's tools are used, on the named service, within the risk."""
     assert plan.actions
     assert at.service is not None
     assert {a.call.tool for a in plan.actions} <= {act.tool for act in rule.act}
@@ -265,7 +265,7 @@ def stays_inside(plan: Plan, book: Runbook, rule: DecisionRule, at: Situation) -
 
 @settings(deadline=None)
 @given(st.text(), st.text(max_size=30))
-def test_findings_are_words_and_never_placeholders(before: str, hostile: str) -> None:
+def test_findings_are_text_and_never_placeholders(before: str, hostile: str) -> None:
     rule = books()["was-hung"].decide[0].model_copy(update={"because": "A {a} B {b} C"})
     at = situation(HUNG, {"a": "{b}" + before, "b": hostile})
     words = procedure.rule_reason(rule, at)
@@ -276,7 +276,7 @@ def test_findings_are_words_and_never_placeholders(before: str, hostile: str) ->
 
 
 @pytest.mark.parametrize("items", [[], None, "abc", 5, {"a": 1}])
-def test_a_rule_without_anything_to_act_on_makes_no_plan(items: Any) -> None:
+def test_a_rule_without_targets_makes_no_plan(items: Any) -> None:
     book = books()["was-hung"]
     each = RunbookAction(
         tool="service.restart", args={"service": "=service.name"}, for_each="items"
@@ -287,7 +287,7 @@ def test_a_rule_without_anything_to_act_on_makes_no_plan(items: Any) -> None:
         procedure.build_plan(book, rule, at, CITED)
 
 
-def test_a_category_too_mild_for_its_actions_is_raised() -> None:
+def test_a_category_too_low_for_its_actions_is_raised() -> None:
     case = next(c for c in CASES if c["rule"] == "activate")
     book, rule, at = decided(case)
     mild = book.model_copy(update={"category": "MAINTENANCE"})
@@ -298,7 +298,7 @@ def test_a_category_too_mild_for_its_actions_is_raised() -> None:
     assert procedure.build_plan(strict, rule, at, CITED).category == "DESTRUCTIVE"
 
 
-# --- values out of the request ----------------------------------------------------------------
+# --- parameters of the request ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_a_category_too_mild_for_its_actions_is_raised() -> None:
         ("", {}),
     ],
 )
-def test_a_version_is_read_out_of_the_request_or_asked_for(
+def test_a_version_is_extracted_from_the_request_or_asked_for(
     text: str, params: dict[str, str]
 ) -> None:
     found, questions = procedure.extract_parameters(books()["was-deploy"], text)

@@ -1,4 +1,4 @@
-"""A task whose worker dies at any moment of a step goes on with the next one."""
+"""A task whose worker dies at any moment of a step is continued by the next worker."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ AGENT = AgentEntry(id="db-agent", title="DB 전문가", duty="operate", skills=(
 
 
 class Nothing:
-    """A library in which nothing is found: the task ends with people after two steps."""
+    """A library without results: the task goes to people after two steps."""
 
     def find(self, *_: object, **__: object) -> list[Any]:
         return []
 
 
 class Dying(InMemorySaver):
-    """Keeps what steps have written, and dies at one of the checkpoints that follow them."""
+    """Keeps the writes of steps, and dies at one of the checkpoints that follow."""
 
     def __init__(self, at: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Dying(InMemorySaver):
         return super().put(*given, **more)
 
 
-class Overtaken(InMemorySaver):
+class Overruled(InMemorySaver):
     """A person acts between the step that ended the task and its checkpoint, which is refused."""
 
     def __init__(self, env: BoardEnv, task_id: int) -> None:
@@ -60,7 +60,7 @@ class Overtaken(InMemorySaver):
         return super().put(*given, **more)
 
 
-def next_hold(env: BoardEnv) -> Claim:
+def next_claim(env: BoardEnv) -> Claim:
     begun = beats.begin(env.board, "db-agent")
     assert begun is not None
     claim = beats.claim_task(env.board, begun)
@@ -74,24 +74,24 @@ def team_with(env: BoardEnv, saver: InMemorySaver) -> Team:
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
-def test_it_ends_wherever_its_first_worker_died(env: BoardEnv, at: int) -> None:
+def test_it_ends_wherever_its_first_worker_dies(env: BoardEnv, at: int) -> None:
     sr_id = env.create_issue()
     tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     saver = Dying(at)
     team = team_with(env, saver)
     with pytest.raises(OperationalError):
-        team.work(AGENT, next_hold(env))
+        team.work(AGENT, next_claim(env))
     assert saver.left == 0
-    team.work(AGENT, next_hold(env))
+    team.work(AGENT, next_claim(env))
     assert view.issue(env.board, sr_id).state is State.MANUAL
 
 
-def test_a_task_that_a_person_takes_up_the_moment_after_has_ended_all_the_same(
+def test_a_task_that_a_person_takes_right_after_its_end_has_ended(
     env: BoardEnv,
 ) -> None:
     env.create_issue()
     tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
-    claim = next_hold(env)
-    done = team_with(env, Overtaken(env, claim.task_id)).work(AGENT, claim)
+    claim = next_claim(env)
+    done = team_with(env, Overruled(env, claim.task_id)).work(AGENT, claim)
     assert done.outcome == State.MANUAL
     assert view.task(env.board, claim.task_id).state is State.PARSED

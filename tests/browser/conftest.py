@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from board_env import BoardEnv
 from page_env import PASSWORD, enrol_page_users, page_app, serve_app
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
+from waiting import PATIENCE
 
 CHROMIUM = Path("/usr/bin/chromium")
 VIEWPORT = {"width": 1440, "height": 900}
@@ -48,6 +49,12 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> None:
+    """What the page is to show is waited for, on a slow machine too."""
+    expect.set_options(timeout=PATIENCE * 1000)
+
+
 @pytest.fixture
 def web_env(env: BoardEnv) -> BoardEnv:
     """The seeded board with everyone's passwords."""
@@ -75,6 +82,7 @@ def watched(context: BrowserContext) -> Iterator[BrowserContext]:
     )
     context.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     context.on("weberror", lambda e: errors.append(str(e.error)))
+    context.set_default_timeout(PATIENCE * 1000)
     yield context
     assert not elsewhere, elsewhere
     assert not errors, errors

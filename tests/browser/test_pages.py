@@ -11,6 +11,7 @@ import pytest
 from board_env import LEAD, BoardEnv
 from page_env import PASSWORD, IssueScenario, page_app, realistic_plan, serve_app
 from playwright.sync_api import Browser, Page, expect
+from waiting import PATIENCE
 
 from guardia.board.approvals import decisions
 from guardia.board.issues import comments
@@ -132,6 +133,7 @@ def test_a_page_outlives_a_restart_of_the_board(browser: Browser, web_env: Board
     # Not the watched context: a server that is away is an error in the console.
     web_env.create_issue()
     page = browser.new_page(locale="ko-KR")
+    page.set_default_timeout(PATIENCE * 1000)
     with serve_app(page_app(web_env.board)) as site:
         page.goto(f"{site}/issues/1")
         page.get_by_label("아이디").fill("eng")
@@ -142,7 +144,7 @@ def test_a_page_outlives_a_restart_of_the_board(browser: Browser, web_env: Board
     expect(mark).to_have_text(re.compile("연결이 끊겨"))
     comments.add_comment(web_env.board, 1, "person:eng", "꺼져 있는 사이")
     with serve_app(page_app(web_env.board), port=int(site.rpartition(":")[2])):
-        expect(mark).to_have_text("실시간", timeout=15_000)
+        expect(mark).to_have_text("실시간")
         expect(page.get_by_text("꺼져 있는 사이").first).to_be_visible()
         page.close()
 

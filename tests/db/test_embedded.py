@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import conninfo
+from waiting import wait_until
 
 from guardia.db import embedded, installation
 from guardia.db.account import SystemAccount
@@ -68,11 +69,8 @@ def alive(data: Path) -> list[int]:
     return Cluster(data)._server_pids()
 
 
-def until_gone(data: Path, seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while alive(data) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not alive(data)
+def until_gone(data: Path) -> bool:
+    return wait_until(lambda: not alive(data))
 
 
 def test_roles_have_only_their_powers(cluster: Cluster) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import psycopg
 from board_env import BoardEnv, seeded_env
+from waiting import wait_until
 
 from guardia.board.core import wakes
 from guardia.board.core.wake_reasons import WakeReason
@@ -43,11 +43,8 @@ def test_six_wakes_in_a_row_make_at_most_two_beats(database: Any, tmp_path: Path
                 cause = {"comment": number}
                 wakes.wake(session, "was-agent", WakeReason.MENTION, env.board.clock(), cause=cause)
         with working(env, tmp_path), psycopg.connect(env.dsn, autocommit=True) as look:
-            deadline = time.monotonic() + 60
             jobs = "select count(*) from procrastinate_jobs"
-            while look.execute(jobs).fetchone() != (0,):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            assert wait_until(lambda: look.execute(jobs).fetchone() == (0,))
             runs = look.execute("select causes from tb_agent_run").fetchall()
     assert 1 <= len(runs) <= 2
     assert sorted(cause["comment"] for run in runs for cause in run[0]) == list(range(6))

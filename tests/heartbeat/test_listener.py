@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 from board_env import BoardEnv
+from waiting import PATIENCE
 
 from guardia.board.control import kill_report
 from guardia.heartbeat import listener
@@ -36,7 +37,7 @@ def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_on
     ) as reactor:
         reactor.dispatch("comment")
         reactor.dispatch("killed")
-        assert ended.wait(30)
+        assert ended.wait(PATIENCE)
     assert (len(tried), len(told)) == (8, 2)
     with env.board.database.reading() as session:
         rows = session.connection().exec_driver_sql("select kind, text from tb_outbox").all()

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE
 
 from guardia.heartbeat.liveness import Liveness
 
@@ -16,7 +17,7 @@ def test_systemd_hears_that_it_is_ready_once_then_that_it_lives_then_that_it_sto
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
         door.bind(address)
-        door.settimeout(10)
+        door.settimeout(PATIENCE)
         monkeypatch.setenv("NOTIFY_SOCKET", address)
         life = Liveness(None)
         life.alive()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from audit_env import AuditEnv, open_audit_env
 from board_env import seeded_env
+from waiting import wait_until
 
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
@@ -64,10 +64,7 @@ def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: AuditEnv) 
     clock.start()
     try:
         assert clock._scheduler.get_job("record:miss").trigger.interval.total_seconds() == 3600
-        deadline = time.monotonic() + 10
-        while not alerted(sealed) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert alerted(sealed)
+        assert wait_until(lambda: alerted(sealed))
     finally:
         clock.stop()
 
@@ -94,7 +91,7 @@ def test_what_the_database_could_not_take_is_tried_until_it_does(
             raise psycopg.OperationalError("the database restarts")
 
     clock.get_job("record:daily").func("midnight", away)
-    assert until(lambda: len(tried) == 3)
+    assert wait_until(lambda: len(tried) == 3)
 
 
 def alerted(sealed: AuditEnv) -> bool:
@@ -137,13 +134,6 @@ def following(clock: schedule.HeartbeatScheduler, board: BoardContext) -> Iterat
         loop.close()
 
 
-def until(true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 30
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return true()
-
-
 def every(clock: schedule.HeartbeatScheduler, agent: str) -> str | None:
     found = clock.find_trigger(agent)
     return found.heartbeat.every if found else None
@@ -158,7 +148,7 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
         assert every(clock, "auditor") == "1h"
         with following(clock, sealed.board):
             organization_chart.apply_chart(sealed.board, chart_with("2h"), "operator:test")
-            assert until(lambda: every(clock, "auditor") == "2h")
+            assert wait_until(lambda: every(clock, "auditor") == "2h")
             # While nobody can listen the chart changes again.
             with psycopg.connect(database.superuser, autocommit=True) as connection:
                 connection.execute(
@@ -167,7 +157,7 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
                 )
             hired = chart_with("3h").replace("- id: sec-agent", "- id: net-agent")
             organization_chart.apply_chart(sealed.board, hired, "operator:test")
-            assert until(lambda: every(clock, "auditor") == "3h")
+            assert wait_until(lambda: every(clock, "auditor") == "3h")
             assert every(clock, "net-agent") == "10m" and every(clock, "sec-agent") is None
     finally:
         clock.stop()

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from board_env import BoardEnv
+from waiting import AN_HOUR, PATIENCE
 
 from guardia.agents.team import WorkResult
 from guardia.board.core import wakes
@@ -19,6 +20,7 @@ from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Stale
+from guardia.heartbeat import beat as beat_module
 from guardia.heartbeat.beat import beat
 from guardia.heartbeat.timeout import BeatAbandoned, run_with_timeout
 from guardia.org import chart
@@ -54,7 +56,7 @@ def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(env: BoardEnv)
     with env.board.database.transaction() as session:
         wakes.wake(session, "was-agent", WakeReason.MANUAL, env.board.clock())
     command = [sys.executable, "-c", IDLE.format(dsn=env.dsn)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
     assert rows(env, "select outcome from tb_agent_run") == [("idle",)]
 
@@ -63,10 +65,12 @@ class Slow:
     """A team whose work takes as long as ``go`` says; then it writes under its old hold."""
 
     def __init__(self, env: BoardEnv) -> None:
-        self.env, self.go, self.late = env, threading.Event(), threading.Event()
+        self.env = env
+        self.begun, self.go, self.late = (threading.Event() for _ in range(3))
 
     def work(self, _: Any, claim: Any) -> WorkResult:
-        self.go.wait(60)
+        self.begun.set()
+        self.go.wait(AN_HOUR)
         try:
             tasks.hand_over(self.env.board, claim, "늦은 글")
         except Stale:
@@ -75,11 +79,22 @@ class Slow:
         return WorkResult("manual", 0)
 
 
-def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(env: BoardEnv) -> None:
+def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(
+    env: BoardEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = chart.shipped_chart_path().read_text("utf-8")
     quick = text.replace("heartbeat: {every: 10m}", "heartbeat: {every: 10m, timeout: 1s}")
     organization_chart.apply_chart(env.board, quick, "operator:test")
     sr_id, slow = env.create_issue(), Slow(env)
+
+    def out_of_time(seconds: float, work: Any, expire: Any, **more: Any) -> Any:
+        assert seconds == 1.0
+        return run_with_timeout(
+            seconds, work, lambda: slow.begun.wait(PATIENCE) and expire(), **more
+        )
+
+    # However slow this machine is, the time is over only when the task is in hand.
+    monkeypatch.setattr(beat_module, "run_with_timeout", out_of_time)
     try:
         assert beat(env.board, lambda: slow, "dispatcher", grace=0.2) == "timeout"  # type: ignore[arg-type,return-value]
         found = rows(env, "select outcome, task_id is not null from tb_agent_run")
@@ -92,16 +107,16 @@ def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(env: Boar
         assert beats.claim_task(env.board, again) is not None
     finally:
         slow.go.set()
-    assert slow.late.wait(30), "a late write landed"
+    assert slow.late.wait(PATIENCE), "a late write landed"
     assert rows(env, "select status from tb_ops_task") == [(State.RECEIVED,)]
 
 
 def test_work_that_notices_in_time_ends_in_order() -> None:
     told = threading.Event()
-    assert run_with_timeout(0.05, lambda: told.wait(30), told.set) is True
+    assert run_with_timeout(0.05, lambda: told.wait(PATIENCE), told.set) is True
     with pytest.raises(ZeroDivisionError):
-        run_with_timeout(30, lambda: 1 / 0, told.set)
+        run_with_timeout(AN_HOUR, lambda: 1 / 0, told.set)
     never = threading.Event()
     with pytest.raises(BeatAbandoned):
-        run_with_timeout(0.01, lambda: never.wait(30), lambda: None, grace=0.01)
+        run_with_timeout(0.01, lambda: never.wait(AN_HOUR), lambda: None, grace=0.01)
     never.set()

@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from full_stack import FullStack, open_full_stack, seed_full_stack
+from waiting import PATIENCE, wait_until
 
 from guardia.board.core.lifecycle import State
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -36,17 +36,10 @@ def worker(dsn: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         running.terminate()
         try:
-            running.wait(120)
+            running.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 300.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -62,17 +55,17 @@ def test_another_worker_takes_over_from_one_that_was_killed_while_a_command_ran(
     stack.fleet.fault("hung-was")
     sr_id = stack.request(TEXT)
     with worker(database.app, tmp_path) as first:
-        until(lambda: stack.state(sr_id) is State.PENDING_APPROVAL, "no plan")
+        assert wait_until(lambda: stack.state(sr_id) is State.PENDING_APPROVAL), "no plan"
         stack.decide(sr_id)
-        until(lambda: stack.changes(sr_id) == ["service.restart"], "no restart")
+        assert wait_until(lambda: stack.changes(sr_id) == ["service.restart"]), "no restart"
         first.send_signal(signal.SIGKILL)
         first.wait()
     before = len(stack.entries(sr_id))
     with worker(database.app, tmp_path):
-        until(lambda: len(stack.entries(sr_id)) > before, "not taken over")
+        assert wait_until(lambda: len(stack.entries(sr_id)) > before), "not taken over"
         # What the restart had begun comes to its end on the server.
         stack.fleet.heal("hung-was")
-        until(lambda: stack.state(sr_id) is not State.IN_PROGRESS, "not ended")
+        assert wait_until(lambda: stack.state(sr_id) is not State.IN_PROGRESS), "not ended"
     assert stack.changes(sr_id) == ["service.restart"]
     assert "found_done" in [e.kind for e in stack.entries(sr_id)]
     assert stack.state(sr_id) is State.COMPLETED

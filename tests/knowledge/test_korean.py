@@ -19,7 +19,7 @@ def forms(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "word", ["와스", "디비", "슬로우쿼리", "데드락", "락", "재기동", "핫픽스", "랜섬웨어", "이중화"]
 )
-def test_words_of_the_field_stay_whole(word: str) -> None:
+def test_words_of_the_field_are_not_split(word: str) -> None:
     assert word in forms(f"{word}에 문제가 있습니다")
 
 
@@ -36,27 +36,27 @@ def test_messenger_endings() -> None:
     "name",
     ["MOF-WAS-01", "10.20.1.15", "3.1.1", "v2.4.1", "minwon-2.8.war", "/var/log", "ORA-01034"],
 )
-def test_names_are_one_token_each(name: str) -> None:
+def test_each_name_is_one_token(name: str) -> None:
     assert name.lower() in tokens(f"{name}에서 오류가 납니다")
 
 
-def test_tokens_fold_what_means_the_same() -> None:
+def test_synonyms_become_one_token() -> None:
     assert tokens("DB") == tokens("디비") == tokens("데이터베이스")
     assert tokens("재시작") == tokens("재부팅") == tokens("restart")
     assert canonical("아무거나") == "아무거나"
 
 
-def test_tokens_leave_out_what_says_nothing() -> None:
+def test_tokens_omit_words_without_meaning() -> None:
     assert tokens("안녕하세요 확인 좀 부탁드립니다.") == ["확인"]
 
 
-def test_start_is_the_place_in_the_text() -> None:
+def test_start_is_the_position_in_the_text() -> None:
     text = "기재부 디비가 느려요"
     found = {m.form: m.start for m in morphemes(text)}
     assert text[found["디비"] :].startswith("디비") and text[found["느리"] :].startswith("느려")
 
 
-def test_one_analyser_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_threads_share_one_analyser(monkeypatch: pytest.MonkeyPatch) -> None:
     load, loads = korean._load, []
     monkeypatch.setattr(korean, "_kiwi", korean._KiwiThread())
     monkeypatch.setattr(korean, "_load", lambda: loads.append(load()) or loads[-1])
@@ -75,8 +75,10 @@ def test_nothing_is_loaded_before_the_first_text() -> None:
 
 @pytest.mark.slow
 def test_memory() -> None:
-    """Without the dictionaries of proper names an analyser is half as large (515 MB with them); at
-    rest its memory is the system's again, and what it says afterwards is the same."""
+    """Kiwi needs little memory, and gives it back when idle without changing its results.
+
+    With the dictionaries of proper names it would need 515 MB.
+    """
     code = """if True:
         import time
         from guardia.knowledge import korean
@@ -84,7 +86,7 @@ def test_memory() -> None:
             with open("/proc/self/status") as status:
                 return int(next(l for l in status if l.startswith("VmRSS")).split()[1])
         text = "기재부 운영DB 쿼리가 너무 느려요"
-        korean._REST = 1.0
+        korean._IDLE_SECONDS = 1.0
         first, used = korean.morphemes(text), resident()
         deadline = time.monotonic() + 60
         while (rested := resident()) > 120_000 and time.monotonic() < deadline:

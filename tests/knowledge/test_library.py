@@ -32,12 +32,12 @@ def test_the_right_runbook_comes_first(library: Library) -> None:
     assert len(missed) <= 0.05 * len(asked), missed
 
 
-def test_nothing_is_found_where_no_word_is_shared(library: Library) -> None:
+def test_nothing_is_found_without_a_shared_word(library: Library) -> None:
     assert library.find("구내식당 식단표 어디서 보나요") == []
     assert library.find("") == []
 
 
-def test_only_what_fits_the_specialist_and_the_server(library: Library) -> None:
+def test_filters_by_skill_kind_and_service(library: Library) -> None:
     text = "쿼리가 느리고 화면이 안 떠요 인증서 로그 배포"
     everything = {f.runbook.id for f in library.find(text, limit=20)}
     assert {"db-lock-chain", "was-hung", "certificate-check"} <= everything
@@ -49,7 +49,7 @@ def test_only_what_fits_the_specialist_and_the_server(library: Library) -> None:
     assert library.find(text, skills=("NETWORK",)) == []
 
 
-def test_best_first_and_no_more_than_asked(library: Library) -> None:
+def test_best_first_and_limited(library: Library) -> None:
     found = library.find("로그 분석 부탁드려요 와스가 느려요", limit=2)
     assert len(found) == 2 and found[0].score >= found[1].score > 0
 

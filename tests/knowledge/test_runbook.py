@@ -1,4 +1,4 @@
-"""The shipped runbooks are valid, and an invalid one is named with the field that does not hold."""
+"""The shipped runbooks are valid, and an invalid one is reported with its field."""
 
 from __future__ import annotations
 
@@ -101,9 +101,7 @@ def test_a_valid_runbook(tmp_path: Path) -> None:
         ("within: 5", "within: -5", "decide.0.verify.0.within"),
     ],
 )
-def test_the_field_that_does_not_hold_is_named(
-    old: str, new: str, field: str, tmp_path: Path
-) -> None:
+def test_the_invalid_field_is_named(old: str, new: str, field: str, tmp_path: Path) -> None:
     assert old in VALID
     with pytest.raises(Misconfigured) as caught:
         load(written(tmp_path, VALID.replace(old, new, 1)))
@@ -121,7 +119,7 @@ def test_the_field_that_does_not_hold_is_named(
         (VALID.replace("title: 표본", "title: 표본\ntitle: 둘"), "sample.md"),
     ],
 )
-def test_files_that_are_no_runbook(text: str, name: str, tmp_path: Path) -> None:
+def test_files_that_are_not_runbooks(text: str, name: str, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=name):
         load(written(tmp_path, text, name))
 
@@ -143,8 +141,8 @@ def test_all_eight_are_shipped() -> None:
     assert {"db-lock-chain", "was-hung", "disk-log-full", "was-deploy"} <= set(IDS)
 
 
-# Findings as the tools give them. Every rule of every runbook must be the one that decides for
-# one of these, and every runbook must decide for each of its own.
+# Findings as the tools return them. Every rule of every runbook must decide one of these, and every
+# runbook must decide each of its own.
 LOCKS: dict[str, Any] = {
     "waiting": 3,
     "roots": [
@@ -288,10 +286,10 @@ def test_every_rule_is_reached() -> None:
 
 
 @pytest.mark.parametrize(("name", "findings", "rule"), DECIDED)
-def test_sentences_and_arguments_have_their_values(
+def test_sentences_and_arguments_are_filled_in(
     name: str, findings: dict[str, Any], rule: str
 ) -> None:
-    """Nothing that is written into a plan or a report is empty."""
+    """No text of a plan or a report is empty."""
     from guardia.knowledge.runbook import _PLACEHOLDER
 
     data = {**SITUATION, **findings}
@@ -309,7 +307,7 @@ def test_sentences_and_arguments_have_their_values(
                     assert jmespath.search(value[1:], {**data, "item": item}) is not None
 
 
-def test_the_growing_file_is_archived_before_a_larger_one_that_rests() -> None:
+def test_the_growing_file_is_archived_before_a_larger_static_one() -> None:
     act = next(r for r in runbook("disk-log-full").decide if r.id == "large_log").act[0]
     assert act.for_each is not None
     chosen = jmespath.search(act.for_each, {"largest": LARGEST})
@@ -338,7 +336,7 @@ def test_the_version_in_a_request(text: str, version: str | None) -> None:
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_prose_is_there_to_cite(name: str) -> None:
+def test_prose_can_be_cited(name: str) -> None:
     passages = runbook(name).passages
     assert 4 <= len(passages) <= 6
     assert passages[0].heading == "적용 대상"

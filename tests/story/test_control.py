@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +16,9 @@ from inflight_env import (
     count_sleeping_commands,
     interrupt_listeners,
     reads_in_flight,
-    wait_until,
 )
 from sqlalchemy import select
+from waiting import PATIENCE, wait_until
 
 from guardia.board.approvals import pending
 from guardia.board.control import directives, manual_plans
@@ -70,15 +69,13 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
             reads_in_flight(second, holds[25:]) as there,
         ):
             assert wait_until(lambda: count_sleeping_commands() >= 50)
-            began = time.monotonic()
             done = control_kill_switch.kill(first.board, first.person("engineer"), "시험")
             assert wait_until(lambda: count_sleeping_commands() == 0)
-            seconds = time.monotonic() - began
-            faults = [read.exception(timeout=10) for read in here + there]
+            faults = [read.exception(timeout=PATIENCE) for read in here + there]
         assert done.stopped == 50
-        assert seconds < 2.0
-        assert all(isinstance(fault, Interrupted) for fault in faults)
-        assert wait_until(lambda: commands(fleet) == [], 5.0)
+        # They sleep for an hour each: nothing but the switch has ended them.
+        assert len(faults) == 50 and all(isinstance(fault, Interrupted) for fault in faults)
+        assert wait_until(lambda: commands(fleet) == [])
         assert len(control_kill_switch.stopped_tasks(first.board, done.kill_id)) == 50
     with open_full_stack(furnished.app, fleet, keys) as restarted:
         sr_id = restarted.request("기재부 와스 1호기 상태 점검해 주세요")
@@ -98,7 +95,7 @@ def at_work(stack: FullStack, agent: str) -> Iterator[None]:
         assert wait_until(lambda: count_sleeping_commands() > 0), stack.board
         yield
     finally:
-        beating.join(30)
+        beating.join(PATIENCE)
         assert not beating.is_alive()
 
 
@@ -201,13 +198,12 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
         )
         task_id = task_of(stack, sr_id)
         with at_work(stack, "was-agent"):
-            began = time.monotonic()
             directives.issue_directive(
                 stack.board, stack.person("engineer"), task_id, DirectiveRequest("abort", "그만")
             )
             assert wait_until(lambda: count_sleeping_commands() == 0)
-            assert time.monotonic() - began < 2.0
         stack.work()
+        # The hour's sleep in its place failed, ended by the abort and by nothing else.
         # A restart cannot be undone: people and an alert.
         assert stack.state(sr_id) is State.MANUAL
         kinds = [e.kind for e in stack.entries(sr_id)]

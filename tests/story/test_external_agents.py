@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from external_agents import (
     stack_with_external_agent,
 )
 from full_stack import seed_full_stack
+from waiting import wait_until
 
 from guardia.board.core.lifecycle import State
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -39,13 +39,6 @@ def scripts() -> Iterator[Path]:
     """Where programs lie that run under another account."""
     with shared_folder() as folder:
         yield folder
-
-
-def until(true: Callable[[], bool], what: object) -> None:
-    deadline = time.monotonic() + 300
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 GREEDY = """
@@ -96,10 +89,14 @@ def test_a_program_repairs_under_approval_and_gets_no_further(
     ) as stack:
         assert not practice.fault("lock-chain").good
         sr_id = stack.request(TEXT)
-        until(lambda: stack.state(sr_id) is State.PENDING_APPROVAL, place / "worker.log")
+        assert wait_until(lambda: stack.state(sr_id) is State.PENDING_APPROVAL), (
+            place / "worker.log"
+        ).read_text()
         assert stack.changes(sr_id) == [] and not practice.is_healthy("lock-chain")
         stack.decide(sr_id)
-        until(lambda: len(audit_entries(stack.board, "outside_ended")) == 2, place / "worker.log")
+        assert wait_until(lambda: len(audit_entries(stack.board, "outside_ended")) == 2), (
+            place / "worker.log"
+        ).read_text()
         assert stack.state(sr_id) is State.COMPLETED
         assert practice.is_healthy("lock-chain")
         assert stack.changes(sr_id) == ["database.terminate_session"]

@@ -15,6 +15,7 @@ from board_env import BoardEnv
 from external_agents import with_trusted_account
 from page_env import PageClient, page_app
 from pydantic import TypeAdapter
+from waiting import PATIENCE
 
 from guardia.agents import graph
 from guardia.agents.adapters.contract import HostResources
@@ -139,7 +140,7 @@ def open_adapter_run(
         yield found
     finally:
         standing.leave.set()
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
@@ -149,13 +150,13 @@ def run_adapter_once(
     """One whole turn of such an agent on a new task; it is over when this returns."""
     claim, hands = more.get("hold") or env.create_parsed_task(), FakeTransport()
     known = adapter if adapter["kind"] == "http" else with_trusted_account(adapter)
-    employer = ExternalAgentRunner(
+    runner = ExternalAgentRunner(
         address, HostResources(folder, FileCredentialStore(keys)), grace=more.get("grace", 2.0)
     )
     # In a thread, as beats are: this one may have a loop of its own (see ``loops``).
     with ThreadPoolExecutor(1) as pool:
         pool.submit(
-            employer.work,
+            runner.work,
             adapter_context(env, claim, hands),
             adapter_entry(known, more.get("tools")),
         ).result()

@@ -17,6 +17,7 @@ import pytest
 from full_stack import FullStack, open_full_stack
 from page_env import page_app, serve_app
 from sqlalchemy import select
+from waiting import PATIENCE
 
 from guardia.agents.adapters import process
 from guardia.board.audit.model import AuditEntry
@@ -105,7 +106,7 @@ def stack_with_external_agent(
             yield stack
         finally:
             worker.terminate()
-            worker.wait(120)
+            worker.wait(PATIENCE)
         assert list((home / "outside").iterdir()) == []
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from typing import Any
 
 from model_server import MODEL, ModelServer
 from pydantic import SecretStr
+from waiting import PATIENCE
 
 from guardia.agents.brain.chat.brain import ChatBrain
 from guardia.agents.brain.chat.breaker import CircuitBreaker
@@ -41,22 +43,22 @@ GOOD_ANSWER = {
 class RecordingMeter:
     """A meter that notes what it is told; ``refuse`` says no from now on."""
 
-    reserved_bids: list[ModelCallRequest] = field(default_factory=list)
-    ended: list[ModelCallResult] = field(default_factory=list)
+    reserved: list[ModelCallRequest] = field(default_factory=list)
+    settled: list[ModelCallResult] = field(default_factory=list)
     refuse: BudgetRefusal | None = None
 
-    def reserve(self, bid: ModelCallRequest) -> int | BudgetRefusal:
+    def reserve(self, request: ModelCallRequest) -> int | BudgetRefusal:
         """Permit, unless told otherwise."""
         if self.refuse is not None:
             return self.refuse
-        self.reserved_bids.append(bid)
-        return len(self.reserved_bids)
+        self.reserved.append(request)
+        return len(self.reserved)
 
-    def settle(self, call: int, ended: ModelCallResult) -> None:
+    def settle(self, call: int, result: ModelCallResult) -> None:
         """Calls of one thread are settled in order."""
-        self.ended.append(ended)
+        self.settled.append(result)
 
-    def rest(self, refused: BudgetRefusal) -> None:
+    def pause_agent(self, refused: BudgetRefusal) -> None:
         """As the desk's own does."""
         raise Exhausted(what="agent")
 
@@ -64,7 +66,7 @@ class RecordingMeter:
 def chat_brain(
     server: ModelServer | str,
     *,
-    timeout: float = 5.0,
+    timeout: float = PATIENCE,
     key: str | None = None,
     role: str | None = None,
     breaker: CircuitBreaker | None = None,
@@ -85,7 +87,7 @@ def chat_brain(
 
 
 def chat_brain_chain(
-    *models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 30.0
+    *models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 2 * PATIENCE
 ) -> ChatBrain:
     """A brain with a list of models, whose servers each have a breaker of their own."""
     breakers = {choice: CircuitBreaker() for choice in models}
@@ -97,10 +99,17 @@ def chat_brain_chain(
     )
 
 
-def assert_fell_back(thought: BrainResult[Any], because: str) -> None:
-    """The embedded brain answered, just as it does alone, and the thought says why."""
-    assert thought.by == "embedded"
-    assert thought.answer == EmbeddedBrain().triage(TEXT, DIRECTORY).answer
-    assert "내장 규칙으로 판단했습니다" in thought.remark
-    assert MODEL in thought.remark
-    assert because in thought.remark
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def assert_fell_back(result: BrainResult[Any], because: str, model: str = MODEL) -> None:
+    """The embedded brain answered, just as it does alone, and the result says why."""
+    assert result.by == "embedded"
+    assert result.answer == EmbeddedBrain().triage(TEXT, DIRECTORY).answer
+    assert "내장 규칙으로 판단했습니다" in result.caveat
+    assert model in result.caveat
+    assert because in result.caveat

@@ -15,6 +15,7 @@ from typing import Any
 from board_env import assignment
 from full_stack import FullStack
 from sqlalchemy import update
+from waiting import AN_HOUR, wait_until
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.model import Task
@@ -25,7 +26,7 @@ from guardia.board.runs import beats
 from guardia.heartbeat.listener import INTERRUPTING_KINDS, Reaction, listen
 from guardia.tools.command import Command
 
-SLEEP_MARK = f"300.{os.getpid():08d}"
+SLEEP_MARK = f"{AN_HOUR:.0f}.{os.getpid():08d}"
 """Seconds of a sleep that no other process asks for: so it can be told from everything else."""
 SERVERS = {
     "MOF-DB-01": "budgetdb",
@@ -37,7 +38,7 @@ SERVERS = {
 
 
 class SlowTransport:
-    """Hands that wait on the host before the command: five minutes, unless someone stops it."""
+    """Hands that wait on the host before the command: an hour, unless someone stops it."""
 
     def __init__(self, transport: Any, only: Callable[[str], bool] = lambda _: True) -> None:
         self._hands = transport
@@ -45,7 +46,7 @@ class SlowTransport:
 
     def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
         if self._only(command.render()):
-            command, timeout = Command.of("sleep", SLEEP_MARK), 400
+            command, timeout = Command.of("sleep", SLEEP_MARK), 2 * AN_HOUR
         return self._hands.run(host, command, timeout=timeout, **more)
 
     def end(self, host: Any, tag: str) -> Any:
@@ -66,16 +67,6 @@ def count_sleeping_commands() -> int:
     return count
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Whether it comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)  # counting costs the hosts' own processor
-    return True
-
-
 @contextmanager
 def interrupt_listeners(*stacks: FullStack) -> Iterator[None]:
     """What every worker process does beside its beats: hear of people's orders."""
@@ -93,7 +84,7 @@ def interrupt_listeners(*stacks: FullStack) -> Iterator[None]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    time.sleep(0.3)  # until they listen
+    time.sleep(0.3)  # mostly they listen by then; one that is late catches up
     try:
         yield
     finally:

@@ -7,12 +7,11 @@ that strict decoding cannot honour is refused with the error that OpenAI and vLL
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 MODEL = "guardia-test-8b"
@@ -39,6 +38,8 @@ class CannedReply:
     """Seconds between the bytes of the answer."""
     body: bytes | None = None
     """The whole HTTP body, where it is not a completion."""
+    padding: int = 0
+    """So many blanks follow the body."""
     hang_up: bool = False
     usage: Any = field(
         default_factory=lambda: {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
@@ -67,6 +68,7 @@ class ModelServer:
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.refusals: list[str] = []
+        self.over = Event()
         self._respond: Responder = lambda _: CannedReply(status=500)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
@@ -77,6 +79,7 @@ class ModelServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.over.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -212,11 +215,12 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
                 problem = server.problem(refused.status, refused.message, refused.code)
                 self._send(refused.status, problem, {}, 0.0)
                 return
-            time.sleep(said.delay)
+            server.over.wait(said.delay)
             if said.hang_up:
                 self.close_connection = True
                 return
-            self._send(said.status, server.body(said), said.headers, said.drip)
+            body = server.body(said) + b" " * said.padding
+            self._send(said.status, body, said.headers, said.drip)
 
         def _send(self, status: int, body: bytes, headers: dict[str, str], drip: float) -> None:
             # A client that has given up meanwhile is no trouble of the server's.
@@ -229,7 +233,8 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
                 for start in range(0, len(body), 1 if drip else max(len(body), 1)):
                     self.wfile.write(body[start : start + (1 if drip else len(body))])
                     self.wfile.flush()
-                    time.sleep(drip)
+                    if server.over.wait(drip):
+                        return
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep the tests' output quiet."""

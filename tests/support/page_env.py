@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from board_env import SERVER, BoardEnv, assignment
 from fastapi import FastAPI
 from sqlalchemy import event, update
 from starlette.testclient import TestClient
+from waiting import PATIENCE, wait_until
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
@@ -269,17 +269,22 @@ def page_app(board: BoardContext, **settings: object) -> FastAPI:
 @contextmanager
 def serve_app(app: FastAPI, port: int = 0) -> Iterator[str]:
     """The application behind uvicorn on loopback, on a free port unless one is named."""
+    with run_server(app, port) as (_, address):
+        yield address
+
+
+@contextmanager
+def run_server(app: FastAPI, port: int = 0) -> Iterator[tuple[BoardServer, str]]:
+    """The server as well as its address."""
     listener = socket.create_server(("127.0.0.1", port))
     server = BoardServer(app)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
-        time.sleep(0.02)
+    assert wait_until(lambda: server.started or not thread.is_alive())
+    assert server.started, "the server did not start"
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not thread.is_alive(), "the server did not stop"

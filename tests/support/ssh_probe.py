@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -70,12 +69,3 @@ def processes(home: Path) -> list[str]:
             if str(home) in line or (entry / "cwd").readlink().is_relative_to(home):
                 found.append(f"{entry.name} {line[:120]}")
     return found
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -1,8 +1,8 @@
-"""Data-file cases of every tool: ``cases/<tool>/*.yaml``, each a list of
+"""Data-file cases of every tool: `cases/<tool>/*.yaml`, each a list of
 
-* ``args`` (and changes of the usual ``service``) -> ``script``: name and arguments of the script,
-  or ``command``: the whole masked command; ``undo``; ``verify``; or ``refused``: the error's text
-* ``output`` (text, or ``exit``/``stdout``/``stderr``) -> ``findings``, or ``failed``
+* `args` (and changes of the usual `service`) -> `script`: name and arguments of the script,
+  or `command`: the whole masked command; `undo`; `verify`; or `refused`: the error's text
+* `output` (text, or `exit`/`stdout`/`stderr`) -> `findings`, or `failed`
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def collected() -> Iterator[Any]:
 
 
 def host(case: dict[str, Any]) -> Host:
-    """The usual services of a host, with the case's changes to all of them."""
+    """Return the usual services of a host, with the case's changes to all of them."""
     services = tuple(
         Service.model_validate({"kind": kind} | facts | case.get("service", {}))
         for kind, facts in SERVICES.items()
@@ -94,5 +94,5 @@ def test_every_tool_has_cases_of_both_kinds() -> None:
         assert any("failed" in case for case in cases), name
 
 
-def test_no_case_is_of_a_tool_that_is_gone() -> None:
+def test_every_case_is_of_an_existing_tool() -> None:
     assert {path.parent.name for path in CASES.glob("*/*.yaml")} <= set(catalog.CATALOG)

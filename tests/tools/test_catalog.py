@@ -1,4 +1,4 @@
-"""Every tool obeys the rules of the room."""
+"""Rules that every tool follows."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def named(tool: Tool[Any]) -> str:
     return tool.name
 
 
-def test_the_agreed_tools_are_there() -> None:
+def test_the_agreed_tools_exist() -> None:
     assert set(catalog.CATALOG) >= AGREED
 
 
-def test_an_unknown_one_is_refused() -> None:
+def test_an_unknown_tool_is_refused() -> None:
     with pytest.raises(Refused, match="등록되지 않은"):
         catalog.find("shell.run")
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 @pytest.mark.parametrize("tool", TOOLS, ids=named)
-def test_it_says_what_it_is_and_does(tool: Tool[Any], language: str) -> None:
+def test_it_has_its_texts(tool: Tool[Any], language: str) -> None:
     texts = i18n.catalogue(language, "tools")
     family, _, verb = tool.name.partition(".")
     entry = texts[family][verb]
@@ -70,26 +70,26 @@ def test_it_says_what_it_is_and_does(tool: Tool[Any], language: str) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=named)
-def test_a_change_is_checked_afterwards(tool: Tool[Any]) -> None:
+def test_a_change_is_verified(tool: Tool[Any]) -> None:
     assert tool.risk is Risk.READ or "verify" in tool.__dict__
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=named)
-def test_its_texts_are_bounded(tool: Tool[Any]) -> None:
+def test_text_arguments_are_bounded(tool: Tool[Any]) -> None:
     for name, field in tool.args.model_json_schema().get("properties", {}).items():
         if field.get("type") == "string":
             assert "pattern" in field or "enum" in field, name
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=named)
-def test_it_ends_some_time(tool: Tool[Any]) -> None:
+def test_it_has_a_timeout(tool: Tool[Any]) -> None:
     assert 0 < tool.timeout <= 600
 
 
 @pytest.mark.parametrize("path", FAMILIES, ids=lambda p: str(p.stem))
 class TestFamilies:
     def test_shell_text_is_constant(self, path: Path) -> None:
-        """No script is put together: its text is one literal, at the top of a module."""
+        """No script is assembled: its text is one literal at the top of a module."""
         tree = ast.parse(path.read_text())
         calls = [
             node
@@ -103,15 +103,15 @@ class TestFamilies:
             assert id(call) in top
             assert [type(argument) for argument in call.args] == [ast.Constant, ast.Constant]
 
-    def test_no_shell_is_called_with_text(self, path: Path) -> None:
-        """``Command.of("sh", "-c", ...)`` would be a way around that."""
+    def test_no_shell_runs_assembled_text(self, path: Path) -> None:
+        """`Command.of("sh", "-c", ...)` would bypass that."""
         shells = re.findall(r"Command\.of\(\s*[\"'](?:\S*/)?(?:ba|da|z)?sh[\"']", path.read_text())
         assert shells == []
 
-    def test_no_here_document_needs_a_free_disk(self, path: Path) -> None:
+    def test_no_script_uses_a_here_document(self, path: Path) -> None:
         assert "<<" not in path.read_text()
 
-    def test_nothing_reaches_out_by_itself(self, path: Path) -> None:
+    def test_no_family_opens_connections(self, path: Path) -> None:
         imported = {
             name.split(".")[0]
             for node in ast.walk(ast.parse(path.read_text()))

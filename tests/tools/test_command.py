@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from guardia.errors import GuardiaError, Invalid, ProgrammerError
 from guardia.tools.command import MAX_COMMAND_BYTES, Command, Script, Secret
 
-# What a process can be given at all: no NUL, no lone surrogates.
+# Valid process arguments: no NUL, no lone surrogates.
 passable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 nasty = st.lists(
     st.sampled_from(
@@ -49,7 +49,7 @@ SHELLS = ["bash", "dash"]
 
 
 def run(command: Command, shell: str = "bash") -> bytes:
-    """What the command prints when a login shell gets it as text, as sshd does it."""
+    """Return what the command prints when a login shell gets it as text, as from sshd."""
     words = [shell, "-c", command.render()]
     return subprocess.run(words, input=command.input(), capture_output=True, check=True).stdout
 
@@ -61,23 +61,23 @@ def told(texts: list[str]) -> bytes:
 class TestArguments:
     @settings(max_examples=150, deadline=None)
     @given(st.lists(argument, min_size=1, max_size=5), st.sampled_from(SHELLS))
-    def test_they_arrive_unchanged_at_a_program(self, texts: list[str], shell: str) -> None:
+    def test_a_program_gets_them_unchanged(self, texts: list[str], shell: str) -> None:
         assert run(Command.of("printf", r"%s\0", *texts), shell) == told(texts)
 
     @settings(max_examples=100, deadline=None)
     @given(st.lists(argument, min_size=1, max_size=5), st.sampled_from(SHELLS))
-    def test_they_arrive_unchanged_in_a_script(self, texts: list[str], shell: str) -> None:
+    def test_a_script_gets_them_unchanged(self, texts: list[str], shell: str) -> None:
         assert run(Command.script(SHOW, *texts), shell) == told(texts)
 
     @settings(max_examples=60, deadline=None)
     @given(st.lists(argument, min_size=1, max_size=3))
-    def test_they_arrive_unchanged_through_a_pipeline(self, texts: list[str]) -> None:
+    def test_a_pipeline_passes_them_unchanged(self, texts: list[str]) -> None:
         command = Command.script(SHOW, *texts) | Command.of("cat") | Command.of("cat", "-")
         assert run(command) == told(texts)
 
     @settings(max_examples=60, deadline=None)
     @given(argument)
-    def test_a_program_of_any_name_is_that_program(self, name: str) -> None:
+    def test_a_program_may_have_any_name(self, name: str) -> None:
         finished = subprocess.run(
             ["bash", "-c", "PATH=; " + Command.of("x" + name).render()],
             capture_output=True,
@@ -86,7 +86,7 @@ class TestArguments:
         assert finished.returncode == 127
 
     @pytest.mark.parametrize("name", ["if", "!", "{", "time", "A=b", "x y", "-v", "a;b"])
-    def test_a_program_is_no_syntax(self, name: str, tmp_path: Path) -> None:
+    def test_a_program_name_is_not_syntax(self, name: str, tmp_path: Path) -> None:
         program = tmp_path / name
         program.write_text("#!/bin/sh\necho ran")
         program.chmod(0o755)
@@ -100,7 +100,7 @@ class TestArguments:
         assert Command.of("tail", "-n", 5, PurePosixPath("/a b")).render() == "tail -n 5 '/a b'"
 
     @pytest.mark.parametrize("bad", ["a\0b", "\ud800"])
-    def test_what_no_process_can_be_given_is_refused(self, bad: str) -> None:
+    def test_an_impossible_argument_is_refused(self, bad: str) -> None:
         with pytest.raises(Invalid):
             Command.of("echo", bad)
 
@@ -109,12 +109,12 @@ class TestArguments:
         with pytest.raises(ProgrammerError):
             Command.of("echo", bad)  # type: ignore[arg-type]
 
-    def test_what_is_too_long_for_a_process_is_refused(self) -> None:
+    def test_a_too_long_argument_is_refused(self) -> None:
         assert Command.of("echo", "x" * (MAX_COMMAND_BYTES - 10)).render()
         with pytest.raises(Invalid):
             Command.of("echo", "x" * MAX_COMMAND_BYTES).render()
 
-    def test_there_must_be_a_program(self) -> None:
+    def test_a_program_is_required(self) -> None:
         with pytest.raises(Invalid):
             Command.of("")
 
@@ -128,7 +128,7 @@ class TestScripts:
         assert run(Command.script(Script("test.name", 'echo "$0"'))) == b"test.name\n"
 
     @pytest.mark.parametrize("name", ["", "-x", "a b", "$(id)"])
-    def test_its_name_is_a_word(self, name: str) -> None:
+    def test_its_name_is_restricted(self, name: str) -> None:
         with pytest.raises(ProgrammerError):
             Script(name, "true")
 
@@ -142,7 +142,7 @@ class TestPipelines:
     def test_its_first_stage_gets_the_input(self) -> None:
         assert run((Command.of("cat") | Command.of("rev")).with_input("abc\n")) == b"cba\n"
 
-    def test_no_other_stage_has_one(self) -> None:
+    def test_no_other_stage_may_have_input(self) -> None:
         with pytest.raises(ProgrammerError):
             Command.of("true") | Command.of("cat").with_input("x")
 
@@ -150,7 +150,7 @@ class TestPipelines:
 class TestFiles:
     @settings(max_examples=40, deadline=None)
     @given(name=argument.filter(lambda n: "/" not in n and n not in ("", ".", "..")))
-    def test_any_name_can_be_written_and_read(
+    def test_any_file_name_can_be_written_and_read(
         self, name: str, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         path = f"{tmp_path_factory.mktemp('files')}/{name}"
@@ -161,7 +161,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         "path", ["relative", "", "&1", "/dev/tcp/192.0.2.1/80", "/dev/udp/h/1", "/dev/fd/1"]
     )
-    def test_it_must_be_a_file(self, path: str) -> None:
+    def test_only_a_file_is_accepted(self, path: str) -> None:
         with pytest.raises(Invalid):
             Command.of("echo").with_stdout_to(path)
 
@@ -176,7 +176,7 @@ class TestSecrets:
     WORD = "s3cr3t-Ω"
 
     @given(st.text(min_size=6).map(lambda t: "«" + t + "»"))
-    def test_one_is_never_shown(self, text: str) -> None:
+    def test_a_secret_is_never_shown(self, text: str) -> None:
         secret = Secret(text)
         command = Command.of("chpasswd").with_input("root:", secret, "\n")
         shown = [
@@ -187,7 +187,7 @@ class TestSecrets:
         ]
         assert not [s for s in shown if text in s]
 
-    def test_it_reaches_the_wire(self) -> None:
+    def test_it_is_sent(self) -> None:
         assert (
             run(Command.of("cat").with_input("a ", Secret(self.WORD))).decode() == f"a {self.WORD}"
         )
@@ -198,22 +198,22 @@ class TestSecrets:
         )
         assert self.WORD not in caplog.text
 
-    def test_it_may_not_stand_on_a_command_line(self) -> None:
+    def test_it_is_rejected_as_an_argument(self) -> None:
         with pytest.raises(ProgrammerError) as caught:
             Command.of("mysql", "-p", Secret(self.WORD))  # type: ignore[arg-type]
         assert self.WORD not in "".join(traceback.format_exception(caught.value))
 
     @pytest.mark.parametrize("write", [pickle.dumps, json.dumps])
-    def test_it_cannot_be_written_down(self, write: object) -> None:
+    def test_it_cannot_be_pickled(self, write: object) -> None:
         with pytest.raises((GuardiaError, TypeError)) as caught:
             write(Secret(self.WORD))  # type: ignore[operator]
         assert self.WORD not in str(caught.value)
 
-    def test_it_has_no_attributes_to_print(self) -> None:
+    def test_it_has_no_printable_attributes(self) -> None:
         with pytest.raises(TypeError):
             vars(Secret(self.WORD))
 
-    def test_two_of_one_text_are_equal(self) -> None:
+    def test_secrets_of_equal_text_are_equal(self) -> None:
         assert Secret("a") == Secret("a") != Secret("b")
         assert len({Secret("a"), Secret("a")}) == 1
 

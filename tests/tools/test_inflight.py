@@ -1,4 +1,4 @@
-"""The commands in flight when their process is to end."""
+"""Commands in flight when their process is about to end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guardia.tools.inflight import InFlightCommands
 HOLD = Claim(task_id=1, sr_id=1, agent_id="a", run_id=1, fence=1)
 
 
-def test_once_closed_what_runs_is_ended_and_nothing_begins() -> None:
+def test_close_ends_running_commands_and_refuses_new_ones() -> None:
     flight = InFlightCommands()
     with flight.track(HOLD) as first, flight.track(HOLD) as second:
         assert flight.active_count() == 2

@@ -13,7 +13,7 @@ from guardia.tools.output import ExitReason, Output, decode, require_success, sa
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_become_harmless_text(raw: bytes) -> None:
+def test_any_bytes_are_sanitized(raw: bytes) -> None:
     text = decode(raw)
     text.encode()  # no lone surrogates
     assert not [c for c in text if unicodedata.category(c) == "Cc" and c not in "\t\n"]
@@ -36,7 +36,7 @@ def test_ordinary_text_is_kept(text: str) -> None:
         ("tab\tkept\n", "tab\tkept\n"),
     ],
 )
-def test_what_controls_a_terminal_is_gone(printed: str, kept: str) -> None:
+def test_terminal_controls_are_removed(printed: str, kept: str) -> None:
     assert sanitize(printed) == kept
 
 
@@ -56,7 +56,7 @@ def test_what_controls_a_terminal_is_gone(printed: str, kept: str) -> None:
         ("http://10.0.0.1:8080/health", "http://10.0.0.1:8080/health"),
     ],
 )
-def test_what_looks_like_a_secret_is_masked(printed: str, kept: str) -> None:
+def test_likely_secrets_are_masked(printed: str, kept: str) -> None:
     assert sanitize(printed) == kept
 
 
@@ -66,10 +66,10 @@ def exit_reason(**changed: object) -> Output:
 
 
 class TestRequire:
-    def test_a_good_end_gives_the_text(self) -> None:
+    def test_success_returns_the_text(self) -> None:
         assert require_success("disk.usage", exit_reason()) == "out"
 
-    def test_a_bad_exit_says_what_was_printed(self) -> None:
+    def test_a_failure_carries_the_output(self) -> None:
         with pytest.raises(CommandFailed, match=r"disk\.usage, 종료 코드 3.*no room"):
             require_success("disk.usage", exit_reason(exit=3, stderr="no room"))
 
@@ -79,10 +79,10 @@ class TestRequire:
         assert len(str(caught.value)) < 1000
 
     @pytest.mark.parametrize("ending", [e for e in ExitReason if e is not ExitReason.EXITED])
-    def test_what_did_not_end_by_itself_failed(self, ending: ExitReason) -> None:
+    def test_a_command_that_was_ended_has_failed(self, ending: ExitReason) -> None:
         with pytest.raises(CommandFailed):
             require_success("disk.usage", exit_reason(exit=None, exit_reason=ending))
 
-    def test_half_an_output_is_none(self) -> None:
+    def test_truncated_output_is_a_failure(self) -> None:
         with pytest.raises(CommandFailed, match="한도"):
             require_success("disk.usage", exit_reason(truncated=True))

@@ -1,4 +1,4 @@
-"""From a call to an action with everything in it."""
+"""Complete actions from tool calls."""
 
 from __future__ import annotations
 
@@ -40,30 +40,30 @@ def propose(tool: str, **args: Any) -> Action:
     return planning.propose(ToolCall(tool=tool, args=args), HOST)
 
 
-def test_every_change_is_tried_here() -> None:
+def test_every_change_is_tested_here() -> None:
     changes = {t.name for t in catalog.CATALOG.values() if t.risk is not Risk.READ}
     assert changes == {name for name, _ in CHANGES}
 
 
 @pytest.mark.parametrize(("name", "args"), CHANGES)
-class TestAChange:
-    def test_it_says_what_it_does_where(self, name: str, args: dict[str, Any]) -> None:
+class TestChange:
+    def test_it_states_its_effect_and_server(self, name: str, args: dict[str, Any]) -> None:
         action = propose(name, **args)
         assert "MOF-WAS-01" in action.effect
         assert args["service"] in action.effect
         assert "{" not in action.effect
 
-    def test_it_has_exactly_one_way_back(self, name: str, args: dict[str, Any]) -> None:
+    def test_it_has_exactly_one_of_undo_and_reason(self, name: str, args: dict[str, Any]) -> None:
         action = propose(name, **args)
         assert (action.undo is None) != (action.irreversible is None)
 
-    def test_its_undo_can_itself_be_proposed(self, name: str, args: dict[str, Any]) -> None:
+    def test_its_undo_can_be_proposed(self, name: str, args: dict[str, Any]) -> None:
         action = propose(name, **args)
         if action.undo:
             assert planning.propose(action.undo, HOST).risk is action.risk
             assert action.undo_verify
 
-    def test_its_checks_are_reads_that_can_be_asked(self, name: str, args: dict[str, Any]) -> None:
+    def test_its_checks_are_runnable_reads(self, name: str, args: dict[str, Any]) -> None:
         action = propose(name, **args)
         assert action.verify
         for check in (*action.precheck, *action.verify, *action.undo_verify):
@@ -71,20 +71,20 @@ class TestAChange:
             assert tool.risk is Risk.READ
             jmespath.compile(check.expect)
 
-    def test_proposing_it_again_gives_the_same(self, name: str, args: dict[str, Any]) -> None:
+    def test_proposing_is_deterministic(self, name: str, args: dict[str, Any]) -> None:
         action = propose(name, **args)
         assert planning.propose(action.call, HOST) == action
         assert Action.model_validate_json(action.model_dump_json()) == action
 
 
-def test_undoing_the_undo_is_the_call_again() -> None:
+def test_the_undo_of_the_undo_is_the_call() -> None:
     for name in ("deploy.activate", "service.set_log_level"):
         action = propose(name, **dict(CHANGES)[name])
         assert action.undo
         assert planning.propose(action.undo, HOST).undo == action.call
 
 
-def test_defaults_are_written_out() -> None:
+def test_defaults_are_explicit() -> None:
     action = propose("logs.tail", service="budget", name="app.log")
     assert action.call.args == {"service": "budget", "name": "app.log", "lines": 100}
 
@@ -106,23 +106,23 @@ def test_an_unknown_tool_is_refused() -> None:
         {"service": None},
     ],
 )
-def test_arguments_that_do_not_hold_are_refused(args: dict[str, Any]) -> None:
+def test_invalid_arguments_are_refused(args: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         propose("service.health", **args)
 
 
-def test_a_refusal_does_not_repeat_what_was_given() -> None:
+def test_a_refusal_does_not_repeat_the_value() -> None:
     with pytest.raises(Invalid) as caught:
         propose("service.health", service="password=hunter2 ")
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_service_that_the_host_lacks_is_refused() -> None:
+def test_a_missing_service_is_refused() -> None:
     with pytest.raises(Refused, match="payroll"):
         propose("service.health", service="payroll")
 
 
-def test_a_check_that_changes_something_is_our_own_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changing_check_is_a_programmer_error(monkeypatch: pytest.MonkeyPatch) -> None:
     restart = Check(
         call=ToolCall(tool="service.restart", args={"service": "budget"}), expect="done"
     )

@@ -1,4 +1,4 @@
-"""What a grant covers: pure rules that fail closed."""
+"""Which risks a grant covers: pure rules that fail closed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from guardia.board.core.plan import Category, Risk
 from guardia.tools import policy
 
-# The table, written out: which risks each category covers.
+# The table in full: the risks that each category covers.
 TABLE = {
     "READ_ONLY": {Risk.READ},
     "MAINTENANCE": {Risk.READ, Risk.CHANGE},
@@ -24,7 +24,7 @@ TABLE = {
 
 @pytest.mark.parametrize("category", TABLE)
 @pytest.mark.parametrize("risk", Risk)
-def test_a_category_covers_its_risks_and_no_other(category: str, risk: Risk) -> None:
+def test_a_category_covers_only_its_risks(category: str, risk: Risk) -> None:
     assert policy.covers(category, risk) is (risk in TABLE[category])
 
 
@@ -46,7 +46,7 @@ def test_an_unknown_risk_is_never_covered(risk: Any) -> None:
 
 
 @pytest.mark.parametrize("count", range(5))
-def test_the_least_category_covers_all_and_no_milder_one_does(count: int) -> None:
+def test_the_least_category_is_the_lowest_that_covers_all(count: int) -> None:
     order = list(TABLE)
     for risks in combinations(Risk, count):
         least = policy.least_category(risks)
@@ -55,7 +55,7 @@ def test_the_least_category_covers_all_and_no_milder_one_does(count: int) -> Non
             assert not all(policy.covers(milder, risk) for risk in risks)
 
 
-def test_an_institutions_own_category_has_its_own_limit() -> None:
+def test_a_custom_category_has_its_own_limit() -> None:
     own = {"NIGHT_BATCH": Risk.CHANGE}
     assert policy.covers("NIGHT_BATCH", Risk.CHANGE, own)
     assert not policy.covers("NIGHT_BATCH", Risk.DEPLOY, own)

@@ -1,4 +1,4 @@
-"""The declaration of a tool."""
+"""Declaration of a tool."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def undo(_args: ToolArgs) -> ToolCall:
     return ToolCall(tool="test.thing")
 
 
-class TestTheWayBack:
-    def test_a_read_needs_none(self) -> None:
+class TestUndo:
+    def test_a_read_needs_no_undo(self) -> None:
         assert declared().undo is None
 
-    def test_a_read_has_none(self) -> None:
+    def test_a_read_may_have_no_undo(self) -> None:
         with pytest.raises(ProgrammerError):
             declared(undo=undo)
         with pytest.raises(ProgrammerError):
             declared(irreversible="tools.x")
 
     @pytest.mark.parametrize("risk", [r for r in Risk if r is not Risk.READ])
-    def test_a_change_has_exactly_one(self, risk: Risk) -> None:
+    def test_a_change_has_exactly_one_of_undo_and_reason(self, risk: Risk) -> None:
         assert declared(risk=risk, undo=undo)
         assert declared(risk=risk, irreversible="tools.x")
         with pytest.raises(ProgrammerError):
@@ -58,7 +58,7 @@ def test_a_name_has_a_family_and_a_verb(name: str) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyError, IndexError, TypeError])
-def test_what_cannot_be_read_is_a_failed_command(error: type[Exception]) -> None:
+def test_unreadable_output_is_a_failed_command(error: type[Exception]) -> None:
     def fail(_text: str) -> dict[str, Any]:
         raise error("x")
 
@@ -74,5 +74,5 @@ values = st.recursive(
 
 
 @given(values)
-def test_a_literal_is_that_value(value: object) -> None:
+def test_a_literal_evaluates_to_the_value(value: object) -> None:
     assert jmespath.search(jmespath_literal(value), {}) == value

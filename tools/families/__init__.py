@@ -1,1 +1,1 @@
-"""TODO."""
+"""Families of tools: one module per subject, each with its `TOOLS`."""

@@ -1,4 +1,4 @@
-"""How long the certificate that a service shows is still valid."""
+"""Remaining validity of a service's TLS certificate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ fi
 """,
 )
 
-# By hand, since strptime reads month names in the language of this process.
+# Parsed by hand because strptime reads month names in the locale of this process.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -47,7 +47,7 @@ def _read_expiry(text: str) -> Findings:
 
 
 def _parse_time(text: str) -> datetime:
-    """``Nov 23 15:40:00 2026 GMT``, as openssl prints it."""
+    """Parse a time as printed by openssl: `Nov 23 15:40:00 2026 GMT`."""
     month, day, clock, year, _zone = text.split()
     hour, minute, second = (int(part) for part in clock.split(":"))
     number = _MONTHS.index(month) + 1

@@ -1,7 +1,7 @@
-"""PostgreSQL: who waits for whom, and ending the session that blocks the others.
+"""PostgreSQL: lock chains, and termination of the session that blocks the others.
 
-``psql`` runs on the server under GUARDiA's account there: its ``pg_service.conf`` entry of the
-service's name and its ``.pgpass`` hold address and password, so no command line shows either.
+`psql` runs on the server under GUARDiA's account there. The entry of the service's name in its
+`pg_service.conf` and its `.pgpass` hold address and password, so no command line shows either.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SETTINGS = (
 )
 
 # pg_locks and pg_blocking_pids are open to every role, unlike other sessions' rows in
-# pg_stat_activity: an account without pg_monitor sees the chain, though not the queries.
+# pg_stat_activity: an account without pg_monitor sees the chain, but not the queries.
 _LOCKS = f"""
 with recursive waiting as (
   select w.pid, pg_blocking_pids(w.pid) as by,
@@ -72,7 +72,7 @@ where backend_type = 'client backend' and datname = current_database()
 
 
 class SessionArgs(ServiceArgs):
-    """One session: its start tells it from a later one that got the same process id."""
+    """One session. Its start distinguishes it from a later one with the same process id."""
 
     pid: Annotated[int, Field(gt=0, lt=2**31)]
     backend_start: Annotated[
@@ -84,20 +84,22 @@ class SessionArgs(ServiceArgs):
 
     @field_validator("backend_start")
     @classmethod
-    def _a_moment(cls, text: str) -> str:
-        datetime.fromisoformat(text)  # month 13 fits the pattern, and is a ValueError here
+    def _valid_time(cls, text: str) -> str:
+        datetime.fromisoformat(text)  # month 13 matches the pattern but raises ValueError here
         return text
 
 
 def _query(service: str, host: Host, sql: str) -> Command:
     service_on(host, service, ("postgresql",))
-    where = f"service={service} connect_timeout=5 application_name=guardia"
+    connection = f"service={service} connect_timeout=5 application_name=guardia"
     flags = ("-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
-    return Command.of("psql", *flags, "-d", where, "-c", _SETTINGS, "-c", " ".join(sql.split()))
+    return Command.of(
+        "psql", *flags, "-d", connection, "-c", _SETTINGS, "-c", " ".join(sql.split())
+    )
 
 
 def _session_condition(args: SessionArgs) -> str:
-    """The condition for exactly this session, of values that can hold no quote."""
+    """Build the condition for exactly this session; none of its values can hold a quote."""
     start = datetime.fromisoformat(args.backend_start).isoformat()
     return f"pid = {int(args.pid)} and backend_start = '{start}'::timestamptz"
 
@@ -117,14 +119,15 @@ def _terminate(args: SessionArgs, host: Host) -> Command:
 
 
 def _still_blocking(args: SessionArgs) -> tuple[Check, ...]:
-    same = f"pid=={jmespath_literal(args.pid)} && backend_start=={jmespath_literal(args.backend_start)}"
-    look = ToolCall(tool="database.locks", args={"service": args.service})
-    return (Check(call=look, expect=f"length(roots[?{same}]) > `0`"),)
+    pid, start = jmespath_literal(args.pid), jmespath_literal(args.backend_start)
+    locks = ToolCall(tool="database.locks", args={"service": args.service})
+    expect = f"length(roots[?pid=={pid} && backend_start=={start}]) > `0`"
+    return (Check(call=locks, expect=expect),)
 
 
 def _session_gone(args: SessionArgs) -> tuple[Check, ...]:
-    look = ToolCall(tool="database.session", args=args.model_dump())
-    return (Check(call=look, expect="!present", within=10.0),)
+    session = ToolCall(tool="database.session", args=args.model_dump())
+    return (Check(call=session, expect="!present", within=10.0),)
 
 
 def _parse_object(text: str) -> Findings:

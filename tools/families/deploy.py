@@ -1,4 +1,4 @@
-"""Releases side by side: which one is current, and switching to another in one step."""
+"""Releases in sibling folders: which one is current, and an atomic switch to another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from guardia.tools.tool import (
 )
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
-"""Name of a folder in ``releases``: no separators, no leading dash or dot."""
+"""Name of a folder in `releases`: no separators, no leading dash or dot."""
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 
 _CURRENT = Script(
@@ -40,7 +40,7 @@ done
 """,
 )
 
-# A link cannot be changed, but another can take its name in one step: nobody ever finds none.
+# A link cannot be changed, but another can replace it atomically: a reader always finds one.
 _ACTIVATE = Script(
     "deploy.activate",
     r"""
@@ -63,7 +63,7 @@ mv -fT -- "$new" "$root/current"
 
 
 class ActivateArgs(ServiceArgs):
-    """A release, and the one that it replaces."""
+    """A release and the one that it replaces."""
 
     version: Version
     previous: Version
@@ -80,31 +80,32 @@ def _read_current(text: str) -> Findings:
 
 
 def _version_key(version: str) -> list[tuple[int, str]]:
-    """3.10.0 comes after 3.9.0."""
+    """Return a sort key by which 3.10.0 comes after 3.9.0."""
     return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"[._-]", version)]
 
 
 def _activate(args: ActivateArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
     target.health(service)  # what cannot be verified afterwards is not deployed
-    place, control = target.root(service), target.control(service)
-    return Command.script(_ACTIVATE, place, args.version, args.previous, control)
+    root, control = target.root(service), target.control(service)
+    return Command.script(_ACTIVATE, root, args.version, args.previous, control)
 
 
 def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
-    look = ToolCall(tool="deploy.current", args={"service": args.service})
+    current_release = ToolCall(tool="deploy.current", args={"service": args.service})
     current = f"version == {jmespath_literal(args.previous)}"
     return (
         Check(
-            call=look, expect=f"{current} && contains(releases, {jmespath_literal(args.version)})"
+            call=current_release,
+            expect=f"{current} && contains(releases, {jmespath_literal(args.version)})",
         ),
     )
 
 
 def _previous_is_current(args: ActivateArgs) -> tuple[Check, ...]:
-    """That a restart would bring the release back which was there before."""
-    look = ToolCall(tool="deploy.current", args={"service": args.service})
-    return (Check(call=look, expect=f"version == {jmespath_literal(args.previous)}"),)
+    """Require that a restart would bring back the previous release."""
+    current_release = ToolCall(tool="deploy.current", args={"service": args.service})
+    return (Check(call=current_release, expect=f"version == {jmespath_literal(args.previous)}"),)
 
 
 def _serves_version(service: str, version: str) -> tuple[Check, ...]:

@@ -1,7 +1,7 @@
-"""Volumes that fill up: what takes the space, and moving it away without losing it.
+"""Full volumes: what takes the space, and archiving it without loss.
 
-The archive lies at ``<root>/archive``, on another file system than the logs: the full volume
-itself is never written to, only truncated, and only after the copy has been read back.
+The archive is at `<root>/archive`, on another file system than the logs: the full volume itself is
+never written to, only truncated, and only after the copy has been read back.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ printf '%s\n' "$1"
 """,
 )
 
-# Twice the list is taken, a second apart, to see what grows.
+# The list is taken twice, a second apart, to see what grows.
 _FIND = Script(
     "disk.largest",
     r"""
@@ -51,11 +51,11 @@ look "$1"
 """,
 )
 
-# Every piece is read back before it counts. What the writer appends meanwhile follows piece by
-# piece until nothing is new; then the file is cut at once, and the writer keeps its open file.
-# What a fast writer adds in the last milliseconds is lost, as with logrotate's copytruncate.
-# The state file says that the copy is whole: it is written just before the cut, so that whatever
-# ends us, either the original is whole or the copy is and can be restored.
+# Every piece is read back before it counts. What the writer appends in the meantime follows piece
+# by piece until nothing is new; then the file is truncated at once, and the writer keeps its open
+# file. What a fast writer adds in the last milliseconds is lost, as with logrotate's copytruncate.
+# The state file marks the copy as complete. It is written just before the truncation, so whatever
+# kills the script, either the original is complete or the copy is and can be restored.
 _ARCHIVE = Script(
     "disk.archive",
     r"""
@@ -109,8 +109,8 @@ if [ -f "$state" ]; then head -n 1 -- "$state"; fi
 """,
 )
 
-# The writer may append meanwhile, so both parts are added, never written over: what came after
-# the archiving is set aside on the archive's volume and follows what came before it.
+# The writer may append during the restore, so both parts are appended, never written over: what
+# came after the archiving is set aside on the archive's volume and follows what came before it.
 _RESTORE = Script(
     "disk.restore",
     r"""
@@ -142,7 +142,7 @@ echo "bytes $bytes"
 
 
 class LogFileArgs(ServiceArgs):
-    """A file of the service's logs, and the id under which its copy is kept."""
+    """A log file of the service and the id of its archived copy."""
 
     name: FileName
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{6,32}$")]
@@ -158,8 +158,8 @@ def _logs_command(script: Script) -> Callable[[ServiceArgs, Host], Command]:
 def _archive_command(script: Script) -> Callable[[LogFileArgs, Host], Command]:
     def command(args: LogFileArgs, host: Host) -> Command:
         service = service_on(host, args.service)
-        places = (target.logs(service), target.root(service))
-        return Command.script(script, *places, args.name, args.id)
+        folders = (target.logs(service), target.root(service))
+        return Command.script(script, *folders, args.name, args.id)
 
     return command
 
@@ -195,7 +195,7 @@ def _read_largest(text: str) -> Findings:
 
 
 def _sizes(look: str) -> dict[str, tuple[int, float]]:
-    """Names that could be arguments of other tools, with size and time of change."""
+    """Return size and modification time of the files whose names are valid arguments."""
     rows = (line.split(" ", 2) for line in look.splitlines())
     return {
         row[2]: (int(row[0]), float(row[1]))
@@ -205,7 +205,7 @@ def _sizes(look: str) -> dict[str, tuple[int, float]]:
 
 
 def copy_id(name: str, size: int, modified: float) -> str:
-    """The id of a copy of this state of a file: another state gets another id."""
+    """Return the id for a copy of this state of a file; another state gets another id."""
     return hashlib.sha256(f"{name}|{size}|{modified}".encode()).hexdigest()[:12]
 
 
@@ -223,8 +223,10 @@ def _read_archived(text: str) -> Findings:
 
 
 def _file_exists(args: LogFileArgs) -> tuple[Check, ...]:
-    look = ToolCall(tool="disk.largest", args={"service": args.service})
-    return (Check(call=look, expect=f"length(files[?name=={jmespath_literal(args.name)}]) > `0`"),)
+    largest = ToolCall(tool="disk.largest", args={"service": args.service})
+    return (
+        Check(call=largest, expect=f"length(files[?name=={jmespath_literal(args.name)}]) > `0`"),
+    )
 
 
 def _archive_check(args: LogFileArgs, expect: str) -> tuple[Check, ...]:

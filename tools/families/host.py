@@ -1,4 +1,4 @@
-"""The server itself: load and memory."""
+"""Load and memory of a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last lines of a service's log."""
+"""Last lines of a service's log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ tail -c 262144 -- "$file" | tail -n "$3"
 
 
 class TailArgs(ServiceArgs):
-    """A file of the service's logs, and how many lines of it."""
+    """A log file of the service and the number of lines to read."""
 
     name: FileName
     lines: Annotated[int, Field(ge=1, le=500)] = 100

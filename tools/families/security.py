@@ -1,4 +1,4 @@
-"""Who tried to log in and was refused."""
+"""Failed logins of a server by source address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guardia.tools.command import Command, Script
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
-# Only the end of a line is believed: the user name before it is whatever the attacker typed.
+# Only the end of a line is trusted: the user name before it is attacker-controlled.
 _AUTH_FAILURES = Script(
     "security.auth_failures",
     r"""

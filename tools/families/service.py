@@ -1,4 +1,4 @@
-"""A service as its users and its operating system see it: health, processes, restart, log level."""
+"""A service as its users and its system see it: health, processes, log level, restart."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR"]
 _ANSWER_SECONDS = 5
 _COMMAND_CHARACTERS = 200
 
-# The listening sockets tell whether the port is open, not a connection: the queue of a stopped
-# process fills up with probes, and then its open port would look closed. Here-documents are
-# avoided throughout, since bash writes them to a disk that may be full.
+# The listening sockets show whether the port is open, not a connection: the queue of a stopped
+# process fills up with probes, and then its open port would look closed. Here-documents are avoided
+# throughout, because bash writes them to a disk that may be full.
 _HEALTH = Script(
     "service.health",
     r"""
@@ -143,7 +143,7 @@ mv -fT -- "$new" "$file"
 
 
 class SetLogLevelArgs(ServiceArgs):
-    """A new level, and the one that it replaces."""
+    """A new log level and the one that it replaces."""
 
     level: Level
     previous: Level
@@ -151,8 +151,8 @@ class SetLogLevelArgs(ServiceArgs):
 
 def _health(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service)
-    asks = service.kind in HTTP_KINDS and service.health is not None
-    path = target.health(service) if asks else ""
+    has_check = service.kind in HTTP_KINDS and service.health is not None
+    path = target.health(service) if has_check else ""
     scheme = "tls" if service.kind == "tls" else "plain"
     return Command.script(_HEALTH, target.port(service), path, scheme, _ANSWER_SECONDS)
 
@@ -213,7 +213,7 @@ def _process(row: str, now: int) -> Findings:
 
 
 def _seconds(used: str) -> int:
-    """``[days-]hours:minutes:seconds``, as ps prints it."""
+    """Parse `[days-]hours:minutes:seconds` as printed by ps."""
     days, _, clock = used.rpartition("-")
     hours, minutes, seconds = (int(part) for part in clock.split(":"))
     return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
@@ -235,19 +235,19 @@ def _read_level(text: str) -> Findings:
 
 def _set_log_level(args: SetLogLevelArgs, host: Host) -> Command:
     service = service_on(host, args.service)
-    place, control = target.root(service), target.control(service)
-    return Command.script(_SET_LOG_LEVEL, place, args.level, args.previous, control)
+    root, control = target.root(service), target.control(service)
+    return Command.script(_SET_LOG_LEVEL, root, args.level, args.previous, control)
 
 
 def healthy_checks(service: str, within: float, also: str = "") -> tuple[Check, ...]:
-    """That the service answers with 200 (and ``also``, a JMESPath condition) in time."""
-    look = ToolCall(tool="service.health", args={"service": service})
-    return (Check(call=look, expect=f"answered && status == `200`{also}", within=within),)
+    """Require an HTTP 200 within `within` seconds; `also` adds a JMESPath condition."""
+    health = ToolCall(tool="service.health", args={"service": service})
+    return (Check(call=health, expect=f"answered && status == `200`{also}", within=within),)
 
 
 def _level_is(args: SetLogLevelArgs, level: str) -> tuple[Check, ...]:
-    look = ToolCall(tool="service.log_level", args={"service": args.service})
-    return (Check(call=look, expect=f"level == {jmespath_literal(level)}"),)
+    level_read = ToolCall(tool="service.log_level", args={"service": args.service})
+    return (Check(call=level_read, expect=f"level == {jmespath_literal(level)}"),)
 
 
 def _inverse(args: SetLogLevelArgs) -> ToolCall:

@@ -1,4 +1,4 @@
-"""The practice fleet: real SSH servers, real services and real faults on loopback.
+"""Practice fleet: real SSH servers, real services and real faults on loopback.
 
-For the demo, the tests and the evaluation. Nothing of the product needs it to run.
+For the demo, the tests and the evaluation; the product does not need it to run.
 """

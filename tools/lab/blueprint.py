@@ -1,4 +1,4 @@
-"""Which services run on which server of the practice fleet."""
+"""Servers of the practice fleet and the service on each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ class Release:
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """A service: the first release is the current one. ``volume`` is the size in MB of a file
-    system of its own for the logs; ``app`` prefixes the database roles of the workload."""
+    """A service. Its first release is the current one.
+
+    `volume` is the size in MB of a separate file system for the logs; `app` prefixes the database
+    roles of the workload.
+    """
 
     name: str
     kind: str

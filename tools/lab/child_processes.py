@@ -1,4 +1,4 @@
-"""Child processes of one event loop: waited for, adopted, counted and ended."""
+"""Child processes of one event loop: reap, adopt, list and kill them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ProcessInfo:
-    """A line of the process table."""
+    """An entry of the process table."""
 
     pid: int
     parent: int
@@ -23,7 +23,7 @@ class ProcessInfo:
 
     @property
     def command(self) -> str:
-        """Its command line, at most 200 characters; empty where it has just ended."""
+        """Its command line, at most 200 characters; empty if it has just ended."""
         with suppress(OSError):
             raw = Path(f"/proc/{self.pid}/cmdline").read_bytes()
             return raw.replace(b"\0", b" ").decode("utf-8", "replace").strip()[:200]
@@ -31,7 +31,7 @@ class ProcessInfo:
 
 
 def list_processes() -> list[ProcessInfo]:
-    """All live processes that we can see."""
+    """Return all live processes that this process can see."""
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -43,7 +43,7 @@ def list_processes() -> list[ProcessInfo]:
 
 
 def descendants(root: int, *, without: tuple[int, ...] = ()) -> list[ProcessInfo]:
-    """The descendants of ``root``, leaving out ``without`` and everything below those."""
+    """Return the descendants of `root`, without the subtrees of `without`."""
     children: dict[int, list[ProcessInfo]] = defaultdict(list)
     for process in list_processes():
         children[process.parent].append(process)
@@ -57,7 +57,7 @@ def descendants(root: int, *, without: tuple[int, ...] = ()) -> list[ProcessInfo
 
 
 def kill_descendants(seconds: float = 5.0) -> None:
-    """Kill every descendant, also those that only become ours while we do it."""
+    """Kill every descendant, including those that are adopted in the process."""
     deadline = time.monotonic() + seconds
     while (left := descendants(os.getpid())) and time.monotonic() < deadline:
         for process in left:
@@ -70,9 +70,9 @@ def kill_descendants(seconds: float = 5.0) -> None:
 
 
 class ChildReaper:
-    """Waits for all children of this process: those that it starts and those that it inherits.
+    """Waits for all children of this process, started or inherited.
 
-    asyncio's own subprocesses cannot be used beside it, since it collects every exit status.
+    Incompatible with the subprocesses of asyncio, because it collects every exit status.
     """
 
     def __init__(self) -> None:
@@ -81,8 +81,8 @@ class ChildReaper:
         self._loop.add_signal_handler(signal.SIGCHLD, self._collect)
         self._collect()
 
-    def ended(self, child: subprocess.Popen[bytes] | int) -> asyncio.Future[int]:
-        """The child's exit code (negative: its signal). Ask right after starting it."""
+    def exit_code(self, child: subprocess.Popen[bytes] | int) -> asyncio.Future[int]:
+        """Return the future exit code of a child (negative: signal). Call right after the start."""
         future: asyncio.Future[int] = self._loop.create_future()
         known = None if isinstance(child, int) else child
         self._waiting[child if isinstance(child, int) else child.pid] = (known, future)

@@ -1,4 +1,4 @@
-"""The fleet's control socket: one JSON object per line each way, only for who may open the file."""
+"""Control socket of the fleet: one JSON object per line each way, protected by file mode."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TIMEOUT_SECONDS = 60.0
 
 
 async def serve(path: Path, handler: Handler) -> asyncio.Server:
-    """Answer requests on ``path`` (made 0600)."""
+    """Answer requests on the Unix socket `path` (mode 0600)."""
 
     async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError):
             while line := await reader.readline():
-                answer = await _answer(handler, line)
-                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                response = await _respond(handler, line)
+                writer.write(json.dumps(response, ensure_ascii=False).encode() + b"\n")
                 await writer.drain()
         writer.close()
 
@@ -36,41 +36,44 @@ async def serve(path: Path, handler: Handler) -> asyncio.Server:
     return server
 
 
-async def _answer(handler: Handler, line: bytes) -> dict[str, Any]:
+async def _respond(handler: Handler, line: bytes) -> dict[str, Any]:
     try:
         return {"ok": True, "result": await handler(json.loads(line))}
     except GuardiaError as error:
         detail = {name: str(value) for name, value in error.detail.items()}
         return {"ok": False, "error": type(error).__name__, "detail": detail}
-    except Exception as error:  # the caller shall see what broke, and the fleet shall go on
+    except Exception as error:  # report it to the caller and keep the fleet running
         why = f"{type(error).__name__}: {error}"
         return {"ok": False, "error": "ProgrammerError", "detail": {"why": why}}
 
 
 def send_request(path: Path, **request: object) -> Any:
-    """One request; raises what the fleet raised, ``NotFound`` where no fleet answers."""
+    """Send one request and return its result.
+
+    Raises the error of the fleet, or `NotFound` if no fleet listens.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_TIMEOUT_SECONDS)
         try:
             connection.connect(str(path))
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as lines:
-                answer = json.loads(lines.readline() or b"{}")
+                response = json.loads(lines.readline() or b"{}")
         except (OSError, ValueError):
             raise NotFound(what=t("lab.fleet")) from None
-    if answer.get("ok"):
-        return answer["result"]
-    raise _error(answer)
+    if response.get("ok"):
+        return response["result"]
+    raise _error(response)
 
 
-def _error(answer: dict[str, Any]) -> GuardiaError:
-    kind = getattr(errors, str(answer.get("error")), errors.ProgrammerError)
-    found: GuardiaError = kind(**answer.get("detail", {"why": "no answer"}))
-    return found
+def _error(response: dict[str, Any]) -> GuardiaError:
+    kind = getattr(errors, str(response.get("error")), errors.ProgrammerError)
+    error: GuardiaError = kind(**response.get("detail", {"why": "no answer"}))
+    return error
 
 
 def ping(path: Path) -> None:
-    """``NotFound`` where nobody listens."""
+    """Raise `NotFound` if no fleet listens."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(path))

@@ -1,7 +1,7 @@
 """A database server of the fleet: PostgreSQL, its tables, and a small steady workload.
 
 Each worker moves an amount from one account to the next lower one and locks the two in that order.
-Whoever holds the first account for long makes the workers queue up one behind the other.
+A session that holds the first account for long makes the workers queue up one behind the other.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from guardia.tools.lab.layout import LabServer, write_private
 from guardia.tools.lab.ports import ADDRESS
 
 MONITOR_ROLE = "guardia_ops"
-"""The role of the account on the server: it may look at all sessions and end them."""
+"""Role of the server's account: may see all sessions and terminate them."""
 
 ACCOUNTS = 12
 WORKERS = {"budget": 5, "edu": 2}
 _PAUSE = (0.8, 1.8)  # seconds between two transactions of a worker
-_LEDGER = 500  # slots that are used again and again, so nothing grows
+_LEDGER_SLOTS = 500  # slots are reused, so that nothing grows
 
 SETTINGS = {
     **FAST_SETTINGS,
@@ -72,7 +72,7 @@ set payer = excluded.payer, payee = excluded.payee, amount = excluded.amount, at
 
 
 def cluster(server: LabServer, data: Path, copies: Path) -> Cluster:
-    """The server's PostgreSQL, not started."""
+    """Build the server's PostgreSQL without starting it."""
     return Cluster(
         data,
         port=server.port,
@@ -83,7 +83,7 @@ def cluster(server: LabServer, data: Path, copies: Path) -> Cluster:
 
 
 def start(server: LabServer, data: Path, copies: Path) -> Cluster:
-    """Start it and make what is missing; data that a power cut has spoiled is made anew."""
+    """Start PostgreSQL and create what is missing. Corrupt data (power cut) is recreated."""
     running = cluster(server, data, copies)
     try:
         running.start()
@@ -111,23 +111,23 @@ def _create_schema(running: Cluster, server: LabServer) -> None:
 
 
 def _write_client_files(running: Cluster, server: LabServer) -> None:
-    """Give the account on the server ``psql service=NAME``, with no password on a command line."""
+    """Set up `psql service=NAME` for the server's account without a password on a command line."""
     name, port = server.spec.name, server.port
     entry = f"[{name}]\nhost={ADDRESS}\nport={port}\ndbname={name}\nuser={MONITOR_ROLE}\n"
-    word = f"{ADDRESS}:{port}:{name}:{MONITOR_ROLE}:{running.password(MONITOR_ROLE)}\n"
+    password = f"{ADDRESS}:{port}:{name}:{MONITOR_ROLE}:{running.password(MONITOR_ROLE)}\n"
     write_private(server.home / ".pg_service.conf", entry.encode())
-    write_private(server.home / ".pgpass", word.encode())
+    write_private(server.home / ".pgpass", password.encode())
 
 
 async def run_workload(running: Cluster, server: LabServer) -> None:
-    """All workers, until cancelled."""
+    """Run all workers until cancelled."""
     app = server.spec.app
     dsn = running.dsn(f"{app}_app", server.spec.name)
     await asyncio.gather(*(_worker(dsn, app, number) for number in range(1, WORKERS[app] + 1)))
 
 
 async def _worker(dsn: str, app: str, number: int) -> None:
-    """One session; it connects again when it is ended or the server restarts."""
+    """Run one session; it reconnects after being terminated or a server restart."""
     while True:
         with suppress(psycopg.Error, OSError):
             async with await psycopg.AsyncConnection.connect(
@@ -140,7 +140,7 @@ async def _worker(dsn: str, app: str, number: int) -> None:
 
 
 async def _transfer(connection: psycopg.AsyncConnection[Any], number: int) -> None:
-    amount, slot = random.randrange(1, 1000), random.randrange(_LEDGER)
+    amount, slot = random.randrange(1, 1000), random.randrange(_LEDGER_SLOTS)
     async with connection.transaction():
         await connection.execute(_DEBIT, (amount, number + 1))
         await connection.execute(_CREDIT, (amount, number))

@@ -1,7 +1,7 @@
-"""``python -m guardia.tools.lab.fleet HOME``: the fleet's process, with everything below it.
+"""`python -m guardia.tools.lab.fleet HOME`: the launcher, first process of the fleet.
 
-This first process only waits: it takes a process namespace where the kernel lends one, starts the
-fleet in it, passes on the wish to end, and reports how it went. See ``field`` for the fleet itself.
+It only waits: it creates a process namespace if the kernel permits one, forks the fleet server into
+it, forwards termination signals, and reports the exit code. See `fleet_server`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ _LOCK_SECONDS = 20.0
 
 
 def _acquire_lock(home: Path) -> bool:
-    """Hold the fleet's lock, together with all processes that we fork. One that is just ending is
-    waited for; where one is up, or does not let go, we are not needed: ``False``."""
+    """Take the fleet's lock, shared with all forked processes.
+
+    Waits for a fleet that is ending. Returns `False` if another fleet runs or does not end in time.
+    """
     lock = os.open(home / "fleet.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
@@ -56,7 +58,7 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 def main(home: Path) -> int:
     """Run the fleet until it is asked to end."""
     home.mkdir(parents=True, exist_ok=True)
-    # Root's PostgreSQL runs as another account, which must be able to pass through.
+    # Root's PostgreSQL runs under another account, which must be able to traverse this folder.
     home.chmod(0o711 if os.geteuid() == 0 else 0o700)
     if not _acquire_lock(home):
         return OCCUPIED
@@ -74,17 +76,18 @@ def main(home: Path) -> int:
         _run_fleet(home, options)
     os.close(read)
 
-    def pass_on(_number: int, _frame: FrameType | None) -> None:
+    def forward(_number: int, _frame: FrameType | None) -> None:
         os.kill(pid, signal.SIGTERM)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, pass_on)
+        signal.signal(number, forward)
     return max(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
 def _run_fleet(home: Path, options: FleetOptions) -> None:
     signal.signal(signal.SIGTERM, _exit)
-    # In a namespace the kernel ends all with us; without, we must still end the others in order.
+    # In a namespace the kernel kills all processes with this one. Without, it must still end the
+    # others in order.
     namespace.end_with_parent(signal.SIGKILL if options.isolated else signal.SIGTERM)
     code = 1
     try:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Command line of the fleet's launcher, importable without loading the fleet."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ OCCUPIED = 3
 
 
 def command(home: Path) -> list[str]:
-    """The argument list that runs the fleet of ``home``."""
+    """Return the argument list that runs the fleet of `home`."""
     return [sys.executable, "-m", "guardia.tools.lab.fleet", str(home)]

@@ -1,4 +1,4 @@
-"""Under which conditions a fleet runs on this machine."""
+"""Options under which a fleet runs on this machine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FleetOptions:
-    """What the kernel lends, and who waits for the fleet."""
+    """What the kernel permits, and which launcher waits for the fleet."""
 
     isolated: bool
-    """Whether the fleet has a process namespace of its own."""
+    """Whether the fleet has its own process namespace."""
     volumes: bool
-    """Whether to ask the kernel for small file systems."""
+    """Whether to mount small file systems."""
     launcher_pipe: int
-    """A descriptor that ends with the first process."""
+    """A descriptor that is closed when the launcher ends."""
     launcher_pid: int
-    """The first process's number outside."""
+    """The launcher's process id outside the namespace."""

@@ -1,4 +1,4 @@
-"""The fleet itself: forks its servers, keeps the messenger, answers on the control socket."""
+"""The fleet server: forks the servers, runs the messenger, answers on the control socket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import asyncssh
 from guardia.db.embedded import Cluster
 from guardia.errors import NotFound, OperatorError
 from guardia.org.directory import Host
-from guardia.tools.lab import control, faults, layout, namespace
+from guardia.tools.lab import control, layout, namespace
 from guardia.tools.lab.blueprint import SERVERS
 from guardia.tools.lab.child_processes import (
     ChildReaper,
@@ -29,7 +29,8 @@ from guardia.tools.lab.child_processes import (
     descendants,
     kill_descendants,
 )
-from guardia.tools.lab.faults import Fault
+from guardia.tools.lab.faults.base import Fault, FaultTarget, RemoteRunner, wait_for_oracle
+from guardia.tools.lab.faults.registry import FAULTS
 from guardia.tools.lab.fleet_options import FleetOptions
 from guardia.tools.lab.inventory import FILE_NAME, Inventory, sample_directory
 from guardia.tools.lab.layout import LabServer
@@ -56,7 +57,7 @@ class RunningMachine:
 
 
 class FleetServer:
-    """All of it, in one process that is the parent of the servers' processes."""
+    """The whole fleet in one process, the parent of all server processes."""
 
     def __init__(self, home: Path, options: FleetOptions) -> None:
         self._home = home
@@ -66,10 +67,10 @@ class FleetServer:
         self._faults: dict[str, Fault] = {}
         self._socket = home / "control.sock"
 
-    # --- life -------------------------------------------------------------------------------
+    # --- life cycle -------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Until the end; the exit code."""
+        """Run until stopped. Returns the exit code."""
         os.umask(0o077)
         namespace.adopt_orphans()
         self._remove_leftovers()
@@ -79,7 +80,7 @@ class FleetServer:
             self._fork_all()
             return asyncio.run(self._serve())
         finally:
-            self._end()
+            self._stop()
 
     def _fork_all(self) -> None:
         client = self._ensure_key(self._home / "keys" / CREDENTIAL)
@@ -112,18 +113,18 @@ class FleetServer:
             loop.add_signal_handler(number, stop.set)
         loop.add_reader(self._options.launcher_pipe, stop.set)
         children = ChildReaper()
-        ends = [children.ended(machine.pid) for machine in self._machines.values()]
+        exits = [children.exit_code(machine.pid) for machine in self._machines.values()]
         await asyncio.gather(*(self._await_report(m) for m in self._machines.values()))
         self._create_faults()
         inventory = await self._start_services()
         inventory.save(self._home)
         sys.stdout.write(f"ready {self._home / FILE_NAME}\n")
         sys.stdout.flush()
-        for end in ends:  # without one of its servers it is not the fleet any more
-            end.add_done_callback(lambda _end: stop.set())
+        for ended in exits:  # a fleet that has lost a server would only mislead
+            ended.add_done_callback(lambda _code: stop.set())
         await stop.wait()
         loop.remove_reader(self._options.launcher_pipe)
-        return 1 if any(end.done() for end in ends) else 0
+        return 1 if any(ended.done() for ended in exits) else 0
 
     async def _await_report(self, machine: RunningMachine) -> None:
         loop = asyncio.get_running_loop()
@@ -162,8 +163,8 @@ class FleetServer:
             isolated=self._options.isolated,
         )
 
-    def _end(self) -> None:
-        """End the servers in order, then whatever is left."""
+    def _stop(self) -> None:
+        """Stop the servers in order, then kill what is left."""
         self._remove_leftovers()
         pids = {machine.pid for machine in self._machines.values()}
         for pid in pids & {process.pid for process in descendants(os.getpid())}:
@@ -180,7 +181,7 @@ class FleetServer:
                 shutil.rmtree(socket.parent, ignore_errors=True)
         (self._home / FILE_NAME).unlink(missing_ok=True)
 
-    # --- what there is ----------------------------------------------------------------------
+    # --- setup ------------------------------------------------------------------------------
 
     def _control_path(self) -> Path:
         if len(os.fsencode(self._socket)) <= _SOCKET_PATH_LIMIT:
@@ -189,7 +190,7 @@ class FleetServer:
 
     @staticmethod
     def _ensure_key(path: Path) -> str:
-        """The public half of the key in ``path``, which is made where it is missing."""
+        """Return the public half of the key in `path`, generated if missing."""
         if not path.exists():
             key = asyncssh.generate_private_key("ssh-ed25519", comment="practice fleet")
             layout.write_private(path, key.export_private_key())
@@ -213,20 +214,19 @@ class FleetServer:
         )
 
     def _create_faults(self) -> None:
-        field = self._machines
-        db, hung = field["MOF-DB-01"], field["MOF-WAS-01"]
-        full, deploy = field["MOIS-WAS-01"], field["MOF-WAS-02"]
-        server = Cluster(self._home / "pg" / "MOF-DB-01")
-        self._faults = {
-            "lock-chain": faults.LockChain(db.server, server.dsn),
-            "hung-was": faults.HungServer(hung.server, self._remote(hung)),
-            "full-volume": faults.FullVolume(
-                full.server, self._remote(full), full.pid, has_volume=full.volume
-            ),
-            "failing-deploy": faults.FailingDeploy(deploy.server, self._remote(deploy)),
-        }
+        for name, fault in FAULTS.items():
+            self._faults[name] = fault(self._fault_target(self._machines[fault.server_id]))
 
-    def _remote(self, machine: RunningMachine) -> faults.RemoteRunner:
+    def _fault_target(self, machine: RunningMachine) -> FaultTarget:
+        return FaultTarget(
+            server=machine.server,
+            remote=self._remote(machine),
+            machine_pid=machine.pid,
+            has_volume=machine.volume,
+            dsn=Cluster(self._home / "pg" / machine.server.server_id).dsn,
+        )
+
+    def _remote(self, machine: RunningMachine) -> RemoteRunner:
         async def run(command: str) -> None:
             async with asyncssh.connect(
                 ADDRESS,
@@ -254,7 +254,7 @@ class FleetServer:
             case "fault":
                 fault = self._fault(request)
                 await fault.inject()
-                return asdict(await faults.wait_for_oracle(fault, good=False))
+                return asdict(await wait_for_oracle(fault, good=False))
             case "heal":
                 return await self._heal(request)
         raise NotFound(what=str(request.get("do")))
@@ -269,22 +269,22 @@ class FleetServer:
         every = list(self._faults.values())
         chosen = every if request.get("name") == "all" else [self._fault(request)]
         await asyncio.gather(*(fault.heal() for fault in chosen))
-        found = await asyncio.gather(
-            *(faults.wait_for_oracle(fault, good=True) for fault in chosen)
-        )
+        results = await asyncio.gather(*(wait_for_oracle(fault, good=True) for fault in chosen))
         bad = [
-            f"{f.server_id}: {x.evidence}" for f, x in zip(chosen, found, strict=True) if not x.good
+            f"{fault.server_id}: {result.evidence}"
+            for fault, result in zip(chosen, results, strict=True)
+            if not result.good
         ]
         if bad:
             raise OperatorError(why="; ".join(bad))
-        return {"good": True, "evidence": [finding.evidence for finding in found]}
+        return {"good": True, "evidence": [result.evidence for result in results]}
 
     async def _status(self) -> dict[str, Any]:
         results = await asyncio.gather(*(fault.probe() for fault in self._faults.values()))
-        services = dict(zip(self._faults, map(asdict, results), strict=True))
+        oracles = dict(zip(self._faults, map(asdict, results), strict=True))
         return {
             "servers": [self._server(machine) for machine in self._machines.values()],
-            "oracles": services,
+            "oracles": oracles,
         }
 
     def _server(self, machine: RunningMachine) -> dict[str, Any]:
@@ -313,12 +313,12 @@ class FleetServer:
         return "stopped" if found.state in "Tt" else "up"
 
     def _commands(self, machine: RunningMachine) -> list[ProcessInfo]:
-        """What runs on a server besides its service: commands, or what is left of them."""
+        """Return the commands on a server, or what is left of them; its service is not included."""
         return descendants(machine.pid, without=(self._service_pid(machine),))
 
 
 def _wait_for(pids: set[int], seconds: float) -> None:
-    """Until these children have ended; woken by the kernel, not by a clock."""
+    """Wait until these children have ended: woken by the kernel, without polling."""
     waiting, open_ones = select.poll(), set()
     for pid in pids:
         with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""What a running fleet tells about itself, and the names of its invented organization."""
+"""Inventory of a running fleet, and the directory of its fictional organization."""
 
 from __future__ import annotations
 
@@ -23,54 +23,54 @@ class Inventory(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pid: int
-    """The fleet's first process, as its starter sees it."""
+    """The launcher's process id, as seen by its starter."""
     hosts: tuple[Host, ...]
     credential: str
-    """The name under which the hosts know the private key."""
+    """The name by which the hosts refer to the private key."""
     key: Path
     """The private key (0600)."""
     message_url: str
-    """The room's incoming webhook."""
+    """The incoming webhook of the messenger's channel."""
     alert_url: str
     messages: Path
-    """JSON lines of what was posted into the room."""
+    """JSON lines of what was posted into the channel."""
     alerts: Path
     control: Path
     """The Unix socket for faults and their oracles."""
     volumes: bool
-    """Whether the kernel gave a small volume of its own, which one fault needs."""
+    """Whether the kernel mounted a small volume, which one fault needs."""
     isolated: bool
-    """Whether the fleet has a process namespace of its own."""
+    """Whether the fleet has its own process namespace."""
 
     @classmethod
     def load(cls, home: Path) -> Inventory:
-        """The inventory of the fleet in ``home``; ``NotFound`` where none has been up."""
+        """Load the inventory of the fleet in `home`. Raises `NotFound` if there is none."""
         try:
             return cls.model_validate_json((home / FILE_NAME).read_bytes())
         except FileNotFoundError:
             raise NotFound(what=t("lab.fleet")) from None
 
     def save(self, home: Path) -> None:
-        """Write it in one step."""
+        """Write the inventory atomically."""
         descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{FILE_NAME}.")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(self.model_dump_json(indent=1))
         Path(name).replace(home / FILE_NAME)
 
     def host(self, server_id: str) -> Host:
-        """One server; ``NotFound`` where the fleet has none of that name."""
+        """Return one server. Raises `NotFound` if the fleet has none of that name."""
         found = next((host for host in self.hosts if host.server_id == server_id), None)
         if found is None:
             raise NotFound(what=server_id)
         return found
 
     def directory(self) -> Directory:
-        """All names, with the servers as they can be reached now."""
+        """Return the directory with the servers as they can be reached now."""
         return sample_directory().model_copy(update={"servers": self.hosts})
 
 
 @cache
 def sample_directory() -> Directory:
-    """The invented organization; its servers without addresses."""
+    """Return the directory of the fictional organization; its servers have no addresses."""
     text = Path(__file__).with_name("directory.yaml").read_text("utf-8")
     return Directory.model_validate(YAML(typ="safe", pure=True).load(text))

@@ -1,4 +1,4 @@
-"""The folders of one server of the fleet, put back to the known state at every start."""
+"""Folders of one server of the fleet, restored to the known state at every start."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from guardia.tools.lab.blueprint import ServiceSpec
 
 _SERVICES = Path(__file__).resolve().with_name("services")
 _PYTHON = (sys.executable, "-I", "-S", "-E")
-_DEBUG_LIMIT = 8_000_000  # where the logs have no volume of their own to bound them
+_DEBUG_LIMIT = 8_000_000  # bytes, if the logs have no volume of their own to bound them
 _CERTIFICATE_DAYS = 120
 
 
 @dataclass(frozen=True)
 class LabServer:
-    """One server's home, and its service's folder in it."""
+    """A server's home and its service's folder in it."""
 
     server_id: str
     home: Path
@@ -36,26 +36,26 @@ class LabServer:
 
     @property
     def root(self) -> Path:
-        """``releases/ current conf/ logs/ run/``."""
+        """The service's folder: `releases/ current conf/ logs/ run/`."""
         return self.home / "srv" / self.spec.name
 
     @property
     def logs(self) -> Path:
-        """The folder of the logs; a volume of its own on one server."""
+        """The log folder; on one server a volume of its own."""
         return self.root / "logs"
 
     @property
     def control(self) -> Path:
-        """The service script."""
+        """The control script."""
         return self.home / "bin" / f"{self.spec.name}ctl"
 
     @property
     def pid_file(self) -> Path:
-        """Names the running process."""
+        """The file with the process id of the running service."""
         return self.root / "run" / f"{self.spec.name}.pid"
 
     def service(self) -> Service:
-        """The service as the CMDB shall know it."""
+        """Return the service as the CMDB records it."""
         spec = self.spec
         return Service(
             name=spec.name,
@@ -70,7 +70,7 @@ class LabServer:
 
 
 def prepare(server: LabServer) -> None:
-    """Make what is missing and restore what a story has changed; logs and archives stay."""
+    """Create what is missing and restore what a story has changed; logs and archives stay."""
     for folder in ("bin", "srv"):
         (server.home / folder).mkdir(parents=True, exist_ok=True)
     shutil.rmtree(server.root / "run", ignore_errors=True)
@@ -86,12 +86,12 @@ def prepare(server: LabServer) -> None:
 
 
 def set_log_level(server: LabServer, level: str) -> None:
-    """Configure the log level; the service reads it when it is asked to reload."""
+    """Configure the log level; the service reads it on reload."""
     (server.root / "conf" / "log_level").write_text(f"{level}\n", "ascii")
 
 
 def activate_release(server: LabServer, version: str) -> None:
-    """Point ``current`` to a release."""
+    """Point `current` to a release."""
     fresh = server.root / ".current.new"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(Path("releases", version))
@@ -106,8 +106,11 @@ def _write_release(server: LabServer, version: str, broken: bool) -> None:
 
 
 def write_control_script(server: LabServer, *, tied_to: int | None, bounded: bool) -> None:
-    """Write the service script: ``tied_to`` is the server's process where nothing else ends its
-    services with it; ``bounded`` says that a volume limits the logs."""
+    """Write the control script.
+
+    `tied_to` is the server process with which the services must end, if no namespace ends them.
+    `bounded` says that a volume limits the logs.
+    """
     tie = [] if tied_to is None else [*_PYTHON, str(_SERVICES / "tied.py"), str(tied_to)]
     lines = [
         "#!/bin/bash",
@@ -160,7 +163,7 @@ def _ensure_certificate(folder: Path, name: str) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """A file that only we can read, in one step."""
+    """Write a file with mode 0600 atomically."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -1,7 +1,7 @@
-"""One server of the fleet: a process of its own with an SSH server, a service and what they start.
+"""One server of the fleet: a process with an SSH server, a service and their children.
 
-It is the parent of everything that loses its own parent on this server, so its descendants are
-exactly the processes of the server; they end with it.
+It adopts every orphan on this server, so its descendants are exactly the processes of the server;
+they end with it.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from guardia.tools.lab.layout import LabServer
 
 @dataclass(frozen=True)
 class Machine:
-    """What one server needs to come up."""
+    """What one server needs to start."""
 
     server: LabServer
     listening: socket.socket
     host_key: str
     client_key: str
     data: Path
-    """The folder of its PostgreSQL, where it has one."""
+    """The folder of its PostgreSQL, if it has one."""
     copies: Path
     options: FleetOptions
 
     def fork(self) -> tuple[int, int]:
-        """Start it as a child: process number, and a descriptor on which it tells how it went."""
+        """Start the server as a child. Returns its process id and a descriptor for its report."""
         read, write = os.pipe()
         pid = os.fork()
         if pid:
@@ -58,7 +58,7 @@ class Machine:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop.set)
-        # Caught, not ignored: what we start has the default again, also below ``nohup``.
+        # Caught, not ignored: child processes get the default again, even below `nohup`.
         for number in (signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, lambda: None)
         namespace.end_with_parent(signal.SIGTERM)

@@ -1,8 +1,8 @@
-"""The fleet's messenger: a room that takes incoming webhooks as Mattermost does, and an alert desk.
+"""Messenger of the fleet: a channel with incoming webhooks as in Mattermost, and an alert receiver.
 
-``POST /hooks/<token>`` with ``{"text", "channel", "username", "props"}`` (JSON, or a form field
-``payload`` that holds it) is answered with ``ok``; ``POST /alerts/<token>`` takes any JSON object.
-Both are kept as JSON lines.
+`POST /hooks/<token>` with `{"text", "channel", "username", "props"}` (JSON, or a form field
+`payload` that holds it) is answered with `ok`; `POST /alerts/<token>` takes any JSON object. Both
+are kept as JSON lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEAD_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class WebhookResponse:
-    """What the webhook's caller gets."""
+    """The response to a caller of the webhook."""
 
     status: str
     body: str
@@ -35,7 +35,7 @@ OK = WebhookResponse("200 OK", "ok")
 
 
 class Messenger:
-    """Keeps what is posted in ``folder``; only who knows ``token`` may post."""
+    """Keeps posts in `folder`; posting requires `token`."""
 
     def __init__(self, folder: Path, token: str) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,12 +44,12 @@ class Messenger:
 
     @property
     def messages(self) -> Path:
-        """The room's lines."""
+        """The file of the channel's posts."""
         return self._files["hooks"]
 
     @property
     def alerts(self) -> Path:
-        """The alert desk's lines."""
+        """The file of the alerts."""
         return self._files["alerts"]
 
     async def serve(self, port: int) -> asyncio.Server:
@@ -57,13 +57,13 @@ class Messenger:
         return await asyncio.start_server(self._handle, ADDRESS, port, limit=65_536)
 
     def url(self, port: int, kind: str) -> str:
-        """The webhook of ``hooks`` or ``alerts``; it holds the token."""
+        """Return the webhook of `hooks` or `alerts`; it contains the token."""
         return f"http://{ADDRESS}:{port}/{kind}/{self._token}"
 
     def receive(self, method: str, path: str, kind: str, body: bytes) -> WebhookResponse:
-        """Keep one request's content, or say what is wrong with it."""
-        _, place, token, *rest = [*path.split("/"), "", ""]
-        if place not in self._files or any(rest):
+        """Keep the content of one request, or reject it."""
+        _, hook, token, *rest = [*path.split("/"), "", ""]
+        if hook not in self._files or any(rest):
             return WebhookResponse("404 Not Found", "no such hook")
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             return WebhookResponse("403 Forbidden", "invalid token")
@@ -73,19 +73,19 @@ class Messenger:
             content = _content(kind, body)
         except ValueError:
             return WebhookResponse("400 Bad Request", "unable to parse the content")
-        if place == "hooks" and not content.get("text") and not content.get("attachments"):
+        if hook == "hooks" and not content.get("text") and not content.get("attachments"):
             return WebhookResponse("400 Bad Request", "no text specified")
         line = json.dumps({**content, "received": time.time()}, ensure_ascii=False)
-        with self._files[place].open("a", encoding="utf-8") as file:
+        with self._files[hook].open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         return OK
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError, asyncio.IncompleteReadError, TimeoutError):
             async with asyncio.timeout(_HEAD_SECONDS):
-                answer = await self._answer(reader)
-                body = answer.body.encode()
-                head = f"HTTP/1.1 {answer.status}\r\nContent-Type: text/plain\r\n"
+                response = await self._answer(reader)
+                body = response.body.encode()
+                head = f"HTTP/1.1 {response.status}\r\nContent-Type: text/plain\r\n"
                 head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
                 writer.write(head.encode("ascii") + body)
                 await writer.drain()
@@ -113,7 +113,7 @@ def _content(kind: str, body: bytes) -> dict[str, Any]:
 
 
 def read_posts(path: Path) -> list[dict[str, Any]]:
-    """What has been kept in a file so far, oldest first."""
+    """Return what has been kept in a file so far, oldest first."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

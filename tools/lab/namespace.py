@@ -1,8 +1,8 @@
-"""What the kernel lends to the fleet: process numbers of its own, and a small real volume.
+"""Kernel features of the fleet: its own process namespace, and a small real volume.
 
-In its own process namespace nothing survives the fleet: when its first process ends, by whatever
-means, the kernel ends all others. Where the kernel refuses (some containers), the fleet runs
-without, and its processes are tied to each other one by one.
+In its own process namespace nothing survives the fleet: when its first process ends for any reason,
+the kernel ends all others. If the kernel refuses one (some containers), the fleet runs without, and
+its processes are tied to each other one by one.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ def _check_result(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces of ``flags``; as a plain user by way of a user namespace in which we
-    stay who we are. ``OSError`` where the kernel refuses."""
+    """Leave the namespaces of `flags`. Raises `OSError` if the kernel refuses.
+
+    An unprivileged user goes through a user namespace that maps it to itself.
+    """
     if os.geteuid() == 0:
         _check_result(_libc().unshare(flags), "unshare")
     else:
@@ -60,13 +62,13 @@ def _keep_mounts_private() -> None:
 
 
 def mount_proc() -> None:
-    """As the first process of a new namespace: show its processes under /proc."""
+    """Mount /proc, as the first process of a new namespace, to show its processes."""
     _keep_mounts_private()
     _mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
 
 
 def mount_volume(folder: Path, megabytes: int) -> None:
-    """A small file system on ``folder`` that only this process and its children see."""
+    """Mount a small file system on `folder` that only this process and its children see."""
     try:
         _check_result(_libc().unshare(CLONE_NEWNS), "unshare")
     except PermissionError:
@@ -77,7 +79,7 @@ def mount_volume(folder: Path, megabytes: int) -> None:
 
 
 def supports_pid_namespace() -> bool:
-    """Whether the kernel lets us have process numbers of our own, tried in a throwaway child."""
+    """Return whether the kernel permits a process namespace, tried in a throwaway child."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -100,7 +102,7 @@ def _first_process_sees_itself() -> int:
 
 
 def end_with_parent(signal_number: int) -> None:
-    """Be sent ``signal_number`` when our parent's main thread ends."""
+    """Receive `signal_number` when the parent's main thread ends."""
     _check_result(_libc().prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0), "prctl")
 
 

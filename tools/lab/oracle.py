@@ -1,4 +1,4 @@
-"""How the oracles look at a service: from outside, with means of their own."""
+"""How oracles check a service: from outside, with code of their own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ from guardia.tools.lab.ports import ADDRESS
 
 @dataclass(frozen=True)
 class OracleResult:
-    """Whether the service is well, and what was seen."""
+    """Whether the service is well, with the evidence."""
 
     good: bool
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
+async def probe_health(port: int | None) -> OracleResult:
+    """Check the health report of an application server."""
+    status, report = await http_get(port or 0, "/health")
+    evidence = {"status": status, "version": report.get("version")}
+    return OracleResult(status == 200, evidence)
+
+
 async def http_get(port: int, path: str, seconds: float = 2.0) -> tuple[int | None, dict[str, Any]]:
-    """Status and JSON body of a GET on loopback; ``(None, {})`` without an answer in time."""
+    """Return status and JSON body of a GET on loopback; `(None, {})` without a timely response."""
     writer = None
     try:
         async with asyncio.timeout(seconds):
@@ -36,7 +43,7 @@ async def http_get(port: int, path: str, seconds: float = 2.0) -> tuple[int | No
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

@@ -1,4 +1,4 @@
-"""Ports on loopback that stay the same from one start of a fleet to the next."""
+"""Loopback ports that stay the same from one start of a fleet to the next."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import socket
 from pathlib import Path
 
 ADDRESS = "127.0.0.1"
-# Below the kernel's range for outgoing connections, which could take a port while we are down.
+# Below the kernel's range for outgoing connections, which could take a port between two starts.
 _FIRST, _COUNT = 20_000, 12_000
 
 
 class PortAllocator:
-    """Hands out ports by name: the same ones for the same folder, unless somebody has one."""
+    """Allocates ports by name: the same ones for the same folder unless another program has one."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._allocated: set[int] = set()
 
     def listen(self, name: str) -> socket.socket:
-        """A listening socket on the port of that name."""
+        """Return a listening socket on the port of that name."""
         for port in self._candidates(name):
             found = _try_bind(port)
             if found is not None:
@@ -29,7 +29,7 @@ class PortAllocator:
         raise OSError("no free port")
 
     def free(self, name: str) -> int:
-        """The port of that name for another program to listen on."""
+        """Return the port of that name for another program to listen on."""
         with self.listen(name) as found:
             return int(found.getsockname()[1])
 

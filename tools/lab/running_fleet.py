@@ -1,4 +1,4 @@
-"""A fleet as its users hold it: started or found, asked, and ended."""
+"""Client of a fleet: start it or attach to it, send requests, stop it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOG_LIMIT = 1_000_000
 
 
 class RunningFleet:
-    """The fleet of one folder. It ends with us where we have started it."""
+    """The fleet of one folder. It ends with this process if this process has started it."""
 
     def __init__(self, home: Path, child: subprocess.Popen[bytes] | None = None) -> None:
         self.home = home
@@ -35,7 +35,7 @@ class RunningFleet:
 
     @classmethod
     def spawn(cls, home: Path) -> Self:
-        """Start the fleet, or attach to the one that runs; ``ready`` waits for it."""
+        """Start the fleet, or attach to a running one; `wait_until_ready` waits for it."""
         home = home.absolute()
         with suppress(NotFound):
             return cls.find(home)
@@ -43,7 +43,7 @@ class RunningFleet:
         log = home / "fleet.log"
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.unlink()
-        # Appended to, since a second start may find that another fleet already writes here.
+        # Appended to, because a second start may find that another fleet already writes here.
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
             child = process.spawn(
                 fleet_command.command(home), signal.SIGTERM, None, file, environment=os.environ
@@ -52,7 +52,7 @@ class RunningFleet:
 
     @classmethod
     def find(cls, home: Path) -> Self:
-        """The fleet that runs in ``home``; ``NotFound`` where none does."""
+        """Attach to the fleet that runs in `home`. Raises `NotFound` if there is none."""
         found = cls(home.absolute())
         found._inventory = Inventory.load(found.home)
         control.ping(found._inventory.control)
@@ -60,11 +60,11 @@ class RunningFleet:
 
     @property
     def is_owned(self) -> bool:
-        """Whether it ends with us."""
+        """Whether this process has started the fleet."""
         return self._child is not None
 
     def is_alive(self) -> bool:
-        """Whether it still runs."""
+        """Return whether the fleet still runs."""
         if self._child is not None:
             return self._child.poll() is None
         with suppress(NotFound):
@@ -74,11 +74,11 @@ class RunningFleet:
 
     @property
     def pid(self) -> int | None:
-        """The fleet's first process, where we have started it."""
+        """The launcher's process id, if this process has started it."""
         return self._child.pid if self._child else None
 
     def wait_until_ready(self) -> Self:
-        """Wait until all servers are up; ``Misconfigured`` where they do not come up."""
+        """Wait until all servers are up. Raises `Misconfigured` if they do not start."""
         deadline = time.monotonic() + _START_SECONDS
         while self._inventory is None:
             with suppress(NotFound):
@@ -92,7 +92,7 @@ class RunningFleet:
         return self
 
     def stop(self) -> None:
-        """End it where we have started it; every one of its processes is gone afterwards."""
+        """Stop the fleet if this process has started it, with every one of its processes."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -118,7 +118,7 @@ class RunningFleet:
     ) -> None:
         self.stop()
 
-    # --- what it knows ----------------------------------------------------------------------
+    # --- inventory --------------------------------------------------------------------------
 
     @property
     def inventory(self) -> Inventory:
@@ -129,11 +129,11 @@ class RunningFleet:
         return self._inventory
 
     def directory(self) -> Directory:
-        """All names of the practice organization."""
+        """Return the directory of the practice organization."""
         return self.inventory.directory()
 
     def credential(self) -> tuple[str, str]:
-        """Name and text of the private key that the servers let in."""
+        """Return name and text of the private key that the servers accept."""
         return self.inventory.credential, self.inventory.key.read_text("ascii")
 
     @property
@@ -143,18 +143,18 @@ class RunningFleet:
 
     @property
     def alert_url(self) -> str:
-        """Webhook of the alert desk; a secret."""
+        """Webhook of the alert receiver; a secret."""
         return self.inventory.alert_url
 
     def posts(self, kind: Literal["message", "alert"]) -> list[dict[str, Any]]:
-        """What the messenger or the alert desk has been told, oldest first."""
+        """Return the posts to the messenger or the alert receiver, oldest first."""
         found = self.inventory
         return read_posts(found.messages if kind == "message" else found.alerts)
 
     def was_notified(
         self, sr_id: int, kind: Literal["message", "alert"], within: float = 10.0
     ) -> bool:
-        """Whether there was, or comes within some seconds, a post about that issue."""
+        """Return whether a post about that issue exists or arrives within some seconds."""
         deadline = time.monotonic() + within
         while not any(self._issue_id(post) == sr_id for post in self.posts(kind)):
             if time.monotonic() > deadline:
@@ -162,36 +162,36 @@ class RunningFleet:
             time.sleep(0.1)
         return True
 
-    # --- what it does -----------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------
 
     def fault(self, name: str) -> OracleResult:
-        """Put a fault and wait until its oracle sees it; ``Refused`` where it is impossible."""
-        return OracleResult(**self._ask("fault", name))
+        """Inject a fault and wait for its oracle to see it, or raise `Refused`."""
+        return OracleResult(**self._request("fault", name))
 
     def heal(self, name: str = "all") -> None:
-        """Put a fault right from outside, and wait until its oracle is content."""
-        self._ask("heal", name)
+        """Heal a fault from outside and wait until its oracle finds the service well."""
+        self._request("heal", name)
 
     def oracle(self, name: str) -> OracleResult:
-        """One look at the service itself."""
-        return OracleResult(**self._ask("oracle", name))
+        """Probe the oracle of a fault once."""
+        return OracleResult(**self._request("oracle", name))
 
     def is_healthy(self, name: str) -> bool:
-        """Whether that oracle is content now."""
+        """Return whether the oracle finds the service well."""
         return self.oracle(name).good
 
     def status(self) -> dict[str, Any]:
-        """Servers with their services and live commands, and all oracles."""
+        """Return the servers with their services and live commands, and all oracles."""
         found: dict[str, Any] = control.send_request(self.inventory.control, do="status")
         return found
 
     def commands(self, server_id: str) -> list[dict[str, Any]]:
-        """What runs on a server besides its service."""
+        """Return the live commands on a server, its service not included."""
         servers = {entry["server"]: entry for entry in self.status()["servers"]}
         found: list[dict[str, Any]] = servers[server_id]["commands"]
         return found
 
-    def _ask(self, what: str, name: str) -> dict[str, Any]:
+    def _request(self, what: str, name: str) -> dict[str, Any]:
         found: dict[str, Any] = control.send_request(self.inventory.control, do=what, name=name)
         return found
 
@@ -203,7 +203,7 @@ class RunningFleet:
     def _adopt(self, inventory: Inventory) -> None:
         self._inventory = inventory
         if self._child is not None and self._child.pid != inventory.pid:
-            self.stop()  # somebody else's fleet was quicker, and ours never began
+            self.stop()  # another fleet was faster, and this one did not start
 
     def _raise_if_ended(self) -> None:
         ended = self._child.poll() if self._child else None

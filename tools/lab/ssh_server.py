@@ -1,7 +1,7 @@
-"""The SSH server of one machine of the fleet: commands really run, in the machine's own home.
+"""SSH server of one machine of the fleet: commands really run, in the machine's own home.
 
-It behaves like OpenSSH where that matters to a client: a command runs in a session of its own
-below bash, closing its channel does not end it, and its exit code or signal is told.
+It behaves like OpenSSH where that matters to a client: a command runs in its own session below
+bash, closing its channel does not end it, and its exit code or signal is reported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from guardia.tools.lab.namespace import end_with_parent
 ACCOUNT = "guardia"
 _CHUNK = 65_536
 _NUMBERS = {known.name: known for known in signal.Signals}
-_ACCEPTED = ("LANG", "LC_")  # what OpenSSH on Debian lets a client set
+_ACCEPTED = ("LANG", "LC_")  # what OpenSSH on Debian accepts from a client
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Shell:
     environment: Mapping[str, str]
     children: ChildReaper
     tied: bool
-    """Whether commands must be tied to us, because no namespace ends them with us."""
+    """Whether commands must be tied to this process because no namespace ends them with it."""
 
     def start(
         self, arguments: list[str], files: tuple[int, int, int], environment: Mapping[str, str]
     ) -> tuple[subprocess.Popen[bytes], asyncio.Future[int]]:
-        """Start a process in the home, and wait for it whatever becomes of its channel."""
+        """Start a process in the home. It is waited for, whether or not its channel stays open."""
         tie: Callable[[], None] | None = _die_with_server if self.tied else None
         child = subprocess.Popen(
             arguments,
@@ -58,7 +58,7 @@ class Shell:
             start_new_session=True,
             preexec_fn=tie,  # noqa: PLW1509 (one thread, and only where it is needed)
         )
-        return child, self.children.ended(child)
+        return child, self.children.exit_code(child)
 
 
 def _die_with_server() -> None:
@@ -75,18 +75,18 @@ class CommandSession(asyncssh.SSHServerProcess[bytes]):
         self._terminal: int | None = None
 
     def signal_received(self, signal: str) -> None:
-        """Pass a client's signal on to the command's process group."""
+        """Forward a client's signal to the command's process group."""
         number = _NUMBERS.get(f"SIG{signal}")
         if self._child is not None and number is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._child.pid, number)
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
-        """The client's window has another size."""
+        """Resize the terminal to the client's window."""
         self._resize(width, height)
 
     def break_received(self, msec: int) -> bool:
-        """There is no line that could be broken."""
+        """Ignore a break: there is no serial line."""
         return False
 
     def _resize(self, columns: int, rows: int) -> None:
@@ -130,13 +130,13 @@ class CommandSession(asyncssh.SSHServerProcess[bytes]):
             os.close(theirs)
         feeding = asyncio.ensure_future(self._feed(os.dup(ours)))
         await self._until_closed(self._drain(ours, self.stdout))
-        # Once our side is closed, the kernel hangs up on everything that uses the terminal.
+        # Once this side is closed, the kernel hangs up every process on the terminal.
         feeding.cancel()
         self._terminal = None
         return await ended
 
     async def _until_closed(self, *pumps: Awaitable[None]) -> None:
-        """Until all output has been passed on, or the client has closed the channel."""
+        """Wait until all output has been forwarded or the client has closed the channel."""
         pumping = [asyncio.ensure_future(pump) for pump in pumps]
         closed = asyncio.ensure_future(self.channel.wait_closed())
         closed.add_done_callback(lambda _closed: [pump.cancel() for pump in pumping])
@@ -144,7 +144,7 @@ class CommandSession(asyncssh.SSHServerProcess[bytes]):
         closed.cancel()
 
     async def _drain(self, descriptor: int, writer: asyncssh.SSHWriter[bytes]) -> None:
-        """Pass on what the command writes, as fast as the client takes it."""
+        """Forward the command's output as fast as the client takes it."""
         os.set_blocking(descriptor, False)
         try:
             while data := await _read(descriptor):
@@ -156,7 +156,7 @@ class CommandSession(asyncssh.SSHServerProcess[bytes]):
             os.close(descriptor)
 
     async def _feed(self, descriptor: int) -> None:
-        """Give the command what the client sends, and the end of it."""
+        """Forward the client's input to the command, and the end of it."""
         os.set_blocking(descriptor, False)
         try:
             while data := await self.stdin.read(_CHUNK):
@@ -208,33 +208,33 @@ async def _write(descriptor: int, data: bytes) -> None:
 
 
 class KeyAuthServer(asyncssh.SSHServer):
-    """Lets in one account with one key."""
+    """Accepts one account with one key."""
 
     def __init__(self, shell: Shell, key: asyncssh.SSHKey) -> None:
         self._shell = shell
         self._key = key
 
     def begin_auth(self, username: str) -> bool:
-        """Everybody must show a key."""
+        """Require a key from everyone."""
         return True
 
     def public_key_auth_supported(self) -> bool:
-        """The only way in."""
+        """Allow keys, the only method."""
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Whether this is our account's key."""
+        """Return whether this is the account's key."""
         return username == ACCOUNT and key == self._key
 
     def session_requested(self) -> CommandSession:
-        """A command or a shell."""
+        """Accept a command or a shell."""
         return CommandSession(self._shell)
 
 
 async def serve(
     listening: socket.socket, host_key: str, client_key: str, shell: Shell
 ) -> asyncssh.SSHAcceptor:
-    """Listen with ``host_key`` (private, as text) and let ``client_key`` (public) in."""
+    """Serve SSH with `host_key` (private, as text) and accept `client_key` (public)."""
     allowed = asyncssh.import_public_key(client_key)
     return await asyncssh.create_server(
         lambda: KeyAuthServer(shell, allowed),

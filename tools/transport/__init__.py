@@ -1,1 +1,1 @@
-"""TODO."""
+"""SSH transport: connections, pooling, and commands that never outlive their channel."""

@@ -1,4 +1,4 @@
-"""One command on an open channel, from its request to its end."""
+"""Run one command on an open channel, from its request to its end."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from guardia.tools.transport.supervised_shell import (
 )
 
 OnOutput = Callable[[str, str], None]
-"""Called with ``"stdout"`` or ``"stderr"`` and some whole lines, while the command runs."""
+"""Called with `"stdout"` or `"stderr"` and whole lines while the command runs."""
 
 _POLL_SECONDS = 0.1
-"""How soon a cancel is noticed while nothing arrives."""
+"""Longest delay until a cancel is noticed while no output arrives."""
 _CHUNK = 65_536
 
 
 class CommandNotStarted(Exception):
-    """The command was never let go."""
+    """The command certainly did not start."""
 
 
 class RunningCommand:
-    """One command on one channel, from its request to its end."""
+    """One command on one channel."""
 
     def __init__(
         self,
@@ -55,15 +55,15 @@ class RunningCommand:
         self._ending = ExitReason.LOST
         self._may_start = supervised.fence_guard is None
         self.end_seen = False
-        """Whether the end of the command was heard of."""
+        """Whether the end of the command was received."""
 
     @property
     def session(self) -> int:
-        """The command's session on the server; 0 where unknown."""
+        """The command's session id on the server; 0 if unknown."""
         return find_session(self._stderr)
 
     def wait_for_end(self, cancel: threading.Event) -> Output | None:
-        """Follow it to its end; ``None`` where what became of it must be looked up."""
+        """Follow the command to its end; `None` if its fate must be looked up on the server."""
         if cancel.is_set():  # while the connection was being made
             self.end_seen, self._ending = True, ExitReason.CANCELLED
             return self.output(True)
@@ -72,11 +72,11 @@ class RunningCommand:
         return self._result()
 
     def output(self, gone: bool) -> Output:
-        """What is known of a command whose end was not heard of."""
+        """Build the output of a command whose end was not received."""
         return self._build_output(None, self._ending, gone)
 
     def _request(self) -> bool:
-        """Ask for the command; ``False`` where it may have started, but nothing will be heard."""
+        """Request the command. Returns `False` if it may have started but its result is lost."""
         channel, fence_guard = self._channel, self._supervised.fence_guard
         channel.settimeout(self._limits.connect)
         channel.event = BoundedEvent(self._limits.connect)
@@ -94,7 +94,7 @@ class RunningCommand:
         return True
 
     def _pass_fence(self, fence_guard: FenceGuard) -> None:
-        """Wait until the server's shell is there, and only then ask whether the leash holds."""
+        """Wait for the supervising shell to be ready, and only then check the claim."""
         deadline = time.monotonic() + self._limits.connect
         while "ready" not in self._stderr.marks:
             left = deadline - time.monotonic()
@@ -104,7 +104,7 @@ class RunningCommand:
             self._drain()
             if "ready" not in self._stderr.marks:
                 self._wake.wait(min(_POLL_SECONDS, left))
-        fence_guard.holds()
+        fence_guard.require_current()
         self._may_start = True
 
     def _follow(self, deadline: float, cancel: threading.Event) -> None:
@@ -144,7 +144,7 @@ class RunningCommand:
         return self._build_output(None, self._ending, end.gone)
 
     def _without_shell(self) -> Output | None:
-        """The account's login shell ended before ours began, as ``nologin`` does."""
+        """Build the output of a login shell that exited first, as `nologin` does."""
         status = self._channel.exit_status
         if status < 0:
             return None

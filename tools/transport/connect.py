@@ -1,4 +1,4 @@
-"""A new connection: the server's key verified, ours accepted, and why where it is not."""
+"""Open an SSH connection: verify the server's key, authenticate, explain failures."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from guardia.tools.transport import hostkey
 from guardia.tools.transport.limits import TransportLimits
 
 CONNECTION_ERRORS = (paramiko.SSHException, EOFError, OSError)
-"""What paramiko raises where a connection gives way."""
+"""Raised by paramiko when a connection breaks."""
 _KEY_TYPES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 
 class PrivateKeyStore(Protocol):
-    """Where private keys are kept."""
+    """Store of private keys."""
 
     def get(self, name: str) -> str:
-        """The PEM text of the private key of that name."""
+        """Return the PEM text of the private key called `name`."""
         ...
 
 
 def connect(
     host: Host, secrets: PrivateKeyStore, limits: TransportLimits, deadline: float
 ) -> paramiko.Transport:
-    """A new, verified and authenticated connection; ``Unreachable`` where there is none."""
+    """Open a verified and authenticated connection. Raises `Unreachable` if that fails."""
     key = _private_key(secrets, host.credential)
     try:
         pinned = hostkey.parse(host.host_key)
@@ -44,10 +44,10 @@ def connect(
         try:
             return _attempt(host, pinned, key, limits)
         except CONNECTION_ERRORS as error:
-            # A server under a burst of log-ins drops some of them before saying anything.
+            # Under a burst of log-ins a server drops some connections before its banner.
             pause = random.uniform(0.1, 0.4)
-            passing = type(error) in (paramiko.SSHException, EOFError, ConnectionResetError)
-            if not passing or time.monotonic() + pause >= deadline:
+            transient = type(error) in (paramiko.SSHException, EOFError, ConnectionResetError)
+            if not transient or time.monotonic() + pause >= deadline:
                 raise _to_unreachable(host, error) from error
             time.sleep(pause)
 
@@ -57,7 +57,7 @@ def _attempt(
 ) -> paramiko.Transport:
     sock = _socket(host, limits.connect)
     transport = paramiko.Transport(sock)
-    # paramiko looks ten times a second whether it was closed; close() wakes it anyway.
+    # paramiko polls ten times a second for a closed socket; close() wakes it anyway.
     sock.settimeout(1.0)
     transport.banner_timeout = transport.handshake_timeout = limits.connect
     transport.auth_timeout = limits.connect
@@ -68,7 +68,7 @@ def _attempt(
         if (offered.get_name(), offered.asbytes()) != pinned:
             raise unreachable(host, "host_key")
         if transport.auth_publickey(host.account, key):
-            raise paramiko.AuthenticationException  # the key alone is not enough there
+            raise paramiko.AuthenticationException  # this host demands more than the key
         transport.set_keepalive(limits.keepalive)  # type: ignore[arg-type,unused-ignore]
     except BaseException:
         close(transport)
@@ -77,7 +77,7 @@ def _attempt(
 
 
 class _QuickAckSocket(socket.socket):
-    """Acknowledges at once: sshd holds its first answer back for 40 ms until we have."""
+    """Socket that acknowledges at once: sshd delays its first answer by 40 ms until the ACK."""
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
@@ -94,8 +94,8 @@ def _socket(host: Host, seconds: float) -> socket.socket:
 
 
 def close(transport: paramiko.Transport) -> None:
-    """End a connection at once, whatever its other side does."""
-    with suppress(OSError):  # the other side may have been faster
+    """Close a connection at once, without waiting for the other side."""
+    with suppress(OSError):  # the other side may have closed first
         transport.sock.shutdown(socket.SHUT_RDWR)
     transport.close()
     transport.sock.close()
@@ -107,7 +107,7 @@ def _private_key(secrets: PrivateKeyStore, name: str) -> paramiko.PKey:
         try:
             return kind.from_private_key(io.StringIO(text))
         except (paramiko.SSHException, ValueError):
-            continue  # another kind of key
+            continue  # a key of another type
     raise Misconfigured(what=name, why=t("tools.ssh.no_key"))
 
 
@@ -127,5 +127,8 @@ def _to_unreachable(host: Host, error: Exception) -> Unreachable:
 
 
 def unreachable(host: Host, reason: str, **values: object) -> Unreachable:
-    """The error for a command that surely did not start; ``reason`` is a key of the catalogue."""
+    """Build the error for a command that certainly did not start.
+
+    `reason` is a key below `tools.ssh`.
+    """
     return Unreachable(server=host.server_id, why=t(f"tools.ssh.{reason}", **values))

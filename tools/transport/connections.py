@@ -1,7 +1,7 @@
-"""The hands: commands on servers over kept SSH connections. Nothing else imports paramiko.
+"""Transport over kept SSH connections.
 
-``Unreachable`` always means that the command surely did not start. Once it may have started it is
-never sent again, and ``run`` returns what is known of its end.
+`Unreachable` always means that the command certainly did not start. A command that may have started
+is never sent again; `run` then returns what is known of its end.
 """
 
 from __future__ import annotations
@@ -33,16 +33,14 @@ from guardia.tools.transport.supervised_shell import (
     terminate_command,
 )
 
-__all__ = ["Connections", "ExitReason", "TransportLimits", "Output", "PrivateKeyStore"]
-
 _Endpoint = tuple[str, str, int, str, str, str]
 
-# Without a handler paramiko's log lines would go to standard error.
+# Without a handler, paramiko would log to standard error.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class Connections:
-    """Kept connections to any number of hosts; one object serves all threads."""
+    """Kept connections to any number of hosts; thread-safe."""
 
     def __init__(self, secrets: PrivateKeyStore, limits: TransportLimits | None = None) -> None:
         self._secrets = secrets
@@ -63,10 +61,11 @@ class Connections:
         on_output: OnOutput | None = None,
         fence_guard: FenceGuard | None = None,
     ) -> Output:
-        """Run ``command`` and wait for its end, at most ``timeout`` seconds.
+        """Run `command` and wait for its end, at most `timeout` seconds.
 
-        ``Unreachable`` where it surely did not start. Setting ``cancel`` ends it on the server.
-        With a ``leash`` it starts only while that holds; ``Stale`` else.
+        Setting `cancel` ends it on the server. With a `fence_guard` it starts only while the claim
+        is current. Raises `Unreachable` if it certainly did not start, `Stale` if the claim is not
+        current.
         """
         cancel = cancel or threading.Event()
         if cancel.is_set():
@@ -76,16 +75,16 @@ class Connections:
         return output or running.output(self._is_gone(host, supervised, running.session))
 
     def end(self, host: Host, tag: str) -> bool:
-        """End whatever is on that leash on the server, also if another worker has put it there.
+        """End every process with this tag on the server, also those started by another worker.
 
-        Whether nothing of it is left; ``Unreachable`` where the server cannot be asked.
+        Returns whether none is left. Raises `Unreachable` if the server cannot be asked.
         """
         return (
             self.run(host, terminate_command(tag), timeout=self._limits.termination + 5).exit == 0
         )
 
     def close(self) -> None:
-        """End all connections, and with them whatever still runs over them."""
+        """Close all connections, which ends everything that still runs over them."""
         self._pool.close()
 
     def __enter__(self) -> Connections:
@@ -101,7 +100,7 @@ class Connections:
         cancel: threading.Event,
         on_output: OnOutput | None = None,
     ) -> tuple[RunningCommand, Output | None]:
-        """One command, followed to its end; no output where that was not heard of."""
+        """Run one command to its end. Returns no output if its end was not received."""
         pooled, channel = self._channel(host)
         running = RunningCommand(channel, supervised, self._limits, on_output)
         try:
@@ -110,12 +109,12 @@ class Connections:
             raise unreachable(host, "broken", error=error) from None
         finally:
             channel.close()
-            # A connection that did not even tell of the end is not trusted with the next command.
+            # A connection that lost the end of a command is not reused for the next one.
             self._pool.release(pooled, retire=not running.end_seen)
 
     def _is_gone(self, host: Host, supervised: SupervisedCommand, session: int) -> bool:
-        """Whether a second look at the server finds nothing left of a command."""
-        look = SupervisedCommand(supervised.gone(session), self._limits.termination)
+        """Ask the server in a second command whether nothing of the first is left."""
+        look = SupervisedCommand(supervised.gone_check(session), self._limits.termination)
         try:
             _, output = self._execute(host, look, threading.Event())
         except GuardiaError:
@@ -123,7 +122,7 @@ class Connections:
         return output is not None and output.exit == 0
 
     def _channel(self, host: Host) -> tuple[PooledConnection[_SshConnection], paramiko.Channel]:
-        """An open channel: on a kept connection, else on a new one."""
+        """Open a channel on a kept connection if possible, or on a new one."""
         deadline = time.monotonic() + self._limits.connect
         broken = 0
         while True:
@@ -133,8 +132,8 @@ class Connections:
                 return pooled, pooled.connection.transport.open_session(timeout=left)
             except CONNECTION_ERRORS as error:
                 full = _is_refusal(error) and pooled.connection.is_alive()
-                if full:  # the server allows fewer sessions on a connection than we do
-                    pooled.full()
+                if full:  # the server allows fewer sessions per connection than we do
+                    pooled.mark_full()
                 self._pool.release(pooled, retire=not full)
                 broken += not full
                 if broken > 1 or (full and time.monotonic() >= deadline):
@@ -155,7 +154,7 @@ class Connections:
 
 
 class _SshConnection:
-    """An authenticated transport, as the pool keeps it."""
+    """An authenticated paramiko transport, as kept by the pool."""
 
     def __init__(self, transport: paramiko.Transport) -> None:
         self.transport = transport
@@ -168,11 +167,14 @@ class _SshConnection:
 
 
 def _endpoint(host: Host) -> _Endpoint:
-    """What makes connections interchangeable: the CMDB's other facts may change meanwhile."""
+    """Return what makes connections interchangeable; other facts of the CMDB may change."""
     return (host.server_id, host.address, host.port, host.account, host.host_key, host.credential)
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether the server refused a channel. Of two refusals at once paramiko gives the reason to
-    one thread only; the other gets this text."""
+    """Return whether the server refused a channel.
+
+    If two channels are refused at once, paramiko gives the reason to one thread only; the other
+    gets this text.
+    """
     return isinstance(error, paramiko.ChannelException) or "Unable to open" in str(error)

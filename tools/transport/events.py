@@ -1,4 +1,4 @@
-"""Events with which a command is awaited: none of them loses a wake-up or waits endlessly."""
+"""Events for awaiting a command without lost wake-ups or endless waits."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import threading
 
 
 class PipeEvent(threading.Event):
-    """Set by either of a channel's two pipes. Neither may clear it: the other may hold data."""
+    """Event set by either pipe of a channel. Neither may clear it: the other may hold data."""
 
     def clear(self) -> None:
         pass
 
     def rearm(self) -> None:
-        """Forget; to be called before looking, so that nothing is missed."""
+        """Clear the event. Call it before looking at the pipes, so that nothing is missed."""
         super().clear()
 
 
 class BoundedEvent(threading.Event):
-    """An event that nobody waits for endlessly: paramiko would, for a request's answer."""
+    """Event with a bounded wait: paramiko would wait forever for the answer to a request."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A host's pinned public key, as the CMDB holds it: ``ssh-ed25519 AAAA...``."""
+"""Pinned public key of a host as held by the CMDB: `ssh-ed25519 AAAA...`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 
 
 def parse(text: str) -> tuple[str, bytes]:
-    """Its type and its bytes; ``ValueError`` where it is none."""
+    """Return the type and bytes of a key. Raises `ValueError` if `text` is not one."""
     words = text.split()
     if len(words) < 2:
         raise ValueError("a host key has a type and a key")
@@ -14,5 +14,5 @@ def parse(text: str) -> tuple[str, bytes]:
 
 
 def algorithms(kind: str) -> tuple[str, ...]:
-    """How a host may prove that it has a key of this type."""
+    """Return the signature algorithms with which a host may prove a key of this type."""
     return ("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,)

@@ -1,4 +1,4 @@
-"""Kept connections, shared by threads: which one takes the next channel, and when one ends."""
+"""Connection pool shared by threads: least-busy selection, retirement and idle expiry."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Connection(Protocol):
-    """A connection."""
+    """A pooled connection."""
 
     def is_alive(self) -> bool:
-        """Whether it may still carry something."""
+        """Return whether it can still carry channels."""
         ...
 
     def close(self) -> None:
-        """End it, and everything on it."""
+        """Close it and every channel on it."""
         ...
 
 
 K = TypeVar("K")
-L = TypeVar("L", bound=Connection)
+C = TypeVar("C", bound=Connection)
 
 
 class PoolExhausted(Exception):
@@ -34,82 +34,87 @@ class PoolClosed(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class PooledConnection(Generic[L]):
-    """One connection, and how many channels of it are in use."""
+class PooledConnection(Generic[C]):
+    """One connection and the number of its channels in use."""
 
-    connection: L
+    connection: C
     capacity: int
     channels: int = 1
     last_used: float = field(default_factory=time.monotonic)
     retired: bool = False
-    """No new channels; closed with the last one."""
+    """Opens no new channels; closed when its last channel is released."""
 
-    def full(self) -> None:
-        """Note that the other side takes no further channel. A closed one may not be free there
-        yet, so one is always tried again."""
+    def mark_full(self) -> None:
+        """Record that the server refuses a further channel.
+
+        The server may not have freed a closed channel yet, so one is always tried again.
+        """
         self.capacity = max(1, self.channels - 1)
 
     def is_expired(self, oldest: float) -> bool:
-        """Whether it has no use any more."""
+        """Return whether the pool should close it."""
         if not self.connection.is_alive():
             return True
         return self.channels == 0 and (self.retired or self.last_used < oldest)
 
 
 @dataclass(slots=True, eq=False)
-class _Endpoint(Generic[L]):
-    """The connections to one place."""
+class _Endpoint(Generic[C]):
+    """Connections to one endpoint."""
 
-    pooled: list[PooledConnection[L]] = field(default_factory=list)
+    pooled: list[PooledConnection[C]] = field(default_factory=list)
     opening: bool = False
-    """One at a time, so that a burst of commands does not become a burst of log-ins."""
+    """Connections open one at a time: a burst of commands must not become a burst of log-ins."""
 
-    def least_busy(self) -> PooledConnection[L] | None:
-        """The living connection with the most room, if there is room at all."""
+    def least_busy(self) -> PooledConnection[C] | None:
+        """Return the live connection with the fewest channels, or `None` if all are full."""
         available = (
-            k
-            for k in self.pooled
-            if not k.retired and k.channels < k.capacity and k.connection.is_alive()
+            c
+            for c in self.pooled
+            if not c.retired and c.channels < c.capacity and c.connection.is_alive()
         )
-        return min(available, key=lambda k: k.channels, default=None)
+        return min(available, key=lambda c: c.channels, default=None)
 
 
-class ConnectionPool(Generic[K, L]):
-    """Connections by place; every method may be called from any thread."""
+class ConnectionPool(Generic[K, C]):
+    """Connections by endpoint; thread-safe."""
 
     def __init__(self, *, channels: int, connections: int, idle: float) -> None:
-        """At most ``channels`` on one connection and ``connections`` to one place; an unused one
-        is closed after ``idle`` seconds."""
+        """Limit channels per connection and connections per endpoint.
+
+        A connection unused for `idle` seconds is closed.
+        """
         self._channels = channels
         self._connections = connections
         self._idle = idle
         self._changed = threading.Condition()
-        self._places: dict[K, _Endpoint[L]] = {}
+        self._endpoints: dict[K, _Endpoint[C]] = {}
         self._closed = False
 
-    def acquire(self, key: K, connect: Callable[[], L], deadline: float) -> PooledConnection[L]:
-        """A connection to ``key`` with one channel of it taken; a new one by ``connect``.
+    def acquire(self, key: K, connect: Callable[[], C], deadline: float) -> PooledConnection[C]:
+        """Return a connection to `key` with one channel taken; `connect` opens a new one.
 
-        ``Full`` where none gets free until ``deadline`` (monotonic), ``Closed`` after ``close``.
+        Raises `PoolExhausted` if none is free until `deadline` (monotonic), `PoolClosed` after
+        `close`.
         """
         with self._changed:
             while True:
                 if self._closed:
                     raise PoolClosed
-                place = self._places.setdefault(key, _Endpoint())
-                self._sweep(keep=place)
-                if best := place.least_busy():
+                endpoint = self._endpoints.setdefault(key, _Endpoint())
+                self._sweep(keep=endpoint)
+                if best := endpoint.least_busy():
                     best.channels += 1
                     return best
-                if not place.opening and len(place.pooled) < self._connections:
-                    place.opening = True
+                if not endpoint.opening and len(endpoint.pooled) < self._connections:
+                    endpoint.opening = True
                     break
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise PoolExhausted
-        return self._add(place, connect)
+        return self._add(endpoint, connect)
 
-    def release(self, pooled: PooledConnection[L], *, retire: bool = False) -> None:
-        """One channel less on it; ``retire`` where it should carry no further one."""
+    def release(self, pooled: PooledConnection[C], *, retire: bool = False) -> None:
+        """Release one channel; `retire` keeps the connection from opening another."""
         with self._changed:
             pooled.channels -= 1
             pooled.last_used = time.monotonic()
@@ -118,36 +123,36 @@ class ConnectionPool(Generic[K, L]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """End all connections, now and for good."""
+        """Close all connections and refuse new ones."""
         with self._changed:
             self._closed = True
-            everything = [k for place in self._places.values() for k in place.pooled]
-            self._places.clear()
+            everything = [c for endpoint in self._endpoints.values() for c in endpoint.pooled]
+            self._endpoints.clear()
             self._changed.notify_all()
         for pooled in everything:
             pooled.connection.close()
 
-    def _add(self, place: _Endpoint[L], connect: Callable[[], L]) -> PooledConnection[L]:
-        pooled: PooledConnection[L] | None = None
+    def _add(self, endpoint: _Endpoint[C], connect: Callable[[], C]) -> PooledConnection[C]:
+        pooled: PooledConnection[C] | None = None
         try:
             pooled = PooledConnection(connect(), self._channels)
         finally:
             with self._changed:
-                place.opening = False
+                endpoint.opening = False
                 if pooled is not None and not self._closed:
-                    place.pooled.append(pooled)
+                    endpoint.pooled.append(pooled)
                 self._changed.notify_all()
         if self._closed:
             pooled.connection.close()
             raise PoolClosed
         return pooled
 
-    def _sweep(self, keep: _Endpoint[L] | None = None) -> None:
-        """Close what is dead, retired or long unused. Called with the lock held."""
+    def _sweep(self, keep: _Endpoint[C] | None = None) -> None:
+        """Close connections that are dead, retired or idle too long. The lock must be held."""
         oldest = time.monotonic() - self._idle
-        for key, place in list(self._places.items()):
-            for pooled in [k for k in place.pooled if k.is_expired(oldest)]:
-                place.pooled.remove(pooled)
+        for key, endpoint in list(self._endpoints.items()):
+            for pooled in [c for c in endpoint.pooled if c.is_expired(oldest)]:
+                endpoint.pooled.remove(pooled)
                 pooled.connection.close()
-            if not place.pooled and not place.opening and place is not keep:
-                del self._places[key]
+            if not endpoint.pooled and not endpoint.opening and endpoint is not keep:
+                del self._endpoints[key]

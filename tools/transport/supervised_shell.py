@@ -1,10 +1,10 @@
-"""How a remote command is kept on a lifeline: it lives as long as somebody holds the other end.
+"""Supervised remote commands: a command lives only as long as its channel's input stays open.
 
-Closing an SSH channel does not end the command behind it. So every command runs in a session of
-its own below a small shell, which holds the channel's input open; when that ends (we closed it,
-this process was killed, the connection broke) the shell ends the whole session and says whether
-any process of it is left. Its messages are marks within the streams, told from the command's own
-output by a random word.
+Closing an SSH channel does not end the command behind it. So every command runs in a session of its
+own below a small shell that reads the channel's input. When the input ends (closed by the client,
+process killed, connection lost), the shell ends the whole session and reports whether any of its
+processes is left. Its messages are marks within the output streams, separated from the command's
+own output by a random marker.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ from guardia.tools.command import Command, Script
 from guardia.tools.output import decode, sanitize
 
 _GRACE_SECONDS = 10
-"""After the command's own time, until the server ends it even if nobody lets go."""
+"""Seconds after the command's own limit until the server ends it even if the input stays open."""
 _MAX_MARK_BYTES = 100
 _MAX_LINE_BYTES = 8_192
 
-# For any POSIX sh. $0 the leash's tag, $1 random word, $2 bytes of input to come (base64),
-# $3 seconds, $4 command.
-# The input is read whole before the command starts: half an input starts nothing, and a command
-# that never reads it cannot keep the end of the channel from being seen. A leashed command has at
-# least a dot to wait for, which is not part of its input. `timeout` bounds the
-# command even when a network has silently gone. SIGPIPE is ignored late: the command must not
-# inherit that. Looking at every process costs a host some milliseconds, times fifty when all are
-# stopped at once: so the group is ended first, and one look mostly finds nothing left. The second
-# `wait` never lasts: the signal that ended the first is repeated.
+# For any POSIX sh. $0 tag of the fence guard, $1 marker, $2 bytes of input to come (base64), $3
+# seconds, $4 command. The input is read whole before the command starts: half an input starts
+# nothing, and a command that never reads it cannot hide the end of the channel. A guarded command
+# waits for at least a dot, which is not part of its input. `timeout` bounds the command even if the
+# network has silently gone. SIGPIPE is ignored late because the command must not inherit that.
+# Scanning every process costs a host some milliseconds, times fifty if all are stopped at once: so
+# the group is ended first, and one scan usually finds nothing left. The second `wait` does not
+# block: the signal that ended the first is repeated.
 _SHELL = r"""
 n=$1 t=$3 c=$4 i= k= g=1
 if [ "$2" != 0 ]; then printf '\036%s:ready\036' "$n" >&2; i=$(head -c "$2"); fi
@@ -106,8 +105,8 @@ exit 1
 """,
 )
 
-# Only the outermost process that carries the tag is told: the others are its children, which its
-# trap takes care of. Before it has set that trap, it has started nothing and the signal ends it.
+# Only the outermost process with the tag gets the signal: the others are its children, which its
+# trap ends. Before that trap is set it has started nothing, and the signal ends it.
 _TERMINATE = Script(
     "guardia.end",
     r"""
@@ -136,29 +135,29 @@ exit 1
 
 @dataclass(frozen=True, slots=True)
 class FenceGuard:
-    """What binds a change on a server to the hold of its agent, however late it arrives there.
+    """Binds a change on a server to the claim of its agent, however late it arrives there.
 
-    The server's shell says that it is there, then ``holds`` is asked, and only then the command is
-    let go. Who takes the task over has first raised its fence and then ends, by ``tag``, whatever
-    is there. So either the shell was there to be ended, or ``holds`` is asked after the fence was
-    raised. No clock is involved, and it does not matter for how long a worker was paused.
+    The server's shell reports ready, then `require_current` is called, and only then the command
+    starts. The next claimant first raises the fencing token and then ends, by `tag`, what is on the
+    server. So either the shell was there to be ended, or `require_current` was called after the
+    token was raised. No clock is involved, and it does not matter how long a worker was paused.
     """
 
     tag: str
-    """The same for every attempt at one step of one task's plan; ``[a-z0-9:]`` only."""
-    holds: Callable[[], None]
-    """Raises ``Stale`` where someone else holds the task by now."""
+    """The same for every attempt at one step of one task's plan; `[a-z0-9:]` only."""
+    require_current: Callable[[], None]
+    """Raises `Stale` if the claim is no longer current."""
 
 
 def terminate_command(tag: str) -> Command:
-    """A command that succeeds when nothing of that leash is left on the server, which it ends."""
+    """Build a command that ends all processes with this tag and succeeds if none is left."""
     half = len(tag) // 2
     return Command.script(_TERMINATE, tag[:half], tag[half:])
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisedCommand:
-    """One command with the random word that marks its shell's messages."""
+    """One command with the random marker of its shell's messages."""
 
     command: Command
     seconds: float
@@ -167,7 +166,7 @@ class SupervisedCommand:
 
     @property
     def line(self) -> str:
-        """What is asked of the server's login shell."""
+        """The command line for the server's login shell."""
         bound = math.ceil(self.seconds) + _GRACE_SECONDS
         size = len(self.payload)
         name = self.fence_guard.tag if self.fence_guard else "guardia"
@@ -176,11 +175,11 @@ class SupervisedCommand:
 
     @property
     def payload(self) -> bytes:
-        """What follows on the channel: the command's input, as base64 text."""
+        """What is sent after the command line: the command's input as base64."""
         return base64.b64encode(self.command.input()) + (b"." if self.fence_guard else b"")
 
-    def gone(self, session: int) -> Command:
-        """A command that succeeds when neither the shell nor its session (0: unknown) is left."""
+    def gone_check(self, session: int) -> Command:
+        """Build a command that succeeds if shell and session (0: unknown) are gone."""
         half = len(self.marker) // 2
         return Command.script(_GONE, self.marker[:half], self.marker[half:], session)
 
@@ -191,13 +190,13 @@ class ShellExit:
 
     exit: int
     killed: bool
-    """It was ended because the lifeline was let go."""
+    """It was ended because the channel's input was closed."""
     gone: bool
-    """Nothing of its session is left."""
+    """No process of its session is left."""
 
 
 class OutputStream:
-    """One of the two outputs: the command's bytes, bounded, and the shell's marks among them."""
+    """One output stream: the command's bytes, bounded, with the shell's marks taken out."""
 
     def __init__(
         self, marker: str, limit: int, on_text: Callable[[str], None] | None = None
@@ -208,41 +207,41 @@ class OutputStream:
         self._limit = limit
         self._on_text = on_text
         self._kept = bytearray()
-        self._rest = b""
+        self._pending = b""
         self._line = b""
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived."""
-        self._rest += data
-        while (at := self._rest.find(self._start)) >= 0:
-            close = self._rest.find(b"\x1e", at + len(self._start))
+        """Append received bytes."""
+        self._pending += data
+        while (at := self._pending.find(self._start)) >= 0:
+            close = self._pending.find(b"\x1e", at + len(self._start))
             if close < 0:
                 break
-            self._keep(self._rest[:at])
-            inside = self._rest[at + len(self._start) : close]
+            self._keep(self._pending[:at])
+            inside = self._pending[at + len(self._start) : close]
             self.marks.append(inside[:_MAX_MARK_BYTES].decode("ascii", "replace"))
-            self._rest = self._rest[close + 1 :]
-        held = self._pending_start()
-        self._keep(self._rest[:held])
-        self._rest = self._rest[held:]
+            self._pending = self._pending[close + 1 :]
+        cut = self._incomplete_mark()
+        self._keep(self._pending[:cut])
+        self._pending = self._pending[cut:]
 
     def finish(self) -> str:
-        """The whole output as harmless text."""
-        self._keep(self._rest)
-        self._rest = b""
+        """Return the whole output as sanitized text."""
+        self._keep(self._pending)
+        self._pending = b""
         if self._on_text and self._line:
             self._on_text(decode(self._line))
             self._line = b""
         return decode(bytes(self._kept))
 
-    def _pending_start(self) -> int:
-        """From where a mark may have begun that has not arrived whole."""
-        last = self._rest.rfind(b"\x1e", max(0, len(self._rest) - _MAX_MARK_BYTES))
+    def _incomplete_mark(self) -> int:
+        """Return the position from which an incomplete mark may have begun."""
+        last = self._pending.rfind(b"\x1e", max(0, len(self._pending) - _MAX_MARK_BYTES))
         if last < 0:
-            return len(self._rest)
-        tail = self._rest[last:]
+            return len(self._pending)
+        tail = self._pending[last:]
         begun = self._start.startswith(tail) or tail.startswith(self._start)
-        return last if begun else len(self._rest)
+        return last if begun else len(self._pending)
 
     def _keep(self, data: bytes) -> None:
         room = self._limit - len(self._kept)
@@ -254,7 +253,7 @@ class OutputStream:
             self._emit_lines(data)
 
     def _emit_lines(self, data: bytes) -> None:
-        """Pass whole lines on, so that masking sees what belongs together."""
+        """Pass on whole lines only, so that masking sees a secret in one piece."""
         assert self._on_text is not None
         self._line += data
         upto = self._line.rfind(b"\n") + 1
@@ -269,12 +268,12 @@ _EXIT_MARK = re.compile(r"(\d{1,3}):([01]):([01])")
 
 
 def find_session(stderr: OutputStream) -> int:
-    """The session of the started command; 0 where it is not known to have started."""
+    """Return the session id of the command; 0 if it is not known to have started."""
     return next((int(m) for m in stderr.marks if re.fullmatch(r"[0-9]{1,9}", m)), 0)
 
 
 def find_exit(stderr: OutputStream) -> ShellExit | None:
-    """The shell's last message, once it has come."""
+    """Return the shell's last message if it has arrived."""
     for mark in stderr.marks:
         if match := _EXIT_MARK.fullmatch(mark):
             return ShellExit(int(match[1]), match[2] == "1", match[3] == "1")

@@ -1,5 +1,4 @@
-"""The chat-model brain: models in order choose from what they are given; else the embedded brain
-answers."""
+"""Brain on chat models, which choose from what they are given; the embedded brain as fallback."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ T = TypeVar("T")
 
 
 def installed_key(choice: ModelChoice) -> SecretStr | None:
-    """The model's own API key, else the installation's."""
+    """Return the model's own API key if it has one, or that of the installation."""
     settings = Settings()
     if choice.credential is None:
         return with_stored_secrets(settings, FileCredentialStore(settings.secrets)).model_key
@@ -45,15 +44,15 @@ def installed_key(choice: ModelChoice) -> SecretStr | None:
 
 
 def breaker_for_model(choice: ModelChoice) -> CircuitBreaker:
-    """The one of the model's server."""
+    """Return the circuit breaker of the model's server."""
     return breaker_for(choice.base_url or choice.provider)
 
 
 class ChatBrain:
-    """Asks the models of a chart entry in turn, and ``fallback`` where no answer can be used.
+    """Asks the models of a chart entry in turn, and `fallback` if none gives a usable answer.
 
-    ``meter`` is asked before each question and told of each answer. ``role_file`` is the agent's
-    instructions, relative to ``agents/``.
+    `meter` reserves budget before each call and settles it afterwards. `role_file` holds the
+    agent's instructions, relative to `agents/`.
     """
 
     def __init__(
@@ -76,15 +75,17 @@ class ChatBrain:
         self._breaker = breaker
 
     def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
-        """Classify by a model, choosing from the directory."""
+        """Classify with a model, which chooses from the directory."""
         return self._ask_models(
             prompts.triage_prompt(text, directory),
             otherwise=lambda: self._fallback.triage(text, directory),
         )
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
-        """Let a model plan a goal within what its own words name; a goal that is longer than what
-        a model is shown is cut by the rules alone."""
+        """Let a model split a goal within the scope of its own words.
+
+        A goal that exceeds the length of a prompt is split by the rules alone.
+        """
         if len(text) > prompts.MAX_TEXT:
             return self._fallback.divide(text, directory)
         return self._ask_models(
@@ -95,7 +96,7 @@ class ChatBrain:
     def choose(
         self, text: str, found: tuple[RunbookMatch, ...], notes: tuple[str, ...] = ()
     ) -> BrainResult[RunbookChoice]:
-        """Let a model pick one of ``found``; without any there is nothing to ask."""
+        """Let a model choose one of `found`; without any, the fallback answers."""
         if not found:
             return self._fallback.choose(text, found)
         return self._ask_models(
@@ -122,23 +123,23 @@ class ChatBrain:
                 found = error.detail.get("refusal")
                 refused = found if isinstance(found, BudgetRefusal) else refused
                 continue
-            remark = t("brain.went_on", tried="; ".join(tried)) if tried else ""
-            return BrainResult(answer, f"chat:{choice.model}", remark)
+            caveat = t("brain.went_on", tried="; ".join(tried)) if tried else ""
+            return BrainResult(answer, f"chat:{choice.model}", caveat)
         if refused is not None and refused.pauses_agent:
-            self._meter.rest(refused)
-        return replace(otherwise(), remark=t("brain.fell_back", tried="; ".join(tried)))
+            self._meter.pause_agent(refused)
+        return replace(otherwise(), caveat=t("brain.fell_back", tried="; ".join(tried)))
 
     def _ask(self, choice: ModelChoice, prompt: Prompt[T], seconds: float) -> T:
-        """One model's answer, paid for whatever it was; ``ModelError`` where it is none."""
+        """Return one model's answer. Its usage is charged in any case. Raises `ModelError`."""
         instructions = role.instructions(self._role_file)
         model, breaker = ChatModel(choice, self._key(choice)), self._breaker(choice)
         if not breaker.allows():
             raise ModelError(why=t("brain.paused"))
-        bid = metering.worst_case(choice, system_prompt(instructions, prompt), prompt, seconds)
-        call = self._meter.reserve(bid)
+        request = metering.worst_case(choice, system_prompt(instructions, prompt), prompt, seconds)
+        call = self._meter.reserve(request)
         if isinstance(call, BudgetRefusal):
             raise ModelError(why=call.why, refusal=call)
-        begun = time.monotonic()
+        started = time.monotonic()
         usage, outcome, why = NO_USAGE, "failed", ""
         try:
             reply = _send(model, breaker, instructions, prompt, seconds)
@@ -152,7 +153,7 @@ class ChatBrain:
             outcome = "unusable" if error.detail.get("answered") else outcome
             raise
         finally:
-            milliseconds = round((time.monotonic() - begun) * 1000)
+            milliseconds = round((time.monotonic() - started) * 1000)
             self._meter.settle(call, metering.call_result(outcome, usage, milliseconds, why))
 
 
@@ -171,7 +172,7 @@ def _send(
     try:
         reply = model.answer(instructions, prompt, seconds)
     except ModelError as error:
-        # Bad answers are not counted: a request that provokes them must not silence the model.
+        # Unusable answers do not count: a request that provokes them must not disable the model.
         if error.detail.get("down"):
             breaker.record_failure()
         else:

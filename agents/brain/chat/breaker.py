@@ -1,4 +1,4 @@
-"""A model server that fails several times in a row is left alone for a while."""
+"""Circuit breaker: a model server that fails several times in a row is skipped for a while."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAUSE = 60.0
 
 
 class CircuitBreaker:
-    """Counts the failures in a row of one server; safe for the threads of a process."""
+    """Counts consecutive failures of one server; thread-safe."""
 
     def __init__(
         self,
@@ -28,24 +28,24 @@ class CircuitBreaker:
         self._until = 0.0
 
     def allows(self) -> bool:
-        """Whether the server may be asked now. After the pause one question goes first alone."""
+        """Return whether the server may be asked now; after the pause, one request probes it."""
         with self._lock:
             if self._failures < self._limit:
                 return True
             now = self._clock()
             if now < self._until:
                 return False
-            # Others wait until this one has succeeded, or a pause more.
+            # All others wait until this one has succeeded, or for another pause.
             self._until = now + self._pause
             return True
 
     def record_success(self) -> None:
-        """The server answered."""
+        """Record that the server answered."""
         with self._lock:
             self._failures = 0
 
     def record_failure(self) -> None:
-        """The server did not answer, or with an error of its own."""
+        """Record that the server did not answer, or with an error of its own."""
         with self._lock:
             self._failures += 1
             self._until = self._clock() + self._pause
@@ -56,6 +56,6 @@ _breakers_lock = Lock()
 
 
 def breaker_for(base_url: str) -> CircuitBreaker:
-    """The one breaker of this process for a model server."""
+    """Return this process's breaker for a model server."""
     with _breakers_lock:
         return _breakers.setdefault(base_url.rstrip("/"), CircuitBreaker())

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Create the client for a provider; its libraries are imported on first use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from guardia.agents.brain.chat.clients import ChatClient
 
 
 def client_for(provider: str) -> ChatClient:
-    """The wire of a chart entry's provider; ``Misconfigured`` where its library is missing."""
+    """Return the client of a provider. Raises `Misconfigured` if its library is missing."""
     if provider == "anthropic":
         from guardia.agents.brain.chat.client_anthropic import AnthropicClient
 

@@ -1,4 +1,4 @@
-"""Google's Gemini API with ``responseJsonSchema``; needs the extra ``google``."""
+"""Client of Google's Gemini API with `responseJsonSchema`; needs the extra `google`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _VERSION = "v1beta"
 
 
 class GoogleClient:
-    """The wire of ``provider: google``."""
+    """Client for `provider: google`."""
 
     http_library: Any = httpx
 
     def __init__(self) -> None:
-        """``Misconfigured`` where the extra is not installed."""
+        """Raises `Misconfigured` if the extra is not installed."""
         try:
             import langchain_google_genai  # noqa: F401 - its 2 s are not the server's
         except ImportError as error:
@@ -38,11 +38,11 @@ class GoogleClient:
             raise Misconfigured(what="google", why=why) from error
 
     def invoke(self, call: ChatRequest) -> Any:
-        """One generation."""
+        """Send one generation request."""
         from langchain_google_genai import ChatGoogleGenerativeAI
 
-        # Named, so that no address, credential or cloud project of the environment comes in its
-        # place; one attempt, since ``max_retries`` counts the first.
+        # Set explicitly, so that no address, credential or cloud project of the environment takes
+        # precedence. One attempt: `max_retries` counts the first.
         chat = ChatGoogleGenerativeAI(
             model=call.choice.model,
             api_key=_key(call),
@@ -64,17 +64,17 @@ class GoogleClient:
         )
 
     def reply(self, message: Any) -> ChatReply:
-        """The text of an answer that stopped by itself; thoughts are paid for like the rest."""
+        """Return the text of a complete answer; thinking tokens are charged as well."""
         usage = _usage(message.usage_metadata)
-        ended = message.response_metadata.get("finish_reason")
-        if ended == "MAX_TOKENS":
+        finish_reason = message.response_metadata.get("finish_reason")
+        if finish_reason == "MAX_TOKENS":
             raise truncated_answer(usage)
-        if ended != "STOP":
+        if finish_reason != "STOP":
             raise unusable_answer("finishReason", usage)
         return ChatReply(str(message.text), usage)
 
     def classify_error(self, error: Exception) -> ConnectionFailure | int | None:
-        """Its libraries' errors: langchain's of Google's."""
+        """Classify an error: langchain's wrapped around Google's."""
         from google.genai.errors import APIError
 
         match error.__cause__ if isinstance(error.__cause__, APIError) else error:
@@ -96,7 +96,7 @@ def _google_client(call: ChatRequest) -> Any:
     from google.genai.types import HttpOptions
 
     def bounded(request: httpx.Request) -> None:
-        # The library puts "no limit" into each request.
+        # The library sets "no limit" on each request.
         request.extensions["timeout"] = call.client.timeout.as_dict()
 
     call.client.event_hooks = {"request": [bounded]}
@@ -107,26 +107,28 @@ def _google_client(call: ChatRequest) -> Any:
 
 
 def _silence_warnings() -> None:
-    """What the libraries have to remark repeats what the server sent."""
+    """Silence warnings of the libraries that repeat what the server sent."""
     warnings.filterwarnings("ignore", r"(?s).* is not a valid ", UserWarning)
     logging.getLogger("langchain_google_genai").setLevel(logging.ERROR)
 
 
-def _usage(said: object) -> TokenUsage:
-    """The library makes a nought of what the server does not say; no question is of no tokens."""
-    counts = read_usage(said, "input_tokens", "output_tokens")
+def _usage(usage: object) -> TokenUsage:
+    """Read the usage. The library turns missing counts into 0, but no prompt has 0 tokens."""
+    counts = read_usage(usage, "input_tokens", "output_tokens")
     return TokenUsage(counts.tokens_in or None, counts.tokens_out)
 
 
 def _supported_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """``schema`` without patterns, which Gemini's decoding does not know: they stay as words for
-    the model, and the reader of the answer insists on them."""
+    """Return `schema` without patterns, which Gemini's decoding does not support.
+
+    They remain as text for the model, and the parser enforces them.
+    """
     kept = {name: value for name, value in schema.items() if name != "pattern"}
     if "pattern" in schema:
         kept["description"] = f"pattern: {schema['pattern']}"
     if "properties" in schema:
         kept["properties"] = {n: _supported_schema(s) for n, s in schema["properties"].items()}
-        # Else it may write them in another order: the reason is to come before the choice.
+        # Otherwise it may change the order: the reason must come before the choice.
         kept["propertyOrdering"] = list(schema["properties"])
     if "items" in schema:
         kept["items"] = _supported_schema(schema["items"])

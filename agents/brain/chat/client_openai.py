@@ -1,4 +1,4 @@
-"""OpenAI's chat completions with ``response_format`` json_schema: vLLM and others."""
+"""Client of OpenAI's chat completions with `response_format` json_schema: vLLM and others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from guardia.agents.brain.chat.clients import (
 
 
 class OpenAIClient:
-    """The wire of ``provider: openai``."""
+    """Client for `provider: openai`."""
 
     http_library: Any = httpx
 
@@ -26,7 +26,7 @@ class OpenAIClient:
         import langchain_openai  # noqa: F401 - its 2 s are not the server's
 
     def invoke(self, call: ChatRequest) -> Any:
-        """One completion."""
+        """Send one completion request."""
         from langchain_openai import ChatOpenAI
 
         chat = ChatOpenAI(
@@ -47,18 +47,18 @@ class OpenAIClient:
         return chat.invoke(messages, response_format={"type": "json_schema", "json_schema": form})
 
     def reply(self, message: Any) -> ChatReply:
-        """The text of a completion that stopped by itself."""
-        said = message.response_metadata
-        usage = read_usage(said.get("token_usage"), "prompt_tokens", "completion_tokens")
-        ended = said.get("finish_reason")
-        if ended == "length":
+        """Return the text of a completion that stopped by itself."""
+        metadata = message.response_metadata
+        usage = read_usage(metadata.get("token_usage"), "prompt_tokens", "completion_tokens")
+        finish_reason = metadata.get("finish_reason")
+        if finish_reason == "length":
             raise truncated_answer(usage)
-        if ended != "stop" or not isinstance(message.content, str):
+        if finish_reason != "stop" or not isinstance(message.content, str):
             raise unusable_answer("finish_reason", usage)
         return ChatReply(message.content, usage)
 
     def classify_error(self, error: Exception) -> ConnectionFailure | int | None:
-        """Its library's errors."""
+        """Classify an error of its library."""
         import openai
 
         match error:
@@ -69,8 +69,8 @@ class OpenAIClient:
             case openai.APIConnectionError():
                 return ConnectionFailure.UNCONNECTED
             case openai.LengthFinishReasonError():
-                said = getattr(error.completion, "usage", None)
+                usage = getattr(error.completion, "usage", None)
                 raise truncated_answer(
-                    read_usage(said, "prompt_tokens", "completion_tokens")
+                    read_usage(usage, "prompt_tokens", "completion_tokens")
                 ) from None
         return None

@@ -1,6 +1,6 @@
-"""What model servers speak: one wire for each protocol, behind one interface.
+"""Interface of the clients for model servers: one client per protocol.
 
-Libraries are imported when a wire is first used; those of an optional extra may be missing.
+Libraries are imported on first use; those of an optional extra may be missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from guardia.org.brains import ModelChoice
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """Tokens as the server counts them: whatever it said, not checked; ``None``: nothing."""
+    """Token counts as reported by the server, unchecked; `None` if not reported."""
 
     tokens_in: object = None
     tokens_out: object = None
@@ -32,7 +32,7 @@ UNKNOWN_USAGE = TokenUsage()
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What a model said."""
+    """The text of a model's answer, with its usage."""
 
     text: str
     usage: TokenUsage
@@ -40,7 +40,7 @@ class ChatReply:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """Everything that goes over a wire, and the bounded client that carries it."""
+    """Everything that is sent, and the bounded HTTP client that sends it."""
 
     choice: ModelChoice
     key: SecretStr | None
@@ -51,45 +51,45 @@ class ChatRequest:
 
 
 class ConnectionFailure(Enum):
-    """What went wrong below the protocol."""
+    """A failure below the protocol."""
 
     SLOW = "slow"
     UNCONNECTED = "unconnected"
 
 
 class ChatClient(Protocol):
-    """One protocol."""
+    """Client of one protocol."""
 
     @property
     def http_library(self) -> Any:
-        """The library for HTTP that its own library takes clients of."""
+        """The HTTP library whose clients its own library accepts."""
         ...
 
     def invoke(self, call: ChatRequest) -> Any:
-        """Send the question; the library's message."""
+        """Send the prompt. Returns the library's message."""
         ...
 
     def reply(self, message: Any) -> ChatReply:
-        """The message's text; ``ModelError`` where it is no complete answer."""
+        """Return the message's text. Raises `ModelError` if it is not a complete answer."""
         ...
 
     def classify_error(self, error: Exception) -> ConnectionFailure | int | None:
-        """What an error of ``invoke`` means: an HTTP status, or ``None`` for anything else."""
+        """Return the failure or HTTP status behind an error of `invoke`, or `None`."""
         ...
 
 
 def unusable_answer(place: str, usage: TokenUsage = UNKNOWN_USAGE) -> ModelError:
-    """An answer came, and is not what was asked for."""
+    """Build the error for an answer that is not what was asked for."""
     return ModelError(why=t("brain.not_valid", place=place), answered=True, usage=usage)
 
 
 def truncated_answer(usage: TokenUsage) -> ModelError:
-    """The answer was longer than allowed."""
+    """Build the error for an answer that was cut off at the token limit."""
     return ModelError(why=t("brain.cut_off"), answered=True, usage=usage)
 
 
-def read_usage(said: object, tokens_in: str, tokens_out: str) -> TokenUsage:
-    """A usage object's two numbers."""
-    if isinstance(said, Mapping):
-        return TokenUsage(said.get(tokens_in), said.get(tokens_out))
-    return TokenUsage(getattr(said, tokens_in, None), getattr(said, tokens_out, None))
+def read_usage(usage: object, tokens_in: str, tokens_out: str) -> TokenUsage:
+    """Read the two counts of a usage object."""
+    if isinstance(usage, Mapping):
+        return TokenUsage(usage.get(tokens_in), usage.get(tokens_out))
+    return TokenUsage(getattr(usage, tokens_in, None), getattr(usage, tokens_out, None))

@@ -1,6 +1,6 @@
-"""An HTTP client that ends an answer which is longer than any right one, or drips on too long.
+"""HTTP client that aborts a response that is too long or too slow.
 
-The model servers' libraries use one of two libraries for HTTP, which are the same but for the name.
+The libraries of the model servers use one of two HTTP libraries, which differ only in their name.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _MAX_BYTES = 256 * 1024
 
 
 def bounded_client(http: Any, timeout: tuple[float, float, float, float]) -> Any:
-    """A client of the library ``http``, for one answer that begins now.
+    """Build a client of the library `http` for one response that starts now.
 
-    ``timeout``: seconds to connect, read, write, and for a place in the pool. No proxy or address
-    of the environment comes between this host and the model server.
+    `timeout` holds the seconds to connect, read, write, and wait for the pool. No proxy or address
+    of the environment is used.
     """
     deadline = time.monotonic() + timeout[1]
     transport = _transport(http)(deadline)
@@ -27,7 +27,7 @@ def bounded_client(http: Any, timeout: tuple[float, float, float, float]) -> Any
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    """The system's certificates, among which an institution installs its own authority."""
+    """Return a context with the system's certificates, to which an institution adds its own CA."""
     return ssl.create_default_context()
 
 
@@ -58,9 +58,9 @@ def _body(http: Any) -> Any:
             for part in self._stream:
                 size += len(part)
                 if size > _MAX_BYTES:
-                    raise ValueError("the answer is too long")
+                    raise ValueError("the response is too long")
                 if time.monotonic() > self._deadline:
-                    raise http.ReadTimeout("the answer drips")
+                    raise http.ReadTimeout("the response is too slow")
                 yield part
 
         def close(self) -> None:

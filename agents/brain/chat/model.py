@@ -1,6 +1,6 @@
-"""The way to a chat model server: one question, one answer, within its time, or ``ModelError``.
+"""Send one prompt to a chat model and return its answer in time, or raise `ModelError`.
 
-What a server speaks is in ``wires``. Heavy libraries are imported with the first question.
+The protocols are in the clients. Heavy libraries are imported with the first prompt.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from guardia.org.brains import ModelChoice
 log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 5.0
-# What says that the question was not liked, not that the server is unwell.
+# The prompt was rejected; the server is not down.
 _PROMPT_REJECTED = (400, 413, 422)
-# What may be over soon, where the server says when.
+# May succeed soon, if the server says when.
 _RETRYABLE = (429, 500, 502, 503, 504, 529)
 
 
-# Second tries: at once where nobody listens (a server that restarts), else when the server says.
+# Second attempts: soon if the connection is refused (server restart), or when the server says.
 _REFUSED_RETRY_SECONDS = 0.3
 _MAX_RETRY_SECONDS = 10.0
 
@@ -54,17 +54,20 @@ class ChatModel:
 
     @property
     def name(self) -> str:
-        """As the chart names it."""
+        """The model's name in the chart."""
         return self.choice.model
 
     def answer(self, role: str, prompt: Prompt[Any], seconds: float) -> ChatReply:
-        """Ask; ``ModelError`` with a Korean ``why``, ``down=True`` where the server is unwell,
-        ``answered=True`` where it said something unusable, and the ``usage`` so far as known.
+        """Send the prompt and return the answer, or raise `ModelError`.
 
-        Asked once, because the next model or the embedded brain is a better second try than a
-        server in trouble, and clients' own retries would sleep as long as the server likes. A
-        second time only where that promises something: the server names a moment (``Retry-After``)
-        within half of the time, or nobody listens yet. Neither has used anything.
+        The error holds `why` in Korean and the `usage` as far as known, `down=True` if the server
+        is unhealthy and `answered=True` if the answer is unusable.
+
+        One attempt, because the next model or the embedded brain is a better second try than a
+        server in trouble, and the libraries' own retries would sleep for as long as the server
+        likes. There is a second attempt only if it is promising: the server names a time
+        (`Retry-After`) within half of the limit, or the connection was refused. Neither has used
+        any tokens.
         """
         deadline = time.monotonic() + seconds
         try:
@@ -79,13 +82,13 @@ class ChatModel:
 
     def _ask_once(self, role: str, prompt: Prompt[Any], seconds: float) -> ChatReply:
         chat_client = client_factory.client_for(self.choice.provider)
-        # Where an answer has odd types, these repeat what the server sent.
+        # With odd types in an answer, these warnings repeat what the server sent.
         warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
         try:
             message = _run_with_timeout(
                 seconds, lambda: self._invoke(chat_client, role, prompt, seconds)
             )
-        except Exception as error:  # Whatever it was, it came of what the server sent.
+        except Exception as error:  # any error here was caused by what the server sent
             raise self._model_error(chat_client, error, seconds) from None
         return chat_client.reply(message)
 
@@ -94,7 +97,7 @@ class ChatModel:
     ) -> Any:
         from langsmith import tracing_context
 
-        # As a tuple (connect, read, write, pool): langchain keeps one client for each hashable one.
+        # A tuple (connect, read, write, pool): langchain caches a client per hashable timeout.
         timeout = (min(_CONNECT_SECONDS, seconds), seconds, seconds, seconds)
         with (
             http_bounds.bounded_client(chat_client.http_library, timeout) as client,
@@ -120,29 +123,29 @@ class ChatModel:
                 again_in = _retry_after(error) if status in _RETRYABLE else None
                 why = t("brain.http_error", status=status)
                 return ModelError(why=why, down=down, usage=NO_USAGE, again_in=again_in)
-        # Its own message may repeat what the server sent; the kind says enough.
+        # The message may repeat what the server sent; the type is enough.
         log.warning("chat model %s: unusable answer (%s)", self.name, type(error).__name__)
         why = t("brain.not_valid", place="HTTP")
         return ModelError(why=why, answered=True, usage=UNKNOWN_USAGE)
 
 
 def system_prompt(role: str, prompt: Prompt[Any]) -> str:
-    """What the model is told before the data."""
+    """Return the text that precedes the data."""
     return "\n\n".join(filter(None, [role, prompt.instructions]))
 
 
 def _run_with_timeout(seconds: float, work: Callable[[], Any]) -> Any:
-    """``work()``, or ``TimeoutError``; then its thread is left to its own limits.
+    """Return `work()`. Raises `TimeoutError` after `seconds` and abandons its thread.
 
-    Timeouts of sockets are for one silence each and know nothing of name servers: an answer that
-    drips could hold a beat for hours.
+    Socket timeouts apply to each silence and do not cover name resolution: a slow trickle of an
+    answer could block a beat for hours.
     """
     box: Queue[tuple[Any, Exception | None]] = Queue()
 
     def run() -> None:
         try:
             box.put((work(), None))
-        except Exception as error:  # handed to the waiting thread
+        except Exception as error:  # raised in the waiting thread
             box.put((None, error))
 
     Thread(target=run, name="chat-model", daemon=True).start()
@@ -167,14 +170,14 @@ def _was_refused(error: BaseException) -> bool:
 
 
 def _possible_usage(error: BaseException) -> TokenUsage:
-    """Nothing was used where there was no connection; else nobody knows."""
-    # By name: each library for HTTP has its own.
+    """Return no usage if nothing was sent, or unknown usage otherwise."""
+    # By name: each HTTP library has its own classes.
     unsent = {"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "ConnectionRefusedError"}
     return NO_USAGE if any(type(c).__name__ in unsent for c in _causes(error)) else UNKNOWN_USAGE
 
 
 def _retry_after(error: Exception) -> float | None:
-    """Seconds after which the server wants to be asked again, if it says so as a number."""
+    """Return the seconds of `Retry-After` if the server sent a number."""
     for cause in _causes(error):
         headers = getattr(getattr(cause, "response", None), "headers", None)
         try:

@@ -1,8 +1,8 @@
-"""What a chat model may answer: strict schemas for it, and readers that trust nothing it wrote.
+"""Answers of a chat model: strict schemas for them, and parsers that trust nothing.
 
-The schemas keep to what strict servers accept: one flat object, every property required, closed
-sets as ``enum``, texts bounded by ``pattern``, lists by ``maxItems``. Only the pieces of a goal are
-objects in a list, each flat in itself: with a list for each property a model loses count.
+The schemas use what strict servers support: one flat object, every property required, closed sets
+as `enum`, texts bounded by `pattern`, lists by `maxItems`. Only the pieces of a goal are objects in
+a list, each flat: with one list per property a model loses count.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from guardia.i18n import t
 from guardia.org.directory import Directory, Host, InstitutionInfo
 
 NONE = "NONE"
-"""Stands for "none of these": strict enums have no null."""
+"""Means "none of these": strict enums have no null."""
 MAX_SERVERS = 8
 MAX_PIECES = 12
-"""More pieces than a model plans well, and than its answer has room for."""
+"""More pieces than a model plans well, and than fit into its answer."""
 
 Kind = Literal["INCIDENT", "REQUEST", "CHANGE", "QUESTION"]
 Category = Literal[
@@ -44,7 +44,7 @@ _REASON = r"^.{1,160}$"
 _MAX_REASONS = 3
 _TITLE = r"^.{2,80}$"
 _HANGUL = re.compile(r"[가-힣]")
-# Reasons are shown on the issue: no markup, links or mentions in them.
+# Reasons are shown on the issue: they may hold no markup, links or mentions.
 _MARKUP = re.compile(r"[`<>\[\]{}*~|\\@#!]|\b\w+://|\bwww\.")
 
 ReasonText = Annotated[str, StringConstraints(pattern=_REASON)]
@@ -87,13 +87,13 @@ A = TypeVar("A", bound=_Answer)
 TRIAGE_BASE_SCHEMA = json.dumps(_TriageAnswer.model_json_schema(), sort_keys=True)
 DIVISION_BASE_SCHEMA = json.dumps(_DivisionAnswer.model_json_schema(), sort_keys=True)
 CHOICE_BASE_SCHEMA = json.dumps(_ChoiceAnswer.model_json_schema(), sort_keys=True)
-"""The forms without what is offered: they change with this file only."""
+"""The schemas without what is offered: they change with this file only."""
 
 
 def triage_schema(servers: Sequence[Host], institutions: Sequence[InstitutionInfo]) -> Any:
-    """The schema of a triage over exactly these servers and institutions."""
+    """Return the schema of a triage over exactly these servers and institutions."""
     return _object_schema(
-        # First, so that a model has weighed the request before it chooses.
+        # First, so that a model weighs the request before it chooses.
         reasons={"type": "array", "items": _reason_schema(), "maxItems": _MAX_REASONS},
         kind=_enum_schema(get_args(Kind)),
         category=_enum_schema(get_args(Category)),
@@ -111,9 +111,9 @@ def triage_schema(servers: Sequence[Host], institutions: Sequence[InstitutionInf
 def parse_triage(
     text: str, servers: Sequence[Host], institutions: Sequence[InstitutionInfo]
 ) -> Triage:
-    """``text`` as a triage; ``ModelError`` where it is anything but a choice of what was offered.
+    """Parse a triage. Raises `ModelError` for anything but a choice of what was offered.
 
-    A server's institution is what the directory says, whatever the model thinks of it.
+    The institution of a server comes from the directory, not from the model.
     """
     answer = _parse(text, _TriageAnswer)
     hosts = {s.server_id: s for s in servers}
@@ -133,7 +133,7 @@ def parse_triage(
 
 
 def division_schema(servers: Sequence[Host]) -> Any:
-    """The schema of a goal's pieces over exactly these servers."""
+    """Return the schema of a goal's pieces over exactly these servers."""
     piece = _object_schema(
         title={"type": "string", "pattern": _TITLE},
         category=_enum_schema(get_args(Category)),
@@ -148,50 +148,53 @@ def division_schema(servers: Sequence[Host]) -> Any:
 
 
 def parse_division(
-    text: str, servers: Sequence[Host], wanted: Collection[str]
+    text: str, servers: Sequence[Host], required: Collection[str]
 ) -> tuple[GoalPiece, ...]:
-    """``text`` as the pieces of a goal; ``ModelError`` where the model is not sure, chose what was
-    not offered, or left out one of the ``wanted`` servers, which the goal itself names.
+    """Parse the pieces of a goal.
 
-    Kind and priority are not the model's: the rules take them from each title.
+    Raises `ModelError` if the model is not sure, chose what was not offered, or omitted one of the
+    `required` servers, which the goal names. Kind and priority are not the model's: the rules
+    derive them from each title.
     """
     answer = _parse(text, _DivisionAnswer)
     if answer.sure == "NO" or not answer.pieces:
         raise ModelError(why=t("brain.unsure"), answered=True)
     chosen = {p.server for p in answer.pieces}
     _require_offered("server", chosen, {NONE, *(s.server_id for s in servers)})
-    if missing := sorted(set(wanted) - chosen):
+    if missing := sorted(set(required) - chosen):
         raise ModelError(why=t("brain.left_out", servers=", ".join(missing[:5])), answered=True)
     owners = {s.server_id: s.institution for s in servers}
     reasons = _korean_reasons([answer.reason])
-    pieces = dict.fromkeys(_parse_piece(said, owners, reasons) for said in answer.pieces)
+    pieces = dict.fromkeys(_parse_piece(piece, owners, reasons) for piece in answer.pieces)
     return tuple(replace(piece, sentence=number) for number, piece in enumerate(pieces))
 
 
-def _parse_piece(said: _PieceAnswer, owners: dict[str, str], reasons: tuple[str, ...]) -> GoalPiece:
-    title = _without_markup(said.title)
+def _parse_piece(
+    answer: _PieceAnswer, owners: dict[str, str], reasons: tuple[str, ...]
+) -> GoalPiece:
+    title = _without_markup(answer.title)
     if not _HANGUL.search(title):
         raise ModelError(why=t("brain.not_valid", place="title"), answered=True)
     by_rules = triage(title, Directory())
     read = Triage(
         kind=by_rules.kind,
-        category=said.category,
+        category=answer.category,
         priority=by_rules.priority,
-        servers=() if said.server == NONE else (said.server,),
-        action_type=None if said.action_type == NONE else said.action_type,
-        institution=owners.get(said.server),
+        servers=() if answer.server == NONE else (answer.server,),
+        action_type=None if answer.action_type == NONE else answer.action_type,
+        institution=owners.get(answer.server),
         reasons=reasons,
     )
     return GoalPiece(title, title, sentence=0, is_request=True, read=read)
 
 
 def choice_schema(runbooks: Sequence[str]) -> Any:
-    """The schema of a choice among exactly these runbooks, or none of them."""
+    """Return the schema of a choice among exactly these runbooks, or none of them."""
     return _object_schema(reason=_reason_schema(), runbook=_enum_schema([*runbooks, NONE]))
 
 
 def parse_choice(text: str, runbooks: Sequence[str]) -> RunbookChoice:
-    """``text`` as a choice; ``ModelError`` where it is not one of ``runbooks`` or none."""
+    """Parse a choice. Raises `ModelError` if it is neither one of `runbooks` nor none."""
     answer = _parse(text, _ChoiceAnswer)
     _require_offered("runbook", [answer.runbook], {NONE, *runbooks})
     chosen = None if answer.runbook == NONE else answer.runbook
@@ -215,13 +218,13 @@ def _reason_schema() -> dict[str, Any]:
     return {"type": "string", "pattern": _REASON}
 
 
-def _parse(text: str, wanted: type[A]) -> A:
+def _parse(text: str, model: type[A]) -> A:
     try:
-        return wanted.model_validate_json(text)
+        return model.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        # A key that the model made up is not repeated.
-        place = first["loc"][0] if first["loc"] and first["loc"][0] in wanted.model_fields else ""
+        # A key invented by the model is not repeated.
+        place = first["loc"][0] if first["loc"] and first["loc"][0] in model.model_fields else ""
         raise ModelError(why=t("brain.not_valid", place=place or "JSON")) from None
 
 
@@ -231,7 +234,7 @@ def _require_offered(place: str, values: Iterable[str], offered: Iterable[str]) 
 
 
 def _korean_reasons(sentences: Iterable[str]) -> tuple[str, ...]:
-    """The Korean ones, as plain sentences; a fixed one where there are none."""
+    """Return the Korean sentences as plain text, or a default if there are none."""
     plain = tuple(s for s in map(_without_markup, sentences) if _HANGUL.search(s))
     return plain or (t("brain.no_reason"),)
 

@@ -1,8 +1,8 @@
-"""The questions that a chat model is asked, with all that it may see and say.
+"""Prompts for a chat model, with all that it may see and choose.
 
-Requests and documents are data: they are written as JSON texts between marks, with every character
-escaped that chat templates could take for a mark of their own, so that nothing in them can end
-their place in the message.
+Requests and documents are data: they are sent as JSON texts between tags, with every character
+escaped that a chat template could take for a tag of its own, so that nothing in them can end their
+section.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from guardia.org.directory import Directory, Host, InstitutionInfo
 T = TypeVar("T")
 
 MAX_SERVERS = 200
-"""Servers that are offered at once: an enum is compiled into a grammar by the model server."""
+"""Maximum servers offered at once: the model server compiles the enum into a grammar."""
 MAX_TEXT = 4_000
-"""Characters of a request that a model is shown."""
+"""Maximum characters of a request in a prompt."""
 _PASSAGE = 800
 _NOTE = 300
 _NOTES = 12
-# <|im_start|>, </request>, [INST], [|user|]: none of these can be spelled without one of them.
+# <|im_start|>, </request>, [INST], [|user|]: each needs at least one of these.
 _MARKS = frozenset("<>[]|")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt(Generic[T]):
-    """One question: instructions, data, and what an answer must look like."""
+    """One prompt: instructions, data, and the form of the answer."""
 
     name: str
     instructions: str
     data: str
     schema: dict[str, Any]
     parse: Callable[[str], T]
-    """From the model's text to a choice of what was offered; ``ModelError`` else."""
+    """Parses the model's text into a choice of what was offered. Raises `ModelError`."""
     base_schema: str
-    """The form of an answer without what is offered this time."""
+    """The schema without what is offered this time."""
 
     @property
     def schema_json(self) -> str:
@@ -55,13 +55,15 @@ class Prompt(Generic[T]):
         return json.dumps(self.schema, ensure_ascii=False)
 
     def version(self, system: str) -> str:
-        """Which prompt this is: the same for all requests, another after a change of the
-        instructions (``system``, with the role) or of the answer's form."""
+        """Return an id of the prompt that is the same for all requests.
+
+        It changes with the instructions (`system`, with the role) and the form of the answer.
+        """
         return hashlib.sha256(f"{system}\n{self.base_schema}".encode()).hexdigest()[:12]
 
 
 def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
-    """How to classify ``text``, and which servers it means."""
+    """Build the prompt to classify `text` and to find the servers that it means."""
     servers = _offered_servers(text, directory)
     institutions = directory.institutions[:MAX_SERVERS]
     return Prompt(
@@ -72,13 +74,13 @@ def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
             request=text[:MAX_TEXT],
         ),
         schema=parsing.triage_schema(servers, institutions),
-        parse=lambda said: parsing.parse_triage(said, servers, institutions),
+        parse=lambda answer: parsing.parse_triage(answer, servers, institutions),
         base_schema=parsing.TRIAGE_BASE_SCHEMA,
     )
 
 
 def goal_prompt(text: str, scope: GoalScope) -> Prompt[tuple[GoalPiece, ...]]:
-    """Which pieces of work the goal ``text`` is, on which servers of what it may be about."""
+    """Build the prompt to split the goal `text` into pieces of work on servers in `scope`."""
     servers = _offered_servers(text, scope.directory)
     return Prompt(
         name="divide",
@@ -88,7 +90,7 @@ def goal_prompt(text: str, scope: GoalScope) -> Prompt[tuple[GoalPiece, ...]]:
             request=text[:MAX_TEXT],
         ),
         schema=parsing.division_schema(servers),
-        parse=lambda said: parsing.parse_division(said, servers, scope.servers),
+        parse=lambda answer: parsing.parse_division(answer, servers, scope.servers),
         base_schema=parsing.DIVISION_BASE_SCHEMA,
     )
 
@@ -96,7 +98,7 @@ def goal_prompt(text: str, scope: GoalScope) -> Prompt[tuple[GoalPiece, ...]]:
 def choice_prompt(
     text: str, found: tuple[RunbookMatch, ...], notes: tuple[str, ...] = ()
 ) -> Prompt[RunbookChoice]:
-    """Which of the ``found`` procedures fits ``text``; ``notes`` are the agent's own."""
+    """Build the prompt to choose one of `found` for `text`; `notes` are the agent's own."""
     runbooks = [f.runbook.id for f in found]
     return Prompt(
         name="choose",
@@ -107,30 +109,30 @@ def choice_prompt(
             request=text[:MAX_TEXT],
         ),
         schema=parsing.choice_schema(runbooks),
-        parse=lambda said: parsing.parse_choice(said, runbooks),
+        parse=lambda answer: parsing.parse_choice(answer, runbooks),
         base_schema=parsing.CHOICE_BASE_SCHEMA,
     )
 
 
 def _offered_servers(text: str, directory: Directory) -> tuple[Host, ...]:
-    """All servers; of very many those first whose name or institution stands in the text."""
+    """Return the servers to offer; of too many, first those that the text mentions."""
     if len(directory.servers) <= MAX_SERVERS:
         return directory.servers
-    said = "".join(text.lower().split())
+    compact = "".join(text.lower().split())
     institutions = {
-        i.id for i in directory.institutions if _mentions_any(said, i.id, i.name, *i.aliases)
+        i.id for i in directory.institutions if _mentions_any(compact, i.id, i.name, *i.aliases)
     }
 
     def distance(host: Host) -> int:
-        if _mentions_any(said, host.server_id, *host.aliases):
+        if _mentions_any(compact, host.server_id, *host.aliases):
             return 0
         return 1 if host.institution in institutions else 2
 
     return tuple(sorted(directory.servers, key=distance)[:MAX_SERVERS])
 
 
-def _mentions_any(said: str, *names: str) -> bool:
-    return any("".join(name.lower().split()) in said for name in names if name)
+def _mentions_any(compact: str, *names: str) -> bool:
+    return any("".join(name.lower().split()) in compact for name in names if name)
 
 
 def _directory_data(
@@ -143,7 +145,7 @@ def _directory_data(
 
 
 def _server_data(host: Host) -> dict[str, Any]:
-    """What the model may know of a server: names, never addresses, accounts or paths."""
+    """Return what the model may know of a server: names, never addresses, accounts or paths."""
     return {
         "id": host.server_id,
         "institution": host.institution,
@@ -166,19 +168,19 @@ def _sections(**sections: Any) -> str:
 
 
 def encode(value: Any) -> str:
-    """``value`` as JSON whose texts hold no mark, bracket or bar of their own."""
+    """Encode `value` as JSON whose texts contain no angle bracket, bracket or bar."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{encode(k)}: {encode(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(encode(v) for v in value) + "]"
     if isinstance(value, str):
-        # A lone surrogate could not be sent at all.
+        # A lone surrogate cannot be sent.
         value = value.encode("utf-8", "replace").decode("utf-8")
     return "".join(map(_escape, json.dumps(value, ensure_ascii=False)))
 
 
 def _escape(character: str) -> str:
-    """Marks, and characters that nobody sees (line separators, tags), as JSON escapes."""
+    """Escape tag characters and invisible ones (line separators, tags) as JSON escapes."""
     if character.isprintable() and character not in _MARKS:
         return character
     units = character.encode("utf-16-be")

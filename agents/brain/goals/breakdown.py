@@ -1,7 +1,7 @@
-"""A goal's text in pieces: list items, sentences, and the clauses that "-고", "-며", "그리고" join.
+"""Split a goal's text: list items, sentences, and clauses joined by "-고", "-며", "그리고".
 
-Rules over morphemes, no model. A piece is what may become one piece of work; what it is, the triage
-says. Nothing is added to the text: each piece is a part of it, turned into a plain request.
+Rules over morphemes, no model. A piece may become one piece of work; triage decides what it is.
+Nothing is added to the text: each piece is a part of it, turned into a plain request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from guardia.agents.brain.triage.text import strip_noise
 from guardia.knowledge.korean import Morpheme, join_morphemes, morphemes
 
 MAX_PIECES = 20
-"""A goal of more pieces is several goals."""
+"""A goal with more pieces is several goals."""
 _PIECE_CHARACTERS = 500
 _BULLET = re.compile(r"^\s*(?:[-*•·‣○●□■▪]|\(?\d{1,2}[.)]|[①-⑳]|[가-하][.)])\s+")
 _JOINING = frozenset({"고", "며", "으며", "고서"})
@@ -32,18 +32,18 @@ class GoalPiece:
     """A part of a goal's text."""
 
     text: str
-    """As it is written."""
+    """As written."""
     request: str
-    """The same as a request, which triage reads: "점검하고" is "점검해 주세요"."""
+    """The same as a request, for triage: "점검하고" becomes "점검해 주세요"."""
     sentence: int
     is_request: bool
-    """It asks for something; else it tells a circumstance, or is a heading."""
+    """Whether it asks for something; otherwise it states a circumstance or is a heading."""
     read: Triage | None = None
-    """What a model has chosen for it, where a model has divided the goal."""
+    """The triage of the model, if a model has divided the goal."""
 
 
 def divide(text: str) -> tuple[GoalPiece, ...]:
-    """The pieces of ``text``, which is untrusted: words that address the machine are not heard."""
+    """Split the untrusted `text` into pieces, ignoring words that address the machine."""
     found: list[GoalPiece] = []
     sentence = 0
     for line in strip_noise(text, lexicon().injection_patterns).splitlines():
@@ -58,29 +58,29 @@ def _is_heading(line: str) -> bool:
 
 
 def _segments(line: str) -> Iterator[tuple[str, bool]]:
-    """The clauses of a line that are work of their own; ``True`` with a sentence's last one."""
+    """Yield the clauses of a line that are separate work; `True` for the last of a sentence."""
     items = _goal_morphemes(line)
-    begin = 0
+    start = 0
     for i, item in enumerate(items):
         following = items[i + 1] if i + 1 < len(items) else None
         if following is None:
-            yield line[begin:], True
+            yield line[start:], True
         elif _ends_sentence(item, following):
-            yield line[begin : following.start], True
-            begin = following.start
+            yield line[start : following.start], True
+            start = following.start
         elif _joins_clauses(items, i) or following.form in _BETWEEN:
-            yield line[begin : following.start], False
-            begin = following.start
+            yield line[start : following.start], False
+            start = following.start
 
 
 def _goal_morphemes(text: str) -> list[Morpheme]:
-    """The morphemes of ``text``, in which "점검하고" is always the verb."""
+    """Return the morphemes of `text`, with "점검하고" always read as a verb."""
     found: list[Morpheme] = []
     for item in morphemes(text):
-        deed = bool(found) and found[-1].form in lexicon().lists["deeds"]
-        if deed and (item.tag, item.form) == ("XSA", "하"):
+        is_work = bool(found) and found[-1].form in lexicon().lists["deeds"]
+        if is_work and (item.tag, item.form) == ("XSA", "하"):
             found.append(item._replace(tag="XSV"))
-        elif deed and item.form == "하고" and item.tag in ("JC", "JKB"):
+        elif is_work and item.form == "하고" and item.tag in ("JC", "JKB"):
             found += (Morpheme("하", "XSV", item.start), Morpheme("고", "EC", item.start + 1))
         else:
             found.append(item)
@@ -94,7 +94,7 @@ def _ends_sentence(item: Morpheme, following: Morpheme) -> bool:
 
 
 def _joins_clauses(items: Sequence[Morpheme], i: int) -> bool:
-    """After item ``i`` another piece of work begins: "분석하고 …", not "느리고 …", "하고 있다"."""
+    """Return whether new work follows item `i`: "분석하고 …", not "느리고 …", "하고 있다"."""
     item, following = items[i], items[i + 1]
     if item.form == "," and i:
         return _joins_clauses([*items[:i], following], i - 1)
@@ -119,7 +119,7 @@ def _piece(segment: str, sentence: int, *, heading: bool) -> GoalPiece:
 
 
 def _predicate(items: Sequence[Morpheme]) -> Morpheme | None:
-    """The verb that the piece ends with, before endings only; ``None`` where it ends otherwise."""
+    """Return the verb before the final endings, or `None` if the piece ends otherwise."""
     for item in reversed(items):
         if item.tag in _DOING:
             return item
@@ -133,7 +133,7 @@ def _asks_politely(items: Sequence[Morpheme]) -> bool:
 
 
 def _is_request(items: Sequence[Morpheme], verb: Morpheme | None) -> bool:
-    """Asked for, planned ("점검한다", "점검할 것"), or named ("로그 정리"); not merely told."""
+    """Return whether the piece is requested, planned ("점검한다") or named ("로그 정리")."""
     if _asks_politely(items):
         return True
     last = items[-1] if items else None

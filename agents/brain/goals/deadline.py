@@ -1,4 +1,4 @@
-"""Dates until which a Korean text wants something: "연말까지", "다음 주 금요일까지"."""
+"""Deadlines in a Korean text: "연말까지", "다음 주 금요일까지"."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 _DAYS = "월화수목금토일"
 _FRIDAY = 4
-# What makes a date a deadline; without one of these it is a moment, or a part of a name.
+# Marks a date as a deadline; without it a date is a point in time or part of a name.
 _UNTIL = r"\s*(?:까지|안에|안으로|이내|내로|내에|중으로|전에|전까지)"
 _WEEK = r"(?P<{0}>이번|금|다음|차|내)\s*주"
 
 
 class Deadline(NamedTuple):
-    """A deadline named at ``text[start:end]``."""
+    """A deadline named at `text[start:end]`."""
 
     on: date
     start: int
@@ -24,11 +24,11 @@ class Deadline(NamedTuple):
 
 
 def deadlines(text: str, today: date) -> list[Deadline]:
-    """The deadlines of ``text`` in its order, counted from ``today``; impossible dates are none."""
+    """Return the deadlines of `text` in order, relative to `today`, without impossible dates."""
     found: list[Deadline] = []
-    for pattern, when in _FORMS:
+    for pattern, resolve in _FORMS:
         for match in pattern.finditer(text):
-            on = _possible(when, match, today)
+            on = _resolve(resolve, match, today)
             if on is not None and not any(
                 d.start < match.end() and match.start() < d.end for d in found
             ):
@@ -36,12 +36,12 @@ def deadlines(text: str, today: date) -> list[Deadline]:
     return sorted(found, key=lambda d: d.start)
 
 
-def _possible(
-    when: Callable[[re.Match[str], date], date], match: re.Match[str], today: date
+def _resolve(
+    resolve: Callable[[re.Match[str], date], date], match: re.Match[str], today: date
 ) -> date | None:
     try:
-        return when(match, today)
-    except (ValueError, OverflowError):  # the 31st of a month that has 30 days
+        return resolve(match, today)
+    except (ValueError, OverflowError):  # e.g. the 31st of a month with 30 days
         return None
 
 
@@ -50,7 +50,7 @@ def _full(match: re.Match[str], _today: date) -> date:
 
 
 def _month_day(match: re.Match[str], today: date) -> date:
-    """The next such day: what has passed this year is of the next one."""
+    """Return the next such day: a date that has passed this year is next year's."""
     found = date(today.year, int(match["m"]), int(match["d"]))
     return found if found >= today else found.replace(year=today.year + 1)
 
@@ -86,7 +86,7 @@ def _near(match: re.Match[str], today: date) -> date:
 
 
 def _weekday(match: re.Match[str], today: date) -> date:
-    """Weeks begin on Monday; a day without a week is the next one of that name."""
+    """Return the day of a week starting on Monday, or the next such day if no week is named."""
     monday = today - timedelta(days=today.weekday())
     day = _DAYS.index(match["day"])
     if match["week"]:
@@ -95,7 +95,7 @@ def _weekday(match: re.Match[str], today: date) -> date:
 
 
 def _week(match: re.Match[str], today: date) -> date:
-    """A week ends, for work, on its Friday."""
+    """Return the week's Friday, when its work ends."""
     monday = today - timedelta(days=today.weekday())
     return monday + timedelta(days=_FRIDAY + 7 * (match["only"] in ("다음", "차", "내")))
 
@@ -105,8 +105,8 @@ def _last_day(year: int, month: int) -> date:
 
 
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], date]], ...] = tuple(
-    (re.compile(pattern + _UNTIL), when)
-    for pattern, when in (
+    (re.compile(pattern + _UNTIL), resolve)
+    for pattern, resolve in (
         (r"(?P<y>20\d\d)\s*[-./년]\s*(?P<m>\d{1,2})\s*[-./월]\s*(?P<d>\d{1,2})\s*[.일]?", _full),
         (r"(?<!\d)(?P<m>\d{1,2})\s*월\s*(?P<d>\d{1,2})\s*일", _month_day),
         (r"(?<![\d.])(?P<m>\d{1,2})/(?P<d>\d{1,2})", _month_day),

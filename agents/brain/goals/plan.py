@@ -1,7 +1,7 @@
-"""A goal's pieces as work: what each is, on which servers, until when, and what is not clear. Pure.
+"""Resolve a goal's pieces to work: what each is, on which servers, until when. Pure.
 
-Nothing is guessed: what a server is taken from is said, and where it cannot be told, a question
-takes its place.
+Nothing is guessed: the source of a server is stated, and if there is none, a question takes its
+place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_SERVERS = 50
 """A piece that means more servers is several pieces."""
 GENERAL = "GENERAL"
 _QUOTED_CHARACTERS = 200
-"""Characters of a request that stand in the reason of a hire."""
+"""Maximum characters of a request quoted in the reason of a hire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,20 @@ class ResolvedPiece:
 
 @dataclass(slots=True)
 class _Surroundings:
-    """What the text around a piece has said."""
+    """Context from the text around a piece."""
 
     institution: str | None = None
     due: date | None = None
     sentence: int = -1
     servers: tuple[str, ...] = ()
-    """Of the piece before, in the same sentence."""
+    """Servers of the previous piece in the same sentence."""
     near: str | None = None
-    """The institution of the piece before, in the same sentence."""
+    """Institution of the previous piece in the same sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class _KnownServers:
-    """The names that pieces can mean."""
+    """The servers and server names that pieces can mean."""
 
     directory: Directory
     kind_words: Mapping[str, tuple[str, ...]]
@@ -68,9 +68,9 @@ class _KnownServers:
         }
 
     def without_removed_servers(self, read: Triage) -> Triage:
-        """What a model chose, without servers that are gone since."""
-        left = tuple(s for s in read.servers if s in self.hosts)
-        return read.model_copy(update={"servers": left})
+        """Return a model's triage without servers that have been removed since."""
+        existing = tuple(s for s in read.servers if s in self.hosts)
+        return read.model_copy(update={"servers": existing})
 
 
 def resolve_pieces(
@@ -81,11 +81,11 @@ def resolve_pieces(
     classify: Callable[[str], Triage],
     due: date | None = None,
 ) -> list[ResolvedPiece]:
-    """The work in ``pieces``; circumstances and headings only lend theirs what they say.
+    """Resolve the work in `pieces`. Circumstances and headings only provide context.
 
-    ``ways`` are the words for each kind of server, ``think`` is the brain's triage of pieces
-    that no model has read. Without ``today`` no deadline is looked for; ``due`` holds for all
-    pieces that say nothing else.
+    `kind_words` are the words for each kind of server; `classify` is the brain's triage for pieces
+    that no model has read. Without `today` no deadlines are searched; `due` applies to all pieces
+    without one of their own.
     """
     known = _KnownServers(directory, kind_words, {h.server_id: h for h in directory.servers})
     context = _Surroundings(due=due)
@@ -113,10 +113,10 @@ def resolve_pieces(
 def _resolve(
     work: ResolvedPiece, piece: GoalPiece, context: _Surroundings, known: _KnownServers
 ) -> ResolvedPiece:
-    """With its servers, or with a question."""
+    """Return the work with its servers, or with a question."""
     read = work.triage
     if piece.read:
-        # The words are a model's: only what it chose from was offered within the goal's bounds.
+        # The words are a model's: only its choice is known to be within the goal's scope.
         return _with_servers(work, read.servers) if read.servers else _with_question(work, read)
     around = read.institution or context.near or context.institution
     fan = fan_out(piece.request, known.directory, known.kind_words, around)
@@ -145,7 +145,7 @@ def _with_all_servers(work: ResolvedPiece, servers: Sequence[str], words: str) -
 def _with_only_server(
     work: ResolvedPiece, institution: str | None, kinds: set[str], known: _KnownServers
 ) -> ResolvedPiece:
-    """An institution's only server of a kind needs no name."""
+    """Use an institution's only server of a kind, which needs no name."""
     fitting = [
         h.server_id
         for h in known.directory.servers
@@ -170,13 +170,13 @@ def _with_servers(work: ResolvedPiece, servers: tuple[str, ...], *reasons: str) 
         return replace(work, question=t("goals.ask.question"))
     if read.category == GENERAL and not read.action_type and read.kind != "INCIDENT":
         return replace(work, question=t("goals.ask.what"))
-    # Where it was found by other means, that the words alone name none is no longer a reason.
+    # If a server was found by other means, "none is named" is no longer a reason.
     kept = (r for r in read.reasons if r != t("triage.named.nobody"))
     return replace(work, servers=servers, reasons=(*kept, *reasons))
 
 
 def draft_opening(skill: str, work: str, head: str) -> Opening:
-    """A specialist for one skill."""
+    """Draft the hire of a specialist for one skill."""
     name = t(f"triage.category.{skill}")
     return Opening(
         agent_id=f"{skill.lower()}-agent",

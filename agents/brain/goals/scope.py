@@ -1,6 +1,6 @@
-"""What a goal's own words say that it is about: the bounds of any plan for it. Pure.
+"""Scope of a goal as stated in its own words; it limits any plan for the goal. Pure.
 
-Words that speak to the machine and quotations are not heard, so they widen nothing.
+Words that address the machine and quotations are ignored, so they widen nothing.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ class GoalScope:
     """Where a goal's work may be."""
 
     directory: Directory
-    """The institutions that it names, with their servers; all of them where it names none."""
+    """The institutions that it names, with their servers; all if it names none."""
     servers: frozenset[str]
-    """Those that it plainly means: a plan without them would leave work out."""
+    """Servers that it clearly means: a plan without them would omit work."""
 
 
 def goal_scope(text: str, directory: Directory) -> GoalScope:
-    """The institutions and servers that ``text``, which is untrusted, is about."""
+    """Return the institutions and servers that the untrusted `text` is about."""
     own = relevant_text(text)
     work = plan.resolve_pieces(
-        divide(text), directory, lexicon().servers, None, lambda said: triage(said, directory)
+        divide(text), directory, lexicon().servers, None, lambda piece: triage(piece, directory)
     )
     servers = frozenset(s for found in work if not found.question for s in found.servers)
     named = {

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Triage of requests by rules over Korean morphemes and a lexicon of the field."""

@@ -1,6 +1,6 @@
-"""The embedded brain's triage: what a request is, how urgent, about which servers, asking what.
+"""Triage of the embedded brain: kind, category, priority, servers and requested work.
 
-Rules over Korean morphemes and a lexicon of the field; no model, no network. Every answer carries
+Rules over Korean morphemes and a lexicon of the field; no model, no network. Every result carries
 the words that led to it.
 """
 
@@ -20,32 +20,32 @@ from guardia.i18n import t
 from guardia.org.directory import Directory
 
 _MASK = "SRV"
-"""Stands for a named server, in the lexicon's patterns too."""
+"""Replaces a named server, in the lexicon's patterns as well."""
 
 
 class Triage(BaseModel):
-    """A request understood."""
+    """A classified request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
-    """``INCIDENT REQUEST CHANGE QUESTION``."""
+    """`INCIDENT REQUEST CHANGE QUESTION`."""
     category: str
-    """``DB WAS WEB SECURITY NETWORK STORAGE OS DEPLOY ACCOUNT BACKUP GENERAL``."""
+    """`DB WAS WEB SECURITY NETWORK STORAGE OS DEPLOY ACCOUNT BACKUP GENERAL`."""
     priority: str
-    """``P1`` (down for many, breach) to ``P4`` (can wait)."""
+    """`P1` (down for many, breach) to `P4` (can wait)."""
     servers: tuple[str, ...] = ()
-    """Ids of the servers that the text names, in its order."""
+    """Ids of the named servers, in the order of the text."""
     action_type: str | None = None
-    """The work that the text itself asks for: ``RESTART DEPLOY …``."""
+    """The work that the text itself requests: `RESTART DEPLOY …`."""
     institution: str | None = None
-    """Of the first named server, else the institution that the text names."""
+    """Institution of the first named server, or failing that the one that the text names."""
     reasons: tuple[str, ...] = ()
-    """Korean sentences: which words led to what."""
+    """Korean sentences: which words led to which result."""
 
 
 def triage(text: str, directory: Directory) -> Triage:
-    """Understand ``text``, which is untrusted: words that address the machine are not heard."""
+    """Classify the untrusted `text`, ignoring words that address the machine."""
     words = lexicon()
     own = strip_noise(text, words.injection_patterns)
     mentions = find_mentions(own, directory, words.servers)
@@ -78,13 +78,15 @@ def triage(text: str, directory: Directory) -> Triage:
 
 
 def relevant_text(text: str) -> str:
-    """What a request says to the desk: without quotations, manners, and words that speak to the
-    machine. Searches and parameters are taken from this alone."""
+    """Return a request without quotations, courtesies, and words that address the machine.
+
+    Searches and parameters use this text only.
+    """
     return strip_noise(text, lexicon().injection_patterns)
 
 
 def mentioned_servers(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
-    """The servers that people name in talk around a request, which is as untrusted as that."""
+    """Return the servers named in the conversation around a request, which is untrusted as well."""
     words = lexicon()
     found = (
         find_mentions(strip_noise(line, words.injection_patterns), directory, words.servers)
@@ -94,21 +96,21 @@ def mentioned_servers(talk: Iterable[str], directory: Directory) -> tuple[str, .
 
 
 def _masked(text: str, mentions: list[ServerMention]) -> str:
-    """The text with a neutral word for each server: "DB" in an id is no complaint about a DB."""
+    """Replace each server with a neutral word: "DB" in an id is no problem with a DB."""
     for mention in reversed(mentions):
         text = f"{text[: mention.start]}{_MASK}{text[mention.end :]}"
     return text
 
 
 def _institution(text: str, directory: Directory) -> str | None:
-    """The institution that the text names first."""
-    places = [
-        (place, institution.id)
+    """Return the institution that the text names first."""
+    positions = [
+        (position, institution.id)
         for institution in directory.institutions
         for name in (institution.name, *institution.aliases)
-        if (place := text.find(name)) >= 0
+        if (position := text.find(name)) >= 0
     ]
-    return min(places)[1] if places else None
+    return min(positions)[1] if positions else None
 
 
 def _reason(judgement: rules.Judgement, field: str | None = None) -> str:
@@ -119,7 +121,7 @@ def _reason(judgement: rules.Judgement, field: str | None = None) -> str:
 
 
 def _server_reasons(text: str, mentions: list[ServerMention], facts: RequestFacts) -> Iterator[str]:
-    """The sentences about the servers and the asked work."""
+    """Yield the reasons about servers and requested work."""
     if mentions:
         servers = ", ".join(dict.fromkeys(m.server_id for m in mentions))
         words = dict.fromkeys(text[m.start : m.end].strip() for m in mentions)

@@ -1,4 +1,4 @@
-"""Sentences and clauses: how far a negation, a condition or a question reaches."""
+"""Split a text into sentences and clauses, the scope of negations, conditions and questions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ASKING = (
     "나요", "ᆫ가요", "은가요", "는가요", "까요", "ᆸ니까", "습니까", "는지요", "ᆫ지요", "죠",
     "나", "ᆫ가", "는가", "은가", "니",
 )
-# After a condition these make it a wish: "주시면 됩니다", "해 주시면 감사하겠습니다".
+# After a condition these form a request: "주시면 됩니다", "해 주시면 감사하겠습니다".
 _IDIOM = frozenset({"되", "하", "좋", "감사", "고맙", "충분", "괜찮", "안"})
-# Connectives that leave the clause open.
+# Connectives that do not end the clause.
 _INSIDE = frozenset({
     "게", "게끔", "도록", "다고", "ᆫ다고", "는다고", "라고", "지", "러", "려고", "으려고", "자마자",
 })
@@ -25,25 +25,25 @@ _INSIDE = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """Morphemes up to a connective or final ending, and what the ending does to them."""
+    """Morphemes up to a connective or final ending, with the effect of the ending."""
 
     items: tuple[Morpheme, ...]
     sentence: int
     conditional: bool
-    """It is a condition: what it says has not happened."""
+    """Whether it is a condition: what it says has not happened."""
     question: bool
 
 
 def clauses(text: str) -> list[Clause]:
-    """The clauses of ``text``."""
+    """Split `text` into clauses."""
     items = morphemes(text)
     found: list[Clause] = []
-    begin = sentence = 0
+    start = sentence = 0
     for i in range(len(items)):
         stops = _ends_sentence(text, items, i)
         if stops or _ends_clause(items, i):
-            found.append(_clause(items[begin : i + 1], sentence))
-            begin, sentence = i + 1, sentence + stops
+            found.append(_clause(items[start : i + 1], sentence))
+            start, sentence = i + 1, sentence + stops
     return found
 
 
@@ -61,7 +61,7 @@ def _clause(items: list[Morpheme], sentence: int) -> Clause:
 
 
 def _ends_sentence(text: str, items: list[Morpheme], i: int) -> bool:
-    """A sentence ends after item ``i``."""
+    """Return whether a sentence ends after item `i`."""
     if i + 1 == len(items):
         return True
     item, following = items[i], items[i + 1]
@@ -75,7 +75,7 @@ def _ends_sentence(text: str, items: list[Morpheme], i: int) -> bool:
 
 
 def _ends_clause(items: list[Morpheme], i: int) -> bool:
-    """A clause ends after item ``i``: a connective that closes it, or a comma after a particle."""
+    """Return whether item `i` ends a clause: a closing connective, or a comma after a particle."""
     item = items[i]
     if item.form == "," and i and items[i - 1].tag[0] in "JE":
         return True

@@ -1,4 +1,4 @@
-"""What holds in a request: its troubles, wishes, asked work and topics, from the bare hits."""
+"""Facts of a request, derived from concept hits: problems, requests, requested work, topics."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from guardia.agents.brain.triage.lexicon import Lexicon
 from guardia.agents.brain.triage.reading import ConceptHit, RequestReading
 
 _KIND_WEIGHT = 5.0
-"""A named server speaks for its kind as much as a word that nearly decides, said in passing."""
+"""A named server counts for its kind as much as a nearly decisive word."""
 _OFFICE_PENALTY = 0.5
-"""Beside a word of the field, an office thing is only where it happens: "회의실 랜"."""
+"""An office item next to a word of the field is only the location: "회의실 랜"."""
 _ABOUT_TROUBLE = ("action.DEPLOY", "action.LOG_ANALYSIS")
-"""Work whose object can be a trouble: "오류 수정 버전 배포", "에러 로그 분석"."""
+"""Work whose object can be a problem: "오류 수정 버전 배포", "에러 로그 분석"."""
 _DESCRIBING = ("ᆫ", "은", "는", "던")
 
 
 @dataclass(frozen=True)
 class RequestFacts:
-    """The facts of one reading. ``kinds`` are the kinds of the named servers, in order."""
+    """The facts of one reading. `kinds` are the kinds of the named servers, in order."""
 
     reading: RequestReading
     lexicon: Lexicon
     kinds: Sequence[str]
 
-    # --- troubles ----------------------------------------------------------------------------
+    # --- problems ----------------------------------------------------------------------------
 
     @cached_property
     def faults(self) -> list[ConceptHit]:
-        """Troubles that are there now."""
-        facts = [h for h in self.reading.facts("fault.") if not self._talked_about(h)]
-        quiet = [h for h in facts if h.concept in ("fault.weak", "fault.waiting")]
-        facts = [h for h in facts if h in quiet or not is_inside(h, quiet)]
+        """Problems that exist now."""
+        facts = [h for h in self.reading.facts("fault.") if not self._is_topic_only(h)]
+        mild = [h for h in facts if h.concept in ("fault.weak", "fault.waiting")]
+        facts = [h for h in facts if h in mild or not is_inside(h, mild)]
         calm = self.reading.facts("calm.now")
         if calm:
             last = max(h.clause for h in calm)
@@ -43,11 +43,11 @@ class RequestFacts:
         return facts
 
     def fault(self, *names: str) -> list[ConceptHit]:
-        """The troubles of these sorts."""
+        """Return the problems of these kinds."""
         return [h for h in self.faults if h.concept.removeprefix("fault.") in names]
 
-    def _talked_about(self, hit: ConceptHit) -> bool:
-        """The trouble is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
+    def _is_topic_only(self, hit: ConceptHit) -> bool:
+        """Return whether the problem is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
         asking, shadows = self.lexicon.lists["asking"], self.lexicon.lists["shadows"]
         for item in self.reading.items(hit)[hit.end :]:
             if item.tag[0] not in "NX" and item.form not in asking:
@@ -56,21 +56,21 @@ class RequestFacts:
                 return True
         changes = self.reading.in_clause(hit.clause, "ask.change", *_ABOUT_TROUBLE)
         return (
-            self._asks_what(hit.clause, hit.end)
-            or self._only_curious(hit)
-            or self._idly_asked(hit)
+            self._has_question_word(hit.clause, hit.end)
+            or self._is_curiosity(hit)
+            or self._is_idle_question(hit)
             or any(c.begin >= hit.end and self.is_requested(c) for c in changes)
         )
 
-    def _idly_asked(self, hit: ConceptHit) -> bool:
-        """Whether, not that: "배포하면 끊기나요? 급하지 않아요"."""
+    def _is_idle_question(self, hit: ConceptHit) -> bool:
+        """Return whether it asks if a problem would occur: "배포하면 끊기나요? 급하지 않아요"."""
         clause = self.reading.clauses[hit.clause]
         if not clause.question or any(m.form == "왜" for m in clause.items):
             return False
         return bool(self.reading.facts("ask.curious") or self.times("when.wait"))
 
-    def _only_curious(self, hit: ConceptHit) -> bool:
-        """The sentence wants to know, or asks what would follow, and no work is wished."""
+    def _is_curiosity(self, hit: ConceptHit) -> bool:
+        """Return whether the sentence only asks for information and requests no work."""
         clause = self.reading.clauses[hit.clause]
         same = [n for n, c in enumerate(self.reading.clauses) if c.sentence == clause.sentence]
         if clause.question and any(self.reading.clauses[n].conditional for n in same):
@@ -79,11 +79,11 @@ class RequestFacts:
         idle = not self.requests and not self.reading.facts("when.urgent")
         return curious and (idle or hit.past)
 
-    # --- wishes ------------------------------------------------------------------------------
+    # --- requests ----------------------------------------------------------------------------
 
     @cached_property
     def requests(self) -> list[ConceptHit]:
-        """Politeness and orders, but not "please answer" and not "when you have time"."""
+        """Requests and orders, but not "please answer" and not "when you have time"."""
         others = self.reading.all("ask.reply", "when.wait", "when.anytime")
         answers = {h.clause for h in others}
         return [
@@ -97,13 +97,13 @@ class RequestFacts:
 
     @cached_property
     def asks_politely(self) -> bool:
-        """Asked as a question, meant as a wish: "… 해 주실 수 있나요"."""
+        """Whether a question means a request: "… 해 주실 수 있나요"."""
         replies = {h.clause for h in self.reading.all("ask.reply")}
         return any(h.clause not in replies for h in self.reading.all("ask.please") if not h.denied)
 
     @cached_property
     def questions(self) -> list[ConceptHit]:
-        """Words that ask, where the clause is a question or says that an answer is wanted."""
+        """Question words in clauses that are questions or ask for an answer."""
         asking = {n for n, c in enumerate(self.reading.clauses) if c.question}
         asking |= {h.clause for h in self.reading.facts("ask.curious", "ask.reply")}
         return [h for h in self.reading.all("ask.info") if asking & {h.clause, h.clause + 1}]
@@ -114,38 +114,38 @@ class RequestFacts:
         return [h for h in self.reading.all("ask.info") if self._is_open_question(h.clause)]
 
     def _is_open_question(self, clause: int) -> bool:
-        return self.reading.clauses[clause].question and self._asks_what(clause)
+        return self.reading.clauses[clause].question and self._has_question_word(clause)
 
-    def _asks_what(self, clause: int, begin: int = 0) -> bool:
+    def _has_question_word(self, clause: int, begin: int = 0) -> bool:
         items = self.reading.clauses[clause].items[begin:]
         return any(m.form in self.lexicon.lists["asking"] for m in items)
 
     def is_requested(self, hit: ConceptHit) -> bool:
-        """The work of ``hit`` is wished, not told, denied or asked about."""
-        if hit.denied or hit.past or self._belongs_to_other(hit) or self._describes(hit):
+        """Return whether the work of `hit` is requested, not narrated, denied or asked about."""
+        if hit.denied or hit.past or self._modifies_next_noun(hit) or self._describes(hit):
             return False
         if self._is_open_question(hit.clause) or self._gives_reason(hit):
             return False
-        wish = next((w for w in self.reading.all("ask.do") if self._reaches(w, hit)), None)
-        if wish is None:
+        request = next((r for r in self.reading.all("ask.do") if self._reaches(r, hit)), None)
+        if request is None:
             return self._ends_bare(hit)
-        return not self._is_open_question(wish.clause)
+        return not self._is_open_question(request.clause)
 
-    def _reaches(self, wish: ConceptHit, hit: ConceptHit) -> bool:
-        """The wish stands after the work, in its clause or one of the next two."""
+    def _reaches(self, request: ConceptHit, hit: ConceptHit) -> bool:
+        """Return whether the request follows the work in its clause or one of the next two."""
         clauses = self.reading.clauses
-        if wish.denied or clauses[wish.clause].sentence != clauses[hit.clause].sentence:
+        if request.denied or clauses[request.clause].sentence != clauses[hit.clause].sentence:
             return False
-        behind = wish.clause == hit.clause and wish.end > hit.begin
-        return behind or 0 < wish.clause - hit.clause <= 2
+        behind = request.clause == hit.clause and request.end > hit.begin
+        return behind or 0 < request.clause - hit.clause <= 2
 
     def _gives_reason(self, hit: ConceptHit) -> bool:
-        """The clause says why: "자리를 옮겨서 …"."""
+        """Return whether the clause states a reason: "자리를 옮겨서 …"."""
         last = self.reading.items(hit)[-1]
         return last.tag == "EC" and last.form in self.lexicon.lists["reasons"]
 
-    def _belongs_to_other(self, hit: ConceptHit) -> bool:
-        """The next noun takes the word for itself: "배포 일정", "백업 실패"."""
+    def _modifies_next_noun(self, hit: ConceptHit) -> bool:
+        """Return whether the word belongs to the next noun: "배포 일정", "백업 실패"."""
         items = self.reading.items(hit)
         following = items[hit.end] if hit.end < len(items) else None
         if following and following.tag == "JKB" and hit.concept == "ask.change":
@@ -155,24 +155,26 @@ class RequestFacts:
         return following.form not in self.lexicon.lists["followers"]
 
     def _describes(self, hit: ConceptHit) -> bool:
-        """The word describes the next noun: "등록된 정책"."""
+        """Return whether the word describes the next noun: "등록된 정책"."""
         rest = self.reading.items(hit)[hit.end : hit.end + 3]
         light = ("XSV", "XSA", "EP")
         first = next((m for m in rest if m.tag not in light and m.form not in ("하", "되")), None)
         return first is not None and first.tag == "ETM" and first.form in _DESCRIBING
 
     def _ends_bare(self, hit: ConceptHit) -> bool:
-        """Telegram style: the sentence ends with the work itself."""
+        """Return whether the sentence ends with the work itself, in telegram style."""
         rest = self.reading.items(hit)[hit.end :]
         return all(m.tag[0] in "SJ" or m.form in ("좀", "요", "건") for m in rest)
 
-    # --- asked work --------------------------------------------------------------------------
+    # --- requested work ----------------------------------------------------------------------
 
     @cached_property
     def asked(self) -> list[ConceptHit]:
-        """The named work that the text asks for, the most telling first."""
+        """The named work that the text requests, the most specific first."""
         found = [
-            h for h in self.reading.all("action.") if self.is_requested(h) and not self._other(h)
+            h
+            for h in self.reading.all("action.")
+            if self.is_requested(h) and not self._means_other_work(h)
         ]
         if not found:
             found = [h for h in self.reading.all("short.") if self._fits_topic(h)]
@@ -180,11 +182,11 @@ class RequestFacts:
 
     @property
     def action(self) -> str | None:
-        """The action type asked for."""
+        """The requested action type."""
         return _suffix(self.asked[0]) if self.asked else None
 
-    def _other(self, hit: ConceptHit) -> bool:
-        """A new version of the platform is no deployment, a locked account no database lock."""
+    def _means_other_work(self, hit: ConceptHit) -> bool:
+        """Return whether other work is meant: a platform upgrade, or a locked account."""
         if _suffix(hit) == "DEPLOY" and "배포" not in hit.words:
             return bool(self.reading.all("change.platform"))
         return _suffix(hit) == "KILL_QUERY" and bool(self.reading.facts("fault.waiting"))
@@ -196,7 +198,7 @@ class RequestFacts:
 
     @cached_property
     def topic(self) -> str:
-        """The category that the words tell, else the kind of the server, else ``GENERAL``."""
+        """The category by words and server, or `GENERAL`."""
         if self.fault("breach", "attack"):
             return "SECURITY"
         scores: dict[str, float] = defaultdict(float)
@@ -204,69 +206,69 @@ class RequestFacts:
             scores[self.kinds[0]] = _KIND_WEIGHT
         weights: dict[tuple[str, str], float] = defaultdict(float)
         for hit in self.topics:
-            said = self.category_of(hit), hit.words
-            weights[said] = max(weights[said], self._weight(hit))
+            key = self.category_of(hit), hit.words
+            weights[key] = max(weights[key], self._weight(hit))
         for (category, _), weight in weights.items():
-            # The most telling word counts; many faint ones do not outweigh it.
+            # The strongest word counts; many weak ones do not outweigh it.
             more, less = max(scores[category], weight), min(scores[category], weight)
             scores[category] = more + 0.25 * less
         return max(scores, key=lambda c: scores[c]) if scores else "GENERAL"
 
     @cached_property
     def topics(self) -> list[ConceptHit]:
-        """Topic words, without those inside longer ones and those that are said to be well."""
+        """Topic words, without those inside longer ones and those reported to be fine."""
         hits = self.reading.all("topic.")
         return [
             h
             for h in hits
             if not is_inside(h, hits)
-            and not self._is_well(h)
+            and not self._is_fine(h)
             and not self._is_circumstance(h)
-            and not self._is_strange(h)
+            and not self._is_out_of_place(h)
         ]
 
     def category_of(self, hit: ConceptHit) -> str:
-        """The category of a topic word; ``SAME`` is that of the named server."""
+        """Return the category of a topic word; `SAME` means that of the named server."""
         category = _suffix(hit)
         return self.kinds[0] if category == "SAME" else category
 
     def _weight(self, hit: ConceptHit) -> float:
-        # The head of a wish comes last ("와이파이 계정 발급"), the topic of a question first
+        # The head of a request comes last ("와이파이 계정 발급"), the topic of a question first
         # ("와이파이 인증서는 어떻게 …").
         place = -0.05 if self.questions and not (self.requests or self.asks_politely) else 0.05
         weight = self.lexicon.weights[hit.concept] + place * hit.begin
         weight -= _OFFICE_PENALTY if _suffix(hit) == "GENERAL" else 0
-        return weight * (2 if hit.clause in self._told else 1)
+        return weight * (2 if hit.clause in self._main_clauses else 1)
 
     @cached_property
-    def _told(self) -> set[int]:
-        """Clauses that say what the matter is."""
-        told = {h.clause for h in (*self.faults, *self.requests, *self.questions)}
+    def _main_clauses(self) -> set[int]:
+        """The clauses that state the matter."""
+        found = {h.clause for h in (*self.faults, *self.requests, *self.questions)}
         if not self.faults:
-            told |= {h.clause for h in self.topics if self.is_statement(h.clause)}
-        return told
+            found |= {h.clause for h in self.topics if self.is_statement(h.clause)}
+        return found
 
-    def _is_strange(self, hit: ConceptHit) -> bool:
-        """What a named server has is no office matter; without one, no word means "its kind"."""
+    def _is_out_of_place(self, hit: ConceptHit) -> bool:
+        """Return whether it is an office matter on a named server, or `SAME` without a server."""
         return _suffix(hit) == ("GENERAL" if self.kinds else "SAME")
 
-    def _is_well(self, hit: ConceptHit) -> bool:
+    def _is_fine(self, hit: ConceptHit) -> bool:
         if any(f.clause == hit.clause for f in self.faults):
             return False
-        well = self.reading.in_clause(hit.clause, "calm.component")
-        return hit.denied or any(w.begin >= hit.end and not w.denied for w in well)
+        fine = self.reading.in_clause(hit.clause, "calm.component")
+        return hit.denied or any(w.begin >= hit.end and not w.denied for w in fine)
 
     def _is_circumstance(self, hit: ConceptHit) -> bool:
-        """When it happened, not what it is: "배포 후 오류"."""
+        """Return whether the word says when it happened, not what it is: "배포 후 오류"."""
         rest = [m for m in self.reading.items(hit)[hit.end :] if m.tag not in ("XSV", "ETM", "EC")]
         after = bool(rest) and rest[0].form in self.lexicon.lists["after"]
         return after and bool(self.faults)
 
     def is_statement(self, clause: int) -> bool:
-        """The clause states something that is not benign."""
+        """Return whether the clause states something that is not benign."""
         part = self.reading.clauses[clause]
-        told = self.reading.in_clause(clause, "ask.", "when.wait", "when.later", "calm.")
-        if part.conditional or part.question or told:
+        other = self.reading.in_clause(clause, "ask.", "when.wait", "when.later", "calm.")
+        if part.conditional or part.question or other:
             return False
         benign = self.lexicon.lists["benign"]
         verbs = [m for m in part.items if m.tag in ("VV", "VA")]
@@ -281,17 +283,17 @@ class RequestFacts:
 
     @cached_property
     def wide(self) -> list[ConceptHit]:
-        """Words that say that many are met."""
+        """Words for many affected users."""
         return self.reading.facts("scope.wide", "scope.heavy")
 
     def times(self, concept: str) -> list[ConceptHit]:
-        """Words of time that are not denied ("오늘 아니어도") and not about something else."""
+        """Return words of time that are not denied ("오늘 아니어도") and about the request."""
         calm = self.reading.all("calm.noimpact")
         return [h for h in self.reading.all(concept) if not h.denied and not is_inside(h, calm)]
 
 
 def is_inside(hit: ConceptHit, others: Iterable[ConceptHit]) -> bool:
-    """A longer hit covers ``hit``."""
+    """Return whether a longer hit covers `hit`."""
     return any(
         o.clause == hit.clause
         and o.begin <= hit.begin
@@ -302,5 +304,5 @@ def is_inside(hit: ConceptHit, others: Iterable[ConceptHit]) -> bool:
 
 
 def _suffix(hit: ConceptHit) -> str:
-    """``DEPLOY`` of ``action.DEPLOY``."""
+    """Return `DEPLOY` for `action.DEPLOY`."""
     return hit.concept.split(".")[1]

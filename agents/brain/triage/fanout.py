@@ -1,4 +1,4 @@
-"""Which servers "모든", "전체" and "각" mean: those of the named institutions and kinds."""
+"""Resolve "모든", "전체" and "각" to the servers of the named institutions and kinds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SERVERS = r"(?:서버|시스템|장비|호스트)"
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """What a quantifier means."""
+    """The servers that a quantifier means."""
 
     hosts: tuple[Host, ...]
     words: str
-    """The words that say so."""
+    """The words of the text."""
 
 
 def fan_out(
@@ -28,23 +28,24 @@ def fan_out(
     kind_words: Mapping[str, tuple[str, ...]],
     institution: str | None = None,
 ) -> FanOut | None:
-    """The servers of a text that wants all or each of them; ``None`` where it does not.
+    """Return the servers of a text that means all of them, or `None` if it does not.
 
-    ``ways`` are the words for each kind of server, ``institution`` the one that the text around is
-    about, for texts that name none themselves.
+    `kind_words` are the words for each kind of server. `institution` is the one of the surrounding
+    text, for texts that name none themselves.
     """
     kinds = {kind: any_of_pattern(words) for kind, words in kind_words.items()}
     named = {i.id: any_of_pattern((i.name, *i.aliases, i.id)) for i in directory.institutions}
     match = _quantified(text, [*kinds.values()], [*named.values()])
     if match is None:
         return None
-    # What the quantifier itself names: "WAS-01과 모든 DB 서버" does not want all of both.
-    wanted = _mentioned(named, match) or _mentioned(named, text) or ({institution} - {None})
-    asked = _mentioned(kinds, match) or _mentioned(kinds, text)
+    # What the quantifier itself names: "WAS-01과 모든 DB 서버" does not mean all of both.
+    owners = _mentioned(named, match) or _mentioned(named, text) or ({institution} - {None})
+    asked_kinds = _mentioned(kinds, match) or _mentioned(kinds, text)
     hosts = tuple(
         host
         for host in directory.servers
-        if (not wanted or host.institution in wanted) and (not asked or host.kind in asked)
+        if (not owners or host.institution in owners)
+        and (not asked_kinds or host.kind in asked_kinds)
     )
     return FanOut(hosts, " ".join(match.split()))
 
@@ -54,7 +55,7 @@ def _mentioned(patterns: Mapping[str, str], text: str) -> set[str]:
 
 
 def _quantified(text: str, kinds: list[str], institutions: list[str]) -> str | None:
-    """The words that want all: "모든 기재부 WAS", "기재부 서버 전체", "각 기관"."""
+    """Return the words that mean all: "모든 기재부 WAS", "기재부 서버 전체", "각 기관"."""
     owners = "|".join([*institutions, "기관"])
     thing = rf"(?:{'|'.join([_SERVERS, *kinds])})(?:\s*{_SERVERS})?"
     things = rf"{thing}(?:\s*{_AND}\s*{thing})*"
@@ -72,6 +73,6 @@ def _quantified(text: str, kinds: list[str], institutions: list[str]) -> str | N
 
 
 def any_of_pattern(words: tuple[str, ...]) -> str:
-    """A regular expression of these words, however they are spaced; the longest first."""
+    """Build a regular expression of these words with any spacing, the longest first."""
     longest = sorted(set(words), key=lambda w: (-len(w), w))
     return "(?:" + "|".join(r"\s*".join(map(re.escape, w)) for w in longest) + ")"

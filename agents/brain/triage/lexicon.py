@@ -1,4 +1,4 @@
-"""The lexicon of the field: patterns over morphemes, read from ``vocabulary/*.yaml``."""
+"""Lexicon of the field: patterns over morphemes, read from `vocabulary/*.yaml`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ruamel.yaml import YAML
 from guardia.knowledge.korean import Morpheme, canonical
 
 _JOINED = 5
-"""How many adjacent morphemes may spell one word of a pattern."""
+"""Maximum number of adjacent morphemes that spell one word of a pattern."""
 _LIGHT_REACH = 4
 _WIDE_REACH = 8
 _LIGHT_TAGS = ("J", "E", "MA", "X", "S", "V", "Z_CODA")
 _NEGATIONS = frozenset(["안", "못"])
-_SORTS = {
+_NAME_TYPES = {
     "<code>": re.compile(r"(?:ora|tns|pls|rman|err|error|sql|bea|jeus|ajp|http)[-_][\w-]+"),
     "<version>": re.compile(r"v?\d+(?:\.\d+){1,3}"),
     "<package>": re.compile(r"[\w.-]+\.(?:war|jar|ear|zip|tar|gz|html|jsp|js|rpm)"),
@@ -34,14 +34,14 @@ class PatternWord(NamedTuple):
     """One word of a pattern."""
 
     spellings: Mapping[str, str]
-    """What may be spelled, each with the beginning of the tag that it needs, or ""."""
+    """Its spellings, each with the required prefix of the tag, or ""."""
     wide: bool
-    """Other words may stand before it."""
+    """Whether other words may precede it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LexiconPattern:
-    """A row of words that says ``concept``."""
+    """A sequence of words that expresses `concept`."""
 
     concept: str
     words: tuple[PatternWord, ...]
@@ -49,7 +49,7 @@ class LexiconPattern:
 
 
 class PatternMatch(NamedTuple):
-    """A pattern found in ``items[begin:end]``."""
+    """A pattern found in `items[begin:end]`."""
 
     pattern: LexiconPattern
     begin: int
@@ -58,25 +58,25 @@ class PatternMatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Lexicon:
-    """All patterns by the first morphemes they can begin with, and the other word lists."""
+    """All patterns by their first morphemes, and the other word lists."""
 
     patterns: dict[str, tuple[LexiconPattern, ...]]
     categories: dict[str, str]
-    """Action type -> the category that asking for it decides."""
+    """Action type -> the category of a request for it."""
     weights: dict[str, int]
     """Topic concept -> its weight."""
     lists: dict[str, frozenset[str]]
-    """Plain words by the rule that uses them."""
+    """Word lists by the rule that uses them."""
     servers: dict[str, tuple[str, ...]]
     injection_patterns: tuple[re.Pattern[str], ...]
 
     def matches(self, items: Sequence[Morpheme]) -> Iterator[PatternMatch]:
-        """Every pattern that holds somewhere in ``items``."""
+        """Yield every match of a pattern in `items`."""
         for begin in range(len(items)):
             for spelled, end in _spellings(items, begin):
                 for pattern in self.patterns.get(spelled, ()):
                     if _tagged(items[begin], pattern.words[0].spellings[spelled]):
-                        last = _rest(items, end, pattern.words[1:])
+                        last = _match_rest(items, end, pattern.words[1:])
                         if last:
                             yield PatternMatch(pattern, begin, last)
 
@@ -88,7 +88,7 @@ def _tagged(item: Morpheme, tag: str) -> bool:
 
 
 def _spellings(items: Sequence[Morpheme], begin: int) -> Iterator[tuple[str, int]]:
-    """What the morphemes from ``begin`` spell, and where that ends."""
+    """Yield what the morphemes from `begin` spell, and where that ends."""
     raw = folded = ""
     for end in range(begin, min(begin + _JOINED, len(items))):
         form, tag = items[end].form, items[end].tag
@@ -96,20 +96,20 @@ def _spellings(items: Sequence[Morpheme], begin: int) -> Iterator[tuple[str, int
         raw, folded = raw + form, folded + canonical(form)
         spelled = {canonical(raw), folded, raw}
         if end == begin and tag == "SL":
-            spelled |= _sorts(form)
+            spelled |= _name_types(form)
         if tag[0] == "V" and len(form) > 1 and form[-1] in "하되":
             spelled.add(raw[:-1])
         for one in spelled:
             yield one, end + 1
 
 
-def _sorts(form: str) -> set[str]:
-    """What kinds of name a foreign word is: patterns write ``<version>``."""
-    return {sort for sort, pattern in _SORTS.items() if pattern.fullmatch(form)}
+def _name_types(form: str) -> set[str]:
+    """Return the types of name that a foreign word is: patterns write `<version>`."""
+    return {name_type for name_type, pattern in _NAME_TYPES.items() if pattern.fullmatch(form)}
 
 
-def _rest(items: Sequence[Morpheme], begin: int, words: tuple[PatternWord, ...]) -> int:
-    """Where the remaining words end, or 0 where they do not follow."""
+def _match_rest(items: Sequence[Morpheme], begin: int, words: tuple[PatternWord, ...]) -> int:
+    """Return where the remaining words end, or 0 if they do not follow."""
     if not words:
         return begin
     word, others = words[0], words[1:]
@@ -118,7 +118,7 @@ def _rest(items: Sequence[Morpheme], begin: int, words: tuple[PatternWord, ...])
         for spelled, end in _spellings(items, start):
             tag = word.spellings.get(spelled)
             fits = tag is not None and _tagged(items[start], tag)
-            if fits and (last := _rest(items, end, others)):
+            if fits and (last := _match_rest(items, end, others)):
                 return last
         if not word.wide and not _is_light(items[start]):
             return 0
@@ -126,7 +126,7 @@ def _rest(items: Sequence[Morpheme], begin: int, words: tuple[PatternWord, ...])
 
 
 def _is_light(item: Morpheme) -> bool:
-    """May be passed over between two words of a pattern."""
+    """Return whether it may be skipped between two words of a pattern."""
     if item.form in _NEGATIONS or item.tag == "SF":
         return False
     if item.tag[0] == "V":
@@ -136,7 +136,7 @@ def _is_light(item: Morpheme) -> bool:
 
 @cache
 def lexicon() -> Lexicon:
-    """The shipped lexicon."""
+    """Return the shipped lexicon."""
     data = _data()
     patterns: dict[str, list[LexiconPattern]] = {}
     weights: dict[str, int] = {}
@@ -151,22 +151,22 @@ def lexicon() -> Lexicon:
         categories={a: v["category"] for a, v in data["actions"].items() if "category" in v},
         weights=weights,
         lists={name: frozenset(str(w).split()) for name, w in data["lists"].items()},
-        servers={kind: tuple(ways) for kind, ways in data["servers"].items()},
+        servers={kind: tuple(words) for kind, words in data["servers"].items()},
         injection_patterns=tuple(
-            re.compile(s, re.IGNORECASE | re.MULTILINE) for s in data["strangers"]
+            re.compile(s, re.IGNORECASE | re.MULTILINE) for s in data["injections"]
         ),
     )
 
 
 def _data() -> dict[str, Any]:
-    """All files of the lexicon in one; their ``concepts`` are put together."""
-    together: dict[str, Any] = {"concepts": {}}
+    """Merge all files of the lexicon, with their `concepts` in one mapping."""
+    merged: dict[str, Any] = {"concepts": {}}
     folder = files("guardia.agents.brain.triage") / "vocabulary"
     for name in ("symptoms", "times", "asks", "actions", "topics", "names"):
         part = YAML(typ="safe", pure=True).load((folder / f"{name}.yaml").read_text("utf-8"))
-        together["concepts"].update(part.pop("concepts", {}))
-        together.update(part)
-    return together
+        merged["concepts"].update(part.pop("concepts", {}))
+        merged.update(part)
+    return merged
 
 
 def _concepts(data: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
@@ -188,7 +188,7 @@ def _patterns(
 
 
 def _expanded(source: str, macros: dict[str, list[str]]) -> Iterator[str]:
-    """The rows that ``source`` stands for, its macros replaced."""
+    """Yield the sequences that `source` expands to, its macros replaced."""
     name = re.search(r"\{(\w+)\}", source)
     if name is None:
         yield source

@@ -1,4 +1,4 @@
-"""What a request says: the concepts of the lexicon, where they stand, and whether as a fact."""
+"""Find the lexicon's concepts in a request: where they are, and whether as facts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guardia.knowledge.korean import Morpheme
 
 @dataclass(frozen=True, slots=True)
 class ConceptHit:
-    """A concept said in a clause."""
+    """A concept found in a clause."""
 
     concept: str
     clause: int
@@ -22,14 +22,14 @@ class ConceptHit:
     words: str
     """As the sender wrote it."""
     denied: bool
-    """"… is not", "do not …"."""
+    """Negated: "… is not", "do not …"."""
     supposed: bool
-    """A condition, a possibility, a topic of talk: not a fact."""
+    """A condition, a possibility or a topic, not a fact."""
     past: bool
 
     @property
     def is_fact(self) -> bool:
-        """It is said as a fact."""
+        """Whether it is stated as a fact."""
         return not self.denied and not self.supposed
 
 
@@ -41,24 +41,24 @@ class RequestReading:
     hits: tuple[ConceptHit, ...]
 
     def all(self, *prefixes: str) -> list[ConceptHit]:
-        """The hits of these concepts, in order."""
+        """Return the hits of these concepts, in order."""
         return [h for h in self.hits if h.concept.startswith(prefixes)]
 
     def facts(self, *prefixes: str) -> list[ConceptHit]:
-        """The hits of these concepts that are said as facts."""
+        """Return the hits of these concepts that are facts."""
         return [h for h in self.all(*prefixes) if h.is_fact]
 
     def items(self, hit: ConceptHit) -> tuple[Morpheme, ...]:
-        """The morphemes of the clause that ``hit`` stands in."""
+        """Return the morphemes of the clause that contains `hit`."""
         return self.clauses[hit.clause].items
 
     def in_clause(self, clause: int, *prefixes: str) -> list[ConceptHit]:
-        """The hits of these concepts in one clause."""
+        """Return the hits of these concepts in one clause."""
         return [h for h in self.all(*prefixes) if h.clause == clause]
 
 
 def read_request(text: str, lexicon: Lexicon) -> RequestReading:
-    """The reading of ``text``, which is free of strangers' words already."""
+    """Read `text`, from which injected words have already been removed."""
     parts = tuple(clauses(text))
     hits = [
         _hit(match, number, part, text)
@@ -70,7 +70,7 @@ def read_request(text: str, lexicon: Lexicon) -> RequestReading:
 
 
 def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[ConceptHit]:
-    """Work whose object stands in the clause before its verb: "쿼리가 도는데 죽여 주세요"."""
+    """Yield work whose object is in the clause before its verb: "쿼리가 도는데 죽여 주세요"."""
     for number in range(1, len(parts)):
         before, part = parts[number - 1], parts[number]
         if before.sentence != part.sentence:
@@ -84,14 +84,14 @@ def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[Co
 
 
 def _distinct(hits: Iterable[ConceptHit]) -> list[ConceptHit]:
-    """One hit for each concept and place."""
+    """Return one hit per concept and position."""
     kept = {(h.concept, h.clause, h.begin, h.end): h for h in hits}
     return sorted(kept.values(), key=lambda h: (h.clause, h.begin, h.end))
 
 
 def _after_conditions(hits: list[ConceptHit], parts: Sequence[Clause]) -> Iterator[ConceptHit]:
-    """What follows only if a trouble happens has not happened either."""
-    troubled = {
+    """Mark what follows a condition about a problem as hypothetical."""
+    conditions = {
         (parts[h.clause].sentence, h.clause)
         for h in hits
         if h.concept.startswith("fault.") and parts[h.clause].conditional
@@ -102,7 +102,7 @@ def _after_conditions(hits: list[ConceptHit], parts: Sequence[Clause]) -> Iterat
     }
     for hit in hits:
         sentence = parts[hit.clause].sentence
-        follows = any(s == sentence and c < hit.clause for s, c in troubled)
+        follows = any(s == sentence and c < hit.clause for s, c in conditions)
         if follows and hit.concept.startswith(("fault.", "scope.")):
             yield replace(hit, supposed=True)
         else:
@@ -126,7 +126,7 @@ def _hit(match: PatternMatch, number: int, clause: Clause, text: str) -> Concept
 
 
 def _surface(text: str, begin: int, stop: int) -> str:
-    """The written words around ``text[begin:stop]``, from white space to white space."""
+    """Extend `text[begin:stop]` to whole words."""
     while begin and not text[begin - 1].isspace():
         begin -= 1
     while stop < len(text) and not text[stop].isspace() and not text[stop - 1].isspace():

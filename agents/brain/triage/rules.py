@@ -1,4 +1,4 @@
-"""The rules: from the facts of a request to its kind, category and priority."""
+"""Rules from the facts of a request to its kind, category and priority."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from guardia.agents.brain.triage.reading import ConceptHit
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A value, and the words that led to it."""
+    """A value and the words that led to it."""
 
     value: str
     because: str
-    """Key of the reason in the catalogue, below ``triage.because``."""
+    """Key of the reason below `triage.because`."""
     words: tuple[str, ...] = ()
 
 
 def kind(facts: RequestFacts) -> Judgement:
-    """INCIDENT, CHANGE, QUESTION or REQUEST; the first rule that holds decides."""
+    """Return INCIDENT, CHANGE, QUESTION or REQUEST; the first matching rule decides."""
     return (
         _unlock_request(facts)
         or _patient_question(facts)
@@ -33,7 +33,7 @@ def kind(facts: RequestFacts) -> Judgement:
 
 
 def category(facts: RequestFacts) -> Judgement:
-    """The field of work: that of the asked work, else the topic."""
+    """Return the field of the requested work, or failing that the topic."""
     decided = facts.lexicon.categories.get(facts.action or "")
     if decided:
         return _judge(decided, "action", facts.asked)
@@ -43,7 +43,7 @@ def category(facts: RequestFacts) -> Judgement:
 
 
 def priority(facts: RequestFacts, kind: str) -> Judgement:
-    """P1 (down for many, or a breach) to P4 (can wait)."""
+    """Return P1 (down for many, or a breach) to P4 (can wait)."""
     if kind == "INCIDENT":
         return _breach(facts) or _outage(facts) or _deadline(facts) or _degraded(facts)
     return _deadline(facts) or _default_priority(facts, kind)
@@ -53,15 +53,15 @@ def priority(facts: RequestFacts, kind: str) -> Judgement:
 
 
 def _unlock_request(facts: RequestFacts) -> Judgement | None:
-    """The wish to be let in again to an account; not where many are shut out."""
+    """Match a request to unlock an account, unless many users are affected."""
     if facts.wide or facts.topic != "ACCOUNT":
         return None
-    wished = [h for h in facts.reading.all("ask.release") if facts.is_requested(h)]
-    return _judge("REQUEST", "wish", wished) if wished else None
+    requested = [h for h in facts.reading.all("ask.release") if facts.is_requested(h)]
+    return _judge("REQUEST", "wish", requested) if requested else None
 
 
 def _patient_question(facts: RequestFacts) -> Judgement | None:
-    """To know is enough: "… 막혀요, 신청은 어디로 하나요? 급하지 않아요"."""
+    """Match a question without urgency: "… 막혀요, 신청은 어디로 하나요? 급하지 않아요"."""
     if facts.requests or facts.asked or not facts.times("when.wait"):
         return None
     if not facts.open_questions or _breach(facts) or _outage(facts):
@@ -70,9 +70,9 @@ def _patient_question(facts: RequestFacts) -> Judgement | None:
 
 
 def _incident(facts: RequestFacts) -> Judgement | None:
-    solid = [h for h in facts.faults if h.concept not in ("fault.weak", "fault.waiting")]
-    if solid:
-        return _judge("INCIDENT", "fault", solid)
+    strong = [h for h in facts.faults if h.concept not in ("fault.weak", "fault.waiting")]
+    if strong:
+        return _judge("INCIDENT", "fault", strong)
     waiting = facts.fault("waiting")
     if waiting and (facts.wide or not (facts.requests or facts.asked)):
         return _judge("INCIDENT", "fault", waiting)
@@ -80,7 +80,7 @@ def _incident(facts: RequestFacts) -> Judgement | None:
 
 
 def _change(facts: RequestFacts) -> Judgement | None:
-    """A deployment, or an asked change of what is installed or configured."""
+    """Match a deployment, or a requested change of software or configuration."""
     if facts.action == "DEPLOY":
         return _judge("CHANGE", "change", facts.asked)
     if facts.action is not None:
@@ -89,32 +89,32 @@ def _change(facts: RequestFacts) -> Judgement | None:
     found = [h for h in facts.reading.hits if h.concept in names and facts.is_requested(h)]
     if facts.topic in ("ACCOUNT", "GENERAL"):
         found = [h for h in found if _changes_an_object(facts, h)]
-    # "글자가 겹쳐 보입니다. 수정 부탁드립니다." repairs; it does not change anything.
+    # "글자가 겹쳐 보입니다. 수정 부탁드립니다." asks for a repair, not for a change.
     if found and not (_report(facts) and all(_is_bare(facts, h) for h in found)):
         return _judge("CHANGE", "change", found)
     return None
 
 
 def _changes_an_object(facts: RequestFacts, hit: ConceptHit) -> bool:
-    """It changes a policy, a setting or the like, beside which the clause has its own verb."""
+    """Return whether the clause changes a policy, a setting or the like, with a verb of its own."""
     objects = facts.reading.in_clause(hit.clause, "change.object")
     return any((o.begin, o.end) != (hit.begin, hit.end) for o in objects)
 
 
 def _report(facts: RequestFacts) -> Judgement | None:
-    """Statements about the state of something, with no wish but that somebody look after it.
+    """Match statements about a condition that ask for nothing but a check.
 
-    The words for trouble are countless; a report that asks for "확인", "조치" or nothing at all
-    is one even where the lexicon knows none of its words.
+    The words for problems are countless; a report that asks for "확인", "조치" or nothing at all
+    is an incident even if the lexicon knows none of its words.
     """
-    remedy = not facts.asked and all(_is_remedy(facts, w) for w in facts.requests)
+    remedy = not facts.asked and all(_is_remedy(facts, r) for r in facts.requests)
     weak = facts.fault("weak")
     if weak and (remedy or facts.reading.facts("when.today")):
         return _judge("INCIDENT", "fault", weak)
     if not remedy or facts.questions or facts.reading.facts("calm.now", "fault.waiting"):
         return None
-    told = [h for h in facts.topics if facts.is_statement(h.clause)]
-    return _judge("INCIDENT", "reported", told) if told else None
+    stated = [h for h in facts.topics if facts.is_statement(h.clause)]
+    return _judge("INCIDENT", "reported", stated) if stated else None
 
 
 def _question(facts: RequestFacts) -> Judgement | None:
@@ -125,27 +125,27 @@ def _question(facts: RequestFacts) -> Judgement | None:
 
 
 def _request(facts: RequestFacts) -> Judgement:
-    wished = facts.asked or facts.requests or facts.fault("waiting")
-    if wished or facts.asks_politely:
-        return _judge("REQUEST", "wish", wished)
+    requested = facts.asked or facts.requests or facts.fault("waiting")
+    if requested or facts.asks_politely:
+        return _judge("REQUEST", "wish", requested)
     if facts.questions or any(c.question for c in facts.reading.clauses):
         return _judge("QUESTION", "question", facts.questions)
     return _judge("REQUEST", "default", [])
 
 
-def _is_remedy(facts: RequestFacts, wish: ConceptHit) -> bool:
-    """The wish is that somebody look after it, whatever "it" is."""
-    forms = {m.form for m in facts.reading.items(wish)[: wish.end]}
+def _is_remedy(facts: RequestFacts, request: ConceptHit) -> bool:
+    """Return whether the request only asks to take care of the problem."""
+    forms = {m.form for m in facts.reading.items(request)[: request.end]}
     if forms & facts.lexicon.lists["remedies"]:
         return True
-    return _is_bare(facts, wish) and not facts.reading.in_clause(wish.clause, "ask.change")
+    return _is_bare(facts, request) and not facts.reading.in_clause(request.clause, "ask.change")
 
 
 def _is_bare(facts: RequestFacts, hit: ConceptHit) -> bool:
-    """The clause names no object: "이번 주 내로 수정 부탁드립니다"."""
-    said = facts.reading.in_clause(hit.clause, "when.", "ask.do", "scope.", "ask.change")
+    """Return whether the clause names no object: "이번 주 내로 수정 부탁드립니다"."""
+    known = facts.reading.in_clause(hit.clause, "when.", "ask.do", "scope.", "ask.change")
     return not any(
-        m.tag in ("NNG", "NNP") and not any(h.begin <= n < h.end for h in said)
+        m.tag in ("NNG", "NNP") and not any(h.begin <= n < h.end for h in known)
         for n, m in enumerate(facts.reading.items(hit))
     )
 
@@ -154,7 +154,7 @@ def _is_bare(facts: RequestFacts, hit: ConceptHit) -> bool:
 
 
 def _breach(facts: RequestFacts) -> Judgement | None:
-    """Somebody is in, or data is out, and it is not contained."""
+    """Match an intrusion or a data leak that is not contained."""
     found = facts.fault("breach")
     if not found or facts.reading.facts("calm.contained"):
         return None
@@ -162,7 +162,7 @@ def _breach(facts: RequestFacts) -> Judgement | None:
 
 
 def _outage(facts: RequestFacts) -> Judgement | None:
-    """Nothing works, for many or on a whole server."""
+    """Match a total failure for many users or on a whole server."""
     if facts.reading.facts("calm.works", "calm.noimpact"):
         return None
     broken = _broken(facts)
@@ -177,7 +177,7 @@ def _outage(facts: RequestFacts) -> Judgement | None:
 
 
 def _broken(facts: RequestFacts) -> list[ConceptHit]:
-    """Troubles that leave nothing working: also "모든 화면이 에러"."""
+    """Return total failures, including "모든 화면이 에러"."""
     wide = {h.clause for h in facts.wide}
     some = {h.clause for h in facts.reading.facts("scope.some")}
     broken = facts.fault("outage", "down", "waiting")
@@ -186,30 +186,30 @@ def _broken(facts: RequestFacts) -> list[ConceptHit]:
 
 
 def _deadline(facts: RequestFacts) -> Judgement | None:
-    """What the text says about its own time: it can wait, or it is wanted today."""
+    """Match what the text says about time: it can wait, or is due today."""
     wait = facts.times("when.wait")
     if not wait and not facts.times("when.later"):
         wait = facts.times("when.anytime")
     if wait:
         return _judge("P4", "wait", wait)
-    today = [h for h in facts.times("when.today") if not _is_told(facts, h)]
+    today = [h for h in facts.times("when.today") if not _is_past_event(facts, h)]
     return _judge("P2", "today", today) if today else None
 
 
-def _is_told(facts: RequestFacts, hit: ConceptHit) -> bool:
-    """The day belongs to what happened, not to what is wanted."""
+def _is_past_event(facts: RequestFacts, hit: ConceptHit) -> bool:
+    """Return whether the day refers to what happened, not to what is requested."""
     if facts.reading.in_clause(hit.clause, "ask.do"):
         return False
     return any(m.tag == "EP" and m.form == "었" for m in facts.reading.items(hit)[hit.begin :])
 
 
 def _degraded(facts: RequestFacts) -> Judgement:
-    """An incident that is no outage: lower where it meets one person, can wait or harms nobody."""
-    said = facts.reading.facts
+    """Rate an incident that is no outage; lower for one user, no urgency or no impact."""
+    named = facts.reading.facts
     for because, found in (
-        ("one", said("scope.one")),
+        ("one", named("scope.one")),
         ("later", facts.times("when.later")),
-        ("no_impact", said("calm.noimpact")),
+        ("no_impact", named("calm.noimpact")),
     ):
         if found:
             return _judge("P3", because, found)

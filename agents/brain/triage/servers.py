@@ -1,4 +1,4 @@
-"""Which servers a text names: by id or alias, however they are spaced, spelled and numbered."""
+"""Find the servers that a text names by id or alias, with any spacing, spelling and numbering."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from guardia.org.directory import Directory, Host
 
-# Between the parts of a name people leave a space, a hyphen, a sharp, "_" or nothing.
+# Between the parts of a name people write a space, a hyphen, a sharp, "_" or nothing.
 _GAP = r"[\s\-_#·.]*"
 _UNIT = r"\s*(?:호기|호|번기|번)?"
-# "…, 2호기" or "…/02": what goes on needs a unit or a leading zero, or "오후 1, 2시" would be one.
+# "…, 2호기" or "…/02": a continuation needs a unit or a leading zero, unlike "오후 1, 2시".
 _MORE = re.compile(
     r"\s*(?:,|/|·|&|~|및|와|과|하고|이랑|랑)\s*#?"
     r"(?:0?(?P<unit>\d)\s*(?:호기|번기)|0(?P<zero>\d)(?!\d))"
@@ -38,7 +38,7 @@ class _NamePatterns(NamedTuple):
 
 
 class ServerMention(NamedTuple):
-    """A server named at ``text[start:end]``."""
+    """A server named at `text[start:end]`."""
 
     server_id: str
     start: int
@@ -48,10 +48,10 @@ class ServerMention(NamedTuple):
 def find_mentions(
     text: str, directory: Directory, words: Mapping[str, tuple[str, ...]]
 ) -> list[ServerMention]:
-    """The servers that ``text`` names, in order, each as often as it is named.
+    """Return every mention of a server in `text`, in order.
 
-    ``words`` are the ways to name a server of each kind; together with the institution they name
-    a server where only one fits.
+    `words` are the names for each kind of server; with the institution they name a server if only
+    one fits.
     """
     patterns = _patterns(directory, _hashable(words))
     found = [
@@ -65,7 +65,7 @@ def find_mentions(
 def _bare_numbers(
     text: str, mentions: list[ServerMention], families: _Patterns, directory: Directory
 ) -> Iterator[ServerMention]:
-    """A bare number is of the family named before: "기재부 와스 2호기는 … 1호기는 …"."""
+    """Assign a bare number to the family named before: "기재부 와스 2호기는 … 1호기는 …"."""
     hosts = {h.server_id: h for h in directory.servers}
     named_before = [(m.end, hosts[m.server_id]) for m in mentions]
     named_before += [(m.end(), h) for p, h in families for m in p.finditer(text)]
@@ -80,7 +80,7 @@ def _bare_numbers(
 
 
 def _longest(found: list[ServerMention]) -> Iterator[ServerMention]:
-    """Mentions in order; of those that overlap, the longest."""
+    """Yield mentions in order; of overlapping ones, the longest."""
     end = -1
     for mention in sorted(found, key=lambda m: (m.start, -m.end)):
         if mention.start >= end:
@@ -91,7 +91,7 @@ def _longest(found: list[ServerMention]) -> Iterator[ServerMention]:
 def _with_siblings(
     text: str, mention: ServerMention, directory: Directory
 ) -> Iterator[ServerMention]:
-    """The mention and what "…, 2호기" adds to it."""
+    """Yield the mention and those that "…, 2호기" adds to it."""
     yield mention
     host = next(h for h in directory.servers if h.server_id == mention.server_id)
     end = mention.end
@@ -118,7 +118,7 @@ def _number(host: Host) -> int | None:
 
 
 def _hashable(words: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple((kind, tuple(ways)) for kind, ways in sorted(words.items()))
+    return tuple((kind, tuple(names)) for kind, names in sorted(words.items()))
 
 
 @lru_cache(maxsize=8)
@@ -128,33 +128,35 @@ def _patterns(
     kinds = dict(words)
     exact, families = [], []
     for host in directory.servers:
-        ways = kinds.get(host.kind, ())
-        exact += [(_bounded_pattern(name), host) for name in _names(host, directory, ways)]
-        families += [(_bounded_pattern(name), host) for name in _of_family(host, directory, ways)]
+        kind_names = kinds.get(host.kind, ())
+        exact += [(_bounded_pattern(name), host) for name in _names(host, directory, kind_names)]
+        families += [
+            (_bounded_pattern(name), host) for name in _of_family(host, directory, kind_names)
+        ]
     return _NamePatterns(tuple(exact), tuple(families))
 
 
-def _names(host: Host, directory: Directory, ways: tuple[str, ...]) -> Iterator[str]:
-    """Regular expressions of every way to name ``host``."""
+def _names(host: Host, directory: Directory, kind_names: tuple[str, ...]) -> Iterator[str]:
+    """Yield a regular expression for every name of `host`."""
     yield _loose_pattern(host.server_id)
     for alias in host.aliases:
         for spelled in _institutions(alias, host, directory):
             yield _loose_pattern(spelled)
     siblings = [h for h in directory.servers if _family(h) == _family(host)]
     suffix = "" if len(siblings) == 1 else rf"{_GAP}0?{_number(host)}(?!\d){_UNIT}"
-    for name in _of_family(host, directory, ways):
+    for name in _of_family(host, directory, kind_names):
         yield f"{name}{suffix}"
 
 
-def _of_family(host: Host, directory: Directory, ways: tuple[str, ...]) -> Iterator[str]:
-    """Institution and kind: "기재부 와스"."""
+def _of_family(host: Host, directory: Directory, kind_names: tuple[str, ...]) -> Iterator[str]:
+    """Yield institution and kind: "기재부 와스"."""
     for institution in _institution_names(host, directory):
-        for way in ways:
-            yield rf"{_loose_pattern(institution)}\s*{_loose_pattern(way)}"
+        for kind_name in kind_names:
+            yield rf"{_loose_pattern(institution)}\s*{_loose_pattern(kind_name)}"
 
 
 def _institutions(alias: str, host: Host, directory: Directory) -> Iterator[str]:
-    """The alias with each name of its institution."""
+    """Yield the alias with each name of its institution."""
     names = _institution_names(host, directory)
     known = next((n for n in names if alias.startswith(n)), None)
     yield from (n + alias[len(known) :] for n in names) if known else (alias,)
@@ -178,10 +180,10 @@ def _piece_pattern(piece: str) -> str:
         return re.escape(piece)
     word = next(s for s in sorted(group) if lowered.startswith(s))
     rest = re.escape(piece[len(word) :])
-    ways = "|".join(r"\s*".join(w) if w.isalpha() and len(w) > 4 else w for w in sorted(group))
-    return f"(?:{ways}){_GAP}{rest}" if rest else f"(?:{ways})"
+    spellings = "|".join(r"\s*".join(w) if w.isalpha() and len(w) > 4 else w for w in sorted(group))
+    return f"(?:{spellings}){_GAP}{rest}" if rest else f"(?:{spellings})"
 
 
 def _bounded_pattern(pattern: str) -> re.Pattern[str]:
-    """Not inside a longer foreign word or number."""
+    """Compile a pattern that does not match inside a longer foreign word or number."""
     return re.compile(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", re.IGNORECASE)

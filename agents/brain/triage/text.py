@@ -1,7 +1,7 @@
-"""A request's own words: without what speaks to the machine, quotes, greetings and signatures.
+"""Reduce a request to its own words: no injections, quotes, greetings or signatures.
 
-The text is untrusted. Nothing that it says about how it is to be treated may have influence, so
-such parts are taken out before anything else reads it.
+The text is untrusted. Nothing that it says about its own treatment may have influence, so such
+parts are removed before anything else reads it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 _MAX_CHARACTERS = 6000
-"""Characters that are read: what a request is stands at its beginning."""
+"""Maximum characters that are read: the request is at the beginning."""
 
 _RULE = re.compile(r"^\s*(?:[-=_*~─━]{3,}.*|#{3,}\s*)$", re.MULTILINE)
 _QUOTE = re.compile(r"^\s*(?:>|From:|보낸\s?사람:|-+\s*(?:Original|원본)).*$", re.MULTILINE)
@@ -40,7 +40,7 @@ _SIGNER = re.compile(rf"[가-힣A-Za-z]{{1,20}}(?:{_UNITS}|{_TITLES})|[가-힣]{
 
 
 def strip_noise(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> str:
-    """What the sender says to the desk. ``strangers`` mark words that speak to the machine."""
+    """Return what the sender requests; `injection_patterns` match words to the machine."""
     text = _BLOCK.sub("\n", text[:_MAX_CHARACTERS])
     text = _QUOTE.sub("", _above_rule(text))
     lines = [
@@ -51,12 +51,12 @@ def strip_noise(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> str
 
 
 def addresses_machine(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> bool:
-    """Some of ``text`` speaks to the machine."""
+    """Return whether a part of `text` addresses the machine."""
     return any(s.search(text[:_MAX_CHARACTERS]) for s in injection_patterns)
 
 
 def _above_rule(text: str) -> str:
-    """What stands above the first ruled line, where that is anything at all."""
+    """Return the text above the first ruled line, if there is any."""
     for match in _RULE.finditer(text):
         if len(text[: match.start()].strip()) > 4:
             return text[: match.start()]
@@ -64,7 +64,7 @@ def _above_rule(text: str) -> str:
 
 
 def _until_injection(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> Iterator[str]:
-    """The lines up to one that ends in an address to the machine, whose order follows."""
+    """Yield the lines up to one that ends by addressing the machine, whose order follows."""
     for line in text.splitlines():
         yield line
         if line.rstrip().endswith((":", "：")) and any(s.search(line) for s in injection_patterns):
@@ -72,7 +72,7 @@ def _until_injection(text: str, injection_patterns: Sequence[re.Pattern[str]]) -
 
 
 def _without_injections(line: str, injection_patterns: Sequence[re.Pattern[str]]) -> str:
-    """The line without bracketed asides to the machine, and only up to its first such sentence."""
+    """Remove bracketed asides to the machine, and everything from its first such sentence."""
     line = re.sub(
         r"\([^()]*\)",
         lambda m: "" if any(s.search(m[0]) for s in injection_patterns) else m[0],
@@ -83,7 +83,7 @@ def _without_injections(line: str, injection_patterns: Sequence[re.Pattern[str]]
         return line
     head = line[: min(starts)]
     end = max((m.end() for m in re.finditer(r"[.!?~]\s", head)), default=0)
-    # Without a sentence end before it, what stands there may still be the request itself.
+    # Without a sentence end before it, the text may still be the request itself.
     return head[:end] if end else head
 
 
@@ -96,7 +96,7 @@ def _without_courtesies(lines: Iterable[str]) -> list[str]:
 
 
 def _without_greeting(line: str) -> str:
-    """The line without greetings and introductions at its beginning."""
+    """Remove greetings and introductions at the beginning of the line."""
     for _ in range(3):
         line = _GREETING.sub("", line, count=1)
         first, dot, rest = line.partition(". ")
@@ -110,13 +110,13 @@ def _is_courtesy(line: str) -> bool:
 
 
 def _is_introduction(sentence: str) -> bool:
-    """Who writes, and nothing else: "교육부 서지호 사무관입니다."."""
+    """Return whether it only says who is writing: "교육부 서지호 사무관입니다."."""
     if _REQUEST.search(sentence):
         return False
     return bool(_INTRODUCTION.match(sentence) and _PERSON.search(sentence))
 
 
 def _is_signature(line: str) -> bool:
-    """Units, names and titles only: "총무과 이슬기"."""
+    """Return whether it is only units, names and titles: "총무과 이슬기"."""
     words = line.rstrip(" .,").split()
     return 0 < len(words) <= 5 and all(_SIGNER.fullmatch(w) for w in words)

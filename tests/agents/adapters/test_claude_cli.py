@@ -1,4 +1,4 @@
-"""The real Claude Code CLI as an employee, with a model server of ours behind it."""
+"""The real Claude Code CLI as an external agent, with a fake model server behind it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from messages_server import MODEL, MessagesServer, ToolUse, results
 from model_server import KEY, CannedReply
 from page_env import page_app, serve_app
 from sqlalchemy import text
+from waiting import AN_HOUR, PATIENCE, SettableClock
 
 from guardia.agents.adapters import claude_code
 from guardia.board.approvals import decisions
@@ -50,7 +51,7 @@ Step = ToolUse | str | Callable[[list[str]], ToolUse]
 
 @pytest.fixture(scope="module")
 def claude() -> Path:
-    """The CLI that ``make claude`` has fetched."""
+    """The CLI installed by `make claude`."""
     found = list(ROOT.glob(".make/claude/node_modules/@anthropic-ai/claude-code-*/claude"))
     assert found, "the Claude Code CLI is not here: `make claude` fetches it from npm, once"
     return found[0]
@@ -74,8 +75,8 @@ def _reachable(claude: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep_own_account_unless_reachable(monkeypatch, Path(sys.executable), claude)
 
 
-def say(model: MessagesServer, *steps: Step) -> None:
-    """What the model does, one step for each answer of a tool; the last one ends its turn."""
+def script_model(model: MessagesServer, *steps: Step) -> None:
+    """Script the model, one step for each tool result; the last one ends its turn."""
 
     def respond(body: dict[str, Any]) -> CannedReply:
         told = results(body)
@@ -85,20 +86,20 @@ def say(model: MessagesServer, *steps: Step) -> None:
     model.responds(respond)
 
 
-def ours(name: str, arguments: dict[str, Any] | None = None) -> ToolUse:
-    """A call of one of our MCP server's tools."""
+def own_tool(name: str, arguments: dict[str, Any] | None = None) -> ToolUse:
+    """Build a call of one of our MCP server's tools."""
     return ToolUse(f"mcp__guardia__{name}", arguments or {})
 
 
-def approved(told: list[str]) -> ToolUse:
-    """``apply`` with the hash that the task names."""
-    return ours("apply", {"plan_hash": json.loads(told[0])["plan_hash"]})
+def apply_call(told: list[str]) -> ToolUse:
+    """Build `apply` with the hash in the task."""
+    return own_tool("apply", {"plan_hash": json.loads(told[0])["plan_hash"]})
 
 
-def turn(
+def run_session(
     env: BoardEnv, folder: Path, model: MessagesServer, command: list[str], **more: Any
 ) -> tuple[Claim, list[str], dict[str, Any], str]:
-    """One turn of the CLI: its hold, what reached the server, its entry and the board's address."""
+    """Run one session of the CLI. Returns its claim, the requests, its entry and the URL."""
     adapter = {
         "kind": "claude_code",
         "command": command,
@@ -121,14 +122,14 @@ def turn(
     return claim, hands.sent, audit_entries(env.board, "outside_ended")[-1].detail, board_url
 
 
-def booked(env: BoardEnv) -> list[tuple[str, int, int]]:
+def charged_usage(env: BoardEnv) -> list[tuple[str, int, int]]:
     with env.board.database.reading() as session:
         rows = session.execute(text("select model, tokens_in, tokens_out from tb_model_call"))
         return [(row[0], row[1], row[2]) for row in rows]
 
 
 def alive(mark: str) -> int:
-    """Processes that carry ``mark`` in their arguments or environment."""
+    """Return the processes with `mark` in their arguments or environment."""
     count = 0
     for process in Path("/proc").glob("[0-9]*"):
         for file in ("cmdline", "environ"):
@@ -140,7 +141,7 @@ def alive(mark: str) -> int:
 
 
 def tracer(log: Path) -> list[str]:
-    """What writes down where a program connects to, if this host lets anyone trace."""
+    """Return a command that records a program's connections, if this host permits tracing."""
     strace = shutil.which("strace")
     if (
         strace is None
@@ -152,25 +153,39 @@ def tracer(log: Path) -> list[str]:
     return [strace, "-fqq", "--seccomp-bpf", "--trace=connect", "-o", str(log)]
 
 
-def test_it_works_on_its_task_through_the_board_alone(
+def approve_plan(env: BoardEnv, claim: Claim) -> None:
+    """Approve the filed plan of a task."""
+    filed = view.plan_state(env.board, claim.task_id).plan_hash or ""
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=filed)
+
+
+def check_conversation(model: MessagesServer) -> None:
+    """Check that every request to the model has our tools and our prompt only."""
+    tools = {tool["name"] for asked in model.asked for tool in asked["tools"]}
+    assert tools and all(name.startswith("mcp__guardia__") for name in tools)
+    assert "GUARDiA" in str(model.asked[0]["system"]) and not model.refusals
+    assert set(model.paths) == {"/v1/messages?beta=true"}
+
+
+def test_it_works_on_its_task_through_the_board_only(
     env: BoardEnv, folder: Path, model: MessagesServer, claude: Path
 ) -> None:
     log = folder / "connects"
     traced = tracer(log)
-    say(
+    script_model(
         model,
-        ours("task"),
-        ours("server"),
-        ours("read", LOCKS),
-        ours("read", {"tool": "disk.usage", "args": {}}),
-        ours("read", {"tool": "database.locks", "args": {"service": "x; id"}}),
+        own_tool("task"),
+        own_tool("server"),
+        own_tool("read", LOCKS),
+        own_tool("read", {"tool": "disk.usage", "args": {}}),
+        own_tool("read", {"tool": "database.locks", "args": {"service": "x; id"}}),
         ToolUse("Bash", {"command": "id"}),
-        ours("note", {"text": "잠금을 살펴보았습니다."}),
-        ours("plan", PLAN),
-        ours("apply", {"plan_hash": "0" * 64}),
+        own_tool("note", {"text": "잠금을 살펴보았습니다."}),
+        own_tool("plan", PLAN),
+        own_tool("apply", {"plan_hash": "0" * 64}),
         "잠금을 쥔 세션을 찾아 계획을 올렸습니다.",
     )
-    claim, sent, ended, board_url = turn(env, folder, model, [*traced, str(claude)])
+    claim, sent, ended, board_url = run_session(env, folder, model, [*traced, str(claude)])
     assert (ended["how"], ended["exit"]) == ("ended", 0), ended
     assert ended["output"] == "잠금을 쥔 세션을 찾아 계획을 올렸습니다."
     task, host, read, forbidden, shell, bash, note, plan, apply = results(model.asked[-1])
@@ -181,26 +196,24 @@ def test_it_works_on_its_task_through_the_board_alone(
     assert "No such tool available: Bash" in bash
     assert view.task(env.board, claim.task_id).state is State.PENDING_APPROVAL
     assert len(sent) == 1 and ended["refusals"] == 3
-    # It knows no tool but ours, in all that was asked of the model, and no prompt but ours.
-    tools = {tool["name"] for asked in model.asked for tool in asked["tools"]}
-    assert tools and all(name.startswith("mcp__guardia__") for name in tools)
-    assert "GUARDiA" in str(model.asked[0]["system"]) and not model.refusals
-    assert booked(env) == [(MODEL, 10 * 123, 10 * 40)]
-    assert set(model.paths) == {"/v1/messages?beta=true"}
+    check_conversation(model)
+    assert charged_usage(env) == [(MODEL, 10 * 123, 10 * 40)]
     if traced:
         reached = {f"http://{host}:{port}" for port, host in _CONNECT.findall(log.read_text())}
         assert reached == {model.url, board_url}
 
     filed = view.plan_state(env.board, claim.task_id).plan_hash or ""
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=filed)
-    say(model, ours("task"), approved, "끝냈습니다.")
-    claim, sent, ended, _ = turn(env, folder, model, [str(claude)], claim=env.claim("db-agent"))
+    script_model(model, own_tool("task"), apply_call, "끝냈습니다.")
+    claim, sent, ended, _ = run_session(
+        env, folder, model, [str(claude)], claim=env.claim("db-agent")
+    )
     assert json.loads(results(model.asked[-1])[1])["state"] == "COMPLETED", ended
     assert view.task(env.board, claim.task_id).state is State.COMPLETED and sent
-    assert booked(env)[1:] == [(MODEL, 3 * 123, 3 * 40)]
+    assert charged_usage(env)[1:] == [(MODEL, 3 * 123, 3 * 40)]
 
 
-def test_without_the_boards_tools_it_does_not_begin(
+def test_without_the_boards_tools_it_does_not_start(
     env: BoardEnv,
     folder: Path,
     model: MessagesServer,
@@ -210,8 +223,8 @@ def test_without_the_boards_tools_it_does_not_begin(
     broken = json.loads(claude_code.config())
     broken["mcpServers"]["guardia"]["args"] = ["-c", "raise SystemExit(1)"]
     monkeypatch.setattr(claude_code, "config", lambda: json.dumps(broken))
-    model.replies(CannedReply("무엇을 할까요?", delay=30))
-    claim, _, ended, _ = turn(env, folder, model, [str(claude)])
+    model.replies(CannedReply("무엇을 할까요?", delay=AN_HOUR))
+    claim, _, ended, _ = run_session(env, folder, model, [str(claude)])
     assert ended["how"] == "failed" and "guardia[mcp]" in ended["output"], ended
     assert view.task(env.board, claim.task_id).state is State.MANUAL
 
@@ -219,36 +232,43 @@ def test_without_the_boards_tools_it_does_not_begin(
 @pytest.mark.parametrize(
     ("how", "state"), [("overruled", State.ABORTED), ("timeout", State.MANUAL)]
 )
-def test_whoever_ends_it_leaves_nothing_of_it_and_what_it_used_is_booked(
-    env: BoardEnv, folder: Path, model: MessagesServer, claude: Path, how: str, state: State
+def test_however_it_ends_nothing_is_left_and_its_usage_is_booked(
+    env: BoardEnv,
+    folder: Path,
+    model: MessagesServer,
+    claude: Path,
+    loop_clock: SettableClock,
+    how: str,
+    state: State,
 ) -> None:
-    mark, waits = f"turn-{os.getpid()}-{how}", threading.Event()
+    mark, waits = f"session-{os.getpid()}-{how}", threading.Event()
 
     def respond(body: dict[str, Any]) -> CannedReply:
         if results(body):
             waits.set()
-            return CannedReply("?", delay=30)
-        return CannedReply(ours("task"), usage=USAGE)
+            return CannedReply("?", delay=AN_HOUR)
+        return CannedReply(own_tool("task"), usage=USAGE)
 
-    def abort() -> None:
-        assert waits.wait(60)
+    def end() -> None:
+        assert waits.wait(PATIENCE)
+        if how == "timeout":
+            loop_clock.ahead += AN_HOUR
+            return
         (task,) = audit_entries(env.board, "outside_opened")
         directives.issue_directive(
             env.board, LEAD, task.task_id or 0, DirectiveRequest("abort", "그만")
         )
 
     model.responds(respond)
-    person = threading.Thread(target=abort)
-    if how == "overruled":
-        person.start()
-    limit = {"timeout": "2s"} if how == "timeout" else {}
-    claim, _, ended, _ = turn(
-        env, folder, model, [str(claude)], environment={"MARK": mark}, **limit
+    ender = threading.Thread(target=end)
+    ender.start()
+    claim, _, ended, _ = run_session(
+        env, folder, model, [str(claude)], environment={"MARK": mark}, timeout="1h"
     )
     assert ended["how"] == how and ended["left"] >= 1, ended
     assert alive(mark) == 0 and not list(folder.glob("run-*"))
     assert view.task(env.board, claim.task_id).state is state
+    ender.join()
     if how == "overruled":
-        person.join()
-        assert booked(env) == [(MODEL, 123, 40)]
+        assert charged_usage(env) == [(MODEL, 123, 40)]
         assert ended["usage"]["micro_usd"] is None

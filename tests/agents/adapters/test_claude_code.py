@@ -1,4 +1,4 @@
-"""How the Claude Code CLI is started, and what is made of what it prints."""
+"""How the Claude Code CLI is started, and how its output is read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cli(folder: Path, **more: Any) -> ClaudeCodeAgent:
     )
 
 
-def test_its_call_leaves_it_no_tool_of_its_own_and_no_secret_in_sight(folder: Path) -> None:
+def test_its_command_line_has_no_own_tools_and_no_secrets(folder: Path) -> None:
     engaged = cli(folder, max_turns=7, base_url="http://gateway:8080")
     kit = engaged.launch_spec()
     words = list(kit.command)
@@ -67,7 +67,7 @@ def test_its_call_leaves_it_no_tool_of_its_own_and_no_secret_in_sight(folder: Pa
         ("", "error: unknown option '--bare'", "ended", "error: unknown option '--bare'"),
     ],
 )  # fmt: skip
-def test_people_read_its_last_words_or_why_there_are_none(
+def test_people_read_its_final_text_or_why_there_is_none(
     folder: Path, stdout_text: str, stderr_text: str, how: str, output: str
 ) -> None:
     engaged = cli(folder)
@@ -77,7 +77,7 @@ def test_people_read_its_last_words_or_why_there_are_none(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root to run it as someone else")
-def test_it_is_not_started_where_it_could_not_reach_our_tools(
+def test_it_is_not_started_without_access_to_our_tools(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "closed").mkdir(mode=0o700)
@@ -86,18 +86,18 @@ def test_it_is_not_started_where_it_could_not_reach_our_tools(
         run_in_own_loop(cli(folder).start())
 
 
-def test_the_chart_does_not_open_the_closed_network(folder: Path) -> None:
+def test_the_chart_cannot_enable_other_traffic(folder: Path) -> None:
     asked = {"DISABLE_TELEMETRY": "0", "MCP_TIMEOUT": "9000"}
     environment = cli(folder, environment=asked).launch_spec().environment
     assert claude_code.OFFLINE_ENVIRONMENT.items() <= environment.items()
     assert environment["MCP_TIMEOUT"] == "9000"
 
 
-def test_the_tools_are_exactly_the_calls_of_the_api() -> None:
+def test_each_tool_is_one_call_of_the_api() -> None:
     prefix = "/api/agent/tasks/{task_id}"
     routes = {
         r.removeprefix(prefix) for (_, r), rule in permissions.ROUTES.items() if rule == "agent"
     }
     paths = {verb.path for verb in mcp_server.API_TOOLS.values()}
-    # A late answer is fetched by the server itself.
+    # The MCP server itself fetches a late answer.
     assert paths | {"/calls/{call_id}"} == routes

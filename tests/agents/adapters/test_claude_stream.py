@@ -1,4 +1,4 @@
-"""What the CLI prints is only data: whatever it is, and in whatever pieces it comes."""
+"""The CLI's output is data: any content, in any chunks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HALF = (
 )
 
 
-def test_a_turn_that_was_killed_is_counted_by_its_messages() -> None:
+def test_a_killed_session_is_charged_by_its_messages() -> None:
     assert heard(*HALF).usage(None) == {
         "models": {
             "claude-a": {"input_tokens": 123, "output_tokens": 40},
@@ -48,17 +48,17 @@ def test_a_turn_that_was_killed_is_counted_by_its_messages() -> None:
     assert heard({"type": "system"}).usage("claude-a") is None
 
 
-def test_at_its_end_its_own_account_counts_also_its_helpers_models() -> None:
+def test_its_final_report_includes_its_subagents() -> None:
     usage = {"inputTokens": 1, "cacheReadInputTokens": 2, "outputTokens": 3}
     result = {
         "type": "result",
         "subtype": "success",
         "total_cost_usd": 0.0123,
-        "usage": {"input_tokens": 0, "output_tokens": 0},  # as where its budget was used up
+        "usage": {"input_tokens": 0, "output_tokens": 0},  # as when its budget was used up
         "modelUsage": {"claude-a-20261001": usage},
     }
     expected = {"input_tokens": 3, "output_tokens": 3}
-    # A single model has the chart's name, whatever its server calls it: prices are found by that.
+    # A single model gets the name of the chart, by which its price is found.
     found = heard(*HALF, result).usage("claude-a")
     assert found == {"models": {"claude-a": expected}, "micro_usd": 12300}
     result["modelUsage"] = {"claude-a": usage, "small": usage}
@@ -66,7 +66,7 @@ def test_at_its_end_its_own_account_counts_also_its_helpers_models() -> None:
     assert found is not None and found["models"] == {"claude-a": expected, "small": expected}
 
 
-def test_numbers_that_cannot_be_count_nothing_and_models_are_few() -> None:
+def test_impossible_numbers_are_ignored_and_models_bounded() -> None:
     lines = [start(f"m{n}", 1) for n in range(50)]
     lines += [start("m0", odd) for odd in (-1, 10**12, True, "9", 1.5, None)]
     lines += [event("message_delta", usage={"output_tokens": 10**12})]
@@ -98,9 +98,7 @@ json_values = st.recursive(
 
 @settings(max_examples=50)
 @given(st.lists(json_values, max_size=6), st.binary(max_size=20), st.integers(1, 50))
-def test_nothing_that_it_prints_breaks_the_account(
-    lines: list[Any], noise: bytes, size: int
-) -> None:
+def test_no_output_breaks_the_parser(lines: list[Any], noise: bytes, size: int) -> None:
     said = b"\n".join(json.dumps(line).encode() for line in (*HALF, *lines)) + b"\n" + noise
     whole, pieces = ClaudeStream(), ClaudeStream()
     whole.feed(said)
@@ -112,7 +110,7 @@ def test_nothing_that_it_prints_breaks_the_account(
     assert whole.usage("x") == pieces.usage("x") and whole.words == pieces.words
 
 
-def test_it_says_whether_it_has_the_boards_tools() -> None:
+def test_missing_tools_are_noticed() -> None:
     def begun(status: str) -> bool:
         server = {"name": "guardia", "status": status}
         return heard({"type": "system", "subtype": "init", "mcp_servers": [server]}).tools_missing
@@ -120,7 +118,7 @@ def test_it_says_whether_it_has_the_boards_tools() -> None:
     assert [begun("connected"), begun("failed")] == [False, True]
 
 
-def test_a_line_without_end_is_let_go() -> None:
+def test_an_endless_line_is_dropped() -> None:
     stream = heard(*HALF)
     for _ in range(40):
         stream.feed(b"x" * 65536)

@@ -1,11 +1,10 @@
-"""A program and all that it starts: bounded gone afterwards, with nothing of ours."""
+"""A program and its children: limited, ended afterwards, without access to our data."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from external_agents import python_adapter, shared_folder
 from run_coroutine import run_in_own_loop
+from waiting import AN_HOUR, wait_until
 
 from guardia.agents.adapters.contract import HostResources, SessionSpec
 from guardia.agents.adapters.process import ProcessAgent, account
@@ -35,10 +35,10 @@ def parsed(adapter: dict[str, Any]) -> ProcessAdapter:
     return ProcessAdapter.model_validate(adapter)
 
 
-def turn(
+def run_program(
     folder: Path, source: str, *, until: Callable[[], bool] = lambda: False, **more: Any
 ) -> SessionEnd:
-    """How a program's turn ends; it is stopped when ``until`` comes true."""
+    """Run a program to its end; it is stopped when `until` becomes true."""
     adapter = parsed(python_adapter(folder, source, **more))
     spec = SessionSpec(7, {"task": 1, "state": "PARSED"}, "http://board/api", TOKEN)
     keys = FileCredentialStore(folder / "secrets")
@@ -62,7 +62,7 @@ def turn(
 
 
 def marked(mark: str) -> int:
-    """How many processes of this machine carry a mark in their arguments."""
+    """Count the processes of this machine with a mark in their arguments."""
     count = 0
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -88,16 +88,14 @@ print(json.dumps({
 """
 
 
-def test_it_gets_its_task_and_nothing_of_ours(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_gets_its_task_and_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUARDIA_DSN", "postgresql://planted-secret")
     secret = folder / "planted.key"
     secret.write_text("planted-secret")
     secret.chmod(0o600)
     adapter = python_adapter(folder, LOOK)
     command = [*adapter["command"], str(secret)]
-    ending = turn(folder, LOOK, command=command)
+    ending = run_program(folder, LOOK, command=command)
     assert ending == SessionEnd("ended", 0, 0, ending.output)
     found = json.loads(ending.output)
     assert found["task"] == {"task": 1, "state": "PARSED"} and found["same"]
@@ -106,7 +104,7 @@ def test_it_gets_its_task_and_nothing_of_ours(
         "LC_CTYPE",
     }  # fmt: skip
     assert found["descriptors"] <= 4
-    # The token is not in its arguments, and not in what is kept of what it prints.
+    # The token is neither in its arguments nor in the output that is kept.
     assert TOKEN not in ending.output and found["token"] == "***"
     assert not [argument for argument in found["arguments"] if TOKEN in argument]
     if os.geteuid() == 0:
@@ -118,7 +116,7 @@ def test_it_gets_its_task_and_nothing_of_ours(
 HIDDEN = """
 import os, subprocess, sys, time
 mark = sys.argv[1]
-sleeper = [sys.executable, "-c", "import time; time.sleep(300)", mark]
+sleeper = [sys.executable, "-c", "import time; time.sleep(3600)", mark]
 subprocess.Popen(sleeper)
 subprocess.Popen(sleeper, start_new_session=True)
 if os.fork() == 0:
@@ -131,12 +129,12 @@ time.sleep(float(sys.argv[2]))
 
 
 @pytest.mark.parametrize("stay", ["0.5", "300"])
-def test_whatever_it_leaves_behind_is_ended_wherever_it_hides(folder: Path, stay: str) -> None:
+def test_every_hidden_process_is_killed(folder: Path, stay: str) -> None:
     mark = f"mark-{os.getpid()}-{stay}"
     command = [*python_adapter(folder, HIDDEN)["command"], mark, stay]
-    # The ward, the program, and the three that hide.
+    # The supervisor, the program, and the three hidden ones.
     stop = (lambda: marked(mark) >= 5) if stay == "300" else (lambda: False)
-    ending = turn(folder, HIDDEN, until=stop, command=command)
+    ending = run_program(folder, HIDDEN, until=stop, command=command)
     assert marked(mark) == 0
     assert ending.left >= 3
     assert ending.exit == (0 if stay == "0.5" else -9)
@@ -148,52 +146,55 @@ made = 0
 while True:
     try:
         if os.fork() == 0:
-            time.sleep(300)
+            time.sleep(3600)
         made += 1
     except OSError as error:
         print(f"{made} {type(error).__name__}", flush=True)
         open("done", "w").close()
-        time.sleep(300)
+        time.sleep(3600)
 """
 
 
 @AS_ROOT
-def test_a_fork_bomb_meets_its_limit_and_its_end(folder: Path) -> None:
+def test_a_fork_bomb_is_limited_and_killed(folder: Path) -> None:
     bounds = {"processes": 20}
     done = folder / "outside" / "run-7" / "done"
-    ending = turn(folder, BOMB, until=done.exists, limits=bounds)
+    ending = run_program(folder, BOMB, until=done.exists, limits=bounds)
     made, error = ending.output.split()
     assert int(made) == 19 and error == "BlockingIOError"
     assert ending.left == 20
 
 
 def test_floods_big_files_and_big_memory_are_bounded(folder: Path) -> None:
-    output_limit = turn(folder, "while True: print('x' * 4000)")
+    output_limit = run_program(folder, "while True: print('x' * 4000)")
     assert output_limit.how == "flooded" and len(output_limit.output) < 300_000
     big = "open('big', 'wb').write(b'x' * (2 << 20))"
-    assert turn(folder, big, limits={"file_mb": 1}).exit != 0
-    assert "MemoryError" in turn(folder, "b'x' * (200 << 20)", limits={"memory_mb": 50}).output
+    assert run_program(folder, big, limits={"file_mb": 1}).exit != 0
+    assert (
+        "MemoryError" in run_program(folder, "b'x' * (200 << 20)", limits={"memory_mb": 50}).output
+    )
 
 
-def test_a_program_that_cannot_be_started_says_so(folder: Path) -> None:
-    ending = turn(folder, "", command=["/nowhere/at-all"])
+def test_a_failed_start_is_reported(folder: Path) -> None:
+    ending = run_program(folder, "", command=["/nowhere/at-all"])
     assert ending.exit == 127 and "FileNotFoundError" in ending.output
 
 
 @AS_ROOT
-def test_a_folder_that_its_account_cannot_reach_is_named(folder: Path) -> None:
+def test_an_inaccessible_folder_is_named(folder: Path) -> None:
     (folder / "outside").mkdir(mode=0o700)
     with pytest.raises(Misconfigured, match="711"):
-        turn(folder, "")
+        run_program(folder, "")
 
 
-def test_its_end_comes_with_ours(folder: Path) -> None:
-    """A worker that is killed cannot stop anyone; the program's ward sees that it is gone."""
+def test_it_ends_with_the_worker(folder: Path) -> None:
+    """A killed worker cannot stop anything; the program's supervisor notices that it is gone."""
     import subprocess
     import sys
 
     mark = f"orphan-{os.getpid()}"
-    adapter = python_adapter(folder, "import time; time.sleep(300)")
+    adapter = python_adapter(folder, f"import time; time.sleep({AN_HOUR})")
+    with_mark = {**adapter, "command": [*adapter["command"], mark]}
     source = f"""
 import asyncio, sys
 from pathlib import Path
@@ -202,28 +203,24 @@ from guardia.agents.adapters.process import ProcessAgent
 from guardia.org.adapters import ProcessAdapter
 from guardia.org.credential_store import FileCredentialStore
 async def main():
-    adapter = ProcessAdapter.model_validate({ {**adapter, "command": [*adapter["command"], mark]}!r})
-    place = Path({str(folder)!r})
-    engaged = ProcessAgent(adapter, SessionSpec(1, {{}}, "http://b", "t"), HostResources(place, FileCredentialStore(place)))
-    await engaged.start()
+    adapter = ProcessAdapter.model_validate({with_mark!r})
+    folder = Path({str(folder)!r})
+    resources = HostResources(folder, FileCredentialStore(folder))
+    agent = ProcessAgent(adapter, SessionSpec(1, {{}}, "http://b", "t"), resources)
+    await agent.start()
     print("started", flush=True)
-    await engaged.wait()
+    await agent.wait()
 asyncio.run(main())
 """
     worker = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
     assert worker.stdout and worker.stdout.readline() == "started\n"
-    deadline = time.monotonic() + 20
-    while marked(mark) < 2:  # the ward, and the program
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert wait_until(lambda: marked(mark) >= 2)  # the supervisor and the program
     worker.kill()
     worker.wait()
-    while marked(mark):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert wait_until(lambda: not marked(mark))
 
 
-def test_it_never_has_our_own_rights_unless_the_chart_says_so(
+def test_it_gets_the_workers_account_only_if_the_chart_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = ProcessAdapter.model_validate({"kind": "process", "command": ["/bin/true"]})

@@ -1,4 +1,4 @@
-"""Whatever ends a turn ends its program with it, and leaves the task with those who decide."""
+"""However a session ends, its program ends with it, and the task is left to people."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from adapter_env import FakeTransport, adapter_context, adapter_entry
 from board_env import LEAD, SERVER, TERMINATE, BoardEnv, plan
 from external_agents import audit_entries, chart_with_adapter, python_adapter, shared_folder
+from waiting import AN_HOUR, PATIENCE, SettableClock, wait_until
 
 from guardia.agents.adapters.contract import HostResources
 from guardia.agents.adapters.runner import ExternalAgentRunner
@@ -32,10 +33,10 @@ from guardia.tools import planning
 
 STAYS = """
 import subprocess, sys, time
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", *sys.argv[1:]],
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)", *sys.argv[1:]],
                  start_new_session=True)
 print("still here", flush=True)
-time.sleep(300)
+time.sleep(3600)
 """
 
 
@@ -55,15 +56,8 @@ def running(mark: str) -> int:
     return count
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-class Shift:
-    """One turn of a program in a thread, as a beat has it."""
+class SessionRun:
+    """One session of a program in a thread, as in a beat."""
 
     def __init__(
         self, env: BoardEnv, folder: Path, source: str, claim: Claim | None = None, **more: Any
@@ -76,7 +70,7 @@ class Shift:
             claim or env.create_parsed_task(),
             threading.Event(),
         )
-        self.employer = ExternalAgentRunner(
+        self.runner = ExternalAgentRunner(
             "http://127.0.0.1:9",
             HostResources(folder / "outside", FileCredentialStore(folder / "keys")),
             grace=0.1,
@@ -86,18 +80,18 @@ class Shift:
     def run(self) -> None:
         here = adapter_context(self.env, self.claim, FakeTransport())
         try:
-            self.result.append(self.employer.work(here, self.entry, self.closing.is_set))
+            self.result.append(self.runner.work(here, self.entry, self.closing.is_set))
         except Stale as error:
             self.result.append(error)
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """The program runs, with a child that hides; at the end nothing of it is left."""
+        """Wait until the program runs with a hidden child; afterwards nothing of it is left."""
         thread = threading.Thread(target=self.run)
         thread.start()
-        until(lambda: running(self.mark) >= 3)  # the ward, the program, its child
+        assert wait_until(lambda: running(self.mark) >= 3)  # the supervisor, the program, its child
         yield
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive() and running(self.mark) == 0
 
     @property
@@ -109,19 +103,22 @@ class Shift:
         return view.task(self.env.board, self.claim.task_id).state
 
 
-def abort(shift: Shift) -> None:
+def abort(session_run: SessionRun) -> None:
     directives.issue_directive(
-        shift.env.board, LEAD, shift.claim.task_id, DirectiveRequest("abort", "그만")
+        session_run.env.board, LEAD, session_run.claim.task_id, DirectiveRequest("abort", "그만")
     )
 
 
-def kill(shift: Shift) -> None:
-    kill_switch.kill(shift.env.board, LEAD, "시험")
+def kill(session_run: SessionRun) -> None:
+    kill_switch.kill(session_run.env.board, LEAD, "시험")
 
 
-def take_over(shift: Shift) -> None:
+def take_over(session_run: SessionRun) -> None:
     directives.issue_directive(
-        shift.env.board, LEAD, shift.claim.task_id, DirectiveRequest("manual", "직접 하겠습니다")
+        session_run.env.board,
+        LEAD,
+        session_run.claim.task_id,
+        DirectiveRequest("manual", "직접 하겠습니다"),
     )
 
 
@@ -129,55 +126,57 @@ def take_over(shift: Shift) -> None:
     ("order", "state"),
     [(abort, State.ABORTED), (kill, State.PARSED), (take_over, State.MANUAL)],
 )
-def test_a_persons_word_ends_program_and_children_at_once(
-    env: BoardEnv, folder: Path, order: Callable[[Shift], None], state: State
+def test_a_persons_decision_ends_program_and_children_at_once(
+    env: BoardEnv, folder: Path, order: Callable[[SessionRun], None], state: State
 ) -> None:
-    shift = Shift(env, folder, STAYS)
-    with shift.begun():
-        order(shift)
-    assert shift.ended["how"] == "overruled" and shift.ended["left"] >= 2
-    assert shift.state is state
-    # After the person's word nothing of the agent lands on the issue, not even what it printed.
+    session_run = SessionRun(env, folder, STAYS)
+    with session_run.begun():
+        order(session_run)
+    assert session_run.ended["how"] == "overruled" and session_run.ended["left"] >= 2
+    assert session_run.state is state
+    # After the person's decision nothing of the agent reaches the issue, not even its output.
     notes = [e for e in audit_entries(env.board, "comment") if e.actor == "agent:db-agent"]
-    assert notes == [] and "still here" in shift.ended["output"]
+    assert notes == [] and "still here" in session_run.ended["output"]
 
 
-def test_a_turn_out_of_time_is_ended_and_left_to_people(env: BoardEnv, folder: Path) -> None:
-    shift = Shift(env, folder, STAYS, timeout="2s")
-    with shift.begun():
-        pass
-    assert shift.ended["how"] == "timeout" and shift.state is State.MANUAL
+def test_a_timed_out_session_is_ended_and_left_to_people(
+    env: BoardEnv, folder: Path, loop_clock: SettableClock
+) -> None:
+    session_run = SessionRun(env, folder, STAYS, timeout="1h")
+    with session_run.begun():
+        loop_clock.ahead += AN_HOUR
+    assert session_run.ended["how"] == "timeout" and session_run.state is State.MANUAL
     assert "still here" in audit_entries(env.board, "comment")[-1].detail["body"]
 
 
-def test_a_worker_that_is_to_end_gives_the_task_back(env: BoardEnv, folder: Path) -> None:
-    shift = Shift(env, folder, STAYS)
-    with shift.begun():
-        shift.closing.set()
-    assert shift.result == [False] and shift.ended["how"] == "closing"
-    assert shift.state is State.PARSED
+def test_a_closing_worker_releases_the_task(env: BoardEnv, folder: Path) -> None:
+    session_run = SessionRun(env, folder, STAYS)
+    with session_run.begun():
+        session_run.closing.set()
+    assert session_run.result == [False] and session_run.ended["how"] == "closing"
+    assert session_run.state is State.PARSED
 
 
-def test_a_plan_that_was_begun_is_finished_without_its_author(env: BoardEnv, folder: Path) -> None:
+def test_a_started_plan_is_finished_without_its_author(env: BoardEnv, folder: Path) -> None:
     claim, _, bound = env.create_filed_plan(
         plan("MAINTENANCE", planning.propose(TERMINATE, SERVER))
     )
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     tasks.begin_execution(env.board, env.claim("db-agent"))
-    shift = Shift(env, folder, STAYS, claim=env.claim("db-agent"))
-    assert shift.state is State.IN_PROGRESS
-    shift.run()
+    session_run = SessionRun(env, folder, STAYS, claim=env.claim("db-agent"))
+    assert session_run.state is State.IN_PROGRESS
+    session_run.run()
     # Nothing blocks any more on that server, so nothing is changed there.
-    assert shift.result == [True] and shift.state is State.COMPLETED
+    assert session_run.result == [True] and session_run.state is State.COMPLETED
     assert audit_entries(env.board, "outside_opened") == []
 
 
-def test_an_agent_without_budget_rests_and_is_not_started(env: BoardEnv, folder: Path) -> None:
-    shift = Shift(env, folder, STAYS)
+def test_an_agent_without_budget_is_paused_and_not_started(env: BoardEnv, folder: Path) -> None:
+    session_run = SessionRun(env, folder, STAYS)
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 10})
     organization_chart.apply_chart(env.board, chart, "operator:test")
-    metering.report_usage(env.board, shift.claim, ReportedUsage("m", 8, 4))
-    shift.run()
-    assert isinstance(shift.result[0], Stale) and shift.state is State.PARSED
+    metering.report_usage(env.board, session_run.claim, ReportedUsage("m", 8, 4))
+    session_run.run()
+    assert isinstance(session_run.result[0], Stale) and session_run.state is State.PARSED
     assert audit_entries(env.board, "outside_opened") == []
     assert len(audit_entries(env.board, "budget_paused")) == 1

@@ -1,4 +1,4 @@
-"""What the clerk answers by itself; a database that is away it leaves to the beat."""
+"""Responses of the tool proxy to errors; a database outage is left to the beat."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from guardia.db.engine import OUTAGE_ERRORS, Database
 READ = CallRequest(1, "read", LOCKS)
 
 
-def clerk_of(env: BoardEnv, board: BoardContext) -> ToolProxy:
+def proxy_of(env: BoardEnv, board: BoardContext) -> ToolProxy:
     here = replace(
         adapter_context(env, Claim(1, 1, "db-agent", 1, 1), FakeTransport()), board=board
     )
     return ToolProxy(here, adapter_entry({"kind": "process", "command": ["/bin/true"]}), 1, None)
 
 
-def test_a_database_that_is_away_is_the_beats_to_wait_for(env: BoardEnv) -> None:
+def test_a_database_outage_is_raised_to_the_beat(env: BoardEnv) -> None:
     gone = Database("postgresql://guardia@127.0.0.1:9/guardia")
     with pytest.raises(OUTAGE_ERRORS):
-        clerk_of(env, BoardContext(gone)).serve(READ)
+        proxy_of(env, BoardContext(gone)).serve(READ)
     gone.close()
 
 
-def test_a_fault_in_one_request_is_its_answer_and_the_turn_goes_on(
+def test_an_error_in_one_request_is_its_response(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def faulty(board: BoardContext, _hold: Claim) -> None:
@@ -41,5 +41,5 @@ def test_a_fault_in_one_request_is_its_answer_and_the_turn_goes_on(
             session.execute(text("select 1 / 0"))
 
     monkeypatch.setattr(tool_proxy.tasks, "grant_reads", faulty)
-    answer = clerk_of(env, env.board).serve(READ)
+    answer = proxy_of(env, env.board).serve(READ)
     assert answer.status == 500 and "DataError" in str(answer.body)

@@ -1,4 +1,4 @@
-"""The signed webhook: only to its address, only fresh, only ours; then it works by the API."""
+"""Signed webhook: sent to its address only, valid briefly; then the service uses the API."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from external_agents import audit_entries
 from hypothesis import given
 from hypothesis import strategies as st
 from page_env import page_app, serve_app
+from waiting import PATIENCE
 
 from guardia.agents.adapters import webhook_signature
 from guardia.board.core.lifecycle import State
@@ -31,7 +32,7 @@ Receiver = Callable[[Any, bytes], int]
 
 @contextmanager
 def receiving(answer: Receiver) -> Iterator[str]:
-    """A service; ``answer`` sees each request and says the status."""
+    """A service; `answer` sees each request and returns the status."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -75,11 +76,12 @@ def post(told: dict[str, Any], path: str, body: dict[str, Any]) -> int:
         return int(answer.status)
 
 
-def test_a_service_is_told_answers_at_once_and_works_by_the_api(
+def test_a_service_accepts_the_webhook_and_uses_the_api(
     env: BoardEnv, keys: Path, tmp_path: Path
 ) -> None:
     verified: list[bool] = []
     statuses: list[int] = []
+    working: list[threading.Thread] = []
 
     def work(told: dict[str, Any]) -> None:
         statuses.append(post(told, "/reads", LOCKS))
@@ -91,18 +93,20 @@ def test_a_service_is_told_answers_at_once_and_works_by_the_api(
         )
         verified.append(webhook_signature.verify(SECRET, moment, signed, body))
         assert SECRET.encode() not in body
-        threading.Thread(target=work, args=(json.loads(body),)).start()
+        working.append(threading.Thread(target=work, args=(json.loads(body),)))
+        working[0].start()
         return 202
 
     with serve_app(page_app(env.board)) as board_url, receiving(take) as url:
         claim, hands = run_adapter_once(env, adapter(url), board_url, tmp_path, keys, grace=0.2)
+    working[0].join(PATIENCE)
     assert verified == [True] and statuses == [200, 204] and len(hands.sent) == 1
     assert view.task(env.board, claim.task_id).state is State.MANUAL
     assert audit_entries(env.board, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
 
 
 @pytest.mark.parametrize("status", [302, 307, 401, 500])
-def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
+def test_a_rejected_webhook_leaves_the_task_to_people(
     env: BoardEnv, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.agents.adapters.webhook._RETRY_DELAYS", (0.01, None))
@@ -116,14 +120,12 @@ def test_a_webhook_that_is_not_taken_leaves_the_task_to_people(
     with receiving(take) as url:
         claim, _ = run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, keys)
     assert view.task(env.board, claim.task_id).state is State.MANUAL
-    # A failing service is tried again under the same number; a redirection is not followed.
+    # A failing service is retried with the same id; a redirect is not followed.
     assert len(seen) == (2 if status == 500 else 1) and len(set(seen)) == 1
     assert str(status) in audit_entries(env.board, "outside_ended")[0].detail["output"]
 
 
-def test_a_service_that_never_ends_runs_out_of_time(
-    env: BoardEnv, keys: Path, tmp_path: Path
-) -> None:
+def test_a_service_that_never_ends_times_out(env: BoardEnv, keys: Path, tmp_path: Path) -> None:
     with receiving(lambda *_: 202) as url:
         claim, _ = run_adapter_once(
             env, adapter(url, timeout="1s"), "http://127.0.0.1:9", tmp_path, keys
@@ -132,7 +134,7 @@ def test_a_service_that_never_ends_runs_out_of_time(
     assert audit_entries(env.board, "outside_ended")[0].detail["how"] == "timeout"
 
 
-def test_without_its_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
+def test_without_a_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
     with receiving(lambda *_: pytest.fail("it was sent")) as url:
         run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")
     ended = audit_entries(env.board, "outside_ended")[0].detail
@@ -141,7 +143,7 @@ def test_without_its_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 2**33), st.integers(-900, 900))
-def test_only_what_we_signed_lately_is_ours(body: bytes, moment: int, late: int) -> None:
+def test_only_a_recent_signature_is_valid(body: bytes, moment: int, late: int) -> None:
     signed = webhook_signature.sign(SECRET, moment, body)
     fresh = abs(late) <= webhook_signature.MAX_AGE
     assert webhook_signature.verify(SECRET, str(moment), signed, body, moment + late) == fresh

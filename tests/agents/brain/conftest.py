@@ -1,4 +1,4 @@
-"""The model server of the brain's tests."""
+"""The model server for tests of brains."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from model_server import ModelServer
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
-    """A model server with no key."""
+    """A model server that needs no key."""
     with ModelServer() as running:
         yield running

@@ -1,4 +1,4 @@
-"""Role files are found inside the package, and nowhere else."""
+"""Role files are found inside the package only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_role_is_read_from_its_room(folder: Path) -> None:
+def test_a_role_is_read_from_its_package(folder: Path) -> None:
     assert role.instructions("roles/good.md", folder) == "# 역할"
 
 

@@ -1,4 +1,4 @@
-"""One step at most once: what is known of an earlier attempt, and what the server shows."""
+"""A step runs at most once: earlier attempts, and what the server shows."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SHOWN = (
 
 @dataclass
 class Server:
-    """What a gate would find on the server."""
+    """Fake gate that returns what would be found on the server."""
 
     shows: bool
     asked: list[str] = field(default_factory=list)
 
     def ensure_stopped(self, _grant: Grant, _step: PlanStep) -> None:
-        self.asked.append("quiet")
+        self.asked.append("ensure_stopped")
 
     def first_failed(self, _grant: Grant, checks: tuple[Check, ...]) -> str | None:
         self.asked.append("looked")
@@ -45,8 +45,8 @@ def env(database: Any) -> Iterator[BoardEnv]:
         yield found
 
 
-def begun(env: BoardEnv) -> Grant:
-    """The grant of who takes over a step that was begun and has no result."""
+def inherited_grant(env: BoardEnv) -> Grant:
+    """Return the grant of a worker that inherits a started step without result."""
     held, _, bound = env.create_filed_plan()
     decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     first = tasks.begin_execution(env.board, env.claim("db-agent"))
@@ -54,14 +54,14 @@ def begun(env: BoardEnv) -> Grant:
     return tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
-def settle(
+def attempt_step(
     env: BoardEnv, server: Server, before: str | None, proof: tuple[Check, ...] = SHOWN
 ) -> ActionReport:
     def run() -> ActionReport:
         server.asked.append("run")
         return ActionReport(ActionStatus.DONE)
 
-    grant = begun(env)
+    grant = inherited_grant(env)
     gate = cast("Gate", server)
     return attempt.run_once(env.board, gate, grant, DO, before, proof=proof, run=run)
 
@@ -71,31 +71,31 @@ def last_entry(env: BoardEnv) -> str:
         return [link.kind for link in log.entries(session)][-1]
 
 
-def test_what_the_server_shows_has_happened_and_is_not_run_again(env: BoardEnv) -> None:
+def test_a_step_proven_by_the_server_is_not_run_again(env: BoardEnv) -> None:
     server = Server(shows=True)
-    assert settle(env, server, "INTENT").result is ActionStatus.DONE
-    assert server.asked == ["quiet", "looked"]
+    assert attempt_step(env, server, "INTENT").result is ActionStatus.DONE
+    assert server.asked == ["ensure_stopped", "looked"]
     assert last_entry(env) == "found_done"
 
 
 @pytest.mark.parametrize("proof", [SHOWN, ()], ids=["not shown", "nothing would show it"])
-def test_what_the_server_does_not_show_fails_and_is_not_run_again(
+def test_an_unproven_step_fails_and_is_not_run_again(
     env: BoardEnv, proof: tuple[Check, ...]
 ) -> None:
     server = Server(shows=False)
-    report = settle(env, server, "INTENT", proof)
+    report = attempt_step(env, server, "INTENT", proof)
     assert report.result is ActionStatus.FAILED and "1번째 조치" in report.why
-    assert "run" not in server.asked and server.asked[0] == "quiet"
+    assert "run" not in server.asked and server.asked[0] == "ensure_stopped"
     assert last_entry(env) == "found_unknown"
 
 
-def test_a_step_that_is_done_is_left_alone(env: BoardEnv) -> None:
+def test_a_finished_step_is_not_run_again(env: BoardEnv) -> None:
     server = Server(shows=False)
-    assert settle(env, server, "DONE").result is ActionStatus.DONE
+    assert attempt_step(env, server, "DONE").result is ActionStatus.DONE
     assert server.asked == []
 
 
-def test_a_step_that_nobody_has_begun_is_run(env: BoardEnv) -> None:
+def test_a_step_that_was_never_started_is_run(env: BoardEnv) -> None:
     server = Server(shows=False)
-    assert settle(env, server, None).result is ActionStatus.DONE
+    assert attempt_step(env, server, None).result is ActionStatus.DONE
     assert server.asked == ["run"]

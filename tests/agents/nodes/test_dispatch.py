@@ -1,4 +1,4 @@
-"""What was settled before triage stays; the rest is triage's."""
+"""Settled values take precedence over triage."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GIVEN: list[tuple[dict[str, Any], tuple[str, str], str | None]] = [
 ]
 
 
-def test_what_was_settled_stays(database: Any) -> None:
+def test_settled_values_are_kept(database: Any) -> None:
     with seeded_env(database.app) as env:
         runtime = SimpleNamespace(context=SimpleNamespace(board=env.board, brain=Brain()))
         for given, expected, told in GIVEN:
@@ -48,7 +48,7 @@ def server_of(env: Any, found: Triage, *talk: str) -> tuple[tuple[str, ...], str
     return triage.servers, triage.institution, triage.reasons[-1]
 
 
-def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
+def test_the_conversation_around_a_request_may_name_its_server(database: Any) -> None:
     here = FOUND.model_copy(update={"servers": ("MOF-DB-01",)})
     other = FOUND.model_copy(update={"institution": "MOE"})
     disk = FOUND.model_copy(update={"category": "STORAGE"})
@@ -58,7 +58,7 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
         found = server_of(env, FOUND, "점심", "MOF-WAS-01 알람이요", "mof-was-01 맞아요")
         assert found[:2] == (("MOF-WAS-01",), "MOF") and "대화 내용에서" in found[2]
         assert server_of(env, here, "MOF-WAS-01 알람이요")[0] == ("MOF-DB-01",)
-        # Of several it is the one of the kind that the request is about.
+        # Of several servers, the one of the requested kind.
         both = ("MOF-WAS-01 알람", "MOF-DB-01 도요")
         assert server_of(env, FOUND, *both)[0] == ("MOF-WAS-01",)
         assert server_of(env, disk, both[1])[0] == ("MOF-DB-01",)
@@ -67,5 +67,5 @@ def test_the_talk_around_a_request_may_name_its_server(database: Any) -> None:
             assert servers == () and "특정하지 않았습니다" in reason
 
 
-def test_a_rule_of_the_chart_can_say_whatever_triage_can() -> None:
+def test_chart_rules_can_set_every_value_of_triage() -> None:
     assert {*KNOWN_SKILLS, GENERAL} == set(get_args(Category))

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import random
-import time
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 import pytest
 from board_env import CUSTOMER, ENGINEER, LEAD, PM, BoardEnv, action, assignment, plan
+from waiting import PATIENCE
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
@@ -246,7 +250,11 @@ def test_what_is_offered_is_a_move_of_the_lifecycle(state: State) -> None:
 
 
 def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: BoardEnv) -> None:
-    """Threads on the real database; the record's own order is the judge."""
+    """Threads on the real database; the record's own order is the judge.
+
+    The order comes while the agent is at one of its steps, which it goes on from meanwhile; every
+    third time it waits there for the order, so that enough of them come before its end.
+    """
     chance = random.Random(20261123)
     decided: list[tuple[Claim, str, bool]] = []
     with ThreadPoolExecutor(2) as threads:
@@ -254,13 +262,15 @@ def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: Board
             deep = chance.random() < 0.4
             claim = started(env, LEVEL) if deep else env.create_parsed_task()
             verb = chance.choice(("abort", "manual", "pause", *(("change",) * 2 if deep else ())))
-            wait = chance.random() * 0.03
-            agent = threads.submit(_work_on, env, claim, deep)
-            time.sleep(wait)
+            at, waits = chance.randrange(8), chance.random() < 0.33
+            step = Step(at, threading.Event(), threading.Event())
+            agent = threads.submit(_work_on, env, claim, deep, step, waits=waits)
+            assert step.reached.wait(PATIENCE)
             try:
                 change(env, claim) if verb == "change" else give(env, claim, verb)
             except IllegalMove:
                 verb = ""  # the agent had already ended it
+            step.ordered.set()
             lost = agent.result()
             decided.append((claim, verb, lost))
     assert sum(lost for _, _, lost in decided) > 40, "the orders came too late to prove anything"
@@ -279,15 +289,45 @@ def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: Board
         assert set(late) <= {"result", "result_failed"}, (verb, late)
 
 
-def _work_on(env: BoardEnv, claim: Claim, deep: bool) -> bool:
+@dataclass
+class Step:
+    """The step of an agent's work during which the order comes."""
+
+    left: int
+    reached: threading.Event
+    ordered: threading.Event
+
+    def done(self, *, waits: bool) -> None:
+        """One step more; the one that it is about waits for the order, if it should."""
+        if self.left == 0:
+            self.reached.set()
+            if waits:
+                self.ordered.wait(PATIENCE)
+        self.left -= 1
+
+
+def _work_on(env: BoardEnv, claim: Claim, deep: bool, step: Step, *, waits: bool) -> bool:
     """What an agent does with a task, until it has lost it; whether it has."""
+    try:
+        return _steps(env, claim, deep, partial(step.done, waits=waits))
+    finally:
+        step.reached.set()
+
+
+def _steps(env: BoardEnv, claim: Claim, deep: bool, step: Callable[[], None]) -> bool:
     board = env.board
     with suppress(Refused):
         try:
+            step()
             grant = tasks.begin_execution(board, claim) if deep else tasks.grant_reads(board, claim)
+            step()
             for _ in range(2):
-                commands.record_result(board, commands.record_intent(board, grant, READ, "…"), GOOD)
+                intent = commands.record_intent(board, grant, READ, "…")
+                step()
+                commands.record_result(board, intent, GOOD)
+                step()
                 tasks.add_comment(board, claim, "봅니다")
+                step()
             if deep:
                 step = commands.record_intent(board, grant, LEVEL.call, "…", PlanStep(0, "do"))
                 commands.record_result(board, step, GOOD)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +9,7 @@ import pytest
 from adapter_env import LOCKS, NO_LOCKS, TERMINATE, AdapterRun, open_adapter_run
 from board_env import LEAD, BoardEnv, plan
 from external_agents import audit_entries, chart_with_adapter
+from waiting import wait_until
 
 from guardia import errors as guardia_errors
 from guardia.board.approvals import decisions
@@ -35,13 +34,6 @@ def state(found: AdapterRun) -> State:
 def refusals(found: AdapterRun) -> list[str]:
     """What is on the record of it."""
     return [e.detail["error"] for e in audit_entries(found.env.board, "outside_refused")]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_it_reads_its_task_and_server_and_asks_for_reads(env: BoardEnv) -> None:
@@ -142,7 +134,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
         bound = {"plan_hash": answer["plan_hash"]}
         early = found.ask("POST", "/apply", bound)
         assert early.status_code in {401, 409} and found.hands.sent == []
-        until(lambda: bool(found.endings))
+        assert wait_until(lambda: found.endings)
         assert found.endings[0].how == "turn_over"
         assert found.ask("GET", "").status_code == 401
     board = env.board
@@ -160,7 +152,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
         late = again.ask("POST", "/apply", bound)
         assert late.status_code in {401, 409} and again.hands.sent == []
         assert state(again) is State.PENDING_APPROVAL
-        until(lambda: bool(again.endings))
+        assert wait_until(lambda: again.endings)
     assert again.endings[0].how == "overruled"
 
 
@@ -178,7 +170,7 @@ def test_an_order_and_the_kill_switch_end_the_turn_at_once(env: BoardEnv) -> Non
             order(found)
             late = found.ask("POST", "/reads", LOCKS)
             assert late.status_code in {401, 409}
-            until(lambda: bool(found.endings))
+            assert wait_until(lambda: found.endings)
             assert found.endings[0].how == "overruled"
             assert found.ask("POST", "/notes", {"text": "그래도"}).status_code == 401
             assert found.hands.sent == []
@@ -216,7 +208,7 @@ def test_requests_are_counted_and_refusals_end_the_turn(env: BoardEnv) -> None:
         assert answers == [200, 200, 200, 429, 429, 429]
         for _ in range(40):
             found.ask("GET", "")
-        until(lambda: bool(found.endings))
+        assert wait_until(lambda: found.endings)
         assert found.endings[0].how == "closed"
     assert len(audit_entries(env.board, "outside_refused")) == sessions.REFUSALS
     ended = audit_entries(env.board, "outside_ended")[0]
@@ -232,7 +224,7 @@ def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(env: BoardEnv)
         assert found.ask("GET", "").status_code == 200
         assert found.ask("POST", "/usage", used).status_code == 204
         assert found.ask("GET", "").status_code == 401
-        until(lambda: bool(found.endings))
+        assert wait_until(lambda: found.endings)
         assert found.endings[0].how == "closed"
 
 

@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.ssh
 
 
-def test_load_is_that_of_the_host(ask: Callable[..., dict[str, Any]], sshd: Any) -> None:
+def test_load_of_the_host(ask: Callable[..., dict[str, Any]], sshd: Any) -> None:
     found = ask("host.load", sshd.host())
     assert found["cores"] == len(os.sched_getaffinity(0))
     assert abs(found["load1"] - os.getloadavg()[0]) < 1

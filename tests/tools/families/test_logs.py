@@ -1,4 +1,4 @@
-"""The last lines of real files, over real SSH."""
+"""Last lines of real files, over real SSH."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def host(sshd: Any, tmp_path: Path) -> Host:
     return found
 
 
-def test_the_last_lines(ask: Ask, host: Host, tmp_path: Path) -> None:
+def test_last_lines(ask: Ask, host: Host, tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("\n".join(f"줄 {n}" for n in range(1000)) + "\n")
     found = ask("logs.tail", host, service="auth", name="app.log", lines=3)
     assert found == {"lines": ["줄 997", "줄 998", "줄 999"]}
 
 
-def test_endless_lines_are_cut(ask: Ask, host: Host, tmp_path: Path) -> None:
+def test_long_lines_are_truncated(ask: Ask, host: Host, tmp_path: Path) -> None:
     (tmp_path / "app.log").write_bytes(b"x" * 3_000_000 + b"\nlast password=hunter2\x1b[2J\n")
     found = ask("logs.tail", host, service="auth", name="app.log", lines=500)
     assert [len(line) for line in found["lines"]] == [500, len("last password=***")]

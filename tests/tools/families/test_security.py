@@ -1,4 +1,4 @@
-"""Failed log-ins in a real log, over real SSH."""
+"""Failed logins in a real log, over real SSH."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def host(sshd: Any, tmp_path: Path) -> Host:
 
 
 @pytest.mark.parametrize("name", ["auth.log", "secure"])
-def test_failures_are_counted_by_their_true_source(
+def test_failures_are_counted_by_true_source(
     ask: Ask, host: Host, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_text(LOG)
@@ -52,12 +52,12 @@ def test_failures_are_counted_by_their_true_source(
     }
 
 
-def test_a_quiet_log(ask: Ask, host: Host, tmp_path: Path) -> None:
+def test_a_log_without_failures(ask: Ask, host: Host, tmp_path: Path) -> None:
     (tmp_path / "auth.log").write_text("")
     assert ask("security.auth_failures", host, service="auth") == {"failures": 0, "sources": []}
 
 
-def test_a_scan_from_everywhere_is_bounded(ask: Ask, host: Host, tmp_path: Path) -> None:
+def test_many_sources_are_bounded(ask: Ask, host: Host, tmp_path: Path) -> None:
     line = "Nov 20 13:59:01 h sshd[1]: Failed password for root from 10.0.{}.{} port 1 ssh2\n"
     (tmp_path / "auth.log").write_text(
         "".join(line.format(a, b) for a in range(4) for b in range(200))
@@ -67,6 +67,6 @@ def test_a_scan_from_everywhere_is_bounded(ask: Ask, host: Host, tmp_path: Path)
     assert len(found["sources"]) == 20
 
 
-def test_no_log_is_an_error_and_not_peace(ask: Ask, host: Host) -> None:
+def test_a_missing_log_is_an_error(ask: Ask, host: Host) -> None:
     with pytest.raises(CommandFailed, match=r"no auth\.log"):
         ask("security.auth_failures", host, service="auth")

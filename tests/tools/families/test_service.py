@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE, hang_guard, wait_until
 
 from guardia.errors import CommandFailed
 from guardia.org.directory import Service
@@ -23,17 +24,17 @@ Ask = Callable[..., dict[str, Any]]
 
 
 class TestHealth:
-    def test_a_healthy_service_answers(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_a_healthy_service_responds(self, ask: Ask, sshd: Any, budget: Any) -> None:
         found = ask("service.health", sshd.host(budget.service()), service="budget")
         milliseconds = found.pop("milliseconds")
         assert found == {"port_open": True, "answered": True, "status": 200, "version": "3.1.0"}
-        assert 0 <= milliseconds < 3000
+        assert type(milliseconds) is int and milliseconds >= 0
 
-    def test_a_query_arrives(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_a_query_string_arrives(self, ask: Ask, sshd: Any, budget: Any) -> None:
         service = budget.service().model_copy(update={"health": "/health?deep=%20&x=1"})
         assert ask("service.health", sshd.host(service), service="budget")["status"] == 200
 
-    def test_a_hung_one_does_not_answer_but_its_port_stays_open(
+    def test_a_hung_service_does_not_respond_but_its_port_stays_open(
         self, ask: Ask, sshd: Any, budget: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(tools_service, "_ANSWER_SECONDS", 1)
@@ -41,30 +42,28 @@ class TestHealth:
         os.kill(budget.pid, signal.SIGSTOP)
         waiting = []
         try:
-            # As many as its queue takes and more: the port must not look closed to the next one.
+            # More than its queue holds: the port must not look closed to the next one.
             for _ in range(8):
                 waiting.append(socket.socket())
                 waiting[-1].setblocking(False)
                 waiting[-1].connect_ex(("127.0.0.1", budget.port))
-            started = time.monotonic()
-            found = ask("service.health", host, service="budget")
-            assert time.monotonic() - started < 5
+            with hang_guard("the limit for an answer ends it: the service stays stopped"):
+                found = ask("service.health", host, service="budget")
             assert (found["port_open"], found["answered"], found["status"]) == (True, False, None)
         finally:
             os.kill(budget.pid, signal.SIGCONT)
             for each in waiting:
                 each.close()
 
-    def test_one_that_is_down_has_no_port(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_a_stopped_service_has_no_open_port(self, ask: Ask, sshd: Any, budget: Any) -> None:
         budget.stop()
-        time.sleep(0.2)
         found = ask("service.health", sshd.host(budget.service()), service="budget")
         assert (found["port_open"], found["answered"]) == (False, False)
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.3", "0.0.0.0"])
-    def test_it_is_asked_where_it_listens(self, ask: Ask, sshd: Any, address: str) -> None:
+    def test_the_listening_address_is_used(self, ask: Ask, sshd: Any, address: str) -> None:
         with socket.create_server((address, 0)) as server:
-            server.settimeout(10)
+            server.settimeout(PATIENCE)
             service = Service(name="odd", kind="http", port=server.getsockname()[1], health="/h")
 
             def answer() -> None:
@@ -81,7 +80,7 @@ class TestHealth:
             thread.join()
         assert found["status"] == 204
 
-    def test_one_that_never_finishes_its_answer_does_not_hold_us(
+    def test_an_endless_response_does_not_block(
         self, ask: Ask, sshd: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(tools_service, "_ANSWER_SECONDS", 1)
@@ -96,12 +95,11 @@ class TestHealth:
 
             thread = threading.Thread(target=answer, daemon=True)
             thread.start()
-            started = time.monotonic()
-            found = ask("service.health", sshd.host(service), service="odd")
+            with hang_guard("the limit for an answer ends it: the connection stays open"):
+                found = ask("service.health", sshd.host(service), service="odd")
             thread.join()
             kept[0].close()
         assert (found["status"], found["version"]) == (200, None)
-        assert time.monotonic() - started < 5
 
 
 class TestProcesses:
@@ -114,7 +112,7 @@ class TestProcesses:
         assert "app.py" in process["command"]
         assert process["started"].startswith("20")
 
-    def test_a_stopped_process_is_marked_so(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_a_stopped_process_is_marked(self, ask: Ask, sshd: Any, budget: Any) -> None:
         os.kill(budget.pid, signal.SIGSTOP)
         try:
             found = ask("service.processes", sshd.host(budget.service()), service="budget")
@@ -122,7 +120,9 @@ class TestProcesses:
             os.kill(budget.pid, signal.SIGCONT)
         assert [p["state"] for p in found["processes"]] == ["T"]
 
-    def test_without_a_pid_file_the_port_tells(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_without_a_pid_file_the_port_identifies_it(
+        self, ask: Ask, sshd: Any, budget: Any
+    ) -> None:
         pid = budget.pid
         path = budget.root / "run" / "budget.pid"
         text = path.read_text()
@@ -133,12 +133,13 @@ class TestProcesses:
             path.write_text(text)
         assert [p["pid"] for p in found["processes"]] == [pid]
 
-    def test_children_belong_to_it(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_children_are_included(self, ask: Ask, sshd: Any, budget: Any) -> None:
         parent = subprocess.Popen(["bash", "-c", "sleep 50 & sleep 51 & wait"])
         path = budget.root / "run" / "other.pid"
         path.write_text(f"{parent.pid}\n")
         try:
-            time.sleep(0.3)
+            children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+            assert wait_until(lambda: len(children.read_text().split()) == 2)
             found = ask("service.processes", sshd.host(budget.service()), service="budget")
         finally:
             subprocess.run(["pkill", "-P", str(parent.pid)], check=False)
@@ -146,7 +147,7 @@ class TestProcesses:
         commands = {p["command"] for p in found["processes"]}
         assert {"sleep 50", "sleep 51"} <= commands
 
-    def test_a_number_that_another_process_inherited_does_not_count(
+    def test_a_reused_pid_does_not_count(
         self, ask: Ask, sshd: Any, budget: Any, tmp_path: Path
     ) -> None:
         budget.stop()
@@ -158,28 +159,25 @@ class TestProcesses:
         assert found == {"running": False, "processes": []}
 
     @pytest.mark.parametrize("text", ["", "abc", "-1", "999999999", "1; id"])
-    def test_a_broken_pid_file_does_no_harm(
+    def test_a_broken_pid_file_is_ignored(
         self, ask: Ask, sshd: Any, budget: Any, text: str
     ) -> None:
         budget.stop()
-        time.sleep(0.2)
         (budget.root / "run" / "budget.pid").write_text(text)
         found = ask("service.processes", sshd.host(budget.service()), service="budget")
         assert found == {"running": False, "processes": []}
 
 
 class TestRestart:
-    def test_a_hung_service_is_well_again(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_a_hung_service_is_healthy_again(self, ask: Ask, sshd: Any, budget: Any) -> None:
         host = sshd.host(budget.service())
         before = budget.pid
         os.kill(before, signal.SIGSTOP)
         assert ask("service.restart", host, service="budget") == {"done": True}
-        deadline = time.monotonic() + 10
-        while not ask("service.health", host, service="budget")["answered"]:
-            assert time.monotonic() < deadline
+        assert wait_until(lambda: ask("service.health", host, service="budget")["answered"])
         assert budget.pid != before
 
-    def test_a_control_script_that_fails_says_why(
+    def test_a_failing_control_script_is_reported(
         self, ask: Ask, sshd: Any, budget: Any, tmp_path: Path
     ) -> None:
         control = tmp_path / "broken"
@@ -191,7 +189,7 @@ class TestRestart:
 
 
 class TestLogLevel:
-    def test_it_is_changed_and_the_service_told(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_it_is_changed_and_the_service_reloaded(self, ask: Ask, sshd: Any, budget: Any) -> None:
         host = sshd.host(budget.service())
         assert ask("service.log_level", host, service="budget") == {"level": "INFO"}
         ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")
@@ -200,22 +198,20 @@ class TestLogLevel:
         assert (budget.root / "conf" / "log_level").read_text() == "DEBUG\n"
         assert [p.name for p in (budget.root / "conf").iterdir()] == ["log_level"]
 
-    def test_undoing_it_restores_the_previous_one(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_undo_restores_the_previous_level(self, ask: Ask, sshd: Any, budget: Any) -> None:
         host = sshd.host(budget.service())
         ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")
         ask("service.set_log_level", host, service="budget", level="INFO", previous="DEBUG")
         assert ask("service.log_level", host, service="budget") == {"level": "INFO"}
 
-    def test_somebody_elses_level_is_not_overwritten(
-        self, ask: Ask, sshd: Any, budget: Any
-    ) -> None:
+    def test_a_concurrent_change_is_not_overwritten(self, ask: Ask, sshd: Any, budget: Any) -> None:
         host = sshd.host(budget.service())
         (budget.root / "conf" / "log_level").write_text("ERROR\n")
         with pytest.raises(CommandFailed, match="log_level is ERROR, not INFO"):
             ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")
         assert budget.asked == ["start"]
 
-    def test_its_permissions_are_kept(self, ask: Ask, sshd: Any, budget: Any) -> None:
+    def test_file_permissions_are_kept(self, ask: Ask, sshd: Any, budget: Any) -> None:
         path = budget.root / "conf" / "log_level"
         path.chmod(0o640)
         host = sshd.host(budget.service())

@@ -1,4 +1,4 @@
-"""The fleet's servers over SSH."""
+"""SSH access to the servers of the fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a fleet: however it ends, nothing of it is left, and it comes up again."""
+"""Life cycle of a fleet: however it ends, nothing is left, and it can be started again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_probe import SshProbe, processes, wait_until
+from ssh_probe import SshProbe, processes
+from waiting import wait_until
 
 from guardia.errors import Misconfigured, Refused
 from guardia.org.directory import Service
@@ -35,17 +36,17 @@ time.sleep(600)
 def place(
     request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """A folder for a fleet of its own, with a process namespace and without."""
+    """A folder for a separate fleet, with and without a process namespace."""
     if request.param == "plain":
         monkeypatch.setenv(fleet_module.PLAIN_VARIABLE, "1")
     folder = Path(tempfile.mkdtemp(prefix="lab-", dir=home))
     folder.chmod(0o711)
-    yield folder / ("lab" * 30)  # too long for a socket's path, so that is tried as well
+    yield folder / ("lab" * 30)  # too long for a socket's path, so that this is tried as well
     shutil.rmtree(folder)
 
 
 def leave_commands(fleet: RunningFleet) -> None:
-    """A command that nobody waits for, and one with a child of its own."""
+    """Start a command that no client waits for, and one with a child of its own."""
     probe = SshProbe(fleet)
     probe.run("MOF-WAS-01", "sleep 3881 </dev/null >/dev/null 2>&1 &")
     probe.run("MOF-DB-01", "setsid sleep 3882 </dev/null >/dev/null 2>&1 &")
@@ -68,7 +69,7 @@ def test_stopping_leaves_nothing(place: Path) -> None:
 
 
 @pytest.mark.parametrize("victim", ["launcher", "fleet"])
-def test_kill_9_leaves_nothing_and_it_comes_up_again(place: Path, victim: str) -> None:
+def test_kill_9_leaves_nothing_and_it_starts_again(place: Path, victim: str) -> None:
     fleet = RunningFleet.spawn(place).wait_until_ready()
     assert fleet.pid
     leave_commands(fleet)
@@ -82,7 +83,7 @@ def test_kill_9_leaves_nothing_and_it_comes_up_again(place: Path, victim: str) -
         assert all(finding["good"] for finding in again.status()["oracles"].values())
 
 
-def test_it_ends_with_its_starter(place: Path) -> None:
+def test_it_ends_with_the_process_that_started_it(place: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(place)], stdout=subprocess.PIPE)
     try:
         assert owner.stdout is not None
@@ -112,7 +113,7 @@ def test_a_second_start_attaches(fleet: RunningFleet) -> None:
     assert fleet.is_alive()
 
 
-def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: Path) -> None:
+def test_of_two_concurrent_starts_one_wins_and_a_third_replaces_a_killed_one(home: Path) -> None:
     place = home / "race"
     pair = [RunningFleet.spawn(place), RunningFleet.spawn(place)]
     for each in pair:
@@ -123,7 +124,7 @@ def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: P
     assert winner.pid
     os.kill(winner.pid, signal.SIGKILL)
     assert wait_until(lambda: not pair[0].is_alive() and not pair[1].is_alive())
-    # The kernel ends a killed fleet's servers one after another.
+    # The kernel ends the servers of a killed fleet one after another.
     assert wait_until(lambda: processes(place) == [])
     with RunningFleet.spawn(place) as third:
         assert third.is_owned
@@ -131,7 +132,7 @@ def test_of_two_starts_at_once_one_runs_and_a_third_follows_a_killed_one(home: P
     shutil.rmtree(place)
 
 
-def test_the_next_start_restores_what_was_changed_or_spoiled(home: Path) -> None:
+def test_the_next_start_restores_changed_and_damaged_files(home: Path) -> None:
     place = home / "again"
     with RunningFleet.spawn(place) as first:
         before = addresses(first)
@@ -152,7 +153,7 @@ def addresses(fleet: RunningFleet) -> dict[str, tuple[int, str, tuple[Service, .
     return {h.server_id: (h.port, h.host_key, h.services) for h in fleet.inventory.hosts}
 
 
-def test_a_fleet_that_cannot_start_says_why(home: Path) -> None:
+def test_a_failed_start_is_explained(home: Path) -> None:
     place = home / "broken"
     place.mkdir()
     (place / "hosts").write_text("not a folder")

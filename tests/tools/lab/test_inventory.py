@@ -1,4 +1,4 @@
-"""What the fleet tells about itself."""
+"""Inventory and directory of a running fleet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guardia.tools.lab.inventory import Inventory, sample_directory
 from guardia.tools.lab.running_fleet import RunningFleet
 
 
-def test_every_server_can_be_reached_as_written(fleet: RunningFleet) -> None:
+def test_the_inventory_describes_every_server(fleet: RunningFleet) -> None:
     found = Inventory.load(fleet.home)
     assert [host.server_id for host in found.hosts] == [
         s.server_id for s in sample_directory().servers
@@ -31,7 +31,7 @@ def test_every_server_can_be_reached_as_written(fleet: RunningFleet) -> None:
         assert service.control is None or Path(service.control).stat().st_mode & stat.S_IXUSR
 
 
-def test_names_and_blueprint_speak_of_the_same_servers() -> None:
+def test_directory_and_blueprint_have_the_same_servers() -> None:
     assert {server.server_id for server in sample_directory().servers} == set(SERVERS)
     assert {server.institution for server in sample_directory().servers} <= {
         i.id for i in sample_directory().institutions
@@ -40,7 +40,7 @@ def test_names_and_blueprint_speak_of_the_same_servers() -> None:
     assert len(sample_directory().agents) == 5
 
 
-def test_the_directory_holds_the_servers_as_they_are(fleet: RunningFleet) -> None:
+def test_the_directory_has_the_running_servers(fleet: RunningFleet) -> None:
     directory = fleet.directory()
     assert directory.servers == fleet.inventory.hosts
     assert directory.people == sample_directory().people
@@ -54,7 +54,7 @@ def test_keys_are_private(fleet: RunningFleet) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
-def test_no_fleet_is_said_so(tmp_path: Path) -> None:
+def test_without_a_fleet_nothing_is_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         Inventory.load(tmp_path)
     with pytest.raises(NotFound):

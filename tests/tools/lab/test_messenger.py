@@ -1,4 +1,4 @@
-"""The messenger takes webhooks as Mattermost does, and keeps what it was told."""
+"""The messenger accepts webhooks as Mattermost does and keeps the posts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from run_coroutine import run_in_own_loop
+from waiting import PATIENCE
 
 from guardia.tools.lab.messenger import Messenger, read_posts
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -20,14 +21,14 @@ from guardia.tools.lab.running_fleet import RunningFleet
 def post(url: str, body: bytes, kind: str = "application/json") -> tuple[int, str]:
     request = urllib.request.Request(url, data=body, headers={"Content-Type": kind})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
 
 
-def test_a_post_is_answered_and_kept(fleet: RunningFleet) -> None:
+def test_a_post_is_accepted_and_kept(fleet: RunningFleet) -> None:
     content = {"text": "처리했습니다", "channel": "기재부-운영", "props": {"sr_id": 901}}
     assert post(fleet.messenger_url, json.dumps(content).encode()) == (200, "ok")
     kept = fleet.posts("message")[-1]
@@ -36,13 +37,13 @@ def test_a_post_is_answered_and_kept(fleet: RunningFleet) -> None:
     assert not fleet.was_notified(901, "alert", within=0)
 
 
-def test_alerts_are_kept_apart(fleet: RunningFleet) -> None:
+def test_alerts_are_kept_separately(fleet: RunningFleet) -> None:
     assert post(fleet.alert_url, b'{"text": "FAILED", "props": {"sr_id": 902}}') == (200, "ok")
     assert fleet.was_notified(902, "alert")
     assert not fleet.was_notified(902, "message", within=0)
 
 
-def test_a_form_with_a_payload_is_taken(fleet: RunningFleet) -> None:
+def test_a_form_with_a_payload_is_accepted(fleet: RunningFleet) -> None:
     body = urllib.parse.urlencode({"payload": '{"text": "form"}'}).encode()
     kind = "application/x-www-form-urlencoded"
     assert post(fleet.messenger_url, body, kind) == (200, "ok")
@@ -63,7 +64,7 @@ def test_a_form_with_a_payload_is_taken(fleet: RunningFleet) -> None:
         ("POST", "/hooks/secret", b"{}", "400"),
     ],
 )
-def test_what_is_wrong_is_refused_and_not_kept(
+def test_an_invalid_post_is_rejected_and_not_kept(
     tmp_path: Path, method: str, path: str, body: bytes, status: str
 ) -> None:
     messenger = Messenger(tmp_path, "secret")
@@ -79,7 +80,7 @@ def test_what_is_wrong_is_refused_and_not_kept(
         b"\r\n\r\n",
     ],
 )
-def test_broken_requests_do_not_break_it(tmp_path: Path, request_text: bytes) -> None:
+def test_it_survives_broken_requests(tmp_path: Path, request_text: bytes) -> None:
     async def live() -> Any:
         messenger = Messenger(tmp_path, "secret")
         server = await messenger.serve(0)

@@ -1,4 +1,4 @@
-"""The servers answer as real SSH servers do; commands really run."""
+"""The fleet's SSH servers behave like real ones, and commands really run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import asyncssh
 import pytest
 from run_coroutine import run_in_own_loop
-from ssh_probe import SshProbe, wait_until
+from ssh_probe import SshProbe
+from waiting import PATIENCE, wait_until
 
 from guardia.tools.lab.running_fleet import RunningFleet
 
@@ -39,7 +40,7 @@ def test_a_command_runs_at_home_with_a_clean_environment(
         ("no-such-command 2>/dev/null", 127, None, "", ""),
     ],
 )
-def test_how_a_command_ended_is_told(
+def test_the_end_of_a_command_is_reported(
     probe: SshProbe, command: str, code: int, signal: str | None, out: str, err: str
 ) -> None:
     done = probe.run(SERVER, command)
@@ -47,13 +48,13 @@ def test_how_a_command_ended_is_told(
     assert (done.exit_signal[0] if done.exit_signal else None) == signal
 
 
-def test_input_arrives_whole_and_with_its_end(probe: SshProbe) -> None:
+def test_input_arrives_complete_with_eof(probe: SshProbe) -> None:
     assert probe.run(SERVER, "wc -c", input="x" * 3_000_000).stdout == "3000000\n"
     assert probe.run(SERVER, "cat", input="y" * 3_000_000).stdout == "y" * 3_000_000
     assert probe.run(SERVER, "head -c 3", input="z" * 3_000_000).stdout == "zzz"
 
 
-def test_big_output_arrives_whole_also_when_the_client_is_slow(probe: SshProbe) -> None:
+def test_large_output_arrives_complete_at_a_slow_client(probe: SshProbe) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> int:
         running: Any = await connection.create_process(
             "head -c 20000000 /dev/zero; echo end >&2", encoding=None
@@ -70,7 +71,7 @@ def test_big_output_arrives_whole_also_when_the_client_is_slow(probe: SshProbe) 
     assert probe.session(SERVER, work) == 20_000_000
 
 
-def test_fifty_commands_at_once_on_one_connection(probe: SshProbe) -> None:
+def test_fifty_concurrent_commands_on_one_connection(probe: SshProbe) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> list[str]:
         commands = (connection.run(f"sleep 0.2; echo {n}") for n in range(50))
         return [str(done.stdout).strip() for done in await asyncio.gather(*commands)]
@@ -78,12 +79,12 @@ def test_fifty_commands_at_once_on_one_connection(probe: SshProbe) -> None:
     assert probe.session(SERVER, work) == [str(n) for n in range(50)]
 
 
-def test_closing_the_channel_leaves_the_command_running_and_it_is_counted(
+def test_a_command_outlives_its_channel_and_is_counted(
     probe: SshProbe, fleet: RunningFleet
 ) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("sleep 3871")
-        await asyncio.sleep(0.2)
+        await there(fleet, "sleep 3871")
         running.close()
         await running.wait_closed()
 
@@ -106,7 +107,7 @@ def test_a_writer_without_a_reader_ends_by_itself(probe: SshProbe, fleet: Runnin
 
 
 async def there(fleet: RunningFleet, command: str) -> None:
-    """Wait until a command runs: bash, while it starts, may overhear a signal."""
+    """Wait until a command runs: bash may miss a signal while it starts."""
 
     def runs() -> bool:
         return command in [entry["command"] for entry in fleet.commands(SERVER)]
@@ -131,7 +132,7 @@ def test_a_terminal_is_a_terminal(probe: SshProbe) -> None:
     assert done.exit_status == 0
 
 
-def test_a_terminal_that_is_closed_hangs_up(probe: SshProbe, fleet: RunningFleet) -> None:
+def test_closing_a_terminal_hangs_up(probe: SshProbe, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("sleep 3873", term_type="xterm")
         await there(fleet, "sleep 3873")
@@ -141,7 +142,7 @@ def test_a_terminal_that_is_closed_hangs_up(probe: SshProbe, fleet: RunningFleet
     assert wait_until(lambda: fleet.commands(SERVER) == [])
 
 
-def test_files_are_seen_from_the_home_down(probe: SshProbe) -> None:
+def test_sftp_is_limited_to_the_home(probe: SshProbe) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> Any:
         async with connection.start_sftp_client() as files:
             return await files.listdir("/")
@@ -149,7 +150,7 @@ def test_files_are_seen_from_the_home_down(probe: SshProbe) -> None:
     assert {"bin", "srv"} <= set(probe.session(SERVER, work))
 
 
-def test_another_key_or_account_does_not_get_in(probe: SshProbe) -> None:
+def test_another_key_or_account_is_rejected(probe: SshProbe) -> None:
     def attempt(**change: Any) -> None:
         async def live() -> None:
             async with asyncssh.connect(**{**probe.options(SERVER), **change}):
@@ -180,12 +181,14 @@ def test_every_server_has_its_own_host_key(probe: SshProbe, fleet: RunningFleet)
 
 @pytest.mark.ssh
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="no OpenSSH client")
-def test_openssh_gets_in(fleet: RunningFleet, tmp_path: Path) -> None:
+def test_the_openssh_client_works(fleet: RunningFleet, tmp_path: Path) -> None:
     host = fleet.inventory.host(SERVER)
     known = tmp_path / "known_hosts"
     known.write_text(f"[{host.address}]:{host.port} {host.host_key}\n")
     line = ["ssh", "-F", "none", "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
     line += ["-o", "IdentitiesOnly=yes", "-i", str(fleet.inventory.key), "-p", str(host.port)]
     line += [f"{host.account}@{host.address}", "wc -c; exit 4"]
-    done = subprocess.run(line, input=b"x" * 500_000, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        line, input=b"x" * 500_000, capture_output=True, timeout=PATIENCE, check=False
+    )
     assert (done.returncode, done.stdout) == (4, b"500000\n")

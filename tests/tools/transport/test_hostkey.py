@@ -1,4 +1,4 @@
-"""A pinned host key."""
+"""Parsing of a pinned host key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_type_and_bytes() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "ssh-ed25519", "ssh-ed25519 !!!", "ssh-ed25519 AAE"])
-def test_what_is_none_is_refused(text: str) -> None:
+def test_an_invalid_key_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         hostkey.parse(text)
 

@@ -1,4 +1,4 @@
-"""Which connection takes the next channel, and when one ends."""
+"""Selection, retirement and expiry of pooled connections."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waiting import PATIENCE
 
 from guardia.tools.transport.pool import ConnectionPool, PoolClosed, PoolExhausted
 
 
 class Line:
-    """A connection to nowhere: a pool only asks whether it lives, and closes it."""
+    """A fake connection: a pool only checks whether it is alive, and closes it."""
 
     def __init__(self) -> None:
         self.open = True
@@ -38,14 +39,14 @@ def test_a_connection_is_shared_up_to_its_channels() -> None:
     assert taken[0].connection is taken[1].connection is not taken[2].connection
 
 
-def test_another_place_has_its_own() -> None:
+def test_another_endpoint_has_its_own_connection() -> None:
     kept = pool()
     assert (
         kept.acquire("a", Line, soon()).connection is not kept.acquire("b", Line, soon()).connection
     )
 
 
-def test_the_roomiest_is_taken() -> None:
+def test_the_least_busy_connection_is_taken() -> None:
     kept = pool()
     first, _, third = (kept.acquire("a", Line, soon()) for _ in range(3))
     kept.release(first)
@@ -54,21 +55,21 @@ def test_the_roomiest_is_taken() -> None:
     assert third.channels == 1
 
 
-def test_full_is_said_after_waiting() -> None:
+def test_an_exhausted_pool_raises_after_waiting() -> None:
     kept = pool(channels=1, connections=1)
     kept.acquire("a", Line, soon())
     with pytest.raises(PoolExhausted):
         kept.acquire("a", Line, soon())
 
 
-def test_one_that_is_given_back_wakes_who_waits() -> None:
+def test_a_released_channel_wakes_a_waiter() -> None:
     kept = pool(channels=1, connections=1)
     first = kept.acquire("a", Line, soon())
     threading.Timer(0.05, kept.release, [first]).start()
-    assert kept.acquire("a", Line, time.monotonic() + 5).connection is first.connection
+    assert kept.acquire("a", Line, time.monotonic() + PATIENCE).connection is first.connection
 
 
-def test_a_dead_one_is_not_taken_again() -> None:
+def test_a_dead_connection_is_not_reused() -> None:
     kept = pool()
     first = kept.acquire("a", Line, soon())
     kept.release(first)
@@ -76,7 +77,7 @@ def test_a_dead_one_is_not_taken_again() -> None:
     assert kept.acquire("a", Line, soon()).connection is not first.connection
 
 
-def test_a_retired_one_ends_with_its_last_channel() -> None:
+def test_a_retired_connection_closes_with_its_last_channel() -> None:
     kept = pool()
     first = kept.acquire("a", Line, soon())
     second = kept.acquire("a", Line, soon())
@@ -87,7 +88,7 @@ def test_a_retired_one_ends_with_its_last_channel() -> None:
     assert not second.connection.is_alive()
 
 
-def test_an_unused_one_is_closed_in_time() -> None:
+def test_an_idle_connection_is_closed() -> None:
     kept = pool(idle=0.01)
     first = kept.acquire("a", Line, soon())
     kept.release(first)
@@ -100,12 +101,12 @@ def test_a_full_server_gets_fewer_channels() -> None:
     kept = pool(channels=8, connections=2)
     first = kept.acquire("a", Line, soon())
     refused = kept.acquire("a", Line, soon())
-    refused.full()
+    refused.mark_full()
     kept.release(refused)
     assert kept.acquire("a", Line, soon()).connection is not first.connection
 
 
-def test_a_burst_opens_one_at_a_time() -> None:
+def test_a_burst_opens_one_connection_at_a_time() -> None:
     kept = pool(channels=10, connections=4)
     opened = []
 
@@ -115,11 +116,15 @@ def test_a_burst_opens_one_at_a_time() -> None:
         return opened[-1]
 
     with ThreadPoolExecutor(10) as threads:
-        list(threads.map(lambda _: kept.acquire("a", connect, time.monotonic() + 5), range(10)))
+        list(
+            threads.map(
+                lambda _: kept.acquire("a", connect, time.monotonic() + PATIENCE), range(10)
+            )
+        )
     assert len(opened) == 1
 
 
-def test_a_failed_attempt_lets_the_next_one_try() -> None:
+def test_after_a_failed_attempt_the_next_caller_tries() -> None:
     kept = pool()
 
     def fail() -> Line:
@@ -130,7 +135,7 @@ def test_a_failed_attempt_lets_the_next_one_try() -> None:
     assert kept.acquire("a", Line, soon()).connection.is_alive()
 
 
-def test_close_is_for_good() -> None:
+def test_close_is_final() -> None:
     kept = pool()
     first = kept.acquire("a", Line, soon())
     kept.close()
@@ -140,7 +145,7 @@ def test_close_is_for_good() -> None:
     kept.release(first)
 
 
-def test_what_is_being_opened_while_it_closes_is_closed_too() -> None:
+def test_a_connection_opened_during_close_is_closed() -> None:
     kept = pool()
     late = Line()
 

@@ -1,17 +1,17 @@
-"""The shell that keeps a command on its lifeline, run by every shell that a server may have."""
+"""The supervising shell, run by every shell that a server may have."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import AN_HOUR, PATIENCE
 
 from guardia.tools.command import Command, Secret
 from guardia.tools.transport.supervised_shell import (
@@ -25,10 +25,10 @@ from guardia.tools.transport.supervised_shell import (
 SHELLS = ["dash", "bash"]
 
 
-def begin(
+def start(
     supervised: SupervisedCommand, shell: str, errors: int = subprocess.PIPE
 ) -> subprocess.Popen[bytes]:
-    """As sshd would: a login shell, which runs ours."""
+    """Start a login shell, as sshd does, which runs the supervising shell."""
     line = supervised.line.replace("exec sh -c", f"exec {shell} -c", 1)
     pipe = subprocess.PIPE
     process = subprocess.Popen([shell, "-c", line], stdin=pipe, stdout=pipe, stderr=errors)
@@ -38,18 +38,18 @@ def begin(
     return process
 
 
-def heard(
+def received(
     supervised: SupervisedCommand, stdout: bytes, stderr: bytes
 ) -> tuple[OutputStream, OutputStream]:
     streams = OutputStream(supervised.marker, 10_000), OutputStream(supervised.marker, 10_000)
     for stream, data in zip(streams, (stdout, stderr), strict=True):
-        for at in range(0, len(data), 7):  # in pieces, as a network brings it
+        for at in range(0, len(data), 7):  # in chunks, as from a network
             stream.feed(data[at : at + 7])
     return streams
 
 
-def living() -> dict[int, int]:
-    """Every process with its session, by /proc; zombies do not count."""
+def live_processes() -> dict[int, int]:
+    """Map every process to its session, from /proc; zombies do not count."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -60,7 +60,7 @@ def living() -> dict[int, int]:
 
 
 def command_line(path: Path) -> bytes:
-    """What a process was called with; nothing for one that has just ended."""
+    """Return the command line of a process; empty if it has just ended."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -68,43 +68,43 @@ def command_line(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-class TestTheShell:
+class TestShell:
     def test_exit_status_and_output_come_through(self, shell: str) -> None:
         supervised = SupervisedCommand(
             Command.of("sh", "-c", "cat; echo err >&2; exit 9").with_input("in"), 10
         )
-        process = begin(supervised, shell)
-        # Its end is told while our end is still open: nobody has to let go first.
-        assert process.wait(10) == 0
+        process = start(supervised, shell)
+        # Its end is reported while this side is still open: the client need not close first.
+        assert process.wait(PATIENCE) == 0
         assert process.stdout and process.stderr
-        out, err = heard(supervised, process.stdout.read(), process.stderr.read())
+        out, err = received(supervised, process.stdout.read(), process.stderr.read())
         process.communicate()
         assert find_exit(err) == ShellExit(9, killed=False, gone=True)
         assert find_session(err) > 0
         assert (out.finish(), err.finish()) == ("in", "err\n")
         assert out.marks == ["end"]
 
-    def test_a_signal_counts_as_128_and_more(self, shell: str) -> None:
+    def test_a_signal_is_reported_as_128_plus_its_number(self, shell: str) -> None:
         supervised = SupervisedCommand(Command.of("sh", "-c", "kill -KILL $$"), 10)
-        process = begin(supervised, shell)
-        process.wait(10)
-        _, err = heard(supervised, *process.communicate())
+        process = start(supervised, shell)
+        process.wait(PATIENCE)
+        _, err = received(supervised, *process.communicate())
         assert find_exit(err) == ShellExit(128 + signal.SIGKILL, killed=False, gone=True)
 
-    def test_letting_go_ends_the_session(self, shell: str) -> None:
-        stubborn = "(trap '' TERM; sleep 50) & timeout 50 sleep 50 & sleep 50 & kill -STOP $!"
-        script = f"{stubborn}; echo up; wait"
+    def test_closing_the_input_ends_the_session(self, shell: str) -> None:
+        stubborn = "(trap '' TERM; sleep 3600) & timeout 3600 sleep 3600 &"
+        script = f"{stubborn} sleep 3600 & kill -STOP $!; echo up; wait"
         supervised = SupervisedCommand(Command.of("bash", "-c", script), 60)
-        process = begin(supervised, shell)
+        process = start(supervised, shell)
         assert process.stdout and process.stdout.readline() == b"up\n"
-        started = time.monotonic()
-        _, err = heard(supervised, *process.communicate(timeout=10))
-        assert find_session(err) not in living().values()
+        _, err = received(supervised, *process.communicate(timeout=PATIENCE))
+        assert find_session(err) not in live_processes().values()
         end = find_exit(err)
-        assert end and end.killed and end.gone
-        assert time.monotonic() - started < 3
+        assert end and end.killed and end.gone  # and not by the ends of those sleeps
 
-    def test_letting_go_during_the_input_never_starts_it(self, shell: str, tmp_path: Path) -> None:
+    def test_closing_during_the_input_never_starts_the_command(
+        self, shell: str, tmp_path: Path
+    ) -> None:
         command = Command.of("touch", str(tmp_path / "began")).with_input("x" * 1000)
         supervised = SupervisedCommand(command, 10)
         line = supervised.line
@@ -112,66 +112,68 @@ class TestTheShell:
         process = subprocess.Popen([shell, "-c", line], stdin=pipe, stdout=pipe, stderr=pipe)
         assert process.stdin
         process.stdin.write(supervised.payload[:100])
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
         assert not (tmp_path / "began").exists()
 
-    def test_nobody_listening_does_not_save_the_command(self, shell: str) -> None:
-        """The other side is gone before the shell says anything: no SIGPIPE may stop the shell."""
-        supervised = SupervisedCommand(Command.of("sh", "-c", "echo $$; exec sleep 50"), 60)
+    def test_a_command_ends_without_a_reader(self, shell: str) -> None:
+        """The client is gone before the shell prints anything: SIGPIPE must not stop the shell."""
+        supervised = SupervisedCommand(
+            Command.of("sh", "-c", "echo $$; exec sleep 3600"), 2 * AN_HOUR
+        )
         broken, errors = os.pipe()
         os.close(broken)
-        process = begin(supervised, shell, errors)
+        process = start(supervised, shell, errors)
         os.close(errors)
         assert process.stdout and process.stdin
         pid = int(process.stdout.readline())
         process.stdout.close()
         process.stdin.close()
-        process.wait(10)
-        assert pid not in living()
+        process.wait(PATIENCE)
+        assert pid not in live_processes()
 
-    def test_it_is_bounded_even_when_nobody_lets_go(self, shell: str) -> None:
-        supervised = SupervisedCommand(Command.of("sleep", "50"), 10)
-        line = supervised.line.replace(" 20 ", " 1 ")  # 10 s and the 10 to spare, made shorter
+    def test_it_is_bounded_even_with_an_open_input(self, shell: str) -> None:
+        supervised = SupervisedCommand(Command.of("sleep", "3600"), 10)
+        line = supervised.line.replace(" 20 ", " 1 ")  # 10 s and the grace of 10 s, shortened
         assert line != supervised.line
         process = subprocess.Popen([shell, "-c", line], stdin=subprocess.PIPE, stdout=-1, stderr=-1)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
         process.communicate()
 
     def test_a_secret_is_on_no_command_line(self, shell: str) -> None:
         secret = "correct-horse-battery"
         supervised = SupervisedCommand(
-            Command.of("sh", "-c", "cat; sleep 50").with_input(Secret(secret)), 60
+            Command.of("sh", "-c", "cat; sleep 3600").with_input(Secret(secret)), 2 * AN_HOUR
         )
-        process = begin(supervised, shell)
+        process = start(supervised, shell)
         assert process.stdout and process.stdout.read(len(secret)) == secret.encode()
         try:
             lines = [command_line(p) for p in Path("/proc").glob("[0-9]*/cmdline")]
         finally:
-            process.communicate(timeout=10)
+            process.communicate(timeout=PATIENCE)
         encoded = supervised.payload
         assert not [line for line in lines if secret.encode() in line or encoded in line]
 
 
-class TestLookingAgain:
+class TestGoneCheck:
     def test_a_living_session_is_found_and_a_dead_one_is_not(self) -> None:
-        supervised = SupervisedCommand(Command.of("sleep", "50"), 60)
-        process = begin(supervised, "sh")
+        supervised = SupervisedCommand(Command.of("sleep", "3600"), 2 * AN_HOUR)
+        process = start(supervised, "sh")
         assert process.stderr
-        _, err = heard(supervised, b"", os.read(process.stderr.fileno(), 100))
+        _, err = received(supervised, b"", os.read(process.stderr.fileno(), 100))
         session = find_session(err)
         assert session > 0
-        look = ["bash", "-c", supervised.gone(session).render()]
-        unknown = ["bash", "-c", supervised.gone(0).render()]
+        look = ["bash", "-c", supervised.gone_check(session).render()]
+        unknown = ["bash", "-c", supervised.gone_check(0).render()]
         assert subprocess.run(look, check=False).returncode == 1
         assert subprocess.run(unknown, check=False).returncode == 1
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
         assert subprocess.run(look, check=False).returncode == 0
         assert subprocess.run(unknown, check=False).returncode == 0
 
 
-class TestAStream:
+class TestOutputStream:
     @given(st.lists(st.binary(max_size=30), max_size=8), st.integers(1, 9))
-    def test_marks_are_told_from_data_wherever_it_is_split(
+    def test_marks_are_separated_from_data_at_any_split(
         self, pieces: list[bytes], step: int
     ) -> None:
         marker = "0123456789abcdef"
@@ -185,7 +187,7 @@ class TestAStream:
         assert stream.finish() == plain.finish()
         assert stream.marks == ["7:0:1"] * max(0, len(pieces) - 1)
 
-    def test_it_keeps_no_more_than_its_limit(self) -> None:
+    def test_output_beyond_the_limit_is_dropped(self) -> None:
         stream = OutputStream("w", 10)
         stream.feed(b"x" * 11)
         assert stream.truncated
@@ -195,13 +197,13 @@ class TestAStream:
         exact.finish()
         assert not exact.truncated
 
-    def test_a_mark_without_end_is_not_waited_for_in_memory(self) -> None:
+    def test_an_endless_mark_is_not_buffered(self) -> None:
         stream = OutputStream("w", 10)
         for _ in range(1000):
             stream.feed(b"\x1ew:" + b"x" * 1000)
-        assert len(stream._rest) < 2000
+        assert len(stream._pending) < 2000
 
-    def test_live_text_comes_in_whole_lines(self) -> None:
+    def test_live_text_arrives_in_whole_lines(self) -> None:
         told: list[str] = []
         stream = OutputStream("w", 1000, told.append)
         for piece in (b"pass", b"word=hun", b"ter2\nnext", b" line\nrest"):

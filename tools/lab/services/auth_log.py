@@ -1,6 +1,6 @@
-"""A log of logins as an SSH server writes it, with a refused one now and then.
+"""A login log as written by an SSH server, with a refused login now and then.
 
-Standard library only. ``--root`` is the service's folder, ``--logs`` that of its logs.
+Standard library only. `--root` is the service's folder, `--logs` that of its logs.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ LIMIT = 1_000_000
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 STAFF = ("operator", "backup", "monitor")
 GUESSES = ("admin", "root", "test", "oracle", "guest")
-# Addresses that are reserved for examples.
+# Addresses reserved for examples.
 INSIDE = ("192.0.2.10", "192.0.2.11", "192.0.2.24")
 OUTSIDE = ("203.0.113.7", "203.0.113.7", "203.0.113.7", "198.51.100.23", "198.51.100.90")
 
 
 def format_line(moment: float, host: str, choice: random.Random) -> str:
-    """One line; about one in six is a refused login."""
+    """Format one line; about one in six is a refused login."""
     now = time.localtime(moment)
     stamp = f"{MONTHS[now.tm_mon - 1]} {now.tm_mday:>2} {time.strftime('%H:%M:%S', now)}"
     head = f"{stamp} {host} sshd[{choice.randrange(2000, 30000)}]:"
@@ -42,7 +42,7 @@ def exit_on_signal(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Fill in the last hours, then go on at a person's pace."""
+    """Write the last hours at once, then go on at a realistic pace."""
     parser = argparse.ArgumentParser()
     for name in ("--root", "--logs", "--name", "--host"):
         parser.add_argument(name, required=True)

@@ -4,8 +4,8 @@ set -u
 pidfile=$ROOT/run/$NAME.pid
 ready=$ROOT/run/$NAME.ready
 
-# A number alone is no proof: it may belong to another process by now. A dead process that nobody
-# has waited for yet has an empty command line.
+# A number alone is no proof: it may belong to another process by now. A dead process that was not
+# yet waited for has an empty command line.
 running() {
   pid=
   [ -f "$pidfile" ] && read -r pid <"$pidfile" || return 1
@@ -44,7 +44,7 @@ stop() {
   local tries=0
   while running && [ "$tries" -lt 40 ]; do tries=$((tries + 1)); sleep 0.05; done
   if running; then
-    # A stopped or stuck process does not hear a request.
+    # A stopped or stuck process does not react to a signal.
     kill -KILL "$pid"
     while running; do sleep 0.02; done
   fi

@@ -1,9 +1,9 @@
-"""The fleet's application server: small, real, and as fallible as its release and its volume.
+"""Application server of the fleet: small and real, it fails with its release and its volume.
 
-Standard library only; runs from a release folder, whose ``app.json`` gives ``version``, ``title``
-and whether it is ``broken``. ``GET /`` is a page, ``GET /health`` a JSON report: 200, or 500 when
-the release is broken or the log volume cannot be written. ``conf/log_level`` is read at the start
-and on SIGHUP; at DEBUG it writes down far too much.
+Standard library only; runs from a release folder, whose `app.json` gives `version`, `title` and
+whether it is `broken`. `GET /` is a page, `GET /health` a JSON report: 200, or 500 if the release
+is broken or the log volume cannot be written. `conf/log_level` is read at the start and on SIGHUP;
+at DEBUG it logs far too much.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not All
 
 
 def stamp() -> str:
-    """The present second, in UTC."""
+    """Return the current time in UTC, in seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 class LogFiles:
-    """The files that the application writes; a full volume never stops it from answering."""
+    """Log files of the application; a full volume never keeps it from responding."""
 
     def __init__(self, root: Path, folder: Path, debug_limit: int) -> None:
         self._level_file = root / "conf" / "log_level"
@@ -43,7 +43,7 @@ class LogFiles:
         self.level = "INFO"
 
     def write(self, name: str, text: str) -> None:
-        """Append a line; it is lost where there is no room."""
+        """Append a line; it is lost if there is no space."""
         with suppress(OSError):
             path = self._folder / name
             if path.exists() and path.stat().st_size > ACCESS_LIMIT:
@@ -52,7 +52,7 @@ class LogFiles:
                 file.write(f"{stamp()} {text}\n")
 
     def read_level(self) -> None:
-        """Take over the configured level."""
+        """Apply the configured level."""
         with suppress(OSError):
             self.level = self._level_file.read_text("ascii", errors="replace").strip().upper()
         self.write("app.log", f"INFO log level is {self.level}")
@@ -62,7 +62,7 @@ class LogFiles:
             self._flooding.clear()
 
     def flood_debug_log(self) -> None:
-        """For a thread: the flood of debug lines, as long as the level asks for it."""
+        """Write debug lines in a thread for as long as the level asks for them."""
         detail = (
             "DEBUG pool.checkout connection=%d waited=0ms statement=select budget.line state=ok"
         )
@@ -77,7 +77,7 @@ class LogFiles:
                 time.sleep(0.25)
 
     def _append(self, path: Path, block: bytes) -> None:
-        # Opened for appending each time, so that who cuts the file off really frees the room.
+        # Opened for appending each time, so that truncating the file really frees the space.
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             if self._debug_limit and os.fstat(file).st_size > self._debug_limit:
@@ -88,7 +88,7 @@ class LogFiles:
             os.close(file)
 
     def volume_error(self) -> str | None:
-        """What is wrong with the volume, or ``None``: a probe is really written."""
+        """Return what is wrong with the volume, or `None`; writes a real probe file."""
         path = self._folder / f".probe-{threading.get_ident()}"
         try:
             path.write_bytes(PROBE)
@@ -100,15 +100,15 @@ class LogFiles:
 
 
 class Application:
-    """What the release does."""
+    """The behavior of a release."""
 
     def __init__(self, release: dict[str, Any], logs: LogFiles) -> None:
         self._release = release
         self._logs = logs
         self._since = time.monotonic()
 
-    def answer(self, method: str, path: str) -> tuple[int, str, bytes]:
-        """Status, content type and body."""
+    def respond(self, method: str, path: str) -> tuple[int, str, bytes]:
+        """Return status, content type and body."""
         path = path.partition("?")[0]
         if method not in ("GET", "HEAD"):
             return 405, "text/plain", b"method not allowed\n"
@@ -141,7 +141,7 @@ class Application:
 
 
 class HttpServer:
-    """HTTP/1.0 over plain sockets: one thread and one answer per connection."""
+    """HTTP/1.0 over plain sockets: one thread and one response per connection."""
 
     def __init__(
         self, application: Application, logs: LogFiles, tls: ssl.SSLContext | None
@@ -151,7 +151,7 @@ class HttpServer:
         self._tls = tls
 
     def serve(self, listening: socket.socket) -> None:
-        """For ever."""
+        """Accept connections forever."""
         while True:
             connection, _peer = listening.accept()
             threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
@@ -174,7 +174,7 @@ class HttpServer:
         words = request.split(b"\r\n", 1)[0].decode("latin-1").split()
         method, path = (words[0], words[1]) if len(words) == 3 else ("", "")
         status, kind, body = (
-            self._application.answer(method, path) if method else (400, "text/plain", b"")
+            self._application.respond(method, path) if method else (400, "text/plain", b"")
         )
         head = f"HTTP/1.0 {status} {REASONS.get(status, 'Internal Server Error')}\r\n"
         head += f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -184,12 +184,12 @@ class HttpServer:
 
 
 def exit_on_signal(_number: int, _frame: FrameType | None) -> None:
-    """End on request, at once: there is no state to save."""
+    """End at once: there is no state to save."""
     os._exit(0)
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser()
     for name in ("--root", "--logs", "--name", "--port"):
         parser.add_argument(name, required=True)
@@ -199,7 +199,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Listen first, then say that we are ready."""
+    """Listen first, then report ready."""
     given = parse_arguments()
     root = Path(given.root)
     release = json.loads(Path("app.json").read_text("utf-8"))

@@ -1,6 +1,7 @@
-"""``tied.py SERVER PROGRAM...``: wait until the process SERVER has adopted us, then become PROGRAM
-with the kernel's promise to be killed when SERVER ends. Only used where the fleet has no process
-namespace of its own. Standard library only.
+"""`tied.py SERVER PROGRAM...`: tie PROGRAM to the life of the process SERVER.
+
+Waits until SERVER has adopted this process, then runs PROGRAM, which the kernel kills when SERVER
+ends. Only used if the fleet has no process namespace. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(server: int, program: list[str]) -> None:
-    """The control script that started us ends at once, so the adoption is near."""
+    """Wait for the adoption, then run the program.
+
+    The control script that started this process ends at once, so the adoption is near.
+    """
     deadline = time.monotonic() + 2.0
     while os.getppid() != server:
         if time.monotonic() > deadline:

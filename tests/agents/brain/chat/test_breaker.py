@@ -1,4 +1,4 @@
-"""A server in trouble is left alone, and tried again by one question at a time."""
+"""A failing server is skipped, then probed by one request at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def broken(clock: Clock) -> CircuitBreaker:
     return breaker
 
 
-def test_three_failures_in_a_row_close_it_for_the_pause() -> None:
+def test_three_consecutive_failures_open_it_for_the_pause() -> None:
     clock = Clock()
     breaker = broken(clock)
     assert not breaker.allows()
@@ -28,7 +28,7 @@ def test_three_failures_in_a_row_close_it_for_the_pause() -> None:
     assert not breaker.allows()
 
 
-def test_a_success_between_failures_starts_the_count_anew() -> None:
+def test_a_success_resets_the_count() -> None:
     breaker = CircuitBreaker(failures=3, clock=Clock())
     for _ in range(5):
         breaker.record_failure()
@@ -37,7 +37,7 @@ def test_a_success_between_failures_starts_the_count_anew() -> None:
     assert breaker.allows()
 
 
-def test_after_the_pause_one_question_goes_first_alone() -> None:
+def test_after_the_pause_one_request_probes_the_server() -> None:
     clock = Clock()
     breaker = broken(clock)
     clock.now += 60
@@ -48,7 +48,7 @@ def test_after_the_pause_one_question_goes_first_alone() -> None:
     assert breaker.allows()
 
 
-def test_a_failed_first_question_pauses_again_and_a_lost_one_does_not_pause_for_ever() -> None:
+def test_a_failed_probe_pauses_again_and_a_lost_one_not_forever() -> None:
     clock = Clock()
     breaker = broken(clock)
     clock.now += 60
@@ -58,11 +58,11 @@ def test_a_failed_first_question_pauses_again_and_a_lost_one_does_not_pause_for_
     clock.now += 59
     assert not breaker.allows()
     clock.now += 1
-    assert breaker.allows()  # and its asker dies without a word
+    assert breaker.allows()  # and its caller dies without a result
     clock.now += 60
     assert breaker.allows()
 
 
-def test_agents_of_one_server_share_its_breaker() -> None:
+def test_agents_on_one_server_share_its_breaker() -> None:
     assert breaker_for("http://vllm:8000/v1") is breaker_for("http://vllm:8000/v1/")
     assert breaker_for("http://vllm:8000/v1") is not breaker_for("http://vllm:8001/v1")

@@ -1,4 +1,4 @@
-"""Whatever a model writes, what is read from it is a choice of what was offered, or an error."""
+"""Any text of a model is parsed to a choice of what was offered, or rejected."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ GOOD: dict[str, Any] = {
 
 
 def triaged(**changed: Any) -> Triage:
-    """What is read of the good answer with some of it changed."""
+    """Parse the good answer with some changes."""
     answer = json.dumps({**GOOD, **changed}, ensure_ascii=False)
     return parse_triage(answer, SERVERS, INSTITUTIONS)
 
 
 def values(schema: Any) -> st.SearchStrategy[Any]:
-    """What a strict server could make of ``schema``: anything that it permits."""
+    """Return a strategy for everything that `schema` permits."""
     if schema["type"] == "object":
         return st.fixed_dictionaries({n: values(s) for n, s in schema["properties"].items()})
     if schema["type"] == "array":
@@ -65,14 +65,14 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
-# Right in all but some places.
+# Valid except in some fields.
 SPOILT: st.SearchStrategy[Any] = st.dictionaries(
     st.sampled_from([*GOOD, "extra"]), JSON | st.sampled_from([[x] for x in ("NONE", "P9")])
 ).map(lambda changed: {**GOOD, **changed})
 
 
 def check_triage(found: Triage) -> None:
-    """Everything in it is from the catalogue, and its reasons are plain."""
+    """Check that everything is from the catalog and the reasons are plain."""
     assert found.kind in ("INCIDENT", "REQUEST", "CHANGE", "QUESTION")
     assert found.category in Category.__args__  # type: ignore[attr-defined]
     assert found.priority in ("P1", "P2", "P3", "P4")
@@ -88,13 +88,13 @@ def check_triage(found: Triage) -> None:
 
 
 def check_reason(reason: str) -> None:
-    """A short Korean sentence that no page can take for anything else."""
+    """Check for a short Korean sentence without markup."""
     assert re.search("[가-힣]", reason)
     assert len(reason) <= 160
     assert not re.search(r"[`<>\[\]{}*|\\@#!\x00-\x1f\u202e\u200b]|://", reason)
 
 
-def test_a_good_answer_is_read() -> None:
+def test_a_valid_answer_is_parsed() -> None:
     assert triaged() == Triage(
         kind="INCIDENT",
         category="DB",
@@ -106,7 +106,7 @@ def test_a_good_answer_is_read() -> None:
     )
 
 
-def test_a_servers_institution_is_the_directorys_not_the_models() -> None:
+def test_the_institution_comes_from_the_directory() -> None:
     assert triaged(institution="MOE").institution == "MOF"
     assert triaged(servers=[], institution="MOE").institution == "MOE"
 
@@ -149,7 +149,7 @@ def test_every_property_is_required(missing: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "네!", "```json\n{}\n```", "[" * 100_000, "null", "{}", "\ud800"]
 )
-def test_what_is_no_json_object_is_an_error(text: str) -> None:
+def test_anything_but_a_json_object_is_an_error(text: str) -> None:
     with pytest.raises(ModelError):
         parse_triage(text, SERVERS, INSTITUTIONS)
     with pytest.raises(ModelError):
@@ -165,7 +165,7 @@ def test_the_error_never_repeats_what_the_model_wrote() -> None:
     assert "승인" not in str(caught.value)
 
 
-def test_reasons_lose_markup_links_mentions_and_invisible_marks() -> None:
+def test_reasons_lose_markup_links_mentions_and_invisible_characters() -> None:
     reason = "팀장님 @정다은 [승인](http://evil.example/a) `rm` <b>급함</b> #42\u202e\u200b합니다"
     (plain,) = triaged(reasons=[reason]).reasons
     check_reason(plain)
@@ -195,13 +195,13 @@ def test_a_choice_is_one_of_the_runbooks_or_none() -> None:
 
 @settings(deadline=None)
 @given(values(triage_schema(SERVERS, INSTITUTIONS)))
-def test_whatever_the_schema_permits_is_read(answer: Any) -> None:
+def test_any_answer_of_the_schema_is_parsed(answer: Any) -> None:
     check_triage(parse_triage(json.dumps(answer), SERVERS, INSTITUTIONS))
 
 
 @settings(deadline=None)
 @given(values(choice_schema(RUNBOOKS)))
-def test_whatever_the_choice_schema_permits_is_read(answer: Any) -> None:
+def test_any_answer_of_the_choice_schema_is_parsed(answer: Any) -> None:
     found = parse_choice(json.dumps(answer), RUNBOOKS)
     assert found.runbook in (None, *RUNBOOKS)
     check_reason(found.reason)
@@ -209,7 +209,7 @@ def test_whatever_the_choice_schema_permits_is_read(answer: Any) -> None:
 
 @settings(deadline=None)
 @given((JSON | SPOILT).map(json.dumps) | st.text())
-def test_whatever_is_written_ends_in_the_catalogue_or_in_an_error(text: str) -> None:
+def test_any_text_is_a_valid_triage_or_an_error(text: str) -> None:
     try:
         found = parse_triage(text, SERVERS, INSTITUTIONS)
     except ModelError:
@@ -219,7 +219,7 @@ def test_whatever_is_written_ends_in_the_catalogue_or_in_an_error(text: str) -> 
 
 @settings(deadline=None)
 @given(JSON.map(json.dumps) | st.text())
-def test_whatever_is_written_as_a_choice_ends_there_too(text: str) -> None:
+def test_any_text_is_a_valid_choice_or_an_error(text: str) -> None:
     try:
         found = parse_choice(text, RUNBOOKS)
     except ModelError:

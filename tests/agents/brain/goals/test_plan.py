@@ -1,4 +1,4 @@
-"""What the embedded rules make of a goal: cases of text, and the work and questions in it."""
+"""Goals resolved by the rules: cases of text with their work and questions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TODAY = date(2026, 11, 23)
 
 
 def understood(text: str) -> list[dict[str, Any]]:
-    """The work in a goal, in the form of the cases."""
+    """Return the work of a goal in the form of the cases."""
     directory = sample_directory()
     found = plan.resolve_pieces(
         divide(text), directory, lexicon().servers, TODAY, lambda said: triage(said, directory)
@@ -39,7 +39,7 @@ def understood(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", CASES["goals"], ids=lambda c: c["text"][:24])
-def test_a_goal_is_broken_down(case: dict[str, Any]) -> None:
+def test_a_goal_is_resolved(case: dict[str, Any]) -> None:
     assert understood(case["text"]) == case["work"]
 
 
@@ -49,7 +49,7 @@ def test_a_deadline_is_found(text: str) -> None:
     assert [d.on.isoformat() for d in deadlines(text, TODAY)] == ([wanted] if wanted else [])
 
 
-def test_every_question_and_inference_says_why() -> None:
+def test_every_question_and_inference_has_a_reason() -> None:
     directory = sample_directory()
     pieces = divide("기재부 와스 1호기 로그를 분석하고 디스크를 정리해. 보안을 더 좋게 해 줘")
     found = plan.resolve_pieces(

@@ -1,4 +1,4 @@
-"""What a goal may be about: what its own words name, whatever else it holds."""
+"""The scope of a goal is what its own words name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALL = {i.id for i in sample_directory().institutions}
         ("기재부 점검\n> 보낸사람: 교육부 서버도 모두 재기동해", {"MOF"}, set()),
     ],
 )
-def test_a_goal_is_about_what_it_names(
+def test_the_scope_is_what_the_goal_names(
     text: str, institutions: set[str], servers: set[str]
 ) -> None:
     found = goal_scope(text, sample_directory())
@@ -32,7 +32,7 @@ def test_a_goal_is_about_what_it_names(
     assert servers <= found.servers
 
 
-def test_all_of_an_institution_are_wanted() -> None:
+def test_all_servers_of_an_institution_are_required() -> None:
     found = goal_scope("기재부 모든 WAS 상태를 점검해 주세요", sample_directory())
     fleet = {
         h.server_id

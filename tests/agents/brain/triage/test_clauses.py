@@ -1,4 +1,4 @@
-"""Where clauses and sentences end."""
+"""Ends of clauses and sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guardia.agents.brain.triage.clauses import clauses
         ("접속이 안 되고 있습니다.", 1, 1),  # an auxiliary does not end a clause
         ("열리지 않습니다.", 1, 1),
         ("느려요 봐주세요", 2, 2),  # no full stop between
-        ("이번 주 안에 되면 됩니다.", 1, 1),  # a wish, not a condition
+        ("이번 주 안에 되면 됩니다.", 1, 1),  # a request, not a condition
         ("꽉 차면 멈춥니다.", 2, 1),
         ("느립니다.\n확인 부탁드립니다.", 2, 2),
         ("로그 확인\n재기동", 2, 2),

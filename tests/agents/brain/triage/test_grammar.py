@@ -1,4 +1,4 @@
-"""Denied, supposed and past, in the ways people say it."""
+"""Denied, hypothetical and past, in the ways people write it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_denied(text: str, concept: str) -> None:
         ("서비스가 다운됐나 봐요", "fault.outage"),
     ],
 )
-def test_said_as_a_fact(text: str, concept: str) -> None:
+def test_facts(text: str, concept: str) -> None:
     assert any(h.is_fact for h in hits(text, concept))
 
 
@@ -62,12 +62,12 @@ def test_said_as_a_fact(text: str, concept: str) -> None:
         ("느려질 것 같습니다", "fault.slow"),
     ],
 )
-def test_supposed(text: str, concept: str) -> None:
+def test_hypothetical(text: str, concept: str) -> None:
     found = hits(text, concept)
     assert found and all(h.supposed for h in found)
 
 
-def test_what_follows_an_act_of_the_user_is_a_fact() -> None:
+def test_the_result_of_a_users_action_is_a_fact() -> None:
     assert any(h.is_fact for h in hits("로그인하면 오류가 납니다", "fault.error"))
 
 

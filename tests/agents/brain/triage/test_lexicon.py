@@ -1,4 +1,4 @@
-"""The lexicon's little language, and that every line of it can match."""
+"""The pattern language of the lexicon, and that every line of it can match."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from guardia.knowledge.korean import morphemes
 
 
 def found(source: str, text: str, macros: dict[str, list[str]] | None = None) -> bool:
-    """Whether one pattern alone is found in ``text``."""
+    """Return whether a pattern alone is found in `text`."""
     from dataclasses import replace
 
     by_first: dict[str, list[LexiconPattern]] = {}
@@ -23,13 +23,13 @@ def found(source: str, text: str, macros: dict[str, list[str]] | None = None) ->
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ("느리", "너무 느려요"),  # a stem stands for all its forms
-        ("응답 없", "응답이 전혀 없습니다"),  # particles and adverbs are passed over
+        ("느리", "너무 느려요"),  # a stem matches all its forms
+        ("응답 없", "응답이 전혀 없습니다"),  # particles and adverbs are skipped
         ("접속 안 되", "접속이 안돼요"),
-        ("디비", "DB가 느립니다"),  # synonyms are folded
+        ("디비", "DB가 느립니다"),  # synonyms are merged
         ("로그 ~ 정리", "로그가 너무 많이 쌓였으니 정리"),  # a wide gap
         ("서버|디비 다운", "디비 다운"),  # alternatives
-        ("재기동", "재 기동"),  # however it is taken apart
+        ("재기동", "재 기동"),  # in any segmentation
         ("지/E 않", "되지 않습니다"),  # an ending, by its tag
         ("<version> 배포", "3.1.1 배포"),
         ("<path> 정리", "/var/log 정리"),
@@ -43,7 +43,7 @@ def test_matches(source: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ("서비스 되", "서비스가 안 됩니다"),  # 안 is never passed over
+        ("서비스 되", "서비스가 안 됩니다"),  # 안 is never skipped
         ("응답 없", "응답은 됩니다만 여유가 없습니다"),
         ("로그 정리", "로그가 너무 많이 쌓였으니 회의 후 정리"),
         ("지/E", "지금"),
@@ -55,7 +55,7 @@ def test_does_not_match(source: str, text: str) -> None:
     assert not found(source, text)
 
 
-def test_concepts_that_the_rules_name_are_there() -> None:
+def test_concepts_used_by_the_rules_exist() -> None:
     concepts = {p.concept for group in lexicon().patterns.values() for p in group}
     named = {
         *(f"fault.{n}" for n in ("outage", "down", "error", "slow", "full", "weak", "breach")),

@@ -1,4 +1,4 @@
-"""One case for each rule, next to one where it must not hold."""
+"""One case for each rule, next to one that it must not match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server names as people write them."""
+"""Names of servers as people write them."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_named(text: str, expect: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "기재부 와스",  # two of them: which is not said
-        "와스 1호기",  # whose is not said
+        "기재부 와스",  # one of two: not specified which
+        "와스 1호기",  # institution not specified
         "웹서버 로그",
         "기재부 와스 3호기",
         "MOF-WAS-011",
@@ -63,12 +63,12 @@ def test_not_named(text: str) -> None:
     assert find_mentions(text, NAMES, lexicon().servers) == []
 
 
-def test_a_time_after_a_server_is_no_sibling() -> None:
+def test_a_time_after_a_server_is_not_a_sibling() -> None:
     found = find_mentions("기재부 와스 1호기, 2시에 재기동", NAMES, lexicon().servers)
     assert [m.server_id for m in found] == ["MOF-WAS-01"]
 
 
-def test_places_are_those_of_the_text() -> None:
+def test_positions_are_of_the_text() -> None:
     text = "어제 기재부 와스 1호기에서"
     mention = find_mentions(text, NAMES, lexicon().servers)[0]
     assert text[mention.start : mention.end] == "기재부 와스 1호기"

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
+
+from waiting import wait_until
 
 from guardia.org.directory import Service
 
@@ -51,7 +52,7 @@ esac
 """
 
 
-class Practice:
+class PracticeService:
     """One service; ``asked`` is what its control script was asked for."""
 
     def __init__(self, folder: Path, port: int, name: str = "budget") -> None:
@@ -101,14 +102,14 @@ class Practice:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         subprocess.run([self.control, "start"], check=True)
-        deadline = time.monotonic() + 10
-        listening = f":{self.port:04X} 00000000:0000 0A"
-        while listening not in Path("/proc/net/tcp").read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        assert wait_until(self._listens)
 
     def stop(self) -> None:
         """End it for good; whatever else the pid file may name is not touched."""
         with suppress(OSError, ValueError):
             if str(self.root).encode() in Path(f"/proc/{self.pid}/cmdline").read_bytes():
                 os.kill(self.pid, signal.SIGKILL)
+                wait_until(lambda: not self._listens())
+
+    def _listens(self) -> bool:
+        return f":{self.port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_probe import processes, wait_until
+from ssh_probe import processes
+from waiting import PATIENCE, wait_until
 
 from guardia.tools.lab.running_fleet import RunningFleet
 
@@ -36,7 +37,7 @@ def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     shutil.rmtree(place, ignore_errors=True)
 
 
-def test_up_tells_the_inventory_and_ends_on_request(
+def test_up_prints_the_inventory_and_ends_on_request(
     running: tuple[Path, subprocess.Popen[str]],
 ) -> None:
     place, child = running
@@ -44,7 +45,7 @@ def test_up_tells_the_inventory_and_ends_on_request(
     assert len(json.loads(child.stdout.readline())["hosts"]) == 7
     assert RunningFleet.find(place / "lab").is_alive()
     child.send_signal(signal.SIGINT)
-    assert child.wait(20) == 0
+    assert child.wait(PATIENCE) == 0
     assert processes(place) == []
 
 
@@ -61,7 +62,7 @@ def test_faults_by_hand(practice: RunningFleet) -> None:
     assert practice.is_healthy("hung-was")
 
 
-def test_without_a_fleet_it_says_so(tmp_path: Path) -> None:
+def test_without_a_fleet_it_fails(tmp_path: Path) -> None:
     done = guardia(tmp_path, "status")
     assert done.returncode == 2
     assert "연습용 서버" in done.stderr

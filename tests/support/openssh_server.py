@@ -7,8 +7,9 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
+
+from waiting import wait_until
 
 from guardia.org.directory import Host, Service
 
@@ -90,13 +91,13 @@ class OpenSSH:
         self.process.wait()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise RuntimeError("sshd did not start: " + (self.folder / "log").read_text())
+        wait_until(lambda: self._listens() or self.process.poll() is not None)
+        if not self._listens():
+            raise RuntimeError("sshd did not start: " + (self.folder / "log").read_text())
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 def make_key(path: Path, key_type: str) -> None:

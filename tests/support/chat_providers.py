@@ -1,0 +1,148 @@
+"""The providers of chat models, each with its server on loopback and the places of its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import generate_server
+import messages_server
+import model_server
+from fake_chat import RecordingMeter, chat_brain_chain
+from generate_server import GenerateServer
+from messages_server import MessagesServer
+from model_server import ModelServer
+from waiting import PATIENCE
+
+from guardia.agents.brain.chat.brain import ChatBrain
+from guardia.org.brains import ModelChoice
+
+Body = dict[str, Any]
+_INVALID = ("형식이 맞지 않습니다", "unusable")
+
+
+@dataclass(frozen=True)
+class ChatProvider:
+    """What the contract of all clients has to know of one protocol."""
+
+    name: str
+    server: type[ModelServer]
+    model: str
+    usage: dict[str, int]
+    """31 tokens in and 13 out, counted in all the parts that the protocol knows."""
+    claims: tuple[tuple[Any, tuple[object, object]], ...]
+    """What a server may claim to have used, and what of it is passed on."""
+    headers: Callable[[str], dict[str, str]]
+    """What a key is sent as."""
+    wrong_key: int
+    """The status with which a wrong key is refused."""
+    withheld: tuple[str, tuple[object, object]]
+    """How an answer ends that the provider withholds, and what is then known to be used."""
+    too_long: tuple[str, str]
+    """Why an answer without end is none, and how it is booked."""
+    addresses: tuple[str, ...]
+    """Variables from which its libraries would take an address."""
+    keys: tuple[str, ...]
+    """Variables from which its libraries would take a key."""
+    library: str
+    extra: str | None
+    system: Callable[[Body], str]
+    roles: Callable[[Body], list[str]]
+    max_tokens: Callable[[Body], int]
+    schema: Callable[[Body], Body]
+
+    def choice(self, server: ModelServer | str, **more: Any) -> ModelChoice:
+        """A chart's entry for a server, with a key of that name."""
+        url = server if isinstance(server, str) else server.url
+        words = {"credential": self.name, "timeout": PATIENCE, **more}
+        return ModelChoice(provider=self.name, base_url=url, model=self.model, **words)  # type: ignore[arg-type]
+
+    def brain(
+        self, server: ModelServer | str, ledger: RecordingMeter | None = None, **more: Any
+    ) -> ChatBrain:
+        """A brain that asks this server alone."""
+        return chat_brain_chain(self.choice(server, **more), ledger=ledger)
+
+
+OPENAI = ChatProvider(
+    name="openai",
+    server=ModelServer,
+    model=model_server.MODEL,
+    usage={"prompt_tokens": 31, "completion_tokens": 13, "total_tokens": 44},
+    claims=(
+        ({"prompt_tokens": -4, "completion_tokens": 10**12, "total_tokens": 1}, (-4, 10**12)),
+        (None, (None, None)),
+    ),
+    headers=lambda key: {"authorization": f"Bearer {key}"},
+    wrong_key=401,
+    withheld=("content_filter", (None, None)),
+    too_long=_INVALID,
+    addresses=("OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY"),
+    keys=("OPENAI_API_KEY", "OPENAI_ADMIN_KEY"),
+    library="langchain_openai",
+    extra=None,
+    system=lambda sent: str(sent["messages"][0]["content"]),
+    roles=lambda sent: [m["role"] for m in sent["messages"] if m["role"] != "system"],
+    max_tokens=lambda sent: int(sent["max_completion_tokens"]),
+    schema=lambda sent: sent["response_format"]["json_schema"]["schema"],
+)
+ANTHROPIC = ChatProvider(
+    name="anthropic",
+    server=MessagesServer,
+    model=messages_server.MODEL,
+    # What went into a cache or came from it is paid for too.
+    usage={
+        "input_tokens": 15,
+        "cache_creation_input_tokens": 5,
+        "cache_read_input_tokens": 11,
+        "output_tokens": 13,
+    },
+    claims=(
+        ({"input_tokens": -4, "output_tokens": 10**12}, (-4, 10**12)),
+        ({"input_tokens": None}, (None, None)),
+        ({}, (None, None)),
+    ),
+    headers=lambda key: {"authorization": f"Bearer {key}"},
+    wrong_key=401,
+    withheld=("refusal", (31, 13)),
+    too_long=("접속할 수 없습니다", "failed"),  # its library takes whatever happens for that
+    addresses=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_URL", "ANTHROPIC_PROXY"),
+    keys=("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"),
+    library="langchain_anthropic",
+    extra="anthropic",
+    system=lambda sent: str(sent["system"]),
+    roles=lambda sent: [m["role"] for m in sent["messages"]],
+    max_tokens=lambda sent: int(sent["max_tokens"]),
+    schema=lambda sent: sent["output_config"]["format"]["schema"],
+)
+GOOGLE = ChatProvider(
+    name="google",
+    server=GenerateServer,
+    model=generate_server.MODEL,
+    usage={
+        "promptTokenCount": 31,
+        "cachedContentTokenCount": 11,  # of those
+        "candidatesTokenCount": 9,
+        "thoughtsTokenCount": 4,  # besides those
+        "totalTokenCount": 44,
+    },
+    claims=(
+        ({"promptTokenCount": -4, "candidatesTokenCount": 10**12}, (-4, 10**12)),
+        ({"candidatesTokenCount": 5}, (None, 5)),
+        ({}, (None, None)),
+    ),
+    headers=lambda key: {"x-goog-api-key": key},
+    wrong_key=400,
+    withheld=("refusal", (31, 13)),
+    too_long=_INVALID,
+    addresses=("GOOGLE_GEMINI_BASE_URL", "LANGSMITH_GATEWAY"),
+    keys=("GOOGLE_API_KEY", "GEMINI_API_KEY", "LANGSMITH_GATEWAY_API_KEY"),
+    library="langchain_google_genai",
+    extra="google",
+    system=lambda sent: str(sent["systemInstruction"]),
+    roles=lambda sent: [c["role"] for c in sent["contents"]],
+    max_tokens=lambda sent: int(sent["generationConfig"]["maxOutputTokens"]),
+    schema=lambda sent: sent["generationConfig"]["responseJsonSchema"],
+)
+PROVIDERS = (OPENAI, ANTHROPIC, GOOGLE)
