@@ -54,7 +54,11 @@ def test_a_goal_is_planned_from_the_offered_servers(server: ModelServer) -> None
     [
         (CannedReply({**PLAN, "sure": "NO"}), GOAL, "확정하지 못했습니다"),
         (CannedReply({**PLAN, "pieces": []}), GOAL, "확정하지 못했습니다"),
-        (CannedReply({**PLAN, "pieces": PLAN["pieces"] * 7}), GOAL, "형식이 올바르지 않습니다(pieces)"),
+        (
+            CannedReply({**PLAN, "pieces": PLAN["pieces"] * 7}),
+            GOAL,
+            "형식이 올바르지 않습니다(pieces)",
+        ),
         (CannedReply(planned(server="ROOT-01")), GOAL, "선택지에 없는 값을 선택했습니다(server)"),
         (CannedReply(planned(title="가" * 81)), GOAL, "형식이 올바르지 않습니다(pieces)"),
         (CannedReply(planned(title="rm -rf /")), GOAL, "형식이 올바르지 않습니다(title)"),
