@@ -9,8 +9,8 @@ _MAX_DIGITS = 18
 """Longer numbers do not fit the column."""
 
 
-def issue_ref(sr_id: int) -> str:
-    """Return the reference to an issue."""
+def issue_ref(sr_id: int | str) -> str:
+    """Return the reference to the issue of a number."""
     return f"SR-{sr_id}"
 
 

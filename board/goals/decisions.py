@@ -17,6 +17,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import GoalMove, GoalState
 from guardia.board.core.goal_model import Goal
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.wake_reasons import WakeReason
@@ -47,7 +48,7 @@ def answer(
         goal = goal_of(session, sr_id, lock=True)
         pieces = goal.pieces or [{"text": "", "sentence": 0}]
         if not set(answers) <= set(range(len(pieces))):
-            raise Stale(what=f"SR-{sr_id}")
+            raise Stale(what=issue_ref(sr_id))
         goal.pieces = [
             {**piece, "text": answers[n], "reworded": True} if n in answers else piece
             for n, piece in enumerate(pieces)
@@ -87,7 +88,7 @@ def approve(
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         if goal.state == GoalState.PLANNED and goal.plan_hash != plan_hash:
-            raise Stale(what=f"SR-{sr_id}")
+            raise Stale(what=issue_ref(sr_id))
         parts = session.scalars(
             select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
         ).all()

@@ -14,6 +14,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES, GoalProgress, GoalState
 from guardia.board.core.goal_model import Goal
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.model import Comment, Issue
 from guardia.board.goals import review
 from guardia.board.goals.model import GoalPart
@@ -148,7 +149,7 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
     with board.database.reading() as session:
         goal, issue = session.get(Goal, sr_id), session.get(Issue, sr_id)
         if goal is None or issue is None:
-            raise NotFound(what=f"SR-{sr_id}")
+            raise NotFound(what=issue_ref(sr_id))
         progress = review.count_progress(session, [sr_id])[sr_id]
         parts = session.scalars(
             select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
