@@ -15,6 +15,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
 from guardia.board.core.claims import Claim
+from guardia.board.core.issue_ref import issue_ref
 from guardia.db.engine import CONNECTION_OPTIONS
 from guardia.errors import Stale
 
@@ -100,5 +101,5 @@ class _FencedSaver(PostgresSaver):
             # Locked in share mode until the commit: nothing can reclaim the task in between.
             found = connection.execute(_CLAIM_IS_CURRENT, (claim.task_id, claim.fence)).fetchone()
             if found is None:
-                raise Stale(what=f"SR-{claim.sr_id}")
+                raise Stale(what=issue_ref(claim.sr_id))
             yield PostgresSaver(connection)

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.plan import Action, Check, Risk, ToolCall
 from guardia.board.execution import commands
 from guardia.board.execution.commands import CommandResult, Intent, PlanStep
@@ -263,7 +264,7 @@ class Gate:
         """Record the cancelled command and raise `Interrupted`: its findings are not used."""
         gone = "gone" if output.is_confirmed_gone else "not_gone"
         self._conclude(intent, started, CommandResult(False, {}, t(f"gate.interrupted.{gone}"), 0))
-        raise Interrupted(what=f"SR-{intent.grant.claim.sr_id}")
+        raise Interrupted(what=issue_ref(intent.grant.claim.sr_id))
 
     def _conclude(self, intent: Intent, started: float, outcome: CommandResult) -> None:
         milliseconds = round((time.monotonic() - started) * 1000)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.execution import commands
 from guardia.errors import Interrupted
 
@@ -34,7 +35,7 @@ class InFlightCommands:
         cancel = threading.Event()
         with self._lock:
             if self._closed:
-                raise Interrupted(what=f"SR-{claim.sr_id}")
+                raise Interrupted(what=issue_ref(claim.sr_id))
             self._running[cancel] = (claim.task_id, claim.fence)
         try:
             yield cancel

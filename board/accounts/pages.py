@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from guardia.board.accounts import messenger_links
 from guardia.board.core.context import BoardContext
-from guardia.board.web import errors, render
+from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import is_allowed
 
@@ -72,7 +72,8 @@ def unlink(
 def _submit(
     request: Request, board: BoardContext, visitor: Visitor, act: Callable[[], None]
 ) -> Response:
-    return errors.submit(request, act, _PATH, partial(_page, request, board, visitor))
+    again = partial(_page, request, board, visitor)
+    return actions.submit(request, act, on_success=_PATH, on_refusal=again)
 
 
 def _page(

@@ -16,6 +16,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import DECISION_KEYS
 from guardia.board.core import wake_budget
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import Issue, Task
@@ -90,7 +91,7 @@ def submit_decision(
     with board.database.transaction() as session:
         task = lock_task(session, task_id)
         if task.plan_hash != plan_hash or task.status != State.PENDING_APPROVAL:
-            raise Stale(what=f"SR-{task.sr_id}")
+            raise Stale(what=issue_ref(task.sr_id))
         issue = get_issue(session, task.sr_id)
         wake_budget.renew(session, task.sr_id, f"person:{person.id}", now)
         steps = requests.active_steps(session, task)
@@ -137,7 +138,7 @@ def _permitted_decision(
     if decision is not None:
         return decision, before
     if why is Denial.NO_TURN or before.current is None:
-        raise Stale(what=f"SR-{task.sr_id}")
+        raise Stale(what=issue.ref)
     role = t(f"org.role.{steps[before.current - 1].role}")
     raise Forbidden(
         who=f"{person.name} {person.title}", action=t(f"board.denial.{why.value}", role=role)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from guardia.board.approvals import delegations, requests
 from guardia.board.core.context import BoardContext
-from guardia.board.web import errors, render
+from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid, Missing
 from guardia.i18n import t
@@ -89,7 +89,8 @@ def _parse_time(given: str, zone: tzinfo) -> datetime | None:
 def _submit(
     request: Request, board: BoardContext, visitor: Visitor, act: Callable[[], None]
 ) -> Response:
-    return errors.submit(request, act, _PATH, partial(_page, request, board, visitor))
+    again = partial(_page, request, board, visitor)
+    return actions.submit(request, act, on_success=_PATH, on_refusal=again)
 
 
 def _page(

@@ -23,6 +23,7 @@ from guardia.board.control import rollback as rollback
 from guardia.board.control.rollback import IssuedBy
 from guardia.board.core import wake_budget
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
@@ -250,7 +251,7 @@ def _change(ctx: _DirectiveContext) -> Directive:
     if plan is None:
         raise Invalid(what=t("board.verb.change"), why=t("board.change_how"))
     if task.plan_hash != ctx.request.argument:
-        raise Stale(what=f"SR-{task.sr_id}")
+        raise Stale(what=issue_ref(task.sr_id))
     if plan.category != task.category:
         raise ctx.refusal("other_category")
     _require_agent(ctx)

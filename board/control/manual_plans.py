@@ -17,6 +17,7 @@ from guardia.board.audit.chain import clean, digest
 from guardia.board.control import directives, kill_switch, rollback
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -63,7 +64,7 @@ def change_plan(
         if task is None:
             raise NotFound(what=f"task {task_id}")
         if task.plan_hash != revision.plan_hash:
-            raise Stale(what=f"SR-{task.sr_id}")
+            raise Stale(what=issue_ref(task.sr_id))
         old = tasks.stored_plan(task)
         host = registry.host(session, old.server)
     actions = _actions(planner, revision.actions, host, old.category)

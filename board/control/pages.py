@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import RedirectResponse
 
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.context import BoardContext
-from guardia.board.web import errors, render
+from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.errors import UserError
 from guardia.org.access import require_permission
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -23,13 +23,13 @@ _Reason = Annotated[str, Form(max_length=1000)]
 @router.get("/control")
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """What the switch does, whether it is on, and what it has stopped."""
-    require_permission(visitor.person, "plan.read")
     return _page(request, board, visitor)
 
 
 def _page(
     request: Request, board: BoardContext, visitor: Visitor, *, status: int = 200, notice: str = ""
 ) -> Response:
+    require_permission(visitor.person, "plan.read")
     on = kill_switch.active_kill_switch(board)
     stopped = control_kill_switch.stopped_tasks(board, on.kill_id) if on else []
     return render.page(
@@ -50,11 +50,9 @@ def kill(
     request: Request, board: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
 ) -> Response:
     """Stop everything."""
-    try:
-        control_kill_switch.kill(board, visitor.person, reason)
-    except UserError as error:
-        return _refused(request, board, visitor, error)
-    return RedirectResponse("/control", status_code=303)
+    return _submit(
+        request, board, visitor, lambda: control_kill_switch.kill(board, visitor.person, reason)
+    )
 
 
 @router.post("/release")
@@ -62,14 +60,13 @@ def release(
     request: Request, board: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
 ) -> Response:
     """Lift the switch."""
-    try:
-        control_kill_switch.release(board, visitor.person, reason)
-    except UserError as error:
-        return _refused(request, board, visitor, error)
-    return RedirectResponse("/control", status_code=303)
+    return _submit(
+        request, board, visitor, lambda: control_kill_switch.release(board, visitor.person, reason)
+    )
 
 
-def _refused(request: Request, board: BoardContext, visitor: Visitor, error: UserError) -> Response:
-    status, notice = errors.page_error(request, error)
-    require_permission(visitor.person, "plan.read")
-    return _page(request, board, visitor, status=status, notice=notice)
+def _submit(
+    request: Request, board: BoardContext, visitor: Visitor, act: Callable[[], object]
+) -> Response:
+    again = partial(_page, request, board, visitor)
+    return actions.submit(request, act, on_success="/control", on_refusal=again)

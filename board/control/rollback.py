@@ -19,6 +19,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Directive, Task
@@ -200,7 +201,7 @@ def finish_rollback(
         task = claimed_task(session, claim)
         directive = _lock_directive(session, claim.task_id)
         if directive is None or directive.directive_id != order.directive_id:
-            raise Stale(what=f"SR-{claim.sr_id}")
+            raise Stale(what=issue_ref(claim.sr_id))
         wanted, before = _replacement_plan(directive), task.plan_hash or ""
         if kept and wanted is None:  # everything was stopped meanwhile: nothing is kept
             task.run_id = None

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.goal_model import Goal
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lookup import lock_task
 from guardia.board.core.model import Task
 from guardia.errors import Stale
@@ -59,7 +60,7 @@ def claimed_task(session: Session, claim: Claim) -> Task:
     """The task of a hold, locked; ``Stale`` where someone has claimed or decided since."""
     task = lock_task(session, claim.task_id)
     if (task.fence, task.run_id) != (claim.fence, claim.run_id):
-        raise Stale(what=f"SR-{claim.sr_id}")
+        raise Stale(what=issue_ref(claim.sr_id))
     return task
 
 
@@ -68,7 +69,7 @@ def claimed_goal(session: Session, claim: GoalClaim) -> Goal:
     query = select(Goal).where(Goal.sr_id == claim.sr_id)
     goal = session.scalar(query.with_for_update(key_share=True))
     if goal is None or (goal.fence, goal.run_id) != (claim.fence, claim.run_id):
-        raise Stale(what=f"SR-{claim.sr_id}")
+        raise Stale(what=issue_ref(claim.sr_id))
     return goal
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, bindparam, select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.model import Issue, Task
 from guardia.errors import NotFound
 
@@ -31,5 +32,5 @@ def get_issue(session: Session, sr_id: int) -> Issue:
     """An issue; ``NotFound`` else."""
     issue = session.get(Issue, sr_id)
     if issue is None:
-        raise NotFound(what=f"SR-{sr_id}")
+        raise NotFound(what=issue_ref(sr_id))
     return issue

@@ -14,6 +14,7 @@ import guardia.board.audit.model
 # The tables that issues and tasks refer to.
 import guardia.board.core.goal_model
 import guardia.board.core.run_model  # noqa: F401
+from guardia.board.core.issue_ref import issue_ref
 from guardia.db.base import Base
 
 _ISSUE = "tb_sr_request.sr_id"
@@ -76,6 +77,11 @@ class Issue(Base):
     due_on: Mapped[date | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+    @property
+    def ref(self) -> str:
+        """The reference by which people name it, e.g. `SR-12`."""
+        return issue_ref(self.sr_id)
 
 
 class Task(Base):

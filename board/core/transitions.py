@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import (
     OPEN_STATES,
     ActorKind,
@@ -48,7 +49,7 @@ def move_task(
     )
     assert isinstance(changed, CursorResult)
     if changed.rowcount != 1:
-        raise Stale(what=f"SR-{task.sr_id}")
+        raise Stale(what=issue_ref(task.sr_id))
     update_issue_state(session, task.sr_id, now)
     return target
 

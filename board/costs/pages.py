@@ -7,14 +7,12 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
-from fastapi.responses import RedirectResponse
 
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets, report
 from guardia.board.costs.report import BudgetStatus, CostLine, next_month
-from guardia.board.web import errors, render
+from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.errors import UserError
 from guardia.org.access import require_permission
 from guardia.org.budgets import format_won
 
@@ -54,7 +52,6 @@ def show(
     raise_: Annotated[str, Query(alias="raise", max_length=100)] = "",
 ) -> Response:
     """One month: what was spent by whom, against the budgets, and day by day."""
-    require_permission(visitor.person, "costs.read")
     wanted = date.fromisoformat(f"{month}-01") if month else report.this_month(board)
     return _page(request, board, visitor, wanted, BudgetRaiseForm(raise_))
 
@@ -71,23 +68,16 @@ def raise_cap(
 ) -> Response:
     """Allow more for this month and today."""
     scope, _, name = target.partition(":")
-    try:
-        budgets.raise_cap(
-            board,
-            visitor.person,
-            scope,
-            name,
-            won=_parse_count(won),
-            tokens=_parse_count(tokens),
-            reason=reason,
-        )
-    except UserError as error:
-        status, notice = errors.page_error(request, error)
-        form = BudgetRaiseForm(target, won, tokens, reason)
-        require_permission(visitor.person, "costs.read")
-        now = report.this_month(board)
+
+    def act() -> object:
+        words = {"won": _parse_count(won), "tokens": _parse_count(tokens)}
+        return budgets.raise_cap(board, visitor.person, scope, name, reason=reason, **words)
+
+    def again(*, status: int, notice: str) -> Response:
+        now, form = report.this_month(board), BudgetRaiseForm(target, won, tokens, reason)
         return _page(request, board, visitor, now, form, status=status, notice=notice)
-    return RedirectResponse("/costs", status_code=303)
+
+    return actions.submit(request, act, on_success="/costs", on_refusal=again)
 
 
 def _parse_count(text: str) -> int:
@@ -106,6 +96,7 @@ def _page(
     status: int = 200,
     notice: str = "",
 ) -> Response:
+    require_permission(visitor.person, "costs.read")
     found = report.cost_report(board, month)
     return render.page(
         request,

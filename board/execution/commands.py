@@ -16,6 +16,7 @@ from guardia.board.audit.chain import clean, digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Directive, Task
@@ -292,7 +293,7 @@ def require_current(board: BoardContext, claim: Claim) -> None:
             select(Task.fence, Task.run_id).where(Task.task_id == claim.task_id)
         ).one()
     if (row.fence, row.run_id) != (claim.fence, claim.run_id):
-        raise Stale(what=f"SR-{claim.sr_id}")
+        raise Stale(what=issue_ref(claim.sr_id))
 
 
 def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happened: bool) -> None:

@@ -15,6 +15,7 @@ from guardia.board.audit.chain import clean, digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
@@ -267,7 +268,7 @@ def _begin(board: BoardContext, claim: Claim) -> Grant:
             )
         grant = Grant(claim, plan.server, plan.category, task.plan_hash)
     if closed is not None:
-        raise Stale(what=f"SR-{claim.sr_id}")
+        raise Stale(what=issue_ref(claim.sr_id))
     return grant
 
 

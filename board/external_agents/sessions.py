@@ -21,6 +21,7 @@ from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.model import Task
 from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgentSession
@@ -165,7 +166,7 @@ def _check_access(
         select(Task.fence, Task.run_id).where(Task.task_id == row.task_id)
     ).one()
     if tuple(holder) != (row.fence, row.run_id):
-        return Stale(what=f"SR-{row.sr_id}")
+        return Stale(what=issue_ref(row.sr_id))
     return NoCallsLeft(limit=row.budget) if row.calls >= row.budget else None
 
 

@@ -17,6 +17,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import GoalMove, GoalState
 from guardia.board.core.goal_model import Goal
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.wake_reasons import WakeReason
@@ -47,7 +48,7 @@ def answer(
         goal = goal_of(session, sr_id, lock=True)
         pieces = goal.pieces or [{"text": "", "sentence": 0}]
         if not set(answers) <= set(range(len(pieces))):
-            raise Stale(what=f"SR-{sr_id}")
+            raise Stale(what=issue_ref(sr_id))
         goal.pieces = [
             {**piece, "text": answers[n], "reworded": True} if n in answers else piece
             for n, piece in enumerate(pieces)
@@ -75,44 +76,44 @@ def approve(
     sr_id: int,
     *,
     plan_hash: str,
-    taken_out: frozenset[int] = frozenset(),
+    kept: frozenset[int] | None = None,
 ) -> tuple[int, ...]:
-    """Approve exactly the plan that was seen, without some of its parts; its issues are received.
+    """Approve exactly the plan that was seen and receive the issues of its parts.
 
-    Returns their numbers. ``Stale`` where the plan is another one by now. A part with an open
-    question is never received.
+    `kept` are the ordinals of the parts to receive, all if it is `None`; a part with an open
+    question is never received. Returns the issues' numbers. Raises `Stale` if the plan has changed.
     """
     require_permission(person, "goal.decide")
     now = board.clock()
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         if goal.state == GoalState.PLANNED and goal.plan_hash != plan_hash:
-            raise Stale(what=f"SR-{sr_id}")
+            raise Stale(what=issue_ref(sr_id))
         parts = session.scalars(
             select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
         ).all()
-        kept = [p for p in parts if p.ordinal not in taken_out and not p.question]
-        if not kept:
+        received = [p for p in parts if (kept is None or p.ordinal in kept) and not p.question]
+        if not received:
             raise Invalid(what=t("goals.plan"), why=t("goals.nothing_left"))
         for part in parts:
-            part.state = "RECEIVED" if part in kept else "TAKEN_OUT"
+            part.state = "RECEIVED" if part in received else "TAKEN_OUT"
         goal.decided_by, goal.decided_at = person.id, now
         move(session, goal, GoalMove.APPROVE, ActorKind.PERSON, now)
         issue = get_issue(session, sr_id)
         tasks = [
             child_issues.open_child_issue(session, issue, goal, part, person_actor(person), now)
-            for part in kept
+            for part in received
         ]
         numbers = tuple(task.sr_id for task in tasks)
         detail = {
             "plan_hash": plan_hash,
             "issues": list(numbers),
-            "taken_out": [p.ordinal for p in parts if p not in kept],
+            "taken_out": [p.ordinal for p in parts if p not in received],
         }
         _log_decision(
             session, goal, EntryKind.GOAL_APPROVED, person, now, detail, count=len(numbers)
         )
-        for part, task in zip(kept, tasks, strict=True):
+        for part, task in zip(received, tasks, strict=True):
             child_issues.log_received(session, goal, part, task, now)
         return numbers
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
-from fastapi.responses import RedirectResponse
 
 from guardia.board.core.context import BoardContext
 from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
-from guardia.board.web import errors, forms, render
+from guardia.board.web import actions, forms, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.errors import UserError
 from guardia.org.access import require_permission
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -68,8 +67,7 @@ def _list(
 @router.get("/goals/new")
 def new_goal_form(request: Request, visitor: CurrentVisitor) -> Response:
     """The form for a new goal."""
-    require_permission(visitor.person, "goal.give")
-    return forms.render_form(request, _NEW, visitor)
+    return _goal_form(request, visitor)
 
 
 @router.post("/goals")
@@ -83,15 +81,21 @@ def create_goal(
 ) -> Response:
     """Give the head agent a goal."""
     words = {"title": title, "ticket": ticket}
-    try:
-        sr_id = planning.create_goal(board, visitor.person, body, channel="web", **words)
-    except UserError as error:
-        require_permission(visitor.person, "goal.give")
-        status, notice = errors.page_error(request, error)
-        return forms.render_form(
-            request, _NEW, visitor, body=body, notice=notice, status=status, **words
-        )
-    return RedirectResponse(f"/goals/{sr_id}", status_code=303)
+    return actions.submit(
+        request,
+        lambda: planning.create_goal(board, visitor.person, body, channel="web", **words),
+        on_success=_path,
+        on_refusal=partial(_goal_form, request, visitor, body=body, **words),
+    )
+
+
+def _goal_form(request: Request, visitor: Visitor, **written: Any) -> Response:
+    require_permission(visitor.person, "goal.give")
+    return forms.render_form(request, _NEW, visitor, **written)
+
+
+def _path(sr_id: int | None) -> str:
+    return f"/goals/{sr_id}" if sr_id else "/goals"
 
 
 @router.get("/goals/{sr_id}")
@@ -116,6 +120,7 @@ def _page(
     board: BoardContext,
     visitor: Visitor,
     sr_id: int,
+    *,
     status: int = 200,
     notice: str = "",
 ) -> Response:
@@ -140,15 +145,14 @@ def decide_goal(
     """Approve the plan that the form showed without what is not marked, or end the goal."""
     person = visitor.person
 
-    def act() -> Any:
+    def act() -> object:
         if verb == "approve":
-            parts = view.get_goal(board, person, sr_id).parts
-            out = frozenset(p.ordinal for p in parts) - frozenset(keep)
-            return decisions.approve(board, person, sr_id, plan_hash=plan_hash, taken_out=out)
+            kept = frozenset(keep)
+            return decisions.approve(board, person, sr_id, plan_hash=plan_hash, kept=kept)
         end = decisions.achieve if verb == "achieve" else decisions.drop
         return end(board, person, sr_id, reason)
 
-    return _perform(request, board, visitor, sr_id, act)
+    return _submit(request, board, visitor, sr_id, act)
 
 
 @router.post("/goals/{sr_id}/answers")
@@ -164,10 +168,13 @@ def answer(
     """Word what was unclear anew; the plan is made again."""
     answers = dict(zip(piece, words, strict=False))
 
-    def act() -> Any:
-        return decisions.answer(board, visitor.person, sr_id, answers)
-
-    return _perform(request, board, visitor, sr_id, act)
+    return _submit(
+        request,
+        board,
+        visitor,
+        sr_id,
+        lambda: decisions.answer(board, visitor.person, sr_id, answers),
+    )
 
 
 @router.post("/hires/{hire_id}")
@@ -181,25 +188,23 @@ def decide_hire(
     reason: _Reason = "",
 ) -> Response:
     """Hire whom an agent asks for, or not."""
-    try:
+
+    def act() -> None:
         if decision == "approve":
             requests.approve(board, visitor.person, hire_id)
         else:
             requests.reject(board, visitor.person, hire_id, reason)
-    except UserError as error:
-        status, notice = errors.page_error(request, error)
-        return _list(request, board, visitor, status=status, notice=notice)
-    back = hiring_view.goal_of(board, hire_id)
-    return RedirectResponse(f"/goals/{back}" if back else "/goals", status_code=303)
+
+    return actions.submit(
+        request,
+        act,
+        on_success=lambda _: _path(hiring_view.goal_of(board, hire_id)),
+        on_refusal=partial(_list, request, board, visitor),
+    )
 
 
-def _perform(
-    request: Request, board: BoardContext, visitor: Visitor, sr_id: int, act: Callable[[], Any]
+def _submit(
+    request: Request, board: BoardContext, visitor: Visitor, sr_id: int, act: Callable[[], object]
 ) -> Response:
-    """Do it and show the page; where it is refused, say why on the page as it is now."""
-    try:
-        act()
-    except UserError as error:
-        status, notice = errors.page_error(request, error)
-        return _page(request, board, visitor, sr_id, status, notice)
-    return RedirectResponse(f"/goals/{sr_id}", status_code=303)
+    again = partial(_page, request, board, visitor, sr_id)
+    return actions.submit(request, act, on_success=_path(sr_id), on_refusal=again)

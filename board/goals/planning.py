@@ -22,6 +22,7 @@ from guardia.board.core.claims import GoalClaim, claimed_goal
 from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF, GoalMove, GoalState, next_goal_state
 from guardia.board.core.goal_model import Goal
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import ActorKind, State
 from guardia.board.core.lookup import get_issue
@@ -307,7 +308,7 @@ def goal_of(session: Session, sr_id: int, *, lock: bool = False) -> Goal:
     query = select(Goal).where(Goal.sr_id == sr_id)
     goal = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if goal is None:
-        raise NotFound(what=f"SR-{sr_id}")
+        raise NotFound(what=issue_ref(sr_id))
     return goal
 
 
@@ -332,7 +333,7 @@ def move(
     )
     assert isinstance(changed, CursorResult)
     if changed.rowcount != 1:
-        raise Stale(what=f"SR-{goal.sr_id}")
+        raise Stale(what=issue_ref(goal.sr_id))
     session.flush()
     session.execute(
         update(Issue)

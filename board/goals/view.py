@@ -14,6 +14,8 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES, GoalProgress, GoalState
 from guardia.board.core.goal_model import Goal
+from guardia.board.core.issue_ref import issue_ref
+from guardia.board.core.keyset import Keyset, read_slice
 from guardia.board.core.model import Comment, Issue
 from guardia.board.goals import review
 from guardia.board.goals.model import GoalPart
@@ -112,15 +114,12 @@ def list_goals(
         .join(Goal, Goal.sr_id == Issue.sr_id)
         .where(Goal.state.not_in(_OPEN) if closed else Goal.state.in_(_OPEN))
     )
-    if before is not None:
-        query = query.where(Goal.sr_id < before)
+    page = Keyset(before=before, size=_PAGE_SIZE)
     with board.database.reading() as session:
-        found = session.execute(query.order_by(Goal.sr_id.desc()).limit(_PAGE_SIZE + 1)).all()
-        shown = found[:_PAGE_SIZE]
-        progress = review.count_progress(session, [goal.sr_id for _, goal in shown])
-        rows = tuple(_row(issue, goal, progress[goal.sr_id]) for issue, goal in shown)
-        older = rows[-1].sr_id if len(found) > _PAGE_SIZE else None
-        return GoalList(rows, older, log.snapshot_size(session))
+        found = read_slice(session, query, Goal.sr_id, page, key=lambda row: row[1].sr_id)
+        progress = review.count_progress(session, [goal.sr_id for _, goal in found.rows])
+        rows = tuple(_row(issue, goal, progress[goal.sr_id]) for issue, goal in found.rows)
+        return GoalList(rows, found.older, log.snapshot_size(session))
 
 
 def _row(issue: Issue, goal: Goal, progress: GoalProgress) -> GoalRow:
@@ -148,7 +147,7 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
     with board.database.reading() as session:
         goal, issue = session.get(Goal, sr_id), session.get(Issue, sr_id)
         if goal is None or issue is None:
-            raise NotFound(what=f"SR-{sr_id}")
+            raise NotFound(what=issue_ref(sr_id))
         progress = review.count_progress(session, [sr_id])[sr_id]
         parts = session.scalars(
             select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)

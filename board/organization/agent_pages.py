@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Path, Request, Response
 
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import agent_memory, agent_view
-from guardia.board.web import errors, render
+from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -62,11 +62,11 @@ def teach(
     body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT)] = "",
 ) -> Response:
     """Write something down for an agent."""
-    return errors.submit(
+    return actions.submit(
         request,
         lambda: agent_memory.add_lesson(board, visitor.person, agent_id, body),
-        f"/agents/{agent_id}",
-        partial(_page, request, board, visitor, agent_id, draft=body),
+        on_success=f"/agents/{agent_id}",
+        on_refusal=partial(_page, request, board, visitor, agent_id, draft=body),
     )
 
 
@@ -130,9 +130,9 @@ def change(
         ),
     }
     draft = body if verb == "save" else None
-    return errors.submit(
+    return actions.submit(
         request,
         acts[verb],
-        f"/agents/{agent_id}/notes/{note_id}",
-        partial(_note, request, board, visitor, agent_id, note_id, draft=draft),
+        on_success=f"/agents/{agent_id}/notes/{note_id}",
+        on_refusal=partial(_note, request, board, visitor, agent_id, note_id, draft=draft),
     )

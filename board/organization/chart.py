@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
+from guardia.board.core.keyset import Keyset, Slice, cut_slice
 from guardia.board.organization import handover
 from guardia.board.organization.handover import Reassignment
 from guardia.errors import Misconfigured, Stale
@@ -185,12 +186,11 @@ def revision(board: BoardContext, number: int) -> ChartRevision:
         return revisions.get_revision(session, number)
 
 
-def history(
-    board: BoardContext, *, before: int | None = None, limit: int = 50
-) -> list[ChartRevision]:
-    """The revisions, newest first."""
+def history(board: BoardContext, page: Keyset) -> Slice[ChartRevision]:
+    """Return one page of the revisions, newest first."""
     with board.database.reading() as session:
-        return revisions.history(session, before=before, limit=limit)
+        found = revisions.history(session, before=page.before, limit=page.size + 1)
+    return cut_slice(found, page, key=lambda revision: revision.number)
 
 
 def running(board: BoardContext) -> tuple[int | None, OrgChart]:

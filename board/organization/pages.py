@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from guardia.board.core.keyset import Keyset
 from guardia.board.organization import chart, view
 from guardia.board.web import render
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
@@ -27,15 +28,14 @@ def index(
     """The tree and the revisions, or, for its own live refresh, only the tree."""
     fragment = request.headers.get("hx-request") == "true"
     found = view.organization(board)
-    history = chart.history(board, before=before, limit=_PAGE_SIZE + 1)
+    history = chart.history(board, Keyset(before=before, size=_PAGE_SIZE))
     return render.page(
         request,
         "organization/org_live.html" if fragment else "organization/org.html",
         visitor=visitor,
         org=found,
-        history=history[:_PAGE_SIZE],
-        authors=view.author_names(board, history),
-        older=history[_PAGE_SIZE - 1].number if len(history) > _PAGE_SIZE else None,
+        history=history,
+        authors=view.author_names(board, history.rows),
     )
 
 

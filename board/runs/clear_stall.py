@@ -22,9 +22,9 @@ def clear(board: BoardContext, person: PersonInfo, sr_id: int) -> None:
     require_permission(person, "stall.lift")
     actor, now = f"person:{person.id}", board.clock()
     with board.database.transaction() as session:
-        get_issue(session, sr_id)
+        issue = get_issue(session, sr_id)
         if not wake_budget.renew(session, sr_id, actor, now):
-            raise Invalid(what=f"SR-{sr_id}", why=t("board.not_stalled"))
+            raise Invalid(what=issue.ref, why=t("board.not_stalled"))
         waiting = select(Task.agent_id).where(
             Task.sr_id == sr_id, Task.status.in_(CLAIMABLE_STATES), Task.agent_id.is_not(None)
         )

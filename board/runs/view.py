@@ -6,24 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from guardia.board.audit.log import snapshot_size
 from guardia.board.core.context import BoardContext
+from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run
 from guardia.org.model import Agent
 
 
 @dataclass(frozen=True, slots=True)
-class RunQuery:
-    """Which wakings; at most one of ``before`` and ``after`` is used."""
+class RunQuery(Keyset):
+    """Which wakings of which page."""
 
     agent: str = ""
-    before: int | None = None
-    """Only wakings older than this number."""
-    after: int | None = None
-    """Only wakings newer than this number."""
     size: int = 50
 
 
@@ -61,14 +58,9 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RunList:
+class RunList(Slice[RunRow]):
     """One page of the list."""
 
-    rows: tuple[RunRow, ...]
-    newer: int | None
-    """Cursor for ``after``; ``None`` on the newest page."""
-    older: int | None
-    """Cursor for ``before``; ``None`` on the oldest page."""
     agents: tuple[tuple[str, str], ...]
     """Id and title of every agent that there is or was, to choose from."""
     position: int
@@ -78,7 +70,22 @@ class RunList:
 def list_runs(board: BoardContext, query: RunQuery) -> RunList:
     """One page of wakings, newest first."""
     with board.database.reading() as session:
-        found = select(
+        found = read_slice(
+            session, _row_query(query), Run.run_id, query, key=lambda r: int(r.run_id)
+        )
+        titles = session.execute(select(Agent.agent_id, Agent.title).order_by(Agent.agent_id))
+        return RunList(
+            tuple(_row(row) for row in found.rows),
+            found.newer,
+            found.older,
+            agents=tuple((agent, title) for agent, title in titles),
+            position=snapshot_size(session),
+        )
+
+
+def _row_query(query: RunQuery) -> Select[Any]:
+    found = (
+        select(
             Run.run_id,
             Run.agent_id,
             func.coalesce(Agent.title, Run.agent_id).label("agent"),
@@ -91,24 +98,10 @@ def list_runs(board: BoardContext, query: RunQuery) -> RunList:
             Run.started_at,
             Run.ended_at,
         )
-        found = found.outerjoin(Agent, Agent.agent_id == Run.agent_id)
-        found = found.outerjoin(Task, Task.task_id == Run.task_id)
-        if query.agent:
-            found = found.where(Run.agent_id == query.agent)
-        backwards = query.after is not None
-        if query.after is not None:
-            found = found.where(Run.run_id > query.after).order_by(Run.run_id)
-        else:
-            found = found.order_by(Run.run_id.desc())
-            if query.before is not None:
-                found = found.where(Run.run_id < query.before)
-        rows = [_row(r) for r in session.execute(found.limit(query.size + 1))]
-        more, rows = len(rows) > query.size, rows[: query.size]
-        rows = rows[::-1] if backwards else rows
-        titles = session.execute(select(Agent.agent_id, Agent.title).order_by(Agent.agent_id))
-        newer, older = _cursors(rows, query, more)
-        agents = tuple((agent, title) for agent, title in titles)
-        return RunList(tuple(rows), newer, older, agents, snapshot_size(session))
+        .outerjoin(Agent, Agent.agent_id == Run.agent_id)
+        .outerjoin(Task, Task.task_id == Run.task_id)
+    )
+    return found.where(Run.agent_id == query.agent) if query.agent else found
 
 
 def steps_of(board: BoardContext, sr_id: int) -> int:
@@ -120,15 +113,6 @@ def steps_of(board: BoardContext, sr_id: int) -> int:
     )
     with board.database.reading() as session:
         return int(session.scalar(query) or 0)
-
-
-def _cursors(rows: list[RunRow], query: RunQuery, more: bool) -> tuple[int | None, int | None]:
-    if not rows:
-        return None, None
-    newest, oldest = rows[0].run_id, rows[-1].run_id
-    if query.after is not None:
-        return (newest if more else None), oldest
-    return (newest if query.before is not None else None), (oldest if more else None)
 
 
 def _row(found: Any) -> RunRow:

@@ -25,7 +25,6 @@ from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor, signed_in_person
 from guardia.db import events
-from guardia.errors import NotFound
 from guardia.org.directory import PersonInfo
 
 log = logging.getLogger(__name__)
@@ -190,10 +189,8 @@ async def subscribe(
     feed: LiveFeed = request.app.state.feed
     if feed.is_full:
         raise HTTPException(503, headers={"Retry-After": "30"})
-    if sr is not None and not await run_in_threadpool(
-        visibility.can_see, board, visitor.person, sr
-    ):
-        raise NotFound(what=f"SR-{sr}")
+    if sr is not None:
+        await run_in_threadpool(visibility.require_issue, board, visitor.person, sr)
     stream = feed.stream(LivePage(visitor.person, sr, beats), visitor.token, seen)
     return StreamingResponse(
         stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}

@@ -5,43 +5,37 @@ Everything here reads one snapshot and is limited to what the viewer may see.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import Session
 
 from guardia.board.approvals.pending import PendingStep, _pending_steps
 from guardia.board.audit.chain import clean
 from guardia.board.audit.log import snapshot_size
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import parse_issue_ref
+from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.issues.visibility import visible_to
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution, Person
 
-_NUMBER = re.compile(r"(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
-_RELATION = re.compile(r"(parent|goal):(?:SR-|#)?(\d{1,18})", re.IGNORECASE)
+_RELATIONS = {"parent": Issue.parent_id, "goal": Issue.goal_id}
 """``parent:12``: its children; ``goal:12``: all that serves the goal."""
 _MAX_WORDS = 6
 _OPEN = sorted(s.value for s in OPEN_STATES)
 
 
 @dataclass(frozen=True, slots=True)
-class IssueQuery:
-    """Which issues; at most one of ``before`` and ``after`` is used."""
+class IssueQuery(Keyset):
+    """Which issues of which page."""
 
     state: Literal["open", "closed", "all"] = "open"
     words: str = ""
-    before: int | None = None
-    """Only issues older than this number."""
-    after: int | None = None
-    """Only issues newer than this number."""
-    size: int = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +60,9 @@ class IssueRow:
 
 
 @dataclass(frozen=True, slots=True)
-class IssueList:
+class IssueList(Slice[IssueRow]):
     """One page of the list."""
 
-    rows: tuple[IssueRow, ...]
-    newer: int | None
-    """Cursor for ``after``; ``None`` on the newest page."""
-    older: int | None
-    """Cursor for ``before``; ``None`` on the oldest page."""
     waiting: tuple[PendingStep, ...]
     position: int
     """Length of the record at this snapshot: what the page has seen of what happened."""
@@ -82,33 +71,15 @@ class IssueList:
 def list_issues(board: BoardContext, viewer: PersonInfo, query: IssueQuery) -> IssueList:
     """One page of issues, newest first, with the approvals that wait for the viewer."""
     with board.database.reading() as session:
+        found = _row_query().where(visible_to(viewer), *_filters(query))
+        page = read_slice(session, found, Issue.sr_id, query, key=lambda row: int(row.sr_id))
         return IssueList(
-            *_page(session, viewer, query),
+            tuple(_row(row) for row in page.rows),
+            page.newer,
+            page.older,
             waiting=_pending_steps(session, viewer, board.clock()),
             position=snapshot_size(session),
         )
-
-
-def _page(
-    session: Session, viewer: PersonInfo, query: IssueQuery
-) -> tuple[tuple[IssueRow, ...], int | None, int | None]:
-    found = _row_query().where(visible_to(viewer), *_filters(query))
-    if query.after is not None:
-        found = found.where(Issue.sr_id > query.after).order_by(Issue.sr_id)
-    else:
-        found = found.order_by(Issue.sr_id.desc())
-        if query.before is not None:
-            found = found.where(Issue.sr_id < query.before)
-    rows = [_row(r) for r in session.execute(found.limit(query.size + 1))]
-    more, rows = len(rows) > query.size, rows[: query.size]
-    if query.after is None:
-        newer = rows[0].sr_id if query.before is not None and rows else None
-        return tuple(rows), newer, rows[-1].sr_id if more else None
-    if not more:
-        # Nothing newer remains, so this is the first page: show a whole one.
-        return _page(session, viewer, replace(query, after=None, before=None))
-    rows.reverse()
-    return tuple(rows), rows[0].sr_id, rows[-1].sr_id
 
 
 def _servers() -> ScalarSelect[Any]:
@@ -154,14 +125,14 @@ def _filters(query: IssueQuery) -> list[ColumnElement[bool]]:
         is_open = Issue.status.in_(_OPEN)
         conditions.append(is_open if query.state == "open" else ~is_open)
     for word in clean(query.words).split()[:_MAX_WORDS]:
-        relation = _RELATION.fullmatch(word)
-        conditions.append(_has_relation(relation) if relation else _matches(word))
+        conditions.append(_meets(word))
     return conditions
 
 
-def _has_relation(relation: re.Match[str]) -> ColumnElement[bool]:
-    column = Issue.parent_id if relation[1].lower() == "parent" else Issue.goal_id
-    return column == int(relation[2])
+def _meets(word: str) -> ColumnElement[bool]:
+    kind, _, ref = word.partition(":")
+    column, number = _RELATIONS.get(kind.lower()), parse_issue_ref(ref)
+    return _matches(word) if column is None or number is None else column == number
 
 
 def _matches(word: str) -> ColumnElement[bool]:
@@ -175,5 +146,5 @@ def _matches(word: str) -> ColumnElement[bool]:
         ),
         on_server.exists(),
     ]
-    number = _NUMBER.fullmatch(word)
-    return or_(*ways, Issue.sr_id == int(number[1])) if number else or_(*ways)
+    number = parse_issue_ref(word)
+    return or_(*ways) if number is None else or_(*ways, Issue.sr_id == number)

@@ -24,6 +24,7 @@ from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Comment, Directive, Issue, Task
 from guardia.board.core.plan import Plan
@@ -228,14 +229,14 @@ def get_output(board: BoardContext, viewer: PersonInfo, sr_id: int, evidence_id:
         _require_issue(session, viewer, sr_id)
         row = session.get(CommandOutput, evidence_id)
         if row is None or row.sr_id != sr_id or not is_allowed(viewer, "plan.read"):
-            raise NotFound(what=f"SR-{sr_id}/{evidence_id}")
+            raise NotFound(what=f"{issue_ref(sr_id)}/{evidence_id}")
         return row.output
 
 
 def _require_issue(session: Session, viewer: PersonInfo, sr_id: int) -> Issue:
     found = session.scalar(select(Issue).where(Issue.sr_id == sr_id, visibility.visible_to(viewer)))
     if found is None:
-        raise NotFound(what=f"SR-{sr_id}")
+        raise NotFound(what=issue_ref(sr_id))
     return found
 
 

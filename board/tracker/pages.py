@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
@@ -14,9 +16,9 @@ from guardia.board.core.context import BoardContext
 from guardia.board.issues import comments, receiving, visibility
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
-from guardia.board.web import errors, forms, render
+from guardia.board.web import actions, forms, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.errors import Missing, NotFound, UserError
+from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org.access import require_permission
 
@@ -160,16 +162,14 @@ def decide_step(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Decide one step, for exactly the plan that the form showed."""
-    found = issue_page.get_issue(board, visitor.person, sr_id)
-    if all(w.task_id != task_id for w in found.works):
-        raise NotFound(what=f"SR-{sr_id}/{task_id}")
+    visibility.require_task(board, visitor.person, sr_id, task_id)
 
-    def act() -> Any:
+    def act() -> object:
         return decisions.submit_decision(
             board, visitor.person, task_id, DecisionVerdict(decision), plan_hash, reason
         )
 
-    return _perform(request, board, visitor, sr_id, act)
+    return _submit(request, board, visitor, sr_id, act)
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/orders")
@@ -185,15 +185,13 @@ def issue_directive(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Order something of a task; it takes effect while its commands run."""
-    found = issue_page.get_issue(board, visitor.person, sr_id)
-    if all(w.task_id != task_id for w in found.works):
-        raise NotFound(what=f"SR-{sr_id}/{task_id}")
+    visibility.require_task(board, visitor.person, sr_id, task_id)
     new_request = directives.DirectiveRequest(verb, reason, argument)
 
-    def act() -> Any:
+    def act() -> object:
         return directives.issue_directive(board, visitor.person, task_id, new_request)
 
-    return _perform(request, board, visitor, sr_id, act)
+    return _submit(request, board, visitor, sr_id, act)
 
 
 @router.post("/issues/{sr_id}/stall/lift")
@@ -201,9 +199,8 @@ def clear_issue_stall(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
     """Let the agents go on where they went round in circles."""
-    if not visibility.can_see(board, visitor.person, sr_id):
-        raise NotFound(what=f"SR-{sr_id}")
-    return _perform(
+    visibility.require_issue(board, visitor.person, sr_id)
+    return _submit(
         request, board, visitor, sr_id, lambda: clear_stall.clear(board, visitor.person, sr_id)
     )
 
@@ -217,32 +214,30 @@ def add_comment(
     body: Annotated[str, Form(max_length=20_000)] = "",
 ) -> Response:
     """Add a note."""
-    if not visibility.can_see(board, visitor.person, sr_id):
-        raise NotFound(what=f"SR-{sr_id}")
+    visibility.require_issue(board, visitor.person, sr_id)
     require_permission(visitor.person, "issue.comment")
 
-    def act() -> Any:
+    def act() -> None:
         if not body.strip():
             with render.use_visitor_language(request):
                 raise Missing(what=render.web_label("form", "reason"))
-        return comments.add_comment(board, sr_id, f"person:{visitor.person.id}", body)
+        comments.add_comment(board, sr_id, f"person:{visitor.person.id}", body)
 
-    return _perform(request, board, visitor, sr_id, act, draft=body)
+    return _submit(request, board, visitor, sr_id, act, draft=body)
 
 
-def _perform(
+def _submit(
     request: Request,
     board: BoardContext,
     visitor: Visitor,
     sr_id: int,
-    act: Any,
+    act: Callable[[], object],
     *,
     draft: str = "",
 ) -> Response:
-    """Do it and show the page; where it is refused, say why on the page as it is now."""
-    try:
-        act()
-    except UserError as error:
-        status, notice = errors.page_error(request, error)
-        return _page(request, board, visitor, sr_id, status=status, notice=notice, draft=draft)
-    return RedirectResponse(f"/issues/{sr_id}", status_code=303)
+    return actions.submit(
+        request,
+        act,
+        on_success=f"/issues/{sr_id}",
+        on_refusal=partial(_page, request, board, visitor, sr_id, draft=draft),
+    )

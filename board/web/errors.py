@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -75,29 +74,6 @@ def wants_page(request: Request) -> bool:
 def message_of(error: GuardiaError) -> str:
     """What our error says, in the language that is being spoken."""
     return t(f"errors.{type(error).__name__}", **error.detail)
-
-
-def page_error(request: Request, error: UserError) -> tuple[int, str]:
-    """The status and sentence of a refusal that a page shows; raised on for programs."""
-    if not wants_page(request):
-        raise error
-    with render.use_visitor_language(request):
-        return status_of(error), message_of(error)
-
-
-def submit(
-    request: Request,
-    action: Callable[[], object],
-    location: str,
-    render_again: Callable[..., Response],
-) -> Response:
-    """Do what a form asks for and go ``to`` where it shows; refused, the page ``again``."""
-    try:
-        action()
-    except UserError as error:
-        status, notice = page_error(request, error)
-        return render_again(status=status, notice=notice)
-    return RedirectResponse(location, status_code=303)
 
 
 def error_response(

@@ -16,6 +16,7 @@ from jinja2 import BaseLoader, Environment, FileSystemLoader, PrefixLoader, Stri
 from markupsafe import Markup
 
 from guardia.board.core import kill_switch, labels
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Risk, ToolCall
 from guardia.board.web import findings, navigation, session
@@ -110,6 +111,7 @@ def environment() -> Environment:
         markdown=markdown,
         value=format_value,
         blocks=findings.blocks,
+        issue_ref=issue_ref,
     )
     found.globals.update(
         t=t,

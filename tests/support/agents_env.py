@@ -60,8 +60,9 @@ class AgentsEnv:
 
     def approve(self, page: GoalPage, *out: int) -> tuple[int, ...]:
         """A person approves what they see."""
-        words = {"plan_hash": page.plan_hash, "taken_out": frozenset(out)}
-        return decisions.approve(self.env.board, LEAD, page.sr_id, **words)  # type: ignore[arg-type]
+        kept = frozenset(part.ordinal for part in page.parts if part.ordinal not in out)
+        bound = page.plan_hash or ""
+        return decisions.approve(self.env.board, LEAD, page.sr_id, plan_hash=bound, kept=kept)
 
     def fire(self, agent: str) -> None:
         """Without this agent."""

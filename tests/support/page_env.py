@@ -257,8 +257,10 @@ def recorded_statements(board: BoardContext) -> Iterator[list[str]]:
 
     engine = board.database.engine
     event.listen(engine, "before_cursor_execute", note)
-    yield asked
-    event.remove(engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def page_app(board: BoardContext, **settings: object) -> FastAPI:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from guardia.board.core.issue_ref import issue_ref
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate, parse_issue_number
 from guardia.errors import Invalid
@@ -59,7 +60,7 @@ def directive(
         person = authenticate(board, who)
         tasks = directives.eligible_tasks(board, sr_id, verb)
         if not tasks:
-            raise Invalid(what=f"SR-{sr_id}", why=t("cli.control.impossible"))
+            raise Invalid(what=issue_ref(sr_id), why=t("cli.control.impossible"))
         request = directives.DirectiveRequest(verb, reason, argument)
         for task_id in tasks:
             state = directives.issue_directive(board, person, task_id, request)

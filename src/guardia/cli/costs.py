@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from guardia.board.core.issue_ref import issue_ref
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
@@ -124,7 +125,9 @@ def _costs_table(by: str, month: date, found: tuple[CostLine, ...]) -> Table:
         table.add_column(t(f"costs.column.{name}"), justify="right")
     for one in found:
         table.add_row(
-            f"SR-{one.key} {one.title}" if by == "issue" else one.title or t("costs.unknown"),
+            f"{issue_ref(one.key)} {one.title}"
+            if by == "issue"
+            else one.title or t("costs.unknown"),
             f"{one.calls:,}",
             f"{one.tokens_in:,}",
             f"{one.tokens_out:,}",

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from guardia.board.core.issue_ref import is_issue_ref, issue_ref
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate, parse_issue_number
 from guardia.errors import Invalid
@@ -33,7 +34,7 @@ def goal(
 
     with open_installation(Settings()) as installation, installation.board() as board:
         person = authenticate(board, who)
-        if not _is_number(text):
+        if not is_issue_ref(text):
             if approve or drop:
                 raise Invalid(what=text, why=t("goals.cli.needs_number"))
             sr_id = planning.create_goal(board, person, text, channel="cli")
@@ -51,19 +52,17 @@ def goal(
             sys.stdout.write(t("goals.cli.dropped", sr=sr_id) + "\n")
 
 
-def _is_number(text: str) -> bool:
-    return text.upper().removeprefix("SR-").removeprefix("#").isdecimal()
-
-
 def _show(page: GoalPage) -> None:
     console = Console()
     state = t(f"goals.state.{page.state}")
-    console.print(f"[bold]SR-{page.sr_id}[/] {state} {page.progress.percent}%", highlight=False)
+    console.print(
+        f"[bold]{issue_ref(page.sr_id)}[/] {state} {page.progress.percent}%", highlight=False
+    )
     console.print(page.title, markup=False, highlight=False)
     table = Table(*(t(f"goals.cli.column.{c}") for c in ("work", "server", "who", "due")))
     for part in page.parts:
         who = part.question or part.agent or t("goals.page.people")
-        work = f"SR-{part.child_id} {part.text}" if part.child_id else part.text
+        work = f"{issue_ref(part.child_id)} {part.text}" if part.child_id else part.text
         table.add_row(work, part.server or "-", who, str(part.due_on or "-"))
     if page.parts:
         console.print(table, markup=False)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from guardia.board.core.issue_ref import issue_ref, parse_issue_ref
 from guardia.cli.installation import open_installation
 from guardia.errors import Invalid, NotFound, SignInFailed
 from guardia.i18n import t
@@ -46,7 +47,7 @@ def decision_command(verdict: str) -> Callable[[str, str, str], None]:
             person = authenticate(board, who)
             plans = pending.pending_plans(board, sr_id)
             if not plans:
-                raise Invalid(what=f"SR-{sr_id}", why=t("cli.issue.none_waiting", sr=sr_id))
+                raise Invalid(what=issue_ref(sr_id), why=t("cli.issue.none_waiting", sr=sr_id))
             for plan in plans:
                 word, bound = DecisionVerdict(verdict), plan.plan_hash
                 state = decisions.submit_decision(board, person, plan.task_id, word, bound, reason)
@@ -62,7 +63,7 @@ def _print_issue(board: BoardContext, sr_id: int) -> None:
 
     issue = view.issue(board, sr_id)
     console = Console()
-    console.print(f"[bold]SR-{sr_id}[/] {t(f'state.{issue.state}')}", highlight=False)
+    console.print(f"[bold]{issue_ref(sr_id)}[/] {t(f'state.{issue.state}')}", highlight=False)
     console.print(issue.title, markup=False, highlight=False)
     for waiting in pending.pending_plans(board, sr_id):
         console.print(waiting.plan.because, markup=False, highlight=False)
@@ -95,8 +96,8 @@ def authenticate(board: BoardContext, who: str) -> PersonInfo:
 
 
 def parse_issue_number(number: str) -> int:
-    """The number of an issue as people write it: ``12``, ``SR-12``, ``#12``."""
-    digits = number.upper().removeprefix("SR-").removeprefix("#")
-    if not digits.isdecimal() or len(digits) > 18:
+    """Return the number of an issue. Raises `NotFound` if the text is no reference to one."""
+    found = parse_issue_ref(number)
+    if found is None:
         raise NotFound(what=number)
-    return int(digits)
+    return found

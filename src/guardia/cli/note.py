@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from guardia.board.core.issue_ref import issue_ref
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate
 from guardia.i18n import t
@@ -107,7 +108,7 @@ def _change_note(agent: str, number: int, who: str, change: Callable[..., None])
 
 
 def _print_note(console: Console, note: NoteView) -> None:
-    where = [f"SR-{note.sr_id}"] if note.sr_id else []
+    where = [issue_ref(note.sr_id)] if note.sr_id else []
     where += [note.server] if note.server else []
     struck = [] if note.active else [t("notes.page.struck")]
     head = " · ".join([f"#{note.note_id}", *where, note.author, *struck])

@@ -112,10 +112,11 @@ def history(
     from rich.table import Table
 
     from guardia.board.core import labels
+    from guardia.board.core.keyset import Keyset
     from guardia.board.organization import chart, view
 
     with _open_board() as board:
-        found = chart.history(board, before=before, limit=limit)
+        found = chart.history(board, Keyset(before=before, size=limit)).rows
         names = view.author_names(board, found)
     table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
     for one in found:

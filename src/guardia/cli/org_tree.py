@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree
 
+from guardia.board.core.issue_ref import issue_ref
 from guardia.i18n import t
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ def _member_details(member: AgentStatus) -> list[str]:
 
 def _state_label(member: AgentStatus) -> tuple[str, str]:
     if member.working:
-        words = {"sr": f"SR-{member.sr_id}"}
-        return (t("org.live.works_on", **words) if member.sr_id else t("org.live.awake")), "yellow"
+        if member.sr_id:
+            return t("org.live.works_on", sr=issue_ref(member.sr_id)), "yellow"
+        return t("org.live.awake"), "yellow"
     if member.paused:
         return t("org.live.paused"), "magenta"
     return t("org.live.idle"), "green"

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from guardia.board.core.issue_ref import issue_ref
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate, parse_issue_number
 from guardia.errors import Invalid
@@ -37,7 +38,7 @@ def show(number: _Number) -> None:
     with open_installation(Settings()) as installation, installation.board() as board:
         plans = pending.editable_plans(board, sr_id)
     if not plans:
-        raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.none", sr=sr_id))
+        raise Invalid(what=issue_ref(sr_id), why=t("cli.plan.none", sr=sr_id))
     console = Console(highlight=False)
     for filed in plans:
         words = {"task": filed.task_id, "state": t(f"state.{filed.state}")}
@@ -99,10 +100,10 @@ def force(
 def _choose_plan(sr_id: int, plans: list[FiledPlan], task: int | None) -> FiledPlan:
     found = [plan for plan in plans if task in (None, plan.task_id)]
     if not found:
-        raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.none", sr=sr_id))
+        raise Invalid(what=issue_ref(sr_id), why=t("cli.plan.none", sr=sr_id))
     if len(found) > 1:
         choices = ", ".join(f"--task {p.task_id} ({p.plan.server})" for p in found)
-        raise Invalid(what=f"SR-{sr_id}", why=t("cli.plan.which", choices=choices))
+        raise Invalid(what=issue_ref(sr_id), why=t("cli.plan.which", choices=choices))
     return found[0]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from guardia.board.core.issue_ref import issue_ref
 from guardia.cli.installation import open_installation
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -51,19 +52,19 @@ def _run_cells(row: RunRow) -> list[str]:
         format_time(row.started_at, "short"),
         row.agent,
         "\n".join(_reason(reason, delta) for reason, delta in row.reasons),
-        f"SR-{row.sr_id}" if row.sr_id else "-",
+        issue_ref(row.sr_id) if row.sr_id else "-",
         outcome_label(row.outcome),
         f"{row.duration.total_seconds():.1f}" if row.duration is not None else "-",
         str(row.revision or "-"),
     ]
 
 
-def _reason(reason: str, delta: tuple[tuple[str, object], ...]) -> str:
+def _reason(reason: str, delta: tuple[tuple[str, Any], ...]) -> str:
     from guardia.board.core.labels import cause_label as cause_label
     from guardia.board.core.labels import label
 
     named = [
-        f"SR-{given}"
+        issue_ref(given)
         if name == "issue"
         else f"{label('wake.cause', name)} {cause_label(name, given)}"
         for name, given in delta

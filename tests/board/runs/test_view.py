@@ -31,6 +31,9 @@ def test_pages_follow_each_other_without_gap_or_repeat(env: BoardEnv) -> None:
     assert first.newer is None and third.older is None
     back = view.list_runs(env.board, view.RunQuery(size=3, after=third.newer))
     assert numbers(back) == numbers(second)
+    # Towards the newest end the page is filled up rather than left short.
+    newest = view.list_runs(env.board, view.RunQuery(size=3, after=first.rows[1].run_id))
+    assert (numbers(newest), newest.newer) == (numbers(first), None)
     assert view.list_runs(env.board, view.RunQuery(agent="db-agent")).rows == ()
 
 

@@ -17,11 +17,13 @@ from page_env import (
 from sqlalchemy import text
 
 from guardia.board.approvals import decisions
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.issues import visibility
 from guardia.board.tracker import issue_list
 from guardia.board.tracker.issue_list import IssueQuery, IssueRow
+from guardia.errors import NotFound
 from guardia.org.directory import PersonInfo
 
 
@@ -36,6 +38,14 @@ def numbers(web_env: BoardEnv, viewer: PersonInfo = LEAD, **query: Any) -> list[
     return [
         r.sr_id for r in issue_list.list_issues(web_env.board, viewer, IssueQuery(**query)).rows
     ]
+
+
+def can_see(board: BoardContext, person: PersonInfo, sr_id: int) -> bool:
+    try:
+        visibility.require_issue(board, person, sr_id)
+    except NotFound:
+        return False
+    return True
 
 
 def received(web_env: BoardEnv, count: int) -> list[int]:
@@ -151,7 +161,7 @@ def test_customers_see_their_institution_and_nothing_else(web_env: BoardEnv) -> 
             ADMIN,
         ):
             assert (sr_id in numbers(web_env, person)) is (person in seers), person
-            assert visibility.can_see(web_env.board, person, sr_id) is (person in seers), person
+            assert can_see(web_env.board, person, sr_id) is (person in seers), person
     assert visibility.institution_of(web_env.board, theirs) == "MOF"
     assert visibility.institution_of(web_env.board, unknown) is None
 

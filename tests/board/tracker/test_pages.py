@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from board_env import ENGINEER, BoardEnv
-from page_env import IssueScenario, PageClient, realistic_plan
+from page_env import PAGE, IssueScenario, PageClient, realistic_plan, recorded_statements
 from sqlalchemy import text
 
 from guardia.board.approvals import decisions
@@ -374,6 +374,52 @@ def test_a_program_gets_the_refusal_as_data(sign_in_as: Browse, web_env: BoardEn
     )
     assert answer.status_code == 409
     assert "변경되었습니다" in answer.json()["message"]
+
+
+def pages_built(asked: list[str]) -> int:
+    """How often the page of an issue was read: nothing but it selects comments."""
+    return sum("FROM tb_comment" in statement for statement in asked)
+
+
+def test_a_form_that_is_accepted_does_not_build_the_page(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    at = f"/issues/{scenario.sr_id}"
+    lead = sign_in_as("lead")
+    for path, fields in (
+        ("/comments", {"body": "확인했습니다"}),
+        ("/tasks/1/orders", {"verb": "priority", "argument": "P1", "reason": "급함"}),
+        ("/tasks/1/decision", {"decision": "approve", "plan_hash": scenario.plan_hash}),
+    ):
+        data = {"csrf": lead.token(), **fields}
+        with recorded_statements(web_env.board) as asked:
+            answer = lead.post(at + path, data=data, headers=PAGE, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, at), path
+        assert pages_built(asked) == 0, path
+
+
+def test_a_form_that_is_refused_builds_the_page_once_and_for_programs_never(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    other, lead = web_env.create_issue(), sign_in_as("lead")
+    data = {"csrf": lead.token(), "decision": "approve", "plan_hash": "0", "verb": "explode"}
+    for sr_id, headers, status, built in (
+        (scenario.sr_id, PAGE, 409, 1),
+        (scenario.sr_id, {"accept": "application/json"}, 409, 0),
+        (other, PAGE, 404, 0),
+        (4040, PAGE, 404, 0),
+    ):
+        path = f"/issues/{sr_id}/tasks/{scenario.claim.task_id}"
+        with recorded_statements(web_env.board) as asked:
+            answer = lead.post(f"{path}/decision", data=data, headers=headers)
+        assert (answer.status_code, pages_built(asked)) == (status, built)
+        # Who calls takes two statements, whether the task is there one, the decision another.
+        assert built or len(asked) <= 4
+    with recorded_statements(web_env.board) as asked:
+        assert lead.post(f"/issues/{other}/tasks/1/orders", data=data).status_code == 404
+    assert len(asked) <= 3
 
 
 # --- comments ------------------------------------------------------------------------------------

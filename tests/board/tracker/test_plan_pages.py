@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from board_env import SERVER, BoardEnv, plan
-from page_env import PageClient
+from page_env import PAGE, PageClient, recorded_statements
 
 from guardia.board.approvals import pending
 from guardia.board.core.claims import Claim
@@ -126,3 +126,30 @@ def test_who_may_not_plan_has_no_form_and_what_is_not_theirs_does_not_exist(
     stranger = sign_in_as("cus2")
     assert {stranger.get_page(path).status_code for path in (form, force)} == {404}
     assert sign_in_as("lead").get_page(f"/issues/{claim.sr_id}/tasks/999/plan").status_code == 404
+
+
+def test_forms_of_plans_never_build_the_page_of_the_issue(
+    sign_in_as: Browse, web_env: BoardEnv, claim: Claim
+) -> None:
+    issue, form = pages(claim)
+    manager, force = sign_in_as("pm"), f"{issue}/force"
+    bound = view.plan_state(web_env.board, claim.task_id).plan_hash or ""
+    action = {"server": "MOF-DB-01", "tool": "service.restart", "arguments": "service=budgetdb"}
+    data = {"csrf": manager.token(), **action}
+    changed = {"csrf": data["csrf"], "plan_hash": bound, "1.level": "WARN"}
+    with recorded_statements(web_env.board) as asked:
+        found = [
+            *(manager.get_page(path) for path in (form, force)),
+            *(
+                manager.post(path, data=fields, headers=PAGE, follow_redirects=False)
+                for path, fields in (
+                    (form, {**changed, "reason": " "}),
+                    (form, {**changed, "reason": "고침"}),
+                    (force, {**data, "reason": " "}),
+                    (force, {**data, "reason": "긴급"}),
+                    (f"{issue}0/force", data),
+                )
+            ),
+        ]
+    assert [a.status_code for a in found] == [200, 200, 422, 303, 422, 303, 404]
+    assert not [statement for statement in asked if "FROM tb_comment" in statement]

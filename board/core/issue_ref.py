@@ -1,0 +1,25 @@
+"""References to issues as people write them: `SR-12`."""
+
+from __future__ import annotations
+
+import re
+
+_REFERENCE = re.compile(r"(?:SR-|#)?(\d+)", re.IGNORECASE)
+_MAX_DIGITS = 18
+"""Longer numbers do not fit the column."""
+
+
+def issue_ref(sr_id: int | str) -> str:
+    """Return the reference to the issue of a number."""
+    return f"SR-{sr_id}"
+
+
+def is_issue_ref(text: str) -> bool:
+    """Return whether a text has the form of a reference: `12`, `SR-12` or `#12`."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def parse_issue_ref(text: str) -> int | None:
+    """Return the number that a reference names, or `None` if no issue can have it."""
+    found = _REFERENCE.fullmatch(text)
+    return int(found[1]) if found and len(found[1]) <= _MAX_DIGITS else None

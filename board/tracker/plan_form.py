@@ -1,0 +1,107 @@
+"""The form of a task's plan: its actions and arguments, with what a person has written instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from guardia.board.core.context import BoardContext
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Task
+from guardia.board.core.plan import Plan
+from guardia.board.core.planner import ActionDraft
+from guardia.board.issues import visibility
+from guardia.errors import Invalid, NotFound
+from guardia.i18n import t
+from guardia.org.access import is_allowed
+from guardia.org.directory import PersonInfo
+
+_MAX_ARGUMENTS_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTask:
+    """A task with the plan that the form changes."""
+
+    task_id: int
+    status: State
+    server: str | None
+    plan: Plan
+    plan_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanActionRow:
+    """One action of a plan as the form shows it."""
+
+    ordinal: int
+    tool: str
+    args: Mapping[str, str]
+    dropped: bool = False
+
+
+def planned_task(board: BoardContext, viewer: PersonInfo, sr_id: int, task_id: int) -> PlannedTask:
+    """Return a task with its plan. Raises `NotFound` if there is none for this viewer."""
+    with board.database.reading() as session:
+        found = visibility.find_task(session, viewer, sr_id, task_id)
+        if found is None or not found.plan or not is_allowed(viewer, "plan.read"):
+            raise NotFound(what=f"task {task_id}")
+        return PlannedTask(
+            found.task_id,
+            State(found.status),
+            found.target_server,
+            Plan.model_validate(found.plan),
+            found.plan_hash,
+        )
+
+
+def first_server(board: BoardContext, viewer: PersonInfo, sr_id: int) -> str:
+    """Return the server of an issue's first task, or an empty text if no task has one."""
+    query = (
+        select(Task.target_server)
+        .where(Task.sr_id == sr_id, Task.target_server.is_not(None))
+        .order_by(Task.task_id)
+        .limit(1)
+    )
+    with board.database.reading() as session:
+        visibility.find_issue(session, viewer, sr_id)
+        return session.scalar(query) or ""
+
+
+def action_rows(task: PlannedTask, form: Mapping[str, str]) -> list[PlanActionRow]:
+    """Return the plan's actions, with what a form says instead."""
+    return list(_each_row(task.plan, form))
+
+
+def drafts(rows: list[PlanActionRow], form: Mapping[str, str]) -> list[ActionDraft]:
+    """Return the actions that a form leaves, and the one that it adds."""
+    found = [ActionDraft(row.tool, row.args) for row in rows if not row.dropped]
+    if tool := form.get("tool", ""):
+        found.append(added_action(tool, form))
+    return found
+
+
+def added_action(tool: str, form: Mapping[str, str]) -> ActionDraft:
+    """Return the action that a form names, with its arguments as `name=value` lines."""
+    return ActionDraft(tool, _parse_arguments(form.get("arguments", "")))
+
+
+def _each_row(plan: Plan, form: Mapping[str, str]) -> Iterator[PlanActionRow]:
+    for n, action in enumerate(plan.actions, start=1):
+        args = {
+            name: form.get(f"{n}.{name}", text)
+            for name, text in ActionDraft.of(action.call).args.items()
+        }
+        yield PlanActionRow(n, action.call.tool, args, dropped=f"drop.{n}" in form)
+
+
+def _parse_arguments(text: str) -> dict[str, str]:
+    found = {}
+    for line in filter(None, map(str.strip, text[:_MAX_ARGUMENTS_LENGTH].splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise Invalid(what=line, why=t("web.planning.pair"))
+        found[name.strip()] = value.strip()
+    return found
