@@ -1,7 +1,4 @@
-"""What pages list: issues by keyset, and the approvals that wait for the person who looks.
-
-Everything here reads one snapshot and is limited to what the viewer may see.
-"""
+"""The list of issues by keyset, limited to what the viewer may see."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals.pending import PendingStep, _pending_steps
 from guardia.board.audit.chain import clean
 from guardia.board.audit.log import snapshot_size
 from guardia.board.core.context import BoardContext
@@ -74,19 +70,14 @@ class IssueList:
     """Cursor for ``after``; ``None`` on the newest page."""
     older: int | None
     """Cursor for ``before``; ``None`` on the oldest page."""
-    waiting: tuple[PendingStep, ...]
     position: int
     """Length of the record at this snapshot: what the page has seen of what happened."""
 
 
 def list_issues(board: BoardContext, viewer: PersonInfo, query: IssueQuery) -> IssueList:
-    """One page of issues, newest first, with the approvals that wait for the viewer."""
+    """Return one page of issues, newest first."""
     with board.database.reading() as session:
-        return IssueList(
-            *_page(session, viewer, query),
-            waiting=_pending_steps(session, viewer, board.clock()),
-            position=snapshot_size(session),
-        )
+        return IssueList(*_page(session, viewer, query), position=snapshot_size(session))
 
 
 def _page(
