@@ -1,4 +1,4 @@
-"""The outbox leaves: replies to the messenger's room, alerts to the alert webhook."""
+"""Delivery of outbox messages: each one through the channel that it belongs to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 import httpx
 
 from guardia.board.core.context import BoardContext
-from guardia.board.intake import mattermost
+from guardia.board.intake import registry
+from guardia.board.intake.channels import NotConfigured
 from guardia.board.notifications import delivery
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.settings import Settings
@@ -17,35 +18,31 @@ _RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def deliver(board: BoardContext, settings: Settings, outbox_id: int) -> None:
-    """Send one message; raises so that the queue tries again later.
+    """Send one message. Raises `OSError` if that fails, so that the queue retries later.
 
-    At least once: who dies between the answer and its mark leaves a message that is sent again,
-    under the same ``Idempotency-Key``.
+    At least once: a crash between sending and marking leaves a message that is sent again, under
+    the same `Idempotency-Key`.
     """
     message = delivery.undelivered(board, outbox_id)
     if message is None:
         return
-    url = settings.alert_url if message.kind == "alert" else settings.messenger_url
-    if url is None:
-        delivery.mark_failed(board, outbox_id, "no webhook is configured")
-        return
+    channel = registry.sender_of(message)
+    key = {"Idempotency-Key": f"guardia-{outbox_id}"}
     try:
-        answer = httpx.post(
-            url.get_secret_value(),
-            json=mattermost.webhook_body(message.room, message.text, message.sr_id),
-            headers={"Idempotency-Key": f"guardia-{outbox_id}"},
-            timeout=_TIMEOUT,
-        )
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        # The address is a secret (it holds the webhook's token), so only the kind is kept.
+        with httpx.Client(headers=key, timeout=_TIMEOUT) as client:
+            channel.send(settings, message, client)
+    except NotConfigured as error:
+        delivery.mark_failed(board, outbox_id, str(error))
+        return
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        # An address is secret (it contains the webhook's token), so only the error type is kept.
         delivery.mark_failed(board, outbox_id, type(error).__name__)
-        raise OSError(f"webhook: {type(error).__name__}") from None
+        raise OSError(f"{channel.name}: {type(error).__name__}") from None
     _mark_delivered(board, outbox_id)
 
 
 def _mark_delivered(board: BoardContext, outbox_id: int) -> None:
-    """The room has it: a database that restarts just now is no reason to tell it again."""
+    """Mark a sent message; wait for a restarting database, so that it is not sent again."""
     for pause in _RETRY_DELAYS:
         try:
             return delivery.mark_delivered(board, outbox_id)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Approvals that wait: for one person, and of one issue."""
 
 from __future__ import annotations
 
@@ -71,6 +71,12 @@ def _in_reach(reach: RoleCoverage) -> ColumnElement[bool]:
     if reach.default:
         return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.exceptions))
     return Issue.inst_id.in_(reach.exceptions)
+
+
+def pending_steps(board: BoardContext, viewer: PersonInfo) -> tuple[PendingStep, ...]:
+    """Return the steps that a person can decide now, the most urgent first."""
+    with board.database.reading() as session:
+        return _pending_steps(session, viewer, board.clock())
 
 
 def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple[PendingStep, ...]:

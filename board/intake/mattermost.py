@@ -6,13 +6,11 @@ Formats: https://developers.mattermost.com/integrate/webhooks/
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
-from fastapi import APIRouter, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.concurrency import run_in_threadpool
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
 
 from guardia.board.control.kill_switch import KillResult
 from guardia.board.core.context import BoardContext
@@ -24,15 +22,23 @@ from guardia.board.intake import (
     offers,
     stop_command,
 )
+from guardia.board.intake.button_token import ButtonToken
+from guardia.board.intake.channels import (
+    Endpoint,
+    InboundReply,
+    InboundRequest,
+    NotConfigured,
+    RequestRefused,
+)
 from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.stop_word import is_stop_command
 from guardia.board.issues import receiving
+from guardia.board.notifications.delivery import OutboundMessage
 from guardia.errors import Throttled
 from guardia.i18n import t
 from guardia.settings import Settings
 
 CHANNEL = "mattermost"
-_MAX_BODY = 64_000
 
 
 class _Payload(BaseModel):
@@ -59,64 +65,71 @@ class ButtonPress(_Payload):
     user_name: str = Field(default="", max_length=128)
 
 
-_Read = TypeVar("_Read", bound=_Payload)
+def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
+    """Return the post if its token belongs to one of our webhooks."""
+    post = request.parse(MattermostPost)
+    # compare_digest takes the same time wherever they differ.
+    known = [
+        hmac.compare_digest(k.encode(), post.token.encode()) for k in settings.messenger_tokens
+    ]
+    if not any(known):
+        raise RequestRefused(401, t("intake.token"))
+    return post
 
 
-def router(board: BoardContext, settings: Settings) -> APIRouter:
-    """``POST /intake/mattermost``: log the line, receive the SR or offer to; its ``/actions``:
-    open what was offered."""
-    routes = APIRouter()
-
-    @routes.post("/intake/mattermost")
-    async def receive(request: Request) -> dict[str, Any]:
-        post = _parse(MattermostPost, await _read_payload(request))
-        token = _verify_token(settings, post.token)
-        line = receiving.NewIssue(
-            text=post.text,
-            channel=CHANNEL,
-            sender=post.user_name,
-            room=post.channel_name,
-            account=post.user_id,
-            external_id=post.post_id,
-        )
-        if is_stop_command(post.text):
-            return {
-                "text": _stop_reply(await run_in_threadpool(stop_command.handle_stop, board, line))
-            }
-        if (code := parse_link_code(post.text)) is not None:
-            return {"text": await run_in_threadpool(_link_reply, board, line, code)}
-        addressed = bool(post.trigger_word)
-        result = await run_in_threadpool(
-            context_rules.handle_line, board, line, addressed=addressed
-        )
-        if result.offer is not None:
-            # Where nothing else is said, the messenger reaches us as it just has.
-            board_url = settings.public_url or str(request.base_url)
-            return mattermost_buttons.offer_message(
-                result.offer, token, CHANNEL, board_url, board.clock()
+def _receive_post(
+    board: BoardContext, settings: Settings, request: InboundRequest, post: MattermostPost
+) -> InboundReply:
+    """Stop, link an account, open an issue, or offer to open one, as the line says."""
+    line = receiving.NewIssue(
+        text=post.text,
+        channel=CHANNEL,
+        sender=post.user_name,
+        room=post.channel_name,
+        account=post.user_id,
+        external_id=post.post_id,
+    )
+    if is_stop_command(post.text):
+        return InboundReply({"text": _stop_reply(stop_command.handle_stop(board, line))})
+    if (code := parse_link_code(post.text)) is not None:
+        return InboundReply({"text": _link_reply(board, line, code)})
+    result = context_rules.handle_line(board, line, addressed=bool(post.trigger_word))
+    if result.offer is not None:
+        # Without a setting, the messenger reaches the board as it just has.
+        board_url = settings.public_url or request.base_url
+        return InboundReply(
+            mattermost_buttons.offer_message(
+                result.offer, post.token, CHANNEL, board_url, board.clock()
             )
-        # Without a text, nothing appears in the room.
-        return {"text": t("intake.received", sr=result.sr_id)} if result.sr_id else {}
-
-    @routes.post(mattermost_buttons.PATH)
-    async def press(request: Request) -> dict[str, Any]:
-        payload = await _read_payload(request)
-        found = button_token.verify(settings.messenger_tokens, CHANNEL, _context_token(payload))
-        if found is None:
-            raise HTTPException(401, t("intake.button"))
-        pressed = _parse(ButtonPress, payload)
-        acceptance = offers.OfferAcceptance(
-            channel=CHANNEL,
-            message_id=found.message_id,
-            expires_at=found.expires_at,
-            account=pressed.user_id,
-            sender=pressed.user_name,
         )
-        return mattermost_buttons.acceptance_reply(
-            await run_in_threadpool(offers.accept, board, acceptance)
-        )
+    # Without a text, nothing appears in the room.
+    return InboundReply({"text": t("intake.received", sr=result.sr_id)} if result.sr_id else {})
 
-    return routes
+
+def _verify_button(settings: Settings, request: InboundRequest) -> ButtonToken:
+    """Return the token of a button that this installation has made."""
+    context = request.payload().get("context")
+    given = context.get("ticket") if isinstance(context, Mapping) else None
+    text = given if isinstance(given, str) else ""
+    found = button_token.verify(settings.messenger_tokens, CHANNEL, text)
+    if found is None:
+        raise RequestRefused(401, t("intake.button"))
+    return found
+
+
+def _accept_offer(
+    board: BoardContext, _settings: Settings, request: InboundRequest, button: ButtonToken
+) -> InboundReply:
+    """Open the issue that the button offered."""
+    pressed = request.parse(ButtonPress)
+    acceptance = offers.OfferAcceptance(
+        channel=CHANNEL,
+        message_id=button.message_id,
+        expires_at=button.expires_at,
+        account=pressed.user_id,
+        sender=pressed.user_name,
+    )
+    return InboundReply(mattermost_buttons.acceptance_reply(offers.accept(board, acceptance)))
 
 
 def _stop_reply(killed: KillResult | None) -> str:
@@ -133,50 +146,32 @@ def _link_reply(board: BoardContext, line: receiving.NewIssue, code: str) -> str
     return t(f"intake.claim.{found or account_linking.LinkResult.LINKED}")
 
 
-def webhook_body(room: str, text: str, sr_id: int | None) -> dict[str, Any]:
-    """The body of an incoming webhook."""
-    body: dict[str, Any] = {"username": "GUARDiA", "text": text}
-    if room:
-        body["channel"] = room
-    if sr_id is not None:
-        body["props"] = {"sr_id": sr_id}
+def _webhook_body(message: OutboundMessage) -> dict[str, Any]:
+    """Return the body of an incoming webhook."""
+    body: dict[str, Any] = {"username": "GUARDiA", "text": message.text}
+    if message.room:
+        body["channel"] = message.room
+    if message.sr_id is not None:
+        body["props"] = {"sr_id": message.sr_id}
     return body
 
 
-async def _read_payload(request: Request) -> Mapping[str, Any]:
-    body = await request.body()
-    if len(body) > _MAX_BODY:
-        raise HTTPException(413, t("intake.too_large"))
-    if "json" in request.headers.get("content-type", ""):
-        try:
-            found = json.loads(body)
-        except ValueError as error:
-            raise HTTPException(400, t("intake.not_json")) from error
-        if not isinstance(found, dict):
-            raise HTTPException(400, t("intake.not_json"))
-        return found
-    return {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
+class MattermostChannel:
+    """A Mattermost team: its rooms, and the webhooks for replies and alerts."""
 
+    name = CHANNEL
+    settings = ("messenger_token", "messenger_url", "alert_url")
+    endpoints: ClassVar[Mapping[str, Endpoint[Any]]] = {
+        "/intake/mattermost": Endpoint("A post of a Mattermost room", _verify_post, _receive_post),
+        mattermost_buttons.PATH: Endpoint(
+            "A pressed button of a Mattermost room", _verify_button, _accept_offer
+        ),
+    }
 
-def _parse(form: type[_Read], payload: Mapping[str, Any]) -> _Read:
-    try:
-        return form.model_validate(payload)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(p) for p in first["loc"])
-        raise HTTPException(422, t("intake.field", field=field)) from error
-
-
-def _context_token(payload: Mapping[str, Any]) -> str:
-    context = payload.get("context")
-    found = context.get("ticket") if isinstance(context, Mapping) else None
-    return found if isinstance(found, str) else ""
-
-
-def _verify_token(settings: Settings, token: str) -> str:
-    """The token, which is that of one of our webhooks."""
-    # compare_digest takes the same time wherever they differ.
-    known = [hmac.compare_digest(k.encode(), token.encode()) for k in settings.messenger_tokens]
-    if not any(known):
-        raise HTTPException(401, t("intake.token"))
-    return token
+    def send(self, settings: Settings, message: OutboundMessage, client: httpx.Client) -> None:
+        """Post to the webhook for replies or for alerts."""
+        url = settings.alert_url if message.kind == "alert" else settings.messenger_url
+        if url is None:
+            raise NotConfigured("no webhook is configured")
+        answer = client.post(url.get_secret_value(), json=_webhook_body(message))
+        answer.raise_for_status()

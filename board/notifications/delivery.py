@@ -1,41 +1,49 @@
-"""Messages that must leave: which wait, and what became of them."""
+"""Messages of the outbox: what waits for delivery, and its result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from guardia.board.core.context import BoardContext
-from guardia.board.core.model import OutboxEntry
+from guardia.board.core.model import Issue, OutboxEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message or alert."""
+class OutboundMessage:
+    """A reply to a room (`message`) or an `alert`."""
 
     kind: str
     room: str
     text: str
     sr_id: int | None
+    channel: str
+    """The channel of its issue; empty without an issue."""
 
 
-def undelivered(board: BoardContext, outbox_id: int) -> Message | None:
-    """The message, unless it has left already."""
+def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
+    """Return a message that was not delivered yet."""
+    query = (
+        select(OutboxEntry, Issue.channel)
+        .outerjoin(Issue, Issue.sr_id == OutboxEntry.sr_id)
+        .where(OutboxEntry.outbox_id == outbox_id, OutboxEntry.delivered_at.is_(None))
+    )
     with board.database.reading() as session:
-        row = session.get(OutboxEntry, outbox_id)
-        if row is None or row.delivered_at is not None:
+        found = session.execute(query).one_or_none()
+        if found is None:
             return None
-        return Message(row.kind, row.room, row.text, row.sr_id)
+        row, channel = found
+        return OutboundMessage(row.kind, row.room, row.text, row.sr_id, channel or "")
 
 
 def mark_delivered(board: BoardContext, outbox_id: int) -> None:
-    """It has left."""
+    """Record that a message was sent."""
     _update_row(board, outbox_id, delivered_at=board.clock(), last_error=None)
 
 
 def mark_failed(board: BoardContext, outbox_id: int, why: str) -> None:
-    """It has not; the queue tries again."""
+    """Record why sending failed; the queue retries."""
     _update_row(board, outbox_id, last_error=why)
 
 

@@ -23,7 +23,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.costs import pages as cost_pages
 from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
-from guardia.board.intake import mattermost
+from guardia.board.intake import routes as intake_routes
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.runs import pages as run_pages
@@ -54,7 +54,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.state.feed = live.LiveFeed(board)
     app.add_middleware(SecurityHeadersMiddleware)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
-    app.include_router(mattermost.router(board, settings))
+    app.include_router(intake_routes.router(board, settings))
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(health)

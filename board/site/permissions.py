@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from guardia.board.intake.registry import CHANNELS
 from guardia.board.web.session import current_visitor, require_csrf_token
 from guardia.errors import Forbidden
 from guardia.org.access import require_permission as require
@@ -22,8 +23,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/static"): PUBLIC,
     ("GET", "/login"): PUBLIC,
     ("POST", "/login"): PUBLIC,
-    ("POST", "/intake/mattermost"): PUBLIC,
-    ("POST", "/intake/mattermost/actions"): PUBLIC,
+    **{("POST", path): PUBLIC for channel in CHANNELS for path in channel.endpoints},
     ("GET", "/api/agent/tasks/{task_id}"): AGENT_TOKEN,
     ("GET", "/api/agent/tasks/{task_id}/server"): AGENT_TOKEN,
     ("GET", "/api/agent/tasks/{task_id}/tools"): AGENT_TOKEN,

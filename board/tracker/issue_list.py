@@ -12,7 +12,6 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from guardia.board.approvals.pending import PendingStep, _pending_steps
 from guardia.board.audit.chain import clean
 from guardia.board.audit.log import snapshot_size
 from guardia.board.core.context import BoardContext
@@ -63,13 +62,12 @@ class IssueRow:
 class IssueList(Slice[IssueRow]):
     """One page of the list."""
 
-    waiting: tuple[PendingStep, ...]
     position: int
     """Length of the record at this snapshot: what the page has seen of what happened."""
 
 
 def list_issues(board: BoardContext, viewer: PersonInfo, query: IssueQuery) -> IssueList:
-    """One page of issues, newest first, with the approvals that wait for the viewer."""
+    """One page of issues, newest first."""
     with board.database.reading() as session:
         found = _row_query().where(visible_to(viewer), *_filters(query))
         page = read_slice(session, found, Issue.sr_id, query, key=lambda row: int(row.sr_id))
@@ -77,7 +75,6 @@ def list_issues(board: BoardContext, viewer: PersonInfo, query: IssueQuery) -> I
             tuple(_row(row) for row in page.rows),
             page.newer,
             page.older,
-            waiting=_pending_steps(session, viewer, board.clock()),
             position=snapshot_size(session),
         )
 

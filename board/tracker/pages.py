@@ -13,6 +13,7 @@ from guardia.board.approvals import decisions
 from guardia.board.approvals.policy import DecisionVerdict
 from guardia.board.control import directives
 from guardia.board.core.context import BoardContext
+from guardia.board.dashboard.registry import read_cards
 from guardia.board.issues import comments, receiving, visibility
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
@@ -57,6 +58,8 @@ def list_issues(
         "tracker/issues_live.html" if fragment else "tracker/issues.html",
         visitor=visitor,
         listing=found,
+        # After the list: whatever happens in between lies behind its position, and is asked for.
+        cards=read_cards(board, visitor.person),
         query=query,
         address=f"/issues?{request.url.query}" if request.url.query else "/issues",
     )

@@ -1,3 +1,5 @@
+"""Outbox messages reach the messenger or the alert webhook, with retries."""
+
 from __future__ import annotations
 
 import json
@@ -16,7 +18,7 @@ from guardia.settings import Settings
 
 
 class Room(ThreadingHTTPServer):
-    """A messenger's incoming webhook that answers ``status`` and keeps what it was told."""
+    """A messenger's incoming webhook that answers `status` and stores what it receives."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Hook)
@@ -39,8 +41,7 @@ class Hook(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
+    def log_message(self, *_: object) -> None: ...
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.organization import chart as organization_chart
-from guardia.board.tracker.issue_list import IssueQuery, list_issues
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
 from guardia.org import chart
 from guardia.org.directory import PersonInfo
@@ -50,7 +49,7 @@ def refused(env: BoardEnv, who: PersonInfo, task: tuple[int, str]) -> None:
 
 
 def waiting_for(board: BoardContext, who: PersonInfo) -> int:
-    return len(list_issues(board, who, IssueQuery()).waiting)
+    return len(pending.pending_steps(board, who))
 
 
 def test_the_requester_approves_under_no_other_account(env: BoardEnv) -> None:

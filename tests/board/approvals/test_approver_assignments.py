@@ -8,11 +8,11 @@ import pytest
 from board_env import LEAD, LEAD2, OFFICER, PM, BoardEnv
 from sqlalchemy import select
 
-from guardia.board.approvals import decisions, delegations
+from guardia.board.approvals import decisions, delegations, pending
 from guardia.board.approvals.model import Notice
 from guardia.board.core.lifecycle import State
 from guardia.board.organization import chart as organization_chart
-from guardia.board.tracker import issue_list, issue_page
+from guardia.board.tracker import issue_page
 from guardia.errors import Forbidden, Misconfigured
 from guardia.org import chart
 from guardia.org.directory import PersonInfo
@@ -33,7 +33,7 @@ def told(env: BoardEnv) -> set[str]:
 def waits_for(env: BoardEnv, who: PersonInfo, sr_id: int = 1) -> bool:
     """On the list and on the page alike."""
     mine = any(s.mine for s in issue_page.get_issue(env.board, who, sr_id).works[0].steps)
-    assert mine is bool(issue_list.list_issues(env.board, who, issue_list.IssueQuery()).waiting)
+    assert mine is bool(pending.pending_steps(env.board, who))
     return mine
 
 

@@ -22,7 +22,7 @@ from guardia.board.core.plan import Plan
 from guardia.board.execution import tasks, view
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
-from guardia.board.tracker import issue_list, issue_page
+from guardia.board.tracker import issue_page
 from guardia.errors import Forbidden, Invalid, Refused, Stale
 from guardia.org import chart
 from guardia.org.directory import Directory, PersonInfo
@@ -125,7 +125,7 @@ def test_a_delegate_decides_in_the_others_name_and_only_as_long(
     engineer = next(p for p in PEOPLE if p.id == "eng")
     held, _, bound = env.create_filed_plan()
     assert told(env, "due") == {"eng"}
-    assert issue_list.list_issues(env.board, engineer, issue_list.IssueQuery()).waiting
+    assert pending.pending_steps(env.board, engineer)
     assert issue_page.get_issue(env.board, engineer, held.sr_id).works[0].steps[0].mine
     clock.later(days=2)
     with pytest.raises(Forbidden):
@@ -158,7 +158,7 @@ def test_the_author_of_a_plan_never_approves_it(env: BoardEnv) -> None:
         approve(env, LEAD2, held.task_id, bound)
     with pytest.raises(Forbidden, match="작성"):
         approve(env, LEAD, held.task_id, fresh)
-    assert not issue_list.list_issues(env.board, LEAD, issue_list.IssueQuery()).waiting
+    assert not pending.pending_steps(env.board, LEAD)
     assert approve(env, LEAD2, held.task_id, fresh) is State.APPROVED
 
 
@@ -235,7 +235,7 @@ def test_reminder_then_escalation_then_expiry(env: BoardEnv, clock: Clock) -> No
     clock.later(hours=3)
     assert deadlines.process_due(env.board) == 1
     assert told(env, "escalated") == {"lead", "lead2", "adm"}
-    assert issue_list.list_issues(env.board, ADMIN, issue_list.IssueQuery()).waiting
+    assert pending.pending_steps(env.board, ADMIN)
     clock.later(hours=5)
     deadlines.process_due(env.board)
     assert view.issue(env.board, held.sr_id).state is State.MANUAL

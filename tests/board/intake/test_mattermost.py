@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from guardia.board.audit.chain import clean
-from guardia.board.intake import mattermost
+from guardia.board.intake import routes
 from guardia.settings import Settings
 
 POST = {
@@ -26,7 +26,7 @@ POST = {
 
 def client(env: BoardEnv, token: str | None = "열쇠") -> TestClient:
     app = FastAPI()
-    app.include_router(mattermost.router(env.board, Settings(messenger_token=token)))
+    app.include_router(routes.router(env.board, Settings(messenger_token=token)))
     return TestClient(app, raise_server_exceptions=False)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from board_env import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, BoardEnv, assignment
+from board_env import CUSTOMER, ENGINEER, LEAD, BoardEnv, assignment
 from page_env import (
     ADMIN,
     AUDITOR,
@@ -11,10 +11,8 @@ from page_env import (
     OTHER_CUSTOMER,
     IssueScenario,
     enrol_page_users,
-    realistic_plan,
     recorded_statements,
 )
-from sqlalchemy import text
 
 from guardia.board.approvals import decisions
 from guardia.board.core.context import BoardContext
@@ -170,56 +168,6 @@ def test_a_role_that_nobody_knows_sees_nothing(web_env: BoardEnv) -> None:
     web_env.create_issue()
     odd = PersonInfo(id="x", name="x", title="", role="king", institution="MOF")
     assert numbers(web_env, odd, state="all") == []
-
-
-def waiting(web_env: BoardEnv, person: PersonInfo) -> list[int]:
-    return [w.sr_id for w in issue_list.list_issues(web_env.board, person, IssueQuery()).waiting]
-
-
-def approve(web_env: BoardEnv, scenario: IssueScenario, person: PersonInfo) -> None:
-    task, bound = scenario.claim.task_id, scenario.plan_hash
-    decisions.decide(web_env.board, person, task, approve=True, plan_hash=bound)
-
-
-def test_approvals_wait_for_whoever_has_the_step_that_is_due(web_env: BoardEnv) -> None:
-    scenario = IssueScenario(web_env, plan=realistic_plan("DEPLOY_SECURE")).waiting()
-    everyone = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER, AUDITOR, ADMIN)
-    due = {p.id for p in everyone if waiting(web_env, p)}
-    assert due == {"lead", "lead2"}
-    approve(web_env, scenario, LEAD)
-    assert {p.id for p in everyone if waiting(web_env, p)} == {"pm"}
-    approve(web_env, scenario, PM)
-    assert {p.id for p in everyone if waiting(web_env, p)} == {"officer"}
-    approve(web_env, scenario, OFFICER)
-    # Its plan ends a session, which nothing brings back: the shipped chart asks one more.
-    assert {p.id for p in everyone if waiting(web_env, p)} == {"admin"}
-    approve(web_env, scenario, ADMIN)
-    assert not {p.id for p in everyone if waiting(web_env, p)}
-
-
-def test_nobody_is_asked_to_approve_their_own_request(web_env: BoardEnv) -> None:
-    scenario = IssueScenario(web_env).waiting(requester_id=LEAD.id)
-    assert waiting(web_env, LEAD) == []
-    assert waiting(web_env, LEAD2) == [scenario.sr_id]
-
-
-def test_a_step_of_a_plan_that_was_replaced_waits_for_nobody(web_env: BoardEnv) -> None:
-    scenario = IssueScenario(web_env).waiting()
-    with web_env.board.database.transaction() as session:
-        session.execute(
-            text("update tb_ops_task set plan_hash = 'other' where task_id = :t"),
-            {"t": scenario.claim.task_id},
-        )
-    assert waiting(web_env, LEAD) == []
-
-
-def test_the_most_urgent_approval_comes_first(web_env: BoardEnv) -> None:
-    calm, urgent = IssueScenario(web_env).waiting(), IssueScenario(web_env).waiting()
-    with web_env.board.database.transaction() as session:
-        session.execute(
-            text("update tb_sr_request set priority = 'P1' where sr_id = :s"), {"s": urgent.sr_id}
-        )
-    assert waiting(web_env, LEAD) == [urgent.sr_id, calm.sr_id]
 
 
 def test_the_list_says_how_much_of_the_record_it_has_seen(web_env: BoardEnv) -> None:

@@ -1,0 +1,120 @@
+"""The port of intake channels: what a messenger, a mailbox or an alert source must offer.
+
+A channel never imports the web framework. `routes.py` maps its endpoints to HTTP, and a worker
+sends its messages without loading a web stack.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from guardia.board.core.context import BoardContext
+from guardia.board.notifications.delivery import OutboundMessage
+from guardia.i18n import t
+from guardia.settings import Settings
+
+Payload = TypeVar("Payload", bound=BaseModel)
+Verified = TypeVar("Verified")
+
+
+class RequestRefused(Exception):
+    """A channel does not accept a request; `status` is the 4xx that answers it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status, self.message = status, message
+        super().__init__(message)
+
+
+class NotConfigured(Exception):
+    """The settings name no recipient for a message, so that a retry cannot help."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """A POST to an endpoint. `body` is as it was sent, for channels that sign it."""
+
+    headers: Mapping[str, str]
+    """By name in lower case."""
+    body: bytes
+    form: Mapping[str, str]
+    """The fields of a form; empty if the body is JSON."""
+    base_url: str
+    """Address under which the sender has reached the board."""
+
+    def payload(self) -> Mapping[str, Any]:
+        """Return the JSON object or the form. Raises `RequestRefused` (400) for other JSON."""
+        if "json" not in self.headers.get("content-type", ""):
+            return self.form
+        try:
+            found = json.loads(self.body)
+        except ValueError as error:
+            raise RequestRefused(400, t("intake.not_json")) from error
+        if not isinstance(found, dict):
+            raise RequestRefused(400, t("intake.not_json"))
+        return found
+
+    def parse(self, model: type[Payload]) -> Payload:
+        """Validate the payload. Raises `RequestRefused` (422) with the first invalid field."""
+        try:
+            return model.model_validate(self.payload())
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise RequestRefused(422, t("intake.field", field=name)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class InboundReply:
+    """The JSON that answers a request."""
+
+    body: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Endpoint(Generic[Verified]):
+    """One address of a channel. `handle` receives what `verify` returned, so neither is skipped.
+
+    Both may block: they run in a thread.
+    """
+
+    summary: str
+    """One line for the description of the API."""
+    verify: Callable[[Settings, InboundRequest], Verified]
+    """Check the sender. Raises `RequestRefused` (401) for a wrong token or signature."""
+    handle: Callable[[BoardContext, Settings, InboundRequest, Verified], InboundReply]
+
+    def answer(
+        self, board: BoardContext, settings: Settings, request: InboundRequest
+    ) -> InboundReply:
+        """Verify and handle a request."""
+        return self.handle(board, settings, request, self.verify(settings, request))
+
+
+class Channel(Protocol):
+    """A way in and out of the board; see "What adding costs" in CONTRIBUTING.md."""
+
+    @property
+    def name(self) -> str:
+        """Name in issues, in the audit log and of the text `web.channel.<name>`."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Fields of `Settings` that open the channel."""
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint[Any]]:
+        """Endpoints by path below `/intake/`; `{}` for a channel that only sends."""
+
+    def send(self, settings: Settings, message: OutboundMessage, client: httpx.Client) -> None:
+        """Send a reply or an alert.
+
+        Raises `NotConfigured` if there is no recipient, `httpx.HTTPError` or `OSError` if sending
+        fails. Requests go through `client`: it has a time limit and the `Idempotency-Key`.
+        """

@@ -1,0 +1,16 @@
+"""Registry of the intake channels."""
+
+from __future__ import annotations
+
+from guardia.board.intake.channels import Channel
+from guardia.board.intake.mattermost import MattermostChannel
+from guardia.board.notifications.delivery import OutboundMessage
+
+CHANNELS: tuple[Channel, ...] = (MattermostChannel(),)
+"""All channels. The first one also sends alerts, and replies of issues without a channel here."""
+
+
+def sender_of(message: OutboundMessage) -> Channel:
+    """Return the channel that sends a message: a reply goes back where its issue came from."""
+    own = [c for c in CHANNELS if message.kind == "message" and c.name == message.channel]
+    return (own or CHANNELS)[0]
