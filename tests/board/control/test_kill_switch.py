@@ -28,7 +28,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.core.wakes import wake
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import PlanStep
 from guardia.board.intake import stop_command
 from guardia.board.issues import receiving
@@ -83,7 +83,7 @@ def attempts(env: BoardEnv, claim: Claim, grant: Grant) -> list[Callable[[], obj
         lambda: commands.record_intent(board, grant, TERMINATE, "…", PlanStep(0, "do")),
         lambda: commands.record_intent(board, grant, UNDO, "…", PlanStep(0, "undo")),
         lambda: tasks.begin_execution(board, claim),
-        lambda: tasks.grant_reads(board, claim),
+        lambda: grants.grant_reads(board, claim),
         lambda: tasks.complete(board, claim, "끝"),
         lambda: tasks.fail(board, claim, "끝"),
         lambda: tasks.hand_over(board, claim, "끝"),

@@ -31,7 +31,7 @@ from guardia.board.audit.checkpoint import (
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.audit.signing_keys import public_hex
 from guardia.board.core.plan import ToolCall
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.integrity import export, key_rotation
 from guardia.errors import Forbidden, Misconfigured, Refused
@@ -557,7 +557,7 @@ def read_once(sealed: AuditEnv, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
     claim = sealed.env.create_parsed_task()
     intent = commands.record_intent(
-        sealed.board, tasks.grant_reads(sealed.board, claim), READ, "psql …"
+        sealed.board, grants.grant_reads(sealed.board, claim), READ, "psql …"
     )
     if conclude:
         commands.record_result(
@@ -616,8 +616,9 @@ def test_a_plan_changed_after_its_approval_is_refused(sealed: AuditEnv) -> None:
         plan=Jsonb(body),
         task=claim.task_id,
     )
-    with pytest.raises(Refused):
-        tasks.begin_execution(sealed.board, claim)
+    for enter in (tasks.begin_execution, grants.resume_execution, grants.execution_grant):
+        with pytest.raises(Refused, match="다릅니다"):
+            enter(sealed.board, claim)
     with pytest.raises(Refused):
         commands.record_intent(sealed.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
