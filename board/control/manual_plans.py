@@ -57,7 +57,6 @@ def change_plan(
     """
     require_permission(person, "directive.change")
     reason = _reason(revision.reason, "change")
-    planner = _planner(board)
     with board.database.reading() as session:
         task = session.get(Task, task_id)
         if task is None:
@@ -66,7 +65,7 @@ def change_plan(
             raise Stale(what=f"SR-{task.sr_id}")
         old = tasks.stored_plan(task)
         host = registry.host(session, old.server)
-    actions = _actions(planner, revision.actions, host, old.category)
+    actions = _actions(board.planner, revision.actions, host, old.category)
     if [a.call for a in actions] == [a.call for a in old.actions]:
         raise Invalid(what=t("board.verb.change"), why=t("board.same_plan"))
     why = t_default(
@@ -100,11 +99,11 @@ def force_action(
     out, verified and, where it fails, undone by an agent like any other.
     """
     require_permission(person, "directive.force")
-    text, planner = _reason(reason, "force"), _planner(board)
+    text = _reason(reason, "force")
     with board.database.reading() as session:
         get_issue(session, sr_id)
         host = registry.host(session, clean(server).strip())
-    action = planner.build_action(draft, host, Category.FORCED)
+    action = board.planner.build_action(draft, host, Category.FORCED)
     plan = _forced_plan(person, host, action, text)
     board.sign_checkpoint()
     now = board.clock()
@@ -168,12 +167,6 @@ def _reason(reason: str, verb: str) -> str:
     if not text:
         raise Invalid(what=t(f"board.verb.{verb}"), why=t("board.reason_needed"))
     return text
-
-
-def _planner(board: BoardContext) -> Planner:
-    if board.planner is None:
-        raise Refused(why=t("board.no_planner"))
-    return board.planner
 
 
 def _display_name(person: PersonInfo) -> str:

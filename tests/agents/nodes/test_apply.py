@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
 from board_env import LEAD, BoardEnv, action, plan
 from full_stack import LIBRARY
+from signing_env import SilentNotary
 
 from guardia.agents import graph
 from guardia.agents.brain.embedded import EmbeddedBrain
@@ -24,17 +25,6 @@ from guardia.tools.gate import ActionReport, ActionStatus, Gate
 TWO_ACTIONS = plan(
     "MAINTENANCE", action(), action().model_copy(update={"effect": "세션 7을 다시 봅니다."})
 )
-
-
-@dataclass
-class CountingNotary:
-    """Counts checkpoints instead of signing them."""
-
-    signed: int = 0
-
-    def sign(self, _board: BoardContext) -> object:
-        self.signed += 1
-        return None
 
 
 @dataclass
@@ -87,27 +77,31 @@ def approved(env: BoardEnv) -> Claim:
     return env.claim("db-agent")
 
 
+def signatures(env: BoardEnv) -> int:
+    """How many checkpoints were asked for so far."""
+    assert isinstance(env.board.notary, SilentNotary)
+    return env.board.notary.asked
+
+
 def test_a_plan_is_signed_for_once_and_proven_at_its_beginning_and_before_each_change(
     env: BoardEnv, proven: list[int]
 ) -> None:
     claim = approved(env)
-    notary = CountingNotary()
-    env.board = replace(env.board, notary=notary)
     gate = RecordingGate(env.board)
     proven.clear()
+    before = signatures(env)
     assert execute(env, gate, claim) is State.COMPLETED
     assert gate.changes == [(0, "do"), (1, "do")]
-    assert notary.signed == 1
+    assert signatures(env) == before + 1
     assert len(proven) == 1 + len(gate.changes)
 
 
 def test_undoing_signs_no_second_time(env: BoardEnv, proven: list[int]) -> None:
     claim = approved(env)
-    notary = CountingNotary()
-    env.board = replace(env.board, notary=notary)
     gate = RecordingGate(env.board, fails=1)
     proven.clear()
+    before = signatures(env)
     assert execute(env, gate, claim) is State.MANUAL
     assert gate.changes == [(0, "do"), (1, "do"), (1, "undo"), (0, "undo")]
-    assert notary.signed == 1
+    assert signatures(env) == before + 1
     assert len(proven) == 1 + 2

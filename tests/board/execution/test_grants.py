@@ -10,17 +10,19 @@ from audit_env import AuditEnv
 from board_env import TERMINATE, BoardEnv
 
 from guardia.board.audit import log
+from guardia.board.audit.checkpoint import Checkpoint
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import PlanStep
+from guardia.board.integrity.notary import Notary
 from guardia.errors import Forged, IllegalMove, Refused, Stale
 
 
-class DyingNotary:
+class DyingNotary(Notary):
     """Stands for a worker that dies before it has signed."""
 
-    def sign(self, _board: BoardContext) -> object:
+    def sign(self, _board: BoardContext) -> Checkpoint | None:
         raise SystemExit
 
 
@@ -88,7 +90,9 @@ def test_only_the_present_claim_gets_the_grant(sealed: AuditEnv, enter: object) 
 def test_who_takes_over_signs_what_a_dead_worker_has_not(sealed: AuditEnv) -> None:
     claim = sealed.approved()
     with pytest.raises(SystemExit):
-        tasks.begin_execution(replace(sealed.board, notary=DyingNotary()), claim)
+        tasks.begin_execution(
+            replace(sealed.board, notary=DyingNotary(sealed.witness_files)), claim
+        )
     assert newest_covered(sealed) != "started"
     again = sealed.env.claim("db-agent")
     grant = grants.resume_execution(sealed.board, again)

@@ -16,6 +16,7 @@ import pytest
 from audit_env import AuditEnv
 from board_env import LEAD, OFFICER, PM, TERMINATE, BoardEnv, assignment, plan
 from psycopg.types.json import Jsonb
+from signing_env import ephemeral_signer
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import checkpoint as checkpoints
@@ -470,7 +471,7 @@ def test_a_decision_under_a_key_that_was_never_announced(grown: AuditEnv) -> Non
     audit_env, store = kept_seal(grown)
     decided(audit_env)
     # Whoever can write the database but has not the key; and another host's own key.
-    forger = replace(audit_env.board, decision_signer=DecisionSigner.ephemeral())
+    forger = replace(audit_env.board, decision_signer=ephemeral_signer())
     at = decided(replace(audit_env, board=forger, env=BoardEnv(forger, audit_env.env.dsn)))
     assert told(audit_env) == (at, "seal")
     key_rotation.rotate_decision_key(audit_env.board, "operator:x", store)
