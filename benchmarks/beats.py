@@ -32,6 +32,7 @@ import psycopg
 from guardia.agents import checkpoints
 from guardia.board.core import wakes
 from guardia.board.core.context import BoardContext
+from guardia.board.core.keyless import keyless_context
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
@@ -92,7 +93,7 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
         checkpoints.setup(cluster.dsn(OWNER_ROLE, "bench"))
         dsn = cluster.dsn(APPLICATION_ROLE, "bench")
         database = Database(dsn, pool_size=4)
-        board = BoardContext(database)
+        board = keyless_context(database)
         names = [f"agent-{n}" for n in range(agents)]
         entries = "".join(
             f"  - {{id: {n}, title: {n}, duty: operate, skills: [X], heartbeat: {heartbeat}}}\n"

@@ -23,7 +23,7 @@ from page_env import page_app, serve_app
 from guardia.agents.adapters.contract import HostResources
 from guardia.agents.adapters.runner import ExternalAgentRunner
 from guardia.board.core.plan import ToolCall
-from guardia.board.execution import tasks
+from guardia.board.execution import grants
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
 from guardia.org.credential_store import FileCredentialStore
@@ -49,7 +49,7 @@ def measure(dsn: str) -> None:
             api = f"{board_url}/api/agent/tasks/{found.claim.task_id}"
             bearer = {"authorization": f"Bearer {found.token}"}
             gate = adapter_context(env, found.claim, found.hands).gate
-            grant, call = tasks.grant_reads(env.board, found.claim), ToolCall.model_validate(LOCKS)
+            grant, call = grants.grant_reads(env.board, found.claim), ToolCall.model_validate(LOCKS)
             with httpx.Client(headers=bearer, timeout=60) as client:
                 report_timing("GET the task", lambda: client.get(api).raise_for_status())
                 report_timing(

@@ -27,6 +27,7 @@ from typing import Any
 
 from guardia.agents import checkpoints
 from guardia.board.core.context import BoardContext
+from guardia.board.core.keyless import keyless_context
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
@@ -147,7 +148,7 @@ def main() -> int:
         checkpoints.setup(owner)
         environment = {**os.environ, "GUARDIA_DSN": dsn, "GUARDIA_HOME": str(home / "home")}
         database = Database(dsn, pool_size=2)
-        bench = Bench(BoardContext(database), home, environment)
+        bench = Bench(keyless_context(database), home, environment)
         organization_chart.apply_chart(
             bench.board, chart.shipped_chart_path().read_text("utf-8"), "operator:bench"
         )

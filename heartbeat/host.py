@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.context import BoardContext
 from guardia.board.integrity.notary import Notary
-from guardia.board.integrity.witnesses import WitnessFiles
 from guardia.db.engine import OUTAGE_ERRORS, Database
 from guardia.heartbeat.liveness import Liveness
 from guardia.org.credential_store import FileCredentialStore, with_stored_secrets

@@ -19,7 +19,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.costs import budgets, metering
 from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.board.costs.metering import ReportedUsage
-from guardia.board.execution import tasks, view
+from guardia.board.execution import grants, tasks, view
 from guardia.board.external_agents import sessions
 from guardia.board.external_agents import view as external_agent_view
 from guardia.board.external_agents.sessions import SessionEnd
@@ -85,7 +85,7 @@ class ExternalAgentRunner:
     ) -> SessionEnd:
         adapter, board, claim = entry.adapter, context.board, context.claim
         assert adapter is not None
-        manifest = build_manifest(entry, context.gate.host(tasks.grant_reads(board, claim)))
+        manifest = build_manifest(entry, context.gate.host(grants.grant_reads(board, claim)))
         session_id, token = sessions.open_session(
             board,
             claim,

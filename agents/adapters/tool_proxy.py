@@ -14,7 +14,7 @@ from guardia.agents.state import AgentContext
 from guardia.board.audit.chain import digest
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Category, Check, Citation, Plan, Risk, ToolCall
-from guardia.board.execution import tasks, view
+from guardia.board.execution import grants, tasks, view
 from guardia.board.external_agents import sessions
 from guardia.board.external_agents.calls import CallRequest, CallResponse
 from guardia.board.external_agents.schemas import ApplyRequest, PlanProposal, TextBody, ToolUse
@@ -81,7 +81,7 @@ class ToolProxy:
 
     def _read(self, body: dict[str, Any]) -> dict[str, Any]:
         call = self._call(ToolUse.model_validate(body))
-        grant = tasks.grant_reads(self._context.board, self._context.claim)
+        grant = grants.grant_reads(self._context.board, self._context.claim)
         planning.prepare(call, self._context.gate.host(grant))
         return {"ok": True, "findings": self._context.gate.read(grant, call)}
 
@@ -100,7 +100,7 @@ class ToolProxy:
 
     def _build_plan(self, proposal: PlanProposal) -> Plan:
         """Build a concrete plan, with the commands, checks and undos that each tool declares."""
-        grant = tasks.grant_reads(self._context.board, self._context.claim)
+        grant = grants.grant_reads(self._context.board, self._context.claim)
         host = self._context.gate.host(grant)
         actions = tuple(planning.propose(self._call(use), host) for use in proposal.actions)
         if any(action.risk is Risk.READ for action in actions):

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from guardia.agents.nodes.attempt import run_once
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.claims import Grant
-from guardia.board.execution import commands, tasks, view
+from guardia.board.execution import commands, grants, tasks, view
 from guardia.board.execution.commands import PlanStep
 from guardia.i18n import t
 from guardia.tools.gate import ActionStatus
@@ -19,8 +19,9 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Run every action once, even across crashes: an attempted action is never attempted again."""
     context = runtime.context
     board, gate = context.board, context.gate
-    grant = tasks.begin_execution(board, context.claim)
-    plan = view.plan_state(board, context.claim.task_id).plan
+    filed = view.plan_state(board, context.claim.task_id)
+    enter = tasks.begin_execution if filed.approved else grants.resume_execution
+    grant, plan = enter(board, context.claim), filed.plan
     assert plan is not None and grant.plan_hash is not None
     tried = commands.attempted_actions(board, context.claim, grant.plan_hash)
     for ordinal, action in enumerate(plan.actions):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from langgraph.runtime import Runtime
 
 from guardia.agents.state import AgentContext, OperateState
-from guardia.board.execution import tasks, view
+from guardia.board.execution import grants, view
 from guardia.i18n import t
 
 
 def confirm(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Run the plan's own checks; if one fails, everything is undone."""
     context = runtime.context
-    grant = tasks.begin_execution(context.board, context.claim)
+    grant = grants.execution_grant(context.board, context.claim)
     plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
     failed = context.gate.first_failed(grant, plan.verify)

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from guardia.agents import procedure
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.plan import Citation, Plan, ToolCall
-from guardia.board.execution import tasks, view
+from guardia.board.execution import grants, tasks, view
 from guardia.board.organization import agent_memory
 from guardia.errors import Refused
 from guardia.i18n import t
@@ -21,7 +21,7 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """
     context = runtime.context
     runbook = context.library.runbook(state["runbook"] or "")
-    host = context.gate.host(tasks.grant_reads(context.board, context.claim))
+    host = context.gate.host(grants.grant_reads(context.board, context.claim))
     situation = procedure.Situation(
         host, host.service_of_kind(runbook.service or ""), state["params"], state["findings"]
     )

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
 from guardia.agents.state import AgentContext, OperateState
-from guardia.board.execution import tasks
+from guardia.board.execution import grants
 from guardia.errors import CommandFailed, Unreachable
 
 
@@ -21,7 +21,7 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     candidate, *rest = state["candidates"]
     runbook = context.library.runbook(candidate["runbook"])
     params, _ = procedure.extract_parameters(runbook, state["text"])
-    grant = tasks.grant_reads(context.board, context.claim)
+    grant = grants.grant_reads(context.board, context.claim)
     host = context.gate.host(grant)
     findings: dict[str, Any] = {}
     for step in runbook.diagnose:

@@ -8,7 +8,7 @@ from guardia.agents import lessons
 from guardia.agents.brain.protocol import display_name
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.plan import Citation
-from guardia.board.execution import tasks
+from guardia.board.execution import grants, tasks
 from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch
 
@@ -21,7 +21,7 @@ _EXCERPT_CHARACTERS = 400
 def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Search the knowledge base; hands over to people if nothing fits."""
     context = runtime.context
-    host = context.gate.host(tasks.grant_reads(context.board, context.claim))
+    host = context.gate.host(grants.grant_reads(context.board, context.claim))
     hits = context.library.find(
         state["text"], skills=context.skills, kinds=(host.kind,), limit=_MAX_CANDIDATES
     )

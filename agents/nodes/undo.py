@@ -12,7 +12,7 @@ from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Plan
-from guardia.board.execution import commands, tasks, view
+from guardia.board.execution import commands, grants, view
 from guardia.board.execution.commands import PlanStep
 from guardia.errors import Refused, Unreachable
 from guardia.i18n import t
@@ -30,7 +30,7 @@ class UndoResult:
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Undo the plan: FAILED_ROLLBACK if all is restored, people and an alert if not."""
     context = runtime.context
-    grant = tasks.begin_execution(context.board, context.claim)
+    grant = grants.execution_grant(context.board, context.claim)
     plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
     done = undo_actions(context.board, context.gate, grant, plan)

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guardia.board.audit.signing_keys import public_hex, statement_bytes
-from guardia.errors import Misconfigured
+from guardia.errors import Misconfigured, ProgrammerError
 from guardia.i18n import t
 from guardia.org.credential_store import CredentialStore
 
@@ -30,10 +30,9 @@ class DecisionSigner:
         self._read, self._ring = read, read()
 
     @classmethod
-    def ephemeral(cls) -> DecisionSigner:
-        """A key that ends with the process: what it signs is proven only against itself."""
-        ring = (Ed25519PrivateKey.generate(),)
-        return cls(lambda: ring)
+    def without_key(cls) -> DecisionSigner:
+        """Return a signer of a process that holds no key: it raises `ProgrammerError`."""
+        return cls(tuple)
 
     @classmethod
     def from_store(cls, keys: CredentialStore) -> DecisionSigner:
@@ -61,6 +60,8 @@ class DecisionSigner:
 
     def key(self, announced: str | None) -> Ed25519PrivateKey:
         """The key that signs now; ``Misconfigured`` where this host has not got it."""
+        if not self._ring:
+            raise ProgrammerError(why="this process holds no key that signs decisions")
         if announced is None:
             return self._ring[0]
         found = self._find_key(announced)

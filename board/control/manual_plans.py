@@ -58,7 +58,6 @@ def change_plan(
     """
     require_permission(person, "directive.change")
     reason = _reason(revision.reason)
-    planner = _planner(board)
     with board.database.reading() as session:
         task = session.get(Task, task_id)
         if task is None:
@@ -67,7 +66,7 @@ def change_plan(
             raise Stale(what=issue_ref(task.sr_id))
         old = tasks.stored_plan(task)
         host = registry.host(session, old.server)
-    actions = _actions(planner, revision.actions, host, old.category)
+    actions = _actions(board.planner, revision.actions, host, old.category)
     if [a.call for a in actions] == [a.call for a in old.actions]:
         raise Invalid(what=t("board.verb.change"), why=t("board.same_plan"))
     why = t_default(
@@ -101,11 +100,11 @@ def force_action(
     out, verified and, where it fails, undone by an agent like any other.
     """
     require_permission(person, "directive.force")
-    text, planner = _reason(reason), _planner(board)
+    text = _reason(reason)
     with board.database.reading() as session:
         get_issue(session, sr_id)
         host = registry.host(session, clean(server).strip())
-    action = planner.build_action(draft, host, Category.FORCED)
+    action = board.planner.build_action(draft, host, Category.FORCED)
     plan = _forced_plan(person, host, action, text)
     board.sign_checkpoint()
     now = board.clock()
@@ -169,12 +168,6 @@ def _reason(reason: str) -> str:
     if not text:
         raise Missing(what=t("board.reason"))
     return text
-
-
-def _planner(board: BoardContext) -> Planner:
-    if board.planner is None:
-        raise Refused(why=t("board.no_planner"))
-    return board.planner
 
 
 def _display_name(person: PersonInfo) -> str:

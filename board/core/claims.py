@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
-from guardia.board.core.lookup import lock_task
+from guardia.board.core.lookup import get_task, lock_task
 from guardia.board.core.model import Task
 from guardia.errors import Stale
 
@@ -58,7 +58,15 @@ class Grant:
 
 def claimed_task(session: Session, claim: Claim) -> Task:
     """The task of a hold, locked; ``Stale`` where someone has claimed or decided since."""
-    task = lock_task(session, claim.task_id)
+    return _require_current(lock_task(session, claim.task_id), claim)
+
+
+def read_claimed_task(session: Session, claim: Claim) -> Task:
+    """Return the claimed task without a lock, for reads. Raises `Stale` like `claimed_task`."""
+    return _require_current(get_task(session, claim.task_id), claim)
+
+
+def _require_current(task: Task, claim: Claim) -> Task:
     if (task.fence, task.run_id) != (claim.fence, claim.run_id):
         raise Stale(what=issue_ref(claim.sr_id))
     return task

@@ -28,6 +28,14 @@ def lock_task(session: Session, task_id: int) -> Task:
     return task
 
 
+def get_task(session: Session, task_id: int) -> Task:
+    """Return a task. Raises `NotFound` if there is none of this number."""
+    task = session.get(Task, task_id)
+    if task is None:
+        raise NotFound(what=f"task {task_id}")
+    return task
+
+
 def get_issue(session: Session, sr_id: int) -> Issue:
     """An issue; ``NotFound`` else."""
     issue = session.get(Issue, sr_id)

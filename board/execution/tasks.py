@@ -13,22 +13,22 @@ from guardia.board.approvals import proofs, requests
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
-from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Issue, Task
 from guardia.board.core.outbox import reply_to_room, send
-from guardia.board.core.plan import Category, Plan
+from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import permissions
 from guardia.board.issues.comments import write_comment
 from guardia.board.organization import agent_memory, handover
-from guardia.errors import Forged, Refused, Stale
+from guardia.errors import Forged, IllegalMove, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.model import Agent
@@ -142,15 +142,6 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         )
 
 
-def grant_reads(board: BoardContext, claim: Claim) -> Grant:
-    """A grant for reads on the task's own server."""
-    with board.database.transaction() as session:
-        task = claimed_task(session, claim)
-        if task.target_server is None:
-            raise Refused(why=t("board.no_server"))
-        return Grant(claim, task.target_server, Category.READ_ONLY, None)
-
-
 def normalize_plan(plan: Plan) -> Plan:
     """The plan as the board can keep it; what people approve is then what is stored."""
     return Plan.model_validate(clean(plan.model_dump(mode="json")))
@@ -232,58 +223,70 @@ def _require_permitted(session: Session, task: Task, plan: Plan, author: str) ->
 
 
 def begin_execution(board: BoardContext, claim: Claim) -> Grant:
-    """APPROVED -> IN_PROGRESS, or go on with what this hold has taken over; the plan's grant.
+    """APPROVED -> IN_PROGRESS; returns the plan's grant after a checkpoint is signed.
 
-    A signed checkpoint of the record comes before whatever the grant is used for.
-    ``Stale`` where its window has closed meanwhile: the task then waits until it opens.
+    Raises `Forged` if the audit log does not prove the approvals, and `Stale` if the plan's window
+    has closed: the task then waits until it opens. What has begun is not begun again: see `grants`.
     """
-    grant = _begin(board, claim)
-    board.sign_checkpoint()
-    return grant
-
-
-def _begin(board: BoardContext, claim: Claim) -> Grant:
     now = board.clock()
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
         plan = approved_plan(board, session, task)
-        begun = State(task.status) is State.IN_PROGRESS
-        if not begun and (task.plan_author or "").startswith("agent:"):
+        if task.status != State.APPROVED:
+            raise IllegalMove(state=task.status, move=Move.START.value)
+        if (task.plan_author or "").startswith("agent:"):
             entry = permissions.chart_entry_of(session, claim.agent_id, claim.run_id)
             permissions.require_category(entry, plan.category)
         issue = get_issue(session, task.sr_id)
-        closed = None if begun else requests.earliest_start(session, issue, plan.category, now)
-        task.run_after = closed
-        if not begun and closed is None:
-            move_task(session, task, Move.START, actor=ActorKind.AGENT, now=now)
-            log.append(
-                session,
-                EntryKind.STARTED,
-                actor=f"agent:{claim.agent_id}",
-                now=now,
-                sr_id=claim.sr_id,
-                task_id=claim.task_id,
-                detail={"plan_hash": task.plan_hash},
-                server=plan.server,
-            )
+        opens_at = requests.earliest_start(session, issue, plan.category, now)
+        task.run_after = opens_at
+        if opens_at is None:
+            _start(session, task, claim, plan, now)
         grant = Grant(claim, plan.server, plan.category, task.plan_hash)
-    if closed is not None:
+    if opens_at is not None:
         raise Stale(what=issue_ref(claim.sr_id))
+    board.sign_checkpoint()
     return grant
 
 
-def approved_plan(board: BoardContext, session: Session, task: Task) -> Plan:
-    """The task's plan, only if its chain of approvals is complete for exactly this plan.
+def _start(session: Session, task: Task, claim: Claim, plan: Plan, now: datetime) -> None:
+    move_task(session, task, Move.START, actor=ActorKind.AGENT, now=now)
+    log.append(
+        session,
+        EntryKind.STARTED,
+        actor=f"agent:{claim.agent_id}",
+        now=now,
+        sr_id=claim.sr_id,
+        task_id=claim.task_id,
+        detail={"plan_hash": task.plan_hash},
+        server=plan.server,
+    )
 
-    ``Forged`` where the tables hold decisions that the record does not prove.
+
+def approved_plan(board: BoardContext, session: Session, task: Task) -> Plan:
+    """Return the task's plan if its approvals are complete and proven for exactly this plan.
+
+    Raises `Forged` if the audit log does not prove the decisions that the tables hold.
     """
+    return _plan_if_approved(session, task, board.decision_signer)
+
+
+def plan_approved_in_tables(session: Session, task: Task) -> Plan:
+    """Return the task's plan if the tables hold every approval that it needs.
+
+    Proves no signature, so it permits no change: see `approved_plan`.
+    """
+    return _plan_if_approved(session, task, None)
+
+
+def _plan_if_approved(session: Session, task: Task, signer: DecisionSigner | None) -> Plan:
     plan = stored_plan(task)
     policy = requests.required_policy(session, plan)
     steps = requests.active_steps(session, task)
-    words = requests.decisions_on(session, steps)
-    if not proofs.are_proven(session, board.decision_signer, task, words):
+    decided = requests.decisions_on(session, steps)
+    if signer is not None and not proofs.are_proven(session, signer, task, decided):
         raise Forged(why=t("board.not_proven"))
-    if not requests.is_satisfied(session, task, policy, steps, words):
+    if not requests.is_satisfied(session, task, policy, steps, decided):
         raise Refused(why=t("board.not_approved"))
     return plan
 

@@ -13,7 +13,6 @@ from guardia.board.audit.chain import canonical
 from guardia.board.audit.signing_keys import public_hex
 from guardia.board.audit.verifier import FORMAT
 from guardia.board.core.context import BoardContext
-from guardia.board.integrity.notary import require_notary
 from guardia.errors import Invalid
 from guardia.i18n import t
 
@@ -25,12 +24,11 @@ def export_log(board: BoardContext, file: Path) -> tuple[int, str]:
 
     The file appears whole or not at all. Memory use does not grow with the record.
     """
-    notary = require_notary(board)
-    newest = notary.sign(board)
+    newest = board.notary.sign(board)
     if newest is None:
         raise Invalid(what="export", why=t("audit.empty"))
     try:
-        root = notary.root_key()
+        root = board.notary.root_key()
         _write(file, _lines(board, newest.size, newest.key, public_hex(root) if root else ""))
     except OSError as error:
         raise Invalid(what=str(file), why=error.strerror or "") from error

@@ -13,7 +13,7 @@ from guardia.board.audit import log, signing, signing_keys
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, DECISION_KEYS
 from guardia.board.core.context import BoardContext
-from guardia.board.integrity.notary import NEXT_SUFFIX, require_notary
+from guardia.board.integrity.notary import NEXT_SUFFIX
 from guardia.errors import Invalid
 from guardia.i18n import t, t_default
 from guardia.org.credential_store import FileCredentialStore
@@ -24,7 +24,7 @@ def rotate_checkpoint_key(board: BoardContext, by: str) -> str:
 
     ``Refused`` where the record does not hold: a new key would only seal the doubt.
     """
-    notary = require_notary(board)
+    notary = board.notary
     if notary.sign(board) is None:
         raise Invalid(what=t("audit.use.record"), why=t("audit.empty"))
     path = notary.witness_files.key
@@ -99,5 +99,5 @@ def _log_rotation(board: BoardContext, by: str, use: str, key: Ed25519PrivateKey
             use=t_default(f"audit.use.{use}"),
         )
     # The new key signs something at once: whoever trusts it alone can then verify all before.
-    require_notary(board).sign(board)
+    board.notary.sign(board)
     return public

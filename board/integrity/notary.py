@@ -25,11 +25,12 @@ from guardia.board.audit.chain import CHAIN_START, ORIGIN, ChainPosition, ChainV
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, KeySuccession
+from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
-from guardia.board.integrity.witnesses import CheckpointCopy, WitnessFiles
+from guardia.board.integrity.witnesses import CheckpointCopy
 from guardia.db.engine import OUTAGE_ERRORS
-from guardia.errors import Misconfigured, ProgrammerError, Refused, Stale
+from guardia.errors import Misconfigured, Refused, Stale
 from guardia.i18n import t
 from guardia.org.credential_store import FileCredentialStore
 
@@ -199,13 +200,6 @@ class Notary:
                     place=place,
                     why=why,
                 )
-
-
-def require_notary(board: BoardContext) -> Notary:
-    """Return the notary of this process. Raises `ProgrammerError` if it has none."""
-    if not isinstance(board.notary, Notary):
-        raise ProgrammerError(why="this needs the notary's key")
-    return board.notary
 
 
 def _refusal(verdict: ChainVerdict) -> Refused:

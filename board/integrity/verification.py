@@ -33,14 +33,13 @@ from guardia.board.audit.signing_keys import (
     DecisionSignatureChecker,
     KeySuccession,
 )
+from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.context import BoardContext
 from guardia.board.integrity import output_check
-from guardia.board.integrity.notary import require_notary
 from guardia.board.integrity.output_check import IntentResultChecker
 from guardia.board.integrity.witnesses import (
     CheckpointCopy,
     VerifierState,
-    WitnessFiles,
     load_verifier_state,
     save_verifier_state,
 )
@@ -91,11 +90,7 @@ def verify_log(
     board: BoardContext, *, full: bool = False, since: int | None = None
 ) -> VerificationResult:
     """Verify the record; what holds is remembered, unless ``since`` says where to begin."""
-    if board.notary is None:
-        with board.database.reading() as session:
-            return VerificationResult(log.verify_all(session), 0)
-    notary = require_notary(board)
-    witness_files, key = notary.witness_files, notary.root_key()
+    witness_files, key = board.notary.witness_files, board.notary.root_key()
     verifier_state = load_verifier_state(witness_files.verifier_state)
     # What lies outside is looked at first: the database may only be ahead of it.
     copies = [(copy, copy.length()) for copy in map(CheckpointCopy, witness_files.copies)]

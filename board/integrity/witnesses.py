@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,36 +21,9 @@ from guardia.board.audit.log import CHAIN
 from guardia.db.private_files import read_json, write_json
 from guardia.errors import Misconfigured
 from guardia.i18n import t
-from guardia.settings import Settings
 
-KEY_FILE = "chain-signing-key"
 _TAIL_BYTES = 65536
 """Bytes at a copy's end in which its last line begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessFiles:
-    """The files of one host."""
-
-    key: Path
-    verifier_state: Path
-    copies: tuple[Path, ...] = field(default=())
-    """Folders: the first is ours, the others must exist."""
-
-    @classmethod
-    def of(cls, settings: Settings) -> WitnessFiles:
-        """As an installation has set them."""
-        second = settings.checkpoint_copy
-        return cls(
-            settings.checkpoint_key or settings.secrets / KEY_FILE,
-            settings.home / "verified.json",
-            (settings.home / "checkpoints", *((second,) if second else ())),
-        )
-
-    @property
-    def public(self) -> Path:
-        """The public key, beside the private one and readable by all."""
-        return self.key.with_name(f"{self.key.name}.pub")
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,9 +136,8 @@ def _form(
     notice: str = "",
     **words: Any,
 ) -> Response:
-    planner = request.app.state.board.planner
     with render.use_visitor_language(request):
-        options: tuple[ToolOption, ...] = planner.options() if planner else ()
+        options: tuple[ToolOption, ...] = request.app.state.board.planner.options()
     return render.page(
         request,
         name,

@@ -13,8 +13,8 @@ from audit_env import AuditEnv, open_audit_env
 from board_env import seeded_env
 from typer.testing import CliRunner, Result
 
+from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.integrity.notary import Notary
-from guardia.board.integrity.witnesses import WitnessFiles
 from guardia.cli.audit import app
 from guardia.errors import Invalid
 from guardia.settings import Settings

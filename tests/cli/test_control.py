@@ -20,7 +20,7 @@ from guardia.board.core import kill_switch
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Plan, ToolCall
-from guardia.board.execution import commands, tasks, view
+from guardia.board.execution import commands, grants, tasks, view
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import chart
 from guardia.cli import app
@@ -100,7 +100,7 @@ def running(env: BoardEnv) -> Claim:
 
 def completed(env: BoardEnv) -> Claim:
     claim = running(env)
-    grant = tasks.begin_execution(env.board, claim)
+    grant = grants.execution_grant(env.board, claim)
     intent = commands.record_intent(env.board, grant, CALL, "…", PlanStep(0, "do"))
     commands.record_result(env.board, intent, CommandResult(True, {}, "", 1))
     tasks.complete(env.board, claim, "끝")

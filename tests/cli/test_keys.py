@@ -9,9 +9,9 @@ from board_env import seeded_env
 from typer.testing import CliRunner
 
 from guardia.board.audit.checkpoint import load_public_key
+from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary
-from guardia.board.integrity.witnesses import WitnessFiles
 from guardia.cli import app
 from guardia.errors import Invalid
 from guardia.org.credential_store import FileCredentialStore

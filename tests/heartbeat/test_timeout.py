@@ -27,12 +27,12 @@ from guardia.org import chart
 
 IDLE = """
 import sys
-from guardia.board.core.context import BoardContext
+from guardia.board.core.keyless import keyless_context
 from guardia.db.engine import Database
 from guardia.heartbeat import schedule, worker
 from guardia.heartbeat.beat import beat
 
-board = BoardContext(Database({dsn!r}))
+board = keyless_context(Database({dsn!r}))
 clock = schedule.HeartbeatScheduler(board)
 clock.start()
 

@@ -25,7 +25,7 @@ from guardia.agents.adapters.session import AgentSession
 from guardia.agents.adapters.tool_proxy import ToolProxy
 from guardia.agents.state import AgentContext
 from guardia.board.core.claims import Claim
-from guardia.board.execution import tasks
+from guardia.board.execution import grants
 from guardia.board.external_agents import sessions
 from guardia.board.external_agents.sessions import SessionEnd
 from guardia.org.adapters import Adapter
@@ -120,7 +120,7 @@ def open_adapter_run(
     claim, hands = claim or env.create_parsed_task(), FakeTransport()
     agent = adapter_entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
     here = adapter_context(env, claim, hands)
-    offered = build_manifest(agent, here.gate.host(tasks.grant_reads(env.board, claim)))
+    offered = build_manifest(agent, here.gate.host(grants.grant_reads(env.board, claim)))
     session_id, token = sessions.open_session(
         env.board, claim, offered, kind="process", seconds=round(seconds), budget=calls
     )

@@ -14,11 +14,11 @@ from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.audit.chain import ORIGIN, ChainEntry
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.context import BoardContext
 from guardia.board.integrity import verification
 from guardia.board.integrity.notary import Notary
 from guardia.board.integrity.verification import VerificationResult
-from guardia.board.integrity.witnesses import WitnessFiles
 
 TABLES = ("tb_audit_log", "tb_audit_head", "tb_audit_checkpoint", "tb_evidence")
 
@@ -47,7 +47,6 @@ class AuditEnv:
 
     def sign_checkpoint(self) -> int:
         """Sign; the size of the newest checkpoint."""
-        assert self.board.notary is not None
         newest = self.board.notary.sign(self.board)
         assert newest is not None
         return newest.size

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from signing_env import SilentNotary, ephemeral_signer
 
 from guardia.board.control import directives
 from guardia.board.core.claims import Claim
@@ -151,7 +155,14 @@ def seeded_env(dsn: str) -> Iterator[BoardEnv]:
 def open_env(dsn: str) -> Iterator[BoardEnv]:
     """The board over a database in which all of them are already."""
     connected = Database(dsn, pool_size=4)
-    try:
-        yield BoardEnv(BoardContext(connected, planner=CatalogPlanner()), dsn)
-    finally:
-        connected.close()
+    with TemporaryDirectory(prefix="guardia-test-") as folder:
+        board = BoardContext(
+            connected,
+            decision_signer=ephemeral_signer(),
+            notary=SilentNotary(Path(folder)),
+            planner=CatalogPlanner(),
+        )
+        try:
+            yield BoardEnv(board, dsn)
+        finally:
+            connected.close()

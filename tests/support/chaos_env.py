@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from signing_env import SilentNotary
 
 from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
@@ -43,6 +44,7 @@ from guardia.db.migrate import upgrade
 from guardia.errors import GuardiaError
 from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import Host, PersonInfo, Service
+from guardia.tools.catalog_planner import CatalogPlanner
 from guardia.tools.lab.running_fleet import RunningFleet
 
 OLD, NEW = "1.0.0", "1.1.0"
@@ -480,7 +482,12 @@ def open_chaos_run(
         home,
         dsn,
         services,
-        BoardContext(database, decision_signer=DecisionSigner.from_store(keys)),
+        BoardContext(
+            database,
+            decision_signer=DecisionSigner.from_store(keys),
+            notary=SilentNotary(home),
+            planner=CatalogPlanner(),
+        ),
     )
     try:
         operators = "\n".join(OPERATOR.format(n=n) for n in range(1, 7))

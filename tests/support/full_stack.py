@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from signing_env import SilentNotary
 from sqlalchemy import select
 
 from guardia.agents import checkpoints
@@ -17,6 +18,7 @@ from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import BoardContext
+from guardia.board.core.keyless import keyless_context
 from guardia.board.core.lifecycle import State
 from guardia.board.core.run_model import Wake
 from guardia.board.execution import view
@@ -111,6 +113,7 @@ def open_full_stack(
         board = BoardContext(
             database,
             decision_signer=DecisionSigner.from_store(FileCredentialStore(keys)),
+            notary=SilentNotary(keys),
             planner=CatalogPlanner(),
         )
         gate = Gate(board, transport(connections) if transport else connections)
@@ -126,7 +129,7 @@ def seed_full_stack(owner_dsn: str, dsn: str, fleet: RunningFleet, keys: Path) -
     checkpoints.setup(owner_dsn)
     FileCredentialStore(keys).put(*fleet.credential())
     database = Database(dsn, pool_size=2)
-    board = BoardContext(database)
+    board = keyless_context(database)
     organization_chart.apply_chart(
         board, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
     )

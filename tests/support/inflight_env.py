@@ -20,7 +20,7 @@ from waiting import AN_HOUR, wait_until
 from guardia.board.core.claims import Claim
 from guardia.board.core.model import Task
 from guardia.board.core.plan import ToolCall
-from guardia.board.execution import tasks
+from guardia.board.execution import grants, tasks
 from guardia.board.issues import receiving
 from guardia.board.runs import beats
 from guardia.heartbeat.listener import INTERRUPTING_KINDS, Reaction, listen
@@ -124,7 +124,7 @@ def reads_in_flight(stack: FullStack, holds: list[Claim]) -> Iterator[list[Futur
     """A read for each of them, all running on the hosts at once."""
 
     def read(claim: Claim) -> Any:
-        grant = tasks.grant_reads(stack.board, claim)
+        grant = grants.grant_reads(stack.board, claim)
         service = {"service": SERVERS[grant.server_id]}
         return stack.gate.read(grant, ToolCall(tool="service.processes", args=service))
 

@@ -20,7 +20,7 @@ from waiting import PATIENCE, wait_until
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Check, Citation, Plan, Risk, ToolCall
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import CommandResult
 from guardia.board.runs import beats
 from guardia.board.site.app import create_app
@@ -179,7 +179,7 @@ class IssueScenario:
     ) -> IssueScenario:
         """One read on the record, with its evidence."""
         board = self.env.board
-        grant = tasks.grant_reads(board, self.claim)
+        grant = grants.grant_reads(board, self.claim)
         intent = commands.record_intent(board, grant, _LOCKS, "psql … 'select … from pg_locks'")
         found = LOCK_FINDINGS if findings is None else findings
         commands.record_result(board, intent, CommandResult(True, found, output or repr(found), 84))

@@ -56,8 +56,8 @@ def print_public_key(
 ) -> None:
     """Print the public key of the checkpoints, to be kept where nobody here can change it."""
     from guardia.board.audit.checkpoint import public_pem
+    from guardia.board.audit.witness_files import WitnessFiles
     from guardia.board.integrity.notary import Notary
-    from guardia.board.integrity.witnesses import WitnessFiles
 
     witness_files = WitnessFiles.of(Settings())
     found = Notary(witness_files).root_key()

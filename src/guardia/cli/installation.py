@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
+    from guardia.board.audit.witness_files import WitnessFiles
     from guardia.board.core.context import BoardContext
-    from guardia.board.integrity.witnesses import WitnessFiles
     from guardia.db.embedded import Cluster
     from guardia.org.credential_store import CredentialStore
 
@@ -35,6 +35,7 @@ class Installation:
         """The desk over a small pool, closed afterwards; without ``signing`` it needs no key."""
         from guardia.board.audit.signing import DecisionSigner
         from guardia.board.core.context import BoardContext
+        from guardia.board.core.keyless import keyless_context
         from guardia.board.integrity.notary import Notary
         from guardia.db.engine import Database
         from guardia.tools.catalog_planner import CatalogPlanner
@@ -42,14 +43,13 @@ class Installation:
         database = Database(self.app_dsn, pool_size=4)
         try:
             if not signing:
-                yield BoardContext(database)
+                yield keyless_context(database)
                 return
-            decision_signer, notary = (
-                DecisionSigner.from_store(self.keys),
-                Notary(self.witness_files),
-            )
             yield BoardContext(
-                database, decision_signer=decision_signer, notary=notary, planner=CatalogPlanner()
+                database,
+                decision_signer=DecisionSigner.from_store(self.keys),
+                notary=Notary(self.witness_files),
+                planner=CatalogPlanner(),
             )
         finally:
             database.close()
@@ -65,7 +65,7 @@ def embedded_cluster(settings: Settings) -> Cluster:
 @contextmanager
 def open_installation(settings: Settings) -> Iterator[Installation]:
     """The database, started where it is embedded and not running, and stopped again by us."""
-    from guardia.board.integrity.witnesses import WitnessFiles
+    from guardia.board.audit.witness_files import WitnessFiles
     from guardia.org.credential_store import FileCredentialStore
 
     keys, witness_files = FileCredentialStore(settings.secrets), WitnessFiles.of(settings)

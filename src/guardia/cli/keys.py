@@ -19,8 +19,8 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
+    from guardia.board.audit.witness_files import WitnessFiles
     from guardia.board.core.context import BoardContext
-    from guardia.board.integrity.witnesses import WitnessFiles
     from guardia.org.credential_store import FileCredentialStore
 
 app = typer.Typer(no_args_is_help=True)
@@ -29,8 +29,8 @@ _OPERATOR_ACTOR = "operator:cli"
 
 @contextmanager
 def _open_board(settings: Settings) -> Iterator[BoardContext]:
+    from guardia.board.audit.witness_files import WitnessFiles
     from guardia.board.integrity.notary import Notary
-    from guardia.board.integrity.witnesses import WitnessFiles
 
     with open_installation(settings) as installation, installation.board() as board:
         yield replace(board, notary=Notary(WitnessFiles.of(settings)))
@@ -44,7 +44,7 @@ def _store_folders(settings: Settings, witness_files: WitnessFiles) -> list[Path
 @app.command("list", help=t("cli.keys.list"))
 def list_keys() -> None:
     """The keys that sign and what is stored; never a secret itself."""
-    from guardia.board.integrity.witnesses import WitnessFiles
+    from guardia.board.audit.witness_files import WitnessFiles
     from guardia.org.credential_store import FileCredentialStore
 
     settings = Settings()
@@ -75,8 +75,8 @@ def _describe(store: FileCredentialStore, name: str, record: str) -> str:
 @app.command("rotate", help=t("cli.keys.rotate"))
 def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> None:
     """Replace the master key of the store, or a key that signs."""
+    from guardia.board.audit.witness_files import WitnessFiles
     from guardia.board.integrity import key_rotation
-    from guardia.board.integrity.witnesses import WitnessFiles
     from guardia.org.credential_store import FileCredentialStore
 
     settings = Settings()

@@ -13,6 +13,7 @@ from guardia.agents.adapters import tool_proxy
 from guardia.agents.adapters.tool_proxy import ToolProxy
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
+from guardia.board.core.keyless import keyless_context
 from guardia.board.external_agents.calls import CallRequest
 from guardia.db.engine import OUTAGE_ERRORS, Database
 
@@ -29,7 +30,7 @@ def proxy_of(env: BoardEnv, board: BoardContext) -> ToolProxy:
 def test_a_database_outage_is_raised_to_the_beat(env: BoardEnv) -> None:
     gone = Database("postgresql://guardia@127.0.0.1:9/guardia")
     with pytest.raises(OUTAGE_ERRORS):
-        proxy_of(env, BoardContext(gone)).serve(READ)
+        proxy_of(env, keyless_context(gone)).serve(READ)
     gone.close()
 
 
@@ -40,6 +41,6 @@ def test_an_error_in_one_request_is_its_response(
         with board.database.reading() as session:
             session.execute(text("select 1 / 0"))
 
-    monkeypatch.setattr(tool_proxy.tasks, "grant_reads", faulty)
+    monkeypatch.setattr(tool_proxy.grants, "grant_reads", faulty)
     answer = proxy_of(env, env.board).serve(READ)
     assert answer.status == 500 and "DataError" in str(answer.body)

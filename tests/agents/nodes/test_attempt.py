@@ -14,7 +14,7 @@ from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.core.claims import Grant
 from guardia.board.core.plan import Check, ToolCall
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import PlanStep
 from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
@@ -51,7 +51,7 @@ def inherited_grant(env: BoardEnv) -> Grant:
     decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
     first = tasks.begin_execution(env.board, env.claim("db-agent"))
     commands.record_intent(env.board, first, TERMINATE, "psql …", DO)
-    return tasks.begin_execution(env.board, env.claim("db-agent"))
+    return grants.resume_execution(env.board, env.claim("db-agent"))
 
 
 def attempt_step(

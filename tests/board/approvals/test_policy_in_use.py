@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from board_env import LEAD, LEAD2, PEOPLE, PM, BoardEnv, plan
+from signing_env import ephemeral_signer
 from sqlalchemy import select
 
 from guardia.board.approvals import deadlines, decisions, delegations, pending
 from guardia.board.approvals.model import Approval, Notice
-from guardia.board.audit import log, signing, signing_keys
+from guardia.board.audit import log, signing_keys
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
@@ -325,9 +326,7 @@ def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(env: Board
         assert not signing_keys.is_genuine(
             {**said, name: value}, detail["signature"], detail["key"]
         )
-    assert not signing_keys.is_genuine(
-        said, detail["signature"], signing.DecisionSigner.ephemeral().public
-    )
+    assert not signing_keys.is_genuine(said, detail["signature"], ephemeral_signer().public)
 
 
 def test_who_reads_the_record_only_decides_nothing(env: BoardEnv) -> None:

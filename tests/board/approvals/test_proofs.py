@@ -8,9 +8,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 from board_env import LEAD, PM, TERMINATE, BoardEnv, assignment, plan
+from signing_env import ephemeral_signer
 
 from guardia.board.approvals import decisions, pending
-from guardia.board.audit.signing import DecisionSigner
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
@@ -112,7 +112,7 @@ def given_and_sealed_with_a_key_of_ones_own(env: BoardEnv) -> None:
     with psycopg.connect(env.dsn) as connection:
         connection.execute("update tb_ops_task set paused = true")
     env.create_filed_plan()
-    ours, env.board = env.board, replace(env.board, decision_signer=DecisionSigner.ephemeral())
+    ours, env.board = env.board, replace(env.board, decision_signer=ephemeral_signer())
     task = max(t.task_id for t in pending.pending_plans(env.board, 2))
     bound = tasks.plan_hash(task, plan())
     decisions.decide(env.board, LEAD, task, approve=True, plan_hash=bound)
@@ -120,7 +120,7 @@ def given_and_sealed_with_a_key_of_ones_own(env: BoardEnv) -> None:
 
 
 def sealed_by_a_key_that_this_host_has_not(env: BoardEnv) -> None:
-    ours, env.board = env.board, replace(env.board, decision_signer=DecisionSigner.ephemeral())
+    ours, env.board = env.board, replace(env.board, decision_signer=ephemeral_signer())
     approve(env)
     env.board = ours
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_no_answer_without_a_valid_token(app: FastAPI, web_env: BoardEnv) -> Non
 def test_a_token_ends_by_itself(app: FastAPI, web_env: BoardEnv) -> None:
     secret = tokens.create_token(web_env.board, LEAD, "조회", ["plan.read"], 1)
     later = web_env.board.clock() + timedelta(days=1, seconds=1)
-    after = page_app(type(web_env.board)(web_env.board.database, clock=lambda: later))
+    after = page_app(replace(web_env.board, clock=lambda: later))
     assert program(app, secret).get(PATH).status_code == 200
     assert program(after, secret).get(PATH).status_code == 401
 

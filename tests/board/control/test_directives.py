@@ -20,7 +20,7 @@ from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import TRANSITIONS, Move, State
 from guardia.board.core.plan import Action, Risk, ToolCall
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import agent_control
 from guardia.board.runs import beats
@@ -49,7 +49,7 @@ def started(env: BoardEnv, *actions: Action) -> Claim:
 
 def completed(env: BoardEnv, *actions: Action) -> Claim:
     claim = started(env, *actions)
-    grant = tasks.begin_execution(env.board, claim)
+    grant = grants.execution_grant(env.board, claim)
     for number, one in enumerate(actions or (action(),)):
         intent = commands.record_intent(env.board, grant, one.call, "…", PlanStep(number, "do"))
         commands.record_result(env.board, intent, GOOD)
@@ -319,7 +319,8 @@ def _steps(env: BoardEnv, claim: Claim, deep: bool, step: Callable[[], None]) ->
     with suppress(Refused):
         try:
             step()
-            grant = tasks.begin_execution(board, claim) if deep else tasks.grant_reads(board, claim)
+            enter = grants.execution_grant if deep else grants.grant_reads
+            grant = enter(board, claim)
             step()
             for _ in range(2):
                 intent = commands.record_intent(board, grant, READ, "…")

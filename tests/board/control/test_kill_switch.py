@@ -24,11 +24,11 @@ from guardia.board.control import rollback
 from guardia.board.control.rollback import RollbackClaim
 from guardia.board.core import kill_switch
 from guardia.board.core.claims import Claim, Grant
-from guardia.board.core.context import BoardContext
+from guardia.board.core.keyless import keyless_context
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.core.wakes import wake
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import PlanStep
 from guardia.board.intake import stop_command
 from guardia.board.issues import receiving
@@ -83,7 +83,7 @@ def attempts(env: BoardEnv, claim: Claim, grant: Grant) -> list[Callable[[], obj
         lambda: commands.record_intent(board, grant, TERMINATE, "…", PlanStep(0, "do")),
         lambda: commands.record_intent(board, grant, UNDO, "…", PlanStep(0, "undo")),
         lambda: tasks.begin_execution(board, claim),
-        lambda: tasks.grant_reads(board, claim),
+        lambda: grants.grant_reads(board, claim),
         lambda: tasks.complete(board, claim, "끝"),
         lambda: tasks.fail(board, claim, "끝"),
         lambda: tasks.hand_over(board, claim, "끝"),
@@ -106,7 +106,7 @@ def test_nothing_is_claimed_while_it_is_on_also_not_by_another_process(env: Boar
     env.create_issue()
     control_kill_switch.kill(env.board, LEAD, "점검")
     other = Database(env.dsn, pool_size=2)
-    for board in (env.board, BoardContext(other)):
+    for board in (env.board, keyless_context(other)):
         for agent in ("dispatcher", "db-agent"):
             with board.database.transaction() as session:
                 wake(session, agent, "manual", board.clock())

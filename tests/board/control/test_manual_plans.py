@@ -16,6 +16,7 @@ from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
 from guardia.board.control.rollback import RollbackGrant
 from guardia.board.core.claims import Claim
+from guardia.board.core.keyless import NoPlanner
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Action, Plan, ToolCall
 from guardia.board.core.planner import ActionDraft
@@ -390,7 +391,7 @@ def test_who_has_not_the_right_or_gives_no_reason_forces_nothing(env: BoardEnv) 
     with pytest.raises(Invalid):
         force(env, sr_id, draft=ActionDraft("service.restart", {"service": "$(reboot)"}))
     with pytest.raises(Refused):
-        board = replace(env.board, planner=None)
+        board = replace(env.board, planner=NoPlanner())
         manual_plans.force_action(board, PM, sr_id, "MOF-DB-01", ActionDraft.of(RESTART), "긴급")
     assert kinds(env) == before
 
@@ -428,7 +429,6 @@ def test_a_forced_action_that_is_done_can_be_rolled_back(env: BoardEnv) -> None:
 
 def test_proposals_for_people_and_agents_are_the_same(env: BoardEnv) -> None:
     planner = env.board.planner
-    assert planner is not None
     for call in (FIRST, RESTART):
         action: Action = planner.build_action(ActionDraft.of(call), HOST, "MAINTENANCE")
         assert action == catalogue.propose(call, HOST)

@@ -8,7 +8,7 @@ from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.core.claims import Claim, Grant
 from guardia.board.core.plan import ToolCall
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.errors import Refused, Stale
 
@@ -32,7 +32,7 @@ def kinds(env: BoardEnv) -> list[str]:
 
 def test_a_read_leaves_intent_result_and_evidence(env: BoardEnv) -> None:
     held = env.create_parsed_task()
-    intent = commands.record_intent(env.board, tasks.grant_reads(env.board, held), READ, "psql …")
+    intent = commands.record_intent(env.board, grants.grant_reads(env.board, held), READ, "psql …")
     commands.record_result(env.board, intent, GOOD)
     assert kinds(env)[-2:] == ["intent", "result"]
     with psycopg.connect(env.dsn) as connection:
@@ -63,7 +63,7 @@ def test_a_read_grant_carries_no_change(env: BoardEnv) -> None:
     held, _ = started(env)
     with pytest.raises(Refused):
         commands.record_intent(
-            env.board, tasks.grant_reads(env.board, held), TERMINATE, "psql …", DO
+            env.board, grants.grant_reads(env.board, held), TERMINATE, "psql …", DO
         )
 
 
@@ -93,7 +93,7 @@ def test_an_intent_without_a_result_is_settled_by_what_the_server_shows(env: Boa
     _, grant = started(env)
     commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
     again = env.claim("db-agent")
-    taken_over = tasks.begin_execution(env.board, again)
+    taken_over = grants.resume_execution(env.board, again)
     assert taken_over.plan_hash is not None
     assert commands.attempted_actions(env.board, again, taken_over.plan_hash) == {
         (0, "do"): "INTENT"

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from guardia.board.approvals import decisions
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.plan import Category, ToolCall
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Misconfigured, Refused
@@ -42,7 +42,7 @@ def test_a_tool_that_was_not_given_never_reaches_a_server(env: BoardEnv) -> None
     give(env, tools=["service.*"])
     held = env.create_parsed_task()
     with pytest.raises(Refused, match=r"database\.locks"):
-        commands.record_intent(env.board, tasks.grant_reads(env.board, held), READ, "psql …")
+        commands.record_intent(env.board, grants.grant_reads(env.board, held), READ, "psql …")
     with pytest.raises(Refused, match="tools"):
         tasks.file_plan(env.board, held, plan())
     with env.board.database.reading() as session:
@@ -66,7 +66,7 @@ def test_a_person_cannot_plan_what_the_agent_has_no_tool_for(env: BoardEnv) -> N
 def test_a_beat_goes_on_under_the_revision_that_it_began_with(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     give(env, tools=["service.*"], autonomy=["READ_ONLY"])
-    commands.record_intent(env.board, tasks.grant_reads(env.board, held), READ, "psql …")
+    commands.record_intent(env.board, grants.grant_reads(env.board, held), READ, "psql …")
     tasks.file_plan(env.board, held, plan())
 
 

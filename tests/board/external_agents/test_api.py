@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,6 @@ from guardia.board.approvals import decisions
 from guardia.board.control import directives, kill_switch
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
-from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
 from guardia.board.external_agents import sessions
@@ -186,7 +186,7 @@ def test_a_token_ends_with_its_time_and_with_its_run(env: BoardEnv) -> None:
 
     first = env.create_parsed_task()
     token = opened(first)
-    later = BoardContext(env.board.database, clock=lambda: env.board.clock() + timedelta(hours=1))
+    later = replace(env.board, clock=lambda: env.board.clock() + timedelta(hours=1))
     with pytest.raises(guardia_errors.TokenNeeded):
         sessions.authorize(later, token, first.task_id, "GET")
     # Another worker takes the task over: the older token opens nothing.

@@ -16,6 +16,7 @@ import pytest
 from audit_env import AuditEnv
 from board_env import LEAD, OFFICER, PM, TERMINATE, BoardEnv, assignment, plan
 from psycopg.types.json import Jsonb
+from signing_env import ephemeral_signer
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import checkpoint as checkpoints
@@ -31,7 +32,7 @@ from guardia.board.audit.checkpoint import (
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.audit.signing_keys import public_hex
 from guardia.board.core.plan import ToolCall
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.integrity import export, key_rotation
 from guardia.errors import Forbidden, Misconfigured, Refused
@@ -470,7 +471,7 @@ def test_a_decision_under_a_key_that_was_never_announced(grown: AuditEnv) -> Non
     audit_env, store = kept_seal(grown)
     decided(audit_env)
     # Whoever can write the database but has not the key; and another host's own key.
-    forger = replace(audit_env.board, decision_signer=DecisionSigner.ephemeral())
+    forger = replace(audit_env.board, decision_signer=ephemeral_signer())
     at = decided(replace(audit_env, board=forger, env=BoardEnv(forger, audit_env.env.dsn)))
     assert told(audit_env) == (at, "seal")
     key_rotation.rotate_decision_key(audit_env.board, "operator:x", store)
@@ -557,7 +558,7 @@ def read_once(sealed: AuditEnv, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
     claim = sealed.env.create_parsed_task()
     intent = commands.record_intent(
-        sealed.board, tasks.grant_reads(sealed.board, claim), READ, "psql …"
+        sealed.board, grants.grant_reads(sealed.board, claim), READ, "psql …"
     )
     if conclude:
         commands.record_result(
@@ -616,8 +617,9 @@ def test_a_plan_changed_after_its_approval_is_refused(sealed: AuditEnv) -> None:
         plan=Jsonb(body),
         task=claim.task_id,
     )
-    with pytest.raises(Refused):
-        tasks.begin_execution(sealed.board, claim)
+    for enter in (tasks.begin_execution, grants.resume_execution, grants.execution_grant):
+        with pytest.raises(Refused, match="다릅니다"):
+            enter(sealed.board, claim)
     with pytest.raises(Refused):
         commands.record_intent(sealed.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 

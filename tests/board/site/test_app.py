@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from page_env import PageClient, page_app
 
-from guardia.board.core.context import BoardContext
+from guardia.board.core.keyless import keyless_context
 from guardia.board.web.security_headers import MAX_BODY
 from guardia.db.engine import Database
 
@@ -172,7 +172,7 @@ def test_everything_that_pages_load_is_there(
 
 def test_health_asks_the_database(anonymous: PageClient, database: Any) -> None:
     assert anonymous.get("/healthz").json() == {"status": "ok"}
-    elsewhere = BoardContext(Database("postgresql://nobody:x@127.0.0.1:1/none"))
+    elsewhere = keyless_context(Database("postgresql://nobody:x@127.0.0.1:1/none"))
     answer = PageClient(page_app(elsewhere), raise_server_exceptions=False).get("/healthz")
     assert answer.status_code == 503
     assert "데이터베이스" in answer.json()["message"]

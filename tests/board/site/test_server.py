@@ -15,14 +15,15 @@ from waiting import PATIENCE
 
 CHILD = """
 import socket, sys
-from guardia.board.core.context import BoardContext
+from guardia.board.core.keyless import keyless_context
 from guardia.board.site.app import create_app
 from guardia.board.site.server import BoardServer
 from guardia.db.engine import Database
 from guardia.settings import Settings
 
 listener = socket.socket(fileno=int(sys.argv[1]))
-server = BoardServer(create_app(BoardContext(Database(sys.stdin.readline().strip())), Settings()))
+board = keyless_context(Database(sys.stdin.readline().strip()))
+server = BoardServer(create_app(board, Settings()))
 server.config.timeout_graceful_shutdown = 3600
 server.run([listener])
 """

@@ -1,0 +1,63 @@
+"""The context of a process that holds no key, like `guardia kill`: what would sign is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from guardia.board.audit.signing import DecisionSigner
+from guardia.board.core.context import BoardContext
+from guardia.board.core.planner import ActionDraft, ToolOption
+from guardia.errors import ProgrammerError, Refused
+from guardia.i18n import t
+
+if TYPE_CHECKING:
+    from guardia.board.audit.witness_files import WitnessFiles
+    from guardia.db.engine import Database
+    from guardia.org.directory import Host
+
+
+def keyless_context(database: Database) -> BoardContext:
+    """Return a context that refuses to sign a decision or a checkpoint, and to plan."""
+    return BoardContext(
+        database,
+        decision_signer=DecisionSigner.without_key(),
+        notary=NoNotary(),
+        planner=NoPlanner(),
+    )
+
+
+class NoNotary:
+    """Refuses to sign checkpoints."""
+
+    @property
+    def witness_files(self) -> WitnessFiles:
+        """Raises `ProgrammerError`."""
+        _refuse()
+
+    def sign(self, _board: BoardContext) -> NoReturn:
+        """Raises `ProgrammerError`."""
+        _refuse()
+
+    def root_key(self) -> NoReturn:
+        """Raises `ProgrammerError`."""
+        _refuse()
+
+    def key(self, _board: BoardContext) -> NoReturn:
+        """Raises `ProgrammerError`."""
+        _refuse()
+
+
+class NoPlanner:
+    """Offers no change and plans none."""
+
+    def options(self) -> tuple[ToolOption, ...]:
+        """Return no option."""
+        return ()
+
+    def build_action(self, draft: ActionDraft, host: Host, category: str) -> NoReturn:
+        """Raises `Refused`."""
+        raise Refused(why=t("board.no_planner"))
+
+
+def _refuse() -> NoReturn:
+    raise ProgrammerError(why="this process holds no key that signs checkpoints")
