@@ -1,4 +1,4 @@
-"""The code's English: words that a newcomer would stumble over, and names that stand for two things."""
+"""The code's English: no odd words, and no name that stands for two things."""
 
 from __future__ import annotations
 

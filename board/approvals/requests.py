@@ -18,7 +18,7 @@ from guardia.board.approvals.policy import (
     evaluate_chain,
     next_opening,
 )
-from guardia.board.approvals.policy import StepDecision as StepDecision
+from guardia.board.approvals.policy import StepDecision
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room

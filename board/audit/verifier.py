@@ -1,4 +1,4 @@
-"""The stand-alone verifier of an exported record: ``python -m guardia.board.audit.verifier FILE PUB``.
+"""Verify an exported audit log alone: `python -m guardia.board.audit.verifier FILE PUB`.
 
 It needs no database, no settings and nothing of GUARDiA but the chain and its checkpoints, so
 that who checks the record need not trust the installation that wrote it. FILE is what ``guardia

@@ -16,6 +16,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue

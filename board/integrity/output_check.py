@@ -107,12 +107,17 @@ def _find_altered(session: Session) -> Iterator[int]:
     after = 0
     while True:
         rows = session.execute(
-            select(CommandOutput.evidence_id, CommandOutput.task_id, CommandOutput.findings, CommandOutput.output,
-                   CommandOutput.sha256)
+            select(
+                CommandOutput.evidence_id,
+                CommandOutput.task_id,
+                CommandOutput.findings,
+                CommandOutput.output,
+                CommandOutput.sha256,
+            )
             .where(CommandOutput.evidence_id > after)
             .order_by(CommandOutput.evidence_id)
             .limit(_BATCH)
-        ).all()  # fmt: skip
+        ).all()
         for row in rows:
             if not _is_unaltered(row.findings, row.output, row.sha256):
                 yield _entry_of(session, row.task_id, row.sha256)

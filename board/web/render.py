@@ -137,7 +137,7 @@ def _template(name: str) -> Any:
 
 
 def part(path: str, tag: str = "div", *, swap: bool = False, **context: Any) -> Markup:
-    """Render part "tracker/head" of a live page with a version: the browser swaps only what changed."""
+    """Render a versioned part of a live page: the browser swaps only what changed."""
     feature, name = path.split("/")
     html = _template(f"{feature}/parts/{name}.html").render(context)
     version = hashlib.sha256(html.encode()).hexdigest()[:12]

@@ -189,7 +189,8 @@ def _follow_beat(board: BoardContext, agent: str, timeout: float) -> str:
                 console.print(t("cli.staff.begun", run=found.run_id, reasons=reasons), markup=False)
             line.print_new()
             if found is not None and found.ended_at is not None:
-                return f"{labels.outcome_label(found.outcome)} ({t('cli.staff.steps', steps=found.steps)})"
+                steps = t("cli.staff.steps", steps=found.steps)
+                return f"{labels.outcome_label(found.outcome)} ({steps})"
             if found is None and time.monotonic() > deadline:
                 raise Unreachable(server=agent, why=t("cli.staff.nobody"))
     raise OperatorError()

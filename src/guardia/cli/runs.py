@@ -60,7 +60,7 @@ def _run_cells(row: RunRow) -> list[str]:
 
 
 def _reason(reason: str, delta: tuple[tuple[str, Any], ...]) -> str:
-    from guardia.board.core.labels import cause_label as cause_label
+    from guardia.board.core.labels import cause_label
     from guardia.board.core.labels import label
 
     named = [
