@@ -284,7 +284,8 @@ def _print_memory(b: Bench, name: str, pids: list[int]) -> None:
     time.sleep(70)
     server = pss_mb(*postgres(b))
     print(
-        f"  a minute after the last of 2,000: {_against_peer(pss_mb(*pids))}; PostgreSQL {server:.0f} MB"
+        f"  a minute after the last of 2,000: {_against_peer(pss_mb(*pids))};"
+        f" PostgreSQL {server:.0f} MB"
     )
 
 

@@ -14,11 +14,11 @@ from guardia.board.approvals.policy import (
     ApprovalChain,
     ApproverRole,
     DecisionVerdict,
+    StepDecision,
     calendar_for,
     evaluate_chain,
     next_opening,
 )
-from guardia.board.approvals.policy import StepDecision
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room

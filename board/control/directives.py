@@ -18,8 +18,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
 from guardia.board.audit.chain import clean
-from guardia.board.control import kill_switch
-from guardia.board.control import rollback
+from guardia.board.control import kill_switch, rollback
 from guardia.board.control.rollback import IssuedBy
 from guardia.board.core import wake_budget
 from guardia.board.core.context import BoardContext

@@ -60,8 +60,7 @@ def _run_cells(row: RunRow) -> list[str]:
 
 
 def _reason(reason: str, delta: tuple[tuple[str, Any], ...]) -> str:
-    from guardia.board.core.labels import cause_label
-    from guardia.board.core.labels import label
+    from guardia.board.core.labels import cause_label, label
 
     named = [
         issue_ref(given)
