@@ -195,8 +195,7 @@ def test_it_works_on_its_task_through_the_board_only(
     assert ended["output"] == "잠금을 쥔 세션을 찾아 계획을 올렸습니다."
     task, host, read, forbidden, shell, bash, note, plan, apply = results(model.asked[-1])
     assert json.loads(task)["state"] == "PARSED" and json.loads(host)["kind"] == "DB"
-    assert json.loads(read)["ok"] and note
-    assert json.loads(plan)["state"] == "PENDING_APPROVAL"
+    assert json.loads(read)["ok"] and note and json.loads(plan)["state"] == "PENDING_APPROVAL"
     assert forbidden.startswith("403") and shell.startswith("422") and apply.startswith("409")
     assert "No such tool available: Bash" in bash
     assert view.task(env.board, claim.task_id).state is State.PENDING_APPROVAL
