@@ -30,12 +30,12 @@ from guardia.errors import CommandFailed, Interrupted, Refused, Stale, Unreachab
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
+from guardia.tools.check_text import describe_failure
 from guardia.tools.command import Command
 from guardia.tools.inflight import InFlightCommands
 from guardia.tools.output import ExitReason, Output
 from guardia.tools.tool import Tool
 from guardia.tools.transport.supervised_shell import FenceGuard
-from guardia.tools.unmet import describe
 
 _POLL_SECONDS = (0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between attempts while a check waits; the last value repeats."""
@@ -92,7 +92,7 @@ class FailedCheck:
 
     def __str__(self) -> str:
         plain = {k: v for k, v in (self.found or {}).items() if not isinstance(v, list | dict)}
-        return describe(self.check.expect, plain) or t(
+        return describe_failure(self.check.expect, plain) or t(
             "gate.unmet",
             title=t(f"tools.{self.check.call.tool}.title"),
             expect=self.check.expect,

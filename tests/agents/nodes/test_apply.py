@@ -1,4 +1,4 @@
-"""One approved plan from its beginning to its end: how often it is proven and signed for."""
+"""An approved plan from start to end: how often it is verified and signed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TWO_ACTIONS = plan(
 
 @dataclass
 class RecordingGate:
-    """Puts each change on record without a server; `fails` names the action that fails."""
+    """Records each change without a server; `fails` names the action that fails."""
 
     board: BoardContext
     fails: int | None = None
@@ -53,7 +53,7 @@ class RecordingGate:
 
 @pytest.fixture
 def proven(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The tasks whose approvals were proven, once for each time."""
+    """Collect the tasks whose approvals are verified, one entry per verification."""
     found: list[int] = []
     original = proofs.are_proven
 
@@ -78,12 +78,12 @@ def approved(env: BoardEnv) -> Claim:
 
 
 def signatures(env: BoardEnv) -> int:
-    """How many checkpoints were asked for so far."""
+    """Count the checkpoints that have been requested so far."""
     assert isinstance(env.board.notary, SilentNotary)
     return env.board.notary.asked
 
 
-def test_a_plan_is_signed_for_once_and_proven_at_its_beginning_and_before_each_change(
+def test_a_plan_is_signed_once_and_verified_at_its_start_and_before_each_change(
     env: BoardEnv, proven: list[int]
 ) -> None:
     claim = approved(env)
@@ -96,7 +96,7 @@ def test_a_plan_is_signed_for_once_and_proven_at_its_beginning_and_before_each_c
     assert len(proven) == 1 + len(gate.changes)
 
 
-def test_undoing_signs_no_second_time(env: BoardEnv, proven: list[int]) -> None:
+def test_undo_does_not_sign_again(env: BoardEnv, proven: list[int]) -> None:
     claim = approved(env)
     gate = RecordingGate(env.board, fails=1)
     proven.clear()

@@ -1,4 +1,4 @@
-"""What a failed check says: the value that was found and the one that was wanted."""
+"""Text of a failed check: the value that was found and the expected one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guardia.tools.unmet import describe
+from guardia.tools.check_text import describe_failure
 
 HEALTH = {"port_open": True, "answered": True, "status": 500, "milliseconds": 12}
 
@@ -22,10 +22,10 @@ HEALTH = {"port_open": True, "answered": True, "status": 500, "milliseconds": 12
         ("waiting == `0`", {"waiting": None}, "대기 세션 -(기대값 0)"),
     ],
 )
-def test_only_the_terms_that_fail_are_named(expect: str, found: dict[str, Any], words: str) -> None:
-    assert describe(expect, found) == words
+def test_only_failed_terms_are_named(expect: str, found: dict[str, Any], words: str) -> None:
+    assert describe_failure(expect, found) == words
 
 
 @pytest.mark.parametrize("expect", ["length(files) > `0`", "a || b", "missing == `1`", "answered"])
-def test_what_is_not_a_plain_conjunction_is_left_to_the_expression(expect: str) -> None:
-    assert describe(expect, {"a": 1, "b": 2, "answered": True}) is None
+def test_anything_but_a_conjunction_is_left_to_the_expression(expect: str) -> None:
+    assert describe_failure(expect, {"a": 1, "b": 2, "answered": True}) is None
