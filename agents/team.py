@@ -19,6 +19,7 @@ from guardia.agents.nodes.dispatch import reassign
 from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.nodes.undo import undo_actions
 from guardia.agents.state import AgentContext
+from guardia.board.approvals import view as approval_view
 from guardia.board.control import rollback
 from guardia.board.control.rollback import RollbackClaim
 from guardia.board.core.claims import Claim, GoalClaim
@@ -209,7 +210,7 @@ class Team:
             return None if snapshot.tasks else _NO_INPUT
         if snapshot.interrupts:
             if task.state is State.PARSED:
-                return Command(resume=view.requested_changes(self._board, task_id) or "")
+                return Command(resume=approval_view.requested_changes(self._board, task_id) or "")
             return Command(resume=True) if task.state is State.APPROVED else _NO_INPUT
         return None
 

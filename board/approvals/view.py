@@ -17,6 +17,7 @@ from guardia.board.approvals.policy import (
     evaluate_chain,
     find_permitted_decision,
 )
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.org.directory import PersonInfo
@@ -108,3 +109,23 @@ def latest_steps(steps: Iterable[Approval], task: Task) -> list[Approval]:
     own = [s for s in steps if (s.task_id, s.plan_hash) == (task.task_id, task.plan_hash)]
     last = max((s.created_at for s in own), default=None)
     return [s for s in own if s.created_at == last]
+
+
+def requested_changes(board: BoardContext, task_id: int) -> str | None:
+    """Return why people sent a task's plan back, or `None` if they have not."""
+    with board.database.reading() as session:
+        row = session.get(Task, task_id)
+        if row is None or row.status != State.PARSED:
+            return None
+        said = session.scalar(
+            select(Decision.reason)
+            .join(Approval, Approval.approval_id == Decision.approval_id)
+            .where(
+                Approval.task_id == task_id,
+                Approval.plan_hash == row.plan_hash,
+                Decision.verdict == "change",
+            )
+            .order_by(Decision.decision_id.desc())
+            .limit(1)
+        )
+        return said or ""

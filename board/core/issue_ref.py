@@ -23,3 +23,10 @@ def parse_issue_ref(text: str) -> int | None:
     """Return the number that a reference names, or `None` if no issue can have it."""
     found = _REFERENCE.fullmatch(text)
     return int(found[1]) if found and len(found[1]) <= _MAX_DIGITS else None
+
+
+def find_issue_ref(text: str) -> int | None:
+    """Return the number of the first `SR-12` in a sentence, or `None` if there is none."""
+    # In Korean a particle follows without a space: SR-1로.
+    found = re.search(r"SR-(\d+)", text)
+    return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""What agents read of the board: their task, its plan, the people who could answer for it."""
+"""What agents read of their task: what is asked of them, and its plan as it is filed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from guardia.board.approvals.model import Approval, Decision
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
-from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.plan import Plan
 from guardia.errors import NotFound
@@ -35,14 +33,6 @@ class TaskView:
     plan_hash: str | None
     has_manual_plan: bool
     """Whether it is to carry out a plan that a person has written."""
-
-
-@dataclass(frozen=True, slots=True)
-class IssueView:
-    """An issue in one line."""
-
-    state: State
-    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +82,3 @@ def plan_state(board: BoardContext, task_id: int) -> PlanState:
         plan = Plan.model_validate(row.plan) if row.plan else None
         state = State(row.status)
         return PlanState(plan, row.plan_hash, state is State.APPROVED, state is not State.PARSED)
-
-
-def requested_changes(board: BoardContext, task_id: int) -> str | None:
-    """What people want to be different of a plan that they sent back; ``None`` where they have
-    not."""
-    with board.database.reading() as session:
-        row = session.get(Task, task_id)
-        if row is None or row.status != State.PARSED:
-            return None
-        said = session.scalar(
-            select(Decision.reason)
-            .join(Approval, Approval.approval_id == Decision.approval_id)
-            .where(
-                Approval.task_id == task_id,
-                Approval.plan_hash == row.plan_hash,
-                Decision.verdict == "change",
-            )
-            .order_by(Decision.decision_id.desc())
-            .limit(1)
-        )
-        return said or ""
-
-
-def issue(board: BoardContext, sr_id: int) -> IssueView:
-    """An issue in one line; ``NotFound`` else."""
-    with board.database.reading() as session:
-        row = get_issue(session, sr_id)
-        return IssueView(State(row.status), row.title)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from guardia.board.approvals import view as approval_view
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.execution import view
@@ -62,5 +63,5 @@ def task(board: BoardContext, claim: Claim) -> dict[str, Any]:
         "attempt": found.attempt,
         "plan": filed.plan.model_dump(mode="json") if filed.plan else None,
         "plan_hash": filed.plan_hash,
-        "changes_wanted": view.requested_changes(board, claim.task_id) or None,
+        "changes_wanted": approval_view.requested_changes(board, claim.task_id) or None,
     }

@@ -16,14 +16,15 @@ from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES, GoalProgress, Go
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.keyset import Keyset, read_slice
-from guardia.board.core.model import Comment, Issue
+from guardia.board.core.model import Issue
 from guardia.board.goals import review
 from guardia.board.goals.model import GoalPart
 from guardia.board.hiring import view
 from guardia.board.hiring.model import HireRequest
 from guardia.board.hiring.view import HireView
+from guardia.board.issues import view as issue_view
+from guardia.board.issues.view import CommentView
 from guardia.board.tracker import relations
-from guardia.board.tracker.issue_page import CommentView
 from guardia.board.tracker.relations import RelatedIssue
 from guardia.errors import NotFound
 from guardia.org.access import require_permission
@@ -152,7 +153,10 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
         parts = session.scalars(
             select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
         ).all()
-        hires, comments = _hires(session, sr_id, parts), _comments(session, sr_id)
+        hires, comments = (
+            _hires(session, sr_id, parts),
+            issue_view.comments(session, sr_id, staff=True),
+        )
         names = _names(session, goal, parts, hires, comments)
         return GoalPage(
             sr_id=sr_id,
@@ -205,13 +209,6 @@ def _hires(session: Session, sr_id: int, parts: Sequence[GoalPart]) -> Sequence[
         (HireRequest.sr_id == sr_id) | HireRequest.hire_id.in_(wanted)
     )
     return session.scalars(query.order_by(HireRequest.hire_id)).all()
-
-
-def _comments(session: Session, sr_id: int) -> tuple[CommentView, ...]:
-    rows = session.scalars(
-        select(Comment).where(Comment.sr_id == sr_id).order_by(Comment.comment_id).limit(200)
-    )
-    return tuple(CommentView(c.comment_id, c.author, c.body, c.created_at) for c in rows)
 
 
 def _names(

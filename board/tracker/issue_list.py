@@ -1,4 +1,4 @@
-"""What pages list: issues by keyset, and the approvals that wait for the person who looks.
+"""The list of issues: which of them, searched by words, one page at a time.
 
 Everything here reads one snapshot and is limited to what the viewer may see.
 """

@@ -14,6 +14,7 @@ from guardia.board.approvals.policy import DecisionVerdict
 from guardia.board.control import directives
 from guardia.board.core.context import BoardContext
 from guardia.board.dashboard.registry import read_cards
+from guardia.board.execution import output_view
 from guardia.board.issues import comments, receiving, visibility
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
@@ -149,7 +150,7 @@ def show_output(
     board: BoardDep, visitor: CurrentVisitor, sr_id: Number, evidence_id: Number
 ) -> Response:
     """The whole raw output of one read, as text."""
-    return PlainTextResponse(issue_page.get_output(board, visitor.person, sr_id, evidence_id))
+    return PlainTextResponse(output_view.get_output(board, visitor.person, sr_id, evidence_id))
 
 
 @router.post("/issues/{sr_id}/tasks/{task_id}/decision")

@@ -15,6 +15,7 @@ from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
+from guardia.board.issues import view as issue_view
 from guardia.board.runs import beats
 from guardia.errors import Stale
 from guardia.org.chart_model import AgentEntry
@@ -83,7 +84,7 @@ def test_it_ends_wherever_its_first_worker_dies(env: BoardEnv, at: int) -> None:
         team.work(AGENT, next_claim(env))
     assert saver.left == 0
     team.work(AGENT, next_claim(env))
-    assert view.issue(env.board, sr_id).state is State.MANUAL
+    assert issue_view.issue(env.board, sr_id).state is State.MANUAL
 
 
 def test_a_task_that_a_person_takes_right_after_its_end_has_ended(

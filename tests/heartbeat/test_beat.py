@@ -9,7 +9,8 @@ from board_env import BoardEnv
 from guardia.agents.team import WorkResult
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks, view
+from guardia.board.execution import tasks
+from guardia.board.issues import view
 from guardia.board.runs import beats
 from guardia.heartbeat.beat import beat
 

@@ -18,9 +18,9 @@ from guardia.board.core.model import Comment
 from guardia.board.core.run_model import Run
 from guardia.board.costs import budgets
 from guardia.board.costs.model import CostDay, ModelCall
-from guardia.board.execution import view
 from guardia.board.goals import decisions, planning
 from guardia.board.goals import view as goal_view
+from guardia.board.issues import view
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.heartbeat.beat import beat

@@ -16,10 +16,10 @@ from guardia.agents import lessons
 from guardia.board.core.goal_lifecycle import GoalState
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Comment
-from guardia.board.execution import view
 from guardia.board.goals import decisions
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
+from guardia.board.issues import view
 from guardia.board.organization import agent_memory
 from guardia.board.organization.agent_memory import RunbookOutcome
 from guardia.board.runs import beats

@@ -34,8 +34,7 @@ from guardia.board.audit import log as audit_log
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import view
-from guardia.board.issues import receiving
+from guardia.board.issues import receiving, view
 from guardia.board.organization import chart
 from guardia.board.runs import clear_stall
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster

@@ -21,8 +21,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.keyless import keyless_context
 from guardia.board.core.lifecycle import State
 from guardia.board.core.run_model import Wake
-from guardia.board.execution import view
-from guardia.board.issues import receiving
+from guardia.board.issues import receiving, view
 from guardia.board.organization import chart as organization_chart
 from guardia.db.engine import Database
 from guardia.heartbeat.beat import beat

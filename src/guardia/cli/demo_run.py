@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 import time
@@ -15,9 +14,10 @@ from rich.console import Console
 
 from guardia.board.approvals import decisions, pending
 from guardia.board.cmdb import view as cmdb
+from guardia.board.core.issue_ref import find_issue_ref
 from guardia.board.core.lifecycle import OPEN_STATES, State
-from guardia.board.execution import view
 from guardia.board.integrity import verification
+from guardia.board.issues import view
 from guardia.board.runs import view as runs
 from guardia.cli.demo_environment import DEMO_REQUESTER, DemoEnvironment
 from guardia.cli.demo_stories import DemoOutcome, DemoStory
@@ -82,8 +82,11 @@ class DemoRun:
         except httpx.HTTPError as error:
             self._environment.require_alive()
             raise Misconfigured(what="/intake/mattermost", why=type(error).__name__) from error
-        # The reply is in Korean, where a particle follows: SR-1로.
-        return int(re.findall(r"SR-(\d+)", answer.json()["text"])[0])
+        reply = str(answer.json()["text"])
+        found = find_issue_ref(reply)
+        if found is None:
+            raise Misconfigured(what="/intake/mattermost", why=reply)
+        return found
 
     def follow(self) -> None:
         """Show the record grow until the issue has ended and the auditor has looked."""

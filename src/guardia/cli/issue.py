@@ -59,7 +59,7 @@ def decision_command(verdict: str) -> Callable[[str, str, str], None]:
 
 def _print_issue(board: BoardContext, sr_id: int) -> None:
     from guardia.board.approvals import pending
-    from guardia.board.execution import view
+    from guardia.board.issues import view
 
     issue = view.issue(board, sr_id)
     console = Console()

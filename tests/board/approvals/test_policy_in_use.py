@@ -11,7 +11,7 @@ from board_env import LEAD, LEAD2, PEOPLE, PM, BoardEnv, plan
 from signing_env import ephemeral_signer
 from sqlalchemy import select
 
-from guardia.board.approvals import deadlines, decisions, delegations, pending
+from guardia.board.approvals import deadlines, decisions, delegations, pending, view
 from guardia.board.approvals.model import Approval, Notice
 from guardia.board.audit import log, signing_keys
 from guardia.board.audit.model import AuditEntry
@@ -20,7 +20,8 @@ from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import OutboxEntry, Task
 from guardia.board.core.plan import Plan
-from guardia.board.execution import tasks, view
+from guardia.board.execution import tasks
+from guardia.board.issues import view as issue_view
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.board.tracker import issue_page
@@ -239,7 +240,7 @@ def test_reminder_then_escalation_then_expiry(env: BoardEnv, clock: Clock) -> No
     assert pending.pending_steps(env.board, ADMIN)
     clock.later(hours=5)
     deadlines.process_due(env.board)
-    assert view.issue(env.board, held.sr_id).state is State.MANUAL
+    assert issue_view.issue(env.board, held.sr_id).state is State.MANUAL
     with pytest.raises(Stale):
         approve(env, LEAD, held.task_id, bound)
 
@@ -280,7 +281,7 @@ def test_a_freeze_declared_after_the_approval_holds_the_work(env: BoardEnv, cloc
     rule(env, "[team_lead]", "[{from: 2026-11-20T00:00:00, until: 2026-11-21T00:00:00}]")
     with pytest.raises(Stale):
         tasks.begin_execution(env.board, held)
-    assert view.issue(env.board, held.sr_id).state is State.APPROVED
+    assert issue_view.issue(env.board, held.sr_id).state is State.APPROVED
     with env.board.database.reading() as session:
         assert session.scalars(select(Task.run_after)).one() is not None
     clock.later(days=1)
@@ -301,7 +302,7 @@ def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
             [[h.task_id for h in held[:2]]],
         )
     assert deadlines.process_due(env.board) == 2
-    assert [view.issue(env.board, h.sr_id).state for h in held[2:]] == [State.MANUAL] * 2
+    assert [issue_view.issue(env.board, h.sr_id).state for h in held[2:]] == [State.MANUAL] * 2
     assert deadlines.process_due(env.board) == 0
     with env.board.database.reading() as session:
         alerts = session.scalars(select(OutboxEntry.text).where(OutboxEntry.kind == "alert")).all()

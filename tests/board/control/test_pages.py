@@ -10,7 +10,7 @@ from page_env import PageClient
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import view
+from guardia.board.issues import view
 from guardia.board.site.app import create_app
 from guardia.settings import Settings
 

@@ -16,7 +16,8 @@ from sqlalchemy import update
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import TRANSITIONS, State, issue_state
 from guardia.board.core.model import Task
-from guardia.board.execution import tasks, view
+from guardia.board.execution import tasks
+from guardia.board.issues import view
 from guardia.board.runs import beats
 
 MOVES = {(before.value, after.value) for (before, _), after in TRANSITIONS.items()}

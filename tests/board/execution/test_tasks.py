@@ -6,7 +6,8 @@ from board_env import LEAD, BoardEnv, plan
 
 from guardia.board.approvals import decisions
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks, view
+from guardia.board.execution import tasks
+from guardia.board.issues import view
 from guardia.board.runs import beats
 from guardia.errors import IllegalMove, Invalid, Refused, Stale
 

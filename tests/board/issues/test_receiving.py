@@ -7,9 +7,8 @@ import pytest
 from board_env import BoardEnv
 
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import view
 from guardia.board.intake import chat_log
-from guardia.board.issues import comments, receiving
+from guardia.board.issues import comments, receiving, view
 from guardia.board.issues.receiving import NewIssue
 from guardia.errors import Invalid, NotFound
 

@@ -95,22 +95,6 @@ def test_for_another_institution_the_issue_does_not_exist(
         issue_page.get_issue(web_env.board, viewer, scenario.sr_id + 1000)
 
 
-def test_raw_output_is_for_staff_and_belongs_to_its_issue(web_env: BoardEnv) -> None:
-    scenario = IssueScenario(web_env).receive().parse().diagnose(output="줄\n" * 3000)
-    other = web_env.create_issue()
-    (reading,) = issue_page.get_issue(web_env.board, ENGINEER, scenario.sr_id).works[0].readings
-    assert (len(reading.output), reading.length) == (4000, 6000)
-    whole = issue_page.get_output(web_env.board, AUDITOR, scenario.sr_id, reading.evidence_id)
-    assert whole == "줄\n" * 3000
-    for viewer, sr_id in (
-        (CUSTOMER, scenario.sr_id),
-        (OTHER_CUSTOMER, scenario.sr_id),
-        (ENGINEER, other),
-    ):
-        with pytest.raises(NotFound):
-            issue_page.get_output(web_env.board, viewer, sr_id, reading.evidence_id)
-
-
 @pytest.mark.parametrize(
     ("decided", "requester"),
     [((), None), ((), "lead"), ((LEAD,), None), ((LEAD,), "pm"), ((LEAD, PM), None)],

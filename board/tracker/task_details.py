@@ -1,0 +1,110 @@
+"""The tasks of an issue as its page shows them: plan, approvals, what ran and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.approvals import view
+from guardia.board.approvals.model import Approval
+from guardia.board.approvals.policy import ApproverRole
+from guardia.board.approvals.view import ApprovalStepView
+from guardia.board.control import directives
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import ActionRun, Directive, Issue, Task
+from guardia.board.core.plan import Plan
+from guardia.board.execution import output_view
+from guardia.board.execution.output_view import CommandOutputView
+from guardia.board.execution.tasks import plan_hash
+from guardia.org.access import is_allowed
+from guardia.org.directory import PersonInfo
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDetail:
+    """One task with its plan."""
+
+    task_id: int
+    status: State
+    server: str | None
+    category: str | None = None
+    plan: Plan | None = None
+    plan_hash: str | None = None
+    run_after: datetime | None = None
+    """Approved, but not to be run before."""
+    is_hash_valid: bool = True
+    """Whether the plan is the one that its hash names."""
+    steps: tuple[ApprovalStepView, ...] = ()
+    attempts: dict[tuple[int, str], str] = field(default_factory=dict)
+    """State by (ordinal, ``do`` or ``undo``)."""
+    readings: tuple[CommandOutputView, ...] = ()
+    paused: bool = False
+    undoing: bool = False
+    """Whether its agent has still to undo it on a person's order."""
+    orders: tuple[str, ...] = ()
+    """What the viewer may order of it now."""
+
+
+def progress(tasks: Sequence[Task]) -> tuple[TaskDetail, ...]:
+    """Return what a customer may know of tasks."""
+    return tuple(TaskDetail(t.task_id, State(t.status), t.target_server) for t in tasks)
+
+
+def task_details(
+    session: Session,
+    viewer: PersonInfo,
+    approver_roles: Sequence[ApproverRole],
+    issue: Issue,
+    tasks: Sequence[Task],
+) -> Iterable[TaskDetail]:
+    """Yield all that staff may know of tasks, each table read once for all of them."""
+    ids = [t.task_id for t in tasks]
+    asked = session.scalars(
+        select(Approval)
+        .where(Approval.task_id.in_(ids))
+        .order_by(Approval.approval_id, Approval.step)
+    ).all()
+    attempts = session.scalars(select(ActionRun).where(ActionRun.task_id.in_(ids))).all()
+    outputs = output_view.outputs_by_task(session, issue.sr_id)
+    undoing = _undoing_tasks(session, ids)
+    for task in tasks:
+        plan = Plan.model_validate(task.plan) if task.plan else None
+        chain = view.latest_steps(asked, task)
+        yield TaskDetail(
+            task_id=task.task_id,
+            status=State(task.status),
+            server=task.target_server,
+            category=task.category,
+            plan=plan,
+            plan_hash=task.plan_hash,
+            run_after=task.run_after if task.status == State.APPROVED else None,
+            is_hash_valid=plan is None
+            or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
+            steps=tuple(view.step_views(session, approver_roles, viewer, issue, task, chain)),
+            attempts={
+                (a.ordinal, a.phase): a.state
+                for a in attempts
+                if (a.task_id, a.plan_hash) == (task.task_id, task.plan_hash)
+            },
+            readings=tuple(outputs.get(task.task_id, ())),
+            paused=task.paused,
+            undoing=task.task_id in undoing,
+            orders=_available_directives(viewer, task, undoing=task.task_id in undoing),
+        )
+
+
+def _undoing_tasks(session: Session, task_ids: Sequence[int]) -> set[int]:
+    query = select(Directive.task_id).where(
+        Directive.task_id.in_(task_ids), Directive.state == "UNDOING"
+    )
+    return set(session.scalars(query))
+
+
+def _available_directives(viewer: PersonInfo, task: Task, *, undoing: bool) -> tuple[str, ...]:
+    planned, state = task.plan is not None, State(task.status)
+    known = directives.allowed_verbs(state, paused=task.paused, undoing=undoing, planned=planned)
+    return tuple(verb for verb in known if is_allowed(viewer, f"directive.{verb}"))
