@@ -28,7 +28,8 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import CHAIN_START, ORIGIN, ChainEntry, ChainWalk
 from guardia.board.audit.kinds import EntryKind
-from guardia.board.core.model import Comment, Issue
+from guardia.board.core.model import Comment
+from guardia.board.issues.receiving import NewIssue, open_issue
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
@@ -126,12 +127,7 @@ def appends(count: int, writers: int) -> dict[str, float]:
 def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
     now = datetime.now(UTC)
     with database.transaction() as session:
-        issue = Issue(
-            title="t", body="b", status="RECEIVED", channel="web", created_at=now, updated_at=now
-        )
-        session.add(issue)
-        session.flush()
-        sr_id = issue.sr_id
+        sr_id = open_issue(session, NewIssue(text="b", channel="web", sender="벤치"), now).sr_id
 
     def note(session: Session) -> None:
         session.add(Comment(sr_id=sr_id, author="a", body="의견", created_at=datetime.now(UTC)))

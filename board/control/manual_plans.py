@@ -26,6 +26,7 @@ from guardia.board.core.plan import Action, Category, Citation, Plan
 from guardia.board.core.planner import ActionDraft, Planner
 from guardia.board.core.transitions import update_issue_state
 from guardia.board.execution import tasks
+from guardia.board.issues.receiving import open_task
 from guardia.errors import Invalid, Missing, NotFound, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
@@ -137,17 +138,15 @@ def _forced_plan(person: PersonInfo, host: Host, action: Action, reason: str) ->
 
 
 def _create_task(session: Session, issue: Issue, host: Host, now: datetime) -> Task:
-    task = Task(
-        sr_id=issue.sr_id,
-        status=State.PARSED.value,
-        target_server=host.server_id,
+    task = open_task(
+        session,
+        issue.sr_id,
+        now,
+        state=State.PARSED,
+        server=host.server_id,
         agent_id=_choose_agent(session, issue, host),
-        owner_id=issue.assignee_id,
-        created_at=now,
-        updated_at=now,
+        engineer_id=issue.assignee_id,
     )
-    session.add(task)
-    session.flush()
     update_issue_state(session, issue.sr_id, now)
     return task
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -28,6 +27,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import permissions
 from guardia.board.issues.comments import write_comment
+from guardia.board.issues.receiving import open_task
 from guardia.board.organization import agent_memory, handover
 from guardia.errors import Forged, IllegalMove, Refused, Stale
 from guardia.i18n import t, t_default
@@ -74,32 +74,28 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         issue.inst_id = assignment.institution or issue.inst_id
         issue.agent_id, issue.assignee_id = assignment.agent_id, assignment.engineer_id
         issue.triage = {"servers": list(assignment.servers), "reasons": list(assignment.reasons)}
-        values: dict[str, Any] = {
-            "agent_id": assignment.agent_id,
-            "owner_id": assignment.engineer_id,
-            "action_type": assignment.action_type,
-            "run_id": None,
-        }
-        first = assignment.servers[0] if assignment.servers else None
         move_task(
             session,
             task,
             Move.PARSE,
             actor=ActorKind.AGENT,
             now=now,
-            target_server=first,
-            **values,
+            run_id=None,
+            target_server=assignment.servers[0] if assignment.servers else None,
+            agent_id=assignment.agent_id,
+            owner_id=assignment.engineer_id,
+            action_type=assignment.action_type,
         )
         for server in assignment.servers[1:]:
-            session.add(
-                Task(
-                    sr_id=claim.sr_id,
-                    status=State.PARSED.value,
-                    target_server=server,
-                    created_at=now,
-                    updated_at=now,
-                    **values,
-                )
+            open_task(
+                session,
+                claim.sr_id,
+                now,
+                state=State.PARSED,
+                server=server,
+                agent_id=assignment.agent_id,
+                engineer_id=assignment.engineer_id,
+                action_type=assignment.action_type,
             )
         session.flush()
         update_issue_state(session, claim.sr_id, now)

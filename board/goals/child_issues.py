@@ -17,13 +17,13 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.goals.model import GoalPart
 from guardia.board.hiring.model import HireRequest
+from guardia.board.issues.receiving import NewIssue, open_issue, open_task
 from guardia.board.organization import agent_memory
 from guardia.i18n import t_default
 from guardia.org import registry
 from guardia.org.model import Agent, Server
 
 CHANNEL = "goal"
-_TITLE = 80
 
 
 def open_child_issue(
@@ -33,40 +33,32 @@ def open_child_issue(
     being hired, or people where neither is there any more. ``record`` puts it on record."""
     named = part.server is None or part.server in part.text
     text = part.text if named else f"{part.server}: {part.text}"
-    issue = Issue(
-        title=text[:_TITLE],
-        body=text,
-        status=State.RECEIVED.value,
+    new_issue = NewIssue(
+        text=text,
+        title=text,
+        channel=CHANNEL,
+        sender=parent.requester_name,
+        requester_id=parent.requester_id,
+        institution=_institution(session, part),
         kind=part.kind,
         category=part.category,
         priority=part.priority,
-        inst_id=_institution(session, part),
-        requester_id=parent.requester_id,
-        requester_name=parent.requester_name,
-        channel=CHANNEL,
-        assignee_id=part.engineer_id,
+        engineer_id=part.engineer_id,
         triage={"servers": [part.server] if part.server else [], "reasons": list(part.reasons)},
         parent_id=parent.sr_id,
         goal_id=goal.sr_id,
         due_on=part.due_on,
-        created_at=now,
-        updated_at=now,
     )
-    session.add(issue)
-    session.flush()
+    issue = open_issue(session, new_issue, now)
     part.child_id = issue.sr_id
-    task = Task(
-        sr_id=issue.sr_id,
-        status=State.RECEIVED.value,
-        target_server=part.server,
+    task = open_task(
+        session,
+        issue.sr_id,
+        now,
+        server=part.server,
+        engineer_id=part.engineer_id,
         action_type=part.action_type,
-        owner_id=part.engineer_id,
-        agent_id=None,
-        created_at=now,
-        updated_at=now,
     )
-    session.add(task)
-    session.flush()
     _assign(session, issue, task, part, by, now)
     return task
 

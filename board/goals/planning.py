@@ -7,7 +7,7 @@ of it is in ``goal_decisions``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from textwrap import shorten
 from typing import Any
@@ -24,7 +24,7 @@ from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF, GoalMove, GoalStat
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.kill_switch import kill_switch_is_on
-from guardia.board.core.lifecycle import ActorKind, State
+from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue
 from guardia.board.core.wake_reasons import WakeReason
@@ -107,30 +107,23 @@ def create_goal(
     if not body:
         raise Missing(what=t("goals.goal"))
     now = board.clock()
-    dedupe = f"goal:{person.id}:{ticket}" if ticket else None
+    new_issue = receiving.NewIssue(
+        text=body,
+        title=shorten(clean(title).strip() or body.splitlines()[0], _MAX_TITLE, placeholder="…"),
+        channel=channel,
+        sender=f"{person.name} {person.title}".strip(),
+        requester_id=person.id,
+        external_id=f"goal:{person.id}:{ticket}" if ticket else None,
+        kind=KIND,
+    )
     with board.database.transaction() as session:
+        dedupe = new_issue.dedupe_key
         if dedupe and (known := receiving.find_duplicate(session, dedupe)):
             return known
         head = registry.dispatcher(session)
         if head is None:
             raise Invalid(what=t("goals.goal"), why=t("goals.nobody"))
-        issue = Issue(
-            title=shorten(
-                clean(title).strip() or body.splitlines()[0], _MAX_TITLE, placeholder="…"
-            ),
-            body=body,
-            status=State.RECEIVED.value,
-            kind=KIND,
-            requester_id=person.id,
-            requester_name=f"{person.name} {person.title}".strip(),
-            channel=channel,
-            agent_id=head,
-            dedupe_key=dedupe,
-            created_at=now,
-            updated_at=now,
-        )
-        session.add(issue)
-        session.flush()
+        issue = receiving.open_issue(session, replace(new_issue, agent_id=head), now)
         given = GoalState.GIVEN.value
         session.add(
             Goal(sr_id=issue.sr_id, state=given, agent_id=head, given_by=person.id, created_at=now)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit.chain import clean
 from guardia.board.core.context import BoardContext
 from guardia.board.intake.model import ChatMessage
-from guardia.board.issues.receiving import _BODY, NewIssue, open_issue
+from guardia.board.issues.receiving import _BODY, NewIssue, receive_within
 
 
 def receive_line(board: BoardContext, request: NewIssue, *, rule: str | None = None) -> int | None:
@@ -22,7 +22,7 @@ def receive_line(board: BoardContext, request: NewIssue, *, rule: str | None = N
         line = find_line(session, request) if known is None else session.get(ChatMessage, known)
         if rule is not None and line is not None and line.sr_id is None:
             # Also where it came as mere talk before: one post may reach us by two webhooks.
-            line.sr_id, line.rule = open_issue(session, request, now), rule
+            line.sr_id, line.rule = receive_within(session, request, now), rule
         return line.sr_id if line is not None else None
 
 

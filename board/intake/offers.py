@@ -77,7 +77,7 @@ def accept(board: BoardContext, acceptance: OfferAcceptance) -> AcceptanceResult
         if chart is None or rule is None:
             return AcceptanceResult(AcceptanceOutcome.WITHDRAWN)
         recent_lines = _recent_lines(session, line)
-        line.sr_id = receiving.open_issue(
+        line.sr_id = receiving.receive_within(
             session, _issue_request(acceptance, line, rule, recent_lines), now
         )
         formatted = [_format_line(one, chart.company.zone) for one in recent_lines]

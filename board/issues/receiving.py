@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -28,7 +28,7 @@ _BODY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class NewIssue:
-    """A service request as a channel received it; ``text`` is untrusted."""
+    """An issue to open: a request of a channel, a goal or a part of one. `text` is untrusted."""
 
     text: str
     channel: str
@@ -41,13 +41,90 @@ class NewIssue:
     """The channel's own id of the sender, where it has one."""
     external_id: str | None = None
     """The channel's own id of the message, so that a repeated delivery opens nothing twice."""
+    kind: str | None = None
     category: str | None = None
     priority: str | None = None
     """What is known of it before triage, which keeps to that."""
     talk: tuple[str, ...] = ()
     """What was said around it; it may name what the request itself does not."""
     origin: dict[str, Any] = field(default_factory=dict)
-    """What else the record says of where it came from."""
+    """What else the audit log keeps of its origin."""
+    agent_id: str | None = None
+    engineer_id: str | None = None
+    triage: dict[str, Any] = field(default_factory=dict)
+    """The result of a triage that came before it."""
+    parent_id: int | None = None
+    goal_id: int | None = None
+    due_on: date | None = None
+
+    @property
+    def dedupe_key(self) -> str | None:
+        """Name of the delivery, or `None` if its channel has no id of it."""
+        return f"{self.channel}:{self.external_id}" if self.external_id else None
+
+
+def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
+    """Add an issue's row: the only place that makes one. Raises `Missing` if it has no text."""
+    body = clean(new_issue.text).strip()[:_BODY]
+    if not body:
+        raise Missing(what=t("web.form.body"))
+    title = clean(new_issue.title).strip() or body.splitlines()[0]
+    account = clean(new_issue.account)
+    known = identity.person_of_account(session, new_issue.channel, account)
+    talk = {"talk": list(new_issue.talk)} if new_issue.talk else {}
+    issue = Issue(
+        title=title[:_TITLE],
+        body=body,
+        status=State.RECEIVED.value,
+        kind=new_issue.kind,
+        category=new_issue.category,
+        priority=new_issue.priority,
+        inst_id=new_issue.institution or (known.inst_id if known else None),
+        requester_id=new_issue.requester_id or (known.person_id if known else None),
+        requester_account=f"{new_issue.channel}:{account}" if account else None,
+        requester_name=clean(new_issue.sender),
+        channel=new_issue.channel,
+        room=clean(new_issue.room),
+        dedupe_key=new_issue.dedupe_key,
+        agent_id=new_issue.agent_id,
+        assignee_id=new_issue.engineer_id,
+        triage={**new_issue.triage, **talk},
+        parent_id=new_issue.parent_id,
+        goal_id=new_issue.goal_id,
+        due_on=new_issue.due_on,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(issue)
+    session.flush()
+    return issue
+
+
+def open_task(
+    session: Session,
+    sr_id: int,
+    now: datetime,
+    *,
+    state: State = State.RECEIVED,
+    server: str | None = None,
+    agent_id: str | None = None,
+    engineer_id: str | None = None,
+    action_type: str | None = None,
+) -> Task:
+    """Add a task's row to an issue: the only place that makes one."""
+    task = Task(
+        sr_id=sr_id,
+        status=state.value,
+        target_server=server,
+        agent_id=agent_id,
+        owner_id=engineer_id,
+        action_type=action_type,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(task)
+    session.flush()
+    return task
 
 
 def receive_issue(board: BoardContext, new_issue: NewIssue) -> int:
@@ -56,49 +133,17 @@ def receive_issue(board: BoardContext, new_issue: NewIssue) -> int:
     A repeated delivery returns the number that the first one got.
     """
     with board.database.transaction() as session:
-        return open_issue(session, new_issue, board.clock())
+        return receive_within(session, new_issue, board.clock())
 
 
-def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> int:
-    """``receive`` inside a larger transaction, which it ends: it writes to the record."""
-    body = clean(new_issue.text).strip()[:_BODY]
-    if not body:
-        raise Missing(what=t("web.form.body"))
-    dedupe = f"{new_issue.channel}:{new_issue.external_id}" if new_issue.external_id else None
+def receive_within(session: Session, new_issue: NewIssue, now: datetime) -> int:
+    """`receive_issue` inside a larger transaction, which it ends: it writes to the audit log."""
+    dedupe = new_issue.dedupe_key
     if dedupe and (earlier := find_duplicate(session, dedupe)):
         return earlier
-    title = clean(new_issue.title).strip() or body.splitlines()[0]
-    account = clean(new_issue.account)
-    known = identity.person_of_account(session, new_issue.channel, account)
-    issue = Issue(
-        title=title[:_TITLE],
-        body=body,
-        status=State.RECEIVED.value,
-        category=new_issue.category,
-        priority=new_issue.priority,
-        inst_id=new_issue.institution or (known.inst_id if known else None),
-        requester_id=new_issue.requester_id or (known.person_id if known else None),
-        requester_account=f"{new_issue.channel}:{account}" if account else None,
-        requester_name=clean(new_issue.sender),
-        triage={"talk": list(new_issue.talk)} if new_issue.talk else {},
-        channel=new_issue.channel,
-        room=clean(new_issue.room),
-        dedupe_key=dedupe,
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(issue)
-    session.flush()
+    issue = open_issue(session, new_issue, now)
     dispatcher = registry.dispatcher(session)
-    task = Task(
-        sr_id=issue.sr_id,
-        status=State.RECEIVED.value,
-        agent_id=dispatcher,
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(task)
-    session.flush()
+    task = open_task(session, issue.sr_id, now, agent_id=dispatcher)
     if dispatcher:
         cause = {"task": task.task_id}
         wake(session, dispatcher, WakeReason.ASSIGNMENT, now, issue.sr_id, cause=cause)
@@ -111,7 +156,7 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> int:
         task_id=task.task_id,
         detail={
             "title": issue.title,
-            "body": body,
+            "body": issue.body,
             "sender": new_issue.sender,
             "requester": issue.requester_id,
             "account": issue.requester_account,

@@ -20,7 +20,7 @@ from guardia.errors import Forged, IllegalMove, Refused, Stale
 
 
 class DyingNotary(Notary):
-    """Stands for a worker that dies before it has signed."""
+    """A worker that dies before it has signed."""
 
     def sign(self, _board: BoardContext) -> Checkpoint | None:
         raise SystemExit
