@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from waiting import wait_until
 
 from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
@@ -300,16 +301,16 @@ class ChaosRun:
 
     def until(self, true: Callable[[], bool], what: str, seconds: float = 400.0) -> None:
         """Approve what is asked for until it comes true; fails with what the workers say."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def look() -> bool:
             self.approve()
             with suppress(*OUTAGE_ERRORS):
-                if true():
-                    return
-            if time.monotonic() > deadline:
-                tails = [f"{w.log.name}:\n{w.log.read_text()[-2000:]}" for w in self.workers]
-                raise AssertionError("\n".join([what, str(self.states()), *tails]))
-            time.sleep(0.2)
+                return true()
+            return False
+
+        if not wait_until(look, seconds, pause=0.2):
+            tails = [f"{w.log.name}:\n{w.log.read_text()[-2000:]}" for w in self.workers]
+            raise AssertionError("\n".join([what, str(self.states()), *tails]))
 
     # --- what is seen of it ---------------------------------------------------------------
 
