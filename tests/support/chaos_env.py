@@ -12,7 +12,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -26,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from waiting import wait_until
+from command_line import environment, start_process
+from waiting import PATIENCE, wait_until
 
 from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
@@ -177,7 +177,7 @@ class WorkerProcess:
     def stop(self) -> int:
         """SIGTERM, and its exit code."""
         self.process.terminate()
-        return self.process.wait(120)
+        return self.process.wait(PATIENCE)
 
 
 @dataclass
@@ -241,16 +241,10 @@ class ChaosRun:
     def worker(self) -> WorkerProcess:
         """Start one more."""
         url = f"http://127.0.0.1:{self.services.server_port}/hooks/x"
-        environment = {
-            **os.environ,
-            "GUARDIA_DSN": self.dsn,
-            "GUARDIA_HOME": str(self.home),
-            "GUARDIA_MESSENGER_URL": url,
-        }
+        env = environment(self.home, GUARDIA_DSN=self.dsn, GUARDIA_MESSENGER_URL=url)
         log = self.home / f"worker-{len(self.workers)}.log"
-        program = [sys.executable, "-m", "guardia", "worker"]
         with log.open("wb") as file:
-            process = subprocess.Popen(program, env=environment, stdout=file, stderr=file)
+            process = start_process("worker", env=env, stdout=file, stderr=file)
         self.workers.append(WorkerProcess(process, log))
         return self.workers[-1]
 
