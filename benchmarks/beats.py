@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,6 +27,7 @@ from functools import partial, wraps
 from pathlib import Path
 
 import psycopg
+from command_line import environment, running_worker, start_process
 
 from guardia.agents import checkpoints
 from guardia.board.core import wakes
@@ -109,17 +109,11 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
 @contextmanager
 def worker_process(bench: Bench) -> Iterator[int]:
     """``guardia worker`` and its process id, once it takes jobs."""
-    environment = {**os.environ, "GUARDIA_DSN": bench.dsn, "GUARDIA_HOME": str(bench.home)}
-    command = [sys.executable, "-m", "guardia", "worker"]
-    with (bench.home / "worker.log").open("ab") as log:
-        running = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
+    env = environment(bench.home, GUARDIA_DSN=bench.dsn)
+    with running_worker(env, bench.home / "worker.log") as running:
         bench.wake("was-agent")
         bench.until("select count(*) from tb_wake", 0, 60)
         yield running.pid
-    finally:
-        running.terminate()
-        running.wait(60)
 
 
 def cpu(pid: int) -> float:
@@ -296,12 +290,9 @@ def _against_peer(megabytes: float) -> str:
 @contextmanager
 def board_process(b: Bench, part: str = "serve") -> Iterator[int]:
     """``guardia serve`` (or ``up``) and its process id, once it answers."""
-    environment = {**os.environ, "GUARDIA_DSN": b.dsn, "GUARDIA_HOME": str(b.home)}
-    command = [sys.executable, "-m", "guardia", part]
+    env = environment(b.home, GUARDIA_DSN=b.dsn, GUARDIA_PORT="0")
     with (b.home / "serve.log").open("ab") as log:
-        running = subprocess.Popen(
-            command, env={**environment, "GUARDIA_PORT": "0"}, stdout=log, stderr=log
-        )
+        running = start_process(part, env=env, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 60
         while b"http://" not in (b.home / "serve.log").read_bytes():

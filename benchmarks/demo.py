@@ -15,15 +15,14 @@ import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import psutil
 import psycopg
+from command_line import run_process, start_process
 
-GUARDIA = [sys.executable, "-m", "guardia"]
 WAKES = """
 select extract(epoch from min(r.started_at - w.created_at)) * 1000
 from tb_wake w join tb_agent_run r using (run_id)
@@ -34,14 +33,7 @@ where r.started_at > w.created_at group by w.wake_id
 def run_demo(environment: dict[str, str], *more: str) -> dict[str, object]:
     """One whole demo, and the line of JSON that it ends with."""
     started = time.monotonic()
-    done = subprocess.run(
-        [*GUARDIA, "demo", "--yes", "--exit", "--json", *more],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=False,
-    )
+    done = run_process("demo", "--yes", "--exit", "--json", *more, env=environment)
     found = json.loads(done.stdout.splitlines()[-1])
     return {**found, "exit": done.returncode, "process_seconds": time.monotonic() - started}
 
@@ -92,9 +84,7 @@ def memory(processes: list[psutil.Process]) -> dict[str, float]:
 def start_idle_demo(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     """A demo that has told its story and keeps running."""
     with log.open("wb") as out:
-        running = subprocess.Popen(
-            [*GUARDIA, "demo", "--yes"], env=environment, stdout=out, stderr=out
-        )
+        running = start_process("demo", "--yes", env=environment, stdout=out, stderr=out)
     while "Ctrl-C" not in log.read_text("utf-8", "replace"):
         if running.poll() is not None:
             raise SystemExit(log.read_text("utf-8"))
@@ -129,9 +119,7 @@ def measure_idle(
     running: subprocess.Popen[bytes], environment: dict[str, str], idle: float
 ) -> None:
     """Figures of a demo at rest."""
-    dsn = subprocess.run(
-        [*GUARDIA, "db", "url"], env=environment, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    dsn = run_process("db", "url", env=environment, check=True).stdout.strip()
     with psycopg.connect(dsn) as connection:
         waits = sorted(float(row[0]) for row in connection.execute(WAKES).fetchall())
     print(f"wake -> beat begins: p50 {statistics.median(waits):.0f} ms of {len(waits)} wakes")

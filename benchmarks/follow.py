@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from command_line import run_process, start_process
+
 from guardia.agents import checkpoints
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyless import keyless_context
@@ -35,7 +37,6 @@ from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
 from guardia.org import chart, chart_edit, revisions
 
-GUARDIA = [sys.executable, "-m", "guardia"]
 FOLLOWS = re.compile(r"follows revision (\d+)")
 NEW = {"id": "new-agent", "title": "새 전문가", "duty": "operate", "reports_to": "dispatcher",
        "skills": ["WAS"], "heartbeat": {"every": "7m"}}  # fmt: skip
@@ -74,9 +75,7 @@ class Bench:
         """One more worker."""
         log = self.home / f"worker-{len(self.followers)}.log"
         with log.open("wb") as file:
-            process = subprocess.Popen(
-                [*GUARDIA, "worker"], env=self.environment, stdout=file, stderr=file
-            )
+            process = start_process("worker", env=self.environment, stdout=file, stderr=file)
         follower = Follower(log, process)
         threading.Thread(target=follower.watch, daemon=True).start()
         self.followers.append(follower)
@@ -85,10 +84,7 @@ class Bench:
         """Apply a chart as an operator does; wake someone under it."""
         file = self.home / "chart.yaml"
         file.write_text(text, "utf-8")
-        subprocess.run(
-            [*GUARDIA, "org", "apply", str(file), "--yes"],
-            env=self.environment, stdout=subprocess.DEVNULL, check=True,
-        )  # fmt: skip
+        run_process("org", "apply", file, "--yes", env=self.environment, check=True)
         with self.board.database.reading() as session:
             (made,) = revisions.history(session, limit=1)
         if agent is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import run_process
 from ruamel.yaml import YAML
 
 from guardia.heartbeat.liveness import Liveness
@@ -104,10 +105,7 @@ def test_every_volume_and_config_is_declared_and_mounted() -> None:
 @pytest.mark.parametrize("service", OURS)
 def test_the_commands_exist(service: str) -> None:
     command, *_options = SERVICES[service]["command"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "guardia", command, "--help"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ended = run_process(command, "--help", env=os.environ)
     assert ended.returncode == 0, ended.stderr
 
 

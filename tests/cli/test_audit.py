@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 from audit_env import AuditEnv, open_audit_env
-from board_env import seeded_env
-from typer.testing import CliRunner, Result
+from command_line import command_env, invoke, refusal
 
 from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.integrity.notary import Notary
-from guardia.cli.audit import app
 from guardia.errors import Invalid
 from guardia.settings import Settings
 
@@ -23,10 +21,10 @@ from guardia.settings import Settings
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditEnv]:
     """A record of a few entries, where the command finds it."""
-    monkeypatch.setenv("GUARDIA_DSN", database.app)
-    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GUARDIA_CHECKPOINT_COPY", str(tmp_path / "second"))
-    with seeded_env(database.app) as env:
+    copy = str(tmp_path / "second")
+    with command_env(
+        database, tmp_path / "home", monkeypatch, people=False, GUARDIA_CHECKPOINT_COPY=copy
+    ) as env:
         found = open_audit_env(env, database.superuser, tmp_path)
         witness_files = WitnessFiles.of(Settings())
         board = replace(found.board, notary=Notary(witness_files))
@@ -35,20 +33,16 @@ def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield made
 
 
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
 def test_export_and_verify_without_the_database(env: AuditEnv, tmp_path: Path) -> None:
     file, pub = tmp_path / "out.jsonl", tmp_path / "pub"
-    done = run("export", file)
+    done = invoke("audit", "export", file)
     assert done.exit_code == 0, done.output
-    pub.write_text(run("key").stdout)
-    assert run("verify", "--export", file, "--key", pub).exit_code == 0
+    pub.write_text(invoke("audit", "key").stdout)
+    assert invoke("audit", "verify", "--export", file, "--key", pub).exit_code == 0
     lines = file.read_text().splitlines(keepends=True)
     assert len(lines) == env.size() + 3
     file.write_text("".join(lines).replace("기록 2", "기록 9"))
-    done = run("verify", "--export", file, "--key", pub)
+    done = invoke("audit", "verify", "--export", file, "--key", pub)
     assert done.exit_code == 1
     assert "4번 항목에서 발견" in done.stdout
     assert list(tmp_path.glob(".out*")) == []
@@ -56,13 +50,13 @@ def test_export_and_verify_without_the_database(env: AuditEnv, tmp_path: Path) -
 
 def test_verify_here_remembers_and_names_what_is_bad(env: AuditEnv) -> None:
     env.sign_checkpoint()
-    first = json.loads(run("verify", "--json").stdout)
+    first = json.loads(invoke("audit", "verify", "--json").stdout)
     assert (first["intact"], first["from"], first["sealed"]) == (True, 0, 6)
-    assert json.loads(run("verify", "--json").stdout)["from"] == 6
-    assert json.loads(run("verify", "--since", "2", "--json").stdout)["from"] == 2
+    assert json.loads(invoke("audit", "verify", "--json").stdout)["from"] == 6
+    assert json.loads(invoke("audit", "verify", "--since", "2", "--json").stdout)["from"] == 2
     env.attack("update tb_audit_log set actor = 'x' where seq = 3")
-    assert run("verify").exit_code == 0  # what was verified before is not walked again
-    done = run("verify", "--full")
+    assert invoke("audit", "verify").exit_code == 0  # what was verified before is not walked again
+    done = invoke("audit", "verify", "--full")
     assert done.exit_code == 1
     assert "3번 항목에서 발견" in done.stdout
 
@@ -70,7 +64,7 @@ def test_verify_here_remembers_and_names_what_is_bad(env: AuditEnv) -> None:
 def test_a_copy_that_is_gone_is_told(env: AuditEnv) -> None:
     env.sign_checkpoint()
     (env.witness_files.copies[1] / "main.jsonl").unlink()
-    done = run("verify")
+    done = invoke("audit", "verify")
     assert done.exit_code == 0
     assert str(env.witness_files.copies[1]) in done.stdout
 
@@ -79,8 +73,8 @@ def test_a_copy_that_is_gone_is_told(env: AuditEnv) -> None:
     "words", [("verify", "--export", "x"), ("verify", "--export", "x", "--key", "y"), ("key",)]
 )
 def test_what_is_missing_is_said(env: AuditEnv, words: tuple[str, ...]) -> None:
-    assert isinstance(run(*words).exception, Invalid)
+    refusal(Invalid, "audit", *words)
 
 
 def test_an_export_into_nowhere_leaves_nothing(env: AuditEnv, tmp_path: Path) -> None:
-    assert isinstance(run("export", tmp_path / "no" / "where").exception, Invalid)
+    refusal(Invalid, "audit", "export", tmp_path / "no" / "where")

@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from board_env import LEAD, SERVER, BoardEnv, plan, seeded_env
-from page_env import PASSWORD, enrol_page_users
-from typer.testing import CliRunner, Result
+from board_env import LEAD, SERVER, BoardEnv, plan
+from command_line import command_env, invoke, output, refusal
+from page_env import PASSWORD
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
@@ -23,7 +23,6 @@ from guardia.board.core.plan import Plan, ToolCall
 from guardia.board.execution import commands, grants, tasks, view
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import chart
-from guardia.cli import app
 from guardia.errors import Forbidden, GuardiaError, IllegalMove, Invalid, NotFound, Refused
 from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import Directory, Service
@@ -42,33 +41,13 @@ HOST = SERVER.model_copy(update={"services": (PROGRAM,)})
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     """The board where the commands find it; agents sign with the same installation's key."""
-    monkeypatch.setenv("GUARDIA_DSN", database.app)
-    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
-    monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
-    with seeded_env(database.app) as env:
-        enrol_page_users(env)
+    with command_env(database, tmp_path, monkeypatch) as env:
         chart.import_directory(env.board, Directory(servers=(HOST,)), {})
         env.board = replace(
             env.board,
             decision_signer=DecisionSigner.from_store(FileCredentialStore(Settings().secrets)),
         )
         yield env
-
-
-def run(*words: object, **more: Any) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words], **more)
-
-
-def said(*words: object) -> str:
-    done = run(*words)
-    assert done.exit_code == 0, (done.output, done.exception)
-    return done.output
-
-
-def refused(fault: type[GuardiaError], *words: object) -> str:
-    done = run(*words)
-    assert isinstance(done.exception, fault), (done.output, done.exception)
-    return str(done.exception)
 
 
 def rows(env: BoardEnv, query: str) -> list[tuple[Any, ...]]:
@@ -109,13 +88,13 @@ def completed(env: BoardEnv) -> Claim:
 
 def manual(env: BoardEnv) -> Claim:
     claim = running(env)
-    said("directive", claim.sr_id, "manual", "--as", "eng")
+    output("directive", claim.sr_id, "manual", "--as", "eng")
     return claim
 
 
 def paused(env: BoardEnv) -> Claim:
     claim = waiting(env)
-    said("directive", claim.sr_id, "pause", "--as", "eng")
+    output("directive", claim.sr_id, "pause", "--as", "eng")
     return claim
 
 
@@ -140,17 +119,17 @@ def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
     # Neither a wrong password, nor who may not, nor whom nobody knows.
     for account, password in (("lead", "틀림"), ("nobody", PASSWORD), ("eng", PASSWORD)):
         words = (verb, f"sr-{claim.sr_id}", "--as", account, "--reason", "x")
-        done = run(*words, env={"GUARDIA_PASSWORD": password})
+        done = invoke(*words, env={"GUARDIA_PASSWORD": password})
         assert isinstance(done.exception, Forbidden), done.output
     if verb != "approve":
-        refused(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "  ")
+        refusal(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "  ")
     assert kinds(env) == before and state(env, claim) is State.PENDING_APPROVAL
-    shown = said(verb, f"#{claim.sr_id}", "--as", "lead", "--reason", HOSTILE)
+    shown = output(verb, f"#{claim.sr_id}", "--as", "lead", "--reason", HOSTILE)
     assert "세션 7" in shown and state(env, claim) is after
     assert kinds(env)[-1] == kind
     [(kept,)] = rows(env, "select reason from tb_decision")
     assert "drop table" in kept and "\x1b" not in kept
-    refused(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "다시")
+    refusal(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "다시")
 
 
 def test_a_number_that_is_none(env: BoardEnv) -> None:
@@ -161,7 +140,7 @@ def test_a_number_that_is_none(env: BoardEnv) -> None:
             ("plan", "edit", number, "--as", "lead", "--reason", "x", "--remove", "1"),
             ("force", number, "MOF-DB-01", "service.restart", "--as", "pm", "--reason", "x"),
         ):
-            refused(GuardiaError, *words)
+            refusal(GuardiaError, *words)
     assert rows(env, "select count(*) from tb_directive") == [(0,)]
 
 
@@ -172,32 +151,32 @@ def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person
     env: BoardEnv, tmp_path: Path
 ) -> None:
     claim = running(env)
-    assert "1건" in said("kill", "--reason", HOSTILE)
-    assert "이미" in said("kill", "--as", "eng", "--reason", "또")
+    assert "1건" in output("kill", "--reason", HOSTILE)
+    assert "이미" in output("kill", "--as", "eng", "--reason", "또")
     switch = kill_switch.active_kill_switch(env.board)
     assert switch is not None and switch.ordered_by.startswith("operator:")
     assert state(env, claim) is State.IN_PROGRESS
     for account in ("eng", "lead", "cus", "audit"):
-        refused(Forbidden, "release", "--as", account, "--reason", "끝")
-    done = run("release", "--as", "pm", "--reason", "끝", env={"GUARDIA_PASSWORD": "틀림"})
+        refusal(Forbidden, "release", "--as", account, "--reason", "끝")
+    done = invoke("release", "--as", "pm", "--reason", "끝", env={"GUARDIA_PASSWORD": "틀림"})
     assert isinstance(done.exception, Forbidden)
-    refused(Invalid, "release", "--as", "pm", "--reason", " ")
+    refusal(Invalid, "release", "--as", "pm", "--reason", " ")
     assert kill_switch.active_kill_switch(env.board) is not None
-    said("release", "--as", "pm", "--reason", HOSTILE)
+    output("release", "--as", "pm", "--reason", HOSTILE)
     assert kill_switch.active_kill_switch(env.board) is None
-    refused(Invalid, "release", "--as", "pm", "--reason", "또")
+    refusal(Invalid, "release", "--as", "pm", "--reason", "또")
     assert kinds(env).count("killed") == kinds(env).count("released") == 1
 
 
 def test_who_may_not_stop_does_not_and_a_broken_key_store_does_not_hinder(
     env: BoardEnv, tmp_path: Path
 ) -> None:
-    refused(Forbidden, "kill", "--as", "cus", "--reason", "장난")
-    refused(Forbidden, "kill", "--as", "audit", "--reason", "장난")
+    refusal(Forbidden, "kill", "--as", "cus", "--reason", "장난")
+    refusal(Forbidden, "kill", "--as", "audit", "--reason", "장난")
     assert kill_switch.active_kill_switch(env.board) is None
     (tmp_path / "secrets.key").write_text("부서짐")
     (tmp_path / "secrets").chmod(0o755)
-    said("kill", "--reason", "이상")
+    output("kill", "--reason", "이상")
     assert kill_switch.active_kill_switch(env.board) is not None
 
 
@@ -240,13 +219,13 @@ def test_an_order(env: BoardEnv, verb: str) -> None:
     claim = begin(env)
     before = rows(env, "select count(*) from tb_directive")
     words = ("directive", f"SR-{claim.sr_id}", verb, *argument)
-    refused(Forbidden, *words, "--as", "cus", "--reason", "장난")
+    refusal(Forbidden, *words, "--as", "cus", "--reason", "장난")
     if person != "eng":
-        refused(Forbidden, *words, "--as", "eng", "--reason", "권한 없음")
-    done = run(*words, "--as", person, env={"GUARDIA_PASSWORD": "틀림"})
+        refusal(Forbidden, *words, "--as", "eng", "--reason", "권한 없음")
+    done = invoke(*words, "--as", person, env={"GUARDIA_PASSWORD": "틀림"})
     assert isinstance(done.exception, Forbidden)
     assert rows(env, "select count(*) from tb_directive") == before
-    said(*words, "--as", person, "--reason", HOSTILE)
+    output(*words, "--as", person, "--reason", HOSTILE)
     assert rows(env, f"select {then} from tb_ops_task") == [(True,)]
     assert kinds(env)[-1] == "ordered"
     [(kept,)] = rows(env, f"select reason from tb_directive where verb = '{verb}'")
@@ -258,7 +237,7 @@ def test_orders_that_a_state_does_not_know(env: BoardEnv) -> None:
         claim = begin(env)
         before = kinds(env)
         for verb in (verb for verb, where in NOT_YET.items() if where is begin):
-            refused(Invalid, "directive", claim.sr_id, verb, "--as", "lead", "--reason", "x")
+            refusal(Invalid, "directive", claim.sr_id, verb, "--as", "lead", "--reason", "x")
         assert kinds(env) == before
         with psycopg.connect(env.dsn) as connection:  # so that no agent claims it again
             connection.execute("update tb_ops_task set paused = true")
@@ -268,9 +247,9 @@ def test_words_that_are_no_order_and_assignees_that_are_none(env: BoardEnv) -> N
     claim = manual(env)
     before = kinds(env)
     for verb in ("", "explode", "change", "force", "kill", HOSTILE):
-        refused(Invalid, "directive", claim.sr_id, verb, "--as", "lead")
+        refusal(Invalid, "directive", claim.sr_id, verb, "--as", "lead")
     for argument in ("nobody", "dispatcher", "", HOSTILE):
-        refused(Invalid, "directive", claim.sr_id, "reassign", "--as", "lead", "--", argument)
+        refusal(Invalid, "directive", claim.sr_id, "reassign", "--as", "lead", "--", argument)
     assert kinds(env) == before
 
 
@@ -279,18 +258,18 @@ def test_words_that_are_no_order_and_assignees_that_are_none(env: BoardEnv) -> N
 
 def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(env: BoardEnv) -> None:
     claim = waiting(env)
-    assert "level=INFO" in said("plan", "show", claim.sr_id)
+    assert "level=INFO" in output("plan", "show", claim.sr_id)
     edit = ("plan", "edit", claim.sr_id, "--reason", HOSTILE, "--set", "1.level=WARN")
-    refused(Forbidden, *edit, "--as", "cus")
-    said(*edit, "--add", "service.restart service=budgetdb", "--as", "lead")
+    refusal(Forbidden, *edit, "--as", "cus")
+    output(*edit, "--add", "service.restart service=budgetdb", "--as", "lead")
     found = view.plan_state(env.board, claim.task_id).plan
     assert found is not None and [a.call.tool for a in found.actions] == [
         "service.set_log_level",
         "service.restart",
     ]
     assert found.actions[0].call.args["level"] == "WARN"
-    refused(Forbidden, "approve", claim.sr_id, "--as", "lead")
-    said("approve", claim.sr_id, "--as", "lead2")
+    refusal(Forbidden, "approve", claim.sr_id, "--as", "lead")
+    output("approve", claim.sr_id, "--as", "lead2")
     assert state(env, claim) is State.APPROVED
 
 
@@ -314,14 +293,14 @@ def test_an_edit_that_does_not_hold_changes_nothing(env: BoardEnv) -> None:
     claim = waiting(env)
     before = kinds(env)
     for words, fault in EDITS:
-        refused(fault, "plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", *words)
+        refusal(fault, "plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", *words)
     assert kinds(env) == before
 
 
 def test_what_is_over_has_no_plan_to_edit(env: BoardEnv) -> None:
     claim = completed(env)
-    refused(Invalid, "plan", "show", claim.sr_id)
-    refused(
+    refusal(Invalid, "plan", "show", claim.sr_id)
+    refusal(
         Invalid, "plan", "edit", claim.sr_id, "--as", "pm", "--reason", "x", "--set", "1.level=WARN"
     )
 
@@ -330,27 +309,27 @@ def test_a_forced_action(env: BoardEnv) -> None:
     sr_id = env.create_issue()
     words = ("force", f"SR-{sr_id}", "MOF-DB-01", "service.restart", "service=budgetdb")
     for account in ("cus", "eng", "audit"):
-        refused(Forbidden, *words, "--as", account, "--reason", "x")
-    refused(Invalid, *words, "--as", "pm", "--reason", " ")
-    refused(NotFound, *words[:2], "x", *words[3:], "--as", "pm", "--reason", "x")
-    refused(Invalid, *words, "--as", "pm", "--reason", "x", "level")
-    refused(Refused, *words[:3], HOSTILE, "--as", "pm", "--reason", "x")
+        refusal(Forbidden, *words, "--as", account, "--reason", "x")
+    refusal(Invalid, *words, "--as", "pm", "--reason", " ")
+    refusal(NotFound, *words[:2], "x", *words[3:], "--as", "pm", "--reason", "x")
+    refusal(Invalid, *words, "--as", "pm", "--reason", "x", "level")
+    refusal(Refused, *words[:3], HOSTILE, "--as", "pm", "--reason", "x")
     assert rows(env, "select count(*) from tb_directive") == [(0,)]
-    said(*words, "--as", "pm", "--reason", HOSTILE)
+    output(*words, "--as", "pm", "--reason", HOSTILE)
     assert rows(
         env, "select category, status, plan_author from tb_ops_task where plan is not null"
     ) == [("FORCED", "PENDING_APPROVAL", "person:pm")]
-    refused(Forbidden, "approve", sr_id, "--as", "pm")
+    refusal(Forbidden, "approve", sr_id, "--as", "pm")
     for account in ("lead", "officer"):
-        said("approve", sr_id, "--as", account)
+        output("approve", sr_id, "--as", account)
     assert rows(env, "select status from tb_ops_task where plan is not null") == [("APPROVED",)]
 
 
 def test_a_change_while_it_runs_waits_for_its_agent(env: BoardEnv) -> None:
     claim = running(env)
-    said("plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")
+    output("plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")
     assert rows(env, "select verb, state from tb_directive") == [("change", "UNDOING")]
-    refused(
+    refusal(
         IllegalMove,
         *("plan", "edit", claim.sr_id, "--as", "pm", "--reason", "x", "--set", "1.level=ERROR"),
     )

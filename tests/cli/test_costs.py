@@ -8,39 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_env import BoardEnv, seeded_env
+from board_env import BoardEnv
 from budget_env import apply_budget_chart, exhaust_budget, pay_calls
-from page_env import PASSWORD, enrol_page_users
-from typer.testing import CliRunner, Result
+from command_line import command_env, invoke, output, refusal
 
-from guardia.cli import app
 from guardia.errors import Forbidden, Invalid
 
 
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     """A board where the command finds it, with everyone's passwords."""
-    monkeypatch.setenv("GUARDIA_DSN", database.app)
-    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
-    monkeypatch.setenv("COLUMNS", "160")
-    with seeded_env(database.app) as found:
-        enrol_page_users(found)
+    with command_env(database, tmp_path / "home", monkeypatch, COLUMNS="160") as found:
         yield found
 
 
-def run(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
-
-
 def test_costs_by_everything(env: BoardEnv) -> None:
-    assert "없습니다" in run("costs").stdout, "an empty month says so"
+    assert "없습니다" in output("costs"), "an empty month says so"
     apply_budget_chart(env, "{won: 10, on_exhausted: pause}")
     claim = env.create_parsed_task()
     pay_calls(env, claim, times=2)
-    table = run("costs").stdout
+    table = output("costs")
     assert "DB 전문가" in table and "0.92" in table and "9%" in table
-    found = json.loads(run("costs", "--json").stdout)
+    found = json.loads(output("costs", "--json"))
     (line,) = found["lines"]
     assert (line["key"], line["calls"], line["won"], line["tokens_in"]) == (
         "db-agent", 2, 0.92, 1200,
@@ -52,24 +41,24 @@ def test_costs_by_everything(env: BoardEnv) -> None:
     }
     keys = {"institution": "MOF", "model": "qwen", "issue": str(claim.sr_id)}
     for by, key in keys.items():
-        (line,) = json.loads(run("costs", "--by", by, "--json").stdout)["lines"]
+        (line,) = json.loads(output("costs", "--by", by, "--json"))["lines"]
         assert (line["key"], line["won"]) == (key, 0.92)
     for by in ("day", "month"):
-        (line,) = json.loads(run("costs", "--by", by, "--json").stdout)["lines"]
+        (line,) = json.loads(output("costs", "--by", by, "--json"))["lines"]
         assert line["won"] == 0.92 and line["key"].startswith(found["month"])
-    earlier = json.loads(run("costs", "--month", "2026-01", "--json").stdout)
+    earlier = json.loads(output("costs", "--month", "2026-01", "--json"))
     assert (earlier["lines"], earlier["budgets"]) == ([], [])
-    assert isinstance(run("costs", "--by", "moon").exception, Invalid)
-    assert isinstance(run("costs", "--month", "11/2026").exception, Invalid)
+    refusal(Invalid, "costs", "--by", "moon")
+    refusal(Invalid, "costs", "--month", "11/2026")
 
 
 def test_raising_a_budget_lets_the_agent_go_on(env: BoardEnv) -> None:
     claim = exhaust_budget(env)
-    assert "예산 부족으로 중지" in run("costs").stdout
+    assert "예산 부족으로 중지" in output("costs")
     words = ("budget", "raise", "db-agent", "--tokens", "2000", "--reason", "월말까지")
-    assert isinstance(run(*words, "--as", "lead").exception, Forbidden)
-    done = run(*words, "--as", "pm")
+    refusal(Forbidden, *words, "--as", "lead")
+    done = invoke(*words, "--as", "pm")
     assert done.exit_code == 0 and "작업을 재개합니다" in done.stdout
     assert env.claim("db-agent").task_id == claim.task_id
-    company = run("budget", "raise", "company", "--won", "5", "--reason", "x", "--as", "pm")
+    company = invoke("budget", "raise", "company", "--won", "5", "--reason", "x", "--as", "pm")
     assert isinstance(company.exception, Invalid), "there is no such cap"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import environment, run_process, start_process
 from ssh_probe import processes
 from waiting import PATIENCE, wait_until
 
@@ -19,17 +18,14 @@ from guardia.tools.lab.running_fleet import RunningFleet
 
 
 def guardia(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "guardia", "lab", *words]
-    environment = {**os.environ, "GUARDIA_HOME": str(home), "COLUMNS": "200"}
-    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    return run_process("lab", *words, env=environment(home))
 
 
 @pytest.fixture
 def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     place = home / "line"
-    program = [sys.executable, "-m", "guardia", "lab", "up", "--json"]
-    environment = {**os.environ, "GUARDIA_HOME": str(place)}
-    child = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True)
+    streams = {"stdout": subprocess.PIPE, "text": True}
+    child = start_process("lab", "up", "--json", env=environment(place), **streams)
     yield place, child
     child.kill()
     child.communicate()

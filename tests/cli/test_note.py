@@ -7,39 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_env import BoardEnv, seeded_env
-from page_env import PASSWORD, enrol_page_users
-from typer.testing import CliRunner, Result
+from board_env import BoardEnv
+from command_line import command_env, output, refusal
 
 from guardia.board.organization import agent_memory
-from guardia.cli import app
 from guardia.errors import Forbidden, NotFound
 
 
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
-    monkeypatch.setenv("GUARDIA_DSN", database.app)
-    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
-    monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
-    with seeded_env(database.app) as found:
-        enrol_page_users(found)
+    with command_env(database, tmp_path, monkeypatch) as found:
         yield found
 
 
-def run(verb: str, *words: str, who: str = "lead") -> Result:
-    return CliRunner().invoke(app, ["note", verb, "db-agent", *words, "--as", who])
+def note(verb: str, *words: str, who: str = "lead") -> tuple[object, ...]:
+    return ("note", verb, "db-agent", *words, "--as", who)
 
 
 def test_notes_are_read_taught_corrected_and_struck_out(env: BoardEnv) -> None:
     agent_memory.write(env.board, env.create_parsed_task(), "세션 7이 막고 있음", [])
-    assert run("add", "월말에는 [b]배치[/b] 먼저").exit_code == 0
-    listed = run("list").output
+    output(*note("add", "월말에는 [b]배치[/b] 먼저"))
+    listed = output(*note("list"))
     assert "세션 7이 막고 있음" in listed and "[b]배치[/b]" in listed
     number = listed.split("#")[1].split(" ")[0]
-    assert run("edit", number, "월말에는 마감 먼저").exit_code == 0
-    assert run("strike", number).exit_code == 0
-    shown = run("show", number).output
+    output(*note("edit", number, "월말에는 마감 먼저"))
+    output(*note("strike", number))
+    shown = output(*note("show", number))
     assert "마감 먼저" in shown and "[b]배치[/b]" in shown and "정다은 팀장" in shown
-    assert run("strike", number, "--restore").exit_code == 0
-    assert isinstance(run("add", "고객의 말", who="cus").exception, Forbidden)
-    assert isinstance(run("show", "999").exception, NotFound)
+    output(*note("strike", number, "--restore"))
+    refusal(Forbidden, *note("add", "고객의 말", who="cus"))
+    refusal(NotFound, *note("show", "999"))

@@ -12,15 +12,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-from board_env import BoardEnv, seeded_env
+from board_env import BoardEnv
+from command_line import command_env, invoke, refusal
 from ruamel.yaml import YAML
-from typer.testing import CliRunner, Result
 
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
-from guardia.cli import app
-from guardia.errors import GuardiaError, Invalid, Misconfigured, NotFound, Refused, Unreachable
+from guardia.errors import Invalid, Misconfigured, NotFound, Refused, Unreachable
 from guardia.i18n import t
 from guardia.org import chart, chart_edit
 
@@ -30,22 +29,12 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
     """A running organization, and its chart's file where the commands find it."""
-    monkeypatch.setenv("GUARDIA_DSN", database.app)
-    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GUARDIA_CHART", str(tmp_path / "조직도.yaml"))
-    (tmp_path / "조직도.yaml").write_text(SHIPPED, "utf-8")
-    with seeded_env(database.app) as env:
+    chart_file = tmp_path / "조직도.yaml"
+    chart_file.write_text(SHIPPED, "utf-8")
+    with command_env(
+        database, tmp_path / "home", monkeypatch, people=False, GUARDIA_CHART=str(chart_file)
+    ) as env:
         yield env
-
-
-def run(*words: object, answer: str | None = None) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words], input=answer)
-
-
-def refused(kind: type[GuardiaError], *words: object) -> str:
-    done = run(*words)
-    assert isinstance(done.exception, kind), done.output
-    return str(done.exception)
 
 
 def file(tmp_path: Path) -> Path:
@@ -55,50 +44,50 @@ def file(tmp_path: Path) -> Path:
 def test_a_change_is_planned_applied_compared_and_rolled_back(
     env: BoardEnv, tmp_path: Path
 ) -> None:
-    assert run("org", "plan").exit_code == 0
+    assert invoke("org", "plan").exit_code == 0
     changed = chart_edit.set_field(
         chart_edit.fire(SHIPPED, "sec-agent"), "db-agent", "title", "DB 도사"
     )
     file(tmp_path).write_text(changed, "utf-8")
-    planned = run("org", "plan")
+    planned = invoke("org", "plan")
     assert planned.exit_code == 2
     assert "에이전트 삭제: sec-agent" in planned.output and "DB 전문가 → DB 도사" in planned.output
-    declined = run("org", "apply", answer="n\n")
+    declined = invoke("org", "apply", answer="n\n")
     assert declined.exit_code == 1 and organization_chart.running_text(env.board) == (1, SHIPPED)
-    assert "개정 2" in run("org", "apply", "--yes").output
-    assert "에이전트 삭제: sec-agent" in run("org", "diff", 1).output
-    assert "에이전트 추가: sec-agent" in run("org", "diff", 2, 1).output
-    assert run("org", "rollback", 1).exit_code == 0
+    assert "개정 2" in invoke("org", "apply", "--yes").output
+    assert "에이전트 삭제: sec-agent" in invoke("org", "diff", 1).output
+    assert "에이전트 추가: sec-agent" in invoke("org", "diff", 2, 1).output
+    assert invoke("org", "rollback", 1).exit_code == 0
     assert organization_chart.running_text(env.board) == (3, SHIPPED)
-    assert run("org", "plan").exit_code == 2, "the file has not followed"
-    assert run("org", "show", "--yaml").output == SHIPPED
-    shown = run("org", "history").output
+    assert invoke("org", "plan").exit_code == 2, "the file has not followed"
+    assert invoke("org", "show", "--yaml").output == SHIPPED
+    shown = invoke("org", "history").output
     assert [number for number in ("3", "2", "1") if f" {number} " in shown] == ["3", "2", "1"]
-    refused(NotFound, "org", "rollback", 9)
+    refusal(NotFound, "org", "rollback", 9)
 
 
 def test_hiring_and_firing_edit_the_file_and_the_organization(
     env: BoardEnv, tmp_path: Path
 ) -> None:
     words = ("net-agent", "--title", "네트워크 전문가", "--skills", "NETWORK, OS")
-    assert run("hire", *words).exit_code == 0
+    assert invoke("hire", *words).exit_code == 0
     number, text = organization_chart.running_text(env.board)
     assert (number, text) == (2, file(tmp_path).read_text("utf-8"))
     assert chart.parse(text).agents[-1].skills == ("NETWORK", "OS")
-    assert run("fire", "net-agent", "--yes").exit_code == 0
+    assert invoke("fire", "net-agent", "--yes").exit_code == 0
     assert file(tmp_path).read_text("utf-8") == SHIPPED
-    assert "유일한" in refused(Invalid, "fire", "dispatcher", "--yes")
+    assert "유일한" in refusal(Invalid, "fire", "dispatcher", "--yes")
     snippet = tmp_path / "둘.yaml"
     snippet.write_text("- {id: two, title: 둘}\n- {id: three, title: 셋}\n", "utf-8")
-    refused(Invalid, "hire", "--from", snippet)
+    refusal(Invalid, "hire", "--from", snippet)
     snippet.write_text("- id: two\n  title: 둘\n  skills: [DB]\n", "utf-8")
-    assert run("hire", "--from", snippet).exit_code == 0
+    assert invoke("hire", "--from", snippet).exit_code == 0
     assert chart.parse(file(tmp_path).read_text("utf-8")).agents[-1].reports_to == "dispatcher"
 
 
 def test_a_file_that_differs_from_what_runs_is_not_edited(env: BoardEnv, tmp_path: Path) -> None:
     file(tmp_path).write_text(SHIPPED + "# 다른 글\n", "utf-8")
-    assert "guardia org plan" in refused(Invalid, "fire", "sec-agent", "--yes")
+    assert "guardia org plan" in refusal(Invalid, "fire", "sec-agent", "--yes")
     assert file(tmp_path).read_text("utf-8").endswith("# 다른 글\n")
     assert organization_chart.running_text(env.board) == (1, SHIPPED)
     assert len(list(tmp_path.glob(".*"))) == 0
@@ -107,25 +96,25 @@ def test_a_file_that_differs_from_what_runs_is_not_edited(env: BoardEnv, tmp_pat
 def test_a_bad_file_says_where_and_changes_nothing(env: BoardEnv, tmp_path: Path) -> None:
     file(tmp_path).write_text(SHIPPED.replace("duty: audit", "duty: sleep"), "utf-8")
     for words in (("org", "validate"), ("org", "plan"), ("org", "apply")):
-        assert "agents.auditor.duty" in refused(Misconfigured, *words)
+        assert "agents.auditor.duty" in refusal(Misconfigured, *words)
     file(tmp_path).write_bytes("company: 가".encode("cp949"))
-    assert "UTF-8" in refused(Invalid, "org", "validate")
+    assert "UTF-8" in refusal(Invalid, "org", "validate")
     assert organization_chart.running_text(env.board) == (1, SHIPPED)
 
 
 def test_agents_rest_go_on_and_wake(env: BoardEnv) -> None:
-    assert run("agent", "pause", "db-agent").exit_code == 0
-    assert "이미" in run("agent", "pause", "db-agent").output
-    assert "resume db-agent" in refused(Refused, "agent", "run", "db-agent")
-    shown = run("org", "show").output
+    assert invoke("agent", "pause", "db-agent").exit_code == 0
+    assert "이미" in invoke("agent", "pause", "db-agent").output
+    assert "resume db-agent" in refusal(Refused, "agent", "run", "db-agent")
+    shown = invoke("org", "show").output
     assert "일시 중지" in shown and "GUARDiA 운영센터" in shown
-    assert run("agent", "resume", "db-agent").exit_code == 0
-    assert run("agent", "run", "db-agent").exit_code == 0
-    refused(NotFound, "agent", "pause", "nobody")
+    assert invoke("agent", "resume", "db-agent").exit_code == 0
+    assert invoke("agent", "run", "db-agent").exit_code == 0
+    refusal(NotFound, "agent", "pause", "nobody")
 
 
 def test_the_published_schema_fits_the_shipped_chart_and_refuses_what_we_refuse() -> None:
-    schema = json.loads(run("org", "schema").output)
+    schema = json.loads(invoke("org", "schema").output)
     data = YAML(typ="safe").load(SHIPPED)
     jsonschema.Draft202012Validator.check_schema(schema)
     check = jsonschema.Draft202012Validator(schema)
@@ -145,7 +134,7 @@ def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(env: BoardEnv) -> 
 
     with ThreadPoolExecutor(1) as worker:
         beating = worker.submit(beat)
-        done = run("heartbeat", "auditor", "--wait", 120)
+        done = invoke("heartbeat", "auditor", "--wait", 120)
         beating.result()
     assert done.exit_code == 0, done.output
     reason = t("wake.reason.manual")
@@ -155,29 +144,29 @@ def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(env: BoardEnv) -> 
 
 
 def test_a_heartbeat_that_nobody_carries_says_what_is_missing(env: BoardEnv) -> None:
-    assert "guardia worker" in refused(Unreachable, "heartbeat", "db-agent", "--wait", 1)
+    assert "guardia worker" in refusal(Unreachable, "heartbeat", "db-agent", "--wait", 1)
 
 
 def test_line_breaks_of_another_system_stay(env: BoardEnv, tmp_path: Path) -> None:
     windows = SHIPPED.replace("\n", "\r\n").encode()
     file(tmp_path).write_bytes(windows)
-    assert run("org", "apply").exit_code == 0
-    assert run("hire", "net-agent", "--title", "네트워크 전문가").exit_code == 0
+    assert invoke("org", "apply").exit_code == 0
+    assert invoke("hire", "net-agent", "--title", "네트워크 전문가").exit_code == 0
     assert b"\n" not in file(tmp_path).read_bytes().replace(b"\r\n", b"")
-    assert run("fire", "net-agent", "--yes").exit_code == 0
+    assert invoke("fire", "net-agent", "--yes").exit_code == 0
     assert file(tmp_path).read_bytes() == windows
 
 
 def test_one_field_is_set_in_the_file_and_applied(env: BoardEnv, tmp_path: Path) -> None:
-    done = run("agent", "set", "db-agent", "heartbeat.every", "3m")
+    done = invoke("agent", "set", "db-agent", "heartbeat.every", "3m")
     assert done.exit_code == 0, done.output
     text = file(tmp_path).read_text("utf-8")
     assert len(set(text.splitlines()) - set(SHIPPED.splitlines())) == 1
     assert organization_chart.running_text(env.board) == (2, text)
-    assert run("agent", "set", "db-agent", "skills", "[DB, OS]").exit_code == 0
-    refused(NotFound, "agent", "set", "nobody", "title", "가")
-    refused(Misconfigured, "agent", "set", "db-agent", "reports_to", "nobody")
-    refused(Invalid, "agent", "set", "db-agent", "title.of", "가")
+    assert invoke("agent", "set", "db-agent", "skills", "[DB, OS]").exit_code == 0
+    refusal(NotFound, "agent", "set", "nobody", "title", "가")
+    refusal(Misconfigured, "agent", "set", "db-agent", "reports_to", "nobody")
+    refusal(Invalid, "agent", "set", "db-agent", "title.of", "가")
     assert organization_chart.running_text(env.board)[0] == 3
 
 
@@ -185,12 +174,12 @@ def test_the_tree_names_outside_agents_and_revisions_their_authors(
     env: BoardEnv, tmp_path: Path
 ) -> None:
     outside = "{kind: process, command: [/opt/agent]}"
-    assert run("agent", "set", "sec-agent", "adapter", outside).exit_code == 0
+    assert invoke("agent", "set", "sec-agent", "adapter", outside).exit_code == 0
     organization_chart.apply_chart(env.board, f"{SHIPPED}# 다시\n", "person:lead")
-    assert "정다은 팀장" in run("org", "history").output
-    assert "외부 프로그램" not in run("org", "show").output
+    assert "정다은 팀장" in invoke("org", "history").output
+    assert "외부 프로그램" not in invoke("org", "show").output
     organization_chart.rollback(env.board, 2, "person:lead")
-    shown = run("org", "show").output
+    shown = invoke("org", "show").output
     assert "외부 프로그램" in shown and "보안, 네트워크, 계정" in shown
     assert max(wide(line) for line in shown.splitlines()) <= 80
 

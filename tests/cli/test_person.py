@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_env import seeded_env
-from typer.testing import CliRunner
+from command_line import command_env, refusal
 
-from guardia.cli import app
 from guardia.errors import Invalid
 
 PASSWORD = "넉넉히-기나긴-암호"
@@ -16,32 +14,35 @@ PASSWORD = "넉넉히-기나긴-암호"
 def test_an_operator_keeps_accounts(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
-    monkeypatch.setenv("GUARDIA_DSN", database.app)
-    monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
-    monkeypatch.setenv("COLUMNS", "200")
+    variables = {"GUARDIA_PASSWORD": PASSWORD, "COLUMNS": "200"}
 
-    def said(*words: str) -> str:
-        done = CliRunner().invoke(app, ["person", *words], catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.output
+    def person(*words: object) -> str:
+        return person(*words)
 
-    with seeded_env(database.app):
-        said("add", "lead9", "--name", "새 팀장", "--role", "team_lead", "--identity", "사번 9")
-        assert "동일인(사번 9)" in said("link", "lead9", "cus")
-        said("link", "lead9", "mattermost:u9")
-        said("role", "lead9", "pm")
-        said("deactivate", "lead9")
-        rows = [line for line in said("list").splitlines() if "사번 9" in line]
+    with command_env(database, tmp_path, monkeypatch, people=False, **variables):
+        person(
+            "add",
+            "lead9",
+            "--name",
+            "새 팀장",
+            "--role",
+            "team_lead",
+            "--identity",
+            "사번 9",
+        )
+        assert "동일인(사번 9)" in person("link", "lead9", "cus")
+        person("link", "lead9", "mattermost:u9")
+        person("role", "lead9", "pm")
+        person("deactivate", "lead9")
+        rows = [line for line in person("list").splitlines() if "사번 9" in line]
         assert [r.split()[1] for r in rows] == ["cus", "lead9"]
         assert all(word in rows[1] for word in ("새 팀장", "PM", "mattermost:u9", "비활성"))
-        said("unlink", "mattermost:u9")
-        assert "mattermost:u9" not in said("list")
+        person("unlink", "mattermost:u9")
+        assert "mattermost:u9" not in person("list")
         file = tmp_path / "people.yaml"
         file.write_text("people:\n  - {id: new, name: 명부, title: 과장, role: engineer}\n")
-        assert "1명 중 1명" in said("load", str(file))
-        assert "1명 중 0명" in said("load", str(file))
+        assert "1명 중 1명" in person("load", file)
+        assert "1명 중 0명" in person("load", file)
         for wrong in ("people: [{id: a}]", "- a", "people: {", "people:\n"):
             file.write_text(wrong)
-            with pytest.raises(Invalid):
-                said("load", str(file))
+            refusal(Invalid, "person", "load", file)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import environment, running_worker
 from full_stack import FullStack, open_full_stack, seed_full_stack
-from waiting import PATIENCE, wait_until
+from waiting import wait_until
 
 from guardia.board.core.lifecycle import State
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -21,25 +18,6 @@ from guardia.tools.lab.running_fleet import RunningFleet
 pytestmark = pytest.mark.slow
 
 TEXT = "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는데 응답이 없습니다"
-
-
-@contextmanager
-def worker(dsn: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """``guardia worker`` as a process of its own."""
-    environment = {**os.environ, "GUARDIA_DSN": dsn, "GUARDIA_HOME": str(home)}
-    with (home / "worker.log").open("ab") as log:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "guardia", "worker"], env=environment, stdout=log, stderr=log
-        )
-    try:
-        yield running
-    finally:
-        running.terminate()
-        try:
-            running.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
 
 
 @pytest.fixture
@@ -54,14 +32,15 @@ def test_another_worker_takes_over_from_one_that_was_killed_while_a_command_ran(
 ) -> None:
     stack.fleet.fault("hung-was")
     sr_id = stack.request(TEXT)
-    with worker(database.app, tmp_path) as first:
+    env, worker_log = environment(tmp_path, GUARDIA_DSN=database.app), tmp_path / "worker.log"
+    with running_worker(env, worker_log) as first:
         assert wait_until(lambda: stack.state(sr_id) is State.PENDING_APPROVAL), "no plan"
         stack.decide(sr_id)
         assert wait_until(lambda: stack.changes(sr_id) == ["service.restart"]), "no restart"
         first.send_signal(signal.SIGKILL)
         first.wait()
     before = len(stack.entries(sr_id))
-    with worker(database.app, tmp_path):
+    with running_worker(env, worker_log):
         assert wait_until(lambda: len(stack.entries(sr_id)) > before), "not taken over"
         # What the restart had begun comes to its end on the server.
         stack.fleet.heal("hung-was")

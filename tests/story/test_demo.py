@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,11 +15,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command_line import environment, run_process, start_process
 from waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.slow
 
-GUARDIA = [sys.executable, "-m", "guardia"]
 QUERY = """
 select status, count(*) from tb_ops_task group by status;
 select count(*) as broken from v_audit_integrity where integrity_status <> 'VALID';
@@ -36,8 +35,8 @@ def place() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def environment(place: Path) -> dict[str, str]:
-    return {**os.environ, "GUARDIA_HOME": str(place), "GUARDIA_PORT": "0"}
+def demo_env(place: Path) -> dict[str, str]:
+    return environment(place, GUARDIA_PORT="0")
 
 
 def relatives(place: Path) -> list[psutil.Process]:
@@ -60,14 +59,7 @@ def gone(place: Path) -> bool:
 
 
 def told(place: Path, *more: str) -> tuple[int, dict[str, object]]:
-    done = subprocess.run(
-        [*GUARDIA, "demo", "--yes", "--exit", "--json", *more],
-        env=environment(place),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    done = run_process("demo", "--yes", "--exit", "--json", *more, env=demo_env(place))
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
@@ -79,19 +71,10 @@ def test_the_demo_tells_its_story_and_leaves_nothing_running(place: Path) -> Non
 
 
 def test_afterwards_the_record_verifies_and_sql_runs(place: Path, tmp_path: Path) -> None:
-    verified = subprocess.run(
-        [*GUARDIA, "audit", "verify"], env=environment(place), check=False, capture_output=True
-    )
-    assert verified.returncode == 0
+    assert run_process("audit", "verify", env=demo_env(place)).returncode == 0
     file = tmp_path / "q.sql"
     file.write_text(QUERY)
-    rows = subprocess.run(
-        [*GUARDIA, "db", "sql", str(file)],
-        env=environment(place),
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    rows = run_process("db", "sql", file, env=demo_env(place), check=True).stdout
     assert "COMPLETED\t1" in rows
     assert "broken\n0" in rows
     assert gone(place), relatives(place)
@@ -99,12 +82,8 @@ def test_afterwards_the_record_verifies_and_sql_runs(place: Path, tmp_path: Path
 
 @pytest.mark.parametrize("seconds", [1.0, 3.0, 9.0])
 def test_killed_at_any_moment_it_leaves_nothing_running(place: Path, seconds: float) -> None:
-    running = subprocess.Popen(
-        [*GUARDIA, "demo"],
-        env=environment(place),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = start_process("demo", env=demo_env(place), **silent)
     time.sleep(seconds)
     running.send_signal(signal.SIGKILL)
     running.wait()
@@ -112,11 +91,9 @@ def test_killed_at_any_moment_it_leaves_nothing_running(place: Path, seconds: fl
 
 
 def test_after_all_that_it_starts_again_and_ctrl_c_ends_it(place: Path) -> None:
-    running = subprocess.Popen(
-        [*GUARDIA, "demo"], env=environment(place), stdout=subprocess.PIPE, text=True
-    )
+    running = start_process("demo", env=demo_env(place), stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None
-    impatience = threading.Timer(600, running.kill)
+    impatience = threading.Timer(4 * PATIENCE, running.kill)
     impatience.start()
     for line in running.stdout:
         if "guardia approve" in line:

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,8 +18,9 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from command_line import environment, run_process, start_process
 from sqlalchemy.engine import make_url
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from guardia.board.site import permissions
 from guardia.org.credential_store import FileCredentialStore
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.slow
 PASSWORD = "demo-암호-7f3a91c2"
 TOKEN = "messenger-token-5be1d0aa93"
 TEXT = "기재부 운영DB 쿼리가 너무 느려요"
-GUARDIA = [sys.executable, "-m", "guardia"]
 _PROC = Path("/proc")
 _LINE = 40
 """Characters from which a line of a key is a secret and not a header."""
@@ -113,7 +112,7 @@ class Demo:
 
     @property
     def environment(self) -> dict[str, str]:
-        return environment(self.place)
+        return environment(self.place, GUARDIA_PORT="0")
 
     def until(self, text: str) -> str:
         """Read on to the line with this text."""
@@ -126,14 +125,7 @@ class Demo:
 
     def run(self, *words: str) -> str:
         """Another command on the same data."""
-        done = subprocess.run(
-            [*GUARDIA, *words], env=self.environment, check=True, capture_output=True, text=True
-        )
-        return done.stdout
-
-
-def environment(place: Path) -> dict[str, str]:
-    return {**os.environ, "GUARDIA_HOME": str(place), "GUARDIA_PORT": "0", "COLUMNS": "200"}
+        return run_process(*words, env=self.environment, check=True).stdout
 
 
 @pytest.fixture
@@ -144,14 +136,10 @@ def demo() -> Iterator[Demo]:
     keys.put("demo-password", PASSWORD)
     keys.put("messenger-token", TOKEN)
     with (place / "stderr.log").open("w") as errors:
-        process = subprocess.Popen(
-            [*GUARDIA, "demo", "--yes"],
-            env=environment(place),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-    impatience = threading.Timer(240, process.kill)
+        env = environment(place, GUARDIA_PORT="0")
+        streams = {"stdout": subprocess.PIPE, "stderr": errors, "text": True}
+        process = start_process("demo", "--yes", env=env, **streams)
+    impatience = threading.Timer(4 * PATIENCE, process.kill)
     impatience.start()
     yield Demo(place, process, [])
     impatience.cancel()

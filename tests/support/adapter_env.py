@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -142,6 +143,7 @@ def open_adapter_run(
         standing.leave.set()
         thread.join(PATIENCE)
         assert not thread.is_alive()
+        drop_half_open_connections()
 
 
 def run_adapter_once(
@@ -160,4 +162,14 @@ def run_adapter_once(
             adapter_context(env, claim, hands),
             adapter_entry(known, more.get("tools")),
         ).result()
+    drop_half_open_connections()
     return claim, hands
+
+
+def drop_half_open_connections() -> None:
+    """Close what a turn that ended early had only begun to connect.
+
+    psycopg leaves it to the garbage collector, and until then a database cannot be dropped: its
+    server waits a minute for the rest of the log-in.
+    """
+    gc.collect()

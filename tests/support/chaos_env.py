@@ -12,7 +12,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -26,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from command_line import environment, start_process
 from signing_env import SilentNotary
+from waiting import PATIENCE, wait_until
 
 from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
@@ -177,7 +178,7 @@ class WorkerProcess:
     def stop(self) -> int:
         """SIGTERM, and its exit code."""
         self.process.terminate()
-        return self.process.wait(120)
+        return self.process.wait(PATIENCE)
 
 
 @dataclass
@@ -241,16 +242,10 @@ class ChaosRun:
     def worker(self) -> WorkerProcess:
         """Start one more."""
         url = f"http://127.0.0.1:{self.services.server_port}/hooks/x"
-        environment = {
-            **os.environ,
-            "GUARDIA_DSN": self.dsn,
-            "GUARDIA_HOME": str(self.home),
-            "GUARDIA_MESSENGER_URL": url,
-        }
+        env = environment(self.home, GUARDIA_DSN=self.dsn, GUARDIA_MESSENGER_URL=url)
         log = self.home / f"worker-{len(self.workers)}.log"
-        program = [sys.executable, "-m", "guardia", "worker"]
         with log.open("wb") as file:
-            process = subprocess.Popen(program, env=environment, stdout=file, stderr=file)
+            process = start_process("worker", env=env, stdout=file, stderr=file)
         self.workers.append(WorkerProcess(process, log))
         return self.workers[-1]
 
@@ -301,16 +296,16 @@ class ChaosRun:
 
     def until(self, true: Callable[[], bool], what: str, seconds: float = 400.0) -> None:
         """Approve what is asked for until it comes true; fails with what the workers say."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def look() -> bool:
             self.approve()
             with suppress(*OUTAGE_ERRORS):
-                if true():
-                    return
-            if time.monotonic() > deadline:
-                tails = [f"{w.log.name}:\n{w.log.read_text()[-2000:]}" for w in self.workers]
-                raise AssertionError("\n".join([what, str(self.states()), *tails]))
-            time.sleep(0.2)
+                return true()
+            return False
+
+        if not wait_until(look, seconds, pause=0.2):
+            tails = [f"{w.log.name}:\n{w.log.read_text()[-2000:]}" for w in self.workers]
+            raise AssertionError("\n".join([what, str(self.states()), *tails]))
 
     # --- what is seen of it ---------------------------------------------------------------
 

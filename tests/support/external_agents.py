@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import environment, running_worker
 from full_stack import FullStack, open_full_stack
 from page_env import page_app, serve_app
 from sqlalchemy import select
-from waiting import PATIENCE
 
 from guardia.agents.adapters import process
 from guardia.board.audit.model import AuditEntry
@@ -93,20 +91,9 @@ def stack_with_external_agent(
         organization_chart.apply_chart(
             stack.board, chart_with_adapter(adapter, **more), "operator:test"
         )
-        environment = {
-            **os.environ,
-            "GUARDIA_DSN": dsn,
-            "GUARDIA_HOME": str(home),
-            "GUARDIA_BOARD_URL": address,
-        }
-        with (home / "worker.log").open("ab") as log:
-            program = [sys.executable, "-m", "guardia", "worker"]
-            worker = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
-        try:
+        env = environment(home, GUARDIA_DSN=dsn, GUARDIA_BOARD_URL=address)
+        with running_worker(env, home / "worker.log"):
             yield stack
-        finally:
-            worker.terminate()
-            worker.wait(PATIENCE)
         assert list((home / "outside").iterdir()) == []
 
 

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapter_env import FakeTransport, adapter_context, adapter_entry
+from adapter_env import (
+    FakeTransport,
+    adapter_context,
+    adapter_entry,
+    drop_half_open_connections,
+)
 from board_env import LEAD, SERVER, TERMINATE, BoardEnv, plan
 from external_agents import audit_entries, chart_with_adapter, python_adapter, shared_folder
 from waiting import AN_HOUR, PATIENCE, SettableClock, wait_until
@@ -83,6 +88,7 @@ class SessionRun:
             self.result.append(self.runner.work(here, self.entry, self.closing.is_set))
         except Stale as error:
             self.result.append(error)
+        drop_half_open_connections()
 
     @contextmanager
     def begun(self) -> Iterator[None]:
