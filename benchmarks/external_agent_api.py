@@ -48,7 +48,7 @@ def measure(dsn: str) -> None:
         with open_adapter_run(env, calls=10_000) as found:
             api = f"{board_url}/api/agent/tasks/{found.claim.task_id}"
             bearer = {"authorization": f"Bearer {found.token}"}
-            gate = adapter_context(env, found.claim, found.hands).gate
+            gate = adapter_context(env, found.claim, found.transport).gate
             grant, call = grants.grant_reads(env.board, found.claim), ToolCall.model_validate(LOCKS)
             with httpx.Client(headers=bearer, timeout=60) as client:
                 report_timing("GET the task", lambda: client.get(api).raise_for_status())
@@ -63,7 +63,7 @@ def measure(dsn: str) -> None:
             agent = adapter_entry(
                 with_trusted_account({"kind": "process", "command": ["/bin/true"]})
             )
-            here = adapter_context(env, env.create_parsed_task(), found.hands)
+            here = adapter_context(env, env.create_parsed_task(), found.transport)
             report_timing(
                 "a turn of /bin/true", lambda: runner._run_session(here, agent, lambda: False), 20
             )

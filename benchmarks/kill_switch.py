@@ -43,8 +43,8 @@ def measure(
         open_full_stack(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, SlowTransport) as stack,
         interrupt_listeners(stack),
     ):
-        holds = claim_tasks(stack, count)
-        with reads_in_flight(stack, holds) as reads:
+        claims = claim_tasks(stack, count)
+        with reads_in_flight(stack, claims) as reads:
             began = time.perf_counter()
             kill_switch.kill(stack.board, stack.person("engineer"), "benchmark")
             ordered = time.perf_counter() - began

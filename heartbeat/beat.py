@@ -48,7 +48,7 @@ def beat(
         return None
     if not run_context.has_work:
         return "idle"
-    limit = run_context.entry.heartbeat.limit
+    limit = run_context.entry.heartbeat.beat_timeout
     outcome, task_id, steps = "error", None, 0
     try:
         outcome, task_id, steps = run_with_timeout(

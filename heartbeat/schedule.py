@@ -82,11 +82,12 @@ class HeartbeatScheduler:
         with self._reload_lock:
             revision, chart = org_chart.running(self._board)
             wanted = {a.id: a.heartbeat for a in chart.agents}
-            for find_trigger in self._agent_jobs():
-                if wanted.get(find_trigger.trigger.agent_id) == find_trigger.trigger.heartbeat:
-                    del wanted[find_trigger.trigger.agent_id]
-                elif find_trigger.trigger.agent_id not in wanted:
-                    self._scheduler.remove_job(find_trigger.id)
+            for job in self._agent_jobs():
+                trigger: HeartbeatTrigger = job.trigger
+                if wanted.get(trigger.agent_id) == trigger.heartbeat:
+                    del wanted[trigger.agent_id]
+                elif trigger.agent_id not in wanted:
+                    self._scheduler.remove_job(job.id)
             for agent_id, heartbeat in wanted.items():
                 self._add(HeartbeatTrigger(agent_id, heartbeat))
             log.info("the clock follows revision %s", revision)
@@ -94,8 +95,8 @@ class HeartbeatScheduler:
     def catch_up(self) -> None:
         """Tell of the moments that passed while nobody looked, as each agent's policy says."""
         last, now = beats.last_ticks(self._board), self._board.clock()
-        for find_trigger in self._agent_jobs():
-            trigger: HeartbeatTrigger = find_trigger.trigger
+        for job in self._agent_jobs():
+            trigger: HeartbeatTrigger = job.trigger
             policy, since = trigger.heartbeat.catch_up, last.get(trigger.agent_id)
             if since is None or policy == "skip":
                 continue

@@ -24,7 +24,7 @@ settings.register_profile("guardia", deadline=None)
 settings.load_profile("guardia")
 
 TEMPLATE = "guardia_template"
-SEEDED = "guardia_seated"
+SEEDED = "guardia_seeded"
 _SERVER = {
     **FAST_SETTINGS,
     "max_connections": "200",
@@ -78,7 +78,7 @@ def template(cluster: Cluster) -> str:
 
 
 @pytest.fixture(scope="session")
-def seats(cluster: Cluster, template: str) -> str:
+def seeded_template(cluster: Cluster, template: str) -> str:
     """The template of tests that have a ``cast``: its chart, people and servers are in it."""
     cluster.create_database(SEEDED, owner=OWNER_ROLE, template=template)
     with seeded_env(cluster.dsn(APPLICATION_ROLE, SEEDED)):
@@ -99,7 +99,7 @@ class Dsns:
 def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) -> Iterator[Dsns]:
     """A migrated database for one test."""
     name = f"test_{next(_database_numbers)}"
-    origin = SEEDED if "seats" in request.fixturenames else template
+    origin = SEEDED if "seeded_template" in request.fixturenames else template
     cluster.create_database(name, owner=OWNER_ROLE, template=origin)
     yield Dsns(
         name,
@@ -111,7 +111,7 @@ def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) ->
 
 
 @pytest.fixture
-def env(seats: str, database: Dsns) -> Iterator[BoardEnv]:
+def env(seeded_template: str, database: Dsns) -> Iterator[BoardEnv]:
     """The shipped chart, people and servers over a database of its own."""
     with open_env(database.app) as env:
         yield env

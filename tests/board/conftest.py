@@ -14,7 +14,7 @@ from page_env import PASSWORD, PageClient, enrol_page_users, page_app
 
 
 @pytest.fixture
-def sealed(env: BoardEnv, database: Any, tmp_path: Path) -> AuditEnv:
+def audit_env(env: BoardEnv, database: Any, tmp_path: Path) -> AuditEnv:
     """The same board with a notary, copies outside and a superuser who attacks."""
     return open_audit_env(env, database.superuser, tmp_path)
 

@@ -35,7 +35,7 @@ def test_made_shown_once_listed_and_ended(env: BoardEnv) -> None:
     secret = made.stdout.strip()
     assert made.exit_code == 0 and "\n" not in secret
     found = signed_in_person(env.board, secret)
-    assert found is not None and found.only == {"control.kill"}
+    assert found is not None and found.allowed_actions == {"control.kill"}
     listed = run("list", "--as", "lead").stdout
     assert "관제" in listed and "control.kill" in listed and secret not in listed
     assert run("revoke", "1", "--as", "lead").exit_code == 0

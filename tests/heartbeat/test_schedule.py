@@ -27,14 +27,14 @@ from guardia.org import chart
 
 
 @pytest.fixture
-def sealed(database: Any, tmp_path: Path) -> Iterator[AuditEnv]:
+def audit_env(database: Any, tmp_path: Path) -> Iterator[AuditEnv]:
     with seeded_env(database.app) as env:
         yield open_audit_env(env, database.superuser, tmp_path)
 
 
 @pytest.fixture
-def clock(sealed: AuditEnv) -> Iterator[BackgroundScheduler]:
-    found = schedule.HeartbeatScheduler(sealed.board)
+def clock(audit_env: AuditEnv) -> Iterator[BackgroundScheduler]:
+    found = schedule.HeartbeatScheduler(audit_env.board)
     found.start()
     yield found._scheduler
     found.stop()
@@ -47,40 +47,42 @@ def test_the_day_is_verified_at_midnight_of_the_company(clock: BackgroundSchedul
 
 
 def test_the_record_is_signed_every_minute_that_it_grew(
-    sealed: AuditEnv, clock: BackgroundScheduler
+    audit_env: AuditEnv, clock: BackgroundScheduler
 ) -> None:
-    find_trigger = clock.get_job("record:seal")
-    assert find_trigger.trigger.interval.total_seconds() == 60
-    sealed.write(1)
-    find_trigger.func(*find_trigger.args)
-    find_trigger.func(*find_trigger.args)
-    assert len((sealed.witness_files.copies[0] / "main.jsonl").read_text().splitlines()) == 1
+    job = clock.get_job("record:seal")
+    assert job.trigger.interval.total_seconds() == 60
+    audit_env.write(1)
+    job.func(*job.args)
+    job.func(*job.args)
+    assert len((audit_env.witness_files.copies[0] / "main.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: AuditEnv) -> None:
-    later = sealed.board.clock() + timedelta(days=1, hours=2)
-    board = replace(sealed.board, clock=lambda: later)
+def test_a_missing_report_is_told_as_soon_as_the_clock_starts(audit_env: AuditEnv) -> None:
+    later = audit_env.board.clock() + timedelta(days=1, hours=2)
+    board = replace(audit_env.board, clock=lambda: later)
     clock = schedule.HeartbeatScheduler(board)
     clock.start()
     try:
         assert clock._scheduler.get_job("record:miss").trigger.interval.total_seconds() == 3600
-        assert wait_until(lambda: alerted(sealed))
+        assert wait_until(lambda: alerted(audit_env))
     finally:
         clock.stop()
 
 
-def test_a_midnight_that_nobody_saw_is_made_up_for_when_the_board_is_back(sealed: AuditEnv) -> None:
-    later = sealed.board.clock() + timedelta(days=1)
-    clock = schedule.HeartbeatScheduler(replace(sealed.board, clock=lambda: later))
+def test_a_midnight_that_nobody_saw_is_made_up_for_when_the_board_is_back(
+    audit_env: AuditEnv,
+) -> None:
+    later = audit_env.board.clock() + timedelta(days=1)
+    clock = schedule.HeartbeatScheduler(replace(audit_env.board, clock=lambda: later))
     for _ in range(2):
         clock.resume()
-    with psycopg.connect(sealed.superuser) as connection:
+    with psycopg.connect(audit_env.superuser) as connection:
         rows = connection.execute("select from tb_wake where reason = 'daily'").fetchall()
         assert len(rows) == 1
 
 
 def test_what_the_database_could_not_take_is_tried_until_it_does(
-    sealed: AuditEnv, clock: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
+    audit_env: AuditEnv, clock: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule, "_AGAIN", timedelta())
     tried: list[int] = []
@@ -94,8 +96,8 @@ def test_what_the_database_could_not_take_is_tried_until_it_does(
     assert wait_until(lambda: len(tried) == 3)
 
 
-def alerted(sealed: AuditEnv) -> bool:
-    with psycopg.connect(sealed.superuser) as connection:
+def alerted(audit_env: AuditEnv) -> bool:
+    with psycopg.connect(audit_env.superuser) as connection:
         rows = connection.execute("select text from tb_outbox where kind = 'alert'").fetchall()
         return any("일일 감사 로그 검증 보고" in row[0] for row in rows)
 
@@ -140,14 +142,14 @@ def every(clock: schedule.HeartbeatScheduler, agent: str) -> str | None:
 
 
 def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
-    sealed: AuditEnv, database: Any
+    audit_env: AuditEnv, database: Any
 ) -> None:
-    clock = schedule.HeartbeatScheduler(sealed.board)
+    clock = schedule.HeartbeatScheduler(audit_env.board)
     clock.start()
     try:
         assert every(clock, "auditor") == "1h"
-        with following(clock, sealed.board):
-            organization_chart.apply_chart(sealed.board, chart_with("2h"), "operator:test")
+        with following(clock, audit_env.board):
+            organization_chart.apply_chart(audit_env.board, chart_with("2h"), "operator:test")
             assert wait_until(lambda: every(clock, "auditor") == "2h")
             # While nobody can listen the chart changes again.
             with psycopg.connect(database.superuser, autocommit=True) as connection:
@@ -156,7 +158,7 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
                     " where query like 'listen%' and datname = current_database()"
                 )
             hired = chart_with("3h").replace("- id: sec-agent", "- id: net-agent")
-            organization_chart.apply_chart(sealed.board, hired, "operator:test")
+            organization_chart.apply_chart(audit_env.board, hired, "operator:test")
             assert wait_until(lambda: every(clock, "auditor") == "3h")
             assert every(clock, "net-agent") == "10m" and every(clock, "sec-agent") is None
     finally:
@@ -165,19 +167,21 @@ def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
 
 @pytest.mark.parametrize(("policy", "told"), [("skip", 0), ("once", 1), ("all", 3)])
 def test_ticks_that_nobody_saw_are_made_up_for_as_the_chart_says(
-    sealed: AuditEnv, policy: str, told: int
+    audit_env: AuditEnv, policy: str, told: int
 ) -> None:
-    organization_chart.apply_chart(sealed.board, chart_with("1h", catch_up=policy), "operator:test")
-    sealed.env.create_issue()
-    start = sealed.board.clock()
+    organization_chart.apply_chart(
+        audit_env.board, chart_with("1h", catch_up=policy), "operator:test"
+    )
+    audit_env.env.create_issue()
+    start = audit_env.board.clock()
     ten = timedelta(minutes=10)
     last = start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % ten
-    assert beats.tick(sealed.board, "dispatcher", last)
-    beats.begin(sealed.board, "dispatcher")
-    clock = schedule.HeartbeatScheduler(replace(sealed.board, clock=lambda: last + 3 * ten))
+    assert beats.tick(audit_env.board, "dispatcher", last)
+    beats.begin(audit_env.board, "dispatcher")
+    clock = schedule.HeartbeatScheduler(replace(audit_env.board, clock=lambda: last + 3 * ten))
     clock.reload()
     clock.catch_up()
     clock.catch_up()
-    with psycopg.connect(sealed.superuser) as connection:
+    with psycopg.connect(audit_env.superuser) as connection:
         kept = connection.execute("select count(*) from tb_tick where agent_id = 'dispatcher'")
         assert kept.fetchone() == (1 + told,)

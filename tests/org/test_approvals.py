@@ -18,12 +18,12 @@ def approvals(text: str, more: str = "") -> ApprovalPolicy:
 
 def test_the_short_form_is_the_long_form_with_defaults() -> None:
     assert approvals("[team_lead, pm]") == approvals("{steps: [team_lead, {role: pm, quorum: 1}]}")
-    assert approvals("[]").demanded == 0
+    assert approvals("[]").required_approvers == 0
 
 
 def test_the_shipped_chains_demand_as_many_persons_as_they_say() -> None:
     found = chart.parse(SHIPPED).approvals
-    assert {name: p.demanded for name, p in found.items()} == {
+    assert {name: p.required_approvers for name, p in found.items()} == {
         "READ_ONLY": 0,
         "MAINTENANCE": 1,
         "DEPLOY_SECURE": 3,
@@ -39,7 +39,7 @@ def test_terms_windows_and_freezes_are_read() -> None:
         "freezes: [{from: 2026-12-24T00:00:00, until: 2027-01-04T00:00:00, categories: [OWN]}]\n",
     )
     assert (found.expires, found.remind) == (timedelta(minutes=90), timedelta(seconds=30))
-    assert found.demanded == 2 and found.windows[0].days == ("sat",)
+    assert found.required_approvers == 2 and found.windows[0].days == ("sat",)
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,11 @@ def charted(budget: str = "", more: str = "") -> chart_model.OrgChart:
 
 def test_a_chart_without_any_of_it_is_what_it_was() -> None:
     agents = chart.parse(SHIPPED).agents
-    assert all(a.brain.chain == () and a.budget.cap("month").open for a in agents)
+    assert all(a.brain.models_in_order == () and a.budget.cap("month").is_unlimited for a in agents)
 
 
 def test_the_short_form_names_one_model() -> None:
-    (model,) = charted().agents[0].brain.chain
+    (model,) = charted().agents[0].brain.models_in_order
     assert (model.base_url, model.model, model.timeout) == ("http://vllm:8000/v1", "qwen", 30)
 
 
@@ -85,10 +85,10 @@ def test_money_is_never_rounded_while_it_is_counted() -> None:
 
 def test_a_cap_counts_the_scarcer_kind() -> None:
     cap = Budget(tokens=100, won=1).cap("month")
-    assert cap.share(Amount(10, MICROS_PER_WON // 2)) == 50 and not cap.is_nearly_reached(
+    assert cap.percent_used(Amount(10, MICROS_PER_WON // 2)) == 50 and not cap.is_nearly_reached(
         Amount(79, 0)
     )
-    assert cap.is_nearly_reached(Amount(80, 0)) and cap.holds(Amount(100, MICROS_PER_WON))
-    assert not cap.holds(Amount(0, MICROS_PER_WON + 1)) and not cap.holds(Amount(101, 0))
-    assert cap.increased_by(Amount(1, 0)).holds(Amount(101, 0))
-    assert Budget(tokens=100).cap("day").open and Cap().share(Amount(1, 1)) is None
+    assert cap.is_nearly_reached(Amount(80, 0)) and cap.allows(Amount(100, MICROS_PER_WON))
+    assert not cap.allows(Amount(0, MICROS_PER_WON + 1)) and not cap.allows(Amount(101, 0))
+    assert cap.increased_by(Amount(1, 0)).allows(Amount(101, 0))
+    assert Budget(tokens=100).cap("day").is_unlimited and Cap().percent_used(Amount(1, 1)) is None

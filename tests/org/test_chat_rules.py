@@ -136,4 +136,4 @@ def test_changes_of_rules_are_told_one_by_one_and_so_is_their_order() -> None:
     lines = RULES.splitlines()
     lines[-1], lines[-2] = lines[-2], lines[-1]
     (order,) = chart_diff.diff_charts(before, chart.parse("\n".join(lines)))
-    assert (order.place, order.before, order.after) == ("talk.rules", "one, two", "two, one")
+    assert (order.path, order.before, order.after) == ("talk.rules", "one, two", "two, one")

@@ -200,7 +200,7 @@ def test_who_writes_while_the_key_is_replaced_writes_under_the_right_one(folder:
             FileCredentialStore(folder).rotate()
         over.set()
         assert writing.result() > 0
-    assert FileCredentialStore(folder).found("busy") and whole(folder)
+    assert FileCredentialStore(folder).find("busy") and whole(folder)
 
 
 @pytest.mark.parametrize("source", ["environment", "systemd"])

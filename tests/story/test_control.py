@@ -63,10 +63,10 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
         open_full_stack(furnished.app, fleet, keys, SlowTransport) as second,
         interrupt_listeners(first, second),
     ):
-        holds = claim_tasks(first, 50)
+        claims = claim_tasks(first, 50)
         with (
-            reads_in_flight(first, holds[:25]) as here,
-            reads_in_flight(second, holds[25:]) as there,
+            reads_in_flight(first, claims[:25]) as here,
+            reads_in_flight(second, claims[25:]) as there,
         ):
             assert wait_until(lambda: count_sleeping_commands() >= 50)
             done = control_kill_switch.kill(first.board, first.person("engineer"), "시험")

@@ -52,6 +52,9 @@ class FakeTransport:
         self.sent.append(command.render())
         return Output(0, json.dumps(NO_LOCKS), "", 0.01)
 
+    def end(self, host: Any, tag: str) -> bool:
+        return True
+
 
 class IdleEngagement:
     """An engagement that lasts until it is told to go: the test itself is the agent."""
@@ -80,7 +83,7 @@ class AdapterRun:
     claim: Claim
     token: str
     session_id: int
-    hands: FakeTransport
+    transport: FakeTransport
     browser: PageClient
     endings: list[SessionEnd] = field(default_factory=list)
 
@@ -101,9 +104,9 @@ def adapter_entry(adapter: dict[str, Any], tools: tuple[str, ...] | None = None)
     return AgentEntry(id="db-agent", title="DB 전문가", duty="operate", adapter=found, tools=tools)
 
 
-def adapter_context(env: BoardEnv, claim: Claim, hands: FakeTransport) -> AgentContext:
+def adapter_context(env: BoardEnv, claim: Claim, transport: FakeTransport) -> AgentContext:
     """What a beat brings; an outside agent has neither our library nor our brain."""
-    gate = Gate(env.board, hands, sleep=lambda _: None)
+    gate = Gate(env.board, transport, sleep=lambda _: None)
     return AgentContext(env.board, gate, None, None, claim, ())  # type: ignore[arg-type]
 
 
@@ -117,9 +120,9 @@ def open_adapter_run(
     tools: tuple[str, ...] | None = None,
 ) -> Iterator[AdapterRun]:
     """A turn that is served until the end of the block."""
-    claim, hands = claim or env.create_parsed_task(), FakeTransport()
+    claim, transport = claim or env.create_parsed_task(), FakeTransport()
     agent = adapter_entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
-    here = adapter_context(env, claim, hands)
+    here = adapter_context(env, claim, transport)
     offered = build_manifest(agent, here.gate.host(grants.grant_reads(env.board, claim)))
     session_id, token = sessions.open_session(
         env.board, claim, offered, kind="process", seconds=round(seconds), budget=calls
@@ -127,7 +130,7 @@ def open_adapter_run(
     standing, proxy = IdleEngagement(), ToolProxy(here, agent, session_id, graph.execution_graph())
     turn = AgentSession(env.board, claim, proxy, session_id, seconds, grace=0.1)
     browser = PageClient(page_app(env.board), raise_server_exceptions=False)
-    found = AdapterRun(env, claim, token, session_id, hands, browser)
+    found = AdapterRun(env, claim, token, session_id, transport, browser)
 
     def run() -> None:
         ending = turn.run(standing)
@@ -148,7 +151,7 @@ def run_adapter_once(
     env: BoardEnv, adapter: dict[str, Any], address: str, folder: Path, keys: Path, **more: Any
 ) -> tuple[Claim, FakeTransport]:
     """One whole turn of such an agent on a new task; it is over when this returns."""
-    claim, hands = more.get("hold") or env.create_parsed_task(), FakeTransport()
+    claim, transport = env.create_parsed_task(), FakeTransport()
     known = adapter if adapter["kind"] == "http" else with_trusted_account(adapter)
     runner = ExternalAgentRunner(
         address, HostResources(folder, FileCredentialStore(keys)), grace=more.get("grace", 2.0)
@@ -157,7 +160,7 @@ def run_adapter_once(
     with ThreadPoolExecutor(1) as pool:
         pool.submit(
             runner.work,
-            adapter_context(env, claim, hands),
+            adapter_context(env, claim, transport),
             adapter_entry(known, more.get("tools")),
         ).result()
-    return claim, hands
+    return claim, transport

@@ -264,8 +264,17 @@ class ChaosRun:
         at, had_spare_worker = self.rows(query, others)[0]
         worker.signal(number)
         losses = [
-            WorkerLoss(run_id, at, number.name, had_spare_worker, *hand, cpu_wait_seconds())
-            for run_id, *hand in self._open_beats(worker)
+            WorkerLoss(
+                run_id,
+                at,
+                number.name,
+                had_spare_worker,
+                task_id,
+                fence,
+                worker_id,
+                waiting=cpu_wait_seconds(),
+            )
+            for run_id, task_id, fence, worker_id in self._open_beats(worker)
         ]
         self.losses += losses
         watch = threading.Thread(target=self._watch, args=(losses,), daemon=True)

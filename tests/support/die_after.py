@@ -22,19 +22,19 @@ class DyingTransport:
     """Hands that carry out a terminating command and take the process with them."""
 
     def __init__(self, transport: Any) -> None:
-        self._hands = transport
+        self._transport = transport
 
     def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
-        output = self._hands.run(host, command, timeout=timeout, **more)
+        output = self._transport.run(host, command, timeout=timeout, **more)
         if "pg_terminate_backend" in command.render():
             os.kill(os.getpid(), signal.SIGKILL)
         return output
 
     def end(self, host: Any, tag: str) -> Any:
-        return self._hands.end(host, tag)
+        return self._transport.end(host, tag)
 
     def close(self) -> None:
-        self._hands.close()
+        self._transport.close()
 
 
 if __name__ == "__main__":

@@ -41,19 +41,19 @@ class SlowTransport:
     """Hands that wait on the host before the command: an hour, unless someone stops it."""
 
     def __init__(self, transport: Any, only: Callable[[str], bool] = lambda _: True) -> None:
-        self._hands = transport
+        self._transport = transport
         self._only = only
 
     def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
         if self._only(command.render()):
             command, timeout = Command.of("sleep", SLEEP_MARK), 2 * AN_HOUR
-        return self._hands.run(host, command, timeout=timeout, **more)
+        return self._transport.run(host, command, timeout=timeout, **more)
 
     def end(self, host: Any, tag: str) -> Any:
-        return self._hands.end(host, tag)
+        return self._transport.end(host, tag)
 
     def close(self) -> None:
-        self._hands.close()
+        self._transport.close()
 
 
 def count_sleeping_commands() -> int:
@@ -108,19 +108,19 @@ def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
     beats.end(stack.board, begun, "delegated", task_id=None, steps=0)
     begun = beats.begin(stack.board, "db-agent")
     assert begun is not None
-    holds: list[Claim] = []
-    while claim := beats.claim_task(stack.board, begun, frozenset(h.task_id for h in holds)):
-        holds.append(claim)
-    assert len(holds) == count
+    claims: list[Claim] = []
+    while claim := beats.claim_task(stack.board, begun, frozenset(h.task_id for h in claims)):
+        claims.append(claim)
+    assert len(claims) == count
     # A beat has one task in its hands: for fifty at once it would take fifty agents.
     with stack.board.database.transaction() as session:
-        numbers = [h.task_id for h in holds]
+        numbers = [h.task_id for h in claims]
         session.execute(update(Task).where(Task.task_id.in_(numbers)).values(run_id=begun.run_id))
-    return holds
+    return claims
 
 
 @contextmanager
-def reads_in_flight(stack: FullStack, holds: list[Claim]) -> Iterator[list[Future[Any]]]:
+def reads_in_flight(stack: FullStack, claims: list[Claim]) -> Iterator[list[Future[Any]]]:
     """A read for each of them, all running on the hosts at once."""
 
     def read(claim: Claim) -> Any:
@@ -128,9 +128,9 @@ def reads_in_flight(stack: FullStack, holds: list[Claim]) -> Iterator[list[Futur
         service = {"service": SERVERS[grant.server_id]}
         return stack.gate.read(grant, ToolCall(tool="service.processes", args=service))
 
-    with ThreadPoolExecutor(len(holds)) as threads:
-        reads = [threads.submit(read, claim) for claim in holds]
-        assert wait_until(lambda: count_sleeping_commands() >= len(holds)), [
+    with ThreadPoolExecutor(len(claims)) as threads:
+        reads = [threads.submit(read, claim) for claim in claims]
+        assert wait_until(lambda: count_sleeping_commands() >= len(claims)), [
             r for r in reads if r.done()
         ]
         yield reads

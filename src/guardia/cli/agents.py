@@ -180,7 +180,7 @@ def _follow_beat(board: BoardContext, agent: str, timeout: float) -> str:
         agent_control.wake_now(board, agent, OPERATOR_ACTOR),
         time.monotonic() + timeout,
     )
-    with line.waiting(t("cli.staff.waiting", agent=agent)):
+    with line.spinner(t("cli.staff.waiting", agent=agent)):
         for _ in events_of:
             found = agent_control.next_run(board, agent, last)
             if found is not None and not announced:

@@ -47,7 +47,7 @@ def costs(
         return
     console = Console()
     console.print(_costs_table(by, wanted, found), markup=False)
-    if capped := [b for b in budgets if b.share is not None or not b.day_cap.open]:
+    if capped := [b for b in budgets if b.share is not None or not b.day_cap.is_unlimited]:
         console.print(_budget_table(capped), markup=False)
 
 

@@ -89,7 +89,7 @@ class DemoRun:
         """Show the record grow until the issue has ended and the auditor has looked."""
         line = AuditTimeline(self._environment.board, self._console, sr_id=self._sr_id)
         ended: float | None = None
-        with line.waiting(t("cli.demo.working")) as status:
+        with line.spinner(t("cli.demo.working")) as status:
             for _ in self._events():
                 kinds = line.print_new()
                 state = view.issue(self._environment.board, self._sr_id).state

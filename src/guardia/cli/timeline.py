@@ -73,7 +73,7 @@ class AuditTimeline:
         self._console.print(row)
 
     @contextmanager
-    def waiting(self, words: str) -> Iterator[Status]:
+    def spinner(self, words: str) -> Iterator[Status]:
         """A moving line below the entries while something is awaited."""
         with self._console.status(words) as status:
             yield status
