@@ -115,8 +115,10 @@ def permission_scope(role: str, action: str) -> PermissionScope | None:
 
 
 def is_allowed(person: PersonInfo, action: str, *, institution: str | None = None) -> bool:
-    """Return whether a person may do an action. Customers only within their own institution;
-    unknown actions are refused."""
+    """Return whether a person may do an action; unknown actions are refused.
+
+    Customers may act only within their own institution.
+    """
     scope = permission_scope(person.role, action)
     if scope is None or (
         person.allowed_actions is not None and action not in person.allowed_actions

@@ -33,8 +33,10 @@ class ApproverAssignment(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RoleCoverage:
-    """Institutions for which a person holds a role: `by_default`, and the opposite for
-    `exceptions`."""
+    """Institutions for which a person holds a role.
+
+    `by_default` applies to all institutions but `exceptions`, for which the opposite applies.
+    """
 
     by_default: bool
     exceptions: frozenset[str]
@@ -88,8 +90,7 @@ def approvers(
     institution: str | None,
     now: datetime,
 ) -> list[Person]:
-    """Return the accounts that hold one of these roles for an institution now, including absent
-    ones."""
+    """Return the accounts that hold one of these roles now, including absent ones."""
     named: set[str] = set()
     unassigned: set[str] = set()
     available = _available(session, assignments, now)

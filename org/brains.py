@@ -42,8 +42,7 @@ class ModelChoice(_Entry):
 
 
 class BrainChoice(_Entry):
-    """The embedded brain, or chat models in order of preference with the embedded brain as
-    fallback.
+    """The embedded brain, or chat models in order of preference with the embedded one last.
 
     One model may be given inline (`base_url`, `model`, `timeout`), several as `models`.
     """

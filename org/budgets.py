@@ -71,8 +71,10 @@ class Cap:
         )
 
     def percent_used(self, spent: Amount) -> int | None:
-        """Return the percentage spent, of the scarcer of tokens and money; `None` if there is no
-        cap."""
+        """Return the percentage spent, of the scarcer of tokens and money.
+
+        `None` if there is no cap.
+        """
         percentages = [
             100 if cap == 0 else part * 100 // cap
             for part, cap in ((spent.tokens, self.tokens), (spent.cost, self.cost))
@@ -152,8 +154,10 @@ class BudgetedAgent(Protocol):
 def unpriced_models(
     agents: Iterable[BudgetedAgent], shared: Budgets, prices: Mapping[str, Price]
 ) -> list[tuple[str, str]]:
-    """Return agents and models whose money is limited but which have no price: such a cap would
-    never be reached."""
+    """Return agents and models whose money is limited but which have no price.
+
+    Such a limit would never be reached.
+    """
     shared_limit = any(b.limits_money for b in (shared.company, *shared.institutions.values()))
     return [
         (agent.id, choice.model)

@@ -53,8 +53,7 @@ class _ParsedChart:
         return found
 
     def apply_splices(self, expected: Any, splices: Iterable[_Splice]) -> str:
-        """Return the edited text. Raises `Invalid` unless it is a valid chart with the expected
-        values."""
+        """Return the edited text. Raises `Invalid` unless it has the expected values."""
         result = self.text
         for splice in sorted(splices, key=lambda s: s.start, reverse=True):
             result = result[: splice.start] + splice.text + result[splice.end :]

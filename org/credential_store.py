@@ -94,8 +94,10 @@ class FileCredentialStore:
             os.replace(self._write_encrypted(name, value, self._master_keys()[-1]), path)
 
     def get_or_create(self, name: str, make: Callable[[], str]) -> str:
-        """Return the credential; create it first if there is none. Concurrent processes get the
-        same one."""
+        """Return the credential; create it first if there is none.
+
+        Concurrent processes get the same one.
+        """
         path = self._path(name)
         if not path.is_file():
             self._prepare()
@@ -151,8 +153,10 @@ class FileCredentialStore:
 
     @contextmanager
     def _locked(self, mode: int) -> Iterator[None]:
-        """Hold a lock on the folder, so that the master key is not replaced during a read or write.
-        The kernel releases it if the process dies."""
+        """Hold a lock on the folder, so that no master key is replaced during a read or write.
+
+        The kernel releases it if the process dies.
+        """
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, mode)
@@ -175,9 +179,11 @@ class FileCredentialStore:
 
 
 def with_stored_secrets(settings: Settings, keys: CredentialStore) -> Settings:
-    """Return the settings with unset secrets filled from the store: `messenger_token` from the
-    credential `messenger-token`. Unlike variables, the store is not visible to every program of the
-    account."""
+    """Return the settings with unset secrets filled from the store.
+
+    `messenger_token` comes from the credential `messenger-token`. Unlike variables, the store is
+    not visible to every program of the account.
+    """
     stored = {
         name: SecretStr(value.strip())
         for name, field in type(settings).model_fields.items()

@@ -55,8 +55,10 @@ _FIELDS = (
 
 
 def parse(text: str) -> list[list[int]]:
-    """Return the numbers of each field. Raises `ValueError` if malformed or if no date ever
-    matches."""
+    """Return the numbers of each field.
+
+    Raises `ValueError` if the expression is malformed or if no date ever matches it.
+    """
     fields = text.split()
     if len(fields) != len(_FIELDS):
         raise ValueError(text)
@@ -67,15 +69,19 @@ def parse(text: str) -> list[list[int]]:
 
 
 def restricts_both_day_fields(text: str) -> bool:
-    """Return whether it restricts both day of month and day of week: crontab then means either,
-    other programs mean both, so the expression is ambiguous."""
+    """Return whether it restricts both day of month and day of week.
+
+    crontab then means either and other programs mean both, so the expression is ambiguous.
+    """
     fields = text.split()
     return fields[2] != "*" and fields[4] != "*"
 
 
 def with_named_weekdays(text: str) -> str:
-    """Return the expression with week days by name: crontab counts them from Sunday, APScheduler
-    from Monday."""
+    """Return the expression with week days by name.
+
+    crontab counts them from Sunday, APScheduler from Monday.
+    """
     *rest, days = text.split()
     if days == "*":
         return text

@@ -21,8 +21,10 @@ def _is_active(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def principals(session: Session, delegate_id: str, now: datetime) -> list[PersonInfo]:
-    """Return who has delegated to this person now. Delegations do not chain: only a person's own
-    role can be delegated."""
+    """Return who has delegated to this person now.
+
+    Delegations do not chain: only a person's own role can be delegated.
+    """
     found = session.scalars(
         select(Person)
         .join(Delegation, Delegation.principal_id == Person.person_id)
@@ -35,8 +37,7 @@ def principals(session: Session, delegate_id: str, now: datetime) -> list[Person
 def people_who_may_act(
     session: Session, people: Sequence[Person], now: datetime
 ) -> list[tuple[PersonInfo, PersonInfo | None]]:
-    """Return everyone who may act now for the holders of a role, with the principal they act for or
-    `None`.
+    """Return everyone who may act now for the holders of a role, with the principal or `None`.
 
     An absent holder is left out; their delegate is included.
     """

@@ -86,8 +86,10 @@ class QuietHours(_Entry):
         return min(end for _, end in self._spans(moment, zone) if end > moment)
 
     def _spans(self, moment: datetime, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
-        """Return the quiet hours of the surrounding days in UTC: within one zone, Python compares
-        wall clocks without their offset."""
+        """Return the quiet hours of the surrounding days in UTC.
+
+        Within one zone, Python compares wall clocks without their offset.
+        """
         today = moment.astimezone(zone).date()
         days = [today + timedelta(days=n) for n in range(-1, 9)]
         return [self._span(day, zone) for day in days if DAYS[day.weekday()] in self.days]

@@ -15,10 +15,9 @@ _IDENTITY = func.coalesce(Person.identity, Person.person_id)
 
 
 def accounts_of_same_people(session: Session, accounts: Collection[str]) -> dict[str, str]:
-    """Return every account of the humans behind these accounts, including closed ones, with the
-    human's identity.
+    """Return every account of the humans behind these accounts, with the human's identity.
 
-    Unknown accounts are left out: each counts as a human of its own.
+    Closed accounts are included. Unknown accounts are left out: each counts as a human of its own.
     """
     if not accounts:
         return {}

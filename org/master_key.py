@@ -72,8 +72,10 @@ def prepare_next_key(store: Path) -> MasterKey:
 
 
 def promote_next_key(store: Path, successor: MasterKey) -> None:
-    """Make a successor in a file the current key; keys from outside are replaced by the
-    operator."""
+    """Make the successor the current key if it is a file.
+
+    Keys from outside are replaced by the operator.
+    """
     if successor.file:
         os.replace(_key_path(store, ".next"), _key_path(store))
         fsync_folder(store.parent)

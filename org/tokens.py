@@ -58,8 +58,10 @@ def create_token(
 
 
 def person_of_token(session: Session, secret: str, now: datetime) -> PersonInfo | None:
-    """Return a token's owner, limited to its actions; `None` if it is unknown, expired or revoked,
-    or if the account is closed."""
+    """Return a token's owner, limited to its actions.
+
+    `None` if the token is unknown, expired or revoked, or if the account is closed.
+    """
     row = session.scalar(select(AccessToken).where(AccessToken.token_hash == _digest(secret)))
     if row is None or row.revoked_at is not None or row.expires_at <= now:
         return None
@@ -80,8 +82,7 @@ def list_tokens(session: Session, person_id: str) -> list[TokenInfo]:
 
 
 def revoke_token(session: Session, person_id: str, token_id: int, now: datetime) -> str:
-    """Revoke one of a person's own tokens and return its name. Raises `NotFound` if there is
-    none."""
+    """Revoke a person's own token and return its name. Raises `NotFound` if there is none."""
     row = session.get(AccessToken, token_id)
     if row is None or row.person_id != person_id or row.revoked_at is not None:
         raise NotFound(what=f"token {token_id}")

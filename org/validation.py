@@ -76,8 +76,7 @@ def find_problems(model: type[BaseModel], text: str) -> list[ChartProblem]:
 
 
 def _without_consequential(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Drop "too short" errors of lists that are too short only because invalid entries were
-    removed."""
+    """Drop errors of lists that are too short only because invalid entries were removed."""
     for error in errors:
         path = error["loc"]
         inner = (e["loc"] for e in errors if e is not error)
@@ -95,8 +94,10 @@ def locate_inconsistencies(text: str, found: Iterable[Inconsistency]) -> list[Ch
 def _validate_partially(
     model: type[BaseModel], data: Any
 ) -> tuple[BaseModel | None, list[ErrorDetails], set[str | int]]:
-    """Return the part of the chart that is valid on its own, the errors of the first round, and the
-    lists that lost an entry."""
+    """Return the part of the chart that is valid on its own, and what was removed.
+
+    That is the errors of the first round and the lists that lost an entry.
+    """
     rest, first = copy.deepcopy(data), list[ErrorDetails]()
     incomplete: set[str | int] = set()
     for _ in range(_MAX_ROUNDS):
