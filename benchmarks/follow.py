@@ -36,7 +36,7 @@ from guardia.db.migrate import upgrade
 from guardia.org import chart, chart_edit, revisions
 
 GUARDIA = [sys.executable, "-m", "guardia"]
-FOLLOWS = re.compile(r"follows revision (\d+)")
+FOLLOWS = re.compile(r"reloaded from chart revision (\d+)")
 NEW = {"id": "new-agent", "title": "새 전문가", "duty": "operate", "reports_to": "dispatcher",
        "skills": ["WAS"], "heartbeat": {"every": "7m"}}  # fmt: skip
 

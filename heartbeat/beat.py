@@ -1,7 +1,7 @@
-"""One waking of one agent: take the reasons, claim, do the next steps, let go.
+"""One beat of one agent: collect wake reasons, claim tasks, carry out the next steps, end the run.
 
-Light to import: the team, and with it everything that thinks, is made by the first beat that has
-something to do.
+Light to import: the team, and with it models and graphs, is created by the first beat that has
+work.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ def beat(
     agent_id: str,
     *,
     attempt: JobAttempt | None = None,
-    closing: Callable[[], bool] = lambda: False,
-    yielding: Callable[[], bool] = lambda: False,
+    is_closing: Callable[[], bool] = lambda: False,
+    should_yield: Callable[[], bool] = lambda: False,
     grace: float = GRACE,
 ) -> str | None:
-    """Run one beat; ``None`` where there was no reason for one. Idle is one short transaction.
+    """Run one beat and return its outcome, or `None` if there was no reason for one.
 
-    ``attempt`` is the worker's turn at this agent's beats, which it may lose; once ``closing``, the
-    beat begins nothing more and what is left goes to another worker; while ``yielding``, it does so
-    after one task. A beat that takes longer than
-    its entry allows is ended: it loses its hold, and ``grace`` seconds later its thread.
+    An idle beat is one short transaction. `attempt` is the worker's attempt at this agent's job,
+    which it may lose. Once `is_closing`, the beat starts nothing new and leaves its remaining work
+    to another worker; if `should_yield`, it does so after one task. A beat that exceeds its time
+    limit loses its claims, and after `grace` more seconds its thread is abandoned.
     """
     run_context = beats.begin(board, agent_id, attempt)
     if run_context is None:
@@ -53,20 +53,20 @@ def beat(
     try:
         outcome, task_id, steps = run_with_timeout(
             limit.total_seconds(),
-            lambda: _run_duty(board, team, run_context, closing, yielding),
+            lambda: _run_duty(board, team, run_context, is_closing, should_yield),
             lambda: timeouts.expire_run(board, run_context),
             grace=grace,
         )
     except BeatAbandoned:
         return "timeout"
     except OUTAGE_ERRORS:
-        # Not closed: the next beat finds it lost, and takes its reasons and its task again.
+        # The run stays open: the next beat finds it lost and takes over its reasons and task.
         raise
     except Exception:
         beats.end(board, run_context, outcome, task_id=task_id, steps=steps)
         raise
     beats.end(board, run_context, outcome, task_id=task_id, steps=steps)
-    if closing():
+    if is_closing():
         beats.requeue(board, agent_id)
     return outcome
 
@@ -75,50 +75,55 @@ def _run_duty(
     board: BoardContext,
     team: Callable[[], Team],
     run_context: RunContext,
-    closing: Callable[[], bool],
-    yielding: Callable[[], bool],
+    is_closing: Callable[[], bool],
+    should_yield: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     if run_context.entry.duty == "audit":
         return _run_audit(board, run_context), None, 0
-    return _run_tasks(board, team, run_context, closing, yielding)
+    return _run_tasks(board, team, run_context, is_closing, should_yield)
 
 
 def _run_tasks(
     board: BoardContext,
     team: Callable[[], Team],
     run_context: RunContext,
-    closing: Callable[[], bool],
-    yielding: Callable[[], bool],
+    is_closing: Callable[[], bool],
+    should_yield: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
-    """All tasks that wait for this agent, each at most once a beat: first what people have
-    ordered to be undone, then the most urgent; at last what became of goals."""
+    """Work on all tasks that wait for this agent, each at most once per beat.
+
+    Rollbacks that people ordered come first, then the most urgent task; the dispatcher plans and
+    reviews goals last.
+    """
     outcome, last, steps = "idle", None, 0
     entry, has_rollback = run_context.entry, run_context.has_rollback
-    head = entry.duty == "dispatch"
+    is_dispatcher = entry.duty == "dispatch"
     seen: frozenset[int] = frozenset()
     planned: frozenset[int] = frozenset()
     rolled_back: frozenset[int] = frozenset()
-    while not closing():
-        if last and yielding():
+    while not is_closing():
+        if last and should_yield():
             beats.requeue(board, run_context.agent_id)
             break
         rollback_claim = (
             rollback.claim_rollback(board, run_context, rolled_back) if has_rollback else None
         )
-        has_rollback = True  # people may order something while it works
+        has_rollback = True  # people may order one while the beat runs
         if rollback_claim is not None:
             claim, done = rollback_claim.claim, team().execute_rollback(rollback_claim)
             rolled_back |= {claim.task_id}
         elif (found := beats.claim_task(board, run_context, seen)) is not None:
             claim, done = found, team().work(entry, found)
             seen |= {claim.task_id}
-        elif head and (goal := planning.claim_goal(board, run_context, planned)) is not None:
+        elif (
+            is_dispatcher and (goal := planning.claim_goal(board, run_context, planned)) is not None
+        ):
             done = team().pursue(entry, goal)
             planned |= {goal.sr_id}
             outcome, steps = done.outcome, steps + done.steps
             continue
         else:
-            if head:
+            if is_dispatcher:
                 review.review_goals(board, run_context.agent_id)
             break
         log.info("%s task %s: %s", run_context.agent_id, claim.task_id, done.outcome)

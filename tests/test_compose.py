@@ -125,14 +125,14 @@ def test_the_workers_health_check_looks_at_the_file_that_the_worker_keeps_fresh(
         return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
     assert not healthy()
-    life = Liveness(file)
-    life.alive()
+    liveness = Liveness(file)
+    liveness.report_alive()
     assert healthy()
     os.utime(file, (0, 0))
     assert not healthy()
-    life.alive()
+    liveness.report_alive()
     assert healthy()
-    life.closing()
+    liveness.report_closing()
     assert not healthy()
 
 

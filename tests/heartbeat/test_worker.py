@@ -1,4 +1,4 @@
-"""A worker process that dies while its command runs on a server; see also ``test_chaos``."""
+"""A worker process that is killed while its command runs on a server; see also `test_chaos`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXT = "기재부 와스 1호기 화면이 안 떠요. 포트는 열려 있는�
 
 @contextmanager
 def worker(dsn: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """``guardia worker`` as a process of its own."""
+    """Run `guardia worker` as a process of its own."""
     environment = {**os.environ, "GUARDIA_DSN": dsn, "GUARDIA_HOME": str(home)}
     with (home / "worker.log").open("ab") as log:
         running = subprocess.Popen(
@@ -49,7 +49,7 @@ def stack(database: Any, practice: RunningFleet, tmp_path: Path) -> Iterator[Ful
         yield found
 
 
-def test_another_worker_takes_over_from_one_that_was_killed_while_a_command_ran(
+def test_another_worker_takes_over_after_a_kill_during_a_command(
     stack: FullStack, database: Any, tmp_path: Path
 ) -> None:
     stack.fleet.fault("hung-was")
@@ -63,7 +63,7 @@ def test_another_worker_takes_over_from_one_that_was_killed_while_a_command_ran(
     before = len(stack.entries(sr_id))
     with worker(database.app, tmp_path):
         assert wait_until(lambda: len(stack.entries(sr_id)) > before), "not taken over"
-        # What the restart had begun comes to its end on the server.
+        # The restart that had begun finishes on the server.
         stack.fleet.heal("hung-was")
         assert wait_until(lambda: stack.state(sr_id) is not State.IN_PROGRESS), "not ended"
     assert stack.changes(sr_id) == ["service.restart"]

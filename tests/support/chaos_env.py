@@ -169,7 +169,7 @@ class WorkerProcess:
     @property
     def numbers(self) -> set[int]:
         """What the queue calls it; a new one each time it was taken for dead."""
-        return {int(n) for n in re.findall(r"works as number (\d+)", self.log.read_text())}
+        return {int(n) for n in re.findall(r"registered as worker (\d+)", self.log.read_text())}
 
     def signal(self, number: signal.Signals) -> None:
         """As an operator, or the kernel, would."""
