@@ -161,17 +161,17 @@ class HeartbeatScheduler:
         """Add signing and verification of the audit log."""
         minute = IntervalTrigger(seconds=_CHECKPOINT_INTERVAL, timezone=UTC)
         self._add_recurring(
-            "record:seal",
+            "audit:sign",
             minute,
             self._board.sign_checkpoint,
             misfire_grace_time=_CHECKPOINT_INTERVAL,
         )
         midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.company_zone(self._board))
         begin = partial(daily_report.start_daily_verification, self._board)
-        self._add_recurring("record:daily", midnight, begin, misfire_grace_time=_HOUR)
+        self._add_recurring("audit:daily", midnight, begin, misfire_grace_time=_HOUR)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         miss = partial(daily_report.alert_missing_reports, self._board)
-        self._add_recurring("record:miss", hourly, miss, misfire_grace_time=_HOUR)
+        self._add_recurring("audit:missing", hourly, miss, misfire_grace_time=_HOUR)
 
 
 def _fire(board: BoardContext, trigger: HeartbeatTrigger) -> None:

@@ -1,4 +1,4 @@
-"""Decisions and orders from the command line, as people give them: with a password, by a right."""
+"""Decisions and directives from the command line: with a password, by permission."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HOST = SERVER.model_copy(update={"services": (PROGRAM,)})
 
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
-    """The board where the commands find it; agents sign with the same installation's key."""
+    """Open the board where the commands find it; agents sign with the same installation's key."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
@@ -59,7 +59,7 @@ def run(*words: object, **more: Any) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words], **more)
 
 
-def said(*words: object) -> str:
+def run_ok(*words: object) -> str:
     done = run(*words)
     assert done.exit_code == 0, (done.output, done.exception)
     return done.output
@@ -91,8 +91,8 @@ def waiting(env: BoardEnv) -> Claim:
 
 
 def running(env: BoardEnv) -> Claim:
-    held, _, bound = env.create_filed_plan(made())
-    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
+    filed, _, bound = env.create_filed_plan(made())
+    decisions.decide(env.board, LEAD, filed.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")
     tasks.begin_execution(env.board, again)
     return again
@@ -109,13 +109,13 @@ def completed(env: BoardEnv) -> Claim:
 
 def manual(env: BoardEnv) -> Claim:
     claim = running(env)
-    said("directive", claim.sr_id, "manual", "--as", "eng")
+    run_ok("directive", claim.sr_id, "manual", "--as", "eng")
     return claim
 
 
 def paused(env: BoardEnv) -> Claim:
     claim = waiting(env)
-    said("directive", claim.sr_id, "pause", "--as", "eng")
+    run_ok("directive", claim.sr_id, "pause", "--as", "eng")
     return claim
 
 
@@ -137,7 +137,7 @@ def state(env: BoardEnv, claim: Claim) -> State:
 def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
     claim = waiting(env)
     before = kinds(env)
-    # Neither a wrong password, nor who may not, nor whom nobody knows.
+    # Neither with a wrong password, nor by an unknown account, nor without permission.
     for account, password in (("lead", "틀림"), ("nobody", PASSWORD), ("eng", PASSWORD)):
         words = (verb, f"sr-{claim.sr_id}", "--as", account, "--reason", "x")
         done = run(*words, env={"GUARDIA_PASSWORD": password})
@@ -145,7 +145,7 @@ def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
     if verb != "approve":
         refused(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "  ")
     assert kinds(env) == before and state(env, claim) is State.PENDING_APPROVAL
-    shown = said(verb, f"#{claim.sr_id}", "--as", "lead", "--reason", HOSTILE)
+    shown = run_ok(verb, f"#{claim.sr_id}", "--as", "lead", "--reason", HOSTILE)
     assert "세션 7" in shown and state(env, claim) is after
     assert kinds(env)[-1] == kind
     [(kept,)] = rows(env, "select reason from tb_decision")
@@ -153,7 +153,7 @@ def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
     refused(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "다시")
 
 
-def test_a_number_that_is_none(env: BoardEnv) -> None:
+def test_an_invalid_number_is_refused(env: BoardEnv) -> None:
     for number in ("0", "SR-999", "1; drop", "9" * 30, "\uff19\uff19", HOSTILE):
         for words in (
             ("approve", number, "--as", "lead"),
@@ -168,12 +168,12 @@ def test_a_number_that_is_none(env: BoardEnv) -> None:
 # The kill switch -----------------------------------------------------------------------------
 
 
-def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person(
+def test_anyone_here_can_kill_but_only_some_roles_can_release(
     env: BoardEnv, tmp_path: Path
 ) -> None:
     claim = running(env)
-    assert "1건" in said("kill", "--reason", HOSTILE)
-    assert "이미" in said("kill", "--as", "eng", "--reason", "또")
+    assert "1건" in run_ok("kill", "--reason", HOSTILE)
+    assert "이미" in run_ok("kill", "--as", "eng", "--reason", "또")
     switch = kill_switch.active_kill_switch(env.board)
     assert switch is not None and switch.ordered_by.startswith("operator:")
     assert state(env, claim) is State.IN_PROGRESS
@@ -183,28 +183,26 @@ def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person
     assert isinstance(done.exception, Forbidden)
     refused(Invalid, "release", "--as", "pm", "--reason", " ")
     assert kill_switch.active_kill_switch(env.board) is not None
-    said("release", "--as", "pm", "--reason", HOSTILE)
+    run_ok("release", "--as", "pm", "--reason", HOSTILE)
     assert kill_switch.active_kill_switch(env.board) is None
     refused(Invalid, "release", "--as", "pm", "--reason", "또")
     assert kinds(env).count("killed") == kinds(env).count("released") == 1
 
 
-def test_who_may_not_stop_does_not_and_a_broken_key_store_does_not_hinder(
-    env: BoardEnv, tmp_path: Path
-) -> None:
+def test_killing_needs_permission_but_no_working_key_store(env: BoardEnv, tmp_path: Path) -> None:
     refused(Forbidden, "kill", "--as", "cus", "--reason", "장난")
     refused(Forbidden, "kill", "--as", "audit", "--reason", "장난")
     assert kill_switch.active_kill_switch(env.board) is None
     (tmp_path / "secrets.key").write_text("부서짐")
     (tmp_path / "secrets").chmod(0o755)
-    said("kill", "--reason", "이상")
+    run_ok("kill", "--reason", "이상")
     assert kill_switch.active_kill_switch(env.board) is not None
 
 
-# Orders --------------------------------------------------------------------------------------
+# Directives ----------------------------------------------------------------------------------
 
-ORDERS: dict[str, tuple[Callable[[BoardEnv], Claim], tuple[str, ...], str, str]] = {
-    # verb: where it may be given, its argument, who may, and what then is so
+DIRECTIVES: dict[str, tuple[Callable[[BoardEnv], Claim], tuple[str, ...], str, str]] = {
+    # verb: a state that allows it, its argument, who may give it, and the resulting condition
     "abort": (waiting, (), "eng", "status = 'ABORTED'"),
     "pause": (waiting, (), "eng", "paused"),
     "resume": (paused, (), "eng", "not paused"),
@@ -215,7 +213,7 @@ ORDERS: dict[str, tuple[Callable[[BoardEnv], Claim], tuple[str, ...], str, str]]
     "reassign": (manual, ("was-agent",), "eng", "agent_id = 'was-agent'"),
     "priority": (running, ("p1",), "eng", "status = 'IN_PROGRESS'"),
 }
-NOT_YET: dict[str, Callable[[BoardEnv], Claim]] = {
+NOT_ALLOWED: dict[str, Callable[[BoardEnv], Claim]] = {
     "abort": completed,
     "pause": manual,
     "resume": waiting,
@@ -228,15 +226,15 @@ NOT_YET: dict[str, Callable[[BoardEnv], Claim]] = {
 }
 
 
-def test_every_order_is_tested_here() -> None:
+def test_every_directive_is_tested_here() -> None:
     from guardia.board.control import directives
 
-    assert set(ORDERS) == set(NOT_YET) == set(directives.VERBS)
+    assert set(DIRECTIVES) == set(NOT_ALLOWED) == set(directives.VERBS)
 
 
-@pytest.mark.parametrize("verb", ORDERS)
-def test_an_order(env: BoardEnv, verb: str) -> None:
-    begin, argument, person, then = ORDERS[verb]
+@pytest.mark.parametrize("verb", DIRECTIVES)
+def test_a_directive(env: BoardEnv, verb: str) -> None:
+    begin, argument, person, then = DIRECTIVES[verb]
     claim = begin(env)
     before = rows(env, "select count(*) from tb_directive")
     words = ("directive", f"SR-{claim.sr_id}", verb, *argument)
@@ -246,25 +244,25 @@ def test_an_order(env: BoardEnv, verb: str) -> None:
     done = run(*words, "--as", person, env={"GUARDIA_PASSWORD": "틀림"})
     assert isinstance(done.exception, Forbidden)
     assert rows(env, "select count(*) from tb_directive") == before
-    said(*words, "--as", person, "--reason", HOSTILE)
+    run_ok(*words, "--as", person, "--reason", HOSTILE)
     assert rows(env, f"select {then} from tb_ops_task") == [(True,)]
     assert kinds(env)[-1] == "ordered"
     [(kept,)] = rows(env, f"select reason from tb_directive where verb = '{verb}'")
     assert "drop table" in kept and "\x1b" not in kept
 
 
-def test_orders_that_a_state_does_not_know(env: BoardEnv) -> None:
-    for begin in {*NOT_YET.values()}:
+def test_directives_that_a_state_does_not_allow(env: BoardEnv) -> None:
+    for begin in {*NOT_ALLOWED.values()}:
         claim = begin(env)
         before = kinds(env)
-        for verb in (verb for verb, where in NOT_YET.items() if where is begin):
+        for verb in (verb for verb, state in NOT_ALLOWED.items() if state is begin):
             refused(Invalid, "directive", claim.sr_id, verb, "--as", "lead", "--reason", "x")
         assert kinds(env) == before
         with psycopg.connect(env.dsn) as connection:  # so that no agent claims it again
             connection.execute("update tb_ops_task set paused = true")
 
 
-def test_words_that_are_no_order_and_assignees_that_are_none(env: BoardEnv) -> None:
+def test_unknown_verbs_and_assignees_are_refused(env: BoardEnv) -> None:
     claim = manual(env)
     before = kinds(env)
     for verb in ("", "explode", "change", "force", "kill", HOSTILE):
@@ -279,10 +277,10 @@ def test_words_that_are_no_order_and_assignees_that_are_none(env: BoardEnv) -> N
 
 def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(env: BoardEnv) -> None:
     claim = waiting(env)
-    assert "level=INFO" in said("plan", "show", claim.sr_id)
+    assert "level=INFO" in run_ok("plan", "show", claim.sr_id)
     edit = ("plan", "edit", claim.sr_id, "--reason", HOSTILE, "--set", "1.level=WARN")
     refused(Forbidden, *edit, "--as", "cus")
-    said(*edit, "--add", "service.restart service=budgetdb", "--as", "lead")
+    run_ok(*edit, "--add", "service.restart service=budgetdb", "--as", "lead")
     found = view.plan_state(env.board, claim.task_id).plan
     assert found is not None and [a.call.tool for a in found.actions] == [
         "service.set_log_level",
@@ -290,7 +288,7 @@ def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(env: BoardEn
     ]
     assert found.actions[0].call.args["level"] == "WARN"
     refused(Forbidden, "approve", claim.sr_id, "--as", "lead")
-    said("approve", claim.sr_id, "--as", "lead2")
+    run_ok("approve", claim.sr_id, "--as", "lead2")
     assert state(env, claim) is State.APPROVED
 
 
@@ -310,7 +308,7 @@ EDITS: list[tuple[tuple[str, ...], type[GuardiaError]]] = [
 ]
 
 
-def test_an_edit_that_does_not_hold_changes_nothing(env: BoardEnv) -> None:
+def test_an_invalid_edit_changes_nothing(env: BoardEnv) -> None:
     claim = waiting(env)
     before = kinds(env)
     for words, fault in EDITS:
@@ -318,7 +316,7 @@ def test_an_edit_that_does_not_hold_changes_nothing(env: BoardEnv) -> None:
     assert kinds(env) == before
 
 
-def test_what_is_over_has_no_plan_to_edit(env: BoardEnv) -> None:
+def test_a_completed_task_has_no_plan_to_edit(env: BoardEnv) -> None:
     claim = completed(env)
     refused(Invalid, "plan", "show", claim.sr_id)
     refused(
@@ -336,19 +334,19 @@ def test_a_forced_action(env: BoardEnv) -> None:
     refused(Invalid, *words, "--as", "pm", "--reason", "x", "level")
     refused(Refused, *words[:3], HOSTILE, "--as", "pm", "--reason", "x")
     assert rows(env, "select count(*) from tb_directive") == [(0,)]
-    said(*words, "--as", "pm", "--reason", HOSTILE)
+    run_ok(*words, "--as", "pm", "--reason", HOSTILE)
     assert rows(
         env, "select category, status, plan_author from tb_ops_task where plan is not null"
     ) == [("FORCED", "PENDING_APPROVAL", "person:pm")]
     refused(Forbidden, "approve", sr_id, "--as", "pm")
     for account in ("lead", "officer"):
-        said("approve", sr_id, "--as", account)
+        run_ok("approve", sr_id, "--as", account)
     assert rows(env, "select status from tb_ops_task where plan is not null") == [("APPROVED",)]
 
 
-def test_a_change_while_it_runs_waits_for_its_agent(env: BoardEnv) -> None:
+def test_changing_a_running_plan_waits_for_its_agent(env: BoardEnv) -> None:
     claim = running(env)
-    said("plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")
+    run_ok("plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")
     assert rows(env, "select verb, state from tb_directive") == [("change", "UNDOING")]
     refused(
         IllegalMove,

@@ -1,4 +1,4 @@
-"""``guardia costs`` and ``guardia budget raise`` over a database of their own."""
+"""`guardia costs` and `guardia budget raise` over a database of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from guardia.errors import Forbidden, Invalid
 
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
-    """A board where the command finds it, with everyone's passwords."""
+    """Open a board where the command finds it, with everyone's passwords."""
     monkeypatch.setenv("GUARDIA_DSN", database.app)
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GUARDIA_PASSWORD", PASSWORD)
@@ -33,7 +33,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def test_costs_by_everything(env: BoardEnv) -> None:
+def test_costs_by_every_grouping(env: BoardEnv) -> None:
     assert "없습니다" in run("costs").stdout, "an empty month says so"
     apply_budget_chart(env, "{won: 10, on_exhausted: pause}")
     claim = env.create_parsed_task()
@@ -63,7 +63,7 @@ def test_costs_by_everything(env: BoardEnv) -> None:
     assert isinstance(run("costs", "--month", "11/2026").exception, Invalid)
 
 
-def test_raising_a_budget_lets_the_agent_go_on(env: BoardEnv) -> None:
+def test_raising_a_budget_resumes_the_agent(env: BoardEnv) -> None:
     claim = exhaust_budget(env)
     assert "예산 부족으로 중지" in run("costs").stdout
     words = ("budget", "raise", "db-agent", "--tokens", "2000", "--reason", "월말까지")

@@ -1,3 +1,5 @@
+"""`guardia keys`: rotating every key keeps the audit log verifiable."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -18,7 +20,7 @@ from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 
 
-def test_an_operator_replaces_every_key(
+def test_an_operator_rotates_every_key(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GUARDIA_HOME", str(tmp_path))
@@ -27,25 +29,25 @@ def test_an_operator_replaces_every_key(
     store = FileCredentialStore(tmp_path / "secrets")
     store.put("server-key", "비밀 hunter2")
 
-    def said(*words: str) -> str:
+    def run_ok(*words: str) -> str:
         done = CliRunner().invoke(app, words, catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.output
 
     with seeded_env(database.app) as env:
         for which in ("record", "decisions", "store", "record"):
-            said("keys", "rotate", which)
-        shown = said("keys", "list")
+            run_ok("keys", "rotate", which)
+        shown = run_ok("keys", "list")
         assert "hunter2" not in shown and "server-key" in shown
         with pytest.raises(Invalid):
-            said("keys", "rotate", "all")
+            run_ok("keys", "rotate", "all")
         file, first, last = (tmp_path / name for name in ("export", "first.pub", "last.pub"))
-        said("audit", "export", str(file))
-        first.write_text(said("audit", "key"))
-        last.write_text(said("audit", "key", "--present"))
+        run_ok("audit", "export", str(file))
+        first.write_text(run_ok("audit", "key"))
+        last.write_text(run_ok("audit", "key", "--present"))
         assert load_public_key(first.read_text()) != load_public_key(last.read_text())
         for pub in (first, last):
-            said("audit", "verify", "--export", str(file), "--key", str(pub))
+            run_ok("audit", "verify", "--export", str(file), "--key", str(pub))
         board = replace(env.board, notary=Notary(WitnessFiles.of(Settings())))
         assert verification.verify_log(board, full=True).intact
     assert store.get("server-key") == "비밀 hunter2"

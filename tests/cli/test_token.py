@@ -1,4 +1,4 @@
-"""``guardia token`` as a person uses it, over a database of its own."""
+"""`guardia token` as a person uses it, over a database of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def test_made_shown_once_listed_and_ended(env: BoardEnv) -> None:
+def test_a_token_is_shown_once_listed_and_revoked(env: BoardEnv) -> None:
     made = run("create", "관제", "--as", "lead", "--may", "control.kill", "--days", "7")
     secret = made.stdout.strip()
     assert made.exit_code == 0 and "\n" not in secret

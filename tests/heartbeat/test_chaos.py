@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chaos_env import ChaosRun, WorkerProcess, open_chaos_run
+from chaos_env import ChaosRun, open_chaos_run
+from chaos_workers import WorkerProcess
 
 from guardia.db.embedded import FAST_SETTINGS, Cluster
 from guardia.tools.lab.running_fleet import RunningFleet

@@ -153,8 +153,8 @@ def test_a_lesson_is_used_and_mentioned_the_next_time(agents_env: AgentsEnv) -> 
     (second,) = agents_env.approve(agents_env.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
     agents_env.work()
     with agents_env.env.board.database.reading() as session:
-        said = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
-    assert f"지난 SR-{first}에서 MOF-WAS-01" in said
+        comments = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
+    assert f"지난 SR-{first}에서 MOF-WAS-01" in comments
 
 
 def test_a_dispatcher_requests_a_missing_specialist_once(agents_env: AgentsEnv) -> None:

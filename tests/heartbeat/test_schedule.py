@@ -41,7 +41,7 @@ def scheduler(audit_env: AuditEnv) -> Iterator[BackgroundScheduler]:
 
 
 def test_the_day_is_verified_at_midnight_of_the_company(scheduler: BackgroundScheduler) -> None:
-    trigger = scheduler.get_job("record:daily").trigger
+    trigger = scheduler.get_job("audit:daily").trigger
     noon = datetime(2026, 11, 20, 3, tzinfo=UTC)
     assert trigger.get_next_fire_time(None, noon) == datetime(2026, 11, 20, 15, tzinfo=UTC)
 
@@ -49,7 +49,7 @@ def test_the_day_is_verified_at_midnight_of_the_company(scheduler: BackgroundSch
 def test_the_audit_log_is_signed_every_minute_that_it_grew(
     audit_env: AuditEnv, scheduler: BackgroundScheduler
 ) -> None:
-    job = scheduler.get_job("record:seal")
+    job = scheduler.get_job("audit:sign")
     assert job.trigger.interval.total_seconds() == 60
     audit_env.write(1)
     job.func(*job.args)
@@ -63,7 +63,9 @@ def test_a_missing_report_is_alerted_as_soon_as_the_scheduler_starts(audit_env: 
     scheduler = schedule.HeartbeatScheduler(board)
     scheduler.start()
     try:
-        assert scheduler._scheduler.get_job("record:miss").trigger.interval.total_seconds() == 3600
+        assert (
+            scheduler._scheduler.get_job("audit:missing").trigger.interval.total_seconds() == 3600
+        )
         assert wait_until(lambda: alerted(audit_env))
     finally:
         scheduler.stop()
@@ -92,7 +94,7 @@ def test_work_is_retried_until_the_database_is_back(
         if len(tried) < 3:
             raise psycopg.OperationalError("the database restarts")
 
-    scheduler.get_job("record:daily").func("midnight", fail_twice)
+    scheduler.get_job("audit:daily").func("midnight", fail_twice)
     assert wait_until(lambda: len(tried) == 3)
 
 

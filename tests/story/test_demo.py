@@ -1,4 +1,4 @@
-"""``guardia demo`` as a newcomer runs it: one process tree, real ports, one line of JSON."""
+"""`guardia demo` as a newcomer runs it: one process tree, real ports, one line of JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ select count(*) as broken from v_audit_integrity where integrity_status <> 'VALI
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """A data folder that the database's unprivileged account can reach."""
+    """Return a data folder that the database's unprivileged account can reach."""
     folder = Path(tempfile.mkdtemp(prefix="guardia-demo-"))
     folder.chmod(0o711)
     yield folder
@@ -40,8 +40,8 @@ def environment(place: Path) -> dict[str, str]:
     return {**os.environ, "GUARDIA_HOME": str(place), "GUARDIA_PORT": "0"}
 
 
-def relatives(place: Path) -> list[psutil.Process]:
-    """Every process that has to do with that folder."""
+def processes_of(place: Path) -> list[psutil.Process]:
+    """Return every process that uses this data folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -56,10 +56,10 @@ def relatives(place: Path) -> list[psutil.Process]:
 
 
 def gone(place: Path) -> bool:
-    return wait_until(lambda: relatives(place) == [])
+    return wait_until(lambda: processes_of(place) == [])
 
 
-def told(place: Path, *more: str) -> tuple[int, dict[str, object]]:
+def run_demo(place: Path, *more: str) -> tuple[int, dict[str, object]]:
     done = subprocess.run(
         [*GUARDIA, "demo", "--yes", "--exit", "--json", *more],
         env=environment(place),
@@ -71,14 +71,14 @@ def told(place: Path, *more: str) -> tuple[int, dict[str, object]]:
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
-def test_the_demo_tells_its_story_and_leaves_nothing_running(place: Path) -> None:
-    code, found = told(place)
+def test_the_demo_completes_and_leaves_nothing_running(place: Path) -> None:
+    code, found = run_demo(place)
     assert (code, found["ok"], found["status"]) == (0, True, "COMPLETED")
     assert found["chain"] is True
-    assert gone(place), relatives(place)
+    assert gone(place), processes_of(place)
 
 
-def test_afterwards_the_record_verifies_and_sql_runs(place: Path, tmp_path: Path) -> None:
+def test_afterwards_the_audit_log_verifies_and_sql_runs(place: Path, tmp_path: Path) -> None:
     verified = subprocess.run(
         [*GUARDIA, "audit", "verify"], env=environment(place), check=False, capture_output=True
     )
@@ -94,7 +94,7 @@ def test_afterwards_the_record_verifies_and_sql_runs(place: Path, tmp_path: Path
     ).stdout
     assert "COMPLETED\t1" in rows
     assert "broken\n0" in rows
-    assert gone(place), relatives(place)
+    assert gone(place), processes_of(place)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 3.0, 9.0])
@@ -108,7 +108,7 @@ def test_killed_at_any_moment_it_leaves_nothing_running(place: Path, seconds: fl
     time.sleep(seconds)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert gone(place), relatives(place)
+    assert gone(place), processes_of(place)
 
 
 def test_after_all_that_it_starts_again_and_ctrl_c_ends_it(place: Path) -> None:
@@ -116,16 +116,16 @@ def test_after_all_that_it_starts_again_and_ctrl_c_ends_it(place: Path) -> None:
         [*GUARDIA, "demo"], env=environment(place), stdout=subprocess.PIPE, text=True
     )
     assert running.stdout is not None
-    impatience = threading.Timer(600, running.kill)
-    impatience.start()
+    timeout = threading.Timer(600, running.kill)
+    timeout.start()
     for line in running.stdout:
         if "guardia approve" in line:
             break
     else:
-        pytest.fail("it did not come to the approval")
-    impatience.cancel()
+        pytest.fail("the demo ended before the approval")
+    timeout.cancel()
     running.send_signal(signal.SIGINT)
     running.wait(PATIENCE)
-    assert gone(place), relatives(place)
-    code, found = told(place)
+    assert gone(place), processes_of(place)
+    code, found = run_demo(place)
     assert (code, found["ok"]) == (0, True)

@@ -1,7 +1,7 @@
-"""A worker that dies (SIGKILL, by its own hand) right after a change has reached the server.
+"""A worker that kills itself (SIGKILL) right after a change has reached the server.
 
-``python die_after.py DSN FLEET KEYS AGENT``: runs one beat of AGENT. The command is carried out for
-real; the process is gone before the result can be written down.
+`python die_after.py DSN FLEET KEYS AGENT` runs one beat of AGENT. The command is carried out for
+real; the process is gone before the result can be stored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from guardia.tools.lab.running_fleet import RunningFleet
 
 
 class DyingTransport:
-    """Hands that carry out a terminating command and take the process with them."""
+    """A transport that carries out a terminating command and then kills the process."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport

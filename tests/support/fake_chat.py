@@ -1,4 +1,4 @@
-"""A chat-model brain to be tested: what it is asked, and how it falls back."""
+"""A chat-model brain under test: what it is asked, and how it falls back."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ GOOD_ANSWER = {
 
 @dataclass
 class RecordingMeter:
-    """A meter that notes what it is told; ``refuse`` says no from now on."""
+    """A meter that records its calls; `refuse` rejects calls from then on."""
 
     reserved: list[ModelCallRequest] = field(default_factory=list)
     settled: list[ModelCallResult] = field(default_factory=list)
     refuse: BudgetRefusal | None = None
 
     def reserve(self, request: ModelCallRequest) -> int | BudgetRefusal:
-        """Permit, unless told otherwise."""
+        """Permit the call unless `refuse` is set."""
         if self.refuse is not None:
             return self.refuse
         self.reserved.append(request)
         return len(self.reserved)
 
     def settle(self, call: int, result: ModelCallResult) -> None:
-        """Calls of one thread are settled in order."""
+        """Record the result; calls of one thread are settled in order."""
         self.settled.append(result)
 
     def pause_agent(self, refused: BudgetRefusal) -> None:
@@ -72,7 +72,7 @@ def chat_brain(
     breaker: CircuitBreaker | None = None,
     ledger: RecordingMeter | None = None,
 ) -> ChatBrain:
-    """A brain that asks ``server``, with a breaker of its own."""
+    """Return a brain that calls `server`, with a circuit breaker of its own."""
     url = server if isinstance(server, str) else server.url
     own = breaker or CircuitBreaker()
     keys = {"key": lambda _: SecretStr(key)} if key else {}
@@ -89,7 +89,7 @@ def chat_brain(
 def chat_brain_chain(
     *models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 2 * PATIENCE
 ) -> ChatBrain:
-    """A brain with a list of models, whose servers each have a breaker of their own."""
+    """Return a brain with several models, each server with a circuit breaker of its own."""
     breakers = {choice: CircuitBreaker() for choice in models}
     return ChatBrain(
         BrainChoice(kind="chat", models=models, limit=limit),
@@ -107,7 +107,7 @@ def closed_port() -> int:
 
 
 def assert_fell_back(result: BrainResult[Any], because: str, model: str = MODEL) -> None:
-    """The embedded brain answered, just as it does alone, and the result says why."""
+    """Assert that the embedded brain answered as it would alone, and gave the reason."""
     assert result.by == "embedded"
     assert result.answer == EmbeddedBrain().triage(TEXT, DIRECTORY).answer
     assert "내장 규칙으로 판단했습니다" in result.caveat

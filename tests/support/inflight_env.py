@@ -1,4 +1,4 @@
-"""Many commands in flight on the practice fleet, and what is left of them, counted on its hosts."""
+"""Many commands in flight on the practice fleet, counted on its hosts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from guardia.heartbeat.listener import INTERRUPTING_KINDS, Reaction, listen
 from guardia.tools.command import Command
 
 SLEEP_MARK = f"{AN_HOUR:.0f}.{os.getpid():08d}"
-"""Seconds of a sleep that no other process asks for: so it can be told from everything else."""
+"""Seconds of a sleep that no other process asks for, so that it can be recognised."""
 SERVERS = {
     "MOF-DB-01": "budgetdb",
     "MOE-DB-01": "edudb",
@@ -38,7 +38,7 @@ SERVERS = {
 
 
 class SlowTransport:
-    """Hands that wait on the host before the command: an hour, unless someone stops it."""
+    """A transport whose commands first sleep on the host for an hour, unless interrupted."""
 
     def __init__(self, transport: Any, only: Callable[[str], bool] = lambda _: True) -> None:
         self._transport = transport
@@ -57,7 +57,7 @@ class SlowTransport:
 
 
 def count_sleeping_commands() -> int:
-    """How many of those commands this machine runs, on whichever host of the fleet."""
+    """Return how many of those commands run, on all hosts of the fleet together."""
     count = 0
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -69,14 +69,14 @@ def count_sleeping_commands() -> int:
 
 @contextmanager
 def interrupt_listeners(*stacks: FullStack) -> Iterator[None]:
-    """What every worker process does beside its beats: hear of people's orders."""
+    """Listen for interrupting directives, as every worker process does beside its beats."""
     loop = asyncio.new_event_loop()
 
-    async def all_of_them() -> None:
-        reactions = [(h.board, (Reaction(INTERRUPTING_KINDS, h.gate.interrupt),)) for h in stacks]
+    async def listen_all() -> None:
+        reactions = [(s.board, (Reaction(INTERRUPTING_KINDS, s.gate.interrupt),)) for s in stacks]
         await asyncio.gather(*(listen(*each) for each in reactions))
 
-    task = loop.create_task(all_of_them())
+    task = loop.create_task(listen_all())
 
     def run() -> None:
         with suppress(asyncio.CancelledError):
@@ -94,7 +94,7 @@ def interrupt_listeners(*stacks: FullStack) -> Iterator[None]:
 
 
 def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
-    """So many tasks, on all of those servers in turn, each held by an agent."""
+    """Create and claim `count` tasks, spread over all of those servers."""
     names = list(SERVERS)
     for number in range(count):
         line = receiving.NewIssue(text=f"점검 {number}", channel="web", sender="장하늘")
@@ -112,7 +112,7 @@ def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
     while claim := beats.claim_task(stack.board, begun, frozenset(h.task_id for h in claims)):
         claims.append(claim)
     assert len(claims) == count
-    # A beat has one task in its hands: for fifty at once it would take fifty agents.
+    # A beat has one claimed task: fifty at once would take fifty agents.
     with stack.board.database.transaction() as session:
         numbers = [h.task_id for h in claims]
         session.execute(update(Task).where(Task.task_id.in_(numbers)).values(run_id=begun.run_id))
@@ -121,7 +121,7 @@ def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
 
 @contextmanager
 def reads_in_flight(stack: FullStack, claims: list[Claim]) -> Iterator[list[Future[Any]]]:
-    """A read for each of them, all running on the hosts at once."""
+    """Run a read for each claim, all on the hosts at the same time."""
 
     def read(claim: Claim) -> Any:
         grant = grants.grant_reads(stack.board, claim)

@@ -58,14 +58,14 @@ def list_keys() -> None:
     Console().print(table, markup=False)
 
 
-def _describe(store: FileCredentialStore, name: str, record: str) -> str:
+def _describe(store: FileCredentialStore, name: str, checkpoint_key_name: str) -> str:
     from guardia.board.audit import signing
     from guardia.board.audit.checkpoint import load_private_key
     from guardia.board.audit.signing_keys import public_hex
 
     if name == signing.KEY_NAME:
         use, key = "decisions", signing.parse_key(store.get(name))
-    elif name == record:
+    elif name == checkpoint_key_name:
         use, key = "record", load_private_key(store.get(name))
     else:
         return t("cli.keys.credential")
