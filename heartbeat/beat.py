@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guardia.board.control import rollback
@@ -21,7 +22,7 @@ from guardia.db.jobs import JobAttempt
 from guardia.heartbeat.timeout import GRACE, BeatAbandoned, run_with_timeout
 
 if TYPE_CHECKING:
-    from guardia.agents.team import Team
+    from guardia.agents.team import Team, WorkResult
 
 log = logging.getLogger(__name__)
 
@@ -90,45 +91,68 @@ def _run_tasks(
     is_closing: Callable[[], bool],
     should_yield: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
-    """Work on all tasks that wait for this agent, each at most once per beat.
-
-    Rollbacks that people ordered come first, then the most urgent task; the dispatcher plans and
-    reviews goals last.
-    """
+    """Work on all tasks that wait for this agent; the dispatcher reviews goals last."""
     outcome, last, steps = "idle", None, 0
-    entry, has_rollback = run_context.entry, run_context.has_rollback
-    is_dispatcher = entry.duty == "dispatch"
-    seen: frozenset[int] = frozenset()
-    planned: frozenset[int] = frozenset()
-    rolled_back: frozenset[int] = frozenset()
+    work = _BeatWork(board, team, run_context, run_context.has_rollback)
     while not is_closing():
         if last and should_yield():
             beats.requeue(board, run_context.agent_id)
             break
-        rollback_claim = (
-            rollback.claim_rollback(board, run_context, rolled_back) if has_rollback else None
-        )
-        has_rollback = True  # people may order one while the beat runs
-        if rollback_claim is not None:
-            claim, done = rollback_claim.claim, team().execute_rollback(rollback_claim)
-            rolled_back |= {claim.task_id}
-        elif (found := beats.claim_task(board, run_context, seen)) is not None:
-            claim, done = found, team().work(entry, found)
-            seen |= {claim.task_id}
-        elif (
-            is_dispatcher and (goal := planning.claim_goal(board, run_context, planned)) is not None
-        ):
-            done = team().pursue(entry, goal)
-            planned |= {goal.sr_id}
-            outcome, steps = done.outcome, steps + done.steps
-            continue
-        else:
-            if is_dispatcher:
+        handled = work.handle_next()
+        if handled is None:
+            if work.is_dispatcher:
                 review.review_goals(board, run_context.agent_id)
             break
-        log.info("%s task %s: %s", run_context.agent_id, claim.task_id, done.outcome)
-        outcome, last, steps = done.outcome, claim.task_id, steps + done.steps
+        task_id, done = handled
+        if task_id is not None:
+            log.info("%s task %s: %s", run_context.agent_id, task_id, done.outcome)
+            last = task_id
+        outcome, steps = done.outcome, steps + done.steps
     return outcome, last, steps
+
+
+@dataclass
+class _BeatWork:
+    """Work of one beat, each task and goal at most once."""
+
+    board: BoardContext
+    team: Callable[[], Team]
+    run_context: RunContext
+    has_rollback: bool
+    rolled_back: frozenset[int] = frozenset()
+    worked: frozenset[int] = frozenset()
+    planned: frozenset[int] = frozenset()
+
+    @property
+    def is_dispatcher(self) -> bool:
+        return self.run_context.entry.duty == "dispatch"
+
+    def handle_next(self) -> tuple[int | None, WorkResult] | None:
+        """Do the next piece of work; return its task, `None` for a goal, and its result.
+
+        Rollbacks that people ordered come first, then the most urgent task, then goals. Returns
+        `None` if nothing waits.
+        """
+        board, run_context, entry = self.board, self.run_context, self.run_context.entry
+        if self.has_rollback:
+            rollback_claim = rollback.claim_rollback(board, run_context, self.rolled_back)
+            if rollback_claim is not None:
+                task_id = rollback_claim.claim.task_id
+                done = self.team().execute_rollback(rollback_claim)
+                self.rolled_back |= {task_id}
+                return task_id, done
+        self.has_rollback = True  # people may order one while the beat runs
+        if (claim := beats.claim_task(board, run_context, self.worked)) is not None:
+            done = self.team().work(entry, claim)
+            self.worked |= {claim.task_id}
+            return claim.task_id, done
+        if not self.is_dispatcher:
+            return None
+        if (goal := planning.claim_goal(board, run_context, self.planned)) is None:
+            return None
+        done = self.team().pursue(entry, goal)
+        self.planned |= {goal.sr_id}
+        return None, done
 
 
 def _run_audit(board: BoardContext, run_context: RunContext) -> str:
