@@ -47,8 +47,7 @@ def texts(language: str) -> dict[str, str]:
 
 
 def sources(suffix: str) -> list[Path]:
-    """Return our files with a suffix, from the top of the repository instead of through the
-    links."""
+    """Return our files with a suffix, without the duplicates behind the links."""
     found: list[Path] = []
     for folder in FOLDERS:
         for path in (ROOT / folder).glob(f"**/*{suffix}"):

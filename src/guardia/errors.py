@@ -45,15 +45,15 @@ class Invalid(UserError):
 
 
 class Missing(Invalid):
-    """A required value is empty. Details: ``what``."""
+    """A required value is empty. Details: `what`."""
 
 
 class NoSuchAssignee(Invalid):
-    """No active specialist or engineer has this id. Details: ``what``."""
+    """No active specialist or engineer has this id. Details: `what`."""
 
 
 class SignInFailed(Forbidden):
-    """Unknown account or wrong password; which of them is not told."""
+    """Unknown account or wrong password; the text does not reveal which."""
 
 
 class Throttled(UserError):

@@ -26,8 +26,7 @@ REST = """approvals:
 
 @st.composite
 def charts(draw: st.DrawFn) -> str:
-    """Generate valid charts in many styles: indentation, comments, blank lines, quotes, line
-    breaks."""
+    """Generate valid charts in many styles of indentation, comments, quotes and line breaks."""
     dash = draw(st.sampled_from(["", "  ", "    "]))
     inner = dash + "-" + " " * draw(st.integers(1, 3))
     margin = " " * len(inner)

@@ -59,7 +59,7 @@ class RecordingMeter:
         self.settled.append(result)
 
     def pause_agent(self, refused: BudgetRefusal) -> None:
-        """As the desk's own does."""
+        """Raise as the real meter does."""
         raise Exhausted(what="agent")
 
 
@@ -70,7 +70,7 @@ def chat_brain(
     key: str | None = None,
     role: str | None = None,
     breaker: CircuitBreaker | None = None,
-    ledger: RecordingMeter | None = None,
+    meter: RecordingMeter | None = None,
 ) -> ChatBrain:
     """Return a brain that calls `server`, with a circuit breaker of its own."""
     url = server if isinstance(server, str) else server.url
@@ -80,27 +80,27 @@ def chat_brain(
         BrainChoice(kind="chat", base_url=url, model=MODEL, timeout=timeout),
         EmbeddedBrain(),
         role,
-        meter=ledger or RecordingMeter(),
+        meter=meter or RecordingMeter(),
         breaker=lambda _: own,
         **keys,
     )
 
 
 def chat_brain_chain(
-    *models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 2 * PATIENCE
+    *models: ModelChoice, meter: RecordingMeter | None = None, limit: float = 2 * PATIENCE
 ) -> ChatBrain:
     """Return a brain with several models, each server with a circuit breaker of its own."""
     breakers = {choice: CircuitBreaker() for choice in models}
     return ChatBrain(
         BrainChoice(kind="chat", models=models, limit=limit),
         EmbeddedBrain(),
-        meter=ledger or RecordingMeter(),
+        meter=meter or RecordingMeter(),
         breaker=breakers.__getitem__,
     )
 
 
 def closed_port() -> int:
-    """A port on which nobody listens."""
+    """Return a port without a listener."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
